@@ -1,0 +1,173 @@
+//! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
+
+use crate::{Error, Result};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wythe_manifest::{Grants, Name};
+
+/// The longest chain of apps calling apps.
+pub const MAX_CHAIN: usize = 16;
+
+/// A W3C trace context: one trace through every app that a request reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    pub trace: u128,
+    pub span: u64,
+    pub sampled: bool,
+}
+
+impl Trace {
+    /// A new trace with a random id.
+    pub fn start() -> Self {
+        let mut bytes = [0; 24];
+        // Without randomness ids repeat, which spoils a trace and nothing else.
+        let _ = getrandom::fill(&mut bytes);
+        let (trace, span) = bytes.split_at(16);
+        Trace {
+            trace: u128::from_be_bytes(trace.try_into().expect("16 of 24 bytes")).max(1),
+            span: u64::from_be_bytes(span.try_into().expect("8 of 24 bytes")).max(1),
+            sampled: true,
+        }
+    }
+
+    /// Reads a `traceparent` header of version 00; anything else starts a new trace, as the standard says.
+    pub fn parse(header: &str) -> Option<Self> {
+        let mut parts = header.split('-');
+        let (version, trace, span, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let sizes = (version.len(), trace.len(), span.len(), flags.len());
+        let ascii = header.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if sizes != (2, 32, 16, 2) || version != "00" || parts.next().is_some() || !ascii {
+            return None;
+        }
+        let trace = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
+        let span = u64::from_str_radix(span, 16).ok().filter(|id| *id != 0)?;
+        let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+        Some(Trace {
+            trace,
+            span,
+            sampled,
+        })
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace,
+            self.span,
+            u8::from(self.sampled)
+        )
+    }
+}
+
+/// Identity and limits of one call, cheap to clone.
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+struct Inner {
+    tenant: Name,
+    app: Name,
+    grants: Option<Arc<Grants>>,
+    trace: Trace,
+    deadline: Instant,
+    parent: Option<Caller>,
+    depth: usize,
+}
+
+impl Caller {
+    /// An app whose manifest grants are `grants`, entered from outside the host.
+    pub fn app(
+        tenant: Name,
+        app: Name,
+        grants: Arc<Grants>,
+        trace: Trace,
+        deadline: Instant,
+    ) -> Self {
+        Self::build(tenant, app, Some(grants), trace, deadline, None)
+    }
+
+    /// The operator at the command line: no grants apply, and scopes are those of `app`.
+    pub fn operator(tenant: Name, app: Name, deadline: Instant) -> Self {
+        Self::build(tenant, app, None, Trace::start(), deadline, None)
+    }
+
+    /// `app`, called by `self`: the trace goes on, the deadline can only come nearer, the chain grows by one.
+    pub fn enter(&self, app: Name, grants: Arc<Grants>, limit: Duration) -> Result<Self> {
+        if self.0.depth >= MAX_CHAIN {
+            return Err(Error::exhausted(format!(
+                "the call chain is longer than {MAX_CHAIN}: {} -> {app}",
+                self.chain()
+            )));
+        }
+        let deadline = self.0.deadline.min(Instant::now() + limit);
+        let tenant = self.0.tenant.clone();
+        Ok(Self::build(
+            tenant,
+            app,
+            Some(grants),
+            self.0.trace,
+            deadline,
+            Some(self.clone()),
+        ))
+    }
+
+    fn build(
+        tenant: Name,
+        app: Name,
+        grants: Option<Arc<Grants>>,
+        trace: Trace,
+        deadline: Instant,
+        parent: Option<Caller>,
+    ) -> Self {
+        let depth = parent.as_ref().map_or(1, |parent| parent.0.depth + 1);
+        Caller(Arc::new(Inner {
+            tenant,
+            app,
+            grants,
+            trace,
+            deadline,
+            parent,
+            depth,
+        }))
+    }
+
+    pub fn tenant(&self) -> &Name {
+        &self.0.tenant
+    }
+
+    pub fn app_id(&self) -> &Name {
+        &self.0.app
+    }
+
+    /// Absent for the operator, to whom everything is granted.
+    pub fn grants(&self) -> Option<&Grants> {
+        self.0.grants.as_deref()
+    }
+
+    pub fn trace(&self) -> Trace {
+        self.0.trace
+    }
+
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
+    }
+
+    /// The app that called this one, if an app did.
+    pub fn parent(&self) -> Option<&Caller> {
+        self.0.parent.as_ref()
+    }
+
+    /// `storefront -> checkout -> cart`.
+    pub fn chain(&self) -> String {
+        match self.parent() {
+            Some(parent) => format!("{} -> {}", parent.chain(), self.0.app),
+            None => self.0.app.to_string(),
+        }
+    }
+}

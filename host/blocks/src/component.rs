@@ -1,0 +1,195 @@
+//! A named driver under policy. `Component::call` is the choke point: the only place that calls a driver.
+
+use crate::{
+    Caller, Error, Metrics, Policy, Result,
+    metrics::{ComponentMetrics, Outcome},
+};
+use arc_swap::ArcSwap;
+use std::{collections::HashMap, future::Future, sync::Arc, time::Instant};
+use tracing::Instrument;
+use wythe_manifest::{ComponentName, Name};
+
+/// One function of a driver: its name in spans and metrics, and whether it only reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    index: u8,
+    name: &'static str,
+    read: bool,
+}
+
+impl Operation {
+    /// A read may be tried again after a timeout. `index` is its place in the block's list.
+    pub const fn read(index: u8, name: &'static str) -> Self {
+        Operation {
+            index,
+            name,
+            read: true,
+        }
+    }
+
+    pub const fn write(index: u8, name: &'static str) -> Self {
+        Operation {
+            index,
+            name,
+            read: false,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.index.into()
+    }
+
+    pub(crate) fn is_read(self) -> bool {
+        self.read
+    }
+}
+
+/// One configured instance of a driver.
+pub struct Component<D: ?Sized> {
+    name: ComponentName,
+    block: &'static str,
+    scopes: Vec<Name>,
+    policy: Policy,
+    metrics: Arc<ComponentMetrics>,
+    driver: Arc<D>,
+}
+
+impl<D: ?Sized> Component<D> {
+    pub fn new(
+        block: &'static str,
+        operations: &'static [Operation],
+        manifest: &wythe_manifest::Component,
+        driver: Arc<D>,
+    ) -> Self {
+        let metrics = ComponentMetrics::new(block, manifest.name.to_string(), operations);
+        Component {
+            name: manifest.name.clone(),
+            block,
+            scopes: manifest.scopes.clone(),
+            policy: Policy::default(),
+            metrics: Arc::new(metrics),
+            driver,
+        }
+    }
+
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    pub fn name(&self) -> &ComponentName {
+        &self.name
+    }
+
+    /// For what needs no policy: features, and closing.
+    pub fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    /// True where `scopes` is empty or names the app, as in Dapr.
+    pub fn is_in_scope(&self, app: &Name) -> bool {
+        self.scopes.is_empty() || self.scopes.contains(app)
+    }
+
+    /// Calls the driver under span, metric, timeout and retry, never past the caller's deadline.
+    pub async fn call<'a, T, F>(
+        &'a self,
+        caller: &Caller,
+        operation: Operation,
+        run: impl Fn(&'a D) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let span = tracing::debug_span!(
+            "call",
+            block = self.block,
+            component = %self.name,
+            operation = operation.name(),
+            app = %caller.app_id(),
+            trace = %caller.trace(),
+        );
+        let start = Instant::now();
+        let result = self
+            .policy
+            .run(operation, caller.deadline(), || run(&self.driver))
+            .instrument(span)
+            .await;
+        self.metrics
+            .record(operation, Outcome::of(&result), start.elapsed());
+        result.inspect_err(|error| self.log(operation, caller, error))
+    }
+
+    /// A cause is for the log alone: the caller reads only the message.
+    fn log(&self, operation: Operation, caller: &Caller, error: &Error) {
+        if std::error::Error::source(error).is_some() {
+            tracing::warn!(
+                component = %self.name,
+                operation = operation.name(),
+                app = %caller.app_id(),
+                trace = %caller.trace(),
+                kind = %error.kind(),
+                "{}",
+                error.chain()
+            );
+        }
+    }
+}
+
+/// The components of one block, by tenant and name.
+pub struct Components<D: ?Sized> {
+    block: &'static str,
+    by_name: ArcSwap<HashMap<(Name, ComponentName), Arc<Component<D>>>>,
+}
+
+impl<D: ?Sized> Components<D> {
+    pub fn new(block: &'static str) -> Self {
+        Components {
+            block,
+            by_name: ArcSwap::default(),
+        }
+    }
+
+    pub fn insert(
+        &self,
+        metrics: &Metrics,
+        tenant: Name,
+        component: Component<D>,
+    ) -> Arc<Component<D>> {
+        let component = Arc::new(component);
+        metrics.watch(Arc::downgrade(&component.metrics));
+        self.by_name.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.insert((tenant.clone(), component.name.clone()), component.clone());
+            map
+        });
+        component
+    }
+
+    /// The component, if there is one and the caller is in its scope. Both failures read the same, so that
+    /// nobody learns the names of what is not theirs.
+    pub fn find(&self, caller: &Caller, name: &str) -> Result<Arc<Component<D>>> {
+        let block = self.block;
+        let missing = || {
+            Error::not_found(format!(
+                "no {block} component `{name}` for app `{}`",
+                caller.app_id()
+            ))
+        };
+        let parsed: ComponentName = name.parse().map_err(|_| missing())?;
+        let map = self.by_name.load();
+        map.get(&(caller.tenant().clone(), parsed))
+            .filter(|component| component.is_in_scope(caller.app_id()))
+            .cloned()
+            .ok_or_else(missing)
+    }
+
+    pub fn all(&self) -> Vec<Arc<Component<D>>> {
+        self.by_name.load().values().cloned().collect()
+    }
+}

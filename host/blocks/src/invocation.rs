@@ -1,0 +1,255 @@
+//! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
+
+use crate::{App, Body, Caller, Error, Result, body_from};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures::future::join_all;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http_body_util::{BodyExt, Limited};
+use std::{collections::HashMap, sync::Arc};
+use wythe_manifest::Name;
+
+/// Bytes of a body that is not streamed.
+pub const MAX_BODY: usize = 4 << 20;
+/// Calls of one `invoke-many`.
+pub const MAX_CALLS: usize = 64;
+/// The authority of an app inside the host, after its id.
+pub const INTERNAL_SUFFIX: &str = ".wythe.internal";
+
+/// Who calls, as the callee may trust it: the host removes what a guest sets.
+pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id");
+pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, Bytes)>,
+    pub body: Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, Bytes)>,
+    pub body: Bytes,
+}
+
+type Apps = HashMap<(Name, Name), Arc<dyn App>>;
+
+/// The invocation block: every app of the host, by tenant and id.
+#[derive(Default)]
+pub struct Invocation {
+    apps: ArcSwap<Apps>,
+}
+
+impl Invocation {
+    /// Makes an app callable, in place of one with the same id.
+    pub fn add(&self, tenant: &Name, app: Arc<dyn App>) {
+        self.apps.rcu(|apps| {
+            let mut apps = Apps::clone(apps);
+            apps.insert((tenant.clone(), app.id().clone()), app.clone());
+            apps
+        });
+    }
+
+    /// The callee's answer, whatever its status; an error means that it gave none.
+    pub async fn invoke(&self, caller: &Caller, app: &str, request: Request) -> Result<Response> {
+        let callee = self.find(caller, app)?;
+        check_path(&request.path)?;
+        if request.body.len() > MAX_BODY {
+            return Err(Error::invalid(format!(
+                "a body of {} bytes; expected at most {MAX_BODY}; stream larger ones by HTTP to {app}{INTERNAL_SUFFIX}",
+                request.body.len()
+            )));
+        }
+        let method = request.method.parse::<Method>().map_err(|_| {
+            Error::invalid(format!(
+                "the method `{}`; expected one such as GET",
+                request.method.escape_debug()
+            ))
+        })?;
+        let exports = callee.exports();
+        if exports.invocation {
+            let headers = parse_headers(&request.headers)?;
+            let headers = list_headers(&headers);
+            return callee.invoke(caller, Request { headers, ..request }).await;
+        }
+        let uri = request.path.parse::<Uri>().map_err(|error| {
+            Error::invalid(format!(
+                "the path `{}`: {error}",
+                request.path.escape_debug()
+            ))
+        })?;
+        let mut http = http::Request::new(body_from(request.body));
+        *http.method_mut() = method;
+        *http.uri_mut() = uri;
+        *http.headers_mut() = parse_headers(&request.headers)?;
+        self.send(caller, callee, app, http).await?.buffered().await
+    }
+
+    /// One result per call, in order, all at once.
+    pub async fn invoke_many(
+        &self,
+        caller: &Caller,
+        calls: Vec<(String, Request)>,
+    ) -> Vec<Result<Response>> {
+        if calls.len() > MAX_CALLS {
+            let error = Error::invalid(format!(
+                "{} calls at once; at most {MAX_CALLS} are allowed",
+                calls.len()
+            ));
+            return calls.iter().map(|_| Err(error.duplicate())).collect();
+        }
+        join_all(
+            calls
+                .into_iter()
+                .map(|(app, request)| async move { self.invoke(caller, &app, request).await }),
+        )
+        .await
+    }
+
+    /// One HTTP request to an app of this host, streamed both ways, with no socket between.
+    pub async fn http(
+        &self,
+        caller: &Caller,
+        app: &str,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        let callee = self.find(caller, app)?;
+        check_path(request.uri().path())?;
+        Ok(self.send(caller, callee, app, request).await?.0)
+    }
+
+    async fn send(
+        &self,
+        caller: &Caller,
+        callee: Arc<dyn App>,
+        app: &str,
+        mut request: http::Request<Body>,
+    ) -> Result<Answer> {
+        if !callee.exports().http {
+            return Err(Error::unsupported(format!(
+                "app `{app}` exports neither wasi:http/incoming-handler nor wythe:blocks/invocation-handler"
+            )));
+        }
+        let authority = format!("{app}{INTERNAL_SUFFIX}");
+        let headers = request.headers_mut();
+        headers.insert(http::header::HOST, value(&authority)?);
+        headers.insert(CALLER_APP, value(caller.app_id().as_str())?);
+        headers.insert(CALLER_NAMESPACE, value(caller.tenant().as_str())?);
+        headers.insert(TRACEPARENT, value(&caller.trace().to_string())?);
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        *request.uri_mut() = Uri::builder()
+            .scheme("http")
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|error| Error::invalid(format!("the path of a call to `{app}`: {error}")))?;
+        callee.http(Some(caller), request).await.map(Answer)
+    }
+
+    fn find(&self, caller: &Caller, app: &str) -> Result<Arc<dyn App>> {
+        if let Some(grants) = caller.grants().filter(|grants| !grants.invoke(app)) {
+            return Err(Error::denied(format!(
+                "app `{}` is not granted to invoke `{app}`; add it to `grants: {{ invoke: [{app}] }}` at {}",
+                caller.app_id(),
+                grants.source
+            )));
+        }
+        let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
+        let id: Name = app.parse().map_err(|_| missing())?;
+        self.apps
+            .load()
+            .get(&(caller.tenant().clone(), id))
+            .cloned()
+            .ok_or_else(missing)
+    }
+}
+
+struct Answer(http::Response<Body>);
+
+impl Answer {
+    async fn buffered(self) -> Result<Response> {
+        let (head, body) = self.0.into_parts();
+        let body = Limited::new(body, MAX_BODY)
+            .collect()
+            .await
+            .map_err(|error| match error.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(_) => Error::invalid(format!(
+                    "the answer has more than {MAX_BODY} bytes; stream it by HTTP"
+                )),
+            })?;
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: list_headers(&head.headers),
+            body: body.to_bytes(),
+        })
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text)
+        .map_err(|error| Error::internal("a header of the host's own").with_source(error))
+}
+
+/// Headers in which the host speaks are not taken from a guest.
+fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let bad = || {
+            Error::invalid(format!(
+                "the header `{}`; expected an HTTP name and value",
+                name.escape_debug()
+            ))
+        };
+        let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| bad())?;
+        if parsed != CALLER_APP && parsed != CALLER_NAMESPACE {
+            map.append(parsed, value);
+        }
+    }
+    Ok(map)
+}
+
+fn list_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
+        .collect()
+}
+
+/// What policy judges and what the callee sees is one text, so whatever could be read in two ways is refused.
+pub fn check_path(path: &str) -> Result<()> {
+    let bad = |what: &str| {
+        Err(Error::invalid(format!(
+            "the path `{}` {what}",
+            path.escape_debug()
+        )))
+    };
+    let only_path = path.split('?').next().unwrap_or_default();
+    if !path.starts_with('/') {
+        return bad("does not begin with `/`");
+    }
+    if only_path.contains("//") || only_path.contains('\\') || path.contains('#') {
+        return bad("has `//`, a backslash or `#`; expected a plain path");
+    }
+    if only_path.split('/').any(|part| part == ".." || part == ".") {
+        return bad("has a `.` or `..` segment; expected a plain path");
+    }
+    let lower = only_path.to_ascii_lowercase();
+    if ["%2f", "%5c", "%2e", "%00"]
+        .iter()
+        .any(|code| lower.contains(code))
+    {
+        return bad(
+            "has an encoded slash, backslash, dot or NUL; expected them plain or not at all",
+        );
+    }
+    Ok(())
+}

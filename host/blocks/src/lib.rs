@@ -1,0 +1,27 @@
+//! What an app may ask for: the rules of every block, with no wasm, no server and no technology in them.
+//!
+//! A skin finds a component in a block and calls it; [`Component::call`] is the one place where a driver is called.
+
+mod app;
+mod caller;
+mod component;
+mod error;
+mod host;
+pub mod invocation;
+mod metrics;
+mod policy;
+pub mod pubsub;
+mod registry;
+pub mod state;
+mod tasks;
+
+pub use app::{App, Body, Exports, body_from};
+pub use caller::{Caller, MAX_CHAIN, Trace};
+pub use component::{Component, Components, Operation};
+pub use error::{Error, Kind, Result};
+pub use host::{Host, Settings};
+pub use metrics::{Metrics, Outcome};
+pub use policy::Policy;
+pub use registry::{Drivers, Registry, Site};
+pub use tasks::Tasks;
+pub use wythe_manifest as manifest;

@@ -1,0 +1,79 @@
+//! How long a driver call may take, and what is tried again: retry( timeout( operation )).
+
+use crate::{Error, Kind, Operation, Result};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// The rule around every driver call.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Of one attempt.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Before the first retry; doubles with each.
+    pub backoff: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            timeout: Duration::from_secs(10),
+            retries: 3,
+            backoff: Duration::from_millis(50),
+        }
+    }
+}
+
+impl Policy {
+    /// Runs `attempt` until it succeeds, fails for good, or the deadline leaves no room for another try.
+    pub(crate) async fn run<T, F>(
+        &self,
+        operation: Operation,
+        deadline: Instant,
+        attempt: impl Fn() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = self.backoff;
+        let mut left = self.retries;
+        loop {
+            let error = match self.once(operation, deadline, attempt()).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let again = error.kind().is_temporary()
+                || (operation.is_read() && error.kind() == Kind::Timeout);
+            if !again || left == 0 || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            left -= 1;
+        }
+    }
+
+    async fn once<T>(
+        &self,
+        operation: Operation,
+        deadline: Instant,
+        attempt: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let until = deadline.min(Instant::now() + self.timeout);
+        match tokio::time::timeout_at(until.into(), attempt).await {
+            Ok(result) => result,
+            // A read that never answered changed nothing; of a write nobody can say.
+            Err(_) if operation.is_read() => Err(Error::timeout(format!(
+                "`{}` did not answer in time",
+                operation.name()
+            ))),
+            Err(_) => Err(Error::unknown_outcome(format!(
+                "`{}` did not answer in time and may or may not have happened",
+                operation.name()
+            ))),
+        }
+    }
+}

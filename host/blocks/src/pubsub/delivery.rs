@@ -1,0 +1,346 @@
+//! How events reach an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
+
+use super::{ACK, Access, Configured, Delivery, Message, NACK, PubSub, Received, SUBSCRIBE, Seat};
+use super::{SubscribeOptions, Subscription, Verdict, allow, check_topic, event, routing::Routes};
+use crate::{App, Caller, Component, Error, Result, Tasks, Trace};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wythe_manifest::{Grants, Name};
+
+/// Events of one subscription that are with the app at once.
+const IN_FLIGHT: usize = 32;
+/// Before the second attempt; doubles with each, up to the last.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// After which an event goes to the dead letter topic, where there is one.
+const ATTEMPTS: u32 = 10;
+/// Of the host's own calls to the broker.
+const SETTLE: Duration = Duration::from_secs(30);
+/// After a pull that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One subscription of one app, ready to run.
+struct Loop {
+    app: Arc<dyn App>,
+    tenant: Name,
+    grants: Arc<Grants>,
+    component: Arc<Component<Configured>>,
+    subscription: Subscription,
+    routes: Routes,
+    attempts: Option<u32>,
+    raw: bool,
+}
+
+impl PubSub {
+    /// Starts an app's subscriptions, in place of those it had. Groups exist when this returns, so nothing
+    /// published afterwards is missed. Every problem is reported, and then nothing was started.
+    pub async fn attach(
+        &self,
+        tenant: &Name,
+        app: Arc<dyn App>,
+        grants: Arc<Grants>,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<(), Vec<Error>> {
+        let mut ready = Vec::new();
+        let mut problems = Vec::new();
+        for subscription in subscriptions {
+            match self.prepare(tenant, &app, &grants, subscription).await {
+                Ok(pair) => ready.push(pair),
+                Err(error) => problems.push(error),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let stop = self.tasks.stopping().child_token();
+        let key = (tenant.clone(), app.id().clone());
+        let old = self.lock().insert(key, stop.clone());
+        if let Some(old) = old {
+            old.cancel();
+        }
+        for (running, seat) in ready {
+            self.tasks
+                .spawn(Arc::new(running).run(seat, stop.clone(), self.tasks.clone()));
+        }
+        Ok(())
+    }
+
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, std::collections::HashMap<(Name, Name), CancellationToken>> {
+        self.running
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn prepare(
+        &self,
+        tenant: &Name,
+        app: &Arc<dyn App>,
+        grants: &Arc<Grants>,
+        subscription: Subscription,
+    ) -> Result<(Loop, Box<dyn Seat>)> {
+        let caller = host_caller(tenant, app.id(), grants, Trace::start());
+        let (component, topic) = (&subscription.component, &subscription.topic);
+        check_topic(topic)?;
+        if !grants.subscribe(component, topic) {
+            return Err(Error::denied(format!(
+                "app `{}` is not granted to subscribe to `{component}/{topic}`; \
+                 add it to `grants: {{ subscribe: [{component}/{topic}] }}` at {}",
+                app.id(),
+                grants.source
+            )));
+        }
+        let found = self.components.find(&caller, component)?;
+        allow(&found, Access::Subscribe, &caller, topic)?;
+        if let Some(dead) = &subscription.dead_letter_topic {
+            check_topic(dead)?;
+        }
+        let routes = Routes::compile(&subscription.rules, subscription.default_route.as_deref())?;
+        let (group, options) = group(app.id(), &found, &subscription)?;
+        let seat = found
+            .call(&caller, SUBSCRIBE, |d| {
+                d.driver.subscribe(topic, &group, options.clone())
+            })
+            .await?;
+        let running = Loop {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            grants: grants.clone(),
+            attempts: attempts(&subscription)?,
+            raw: flag(&subscription, "rawPayload")?,
+            component: found,
+            routes,
+            subscription,
+        };
+        Ok((running, seat))
+    }
+}
+
+/// The host speaks to the broker for the app, so the app's scopes hold and its deadline does not.
+fn host_caller(tenant: &Name, app: &Name, grants: &Arc<Grants>, trace: Trace) -> Caller {
+    Caller::app(
+        tenant.clone(),
+        app.clone(),
+        grants.clone(),
+        trace,
+        Instant::now() + SETTLE,
+    )
+}
+
+fn group(
+    app: &Name,
+    component: &Component<Configured>,
+    subscription: &Subscription,
+) -> Result<(String, SubscribeOptions)> {
+    let ephemeral = flag(subscription, "broadcast")?;
+    let configured = component.driver().consumer.clone();
+    let named = subscription.metadata.get("consumerGroup").cloned();
+    let mut group = named.or(configured).unwrap_or_else(|| app.to_string());
+    if ephemeral {
+        group = format!("{group}-{:032x}", Trace::start().trace);
+    }
+    let metadata = subscription.metadata.clone();
+    Ok((
+        group,
+        SubscribeOptions {
+            ephemeral,
+            metadata,
+        },
+    ))
+}
+
+fn flag(subscription: &Subscription, name: &str) -> Result<bool> {
+    match subscription.metadata.get(name).map(String::as_str) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(Error::invalid(format!(
+            "`{name}: {other}` of the subscription to `{}`; expected true or false",
+            subscription.topic
+        ))),
+    }
+}
+
+fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
+    let default = subscription.dead_letter_topic.as_ref().map(|_| ATTEMPTS);
+    let Some(text) = subscription.metadata.get("maxDeliveryAttempts") else {
+        return Ok(default);
+    };
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(Some(count)),
+        _ => Err(Error::invalid(format!(
+            "`maxDeliveryAttempts: {text}` of the subscription to `{}`; expected a whole number of at least 1",
+            subscription.topic
+        ))),
+    }
+}
+
+impl Loop {
+    /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
+    async fn run(self: Arc<Self>, seat: Box<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
+        let seat: Arc<dyn Seat> = seat.into();
+        let places = Arc::new(Semaphore::new(IN_FLIGHT));
+        loop {
+            let pulled = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                pulled = pull(&*seat, &places) => pulled,
+            };
+            match pulled {
+                Ok(batch) => self.start(batch, &seat, &places, &tasks),
+                Err(error) => {
+                    tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(PAUSE) => {}
+                    }
+                }
+            }
+        }
+        // The places come back one by one as verdicts do.
+        let _ = places.acquire_many(IN_FLIGHT as u32).await;
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        batch: Vec<Received>,
+        seat: &Arc<dyn Seat>,
+        places: &Arc<Semaphore>,
+        tasks: &Tasks,
+    ) {
+        for received in batch {
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                // A driver that gives more than it was asked for: it gets the rest back by its own means.
+                tracing::error!(
+                    topic = self.subscription.topic,
+                    "the driver answered more than was asked for"
+                );
+                return;
+            };
+            let (running, seat) = (self.clone(), seat.clone());
+            tasks.spawn(async move {
+                running.deliver(received, &*seat).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn deliver(&self, received: Received, seat: &dyn Seat) {
+        let opened = event::open(&received.message, self.raw);
+        let trace = opened.trace.unwrap_or_else(Trace::start);
+        let caller = host_caller(&self.tenant, self.app.id(), &self.grants, trace);
+        let verdict = self.verdict(&caller, &received, opened).await;
+        if let Err(error) = self.settle(&caller, &received, verdict, seat).await {
+            // Not settled is not lost: the broker delivers it again.
+            tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "settle: {}", error.chain());
+        }
+    }
+
+    async fn verdict(
+        &self,
+        caller: &Caller,
+        received: &Received,
+        opened: event::Opened,
+    ) -> Verdict {
+        let topic = &self.subscription.topic;
+        if opened.expired {
+            return Verdict::DeadLetter("expired".into());
+        }
+        let Some(route) = self.routes.route(&opened.event, &opened.source, topic) else {
+            return Verdict::DeadLetter("no route".into());
+        };
+        let delivery = Delivery {
+            caller: caller.clone(),
+            component: self.subscription.component.clone(),
+            topic: topic.clone(),
+            route,
+            event: opened.event,
+            source: opened.source,
+            time: opened.time,
+            attempt: received.attempt,
+        };
+        let verdict = self.app.on_event(delivery).await.unwrap_or_else(|error| {
+            tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "on-event: {}", error.chain());
+            Verdict::Retry(error.retry_after())
+        });
+        match verdict {
+            Verdict::Retry(_) if self.attempts.is_some_and(|most| received.attempt >= most) => {
+                Verdict::DeadLetter(format!("no success in {} attempts", received.attempt))
+            }
+            other => other,
+        }
+    }
+
+    async fn settle(
+        &self,
+        caller: &Caller,
+        received: &Received,
+        verdict: Verdict,
+        seat: &dyn Seat,
+    ) -> Result<()> {
+        let receipt = &received.receipt;
+        match verdict {
+            Verdict::Ack | Verdict::Drop => {}
+            Verdict::Retry(after) => {
+                let delay = after.unwrap_or_else(|| backoff(received.attempt));
+                return self
+                    .component
+                    .call(caller, NACK, |_| seat.nack(receipt.clone(), delay))
+                    .await;
+            }
+            Verdict::DeadLetter(reason) => self.bury(caller, &received.message, &reason).await?,
+        }
+        self.component
+            .call(caller, ACK, |_| async {
+                let mut answers = seat.ack(vec![receipt.clone()]).await;
+                answers
+                    .pop()
+                    .unwrap_or_else(|| Err(Error::internal("the driver lost an answer")))
+            })
+            .await
+    }
+
+    /// The dead letter is with the broker before the original is acknowledged.
+    async fn bury(&self, caller: &Caller, message: &Message, reason: &str) -> Result<()> {
+        let topic = &self.subscription.topic;
+        let Some(dead) = &self.subscription.dead_letter_topic else {
+            if reason != "no route" {
+                tracing::warn!(app = %self.app.id(), topic, reason, "dropped: there is no dead letter topic");
+            }
+            return Ok(());
+        };
+        let mut letter = message.clone();
+        letter.delay = None;
+        letter
+            .attributes
+            .push(("deadLetterReason".into(), reason.to_owned()));
+        letter
+            .attributes
+            .push(("deadLetterTopicFrom".into(), topic.clone()));
+        self.component
+            .call(caller, super::PUBLISH, |d| {
+                d.driver.publish(dead, letter.clone())
+            })
+            .await
+    }
+}
+
+/// Waits for a place, then for events to fill the places there are.
+async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
+    let place = places
+        .acquire()
+        .await
+        .expect("the semaphore is never closed");
+    let free = places.available_permits() + 1;
+    drop(place);
+    seat.pull(free).await
+}
+
+fn backoff(attempt: u32) -> Duration {
+    let doubled = FIRST_RETRY * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
+    doubled.min(LAST_RETRY)
+}

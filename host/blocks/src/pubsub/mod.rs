@@ -1,0 +1,253 @@
+//! The whole of the pub/sub block's rules: who may publish what, and how events reach subscribers.
+
+mod delivery;
+mod driver;
+mod event;
+mod routing;
+mod scopes;
+
+pub use driver::{
+    Driver, Features, Message, Receipt, Received, SubscribeOptions, Subscription as Seat,
+};
+pub use event::{Event, PublishOptions};
+pub(crate) use scopes::Scopes;
+
+use crate::{Caller, Component, Components, Error, Result, Tasks, component};
+use scopes::Access;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+use tokio_util::sync::CancellationToken;
+use wythe_manifest::Name;
+pub use wythe_manifest::Rule;
+
+const PUBLISH: component::Operation = component::Operation::write(0, "publish");
+const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publish-many");
+const SUBSCRIBE: component::Operation = component::Operation::read(2, "subscribe");
+const ACK: component::Operation = component::Operation::read(3, "ack");
+const NACK: component::Operation = component::Operation::read(4, "nack");
+
+pub(crate) const OPERATIONS: &[component::Operation] =
+    &[PUBLISH, PUBLISH_MANY, SUBSCRIBE, ACK, NACK];
+
+/// Bytes of a topic's name.
+const MAX_TOPIC: usize = 256;
+
+/// A driver with what its component says about topics.
+pub struct Configured {
+    pub driver: Arc<dyn Driver>,
+    pub(crate) scopes: Scopes,
+    /// The component's `consumerID`; otherwise the app id is the consumer group.
+    pub consumer: Option<String>,
+}
+
+/// What an app wants to receive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscription {
+    pub component: String,
+    pub topic: String,
+    pub rules: Vec<Rule>,
+    pub default_route: Option<String>,
+    pub dead_letter_topic: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// One event on its way into an app.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The publisher's trace goes on; the chain starts anew.
+    pub caller: Caller,
+    pub component: String,
+    pub topic: String,
+    pub route: String,
+    pub event: Event,
+    pub source: String,
+    pub time: SystemTime,
+    pub attempt: u32,
+}
+
+/// What a subscriber says of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ack,
+    Retry(Option<Duration>),
+    Drop,
+    DeadLetter(String),
+}
+
+/// The pub/sub block.
+pub struct PubSub {
+    pub(crate) components: Components<Configured>,
+    tasks: Tasks,
+    /// What ends the loops of each app's subscriptions.
+    running: Mutex<HashMap<(Name, Name), CancellationToken>>,
+}
+
+impl PubSub {
+    pub fn new(tasks: Tasks) -> Self {
+        PubSub {
+            components: Components::new("pubsub"),
+            tasks,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Finds the component and checks scopes and grant, once for many calls.
+    pub fn open(&self, caller: &Caller, component: &str, topic: &str) -> Result<Topic> {
+        check_topic(topic)?;
+        if let Some(grants) = caller
+            .grants()
+            .filter(|grants| !grants.publish(component, topic))
+        {
+            return Err(Error::denied(format!(
+                "app `{}` is not granted to publish to `{component}/{topic}`; \
+                 add it to `grants: {{ publish: [{component}/{topic}] }}` at {}",
+                caller.app_id(),
+                grants.source
+            )));
+        }
+        let found = self.components.find(caller, component)?;
+        allow(&found, Access::Publish, caller, topic)?;
+        Ok(Topic {
+            component: found,
+            name: topic.to_owned(),
+        })
+    }
+}
+
+fn allow(
+    component: &Component<Configured>,
+    access: Access,
+    caller: &Caller,
+    topic: &str,
+) -> Result<()> {
+    if component
+        .driver()
+        .scopes
+        .allows(access, caller.app_id(), topic)
+    {
+        return Ok(());
+    }
+    let (verb, key) = match access {
+        Access::Publish => ("publish to", "publishingScopes"),
+        Access::Subscribe => ("subscribe to", "subscriptionScopes"),
+    };
+    Err(Error::denied(format!(
+        "pubsub component `{}` does not let app `{}` {verb} topic `{topic}`; see its {key}, allowedTopics and protectedTopics",
+        component.name(),
+        caller.app_id()
+    )))
+}
+
+fn check_topic(topic: &str) -> Result<()> {
+    let bad = |c: char| c.is_control() || c == '*' || c == '#' || c == '>';
+    if topic.is_empty() || topic.len() > MAX_TOPIC || topic.contains(bad) {
+        return Err(Error::invalid(format!(
+            "the topic `{}`; expected 1 to {MAX_TOPIC} bytes without wildcards and control characters",
+            topic.escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+/// An opened topic: the lookup and every check are settled.
+#[derive(Clone)]
+pub struct Topic {
+    component: Arc<Component<Configured>>,
+    name: String,
+}
+
+impl Topic {
+    pub fn features(&self) -> Features {
+        self.component.driver().driver.features()
+    }
+
+    /// Returns the event's id once the broker has it durably.
+    pub async fn publish(
+        &self,
+        caller: &Caller,
+        event: Event,
+        options: &PublishOptions,
+    ) -> Result<String> {
+        let (id, message) = self.seal(caller, event, options)?;
+        self.component
+            .call(caller, PUBLISH, |d| {
+                d.driver.publish(&self.name, message.clone())
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// One result per event, in order.
+    pub async fn publish_many(
+        &self,
+        caller: &Caller,
+        events: Vec<Event>,
+        options: &PublishOptions,
+    ) -> Vec<Result<String>> {
+        let sealed: Vec<_> = events
+            .into_iter()
+            .map(|event| self.seal(caller, event, options))
+            .collect();
+        let good: Vec<_> = sealed
+            .iter()
+            .flatten()
+            .map(|(_, message)| message.clone())
+            .collect();
+        let answers = self
+            .component
+            .call(caller, PUBLISH_MANY, |d| {
+                let asked = d.driver.publish_many(&self.name, good.clone());
+                async move { Ok(asked.await) }
+            })
+            .await;
+        let answer = |index: usize| match &answers {
+            Ok(list) => match list.get(index) {
+                Some(Ok(())) => Ok(()),
+                Some(Err(error)) => Err(error.duplicate()),
+                None => Err(Error::internal("the driver lost an answer")),
+            },
+            Err(error) => Err(error.duplicate()),
+        };
+        let mut position = 0;
+        let mut place = |item: Result<(String, Message)>| {
+            let (id, _) = item?;
+            position += 1;
+            answer(position - 1).map(|()| id)
+        };
+        sealed.into_iter().map(&mut place).collect()
+    }
+
+    fn seal(
+        &self,
+        caller: &Caller,
+        event: Event,
+        options: &PublishOptions,
+    ) -> Result<(String, Message)> {
+        let features = self.features();
+        if options.delay.is_some() && !features.delay {
+            return Err(Error::unsupported(format!(
+                "pubsub component `{}` cannot delay; its features say so",
+                self.component.name()
+            )));
+        }
+        let (id, message) = event::seal(
+            caller,
+            self.component.name().as_str(),
+            &self.name,
+            event,
+            options,
+        )?;
+        if message.data.len() as u64 > features.max_message_bytes {
+            return Err(Error::invalid(format!(
+                "the event has {} bytes; pubsub component `{}` takes at most {}",
+                message.data.len(),
+                self.component.name(),
+                features.max_message_bytes
+            )));
+        }
+        Ok((id, message))
+    }
+}

@@ -1,0 +1,212 @@
+//! What a state technology is asked, and the records that go both ways.
+
+use crate::{Error, Kind, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::time::{Duration, SystemTime};
+
+/// Opaque version of an entry.
+pub type Etag = String;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub value: Bytes,
+    pub etag: Etag,
+    pub content_type: Option<String>,
+    pub expires: Option<SystemTime>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Last write wins.
+    #[default]
+    Always,
+    /// First write wins: only if there is no entry.
+    Absent,
+    /// Only if the entry still has this etag.
+    Matches(Etag),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct PutOptions {
+    pub condition: Condition,
+    pub ttl: Option<Duration>,
+    pub content_type: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Put {
+    pub key: String,
+    pub value: Bytes,
+    pub options: PutOptions,
+}
+
+impl Put {
+    /// Last write wins, no expiry.
+    pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Put {
+            key: key.into(),
+            value: value.into(),
+            options: PutOptions::default(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Delete {
+    pub key: String,
+    pub condition: Condition,
+}
+
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Put(Put),
+    Delete(Delete),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<(String, Entry)>,
+    /// A key: the next page holds keys after it.
+    pub next: Option<String>,
+}
+
+/// What a driver can do; conformance proves it and the block relies on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    pub transactions: bool,
+    pub ttl: bool,
+    pub list: bool,
+    /// One step of the driver; otherwise it is built from compare-and-set.
+    pub increment: bool,
+    pub durable: bool,
+    pub linearizable: bool,
+    pub max_value_bytes: u64,
+    pub max_operations: u32,
+}
+
+impl Features {
+    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    pub fn has(&self, name: &str) -> Option<bool> {
+        Some(match name {
+            "transactions" => self.transactions,
+            "ttl" => self.ttl,
+            "list" => self.list,
+            "increment" => self.increment,
+            "durable" => self.durable,
+            "linearizable" => self.linearizable,
+            _ => return None,
+        })
+    }
+
+    pub const NAMES: [&'static str; 6] = [
+        "transactions",
+        "ttl",
+        "list",
+        "increment",
+        "durable",
+        "linearizable",
+    ];
+}
+
+/// Tries of an increment that others keep overtaking.
+const INCREMENT_TRIES: usize = 64;
+
+/// A technology that keeps state. Keys arrive scoped and checked.
+///
+/// A lost condition is [`Kind::Conflict`]; a write whose fate is not known is [`Kind::UnknownOutcome`].
+#[async_trait]
+pub trait Driver: Send + Sync {
+    fn features(&self) -> Features;
+
+    /// Never an entry whose time is over.
+    async fn get(&self, key: &str) -> Result<Option<Entry>>;
+
+    /// One result per key, in order.
+    async fn get_many(&self, keys: Vec<String>) -> Vec<Result<Option<Entry>>> {
+        let mut answers = Vec::with_capacity(keys.len());
+        for key in &keys {
+            answers.push(self.get(key).await);
+        }
+        answers
+    }
+
+    async fn put(&self, put: Put) -> Result<Etag>;
+
+    /// One result per item, in order.
+    async fn put_many(&self, puts: Vec<Put>) -> Vec<Result<Etag>> {
+        let mut answers = Vec::with_capacity(puts.len());
+        for put in puts {
+            answers.push(self.put(put).await);
+        }
+        answers
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<()>;
+
+    /// All or nothing, in order; an etag for each put.
+    async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
+        let _ = operations;
+        Err(Error::unsupported("the driver has no transactions"))
+    }
+
+    /// Keys after `cursor` that start with `prefix`, in byte order, at most `limit` of them.
+    async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        let _ = (prefix, cursor, limit);
+        Err(Error::unsupported("the driver has no list"))
+    }
+
+    /// Adds to a decimal integer; by compare-and-set where the driver has nothing better.
+    /// The new entry keeps the time at which the old one expires.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64> {
+        for _ in 0..INCREMENT_TRIES {
+            let entry = self.get(key).await?;
+            let sum = sum(key, entry.as_ref().map(|entry| &entry.value[..]), delta)?;
+            let put = increment_put(key, entry, sum);
+            match self.put(put).await {
+                Ok(_) => return Ok(sum),
+                Err(error) if error.kind() == Kind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::unavailable(format!(
+            "`{key}` changed under {INCREMENT_TRIES} tries to increment it"
+        )))
+    }
+
+    /// Called once, after the last call; what was acknowledged is kept.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn increment_put(key: &str, entry: Option<Entry>, sum: i64) -> Put {
+    let mut put = Put::new(key, sum.to_string());
+    put.options.condition = Condition::Absent;
+    if let Some(entry) = entry {
+        put.options.condition = Condition::Matches(entry.etag);
+        put.options.content_type = entry.content_type;
+        put.options.ttl = entry.expires.map(|at| {
+            let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+            left.max(Duration::from_millis(1))
+        });
+    }
+    put
+}
+
+/// `value + delta`, where `value` is a decimal integer or absent.
+pub fn sum(key: &str, value: Option<&[u8]>, delta: i64) -> Result<i64> {
+    let old = match value {
+        None => 0,
+        Some(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.trim().parse::<i64>().ok())
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "the value of `{key}` is no decimal integer of 64 bits"
+                ))
+            })?,
+    };
+    old.checked_add(delta)
+        .ok_or_else(|| Error::invalid(format!("{old} + {delta} does not fit into 64 bits")))
+}

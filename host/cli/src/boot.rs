@@ -1,0 +1,228 @@
+//! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
+
+use crate::report::Problem;
+use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
+use wythe_blocks::{App as _, Host, Registry, Settings, pubsub::Subscription};
+use wythe_manifest::{Manifest, Name, Resources};
+use wythe_runtime::{Guest, Options, Runtime};
+
+/// Bytes of a state value, unless its component says otherwise.
+const MAX_VALUE: u64 = 4 << 20;
+
+/// Components that exist where the resources declare none of their block.
+const DEFAULTS: &str = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.redb, version: v1 }
+";
+
+/// What a manifest and its resources say, found good.
+pub struct Plan {
+    pub manifest: Manifest,
+    pub resources: Resources,
+    /// Names of blocks that use their default component.
+    pub defaults: Vec<String>,
+}
+
+/// A host with its apps, ready to serve.
+pub struct Booted {
+    pub host: Arc<Host>,
+    pub runtime: Arc<Runtime>,
+    pub guests: Vec<Arc<Guest>>,
+}
+
+/// Reads the manifest and every resource; all problems are told, warnings too.
+pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    let (manifest, mut problems) = wythe_manifest::load(path);
+    let Some(manifest) = manifest else {
+        return Err(Problem::all(problems));
+    };
+    let (mut resources, found) = wythe_manifest::load_resources(&manifest.resources_paths);
+    problems.extend(found);
+    problems.extend(resources.resolve(&|name| std::env::var(name).ok()));
+    if problems.has_errors() {
+        return Err(Problem::all(problems));
+    }
+    let defaults = add_defaults(&mut resources);
+    let plan = Plan {
+        manifest,
+        resources,
+        defaults,
+    };
+    Ok((plan, Problem::all(problems)))
+}
+
+fn add_defaults(resources: &mut Resources) -> Vec<String> {
+    let (defaults, problems) =
+        wythe_manifest::parse_resources(DEFAULTS, Path::new("defaults.yaml"));
+    debug_assert!(problems.is_empty(), "{problems}");
+    let mut added = Vec::new();
+    for component in defaults.components {
+        if !resources
+            .components
+            .iter()
+            .any(|known| known.block == component.block)
+        {
+            added.push(component.block.clone());
+            resources.components.push(component);
+        }
+    }
+    added
+}
+
+/// Where the embedded drivers keep their files, unless `--data-dir` says otherwise.
+pub fn data_directory(manifest: &Manifest) -> PathBuf {
+    manifest.directory.join(".wythe")
+}
+
+/// Where compiled components are kept: `WYTHE_CACHE_DIR`, else the user's cache directory, else with the data.
+pub fn cache_directory(data: &Path) -> PathBuf {
+    let named = std::env::var_os("WYTHE_CACHE_DIR").map(PathBuf::from);
+    let user = || std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let shared = || user().or_else(home).map(|cache| cache.join("wythe"));
+    named.or_else(shared).unwrap_or_else(|| data.join("cache"))
+}
+
+/// Opens every component, loads every app, and starts every subscription. All problems are told.
+pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
+    let one = |error| vec![Problem::from(error)];
+    let options = Options {
+        cache: Some(cache_directory(data)),
+        ..Options::default()
+    };
+    let runtime = Runtime::new(&options).map_err(one)?;
+    let host = Arc::new(Host::default());
+    let mut registry = wythe_drivers::registry();
+    wythe_runtime::plugin::register(&mut registry, &runtime, &host);
+    let opened = open(plan, data, &host, &registry).await;
+    let loaded = load(plan, &host, &runtime).await;
+    let guests = match (opened, loaded) {
+        (Ok(()), Ok(guests)) => guests,
+        (opened, loaded) => {
+            host.close(Duration::from_secs(1)).await;
+            let (opened, loaded) = (opened.err(), loaded.err());
+            return Err(opened.into_iter().chain(loaded).flatten().collect());
+        }
+    };
+    let booted = Booted {
+        host,
+        runtime,
+        guests,
+    };
+    match start(plan, &booted).await {
+        Ok(()) => Ok(booted),
+        Err(problems) => {
+            booted.host.close(Duration::from_secs(1)).await;
+            Err(problems)
+        }
+    }
+}
+
+async fn open(
+    plan: &Plan,
+    data: &Path,
+    host: &Host,
+    registry: &Registry,
+) -> Result<(), Vec<Problem>> {
+    let settings = Settings {
+        tenant: plan.manifest.tenant.clone(),
+        data: data.join("data"),
+        max_value: MAX_VALUE,
+    };
+    let opened = host
+        .open(registry, &settings, &plan.resources.components)
+        .await;
+    opened.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}
+
+async fn load(
+    plan: &Plan,
+    host: &Arc<Host>,
+    runtime: &Arc<Runtime>,
+) -> Result<Vec<Arc<Guest>>, Vec<Problem>> {
+    let mut guests = Vec::new();
+    let mut problems = Vec::new();
+    for app in &plan.manifest.apps {
+        match Guest::load(runtime, host, &plan.manifest.tenant, app).await {
+            Ok(guest) => guests.push(guest),
+            Err(errors) => problems.extend(errors.into_iter().map(Problem::from)),
+        }
+    }
+    if problems.is_empty() {
+        Ok(guests)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Apps are callable before the first event is delivered, since a subscriber may call them.
+async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
+    let tenant = &plan.manifest.tenant;
+    for guest in &booted.guests {
+        booted.host.invocation.add(tenant, guest.clone());
+    }
+    let mut problems = Vec::new();
+    for guest in &booted.guests {
+        if let Err(found) = subscribe(plan, &booted.host, guest).await {
+            problems.extend(found);
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.
+pub async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+    if !guest.exports().subscriber {
+        return Ok(());
+    }
+    let mut subscriptions = guest
+        .subscriptions()
+        .await
+        .map_err(|error| vec![Problem::from(error)])?;
+    for declared in &plan.resources.subscriptions {
+        let concerns = declared.scopes.is_empty() || declared.scopes.contains(guest.id());
+        let known = |s: &Subscription| {
+            s.component == declared.component.as_str() && s.topic == declared.topic
+        };
+        if concerns && !subscriptions.iter().any(known) && may_receive(guest, declared) {
+            subscriptions.push(convert(declared));
+        }
+    }
+    let tenant: &Name = guest.tenant();
+    let attached = host
+        .pubsub
+        .attach(tenant, guest.clone(), guest.grants().clone(), subscriptions);
+    attached
+        .await
+        .map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}
+
+/// A declaration without scopes is for every app that is granted the topic; one that names the app must be granted.
+fn may_receive(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
+    !declared.scopes.is_empty()
+        || guest
+            .grants()
+            .subscribe(declared.component.as_str(), &declared.topic)
+}
+
+fn convert(declared: &wythe_manifest::Subscription) -> Subscription {
+    Subscription {
+        component: declared.component.to_string(),
+        topic: declared.topic.clone(),
+        rules: declared.rules.clone(),
+        default_route: declared.default_route.clone(),
+        dead_letter_topic: declared.dead_letter_topic.clone(),
+        metadata: declared.metadata.clone(),
+    }
+}

@@ -1,0 +1,33 @@
+//! Boot and drain as a story: bind, serve, wait for the signal, let every request finish, close.
+
+use crate::boot::{Booted, Plan};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wythe_runtime::{Ingress, Routes};
+
+/// For requests that are under way when the host is told to stop.
+const DRAIN: Duration = Duration::from_secs(25);
+/// For subscriptions and background work after that.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// Serves until `shutdown`. True if nothing had to be cut short.
+pub async fn serve(
+    plan: &Plan,
+    booted: &Booted,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> bool {
+    let mut routes = Routes::default();
+    for (app, guest) in plan.manifest.apps.iter().zip(&booted.guests) {
+        if let Some(prefix) = &app.ingress {
+            routes.add(prefix, guest.clone());
+        }
+    }
+    let tasks = booted.host.tasks.clone();
+    let drained = Ingress { routes, tasks }
+        .serve(listener, shutdown, DRAIN)
+        .await;
+    let closed = booted.host.close(CLOSE).await;
+    drained && closed
+}

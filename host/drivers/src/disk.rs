@@ -1,0 +1,107 @@
+//! Directories that survive a power cut: a new name is durable only when its directory was synced.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+use wythe_blocks::{Error, Result};
+
+/// Makes `directory` and what is missing above it, durably.
+pub(crate) fn create_directory(directory: &Path) -> Result<()> {
+    create(directory).map_err(|error| {
+        let place = directory.display();
+        Error::unavailable(format!(
+            "`{place}` cannot be made; expected a directory that can be written"
+        ))
+        .with_source(error)
+    })
+}
+
+fn create(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() || directory.as_os_str().is_empty() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        create(parent)?;
+    }
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_directory_of(directory),
+    }
+}
+
+/// Syncs the directory that holds the name `path`.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)?.sync_all()
+}
+
+/// Where a store lives: what its config says, or its usual name in the component's own directory.
+pub(crate) fn place(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
+    configured.unwrap_or_else(|| directory.join(name))
+}
+
+/// Runs what blocks on a thread made for it.
+pub(crate) async fn blocking<R: Send + 'static>(
+    run: impl FnOnce() -> Result<R> + Send + 'static,
+) -> Result<R> {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(error) => {
+            Err(Error::internal("a task of the store ended by a panic").with_source(error))
+        }
+    }
+}
+
+/// Checks the format a store says it has; absent is a new store.
+pub(crate) fn check_format(path: &Path, found: Option<u64>, known: u64) -> Result<()> {
+    match found {
+        Some(found) if found > known => Err(Error::unsupported(format!(
+            "`{}` has format {found}; this build reads up to {known}; use the newer build that wrote it",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_made_down_to_the_last() {
+        let temporary = tempfile::tempdir().unwrap();
+        let deep = temporary.path().join("a/b/c");
+        create_directory(&deep).unwrap();
+        create_directory(&deep).unwrap();
+        assert!(deep.is_dir());
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = create_directory(&file.join("a")).unwrap_err();
+        let expected = format!(
+            "`{}/a` cannot be made; expected a directory that can be written",
+            file.display()
+        );
+        assert_eq!(error.message(), expected);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let error = check_format(Path::new("/s"), Some(2), 1).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "`/s` has format 2; this build reads up to 1; use the newer build that wrote it"
+        );
+        assert!(check_format(Path::new("/s"), None, 1).is_ok());
+    }
+}

@@ -1,0 +1,43 @@
+//! The technologies that answer: one folder each, and here the list of them all.
+//!
+//! ```
+//! let registry = wythe_drivers::registry();
+//! assert!(registry.state.names().any(|name| name == "memory"));
+//! ```
+
+mod apply;
+mod etag;
+mod memory;
+mod page;
+mod queue;
+mod record;
+mod seat;
+mod topics;
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod committer;
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod disk;
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod handle;
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod local;
+#[cfg(feature = "redb")]
+mod message;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "sled")]
+mod sled;
+
+use wythe_blocks::Registry;
+
+/// Every driver of this build.
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    memory::register(&mut registry);
+    #[cfg(feature = "redb")]
+    redb::register(&mut registry);
+    #[cfg(feature = "sled")]
+    sled::register(&mut registry);
+    registry
+}

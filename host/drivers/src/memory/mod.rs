@@ -1,0 +1,13 @@
+//! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
+
+mod pubsub;
+mod state;
+
+use wythe_blocks::Registry;
+
+pub(crate) fn register(registry: &mut Registry) {
+    for name in ["in-memory", "memory"] {
+        registry.pubsub.add(name, pubsub::open);
+        registry.state.add(name, state::open);
+    }
+}

@@ -1,0 +1,235 @@
+//! A stored entry and its compact form on disk.
+//!
+//! Layout, numbers little-endian: version (1 byte), flags (1), etag (8), expiry (8, if flagged), content type (4 for
+//! the length, then the text; if flagged), and all the rest is the value. The engines keep checksums of their pages,
+//! so there is none here.
+
+use crate::etag;
+use bytes::Bytes;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wythe_blocks::{Error, Result, state::Entry};
+
+const VERSION: u8 = 1;
+const EXPIRES: u8 = 1;
+const CONTENT_TYPE: u8 = 2;
+const FLAGS: u8 = EXPIRES | CONTENT_TYPE;
+const FIXED: usize = 10;
+
+/// Nanoseconds since 1970: small, ordered, and good until the year 2554.
+pub(crate) fn now() -> u64 {
+    nanoseconds(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What conditions and expiry are decided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub etag: u64,
+    pub expires: Option<u64>,
+}
+
+impl Version {
+    /// The clock is asked only where there is an expiry.
+    pub(crate) fn is_over(self, now: impl FnOnce() -> u64) -> bool {
+        self.expires.is_some_and(|at| at <= now())
+    }
+
+    /// Reads the beginning of an encoded record.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let flags = flags(bytes)?;
+        let expires = match flags & EXPIRES {
+            0 => None,
+            _ => Some(number(bytes, FIXED)?),
+        };
+        Ok(Version {
+            etag: number(bytes, 2)?,
+            expires,
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub version: Version,
+    pub content_type: Option<String>,
+    pub value: Bytes,
+}
+
+impl Record {
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            value: self.value.clone(),
+            etag: etag::to_text(self.version.etag),
+            content_type: self.content_type.clone(),
+            expires: self
+                .version
+                .expires
+                .map(|at| UNIX_EPOCH + Duration::from_nanos(at)),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let type_length = self.content_type.as_ref().map_or(0, |text| text.len() + 4);
+        let mut bytes = Vec::with_capacity(FIXED + 8 + type_length + self.value.len());
+        let mut flags = 0;
+        if self.version.expires.is_some() {
+            flags |= EXPIRES;
+        }
+        if self.content_type.is_some() {
+            flags |= CONTENT_TYPE;
+        }
+        bytes.extend([VERSION, flags]);
+        bytes.extend(self.version.etag.to_le_bytes());
+        if let Some(at) = self.version.expires {
+            bytes.extend(at.to_le_bytes());
+        }
+        if let Some(text) = &self.content_type {
+            bytes.extend((text.len() as u32).to_le_bytes());
+            bytes.extend(text.as_bytes());
+        }
+        bytes.extend(&self.value);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let version = Version::decode(bytes)?;
+        let mut at = FIXED + version.expires.map_or(0, |_| 8);
+        let mut content_type = None;
+        if flags(bytes)? & CONTENT_TYPE != 0 {
+            let length = take(bytes, at, 4)?
+                .try_into()
+                .map(u32::from_le_bytes)
+                .map_err(|_| damaged())?;
+            let text = take(bytes, at + 4, length as usize)?;
+            content_type = Some(std::str::from_utf8(text).map_err(|_| damaged())?.to_owned());
+            at += 4 + text.len();
+        }
+        let value = bytes.get(at..).ok_or_else(damaged)?;
+        Ok(Record {
+            version,
+            content_type,
+            value: Bytes::copy_from_slice(value),
+        })
+    }
+}
+
+fn flags(bytes: &[u8]) -> Result<u8> {
+    match bytes {
+        [VERSION, flags, ..] if flags & !FLAGS == 0 => Ok(*flags),
+        [version, ..] if *version > VERSION => Err(Error::internal(format!(
+            "a stored record has version {version}; this build reads up to {VERSION}"
+        ))),
+        _ => Err(damaged()),
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Result<u64> {
+    take(bytes, at, 8)?
+        .try_into()
+        .map(u64::from_le_bytes)
+        .map_err(|_| damaged())
+}
+
+fn take(bytes: &[u8], at: usize, length: usize) -> Result<&[u8]> {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.get(..length))
+        .ok_or_else(damaged)
+}
+
+fn damaged() -> Error {
+    Error::internal("a stored record is damaged: expected version, flags, etag and value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(expires: Option<u64>, content_type: Option<&str>, value: &[u8]) {
+        let record = Record {
+            version: Version {
+                etag: 0x0123_4567_89ab_cdef,
+                expires,
+            },
+            content_type: content_type.map(str::to_owned),
+            value: Bytes::copy_from_slice(value),
+        };
+        let bytes = record.encode();
+        assert_eq!(Record::decode(&bytes).unwrap(), record);
+        assert_eq!(Version::decode(&bytes).unwrap(), record.version);
+        let header = bytes.len() - value.len();
+        for length in 0..header {
+            assert!(
+                Record::decode(&bytes[..length]).is_err(),
+                "{length} of {header} header bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        check(None, None, b"");
+        check(None, None, b"value");
+        check(Some(1), None, b"value");
+        check(None, Some("application/json"), b"{}");
+        check(Some(u64::MAX), Some(""), &[0; 70_000]);
+    }
+
+    #[test]
+    fn layout_is_fixed() {
+        let record = Record {
+            version: Version {
+                etag: 2,
+                expires: Some(3),
+            },
+            content_type: Some("t".into()),
+            value: Bytes::from_static(b"v"),
+        };
+        let expected = [
+            1, 3, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, b't', b'v',
+        ];
+        assert_eq!(record.encode(), expected);
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        let error = Record::decode(&[2, 0, 0]).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "a stored record has version 2; this build reads up to 1"
+        );
+    }
+
+    #[test]
+    fn unknown_flags_are_damage() {
+        let error = Record::decode(&[1, 4, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "a stored record is damaged: expected version, flags, etag and value"
+        );
+    }
+
+    #[test]
+    fn time_is_over_at_the_expiry_itself() {
+        let version = Version {
+            etag: 1,
+            expires: Some(10),
+        };
+        assert!(!version.is_over(|| 9));
+        assert!(version.is_over(|| 10));
+        assert!(
+            !Version {
+                etag: 1,
+                expires: None
+            }
+            .is_over(|| unreachable!())
+        );
+    }
+}

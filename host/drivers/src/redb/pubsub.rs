@@ -1,0 +1,161 @@
+//! A durable queue: messages and what each group has not acknowledged are on disk, who has what is in memory.
+//!
+//! After a crash everything that was not acknowledged is delivered again. Attempts are written down with each
+//! redelivery that was asked for, so a delivery that a crash cut off counts once.
+
+mod journal;
+mod tables;
+
+use super::{open as open_database, read, unavailable};
+use crate::{
+    committer::Committer,
+    disk,
+    handle::Handle,
+    message,
+    seat::{Broker, Seat, Verdict},
+    topics::{Group, MAX_BACKLOG, Topics},
+};
+use async_trait::async_trait;
+use futures::future::{BoxFuture, FutureExt};
+use journal::{Answer, Journal, Write};
+use redb::Database;
+use serde::Deserialize;
+use std::{path::PathBuf, sync::Arc};
+use wythe_blocks::{
+    Error, Result, Site,
+    pubsub::{Driver, Features, Message, Seat as Subscription, SubscribeOptions},
+};
+use wythe_manifest::ByteSize;
+
+/// Beyond this a message no longer fits into the memory of a batch.
+const MAX_MESSAGE: u64 = 64 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Config {
+    /// The file; default `pubsub.redb` in the component's directory.
+    path: Option<PathBuf>,
+    /// Memory for pages; default 64 MiB.
+    cache_size: Option<ByteSize>,
+    /// Messages kept for groups that have not acknowledged them; default 1,000,000.
+    max_backlog: Option<u64>,
+}
+
+pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
+    disk::blocking(move || {
+        let path = disk::place(config.path, &site.directory, "pubsub.redb");
+        let database = open_database(&path, config.cache_size)?;
+        let mut topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+        tables::load(&database, &mut topics)?;
+        let name = format!("message store `{}`", path.display());
+        let database = Arc::new(Handle::new(name.clone(), database));
+        let committer = Committer::start(name, Journal::new(database.clone(), topics))?;
+        let driver: Arc<dyn Driver> = Arc::new(Queues(Arc::new(Hub {
+            database,
+            committer,
+        })));
+        Ok(driver)
+    })
+    .await
+}
+
+struct Queues(Arc<Hub>);
+
+struct Hub {
+    database: Arc<Handle<Database>>,
+    committer: Committer<Write, Answer>,
+}
+
+#[async_trait]
+impl Driver for Queues {
+    fn features(&self) -> Features {
+        Features {
+            durable: true,
+            ordering: true,
+            delay: true,
+            max_message_bytes: MAX_MESSAGE,
+        }
+    }
+
+    async fn publish(&self, topic: &str, message: Message) -> Result<()> {
+        let missing = || Err(Error::internal("a batch has fewer answers than items"));
+        self.publish_many(topic, vec![message])
+            .await
+            .pop()
+            .unwrap_or_else(missing)
+    }
+
+    async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Vec<Result<()>> {
+        let count = messages.len();
+        let write = Write::Publish {
+            topic: topic.to_owned(),
+            messages,
+        };
+        match self.0.committer.submit(write).await {
+            Ok(Answer::Published(answers)) => answers,
+            Ok(_) => (0..count).map(|_| Err(mixed_up())).collect(),
+            Err(error) => (0..count).map(|_| Err(error.duplicate())).collect(),
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        topic: &str,
+        group: &str,
+        options: SubscribeOptions,
+    ) -> Result<Box<dyn Subscription>> {
+        let (topic, group) = (topic.to_owned(), group.to_owned());
+        let write = Write::Join {
+            topic,
+            group,
+            ephemeral: options.ephemeral,
+        };
+        match self.0.committer.submit(write).await? {
+            Answer::Joined(joined) => Ok(Box::new(Seat::new(self.0.clone(), joined))),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        let hub = self.0.clone();
+        disk::blocking(move || {
+            // The writes that were handed over still need the database.
+            hub.committer.close();
+            hub.database.close();
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Broker for Hub {
+    fn load(&self, sequences: &[u64]) -> Result<Vec<Message>> {
+        self.database.with(|database| {
+            let messages = read(database)?
+                .open_table(tables::MESSAGES)
+                .map_err(unavailable)?;
+            let load = |sequence: &u64| {
+                let found = messages.get(sequence).map_err(unavailable)?;
+                let bytes =
+                    found.ok_or_else(|| Error::internal("a message of the queue is not stored"))?;
+                message::decode(bytes.value())
+            };
+            sequences.iter().map(load).collect()
+        })
+    }
+
+    fn settle(&self, group: Arc<Group>, verdicts: Vec<Verdict>) -> BoxFuture<'static, Result<()>> {
+        self.committer
+            .submit(Write::Settle { group, verdicts })
+            .map(|answer| answer.map(drop))
+            .boxed()
+    }
+
+    fn left(&self) {
+        // The journal looks for deserted groups by itself.
+    }
+}
+
+fn mixed_up() -> Error {
+    Error::internal("the committer answered another write")
+}

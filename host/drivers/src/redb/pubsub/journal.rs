@@ -1,0 +1,306 @@
+//! What a group commit does to the queue: the tables first, and the memory of the groups once that is durable.
+
+use super::super::{commit, unavailable, write};
+use super::{MAX_MESSAGE, tables::Tables};
+use crate::{
+    committer::{Engine, ends_batch},
+    handle::Handle,
+    message,
+    queue::{Lane, Waiting, lane},
+    record,
+    seat::Verdict,
+    topics::{Group, Joined, Topics},
+};
+use redb::{Database, WriteTransaction};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use wythe_blocks::{Error, Result, pubsub::Message};
+
+pub(super) enum Write {
+    Publish {
+        topic: String,
+        messages: Vec<Message>,
+    },
+    Join {
+        topic: String,
+        group: String,
+        ephemeral: bool,
+    },
+    Settle {
+        group: Arc<Group>,
+        verdicts: Vec<Verdict>,
+    },
+}
+
+pub(super) enum Answer {
+    Published(Vec<Result<()>>),
+    Joined(Joined),
+    Settled,
+}
+
+/// What consumers see when the commit is durable.
+enum Effect {
+    Add(Arc<Group>, Waiting),
+    Settle(Arc<Group>, Vec<Verdict>),
+}
+
+/// Owns the topics: they change in the order of the commits and nowhere else.
+pub(super) struct Journal {
+    database: Arc<Handle<Database>>,
+    topics: Topics,
+}
+
+impl Journal {
+    pub(super) fn new(database: Arc<Handle<Database>>, topics: Topics) -> Self {
+        Journal { database, topics }
+    }
+}
+
+impl Engine for Journal {
+    type Write = Write;
+    type Answer = Answer;
+
+    fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Result<Answer>>> {
+        let topics = &mut self.topics;
+        let (answers, effects) = self.database.with(|database| {
+            let transaction = write(database)?;
+            let staged = Stage::open(&transaction, topics)?.run_all(writes)?;
+            commit(transaction, staged.changed)?;
+            Ok((staged.answers, staged.effects))
+        })?;
+        run(effects);
+        Ok(answers)
+    }
+
+    fn sweep(&mut self) -> Result<bool> {
+        self.topics.remove_deserted();
+        Ok(false)
+    }
+}
+
+/// Adds runs of messages for one group at once, so that its seats wake once.
+fn run(effects: Vec<Effect>) {
+    let mut run: Option<(Arc<Group>, Vec<Waiting>)> = None;
+    for effect in effects {
+        match (effect, &mut run) {
+            (Effect::Add(group, waiting), Some((current, list)))
+                if Arc::ptr_eq(&group, current) =>
+            {
+                list.push(waiting)
+            }
+            (Effect::Add(group, waiting), run) => end(run.replace((group, vec![waiting]))),
+            (Effect::Settle(group, verdicts), run) => {
+                end(run.take());
+                verdicts.iter().for_each(|verdict| verdict.settle(&group));
+            }
+        }
+    }
+    end(run);
+}
+
+fn end(run: Option<(Arc<Group>, Vec<Waiting>)>) {
+    if let Some((group, waiting)) = run {
+        group.queue.add(waiting);
+    }
+}
+
+/// One moment on the clock that is stored and on the one that timers use.
+#[derive(Clone, Copy)]
+struct Now {
+    clock: u64,
+    instant: Instant,
+}
+
+impl Now {
+    fn read() -> Self {
+        Now {
+            clock: record::now(),
+            instant: Instant::now(),
+        }
+    }
+}
+
+struct Stage<'a> {
+    tables: Tables<'a>,
+    topics: &'a mut Topics,
+    effects: Vec<Effect>,
+    changed: bool,
+    now: Now,
+}
+
+struct Staged {
+    answers: Vec<Result<Answer>>,
+    effects: Vec<Effect>,
+    changed: bool,
+}
+
+impl<'a> Stage<'a> {
+    fn open(transaction: &'a WriteTransaction, topics: &'a mut Topics) -> Result<Self> {
+        let tables = Tables::open(transaction)?;
+        Ok(Stage {
+            tables,
+            topics,
+            effects: Vec::new(),
+            changed: false,
+            now: Now::read(),
+        })
+    }
+
+    fn run_all(mut self, writes: Vec<Write>) -> Result<Staged> {
+        let mut answers = Vec::with_capacity(writes.len());
+        for write in writes {
+            let answer = self.run(write);
+            if ends_batch(&answer) {
+                answer?;
+            } else {
+                answers.push(answer);
+            }
+        }
+        Ok(Staged {
+            answers,
+            effects: self.effects,
+            changed: self.changed,
+        })
+    }
+
+    fn run(&mut self, write: Write) -> Result<Answer> {
+        match write {
+            Write::Publish { topic, messages } => self.publish_many(&topic, messages),
+            Write::Join {
+                topic,
+                group,
+                ephemeral,
+            } => self.join(&topic, &group, ephemeral),
+            Write::Settle { group, verdicts } => self.settle(group, verdicts),
+        }
+    }
+
+    fn publish_many(&mut self, topic: &str, messages: Vec<Message>) -> Result<Answer> {
+        let groups = self.topics.groups(topic);
+        let mut answers = Vec::with_capacity(messages.len());
+        for message in messages {
+            let answer = self.publish(topic, &groups, message);
+            if ends_batch(&answer) {
+                answer?;
+            } else {
+                answers.push(answer);
+            }
+        }
+        Ok(Answer::Published(answers))
+    }
+
+    fn publish(&mut self, topic: &str, groups: &[Arc<Group>], message: Message) -> Result<()> {
+        if message.data.len() as u64 > MAX_MESSAGE {
+            let size = message.data.len();
+            return Err(Error::invalid(format!(
+                "a message of {size} bytes; at most {MAX_MESSAGE} are allowed"
+            )));
+        }
+        let delay = message.delay.unwrap_or_default();
+        let Some(due) = self.now.instant.checked_add(delay) else {
+            return Err(Error::invalid(format!(
+                "a delay of {delay:?}; expected one that ends some day"
+            )));
+        };
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let sequence = self.topics.admit(groups.len())?;
+        let lane = message.ordering_key.as_deref().map(lane);
+        let (ephemeral, durable): (Vec<_>, Vec<_>) =
+            groups.iter().cloned().partition(|group| group.ephemeral);
+        if !durable.is_empty() {
+            let bytes = message::encode(topic, self.now.clock, &message);
+            self.tables
+                .messages
+                .insert(sequence, bytes.as_slice())
+                .map_err(unavailable)?;
+        }
+        let stored = Waiting {
+            sequence,
+            due,
+            attempts: 0,
+            lane,
+            message: None,
+        };
+        for group in durable {
+            self.write_pending(group.number, sequence, delay, 0, lane)?;
+            self.effects.push(Effect::Add(group, stored.clone()));
+        }
+        let message = Some(Arc::new(message));
+        let kept = Waiting { message, ..stored };
+        self.effects.extend(
+            ephemeral
+                .into_iter()
+                .map(|group| Effect::Add(group, kept.clone())),
+        );
+        Ok(())
+    }
+
+    fn write_pending(
+        &mut self,
+        group: u64,
+        sequence: u64,
+        delay: Duration,
+        attempts: u32,
+        lane: Option<Lane>,
+    ) -> Result<()> {
+        let due = self.now.clock.saturating_add(record::nanoseconds(delay));
+        let state = (due, attempts, lane.unwrap_or_default());
+        self.tables
+            .pending
+            .insert((group, sequence), state)
+            .map_err(unavailable)?;
+        self.changed = true;
+        Ok(())
+    }
+
+    fn join(&mut self, topic: &str, name: &str, ephemeral: bool) -> Result<Answer> {
+        let joined = self.topics.join(topic, name, ephemeral)?;
+        if !joined.known && !ephemeral {
+            self.tables
+                .groups
+                .insert((topic, name), joined.group.number)
+                .map_err(unavailable)?;
+            self.changed = true;
+        }
+        Ok(Answer::Joined(joined))
+    }
+
+    fn settle(&mut self, group: Arc<Group>, verdicts: Vec<Verdict>) -> Result<Answer> {
+        for verdict in &verdicts {
+            let held = verdict.held();
+            match verdict {
+                Verdict::Done(_) => self.remove(&group, held.sequence)?,
+                Verdict::Again(_, delay) if !group.ephemeral => {
+                    self.write_pending(
+                        group.number,
+                        held.sequence,
+                        *delay,
+                        held.attempts,
+                        held.lane,
+                    )?;
+                }
+                Verdict::Again(..) => {}
+            }
+        }
+        self.effects.push(Effect::Settle(group, verdicts));
+        Ok(Answer::Settled)
+    }
+
+    fn remove(&mut self, group: &Group, sequence: u64) -> Result<()> {
+        if !group.ephemeral {
+            self.tables
+                .pending
+                .remove((group.number, sequence))
+                .map_err(unavailable)?;
+            self.changed = true;
+        }
+        if self.topics.release(sequence) {
+            // Nothing is there if only ephemeral groups wanted it.
+            let removed = self.tables.messages.remove(sequence).map_err(unavailable)?;
+            self.changed |= removed.is_some();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! One app of the manifest: a guest, where it answers, and what it may use.
+
+use std::collections::BTreeMap;
+use std::path::{Component as Part, Path, PathBuf};
+
+use crate::grants::{self, Grants};
+use crate::limits::{self, Limits, Reuse};
+use crate::name::{Name, shown};
+use crate::problem::Source;
+use crate::reader::{At, Fields};
+
+const KEYS: [&str; 11] = [
+    "appID",
+    "appDirPath",
+    "guest",
+    "build",
+    "watch",
+    "ingress",
+    "grants",
+    "limits",
+    "reuse",
+    "env",
+    "resourcesPaths",
+];
+
+/// Dapr's keys of a process that it starts itself.
+const NATIVE: [&str; 6] = [
+    "appChannelAddress",
+    "appPort",
+    "command",
+    "containerImage",
+    "containerImagePullPolicy",
+    "createService",
+];
+
+/// Dapr's keys of the process beside an app.
+pub(crate) const SIDECAR: [&str; 26] = [
+    "apiListenAddresses",
+    "appHealthCheckPath",
+    "appHealthProbeInterval",
+    "appHealthProbeTimeout",
+    "appHealthThreshold",
+    "appLogDestination",
+    "appMaxConcurrency",
+    "appProtocol",
+    "appSSL",
+    "configFilePath",
+    "daprGRPCPort",
+    "daprHTTPPort",
+    "daprInternalGRPCPort",
+    "daprdLogDestination",
+    "enableApiLogging",
+    "enableAppHealthCheck",
+    "enableProfiling",
+    "logLevel",
+    "maxBodySize",
+    "metricsPort",
+    "placementHostAddress",
+    "profilePort",
+    "readBufferSize",
+    "runtimePath",
+    "schedulerHostAddress",
+    "unixDomainSocket",
+];
+
+/// What is said of Dapr's keys for the process beside an app.
+pub(crate) const NO_SIDECAR: &str = "no effect: a guest has no sidecar";
+
+/// One app.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The id that other apps call it by.
+    pub id: Name,
+    /// Its directory; relative to the working directory if the manifest's own path is.
+    pub directory: PathBuf,
+    /// The component file, below `directory` unless it is absolute.
+    pub guest: PathBuf,
+    /// A shell command to run in `directory` that makes the component file.
+    pub build: Option<String>,
+    /// What to watch for changes; default `directory`.
+    pub watch: Vec<PathBuf>,
+    /// The prefix of the paths that it answers over HTTP, without a slash at its end unless it is `/`.
+    pub ingress: Option<String>,
+    /// What it may use.
+    pub grants: Grants,
+    /// How much it may use.
+    pub limits: Limits,
+    /// How long an instance of it lives.
+    pub reuse: Reuse,
+    /// The environment it sees, those of `common` included.
+    pub env: BTreeMap<String, String>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// An app with the keys it was read from, for later checks.
+pub(crate) struct Read<'a> {
+    pub(crate) app: App,
+    pub(crate) fields: Fields<'a>,
+}
+
+/// Reads one item of `apps`; `root` is the manifest's directory and `env` what is common to all apps.
+pub(crate) fn read<'a>(
+    at: &At<'a>,
+    root: &Path,
+    env: &BTreeMap<String, String>,
+) -> Option<Read<'a>> {
+    let known: Vec<&str> = NATIVE
+        .iter()
+        .chain(&SIDECAR)
+        .copied()
+        .chain(["resourcesPath"])
+        .collect();
+    let fields = at.fields_of(&KEYS, &known)?;
+    fields.warn_of(&SIDECAR, NO_SIDECAR);
+    let below = fields
+        .string("appDirPath")
+        .unwrap_or_else(|| ".".to_owned());
+    let directory = join(root, &below);
+    let (id, guest) = (read_id(&fields, &directory), read_guest(&fields, &below));
+    let watch = fields
+        .get("watch")
+        .map_or_else(|| vec![".".to_owned()], |at| at.strings());
+    let app = App {
+        build: fields.string("build"),
+        watch: watch.iter().map(|path| join(&directory, path)).collect(),
+        ingress: fields.read("ingress", read_ingress),
+        grants: read_grants(&fields),
+        limits: fields
+            .read("limits", limits::read_limits)
+            .unwrap_or_default(),
+        reuse: fields.read("reuse", limits::read_reuse).unwrap_or_default(),
+        env: env.clone().into_iter().chain(read_env(&fields)).collect(),
+        source: at.source(),
+        id: id?,
+        guest: join(&directory, guest?),
+        directory,
+    };
+    Some(Read { app, fields })
+}
+
+/// Reads `env`, of an app or of `common`.
+pub(crate) fn read_env(fields: &Fields) -> BTreeMap<String, String> {
+    let Some(at) = fields.get("env") else {
+        return BTreeMap::new();
+    };
+    let (good, bad): (Vec<_>, Vec<_>) = at
+        .texts()
+        .into_iter()
+        .partition(|(name, _)| !name.is_empty() && !name.contains(['=', '\0']));
+    for (name, _) in bad {
+        at.error(&format!(
+            "`{}` is not the name of a variable: it may not be empty or hold `=`",
+            shown(&name)
+        ));
+    }
+    good.into_iter().collect()
+}
+
+/// A path below a directory, without any `./`; the result is never empty.
+pub(crate) fn join(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let joined = directory.join(path);
+    let clean: PathBuf = joined
+        .components()
+        .filter(|part| *part != Part::CurDir)
+        .collect();
+    if clean.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        clean
+    }
+}
+
+/// Even an app without grants knows where it was written, for the message that refuses it something.
+fn read_grants(fields: &Fields) -> Grants {
+    let source = fields.at.source();
+    let read = fields
+        .get("grants")
+        .and_then(|at| grants::read(&at, source.clone()));
+    read.unwrap_or_else(|| Grants {
+        source,
+        ..Grants::default()
+    })
+}
+
+fn read_id(fields: &Fields, directory: &Path) -> Option<Name> {
+    if let Some(at) = fields.get("appID") {
+        return at.parse();
+    }
+    let id = directory_name(directory);
+    if id.is_none() {
+        fields.missing(
+            "appID",
+            "the name of the app's directory cannot be used as its id",
+        );
+    }
+    id
+}
+
+/// The name of a directory as an id.
+pub(crate) fn directory_name(directory: &Path) -> Option<Name> {
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    let absolute = directory
+        .canonicalize()
+        .or_else(|_| std::path::absolute(directory))
+        .ok()?;
+    Name::sanitised(&absolute.file_name()?.to_string_lossy())
+}
+
+fn read_guest<'a>(fields: &Fields<'a>, below: &str) -> Option<&'a str> {
+    let native = fields.each_of(&NATIVE);
+    let Some(at) = fields.get("guest") else {
+        match native.first() {
+            Some((place, native)) => fields.at.report.error(
+                *place,
+                native.key.clone(),
+                "this version does not run native apps",
+                Some("give `guest:`, the path of a component file".to_owned()),
+            ),
+            None => fields.missing("guest", "the path of the app's component file"),
+        }
+        return None;
+    };
+    fields.warn_of(&NATIVE, "no effect: the app is a guest");
+    let guest = at.filled()?;
+    if leaves(&Path::new(below).join(guest)) {
+        at.error(&format!(
+            "`{}` leaves the directory of the manifest",
+            shown(guest)
+        ));
+        return None;
+    }
+    Some(guest)
+}
+
+/// Whether a relative path has more `..` than directories before them.
+fn leaves(path: &Path) -> bool {
+    let mut depth = 0_i64;
+    !path.is_absolute()
+        && path.components().any(|part| {
+            match part {
+                Part::ParentDir => depth -= 1,
+                Part::Normal(_) => depth += 1,
+                Part::CurDir | Part::RootDir | Part::Prefix(_) => {}
+            }
+            depth < 0
+        })
+}
+
+fn read_ingress(at: &At) -> Option<String> {
+    let text = at.text()?;
+    let wrong = if !text.starts_with('/') {
+        "it begins with `/`"
+    } else if text.contains(['?', '#']) {
+        "it has no query"
+    } else if text.split('/').any(|part| part == ".." || part == ".") {
+        "it has no `.` or `..`"
+    } else if text.contains("//") {
+        "it has no `//`"
+    } else if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'%' && byte != b'\\')
+    {
+        "it holds only letters, digits and signs, nothing encoded"
+    } else {
+        let trimmed = text.trim_end_matches('/');
+        return Some(if trimmed.is_empty() {
+            "/".to_owned()
+        } else {
+            trimmed.to_owned()
+        });
+    };
+    at.error(&format!("`{}` is not a path prefix: {wrong}", shown(text)));
+    None
+}

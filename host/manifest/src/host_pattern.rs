@@ -1,0 +1,220 @@
+//! Which hosts an app may send HTTP requests to.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use crate::name::shown;
+
+/// One entry of `grants.http`: an optional scheme, a host or `*.suffix` or `*`, an optional port.
+///
+/// Without a scheme both `http` and `https` match; without a port only the default port of the request's scheme.
+/// `*` never matches a private address or `localhost`: those are granted only where they are written themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern {
+    scheme: Option<Scheme>,
+    host: Host,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    Any,
+    /// Every name that ends in a dot and this.
+    Below(String),
+    Named(String),
+    Address(IpAddr),
+}
+
+impl HostPattern {
+    /// Whether a request to this host is granted; a host may be a name or an address.
+    pub fn matches(&self, scheme: &str, host: &str, port: u16) -> bool {
+        let Some(scheme) = Scheme::read(scheme) else {
+            return false;
+        };
+        self.scheme.is_none_or(|granted| granted == scheme)
+            && self.port.unwrap_or(scheme.default_port()) == port
+            && self.matches_host(host)
+    }
+
+    fn matches_host(&self, host: &str) -> bool {
+        let Some(host) = Host::read(host) else {
+            return false;
+        };
+        match (&self.host, &host) {
+            (Host::Any, Host::Address(address)) => !is_private(*address),
+            (Host::Any, Host::Named(name)) => !is_local_name(name),
+            (Host::Below(suffix), Host::Named(name)) => {
+                name.strip_suffix(suffix.as_str())
+                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                    && !is_local_name(name)
+            }
+            (granted, asked) => granted == asked,
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("`{}` is not a host: {why}", shown(text));
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (
+                Some(Scheme::read(scheme).ok_or_else(|| wrong("the scheme is `http` or `https`"))?),
+                rest,
+            ),
+            None => (None, text),
+        };
+        if rest.contains(['/', '?', '#', '@']) {
+            return Err(wrong(
+                "write only the host and the port, without a path or a user",
+            ));
+        }
+        let (host, port) =
+            split_port(rest).ok_or_else(|| wrong("the port is a number from 1 to 65535"))?;
+        let host = match (host, host.strip_prefix("*.")) {
+            ("*", _) => Host::Any,
+            (_, Some(suffix)) => match Host::read(suffix) {
+                Some(Host::Named(suffix)) => Host::Below(suffix),
+                _ => return Err(wrong("a name follows `*.`")),
+            },
+            _ => Host::read(host)
+                .ok_or_else(|| wrong("write a name, `*.name`, an IP address or `*`"))?,
+        };
+        Ok(Self { scheme, host, port })
+    }
+}
+
+/// The host and its port; none when there is a port that is not a number.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let after_address = text.rfind(']').map_or(0, |end| end + 1);
+    let is_bare_ipv6 = text.parse::<Ipv6Addr>().is_ok();
+    match text[after_address..].rfind(':').filter(|_| !is_bare_ipv6) {
+        Some(colon) => {
+            let (host, port) = text.split_at(after_address + colon);
+            let port = port[1..].parse().ok().filter(|port| *port > 0)?;
+            Some((host, Some(port)))
+        }
+        None => Some((text, None)),
+    }
+}
+
+impl Scheme {
+    fn read(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "http" => Some(Scheme::Http),
+            "https" => Some(Scheme::Https),
+            _ => None,
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+impl Host {
+    /// A name or an address in the one form in which they are compared.
+    fn read(text: &str) -> Option<Self> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Some(Host::Address(address.to_canonical()));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        let is_name = !name.is_empty() && name.split('.').all(is_label);
+        // Many resolvers read `0x7f.1` and `2130706433` as addresses, so such a text is no name either.
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let is_number = last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit());
+        (is_name && !is_number).then_some(Host::Named(name))
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
+}
+
+fn is_local_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Whether an address is of this machine or of a private or special network, so that only a grant which writes the
+/// address itself allows it. Names are to be checked again once they are resolved.
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => is_private_v6(address),
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_shared = a == 100 && (64..128).contains(&b);
+    let is_protocol = (a, b, c) == (192, 0, 0);
+    let is_benchmark = a == 198 && (b == 18 || b == 19);
+    let is_this_network = a == 0;
+    let is_multicast_or_reserved = a >= 224;
+    address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || is_shared
+        || is_protocol
+        || is_benchmark
+        || is_this_network
+        || is_multicast_or_reserved
+}
+
+fn is_private_v6(address: Ipv6Addr) -> bool {
+    let inside = |high: u16, low: u16| {
+        let [a, b, c, d] = [high.to_be_bytes(), low.to_be_bytes()].concat()[..] else {
+            return true;
+        };
+        is_private_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    let segments = address.segments();
+    address.is_loopback()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.is_unique_local()
+        || address.is_unicast_link_local()
+        || match segments {
+            // Addresses that carry an IPv4 address to a translator: NAT64 and 6to4.
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inside(high, low),
+            [0, 0, 0, 0, 0, 0, high, low] => inside(high, low),
+            [first, ..] => first & 0xffc0 == 0xfec0,
+        }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scheme {
+            Some(Scheme::Http) => f.write_str("http://")?,
+            Some(Scheme::Https) => f.write_str("https://")?,
+            None => {}
+        }
+        match &self.host {
+            Host::Any => f.write_str("*")?,
+            Host::Below(suffix) => write!(f, "*.{suffix}")?,
+            Host::Named(name) => f.write_str(name)?,
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            Host::Address(address) => write!(f, "{address}")?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}

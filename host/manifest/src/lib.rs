@@ -1,0 +1,70 @@
+//! What a user writes: `wythe.yaml` and resource files become types that cannot be wrong.
+//!
+//! Nothing stops at the first mistake. Whatever could be read is returned next to the list of [`Problems`], each with
+//! its file, line and column.
+//!
+//! ```
+//! use std::path::Path;
+//! use wythe_manifest::{decode, parse_resources};
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(deny_unknown_fields, rename_all = "camelCase")]
+//! struct Config {
+//!     max_entries: u64,
+//! }
+//!
+//! let text = "
+//! apiVersion: dapr.io/v1alpha1
+//! kind: Component
+//! metadata: { name: statestore }
+//! spec:
+//!   type: state.in-memory
+//!   metadata:
+//!     - name: maxEntries
+//!       value: 500
+//! ";
+//! let (resources, problems) = parse_resources(text, Path::new("resources/state.yaml"));
+//! assert!(problems.is_empty());
+//! let config: Config = decode(&resources.components[0])?;
+//! assert_eq!(config.max_entries, 500);
+//! # Ok::<(), wythe_manifest::Problems>(())
+//! ```
+
+mod app;
+mod component;
+mod decode;
+mod file;
+mod grants;
+mod host_pattern;
+mod limits;
+mod manifest;
+mod metadata;
+mod name;
+mod problem;
+mod quantity;
+mod reader;
+mod resolve;
+mod resources;
+mod scalar;
+mod secret;
+mod subscription;
+mod suggest;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::App;
+pub use component::Component;
+pub use decode::decode;
+pub use grants::{Grants, Pattern, TopicPattern};
+pub use host_pattern::{HostPattern, is_private};
+pub use limits::{Limits, Reuse};
+pub use manifest::{Manifest, load, parse_manifest};
+pub use metadata::{Item, Metadata, Value};
+pub use name::{ComponentName, InvalidName, Name};
+pub use problem::{Problem, Problems, Severity, Source};
+pub use quantity::{ByteSize, Duration, InvalidQuantity};
+pub use resources::{Resources, load_resources, parse_resources};
+pub use secret::Secret;
+pub use subscription::{Rule, Subscription};

@@ -1,0 +1,152 @@
+//! What a guest may use, and how long an instance of it is kept.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::name::shown;
+use crate::quantity::{self, ByteSize};
+use crate::reader::{At, Fields};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// What one app may use. Each field is enforced by the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory of an instance; default 64 MiB.
+    pub memory: u64,
+    /// Elements of all tables of an instance; default 10,000.
+    pub table_elements: u32,
+    /// Resource handles that an instance holds at a time; default 4,096.
+    pub handles: u32,
+    /// Bytes that one call may pass to the host; default 8 MiB.
+    pub hostcall_bytes: u64,
+    /// How long a call may take; default 30 s.
+    pub wall_time: Duration,
+    /// How long a call may compute; default 1 s.
+    pub cpu_time: Duration,
+    /// Calls at a time; default 64.
+    pub concurrency: u32,
+    /// Bytes of log that are kept per second; default 1 MiB.
+    pub log_bytes_per_second: u64,
+    /// Bytes of a request's body; default 4 MiB.
+    pub request_body: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 * MIB,
+            table_elements: 10_000,
+            handles: 4_096,
+            hostcall_bytes: 8 * MIB,
+            wall_time: Duration::from_secs(30),
+            cpu_time: Duration::from_secs(1),
+            concurrency: 64,
+            log_bytes_per_second: MIB,
+            request_body: 4 * MIB,
+        }
+    }
+}
+
+/// How long an instance lives; by default every call gets a fresh one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Calls that one instance answers in its life; default 1.
+    pub max_requests: u32,
+    /// Calls that one instance answers at a time; default 1.
+    pub max_concurrent: u32,
+    /// How long an instance waits for its next call; default 1 s.
+    pub idle: Duration,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Self {
+            max_requests: 1,
+            max_concurrent: 1,
+            idle: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Reads `limits`.
+pub(crate) fn read_limits(at: &At) -> Option<Limits> {
+    let fields = at.fields(&[
+        "memory",
+        "tableElements",
+        "handles",
+        "hostcallBytes",
+        "wallTime",
+        "cpuTime",
+        "concurrency",
+        "logBytesPerSecond",
+        "requestBody",
+    ])?;
+    let default = Limits::default();
+    let hour = Duration::from_secs(3600);
+    let instant = Duration::from_millis(1);
+    Some(Limits {
+        memory: size(&fields, "memory", MIB..=4 * GIB).unwrap_or(default.memory),
+        table_elements: count(&fields, "tableElements", 1..=10_000_000)
+            .unwrap_or(default.table_elements),
+        handles: count(&fields, "handles", 16..=1_000_000).unwrap_or(default.handles),
+        hostcall_bytes: size(&fields, "hostcallBytes", 64 * KIB..=GIB)
+            .unwrap_or(default.hostcall_bytes),
+        wall_time: time(&fields, "wallTime", instant..=24 * hour).unwrap_or(default.wall_time),
+        cpu_time: time(&fields, "cpuTime", instant..=hour).unwrap_or(default.cpu_time),
+        concurrency: count(&fields, "concurrency", 1..=100_000).unwrap_or(default.concurrency),
+        log_bytes_per_second: size(&fields, "logBytesPerSecond", KIB..=GIB)
+            .unwrap_or(default.log_bytes_per_second),
+        request_body: size(&fields, "requestBody", 0..=GIB).unwrap_or(default.request_body),
+    })
+}
+
+/// Reads `reuse`.
+pub(crate) fn read_reuse(at: &At) -> Option<Reuse> {
+    let fields = at.fields(&["maxRequests", "maxConcurrent", "idle"])?;
+    let default = Reuse::default();
+    let reuse = Reuse {
+        max_requests: count(&fields, "maxRequests", 1..=1_000_000).unwrap_or(default.max_requests),
+        max_concurrent: count(&fields, "maxConcurrent", 1..=10_000)
+            .unwrap_or(default.max_concurrent),
+        idle: time(&fields, "idle", Duration::ZERO..=Duration::from_secs(3600))
+            .unwrap_or(default.idle),
+    };
+    if reuse.max_concurrent > reuse.max_requests {
+        at.error(&format!(
+            "`maxConcurrent` is {}, but an instance answers only {} (`maxRequests`) in its life",
+            reuse.max_concurrent, reuse.max_requests
+        ));
+    }
+    Some(reuse)
+}
+
+fn size(fields: &Fields, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    let at = fields.get(key)?;
+    let range = ByteSize(*range.start())..=ByteSize(*range.end());
+    within(&at, at.quantity()?, range).map(u64::from)
+}
+
+fn time(fields: &Fields, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    let at = fields.get(key)?;
+    let range = quantity::Duration(*range.start())..=quantity::Duration(*range.end());
+    within(&at, at.quantity()?, range).map(Duration::from)
+}
+
+fn count(fields: &Fields, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    let at = fields.get(key)?;
+    within(&at, at.count()?, range)
+}
+
+fn within<T: PartialOrd + Display>(at: &At, value: T, range: RangeInclusive<T>) -> Option<T> {
+    if range.contains(&value) {
+        return Some(value);
+    }
+    let (least, most) = range.into_inner();
+    let found = shown(at.text()?);
+    at.error(&format!("expected {least} to {most}, found `{found}`"));
+    None
+}

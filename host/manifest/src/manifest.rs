@@ -1,0 +1,217 @@
+//! `wythe.yaml`: the apps of a project. A Dapr `dapr.yaml` of guests is read the same way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::app::{self, App, NO_SIDECAR, SIDECAR, directory_name, join, read_env};
+use crate::file;
+use crate::name::{Name, shown};
+use crate::problem::{Problem, Problems};
+use crate::reader::{At, Fields, Report};
+use crate::yaml;
+
+const FILES: [&str; 2] = ["wythe.yaml", "dapr.yaml"];
+
+/// A project: its apps and where their resources are.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The manifest's own file.
+    pub file: PathBuf,
+    /// The directory that its paths are relative to.
+    pub directory: PathBuf,
+    /// The name of the project; default the name of its directory.
+    pub name: Name,
+    /// The tenant that the apps belong to; default `default`.
+    pub tenant: Name,
+    /// The apps in the order they were written.
+    pub apps: Vec<App>,
+    /// Every directory of resources that is named for all apps or for one, and the default ones that exist.
+    pub resources_paths: Vec<PathBuf>,
+}
+
+/// Reads the manifest of a project, given the file or its directory.
+///
+/// What could be read is returned even if there are errors; check [`Problems::has_errors`] before using it.
+pub fn load(path: &Path) -> (Option<Manifest>, Problems) {
+    let text = find(path).and_then(|file| Ok((file::read(&file)?, file)));
+    match text {
+        Ok((text, file)) => parse_manifest(&text, &file),
+        Err(problem) => (None, problem.into()),
+    }
+}
+
+fn find(path: &Path) -> Result<PathBuf, Problem> {
+    let missing = |message: &str| {
+        Problem::of_file(path, message)
+            .with_help("`wythe new NAME` makes a new project in the directory NAME")
+    };
+    if !path.exists() {
+        return Err(missing("no such file or directory"));
+    }
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    // What the user did not write is not shown: `wythe.yaml` rather than `./wythe.yaml`.
+    let directory = if path == Path::new(".") {
+        Path::new("")
+    } else {
+        path
+    };
+    let found = FILES
+        .iter()
+        .map(|name| directory.join(name))
+        .find(|file| file.is_file());
+    found.ok_or_else(|| missing("there is no `wythe.yaml` and no `dapr.yaml` in this directory"))
+}
+
+/// Reads the text of a manifest; `file` says where it is, so that its paths have a meaning.
+pub fn parse_manifest(text: &str, file: &Path) -> (Option<Manifest>, Problems) {
+    let report = Report::new(file);
+    let documents = yaml::parse(text, &report);
+    let manifest = match documents.as_slice() {
+        [document] => read(&At::document(document, &report)),
+        [] => None,
+        [_, second, ..] => {
+            At::document(second, &report).error("a manifest is one document, found a second one");
+            None
+        }
+    };
+    let mut problems = report.into_problems();
+    if documents.is_empty() && problems.is_empty() {
+        problems.0.push(Problem::of_file(
+            file,
+            "empty; a manifest begins with `version: 1`",
+        ));
+    }
+    (manifest, problems)
+}
+
+fn read(document: &At) -> Option<Manifest> {
+    let file = document.report.file().to_path_buf();
+    let root = join(file.parent().unwrap_or(Path::new("")), ".");
+    let fields = document.fields(&["version", "name", "tenant", "common", "apps"])?;
+    check_version(&fields);
+    let name = fields
+        .get("name")
+        .map_or_else(|| directory_name(&root), |at| at.parse());
+    let tenant = fields
+        .get("tenant")
+        .map_or_else(|| "default".parse().ok(), |at| at.parse());
+    let common = fields.get("common").and_then(|at| read_common(&at));
+    let env = common.as_ref().map(read_env).unwrap_or_default();
+    let items = fields
+        .require("apps", "a list of apps")
+        .map(|at| at.items())
+        .unwrap_or_default();
+    let read: Vec<app::Read> = items
+        .iter()
+        .filter_map(|at| app::read(at, &root, &env))
+        .collect();
+    refuse_duplicates(&read);
+    let resources_paths = resources_paths(&root, common.as_ref(), &read);
+    let apps = read.into_iter().map(|read| read.app).collect();
+    Some(Manifest {
+        file,
+        directory: root,
+        name: name?,
+        tenant: tenant?,
+        apps,
+        resources_paths,
+    })
+}
+
+fn check_version(fields: &Fields) {
+    if let Some(at) = fields.require("version", "write `version: 1`")
+        && let Some(text) = at.text()
+        && text != "1"
+    {
+        at.error(&format!("expected `1`, found `{}`", shown(text)));
+    }
+}
+
+fn read_common<'a>(at: &At<'a>) -> Option<Fields<'a>> {
+    let known: Vec<&str> = SIDECAR.iter().copied().chain(["resourcesPath"]).collect();
+    let fields = at.fields_of(&["env", "resourcesPaths"], &known)?;
+    fields.warn_of(&SIDECAR, NO_SIDECAR);
+    Some(fields)
+}
+
+fn refuse_duplicates(apps: &[app::Read]) {
+    let (mut ids, mut prefixes) = (HashMap::new(), HashMap::new());
+    for app::Read { app, fields } in apps {
+        if let Some(first) = ids.insert(&app.id, app.source.line) {
+            let message = format!("the app `{}` is already defined in line {first}", app.id);
+            fields
+                .get("appID")
+                .as_ref()
+                .unwrap_or(&fields.at)
+                .error(&message);
+        }
+        if let (Some(prefix), Some(at)) = (&app.ingress, fields.get("ingress"))
+            && let Some(other) = prefixes.insert(prefix, &app.id)
+        {
+            at.error(&format!(
+                "`{prefix}` is already the prefix of the app `{other}`"
+            ));
+        }
+    }
+}
+
+fn resources_paths(root: &Path, common: Option<&Fields>, apps: &[app::Read]) -> Vec<PathBuf> {
+    let owners = common
+        .into_iter()
+        .chain(apps.iter().map(|read| &read.fields));
+    let (mut paths, mut is_named) = (Vec::new(), false);
+    for owner in owners {
+        for item in named_paths(owner) {
+            is_named = true;
+            paths.extend(existing(&item, root));
+        }
+    }
+    let default = Some(join(root, "resources")).filter(|_| !is_named);
+    let of_dapr = apps
+        .iter()
+        .map(|read| join(&read.app.directory, ".dapr/resources"));
+    paths.extend(
+        default
+            .into_iter()
+            .chain(of_dapr)
+            .filter(|path| path.is_dir()),
+    );
+    // Each path once, where it was named first.
+    let order: BTreeMap<&PathBuf, usize> = paths
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(index, path)| (path, index))
+        .collect();
+    let is_first = |(index, path): &(usize, &PathBuf)| order.get(path) == Some(index);
+    paths
+        .iter()
+        .enumerate()
+        .filter(is_first)
+        .map(|(_, path)| path.clone())
+        .collect()
+}
+
+fn named_paths<'a>(owner: &Fields<'a>) -> Vec<At<'a>> {
+    let mut items = owner
+        .get("resourcesPaths")
+        .map(|at| at.items())
+        .unwrap_or_default();
+    owner.warn_of(
+        &["resourcesPath"],
+        "deprecated: write a list, `resourcesPaths`",
+    );
+    items.extend(owner.get("resourcesPath"));
+    items
+}
+
+fn existing(at: &At, root: &Path) -> Option<PathBuf> {
+    let path = join(root, at.filled()?);
+    if !path.is_dir() {
+        at.error(&format!("there is no directory `{}`", path.display()));
+        return None;
+    }
+    Some(path)
+}

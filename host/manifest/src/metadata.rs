@@ -1,0 +1,228 @@
+//! The name/value list of a component: order kept, names without regard to case, secrets kept apart.
+
+use std::fmt;
+
+use crate::component::ITEMS;
+use crate::reader::At;
+use crate::secret::Secret;
+use crate::suggest::listed;
+use crate::yaml::Place;
+
+/// What a driver is configured with.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata {
+    items: Vec<Item>,
+    pending: Vec<Pending>,
+}
+
+/// One name with its value.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The name as it was written.
+    pub name: String,
+    /// The value, after references were resolved.
+    pub value: Value,
+    /// The line it was written in, counted from 1.
+    pub line: u32,
+    pub(crate) column: u32,
+}
+
+/// A value that may be shown, or one that may not.
+#[derive(Clone)]
+pub enum Value {
+    /// Written in the file itself.
+    Plain(String),
+    /// Read from a secret store or from the environment.
+    Secret(Secret),
+}
+
+impl Value {
+    /// The text in either case. A secret stays hidden only as long as the result is not shown.
+    pub fn reveal(&self) -> &str {
+        match self {
+            Value::Plain(text) => text,
+            Value::Secret(secret) => secret.reveal(),
+        }
+    }
+}
+
+/// People do write passwords as plain values, so neither kind is shown.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Value::Plain(_) => "Plain(..)",
+            Value::Secret(_) => "Secret(..)",
+        })
+    }
+}
+
+/// A value that is written elsewhere and was not looked up yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) reference: Reference,
+}
+
+/// Where a value is written.
+#[derive(Clone, Debug)]
+pub(crate) enum Reference {
+    Environment(String),
+    Secret {
+        store: String,
+        name: String,
+        key: String,
+    },
+}
+
+impl Metadata {
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.items
+            .iter()
+            .find(|item| item.name.eq_ignore_ascii_case(name))
+            .map(|item| &item.value)
+    }
+
+    /// Removes a name and returns its value: for keys that are not the driver's to read.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self
+            .items
+            .iter()
+            .position(|item| item.name.eq_ignore_ascii_case(name))?;
+        Some(self.items.remove(index).value)
+    }
+
+    /// The items in the order they were written.
+    pub fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    pub(crate) fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    pub(crate) fn take_pending(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.pending)
+    }
+
+    pub(crate) fn postpone(&mut self, pending: Pending) {
+        self.pending.push(pending);
+    }
+
+    pub(crate) fn settle(&mut self, pending: Pending, value: Value) {
+        self.add(pending.name, pending.place, value);
+        self.items.sort_by_key(|item| (item.line, item.column));
+    }
+
+    fn add(&mut self, name: String, place: Place, value: Value) {
+        let Place { line, column } = place;
+        self.items.push(Item {
+            name,
+            value,
+            line,
+            column,
+        });
+    }
+
+    fn line_of(&self, name: &str) -> Option<u32> {
+        let items = self.items.iter().map(|item| (&item.name, item.line));
+        let pending = self
+            .pending
+            .iter()
+            .map(|pending| (&pending.name, pending.place.line));
+        let mut all = items.chain(pending);
+        all.find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, line)| line)
+    }
+}
+
+impl FromIterator<(String, Value)> for Metadata {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(pairs: I) -> Self {
+        let items = pairs.into_iter().map(|(name, value)| Item {
+            name,
+            value,
+            line: 0,
+            column: 0,
+        });
+        Self {
+            items: items.collect(),
+            pending: Vec::new(),
+        }
+    }
+}
+
+/// The keys that a value may be given by.
+const CHOICES: [&str; 3] = ["value", "secretKeyRef", "envRef"];
+
+/// Reads `spec.metadata`; `store` is the secret store that the component names.
+pub(crate) fn read(list: &At, store: Option<&str>) -> Metadata {
+    let mut metadata = Metadata::default();
+    for at in list.items() {
+        read_item(&at, store, &mut metadata);
+    }
+    metadata
+}
+
+fn read_item(at: &At, store: Option<&str>, metadata: &mut Metadata) -> Option<()> {
+    let fields = at.fields(&["name", "value", "secretKeyRef", "envRef"])?;
+    let name = fields
+        .demand("name", "the name of the setting", At::filled)?
+        .to_owned();
+    if let Some(first) = metadata.line_of(&name) {
+        at.error(&format!("`{name}` is set twice, first in line {first}"));
+        return None;
+    }
+    let choices = fields.each_of(&CHOICES);
+    let [(_, choice)] = choices.as_slice() else {
+        let found = if choices.is_empty() {
+            "none"
+        } else {
+            "several"
+        };
+        at.error(&format!(
+            "`{name}` needs one of {}, found {found}",
+            listed(CHOICES)
+        ));
+        return None;
+    };
+    let place = choice.node.place;
+    let reference = if fields.written("value").is_some() {
+        let value = Value::Plain(choice.text_or_empty()?.to_owned());
+        metadata.add(name, place, value);
+        return Some(());
+    } else if fields.written("envRef").is_some() {
+        Reference::Environment(choice.filled()?.to_owned())
+    } else {
+        read_secret_reference(choice, store)?
+    };
+    metadata.pending.push(Pending {
+        name,
+        place,
+        reference,
+    });
+    Some(())
+}
+
+fn read_secret_reference(at: &At, store: Option<&str>) -> Option<Reference> {
+    let fields = at.fields(&["name", "key"])?;
+    let name = fields
+        .demand("name", "the name of the secret", At::filled)?
+        .to_owned();
+    let key = fields.string("key").unwrap_or_else(|| name.clone());
+    let Some(store) = store else {
+        let help = "add `auth: { secretStore: NAME }` beside `spec`".to_owned();
+        at.error_with_help("no secret store is named to look this up in", Some(help));
+        return None;
+    };
+    Some(Reference::Secret {
+        store: store.to_owned(),
+        name,
+        key,
+    })
+}
+
+/// The path of keys of one setting, by its name rather than its number.
+pub(crate) fn key_of(name: &str) -> String {
+    format!("{ITEMS}.{name}")
+}

@@ -1,0 +1,159 @@
+//! Mistakes in what a user wrote: where each one is, what was expected, and what to do about it.
+
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+
+/// The place in a file that something was read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The file as it was named to the loader.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// Whether a problem stops the program from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The file cannot be used as it is.
+    Error,
+    /// Something has no effect; the rest is used.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file the mistake is in.
+    pub file: PathBuf,
+    /// The line, counted from 1; 0 when the problem is the file as a whole.
+    pub line: u32,
+    /// The column in characters, counted from 1; 0 when the problem is the file as a whole.
+    pub column: u32,
+    /// The path of keys, such as `apps[1].grants.state`; empty when there is none.
+    pub key: String,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to write instead, where that is known.
+    pub help: Option<String>,
+    /// Whether it stops the program from starting.
+    pub severity: Severity,
+}
+
+impl Problem {
+    /// An error about a whole file or directory rather than a place in it.
+    pub fn of_file(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            key: String::new(),
+            message: message.into(),
+            help: None,
+            severity: Severity::Error,
+        }
+    }
+
+    /// The same problem with advice on what to do.
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn line_of_text(&self) -> String {
+        let mut text = format!("{}:", self.file.display());
+        if self.line > 0 {
+            text.push_str(&format!("{}:{}:", self.line, self.column));
+        }
+        if self.severity == Severity::Warning {
+            text.push_str(" warning:");
+        }
+        if !self.key.is_empty() {
+            text.push_str(&format!(" {}:", self.key));
+        }
+        text.push_str(&format!(" {}", self.message));
+        if let Some(help) = &self.help {
+            text.push_str(&format!("; {help}"));
+        }
+        text
+    }
+}
+
+/// One line, whatever was written in the file: control characters are escaped.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.line_of_text().chars() {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every mistake that was found, not only the first; displayed one per line, in the order of file and line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// Whether nothing at all is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether any of them stops the program from starting.
+    pub fn has_errors(&self) -> bool {
+        self.0
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The problems in the order of file, line and column.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        let mut sorted: Vec<&Problem> = self.0.iter().collect();
+        sorted.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        sorted.into_iter()
+    }
+
+    /// Adds the problems of another part.
+    pub fn extend(&mut self, other: Problems) {
+        self.0.extend(other.0);
+    }
+
+    /// The value, unless an error (not merely a warning) was found.
+    pub fn into_result<T>(self, value: T) -> Result<T, Problems> {
+        if self.has_errors() {
+            Err(self)
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}

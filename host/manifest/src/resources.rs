@@ -1,0 +1,207 @@
+//! Resource files as Dapr users write them: several documents in a file, several files in a directory.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::component::{self, Component};
+use crate::file;
+use crate::name::{ComponentName, Name, shown};
+use crate::problem::{Problem, Problems, Severity, Source};
+use crate::reader::{At, Fields, Report};
+use crate::resolve;
+use crate::subscription::{self, Subscription};
+use crate::suggest::{did_you_mean, listed};
+use crate::yaml;
+
+const GROUP: &str = "dapr.io";
+const SERVED: [&str; 2] = ["Component", "Subscription"];
+const NOT_YET: [&str; 5] = [
+    "Configuration",
+    "HTTPEndpoint",
+    "MCPServer",
+    "Resiliency",
+    "WorkflowAccessPolicy",
+];
+
+/// Everything that was defined in resource files.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// The components, no two of one namespace with the same name.
+    pub components: Vec<Component>,
+    /// The subscriptions.
+    pub subscriptions: Vec<Subscription>,
+}
+
+impl Resources {
+    /// Looks up every `envRef` and `secretKeyRef`. What cannot be found stays unset and is reported, and may be
+    /// looked up again later.
+    pub fn resolve(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> Problems {
+        resolve::resolve(&mut self.components, environment)
+    }
+
+    fn extend(&mut self, other: Resources) {
+        self.components.extend(other.components);
+        self.subscriptions.extend(other.subscriptions);
+    }
+}
+
+/// Reads every `*.yaml` and `*.yml` file of the directories, in the order of their names.
+pub fn load_resources(directories: &[PathBuf]) -> (Resources, Problems) {
+    let (mut resources, mut problems) = <(Resources, Problems)>::default();
+    let mut seen = Vec::new();
+    for directory in directories {
+        // The same directory may be named twice, for all apps and for one of them.
+        let canonical = fs::canonicalize(directory).unwrap_or_else(|_| directory.clone());
+        if seen.contains(&canonical) {
+            continue;
+        }
+        seen.push(canonical);
+        match yaml_files(directory) {
+            Ok(files) => files
+                .iter()
+                .for_each(|file| load_file(file, &mut resources, &mut problems)),
+            Err(problem) => problems.0.push(problem),
+        }
+    }
+    refuse_duplicates(&mut resources, &mut problems);
+    (resources, problems)
+}
+
+/// Reads the documents of one file.
+pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
+    let (mut resources, mut problems) = parse_file(text, file);
+    refuse_duplicates(&mut resources, &mut problems);
+    (resources, problems)
+}
+
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let unreadable = |error: &std::io::Error| {
+        Problem::of_file(
+            directory,
+            format!(
+                "cannot be read as a directory of resources: {}",
+                file::reason(error)
+            ),
+        )
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|error| unreadable(&error))? {
+        let path = entry.map_err(|error| unreadable(&error))?.path();
+        let is_yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_yaml && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn load_file(path: &Path, resources: &mut Resources, problems: &mut Problems) {
+    match file::read(path) {
+        Ok(text) => {
+            let (more, found) = parse_file(&text, path);
+            resources.extend(more);
+            problems.extend(found);
+        }
+        Err(problem) => problems.0.push(problem),
+    }
+}
+
+fn parse_file(text: &str, file: &Path) -> (Resources, Problems) {
+    let report = Report::new(file);
+    let mut resources = Resources::default();
+    for node in yaml::parse(text, &report)
+        .iter()
+        .filter(|node| !node.is_null())
+    {
+        read_document(&At::document(node, &report), &mut resources);
+    }
+    (resources, report.into_problems())
+}
+
+fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
+    let fields = Fields::of(document)?;
+    let version = read_version(&fields)?;
+    let kind = fields.require("kind", &format!("one of {}", listed(SERVED)))?;
+    match (kind.text()?, version) {
+        ("Component", "v1alpha1") => resources.components.extend(component::read(document)),
+        ("Subscription", "v1alpha1" | "v2alpha1") => {
+            resources
+                .subscriptions
+                .extend(subscription::read(document, version));
+        }
+        (name, _) if SERVED.contains(&name) => {
+            let versions = if name == "Component" {
+                "`v1alpha1`"
+            } else {
+                "`v1alpha1` and `v2alpha1`"
+            };
+            kind.error(&format!(
+                "the versions of `{name}` are {versions}, found `{}`",
+                shown(version)
+            ));
+        }
+        (name, _) if NOT_YET.contains(&name) => kind.warn(&format!("`{name}` is not used yet")),
+        (name, _) => {
+            let known = || SERVED.into_iter().chain(NOT_YET);
+            let message = format!(
+                "unknown kind `{}`; expected one of {}",
+                shown(name),
+                listed(known())
+            );
+            kind.error_with_help(&message, did_you_mean(name, known()));
+        }
+    }
+    Some(())
+}
+
+/// The version after `dapr.io/`. As in Dapr, documents of others are passed over: they may be meant for Kubernetes.
+fn read_version<'a>(document: &Fields<'a>) -> Option<&'a str> {
+    let Some(at) = document.get("apiVersion") else {
+        let kind = document.get("kind").and_then(|at| at.text());
+        if kind.is_some_and(|kind| SERVED.contains(&kind)) {
+            document.missing("apiVersion", "write `dapr.io/v1alpha1`");
+        }
+        return None;
+    };
+    let text = at.text()?;
+    let (group, version) = text.split_once('/').unwrap_or((text, ""));
+    if group != GROUP {
+        if let Some(help) = did_you_mean(group, [GROUP]) {
+            at.error_with_help(&format!("unknown group `{}`", shown(group)), Some(help));
+        }
+        return None;
+    }
+    Some(version)
+}
+
+fn refuse_duplicates(resources: &mut Resources, problems: &mut Problems) {
+    let mut first: HashMap<(Option<Name>, ComponentName), Source> = HashMap::new();
+    resources.components.retain(|component| {
+        let place = first.entry((component.namespace.clone(), component.name.clone()));
+        if let std::collections::hash_map::Entry::Occupied(original) = place {
+            problems.0.push(duplicate(component, original.get()));
+            return false;
+        }
+        place.or_insert(component.source.clone());
+        true
+    });
+}
+
+fn duplicate(component: &Component, original: &Source) -> Problem {
+    Problem {
+        file: component.source.file.clone(),
+        line: component.source.line,
+        column: 1,
+        key: "metadata.name".to_owned(),
+        message: format!(
+            "the component `{}` is already defined in {original}",
+            component.name
+        ),
+        help: None,
+        severity: Severity::Error,
+    }
+}

@@ -1,0 +1,42 @@
+//! The nearest right word to a wrong one, and how lists of words are written in messages.
+
+/// The candidate that `word` was probably meant to be, or none when nothing is near enough.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let wanted = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= tolerance(&wanted, candidate))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// One slip per three letters: enough for a swapped or missing letter, too little to turn nonsense into a word.
+fn tolerance(word: &str, candidate: &str) -> usize {
+    word.chars()
+        .count()
+        .min(candidate.chars().count())
+        .div_ceil(3)
+}
+
+/// "did you mean `x`?" when a near word exists.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// The words as "`a`, `b`, `c`".
+pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}

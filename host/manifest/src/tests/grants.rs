@@ -1,0 +1,119 @@
+//! Grants allow what is written and nothing else.
+
+use super::manifest;
+use crate::{Grants, is_private};
+
+fn grants(lines: &str) -> Grants {
+    let text = format!("version: 1\napps:\n- guest: a\n  grants:\n    {lines}\n");
+    manifest(&text).apps.remove(0).grants
+}
+
+#[test]
+fn nothing_is_granted_unless_written() {
+    let none = grants("{}");
+    assert!(
+        !none.state("a")
+            && !none.publish("a", "b")
+            && !none.subscribe("a", "b")
+            && !none.invoke("a")
+    );
+    assert!(!none.http("https", "a", 443));
+    assert!(none.http.is_none());
+    assert_eq!(grants("http: []").http, Some(vec![]));
+    assert_eq!(none.source.to_string(), "wythe.yaml:3");
+}
+
+#[test]
+fn topics() {
+    let some =
+        grants("{ publish: [pubsub/orders/eu, other, third/*], subscribe: ['*'], invoke: ['*'] }");
+    assert!(some.publish("pubsub", "orders/eu") && !some.publish("pubsub", "orders"));
+    assert!(some.publish("other", "anything") && some.publish("third", "anything"));
+    assert!(some.subscribe("any", "thing") && some.invoke("anyone"));
+}
+
+/// Compares what a pattern grants with the addresses it should grant and those it should not.
+#[track_caller]
+fn check(pattern: &str, yes: &str, no: &str) {
+    let grants = grants(&format!("http: ['{pattern}']"));
+    for (expected, addresses) in [(true, yes), (false, no)] {
+        for address in addresses.split_whitespace() {
+            let (scheme, rest) = address.split_once("://").expect("a scheme");
+            let (host, port) = rest.rsplit_once(':').expect("a port");
+            let granted = grants.http(scheme, host, port.parse().expect("a number"));
+            assert_eq!(granted, expected, "{pattern} for {address}");
+        }
+    }
+    assert_eq!(grants.http.expect("one pattern")[0].to_string(), pattern);
+}
+
+#[test]
+fn named_hosts() {
+    check(
+        "api.example.com",
+        "https://api.example.com:443 http://API.example.com.:80",
+        "https://api.example.com:8443 http://api.example.com:443 https://example.com:443
+         ftp://api.example.com:443 https://a.api.example.com:443",
+    );
+    check(
+        "*.example.com:8443",
+        "https://a.example.com:8443 http://a.b.example.com:8443",
+        "https://example.com:8443 https://.example.com:8443 https://badexample.com:8443
+         https://a.example.com.evil.org:8443 https://a.example.com:443",
+    );
+    check(
+        "localhost:3000",
+        "http://localhost:3000",
+        "http://127.0.0.1:3000 http://[::1]:3000",
+    );
+    check(
+        "*.localhost",
+        "",
+        "http://a.localhost:80 http://localhost:80",
+    );
+}
+
+#[test]
+fn addresses() {
+    check(
+        "http://10.0.0.1:9000",
+        "http://10.0.0.1:9000 http://[::ffff:10.0.0.1]:9000",
+        "https://10.0.0.1:9000 http://10.0.0.2:9000 http://10.1:9000 http://10.0.0.1:80",
+    );
+    check(
+        "[::1]:80",
+        "http://[::1]:80 http://::1:80",
+        "http://127.0.0.1:80 http://localhost:80",
+    );
+}
+
+#[test]
+fn everything_public() {
+    check(
+        "https://*",
+        "https://example.com:443 https://8.8.8.8:443",
+        "http://example.com:80 https://localhost:443 https://a.localhost:443 https://10.0.0.1:443
+         https://169.254.169.254:443 https://[::1]:443 https://2130706433:443 https://0x7f.1:443
+         https://127.1:443",
+    );
+}
+
+#[test]
+fn private_addresses() {
+    let private = "0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 169.254.169.254 172.16.0.1 192.168.1.1 198.18.0.1 224.0.0.1 \
+                   255.255.255.255 :: ::1 fe80::1 fec0::1 fd00::1 ff02::1 ::ffff:127.0.0.1 64:ff9b::a00:1 2002:a00:1::";
+    for address in private.split_whitespace() {
+        assert!(
+            is_private(address.parse().expect("an address")),
+            "{address}"
+        );
+    }
+    for address in
+        "1.1.1.1 100.128.0.1 172.32.0.1 2606:4700::1111 64:ff9b::101:101".split_whitespace()
+    {
+        assert!(
+            !is_private(address.parse().expect("an address")),
+            "{address}"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! Compiled components on disk, found by digest and engine, believed only with a valid code of authentication.
+//!
+//! Loading machine code that somebody else wrote would be running it, so every file is checked with a keyed BLAKE3
+//! of its whole content before it is mapped. The key is random, made once, readable by this user alone; a file that
+//! fails the check is compiled again and replaced.
+
+use blake3::Hash;
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+use wasmtime::{Engine, Result, component::Component};
+
+pub struct Cache {
+    directory: PathBuf,
+    key: [u8; 32],
+}
+
+impl Cache {
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        let key = read_key(&directory.join("key"))?;
+        Ok(Cache {
+            directory: directory.to_owned(),
+            key,
+        })
+    }
+
+    /// The compiled component, if a good file has it.
+    pub fn load(&self, engine: &Engine, digest: &Hash) -> Option<Component> {
+        let (code, tag) = self.paths(engine, digest);
+        let content = fs::read(&code).ok()?;
+        let expected = fs::read(&tag).ok()?;
+        // Hash compares in constant time.
+        if self.tag(&code, &content) != Hash::from_bytes(expected.try_into().ok()?) {
+            tracing::warn!(file = %code.display(), "the compiled component was changed by somebody; compiling it again");
+            return None;
+        }
+        // SAFETY: the content was written by `store` of this user, as its keyed tag proves; the directory is
+        // private, and `store` replaces files by rename, so the mapped file does not change.
+        unsafe { Component::deserialize_file(engine, &code) }.ok()
+    }
+
+    /// Keeps a compiled component for the next start.
+    pub fn store(&self, engine: &Engine, digest: &Hash, component: &Component) -> Result<()> {
+        let content = component.serialize()?;
+        let (code, tag) = self.paths(engine, digest);
+        write_new(&tag, self.tag(&code, &content).as_bytes())?;
+        write_new(&code, &content)?;
+        Ok(())
+    }
+
+    fn paths(&self, engine: &Engine, digest: &Hash) -> (PathBuf, PathBuf) {
+        let engine = compatibility(engine);
+        let name = format!("{}-{engine:016x}", digest.to_hex());
+        let path = |extension: &str| self.directory.join(format!("{name}.{extension}"));
+        (path("cwasm"), path("tag"))
+    }
+
+    /// Over the name as well, so that one good file cannot stand in for another.
+    fn tag(&self, path: &Path, content: &[u8]) -> Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update(content);
+        hasher.finalize()
+    }
+}
+
+/// Changes with the version and the settings of the engine.
+fn compatibility(engine: &Engine) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher};
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; 32]> {
+    if let Ok(Ok(key)) = fs::read(path).map(<[u8; 32]>::try_from) {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    write_new(path, &key)?;
+    // Two processes may make a key at once; the one that stands in the file is everybody's.
+    fs::read(path)?
+        .try_into()
+        .map_err(|_| io::Error::other("the key of the cache has the wrong size"))
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let temporary = path.with_extension(format!("{:016x}", u64::from_ne_bytes(random)));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(content)?;
+    drop(file);
+    fs::rename(&temporary, path)
+}

@@ -1,0 +1,132 @@
+//! What a store carries: who the guest is, on whose behalf it runs now, and what it may take.
+
+use crate::{
+    cpu::Cpu,
+    egress::Hooks,
+    limits::{self, Limiter},
+    log::{Log, Output},
+};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Level;
+use wasmtime::{Engine, Store, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wythe_blocks::{Caller, Host};
+use wythe_manifest::{Grants, Limits, Name};
+
+/// Bytes of all headers of one message, as they lie in memory.
+const HEADERS: usize = 64 << 10;
+/// Bytes of one answer of `wasi:random`.
+const RANDOM: u64 = 64 << 10;
+
+/// What stays the same over all instances of a guest.
+pub struct Identity {
+    pub tenant: Name,
+    pub id: Name,
+    pub grants: Arc<Grants>,
+    pub limits: Limits,
+    pub env: Vec<(String, String)>,
+    pub log: Arc<Log>,
+    pub host: Arc<Host>,
+}
+
+/// A store's data.
+pub struct Ctx {
+    pub table: ResourceTable,
+    pub identity: Arc<Identity>,
+    /// Set anew for each call into the instance.
+    pub caller: Caller,
+    pub cpu: Cpu,
+    limiter: Limiter,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    /// Of the pool; given back when the store is dropped.
+    _slot: OwnedSemaphorePermit,
+}
+
+/// For the epoch callback.
+pub trait HasCpu {
+    fn cpu(&mut self) -> &mut Cpu;
+}
+
+impl HasCpu for Ctx {
+    fn cpu(&mut self) -> &mut Cpu {
+        &mut self.cpu
+    }
+}
+
+impl Ctx {
+    /// A store with every limit set, for a first call by `caller`.
+    pub fn store(
+        engine: &Engine,
+        identity: Arc<Identity>,
+        caller: Caller,
+        cpu: Cpu,
+        hooks: Hooks,
+        slot: OwnedSemaphorePermit,
+    ) -> Store<Ctx> {
+        let mut table = ResourceTable::new();
+        let handles = identity.limits.handles as usize;
+        table.set_max_capacity(handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADERS);
+        let ctx = Ctx {
+            table,
+            limiter: Limiter::new(&identity.limits),
+            wasi: wasi(&identity),
+            http,
+            hooks,
+            caller,
+            cpu,
+            identity: identity.clone(),
+            _slot: slot,
+        };
+        let mut store = Store::new(engine, ctx);
+        store.limiter(|ctx| &mut ctx.limiter);
+        limits::apply(&mut store, &identity.limits);
+        crate::cpu::meter(&mut store);
+        store
+    }
+
+    /// Another call into the same instance.
+    pub fn begin(&mut self, caller: Caller) {
+        self.hooks.caller = caller.clone();
+        self.caller = caller;
+        self.cpu.reset();
+    }
+}
+
+/// No files, no arguments, no network; the environment of the manifest, and the log for stdout and stderr.
+fn wasi(identity: &Identity) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .stdout(Output::new(identity.log.clone(), Level::INFO))
+        .stderr(Output::new(identity.log.clone(), Level::WARN))
+        .max_random_size(RANDOM)
+        .allow_ip_name_lookup(false)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .envs(&identity.env);
+    builder.build()
+}
+
+impl WasiView for Ctx {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Ctx {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
+    }
+}

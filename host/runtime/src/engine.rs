@@ -1,0 +1,273 @@
+//! The one engine of the process: its settings, its pool, its clock, and how a component file becomes runnable.
+
+use crate::{
+    cache::Cache,
+    cpu::{Cpu, Lane, TICK},
+    ctx::{Ctx, Identity},
+    egress::{Egress, Hooks},
+    wit,
+};
+use blake3::Hash;
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, MemoryType, OptLevel,
+    PoolingAllocationConfig, Store,
+    component::{Component, Linker},
+};
+use wythe_blocks::{Caller, Error, Result};
+
+/// How long a call waits for a slot of the pool.
+const SLOT_WAIT: Duration = Duration::from_secs(1);
+const STACK: usize = 512 << 10;
+
+/// What the process gives to its guests in all.
+pub struct Options {
+    /// Where compiled components are kept; absent to compile at each start.
+    pub cache: Option<PathBuf>,
+    /// Instances alive at once, over all apps.
+    pub instances: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            cache: None,
+            instances: 1_000,
+        }
+    }
+}
+
+/// The engine with everything that guests share.
+pub struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Ctx>,
+    pub(crate) egress: Egress,
+    pooled: bool,
+    cache: Option<Cache>,
+    lane: Arc<Lane>,
+    slots: Arc<Semaphore>,
+    /// Equal files are compiled and mapped once.
+    compiled: Mutex<HashMap<Hash, Weak<Compiled>>>,
+    /// One compilation at a time: it uses every core by itself and must not starve requests.
+    compiling: Semaphore,
+}
+
+/// A component with its digest.
+pub struct Compiled {
+    pub digest: Hash,
+    pub component: Component,
+}
+
+impl Runtime {
+    pub fn new(options: &Options) -> Result<Arc<Self>> {
+        let pooled = pool_fits();
+        let mut config = config();
+        if pooled {
+            config
+                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances)));
+        } else {
+            tracing::warn!(
+                "this system gives no room for a pool of instances (4 TiB of address space; see `ulimit -v`): \
+                 each call maps its own memory, which is two to three times slower"
+            );
+        }
+        let engine = Engine::new(&config)
+            .map_err(|error| internal("the wasm engine cannot start", error))?;
+        let linker = wit::linker(&engine)
+            .map_err(|error| internal("the host's interfaces do not link", error))?;
+        let cache = options.cache.as_deref().and_then(|directory| {
+            let opened = Cache::open(directory);
+            opened
+                .inspect_err(|error| tracing::warn!(directory = %directory.display(), "no compile cache: {error}"))
+                .ok()
+        });
+        let lane = Lane::new();
+        tick(&engine, &lane);
+        Ok(Arc::new(Runtime {
+            linker,
+            egress: Egress::new(),
+            pooled,
+            cache,
+            lane,
+            slots: Arc::new(Semaphore::new(options.instances as usize)),
+            compiled: Mutex::default(),
+            compiling: Semaphore::new(1),
+            engine,
+        }))
+    }
+
+    /// False where the system is too small for a pool of instances.
+    pub fn is_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// Compiles a component, or finds it in memory or in the cache.
+    pub async fn compile(self: &Arc<Self>, name: &str, bytes: Vec<u8>) -> Result<Arc<Compiled>> {
+        let digest = blake3::hash(&bytes);
+        let known = || self.lock_compiled().get(&digest).and_then(Weak::upgrade);
+        if let Some(compiled) = known() {
+            return Ok(compiled);
+        }
+        let _turn = self.compiling.acquire().await;
+        if let Some(compiled) = known() {
+            return Ok(compiled);
+        }
+        let (runtime, name) = (self.clone(), name.to_owned());
+        let component =
+            tokio::task::spawn_blocking(move || runtime.compile_now(&name, &digest, &bytes))
+                .await
+                .map_err(|error| {
+                    Error::internal("the compiler ended early").with_source(error)
+                })??;
+        let compiled = Arc::new(Compiled { digest, component });
+        let mut map = self.lock_compiled();
+        map.retain(|_, weak| weak.strong_count() > 0);
+        map.insert(digest, Arc::downgrade(&compiled));
+        Ok(compiled)
+    }
+
+    fn lock_compiled(&self) -> std::sync::MutexGuard<'_, HashMap<Hash, Weak<Compiled>>> {
+        self.compiled
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn compile_now(&self, name: &str, digest: &Hash, bytes: &[u8]) -> Result<Component> {
+        if let Some(component) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.load(&self.engine, digest))
+        {
+            return Ok(component);
+        }
+        check_form(name, bytes)?;
+        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+            Error::invalid(format!(
+                "`{name}` is no valid component: {}",
+                error.root_cause()
+            ))
+            .with_source(format!("{error:#}"))
+        })?;
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.store(&self.engine, digest, &component)
+        {
+            tracing::warn!("the compiled component is not kept: {error:#}");
+        }
+        Ok(component)
+    }
+
+    /// A store for one more instance, or `exhausted` when the pool stays full.
+    pub(crate) async fn store(
+        &self,
+        identity: &Arc<Identity>,
+        caller: Caller,
+    ) -> Result<Store<Ctx>> {
+        let slot = tokio::time::timeout(SLOT_WAIT, self.slots.clone().acquire_owned());
+        let Ok(Ok(slot)) = slot.await else {
+            return Err(Error::exhausted("every instance of this host is in use")
+                .with_retry_after(SLOT_WAIT));
+        };
+        let cpu = Cpu::new(identity.limits.cpu_time, self.lane.clone());
+        let hooks = Hooks {
+            caller: caller.clone(),
+            identity: identity.clone(),
+            egress: self.egress.clone(),
+        };
+        Ok(Ctx::store(
+            &self.engine,
+            identity.clone(),
+            caller,
+            cpu,
+            hooks,
+            slot,
+        ))
+    }
+}
+
+pub(crate) fn internal(message: &str, error: wasmtime::Error) -> Error {
+    Error::internal(format!("{message}: {}", error.root_cause())).with_source(format!("{error:#}"))
+}
+
+/// The first eight bytes say what a file is, and the compiler's own words would not.
+fn check_form(name: &str, bytes: &[u8]) -> Result<()> {
+    let form = match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => return Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
+            "a core wasm module; expected a component: build it for the target wasm32-wasip2"
+        }
+        Some([0x7f, b'E', b'L', b'F', ..]) => {
+            "a compiled file; expected a component (.wasm), which the host compiles itself"
+        }
+        _ => "no wasm file; expected a component built for the target wasm32-wasip2",
+    };
+    Err(Error::invalid(format!("`{name}` is {form}")))
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(STACK)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(16))
+        .memory_init_cow(true);
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 2)
+        .total_stacks(instances)
+        .max_memories_per_component(8)
+        .max_tables_per_component(16)
+        .table_elements(100_000)
+        .max_core_instance_size(10 << 20)
+        .max_component_instance_size(10 << 20)
+        .max_unused_warm_slots(instances / 4)
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(512 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Asks for the pool's address space once, to learn whether this system gives it.
+fn pool_fits() -> bool {
+    let mut config = Config::new();
+    config
+        .wasm_memory64(true)
+        .memory_reservation(1 << 42)
+        .memory_guard_size(0);
+    let Ok(engine) = Engine::new(&config) else {
+        return false;
+    };
+    let mut store = Store::new(&engine, ());
+    wasmtime::Memory::new(&mut store, MemoryType::new64(0, None)).is_ok()
+}
+
+/// Moves the epoch while the engine lives.
+fn tick(engine: &Engine, lane: &Arc<Lane>) {
+    let (engine, lane) = (engine.weak(), lane.clone());
+    let run = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            lane.refill();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("wythe-epoch".into())
+        .spawn(run)
+        .expect("the system starts one more thread");
+}

@@ -1,0 +1,47 @@
+//! The one place where wasmtime's errors become the host's.
+
+use crate::cpu::CpuExhausted;
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
+use wythe_blocks::{Caller, Error};
+
+/// What became of a call into a guest that gave no answer. The backtrace is for the log alone.
+pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
+    let error = match error.downcast::<Error>() {
+        Ok(error) => return error,
+        Err(error) => error,
+    };
+    if let Some(inner) = error.downcast_ref::<InstantiationError<Caller>>() {
+        return describe(app, &inner.error, inner.error.to_string());
+    }
+    let cause = format!("{error:#}");
+    describe(app, &error, cause)
+}
+
+fn describe(app: &str, error: &wasmtime::Error, cause: String) -> Error {
+    if let Some(known) = error.downcast_ref::<Error>() {
+        return known.duplicate();
+    }
+    let message = if let Some(exhausted) = error.downcast_ref::<CpuExhausted>() {
+        return Error::timeout(format!("`{app}` {exhausted}; see `limits.cpuTime`"))
+            .with_source(cause);
+    } else if error.is::<ExpirationError>() {
+        return expired(app);
+    } else if error.is::<TrapOrPanicError>() {
+        format!("`{app}` trapped")
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        format!("`{app}` trapped: {trap}")
+    } else if error.is::<WasmBacktrace>() {
+        format!("`{app}` trapped: {}", error.root_cause())
+    } else {
+        format!("`{app}` failed: {}", error.root_cause())
+    };
+    Error::internal(message).with_source(cause)
+}
+
+/// The guest did not answer within its wall time, or its caller's.
+pub fn expired(app: &str) -> Error {
+    Error::timeout(format!(
+        "`{app}` did not answer in time; see `limits.wallTime`"
+    ))
+}

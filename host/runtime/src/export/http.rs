@@ -1,0 +1,248 @@
+//! HTTP into a guest, WASI 0.2 and 0.3 alike, through wasmtime's own proxy engine.
+
+use crate::{
+    ctx::{Ctx, Identity},
+    engine::Runtime,
+    error,
+};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
+use wasmtime::{Store, StoreContextMut, component::GuestTaskId};
+use wasmtime_wasi_http::{
+    Error as WasiError, WasiBody, WasiHttpView,
+    handler::{
+        HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration,
+        WorkerState, WorkerStatus,
+    },
+};
+use wythe_blocks::{Body, Caller, Error, Kind, Result};
+use wythe_manifest::Reuse;
+
+/// One version of a guest that serves HTTP.
+pub struct Server(ProxyHandler<Handler>);
+
+impl Server {
+    pub fn new(
+        runtime: Arc<Runtime>,
+        identity: Arc<Identity>,
+        pre: ProxyPre<Ctx>,
+        reuse: Reuse,
+    ) -> Self {
+        Server(ProxyHandler::new(Handler {
+            runtime,
+            identity,
+            pre,
+            reuse,
+        }))
+    }
+
+    /// `place` is held until the answer's body is through.
+    pub async fn handle(
+        &self,
+        caller: Caller,
+        request: http::Request<Body>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<http::Response<Body>> {
+        let identity = &self.0.state().identity;
+        let app = identity.id.as_str();
+        let deadline = caller.deadline();
+        let answer = self.0.handle(caller, request.map(body_to_guest));
+        let answer = tokio::time::timeout_at(deadline.into(), answer)
+            .await
+            .map_err(|_| error::expired(app))?
+            .map_err(|error| of_handler(app, error))?;
+        Ok(answer.map(|body| {
+            Held {
+                body,
+                _place: place,
+            }
+            .boxed_unsync()
+        }))
+    }
+}
+
+/// A guest may answer with an error code instead of a response.
+fn of_handler(app: &str, error: wasmtime::Error) -> Error {
+    match error.downcast_ref::<WasiError>() {
+        Some(code) => Error::internal(format!("`{app}` gave no response: {code}")),
+        None => error::of_call(app, error),
+    }
+}
+
+struct Handler {
+    runtime: Arc<Runtime>,
+    identity: Arc<Identity>,
+    pre: ProxyPre<Ctx>,
+    reuse: Reuse,
+}
+
+impl HandlerState for Handler {
+    type StoreData = Ctx;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<Ctx, Expiration, Worker>> {
+        let limit = self.identity.limits.wall_time;
+        let caller = Caller::app(
+            self.identity.tenant.clone(),
+            self.identity.id.clone(),
+            self.identity.grants.clone(),
+            wythe_blocks::Trace::start(),
+            Instant::now() + limit,
+        );
+        let mut store = self.runtime.store(&self.identity, caller).await?;
+        let proxy = tokio::time::timeout(limit, self.pre.instantiate_async(&mut store))
+            .await
+            .map_err(|_| error::expired(self.identity.id.as_str()))??;
+        Ok(Instance {
+            store,
+            proxy,
+            view: Ctx::http,
+            expiration: Expiration::new(limit, self.reuse.idle),
+            state: Worker(self.reuse.clone()),
+        })
+    }
+}
+
+/// How many requests an instance takes.
+struct Worker(Reuse);
+
+impl WorkerState for Worker {
+    type StoreData = Ctx;
+    type RequestData = Caller;
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= self.0.max_requests as usize {
+            ShouldAccept::Never
+        } else if concurrent >= self.0.max_concurrent as usize {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        mut store: StoreContextMut<'_, Ctx>,
+        caller: Caller,
+        _task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        let deadline = caller.deadline();
+        store.data_mut().begin(caller);
+        Box::pin(tokio::time::sleep_until(deadline.into()))
+    }
+
+    fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
+        if let Err(error) = result {
+            let app = &store.data().identity.id;
+            tracing::warn!(%app, "the instance ended: {error:#}");
+        }
+    }
+}
+
+/// Ends an instance that works for longer than its wall time, or that nobody has used for a while.
+struct Expiration {
+    work: Duration,
+    idle: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Expiration {
+    fn new(work: Duration, idle: Duration) -> Self {
+        Expiration {
+            work,
+            idle,
+            sleep: Box::pin(tokio::time::sleep(work)),
+        }
+    }
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        status: WorkerStatus,
+        start: Instant,
+    ) -> Poll<()> {
+        let limit = match status {
+            WorkerStatus::Idle => self.idle,
+            WorkerStatus::Requests | WorkerStatus::PostReturn => self.work,
+        };
+        let until = (start + limit).into();
+        if self.sleep.deadline() != until {
+            self.sleep.as_mut().reset(until);
+        }
+        self.sleep.as_mut().poll(context)
+    }
+}
+
+/// A body that keeps its app's place among the calls at once.
+struct Held {
+    body: WasiBody,
+    _place: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| error_from_guest(&error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+pub fn body_to_guest(body: Body) -> WasiBody {
+    body.map_err(|error| error_to_guest(&error)).boxed_unsync()
+}
+
+pub fn body_from_guest(body: WasiBody) -> Body {
+    body.map_err(|error| error_from_guest(&error))
+        .boxed_unsync()
+}
+
+fn error_from_guest(error: &WasiError) -> Error {
+    match error {
+        WasiError::HttpRequestBodySize(_) => {
+            Error::invalid("the body is over the limit; see `limits.requestBody`")
+        }
+        other => Error::unavailable(format!("the body ended early: {other}")),
+    }
+}
+
+/// The nearest code of `wasi:http`; the text goes along where there is room for it.
+pub fn error_to_guest(error: &Error) -> WasiError {
+    match error.kind() {
+        Kind::NotFound => WasiError::DestinationNotFound,
+        Kind::Denied => WasiError::HttpRequestDenied,
+        Kind::Invalid if error.message().contains("limits.requestBody") => {
+            WasiError::HttpRequestBodySize(None)
+        }
+        Kind::Invalid => WasiError::HttpRequestUriInvalid,
+        Kind::Timeout => WasiError::HttpResponseTimeout,
+        Kind::Unavailable => WasiError::DestinationUnavailable,
+        Kind::Exhausted if error.message().contains("call chain") => WasiError::LoopDetected,
+        Kind::Exhausted => WasiError::ConnectionLimitReached,
+        _ => WasiError::InternalError(Some(error.message().to_owned())),
+    }
+}

@@ -1,0 +1,55 @@
+//! What a component may import: everything it asks for is looked up before any of it runs, and all that is
+//! unknown or not granted is told at once, with the line to add.
+
+use crate::inspect::{self, Import, Standing};
+use wasmtime::{Engine, component::Component};
+use wythe_blocks::Error;
+use wythe_manifest::Grants;
+
+/// Every import that the manifest does not grant, or that this host does not have.
+pub fn refused(app: &str, engine: &Engine, component: &Component, grants: &Grants) -> Vec<Error> {
+    let imports = inspect::imports(engine, component);
+    imports
+        .iter()
+        .filter_map(|import| refuse(app, import, grants))
+        .collect()
+}
+
+fn refuse(app: &str, import: &Import, grants: &Grants) -> Option<Error> {
+    let name = &import.name;
+    match import.standing {
+        Standing::Free => None,
+        Standing::Unknown => Some(Error::unsupported(format!(
+            "app `{app}` imports `{name}`, which this host does not have{}",
+            nearest(name)
+        ))),
+        Standing::Grant { key, example } if !has(grants, key) => Some(Error::denied(format!(
+            "app `{app}` imports `{name}`, which is not granted; add `grants: {{ {key}: [{example}] }}` at {}",
+            grants.source
+        ))),
+        Standing::Grant { .. } => None,
+    }
+}
+
+/// An empty list is a grant of nothing, yet lets the import link: each call is then denied by name.
+fn has(grants: &Grants, key: &str) -> bool {
+    match key {
+        "state" => !grants.state.is_empty(),
+        "publish" => !grants.publish.is_empty(),
+        "invoke" => !grants.invoke.is_empty(),
+        // Other apps of the host are reached by HTTP too.
+        "http" => grants.http.is_some() || !grants.invoke.is_empty(),
+        _ => false,
+    }
+}
+
+fn nearest(name: &str) -> String {
+    let without_version = name.split('@').next().unwrap_or_default();
+    let same = inspect::OFFERED
+        .iter()
+        .find(|offered| offered.0 == without_version);
+    match same {
+        Some((interface, version)) => format!("; it has `{interface}` in version {version}"),
+        None => "; `wythe wit` writes out what it has".into(),
+    }
+}

@@ -1,0 +1,148 @@
+//! What a component file asks for and offers, without running any of it.
+
+use wasmtime::{
+    Engine,
+    component::{Component, types::ComponentItem},
+};
+use wythe_blocks::Exports;
+
+/// How the host stands to an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Every guest may.
+    Free,
+    /// Only with this key in the manifest's `grants`.
+    Grant {
+        key: &'static str,
+        example: &'static str,
+    },
+    /// This host has no such interface.
+    Unknown,
+}
+
+#[derive(Clone, Debug)]
+pub struct Import {
+    pub name: String,
+    pub standing: Standing,
+}
+
+/// Everything a person wants to know before running a stranger's file.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    pub imports: Vec<Import>,
+    pub exports: Vec<String>,
+    /// What it is to this host.
+    pub app: Exports,
+    pub state_plugin: bool,
+    pub pubsub_plugin: bool,
+}
+
+/// Interfaces and versions, as an import of another version is told.
+pub const OFFERED: &[(&str, &str)] = &[
+    ("wasi:cli/environment", "0.2.12 and 0.3.0"),
+    ("wasi:clocks/monotonic-clock", "0.2.12 and 0.3.0"),
+    ("wasi:filesystem/types", "0.2.12 and 0.3.0"),
+    ("wasi:http/types", "0.2.12 and 0.3.0"),
+    ("wasi:http/outgoing-handler", "0.2.12"),
+    ("wasi:io/streams", "0.2.12"),
+    ("wasi:random/random", "0.2.12 and 0.3.0"),
+    ("wythe:blocks/invocation", "0.1.0"),
+    ("wythe:blocks/logging", "0.1.0"),
+    ("wythe:blocks/pubsub", "0.1.0"),
+    ("wythe:blocks/state", "0.1.0"),
+    ("wythe:blocks/types", "0.1.0"),
+];
+
+pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
+    let exports: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let has = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+    let lifecycle = has("wythe:plugin/lifecycle@0.1.");
+    Inspection {
+        imports: imports(engine, component),
+        app: Exports {
+            http: has("wasi:http/incoming-handler@0.2.") || has("wasi:http/handler@0.3."),
+            invocation: has("wythe:blocks/invocation-handler@0.1."),
+            subscriber: has("wythe:blocks/subscriber@0.1."),
+        },
+        state_plugin: lifecycle && has("wythe:plugin/state-driver@0.1."),
+        pubsub_plugin: lifecycle && has("wythe:plugin/pubsub-driver@0.1."),
+        exports,
+    }
+}
+
+/// Every import with its standing. An interface of which only types are used needs no grant.
+pub fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
+    let ty = component.component_type();
+    let standing = |name: &str, item: &ComponentItem| match item {
+        ComponentItem::ComponentInstance(instance) if calls_nothing(engine, instance) => {
+            Standing::Free
+        }
+        _ => of_name(name),
+    };
+    ty.imports(engine)
+        .map(|(name, item)| Import {
+            name: name.to_owned(),
+            standing: standing(name, &item.ty),
+        })
+        .collect()
+}
+
+fn calls_nothing(
+    engine: &Engine,
+    instance: &wasmtime::component::types::ComponentInstance,
+) -> bool {
+    instance.exports(engine).all(|(_, item)| {
+        !matches!(
+            item.ty,
+            ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_)
+        )
+    })
+}
+
+fn of_name(name: &str) -> Standing {
+    let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+    let track = |tracks: &[&str]| tracks.iter().any(|track| version.starts_with(track));
+    let blocks = track(&["0.1."]);
+    let grant = |key, example| Standing::Grant { key, example };
+    match interface {
+        "wythe:blocks/state" if blocks => grant("state", "statestore"),
+        "wythe:blocks/pubsub" if blocks => grant("publish", "pubsub"),
+        "wythe:blocks/invocation" if blocks => grant("invoke", "\"*\""),
+        "wythe:blocks/types" | "wythe:blocks/logging" if blocks => Standing::Free,
+        "wasi:http/outgoing-handler" if track(&["0.2."]) => grant("http", "\"api.example.com\""),
+        "wasi:http/client" if track(&["0.3."]) => grant("http", "\"api.example.com\""),
+        "wasi:http/types" if track(&["0.2.", "0.3."]) => Standing::Free,
+        "wasi:http/handler" if track(&["0.3."]) => Standing::Unknown,
+        _ if [
+            "wasi:cli/",
+            "wasi:clocks/",
+            "wasi:filesystem/",
+            "wasi:io/",
+            "wasi:random/",
+            "wasi:sockets/",
+        ]
+        .iter()
+        .any(|package| interface.starts_with(package))
+            && track(&["0.2.", "0.3."]) =>
+        {
+            Standing::Free
+        }
+        _ => Standing::Unknown,
+    }
+}
+
+impl crate::Runtime {
+    /// Reads and compiles a file, and runs nothing of it.
+    pub async fn inspect(
+        self: &std::sync::Arc<Self>,
+        path: &std::path::Path,
+    ) -> wythe_blocks::Result<Inspection> {
+        let bytes = crate::guest::read_component(path).await?;
+        let compiled = self.compile(&path.display().to_string(), bytes).await?;
+        Ok(inspect(&self.engine, &compiled.component))
+    }
+}

@@ -1,0 +1,114 @@
+//! Instances for calls that are not HTTP: fresh by default, kept warm where the manifest says so, dropped after a fault.
+
+use crate::{
+    ctx::{Ctx, Identity},
+    engine::Runtime,
+    error,
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{Caller, Result};
+use wythe_manifest::Reuse;
+
+/// An instance in its own store.
+pub struct Warm {
+    pub store: Store<Ctx>,
+    pub instance: Instance,
+    calls: u32,
+    since: Instant,
+}
+
+/// The idle instances of one version of one guest.
+pub struct Pool {
+    runtime: Arc<Runtime>,
+    identity: Arc<Identity>,
+    pre: InstancePre<Ctx>,
+    reuse: Reuse,
+    idle: Mutex<Vec<Warm>>,
+}
+
+impl Pool {
+    pub fn new(
+        runtime: Arc<Runtime>,
+        identity: Arc<Identity>,
+        pre: InstancePre<Ctx>,
+        reuse: Reuse,
+    ) -> Self {
+        Pool {
+            runtime,
+            identity,
+            pre,
+            reuse,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Runs `call` in an instance, never past the caller's deadline. An instance whose call failed or was cut
+    /// short is not used again.
+    pub async fn run<T>(
+        &self,
+        caller: Caller,
+        call: impl AsyncFnOnce(&mut Store<Ctx>, &Instance) -> wasmtime::Result<T>,
+    ) -> Result<T> {
+        let app = self.identity.id.as_str();
+        let deadline = caller.deadline();
+        let run = async {
+            let mut warm = self.take(caller).await?;
+            let answer = call(&mut warm.store, &warm.instance).await;
+            let answer = answer.map_err(|error| error::of_call(app, error))?;
+            self.give_back(warm);
+            Ok(answer)
+        };
+        match tokio::time::timeout_at(deadline.into(), run).await {
+            Ok(answer) => answer,
+            Err(_) => Err(error::expired(app)),
+        }
+    }
+
+    async fn take(&self, caller: Caller) -> Result<Warm> {
+        if self.reuse.max_requests > 1 {
+            while let Some(mut warm) = self.lock().pop() {
+                if warm.since.elapsed() < self.reuse.idle {
+                    warm.store.data_mut().begin(caller);
+                    return Ok(warm);
+                }
+            }
+        }
+        let mut store = self.runtime.store(&self.identity, caller).await?;
+        let instance = self.pre.instantiate_async(&mut store).await;
+        let instance =
+            instance.map_err(|error| error::of_call(self.identity.id.as_str(), error))?;
+        Ok(Warm {
+            store,
+            instance,
+            calls: 0,
+            since: Instant::now(),
+        })
+    }
+
+    fn give_back(&self, mut warm: Warm) {
+        warm.calls += 1;
+        warm.since = Instant::now();
+        if warm.calls < self.reuse.max_requests {
+            self.lock().push(warm);
+        }
+    }
+
+    /// Drops instances that have been idle for too long.
+    pub fn sweep(&self) {
+        let idle = self.reuse.idle;
+        self.lock().retain(|warm| warm.since.elapsed() < idle);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Warm>> {
+        self.idle
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

@@ -1,0 +1,71 @@
+//! What one instance may take: memory, tables, handles and bytes per call. The caps are the manifest's.
+
+use wasmtime::{ResourceLimiter, Result, Store};
+use wythe_manifest::Limits;
+
+/// Memories, tables and core instances of one component instance.
+const MEMORIES: usize = 8;
+const TABLES: usize = 16;
+const INSTANCES: usize = 32;
+
+/// Counts what an instance takes, over all of its memories together.
+pub struct Limiter {
+    memory: usize,
+    used: usize,
+    table_elements: usize,
+}
+
+impl Limiter {
+    pub fn new(limits: &Limits) -> Self {
+        Limiter {
+            memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
+            used: 0,
+            table_elements: limits.table_elements as usize,
+        }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        let used = self.used + (desired - current);
+        let fits = used <= self.memory;
+        if fits {
+            self.used = used;
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        Ok(desired <= self.table_elements)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+/// Sets the caps that live in the store itself.
+pub fn apply<T>(store: &mut Store<T>, limits: &Limits) {
+    let bytes = usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX);
+    store.set_hostcall_fuel(bytes);
+    let handles = limits.handles as usize;
+    store.set_max_component_handles(handles);
+}

@@ -1,0 +1,234 @@
+//! A guest's voice: its log records, stdout and stderr become the host's log, within a budget, one record a line.
+
+use bytes::Bytes;
+use std::{
+    fmt::Write,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+use tokio::io::AsyncWrite;
+use tracing::Level;
+use wasmtime_wasi::{
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult},
+};
+use wythe_manifest::Name;
+
+/// Bytes of a message, of a field's value, and fields of a record.
+const MESSAGE: usize = 64 << 10;
+const VALUE: usize = 4 << 10;
+const FIELDS: usize = 64;
+/// Bytes of a line of stdout; a longer one is cut into several records.
+const LINE: usize = 8 << 10;
+
+/// One app's log.
+pub struct Log {
+    app: Name,
+    budget: Mutex<Budget>,
+}
+
+struct Budget {
+    per_second: u64,
+    left: u64,
+    dropped: u64,
+    since: Instant,
+}
+
+impl Log {
+    pub fn new(app: Name, per_second: u64) -> Self {
+        Log {
+            app,
+            budget: Mutex::new(Budget {
+                per_second,
+                left: per_second,
+                dropped: 0,
+                since: Instant::now(),
+            }),
+        }
+    }
+
+    /// One record. What is over the budget is dropped and counted.
+    pub fn record(&self, level: Level, trace: &str, message: &str, fields: &[(String, String)]) {
+        let message = escape(cut(message, MESSAGE));
+        let mut extra = String::new();
+        for (name, value) in fields.iter().take(FIELDS) {
+            let _ = write!(
+                extra,
+                " {}={}",
+                escape(cut(name, VALUE)),
+                escape(cut(value, VALUE))
+            );
+        }
+        if self.spend((message.len() + extra.len()) as u64) {
+            self.emit(level, trace, &message, &extra);
+        }
+    }
+
+    fn spend(&self, bytes: u64) -> bool {
+        let mut budget = self
+            .budget
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if budget.since.elapsed() >= Duration::from_secs(1) {
+            budget.since = Instant::now();
+            budget.left = budget.per_second;
+            let dropped = std::mem::take(&mut budget.dropped);
+            if dropped > 0 {
+                tracing::warn!(target: "wythe::guest", app = %self.app, "{dropped} log records dropped: over the limit of {} bytes a second", budget.per_second);
+            }
+        }
+        let fits = bytes <= budget.left;
+        if fits {
+            budget.left -= bytes;
+        } else {
+            budget.dropped += 1;
+        }
+        fits
+    }
+
+    fn emit(&self, level: Level, trace: &str, message: &str, extra: &str) {
+        let app = &self.app;
+        match level {
+            Level::ERROR => {
+                tracing::error!(target: "wythe::guest", %app, trace, "{message}{extra}")
+            }
+            Level::WARN => tracing::warn!(target: "wythe::guest", %app, trace, "{message}{extra}"),
+            Level::INFO => tracing::info!(target: "wythe::guest", %app, trace, "{message}{extra}"),
+            Level::DEBUG => {
+                tracing::debug!(target: "wythe::guest", %app, trace, "{message}{extra}")
+            }
+            Level::TRACE => {
+                tracing::trace!(target: "wythe::guest", %app, trace, "{message}{extra}")
+            }
+        }
+    }
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// One record is one line, and no record can move a terminal's cursor.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Stdout or stderr of one instance: every line is a record.
+#[derive(Clone)]
+pub struct Output {
+    log: Arc<Log>,
+    level: Level,
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Output {
+    pub fn new(log: Arc<Log>, level: Level) -> Self {
+        Output {
+            log,
+            level,
+            line: Arc::default(),
+        }
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut line = self
+            .line
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        for byte in bytes {
+            if *byte == b'\n' || line.len() >= LINE {
+                self.flush_line(&mut line);
+            }
+            if *byte != b'\n' {
+                line.push(*byte);
+            }
+        }
+    }
+
+    fn flush_line(&self, line: &mut Vec<u8>) {
+        if !line.is_empty() {
+            self.log
+                .record(self.level, "", &String::from_utf8_lossy(line), &[]);
+            line.clear();
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.line) == 1 {
+            let mut line = std::mem::take(
+                &mut *self
+                    .line
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            );
+            self.flush_line(&mut line);
+        }
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MESSAGE)
+    }
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,21 @@
+//! Plugins: guests that are drivers. Each has its own store, limits and grants; the app never links to it.
+
+mod plugged;
+mod pubsub;
+mod state;
+
+use crate::engine::Runtime;
+use std::sync::Arc;
+use wythe_blocks::{Host, Registry};
+
+/// Makes `state.wasm` and `pubsub.wasm` open component files.
+pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
+    let (engine, home) = (runtime.clone(), host.clone());
+    registry.pubsub.add_raw("wasm", move |component, site| {
+        pubsub::open(engine.clone(), home.clone(), component, site)
+    });
+    let (engine, home) = (runtime.clone(), host.clone());
+    registry.state.add_raw("wasm", move |component, site| {
+        state::open(engine.clone(), home.clone(), component, site)
+    });
+}

@@ -1,0 +1,416 @@
+//! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
+
+use crate::{
+    bindings::app::wythe::blocks::types::Metadata,
+    ctx::{Ctx, Identity},
+    engine::{Compiled, Runtime, internal},
+    error, grants,
+    guest::read_component,
+    log::Log,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace};
+use wythe_manifest::{ByteSize, Component, Grants, Limits, Name, Source};
+
+/// After the first fault; doubles with each that follows at once, up to the last.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const LAST_BACKOFF: Duration = Duration::from_secs(10);
+/// Of one call, unless the component says otherwise by `callTimeout`.
+const CALL: Duration = Duration::from_secs(5);
+
+/// Whether a call that was cut short may have changed something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Reads,
+    Writes,
+}
+
+/// The typed face of one kind of plugin.
+pub trait World: Send + Sync + 'static {
+    type Indices: Send + Sync;
+    type Guest: Send + Sync;
+    const INTERFACE: &'static str;
+
+    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<Self::Indices>;
+    fn load(
+        indices: &Self::Indices,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Self::Guest>;
+    fn init(
+        guest: &Self::Guest,
+        store: &mut Store<Ctx>,
+        component: &str,
+        metadata: &Metadata,
+    ) -> impl Future<Output = wasmtime::Result<Result<()>>> + Send;
+}
+
+/// One component of type `<block>.wasm`.
+pub struct Plugged<W: World> {
+    runtime: Arc<Runtime>,
+    identity: Arc<Identity>,
+    pre: InstancePre<Ctx>,
+    indices: W::Indices,
+    component: String,
+    metadata: Metadata,
+    call: Duration,
+    /// Each place has an instance or makes one; a call has a place to itself.
+    places: Vec<Mutex<Place<W>>>,
+    next: AtomicU64,
+    _compiled: Arc<Compiled>,
+}
+
+struct Place<W: World> {
+    live: Option<Live<W>>,
+    faults: u32,
+    /// No new instance before this.
+    rest: Instant,
+    /// Of the instance that lives now: handles from an older one mean nothing to it.
+    generation: u64,
+}
+
+struct Live<W: World> {
+    store: Store<Ctx>,
+    guest: W::Guest,
+}
+
+/// What the host reads of the metadata; the rest is the plugin's.
+struct Settings {
+    path: PathBuf,
+    sha256: Option<String>,
+    instances: usize,
+    call: Duration,
+    limits: Limits,
+    grants: Grants,
+}
+
+impl<W: World> Plugged<W> {
+    /// Loads the file, checks it, and starts the first instance, so that a plugin that cannot start is a problem
+    /// of the boot.
+    pub async fn open(
+        runtime: Arc<Runtime>,
+        host: Arc<Host>,
+        mut component: Component,
+        site: Site,
+    ) -> Result<Self> {
+        let settings = Settings::take(&mut component)?;
+        let shown = settings.path.display().to_string();
+        let bytes = read_component(&settings.path).await?;
+        check_digest(&shown, &bytes, settings.sha256.as_deref())?;
+        let compiled = runtime.compile(&shown, bytes).await?;
+        let refused = grants::refused(
+            &site.component,
+            &runtime.engine,
+            &compiled.component,
+            &settings.grants,
+        );
+        if !refused.is_empty() {
+            let all: Vec<_> = refused.iter().map(Error::message).collect();
+            return Err(Error::denied(all.join("; ")));
+        }
+        let misfit = |error| {
+            internal(
+                &format!("`{shown}` is no plugin of the world {}", W::INTERFACE),
+                error,
+            )
+        };
+        let pre = runtime
+            .linker
+            .instantiate_pre(&compiled.component)
+            .map_err(misfit)?;
+        let indices = W::indices(&pre).map_err(misfit)?;
+        let metadata = component.metadata.iter();
+        let plugged = Plugged {
+            metadata: metadata
+                .map(|item| (item.name.clone(), item.value.reveal().to_owned()))
+                .collect(),
+            identity: Arc::new(identity(&settings, host, &site)),
+            places: (0..settings.instances)
+                .map(|_| Mutex::new(Place::new()))
+                .collect(),
+            next: AtomicU64::new(0),
+            component: site.component,
+            call: settings.call,
+            runtime,
+            pre,
+            indices,
+            _compiled: compiled,
+        };
+        plugged
+            .run(Effect::Reads, async |_, _, _| Ok(Ok(())))
+            .await?;
+        Ok(plugged)
+    }
+
+    /// Runs one call in an instance that is nobody else's meanwhile. `run` gets the instance's generation.
+    pub async fn run<T>(
+        &self,
+        effect: Effect,
+        run: impl AsyncFnOnce(&W::Guest, &mut Store<Ctx>, u64) -> wasmtime::Result<Result<T>>,
+    ) -> Result<T> {
+        let mut place = self.place().await;
+        let deadline = Instant::now() + self.call;
+        if place.live.is_none() {
+            self.revive(&mut place, deadline).await?;
+        }
+        let generation = place.generation;
+        // Taken, so that a call that is cut short by its caller leaves no half-run instance behind.
+        let mut live = place
+            .live
+            .take()
+            .ok_or_else(|| Error::internal("the plugin has no instance"))?;
+        live.store.data_mut().begin(self.caller(deadline));
+        let answer = tokio::time::timeout_at(
+            deadline.into(),
+            run(&live.guest, &mut live.store, generation),
+        )
+        .await;
+        match answer {
+            Ok(Ok(answer)) => {
+                place.live = Some(live);
+                place.faults = 0;
+                answer
+            }
+            Ok(Err(fault)) => {
+                place.fault();
+                Err(self.cut_short(effect, error::of_call(&self.component, fault)))
+            }
+            Err(_) => {
+                place.fault();
+                let late = format!(
+                    "plugin `{}` did not answer within {:?}",
+                    self.component, self.call
+                );
+                Err(self.cut_short(effect, Error::timeout(late)))
+            }
+        }
+    }
+
+    /// The first place that is free, else the next in turn.
+    async fn place(&self) -> tokio::sync::MutexGuard<'_, Place<W>> {
+        if let Some(free) = self.places.iter().find_map(|place| place.try_lock().ok()) {
+            return free;
+        }
+        let turn = self.next.fetch_add(1, Relaxed) as usize % self.places.len();
+        self.places[turn].lock().await
+    }
+
+    async fn revive(&self, place: &mut Place<W>, deadline: Instant) -> Result<()> {
+        let now = Instant::now();
+        if now < place.rest {
+            let left = place.rest - now;
+            return Err(Error::unavailable(format!(
+                "plugin `{}` is starting again after a fault",
+                self.component
+            ))
+            .with_retry_after(left));
+        }
+        let start = tokio::time::timeout_at(deadline.into(), self.start(deadline)).await;
+        let started = start.unwrap_or_else(|_| {
+            Err(Error::timeout(format!(
+                "plugin `{}` did not start within {:?}",
+                self.component, self.call
+            )))
+        });
+        match started {
+            Ok(live) => {
+                place.live = Some(live);
+                place.generation += 1;
+                Ok(())
+            }
+            Err(error) => {
+                place.fault();
+                Err(error)
+            }
+        }
+    }
+
+    async fn start(&self, deadline: Instant) -> Result<Live<W>> {
+        let fault = |error| error::of_call(&self.component, error);
+        let mut store = self
+            .runtime
+            .store(&self.identity, self.caller(deadline))
+            .await?;
+        let instance = self
+            .pre
+            .instantiate_async(&mut store)
+            .await
+            .map_err(fault)?;
+        let guest = W::load(&self.indices, &mut store, &instance).map_err(fault)?;
+        let started = W::init(&guest, &mut store, &self.component, &self.metadata)
+            .await
+            .map_err(fault)?;
+        started.map_err(|error| {
+            Error::new(
+                error.kind(),
+                format!(
+                    "plugin `{}` did not start: {}",
+                    self.component,
+                    error.message()
+                ),
+            )
+        })?;
+        Ok(Live { store, guest })
+    }
+
+    fn caller(&self, deadline: Instant) -> Caller {
+        let (tenant, id) = (self.identity.tenant.clone(), self.identity.id.clone());
+        Caller::app(
+            tenant,
+            id,
+            self.identity.grants.clone(),
+            Trace::start(),
+            deadline,
+        )
+    }
+
+    /// Of a write that was cut short nobody can say whether it happened.
+    fn cut_short(&self, effect: Effect, error: Error) -> Error {
+        match effect {
+            Effect::Reads => error,
+            Effect::Writes => {
+                Error::new(Kind::UnknownOutcome, error.message().to_owned()).with_source(error)
+            }
+        }
+    }
+
+    /// An answer that no honest driver gives.
+    pub fn lie(&self, what: &str) -> Error {
+        Error::internal(format!("plugin `{}` {what}", self.component))
+    }
+}
+
+impl<W: World> Place<W> {
+    fn new() -> Self {
+        Place {
+            live: None,
+            faults: 0,
+            rest: Instant::now(),
+            generation: 0,
+        }
+    }
+
+    fn fault(&mut self) {
+        self.live = None;
+        let pause = FIRST_BACKOFF * 2u32.saturating_pow(self.faults.min(12));
+        self.rest = Instant::now() + pause.min(LAST_BACKOFF);
+        self.faults += 1;
+    }
+}
+
+fn identity(settings: &Settings, host: Arc<Host>, site: &Site) -> Identity {
+    // A component's name may have dots, which an app's id has not.
+    let id: Name = site
+        .component
+        .replace('.', "-")
+        .parse()
+        .unwrap_or_else(|_| site.tenant.clone());
+    Identity {
+        tenant: site.tenant.clone(),
+        log: Arc::new(Log::new(id.clone(), settings.limits.log_bytes_per_second)),
+        id,
+        grants: Arc::new(settings.grants.clone()),
+        limits: settings.limits.clone(),
+        env: Vec::new(),
+        host,
+    }
+}
+
+fn check_digest(shown: &str, bytes: &[u8], expected: Option<&str>) -> Result<()> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    use sha2::Digest;
+    let found: String = sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if found.eq_ignore_ascii_case(expected.trim_start_matches("sha256:")) {
+        return Ok(());
+    }
+    Err(Error::denied(format!(
+        "`{shown}` has the sha256 {found}; expected {expected}"
+    )))
+}
+
+impl Settings {
+    fn take(component: &mut Component) -> Result<Self> {
+        let directory = component
+            .source
+            .file
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        let mut take = |name: &str| {
+            component
+                .metadata
+                .take(name)
+                .map(|value| value.reveal().to_owned())
+        };
+        let path = take("path").ok_or_else(|| {
+            Error::invalid("no `path` in its metadata; expected the plugin's component file, relative to this file")
+        })?;
+        let mut limits = Limits::default();
+        if let Some(size) = parse::<ByteSize>("memory", take("memory"))? {
+            limits.memory = size.0;
+        }
+        if let Some(time) = parse::<wythe_manifest::Duration>("cpuTime", take("cpuTime"))? {
+            limits.cpu_time = time.0;
+        }
+        let call = parse::<wythe_manifest::Duration>("callTimeout", take("callTimeout"))?;
+        let instances = parse::<usize>("instances", take("instances"))?.unwrap_or(1);
+        if !(1..=64).contains(&instances) {
+            return Err(Error::invalid(format!(
+                "`instances: {instances}`; expected 1 to 64"
+            )));
+        }
+        let hosts = take("allowedHosts").map(|hosts| {
+            let hosts = hosts
+                .split(',')
+                .map(str::trim)
+                .filter(|host| !host.is_empty());
+            hosts
+                .map(|host| {
+                    host.parse()
+                        .map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
+                })
+                .collect()
+        });
+        let grants = Grants {
+            http: hosts.transpose()?,
+            source: Source::clone(&component.source),
+            ..Grants::default()
+        };
+        Ok(Settings {
+            path: directory.join(path),
+            sha256: take("sha256"),
+            call: call.map_or(CALL, |time| time.0),
+            instances,
+            limits,
+            grants,
+        })
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: Option<String>,
+) -> Result<Option<T>> {
+    let parsed = text.map(|text| {
+        text.parse()
+            .map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
+    });
+    parsed.transpose()
+}

@@ -1,0 +1,210 @@
+//! A state driver that is a plugin.
+
+use super::plugged::{Effect, Plugged, World};
+use crate::{
+    bindings::{
+        app::wythe::blocks::{state as wit, types::Metadata},
+        state_plugin::{StatePlugin, StatePluginIndices},
+    },
+    ctx::Ctx,
+    engine::Runtime,
+};
+use async_trait::async_trait;
+use std::{sync::Arc, time::SystemTime};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{
+    Host, Result, Site,
+    state::{Condition, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
+};
+use wythe_manifest::Component;
+
+/// Bytes of an etag.
+const ETAG: usize = 256;
+
+struct StateWorld;
+
+impl World for StateWorld {
+    type Indices = StatePluginIndices;
+    type Guest = StatePlugin;
+    const INTERFACE: &'static str = "wythe:plugin/state-plugin@0.1.0";
+
+    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<StatePluginIndices> {
+        StatePluginIndices::new(pre)
+    }
+
+    fn load(
+        indices: &StatePluginIndices,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+    ) -> wasmtime::Result<StatePlugin> {
+        indices.load(store, instance)
+    }
+
+    async fn init(
+        guest: &StatePlugin,
+        store: &mut Store<Ctx>,
+        component: &str,
+        metadata: &Metadata,
+    ) -> wasmtime::Result<Result<()>> {
+        let answer = guest
+            .wythe_plugin_lifecycle()
+            .call_init(store, component, metadata)
+            .await?;
+        Ok(answer.map_err(Into::into))
+    }
+}
+
+struct StateDriver {
+    plugged: Plugged<StateWorld>,
+    features: Features,
+}
+
+pub async fn open(
+    runtime: Arc<Runtime>,
+    host: Arc<Host>,
+    component: Component,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let plugged = Plugged::<StateWorld>::open(runtime, host, component, site).await?;
+    let features = plugged
+        .run(Effect::Reads, async |guest, store, _| {
+            guest
+                .wythe_plugin_lifecycle()
+                .call_ping(&mut *store)
+                .await?
+                .map_err(|error| wythe_blocks::Error::from(error))?;
+            Ok(Ok(guest
+                .wythe_plugin_state_driver()
+                .call_describe(store)
+                .await?))
+        })
+        .await?;
+    Ok(Arc::new(StateDriver {
+        plugged,
+        features: features.into(),
+    }))
+}
+
+impl StateDriver {
+    fn etag(&self, etag: Etag) -> Result<Etag> {
+        if etag.is_empty() || etag.len() > ETAG {
+            return Err(self
+                .plugged
+                .lie("answered with an etag that is empty or longer than 256 bytes"));
+        }
+        Ok(etag)
+    }
+
+    fn entry(&self, entry: wit::Entry) -> Result<Entry> {
+        let size = entry.value.len() as u64;
+        if size > self.features.max_value_bytes {
+            return Err(self
+                .plugged
+                .lie("answered with a value larger than its features say"));
+        }
+        let entry = Entry::from(entry);
+        let etag = self.etag(entry.etag)?;
+        Ok(Entry { etag, ..entry })
+    }
+}
+
+fn is_live(entry: &Entry) -> bool {
+    entry.expires.is_none_or(|at| at > SystemTime::now())
+}
+
+#[async_trait]
+impl Driver for StateDriver {
+    fn features(&self) -> Features {
+        self.features
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let answer = self
+            .plugged
+            .run(Effect::Reads, async |guest, store, _| {
+                let answer = guest
+                    .wythe_plugin_state_driver()
+                    .call_get(store, key)
+                    .await?;
+                Ok(answer.map_err(Into::into))
+            })
+            .await?;
+        let entry = answer.map(|entry| self.entry(entry)).transpose()?;
+        Ok(entry.filter(is_live))
+    }
+
+    async fn put(&self, put: Put) -> Result<Etag> {
+        let options = put.options.into();
+        let etag = self
+            .plugged
+            .run(Effect::Writes, async |guest, store, _| {
+                let driver = guest.wythe_plugin_state_driver();
+                let answer = driver
+                    .call_put(store, &put.key, &put.value, &options)
+                    .await?;
+                Ok(answer.map_err(Into::into))
+            })
+            .await?;
+        self.etag(etag)
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<()> {
+        let condition = Condition::into(delete.condition);
+        self.plugged
+            .run(Effect::Writes, async |guest, store, _| {
+                let driver = guest.wythe_plugin_state_driver();
+                let answer = driver.call_delete(store, &delete.key, &condition).await?;
+                Ok(answer.map_err(Into::into))
+            })
+            .await
+    }
+
+    async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
+        let count = operations.len();
+        let operations: Vec<wit::Operation> = operations.into_iter().map(Into::into).collect();
+        let etags = self
+            .plugged
+            .run(Effect::Writes, async |guest, store, _| {
+                let answer = guest
+                    .wythe_plugin_state_driver()
+                    .call_transact(store, &operations)
+                    .await?;
+                Ok(answer.map_err(Into::into))
+            })
+            .await?;
+        if etags.len() != count {
+            return Err(self
+                .plugged
+                .lie("answered a transaction with another number of etags"));
+        }
+        etags
+            .into_iter()
+            .map(|etag| etag.map(|etag| self.etag(etag)).transpose())
+            .collect()
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        let page = self
+            .plugged
+            .run(Effect::Reads, async |guest, store, _| {
+                let driver = guest.wythe_plugin_state_driver();
+                let answer = driver.call_list(store, prefix, cursor, limit).await?;
+                Ok(answer.map_err(Into::into))
+            })
+            .await?;
+        let mut entries = Vec::with_capacity(page.entries.len());
+        for (key, entry) in page.entries {
+            let entry = self.entry(entry)?;
+            if is_live(&entry) {
+                entries.push((key, entry));
+            }
+        }
+        Ok(Page {
+            entries,
+            next: page.next,
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! The guest skins: each file converts, calls its block, and converts back. No behaviour lives here.
+
+mod invocation;
+mod logging;
+mod pubsub;
+mod state;
+
+use crate::{
+    bindings::app::wythe::blocks::types::{self, Error as WitError, ErrorKind},
+    ctx::Ctx,
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wasmtime::{
+    Engine, Result,
+    component::{HasSelf, Linker},
+};
+use wythe_blocks::{Error, Kind};
+
+/// Everything that any guest may import; what a guest *is granted* is checked when it is loaded.
+pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
+    use crate::bindings::app::wythe::blocks;
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::invocation::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    Ok(linker)
+}
+
+impl types::Host for Ctx {}
+
+impl From<Error> for WitError {
+    fn from(error: Error) -> Self {
+        WitError {
+            kind: error.kind().into(),
+            message: error.message().to_owned(),
+            retry_after: error.retry_after().map(milliseconds),
+        }
+    }
+}
+
+/// What a plugin says of a failure, for the caller as it stands.
+impl From<WitError> for Error {
+    fn from(error: WitError) -> Self {
+        let converted = Error::new(error.kind.into(), error.message);
+        match error.retry_after {
+            Some(after) => converted.with_retry_after(Duration::from_millis(after)),
+            None => converted,
+        }
+    }
+}
+
+impl From<Kind> for ErrorKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::NotFound => ErrorKind::NotFound,
+            Kind::Denied => ErrorKind::Denied,
+            Kind::Invalid => ErrorKind::Invalid,
+            Kind::Conflict => ErrorKind::Conflict,
+            Kind::Timeout => ErrorKind::Timeout,
+            Kind::Unavailable => ErrorKind::Unavailable,
+            Kind::Exhausted => ErrorKind::Exhausted,
+            Kind::Unsupported => ErrorKind::Unsupported,
+            Kind::UnknownOutcome => ErrorKind::UnknownOutcome,
+            Kind::Internal => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<ErrorKind> for Kind {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Kind::NotFound,
+            ErrorKind::Denied => Kind::Denied,
+            ErrorKind::Invalid => Kind::Invalid,
+            ErrorKind::Conflict => Kind::Conflict,
+            ErrorKind::Timeout => Kind::Timeout,
+            ErrorKind::Unavailable => Kind::Unavailable,
+            ErrorKind::Exhausted => Kind::Exhausted,
+            ErrorKind::Unsupported => Kind::Unsupported,
+            ErrorKind::UnknownOutcome => Kind::UnknownOutcome,
+            ErrorKind::Internal => Kind::Internal,
+        }
+    }
+}
+
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub fn timestamp(time: SystemTime) -> u64 {
+    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A time that no clock can hold is as good as never.
+pub fn time(timestamp: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_millis(timestamp))
+}

@@ -1,0 +1,99 @@
+//! An app that attacks its host and its neighbours; the path chooses how, and the answer tells how far it got.
+//!
+//! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
+//! of its own.
+mod blocks;
+mod memory;
+mod world;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use wythe_sdk::http::{self, Query, Request, Response};
+use wythe_sdk::{Error, Result};
+
+struct Hostile;
+
+impl http::Handler for Hostile {
+    fn handle(mut request: Request) -> Result<Response> {
+        let query = request.query();
+        let path = request.path().to_owned();
+        let text = match path.as_str() {
+            "/alloc" => memory::alloc(number(&query, "mib", 1 << 20)),
+            "/big-response" => return Ok(big_response(number(&query, "mib", 64))),
+            "/big-string" => memory::big_string(number(&query, "mib", 64)),
+            "/connect" => world::connect(text(&query, "to")),
+            "/env" => world::env(),
+            "/fetch" => world::fetch(text(&query, "url")),
+            "/files" => world::files(),
+            "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
+            "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
+            "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
+            "/leak-handles" => {
+                memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
+            }
+            "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
+            "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
+            "/put" => blocks::put(
+                text(&query, "component"),
+                text(&query, "key"),
+                number(&query, "bytes", 1),
+            ),
+            "/random" => world::random(number(&query, "mib", 1)),
+            "/read-body" => read_body(&mut request)?,
+            "/recurse" => format!("came back from {}", recurse(black_box(1))),
+            "/sleep" => {
+                std::thread::sleep(Duration::from_millis(number(&query, "ms", 1000)));
+                "slept".to_owned()
+            }
+            "/spin" => spin(),
+            "/stdout-flood" => world::stdout_flood(number(&query, "mib", 64)),
+            "/trap" => panic!("trapped, as asked"),
+            _ => return Err(Error::not_found(format!("there is no attack {path}"))),
+        };
+        Ok(Response::text(text))
+    }
+}
+
+fn number(query: &Query, name: &str, default: u64) -> u64 {
+    query.number(name).unwrap_or(default)
+}
+
+fn text<'a>(query: &'a Query, name: &str) -> &'a str {
+    query.get(name).unwrap_or_default()
+}
+
+fn spin() -> ! {
+    loop {
+        black_box(0);
+    }
+}
+
+/// Uses its own result, so that it does not become a loop. Its frame is small, so that the stack of calls ends before the
+/// one in its memory.
+fn recurse(depth: u64) -> u64 {
+    match depth {
+        0 => 0,
+        _ => black_box(recurse(black_box(depth + 1))) + depth,
+    }
+}
+
+fn big_response(mib: u64) -> Response {
+    Response::stream(move |writer| {
+        let chunk = vec![b'x'; 64 << 10];
+        for _ in 0..mib * 16 {
+            writer.write(&chunk)?;
+        }
+        Ok(())
+    })
+}
+
+fn read_body(request: &mut Request) -> Result<String> {
+    let mut length = 0;
+    while let Some(chunk) = request.body_mut().chunk()? {
+        length += chunk.len();
+    }
+    Ok(format!("read {length} bytes"))
+}
+
+wythe_sdk::serve!(Hostile);

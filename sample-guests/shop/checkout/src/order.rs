@@ -1,0 +1,224 @@
+//! What an order is, and what is wrong with a form that is none.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wythe_sdk::Result;
+use wythe_sdk::invocation::Response;
+use wythe_sdk::wasip2::random::random::get_random_u64;
+
+/// What the buyer sends.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Form {
+    pub user: String,
+    pub email: String,
+    pub address: String,
+    /// The id that the order shall have, so that a form sent twice is one order.
+    pub order: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Item {
+    pub product: String,
+    pub quantity: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Product {
+    pub id: String,
+    pub name: String,
+    pub price: u32,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Order {
+    pub id: String,
+    pub tracking: String,
+    pub user: String,
+    pub email: String,
+    pub address: String,
+    pub lines: Vec<Line>,
+    /// In cents.
+    pub total: u64,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+pub struct Line {
+    pub product: String,
+    pub name: String,
+    pub quantity: u32,
+    /// Of one, in cents.
+    pub price: u32,
+}
+
+/// What is wrong, by field.
+pub type Faults = BTreeMap<&'static str, String>;
+
+impl Form {
+    pub fn faults(&self) -> Faults {
+        let mut faults = Faults::new();
+        if !is_id(&self.user) {
+            faults.insert(
+                "user",
+                "a user is 1 to 64 letters, digits and hyphens".to_owned(),
+            );
+        }
+        if !is_email(&self.email) {
+            faults.insert(
+                "email",
+                "an e-mail address looks like name@example.com".to_owned(),
+            );
+        }
+        if !(5..=500).contains(&self.address.trim().chars().count()) {
+            faults.insert("address", "an address has 5 to 500 characters".to_owned());
+        }
+        if self.order.as_deref().is_some_and(|id| !is_id(id)) {
+            faults.insert(
+                "order",
+                "an order id is 1 to 64 letters, digits and hyphens".to_owned(),
+            );
+        }
+        faults
+    }
+}
+
+impl Order {
+    /// With the names and prices of now. An error says what is wrong with the cart.
+    pub fn new(
+        id: String,
+        form: Form,
+        cart: &[Item],
+        products: &[Product],
+    ) -> Result<Self, String> {
+        if cart.is_empty() {
+            return Err("the cart is empty".to_owned());
+        }
+        let line = |item| Line::new(item, products);
+        let lines = cart.iter().map(line).collect::<Result<Vec<_>, String>>()?;
+        let total = lines
+            .iter()
+            .map(|line| u64::from(line.price) * u64::from(line.quantity))
+            .sum();
+        let Form {
+            user,
+            email,
+            address,
+            ..
+        } = form;
+        let tracking = format!("WY-{:08X}", get_random_u64() >> 32);
+        Ok(Self {
+            id,
+            tracking,
+            user,
+            email,
+            address: address.trim().to_owned(),
+            lines,
+            total,
+        })
+    }
+}
+
+impl Line {
+    fn new(item: &Item, products: &[Product]) -> Result<Self, String> {
+        let product = products.iter().find(|product| product.id == item.product);
+        let product = product.ok_or_else(|| format!("`{}` is not sold any more", item.product))?;
+        Ok(Self {
+            product: item.product.clone(),
+            name: product.name.clone(),
+            quantity: item.quantity,
+            price: product.price,
+        })
+    }
+}
+
+/// Status 422 with a message for each field.
+pub fn refused(faults: &Faults) -> Result<Response> {
+    let body = serde_json::json!({ "error": "invalid", "message": "the order is not complete", "fields": faults });
+    Response::from_json(&body).map(|response| response.with_status(422))
+}
+
+pub fn random_id() -> String {
+    format!("{:016x}{:016x}", get_random_u64(), get_random_u64())
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// No more than what a mail server can use; whether it exists only a letter can tell.
+fn is_email(address: &str) -> bool {
+    let Some((name, domain)) = address.split_once('@') else {
+        return false;
+    };
+    let plain = |text: &str| {
+        text.chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && !"<>(),;:\"@".contains(c))
+    };
+    let labels = domain
+        .split('.')
+        .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    address.len() <= 254
+        && !name.is_empty()
+        && plain(name)
+        && plain(domain)
+        && labels
+        && domain.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_addresses_from_other_text() {
+        for good in ["ada@example.com", "a.b+c@mail.example.org"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@example",
+            "a b@example.com",
+            "a@b@example.com",
+            "ada@.com",
+        ] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_each_wrong_field() {
+        let form = Form {
+            user: "a/b".into(),
+            email: "x".into(),
+            address: " ".into(),
+            order: Some(String::new()),
+        };
+        let fields: Vec<_> = form.faults().into_keys().collect();
+        assert_eq!(fields, ["address", "email", "order", "user"]);
+    }
+
+    #[test]
+    fn refuses_carts_that_cannot_be_sold() {
+        let form = || Form {
+            user: "u".into(),
+            email: "a@b.c".into(),
+            address: "12345".into(),
+            order: None,
+        };
+        let empty = Order::new("1".into(), form(), &[], &[]).unwrap_err();
+        assert_eq!(empty, "the cart is empty");
+        let gone = [Item {
+            product: "lamp".into(),
+            quantity: 1,
+        }];
+        assert_eq!(
+            Order::new("1".into(), form(), &gone, &[]).unwrap_err(),
+            "`lamp` is not sold any more"
+        );
+    }
+}

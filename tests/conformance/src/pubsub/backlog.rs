@@ -1,0 +1,67 @@
+//! What nobody acknowledges does not fill the storage without end.
+
+use super::{BACKLOG, Subject, steps::*};
+use std::time::Duration;
+use wythe_blocks::{Kind, pubsub::Driver};
+
+async fn check_full(driver: &dyn Driver) {
+    let error = driver
+        .publish("topic", message("too much"))
+        .await
+        .expect_err("an error");
+    assert_eq!(
+        (error.kind(), error.retry_after()),
+        (Kind::Exhausted, Some(Duration::from_secs(1)))
+    );
+}
+
+pub(super) async fn exhausted(subject: Subject) {
+    let driver = subject.driver();
+    let seat = sit(&*driver, "topic", "group").await;
+    publish_numbers(&*driver, "topic", 0, BACKLOG).await;
+    check_full(&*driver).await;
+    // Nobody wants these, so they need no room.
+    publish(&*driver, "unheard", message("nothing")).await;
+    assert_eq!(
+        sorted(texts(&take(&*seat, BACKLOG).await)),
+        numbers(0, BACKLOG)
+    );
+    expect_quiet(&*seat).await;
+}
+
+pub(super) async fn room(subject: Subject) {
+    let driver = subject.driver();
+    let seats = [
+        sit(&*driver, "topic", "a").await,
+        sit(&*driver, "topic", "b").await,
+    ];
+    publish_numbers(&*driver, "topic", 0, BACKLOG).await;
+    take(&*seats[0], BACKLOG).await;
+    // The other group still wants them all.
+    check_full(&*driver).await;
+    take(&*seats[1], 1).await;
+    publish(&*driver, "topic", message("fits")).await;
+    check_full(&*driver).await;
+}
+
+pub(super) async fn partial(subject: Subject) {
+    let driver = subject.driver();
+    let _seat = sit(&*driver, "topic", "group").await;
+    let answers = driver
+        .publish_many("topic", (0..BACKLOG + 2).map(message).collect())
+        .await;
+    let refused: Vec<_> = (0..answers.len())
+        .filter(|index| answers[*index].is_err())
+        .collect();
+    assert_eq!(refused, [BACKLOG, BACKLOG + 1]);
+}
+
+pub(super) async fn deserted(subject: Subject) {
+    let driver = subject.driver();
+    let seat = sit_ephemeral(&*driver, "topic", "ephemeral").await;
+    let _other = sit(&*driver, "other", "group").await;
+    publish_numbers(&*driver, "topic", 0, BACKLOG).await;
+    check_full(&*driver).await;
+    drop(seat);
+    publish_numbers(&*driver, "other", 0, BACKLOG).await;
+}

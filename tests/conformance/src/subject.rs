@@ -1,0 +1,54 @@
+//! A driver under test, and the way to open it again on the same storage.
+
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use wythe_blocks::{Result, pubsub, state};
+
+/// Opens the driver; each time on the same storage.
+pub type Open<D> = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<D>>> + Send + Sync>;
+
+/// What all drivers can be told at their end.
+pub trait Closable: Send + Sync {
+    fn end(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+impl Closable for dyn state::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(state::Driver::close(self))
+    }
+}
+
+impl Closable for dyn pubsub::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(pubsub::Driver::close(self))
+    }
+}
+
+pub struct Subject<D: ?Sized> {
+    open: Open<D>,
+    driver: Arc<D>,
+}
+
+impl<D: ?Sized + Closable> Subject<D> {
+    /// Opens the driver for the first time.
+    pub async fn start(open: Open<D>) -> Self {
+        let driver = opened(&open).await;
+        Subject { open, driver }
+    }
+
+    pub fn driver(&self) -> Arc<D> {
+        self.driver.clone()
+    }
+
+    /// Restarts the driver: closes it and opens it again, while old copies of it are still about.
+    pub async fn reopen(&mut self) {
+        self.driver.end().await.expect("the driver can be closed");
+        self.driver = opened(&self.open).await;
+    }
+}
+
+async fn opened<D: ?Sized>(open: &Open<D>) -> Arc<D> {
+    open()
+        .await
+        .unwrap_or_else(|error| panic!("the driver can be opened: {}", error.chain()))
+}

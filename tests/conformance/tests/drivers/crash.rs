@@ -1,0 +1,61 @@
+//! A child process writes and says what was acknowledged; it is killed at a random moment; nothing it said is lost.
+
+mod events;
+mod process;
+mod values;
+
+use conformance::random::Random;
+use libtest_mimic::{Failed, Trial};
+use std::{env, path::Path};
+
+const CYCLES: u64 = 40;
+/// Acknowledgements per cycle, on average, below which the test proves nothing.
+const FAIR: usize = 5;
+
+/// The child's part: true if this process is one.
+pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
+    let Some(order) = process::Order::read()? else {
+        return Ok(false);
+    };
+    let runtime = crate::runtime()?;
+    runtime.block_on(async {
+        match order.kind.as_str() {
+            "state.redb" => values::write("redb", &order).await,
+            "state.sled" => values::write("sled", &order).await,
+            _ => events::write(&order).await,
+        }
+    })?;
+    Ok(true)
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let check = |name: &str, run: fn(&Path, u64) -> anyhow::Result<usize>| {
+        Trial::test(format!("crash::{name}"), move || {
+            let cycles = env::var("WYTHE_CRASH_CYCLES")
+                .ok()
+                .map_or(Ok(CYCLES), |text| text.parse())?;
+            let directory = tempfile::tempdir()?;
+            let acknowledged = run(directory.path(), cycles)?;
+            if acknowledged < cycles as usize * FAIR {
+                return Err(Failed::from(format!(
+                    "only {acknowledged} acknowledgements in {cycles} cycles"
+                )));
+            }
+            Ok(())
+        })
+    };
+    vec![
+        check("state::redb", |directory, cycles| {
+            values::check("redb", directory, cycles)
+        }),
+        check("state::sled", |directory, cycles| {
+            values::check("sled", directory, cycles)
+        }),
+        check("pubsub::redb", events::check),
+    ]
+}
+
+/// How long the child of a cycle may write, from its first acknowledgement.
+fn life(cycle: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(5 + Random::new(cycle).below(200))
+}

@@ -1,0 +1,62 @@
+//! The native drivers as a manifest would open them.
+
+use crate::Opener;
+use std::{path::Path, sync::Arc};
+use wythe_blocks::{Registry, Site, pubsub, state};
+use wythe_manifest::{Component, parse_resources};
+
+pub(crate) fn state(driver: &'static str) -> Opener<dyn state::Driver> {
+    opener(
+        component("state", driver, ""),
+        |registry, component, site| {
+            Box::pin(async move { registry.state.open(&component, site).await })
+        },
+    )
+}
+
+pub(crate) fn pubsub(driver: &'static str, backlog: usize) -> Opener<dyn pubsub::Driver> {
+    let metadata = format!("[{{ name: maxBacklog, value: {backlog} }}]");
+    opener(
+        component("pubsub", driver, &metadata),
+        |registry, component, site| {
+            Box::pin(async move { registry.pubsub.open(&component, site).await })
+        },
+    )
+}
+
+type Opening<D> = futures::future::BoxFuture<'static, wythe_blocks::Result<Arc<D>>>;
+
+fn opener<D: ?Sized + 'static>(
+    component: Component,
+    open: fn(Arc<Registry>, Component, Site) -> Opening<D>,
+) -> Opener<D> {
+    Arc::new(move |directory: &Path| {
+        let registry = Arc::new(wythe_drivers::registry());
+        let (component, site) = (component.clone(), site(directory));
+        Arc::new(move || open(registry.clone(), component.clone(), site.clone()))
+    })
+}
+
+fn component(block: &str, driver: &str, metadata: &str) -> Component {
+    let text = format!(
+        "apiVersion: dapr.io/v1alpha1\n\
+         kind: Component\n\
+         metadata: {{ name: subject }}\n\
+         spec: {{ type: {block}.{driver}, version: v1, metadata: {metadata} }}\n"
+    );
+    let (resources, problems) = parse_resources(&text, Path::new("subject.yaml"));
+    assert!(problems.is_empty(), "{problems}");
+    resources
+        .components
+        .into_iter()
+        .next()
+        .expect("a component")
+}
+
+fn site(directory: &Path) -> Site {
+    Site {
+        tenant: "default".parse().expect("a name"),
+        component: "subject".into(),
+        directory: directory.join("subject"),
+    }
+}
