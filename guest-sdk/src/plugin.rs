@@ -193,7 +193,7 @@ macro_rules! __lifecycle {
     };
 }
 
-/// Exports the world `state-plugin` for a type that implements [`StateDriver`](plugin::StateDriver).
+/// Exports the world `state-plugin` for a type that implements [`StateDriver`].
 #[macro_export]
 macro_rules! state_plugin {
     ($driver:ident) => {
@@ -228,7 +228,7 @@ macro_rules! state_plugin {
     };
 }
 
-/// Exports the world `pubsub-plugin` for a type that implements [`PubsubDriver`](plugin::PubsubDriver).
+/// Exports the world `pubsub-plugin` for a type that implements [`PubsubDriver`].
 #[macro_export]
 macro_rules! pubsub_plugin {
     ($driver:ident) => {

@@ -141,10 +141,12 @@ impl<D: ?Sized> Component<D> {
     }
 }
 
+type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
+
 /// The components of one block, by tenant and name.
 pub struct Components<D: ?Sized> {
     block: &'static str,
-    by_name: ArcSwap<HashMap<(Name, ComponentName), Arc<Component<D>>>>,
+    by_name: ArcSwap<ByName<D>>,
 }
 
 impl<D: ?Sized> Components<D> {

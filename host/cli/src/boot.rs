@@ -92,15 +92,21 @@ pub fn cache_directory(data: &Path) -> PathBuf {
 
 /// Opens every component, loads every app, and starts every subscription. All problems are told.
 pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
-    let one = |error| vec![Problem::from(error)];
-    let options = Options {
-        cache: Some(cache_directory(data)),
-        ..Options::default()
-    };
-    let runtime = Runtime::new(&options).map_err(one)?;
+    let booted = prepare(plan, data).await?;
+    match start(plan, &booted).await {
+        Ok(()) => Ok(booted),
+        Err(problems) => {
+            booted.host.close(Duration::from_secs(1)).await;
+            Err(problems)
+        }
+    }
+}
+
+/// Opens every component and loads every app, which can then be called; events are not delivered yet.
+pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
+    let runtime = runtime(data)?;
     let host = Arc::new(Host::default());
-    let mut registry = wythe_drivers::registry();
-    wythe_runtime::plugin::register(&mut registry, &runtime, &host);
+    let registry = registry(&runtime, &host);
     let opened = open(plan, data, &host, &registry).await;
     let loaded = load(plan, &host, &runtime).await;
     let guests = match (opened, loaded) {
@@ -111,18 +117,30 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
             return Err(opened.into_iter().chain(loaded).flatten().collect());
         }
     };
-    let booted = Booted {
+    for guest in &guests {
+        host.invocation.add(&plan.manifest.tenant, guest.clone());
+    }
+    Ok(Booted {
         host,
         runtime,
         guests,
+    })
+}
+
+/// The engine, with the compiled components of earlier starts.
+pub fn runtime(data: &Path) -> Result<Arc<Runtime>, Vec<Problem>> {
+    let options = Options {
+        cache: Some(cache_directory(data)),
+        ..Options::default()
     };
-    match start(plan, &booted).await {
-        Ok(()) => Ok(booted),
-        Err(problems) => {
-            booted.host.close(Duration::from_secs(1)).await;
-            Err(problems)
-        }
-    }
+    Runtime::new(&options).map_err(|error| vec![Problem::from(error)])
+}
+
+/// Every driver: those of this build, and plugins.
+pub fn registry(runtime: &Arc<Runtime>, host: &Arc<Host>) -> Registry {
+    let mut registry = wythe_drivers::registry();
+    wythe_runtime::plugin::register(&mut registry, runtime, host);
+    registry
 }
 
 async fn open(
@@ -164,10 +182,6 @@ async fn load(
 
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
 async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
-    let tenant = &plan.manifest.tenant;
-    for guest in &booted.guests {
-        booted.host.invocation.add(tenant, guest.clone());
-    }
     let mut problems = Vec::new();
     for guest in &booted.guests {
         if let Err(found) = subscribe(plan, &booted.host, guest).await {

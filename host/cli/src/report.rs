@@ -1,32 +1,50 @@
-//! What people read when something is wrong: what, where, why, and what to do; as text or as JSON.
+//! What people read when something is wrong, and how every answer is printed: as text or as JSON.
 
+use crate::args::{Common, Format};
 use serde::Serialize;
-use std::process::ExitCode;
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
 use wythe_manifest::{Problems, Severity};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     pub message: String,
     #[serde(skip)]
     pub is_warning: bool,
 }
 
+/// Why a command could not do what it was asked for.
+#[derive(Debug)]
+pub struct Failure(pub Vec<Problem>);
+
+pub type Outcome<T = ExitCode> = Result<T, Failure>;
+
 impl Problem {
     pub fn new(message: impl Into<String>) -> Self {
         Problem {
-            kind: "invalid",
+            kind: "invalid".into(),
             message: message.into(),
             is_warning: false,
         }
     }
 
+    pub fn warning(message: impl Into<String>) -> Self {
+        Problem {
+            is_warning: true,
+            ..Self::new(message)
+        }
+    }
+
     pub fn all(problems: Problems) -> Vec<Self> {
         let convert = |problem: &wythe_manifest::Problem| Problem {
-            kind: "invalid",
-            message: problem.to_string(),
             is_warning: problem.severity == Severity::Warning,
+            ..Self::new(problem.to_string())
         };
         problems.iter().map(convert).collect()
     }
@@ -35,27 +53,126 @@ impl Problem {
 impl From<wythe_blocks::Error> for Problem {
     fn from(error: wythe_blocks::Error) -> Self {
         Problem {
-            kind: error.kind().as_str(),
+            kind: error.kind().as_str().into(),
             message: error.message().to_owned(),
             is_warning: false,
         }
     }
 }
 
-/// Tells problems on standard error.
-pub fn tell(problems: &[Problem]) {
-    for problem in problems {
-        let word = if problem.is_warning {
-            "warning"
-        } else {
-            "error"
-        };
-        eprintln!("{word}: {}", problem.message);
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        Failure(problems)
     }
 }
 
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Failure(vec![problem])
+    }
+}
+
+impl From<wythe_blocks::Error> for Failure {
+    fn from(error: wythe_blocks::Error) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Problem {
+            kind: "failed".into(),
+            ..Problem::new(format!("{error:#}"))
+        }
+        .into()
+    }
+}
+
+/// Tells problems on standard error: one line each, or one JSON object for all.
+pub fn tell(common: &Common, problems: &[Problem]) {
+    if problems.is_empty() {
+        return;
+    }
+    match common.output {
+        Format::Json => {
+            let part = |warning: bool| -> Vec<&Problem> {
+                let wanted = |problem: &&Problem| problem.is_warning == warning;
+                problems.iter().filter(wanted).collect()
+            };
+            let told = serde_json::json!({ "errors": part(false), "warnings": part(true) });
+            note(&told.to_string());
+        }
+        Format::Text => problems.iter().for_each(tell_one),
+    }
+}
+
+fn tell_one(problem: &Problem) {
+    let (word, colour) = if problem.is_warning {
+        ("warning", "33")
+    } else {
+        ("error", "31")
+    };
+    let word = paint(is_coloured(&io::stderr()), colour, word);
+    note(&format!("{word}: {}", problem.message));
+}
+
 /// Tells them, and ends with 1: what was asked for could not be done.
-pub fn fail(problems: &[Problem]) -> ExitCode {
-    tell(problems);
+pub fn fail(common: &Common, failure: &Failure) -> ExitCode {
+    tell(common, &failure.0);
     ExitCode::from(1)
+}
+
+/// Prints data. A reader that went away, as `head` does, is no error.
+pub fn print(data: impl AsRef<[u8]>) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(data.as_ref()).and_then(|()| out.flush());
+}
+
+/// Prints one value as one line of JSON.
+pub fn print_json(value: &impl Serialize) {
+    // Only maps with keys that are no text fail, and nothing here has one.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    print(format!("{text}\n"));
+}
+
+/// Prints one line that is not data.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// A terminal that has not been told to stay plain.
+pub fn is_coloured(stream: &impl IsTerminal) -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Puts a text between the terminal's codes for a colour.
+pub fn paint(coloured: bool, colour: &str, text: &str) -> String {
+    if coloured {
+        format!("\x1b[{colour}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A size as people say it.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} KB", bytes / 1_000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// A time as people say it.
+pub fn time(duration: Duration) -> String {
+    match duration.as_millis() {
+        milliseconds @ 0..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => format!(
+            "{} min {} s",
+            duration.as_secs() / 60,
+            duration.as_secs() % 60
+        ),
+    }
 }

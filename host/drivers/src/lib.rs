@@ -5,13 +5,25 @@
 //! assert!(registry.state.names().any(|name| name == "memory"));
 //! ```
 
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    expect(dead_code, reason = "only durable drivers use all")
+)]
 mod apply;
 mod etag;
 mod memory;
 mod page;
 mod queue;
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    expect(dead_code, reason = "only durable drivers use all")
+)]
 mod record;
 mod seat;
+#[cfg_attr(
+    not(feature = "redb"),
+    expect(dead_code, reason = "only durable queues use all")
+)]
 mod topics;
 
 #[cfg(any(feature = "redb", feature = "sled"))]

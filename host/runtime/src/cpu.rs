@@ -1,9 +1,19 @@
 //! CPU time: a call that spins waits its turn behind others, and a call that used up its time is ended.
+//!
+//! Time is sampled: the engine's epoch moves every 10 ms, and a call is charged for each move that finds it in its
+//! own code. What moves while it waits in a host call is not charged.
 
 use crate::ctx::HasCpu;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::sync::Semaphore;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{AsContextMut, CallHook, Store, UpdateDeadline};
 
 /// Between two ticks of the engine's epoch; CPU time is counted in ticks.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -16,6 +26,7 @@ const LIGHT: u32 = 2;
 pub struct Lane {
     slices: Semaphore,
     width: usize,
+    ticks: AtomicU64,
 }
 
 impl Lane {
@@ -24,12 +35,14 @@ impl Lane {
         let width = cores.saturating_sub(1).max(1);
         Arc::new(Lane {
             slices: Semaphore::new(width),
+            ticks: AtomicU64::new(0),
             width,
         })
     }
 
-    /// Called at each tick.
-    pub fn refill(&self) {
+    /// Called at each tick, after the epoch has moved.
+    pub fn tick(&self) {
+        self.ticks.fetch_add(1, Relaxed);
         let missing = self.width.saturating_sub(self.slices.available_permits());
         self.slices.add_permits(missing);
     }
@@ -46,6 +59,8 @@ pub struct Cpu {
     ticks: u32,
     most: u32,
     lane: Arc<Lane>,
+    /// The lane's tick when the guest last called the host.
+    left: u64,
 }
 
 impl Cpu {
@@ -55,6 +70,7 @@ impl Cpu {
             ticks: 0,
             most: u32::try_from(most).unwrap_or(u32::MAX).max(1),
             lane,
+            left: 0,
         }
     }
 
@@ -87,6 +103,18 @@ impl Cpu {
 pub fn meter<T: HasCpu + 'static>(store: &mut Store<T>) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| store.data_mut().cpu().tick());
+    store.call_hook(|mut store, hook| {
+        let cpu = store.data_mut().cpu();
+        let now = cpu.lane.ticks.load(Relaxed);
+        match hook {
+            CallHook::CallingHost => cpu.left = now,
+            // The time passed in the host: the guest gets a whole tick again.
+            CallHook::ReturningFromHost if now != cpu.left => store.as_context_mut().set_epoch_deadline(1),
+            CallHook::CallingWasm => store.as_context_mut().set_epoch_deadline(1),
+            _ => {}
+        }
+        Ok(())
+    });
 }
 
 /// The call used up its CPU time.

@@ -261,7 +261,7 @@ fn tick(engine: &Engine, lane: &Arc<Lane>) {
     let run = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
-            lane.refill();
+            lane.tick();
             drop(engine);
             std::thread::sleep(TICK);
         }

@@ -15,7 +15,7 @@ pub fn refused(app: &str, engine: &Engine, component: &Component, grants: &Grant
         .collect()
 }
 
-fn refuse(app: &str, import: &Import, grants: &Grants) -> Option<Error> {
+pub fn refuse(app: &str, import: &Import, grants: &Grants) -> Option<Error> {
     let name = &import.name;
     match import.standing {
         Standing::Free => None,

@@ -26,6 +26,13 @@ pub struct Import {
     pub standing: Standing,
 }
 
+impl Import {
+    /// Why an app with these grants may not have it; none if it may.
+    pub fn refusal(&self, app: &str, grants: &wythe_manifest::Grants) -> Option<wythe_blocks::Error> {
+        crate::grants::refuse(app, self, grants)
+    }
+}
+
 /// Everything a person wants to know before running a stranger's file.
 #[derive(Clone, Debug)]
 pub struct Inspection {

@@ -8,45 +8,48 @@ const MEMORIES: usize = 8;
 const TABLES: usize = 16;
 const INSTANCES: usize = 32;
 
-/// Counts what an instance takes, over all of its memories together.
+/// Counts what an instance takes, over all of its memories and tables together.
 pub struct Limiter {
-    memory: usize,
+    memory: Budget,
+    table_elements: Budget,
+}
+
+struct Budget {
+    most: usize,
     used: usize,
-    table_elements: usize,
+}
+
+impl Budget {
+    fn new(most: usize) -> Self {
+        Budget { most, used: 0 }
+    }
+
+    fn grow(&mut self, current: usize, desired: usize) -> bool {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        let fits = used <= self.most;
+        if fits {
+            self.used = used;
+        }
+        fits
+    }
 }
 
 impl Limiter {
     pub fn new(limits: &Limits) -> Self {
         Limiter {
-            memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
-            used: 0,
-            table_elements: limits.table_elements as usize,
+            memory: Budget::new(usize::try_from(limits.memory).unwrap_or(usize::MAX)),
+            table_elements: Budget::new(limits.table_elements as usize),
         }
     }
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> Result<bool> {
-        let used = self.used + (desired - current);
-        let fits = used <= self.memory;
-        if fits {
-            self.used = used;
-        }
-        Ok(fits)
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        Ok(self.memory.grow(current, desired))
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> Result<bool> {
-        Ok(desired <= self.table_elements)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        Ok(self.table_elements.grow(current, desired))
     }
 
     fn instances(&self) -> usize {

@@ -1,1 +1,9 @@
-//! (being written)
+//! What the tests of a whole host need: built guests, projects in temporary directories, and a client.
+
+mod client;
+mod guests;
+mod project;
+
+pub use client::{Answer, client, request};
+pub use guests::{guest, sample};
+pub use project::{MEMORY, Project, Running};

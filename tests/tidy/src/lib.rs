@@ -1,1 +1,17 @@
-//! (being written)
+//! Reads the repository as text, so that the rules of the house can be sentences of a test.
+
+pub mod cargo;
+pub mod repository;
+pub mod rust;
+
+pub use repository::{File, Repository};
+
+/// Fails with every offender, not the first.
+#[track_caller]
+pub fn none(rule: &str, offenders: Vec<String>) {
+    assert!(
+        offenders.is_empty(),
+        "{rule}\n  {}\n",
+        offenders.join("\n  ")
+    );
+}

@@ -8,15 +8,18 @@ use crate::{
     guest::read_component,
     log::Log,
 };
+use futures::future::BoxFuture;
 use std::{
     path::PathBuf,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use wasmtime::{
     Store,
     component::{Instance, InstancePre},
@@ -39,8 +42,8 @@ pub enum Effect {
 
 /// The typed face of one kind of plugin.
 pub trait World: Send + Sync + 'static {
-    type Indices: Send + Sync;
-    type Guest: Send + Sync;
+    type Indices: Send + Sync + 'static;
+    type Guest: Send + Sync + 'static;
     const INTERFACE: &'static str;
 
     fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<Self::Indices>;
@@ -67,7 +70,7 @@ pub struct Plugged<W: World> {
     metadata: Metadata,
     call: Duration,
     /// Each place has an instance or makes one; a call has a place to itself.
-    places: Vec<Mutex<Place<W>>>,
+    places: Vec<Arc<Mutex<Place<W>>>>,
     next: AtomicU64,
     _compiled: Arc<Compiled>,
 }
@@ -84,6 +87,34 @@ struct Place<W: World> {
 struct Live<W: World> {
     store: Store<Ctx>,
     guest: W::Guest,
+}
+
+/// What a call comes to: a fault of the plugin, or its own answer.
+pub type Answer<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T>>>;
+
+/// A call that goes on by itself when nobody waits for it any more.
+struct Finished<T: Send + 'static>(Option<BoxFuture<'static, Result<T>>>);
+
+impl<T: Send + 'static> Future for Finished<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let Some(call) = &mut self.0 else {
+            return Poll::Ready(Err(Error::internal("the call is over")));
+        };
+        let answer = ready!(call.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<T: Send + 'static> Drop for Finished<T> {
+    fn drop(&mut self) {
+        if let (Some(call), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            // It ends at the plugin's own time limit.
+            runtime.spawn(call);
+        }
+    }
 }
 
 /// What the host reads of the metadata; the rest is the plugin's.
@@ -104,7 +135,7 @@ impl<W: World> Plugged<W> {
         host: Arc<Host>,
         mut component: Component,
         site: Site,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
         let bytes = read_component(&settings.path).await?;
@@ -132,13 +163,12 @@ impl<W: World> Plugged<W> {
             .map_err(misfit)?;
         let indices = W::indices(&pre).map_err(misfit)?;
         let metadata = component.metadata.iter();
-        let plugged = Plugged {
+        let plugged = Arc::new(Plugged {
             metadata: metadata
                 .map(|item| (item.name.clone(), item.value.reveal().to_owned()))
                 .collect(),
             identity: Arc::new(identity(&settings, host, &site)),
-            places: (0..settings.instances)
-                .map(|_| Mutex::new(Place::new()))
+            places: (0..settings.instances).map(|_| Arc::new(Mutex::new(Place::new())))
                 .collect(),
             next: AtomicU64::new(0),
             component: site.component,
@@ -147,39 +177,43 @@ impl<W: World> Plugged<W> {
             pre,
             indices,
             _compiled: compiled,
-        };
+        });
         plugged
-            .run(Effect::Reads, async |_, _, _| Ok(Ok(())))
+            .run(Effect::Reads, |_, _, _| Box::pin(async { Ok(Ok(())) }))
             .await?;
         Ok(plugged)
     }
 
-    /// Runs one call in an instance that is nobody else's meanwhile. `run` gets the instance's generation.
-    pub async fn run<T>(
-        &self,
+    /// Runs one call in an instance that is nobody else's meanwhile. `run` gets the instance's generation. A call
+    /// that its caller gives up is finished all the same: the instance, and what it has in memory, is not lost.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
         effect: Effect,
-        run: impl AsyncFnOnce(&W::Guest, &mut Store<Ctx>, u64) -> wasmtime::Result<Result<T>>,
+        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T> + Send + 'static,
     ) -> Result<T> {
-        let mut place = self.place().await;
+        let place = self.place().await;
+        let plugged = self.clone();
+        Finished(Some(Box::pin(async move { plugged.run_in(place, effect, run).await }))).await
+    }
+
+    async fn run_in<T>(
+        &self,
+        mut place: OwnedMutexGuard<Place<W>>,
+        effect: Effect,
+        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + self.call;
         if place.live.is_none() {
             self.revive(&mut place, deadline).await?;
         }
         let generation = place.generation;
-        // Taken, so that a call that is cut short by its caller leaves no half-run instance behind.
-        let mut live = place
-            .live
-            .take()
-            .ok_or_else(|| Error::internal("the plugin has no instance"))?;
+        let Some(live) = &mut place.live else {
+            return Err(Error::internal("the plugin has no instance"));
+        };
         live.store.data_mut().begin(self.caller(deadline));
-        let answer = tokio::time::timeout_at(
-            deadline.into(),
-            run(&live.guest, &mut live.store, generation),
-        )
-        .await;
-        match answer {
+        let answer = run(&live.guest, &mut live.store, generation);
+        match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
-                place.live = Some(live);
                 place.faults = 0;
                 answer
             }
@@ -189,22 +223,19 @@ impl<W: World> Plugged<W> {
             }
             Err(_) => {
                 place.fault();
-                let late = format!(
-                    "plugin `{}` did not answer within {:?}",
-                    self.component, self.call
-                );
+                let late = format!("plugin `{}` did not answer within {:?}", self.component, self.call);
                 Err(self.cut_short(effect, Error::timeout(late)))
             }
         }
     }
 
     /// The first place that is free, else the next in turn.
-    async fn place(&self) -> tokio::sync::MutexGuard<'_, Place<W>> {
-        if let Some(free) = self.places.iter().find_map(|place| place.try_lock().ok()) {
+    async fn place(&self) -> OwnedMutexGuard<Place<W>> {
+        if let Some(free) = self.places.iter().find_map(|place| place.clone().try_lock_owned().ok()) {
             return free;
         }
         let turn = self.next.fetch_add(1, Relaxed) as usize % self.places.len();
-        self.places[turn].lock().await
+        self.places[turn].clone().lock_owned().await
     }
 
     async fn revive(&self, place: &mut Place<W>, deadline: Instant) -> Result<()> {

@@ -1,6 +1,6 @@
 //! A broker that is a plugin. The host pulls it, and takes its seat again after a fault.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Answer, Effect, Plugged, World};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     bindings::pubsub_plugin::{
@@ -11,8 +11,10 @@ use crate::{
     wit::milliseconds,
 };
 use async_trait::async_trait;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 use wasmtime::{
     Store,
     component::{Instance, InstancePre},
@@ -75,20 +77,17 @@ pub async fn open(
 ) -> Result<Arc<dyn Driver>> {
     let plugged = Plugged::<PubSubWorld>::open(runtime, host, component, site).await?;
     let features = plugged
-        .run(Effect::Reads, async |guest, store, _| {
-            guest
-                .wythe_plugin_lifecycle()
-                .call_ping(&mut *store)
-                .await?
-                .map_err(|error| Error::from(error))?;
-            Ok(Ok(guest
-                .wythe_plugin_pubsub_driver()
-                .call_describe(store)
-                .await?))
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                if let Err(error) = guest.wythe_plugin_lifecycle().call_ping(&mut *store).await? {
+                    return Ok(Err(error.into()));
+                }
+                Ok(Ok(guest.wythe_plugin_pubsub_driver().call_describe(store).await?))
+            })
         })
         .await?;
     Ok(Arc::new(PubSubDriver {
-        plugged: Arc::new(plugged),
+        plugged,
         features: features.into(),
     }))
 }
@@ -100,14 +99,14 @@ impl Driver for PubSubDriver {
     }
 
     async fn publish(&self, topic: &str, message: Message) -> Result<()> {
-        let message = message.into();
+        let topic = topic.to_owned();
         self.plugged
-            .run(Effect::Writes, async |guest, store, _| {
-                let answer = guest
-                    .wythe_plugin_pubsub_driver()
-                    .call_publish(store, topic, &message)
-                    .await?;
-                Ok(answer.map_err(Into::into))
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_pubsub_driver();
+                    let answer = driver.call_publish(store, &topic, &message.into()).await?;
+                    Ok(answer.map_err(Into::into))
+                })
             })
             .await
     }
@@ -118,73 +117,98 @@ impl Driver for PubSubDriver {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Seat>> {
-        let seat = PluginSeat {
+        let seat = PluginSeat(Arc::new(Place {
             plugged: self.plugged.clone(),
             topic: topic.to_owned(),
             group: group.to_owned(),
-            metadata: options.metadata.into_iter().collect(),
+            metadata: metadata(options),
             handle: Mutex::default(),
-        };
+            pulled: Mutex::default(),
+        }));
         // At once, so that what is published from now on is the group's.
-        seat.with_handle(Effect::Reads, async |_, _, _| Ok(Ok(())))
+        seat.0
+            .call(|_, _, _| Box::pin(async { Ok(Ok(())) }))
             .await?;
         Ok(Box::new(seat))
     }
 }
 
-struct PluginSeat {
+struct PluginSeat(Arc<Place>);
+
+/// What a call needs that may outlive the seat.
+struct Place {
     plugged: Arc<Plugged<PubSubWorld>>,
     topic: String,
     group: String,
     metadata: Metadata,
     /// The plugin's handle, and the generation of the instance that gave it.
     handle: Mutex<Option<(u64, u64)>>,
+    /// What was pulled and not yet taken: a pull that nobody waits for any more loses nothing.
+    pulled: Mutex<Vec<Received>>,
 }
 
-impl PluginSeat {
+impl Place {
     /// Runs a call with a handle of the instance that lives now.
-    async fn with_handle<T>(
-        &self,
-        effect: Effect,
-        run: impl AsyncFnOnce(&PubsubPlugin, &mut Store<Ctx>, u64) -> wasmtime::Result<Result<T>>,
+    async fn call<T: Send + 'static>(
+        self: &Arc<Self>,
+        run: impl for<'a> FnOnce(&'a PubsubPlugin, &'a mut Store<Ctx>, u64) -> Answer<'a, T> + Send + 'static,
     ) -> Result<T> {
-        let mut handle = self.handle.lock().await;
+        let place = self.clone();
         self.plugged
-            .run(effect, async |guest, store, generation| {
-                let known = handle
-                    .filter(|(of, _)| *of == generation)
-                    .map(|(_, handle)| handle);
-                let current = match known {
-                    Some(current) => current,
-                    None => {
-                        let driver = guest.wythe_plugin_pubsub_driver();
-                        match driver
-                            .call_subscribe(&mut *store, &self.topic, &self.group, &self.metadata)
-                            .await?
-                        {
-                            Ok(new) => new,
-                            Err(error) => return Ok(Err(error.into())),
-                        }
+            .run(Effect::Reads, move |guest, store, generation| {
+                Box::pin(async move {
+                    match place.handle(guest, store, generation).await? {
+                        Ok(handle) => run(guest, store, handle).await,
+                        Err(error) => Ok(Err(error)),
                     }
-                };
-                *handle = Some((generation, current));
-                run(guest, store, current).await
+                })
             })
             .await
     }
 
-    async fn pull_once(&self, max: usize) -> Result<Vec<Received>> {
-        let max = u32::try_from(max).unwrap_or(u32::MAX);
-        let deliveries = self
-            .with_handle(Effect::Reads, async |guest, store, handle| {
-                let answer = guest
-                    .wythe_plugin_pubsub_driver()
-                    .call_pull(store, handle, max)
-                    .await?;
-                Ok(answer.map_err(Into::into))
-            })
+    async fn handle(
+        &self,
+        guest: &PubsubPlugin,
+        store: &mut Store<Ctx>,
+        generation: u64,
+    ) -> wasmtime::Result<Result<u64>> {
+        let known = *lock(&self.handle);
+        if let Some((_, handle)) = known.filter(|(of, _)| *of == generation) {
+            return Ok(Ok(handle));
+        }
+        let driver = guest.wythe_plugin_pubsub_driver();
+        let answer = driver
+            .call_subscribe(store, &self.topic, &self.group, &self.metadata)
             .await?;
-        if deliveries.len() > max as usize {
+        if let Ok(handle) = &answer {
+            *lock(&self.handle) = Some((generation, *handle));
+        }
+        Ok(answer.map_err(Into::into))
+    }
+
+    async fn pull_once(self: &Arc<Self>, max: usize) -> Result<()> {
+        let kept = self.clone();
+        let most = u32::try_from(max).unwrap_or(u32::MAX);
+        self.call(move |guest, store, handle| {
+            Box::pin(async move {
+                let driver = guest.wythe_plugin_pubsub_driver();
+                Ok(match driver.call_pull(store, handle, most).await? {
+                    Ok(deliveries) => kept.keep(deliveries, max),
+                    Err(error) => Err(error.into()),
+                })
+            })
+        })
+        .await
+    }
+
+    fn take(&self, max: usize) -> Vec<Received> {
+        let mut pulled = lock(&self.pulled);
+        let count = pulled.len().min(max);
+        pulled.drain(..count).collect()
+    }
+
+    fn keep(&self, deliveries: Vec<wit::Delivery>, max: usize) -> Result<()> {
+        if deliveries.len() > max {
             return Err(self
                 .plugged
                 .lie("answered `pull` with more messages than asked for"));
@@ -197,8 +221,13 @@ impl PluginSeat {
                 .plugged
                 .lie("answered with a receipt longer than 1 KiB"));
         }
-        Ok(deliveries.into_iter().map(Into::into).collect())
+        lock(&self.pulled).extend(deliveries.into_iter().map(Received::from));
+        Ok(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[async_trait]
@@ -206,7 +235,10 @@ impl Seat for PluginSeat {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let mut wait = FIRST_WAIT;
         loop {
-            let received = self.pull_once(max).await?;
+            if lock(&self.0.pulled).is_empty() {
+                self.0.pull_once(max).await?;
+            }
+            let received = self.0.take(max);
             if !received.is_empty() {
                 return Ok(received);
             }
@@ -218,11 +250,12 @@ impl Seat for PluginSeat {
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>> {
         let count = receipts.len();
         let answers = self
-            .with_handle(Effect::Reads, async |guest, store, handle| {
-                Ok(Ok(guest
-                    .wythe_plugin_pubsub_driver()
-                    .call_ack(store, handle, &receipts)
-                    .await?))
+            .0
+            .call(move |guest, store, handle| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_pubsub_driver();
+                    Ok(Ok(driver.call_ack(store, handle, &receipts).await?))
+                })
             })
             .await;
         let failed = |error: &Error| (0..count).map(|_| Err(error.duplicate())).collect();
@@ -233,6 +266,7 @@ impl Seat for PluginSeat {
                 .collect(),
             Ok(_) => failed(
                 &self
+                    .0
                     .plugged
                     .lie("answered `ack` with another number of results"),
             ),
@@ -241,32 +275,35 @@ impl Seat for PluginSeat {
     }
 
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()> {
-        self.with_handle(Effect::Reads, async |guest, store, handle| {
-            let driver = guest.wythe_plugin_pubsub_driver();
-            let answer = driver
-                .call_nack(store, handle, &receipt, milliseconds(delay))
-                .await?;
-            Ok(answer.map_err(Into::into))
-        })
-        .await
+        self.0
+            .call(move |guest, store, handle| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_pubsub_driver();
+                    let answer = driver
+                        .call_nack(store, handle, &receipt, milliseconds(delay))
+                        .await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
     }
 }
 
 impl Drop for PluginSeat {
     fn drop(&mut self) {
-        let Some((generation, handle)) = *self.handle.get_mut() else {
+        let Some((of, handle)) = *lock(&self.0.handle) else {
             return;
         };
-        let plugged = self.plugged.clone();
+        let plugged = self.0.plugged.clone();
         let end = async move {
-            let ended = plugged.run(Effect::Reads, async |guest, store, now| {
-                if now == generation {
-                    guest
-                        .wythe_plugin_pubsub_driver()
-                        .call_unsubscribe(store, handle)
-                        .await?;
-                }
-                Ok(Ok(()))
+            let ended = plugged.run(Effect::Reads, move |guest, store, generation| {
+                Box::pin(async move {
+                    if of == generation {
+                        let driver = guest.wythe_plugin_pubsub_driver();
+                        driver.call_unsubscribe(store, handle).await?;
+                    }
+                    Ok(Ok(()))
+                })
             });
             if let Err(error) = ended.await {
                 tracing::warn!("unsubscribe: {}", error.chain());
@@ -310,4 +347,12 @@ impl From<wit::Delivery> for Received {
             receipt: delivery.receipt,
         }
     }
+}
+
+/// A group that ends with its seat is marked as one that nobody shares.
+fn metadata(mut options: SubscribeOptions) -> Metadata {
+    if options.ephemeral {
+        options.metadata.insert("broadcast".into(), "true".into());
+    }
+    options.metadata.into_iter().collect()
 }

@@ -17,7 +17,7 @@ use wasmtime::{
 };
 use wythe_blocks::{
     Host, Result, Site,
-    state::{Condition, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
+    state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 use wythe_manifest::Component;
 
@@ -58,7 +58,7 @@ impl World for StateWorld {
 }
 
 struct StateDriver {
-    plugged: Plugged<StateWorld>,
+    plugged: Arc<Plugged<StateWorld>>,
     features: Features,
 }
 
@@ -70,16 +70,13 @@ pub async fn open(
 ) -> Result<Arc<dyn Driver>> {
     let plugged = Plugged::<StateWorld>::open(runtime, host, component, site).await?;
     let features = plugged
-        .run(Effect::Reads, async |guest, store, _| {
-            guest
-                .wythe_plugin_lifecycle()
-                .call_ping(&mut *store)
-                .await?
-                .map_err(|error| wythe_blocks::Error::from(error))?;
-            Ok(Ok(guest
-                .wythe_plugin_state_driver()
-                .call_describe(store)
-                .await?))
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                if let Err(error) = guest.wythe_plugin_lifecycle().call_ping(&mut *store).await? {
+                    return Ok(Err(error.into()));
+                }
+                Ok(Ok(guest.wythe_plugin_state_driver().call_describe(store).await?))
+            })
         })
         .await?;
     Ok(Arc::new(StateDriver {
@@ -109,6 +106,18 @@ impl StateDriver {
         let etag = self.etag(entry.etag)?;
         Ok(Entry { etag, ..entry })
     }
+
+    async fn list_now(&self, prefix: String, cursor: Option<String>, limit: u32) -> Result<wit::Page> {
+        self.plugged
+            .run(Effect::Reads, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_state_driver();
+                    let answer = driver.call_list(store, &prefix, cursor.as_deref(), limit).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
+    }
 }
 
 fn is_live(entry: &Entry) -> bool {
@@ -122,14 +131,14 @@ impl Driver for StateDriver {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let key = key.to_owned();
         let answer = self
             .plugged
-            .run(Effect::Reads, async |guest, store, _| {
-                let answer = guest
-                    .wythe_plugin_state_driver()
-                    .call_get(store, key)
-                    .await?;
-                Ok(answer.map_err(Into::into))
+            .run(Effect::Reads, move |guest, store, _| {
+                Box::pin(async move {
+                    let answer = guest.wythe_plugin_state_driver().call_get(store, &key).await?;
+                    Ok(answer.map_err(Into::into))
+                })
             })
             .await?;
         let entry = answer.map(|entry| self.entry(entry)).transpose()?;
@@ -137,27 +146,29 @@ impl Driver for StateDriver {
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
-        let options = put.options.into();
         let etag = self
             .plugged
-            .run(Effect::Writes, async |guest, store, _| {
-                let driver = guest.wythe_plugin_state_driver();
-                let answer = driver
-                    .call_put(store, &put.key, &put.value, &options)
-                    .await?;
-                Ok(answer.map_err(Into::into))
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_state_driver();
+                    let options = put.options.into();
+                    let answer = driver.call_put(store, &put.key, &put.value, &options).await?;
+                    Ok(answer.map_err(Into::into))
+                })
             })
             .await?;
         self.etag(etag)
     }
 
     async fn delete(&self, delete: Delete) -> Result<()> {
-        let condition = Condition::into(delete.condition);
         self.plugged
-            .run(Effect::Writes, async |guest, store, _| {
-                let driver = guest.wythe_plugin_state_driver();
-                let answer = driver.call_delete(store, &delete.key, &condition).await?;
-                Ok(answer.map_err(Into::into))
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_state_driver();
+                    let condition = delete.condition.into();
+                    let answer = driver.call_delete(store, &delete.key, &condition).await?;
+                    Ok(answer.map_err(Into::into))
+                })
             })
             .await
     }
@@ -167,12 +178,12 @@ impl Driver for StateDriver {
         let operations: Vec<wit::Operation> = operations.into_iter().map(Into::into).collect();
         let etags = self
             .plugged
-            .run(Effect::Writes, async |guest, store, _| {
-                let answer = guest
-                    .wythe_plugin_state_driver()
-                    .call_transact(store, &operations)
-                    .await?;
-                Ok(answer.map_err(Into::into))
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_state_driver();
+                    let answer = driver.call_transact(store, &operations).await?;
+                    Ok(answer.map_err(Into::into))
+                })
             })
             .await?;
         if etags.len() != count {
@@ -188,12 +199,7 @@ impl Driver for StateDriver {
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let page = self
-            .plugged
-            .run(Effect::Reads, async |guest, store, _| {
-                let driver = guest.wythe_plugin_state_driver();
-                let answer = driver.call_list(store, prefix, cursor, limit).await?;
-                Ok(answer.map_err(Into::into))
-            })
+            .list_now(prefix.to_owned(), cursor.map(str::to_owned), limit)
             .await?;
         let mut entries = Vec::with_capacity(page.entries.len());
         for (key, entry) in page.entries {

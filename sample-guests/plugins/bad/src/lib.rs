@@ -53,7 +53,7 @@ impl StateDriver for Bad {
             durable: false,
             linearizable: true,
             max_value_bytes: 1 << 20,
-            max_operations: 0,
+            max_operations: 1,
         }
     }
 

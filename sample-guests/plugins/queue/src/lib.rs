@@ -1,6 +1,9 @@
 //! A pub/sub driver that keeps messages in memory, with consumer groups, delays, and order by key.
 //!
-//! Metadata of its component: `maxBytes` (default 33554432), above which a publish is `exhausted` until messages are acked.
+//! Metadata of its component: `maxBacklog` (default 100000 messages) and `maxBytes` (default 41943040; the component's
+//! `memory` is 20 MiB more), above which a publish is `exhausted` until messages are acked. A subscription with
+//! `broadcast: true` is the end of its group when it leaves.
+//!
 //! What it holds is gone when the host stops. The host must run it as a single instance.
 mod queue;
 
@@ -17,9 +20,11 @@ struct Driver {
 
 impl Plugin for Driver {
     fn init(_component: &str, metadata: Metadata) -> Result<Self> {
-        metadata.only(&["maxBytes"])?;
+        metadata.only(&["maxBacklog", "maxBytes"])?;
+        let max_messages = metadata.number("maxBacklog", 100_000)?;
+        let max_bytes = metadata.number("maxBytes", 40 << 20)?;
         Ok(Self {
-            queue: Queue::new(metadata.number("maxBytes", 32 << 20)?),
+            queue: Queue::new(max_messages, max_bytes),
         })
     }
 }
@@ -39,8 +44,9 @@ impl PubsubDriver for Driver {
         self.queue.publish(topic, message, now())
     }
 
-    fn subscribe(&mut self, topic: &str, group: &str, _metadata: Metadata) -> Result<u64> {
-        Ok(self.queue.subscribe(topic, group))
+    fn subscribe(&mut self, topic: &str, group: &str, metadata: Metadata) -> Result<u64> {
+        let is_ephemeral = metadata.get("broadcast") == Some("true");
+        Ok(self.queue.subscribe(topic, group, is_ephemeral))
     }
 
     fn pull(&mut self, subscription: u64, max: u32) -> Result<Vec<Delivery>> {

@@ -1,21 +1,30 @@
 //! The queue itself: per topic and group what waits and what is out. Knows no clock; each call is told the time.
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use wythe_sdk::plugin::pubsub::{Delivery, Message};
 use wythe_sdk::{Error, Kind, Result};
 
-pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+/// A pull ends behind the message that reaches this, since it is a copy of what is here already.
+const PULL_BYTES: usize = 4 << 20;
+/// When a publisher may ask again whether there is room.
+const FULL: Duration = Duration::from_secs(1);
 
 pub struct Queue {
+    max_messages: usize,
     max_bytes: usize,
-    /// Held for all groups; a message for two groups counts twice, since each may keep it.
+    /// That any group still wants; each counts once.
+    messages: usize,
     bytes: usize,
-    /// By topic and group.
-    groups: BTreeMap<(String, String), Group>,
-    subscriptions: BTreeMap<u64, (String, String)>,
+    groups: BTreeMap<Name, Group>,
+    subscriptions: BTreeMap<u64, Name>,
     counter: u64,
 }
+
+/// Topic and group.
+type Name = (String, String);
 
 #[derive(Default)]
 struct Group {
@@ -23,6 +32,8 @@ struct Group {
     waiting: BTreeMap<u64, Waiting>,
     /// By receipt.
     out: BTreeMap<u64, Out>,
+    /// Ends with its last subscription.
+    is_ephemeral: bool,
 }
 
 struct Waiting {
@@ -39,22 +50,22 @@ struct Out {
 }
 
 impl Queue {
-    pub fn new(max_bytes: usize) -> Self {
-        let (groups, subscriptions) = (BTreeMap::new(), BTreeMap::new());
+    pub fn new(max_messages: usize, max_bytes: usize) -> Self {
         Self {
+            max_messages,
             max_bytes,
+            messages: 0,
             bytes: 0,
-            groups,
-            subscriptions,
+            groups: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             counter: 0,
         }
     }
 
     pub fn publish(&mut self, topic: &str, message: Message, now: u64) -> Result<()> {
         if message.data.len() > MAX_MESSAGE_BYTES {
-            return Err(Error::invalid(format!(
-                "a message has at most {MAX_MESSAGE_BYTES} bytes"
-            )));
+            let text = format!("a message has at most {MAX_MESSAGE_BYTES} bytes");
+            return Err(Error::invalid(text));
         }
         let position = self.next();
         let of_topic = self
@@ -62,34 +73,38 @@ impl Queue {
             .iter_mut()
             .filter(|((name, _), _)| name == topic);
         let groups: Vec<_> = of_topic.map(|(_, group)| group).collect();
-        let size = weight(&message) * groups.len();
-        if self.bytes + size > self.max_bytes {
-            let held = format!(
-                "the queue holds {} bytes and takes no more than {}",
-                self.bytes, self.max_bytes
-            );
-            return Err(Error::new(Kind::Exhausted, held));
+        // What nobody wants needs no room.
+        if groups.is_empty() {
+            return Ok(());
         }
+        let size = weight(&message);
+        if self.messages == self.max_messages || self.bytes + size > self.max_bytes {
+            let held = format!("the queue is full with {} messages", self.messages);
+            return Err(Error::new(Kind::Exhausted, held).with_retry_after(FULL));
+        }
+        self.messages += 1;
         self.bytes += size;
         let visible = now.saturating_add(message.delay.unwrap_or(0));
         let message = Rc::new(message);
         for group in groups {
-            group.waiting.insert(
-                position,
-                Waiting {
-                    message: Rc::clone(&message),
-                    attempt: 1,
-                    visible,
-                },
-            );
+            let waiting = Waiting {
+                message: Rc::clone(&message),
+                attempt: 1,
+                visible,
+            };
+            group.waiting.insert(position, waiting);
         }
         Ok(())
     }
 
     /// A group is there from its first subscription on, and keeps its messages while nobody pulls.
-    pub fn subscribe(&mut self, topic: &str, group: &str) -> u64 {
+    pub fn subscribe(&mut self, topic: &str, group: &str, is_ephemeral: bool) -> u64 {
         let name = (topic.to_owned(), group.to_owned());
-        self.groups.entry(name.clone()).or_default();
+        let new = || Group {
+            is_ephemeral,
+            ..Group::default()
+        };
+        self.groups.entry(name.clone()).or_insert_with(new);
         let id = self.next();
         self.subscriptions.insert(id, name);
         id
@@ -131,7 +146,7 @@ impl Queue {
     pub fn ack(&mut self, subscription: u64, receipt: &[u8]) -> Result<()> {
         let group = group_of(&mut self.groups, &self.subscriptions, subscription)?;
         let out = group.take(receipt)?;
-        self.bytes -= weight(&out.message);
+        self.forget(out.message);
         Ok(())
     }
 
@@ -144,7 +159,10 @@ impl Queue {
 
     /// What this subscriber had and did not answer for is for the others of its group.
     pub fn unsubscribe(&mut self, subscription: u64) {
-        let Ok(group) = group_of(&mut self.groups, &self.subscriptions, subscription) else {
+        let Some(name) = self.subscriptions.remove(&subscription) else {
+            return;
+        };
+        let Some(group) = self.groups.get_mut(&name) else {
             return;
         };
         let left = group
@@ -152,7 +170,20 @@ impl Queue {
             .extract_if(.., |_, out| out.subscription == subscription);
         let left: Vec<_> = left.map(|(_, out)| out).collect();
         left.into_iter().for_each(|out| group.put_back(out, 0));
-        self.subscriptions.remove(&subscription);
+        if group.is_ephemeral && !self.subscriptions.values().any(|other| *other == name) {
+            let gone = std::mem::take(&mut group.waiting);
+            self.groups.remove(&name);
+            gone.into_values()
+                .for_each(|waiting| self.forget(waiting.message));
+        }
+    }
+
+    /// One group is done with it; the last one makes room.
+    fn forget(&mut self, message: Rc<Message>) {
+        if let Some(message) = Rc::into_inner(message) {
+            self.messages -= 1;
+            self.bytes -= weight(&message);
+        }
     }
 
     fn next(&mut self) -> u64 {
@@ -169,9 +200,9 @@ impl Group {
             .values()
             .filter_map(|out| out.message.ordering_key.as_deref())
             .collect();
-        let mut ready = Vec::new();
+        let (mut ready, mut bytes) = (Vec::new(), 0);
         for (position, waiting) in &self.waiting {
-            if ready.len() == max {
+            if ready.len() == max || bytes >= PULL_BYTES {
                 break;
             }
             let is_first = waiting
@@ -181,6 +212,7 @@ impl Group {
                 .is_none_or(|key| taken.insert(key));
             if is_first && waiting.visible <= now {
                 ready.push(*position);
+                bytes += waiting.message.data.len();
             }
         }
         ready
@@ -206,8 +238,8 @@ impl Group {
 }
 
 fn group_of<'a>(
-    groups: &'a mut BTreeMap<(String, String), Group>,
-    subscriptions: &BTreeMap<u64, (String, String)>,
+    groups: &'a mut BTreeMap<Name, Group>,
+    subscriptions: &BTreeMap<u64, Name>,
     subscription: u64,
 ) -> Result<&'a mut Group> {
     let group = subscriptions
@@ -227,109 +259,4 @@ fn weight(message: &Message) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(data: &str, key: Option<&str>) -> Message {
-        Message {
-            data: data.into(),
-            content_type: "text/plain".to_owned(),
-            ordering_key: key.map(str::to_owned),
-            attributes: Vec::new(),
-            delay: None,
-        }
-    }
-
-    fn texts(deliveries: &[Delivery]) -> Vec<&str> {
-        deliveries
-            .iter()
-            .map(|delivery| std::str::from_utf8(&delivery.message.data).unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn each_group_gets_each_message_once() {
-        let mut queue = Queue::new(1 << 20);
-        queue.publish("t", message("too early", None), 0).unwrap();
-        let (a1, a2, b) = (
-            queue.subscribe("t", "a"),
-            queue.subscribe("t", "a"),
-            queue.subscribe("t", "b"),
-        );
-        for text in ["1", "2", "3"] {
-            queue.publish("t", message(text, None), 0).unwrap();
-        }
-        queue.publish("other", message("4", None), 0).unwrap();
-        assert_eq!(texts(&queue.pull(a1, 2, 0).unwrap()), ["1", "2"]);
-        assert_eq!(texts(&queue.pull(a2, 9, 0).unwrap()), ["3"]);
-        assert_eq!(texts(&queue.pull(b, 9, 0).unwrap()), ["1", "2", "3"]);
-        assert!(queue.pull(a1, 9, 0).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_refused_message_comes_again_later_with_a_higher_attempt() {
-        let mut queue = Queue::new(1 << 20);
-        let id = queue.subscribe("t", "g");
-        queue.publish("t", message("1", None), 0).unwrap();
-        let first = queue.pull(id, 9, 0).unwrap();
-        queue.nack(id, &first[0].receipt, 50).unwrap();
-        assert!(queue.pull(id, 9, 49).unwrap().is_empty());
-        let second = queue.pull(id, 9, 50).unwrap();
-        assert_eq!((first[0].attempt, second[0].attempt), (1, 2));
-        assert_eq!(
-            queue.ack(id, &first[0].receipt).unwrap_err().kind(),
-            Kind::NotFound
-        );
-        queue.ack(id, &second[0].receipt).unwrap();
-        assert_eq!(queue.bytes, 0);
-    }
-
-    #[test]
-    fn equal_keys_come_one_after_another() {
-        let mut queue = Queue::new(1 << 20);
-        let id = queue.subscribe("t", "g");
-        for (text, key) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a")] {
-            queue.publish("t", message(text, Some(key)), 0).unwrap();
-        }
-        let first = queue.pull(id, 9, 0).unwrap();
-        assert_eq!(texts(&first), ["a1", "b1"]);
-        queue.nack(id, &first[0].receipt, 10).unwrap();
-        assert!(queue.pull(id, 9, 5).unwrap().is_empty());
-        let again = queue.pull(id, 9, 10).unwrap();
-        assert_eq!(texts(&again), ["a1"]);
-        queue.ack(id, &again[0].receipt).unwrap();
-        assert_eq!(texts(&queue.pull(id, 9, 10).unwrap()), ["a2"]);
-    }
-
-    #[test]
-    fn what_a_subscriber_leaves_behind_others_get() {
-        let mut queue = Queue::new(1 << 20);
-        let (gone, stays) = (queue.subscribe("t", "g"), queue.subscribe("t", "g"));
-        queue.publish("t", message("1", None), 0).unwrap();
-        queue.pull(gone, 9, 0).unwrap();
-        queue.unsubscribe(gone);
-        assert_eq!(queue.pull(stays, 9, 0).unwrap()[0].attempt, 2);
-        assert_eq!(queue.pull(gone, 9, 0).unwrap_err().kind(), Kind::NotFound);
-    }
-
-    #[test]
-    fn is_delayed_and_bounded() {
-        let mut queue = Queue::new(600);
-        let id = queue.subscribe("t", "g");
-        let delayed = Message {
-            delay: Some(100),
-            ..message("later", None)
-        };
-        queue.publish("t", delayed, 0).unwrap();
-        queue.publish("t", message("now", None), 0).unwrap();
-        assert_eq!(
-            queue
-                .publish("t", message("more", None), 0)
-                .unwrap_err()
-                .kind(),
-            Kind::Exhausted
-        );
-        assert_eq!(texts(&queue.pull(id, 9, 99).unwrap()), ["now"]);
-        assert_eq!(texts(&queue.pull(id, 9, 100).unwrap()), ["later"]);
-    }
-}
+mod tests;

@@ -6,8 +6,10 @@ use crate::config::Config;
 use wythe_sdk::plugin::state::{Condition, Delete, Entry, Operation, Page, Put, PutOptions};
 use wythe_sdk::{Error, Result};
 
-pub const MAX_VALUE_BYTES: usize = 1 << 20;
+pub const MAX_VALUE_BYTES: usize = 4 << 20;
 pub const MAX_OPERATIONS: usize = 100;
+/// A page ends behind the entry that reaches this, since it is a copy of what is here already.
+const PAGE_BYTES: usize = 4 << 20;
 
 pub struct Cache {
     config: Config,
@@ -111,11 +113,14 @@ impl Cache {
         };
         let from_there = self.entries.range::<str, _>((start, Bound::Unbounded));
         let mut matching = from_there.take_while(|(key, _)| key.starts_with(prefix));
-        let page = matching
-            .by_ref()
-            .take(limit)
-            .map(|(key, kept)| (key.clone(), kept.entry.clone()));
-        let entries: Vec<_> = page.collect();
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while entries.len() < limit && bytes < PAGE_BYTES {
+            let Some((key, kept)) = matching.next() else {
+                break;
+            };
+            bytes += kept.entry.value.len();
+            entries.push((key.clone(), kept.entry.clone()));
+        }
         let is_more = matching.next().is_some();
         let next = entries
             .last()

@@ -15,7 +15,7 @@ impl Config {
         metadata.only(&["defaultTtl", "maxBytes", "maxEntries"])?;
         let config = Self {
             max_entries: metadata.number("maxEntries", 10_000)?,
-            max_bytes: metadata.number("maxBytes", 32 << 20)?,
+            max_bytes: metadata.number("maxBytes", 40 << 20)?,
             default_ttl: metadata.get("defaultTtl").map(duration).transpose()?,
         };
         if config.max_entries == 0 || config.max_bytes == 0 {
@@ -69,7 +69,7 @@ mod tests {
             config,
             Config {
                 max_entries: 5,
-                max_bytes: 32 << 20,
+                max_bytes: 40 << 20,
                 default_ttl: Some(120_000)
             }
         );

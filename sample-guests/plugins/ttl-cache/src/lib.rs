@@ -5,7 +5,7 @@
 //! | name | default | meaning |
 //! |---|---|---|
 //! | `maxEntries` | 10000 | one entry more, and the one that was not used for longest is gone |
-//! | `maxBytes` | 33554432 | the same for the bytes of all keys and values |
+//! | `maxBytes` | 41943040 | the same for the bytes of all keys and values; the component's `memory` is 20 MiB more |
 //! | `defaultTtl` | none | how long an entry lives whose put names no time to live, such as `90s`, `15m` or `2h` |
 //!
 //! It is a cache: an entry may be gone before its time, and all are when the host stops. What is there is exact: etags,

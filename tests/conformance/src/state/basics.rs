@@ -4,7 +4,7 @@ use super::{Subject, steps::*};
 use bytes::Bytes;
 use wythe_blocks::{
     Kind,
-    state::{Delete, Driver, Operation, Put, PutOptions},
+    state::{Delete, Operation, Put, PutOptions},
 };
 
 pub(super) async fn absent(subject: Subject) {

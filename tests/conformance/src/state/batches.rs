@@ -3,7 +3,7 @@
 use super::{Subject, steps::*};
 use wythe_blocks::{
     Kind,
-    state::{Condition, Driver, Put},
+    state::{Condition, Put},
 };
 
 pub(super) async fn get_many(subject: Subject) {

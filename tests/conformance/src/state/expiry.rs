@@ -14,10 +14,9 @@ const TTL: Duration = Duration::from_millis(700);
 async fn put_lasting(driver: &dyn Driver, key: &str, value: &str) -> (Instant, Instant) {
     let before = Instant::now();
     driver.put(lasting(key, value, TTL)).await.expect("a put");
-    (
-        before + TTL,
-        Instant::now() + TTL + Duration::from_millis(1),
-    )
+    // The contract counts in whole milliseconds.
+    let grain = Duration::from_millis(1);
+    (before + TTL - grain, Instant::now() + TTL + grain)
 }
 
 async fn until(moment: Instant) {

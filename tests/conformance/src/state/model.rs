@@ -82,9 +82,9 @@ impl Model {
 
     fn value(&mut self) -> Vec<u8> {
         match self.random.below(8) {
-            0 => vec![self.random.next() as u8; self.random.below(60_000) as usize],
-            1..=3 => format!("{}", self.random.next() as i16).into_bytes(),
-            _ => vec![self.random.next() as u8; self.random.below(40) as usize],
+            0 => vec![self.random.number() as u8; self.random.below(60_000) as usize],
+            1..=3 => format!("{}", self.random.number() as i16).into_bytes(),
+            _ => vec![self.random.number() as u8; self.random.below(40) as usize],
         }
     }
 
@@ -111,10 +111,12 @@ impl Model {
 
     fn new_delete(&mut self) -> Delete {
         let key = self.key();
-        Delete {
-            condition: self.condition(&key),
-            key,
-        }
+        // The block refuses a delete of what must be absent, so no driver is asked for one.
+        let condition = match self.condition(&key) {
+            Condition::Absent => Condition::Always,
+            condition => condition,
+        };
+        Delete { key, condition }
     }
 
     /// Remembers the etags that `next` no longer has.
@@ -200,7 +202,7 @@ impl Model {
 
     async fn increment(&mut self, driver: &dyn Driver) {
         let key = self.key();
-        let delta = self.random.next() as i32 as i64;
+        let delta = self.random.number() as i32 as i64;
         let old = self.map.get(&key).map(|(value, _)| &value[..]);
         let expected = sum(&key, old, delta).map_err(|error| error.kind());
         let answer = driver

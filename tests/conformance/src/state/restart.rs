@@ -4,7 +4,7 @@ use super::{Subject, steps::*};
 use std::time::Duration;
 use wythe_blocks::{
     Kind,
-    state::{Condition, Driver, Put, PutOptions},
+    state::{Condition, Put, PutOptions},
 };
 
 pub(super) async fn keeps(mut subject: Subject) {

@@ -35,7 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
                 .ok()
                 .map_or(Ok(CYCLES), |text| text.parse())?;
             let directory = tempfile::tempdir()?;
-            let acknowledged = run(directory.path(), cycles)?;
+            let acknowledged =
+                run(directory.path(), cycles).map_err(|error| format!("{error:#}"))?;
             if acknowledged < cycles as usize * FAIR {
                 return Err(Failed::from(format!(
                     "only {acknowledged} acknowledgements in {cycles} cycles"

@@ -175,6 +175,27 @@ fn lists_pages_in_key_order() {
 }
 
 #[test]
+fn a_page_has_a_limit() {
+    let mut cache = cache(10);
+    for key in ["a", "b", "c"] {
+        cache
+            .put(
+                key.to_owned(),
+                vec![0; PAGE_BYTES - 1],
+                PutOptions::new(),
+                0,
+            )
+            .unwrap();
+    }
+    let page = cache.list("", None, 9, 0);
+    assert_eq!(
+        (keys(&page), page.next.as_deref()),
+        (vec!["a", "b"], Some("b"))
+    );
+    assert_eq!(keys(&cache.list("", Some("b"), 9, 0)), ["c"]);
+}
+
+#[test]
 fn a_value_has_a_limit() {
     let error = cache(1)
         .put(
@@ -186,6 +207,6 @@ fn a_value_has_a_limit() {
         .unwrap_err();
     assert_eq!(
         error.message(),
-        "a value has at most 1048576 bytes, not 1048577"
+        "a value has at most 4194304 bytes, not 4194305"
     );
 }

@@ -14,7 +14,7 @@ use wythe_blocks::pubsub::{Driver, Message, Seat, SubscribeOptions};
 const PUBLISHERS: u64 = 4;
 const START: u64 = 1_000_000;
 const MAX_BACKLOG: usize = 1_000_000;
-const QUIET: Duration = Duration::from_millis(20);
+const QUIET: Duration = Duration::from_millis(50);
 
 async fn open_in(directory: &Path) -> Result<(Arc<dyn Driver>, Box<dyn Seat>)> {
     let driver = open::pubsub("redb", MAX_BACKLOG)(directory)().await?;

@@ -1,0 +1,166 @@
+//! `wythe inspect`: what a component asks for and offers, and whether an app of a manifest would get it.
+
+use crate::{
+    args::{Common, Format, Inspect},
+    boot, project,
+    report::{self, Outcome, Problem},
+};
+use anyhow::Context;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::{path::Path, process::ExitCode};
+use wythe_manifest::App;
+use wythe_runtime::{Import, Inspection, Standing};
+
+pub async fn inspect(common: &Common, args: &Inspect) -> Outcome {
+    let app = match &args.manifest {
+        Some(manifest) => Some(app(common, manifest, args)?),
+        None => None,
+    };
+    // Without a project the cache of compiled components is the user's, or none.
+    let runtime = boot::runtime(Path::new(".wythe"))?;
+    let inspection = runtime.inspect(&args.file).await?;
+    let shown = args.file.display().to_string();
+    let bytes = std::fs::read(&args.file).context(shown.clone())?;
+    let imports: Vec<Row> = inspection
+        .imports
+        .iter()
+        .map(|import| row(import, app.as_ref()))
+        .collect();
+    let report = json!({
+        "file": shown,
+        "bytes": bytes.len(),
+        "digest": blake3::hash(&bytes).to_hex().as_str(),
+        "sha256": project::hex(&Sha256::digest(&bytes)),
+        "is": kinds(&inspection),
+        "app": app.as_ref().map(|app| app.id.as_str()),
+        "imports": imports.iter().map(Row::json).collect::<Vec<_>>(),
+        "exports": inspection.exports,
+    });
+    match common.output {
+        Format::Json => report::print_json(&report),
+        Format::Text => report::print(text(&report, &imports)),
+    }
+    let denied = app.is_some() && imports.iter().any(|import| import.verdict != "granted");
+    Ok(ExitCode::from(u8::from(denied)))
+}
+
+/// The app that is named, else the one whose guest the file is, else the only one.
+fn app(common: &Common, manifest: &Path, args: &Inspect) -> Outcome<App> {
+    let (plan, warnings) = boot::plan(manifest)?;
+    report::tell(common, &warnings);
+    let apps = plan.manifest.apps;
+    let ids: Vec<_> = apps.iter().map(|app| app.id.to_string()).collect();
+    let wanted = std::fs::canonicalize(&args.file).ok();
+    let is_its = |app: &App| wanted.is_some() && std::fs::canonicalize(&app.guest).ok() == wanted;
+    let found = match &args.app {
+        Some(named) => apps.into_iter().find(|app| app.id.as_str() == named),
+        None if apps.len() == 1 => apps.into_iter().next(),
+        None => apps.into_iter().find(is_its),
+    };
+    found.ok_or_else(|| {
+        let ids = ids.join(", ");
+        let message = match &args.app {
+            Some(named) => format!("no app `{named}` in {}; it has: {ids}", manifest.display()),
+            None => format!("the file is no app's guest; say by whose grants to judge it: `--app`, one of: {ids}"),
+        };
+        Problem::new(message).into()
+    })
+}
+
+struct Row {
+    name: String,
+    verdict: &'static str,
+    hint: String,
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "standing": self.verdict, "hint": self.hint })
+    }
+}
+
+fn row(import: &Import, app: Option<&App>) -> Row {
+    let name = import.name.clone();
+    if let Some(app) = app {
+        let refusal = import.refusal(app.id.as_str(), &app.grants);
+        return Row {
+            name,
+            verdict: if refusal.is_some() {
+                "denied"
+            } else {
+                "granted"
+            },
+            hint: refusal.map_or(String::new(), |error| error.message().to_owned()),
+        };
+    }
+    let (verdict, hint) = match import.standing {
+        Standing::Free => ("free", String::new()),
+        Standing::Grant { key, example } => {
+            ("needs a grant", format!("grants: {{ {key}: [{example}] }}"))
+        }
+        Standing::Unknown => ("unknown", "this host does not have it".to_owned()),
+    };
+    Row {
+        name,
+        verdict,
+        hint,
+    }
+}
+
+/// What the component is to this host.
+fn kinds(inspection: &Inspection) -> Vec<&'static str> {
+    let kinds = [
+        (inspection.app.http, "app with http"),
+        (inspection.app.invocation, "app with invocation"),
+        (inspection.app.subscriber, "app with subscriber"),
+        (inspection.state_plugin, "state plugin"),
+        (inspection.pubsub_plugin, "pubsub plugin"),
+    ];
+    let is = kinds.into_iter().filter(|(is, _)| *is);
+    is.map(|(_, kind)| kind).collect()
+}
+
+fn text(report: &Value, imports: &[Row]) -> String {
+    let word = |key: &str| report[key].as_str().unwrap_or_default().to_owned();
+    let list = |key: &str| -> Vec<String> {
+        let items = report[key].as_array().into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let is = match list("is").as_slice() {
+        [] => "nothing that this host runs".to_owned(),
+        kinds => kinds.join(", "),
+    };
+    let mut lines = vec![
+        word("file"),
+        format!("  is       {is}"),
+        format!(
+            "  size     {}",
+            report::size(report["bytes"].as_u64().unwrap_or(0))
+        ),
+        format!("  digest   {}", word("digest")),
+        format!("  sha256   {}", word("sha256")),
+        match report["app"].as_str() {
+            Some(app) => format!("  imports, by the grants of app `{app}`"),
+            None => "  imports".to_owned(),
+        },
+    ];
+    let width = imports
+        .iter()
+        .map(|import| import.name.len())
+        .max()
+        .unwrap_or(0);
+    for Row {
+        name,
+        verdict,
+        hint,
+    } in imports
+    {
+        let line = format!("    {name:width$}  {verdict:<13}  {hint}");
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.push("  exports".to_owned());
+    lines.extend(list("exports").iter().map(|name| format!("    {name}")));
+    lines.push(String::new());
+    lines.join("\n")
+}

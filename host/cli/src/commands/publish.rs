@@ -1,0 +1,30 @@
+//! `wythe publish`: one event to a topic.
+
+use crate::{
+    args::{Common, Format, Publish},
+    control::{Answer, Binary, Command},
+    project::{self, Needs, Opened},
+    report::{self, Outcome},
+};
+use std::process::ExitCode;
+
+pub async fn publish(common: &Common, args: &Publish) -> Outcome {
+    let opened = Opened::new(common, &args.project)?;
+    let command = Command::Publish {
+        component: args.component.clone(),
+        topic: args.topic.clone(),
+        app: args.app.clone(),
+        kind: args.kind.clone(),
+        id: args.id.clone(),
+        content_type: args.content_type.clone(),
+        data: Binary(project::argument(&args.data)?),
+    };
+    let Answer::Published { id } = opened.ask(Needs::Components, command).await? else {
+        return Err(project::misfit());
+    };
+    match common.output {
+        Format::Json => report::print_json(&serde_json::json!({ "id": id })),
+        Format::Text => report::print(format!("{id}\n")),
+    }
+    Ok(ExitCode::SUCCESS)
+}

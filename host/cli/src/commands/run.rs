@@ -1,0 +1,254 @@
+//! `wythe run`: build, boot, bind, say so, serve until a signal, drain.
+
+use crate::{
+    args::{Common, Format, Run},
+    boot::{self, Booted, Plan},
+    build::{self, Built},
+    control, door, metrics, project,
+    report::{self, Outcome},
+    serve, signals,
+    watch::Watch,
+};
+use serde::Serialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How often idle instances are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// For a host that could not begin to serve.
+const CLOSE: Duration = Duration::from_secs(5);
+
+pub async fn run(common: &Common, args: &Run) -> Outcome {
+    let shutdown = signals::watch()?;
+    let (plan, warnings) = boot::plan(&args.path)?;
+    report::tell(common, &warnings);
+    let plan = Arc::new(plan);
+    let data = args.data_dir.clone();
+    let data = data.unwrap_or_else(|| boot::data_directory(&plan.manifest));
+    project::refuse_second(&data).await?;
+    let started = tokio::select! {
+        () = shutdown.cancelled() => return Ok(ExitCode::from(130)),
+        started = start(common, args, &plan, &data) => started?,
+    };
+    let (booted, built, took) = started;
+    let doors = match open(common, args, &plan, &booted, &data).await {
+        Ok(doors) => doors,
+        Err(failure) => {
+            booted.host.close(CLOSE).await;
+            return Err(failure);
+        }
+    };
+    Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built);
+    tokio::spawn(announce(shutdown.clone()));
+    let complete = serve::serve(&plan, &booted, doors.http, shutdown).await;
+    if !complete {
+        tracing::warn!("some work did not end in time and was cut short");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(
+    common: &Common,
+    args: &Run,
+    plan: &Plan,
+    data: &Path,
+) -> Outcome<(Booted, Vec<Built>, Duration)> {
+    let built = match args.no_build {
+        true => Vec::new(),
+        false => build::all(common, plan).await?,
+    };
+    let start = Instant::now();
+    let booted = boot::boot(plan, data).await?;
+    Ok((booted, built, start.elapsed()))
+}
+
+/// The ports of a host, bound.
+struct Doors {
+    http: TcpListener,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
+/// Everything beside the apps: ports, the control socket, the watch, the sweep.
+async fn open(
+    common: &Common,
+    args: &Run,
+    plan: &Arc<Plan>,
+    booted: &Booted,
+    data: &Path,
+) -> Outcome<Doors> {
+    let http = door::bind(args.listen, "--listen").await?;
+    let address = http.local_addr().map_err(anyhow::Error::new)?;
+    let mut doors = Doors {
+        http,
+        address,
+        metrics: None,
+    };
+    if let Some(wanted) = args.metrics {
+        let listener = door::bind(wanted, "--metrics").await?;
+        doors.metrics = listener.local_addr().ok();
+        metrics::serve(&booted.host, listener);
+    }
+    if let Err(error) = control::serve(&booted.host, &plan.manifest.tenant, data) {
+        tracing::warn!("`wythe invoke`, `publish` and `state` cannot reach this host: {error:#}");
+    }
+    if args.watch {
+        let watch = Watch {
+            common: *common,
+            plan: plan.clone(),
+            host: booted.host.clone(),
+            guests: booted.guests.clone(),
+        };
+        watch.start()?;
+    }
+    sweep(plan, booted);
+    Ok(doors)
+}
+
+/// Only instances that serve more than one request are ever idle.
+fn sweep(plan: &Plan, booted: &Booted) {
+    let apps = plan.manifest.apps.iter().zip(&booted.guests);
+    let reused = apps.filter(|(app, _)| app.reuse.max_requests > 1);
+    let guests: Vec<_> = reused.map(|(_, guest)| guest.clone()).collect();
+    if guests.is_empty() {
+        return;
+    }
+    let stopping = booted.host.tasks.stopping();
+    booted.host.tasks.spawn(async move {
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = every.tick() => guests.iter().for_each(|guest| guest.sweep()),
+            }
+        }
+    });
+}
+
+async fn announce(shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tracing::info!("stopping when every request is answered; once more to stop at once");
+}
+
+/// What a person or a program wants to know of a host that serves.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    name: String,
+    url: String,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    data: PathBuf,
+    control: PathBuf,
+    pid: u32,
+    apps: Vec<App>,
+    components: Vec<Component>,
+    ready_ms: u64,
+}
+
+#[derive(Serialize)]
+struct App {
+    id: String,
+    ingress: Option<String>,
+    digest: String,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Component {
+    name: String,
+    r#type: String,
+}
+
+impl Ready {
+    fn new(plan: &Plan, booted: &Booted, doors: &Doors, data: &Path, took: Duration) -> Self {
+        let apps = plan.manifest.apps.iter().zip(&booted.guests);
+        let apps = apps.map(|(app, guest)| App {
+            id: app.id.to_string(),
+            ingress: app.ingress.clone(),
+            digest: guest.digest(),
+            bytes: std::fs::metadata(&app.guest).map_or(0, |metadata| metadata.len()),
+        });
+        let components = plan.resources.components.iter().map(|component| Component {
+            name: component.name.to_string(),
+            r#type: format!("{}.{}", component.block, component.driver),
+        });
+        Ready {
+            name: plan.manifest.name.to_string(),
+            url: format!("http://{}/", doors.address),
+            address: doors.address,
+            metrics: doors.metrics,
+            data: data.to_owned(),
+            control: control::path(data),
+            pid: std::process::id(),
+            apps: apps.collect(),
+            components: components.collect(),
+            ready_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn tell(&self, common: &Common, plan: &Plan, built: &[Built]) {
+        match common.output {
+            Format::Json => report::print_json(self),
+            Format::Text if common.quiet => {}
+            Format::Text => report::print(self.text(plan, built)),
+        }
+    }
+
+    fn text(&self, plan: &Plan, built: &[Built]) -> String {
+        let mut lines = Vec::new();
+        if !built.is_empty() {
+            let sizes = built.iter();
+            let sizes = sizes.map(|app| format!("{} {}", app.app, report::size(app.bytes)));
+            let took = built.iter().map(|app| app.milliseconds).sum();
+            let took = report::time(Duration::from_millis(took));
+            lines.push(format!(
+                "  Built    {}  ({took})",
+                sizes.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        let components = self.components.iter();
+        let components = components.map(|one| format!("{}={}", one.name, one.r#type));
+        let hint = match plan.defaults.is_empty() {
+            true => "",
+            false => "  (defaults; say otherwise in resources/*.yaml)",
+        };
+        lines.push(format!(
+            "  Blocks   {}{hint}",
+            components.collect::<Vec<_>>().join("  ")
+        ));
+        let took = report::time(Duration::from_millis(self.ready_ms));
+        lines.push(format!("  Ready    in {took}"));
+        lines.extend(self.routes());
+        if let Some(metrics) = self.metrics {
+            lines.push(format!("    Metrics  http://{metrics}/metrics"));
+        }
+        let data = format!("{}/", self.data.display());
+        lines.push(format!("    Data     {data:<32} Ctrl-C stops"));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn routes(&self) -> Vec<String> {
+        let route = |app: &App| {
+            let prefix = app.ingress.as_ref()?;
+            let url = format!("http://{}{prefix}", self.address);
+            Some(format!("    App      {url:<32} {}", app.id))
+        };
+        let routes: Vec<String> = self.apps.iter().filter_map(route).collect();
+        if routes.is_empty() {
+            return vec![format!(
+                "    App      {:<32} answers nothing: no app has `ingress`",
+                self.url
+            )];
+        }
+        routes
+    }
+}

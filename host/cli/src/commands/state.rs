@@ -1,0 +1,117 @@
+//! `wythe state`: get, set, delete and list the entries of an app.
+
+use crate::{
+    args::{Common, Format, State, StateVerb},
+    control::{Action, Answer, Binary, Command, Entry, Only},
+    project::{self, Needs, Opened},
+    report::{self, Outcome, Problem},
+};
+use serde_json::{Value, json};
+use std::{process::ExitCode, time::Duration};
+
+pub async fn state(common: &Common, args: &State) -> Outcome {
+    let opened = Opened::new(common, &args.project)?;
+    let app = opened.app(args.app.as_deref())?;
+    let (component, action) = action(&args.verb)?;
+    let missing = format!("app `{app}` has no such entry in `{component}`");
+    let command = Command::State {
+        component,
+        app,
+        action,
+    };
+    match opened.ask(Needs::Components, command).await? {
+        Answer::Entry(entry) if common.output == Format::Json => report::print_json(&json(&entry)),
+        Answer::Entry(entry) => report::print(&entry.value.0),
+        Answer::Missing => {
+            let kind = "not-found".into();
+            return Err(Problem {
+                kind,
+                ..Problem::new(missing)
+            }
+            .into());
+        }
+        Answer::Stored { etag } if common.output == Format::Json => {
+            report::print_json(&json!({ "etag": etag }));
+        }
+        Answer::Stored { etag } => report::print(format!("{etag}\n")),
+        Answer::Deleted if common.output == Format::Json => report::print_json(&json!({})),
+        Answer::Deleted => {}
+        Answer::Page { entries, next } => page(common, &entries, next),
+        _ => return Err(project::misfit()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The component, and what to do with it.
+fn action(verb: &StateVerb) -> Outcome<(String, Action)> {
+    Ok(match verb.clone() {
+        StateVerb::Get { component, key } => (component, Action::Get { key }),
+        StateVerb::Set {
+            component,
+            key,
+            value,
+            ttl,
+            if_match,
+            if_absent,
+            content_type,
+        } => {
+            let milliseconds = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+            let action = Action::Set {
+                key,
+                value: Binary(project::argument(&value)?),
+                content_type,
+                ttl_milliseconds: ttl.map(|ttl| milliseconds(ttl.0)),
+                only: match (if_match, if_absent) {
+                    (Some(etag), _) => Only::IfMatch(etag),
+                    (None, true) => Only::IfAbsent,
+                    (None, false) => Only::Always,
+                },
+            };
+            (component, action)
+        }
+        StateVerb::Delete {
+            component,
+            key,
+            if_match,
+        } => {
+            let only = if_match.map_or(Only::Always, Only::IfMatch);
+            (component, Action::Delete { key, only })
+        }
+        StateVerb::List {
+            component,
+            prefix,
+            limit,
+            cursor,
+        } => (
+            component,
+            Action::List {
+                prefix,
+                limit,
+                cursor,
+            },
+        ),
+    })
+}
+
+fn page(common: &Common, entries: &[Entry], next: Option<String>) {
+    if common.output == Format::Json {
+        let entries: Vec<Value> = entries.iter().map(json).collect();
+        return report::print_json(&json!({ "entries": entries, "next": next }));
+    }
+    for entry in entries {
+        report::print(format!("{}\n", entry.key));
+    }
+    if let Some(next) = next {
+        report::note(&format!("there is more: add `--cursor '{next}'`"));
+    }
+}
+
+fn json(entry: &Entry) -> Value {
+    json!({
+        "key": entry.key,
+        "value": project::shown(&entry.value.0),
+        "etag": entry.etag,
+        "contentType": entry.content_type,
+        "expires": entry.expires,
+    })
+}

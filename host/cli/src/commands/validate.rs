@@ -1,0 +1,131 @@
+//! `wythe validate`: the manifest, its resources and its components, with nothing started.
+
+use crate::{
+    args::{Common, Format, Validate},
+    boot::{self, Plan},
+    report::{self, Failure, Outcome, Problem},
+};
+use std::{process::ExitCode, sync::Arc};
+use wythe_blocks::{Host, Registry};
+use wythe_manifest::{App, Component};
+use wythe_runtime::Runtime;
+
+pub async fn validate(common: &Common, args: &Validate) -> Outcome {
+    let (plan, mut problems) = boot::plan(&args.path)?;
+    let runtime = boot::runtime(&boot::data_directory(&plan.manifest))?;
+    let registry = boot::registry(&runtime, &Arc::new(Host::default()));
+    for component in &plan.resources.components {
+        problems.extend(check_driver(component, &registry));
+    }
+    for app in &plan.manifest.apps {
+        problems.extend(check_app(&runtime, app).await);
+    }
+    if problems.iter().any(|problem| !problem.is_warning) {
+        return Err(Failure(problems));
+    }
+    report::tell(common, &problems);
+    let counts = Counts::of(&plan);
+    match common.output {
+        Format::Json => report::print_json(&serde_json::json!({
+            "ok": true,
+            "apps": counts.apps,
+            "components": counts.components,
+            "subscriptions": counts.subscriptions,
+        })),
+        Format::Text => report::print(format!("ok: {}\n", counts.text())),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A block and a driver that this build has. Opening it would need what it connects to.
+fn check_driver(component: &Component, registry: &Registry) -> Option<Problem> {
+    let (block, driver) = (component.block.as_str(), component.driver.as_str());
+    let known: Vec<&str> = match block {
+        "pubsub" => registry.pubsub.names().collect(),
+        "state" => registry.state.names().collect(),
+        // Read by `secretKeyRef` when the manifest was resolved.
+        "secretstores" => return None,
+        _ => {
+            return Some(located(
+                component,
+                &format!("no block `{block}` in this build; it has: pubsub, state"),
+            ));
+        }
+    };
+    if known.contains(&driver) {
+        return None;
+    }
+    let known: Vec<_> = known.iter().map(|name| format!("{block}.{name}")).collect();
+    let message = format!(
+        "no driver `{block}.{driver}` in this build; it has: {}",
+        known.join(", ")
+    );
+    Some(located(component, &message))
+}
+
+fn located(component: &Component, message: &str) -> Problem {
+    Problem::new(format!(
+        "{}: component `{}`: {message}",
+        component.source, component.name
+    ))
+}
+
+/// The component is there and compiles, offers something, and asks only for what is granted.
+async fn check_app(runtime: &Arc<Runtime>, app: &App) -> Vec<Problem> {
+    let inspection = match runtime.inspect(&app.guest).await {
+        Ok(inspection) => inspection,
+        Err(error) => {
+            let problem = Problem::from(error);
+            let message = format!("{}: app `{}`: {}", app.source, app.id, problem.message);
+            return vec![Problem { message, ..problem }];
+        }
+    };
+    let refusals = inspection.imports.iter();
+    let mut problems: Vec<_> = refusals
+        .filter_map(|import| import.refusal(app.id.as_str(), &app.grants))
+        .map(Problem::from)
+        .collect();
+    if inspection.app == wythe_blocks::Exports::default() {
+        problems.push(Problem::new(format!(
+            "{}: app `{}` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler and \
+             wythe:blocks/subscriber",
+            app.source, app.id
+        )));
+    }
+    if app.ingress.is_some() && !inspection.app.http {
+        problems.push(Problem::warning(format!(
+            "{}: app `{}` has `ingress`, but its component answers no HTTP",
+            app.source, app.id
+        )));
+    }
+    problems
+}
+
+struct Counts {
+    apps: usize,
+    components: usize,
+    subscriptions: usize,
+}
+
+impl Counts {
+    fn of(plan: &Plan) -> Self {
+        Counts {
+            apps: plan.manifest.apps.len(),
+            components: plan.resources.components.len(),
+            subscriptions: plan.resources.subscriptions.len(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let some = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        format!(
+            "{}, {}, {}",
+            some(self.apps, "app"),
+            some(self.components, "component"),
+            some(self.subscriptions, "subscription")
+        )
+    }
+}

@@ -1,0 +1,60 @@
+//! The command `wythe` as a library, so that tests and benchmarks start a host the way people do.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     wythe::main()
+//! }
+//! ```
+
+mod args;
+pub mod boot;
+mod build;
+mod commands;
+pub mod control;
+mod door;
+mod embedded;
+mod log;
+mod metrics;
+mod owner;
+mod project;
+pub mod report;
+pub mod serve;
+mod signals;
+mod watch;
+
+use args::{Args, Command};
+use clap::Parser;
+use report::Outcome;
+use std::process::ExitCode;
+
+/// Reads the arguments of the process and does what they say.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    log::start(&args.common);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(&args)),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("the runtime cannot start")
+            .into()),
+    };
+    outcome.unwrap_or_else(|failure| report::fail(&args.common, &failure))
+}
+
+async fn dispatch(args: &Args) -> Outcome {
+    let common = &args.common;
+    match &args.command {
+        Command::Build(build) => commands::build::build(common, build).await,
+        Command::Completions(completions) => commands::completions::completions(completions),
+        Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
+        Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
+        Command::New(new) => commands::new::new(common, new),
+        Command::Publish(publish) => commands::publish::publish(common, publish).await,
+        Command::Run(run) => commands::run::run(common, run).await,
+        Command::State(state) => commands::state::state(common, state).await,
+        Command::Validate(validate) => commands::validate::validate(common, validate).await,
+        Command::Wit(wit) => commands::wit::wit(common, wit),
+    }
+}

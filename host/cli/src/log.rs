@@ -1,0 +1,167 @@
+//! What the host and its guests say on standard error: a line each, with the app's name in its colour.
+
+use crate::{
+    args::{Common, LogFormat},
+    report::{is_coloured, paint},
+};
+use std::{
+    fmt::{self, Write},
+    io,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+/// Digits of a trace id that are shown: enough to find one in a session.
+const TRACE_DIGITS: usize = 8;
+/// Two rounds of the terminal's own colours, without red (errors), black and white.
+const COLOURS: [&str; 10] = ["36", "35", "34", "32", "33", "96", "95", "94", "92", "93"];
+
+/// Starts logging for the whole process.
+pub fn start(common: &Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "warn",
+        (false, 0) => "info",
+        (false, 1) => "info,wythe=debug,wythe_blocks=debug,wythe_runtime=debug,wythe_drivers=debug",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("WYTHE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter(filter);
+    match common.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.event_format(Lines::new()).init(),
+    }
+}
+
+/// One line an event.
+struct Lines {
+    coloured: bool,
+    /// Of the longest app id so far, so that messages stand below each other.
+    width: AtomicUsize,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Lines {
+            coloured: is_coloured(&io::stderr()),
+            width: AtomicUsize::new(8),
+        }
+    }
+
+    fn guest(&self, writer: &mut Writer<'_>, level: Level, record: &Record) -> fmt::Result {
+        let app = &record.app;
+        let width = self.width.fetch_max(app.len(), Relaxed).max(app.len());
+        let name = paint(self.coloured, colour_of(app), &format!("{app:width$}"));
+        write!(writer, "{name} | {}{}", self.level(level), record.message)?;
+        writer.write_str(&record.extra)?;
+        match record.trace.as_str() {
+            "" => Ok(()),
+            trace => {
+                let trace = paint(self.coloured, "2", &format!("trace={trace}"));
+                write!(writer, "  {trace}")
+            }
+        }
+    }
+
+    fn host(&self, writer: &mut Writer<'_>, level: Level, record: &Record) -> fmt::Result {
+        write!(
+            writer,
+            "{}{}{}",
+            self.level(level),
+            record.message,
+            record.extra
+        )?;
+        for (name, value) in [("app", &record.app), ("trace", &record.trace)] {
+            if !value.is_empty() {
+                write!(writer, " {name}={value}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn level(&self, level: Level) -> String {
+        let colour = match level {
+            Level::ERROR => "31",
+            Level::WARN => "33",
+            _ => "2",
+        };
+        let level = level.as_str();
+        paint(self.coloured, colour, &format!("{level:5} "))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut record = Record::default();
+        event.record(&mut record);
+        let level = *event.metadata().level();
+        if event.metadata().target() == "wythe::guest" {
+            self.guest(&mut writer, level, &record)?;
+        } else {
+            self.host(&mut writer, level, &record)?;
+        }
+        writeln!(writer)
+    }
+}
+
+/// An app has the same colour in every session.
+fn colour_of(app: &str) -> &'static str {
+    let sum = app.bytes().fold(7usize, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    COLOURS[sum % COLOURS.len()]
+}
+
+/// The fields of an event.
+#[derive(Default)]
+struct Record {
+    app: String,
+    trace: String,
+    message: String,
+    extra: String,
+}
+
+impl Record {
+    fn set(&mut self, name: &str, value: String) {
+        match name {
+            "app" => self.app = value,
+            "message" => self.message = value,
+            // Of a W3C trace parent, `00-<trace>-<span>-01`, the beginning of the trace.
+            "trace" => {
+                let id = value.split('-').nth(1).unwrap_or(&value);
+                self.trace = id.chars().take(TRACE_DIGITS).collect();
+            }
+            _ => {
+                let _ = write!(self.extra, " {name}={value}");
+            }
+        }
+    }
+}
+
+impl Visit for Record {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set(field.name(), format!("{value:?}"));
+    }
+}

@@ -1,0 +1,118 @@
+//! A project as the commands see it: asked through the host that runs it, or opened for the moment.
+
+use crate::{
+    args::{Common, Project},
+    boot::{self, Plan},
+    control::{self, Answer, Binary, Command},
+    report::{self, Failure, Outcome, Problem},
+};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// A project that was found good.
+pub struct Opened {
+    plan: Plan,
+    data: PathBuf,
+}
+
+/// Which part of a project a command needs where no host runs it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Components,
+    Apps,
+}
+
+impl Opened {
+    pub fn new(common: &Common, project: &Project) -> Outcome<Self> {
+        let (plan, warnings) = boot::plan(&project.project)?;
+        report::tell(common, &warnings);
+        let default = || boot::data_directory(&plan.manifest);
+        let data = project.data_dir.clone().unwrap_or_else(default);
+        Ok(Opened { plan, data })
+    }
+
+    /// The app that is meant where none is named: the only one.
+    pub fn app(&self, named: Option<&str>) -> Outcome<String> {
+        if let Some(named) = named {
+            return Ok(named.to_owned());
+        }
+        let apps: Vec<&str> = self
+            .plan
+            .manifest
+            .apps
+            .iter()
+            .map(|app| app.id.as_str())
+            .collect();
+        match apps.as_slice() {
+            [only] => Ok((*only).to_owned()),
+            _ => Err(Problem::new(format!(
+                "state belongs to an app; say whose by `--app`, one of: {}",
+                apps.join(", ")
+            ))
+            .into()),
+        }
+    }
+
+    /// Does a command through the host that runs, or, where none does, in this process.
+    pub async fn ask(mut self, needs: Needs, command: Command) -> Outcome<Answer> {
+        if let Some(answer) = control::ask(&self.data, &command).await? {
+            return Ok(answer);
+        }
+        if needs == Needs::Components {
+            self.plan.manifest.apps.clear();
+        }
+        let tenant = self.plan.manifest.tenant.clone();
+        let booted = boot::prepare(&self.plan, &self.data).await?;
+        let answer = control::execute(&booted.host, &tenant, command).await;
+        booted.host.close(CLOSE).await;
+        Ok(answer?)
+    }
+}
+
+/// Refuses to start a second host with the same data.
+pub async fn refuse_second(data: &Path) -> Outcome<()> {
+    match control::ask(data, &Command::Ping).await? {
+        Some(Answer::Pong { pid, .. }) => Err(Problem {
+            kind: "conflict".into(),
+            ..Problem::new(format!(
+                "this project runs already (pid {pid}); stop that, or give this one data of its own by `--data-dir`"
+            ))
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// A value that was written as an argument; `-` means standard input.
+pub fn argument(text: &str) -> anyhow::Result<Vec<u8>> {
+    if text != "-" {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Bytes in the JSON of an answer: a text where they are one, else `{"base64": ..}`.
+pub fn shown(bytes: &[u8]) -> serde_json::Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => serde_json::json!({ "base64": Binary(bytes.to_vec()) }),
+    }
+}
+
+/// An answer to another question: only a host of another version gives one.
+pub fn misfit() -> Failure {
+    Problem::new("the host that runs gave another answer than expected; is it of another version?")
+        .into()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,88 @@
+//! `kill -9` of a whole host under load: what a client heard acknowledged is there afterwards.
+
+use anyhow::{Context, Result, ensure};
+use host_tests::{Project, client, request};
+use http::Method;
+use libtest_mimic::Trial;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// The drivers have their own 40 kills in the conformance suite; these go through HTTP, a guest and its state.
+const CYCLES: usize = 5;
+
+const APPS: &str = "\
+  - appID: hello
+    guest: hello.wasm
+    ingress: /
+    grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits] }
+";
+
+pub fn trials() -> Vec<Trial> {
+    vec![crate::case("crash::acknowledged_visits_survive_kill_9", visits)]
+}
+
+/// The command in a process of its own, and where it listens.
+pub struct Process {
+    pub child: Child,
+    pub url: String,
+    pub ready: serde_json::Value,
+}
+
+pub fn command() -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
+    command.env("WYTHE_AS_COMMAND", "1").env("NO_COLOR", "1");
+    command
+}
+
+pub fn run(project: &Project, more: &[&str]) -> Result<Process> {
+    let mut child = command()
+        .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
+        .args(more)
+        .arg(project.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+    let ready: serde_json::Value = serde_json::from_str(&line).with_context(|| format!("no ready line but `{line}`"))?;
+    let url = ready["url"].as_str().with_context(|| format!("no url in {ready}"))?.trim_end_matches('/').to_owned();
+    Ok(Process { child, url, ready })
+}
+
+async fn visits() -> Result<()> {
+    let project = Project::new(APPS);
+    let mut acknowledged = 0;
+    for cycle in 0..CYCLES {
+        let mut process = run(&project, &[])?;
+        let url = process.url.clone();
+        let visitors: Vec<_> = (0..4).map(|_| tokio::spawn(visit(url.clone(), acknowledged))).collect();
+        tokio::time::sleep(Duration::from_millis(150 + 70 * cycle as u64)).await;
+        process.child.kill()?;
+        process.child.wait()?;
+        let mut highest = acknowledged;
+        for visitor in visitors {
+            highest = highest.max(visitor.await??);
+        }
+        ensure!(highest > acknowledged, "cycle {cycle} acknowledged nothing");
+        acknowledged = highest;
+    }
+    Ok(())
+}
+
+/// Visits until the host is gone; the highest count it heard. A count at or below `floor` was acknowledged before a
+/// kill, so hearing it again means that a write was lost.
+async fn visit(url: String, floor: u64) -> Result<u64> {
+    let client = client();
+    let mut highest = floor;
+    while let Ok(answer) = request(&client, Method::GET, &url, &[], "").await {
+        let text = answer.text();
+        let count = text.trim().rsplit(' ').next().and_then(|number| number.parse().ok());
+        let count: u64 = count.with_context(|| format!("no count in `{text}`"))?;
+        ensure!(count > floor, "visit {count} came again after {floor} was acknowledged");
+        highest = highest.max(count);
+    }
+    Ok(highest)
+}

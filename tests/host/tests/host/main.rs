@@ -1,0 +1,54 @@
+//! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
+
+mod bad_input;
+mod cache;
+mod command;
+mod crash;
+mod events;
+mod hostile;
+mod ingress;
+mod invocation;
+mod plugin_conformance;
+mod plugins;
+mod samples;
+mod swap;
+
+use libtest_mimic::{Arguments, Trial};
+use std::{future::Future, process::ExitCode};
+
+fn main() -> ExitCode {
+    if std::env::var_os("WYTHE_AS_COMMAND").is_some() {
+        return wythe::main();
+    }
+    // One cache for all tests and runs, so that each guest is compiled once.
+    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
+    let groups = [
+        bad_input::trials(),
+        cache::trials(),
+        command::trials(),
+        crash::trials(),
+        events::trials(),
+        hostile::trials(),
+        ingress::trials(),
+        invocation::trials(),
+        plugin_conformance::trials(),
+        plugins::trials(),
+        samples::trials(),
+        swap::trials(),
+    ];
+    let trials = groups.into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// One test, on a runtime of its own.
+pub fn case<F>(name: &str, run: fn() -> F) -> Trial
+where
+    F: Future<Output = anyhow::Result<()>> + 'static,
+{
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        runtime.block_on(run()).map_err(|error| format!("{error:#}").into())
+    })
+}

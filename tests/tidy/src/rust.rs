@@ -1,0 +1,192 @@
+//! Just enough of Rust's grammar to tell code from comments and texts, and where a function ends.
+
+/// The same text, line for line, with comments and the insides of texts and characters blanked.
+pub fn blanked(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut code = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = match bytes[at] {
+            b'/' if bytes.get(at + 1) == Some(&b'/') => end_of_line(bytes, at),
+            b'/' if bytes.get(at + 1) == Some(&b'*') => end_of_comment(bytes, at),
+            b'"' => end_of_text(bytes, at + 1),
+            b'r' if !is_part(bytes, at.wrapping_sub(1)) || is_prefixed(bytes, at) => {
+                end_of_raw(bytes, at).unwrap_or(at)
+            }
+            b'\'' => end_of_character(bytes, at).unwrap_or(at),
+            _ => at,
+        };
+        if end == at {
+            // A byte of a longer character is never code.
+            code.push(if bytes[at].is_ascii() {
+                char::from(bytes[at])
+            } else {
+                ' '
+            });
+            at += 1;
+            continue;
+        }
+        let blank = |byte: &u8| if *byte == b'\n' { '\n' } else { ' ' };
+        code.extend(bytes[at..end].iter().map(blank));
+        at = end;
+    }
+    code
+}
+
+/// A function by name, with the number of its first line and how many lines it has, blank ones aside.
+pub struct Function {
+    pub name: String,
+    pub line: usize,
+    pub lines: usize,
+}
+
+/// Every function that has a body.
+pub fn functions(text: &str) -> Vec<Function> {
+    let code = blanked(text);
+    let starts = code.match_indices("fn ");
+    let starts = starts.filter(|(at, _)| !is_part(code.as_bytes(), at.wrapping_sub(1)));
+    starts
+        .filter_map(|(at, _)| function(text, &code, at))
+        .collect()
+}
+
+fn function(text: &str, code: &str, at: usize) -> Option<Function> {
+    let name: String = code[at + 3..]
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    let open = at + body(&code[at..])?;
+    let mut depth = 0_usize;
+    let close = code[open..].char_indices().find_map(|(index, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(open + index)
+    })?;
+    // Blanking keeps every line in its place, though not every byte.
+    let line = code[..at].matches('\n').count();
+    let last = code[..close].matches('\n').count();
+    let lines = text.lines().skip(line).take(last - line + 1);
+    let lines = lines.filter(|line| !line.trim().is_empty()).count();
+    (!name.is_empty()).then_some(Function {
+        name,
+        line: line + 1,
+        lines,
+    })
+}
+
+/// Where the body opens; none for a declaration.
+fn body(code: &str) -> Option<usize> {
+    let mut depth = 0_i32;
+    let (at, c) = code.char_indices().find(|(_, c)| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && (*c == '{' || *c == ';')
+    })?;
+    (c == '{').then_some(at)
+}
+
+fn end_of_line(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    at + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())
+}
+
+fn end_of_comment(bytes: &[u8], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    while at < bytes.len() {
+        match &bytes[at..(at + 2).min(bytes.len())] {
+            b"/*" => (depth, at) = (depth + 1, at + 2),
+            b"*/" if depth == 1 => return at + 2,
+            b"*/" => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// `at` is behind the opening quote.
+fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// `at` is the `r` of `r"..."` or `r#"..."#`; none where it begins something else.
+fn end_of_raw(bytes: &[u8], at: usize) -> Option<usize> {
+    let hashes = bytes[at + 1..].iter().take_while(|b| **b == b'#').count();
+    let open = at + 1 + hashes;
+    if bytes.get(open) != Some(&b'"') {
+        return None;
+    }
+    let mut close = vec![b'"'];
+    close.resize(hashes + 1, b'#');
+    let inside = &bytes[open + 1..];
+    let end = inside
+        .windows(close.len())
+        .position(|window| window == close);
+    Some(end.map_or(bytes.len(), |end| open + 1 + end + close.len()))
+}
+
+/// None for a lifetime.
+fn end_of_character(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at + 1..];
+    if rest.first() == Some(&b'\\') {
+        let end = rest[2..].iter().position(|b| *b == b'\'')?;
+        return Some(at + 1 + 2 + end + 1);
+    }
+    let length = std::str::from_utf8(&rest[..rest.len().min(4)])
+        .map_or_else(|error| error.valid_up_to(), str::len);
+    let first = std::str::from_utf8(&rest[..length]).ok()?.chars().next()?;
+    let end = first.len_utf8();
+    (rest.get(end) == Some(&b'\'')).then_some(at + 1 + end + 1)
+}
+
+/// `br"..."` and `cr"..."`.
+fn is_prefixed(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at.wrapping_sub(1)), Some(b'b' | b'c'))
+        && !is_part(bytes, at.wrapping_sub(2))
+}
+
+fn is_part(bytes: &[u8], at: usize) -> bool {
+    bytes
+        .get(at)
+        .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_is_left() {
+        let text =
+            "a // b\n\"c \\\" d\" e /* f /* g */ h */ 'i' '\\'' 'j: r#\"k \" l\"# m br\"n\" r#o";
+        let words: Vec<_> = blanked(text)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(words, ["a", "e", "'j:", "m", "b", "r#o"]);
+        assert_eq!(blanked(text).lines().count(), text.lines().count());
+    }
+
+    #[test]
+    fn functions_are_measured_without_blank_lines() {
+        let text = "fn one() { 1 }\ntrait T {\n    fn declared();\n}\nfn two(a: [u8; 2]) {\n\n    \"}\"\n}\n";
+        let found = functions(text);
+        let found: Vec<_> = found
+            .iter()
+            .map(|f| (f.name.as_str(), f.line, f.lines))
+            .collect();
+        assert_eq!(found, [("one", 1, 1), ("two", 5, 3)]);
+    }
+}

@@ -1,0 +1,128 @@
+//! What documents say of the repository is there.
+
+use crate::REPOSITORY;
+use tidy::{File, none};
+
+/// Where a path in a document begins, when it means a file of the repository.
+const ROOTS: [&str; 7] = [
+    ".cargo/",
+    ".ci/",
+    "guest-sdk/",
+    "host/",
+    "sample-guests/",
+    "tests/",
+    "wit/",
+];
+
+fn documents() -> impl Iterator<Item = &'static File> {
+    REPOSITORY.ending(".md")
+}
+
+/// The texts between `open` and the next `close`, each with the number of its line.
+fn between<'a>(file: &'a File, open: &'a str, close: char) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    for (line, number) in file.text.lines().zip(1..) {
+        let mut rest = line;
+        while let Some((_, after)) = rest.split_once(open) {
+            let Some((inside, next)) = after.split_once(close) else {
+                break;
+            };
+            found.push((number, inside));
+            rest = next;
+        }
+    }
+    found
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for file in documents() {
+        let directory = file.path.rsplit_once('/').map_or("", |(before, _)| before);
+        for (number, link) in between(file, "](", ')') {
+            let path = link.split('#').next().unwrap_or_default();
+            let outside = link.contains("://") || link.starts_with("mailto:") || path.is_empty();
+            if !outside
+                && !REPOSITORY.has(
+                    &format!("{directory}/{path}")
+                        .trim_start_matches('/')
+                        .to_owned(),
+                )
+            {
+                broken.push(format!("{}:{number}: {link}", file.path));
+            }
+        }
+    }
+    none("a link of a document leads to a file", broken);
+}
+
+/// A path with a placeholder in it, such as `host/drivers/src/<technology>/`, is not looked up.
+#[test]
+fn paths_in_documents_exist() {
+    let mut missing = Vec::new();
+    for file in documents() {
+        for (number, path) in between(file, "`", '`') {
+            let is_path = ROOTS.iter().any(|root| path.starts_with(root));
+            let is_plain = !path.contains(['<', '*', '{', ' ', '$', ',']);
+            // Built, not kept.
+            let is_built = path.contains("/target/");
+            if is_path && is_plain && !is_built && !REPOSITORY.has(path) {
+                missing.push(format!("{}:{number}: {path}", file.path));
+            }
+        }
+    }
+    none("a path that a document names is there", missing);
+}
+
+fn text(path: &str) -> &'static str {
+    let file = REPOSITORY.files.iter().find(|file| file.path == path);
+    file.map_or("", |file| file.text.as_str())
+}
+
+#[test]
+fn the_changelog_knows_this_version() {
+    let mut lines = text("Cargo.toml").lines();
+    let version = lines.find_map(|line| line.strip_prefix("version = "));
+    let heading = format!("## {}", version.unwrap_or_default().trim_matches('"'));
+    assert!(
+        text("CHANGELOG.md").contains(&heading),
+        "CHANGELOG.md has no `{heading}`"
+    );
+}
+
+#[test]
+fn the_commands_of_the_readme_are_those_that_are_checked() {
+    let shown = [
+        "cargo run --release -- run sample-guests/shop",
+        "cargo test",
+    ];
+    let has = |path, command: &str| {
+        text(path)
+            .lines()
+            .any(|line| line.trim().starts_with(command))
+    };
+    let missing = shown
+        .iter()
+        .filter(|command| !has("README.md", command) || !has(".ci/run", command));
+    none(
+        "README.md shows it and .ci/run runs it",
+        missing.map(|command| (*command).to_owned()).collect(),
+    );
+}
+
+#[test]
+fn the_first_component_of_the_readme_is_the_one_that_is_written() {
+    let template = "host/cli/src/templates/hello";
+    let code = text(&format!("{template}/src/lib.rs")).trim();
+    let manifest = text(&format!("{template}/wythe.yaml"));
+    let manifest = manifest
+        .replace("{{name}}", "hello")
+        .replace("{{crate}}", "hello");
+    for (kind, block) in [("rust", code), ("yaml", manifest.trim())] {
+        let fenced = format!("```{kind}\n{block}\n```");
+        assert!(
+            text("README.md").contains(&fenced),
+            "README.md has another text than {template}:\n{block}"
+        );
+    }
+}

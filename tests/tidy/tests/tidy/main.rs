@@ -1,0 +1,12 @@
+//! The rules of the house that a machine can check, each a test that names every offender.
+
+mod arrows;
+mod contract;
+mod documents;
+mod shape;
+mod words;
+
+use std::sync::LazyLock;
+use tidy::Repository;
+
+static REPOSITORY: LazyLock<Repository> = LazyLock::new(Repository::read);

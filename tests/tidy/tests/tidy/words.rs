@@ -1,0 +1,162 @@
+//! Words that stand only where they belong.
+
+use crate::REPOSITORY;
+use tidy::{File, none};
+
+/// Who names the engine beside the runtime, and why.
+const ENGINE: [(&str, &str); 2] = [
+    (
+        "host/cli/src/args.rs",
+        "`wythe --version` tells the engine's version",
+    ),
+    (
+        "host/cli/src/embedded.rs",
+        "that version is read from Cargo.lock",
+    ),
+];
+
+/// Where a task may be started without the host's list of tasks, and why.
+const SPAWNS: [(&str, &str); 3] = [
+    ("host/blocks/src/tasks.rs", "it is the list"),
+    (
+        "host/cli/src/signals.rs",
+        "it waits for signals before there is a host, and until the process ends",
+    ),
+    (
+        "host/drivers/src/memory/state.rs",
+        "the sweeper belongs to the driver, which ends it when it is dropped",
+    ),
+];
+
+#[test]
+fn nothing_is_left_to_do_and_no_lint_is_silenced() {
+    let words = ["todo!", "unimplemented!", "dbg!", "#[allow(", "#![allow("];
+    let places = REPOSITORY.rust().flat_map(|file| file.places_of(&words));
+    none(
+        "finish it; a lint is silenced by `#[expect(lint, reason = \"..\")]`",
+        places.collect(),
+    );
+}
+
+#[test]
+fn a_failure_that_can_happen_is_not_unwrapped() {
+    let places = REPOSITORY
+        .product()
+        .flat_map(|file| file.places_of(&[".unwrap()"]));
+    none(
+        "return the error, or write `expect` with the proof that there is none",
+        places.collect(),
+    );
+}
+
+#[test]
+fn a_technology_is_named_only_where_it_lives() {
+    let mut offenders = Vec::new();
+    for technology in REPOSITORY.technologies() {
+        let home = format!("host/drivers/src/{technology}/");
+        for file in REPOSITORY.product().filter(|file| !file.is_in(&home)) {
+            let lines = file.lines_with(&technology);
+            let lines = lines.filter(|(_, line)| !is_default(file, line, &technology));
+            offenders
+                .extend(lines.map(|(number, _)| format!("{}:{number}: {technology}", file.path)));
+        }
+    }
+    none(
+        "a technology is named in its folder, in host/drivers/src/lib.rs, in Cargo.toml, documents, YAML, tests, and as \
+         the default component in host/cli/src/boot.rs",
+        offenders,
+    );
+}
+
+/// The list of drivers, and the components that exist where a project declares none.
+fn is_default(file: &File, line: &str, technology: &str) -> bool {
+    let is_type = ["state", "pubsub"]
+        .iter()
+        .any(|block| line.contains(&format!("type: {block}.{technology}")));
+    file.path == "host/drivers/src/lib.rs" || file.path == "host/cli/src/boot.rs" && is_type
+}
+
+#[test]
+fn wasmtime_is_named_only_in_the_runtime() {
+    let homes = ["host/runtime/", "tests/bench/", "tests/tidy/"];
+    let files = REPOSITORY
+        .rust()
+        .filter(|file| !homes.iter().any(|home| file.is_in(home)))
+        .filter(|file| !is_listed(&ENGINE, file));
+    let places = files.flat_map(|file| {
+        let lines = file.lines_with("wasmtime");
+        lines.map(|(number, _)| format!("{}:{number}", file.path))
+    });
+    none(
+        "only host/runtime knows which engine runs a guest",
+        places.collect(),
+    );
+}
+
+fn is_listed(list: &[(&str, &str)], file: &File) -> bool {
+    list.iter().any(|(path, _)| *path == file.path)
+}
+
+#[test]
+fn features_of_cargo_are_asked_for_in_one_file() {
+    let files = REPOSITORY
+        .product()
+        .filter(|file| file.path != "host/drivers/src/lib.rs");
+    let places = files.flat_map(|file| {
+        file.places_of(&[
+            "cfg(feature",
+            "cfg(any(feature",
+            "cfg(all(feature",
+            "cfg(not(feature",
+        ])
+    });
+    none(
+        "`cfg(feature)` stands only in host/drivers/src/lib.rs",
+        places.collect(),
+    );
+}
+
+#[test]
+fn every_task_is_on_the_hosts_list() {
+    let files = REPOSITORY
+        .product()
+        .filter(|file| !is_listed(&SPAWNS, file));
+    let places =
+        files.flat_map(|file| file.places_of(&["tokio::spawn(", "task::spawn(", "LocalSet"]));
+    none(
+        "start it by `Tasks::spawn`, so that shutdown knows of it; or add it to `SPAWNS` in this test with the reason",
+        places.collect(),
+    );
+}
+
+#[test]
+fn the_lists_of_this_test_name_files_that_are_there() {
+    let lists = ENGINE.iter().chain(&SPAWNS);
+    let gone = lists.filter(|(path, _)| !REPOSITORY.has(path));
+    none(
+        "delete the line",
+        gone.map(|(path, _)| (*path).to_owned()).collect(),
+    );
+}
+
+#[test]
+fn only_the_command_reads_arguments_and_environment() {
+    let words = ["env::var", "env::args", "env::current_dir", "env::home_dir"];
+    let files = REPOSITORY.product().filter(|file| !file.is_in("host/cli/"));
+    none(
+        "take it as an argument: only host/cli reads the environment and the arguments",
+        files.flat_map(|file| file.places_of(&words)).collect(),
+    );
+}
+
+#[test]
+fn only_the_command_writes_to_the_terminal() {
+    let words = ["println!(", "print!("];
+    let files = REPOSITORY
+        .product()
+        .filter(|file| file.is_in("host/") && !file.is_in("host/cli/"));
+    none(
+        "use `tracing`: only host/cli prints",
+        files.flat_map(|file| file.places_of(&words)).collect(),
+    );
+}
