@@ -78,7 +78,12 @@ fn add_defaults(resources: &mut Resources) -> Vec<String> {
 
 /// Where the embedded drivers keep their files, unless `--data-dir` says otherwise.
 pub fn data_directory(manifest: &Manifest) -> PathBuf {
-    manifest.directory.join(".wythe")
+    let directory = &manifest.directory;
+    // What the user did not write is not shown: `.wythe` rather than `./.wythe`.
+    directory
+        .strip_prefix(".")
+        .unwrap_or(directory)
+        .join(".wythe")
 }
 
 /// Where compiled components are kept: `WYTHE_CACHE_DIR`, else the user's cache directory, else with the data.

@@ -36,11 +36,9 @@ impl Opened {
         Ok(Opened { plan, data })
     }
 
-    /// The app that is meant where none is named: the only one.
-    pub fn app(&self, named: Option<&str>) -> Outcome<String> {
-        if let Some(named) = named {
-            return Ok(named.to_owned());
-        }
+    /// The app that is meant where none is named: the only one. One that is not in the manifest may have been, and
+    /// its state is still there.
+    pub fn app(&self, common: &Common, named: Option<&str>) -> Outcome<String> {
         let apps: Vec<&str> = self
             .plan
             .manifest
@@ -48,11 +46,18 @@ impl Opened {
             .iter()
             .map(|app| app.id.as_str())
             .collect();
-        match apps.as_slice() {
-            [only] => Ok((*only).to_owned()),
-            _ => Err(Problem::new(format!(
-                "state belongs to an app; say whose by `--app`, one of: {}",
-                apps.join(", ")
+        let all = apps.join(", ");
+        match (named, apps.as_slice()) {
+            (Some(named), _) => {
+                if !apps.contains(&named) {
+                    let message = format!("the manifest has no app `{named}`; it has: {all}");
+                    report::tell(common, &[Problem::warning(message)]);
+                }
+                Ok(named.to_owned())
+            }
+            (None, [only]) => Ok((*only).to_owned()),
+            (None, _) => Err(Problem::new(format!(
+                "state belongs to an app; say whose by `--app`, one of: {all}"
             ))
             .into()),
         }

@@ -3,10 +3,11 @@
 use crate::{
     cpu::Cpu,
     egress::Hooks,
+    export::http::Fault,
     limits::{self, Limiter},
     log::{Log, Output},
 };
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
@@ -38,6 +39,8 @@ pub struct Ctx {
     /// Set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
+    /// Of the requests under way, to be told if the instance ends.
+    pub faults: Vec<Weak<Fault>>,
     limiter: Limiter,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -78,6 +81,7 @@ impl Ctx {
             wasi: wasi(&identity),
             http,
             hooks,
+            faults: Vec::new(),
             caller,
             cpu,
             identity: identity.clone(),

@@ -1,9 +1,9 @@
 //! The one place where wasmtime's errors become the host's.
 
-use crate::cpu::CpuExhausted;
+use crate::{cpu::CpuExhausted, export::http::Call};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
-use wythe_blocks::{Caller, Error};
+use wythe_blocks::Error;
 
 /// What became of a call into a guest that gave no answer. The backtrace is for the log alone.
 pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
@@ -11,7 +11,7 @@ pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
         Ok(error) => return error,
         Err(error) => error,
     };
-    if let Some(inner) = error.downcast_ref::<InstantiationError<Caller>>() {
+    if let Some(inner) = error.downcast_ref::<InstantiationError<Call>>() {
         return describe(app, &inner.error, inner.error.to_string());
     }
     let cause = format!("{error:#}");

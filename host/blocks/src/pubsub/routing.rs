@@ -2,8 +2,8 @@
 
 use crate::{Error, Result, pubsub::Event};
 use cel::{Context, Program, Value};
-use serde_json::{Map, Value as Json, json};
-use std::sync::Arc;
+use serde_json::Value as Json;
+use std::{collections::HashMap, sync::Arc};
 use wythe_manifest::Rule;
 
 /// A subscription's rules, compiled once.
@@ -29,10 +29,7 @@ impl Routes {
             return self.default.clone();
         }
         let mut context = Context::default();
-        let attributes = attributes(event, source, topic);
-        if context.add_variable("event", attributes).is_err() {
-            return self.default.clone();
-        }
+        context.add_variable_from_value("event", attributes(event, source, topic));
         let matched = self
             .rules
             .iter()
@@ -59,19 +56,45 @@ fn compile(rule: &Rule) -> Result<(Arc<Program>, String)> {
     Ok((Arc::new(program), rule.route.clone()))
 }
 
-fn attributes(event: &Event, source: &str, topic: &str) -> Json {
-    let mut map = Map::new();
+fn attributes(event: &Event, source: &str, topic: &str) -> Value {
+    let mut map = HashMap::new();
     for (name, value) in &event.extensions {
-        map.insert(name.clone(), json!(value));
+        map.insert(name.clone(), text(value));
     }
-    map.insert("id".into(), json!(event.id));
-    map.insert("type".into(), json!(event.kind));
-    map.insert("source".into(), json!(source));
-    map.insert("topic".into(), json!(topic));
-    map.insert("subject".into(), json!(event.subject));
-    map.insert("datacontenttype".into(), json!(event.content_type));
-    let data = serde_json::from_slice(&event.data)
-        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(&event.data).into_owned()));
-    map.insert("data".into(), data);
-    Json::Object(map)
+    let absent = |value: &Option<String>| value.as_deref().map_or(Value::Null, text);
+    map.insert("id".to_owned(), absent(&event.id));
+    map.insert("type".to_owned(), text(&event.kind));
+    map.insert("source".to_owned(), text(source));
+    map.insert("topic".to_owned(), text(topic));
+    map.insert("subject".to_owned(), absent(&event.subject));
+    map.insert("datacontenttype".to_owned(), text(&event.content_type));
+    let data = match serde_json::from_slice(&event.data) {
+        Ok(json) => value(json),
+        Err(_) => text(&String::from_utf8_lossy(&event.data)),
+    };
+    map.insert("data".to_owned(), data);
+    Value::Map(map.into())
+}
+
+fn text(text: &str) -> Value {
+    Value::String(Arc::new(text.to_owned()))
+}
+
+/// JSON has one kind of number and CEL three: whole numbers become `int`, so that they meet literals such as `2`.
+fn value(json: Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(bool) => Value::Bool(bool),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => Value::Int(int),
+            (None, Some(uint)) => Value::UInt(uint),
+            (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(Arc::new(text)),
+        Json::Array(items) => Value::List(Arc::new(items.into_iter().map(value).collect())),
+        Json::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, field)| (name, value(field)));
+            Value::Map(fields.collect::<HashMap<String, Value>>().into())
+        }
+    }
 }

@@ -22,11 +22,10 @@ pub async fn inspect(common: &Common, args: &Inspect) -> Outcome {
     let inspection = runtime.inspect(&args.file).await?;
     let shown = args.file.display().to_string();
     let bytes = std::fs::read(&args.file).context(shown.clone())?;
-    let imports: Vec<Row> = inspection
-        .imports
-        .iter()
-        .map(|import| row(import, app.as_ref()))
-        .collect();
+    let imports = inspection.imports.iter();
+    let mut imports: Vec<Row> = imports.map(|import| row(import, app.as_ref())).collect();
+    // What somebody has to decide comes first.
+    imports.sort_by_key(|import| matches!(import.verdict, "free" | "granted"));
     let report = json!({
         "file": shown,
         "bytes": bytes.len(),

@@ -67,8 +67,10 @@ fn name(directory: &Path) -> Outcome<Name> {
 fn refuse_existing(directory: &Path) -> Outcome<()> {
     let shown = directory.display();
     match fs::read_dir(directory) {
-        Ok(entries) if entries.count() == 0 => Ok(()),
-        Ok(_) => Err(Problem::new(format!("the directory {shown} is not empty")).into()),
+        Ok(entries) => match entries.count() {
+            0 => Ok(()),
+            _ => Err(Problem::new(format!("the directory {shown} is not empty")).into()),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => {
             Err(Problem::new(format!("{shown} cannot be made into a project: {error}")).into())

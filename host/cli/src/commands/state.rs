@@ -11,7 +11,7 @@ use std::{process::ExitCode, time::Duration};
 
 pub async fn state(common: &Common, args: &State) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
-    let app = opened.app(args.app.as_deref())?;
+    let app = opened.app(common, args.app.as_deref())?;
     let (component, action) = action(&args.verb)?;
     let missing = format!("app `{app}` has no such entry in `{component}`");
     let command = Command::State {

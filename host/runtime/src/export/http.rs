@@ -11,11 +11,14 @@ use http_body_util::BodyExt;
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock, Weak},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Sleep,
+};
 use wasmtime::{Store, StoreContextMut, component::GuestTaskId};
 use wasmtime_wasi_http::{
     Error as WasiError, WasiBody, WasiHttpView,
@@ -55,11 +58,17 @@ impl Server {
         let identity = &self.0.state().identity;
         let app = identity.id.as_str();
         let deadline = caller.deadline();
-        let answer = self.0.handle(caller, request.map(body_to_guest));
-        let answer = tokio::time::timeout_at(deadline.into(), answer)
-            .await
-            .map_err(|_| error::expired(app))?
-            .map_err(|error| of_handler(app, error))?;
+        let fault = Arc::new(Fault::default());
+        let call = Call {
+            caller,
+            fault: fault.clone(),
+        };
+        let answer = self.0.handle(call, request.map(body_to_guest));
+        let answer = match tokio::time::timeout_at(deadline.into(), answer).await {
+            Err(_) => return Err(error::expired(app)),
+            Ok(Err(error)) => return Err(fault.explain(of_handler(app, error)).await),
+            Ok(Ok(answer)) => answer,
+        };
         Ok(answer.map(|body| {
             Held {
                 body,
@@ -75,6 +84,38 @@ fn of_handler(app: &str, error: wasmtime::Error) -> Error {
     match error.downcast_ref::<WasiError>() {
         Some(code) => Error::internal(format!("`{app}` gave no response: {code}")),
         None => error::of_call(app, error),
+    }
+}
+
+/// What goes with a request into the instance that takes it.
+pub struct Call {
+    caller: Caller,
+    fault: Arc<Fault>,
+}
+
+/// Why an instance ended, for the requests that it was to answer: the proxy engine tells them only that it did.
+#[derive(Default)]
+pub struct Fault {
+    cause: OnceLock<Error>,
+    told: Notify,
+}
+
+/// An instance that faulted is disposed of at once, so its cause is not long in coming; only a busy machine, or a guest
+/// that returned without an answer, makes it wait.
+const EXPLAIN: Duration = Duration::from_secs(2);
+
+impl Fault {
+    fn tell(&self, cause: Error) {
+        let _ = self.cause.set(cause);
+        self.told.notify_waiters();
+    }
+
+    async fn explain(&self, otherwise: Error) -> Error {
+        let told = self.told.notified();
+        if self.cause.get().is_none() && otherwise.kind() == Kind::Internal {
+            let _ = tokio::time::timeout(EXPLAIN, told).await;
+        }
+        self.cause.get().map_or(otherwise, Error::duplicate)
     }
 }
 
@@ -118,7 +159,7 @@ struct Worker(Reuse);
 
 impl WorkerState for Worker {
     type StoreData = Ctx;
-    type RequestData = Caller;
+    type RequestData = Call;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.0.max_requests as usize {
@@ -133,18 +174,26 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, Ctx>,
-        caller: Caller,
+        call: Call,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        let deadline = caller.deadline();
-        store.data_mut().begin(caller);
+        let deadline = call.caller.deadline();
+        let ctx = store.data_mut();
+        ctx.begin(call.caller);
+        ctx.faults.retain(|fault| fault.strong_count() > 0);
+        ctx.faults.push(Arc::downgrade(&call.fault));
         Box::pin(tokio::time::sleep_until(deadline.into()))
     }
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
-        if let Err(error) = result {
-            let app = &store.data().identity.id;
-            tracing::warn!(%app, "the instance ended: {error:#}");
+        let ctx = store.data();
+        let Err(error) = result else {
+            return;
+        };
+        let cause = error::of_call(ctx.identity.id.as_str(), error);
+        tracing::warn!(app = %ctx.identity.id, "the instance ended: {}", cause.chain());
+        for fault in ctx.faults.iter().filter_map(Weak::upgrade) {
+            fault.tell(cause.duplicate());
         }
     }
 }

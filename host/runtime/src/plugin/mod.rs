@@ -2,6 +2,7 @@
 
 mod plugged;
 mod pubsub;
+mod settings;
 mod state;
 
 use crate::engine::Runtime;

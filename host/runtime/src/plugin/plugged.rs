@@ -1,16 +1,15 @@
 //! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
+use super::settings::Settings;
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     ctx::{Ctx, Identity},
     engine::{Compiled, Runtime, internal},
     error, grants,
     guest::read_component,
-    log::Log,
 };
 use futures::future::BoxFuture;
 use std::{
-    path::PathBuf,
     pin::Pin,
     sync::{
         Arc,
@@ -25,14 +24,11 @@ use wasmtime::{
     component::{Instance, InstancePre},
 };
 use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace};
-use wythe_manifest::{ByteSize, Component, Grants, Limits, Name, Source};
+use wythe_manifest::Component;
 
 /// After the first fault; doubles with each that follows at once, up to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
-/// Of one call, unless the component says otherwise by `callTimeout`.
-const CALL: Duration = Duration::from_secs(5);
-
 /// Whether a call that was cut short may have changed something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -117,16 +113,6 @@ impl<T: Send + 'static> Drop for Finished<T> {
     }
 }
 
-/// What the host reads of the metadata; the rest is the plugin's.
-struct Settings {
-    path: PathBuf,
-    sha256: Option<String>,
-    instances: usize,
-    call: Duration,
-    limits: Limits,
-    grants: Grants,
-}
-
 impl<W: World> Plugged<W> {
     /// Loads the file, checks it, and starts the first instance, so that a plugin that cannot start is a problem
     /// of the boot.
@@ -138,44 +124,26 @@ impl<W: World> Plugged<W> {
     ) -> Result<Arc<Self>> {
         let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
-        let bytes = read_component(&settings.path).await?;
-        check_digest(&shown, &bytes, settings.sha256.as_deref())?;
-        let compiled = runtime.compile(&shown, bytes).await?;
-        let refused = grants::refused(
-            &site.component,
-            &runtime.engine,
-            &compiled.component,
-            &settings.grants,
-        );
-        if !refused.is_empty() {
-            let all: Vec<_> = refused.iter().map(Error::message).collect();
-            return Err(Error::denied(all.join("; ")));
-        }
+        let compiled = compile(&runtime, &settings, &site, &shown).await?;
         let misfit = |error| {
-            internal(
-                &format!("`{shown}` is no plugin of the world {}", W::INTERFACE),
-                error,
-            )
+            let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
+            internal(&message, error)
         };
-        let pre = runtime
-            .linker
-            .instantiate_pre(&compiled.component)
-            .map_err(misfit)?;
-        let indices = W::indices(&pre).map_err(misfit)?;
+        let pre = runtime.linker.instantiate_pre(&compiled.component);
+        let pre = pre.map_err(misfit)?;
         let metadata = component.metadata.iter();
+        let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
+        let place = |_| Arc::new(Mutex::new(Place::new()));
         let plugged = Arc::new(Plugged {
-            metadata: metadata
-                .map(|item| (item.name.clone(), item.value.reveal().to_owned()))
-                .collect(),
-            identity: Arc::new(identity(&settings, host, &site)),
-            places: (0..settings.instances).map(|_| Arc::new(Mutex::new(Place::new())))
-                .collect(),
+            metadata: metadata.collect(),
+            identity: Arc::new(settings.identity(host, &site)),
+            places: (0..settings.instances).map(place).collect(),
             next: AtomicU64::new(0),
             component: site.component,
             call: settings.call,
+            indices: W::indices(&pre).map_err(misfit)?,
             runtime,
             pre,
-            indices,
             _compiled: compiled,
         });
         plugged
@@ -341,107 +309,21 @@ impl<W: World> Place<W> {
     }
 }
 
-fn identity(settings: &Settings, host: Arc<Host>, site: &Site) -> Identity {
-    // A component's name may have dots, which an app's id has not.
-    let id: Name = site
-        .component
-        .replace('.', "-")
-        .parse()
-        .unwrap_or_else(|_| site.tenant.clone());
-    Identity {
-        tenant: site.tenant.clone(),
-        log: Arc::new(Log::new(id.clone(), settings.limits.log_bytes_per_second)),
-        id,
-        grants: Arc::new(settings.grants.clone()),
-        limits: settings.limits.clone(),
-        env: Vec::new(),
-        host,
+/// The file, compiled, once its digest and its imports are found good.
+async fn compile(
+    runtime: &Arc<Runtime>,
+    settings: &Settings,
+    site: &Site,
+    shown: &str,
+) -> Result<Arc<Compiled>> {
+    let bytes = read_component(&settings.path).await?;
+    settings.check_digest(shown, &bytes)?;
+    let compiled = runtime.compile(shown, bytes).await?;
+    let (engine, component) = (&runtime.engine, &compiled.component);
+    let refused = grants::refused(&site.component, engine, component, &settings.grants);
+    if refused.is_empty() {
+        return Ok(compiled);
     }
-}
-
-fn check_digest(shown: &str, bytes: &[u8], expected: Option<&str>) -> Result<()> {
-    let Some(expected) = expected else {
-        return Ok(());
-    };
-    use sha2::Digest;
-    let found: String = sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if found.eq_ignore_ascii_case(expected.trim_start_matches("sha256:")) {
-        return Ok(());
-    }
-    Err(Error::denied(format!(
-        "`{shown}` has the sha256 {found}; expected {expected}"
-    )))
-}
-
-impl Settings {
-    fn take(component: &mut Component) -> Result<Self> {
-        let directory = component
-            .source
-            .file
-            .parent()
-            .map(PathBuf::from)
-            .unwrap_or_default();
-        let mut take = |name: &str| {
-            component
-                .metadata
-                .take(name)
-                .map(|value| value.reveal().to_owned())
-        };
-        let path = take("path").ok_or_else(|| {
-            Error::invalid("no `path` in its metadata; expected the plugin's component file, relative to this file")
-        })?;
-        let mut limits = Limits::default();
-        if let Some(size) = parse::<ByteSize>("memory", take("memory"))? {
-            limits.memory = size.0;
-        }
-        if let Some(time) = parse::<wythe_manifest::Duration>("cpuTime", take("cpuTime"))? {
-            limits.cpu_time = time.0;
-        }
-        let call = parse::<wythe_manifest::Duration>("callTimeout", take("callTimeout"))?;
-        let instances = parse::<usize>("instances", take("instances"))?.unwrap_or(1);
-        if !(1..=64).contains(&instances) {
-            return Err(Error::invalid(format!(
-                "`instances: {instances}`; expected 1 to 64"
-            )));
-        }
-        let hosts = take("allowedHosts").map(|hosts| {
-            let hosts = hosts
-                .split(',')
-                .map(str::trim)
-                .filter(|host| !host.is_empty());
-            hosts
-                .map(|host| {
-                    host.parse()
-                        .map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
-                })
-                .collect()
-        });
-        let grants = Grants {
-            http: hosts.transpose()?,
-            source: Source::clone(&component.source),
-            ..Grants::default()
-        };
-        Ok(Settings {
-            path: directory.join(path),
-            sha256: take("sha256"),
-            call: call.map_or(CALL, |time| time.0),
-            instances,
-            limits,
-            grants,
-        })
-    }
-}
-
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    name: &str,
-    text: Option<String>,
-) -> Result<Option<T>> {
-    let parsed = text.map(|text| {
-        text.parse()
-            .map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
-    });
-    parsed.transpose()
+    let all: Vec<_> = refused.iter().map(Error::message).collect();
+    Err(Error::denied(all.join("; ")))
 }

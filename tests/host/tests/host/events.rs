@@ -10,7 +10,7 @@ const ECHO: &str = "\
   - appID: echo
     guest: echo.wasm
     ingress: /
-    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [echo] }
 ";
 
 /// The same app hears its own dead letters.
@@ -110,7 +110,7 @@ async fn restart() -> Result<()> {
 }
 
 async fn refused() -> Result<()> {
-    let apps = ECHO.replace(", subscribe: [pubsub]", "");
+    let apps = ECHO.replace(" subscribe: [pubsub],", "");
     let problems = Project::new(&apps).with("memory", MEMORY).problems().await;
     ensure!(
         problems == ["app `echo` is not granted to subscribe to `pubsub/echo`; add it to `grants: { subscribe: [pubsub/echo] }` at wythe.yaml:4"],

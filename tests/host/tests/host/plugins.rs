@@ -31,7 +31,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("hang!1", "put", "`bad` used its 200ms of CPU time; see `limits.cpuTime`"),
     ("recursion!1", "get", "`bad` trapped: wasm trap: call stack exhausted"),
     ("memory!1", "get", "`bad` trapped: "),
-    ("lie-size!1", "get", "plugin `bad` answered with a value larger than its features say"),
+    ("lie-size!1", "get", "`bad` failed: too much data is being copied between the host and the guest"),
     ("lie-etag!1", "get", "plugin `bad` answered with an etag that is empty or longer than 256 bytes"),
     ("lie-etag!1", "put", "plugin `bad` answered with an etag that is empty or longer than 256 bytes"),
     ("log-flood!1", "get", "got nothing"),

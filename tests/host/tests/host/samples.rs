@@ -14,7 +14,7 @@ pub const SHOP: &str = "\
     grants: { state: [statestore] }
   - appID: checkout
     guest: checkout.wasm
-    grants: { invoke: [cart, catalog], publish: [pubsub/checkout] }
+    grants: { state: [statestore], invoke: [cart, catalog], publish: [pubsub/checkout] }
   - appID: email
     guest: email.wasm
     ingress: /outbox

@@ -1,0 +1,111 @@
+//! What the host reads of a plugin's metadata; the rest is the plugin's own.
+
+use crate::{ctx::Identity, log::Log};
+use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use wythe_blocks::{Error, Host, Result, Site};
+use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name};
+
+/// Of one call, unless the component says otherwise by `callTimeout`.
+const CALL: Duration = Duration::from_secs(5);
+
+pub struct Settings {
+    pub path: PathBuf,
+    sha256: Option<String>,
+    pub instances: usize,
+    pub call: Duration,
+    limits: Limits,
+    pub grants: Grants,
+}
+
+impl Settings {
+    /// Takes the host's keys out, so that the plugin gets only its own.
+    pub fn take(component: &mut Component) -> Result<Self> {
+        let source = component.source.clone();
+        let directory = source.file.parent().map(PathBuf::from).unwrap_or_default();
+        let path = text(component, "path").ok_or_else(|| {
+            Error::invalid("no `path` in its metadata; expected the plugin's component file, relative to this file")
+        })?;
+        let instances = parsed::<usize>(component, "instances")?.unwrap_or(1);
+        if !(1..=64).contains(&instances) {
+            return Err(Error::invalid(format!("`instances: {instances}`; expected 1 to 64")));
+        }
+        let call = parsed::<wythe_manifest::Duration>(component, "callTimeout")?;
+        let grants = Grants {
+            http: hosts(component)?,
+            source,
+            ..Grants::default()
+        };
+        Ok(Settings {
+            path: directory.join(path),
+            sha256: text(component, "sha256"),
+            call: call.map_or(CALL, |time| time.0),
+            limits: limits(component)?,
+            instances,
+            grants,
+        })
+    }
+
+    /// Against `sha256`, where the component names one.
+    pub fn check_digest(&self, shown: &str, bytes: &[u8]) -> Result<()> {
+        use sha2::Digest;
+        let Some(expected) = &self.sha256 else {
+            return Ok(());
+        };
+        let digest = sha2::Sha256::digest(bytes);
+        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        if found.eq_ignore_ascii_case(expected.trim_start_matches("sha256:")) {
+            return Ok(());
+        }
+        Err(Error::denied(format!("`{shown}` has the sha256 {found}; expected {expected}")))
+    }
+
+    pub fn identity(&self, host: Arc<Host>, site: &Site) -> Identity {
+        // A component's name may have dots, which an app's id has not.
+        let id: Result<Name, _> = site.component.replace('.', "-").parse();
+        let id = id.unwrap_or_else(|_| site.tenant.clone());
+        Identity {
+            tenant: site.tenant.clone(),
+            log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
+            id,
+            grants: Arc::new(self.grants.clone()),
+            limits: self.limits.clone(),
+            env: Vec::new(),
+            host,
+        }
+    }
+}
+
+fn limits(component: &mut Component) -> Result<Limits> {
+    let mut limits = Limits::default();
+    if let Some(size) = parsed::<ByteSize>(component, "memory")? {
+        limits.memory = size.0;
+    }
+    if let Some(time) = parsed::<wythe_manifest::Duration>(component, "cpuTime")? {
+        limits.cpu_time = time.0;
+    }
+    Ok(limits)
+}
+
+/// A list with commas. An empty one lets the import link and allows no host.
+fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
+    let Some(list) = text(component, "allowedHosts") else {
+        return Ok(None);
+    };
+    let names = list.split(',').map(str::trim).filter(|host| !host.is_empty());
+    let parse = |host: &str| {
+        host.parse().map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
+    };
+    names.map(parse).collect::<Result<_>>().map(Some)
+}
+
+fn text(component: &mut Component, name: &str) -> Option<String> {
+    let value = component.metadata.take(name);
+    value.map(|value| value.reveal().to_owned())
+}
+
+fn parsed<T: FromStr<Err: Display>>(component: &mut Component, name: &str) -> Result<Option<T>> {
+    let parse = |text: String| {
+        text.parse().map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
+    };
+    text(component, name).map(parse).transpose()
+}

@@ -1,0 +1,122 @@
+//! A small HTTP/1.1 load generator: connections that are kept alive, one request at a time on each.
+
+use crate::measure::Latencies;
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+pub const CONNECTIONS: usize = 32;
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// What came of a load.
+pub struct Load {
+    pub requests: u64,
+    pub wall: Duration,
+    pub latencies: Latencies,
+}
+
+impl Load {
+    pub fn per_second(&self) -> f64 {
+        self.requests as f64 / self.wall.as_secs_f64()
+    }
+}
+
+/// Asks for `/` as fast as the server answers, from one thread.
+pub fn run(address: SocketAddr, time: Duration) -> Result<Load> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut connections = JoinSet::new();
+        let begin = Instant::now();
+        for _ in 0..CONNECTIONS {
+            connections.spawn(connection(address, begin + time));
+        }
+        let mut latencies = Latencies::default();
+        while let Some(ended) = connections.join_next().await {
+            latencies.merge(ended??);
+        }
+        let (requests, wall) = (latencies.len(), begin.elapsed());
+        Ok(Load {
+            requests,
+            wall,
+            latencies,
+        })
+    })
+}
+
+async fn connection(address: SocketAddr, until: Instant) -> Result<Latencies> {
+    let mut client = Client::connect(address).await?;
+    let mut latencies = Latencies::default();
+    loop {
+        let begin = Instant::now();
+        if begin >= until {
+            return Ok(latencies);
+        }
+        client.get().await?;
+        latencies.add(begin.elapsed());
+    }
+}
+
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)
+            .await
+            .context("the server does not accept")?;
+        stream.set_nodelay(true)?;
+        Ok(Client {
+            stream,
+            buffer: Vec::with_capacity(4096),
+        })
+    }
+
+    /// Reads one whole answer, which has to be a 200.
+    pub async fn get(&mut self) -> Result<()> {
+        self.stream.write_all(REQUEST).await?;
+        self.buffer.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.buffer).await?;
+            ensure!(read > 0, "the server closed the connection");
+            if is_whole(&self.buffer)? {
+                break;
+            }
+        }
+        if !self.buffer.starts_with(b"HTTP/1.1 200") {
+            bail!(
+                "the server answered {}",
+                String::from_utf8_lossy(&self.buffer)
+            );
+        }
+        Ok(())
+    }
+}
+
+fn is_whole(answer: &[u8]) -> Result<bool> {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let (head, body) = answer.split_at(end + 4);
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    if let Some((_, rest)) = head.split_once("content-length:") {
+        let length: usize = rest.lines().next().unwrap_or_default().trim().parse()?;
+        return Ok(body.len() >= length);
+    }
+    ensure!(
+        head.contains("transfer-encoding: chunked"),
+        "an answer without a length: {head}"
+    );
+    Ok(body.ends_with(b"0\r\n\r\n"))
+}

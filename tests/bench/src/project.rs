@@ -1,0 +1,212 @@
+//! A project in a directory, and the host that runs it, put together as the command `wythe` does it.
+
+use crate::guests;
+use anyhow::{Result, anyhow, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{App as _, Caller, Error, Host, Settings, invocation};
+use wythe_manifest::{App, Name};
+use wythe_runtime::{Guest, Ingress, Options, Routes, Runtime};
+
+/// Bytes of a state value.
+const MAX_VALUE: u64 = 4 << 20;
+
+pub struct Project(PathBuf);
+
+impl Project {
+    pub fn at(directory: &Path) -> Self {
+        Project(directory.to_owned())
+    }
+
+    /// `apps` is the list below `apps:`; `NAME.wasm` in it stands for the sample guest of that name.
+    pub fn write(directory: &Path, apps: &str, resources: &str) -> Result<Self> {
+        let mut text = String::from("version: 1\nname: bench\napps:\n");
+        for line in apps.lines() {
+            text += &absolute(line);
+            text.push('\n');
+        }
+        fs::create_dir_all(directory)?;
+        fs::write(directory.join("wythe.yaml"), text)?;
+        fs::write(directory.join("resources.yaml"), resources)?;
+        Ok(Project(directory.to_owned()))
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    pub fn forget_compiled(&self) -> Result<()> {
+        fs::remove_dir_all(self.cache()).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error.into()),
+        })
+    }
+
+    pub fn apps(&self) -> Result<Vec<App>> {
+        let path = self.0.join("wythe.yaml");
+        let (manifest, problems) =
+            wythe_manifest::parse_manifest(&fs::read_to_string(&path)?, &path);
+        match manifest {
+            Some(manifest) if !problems.has_errors() => Ok(manifest.apps),
+            _ => bail!("{problems}"),
+        }
+    }
+
+    /// A host without apps.
+    pub async fn open(&self) -> Result<Wythe> {
+        let options = Options {
+            cache: Some(self.cache()),
+            ..Options::default()
+        };
+        let runtime = Runtime::new(&options)?;
+        let host = Arc::new(Host::default());
+        let mut registry = wythe_drivers::registry();
+        wythe_runtime::plugin::register(&mut registry, &runtime, &host);
+        let path = self.0.join("resources.yaml");
+        let (resources, problems) =
+            wythe_manifest::parse_resources(&fs::read_to_string(&path)?, &path);
+        if problems.has_errors() {
+            bail!("{problems}");
+        }
+        let tenant: Name = "default".parse()?;
+        let settings = Settings {
+            tenant: tenant.clone(),
+            data: self.0.join("data"),
+            max_value: MAX_VALUE,
+        };
+        host.open(&registry, &settings, &resources.components)
+            .await
+            .map_err(all)?;
+        let apps = Vec::new();
+        Ok(Wythe {
+            host,
+            runtime,
+            tenant,
+            apps,
+        })
+    }
+
+    /// A host with its apps, which can be called.
+    pub async fn start(&self) -> Result<Wythe> {
+        let mut wythe = self.open().await?;
+        for app in self.apps()? {
+            wythe.load(app).await?;
+        }
+        wythe.subscribe().await?;
+        Ok(wythe)
+    }
+
+    /// Serves until the process is killed; says where.
+    pub async fn serve(&self) -> Result<()> {
+        let wythe = self.start().await?;
+        let mut routes = Routes::default();
+        for (app, guest) in &wythe.apps {
+            if let Some(prefix) = &app.ingress {
+                routes.add(prefix, guest.clone());
+            }
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        let tasks = wythe.host.tasks.clone();
+        let ingress = Ingress { routes, tasks };
+        ingress
+            .serve(listener, CancellationToken::new(), Duration::ZERO)
+            .await;
+        Ok(())
+    }
+}
+
+/// A host in this process.
+pub struct Wythe {
+    pub host: Arc<Host>,
+    pub runtime: Arc<Runtime>,
+    pub tenant: Name,
+    pub apps: Vec<(App, Arc<Guest>)>,
+}
+
+impl Wythe {
+    pub async fn load(&mut self, app: App) -> Result<()> {
+        let guest = Guest::load(&self.runtime, &self.host, &self.tenant, &app)
+            .await
+            .map_err(all)?;
+        self.host.invocation.add(&self.tenant, guest.clone());
+        self.apps.push((app, guest));
+        Ok(())
+    }
+
+    /// What the apps themselves subscribe to.
+    async fn subscribe(&self) -> Result<()> {
+        for (app, guest) in self
+            .apps
+            .iter()
+            .filter(|(_, guest)| guest.exports().subscriber)
+        {
+            let subscriptions = guest.subscriptions().await?;
+            let grants = Arc::new(app.grants.clone());
+            let pubsub = &self.host.pubsub;
+            pubsub
+                .attach(&self.tenant, guest.clone(), grants, subscriptions)
+                .await
+                .map_err(all)?;
+        }
+        Ok(())
+    }
+
+    pub fn app(&self, id: &str) -> Result<&(App, Arc<Guest>)> {
+        let found = self.apps.iter().find(|(app, _)| app.id.as_str() == id);
+        found.ok_or_else(|| anyhow!("no app `{id}`"))
+    }
+
+    /// To whom everything is granted, as the scopes are those of `app`.
+    pub fn operator(&self, app: &str) -> Result<Caller> {
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        Ok(Caller::operator(
+            self.tenant.clone(),
+            app.parse()?,
+            deadline,
+        ))
+    }
+
+    /// What an app answers at a path.
+    pub async fn ask(&self, app: &str, path: &str) -> Result<String> {
+        let request = invocation::Request {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Default::default(),
+        };
+        let caller = self.operator(app)?;
+        let answer = self.host.invocation.invoke(&caller, app, request).await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        if answer.status != 200 {
+            bail!("`{app}` answered {path} with {}: {text}", answer.status);
+        }
+        Ok(text)
+    }
+
+    pub async fn stop(self) {
+        self.host.close(Duration::from_secs(5)).await;
+    }
+}
+
+fn all(errors: Vec<Error>) -> anyhow::Error {
+    let texts: Vec<_> = errors.iter().map(Error::message).collect();
+    anyhow!("{}", texts.join("\n"))
+}
+
+fn absolute(line: &str) -> String {
+    let name = |rest: &str| rest.trim().strip_suffix(".wasm").map(str::to_owned);
+    let split = line.split_once("guest: ");
+    match split.and_then(|(before, rest)| Some((before, name(rest)?))) {
+        Some((before, name)) if !name.contains('/') => {
+            format!("{before}guest: {}", guests::file(&name).display())
+        }
+        _ => line.to_owned(),
+    }
+}

@@ -1,0 +1,106 @@
+//! (e) From the start of the process to the first answer, with an empty cache of compiled components and a full one.
+
+use crate::{
+    Scale,
+    child::{Job, scratch},
+    guests,
+    load::Client,
+    measure,
+    project::Project,
+    report::{Aim, Row, Section},
+};
+use anyhow::Result;
+use std::{path::Path, time::Instant};
+
+const WARM_AIM: Aim = Aim::AtMost(200.0, "ms");
+const PARTS: [&str; 5] = ["catalog", "cart", "checkout", "email", "storefront"];
+const SHOP: &str = "  - appID: catalog
+    guest: catalog.wasm
+  - appID: cart
+    guest: cart.wasm
+    grants: { state: [statestore] }
+  - appID: checkout
+    guest: checkout.wasm
+    grants: { invoke: [cart, catalog], publish: [pubsub/checkout] }
+  - appID: email
+    guest: email.wasm
+    ingress: /outbox
+    grants: { state: [statestore], subscribe: [pubsub/checkout] }
+  - appID: storefront
+    guest: storefront.wasm
+    ingress: /
+    grants: { invoke: [cart, catalog, checkout] }
+";
+const HELLO: &str = "  - appID: plain
+    guest: plain.wasm
+    ingress: /
+";
+/// The durable defaults of the command `wythe`.
+const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.redb, version: v1 }
+";
+
+#[derive(Default)]
+struct Measured {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+pub fn measure(scale: Scale) -> Result<Section> {
+    let directory = scratch()?;
+    let has_shop = PARTS.iter().all(|part| guests::file(part).exists());
+    let (what, apps) = if has_shop {
+        ("the shop (5 apps)", SHOP)
+    } else {
+        ("hello, for the shop is not built", HELLO)
+    };
+    let project = Project::write(directory.path(), apps, RESOURCES)?;
+    let (mut cold, mut warm) = (Measured::default(), Measured::default());
+    for _ in 0..scale.pick(3, 1) {
+        project.forget_compiled()?;
+        cold.start(directory.path())?;
+        for _ in 0..scale.pick(3, 1) {
+            warm.start(directory.path())?;
+        }
+    }
+    let mut section =
+        Section::new("(e) start of the process to the first 200 on `/`, components redb and redb");
+    section
+        .rows
+        .push(cold.row(format!("{what}, nothing compiled yet")));
+    let value = measure::median(&warm.wall);
+    section.rows.push(
+        warm.row(format!("{what}, compiled before"))
+            .aim(WARM_AIM, value),
+    );
+    Ok(section)
+}
+
+impl Measured {
+    fn start(&mut self, directory: &Path) -> Result<()> {
+        let begin = Instant::now();
+        let server = Job::Wythe(directory.to_owned()).serve()?;
+        measure::runtime()?
+            .block_on(async { Client::connect(server.address).await?.get().await })?;
+        self.wall.push(begin.elapsed().as_secs_f64() * 1e3);
+        self.cpu
+            .push(measure::cpu(server.process.0.id())?.as_secs_f64() * 1e3);
+        Ok(())
+    }
+
+    fn row(&self, what: String) -> Row {
+        let text = format!(
+            "{:.0} ms (CPU {:.0} ms)",
+            measure::median(&self.wall),
+            measure::median(&self.cpu)
+        );
+        Row::new(what, text)
+    }
+}
