@@ -69,6 +69,14 @@ impl<D: ?Sized + 'static> Drivers<D> {
         }
     }
 
+    /// Whether this build has the driver that a component names; nothing is opened.
+    pub fn check(&self, component: &Component) -> Result<()> {
+        match self.by_name.contains_key(component.driver.as_str()) {
+            true => Ok(()),
+            false => Err(Error::invalid(self.unknown(component))),
+        }
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.by_name.keys().copied()
     }

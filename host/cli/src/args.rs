@@ -1,6 +1,6 @@
 //! What may be written after `wythe`.
 
-use crate::embedded;
+use crate::{door, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
@@ -190,8 +190,8 @@ pub struct Run {
     /// The manifest or its directory
     #[arg(default_value = ".")]
     pub path: PathBuf,
-    /// Where to answer HTTP; port 0 takes a free one
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Where to answer HTTP: `HOST:PORT` or a port; port 0 takes a free one
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = door::address)]
     pub listen: SocketAddr,
     /// Where embedded drivers keep their files; default `.wythe` beside the manifest
     #[arg(long, value_name = "DIR")]
@@ -203,7 +203,7 @@ pub struct Run {
     #[arg(short, long)]
     pub watch: bool,
     /// Serve /metrics (Prometheus) and /healthz here
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = door::address)]
     pub metrics: Option<SocketAddr>,
 }
 
@@ -222,25 +222,11 @@ pub struct State {
 #[derive(Clone, Subcommand)]
 pub enum StateVerb {
     /// Print a value as it is; with `-o json` its etag, too
-    Get { component: String, key: String },
-    /// Write a value and print its etag
-    Set {
+    Get {
         component: String,
         key: String,
-        /// The value; `-` for standard input
-        value: String,
-        /// Time to live, such as `90s` or `2h`
-        #[arg(long)]
-        ttl: Option<wythe_manifest::Duration>,
-        /// Only if the entry still has this etag
-        #[arg(long, value_name = "ETAG")]
-        if_match: Option<String>,
-        /// Only if there is no entry
-        #[arg(long, conflicts_with = "if_match")]
-        if_absent: bool,
-        #[arg(long)]
-        content_type: Option<String>,
     },
+    Set(Set),
     /// Remove an entry; what is absent is fine
     Delete {
         component: String,
@@ -261,6 +247,26 @@ pub enum StateVerb {
         #[arg(long, value_name = "KEY")]
         cursor: Option<String>,
     },
+}
+
+/// Write a value and print its etag
+#[derive(Clone, clap::Args)]
+pub struct Set {
+    pub component: String,
+    pub key: String,
+    /// The value; `-` for standard input
+    pub value: String,
+    /// Time to live, such as `90s` or `2h`
+    #[arg(long)]
+    pub ttl: Option<wythe_manifest::Duration>,
+    /// Only if the entry still has this etag
+    #[arg(long, value_name = "ETAG")]
+    pub if_match: Option<String>,
+    /// Only if there is no entry
+    #[arg(long, conflicts_with = "if_match")]
+    pub if_absent: bool,
+    #[arg(long)]
+    pub content_type: Option<String>,
 }
 
 /// Check the manifest, its resources and its components, and start nothing

@@ -4,11 +4,28 @@ use crate::{
     owner,
     report::{Outcome, Problem},
 };
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, ToSocketAddrs},
+};
 use tokio::net::TcpListener;
 
 /// Ports that are tried for a free one to propose.
 const NEIGHBOURS: u16 = 100;
+
+/// `127.0.0.1:8080`, `localhost:8080`, `:8080` or `8080`: without a host it is this one alone.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let mut found = text.to_socket_addrs().map_err(|error| {
+        format!("expected an address such as 127.0.0.1:8080, localhost:8080 or 8080 ({error})")
+    })?;
+    found
+        .next()
+        .ok_or_else(|| "the host has no address".to_owned())
+}
 
 /// Binds `address`; `flag` is how the user may name another one.
 pub async fn bind(address: SocketAddr, flag: &str) -> Outcome<TcpListener> {
@@ -57,6 +74,16 @@ async fn next_free(address: SocketAddr) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_may_be_short() {
+        let local = |port| Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(address("127.0.0.1:80"), local(80));
+        assert_eq!(address(":8081"), local(8081));
+        assert_eq!(address("8081"), local(8081));
+        assert_eq!(address("[::1]:1").map(|found| found.is_ipv6()), Ok(true));
+        assert!(address("nonsense").is_err());
+    }
 
     #[tokio::test]
     async fn a_taken_port_is_explained() {

@@ -16,7 +16,7 @@ use wasmtime::{
 
 const APPS: &str = "  - appID: meter
     guest: meter.wasm
-    grants: { state: [statestore, plugin] }
+    grants: { state: [statestore, plugin], publish: [pubsub], invoke: [meter] }
     reuse: { maxRequests: 1000000, idle: 1h }
 ";
 const MEMORY_AIM: Aim = Aim::AtMost(1.5, "us");

@@ -26,10 +26,10 @@ use wythe_runtime::Guest;
 
 const APPS: &str = "  - appID: fresh
     guest: meter.wasm
-    grants: { subscribe: [memory, redb] }
+    grants: { state: [statestore], publish: [pubsub], invoke: [warm], subscribe: [memory, redb] }
   - appID: warm
     guest: meter.wasm
-    grants: { subscribe: [memory, redb] }
+    grants: { state: [statestore], publish: [pubsub], invoke: [warm], subscribe: [memory, redb] }
     reuse: { maxRequests: 1000 }
 ";
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1

@@ -11,12 +11,14 @@ use anyhow::Result;
 
 const APPS: &str = "  - appID: caller
     guest: meter.wasm
-    grants: { invoke: [fresh, warm] }
+    grants: { state: [statestore], publish: [pubsub], invoke: [fresh, warm] }
     reuse: { maxRequests: 1000000, idle: 1h }
   - appID: fresh
     guest: meter.wasm
+    grants: { state: [statestore], publish: [pubsub], invoke: [fresh, warm] }
   - appID: warm
     guest: meter.wasm
+    grants: { state: [statestore], publish: [pubsub], invoke: [fresh, warm] }
     reuse: { maxRequests: 1000 }
 ";
 const FRESH_AIM: Aim = Aim::AtMost(40.0, "us");

@@ -26,8 +26,13 @@ impl Project {
 
     /// `apps` is the list below `apps:`; `NAME.wasm` in it stands for the sample guest of that name.
     pub fn write(directory: &Path, apps: &str, resources: &str) -> Result<Self> {
-        let mut text = String::from("version: 1\nname: bench\napps:\n");
-        for line in apps.lines() {
+        let manifest = format!("version: 1\nname: bench\napps:\n{apps}");
+        Self::write_manifest(directory, &manifest, resources)
+    }
+
+    pub fn write_manifest(directory: &Path, manifest: &str, resources: &str) -> Result<Self> {
+        let mut text = String::new();
+        for line in manifest.lines() {
             text += &absolute(line);
             text.push('\n');
         }
@@ -200,12 +205,15 @@ fn all(errors: Vec<Error>) -> anyhow::Error {
     anyhow!("{}", texts.join("\n"))
 }
 
+/// A relative path of a guest becomes the absolute one of the sample guest of that name.
 fn absolute(line: &str) -> String {
-    let name = |rest: &str| rest.trim().strip_suffix(".wasm").map(str::to_owned);
-    let split = line.split_once("guest: ");
-    match split.and_then(|(before, rest)| Some((before, name(rest)?))) {
-        Some((before, name)) if !name.contains('/') => {
-            format!("{before}guest: {}", guests::file(&name).display())
+    let Some((before, path)) = line.split_once("guest: ") else {
+        return line.to_owned();
+    };
+    let path = Path::new(path.trim());
+    match path.file_stem().and_then(|name| name.to_str()) {
+        Some(name) if path.is_relative() => {
+            format!("{before}guest: {}", guests::file(name).display())
         }
         _ => line.to_owned(),
     }

@@ -10,28 +10,14 @@ use crate::{
     report::{Aim, Row, Section},
 };
 use anyhow::Result;
-use std::{path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
 const WARM_AIM: Aim = Aim::AtMost(200.0, "ms");
 const PARTS: [&str; 5] = ["catalog", "cart", "checkout", "email", "storefront"];
-const SHOP: &str = "  - appID: catalog
-    guest: catalog.wasm
-  - appID: cart
-    guest: cart.wasm
-    grants: { state: [statestore] }
-  - appID: checkout
-    guest: checkout.wasm
-    grants: { invoke: [cart, catalog], publish: [pubsub/checkout] }
-  - appID: email
-    guest: email.wasm
-    ingress: /outbox
-    grants: { state: [statestore], subscribe: [pubsub/checkout] }
-  - appID: storefront
-    guest: storefront.wasm
-    ingress: /
-    grants: { invoke: [cart, catalog, checkout] }
-";
-const HELLO: &str = "  - appID: plain
+const HELLO: &str = "version: 1
+name: hello
+apps:
+  - appID: plain
     guest: plain.wasm
     ingress: /
 ";
@@ -56,12 +42,15 @@ struct Measured {
 pub fn measure(scale: Scale) -> Result<Section> {
     let directory = scratch()?;
     let has_shop = PARTS.iter().all(|part| guests::file(part).exists());
-    let (what, apps) = if has_shop {
-        ("the shop (5 apps)", SHOP)
+    let (what, manifest) = if has_shop {
+        (
+            "the shop (5 apps)",
+            fs::read_to_string(guests::root().join("sample-guests/shop/wythe.yaml"))?,
+        )
     } else {
-        ("hello, for the shop is not built", HELLO)
+        ("hello, for the shop is not built", HELLO.to_owned())
     };
-    let project = Project::write(directory.path(), apps, RESOURCES)?;
+    let project = Project::write_manifest(directory.path(), &manifest, RESOURCES)?;
     let (mut cold, mut warm) = (Measured::default(), Measured::default());
     for _ in 0..scale.pick(3, 1) {
         project.forget_compiled()?;

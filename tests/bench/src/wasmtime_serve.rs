@@ -34,7 +34,8 @@ impl Wasmtime {
         // It cannot say which port it was given, so it gets one that was free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = Command::new(&self.0)
-            .args(["serve", "--addr", &address.to_string()])
+            // The standard library's imports beyond those of a proxy; without them no guest of Rust's std links.
+            .args(["serve", "-Scli", "--addr", &address.to_string()])
             .args(arguments)
             .arg(component)
             .stdin(Stdio::null())
@@ -42,8 +43,8 @@ impl Wasmtime {
             .stderr(Stdio::null())
             .spawn()
             .context("wasmtime does not start")?;
-        let process = Process(child);
-        wait(address)?;
+        let mut process = Process(child);
+        wait(&mut process, address)?;
         Ok(Server { process, address })
     }
 }
@@ -57,9 +58,12 @@ fn is_version(path: &Path) -> bool {
     })
 }
 
-fn wait(address: SocketAddr) -> Result<()> {
+fn wait(process: &mut Process, address: SocketAddr) -> Result<()> {
     let begin = Instant::now();
     while begin.elapsed() < START {
+        if let Some(status) = process.0.try_wait()? {
+            bail!("`wasmtime serve` ended with {status}; run it by hand to see why");
+        }
         if TcpStream::connect(address).is_ok() {
             return Ok(());
         }

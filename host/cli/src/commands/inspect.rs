@@ -144,22 +144,19 @@ fn text(report: &Value, imports: &[Row]) -> String {
             None => "  imports".to_owned(),
         },
     ];
-    let width = imports
-        .iter()
-        .map(|import| import.name.len())
-        .max()
-        .unwrap_or(0);
-    for Row {
-        name,
-        verdict,
-        hint,
-    } in imports
-    {
-        let line = format!("    {name:width$}  {verdict:<13}  {hint}");
-        lines.push(line.trim_end().to_owned());
-    }
+    lines.extend(rows(imports));
     lines.push("  exports".to_owned());
     lines.extend(list("exports").iter().map(|name| format!("    {name}")));
     lines.push(String::new());
     lines.join("\n")
+}
+
+fn rows(imports: &[Row]) -> Vec<String> {
+    let names = imports.iter().map(|import| import.name.len());
+    let width = names.max().unwrap_or(0);
+    let line = |row: &Row| {
+        let line = format!("    {:width$}  {:<13}  {}", row.name, row.verdict, row.hint);
+        line.trim_end().to_owned()
+    };
+    imports.iter().map(line).collect()
 }

@@ -1,8 +1,8 @@
 //! `wythe invoke`: calls an app by its id and prints the answer.
 
 use crate::{
-    args::{Common, Format, Invoke},
-    control::{Answer, Binary, Command},
+    args::{self, Common, Format},
+    control::{Answer, Binary, Command, Invoke},
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
@@ -10,11 +10,11 @@ use anyhow::Context;
 use serde_json::json;
 use std::{path::Path, process::ExitCode};
 
-pub async fn invoke(common: &Common, args: &Invoke) -> Outcome {
+pub async fn invoke(common: &Common, args: &args::Invoke) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
     let body = body(args)?;
     let default = if body.is_some() { "POST" } else { "GET" };
-    let command = Command::Invoke {
+    let command = Command::Invoke(Invoke {
         app: args.app.clone(),
         method: args.method.clone().unwrap_or_else(|| default.to_owned()),
         path: args.path.clone(),
@@ -24,7 +24,7 @@ pub async fn invoke(common: &Common, args: &Invoke) -> Outcome {
             .map(|text| header(text))
             .collect::<Outcome<_>>()?,
         body: Binary(body.unwrap_or_default()),
-    };
+    });
     let Answer::Response {
         status,
         headers,
@@ -49,7 +49,7 @@ pub async fn invoke(common: &Common, args: &Invoke) -> Outcome {
     .into())
 }
 
-fn body(args: &Invoke) -> Outcome<Option<Vec<u8>>> {
+fn body(args: &args::Invoke) -> Outcome<Option<Vec<u8>>> {
     if let Some(data) = &args.data {
         return Ok(Some(data.as_bytes().to_vec()));
     }

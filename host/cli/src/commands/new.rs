@@ -173,7 +173,8 @@ mod tests {
         check(
             "My_Shop",
             Err(
-                "`My_Shop` is not a name: only lower case letters, digits and `-` are allowed; the directory's name is the project's",
+                "`My_Shop` is not a name: only lower case letters, digits and `-` are allowed; \
+                 the directory's name is the project's",
             ),
         );
     }

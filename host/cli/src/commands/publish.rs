@@ -1,16 +1,16 @@
 //! `wythe publish`: one event to a topic.
 
 use crate::{
-    args::{Common, Format, Publish},
-    control::{Answer, Binary, Command},
+    args::{self, Common, Format},
+    control::{Answer, Binary, Command, Publish},
     project::{self, Needs, Opened},
     report::{self, Outcome},
 };
 use std::process::ExitCode;
 
-pub async fn publish(common: &Common, args: &Publish) -> Outcome {
+pub async fn publish(common: &Common, args: &args::Publish) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
-    let command = Command::Publish {
+    let command = Command::Publish(Publish {
         component: args.component.clone(),
         topic: args.topic.clone(),
         app: args.app.clone(),
@@ -18,7 +18,7 @@ pub async fn publish(common: &Common, args: &Publish) -> Outcome {
         id: args.id.clone(),
         content_type: args.content_type.clone(),
         data: Binary(project::argument(&args.data)?),
-    };
+    });
     let Answer::Published { id } = opened.ask(Needs::Components, command).await? else {
         return Err(project::misfit());
     };

@@ -45,7 +45,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
             return Err(failure);
         }
     };
-    Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built);
+    Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built, &data);
     tokio::spawn(announce(shutdown.clone()));
     let complete = serve::serve(&plan, &booted, doors.http, shutdown).await;
     if !complete {
@@ -139,7 +139,6 @@ async fn announce(shutdown: CancellationToken) {
 
 /// What a person or a program wants to know of a host that serves.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Ready {
     name: String,
     url: String,
@@ -185,8 +184,8 @@ impl Ready {
             url: format!("http://{}/", doors.address),
             address: doors.address,
             metrics: doors.metrics,
-            data: data.to_owned(),
-            control: control::path(data),
+            data: absolute(data),
+            control: absolute(&control::path(data)),
             pid: std::process::id(),
             apps: apps.collect(),
             components: components.collect(),
@@ -194,15 +193,15 @@ impl Ready {
         }
     }
 
-    fn tell(&self, common: &Common, plan: &Plan, built: &[Built]) {
+    fn tell(&self, common: &Common, plan: &Plan, built: &[Built], data: &Path) {
         match common.output {
             Format::Json => report::print_json(self),
             Format::Text if common.quiet => {}
-            Format::Text => report::print(self.text(plan, built)),
+            Format::Text => report::print(self.text(plan, built, data)),
         }
     }
 
-    fn text(&self, plan: &Plan, built: &[Built]) -> String {
+    fn text(&self, plan: &Plan, built: &[Built], data: &Path) -> String {
         let mut lines = Vec::new();
         if !built.is_empty() {
             let sizes = built.iter();
@@ -230,7 +229,7 @@ impl Ready {
         if let Some(metrics) = self.metrics {
             lines.push(format!("    Metrics  http://{metrics}/metrics"));
         }
-        let data = format!("{}/", self.data.display());
+        let data = format!("{}/", data.display());
         lines.push(format!("    Data     {data:<32} Ctrl-C stops"));
         lines.push(String::new());
         lines.join("\n")
@@ -251,4 +250,9 @@ impl Ready {
         }
         routes
     }
+}
+
+/// For a program, which may work in another directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

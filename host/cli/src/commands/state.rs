@@ -1,28 +1,28 @@
 //! `wythe state`: get, set, delete and list the entries of an app.
 
 use crate::{
-    args::{Common, Format, State, StateVerb},
-    control::{Action, Answer, Binary, Command, Entry, Only},
+    args::{self, Common, Format, StateVerb},
+    control::{Action, Answer, Binary, Command, Entry, List, Only, Set, State},
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use serde_json::{Value, json};
 use std::{process::ExitCode, time::Duration};
 
-pub async fn state(common: &Common, args: &State) -> Outcome {
+pub async fn state(common: &Common, args: &args::State) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
     let app = opened.app(common, args.app.as_deref())?;
     let (component, action) = action(&args.verb)?;
-    let missing = format!("app `{app}` has no such entry in `{component}`");
-    let command = Command::State {
-        component,
-        app,
+    let command = Command::State(State {
+        component: component.clone(),
+        app: app.clone(),
         action,
-    };
+    });
     match opened.ask(Needs::Components, command).await? {
         Answer::Entry(entry) if common.output == Format::Json => report::print_json(&json(&entry)),
         Answer::Entry(entry) => report::print(&entry.value.0),
-        Answer::Missing => {
+        Answer::Missing { key } => {
+            let missing = format!("app `{app}` has no entry `{key}` in `{component}`");
             let kind = "not-found".into();
             return Err(Problem {
                 kind,
@@ -46,29 +46,7 @@ pub async fn state(common: &Common, args: &State) -> Outcome {
 fn action(verb: &StateVerb) -> Outcome<(String, Action)> {
     Ok(match verb.clone() {
         StateVerb::Get { component, key } => (component, Action::Get { key }),
-        StateVerb::Set {
-            component,
-            key,
-            value,
-            ttl,
-            if_match,
-            if_absent,
-            content_type,
-        } => {
-            let milliseconds = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-            let action = Action::Set {
-                key,
-                value: Binary(project::argument(&value)?),
-                content_type,
-                ttl_milliseconds: ttl.map(|ttl| milliseconds(ttl.0)),
-                only: match (if_match, if_absent) {
-                    (Some(etag), _) => Only::IfMatch(etag),
-                    (None, true) => Only::IfAbsent,
-                    (None, false) => Only::Always,
-                },
-            };
-            (component, action)
-        }
+        StateVerb::Set(args) => (args.component.clone(), Action::Set(set(args)?)),
         StateVerb::Delete {
             component,
             key,
@@ -82,14 +60,29 @@ fn action(verb: &StateVerb) -> Outcome<(String, Action)> {
             prefix,
             limit,
             cursor,
-        } => (
-            component,
-            Action::List {
+        } => {
+            let list = List {
                 prefix,
                 limit,
                 cursor,
-            },
-        ),
+            };
+            (component, Action::List(list))
+        }
+    })
+}
+
+fn set(args: args::Set) -> Outcome<Set> {
+    let milliseconds = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+    Ok(Set {
+        key: args.key,
+        value: Binary(project::argument(&args.value)?),
+        content_type: args.content_type,
+        ttl_milliseconds: args.ttl.map(|ttl| milliseconds(ttl.0)),
+        only: match (args.if_match, args.if_absent) {
+            (Some(etag), _) => Only::IfMatch(etag),
+            (None, true) => Only::IfAbsent,
+            (None, false) => Only::Always,
+        },
     })
 }
 
@@ -111,7 +104,7 @@ fn json(entry: &Entry) -> Value {
         "key": entry.key,
         "value": project::shown(&entry.value.0),
         "etag": entry.etag,
-        "contentType": entry.content_type,
+        "content_type": entry.content_type,
         "expires": entry.expires,
     })
 }

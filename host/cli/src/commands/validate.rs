@@ -39,28 +39,18 @@ pub async fn validate(common: &Common, args: &Validate) -> Outcome {
 
 /// A block and a driver that this build has. Opening it would need what it connects to.
 fn check_driver(component: &Component, registry: &Registry) -> Option<Problem> {
-    let (block, driver) = (component.block.as_str(), component.driver.as_str());
-    let known: Vec<&str> = match block {
-        "pubsub" => registry.pubsub.names().collect(),
-        "state" => registry.state.names().collect(),
+    let checked = match component.block.as_str() {
+        "pubsub" => registry.pubsub.check(component),
+        "state" => registry.state.check(component),
         // Read by `secretKeyRef` when the manifest was resolved.
-        "secretstores" => return None,
-        _ => {
-            return Some(located(
-                component,
-                &format!("no block `{block}` in this build; it has: pubsub, state"),
-            ));
-        }
+        "secretstores" => Ok(()),
+        block => Err(wythe_blocks::Error::invalid(format!(
+            "no block `{block}` in this build; it has: pubsub, state"
+        ))),
     };
-    if known.contains(&driver) {
-        return None;
-    }
-    let known: Vec<_> = known.iter().map(|name| format!("{block}.{name}")).collect();
-    let message = format!(
-        "no driver `{block}.{driver}` in this build; it has: {}",
-        known.join(", ")
-    );
-    Some(located(component, &message))
+    checked
+        .err()
+        .map(|error| located(component, error.message()))
 }
 
 fn located(component: &Component, message: &str) -> Problem {

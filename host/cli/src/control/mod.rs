@@ -23,63 +23,72 @@ pub const OPERATOR: &str = "operator";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[serde(rename_all = "kebab-case")]
 pub enum Command {
     Ping,
-    Invoke {
-        app: String,
-        method: String,
-        path: String,
-        headers: Vec<(String, String)>,
-        body: Binary,
-    },
-    Publish {
-        component: String,
-        topic: String,
-        app: String,
-        #[serde(rename = "type")]
-        kind: String,
-        id: Option<String>,
-        content_type: String,
-        data: Binary,
-    },
-    State {
-        component: String,
-        app: String,
-        action: Action,
-    },
+    Invoke(Invoke),
+    Publish(Publish),
+    State(State),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[serde(deny_unknown_fields)]
+pub struct Invoke {
+    pub app: String,
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Binary,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub component: String,
+    pub topic: String,
+    /// The event's source, and whose scopes apply.
+    pub app: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub id: Option<String>,
+    pub content_type: String,
+    pub data: Binary,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    pub component: String,
+    /// Whose keys.
+    pub app: String,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
-    Get {
-        key: String,
-    },
-    Set {
-        key: String,
-        value: Binary,
-        content_type: Option<String>,
-        ttl_milliseconds: Option<u64>,
-        only: Only,
-    },
-    Delete {
-        key: String,
-        only: Only,
-    },
-    List {
-        prefix: String,
-        limit: u32,
-        cursor: Option<String>,
-    },
+    Get { key: String },
+    Set(Set),
+    Delete { key: String, only: Only },
+    List(List),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    pub key: String,
+    pub value: Binary,
+    pub content_type: Option<String>,
+    pub ttl_milliseconds: Option<u64>,
+    pub only: Only,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    pub prefix: String,
+    pub limit: u32,
+    pub cursor: Option<String>,
 }
 
 /// When a write is done.
@@ -93,7 +102,7 @@ pub enum Only {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Pong {
         pid: u32,
@@ -108,7 +117,9 @@ pub enum Answer {
         id: String,
     },
     Entry(Entry),
-    Missing,
+    Missing {
+        key: String,
+    },
     Stored {
         etag: String,
     },
@@ -120,7 +131,6 @@ pub enum Answer {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Entry {
     pub key: String,
     pub value: Binary,
@@ -149,124 +159,43 @@ impl<'de> Deserialize<'de> for Binary {
 
 /// Does what an operator asks. No grants apply; components and scopes are those of the app that is named.
 pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Answer> {
-    let operator = |app: &str| -> Result<Caller> {
-        let app = app.parse::<Name>();
-        let app = app.map_err(|error| Error::invalid(error.to_string()))?;
-        let deadline = Instant::now() + DEADLINE;
-        Ok(Caller::operator(tenant.clone(), app, deadline))
-    };
     match command {
-        Command::Ping => Ok(pong()),
-        Command::Invoke {
-            app,
-            method,
-            path,
-            headers,
-            body,
-        } => {
-            let headers = headers.into_iter();
-            let headers = headers.map(|(name, value)| (name, value.into()));
-            let (headers, body) = (headers.collect(), body.0.into());
-            let request = invocation::Request {
-                method,
-                path,
-                headers,
-                body,
-            };
-            invoke(host, &operator(OPERATOR)?, &app, request).await
+        Command::Ping => Ok(Answer::Pong {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
+        Command::Publish(command) => {
+            let caller = caller(tenant, &command.app)?;
+            publish(host, &caller, command).await
         }
-        Command::Publish {
-            component,
-            topic,
-            app,
-            kind,
-            id,
-            content_type,
-            data,
-        } => {
-            let data = data.0.into();
-            let event = Event {
-                id,
-                kind,
-                content_type,
-                data,
-                ..Event::default()
-            };
-            publish(host, &operator(&app)?, &component, &topic, event).await
-        }
-        Command::State {
-            component,
-            app,
-            action,
-        } => {
-            let caller = operator(&app)?;
-            let store = host.state.open(&caller, &component)?;
-            state(&caller, &store, action).await
+        Command::State(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let store = host.state.open(&caller, &command.component)?;
+            state(&caller, &store, command.action).await
         }
     }
 }
 
-async fn state(caller: &Caller, store: &Store, action: Action) -> Result<Answer> {
-    match action {
-        Action::Get { key } => {
-            let entry = store.get(caller, &key).await?;
-            Ok(entry.map_or(Answer::Missing, |entry| {
-                Answer::Entry(Entry::new(key, entry))
-            }))
-        }
-        Action::Set {
-            key,
-            value,
-            content_type,
-            ttl_milliseconds,
-            only,
-        } => {
-            let (ttl, condition) = (ttl_milliseconds.map(Duration::from_millis), only.into());
-            let options = PutOptions {
-                condition,
-                ttl,
-                content_type,
-            };
-            let value = value.0.into();
-            let etag = store
-                .put(
-                    caller,
-                    Put {
-                        key,
-                        value,
-                        options,
-                    },
-                )
-                .await?;
-            Ok(Answer::Stored { etag })
-        }
-        Action::Delete { key, only } => {
-            let condition = only.into();
-            store.delete(caller, Delete { key, condition }).await?;
-            Ok(Answer::Deleted)
-        }
-        Action::List {
-            prefix,
-            limit,
-            cursor,
-        } => list(caller, store, &prefix, cursor.as_deref(), limit).await,
-    }
+fn caller(tenant: &Name, app: &str) -> Result<Caller> {
+    let app = app.parse::<Name>();
+    let app = app.map_err(|error| Error::invalid(error.to_string()))?;
+    let deadline = Instant::now() + DEADLINE;
+    Ok(Caller::operator(tenant.clone(), app, deadline))
 }
 
-fn pong() -> Answer {
-    Answer::Pong {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
-}
-
-async fn invoke(
-    host: &Host,
-    caller: &Caller,
-    app: &str,
-    request: invocation::Request,
-) -> Result<Answer> {
-    let response = host.invocation.invoke(caller, app, request).await?;
+async fn invoke(host: &Host, caller: &Caller, command: Invoke) -> Result<Answer> {
+    let headers = command.headers.into_iter();
+    let request = invocation::Request {
+        method: command.method,
+        path: command.path,
+        headers: headers.map(|(name, value)| (name, value.into())).collect(),
+        body: command.body.0.into(),
+    };
+    let response = host
+        .invocation
+        .invoke(caller, &command.app, request)
+        .await?;
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let headers = response.headers.into_iter();
     Ok(Answer::Response {
@@ -276,32 +205,61 @@ async fn invoke(
     })
 }
 
-async fn publish(
-    host: &Host,
-    caller: &Caller,
-    component: &str,
-    topic: &str,
-    event: Event,
-) -> Result<Answer> {
-    let topic = host.pubsub.open(caller, component, topic)?;
+async fn publish(host: &Host, caller: &Caller, command: Publish) -> Result<Answer> {
+    let topic = host
+        .pubsub
+        .open(caller, &command.component, &command.topic)?;
+    let event = Event {
+        id: command.id,
+        kind: command.kind,
+        content_type: command.content_type,
+        data: command.data.0.into(),
+        ..Event::default()
+    };
     let options = PublishOptions::default();
     let id = topic.publish(caller, event, &options).await?;
     Ok(Answer::Published { id })
 }
 
-async fn list(
-    caller: &Caller,
-    store: &Store,
-    prefix: &str,
-    cursor: Option<&str>,
-    limit: u32,
-) -> Result<Answer> {
-    let page = store.list(caller, prefix, cursor, Some(limit)).await?;
-    let entries = page.entries.into_iter();
-    Ok(Answer::Page {
-        entries: entries.map(|(key, entry)| Entry::new(key, entry)).collect(),
-        next: page.next,
-    })
+async fn state(caller: &Caller, store: &Store, action: Action) -> Result<Answer> {
+    match action {
+        Action::Get { key } => Ok(match store.get(caller, &key).await? {
+            Some(entry) => Answer::Entry(Entry::new(key, entry)),
+            None => Answer::Missing { key },
+        }),
+        Action::Set(set) => {
+            let etag = store.put(caller, set.into()).await?;
+            Ok(Answer::Stored { etag })
+        }
+        Action::Delete { key, only } => {
+            let condition = only.into();
+            store.delete(caller, Delete { key, condition }).await?;
+            Ok(Answer::Deleted)
+        }
+        Action::List(list) => {
+            let (cursor, limit) = (list.cursor.as_deref(), Some(list.limit));
+            let page = store.list(caller, &list.prefix, cursor, limit).await?;
+            let entries = page.entries.into_iter();
+            Ok(Answer::Page {
+                entries: entries.map(|(key, entry)| Entry::new(key, entry)).collect(),
+                next: page.next,
+            })
+        }
+    }
+}
+
+impl From<Set> for Put {
+    fn from(set: Set) -> Self {
+        Put {
+            key: set.key,
+            value: set.value.0.into(),
+            options: PutOptions {
+                condition: set.only.into(),
+                ttl: set.ttl_milliseconds.map(Duration::from_millis),
+                content_type: set.content_type,
+            },
+        }
+    }
 }
 
 impl Entry {
@@ -334,24 +292,25 @@ mod tests {
 
     #[test]
     fn a_command_is_one_line_that_reads_well() {
-        let action = Action::Set {
+        let action = Action::Set(Set {
             key: "a\nb".into(),
             value: Binary(vec![0, 255]),
             content_type: None,
             ttl_milliseconds: Some(5),
             only: Only::IfMatch("7".into()),
-        };
+        });
         let (component, app) = ("statestore".into(), "cart".into());
-        let command = Command::State {
+        let command = Command::State(State {
             component,
             app,
             action,
-        };
+        });
         let line = serde_json::to_string(&command).unwrap();
-        assert_eq!(
-            line,
-            r#"{"state":{"component":"statestore","app":"cart","action":{"set":{"key":"a\nb","value":"AP8=","contentType":null,"ttlMilliseconds":5,"only":{"if-match":"7"}}}}}"#
+        let set = r#"{"key":"a\nb","value":"AP8=","content_type":null,"ttl_milliseconds":5,"only":{"if-match":"7"}}"#;
+        let expected = format!(
+            r#"{{"state":{{"component":"statestore","app":"cart","action":{{"set":{set}}}}}}}"#
         );
+        assert_eq!(line, expected);
         assert!(serde_json::from_str::<Command>(&line).is_ok());
         assert_eq!(serde_json::to_string(&Command::Ping).unwrap(), r#""ping""#);
     }

@@ -202,7 +202,7 @@ async fn reply(host: &Host, tenant: &Name, line: &[u8]) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Action;
+    use crate::control::{Action, State};
 
     #[tokio::test]
     async fn answers_and_leaves_nothing_behind() {
@@ -223,11 +223,11 @@ mod tests {
         let action = Action::Get { key: "k".into() };
         let failure = ask(
             &data,
-            &Command::State {
+            &Command::State(State {
                 component,
                 app,
                 action,
-            },
+            }),
         )
         .await
         .unwrap_err();

@@ -66,6 +66,7 @@ impl Server {
         let answer = self.0.handle(call, request.map(body_to_guest));
         let answer = match tokio::time::timeout_at(deadline.into(), answer).await {
             Err(_) => return Err(error::expired(app)),
+            Ok(Err(_)) if Instant::now() >= deadline => return Err(error::expired(app)),
             Ok(Err(error)) => return Err(fault.explain(of_handler(app, error)).await),
             Ok(Ok(answer)) => answer,
         };

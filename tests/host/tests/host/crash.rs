@@ -5,7 +5,8 @@ use host_tests::{Project, client, request};
 use http::Method;
 use libtest_mimic::Trial;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -28,7 +29,6 @@ pub fn trials() -> Vec<Trial> {
 pub struct Process {
     pub child: Child,
     pub url: String,
-    pub ready: serde_json::Value,
 }
 
 pub fn command() -> Command {
@@ -38,18 +38,32 @@ pub fn command() -> Command {
 }
 
 pub fn run(project: &Project, more: &[&str]) -> Result<Process> {
+    run_in(project.path(), more)
+}
+
+/// Started, and ready to answer.
+pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
     let mut child = command()
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
         .args(more)
-        .arg(project.path())
+        .arg(directory)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
-    let ready: serde_json::Value = serde_json::from_str(&line).with_context(|| format!("no ready line but `{line}`"))?;
-    let url = ready["url"].as_str().with_context(|| format!("no url in {ready}"))?.trim_end_matches('/').to_owned();
-    Ok(Process { child, url, ready })
+    let mut errors = BufReader::new(child.stderr.take().context("no stderr")?);
+    if line.is_empty() {
+        let mut told = String::new();
+        errors.read_to_string(&mut told)?;
+        anyhow::bail!("`wythe run` did not start: {told}");
+    }
+    // Read to the end, so that the host never waits for somebody to read its log.
+    std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
+    let ready: serde_json::Value = serde_json::from_str(&line)?;
+    let url = ready["url"].as_str().with_context(|| format!("no url in {ready}"))?;
+    let url = url.trim_end_matches('/').to_owned();
+    Ok(Process { child, url })
 }
 
 async fn visits() -> Result<()> {
