@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use std::{
+    cell::Cell,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,15 +21,13 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A new trace with a random id.
+    /// A new trace with a random id. Ids need to differ and nothing more, so they come from a fast generator that the
+    /// operating system seeds once a thread.
     pub fn start() -> Self {
-        let mut bytes = [0; 24];
-        // Without randomness ids repeat, which spoils a trace and nothing else.
-        let _ = getrandom::fill(&mut bytes);
-        let (trace, span) = bytes.split_at(16);
+        let (high, low, span) = (next_random(), next_random(), next_random());
         Trace {
-            trace: u128::from_be_bytes(trace.try_into().expect("16 of 24 bytes")).max(1),
-            span: u64::from_be_bytes(span.try_into().expect("8 of 24 bytes")).max(1),
+            trace: (u128::from(high) << 64 | u128::from(low)).max(1),
+            span: span.max(1),
             sampled: true,
         }
     }
@@ -64,6 +63,23 @@ impl fmt::Display for Trace {
             u8::from(self.sampled)
         )
     }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
+fn next_random() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = {
+            let mut seed = [0; 8];
+            // Without a seed ids repeat over threads, which spoils a trace and nothing else.
+            let _ = getrandom::fill(&mut seed);
+            Cell::new(u64::from_ne_bytes(seed))
+        };
+    }
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Identity and limits of one call, cheap to clone.

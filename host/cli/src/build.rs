@@ -99,8 +99,29 @@ async fn output(command: &mut Command, directory: &Path, aloud: bool) -> io::Res
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(error)
-        .kill_on_drop(true);
-    command.spawn()?.wait_with_output().await
+        .process_group(0);
+    let child = command.spawn()?;
+    let group = Group(child.id());
+    let output = child.wait_with_output().await;
+    // It has ended by itself, and its number may soon be somebody else's.
+    std::mem::forget(group);
+    output
+}
+
+/// A command with all that it started: a shell that is killed leaves its compiler behind.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            let kill = format!("kill -TERM -{id}");
+            // Nothing is left to do where it is gone already.
+            let _ = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(kill)
+                .status();
+        }
+    }
 }
 
 fn shown(directory: &Path) -> String {

@@ -20,6 +20,7 @@ pub fn watch() -> anyhow::Result<CancellationToken> {
                 note("stopped at once");
                 std::process::exit(status);
             }
+            tracing::info!("stopping when what was begun is done; once more to stop at once");
             token.cancel();
         }
     });

@@ -109,7 +109,9 @@ pub fn meter<T: HasCpu + 'static>(store: &mut Store<T>) {
         match hook {
             CallHook::CallingHost => cpu.left = now,
             // The time passed in the host: the guest gets a whole tick again.
-            CallHook::ReturningFromHost if now != cpu.left => store.as_context_mut().set_epoch_deadline(1),
+            CallHook::ReturningFromHost if now != cpu.left => {
+                store.as_context_mut().set_epoch_deadline(1)
+            }
             CallHook::CallingWasm => store.as_context_mut().set_epoch_deadline(1),
             _ => {}
         }

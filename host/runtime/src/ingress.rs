@@ -3,7 +3,8 @@
 use crate::guest::Guest;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -192,6 +193,9 @@ fn complete(mut request: Request<Body>) -> Result<Request<Body>> {
 }
 
 fn limited(body: Incoming, most: u64) -> Body {
+    if body.is_end_stream() {
+        return Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     Limited::new(body, most)
         .map_err(move |error| {

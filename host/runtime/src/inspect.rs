@@ -28,7 +28,11 @@ pub struct Import {
 
 impl Import {
     /// Why an app with these grants may not have it; none if it may.
-    pub fn refusal(&self, app: &str, grants: &wythe_manifest::Grants) -> Option<wythe_blocks::Error> {
+    pub fn refusal(
+        &self,
+        app: &str,
+        grants: &wythe_manifest::Grants,
+    ) -> Option<wythe_blocks::Error> {
         crate::grants::refuse(app, self, grants)
     }
 }

@@ -232,3 +232,23 @@ impl AsyncWrite for Output {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Log, escape};
+
+    #[test]
+    fn what_is_over_the_budget_is_dropped_until_the_second_is_over() {
+        let log = Log::new("app".parse().expect("a good name"), 100);
+        assert!(log.spend(60));
+        assert!(!log.spend(60));
+        assert!(log.spend(40));
+        std::thread::sleep(std::time::Duration::from_millis(1_010));
+        assert!(log.spend(100));
+    }
+
+    #[test]
+    fn a_record_is_one_line_that_moves_no_cursor() {
+        assert_eq!(escape("a\nb\x1b[2J\tc"), "a\\nb\\u{1b}[2J\tc");
+    }
+}

@@ -21,12 +21,16 @@ impl Answer {
     }
 
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 
     /// The message of the host's own answer.
     pub fn message(&self) -> String {
-        self.json()["message"].as_str().unwrap_or_default().to_owned()
+        self.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -45,7 +49,9 @@ pub async fn request(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = client.request(request.body(Full::new(body.into()))?).await?;
+    let response = client
+        .request(request.body(Full::new(body.into()))?)
+        .await?;
     let (head, body) = response.into_parts();
     Ok(Answer {
         status: head.status.as_u16(),

@@ -11,7 +11,9 @@ const TARGET: &str = "wasm32-wasip2";
 /// A path below `sample-guests`.
 pub fn sample(path: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("two folders up is the repository").join("sample-guests").join(path)
+    root.expect("two folders up is the repository")
+        .join("sample-guests")
+        .join(path)
 }
 
 /// The file of a sample guest, built if need be.
@@ -27,7 +29,14 @@ fn build() {
     add_target();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--target", TARGET, "--target-dir", "target"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--target-dir",
+            "target",
+        ])
         .current_dir(sample(""))
         // What cargo sets for the tests is not meant for the guests.
         .env_remove("CARGO_BUILD_TARGET")
@@ -43,7 +52,12 @@ fn add_target() {
         .output()
         .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).exists());
     if !installed {
-        let added = Command::new("rustup").args(["target", "add", TARGET]).status();
-        assert!(added.is_ok_and(|status| status.success()), "`rustup target add {TARGET}` failed");
+        let added = Command::new("rustup")
+            .args(["target", "add", TARGET])
+            .status();
+        assert!(
+            added.is_ok_and(|status| status.success()),
+            "`rustup target add {TARGET}` failed"
+        );
     }
 }

@@ -57,7 +57,8 @@ impl Project {
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.directory.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
+        std::fs::create_dir_all(path.parent().expect("a file has a directory"))
+            .expect("a directory");
         std::fs::write(&path, content).expect("a file");
         path
     }
@@ -86,7 +87,9 @@ impl Project {
     }
 
     async fn try_start(&self) -> Result<Running, Vec<String>> {
-        let texts = |problems: Vec<wythe::report::Problem>| problems.into_iter().map(|p| p.message).collect::<Vec<_>>();
+        let texts = |problems: Vec<wythe::report::Problem>| {
+            problems.into_iter().map(|p| p.message).collect::<Vec<_>>()
+        };
         let (plan, _) = boot::plan(self.path()).map_err(texts)?;
         let data = boot::data_directory(&plan.manifest);
         let booted = boot::boot(&plan, &data).await.map_err(texts)?;
@@ -100,7 +103,8 @@ impl Project {
         let address = listener.local_addr().expect("a bound port");
         let shutdown = CancellationToken::new();
         let tasks = booted.host.tasks.clone();
-        let serving = Ingress { routes, tasks }.serve(listener, shutdown.clone(), Duration::from_secs(10));
+        let serving =
+            Ingress { routes, tasks }.serve(listener, shutdown.clone(), Duration::from_secs(10));
         Ok(Running {
             serving: tokio::spawn(serving),
             client: client(),
@@ -152,7 +156,11 @@ impl Running {
     }
 
     /// Asks until the answer is as expected, for at most ten seconds: for what happens a moment later.
-    pub async fn eventually(&self, path: &str, expected: impl Fn(&Answer) -> bool) -> Result<Answer> {
+    pub async fn eventually(
+        &self,
+        path: &str,
+        expected: impl Fn(&Answer) -> bool,
+    ) -> Result<Answer> {
         let mut last = None;
         for _ in 0..200 {
             let answer = self.get(path).await?;

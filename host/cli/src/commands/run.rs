@@ -18,7 +18,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// How often idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -46,7 +45,6 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         }
     };
     Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built, &data);
-    tokio::spawn(announce(shutdown.clone()));
     let complete = serve::serve(&plan, &booted, doors.http, shutdown).await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
@@ -130,11 +128,6 @@ fn sweep(plan: &Plan, booted: &Booted) {
             }
         }
     });
-}
-
-async fn announce(shutdown: CancellationToken) {
-    shutdown.cancelled().await;
-    tracing::info!("stopping when every request is answered; once more to stop at once");
 }
 
 /// What a person or a program wants to know of a host that serves.

@@ -63,12 +63,20 @@ impl Server {
             caller,
             fault: fault.clone(),
         };
+        let nested = call.caller.parent().is_some();
         let answer = self.0.handle(call, request.map(body_to_guest));
-        let answer = match tokio::time::timeout_at(deadline.into(), answer).await {
-            Err(_) => return Err(error::expired(app)),
-            Ok(Err(_)) if Instant::now() >= deadline => return Err(error::expired(app)),
-            Ok(Err(error)) => return Err(fault.explain(of_handler(app, error)).await),
-            Ok(Ok(answer)) => answer,
+        // The instance's own expiration ends what takes too long; only a caller may have less time than that.
+        let answer = match nested {
+            false => answer.await,
+            true => match tokio::time::timeout_at(deadline.into(), answer).await {
+                Err(_) => return Err(error::expired(app)),
+                Ok(answer) => answer,
+            },
+        };
+        let answer = match answer {
+            Err(_) if Instant::now() >= deadline => return Err(error::expired(app)),
+            Err(error) => return Err(fault.explain(of_handler(app, error)).await),
+            Ok(answer) => answer,
         };
         Ok(answer.map(|body| {
             Held {
@@ -179,11 +187,16 @@ impl WorkerState for Worker {
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         let deadline = call.caller.deadline();
+        let alone = self.0.max_concurrent == 1 && call.caller.parent().is_none();
         let ctx = store.data_mut();
         ctx.begin(call.caller);
         ctx.faults.retain(|fault| fault.strong_count() > 0);
         ctx.faults.push(Arc::downgrade(&call.fault));
-        Box::pin(tokio::time::sleep_until(deadline.into()))
+        match alone {
+            // The whole instance expires when its one request does, which costs no timer a request.
+            true => Box::pin(std::future::pending()),
+            false => Box::pin(tokio::time::sleep_until(deadline.into())),
+        }
     }
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
@@ -200,6 +213,8 @@ impl WorkerState for Worker {
 }
 
 /// Ends an instance that works for longer than its wall time, or that nobody has used for a while.
+///
+/// The timer is not moved with each request: it fires at least once in the shorter of both times, and looks.
 struct Expiration {
     work: Duration,
     idle: Duration,
@@ -211,9 +226,14 @@ impl Expiration {
         Expiration {
             work,
             idle,
-            sleep: Box::pin(tokio::time::sleep(work)),
+            sleep: Box::pin(tokio::time::sleep(look(work, idle))),
         }
     }
+}
+
+/// How often to look; an idle time of nothing is no reason to do nothing else.
+fn look(work: Duration, idle: Duration) -> Duration {
+    work.min(idle).max(Duration::from_millis(1))
 }
 
 impl WorkerExpiration for Expiration {
@@ -227,11 +247,16 @@ impl WorkerExpiration for Expiration {
             WorkerStatus::Idle => self.idle,
             WorkerStatus::Requests | WorkerStatus::PostReturn => self.work,
         };
-        let until = (start + limit).into();
-        if self.sleep.deadline() != until {
-            self.sleep.as_mut().reset(until);
+        loop {
+            ready!(self.sleep.as_mut().poll(context));
+            let now = Instant::now();
+            let until = start + limit;
+            if now >= until {
+                return Poll::Ready(());
+            }
+            let look = now + look(self.work, self.idle);
+            self.sleep.as_mut().reset(until.min(look).into());
         }
-        self.sleep.as_mut().poll(context)
     }
 }
 

@@ -157,11 +157,16 @@ impl<W: World> Plugged<W> {
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         effect: Effect,
-        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T> + Send + 'static,
+        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>
+        + Send
+        + 'static,
     ) -> Result<T> {
         let place = self.place().await;
         let plugged = self.clone();
-        Finished(Some(Box::pin(async move { plugged.run_in(place, effect, run).await }))).await
+        Finished(Some(Box::pin(async move {
+            plugged.run_in(place, effect, run).await
+        })))
+        .await
     }
 
     async fn run_in<T>(
@@ -191,7 +196,10 @@ impl<W: World> Plugged<W> {
             }
             Err(_) => {
                 place.fault();
-                let late = format!("plugin `{}` did not answer within {:?}", self.component, self.call);
+                let late = format!(
+                    "plugin `{}` did not answer within {:?}",
+                    self.component, self.call
+                );
                 Err(self.cut_short(effect, Error::timeout(late)))
             }
         }
@@ -199,7 +207,11 @@ impl<W: World> Plugged<W> {
 
     /// The first place that is free, else the next in turn.
     async fn place(&self) -> OwnedMutexGuard<Place<W>> {
-        if let Some(free) = self.places.iter().find_map(|place| place.clone().try_lock_owned().ok()) {
+        if let Some(free) = self
+            .places
+            .iter()
+            .find_map(|place| place.clone().try_lock_owned().ok())
+        {
             return free;
         }
         let turn = self.next.fetch_add(1, Relaxed) as usize % self.places.len();

@@ -79,10 +79,17 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                if let Err(error) = guest.wythe_plugin_lifecycle().call_ping(&mut *store).await? {
+                if let Err(error) = guest
+                    .wythe_plugin_lifecycle()
+                    .call_ping(&mut *store)
+                    .await?
+                {
                     return Ok(Err(error.into()));
                 }
-                Ok(Ok(guest.wythe_plugin_pubsub_driver().call_describe(store).await?))
+                Ok(Ok(guest
+                    .wythe_plugin_pubsub_driver()
+                    .call_describe(store)
+                    .await?))
             })
         })
         .await?;
@@ -151,7 +158,9 @@ impl Place {
     /// Runs a call with a handle of the instance that lives now.
     async fn call<T: Send + 'static>(
         self: &Arc<Self>,
-        run: impl for<'a> FnOnce(&'a PubsubPlugin, &'a mut Store<Ctx>, u64) -> Answer<'a, T> + Send + 'static,
+        run: impl for<'a> FnOnce(&'a PubsubPlugin, &'a mut Store<Ctx>, u64) -> Answer<'a, T>
+        + Send
+        + 'static,
     ) -> Result<T> {
         let place = self.clone();
         self.plugged
@@ -227,7 +236,9 @@ impl Place {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[async_trait]

@@ -27,7 +27,9 @@ impl Settings {
         })?;
         let instances = parsed::<usize>(component, "instances")?.unwrap_or(1);
         if !(1..=64).contains(&instances) {
-            return Err(Error::invalid(format!("`instances: {instances}`; expected 1 to 64")));
+            return Err(Error::invalid(format!(
+                "`instances: {instances}`; expected 1 to 64"
+            )));
         }
         let call = parsed::<wythe_manifest::Duration>(component, "callTimeout")?;
         let grants = Grants {
@@ -56,7 +58,9 @@ impl Settings {
         if found.eq_ignore_ascii_case(expected.trim_start_matches("sha256:")) {
             return Ok(());
         }
-        Err(Error::denied(format!("`{shown}` has the sha256 {found}; expected {expected}")))
+        Err(Error::denied(format!(
+            "`{shown}` has the sha256 {found}; expected {expected}"
+        )))
     }
 
     pub fn identity(&self, host: Arc<Host>, site: &Site) -> Identity {
@@ -91,9 +95,13 @@ fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
     let Some(list) = text(component, "allowedHosts") else {
         return Ok(None);
     };
-    let names = list.split(',').map(str::trim).filter(|host| !host.is_empty());
+    let names = list
+        .split(',')
+        .map(str::trim)
+        .filter(|host| !host.is_empty());
     let parse = |host: &str| {
-        host.parse().map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
+        host.parse()
+            .map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
     };
     names.map(parse).collect::<Result<_>>().map(Some)
 }
@@ -105,7 +113,8 @@ fn text(component: &mut Component, name: &str) -> Option<String> {
 
 fn parsed<T: FromStr<Err: Display>>(component: &mut Component, name: &str) -> Result<Option<T>> {
     let parse = |text: String| {
-        text.parse().map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
+        text.parse()
+            .map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
     };
     text(component, name).map(parse).transpose()
 }

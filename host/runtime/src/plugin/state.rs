@@ -72,10 +72,17 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                if let Err(error) = guest.wythe_plugin_lifecycle().call_ping(&mut *store).await? {
+                if let Err(error) = guest
+                    .wythe_plugin_lifecycle()
+                    .call_ping(&mut *store)
+                    .await?
+                {
                     return Ok(Err(error.into()));
                 }
-                Ok(Ok(guest.wythe_plugin_state_driver().call_describe(store).await?))
+                Ok(Ok(guest
+                    .wythe_plugin_state_driver()
+                    .call_describe(store)
+                    .await?))
             })
         })
         .await?;
@@ -107,12 +114,19 @@ impl StateDriver {
         Ok(Entry { etag, ..entry })
     }
 
-    async fn list_now(&self, prefix: String, cursor: Option<String>, limit: u32) -> Result<wit::Page> {
+    async fn list_now(
+        &self,
+        prefix: String,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<wit::Page> {
         self.plugged
             .run(Effect::Reads, move |guest, store, _| {
                 Box::pin(async move {
                     let driver = guest.wythe_plugin_state_driver();
-                    let answer = driver.call_list(store, &prefix, cursor.as_deref(), limit).await?;
+                    let answer = driver
+                        .call_list(store, &prefix, cursor.as_deref(), limit)
+                        .await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
@@ -136,7 +150,10 @@ impl Driver for StateDriver {
             .plugged
             .run(Effect::Reads, move |guest, store, _| {
                 Box::pin(async move {
-                    let answer = guest.wythe_plugin_state_driver().call_get(store, &key).await?;
+                    let answer = guest
+                        .wythe_plugin_state_driver()
+                        .call_get(store, &key)
+                        .await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
@@ -152,7 +169,9 @@ impl Driver for StateDriver {
                 Box::pin(async move {
                     let driver = guest.wythe_plugin_state_driver();
                     let options = put.options.into();
-                    let answer = driver.call_put(store, &put.key, &put.value, &options).await?;
+                    let answer = driver
+                        .call_put(store, &put.key, &put.value, &options)
+                        .await?;
                     Ok(answer.map_err(Into::into))
                 })
             })

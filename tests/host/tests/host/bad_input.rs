@@ -98,10 +98,18 @@ pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = REFUSED
         .iter()
         .map(|refused| {
-            Trial::test(format!("bad_input::component::{}", refused.name), move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(refuse(refused)).map_err(|error| format!("{error:#}").into())
-            })
+            Trial::test(
+                format!("bad_input::component::{}", refused.name),
+                move || {
+                    let runtime = tokio::runtime::Builder::new_multi_thread()
+                        .worker_threads(2)
+                        .enable_all()
+                        .build()?;
+                    runtime
+                        .block_on(refuse(refused))
+                        .map_err(|error| format!("{error:#}").into())
+                },
+            )
         })
         .collect();
     trials.extend([
@@ -117,7 +125,10 @@ pub fn trials() -> Vec<Trial> {
         case("bad_input::unknown_block", block),
         case("bad_input::feature_that_a_driver_lacks", feature),
         case("bad_input::store_that_does_not_exist", store),
-        case("bad_input::many_calls_at_once_on_one_instance_with_blocks", concurrent),
+        case(
+            "bad_input::many_calls_at_once_on_one_instance_with_blocks",
+            concurrent,
+        ),
     ]);
     trials
 }
@@ -131,7 +142,11 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 fn project(file: &str, grants: &str, more: &str) -> Project {
-    let grants = if grants.is_empty() { String::new() } else { format!("    grants: {grants}\n") };
+    let grants = if grants.is_empty() {
+        String::new()
+    } else {
+        format!("    grants: {grants}\n")
+    };
     let apps = format!("  - appID: app\n    guest: ./app.wasm\n    ingress: /\n{grants}{more}");
     let project = Project::new(&apps).with("memory", MEMORY);
     project.write("app.wasm", bytes(file));
@@ -154,7 +169,14 @@ async fn all() -> Result<()> {
         (import "acme:other/thing" (instance (export "x" (func)))) APP)"#;
     let problems = project(file, "", "").problems().await;
     ensure!(problems.len() == 3, "{problems:?}");
-    ensure!(problems.iter().filter(|problem| problem.ends_with(IMPORT)).count() == 2, "{problems:?}");
+    ensure!(
+        problems
+            .iter()
+            .filter(|problem| problem.ends_with(IMPORT))
+            .count()
+            == 2,
+        "{problems:?}"
+    );
     Ok(())
 }
 
@@ -162,13 +184,28 @@ async fn missing() -> Result<()> {
     let project = project("(component)", "", "");
     std::fs::remove_file(project.path().join("app.wasm"))?;
     let problems = project.problems().await;
-    ensure!(problems == ["no component file at app.wasm: No such file or directory (os error 2); build it first, or give the app a `build:` command"], "{problems:?}");
+    ensure!(
+        problems
+            == [
+                "no component file at app.wasm: No such file or directory (os error 2); build it first, or give the app a `build:` command"
+            ],
+        "{problems:?}"
+    );
     Ok(())
 }
 
 async fn plugin() -> Result<()> {
-    let problems = Project::new("  - appID: app\n    guest: bad.wasm\n").with("memory", MEMORY).problems().await;
-    ensure!(problems.len() == 1 && problems[0].ends_with("; it is a plugin: name it in a component of type state.wasm or pubsub.wasm"), "{problems:?}");
+    let problems = Project::new("  - appID: app\n    guest: bad.wasm\n")
+        .with("memory", MEMORY)
+        .problems()
+        .await;
+    ensure!(
+        problems.len() == 1
+            && problems[0].ends_with(
+                "; it is a plugin: name it in a component of type state.wasm or pubsub.wasm"
+            ),
+        "{problems:?}"
+    );
     Ok(())
 }
 
@@ -232,35 +269,52 @@ async fn realloc() -> Result<()> {
 async fn memory() -> Result<()> {
     let file = r#"(component (core module $s (memory 64)) (core instance (instantiate $s)) APP)"#;
     let text = told(file, "{ memory: 2MiB }").await?;
-    ensure!(text.contains("`app` failed: ") && text.contains("memory"), "{text}");
+    ensure!(
+        text.contains("`app` failed: ") && text.contains("memory"),
+        "{text}"
+    );
     Ok(())
 }
 
 async fn table() -> Result<()> {
     let file = r#"(component (core module $s (table 20000 funcref)) (core instance (instantiate $s)) APP)"#;
     let text = told(file, "{ memory: 2MiB }").await?;
-    ensure!(text.contains("`app` failed: ") && text.contains("table"), "{text}");
+    ensure!(
+        text.contains("`app` failed: ") && text.contains("table"),
+        "{text}"
+    );
     Ok(())
 }
 
 const HELLO: &str = "  - appID: hello\n    guest: hello.wasm\n    ingress: /\n    grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits] }\n";
 
 async fn problem_of(resources: &str) -> Vec<String> {
-    Project::new(HELLO).with("memory", resources).problems().await
+    Project::new(HELLO)
+        .with("memory", resources)
+        .problems()
+        .await
 }
 
 async fn driver() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "state.memroy")).await;
     ensure!(
-        problems[0] == "resources/memory.yaml:1: component `statestore`: no driver `state.memroy` in this build; it has: state.in-memory, state.memory, state.redb, state.sled, state.wasm; did you mean `state.memory`?",
+        problems[0]
+            == "resources/memory.yaml:1: component `statestore`: no driver `state.memroy` in this build; it has: state.in-memory, state.memory, state.redb, state.sled, state.wasm; did you mean `state.memory`?",
         "{problems:?}"
     );
     Ok(())
 }
 
 async fn setting() -> Result<()> {
-    let problems = problem_of(&MEMORY.replace("type: state.memory", "type: state.redb, metadata: [ { name: cacheSzie, value: 1Mi } ]")).await;
-    ensure!(problems[0].contains("cacheSzie") && problems[0].contains("cacheSize"), "{problems:?}");
+    let problems = problem_of(&MEMORY.replace(
+        "type: state.memory",
+        "type: state.redb, metadata: [ { name: cacheSzie, value: 1Mi } ]",
+    ))
+    .await;
+    ensure!(
+        problems[0].contains("cacheSzie") && problems[0].contains("cacheSize"),
+        "{problems:?}"
+    );
     Ok(())
 }
 
@@ -271,19 +325,31 @@ async fn block() -> Result<()> {
 }
 
 async fn feature() -> Result<()> {
-    let problems = problem_of(&MEMORY.replace("type: state.memory", "type: state.memory, requires: [durable]")).await;
+    let problems = problem_of(&MEMORY.replace(
+        "type: state.memory",
+        "type: state.memory, requires: [durable]",
+    ))
+    .await;
     ensure!(
-        problems.iter().any(|problem| problem.ends_with("component `statestore`: requires `durable`, which driver `state.memory` does not have")),
+        problems.iter().any(|problem| problem.ends_with(
+            "component `statestore`: requires `durable`, which driver `state.memory` does not have"
+        )),
         "{problems:?}"
     );
     Ok(())
 }
 
 async fn store() -> Result<()> {
-    let running = Project::new(HELLO).with("memory", &MEMORY.replace("name: statestore", "name: other")).start().await?;
+    let running = Project::new(HELLO)
+        .with("memory", &MEMORY.replace("name: statestore", "name: other"))
+        .start()
+        .await?;
     let answer = running.get("/").await?;
     ensure!(answer.status == 404, "{answer:?}");
-    ensure!(answer.message() == "no state component `statestore` for app `hello`", "{answer:?}");
+    ensure!(
+        answer.message() == "no state component `statestore` for app `hello`",
+        "{answer:?}"
+    );
     Ok(())
 }
 
@@ -291,7 +357,10 @@ async fn concurrent() -> Result<()> {
     let apps = format!("{HELLO}    reuse: {{ maxRequests: 100, maxConcurrent: 4 }}\n");
     let problems = Project::new(&apps).with("memory", MEMORY).problems().await;
     ensure!(
-        problems == ["app `hello` has `reuse.maxConcurrent: 4`; expected 1, for it is no WASI 0.3 guest without blocks"],
+        problems
+            == [
+                "app `hello` has `reuse.maxConcurrent: 4`; expected 1, for it is no WASI 0.3 guest without blocks"
+            ],
         "{problems:?}"
     );
     Ok(())

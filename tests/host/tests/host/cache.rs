@@ -15,17 +15,26 @@ pub fn trials() -> Vec<Trial> {
 
 async fn compiled_into(directory: &std::path::Path, name: &str) -> Result<PathBuf> {
     let before = files(directory)?;
-    let options = Options { cache: Some(directory.to_owned()), ..Options::default() };
+    let options = Options {
+        cache: Some(directory.to_owned()),
+        ..Options::default()
+    };
     let runtime = Runtime::new(&options)?;
     runtime.inspect(&guest(name)).await?;
-    let new = files(directory)?.into_iter().find(|file| !before.contains(file));
-    new.or_else(|| before.first().cloned()).context("nothing was kept")
+    let new = files(directory)?
+        .into_iter()
+        .find(|file| !before.contains(file));
+    new.or_else(|| before.first().cloned())
+        .context("nothing was kept")
 }
 
 fn files(directory: &std::path::Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
     let all = entries.collect::<std::io::Result<Vec<_>>>()?;
-    Ok(all.into_iter().filter(|path| path.extension().is_some_and(|e| e == "cwasm")).collect())
+    Ok(all
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "cwasm"))
+        .collect())
 }
 
 /// Bits all over the file are turned; each time it is compiled anew, to the same bytes as before.
@@ -39,7 +48,10 @@ async fn tampered() -> Result<()> {
         bad[position] ^= 1;
         fs::write(&file, &bad)?;
         compiled_into(directory.path(), "hello").await?;
-        ensure!(fs::read(&file)? == good, "the file touched at {position} was kept");
+        ensure!(
+            fs::read(&file)? == good,
+            "the file touched at {position} was kept"
+        );
     }
     Ok(())
 }
@@ -53,6 +65,9 @@ async fn swapped() -> Result<()> {
     fs::copy(&echo, &hello)?;
     fs::copy(echo.with_extension("tag"), hello.with_extension("tag"))?;
     compiled_into(directory.path(), "hello").await?;
-    ensure!(fs::read(&hello)? == good, "another component's code was kept");
+    ensure!(
+        fs::read(&hello)? == good,
+        "another component's code was kept"
+    );
     Ok(())
 }

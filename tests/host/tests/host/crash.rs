@@ -22,7 +22,10 @@ const APPS: &str = "\
 ";
 
 pub fn trials() -> Vec<Trial> {
-    vec![crate::case("crash::acknowledged_visits_survive_kill_9", visits)]
+    vec![crate::case(
+        "crash::acknowledged_visits_survive_kill_9",
+        visits,
+    )]
 }
 
 /// The command in a process of its own, and where it listens.
@@ -61,7 +64,9 @@ pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
     // Read to the end, so that the host never waits for somebody to read its log.
     std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
     let ready: serde_json::Value = serde_json::from_str(&line)?;
-    let url = ready["url"].as_str().with_context(|| format!("no url in {ready}"))?;
+    let url = ready["url"]
+        .as_str()
+        .with_context(|| format!("no url in {ready}"))?;
     let url = url.trim_end_matches('/').to_owned();
     Ok(Process { child, url })
 }
@@ -72,7 +77,9 @@ async fn visits() -> Result<()> {
     for cycle in 0..CYCLES {
         let mut process = run(&project, &[])?;
         let url = process.url.clone();
-        let visitors: Vec<_> = (0..4).map(|_| tokio::spawn(visit(url.clone(), acknowledged))).collect();
+        let visitors: Vec<_> = (0..4)
+            .map(|_| tokio::spawn(visit(url.clone(), acknowledged)))
+            .collect();
         tokio::time::sleep(Duration::from_millis(150 + 70 * cycle as u64)).await;
         process.child.kill()?;
         process.child.wait()?;
@@ -93,9 +100,16 @@ async fn visit(url: String, floor: u64) -> Result<u64> {
     let mut highest = floor;
     while let Ok(answer) = request(&client, Method::GET, &url, &[], "").await {
         let text = answer.text();
-        let count = text.trim().rsplit(' ').next().and_then(|number| number.parse().ok());
+        let count = text
+            .trim()
+            .rsplit(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
         let count: u64 = count.with_context(|| format!("no count in `{text}`"))?;
-        ensure!(count > floor, "visit {count} came again after {floor} was acknowledged");
+        ensure!(
+            count > floor,
+            "visit {count} came again after {floor} was acknowledged"
+        );
         highest = highest.max(count);
     }
     Ok(highest)

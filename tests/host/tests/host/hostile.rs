@@ -22,32 +22,137 @@ const APPS: &str = "\
 
 /// Path, status, and what the answer says.
 const ATTACKS: &[(&str, &str, u16, &str)] = &[
-    ("spins", "/spin", 504, "`hostile` used its 500ms of CPU time; see `limits.cpuTime`"),
-    ("sleeps", "/sleep?ms=60000", 504, "`hostile` did not answer in time; see `limits.wallTime`"),
+    (
+        "spins",
+        "/spin",
+        504,
+        "`hostile` used its 500ms of CPU time; see `limits.cpuTime`",
+    ),
+    (
+        "sleeps",
+        "/sleep?ms=60000",
+        504,
+        "`hostile` did not answer in time; see `limits.wallTime`",
+    ),
     ("allocates", "/alloc?mib=4096", 200, "allocated "),
-    ("recurses", "/recurse", 502, "`hostile` trapped: wasm trap: call stack exhausted"),
-    ("traps", "/trap", 502, "`hostile` trapped: wasm trap: wasm `unreachable` instruction executed"),
-    ("leaks_handles_of_the_host", "/leak-handles?kind=statestore&count=1000000", 502, "`hostile` "),
-    ("leaks_handles_of_wasi", "/leak-handles?kind=fields&count=1000000", 502, "`hostile` "),
+    (
+        "recurses",
+        "/recurse",
+        502,
+        "`hostile` trapped: wasm trap: call stack exhausted",
+    ),
+    (
+        "traps",
+        "/trap",
+        502,
+        "`hostile` trapped: wasm trap: wasm `unreachable` instruction executed",
+    ),
+    (
+        "leaks_handles_of_the_host",
+        "/leak-handles?kind=statestore&count=1000000",
+        502,
+        "`hostile` ",
+    ),
+    (
+        "leaks_handles_of_wasi",
+        "/leak-handles?kind=fields&count=1000000",
+        502,
+        "`hostile` ",
+    ),
     ("floods_the_log", "/log-flood?mib=32", 200, "logged 32 MiB"),
     ("floods_stdout", "/stdout-flood?mib=16", 200, "wrote 16 MiB"),
-    ("passes_a_huge_string", "/big-string?mib=16", 502, "`hostile` "),
-    ("asks_for_much_randomness", "/random?mib=64", 502, "`hostile` "),
+    (
+        "passes_a_huge_string",
+        "/big-string?mib=16",
+        502,
+        "`hostile` ",
+    ),
+    (
+        "asks_for_much_randomness",
+        "/random?mib=64",
+        502,
+        "`hostile` ",
+    ),
     ("opens_files", "/files", 200, "/etc/passwd: refused: "),
     ("reads_the_environment", "/env", 200, "GREETING=hello"),
-    ("connects_to_a_socket", "/connect?to=127.0.0.1:22", 200, "refused: "),
-    ("resolves_a_name", "/connect?to=localhost:22", 200, "refused: "),
-    ("fetches_from_this_machine", "/fetch?url=http://127.0.0.1:1/", 200, "refused: "),
-    ("fetches_metadata_of_the_cloud", "/fetch?url=http://169.254.169.254/latest", 200, "refused: "),
-    ("fetches_what_is_not_granted", "/fetch?url=https://evil.example.com/", 200, "refused: "),
-    ("reads_a_store_that_is_not_granted", "/get?component=other&key=a", 200, "refused: denied: app `hostile` is not granted state component `other`; add it to `grants: { state: [other] }` at "),
-    ("publishes_where_it_may_not", "/publish?component=pubsub&topic=closed", 200, "refused: denied: app `hostile` is not granted to publish to `pubsub/closed`"),
-    ("forges_a_source", "/forge?component=pubsub&topic=open", 200, "refused: invalid: the attribute `source` is the host's; remove it"),
-    ("calls_who_is_not_granted", "/invoke?app=neighbour&path=/", 200, "refused: denied: app `hostile` is not granted to invoke `neighbour`; add it to `grants: { invoke: [neighbour] }` at "),
-    ("hides_a_path", "/invoke?app=hostile&path=/a/%252e%252e/b", 200, "refused: invalid: the path `/a/%2e%2e/b` has an encoded slash, backslash, dot or NUL; expected them plain or not at all"),
-    ("uses_a_foreign_key", "/get?component=statestore&key=neighbour||visits", 200, "refused: invalid: the key `neighbour||visits` has `||`"),
-    ("uses_a_key_with_nul", "/get?component=statestore&key=a%00b", 200, "refused: invalid: the key has a NUL character; expected text without NUL"),
-    ("puts_a_large_value", "/put?component=statestore&key=a&bytes=5000000", 200, "refused: invalid: the value of `a` has 5000000 bytes; state component `statestore` takes at most 4194304"),
+    (
+        "connects_to_a_socket",
+        "/connect?to=127.0.0.1:22",
+        200,
+        "refused: ",
+    ),
+    (
+        "resolves_a_name",
+        "/connect?to=localhost:22",
+        200,
+        "refused: ",
+    ),
+    (
+        "fetches_from_this_machine",
+        "/fetch?url=http://127.0.0.1:1/",
+        200,
+        "refused: ",
+    ),
+    (
+        "fetches_metadata_of_the_cloud",
+        "/fetch?url=http://169.254.169.254/latest",
+        200,
+        "refused: ",
+    ),
+    (
+        "fetches_what_is_not_granted",
+        "/fetch?url=https://evil.example.com/",
+        200,
+        "refused: ",
+    ),
+    (
+        "reads_a_store_that_is_not_granted",
+        "/get?component=other&key=a",
+        200,
+        "refused: denied: app `hostile` is not granted state component `other`; add it to `grants: { state: [other] }` at ",
+    ),
+    (
+        "publishes_where_it_may_not",
+        "/publish?component=pubsub&topic=closed",
+        200,
+        "refused: denied: app `hostile` is not granted to publish to `pubsub/closed`",
+    ),
+    (
+        "forges_a_source",
+        "/forge?component=pubsub&topic=open",
+        200,
+        "refused: invalid: the attribute `source` is the host's; remove it",
+    ),
+    (
+        "calls_who_is_not_granted",
+        "/invoke?app=neighbour&path=/",
+        200,
+        "refused: denied: app `hostile` is not granted to invoke `neighbour`; add it to `grants: { invoke: [neighbour] }` at ",
+    ),
+    (
+        "hides_a_path",
+        "/invoke?app=hostile&path=/a/%252e%252e/b",
+        200,
+        "refused: invalid: the path `/a/%2e%2e/b` has an encoded slash, backslash, dot or NUL; expected them plain or not at all",
+    ),
+    (
+        "uses_a_foreign_key",
+        "/get?component=statestore&key=neighbour||visits",
+        200,
+        "refused: invalid: the key `neighbour||visits` has `||`",
+    ),
+    (
+        "uses_a_key_with_nul",
+        "/get?component=statestore&key=a%00b",
+        200,
+        "refused: invalid: the key has a NUL character; expected text without NUL",
+    ),
+    (
+        "puts_a_large_value",
+        "/put?component=statestore&key=a&bytes=5000000",
+        200,
+        "refused: invalid: the value of `a` has 5000000 bytes; state component `statestore` takes at most 4194304",
+    ),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -56,13 +161,24 @@ pub fn trials() -> Vec<Trial> {
         .map(|(name, path, status, text)| {
             let name = format!("hostile::{name}");
             Trial::test(name, move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(attack(path, *status, text)).map_err(|error| format!("{error:#}").into())
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .enable_all()
+                    .build()?;
+                runtime
+                    .block_on(attack(path, *status, text))
+                    .map_err(|error| format!("{error:#}").into())
             })
         })
         .collect();
-    trials.push(case("hostile::allocates_no_more_than_its_memory", allocates));
-    trials.push(case("hostile::neighbours_are_served_while_many_spin", spinners));
+    trials.push(case(
+        "hostile::allocates_no_more_than_its_memory",
+        allocates,
+    ));
+    trials.push(case(
+        "hostile::neighbours_are_served_while_many_spin",
+        spinners,
+    ));
     trials.push(case("hostile::sends_a_body_without_end", body));
     trials
 }
@@ -80,7 +196,12 @@ async fn neighbour_is_well(running: &Running) -> Result<()> {
 async fn attack(path: &str, status: u16, text: &str) -> Result<()> {
     let running = start().await?;
     let answer = running.get(path).await?;
-    ensure!(answer.status == status && answer.text().contains(text), "{} {}", answer.status, answer.text());
+    ensure!(
+        answer.status == status && answer.text().contains(text),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
     neighbour_is_well(&running).await?;
     // And the attacker itself is served again.
     let again = running.get("/env").await?;
@@ -92,7 +213,11 @@ async fn attack(path: &str, status: u16, text: &str) -> Result<()> {
 async fn allocates() -> Result<()> {
     let running = start().await?;
     let text = running.get("/alloc?mib=4096").await?.text();
-    let got: u64 = text.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
+    let got: u64 = text
+        .split(' ')
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(u64::MAX);
     ensure!((32..64).contains(&got), "{text}");
     Ok(())
 }
@@ -112,7 +237,10 @@ async fn spinners() -> Result<()> {
         neighbour_is_well(&running).await?;
         served += 1;
     }
-    ensure!(served > 10, "the neighbour was served {served} times in a second");
+    ensure!(
+        served > 10,
+        "the neighbour was served {served} times in a second"
+    );
     for spinner in spinners {
         let status = spinner.await??;
         ensure!(status == 504, "{status}");
@@ -125,8 +253,13 @@ async fn body() -> Result<()> {
     let large = vec![b'x'; 5 << 20];
     let answer = running.send(Method::POST, "/read-body", &[], large).await?;
     ensure!(answer.status == 413, "{answer:?}");
-    ensure!(answer.message() == "the body has more than 4194304 bytes; see `limits.requestBody`", "{answer:?}");
-    let fits = running.send(Method::POST, "/read-body", &[], vec![b'x'; 4 << 20]).await?;
+    ensure!(
+        answer.message() == "the body has more than 4194304 bytes; see `limits.requestBody`",
+        "{answer:?}"
+    );
+    let fits = running
+        .send(Method::POST, "/read-body", &[], vec![b'x'; 4 << 20])
+        .await?;
     ensure!(fits.text() == "read 4194304 bytes", "{fits:?}");
     neighbour_is_well(&running).await
 }

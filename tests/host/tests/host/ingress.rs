@@ -25,12 +25,18 @@ pub fn trials() -> Vec<Trial> {
     vec![
         case("ingress::the_longest_prefix_wins", prefix),
         case("ingress::what_nobody_answers_is_not_found", nobody),
-        case("ingress::a_declared_body_over_the_limit_is_refused_unread", declared),
+        case(
+            "ingress::a_declared_body_over_the_limit_is_refused_unread",
+            declared,
+        ),
         case("ingress::a_chunked_body_over_the_limit_ends_early", chunked),
         case("ingress::too_many_headers_are_refused", headers),
         case("ingress::a_header_that_is_no_utf8_passes_as_bytes", bytes),
         case("ingress::http_2_is_spoken", h2),
-        case("ingress::requests_under_way_finish_when_the_host_stops", drain),
+        case(
+            "ingress::requests_under_way_finish_when_the_host_stops",
+            drain,
+        ),
         case("ingress::an_answer_is_streamed", streamed),
     ]
 }
@@ -53,7 +59,13 @@ async fn prefix() -> Result<()> {
     let running = start().await?;
     ensure!(running.get("/hello").await?.text() == "hello, visitor 1\n");
     ensure!(running.get("/hello/there").await?.text() == "hello, visitor 2\n");
-    ensure!(running.get("/hellothere").await?.text().contains("there is no attack /hellothere"));
+    ensure!(
+        running
+            .get("/hellothere")
+            .await?
+            .text()
+            .contains("there is no attack /hellothere")
+    );
     Ok(())
 }
 
@@ -62,28 +74,42 @@ async fn nobody() -> Result<()> {
     let running = Project::new(&apps).with("memory", MEMORY).start().await?;
     let answer = running.get("/other").await?;
     ensure!(answer.status == 404, "{answer:?}");
-    ensure!(answer.message() == "no app answers /other; see `ingress` in the manifest", "{answer:?}");
+    ensure!(
+        answer.message() == "no app answers /other; see `ingress` in the manifest",
+        "{answer:?}"
+    );
     Ok(())
 }
 
 async fn declared() -> Result<()> {
     let running = start().await?;
-    let answer = raw(&running, b"POST /read-body HTTP/1.1\r\nhost: a\r\ncontent-length: 1073741824\r\n\r\nx").await?;
+    let answer = raw(
+        &running,
+        b"POST /read-body HTTP/1.1\r\nhost: a\r\ncontent-length: 1073741824\r\n\r\nx",
+    )
+    .await?;
     ensure!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    ensure!(answer.contains("the body has more than 4194304 bytes"), "{answer}");
+    ensure!(
+        answer.contains("the body has more than 4194304 bytes"),
+        "{answer}"
+    );
     Ok(())
 }
 
 async fn chunked() -> Result<()> {
     let running = start().await?;
-    let mut request = b"POST /read-body HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let mut request =
+        b"POST /read-body HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..80 {
         request.extend_from_slice(b"10000\r\n");
         request.extend(std::iter::repeat_n(b'x', 0x10000));
         request.extend_from_slice(b"\r\n");
     }
     let answer = raw(&running, &request).await?;
-    ensure!(!answer.contains(" 200 ") && !answer.contains("read "), "{answer}");
+    ensure!(
+        !answer.contains(" 200 ") && !answer.contains("read "),
+        "{answer}"
+    );
     ensure!(running.get("/hello").await?.status == 200);
     Ok(())
 }
@@ -101,7 +127,11 @@ async fn headers() -> Result<()> {
 
 async fn bytes() -> Result<()> {
     let running = start().await?;
-    let answer = raw(&running, b"GET /env HTTP/1.1\r\nhost: a\r\nx-odd: \xff\xfe\r\nconnection: close\r\n\r\n").await?;
+    let answer = raw(
+        &running,
+        b"GET /env HTTP/1.1\r\nhost: a\r\nx-odd: \xff\xfe\r\nconnection: close\r\n\r\n",
+    )
+    .await?;
     ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     Ok(())
 }
@@ -110,7 +140,9 @@ async fn h2() -> Result<()> {
     use http_body_util::{BodyExt, Empty};
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
     let running = start().await?;
-    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Empty<bytes::Bytes>>();
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Empty<bytes::Bytes>>();
     let response = client.get(running.url("/hello").parse()?).await?;
     ensure!(response.version() == http::Version::HTTP_2);
     let body = response.into_body().collect().await?.to_bytes();
@@ -139,6 +171,10 @@ async fn drain() -> Result<()> {
 async fn streamed() -> Result<()> {
     let running = start().await?;
     let answer = running.get("/big-response?mib=64").await?;
-    ensure!(answer.status == 200 && answer.body.len() == 64 << 20, "{} bytes", answer.body.len());
+    ensure!(
+        answer.status == 200 && answer.body.len() == 64 << 20,
+        "{} bytes",
+        answer.body.len()
+    );
     Ok(())
 }

@@ -23,8 +23,12 @@ const APPS: &str = "\
 pub fn trials() -> Vec<Trial> {
     vec![
         case("invocation::the_callee_knows_its_caller", caller),
-        case("invocation::a_caller_from_outside_cannot_forge_its_identity", forged),
+        case(
+            "invocation::a_caller_from_outside_cannot_forge_its_identity",
+            forged,
+        ),
         case("invocation::bodies_stream_through", stream),
+        case("invocation::http_to_an_app_needs_no_socket", internal),
         case("invocation::an_app_that_is_not_there_is_not_found", missing),
         case("invocation::an_endless_chain_is_exhausted", endless),
         case("invocation::paths_that_read_two_ways_are_refused", paths),
@@ -39,24 +43,77 @@ async fn start() -> Result<Running> {
 async fn caller() -> Result<()> {
     let running = start().await?;
     let told = running.get("/chain?app=back&path=/who").await?.json();
-    ensure!(told["caller"]["app"] == "front" && told["caller"]["tenant"] == "default", "{told}");
-    ensure!(told["method"] == "GET" && told["target"] == "/who", "{told}");
+    ensure!(
+        told["caller"]["app"] == "front" && told["caller"]["tenant"] == "default",
+        "{told}"
+    );
+    ensure!(
+        told["method"] == "GET" && told["target"] == "/who",
+        "{told}"
+    );
     Ok(())
 }
 
 async fn forged() -> Result<()> {
     let running = start().await?;
-    let headers = [("dapr-caller-app-id", "admin"), ("dapr-caller-namespace", "root"), ("x-kept", "yes")];
+    let headers = [
+        ("dapr-caller-app-id", "admin"),
+        ("dapr-caller-namespace", "root"),
+        ("x-kept", "yes"),
+    ];
     let told = running.send(Method::GET, "/", &headers, "").await?.text();
-    ensure!(!told.contains("admin") && !told.contains("root") && told.contains("x-kept"), "{told}");
+    ensure!(
+        !told.contains("admin") && !told.contains("root") && told.contains("x-kept"),
+        "{told}"
+    );
     Ok(())
 }
 
 async fn stream() -> Result<()> {
     let running = start().await?;
     let body: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
-    let answer = running.send(Method::POST, "/stream", &[], body.clone()).await?;
-    ensure!(answer.status == 200 && answer.body == body, "{} bytes came back", answer.body.len());
+    let answer = running
+        .send(Method::POST, "/stream", &[], body.clone())
+        .await?;
+    ensure!(
+        answer.status == 200 && answer.body == body,
+        "{} bytes came back",
+        answer.body.len()
+    );
+    Ok(())
+}
+
+/// By `wasi:http` and the authority `APP-ID.wythe.internal`: no socket, as much as a body may hold.
+async fn internal() -> Result<()> {
+    let apps = "\
+  - appID: near
+    guest: hostile.wasm
+    ingress: /
+    grants: { state: [statestore], publish: [pubsub], invoke: [far, nobody], http: [] }
+  - appID: far
+    guest: hostile.wasm
+    grants: { state: [statestore], publish: [pubsub], invoke: [far], http: [] }
+";
+    let running = Project::new(apps).with("memory", MEMORY).start().await?;
+    let answer = running
+        .get("/fetch?url=http://far.wythe.internal/big-response%3Fmib=4")
+        .await?;
+    let length = answer.body.len();
+    ensure!(
+        length == (4 << 20) + "200 ".len(),
+        "{length} bytes: {:.100}",
+        answer.text()
+    );
+    let nobody = running
+        .get("/fetch?url=http://nobody.wythe.internal/")
+        .await?
+        .text();
+    ensure!(nobody.starts_with("refused: "), "{nobody}");
+    let denied = running
+        .get("/fetch?url=http://near.wythe.internal/")
+        .await?
+        .text();
+    ensure!(denied.starts_with("refused: "), "{denied}");
     Ok(())
 }
 
@@ -64,7 +121,10 @@ async fn missing() -> Result<()> {
     let running = start().await?;
     let answer = running.get("/chain?app=missing&path=/").await?;
     ensure!(answer.status == 404, "{answer:?}");
-    ensure!(answer.message() == "no app `missing` for app `front`", "{answer:?}");
+    ensure!(
+        answer.message() == "no app `missing` for app `front`",
+        "{answer:?}"
+    );
     Ok(())
 }
 
@@ -78,26 +138,45 @@ async fn endless() -> Result<()> {
     }
     let answer = running.get(&path).await?;
     let text = answer.text();
-    ensure!(text.contains("the call chain is longer than 16: front -> back -> back"), "{} {text}", answer.status);
+    ensure!(
+        text.contains("the call chain is longer than 16: front -> back -> back"),
+        "{} {text}",
+        answer.status
+    );
     Ok(())
 }
 
 /// Only what a query cannot hold, so that nesting grows the text slowly.
 fn encode(path: &str) -> String {
-    path.replace('%', "%25").replace('&', "%26").replace('?', "%3F").replace('=', "%3D")
+    path.replace('%', "%25")
+        .replace('&', "%26")
+        .replace('?', "%3F")
+        .replace('=', "%3D")
 }
 
 async fn paths() -> Result<()> {
     let running = start().await?;
     for (path, what) in [
         ("//a", "has `//`, a backslash or `#`; expected a plain path"),
-        ("/a/../b", "has a `.` or `..` segment; expected a plain path"),
-        ("/a%5Cb", "has `//`, a backslash or `#`; expected a plain path"),
-        ("/a%252Fb", "has an encoded slash, backslash, dot or NUL; expected them plain or not at all"),
+        (
+            "/a/../b",
+            "has a `.` or `..` segment; expected a plain path",
+        ),
+        (
+            "/a%5Cb",
+            "has `//`, a backslash or `#`; expected a plain path",
+        ),
+        (
+            "/a%252Fb",
+            "has an encoded slash, backslash, dot or NUL; expected them plain or not at all",
+        ),
         ("a", "does not begin with `/`"),
     ] {
         let answer = running.get(&format!("/chain?app=back&path={path}")).await?;
-        ensure!(answer.status == 400 && answer.message().contains(what), "{path}: {answer:?}");
+        ensure!(
+            answer.status == 400 && answer.message().contains(what),
+            "{path}: {answer:?}"
+        );
     }
     Ok(())
 }
@@ -106,9 +185,19 @@ async fn trace() -> Result<()> {
     let running = start().await?;
     let id = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("00-{id}-00f067aa0ba902b7-01");
-    let answer = running.send(Method::GET, "/publish?topic=echo&count=1", &[("traceparent", &parent)], "").await?;
+    let answer = running
+        .send(
+            Method::GET,
+            "/publish?topic=echo&count=1",
+            &[("traceparent", &parent)],
+            "",
+        )
+        .await?;
     ensure!(answer.status == 200, "{answer:?}");
-    let events = running.eventually("/events", |events| events.json()[0].is_object()).await?.json();
+    let events = running
+        .eventually("/events", |events| events.json()[0].is_object())
+        .await?
+        .json();
     events[0]["id"].as_str().context("an event without an id")?;
     Ok(())
 }

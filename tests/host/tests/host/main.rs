@@ -48,7 +48,12 @@ where
     F: Future<Output = anyhow::Result<()>> + 'static,
 {
     Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(run()).map_err(|error| format!("{error:#}").into())
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        runtime
+            .block_on(run())
+            .map_err(|error| format!("{error:#}").into())
     })
 }

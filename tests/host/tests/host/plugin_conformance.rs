@@ -50,7 +50,10 @@ fn features<D: ?Sized + Closable, F>(open: Opener<D>, read: impl Fn(&D) -> F) ->
 }
 
 fn threads() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
 }
 
 fn open_state(directory: &Path) -> Open<dyn wythe_blocks::state::Driver> {
@@ -73,7 +76,10 @@ fn open_pubsub(directory: &Path) -> Open<dyn wythe_blocks::pubsub::Driver> {
         async move {
             let (registry, _host) = registry()?;
             let backlog = format!("{{ name: maxBacklog, value: {} }}", pubsub::BACKLOG);
-            registry.pubsub.open(&component("pubsub", "queue", &backlog), site).await
+            registry
+                .pubsub
+                .open(&component("pubsub", "queue", &backlog), site)
+                .await
         }
         .boxed()
     })
@@ -81,7 +87,10 @@ fn open_pubsub(directory: &Path) -> Open<dyn wythe_blocks::pubsub::Driver> {
 
 fn registry() -> Result<(Registry, Arc<Host>)> {
     let cache = std::env::var_os("WYTHE_CACHE_DIR").map(Into::into);
-    let runtime = Runtime::new(&Options { cache, ..Options::default() })?;
+    let runtime = Runtime::new(&Options {
+        cache,
+        ..Options::default()
+    })?;
     let host = Arc::new(Host::default());
     let mut registry = Registry::default();
     plugin::register(&mut registry, &runtime, &host);
@@ -103,5 +112,9 @@ fn component(block: &str, file: &str, setting: &str) -> Component {
     );
     let (resources, problems) = parse_resources(&text, Path::new("plugged.yaml"));
     assert!(problems.is_empty(), "{problems}");
-    resources.components.into_iter().next().expect("one component")
+    resources
+        .components
+        .into_iter()
+        .next()
+        .expect("one component")
 }

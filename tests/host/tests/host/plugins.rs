@@ -25,23 +25,67 @@ const HOSTILE: &str = "\
 
 /// Key, whether it is read or written, and what the app is told.
 const FAULTS: &[(&str, &str, &str)] = &[
-    ("trap!1", "get", "`bad` trapped: wasm trap: wasm `unreachable` instruction executed"),
-    ("trap!1", "put", "`bad` trapped: wasm trap: wasm `unreachable` instruction executed"),
-    ("hang!1", "get", "`bad` used its 200ms of CPU time; see `limits.cpuTime`"),
-    ("hang!1", "put", "`bad` used its 200ms of CPU time; see `limits.cpuTime`"),
-    ("recursion!1", "get", "`bad` trapped: wasm trap: call stack exhausted"),
+    (
+        "trap!1",
+        "get",
+        "`bad` trapped: wasm trap: wasm `unreachable` instruction executed",
+    ),
+    (
+        "trap!1",
+        "put",
+        "`bad` trapped: wasm trap: wasm `unreachable` instruction executed",
+    ),
+    (
+        "hang!1",
+        "get",
+        "`bad` used its 200ms of CPU time; see `limits.cpuTime`",
+    ),
+    (
+        "hang!1",
+        "put",
+        "`bad` used its 200ms of CPU time; see `limits.cpuTime`",
+    ),
+    (
+        "recursion!1",
+        "get",
+        "`bad` trapped: wasm trap: call stack exhausted",
+    ),
     ("memory!1", "get", "`bad` trapped: "),
-    ("lie-size!1", "get", "`bad` failed: too much data is being copied between the host and the guest"),
-    ("lie-etag!1", "get", "plugin `bad` answered with an etag that is empty or longer than 256 bytes"),
-    ("lie-etag!1", "put", "plugin `bad` answered with an etag that is empty or longer than 256 bytes"),
+    (
+        "lie-size!1",
+        "get",
+        "`bad` failed: too much data is being copied between the host and the guest",
+    ),
+    (
+        "lie-etag!1",
+        "get",
+        "plugin `bad` answered with an etag that is empty or longer than 256 bytes",
+    ),
+    (
+        "lie-etag!1",
+        "put",
+        "plugin `bad` answered with an etag that is empty or longer than 256 bytes",
+    ),
     ("log-flood!1", "get", "got nothing"),
 ];
 
 const STARTS: &[(&str, &str)] = &[
-    ("init-error", "component `bad`: plugin `bad` did not start: `bad` does not want to"),
-    ("init-hang", "component `bad`: `bad` used its 200ms of CPU time"),
-    ("init-trap", "component `bad`: `bad` trapped: wasm trap: wasm `unreachable` instruction executed"),
-    ("no-such-fault", "component `bad`: plugin `bad` did not start: "),
+    (
+        "init-error",
+        "component `bad`: plugin `bad` did not start: `bad` does not want to",
+    ),
+    (
+        "init-hang",
+        "component `bad`: `bad` used its 200ms of CPU time",
+    ),
+    (
+        "init-trap",
+        "component `bad`: `bad` trapped: wasm trap: wasm `unreachable` instruction executed",
+    ),
+    (
+        "no-such-fault",
+        "component `bad`: plugin `bad` did not start: ",
+    ),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -56,14 +100,21 @@ pub fn trials() -> Vec<Trial> {
         trials.push(Trial::test(name, move || block_on(fault(key, verb, text))));
     }
     for (name, text) in STARTS {
-        trials.push(Trial::test(format!("plugins::bad::{name}"), move || block_on(starts(name, text))));
+        trials.push(Trial::test(format!("plugins::bad::{name}"), move || {
+            block_on(starts(name, text))
+        }));
     }
     trials
 }
 
 fn block_on(run: impl Future<Output = Result<()>>) -> Result<(), libtest_mimic::Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run).map_err(|error| format!("{error:#}").into())
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(run)
+        .map_err(|error| format!("{error:#}").into())
 }
 
 fn bad(fault: &[(&str, &str)]) -> Project {
@@ -76,16 +127,28 @@ fn bad(fault: &[(&str, &str)]) -> Project {
 
 async fn fault(key: &str, verb: &str, text: &str) -> Result<()> {
     let running = bad(&[]).start().await?;
-    let answer = running.get(&format!("/{verb}?component=bad&key={key}&bytes=3")).await?;
-    ensure!(answer.status == 200 && answer.text().contains(text), "{} {}", answer.status, answer.text());
-    let other = running.get("/put?component=statestore&key=a&bytes=3").await?;
+    let answer = running
+        .get(&format!("/{verb}?component=bad&key={key}&bytes=3"))
+        .await?;
+    ensure!(
+        answer.status == 200 && answer.text().contains(text),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
+    let other = running
+        .get("/put?component=statestore&key=a&bytes=3")
+        .await?;
     ensure!(other.text().starts_with("put, etag "), "{other:?}");
     Ok(())
 }
 
 async fn starts(fault: &str, text: &str) -> Result<()> {
     let problems = bad(&[("fault", fault)]).problems().await;
-    ensure!(problems.len() == 1 && problems[0].contains(text), "{problems:?}");
+    ensure!(
+        problems.len() == 1 && problems[0].contains(text),
+        "{problems:?}"
+    );
     Ok(())
 }
 
@@ -95,7 +158,9 @@ async fn recovers() -> Result<()> {
     ensure!(running.get(put).await?.text().starts_with("put, etag "));
     running.get("/get?component=bad&key=trap!1").await?;
     // A fresh instance, after a moment; what the old one had in memory is gone with it.
-    let after = running.eventually(put, |answer| answer.text().starts_with("put, etag ")).await?;
+    let after = running
+        .eventually(put, |answer| answer.text().starts_with("put, etag "))
+        .await?;
     ensure!(after.status == 200);
     Ok(())
 }
@@ -108,12 +173,18 @@ async fn used() -> Result<()> {
     grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits] }
 ";
     let project = Project::new(hello)
-        .with("state", &resource("statestore", "state", "ttl_cache", &[("maxEntries", "10")]))
+        .with(
+            "state",
+            &resource("statestore", "state", "ttl_cache", &[("maxEntries", "10")]),
+        )
         .with("pubsub", &resource("pubsub", "pubsub", "queue", &[]));
     let running = project.start().await?;
     for visitor in 1..=3 {
         let answer = running.get("/").await?;
-        ensure!(answer.text() == format!("hello, visitor {visitor}\n"), "{answer:?}");
+        ensure!(
+            answer.text() == format!("hello, visitor {visitor}\n"),
+            "{answer:?}"
+        );
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())
@@ -130,6 +201,9 @@ async fn no_plugin() -> Result<()> {
     let project = Project::new(HOSTILE).with("bad", &resource("bad", "state", "catalog", &[]));
     let problems = project.problems().await;
     ensure!(problems.len() == 1, "{problems:?}");
-    ensure!(problems[0].contains("is no plugin of the world wythe:plugin/state-plugin@0.1.0"), "{problems:?}");
+    ensure!(
+        problems[0].contains("is no plugin of the world wythe:plugin/state-plugin@0.1.0"),
+        "{problems:?}"
+    );
     Ok(())
 }

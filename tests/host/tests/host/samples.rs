@@ -2,7 +2,7 @@
 
 use crate::case;
 use anyhow::{Context, Result, ensure};
-use host_tests::{MEMORY, Project, Running};
+use host_tests::{Answer, MEMORY, Project, Running};
 use http::Method;
 use libtest_mimic::Trial;
 
@@ -29,8 +29,14 @@ pub fn trials() -> Vec<Trial> {
     vec![
         case("samples::hello_counts_its_visitors", hello),
         case("samples::hello_keeps_its_count_over_a_restart", restart),
-        case("samples::plain_component_of_wasi_0_2_works_unmodified", plain),
-        case("samples::plain_component_of_wasi_0_3_works_unmodified", plain3),
+        case(
+            "samples::plain_component_of_wasi_0_2_works_unmodified",
+            plain,
+        ),
+        case(
+            "samples::plain_component_of_wasi_0_3_works_unmodified",
+            plain3,
+        ),
         case("samples::a_person_buys_something_in_the_shop", shop),
         case("samples::the_shops_own_manifest_is_good", shop_manifest),
         case("samples::meter_counts_what_it_is_told_to_do", meter),
@@ -48,7 +54,10 @@ async fn hello() -> Result<()> {
     let running = Project::new(HELLO).with("memory", MEMORY).start().await?;
     for visitor in 1..=3 {
         let answer = running.get("/").await?;
-        ensure!(answer.text() == format!("hello, visitor {visitor}\n"), "{answer:?}");
+        ensure!(
+            answer.text() == format!("hello, visitor {visitor}\n"),
+            "{answer:?}"
+        );
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())
@@ -60,7 +69,10 @@ async fn restart() -> Result<()> {
     for visitor in 1..=3 {
         let running = project.start().await?;
         let answer = running.get("/").await?;
-        ensure!(answer.text() == format!("hello, visitor {visitor}\n"), "{answer:?}");
+        ensure!(
+            answer.text() == format!("hello, visitor {visitor}\n"),
+            "{answer:?}"
+        );
         ensure!(running.stop().await, "not everything finished");
     }
     Ok(())
@@ -70,7 +82,10 @@ async fn serves_hello(guest: &str) -> Result<()> {
     let apps = format!("  - appID: plain\n    guest: {guest}.wasm\n    ingress: /\n");
     let running = Project::new(&apps).with("memory", MEMORY).start().await?;
     let answer = running.get("/").await?;
-    ensure!(answer.status == 200 && answer.text().to_lowercase().contains("hello"), "{answer:?}");
+    ensure!(
+        answer.status == 200 && answer.text().to_lowercase().contains("hello"),
+        "{answer:?}"
+    );
     Ok(())
 }
 
@@ -95,9 +110,19 @@ async fn meter() -> Result<()> {
     Ok(())
 }
 
-async fn post(running: &Running, path: &str, cookie: &str, form: &str) -> Result<host_tests::Answer> {
-    let headers = [("cookie", cookie), ("content-type", "application/x-www-form-urlencoded")];
-    running.send(Method::POST, path, &headers, form.to_owned()).await
+async fn post(
+    running: &Running,
+    path: &str,
+    cookie: &str,
+    form: &str,
+) -> Result<Answer> {
+    let headers = [
+        ("cookie", cookie),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    running
+        .send(Method::POST, path, &headers, form.to_owned())
+        .await
 }
 
 /// The path a browser takes: home, a product, the cart, the order, and the mail.
@@ -105,28 +130,38 @@ async fn shop() -> Result<()> {
     let running = Project::new(SHOP).with("memory", MEMORY).start().await?;
     let home = running.get("/").await?;
     ensure!(home.status == 200, "{home:?}");
-    let cookie = home.headers.get("set-cookie").context("no session cookie")?.to_str()?;
-    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-    let page = home.text();
-    let start = page.find("/products/").or_else(|| page.find("/product/")).context("no product on the home page")?;
-    let link = &page[start..start + page[start..].find('"').context("an open link")?];
-    let product = link.rsplit('/').next().unwrap_or_default();
-    let shown = running.get(link).await?;
+    let cookie = home.headers.get("set-cookie").context("no session")?;
+    let cookie = cookie.to_str()?.split(';').next().unwrap_or_default();
+    let link = product_on(&home.text())?;
+    let shown = running.get(&link).await?;
     ensure!(shown.status == 200, "{shown:?}");
-    let added = post(&running, "/cart", &cookie, &format!("product={product}&quantity=2")).await?;
-    ensure!(added.status == 303, "{added:?}");
-    let refused = post(&running, "/checkout", &cookie, "email=nonsense&address=Lane+1").await?;
-    ensure!(refused.status == 422, "{refused:?}");
-    let ordered = post(&running, "/checkout", &cookie, "email=ann%40example.com&address=Lane+1").await?;
-    ensure!(matches!(ordered.status, 200 | 201 | 303), "{ordered:?}");
-    let mailed = running.eventually("/outbox", |outbox| outbox.text().contains("ann@example.com")).await?;
-    ensure!(mailed.json().to_string().matches("ann@example.com").count() == 1, "{mailed:?}");
+    let product = link.rsplit('/').next().unwrap_or_default();
+    for (path, form, status) in [
+        ("/cart", format!("product={product}&quantity=2"), 303),
+        ("/checkout", "email=nonsense&address=Lane+1".to_owned(), 422),
+        ("/checkout", "email=ann%40example.com&address=Lane+1".to_owned(), 303),
+    ] {
+        let answer = post(&running, path, cookie, &form).await?;
+        ensure!(answer.status == status, "{path} {form}: {answer:?}");
+    }
+    let has = |outbox: &Answer| outbox.text().contains("ann@example.com");
+    let mailed = running.eventually("/outbox", has).await?.json();
+    let times = mailed.to_string().matches("ann@example.com").count();
+    ensure!(times == 1, "{mailed}");
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }
 
+/// The first link to a product.
+fn product_on(page: &str) -> Result<String> {
+    let start = page.find("/products/").context("no product on the page")?;
+    let end = page[start..].find('"').context("an open link")?;
+    Ok(page[start..start + end].to_owned())
+}
+
 async fn shop_manifest() -> Result<()> {
-    let (plan, problems) = wythe::boot::plan(&host_tests::sample("shop")).map_err(|p| anyhow::anyhow!("{p:?}"))?;
+    let (plan, problems) =
+        wythe::boot::plan(&host_tests::sample("shop")).map_err(|p| anyhow::anyhow!("{p:?}"))?;
     ensure!(problems.is_empty(), "{problems:?}");
     ensure!(plan.manifest.apps.len() == 5);
     Ok(())

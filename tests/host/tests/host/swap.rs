@@ -26,10 +26,16 @@ pub fn trials() -> Vec<Trial> {
 
 async fn under_load() -> Result<()> {
     let project = Project::new(APPS).with("memory", MEMORY);
-    let (hello, echo) = (std::fs::read(guest("hello"))?, std::fs::read(guest("echo"))?);
+    let (hello, echo) = (
+        std::fs::read(guest("hello"))?,
+        std::fs::read(guest("echo"))?,
+    );
     let path = project.write("app/one.wasm", &hello);
     let running = Arc::new(project.start().await?);
-    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (stop, served) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU32::new(0)),
+    );
     let load: Vec<_> = (0..4)
         .map(|_| {
             let (running, stop, served) = (running.clone(), stop.clone(), served.clone());
@@ -44,8 +50,14 @@ async fn under_load() -> Result<()> {
         })
         .collect();
     for version in 0..10 {
-        project.write("app/one.wasm", if version % 2 == 0 { &echo } else { &hello });
-        let changed = running.booted.guests[0].swap(&path).await.map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+        project.write(
+            "app/one.wasm",
+            if version % 2 == 0 { &echo } else { &hello },
+        );
+        let changed = running.booted.guests[0]
+            .swap(&path)
+            .await
+            .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
         ensure!(changed, "version {version} was not taken");
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
     }
@@ -63,9 +75,18 @@ async fn bad_file() -> Result<()> {
     let running = project.start().await?;
     let digest = running.booted.guests[0].digest();
     project.write("app/one.wasm", "nonsense");
-    let errors = running.booted.guests[0].swap(&path).await.err().unwrap_or_default();
+    let errors = running.booted.guests[0]
+        .swap(&path)
+        .await
+        .err()
+        .unwrap_or_default();
     ensure!(errors.len() == 1, "{errors:?}");
-    ensure!(errors[0].message().ends_with("is no wasm file; expected a component built for the target wasm32-wasip2"), "{errors:?}");
+    ensure!(
+        errors[0]
+            .message()
+            .ends_with("is no wasm file; expected a component built for the target wasm32-wasip2"),
+        "{errors:?}"
+    );
     ensure!(running.booted.guests[0].digest() == digest && running.booted.guests[0].exports().http);
     ensure!(running.get("/").await?.status == 200);
     Ok(())

@@ -190,23 +190,18 @@ impl<'a> Stage<'a> {
     }
 
     fn publish(&mut self, topic: &str, groups: &[Arc<Group>], message: Message) -> Result<()> {
-        if message.data.len() as u64 > MAX_MESSAGE {
-            let size = message.data.len();
-            return Err(Error::invalid(format!(
-                "a message of {size} bytes; at most {MAX_MESSAGE} are allowed"
-            )));
-        }
-        let delay = message.delay.unwrap_or_default();
-        let Some(due) = self.now.instant.checked_add(delay) else {
-            return Err(Error::invalid(format!(
-                "a delay of {delay:?}; expected one that ends some day"
-            )));
-        };
+        let (delay, due) = self.accept(&message)?;
         if groups.is_empty() {
             return Ok(());
         }
         let sequence = self.topics.admit(groups.len())?;
-        let lane = message.ordering_key.as_deref().map(lane);
+        let stored = Waiting {
+            sequence,
+            due,
+            attempts: 0,
+            lane: message.ordering_key.as_deref().map(lane),
+            message: None,
+        };
         let (ephemeral, durable): (Vec<_>, Vec<_>) =
             groups.iter().cloned().partition(|group| group.ephemeral);
         if !durable.is_empty() {
@@ -216,25 +211,32 @@ impl<'a> Stage<'a> {
                 .insert(sequence, bytes.as_slice())
                 .map_err(unavailable)?;
         }
-        let stored = Waiting {
-            sequence,
-            due,
-            attempts: 0,
-            lane,
-            message: None,
-        };
         for group in durable {
-            self.write_pending(group.number, sequence, delay, 0, lane)?;
+            self.write_pending(group.number, sequence, delay, 0, stored.lane)?;
             self.effects.push(Effect::Add(group, stored.clone()));
         }
         let message = Some(Arc::new(message));
         let kept = Waiting { message, ..stored };
-        self.effects.extend(
-            ephemeral
-                .into_iter()
-                .map(|group| Effect::Add(group, kept.clone())),
-        );
+        let add = |group| Effect::Add(group, kept.clone());
+        self.effects.extend(ephemeral.into_iter().map(add));
         Ok(())
+    }
+
+    /// The message's delay and the moment at which it ends, unless the message is no good.
+    fn accept(&self, message: &Message) -> Result<(Duration, Instant)> {
+        let size = message.data.len();
+        if size as u64 > MAX_MESSAGE {
+            return Err(Error::invalid(format!(
+                "a message of {size} bytes; at most {MAX_MESSAGE} are allowed"
+            )));
+        }
+        let delay = message.delay.unwrap_or_default();
+        match self.now.instant.checked_add(delay) {
+            Some(due) => Ok((delay, due)),
+            None => Err(Error::invalid(format!(
+                "a delay of {delay:?}; expected one that ends some day"
+            ))),
+        }
     }
 
     fn write_pending(
