@@ -133,6 +133,13 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn map_message(mut self, map: impl FnOnce(String) -> String) -> Self {
+        self.message = map(self.message);
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }

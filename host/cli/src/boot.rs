@@ -3,7 +3,7 @@
 use crate::report::Problem;
 use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Host, Registry, Settings, pubsub::Subscription};
-use wythe_manifest::{Manifest, Name, Resources};
+use wythe_manifest::{Manifest, Resources};
 use wythe_runtime::{Guest, Options, Runtime};
 
 /// Bytes of a state value, unless its component says otherwise.
@@ -202,37 +202,51 @@ async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
 
 /// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.
 pub async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
-    if !guest.exports().subscriber {
-        return Ok(());
-    }
-    let mut subscriptions = guest
-        .subscriptions()
-        .await
-        .map_err(|error| vec![Problem::from(error)])?;
+    let mut subscriptions = match guest.exports().subscriber {
+        true => guest
+            .subscriptions()
+            .await
+            .map_err(|error| vec![error.into()])?,
+        // Attached all the same: an earlier version of the app may have been a subscriber.
+        false => Vec::new(),
+    };
     for declared in &plan.resources.subscriptions {
-        let concerns = declared.scopes.is_empty() || declared.scopes.contains(guest.id());
         let known = |s: &Subscription| {
             s.component == declared.component.as_str() && s.topic == declared.topic
         };
-        if concerns && !subscriptions.iter().any(known) && may_receive(guest, declared) {
-            subscriptions.push(convert(declared));
+        if subscriptions.iter().any(known) || !concerns(guest, declared) {
+            continue;
         }
+        if !guest.exports().subscriber {
+            return Err(vec![deaf(guest, declared)]);
+        }
+        subscriptions.push(convert(declared));
     }
-    let tenant: &Name = guest.tenant();
+    let (tenant, grants) = (guest.tenant(), guest.grants().clone());
     let attached = host
         .pubsub
-        .attach(tenant, guest.clone(), guest.grants().clone(), subscriptions);
-    attached
-        .await
-        .map_err(|errors| errors.into_iter().map(Problem::from).collect())
+        .attach(tenant, guest.clone(), grants, subscriptions);
+    let attached = attached.await;
+    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
-/// A declaration without scopes is for every app that is granted the topic; one that names the app must be granted.
-fn may_receive(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
-    !declared.scopes.is_empty()
-        || guest
-            .grants()
-            .subscribe(declared.component.as_str(), &declared.topic)
+fn deaf(guest: &Guest, declared: &wythe_manifest::Subscription) -> Problem {
+    Problem::new(format!(
+        "{}: subscription `{}` names app `{}`, which does not export wythe:blocks/subscriber",
+        declared.source,
+        declared.name,
+        guest.id()
+    ))
+}
+
+/// A declaration without scopes is for every subscriber that is granted the topic; one that names the app is for it,
+/// and then a missing grant is a problem.
+fn concerns(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
+    if !declared.scopes.is_empty() {
+        return declared.scopes.contains(guest.id());
+    }
+    let component = declared.component.as_str();
+    guest.exports().subscriber && guest.grants().subscribe(component, &declared.topic)
 }
 
 fn convert(declared: &wythe_manifest::Subscription) -> Subscription {

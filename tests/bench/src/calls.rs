@@ -101,7 +101,10 @@ pub async fn measure(scale: Scale) -> Result<Section> {
             .await?;
     }
     wythe.stop().await;
-    let [nop, memory, plugin] = &costs;
+    Ok(told(&costs))
+}
+
+fn told([nop, memory, plugin]: &[Cost; 3]) -> Section {
     let mut section =
         Section::new("(b) a call from a guest to the host, one guest at a time, value of 64 bytes");
     section.rows = vec![
@@ -116,7 +119,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
             .row("state.get, plugin ttl-cache", nop)
             .aim(PLUGIN_AIM, measure::median(&plugin.wall)),
     ];
-    Ok(section)
+    section
 }
 
 async fn gets(wythe: &Wythe, component: &str, repeat: u64) -> Result<Duration> {

@@ -83,6 +83,7 @@ impl Store {
         self.component
             .call(caller, GET, |d| d.driver.get(&key))
             .await
+            .map_err(|error| self.plain(error))
     }
 
     /// One result per key, in order.
@@ -104,6 +105,7 @@ impl Store {
         self.component
             .call(caller, PUT, |d| d.driver.put(put.clone()))
             .await
+            .map_err(|error| self.plain(error))
     }
 
     /// One result per item, in order; items do not depend on each other.
@@ -118,6 +120,7 @@ impl Store {
         self.component
             .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
             .await
+            .map_err(|error| self.plain(error))
     }
 
     /// All or nothing, in order; refused where the driver cannot.
@@ -148,6 +151,7 @@ impl Store {
         self.component
             .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()))
             .await
+            .map_err(|error| self.plain(error))
     }
 
     /// Entries whose key starts with `prefix`, in key order, without the keyspace's own prefix.
@@ -177,7 +181,8 @@ impl Store {
             .call(caller, LIST, |d| {
                 d.driver.list(&scoped, cursor.as_deref(), limit)
             })
-            .await?;
+            .await
+            .map_err(|error| self.plain(error))?;
         self.unscoped(page, &scoped, limit)
     }
 
@@ -187,6 +192,15 @@ impl Store {
         self.component
             .call(caller, INCREMENT, |d| d.driver.increment(&key, delta))
             .await
+            .map_err(|error| self.plain(error))
+    }
+
+    /// A driver knows keys only with their keyspace, which an app does not know of.
+    fn plain(&self, error: Error) -> Error {
+        error.map_message(|message| match self.prefix.is_empty() {
+            true => message,
+            false => message.replace(&self.prefix, ""),
+        })
     }
 
     fn scoped(&self, key: &str) -> Result<String> {
@@ -297,7 +311,8 @@ impl Store {
         let place = |item: Result<I>| match item {
             Ok(_) => answers
                 .next()
-                .unwrap_or_else(|| Err(Error::internal("the driver lost an answer"))),
+                .unwrap_or_else(|| Err(Error::internal("the driver lost an answer")))
+                .map_err(|error| self.plain(error)),
             Err(error) => Err(error),
         };
         items.into_iter().map(place).collect()

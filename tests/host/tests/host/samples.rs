@@ -110,12 +110,7 @@ async fn meter() -> Result<()> {
     Ok(())
 }
 
-async fn post(
-    running: &Running,
-    path: &str,
-    cookie: &str,
-    form: &str,
-) -> Result<Answer> {
+async fn post(running: &Running, path: &str, cookie: &str, form: &str) -> Result<Answer> {
     let headers = [
         ("cookie", cookie),
         ("content-type", "application/x-www-form-urlencoded"),
@@ -139,7 +134,11 @@ async fn shop() -> Result<()> {
     for (path, form, status) in [
         ("/cart", format!("product={product}&quantity=2"), 303),
         ("/checkout", "email=nonsense&address=Lane+1".to_owned(), 422),
-        ("/checkout", "email=ann%40example.com&address=Lane+1".to_owned(), 303),
+        (
+            "/checkout",
+            "email=ann%40example.com&address=Lane+1".to_owned(),
+            303,
+        ),
     ] {
         let answer = post(&running, path, cookie, &form).await?;
         ensure!(answer.status == status, "{path} {form}: {answer:?}");
