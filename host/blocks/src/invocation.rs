@@ -158,7 +158,7 @@ impl Invocation {
             return Err(Error::denied(format!(
                 "app `{}` is not granted to invoke `{app}`; add it to `grants: {{ invoke: [{app}] }}` at {}",
                 caller.app_id(),
-                grants.source
+                grants.source.short()
             )));
         }
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));

@@ -12,6 +12,14 @@ pub struct Source {
     pub line: u32,
 }
 
+impl Source {
+    /// The file's name and the line: for a guest, which may not learn where the host keeps its files.
+    pub fn short(&self) -> String {
+        let name = self.file.file_name().unwrap_or_default();
+        format!("{}:{}", name.to_string_lossy(), self.line)
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)

@@ -144,7 +144,8 @@ async fn answer(routes: &Routes, request: Request<Incoming>) -> Response<Body> {
     match route(routes, request).await {
         Ok(response) => response,
         Err(error) => {
-            if matches!(error.kind(), Kind::Internal | Kind::Timeout) {
+            // A trap was told by the instance that it ended; what has a cause of its own is told here.
+            if std::error::Error::source(&error).is_some() {
                 tracing::warn!("{}", error.chain());
             }
             describe(&error)

@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -13,6 +13,7 @@ mod invoke;
 mod load;
 mod machine;
 mod measure;
+mod neighbours;
 mod project;
 mod report;
 mod start;
@@ -40,7 +41,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdef";
+const SECTIONS: &str = "abcdefg";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,7 +56,7 @@ fn main() -> Result<()> {
             section if section.len() == 1 && SECTIONS.contains(section) => wanted += section,
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
-                 c invocation, d events and writes, e start, f memory"
+                 c invocation, d events and writes, e start, f memory, g neighbours"
             ),
         }
     }
@@ -99,6 +100,7 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
             Ok(events.with(writes))
         }
         'e' => start::measure(scale),
+        'g' => neighbours::measure(scale),
         _ => idle::measure(scale),
     }
 }

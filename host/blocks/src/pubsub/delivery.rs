@@ -232,9 +232,10 @@ impl Loop {
     async fn deliver(&self, received: Received, seat: &dyn Seat) {
         let opened = event::open(&received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let caller = host_caller(&self.tenant, self.app.id(), &self.grants, trace);
-        let verdict = self.verdict(&caller, &received, opened).await;
-        if let Err(error) = self.settle(&caller, &received, verdict, seat).await {
+        let caller = || host_caller(&self.tenant, self.app.id(), &self.grants, trace);
+        let verdict = self.verdict(&caller(), &received, opened).await;
+        // The handler may have taken all of its time; what is done with its verdict has time of its own.
+        if let Err(error) = self.settle(&caller(), &received, verdict, seat).await {
             // Not settled is not lost: the broker delivers it again.
             tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "settle: {}", error.chain());
         }

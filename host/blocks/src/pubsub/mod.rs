@@ -105,7 +105,7 @@ impl PubSub {
                 "app `{}` is not granted to publish to `{component}/{topic}`; \
                  add it to `grants: {{ publish: [{component}/{topic}] }}` at {}",
                 caller.app_id(),
-                grants.source
+                grants.source.short()
             )));
         }
         let found = self.components.find(caller, component)?;

@@ -54,7 +54,7 @@ impl State {
             return Err(Error::denied(format!(
                 "app `{}` is not granted state component `{name}`; add it to `grants: {{ state: [{name}] }}` at {}",
                 caller.app_id(),
-                grants.source
+                grants.source.short()
             )));
         }
         let component = self.components.find(caller, name)?;

@@ -125,6 +125,7 @@ pub fn trials() -> Vec<Trial> {
         case("bad_input::unknown_block", block),
         case("bad_input::feature_that_a_driver_lacks", feature),
         case("bad_input::store_that_does_not_exist", store),
+        case("bad_input::store_that_is_out_of_scope", scoped),
         case(
             "bad_input::many_calls_at_once_on_one_instance_with_blocks",
             concurrent,
@@ -342,6 +343,22 @@ async fn feature() -> Result<()> {
 async fn store() -> Result<()> {
     let running = Project::new(HELLO)
         .with("memory", &MEMORY.replace("name: statestore", "name: other"))
+        .start()
+        .await?;
+    let answer = running.get("/").await?;
+    ensure!(answer.status == 404, "{answer:?}");
+    ensure!(
+        answer.message() == "no state component `statestore` for app `hello`",
+        "{answer:?}"
+    );
+    Ok(())
+}
+
+/// The same answer as for a store that is not there: nobody learns the names of what is not theirs.
+async fn scoped() -> Result<()> {
+    let scoped = MEMORY.replacen("version: v1 }\n", "version: v1 }\nscopes: [somebody]\n", 1);
+    let running = Project::new(HELLO)
+        .with("memory", &scoped)
         .start()
         .await?;
     let answer = running.get("/").await?;
