@@ -236,14 +236,22 @@ impl AsyncWrite for Output {
 #[cfg(test)]
 mod tests {
     use super::{Log, escape};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn what_is_over_the_budget_is_dropped_until_the_second_is_over() {
         let log = Log::new("app".parse().expect("a good name"), 100);
+        let begin = |since| log.budget.lock().expect("nobody panicked").since = since;
+        let hour = Duration::from_secs(3_600);
+        begin(Instant::now() + hour);
         assert!(log.spend(60));
         assert!(!log.spend(60));
         assert!(log.spend(40));
-        std::thread::sleep(std::time::Duration::from_millis(1_010));
+        begin(
+            Instant::now()
+                .checked_sub(Duration::from_secs(1))
+                .expect("a past"),
+        );
         assert!(log.spend(100));
     }
 

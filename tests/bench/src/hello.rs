@@ -39,6 +39,13 @@ const WARM_128: &str = "    reuse: { maxRequests: 128 }\n";
 const WARM_1000: &str = "    reuse: { maxRequests: 1000 }\n";
 const SHARED: &str = "    reuse: { maxRequests: 128, maxConcurrent: 16 }\n";
 const ONCE: &[&str] = &["--max-instance-reuse-count", "1"];
+/// The settings of Wythe's own pool.
+const TUNED: &[&str] = &[
+    "-Opooling-memory-keep-resident=2097152",
+    "-Opooling-table-keep-resident=524288",
+    "-Opooling-async-stack-keep-resident=65536",
+    "-Opooling-pagemap-scan=auto",
+];
 const REUSE: &[&str] = &["--max-instance-reuse-count", "128"];
 
 const PLANS: &[Plan] = &[
@@ -105,6 +112,13 @@ const PLANS: &[Plan] = &[
         With::Wythe(SHARED),
         Some(8),
         Some(WARM_AIM),
+    ),
+    plan(
+        "0.2: wasmtime serve, fresh, pool tuned as Wythe's",
+        "plain",
+        With::Wasmtime(TUNED),
+        None,
+        None,
     ),
 ];
 

@@ -48,6 +48,7 @@ fn main() -> Result<()> {
     if let Some(job) = child::Job::parse(&arguments) {
         return job.run();
     }
+    child::forget_backtraces(&arguments)?;
     let mut scale = Scale { quick: false };
     let mut wanted = String::new();
     for argument in &arguments {

@@ -16,8 +16,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 /// The spinners may go on for longer than the measurement.
-const APPS: &str = "\
-  - appID: plain
+const APPS: &str = "  - appID: plain
     guest: plain.wasm
     ingress: /
   - appID: hostile
@@ -26,8 +25,7 @@ const APPS: &str = "\
     grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
     limits: { cpuTime: 1h, wallTime: 1h, concurrency: 64 }
 ";
-const RESOURCES: &str = "\
-apiVersion: dapr.io/v1alpha1
+const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
 spec: { type: state.memory, version: v1 }

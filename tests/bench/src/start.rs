@@ -59,8 +59,9 @@ pub fn measure(scale: Scale) -> Result<Section> {
             warm.start(directory.path())?;
         }
     }
-    let mut section =
-        Section::new("(e) start of the process to the first 200 on `/`, components redb and redb");
+    let mut section = Section::new(
+        "(e) start of the process to the first 200 on `/`; redb for state and events, files in the page cache",
+    );
     section
         .rows
         .push(cold.row(format!("{what}, nothing compiled yet")));

@@ -10,7 +10,7 @@ use crate::{
 use anyhow::Result;
 use std::{
     fs::File,
-    io::Write,
+    os::unix::fs::FileExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -27,10 +27,12 @@ kind: Component
 metadata: { name: sled }
 spec: { type: state.sled, version: v1 }
 ";
-const TIME: Duration = Duration::from_millis(500);
+const TIME: Duration = Duration::from_millis(300);
 const BYTES: usize = 256;
 /// Keys of one writer.
 const KEYS: u64 = 1_000;
+/// Of one file.
+const PLACES: usize = 4096;
 const WRITERS: [usize; 3] = [1, 8, 64];
 
 #[derive(Default)]
@@ -71,9 +73,9 @@ pub async fn measure(scale: Scale) -> Result<Section> {
         cases.extend(WRITERS.map(|writers| (driver, writers, Measured::default())));
     }
     let mut file = Measured::default();
-    let path = directory.path().join("appended");
-    for _ in 0..scale.pick(3, 1) {
-        append(&path, scale.time(TIME), &mut file)?;
+    let path = directory.path().join("overwritten");
+    for _ in 0..scale.pick(5, 1) {
+        overwrite(&path, scale.time(TIME), &mut file)?;
         for (driver, writers, measured) in &mut cases {
             write(&wythe, driver, *writers, scale.time(TIME), measured).await?;
         }
@@ -83,7 +85,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     let mut section = Section::new("(d) durable writes");
     section
         .rows
-        .push(file.row("one file, append and fdatasync".to_owned(), floor));
+        .push(file.row("one file, overwrite and fdatasync".to_owned(), floor));
     for (driver, writers, measured) in &mut cases {
         section
             .rows
@@ -92,14 +94,19 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     Ok(section)
 }
 
-/// What the disk can do at one write per sync.
-fn append(path: &Path, time: Duration, measured: &mut Measured) -> Result<()> {
-    let mut file = File::create(path)?;
+/// What the disk can do at one write per sync, in a file that has its size already: growing it would cost more syncs.
+fn overwrite(path: &Path, time: Duration, measured: &mut Measured) -> Result<()> {
+    let file = File::create(path)?;
+    file.write_all_at(&vec![0; PLACES * BYTES], 0)?;
+    file.sync_all()?;
     let mut latencies = Latencies::default();
     let (cpu, begin) = (measure::own_cpu()?, Instant::now());
-    while begin.elapsed() < time {
+    for number in 0.. {
         let start = Instant::now();
-        file.write_all(&[b'x'; BYTES])?;
+        if start - begin >= time {
+            break;
+        }
+        file.write_all_at(&[b'x'; BYTES], (number % PLACES * BYTES) as u64)?;
         file.sync_data()?;
         latencies.add(start.elapsed());
     }

@@ -7,5 +7,7 @@ pub mod pubsub;
 pub mod random;
 pub mod state;
 mod subject;
+mod trial;
 
 pub use subject::{Closable, Open, Subject};
+pub use trial::{Opener, features, runtime, trial};

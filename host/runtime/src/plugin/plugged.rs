@@ -29,6 +29,9 @@ use wythe_manifest::Component;
 /// After the first fault; doubles with each that follows at once, up to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
+/// Longer than any host runs.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// Whether a call that was cut short may have changed something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -183,7 +186,7 @@ impl<W: World> Plugged<W> {
         let Some(live) = &mut place.live else {
             return Err(Error::internal("the plugin has no instance"));
         };
-        live.store.data_mut().begin(self.caller(deadline));
+        live.store.data_mut().cpu.reset();
         let answer = run(&live.guest, &mut live.store, generation);
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
@@ -228,7 +231,7 @@ impl<W: World> Plugged<W> {
             ))
             .with_retry_after(left));
         }
-        let start = tokio::time::timeout_at(deadline.into(), self.start(deadline)).await;
+        let start = tokio::time::timeout_at(deadline.into(), self.start()).await;
         let started = start.unwrap_or_else(|_| {
             Err(Error::timeout(format!(
                 "plugin `{}` did not start within {:?}",
@@ -248,12 +251,9 @@ impl<W: World> Plugged<W> {
         }
     }
 
-    async fn start(&self, deadline: Instant) -> Result<Live<W>> {
+    async fn start(&self) -> Result<Live<W>> {
         let fault = |error| error::of_call(&self.component, error);
-        let mut store = self
-            .runtime
-            .store(&self.identity, self.caller(deadline))
-            .await?;
+        let mut store = self.runtime.store(&self.identity, self.caller()).await?;
         let instance = self
             .pre
             .instantiate_async(&mut store)
@@ -276,15 +276,11 @@ impl<W: World> Plugged<W> {
         Ok(Live { store, guest })
     }
 
-    fn caller(&self, deadline: Instant) -> Caller {
+    /// The plugin's identity for as long as an instance lives: its calls are bounded by `callTimeout`.
+    fn caller(&self) -> Caller {
         let (tenant, id) = (self.identity.tenant.clone(), self.identity.id.clone());
-        Caller::app(
-            tenant,
-            id,
-            self.identity.grants.clone(),
-            Trace::start(),
-            deadline,
-        )
+        let grants = self.identity.grants.clone();
+        Caller::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
     }
 
     /// Of a write that was cut short nobody can say whether it happened.

@@ -17,7 +17,7 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     let Some(order) = process::Order::read()? else {
         return Ok(false);
     };
-    let runtime = crate::runtime()?;
+    let runtime = conformance::runtime()?;
     runtime.block_on(async {
         match order.kind.as_str() {
             "state.redb" => values::write("redb", &order).await,

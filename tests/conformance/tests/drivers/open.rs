@@ -1,6 +1,6 @@
 //! The native drivers as a manifest would open them.
 
-use crate::Opener;
+use conformance::Opener;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Registry, Site, pubsub, state};
 use wythe_manifest::{Component, parse_resources};

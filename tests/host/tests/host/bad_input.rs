@@ -357,10 +357,7 @@ async fn store() -> Result<()> {
 /// The same answer as for a store that is not there: nobody learns the names of what is not theirs.
 async fn scoped() -> Result<()> {
     let scoped = MEMORY.replacen("version: v1 }\n", "version: v1 }\nscopes: [somebody]\n", 1);
-    let running = Project::new(HELLO)
-        .with("memory", &scoped)
-        .start()
-        .await?;
+    let running = Project::new(HELLO).with("memory", &scoped).start().await?;
     let answer = running.get("/").await?;
     ensure!(answer.status == 404, "{answer:?}");
     ensure!(

@@ -1,59 +1,39 @@
 //! The suite that native drivers pass, over drivers that are guests.
 
-use conformance::{Closable, Open, Subject, pubsub, state};
-use futures::{FutureExt as _, future::BoxFuture};
+use conformance::{Open, Opener, features, pubsub, state, trial};
+use futures::FutureExt as _;
 use host_tests::guest;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Host, Registry, Result, Site};
 use wythe_manifest::{Component, parse_resources};
 use wythe_runtime::{Options, Runtime, plugin};
 
-/// Opens the plugin in an engine of its own, with a directory that it does not know of.
-type Opener<D> = fn(&Path) -> Open<D>;
-
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    let features = features(open_state, |driver| driver.features());
+    let open: Opener<dyn wythe_blocks::state::Driver> = Arc::new(open_state);
+    let abilities = features(&open, |driver| driver.features());
     for case in state::CASES {
         let name = format!("plugins::state::ttl_cache::{}", case.name);
-        trials.push(trial(name, (case.needs)(&features), open_state, case.run));
+        trials.push(trial(
+            name,
+            (case.needs)(&abilities),
+            open.clone(),
+            case.run,
+        ));
     }
-    let features = self::features(open_pubsub, |driver| driver.features());
+    let open: Opener<dyn wythe_blocks::pubsub::Driver> = Arc::new(open_pubsub);
+    let abilities = features(&open, |driver| driver.features());
     for case in pubsub::CASES {
         let name = format!("plugins::pubsub::queue::{}", case.name);
-        trials.push(trial(name, (case.needs)(&features), open_pubsub, case.run));
+        trials.push(trial(
+            name,
+            (case.needs)(&abilities),
+            open.clone(),
+            case.run,
+        ));
     }
     trials
-}
-
-fn trial<D: ?Sized + Closable + 'static>(
-    name: String,
-    reason: Option<&'static str>,
-    open: Opener<D>,
-    run: fn(Subject<D>) -> BoxFuture<'static, ()>,
-) -> Trial {
-    let name = reason.map_or(name.clone(), |reason| format!("{name} ({reason})"));
-    Trial::test(name, move || {
-        let directory = tempfile::tempdir()?;
-        let open = open(directory.path());
-        threads()?.block_on(async { run(Subject::start(open).await).await });
-        Ok::<(), Failed>(())
-    })
-    .with_ignored_flag(reason.is_some())
-}
-
-fn features<D: ?Sized + Closable, F>(open: Opener<D>, read: impl Fn(&D) -> F) -> F {
-    let directory = tempfile::tempdir().expect("a directory");
-    let threads = threads().expect("a runtime");
-    threads.block_on(async { read(&*Subject::start(open(directory.path())).await.driver()) })
-}
-
-fn threads() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
 }
 
 fn open_state(directory: &Path) -> Open<dyn wythe_blocks::state::Driver> {

@@ -85,7 +85,7 @@ fn id(message: &Message) -> Result<String> {
 
 /// Returns how many publishes and acks were acknowledged.
 pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
-    let runtime = crate::runtime()?;
+    let runtime = conformance::runtime()?;
     let mut count = 0;
     for cycle in 0..cycles {
         let lines = run_and_kill("pubsub.redb", START * (cycle + 1), directory, life(cycle))?;

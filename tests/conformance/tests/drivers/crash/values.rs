@@ -76,7 +76,7 @@ fn number(bytes: &[u8]) -> Result<u64> {
 
 /// Returns how many writes were acknowledged.
 pub(super) fn check(driver: &'static str, directory: &Path, cycles: u64) -> Result<usize> {
-    let runtime = crate::runtime()?;
+    let runtime = conformance::runtime()?;
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     let mut count = 0;
     for cycle in 0..cycles {
