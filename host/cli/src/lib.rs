@@ -30,7 +30,7 @@ use std::process::ExitCode;
 /// Reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
     if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
-        // With RUST_BACKTRACE set, each error that wasmtime makes and drops on its way would walk the stack, and a fresh
+        // With RUST_BACKTRACE set, each error that the engine makes and drops on its way would walk the stack, and a fresh
         // instance takes nearly twice as long. Panics keep their backtraces.
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
