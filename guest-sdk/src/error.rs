@@ -2,7 +2,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::bindings::app::wythe::blocks::types;
+use crate::contract::app::wythe::blocks::types;
 
 #[doc(inline)]
 pub use types::ErrorKind as Kind;

@@ -1,8 +1,8 @@
 //! Call other apps by id, and be called by them, without HTTP in between.
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::bindings::app::wythe::blocks::invocation;
-use crate::bindings::invocable::exports::wythe::blocks::invocation_handler;
+use crate::contract::app::wythe::blocks::invocation;
+use crate::contract::invocable::exports::wythe::blocks::invocation_handler;
 use crate::http::{self, Query};
 use crate::{Error, Result};
 
@@ -162,7 +162,7 @@ impl From<Error> for Response {
 #[macro_export]
 macro_rules! invocable {
     ($app:ident) => {
-        impl $crate::bindings::invocable::exports::wythe::blocks::invocation_handler::Guest for $app {
+        impl $crate::contract::invocable::exports::wythe::blocks::invocation_handler::Guest for $app {
             fn handle(
                 caller: $crate::invocation::Caller,
                 request: $crate::invocation::Request,
@@ -171,7 +171,7 @@ macro_rules! invocable {
                     .unwrap_or_else($crate::invocation::Response::from)
             }
         }
-        $crate::bindings::invocable::export_invocation_handler!($app with_types_in $crate::bindings::invocable);
+        $crate::contract::invocable::export_invocation_handler!($app with_types_in $crate::contract::invocable);
     };
 }
 

@@ -30,12 +30,18 @@
 //! Nothing is hidden: records are those of the contract with methods added, and each macro only puts the exported function
 //! of the contract in front of the trait that the app implements. What an app does not call, its component does not import.
 pub mod bindings;
+pub mod configuration;
+pub mod contract;
+pub mod crypto;
 pub mod error;
 pub mod http;
 pub mod invocation;
+pub mod jobs;
+pub mod lock;
 pub mod logging;
 pub mod plugin;
 pub mod pubsub;
+pub mod secrets;
 pub mod state;
 
 pub use error::{Error, Kind, Result};

@@ -1,5 +1,5 @@
 //! Structured log records: a function that takes all of the contract, and a macro for each level.
-use crate::bindings::app::wythe::blocks::logging;
+use crate::contract::app::wythe::blocks::logging;
 
 #[doc(inline)]
 pub use logging::Level;

@@ -5,12 +5,12 @@ use crate::{Error, Result};
 
 /// An error as it crosses the border of a plugin.
 #[doc(hidden)]
-pub use crate::bindings::app::wythe::blocks::types::Error as ContractError;
+pub use crate::contract::app::wythe::blocks::types::Error as ContractError;
 
 /// The records that a state driver speaks: those of the block, with times in milliseconds.
 pub mod state {
     #[doc(inline)]
-    pub use crate::bindings::app::wythe::blocks::state::{
+    pub use crate::contract::app::wythe::blocks::state::{
         Condition, Delete, Entry, Features, Operation, Page, Put, PutOptions,
     };
 }
@@ -18,9 +18,9 @@ pub mod state {
 /// The records that a pub/sub driver speaks, with times in milliseconds.
 pub mod pubsub {
     #[doc(inline)]
-    pub use crate::bindings::app::wythe::blocks::pubsub::Features;
+    pub use crate::contract::app::wythe::blocks::pubsub::Features;
     #[doc(inline)]
-    pub use crate::bindings::pubsub_driver::exports::wythe::plugin::pubsub_driver::{
+    pub use crate::contract::pubsub_driver::exports::wythe::plugin::pubsub_driver::{
         Delivery, Message,
     };
 }
@@ -176,7 +176,7 @@ macro_rules! __lifecycle {
             static DRIVER: $crate::plugin::Slot<$driver> = const { $crate::plugin::Slot::new() };
         }
 
-        impl $crate::bindings::lifecycle::exports::wythe::plugin::lifecycle::Guest for $driver {
+        impl $crate::contract::lifecycle::exports::wythe::plugin::lifecycle::Guest for $driver {
             fn init(
                 component: ::std::string::String,
                 metadata: ::std::vec::Vec<(::std::string::String, ::std::string::String)>,
@@ -189,7 +189,7 @@ macro_rules! __lifecycle {
                 DRIVER.with(|slot| slot.with(|driver| $crate::plugin::Plugin::ping(driver)))
             }
         }
-        $crate::bindings::lifecycle::export_lifecycle!($driver with_types_in $crate::bindings::lifecycle);
+        $crate::contract::lifecycle::export_lifecycle!($driver with_types_in $crate::contract::lifecycle);
     };
 }
 
@@ -203,7 +203,7 @@ macro_rules! state_plugin {
 
             $crate::__lifecycle!($driver);
 
-            impl $crate::bindings::state_driver::exports::wythe::plugin::state_driver::Guest for $driver {
+            impl $crate::contract::state_driver::exports::wythe::plugin::state_driver::Guest for $driver {
                 fn describe() -> state::Features {
                     DRIVER.with(|slot| slot.surely(|driver| StateDriver::describe(driver)))
                 }
@@ -223,7 +223,7 @@ macro_rules! state_plugin {
                     DRIVER.with(|slot| slot.with(|driver| driver.list(&prefix, cursor.as_deref(), limit)))
                 }
             }
-            $crate::bindings::state_driver::export_state_driver!($driver with_types_in $crate::bindings::state_driver);
+            $crate::contract::state_driver::export_state_driver!($driver with_types_in $crate::contract::state_driver);
         };
     };
 }
@@ -238,7 +238,7 @@ macro_rules! pubsub_plugin {
 
             $crate::__lifecycle!($driver);
 
-            impl $crate::bindings::pubsub_driver::exports::wythe::plugin::pubsub_driver::Guest for $driver {
+            impl $crate::contract::pubsub_driver::exports::wythe::plugin::pubsub_driver::Guest for $driver {
                 fn describe() -> pubsub::Features {
                     DRIVER.with(|slot| slot.surely(|driver| PubsubDriver::describe(driver)))
                 }
@@ -262,7 +262,7 @@ macro_rules! pubsub_plugin {
                     DRIVER.with(|slot| slot.surely(|driver| driver.unsubscribe(subscription)))
                 }
             }
-            $crate::bindings::pubsub_driver::export_pubsub_driver!($driver with_types_in $crate::bindings::pubsub_driver);
+            $crate::contract::pubsub_driver::export_pubsub_driver!($driver with_types_in $crate::contract::pubsub_driver);
         };
     };
 }

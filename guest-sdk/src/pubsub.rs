@@ -3,8 +3,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::bindings::app::wythe::blocks::pubsub;
-use crate::bindings::subscribes::exports::wythe::blocks::subscriber;
+use crate::contract::app::wythe::blocks::pubsub;
+use crate::contract::subscribes::exports::wythe::blocks::subscriber;
 use crate::{Error, Kind, Result};
 
 #[doc(inline)]
@@ -255,7 +255,7 @@ impl From<Result<()>> for Verdict {
 #[macro_export]
 macro_rules! subscribe {
     ($app:ident) => {
-        impl $crate::bindings::subscribes::exports::wythe::blocks::subscriber::Guest for $app {
+        impl $crate::contract::subscribes::exports::wythe::blocks::subscriber::Guest for $app {
             fn subscriptions() -> ::std::vec::Vec<$crate::pubsub::Subscription> {
                 <$app as $crate::pubsub::Subscriber>::subscriptions()
             }
@@ -264,7 +264,7 @@ macro_rules! subscribe {
                 <$app as $crate::pubsub::Subscriber>::on_event(delivery)
             }
         }
-        $crate::bindings::subscribes::export_subscriber!($app with_types_in $crate::bindings::subscribes);
+        $crate::contract::subscribes::export_subscriber!($app with_types_in $crate::contract::subscribes);
     };
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::bindings::app::wythe::blocks::state;
+use crate::contract::app::wythe::blocks::state;
 use crate::{Error, Kind, Result};
 
 #[doc(inline)]
@@ -208,6 +208,7 @@ impl PutOptions {
             condition: Condition::Always,
             ttl: None,
             content_type: None,
+            fence: None,
         }
     }
 
@@ -231,6 +232,12 @@ impl PutOptions {
 
     pub fn content_type(mut self, media_type: &str) -> Self {
         self.content_type = Some(media_type.to_owned());
+        self
+    }
+
+    /// The token of a lock's lease: `conflict` if a higher one has written this key.
+    pub fn fence(mut self, token: u64) -> Self {
+        self.fence = Some(token);
         self
     }
 

@@ -1,6 +1,6 @@
 //! What the host may ask of an app. Guests and, later, native processes both implement it.
 
-use crate::{Caller, Error, Result, invocation, pubsub};
+use crate::{Caller, Error, Result, bindings, configuration, invocation, jobs, pubsub};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -22,6 +22,16 @@ pub struct Exports {
     pub http: bool,
     pub invocation: bool,
     pub subscriber: bool,
+    pub configuration_listener: bool,
+    pub binding_listener: bool,
+    pub job_runner: bool,
+}
+
+impl Exports {
+    /// The interfaces that make a component an app.
+    pub const INTERFACES: &'static str = "wasi:http/incoming-handler, wythe:blocks/invocation-handler, \
+         wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener and \
+         wythe:blocks/job-runner";
 }
 
 #[async_trait]
@@ -49,4 +59,38 @@ pub trait App: Send + Sync {
 
     /// An error means the same as [`pubsub::Verdict::Retry`].
     async fn on_event(&self, delivery: pubsub::Delivery) -> Result<pubsub::Verdict>;
+
+    /// The configuration that the app wants to hear of; empty for one that exports no listener.
+    async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {
+        Ok(Vec::new())
+    }
+
+    /// An error is tried again.
+    async fn on_change(&self, change: configuration::Change) -> Result<()> {
+        let _ = change;
+        Err(deaf(self.id(), "configuration-listener"))
+    }
+
+    /// The input bindings that the app listens to; empty for one that exports no listener.
+    async fn inputs(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Ok acknowledges, with the app's answer.
+    async fn on_input(&self, input: bindings::Input) -> Result<Bytes> {
+        let _ = input;
+        Err(deaf(self.id(), "binding-listener"))
+    }
+
+    /// An error follows the job's failure policy.
+    async fn run_job(&self, occurrence: jobs::Occurrence) -> Result<()> {
+        let _ = occurrence;
+        Err(deaf(self.id(), "job-runner"))
+    }
+}
+
+fn deaf(app: &Name, interface: &str) -> Error {
+    Error::unsupported(format!(
+        "app `{app}` does not export wythe:blocks/{interface}"
+    ))
 }

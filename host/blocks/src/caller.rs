@@ -166,6 +166,24 @@ impl Caller {
         self.0.grants.as_deref()
     }
 
+    /// Refuses what the manifest does not grant, with the line to add: `key` and `entry` of `grants`.
+    pub(crate) fn require_grant(
+        &self,
+        is_granted: impl FnOnce(&Grants) -> bool,
+        what: &str,
+        key: &str,
+        entry: &str,
+    ) -> Result<()> {
+        match self.grants() {
+            Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
+                "app `{}` is not granted {what}; add it to `grants: {{ {key}: [{entry}] }}` at {}",
+                self.0.app,
+                grants.source.short()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub fn trace(&self) -> Trace {
         self.0.trace
     }

@@ -5,6 +5,7 @@ use crate::{
     metrics::{ComponentMetrics, Outcome},
 };
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use std::{collections::HashMap, future::Future, sync::Arc, time::Instant};
 use tracing::Instrument;
 use wythe_manifest::{ComponentName, Name};
@@ -141,6 +142,12 @@ impl<D: ?Sized> Component<D> {
     }
 }
 
+/// What is told that the host ends.
+#[async_trait]
+pub(crate) trait Close: Send + Sync {
+    async fn close(&self) -> Result<()>;
+}
+
 type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
 
 /// The components of one block, by tenant and name.
@@ -155,6 +162,10 @@ impl<D: ?Sized> Components<D> {
             block,
             by_name: ArcSwap::default(),
         }
+    }
+
+    pub(crate) fn block(&self) -> &'static str {
+        self.block
     }
 
     pub fn insert(
@@ -193,5 +204,16 @@ impl<D: ?Sized> Components<D> {
 
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
+    }
+
+    pub(crate) async fn close(&self)
+    where
+        D: Close,
+    {
+        for component in self.all() {
+            if let Err(error) = component.driver().close().await {
+                tracing::error!(component = %component.name, "close: {}", error.chain());
+            }
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! The host: one field per block, opened from a tenant's resources, with every problem reported.
 
 use crate::{
-    Component, Error, Metrics, Registry, Result, Site, Tasks,
-    invocation::Invocation,
-    pubsub::{self, PubSub},
-    state::{self, KeyPrefix, State},
+    Environment, Error, Metrics, Registry, Result, Site, Tasks, bindings::Bindings,
+    configuration::Configuration, crypto::Crypto, invocation::Invocation, jobs::Jobs, lock::Lock,
+    opening::Opening, pubsub::PubSub, registry, secrets::Secrets, state::State,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 use wythe_manifest::{Component as Manifest, Name};
 
 /// What a tenant's components are opened with.
@@ -16,13 +15,21 @@ pub struct Settings {
     pub data: PathBuf,
     /// Bytes of a state value, unless the component says otherwise by `maxValueBytes`.
     pub max_value: u64,
+    /// The process's environment.
+    pub environment: Environment,
 }
 
 /// Every block of one process.
 pub struct Host {
-    pub state: State,
-    pub pubsub: PubSub,
+    pub bindings: Bindings,
+    pub configuration: Configuration,
+    pub crypto: Crypto,
     pub invocation: Invocation,
+    pub jobs: Jobs,
+    pub lock: Lock,
+    pub pubsub: PubSub,
+    pub secrets: Secrets,
+    pub state: State,
     pub metrics: Metrics,
     pub tasks: Tasks,
 }
@@ -31,9 +38,15 @@ impl Default for Host {
     fn default() -> Self {
         let tasks = Tasks::default();
         Host {
-            state: State::default(),
-            pubsub: PubSub::new(tasks.clone()),
+            bindings: Bindings::new(tasks.clone()),
+            configuration: Configuration::new(tasks.clone()),
+            crypto: Crypto::default(),
             invocation: Invocation::default(),
+            jobs: Jobs::new(tasks.clone()),
+            lock: Lock::default(),
+            pubsub: PubSub::new(tasks.clone()),
+            secrets: Secrets::default(),
+            state: State::default(),
             metrics: Metrics::default(),
             tasks,
         }
@@ -80,6 +93,8 @@ impl Host {
         component: &Manifest,
     ) -> Result<()> {
         let mut component = component.clone();
+        let component = &mut component;
+        let beside = component.source.file.parent().map(PathBuf::from);
         let site = Site {
             tenant: settings.tenant.clone(),
             component: component.name.to_string(),
@@ -87,100 +102,41 @@ impl Host {
                 .data
                 .join(settings.tenant.as_str())
                 .join(component.name.as_str()),
+            beside: beside.unwrap_or_default(),
+            environment: settings.environment.clone(),
+        };
+        let opening = Opening {
+            registry,
+            metrics: &self.metrics,
+            tenant: &settings.tenant,
         };
         match component.block.as_str() {
+            "bindings" => self.bindings.add(&opening, component, site).await,
+            "configuration" => self.configuration.add(&opening, component, site).await,
+            "crypto" => self.crypto.add(&opening, component, site).await,
+            "jobs" => self.jobs.add(&opening, component, site).await,
+            "lock" => self.lock.add(&opening, component, site).await,
+            "pubsub" => self.pubsub.add(&opening, component, site).await,
+            "secretstores" => self.secrets.add(&opening, component, site).await,
             "state" => {
-                self.open_state(registry, settings, &mut component, site)
-                    .await
+                let most = settings.max_value;
+                self.state.add(&opening, component, site, most).await
             }
-            "pubsub" => {
-                self.open_pubsub(registry, settings, &mut component, site)
-                    .await
-            }
-            // Read by `secretKeyRef` when the manifest was resolved.
-            "secretstores" => Ok(()),
-            other => Err(Error::invalid(format!(
-                "no block `{other}` in this build; it has: pubsub, state (and secretstores for secretKeyRef)"
-            ))),
+            other => Err(registry::unknown_block(other)),
         }
-    }
-
-    async fn open_state(
-        &self,
-        registry: &Registry,
-        settings: &Settings,
-        component: &mut Manifest,
-        site: Site,
-    ) -> Result<()> {
-        let prefix = component.metadata.take("keyPrefix");
-        let prefix = KeyPrefix::parse(prefix.as_ref().map_or("", |value| value.reveal()))?;
-        let max_value = match component.metadata.take("maxValueBytes") {
-            Some(value) => size(value.reveal())?,
-            None => settings.max_value,
-        };
-        // Any state component can serve actors here, so Dapr's mark for one has nothing to add.
-        component.metadata.take("actorStateStore");
-        let driver = registry.state.open(component, site).await?;
-        let features = driver.features();
-        require(component, &state::Features::NAMES, |name| {
-            features.has(name)
-        })?;
-        let configured = Arc::new(state::Configured {
-            driver,
-            prefix,
-            max_value,
-        });
-        let opened = Component::new("state", state::OPERATIONS, component, configured);
-        self.state
-            .components
-            .insert(&self.metrics, settings.tenant.clone(), opened);
-        Ok(())
-    }
-
-    async fn open_pubsub(
-        &self,
-        registry: &Registry,
-        settings: &Settings,
-        component: &mut Manifest,
-        site: Site,
-    ) -> Result<()> {
-        let scopes = pubsub::Scopes::take(component)?;
-        let consumer = component
-            .metadata
-            .take("consumerID")
-            .map(|value| value.reveal().to_owned());
-        let driver = registry.pubsub.open(component, site).await?;
-        let features = driver.features();
-        require(component, &pubsub::Features::NAMES, |name| {
-            features.has(name)
-        })?;
-        let configured = Arc::new(pubsub::Configured {
-            driver,
-            scopes,
-            consumer,
-        });
-        let opened = Component::new("pubsub", pubsub::OPERATIONS, component, configured);
-        self.pubsub
-            .components
-            .insert(&self.metrics, settings.tenant.clone(), opened);
-        Ok(())
     }
 
     /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.
     pub async fn close(&self, limit: Duration) -> bool {
         let ended = self.tasks.stop(limit).await;
-        for component in self.state.components.all() {
-            note(
-                component.name().as_str(),
-                component.driver().driver.close().await,
-            );
-        }
-        for component in self.pubsub.components.all() {
-            note(
-                component.name().as_str(),
-                component.driver().driver.close().await,
-            );
-        }
+        self.bindings.components.close().await;
+        self.configuration.components.close().await;
+        self.crypto.components.close().await;
+        self.jobs.components.close().await;
+        self.lock.components.close().await;
+        self.pubsub.components.close().await;
+        self.secrets.components.close().await;
+        self.state.components.close().await;
         ended
     }
 }
@@ -201,40 +157,4 @@ fn located(component: &Manifest, error: Error) -> Error {
         error.chain()
     );
     Error::new(error.kind(), message)
-}
-
-fn note(component: &str, closed: Result<()>) {
-    if let Err(error) = closed {
-        tracing::error!(component, "close: {}", error.chain());
-    }
-}
-
-fn size(text: &str) -> Result<u64> {
-    let parsed = text.parse::<wythe_manifest::ByteSize>();
-    parsed
-        .map(|size| size.0)
-        .map_err(|error| Error::invalid(format!("maxValueBytes: {error}")))
-}
-
-/// What a manifest requires of a component is checked before anything uses it.
-fn require(component: &Manifest, known: &[&str], has: impl Fn(&str) -> Option<bool>) -> Result<()> {
-    for name in &component.requires {
-        match has(name) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Error::unsupported(format!(
-                    "requires `{name}`, which driver `{}.{}` does not have",
-                    component.block, component.driver
-                )));
-            }
-            None => {
-                return Err(Error::invalid(format!(
-                    "requires `{name}`, which is no feature of {}; expected one of {}",
-                    component.block,
-                    known.join(", ")
-                )));
-            }
-        }
-    }
-    Ok(())
 }

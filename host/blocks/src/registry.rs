@@ -1,6 +1,8 @@
 //! Which driver answers to which name, and how a component's metadata reaches it as a typed config.
 
-use crate::{Error, Result, pubsub, state};
+use crate::{
+    Environment, Error, Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state,
+};
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 use wythe_manifest::{Component, Name};
@@ -12,6 +14,10 @@ pub struct Site {
     pub component: String,
     /// Not created until a driver needs it.
     pub directory: PathBuf,
+    /// The directory of the resource file: what relative paths in it are relative to.
+    pub beside: PathBuf,
+    /// The process's environment, as the command line read it.
+    pub environment: Environment,
 }
 
 type Opened<D> = Pin<Box<dyn Future<Output = Result<Arc<D>>> + Send>>;
@@ -101,14 +107,49 @@ impl<D: ?Sized + 'static> Drivers<D> {
 
 /// Every driver of this build.
 pub struct Registry {
+    pub bindings: Drivers<dyn bindings::Driver>,
+    pub configuration: Drivers<dyn configuration::Driver>,
+    pub crypto: Drivers<dyn crypto::Driver>,
+    pub jobs: Drivers<dyn jobs::Driver>,
+    pub lock: Drivers<dyn lock::Driver>,
     pub pubsub: Drivers<dyn pubsub::Driver>,
+    pub secrets: Drivers<dyn secrets::Driver>,
     pub state: Drivers<dyn state::Driver>,
+}
+
+impl Registry {
+    /// Whether this build has the block and the driver that a component names; nothing is opened.
+    pub fn check(&self, component: &Component) -> Result<()> {
+        match component.block.as_str() {
+            "bindings" => self.bindings.check(component),
+            "configuration" => self.configuration.check(component),
+            "crypto" => self.crypto.check(component),
+            "jobs" => self.jobs.check(component),
+            "lock" => self.lock.check(component),
+            "pubsub" => self.pubsub.check(component),
+            "secretstores" => self.secrets.check(component),
+            "state" => self.state.check(component),
+            other => Err(unknown_block(other)),
+        }
+    }
+}
+
+pub(crate) fn unknown_block(name: &str) -> Error {
+    Error::invalid(format!(
+        "no block `{name}` in this build; it has: bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state"
+    ))
 }
 
 impl Default for Registry {
     fn default() -> Self {
         Registry {
+            bindings: Drivers::new("bindings"),
+            configuration: Drivers::new("configuration"),
+            crypto: Drivers::new("crypto"),
+            jobs: Drivers::new("jobs"),
+            lock: Drivers::new("lock"),
             pubsub: Drivers::new("pubsub"),
+            secrets: Drivers::new("secretstores"),
             state: Drivers::new("state"),
         }
     }

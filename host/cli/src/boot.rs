@@ -1,9 +1,9 @@
 //! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
 use crate::report::Problem;
-use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{App as _, Host, Registry, Settings, pubsub::Subscription};
-use wythe_manifest::{Manifest, Resources};
+use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
+use wythe_manifest::{Grants, Manifest, Resources};
 use wythe_runtime::{Guest, Options, Runtime};
 
 /// Bytes of a state value, unless its component says otherwise.
@@ -20,6 +20,21 @@ apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: pubsub }
 spec: { type: pubsub.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: configuration }
+spec: { type: configuration.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: jobs }
+spec: { type: jobs.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: lockstore }
+spec: { type: lock.redb, version: v1 }
 ";
 
 /// What a manifest and its resources say, found good.
@@ -49,7 +64,7 @@ pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     if problems.has_errors() {
         return Err(Problem::all(problems));
     }
-    let defaults = add_defaults(&mut resources);
+    let defaults = add_defaults(&manifest, &mut resources);
     let plan = Plan {
         manifest,
         resources,
@@ -58,22 +73,32 @@ pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     Ok((plan, Problem::all(problems)))
 }
 
-fn add_defaults(resources: &mut Resources) -> Vec<String> {
+fn add_defaults(manifest: &Manifest, resources: &mut Resources) -> Vec<String> {
     let (defaults, problems) =
         wythe_manifest::parse_resources(DEFAULTS, Path::new("defaults.yaml"));
     debug_assert!(problems.is_empty(), "{problems}");
     let mut added = Vec::new();
     for component in defaults.components {
-        if !resources
-            .components
-            .iter()
-            .any(|known| known.block == component.block)
+        let mut known = resources.components.iter();
+        if is_wanted(manifest, &component.block)
+            && !known.any(|known| known.block == component.block)
         {
             added.push(component.block.clone());
             resources.components.push(component);
         }
     }
     added
+}
+
+/// State and events are always there; the rest is opened only for a project with an app that is granted some of it.
+fn is_wanted(manifest: &Manifest, block: &str) -> bool {
+    let any = |has: fn(&Grants) -> bool| manifest.apps.iter().any(|app| has(&app.grants));
+    match block {
+        "configuration" => any(|grants| !grants.configuration.is_empty()),
+        "jobs" => any(|grants| !grants.jobs.is_empty()),
+        "lock" => any(|grants| !grants.lock.is_empty()),
+        _ => true,
+    }
 }
 
 /// Where the embedded drivers keep their files, unless `--data-dir` says otherwise.
@@ -158,11 +183,20 @@ async fn open(
         tenant: plan.manifest.tenant.clone(),
         data: data.join("data"),
         max_value: MAX_VALUE,
+        environment: environment(),
     };
     let opened = host
         .open(registry, &settings, &plan.resources.components)
         .await;
     opened.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}
+
+/// Variables that are no text are nobody's.
+fn environment() -> Environment {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 async fn load(
@@ -189,7 +223,7 @@ async fn load(
 async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     for guest in &booted.guests {
-        if let Err(found) = subscribe(plan, &booted.host, guest).await {
+        if let Err(found) = attach(plan, &booted.host, guest).await {
             problems.extend(found);
         }
     }
@@ -200,8 +234,28 @@ async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
     }
 }
 
+/// Everything that reaches an app without being asked: events, changes of configuration, outside systems, its jobs.
+pub async fn attach(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+    subscribe(plan, host, guest).await?;
+    let (tenant, grants) = (guest.tenant(), guest.grants());
+    let one = |error| vec![Problem::from(error)];
+    let all = |errors: Vec<_>| errors.into_iter().map(Problem::from).collect::<Vec<_>>();
+    let configurations = guest.configurations().await.map_err(one)?;
+    host.configuration
+        .attach(tenant, guest.clone(), grants.clone(), configurations)
+        .await
+        .map_err(all)?;
+    let inputs = guest.inputs().await.map_err(one)?;
+    host.bindings
+        .attach(tenant, guest.clone(), grants.clone(), inputs)
+        .await
+        .map_err(all)?;
+    host.jobs.attach(tenant, guest.clone());
+    Ok(())
+}
+
 /// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.
-pub async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
     let mut subscriptions = match guest.exports().subscriber {
         true => guest
             .subscriptions()

@@ -5,16 +5,25 @@ pub type File = (&'static str, &'static str);
 
 /// The contract, as in `wit/`.
 pub const WIT: &[File] = &[
+    ("bindings.wit", include_str!("../../../wit/bindings.wit")),
+    (
+        "configuration.wit",
+        include_str!("../../../wit/configuration.wit"),
+    ),
+    ("crypto.wit", include_str!("../../../wit/crypto.wit")),
     (
         "invocation.wit",
         include_str!("../../../wit/invocation.wit"),
     ),
+    ("jobs.wit", include_str!("../../../wit/jobs.wit")),
+    ("lock.wit", include_str!("../../../wit/lock.wit")),
     ("logging.wit", include_str!("../../../wit/logging.wit")),
     (
         "plugin/plugin.wit",
         include_str!("../../../wit/plugin/plugin.wit"),
     ),
     ("pubsub.wit", include_str!("../../../wit/pubsub.wit")),
+    ("secrets.wit", include_str!("../../../wit/secrets.wit")),
     ("state.wit", include_str!("../../../wit/state.wit")),
     ("types.wit", include_str!("../../../wit/types.wit")),
     ("world.wit", include_str!("../../../wit/world.wit")),
@@ -29,6 +38,9 @@ macro_rules! sdk {
 
 sdk![
     "bindings.rs",
+    "configuration.rs",
+    "contract.rs",
+    "crypto.rs",
     "error.rs",
     "http.rs",
     "http/body.rs",
@@ -38,10 +50,13 @@ sdk![
     "http/response.rs",
     "http/send.rs",
     "invocation.rs",
+    "jobs.rs",
     "lib.rs",
+    "lock.rs",
     "logging.rs",
     "plugin.rs",
     "pubsub.rs",
+    "secrets.rs",
     "state.rs",
 ];
 

@@ -103,7 +103,7 @@ impl Watch {
         if !swapped {
             return;
         }
-        if let Err(problems) = boot::subscribe(&self.plan, &self.host, guest).await {
+        if let Err(problems) = boot::attach(&self.plan, &self.host, guest).await {
             report::tell(&self.common, &problems);
         }
         let built = match app.build {

@@ -65,6 +65,7 @@ impl<S: Store> Driver for Local<S> {
             ttl: true,
             list: true,
             increment: true,
+            fence: false,
             durable: true,
             linearizable: true,
             max_value_bytes: MAX_VALUE,

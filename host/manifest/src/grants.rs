@@ -15,13 +15,29 @@ pub struct Grants {
     /// The state components.
     pub state: Vec<Pattern<ComponentName>>,
     /// The topics it may publish to.
-    pub publish: Vec<TopicPattern>,
+    pub publish: Vec<PartPattern>,
     /// The topics it may receive.
-    pub subscribe: Vec<TopicPattern>,
+    pub subscribe: Vec<PartPattern>,
     /// The apps it may call.
     pub invoke: Vec<Pattern<Name>>,
     /// The hosts it may send HTTP requests to; none when `http` is not written at all.
     pub http: Option<Vec<HostPattern>>,
+    /// The secrets it may use.
+    pub secrets: Vec<PartPattern>,
+    /// The secrets it may see, of those that it may use.
+    pub reveal: Vec<PartPattern>,
+    /// The configuration components.
+    pub configuration: Vec<Pattern<ComponentName>>,
+    /// The lock components.
+    pub lock: Vec<Pattern<ComponentName>>,
+    /// The keys it may work with.
+    pub crypto: Vec<PartPattern>,
+    /// The operations of output bindings.
+    pub bindings: Vec<PartPattern>,
+    /// The input bindings it may hear.
+    pub listen: Vec<Pattern<ComponentName>>,
+    /// The jobs it may schedule, by the names they have.
+    pub jobs: Vec<NamePattern>,
     /// Where the app was written, so that a refusal can name the place for the missing line.
     pub source: Source,
 }
@@ -35,40 +51,83 @@ pub enum Pattern<T> {
     Only(T),
 }
 
-/// A topic, all topics of a component, or all topics of all components.
+/// A part of a component (a topic, a secret, a key, an operation), all parts of it, or all parts of all components.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TopicPattern {
+pub enum PartPattern {
     /// `*`
     Any,
     /// `component` or `component/*`
     Component(ComponentName),
-    /// `component/topic`
-    Topic(ComponentName, String),
+    /// `component/part`
+    Part(ComponentName, String),
+}
+
+/// A name, or all that begin with a text: `report`, `report-*`, `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePattern {
+    text: String,
+    is_prefix: bool,
 }
 
 impl Grants {
     /// Whether it may use a state component.
     pub fn state(&self, component: &str) -> bool {
-        self.state.iter().any(|pattern| pattern.matches(component))
+        any(&self.state, component)
     }
 
     /// Whether it may publish to a topic.
     pub fn publish(&self, component: &str, topic: &str) -> bool {
-        self.publish
-            .iter()
-            .any(|pattern| pattern.matches(component, topic))
+        any_part(&self.publish, component, topic)
     }
 
     /// Whether it may receive a topic.
     pub fn subscribe(&self, component: &str, topic: &str) -> bool {
-        self.subscribe
-            .iter()
-            .any(|pattern| pattern.matches(component, topic))
+        any_part(&self.subscribe, component, topic)
     }
 
     /// Whether it may call an app.
     pub fn invoke(&self, app: &str) -> bool {
-        self.invoke.iter().any(|pattern| pattern.matches(app))
+        any(&self.invoke, app)
+    }
+
+    /// Whether it may use a secret of a store.
+    pub fn secrets(&self, component: &str, secret: &str) -> bool {
+        any_part(&self.secrets, component, secret)
+    }
+
+    /// Whether it may see a secret of a store.
+    pub fn reveal(&self, component: &str, secret: &str) -> bool {
+        any_part(&self.reveal, component, secret)
+    }
+
+    /// Whether it may use a configuration component.
+    pub fn configuration(&self, component: &str) -> bool {
+        any(&self.configuration, component)
+    }
+
+    /// Whether it may use a lock component.
+    pub fn lock(&self, component: &str) -> bool {
+        any(&self.lock, component)
+    }
+
+    /// Whether it may work with a key of a crypto component.
+    pub fn crypto(&self, component: &str, key: &str) -> bool {
+        any_part(&self.crypto, component, key)
+    }
+
+    /// Whether it may ask an output binding for an operation.
+    pub fn bindings(&self, component: &str, operation: &str) -> bool {
+        any_part(&self.bindings, component, operation)
+    }
+
+    /// Whether it may hear an input binding.
+    pub fn listen(&self, component: &str) -> bool {
+        any(&self.listen, component)
+    }
+
+    /// Whether it may schedule a job of this name.
+    pub fn jobs(&self, name: &str) -> bool {
+        self.jobs.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Whether it may send an HTTP request to a host, which is a name or an address.
@@ -78,6 +137,16 @@ impl Grants {
             .flatten()
             .any(|pattern| pattern.matches(scheme, host, port))
     }
+}
+
+fn any<T: Borrow<str>>(patterns: &[Pattern<T>], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+fn any_part(patterns: &[PartPattern], component: &str, part: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| pattern.matches(component, part))
 }
 
 impl<T: Borrow<str>> Pattern<T> {
@@ -90,14 +159,47 @@ impl<T: Borrow<str>> Pattern<T> {
     }
 }
 
-impl TopicPattern {
-    /// Whether a topic of a component is meant.
-    pub fn matches(&self, component: &str, topic: &str) -> bool {
+impl PartPattern {
+    /// Whether a part of a component is meant.
+    pub fn matches(&self, component: &str, part: &str) -> bool {
         match self {
-            TopicPattern::Any => true,
-            TopicPattern::Component(only) => only.as_str() == component,
-            TopicPattern::Topic(only, of) => only.as_str() == component && of == topic,
+            PartPattern::Any => true,
+            PartPattern::Component(only) => only.as_str() == component,
+            PartPattern::Part(only, of) => only.as_str() == component && of == part,
         }
+    }
+}
+
+impl NamePattern {
+    /// Whether a name is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        if self.is_prefix {
+            name.starts_with(&self.text)
+        } else {
+            name == self.text
+        }
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, is_prefix) = match text.strip_suffix('*') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+        if (name.is_empty() && !is_prefix) || !name.chars().all(is_plain) {
+            return Err(format!(
+                "expected a name, `name*` or `*`, where names have letters, digits, `-`, `_`, `.` and `:`; found `{}`",
+                shown(text)
+            ));
+        }
+        Ok(NamePattern {
+            text: name.to_owned(),
+            is_prefix,
+        })
     }
 }
 
@@ -113,20 +215,20 @@ impl<T: FromStr<Err = InvalidName>> FromStr for Pattern<T> {
     }
 }
 
-impl FromStr for TopicPattern {
+impl FromStr for PartPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let component = |name: &str| name.parse().map_err(|error: InvalidName| error.to_string());
         match text.split_once('/') {
-            None if text == "*" => Ok(TopicPattern::Any),
-            None => component(text).map(TopicPattern::Component),
-            Some((name, "*")) => component(name).map(TopicPattern::Component),
+            None if text == "*" => Ok(PartPattern::Any),
+            None => component(text).map(PartPattern::Component),
+            Some((name, "*")) => component(name).map(PartPattern::Component),
             Some((_, "")) => Err(format!(
-                "expected `component` or `component/topic`, found `{}`",
+                "expected `component` or `component/part`, found `{}`",
                 shown(text)
             )),
-            Some((name, topic)) => Ok(TopicPattern::Topic(component(name)?, topic.to_owned())),
+            Some((name, part)) => Ok(PartPattern::Part(component(name)?, part.to_owned())),
         }
     }
 }
@@ -140,22 +242,35 @@ impl<T: Display> Display for Pattern<T> {
     }
 }
 
-impl Display for TopicPattern {
+impl Display for PartPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TopicPattern::Any => f.write_str("*"),
-            TopicPattern::Component(component) => write!(f, "{component}"),
-            TopicPattern::Topic(component, topic) => write!(f, "{component}/{topic}"),
+            PartPattern::Any => f.write_str("*"),
+            PartPattern::Component(component) => write!(f, "{component}"),
+            PartPattern::Part(component, part) => write!(f, "{component}/{part}"),
         }
     }
 }
 
+const KEYS: [&str; 13] = [
+    "state",
+    "publish",
+    "subscribe",
+    "invoke",
+    "http",
+    "secrets",
+    "reveal",
+    "configuration",
+    "lock",
+    "crypto",
+    "bindings",
+    "listen",
+    "jobs",
+];
+
 /// Reads `grants`.
 pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
-    let fields = at.fields_of(
-        &["state", "publish", "subscribe", "invoke", "http"],
-        &["logging"],
-    )?;
+    let fields = at.fields_of(&KEYS, &["logging"])?;
     fields.warn_of(&["logging"], "no effect: every app may log");
     Some(Grants {
         state: fields.list("state"),
@@ -163,6 +278,14 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         subscribe: fields.list("subscribe"),
         invoke: fields.list("invoke"),
         http: fields.get("http").map(|at| at.parse_items()),
+        secrets: fields.list("secrets"),
+        reveal: fields.list("reveal"),
+        configuration: fields.list("configuration"),
+        lock: fields.list("lock"),
+        crypto: fields.list("crypto"),
+        bindings: fields.list("bindings"),
+        listen: fields.list("listen"),
+        jobs: fields.list("jobs"),
         source,
     })
 }

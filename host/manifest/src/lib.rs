@@ -57,7 +57,7 @@ mod tests;
 pub use app::App;
 pub use component::Component;
 pub use decode::decode;
-pub use grants::{Grants, Pattern, TopicPattern};
+pub use grants::{Grants, NamePattern, PartPattern, Pattern};
 pub use host_pattern::{HostPattern, is_private};
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};

@@ -9,6 +9,10 @@ pub mod app {
         with: {
             "wythe:blocks/state.store": wythe_blocks::state::Store,
             "wythe:blocks/pubsub.topic": wythe_blocks::pubsub::Topic,
+            "wythe:blocks/crypto.key": wythe_blocks::crypto::Key,
+            "wythe:blocks/crypto.transform": wythe_blocks::crypto::Transform,
+            "wythe:blocks/lock.lease": wythe_blocks::lock::Lease,
+            "wythe:blocks/secrets.secret": wythe_blocks::secrets::Secret,
         },
         require_store_data_send: true,
     });
@@ -44,6 +48,49 @@ pub mod invocable {
     });
 }
 
+/// An app that hears of changes of its configuration.
+pub mod configured {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "configured",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/configuration": super::app::wythe::blocks::configuration,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// An app that hears from outside systems.
+pub mod listens {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "listens",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// An app that has jobs to run.
+pub mod runs_jobs {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "runs-jobs",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+        },
+        require_store_data_send: true,
+    });
+}
+
 /// A plugin that keeps state.
 pub mod state_plugin {
     wasmtime::component::bindgen!({
@@ -70,6 +117,115 @@ pub mod pubsub_plugin {
         with: {
             "wythe:blocks/types": super::app::wythe::blocks::types,
             "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that keeps configuration.
+pub mod configuration_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/configuration-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/configuration": super::app::wythe::blocks::configuration,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that keeps keys.
+pub mod crypto_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/crypto-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/crypto": super::app::wythe::blocks::crypto,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that calls apps.
+pub mod input_binding_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/input-binding-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that keeps jobs.
+pub mod jobs_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/jobs-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/jobs": super::app::wythe::blocks::jobs,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that grants locks.
+pub mod lock_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/lock-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that apps call.
+pub mod output_binding_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/output-binding-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/bindings": super::app::wythe::blocks::bindings,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// A plugin that keeps secrets.
+pub mod secrets_plugin {
+    wasmtime::component::bindgen!({
+        path: ["../../wit", "../../wit/plugin"],
+        world: "wythe:plugin/secrets-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
             "wythe:blocks/logging": super::app::wythe::blocks::logging,
         },
         require_store_data_send: true,

@@ -39,6 +39,13 @@ fn has(grants: &Grants, key: &str) -> bool {
         "invoke" => !grants.invoke.is_empty(),
         // Other apps of the host are reached by HTTP too.
         "http" => grants.http.is_some() || !grants.invoke.is_empty(),
+        "secrets" => !grants.secrets.is_empty(),
+        "reveal" => !grants.reveal.is_empty(),
+        "configuration" => !grants.configuration.is_empty(),
+        "lock" => !grants.lock.is_empty(),
+        "crypto" => !grants.crypto.is_empty(),
+        "bindings" => !grants.bindings.is_empty(),
+        "jobs" => !grants.jobs.is_empty(),
         _ => false,
     }
 }

@@ -1,24 +1,31 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
 use crate::{
-    bindings::{invocable::InvocableIndices, subscribes::SubscribesIndices},
+    bindings::{
+        configured::ConfiguredIndices, invocable::InvocableIndices, listens::ListensIndices,
+        runs_jobs::RunsJobsIndices, subscribes::SubscribesIndices,
+    },
     ctx::{Ctx, Identity},
     engine::{Compiled, Runtime, internal},
     export::{self, http::Server},
     grants,
-    inspect::{self, Inspection},
+    inspect::{self, DRIVERS, Inspection},
     instance::Pool,
     log::Log,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::{path::Path, sync::Arc, time::Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
 use wythe_blocks::{
     App, Body, Caller, Error, Exports, Host, Result, Trace,
+    bindings::Input,
+    configuration,
     invocation::{Request, Response},
+    jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
 };
 use wythe_manifest::{Name, Reuse};
@@ -43,6 +50,9 @@ struct Version {
     pool: Pool,
     invocable: Option<InvocableIndices>,
     subscriber: Option<SubscribesIndices>,
+    configured: Option<ConfiguredIndices>,
+    listens: Option<ListensIndices>,
+    jobs: Option<RunsJobsIndices>,
     /// Kept, so that an equal file is not compiled again.
     _compiled: Arc<Compiled>,
 }
@@ -118,6 +128,13 @@ impl Guest {
                 Instant::now() + limit,
             )),
         }
+    }
+
+    /// For a call that the host itself begins: who calls, the call's place, and the version that answers it.
+    async fn enter(&self) -> Result<(Caller, OwnedSemaphorePermit, Arc<Version>)> {
+        let caller = self.caller(None, Trace::start())?;
+        let place = self.place(&caller).await?;
+        Ok((caller, place, self.version.load_full()))
     }
 
     /// One of the app's calls at once; a caller waits for it no longer than it would wait for the answer.
@@ -206,6 +223,54 @@ impl App for Guest {
             None => Err(not_exported(&self.identity.id, "wythe:blocks/subscriber")),
         }
     }
+
+    async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {
+        let version = self.version.load_full();
+        let Some(indices) = &version.configured else {
+            return Ok(Vec::new());
+        };
+        let caller = self.caller(None, Trace::start())?;
+        export::configuration::subscriptions(indices, &version.pool, caller).await
+    }
+
+    async fn on_change(&self, change: configuration::Change) -> Result<()> {
+        let (caller, _place, version) = self.enter().await?;
+        let Some(indices) = &version.configured else {
+            return Err(not_exported(
+                &self.identity.id,
+                "wythe:blocks/configuration-listener",
+            ));
+        };
+        export::configuration::on_change(indices, &version.pool, caller, change).await
+    }
+
+    async fn inputs(&self) -> Result<Vec<String>> {
+        let version = self.version.load_full();
+        let Some(indices) = &version.listens else {
+            return Ok(Vec::new());
+        };
+        let caller = self.caller(None, Trace::start())?;
+        export::bindings::components(indices, &version.pool, caller).await
+    }
+
+    async fn on_input(&self, input: Input) -> Result<Bytes> {
+        let (caller, _place, version) = self.enter().await?;
+        let Some(indices) = &version.listens else {
+            return Err(not_exported(
+                &self.identity.id,
+                "wythe:blocks/binding-listener",
+            ));
+        };
+        export::bindings::on_input(indices, &version.pool, caller, input).await
+    }
+
+    async fn run_job(&self, occurrence: Occurrence) -> Result<()> {
+        let (caller, _place, version) = self.enter().await?;
+        let Some(indices) = &version.jobs else {
+            return Err(not_exported(&self.identity.id, "wythe:blocks/job-runner"));
+        };
+        export::jobs::run(indices, &version.pool, caller, occurrence).await
+    }
 }
 
 fn not_exported(app: &Name, interface: &str) -> Error {
@@ -290,6 +355,18 @@ impl Version {
             .subscriber
             .then(|| SubscribesIndices::new(&pre))
             .transpose()?;
+        let configured = exports
+            .configuration_listener
+            .then(|| ConfiguredIndices::new(&pre))
+            .transpose()?;
+        let listens = exports
+            .binding_listener
+            .then(|| ListensIndices::new(&pre))
+            .transpose()?;
+        let jobs = exports
+            .job_runner
+            .then(|| RunsJobsIndices::new(&pre))
+            .transpose()?;
         Ok(Version {
             digest: compiled.digest.to_hex().to_string(),
             exports,
@@ -297,6 +374,9 @@ impl Version {
             pool: Pool::new(runtime.clone(), identity.clone(), pre, reuse.clone()),
             invocable,
             subscriber,
+            configured,
+            listens,
+            jobs,
             _compiled: compiled,
         })
     }
@@ -318,15 +398,15 @@ fn check_exports(app: &Name, inspection: &Inspection, reuse: &Reuse) -> Result<(
             .any(|name| name.starts_with(prefix))
     };
     if inspection.app == Exports::default() {
-        let plugin = inspection.state_plugin || inspection.pubsub_plugin;
-        let hint = if plugin {
-            "; it is a plugin: name it in a component of type state.wasm or pubsub.wasm"
-        } else {
-            ""
-        };
+        let plugin = DRIVERS
+            .iter()
+            .find(|(name, _)| inspection.plugin.contains(name));
+        let hint = plugin.map_or(String::new(), |(_, kind)| {
+            format!("; it is a plugin: name it in a component of type {kind}")
+        });
         return Err(Error::invalid(format!(
-            "app `{app}` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler and \
-             wythe:blocks/subscriber{hint}"
+            "app `{app}` exports none of {}{hint}",
+            Exports::INTERFACES
         )));
     }
     let newer = has("wasi:http/handler@0.3.");

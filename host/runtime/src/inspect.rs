@@ -44,9 +44,22 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it is to this host.
     pub app: Exports,
-    pub state_plugin: bool,
-    pub pubsub_plugin: bool,
+    /// The driver interfaces that it exports beside `lifecycle`, such as `state-driver`.
+    pub plugin: Vec<&'static str>,
 }
+
+/// What a plugin may export, each with the type of the component that names its file.
+pub const DRIVERS: [(&str, &str); 9] = [
+    ("configuration-driver", "configuration.wasm"),
+    ("crypto-driver", "crypto.wasm"),
+    ("input-binding-driver", "bindings.wasm"),
+    ("jobs-driver", "jobs.wasm"),
+    ("lock-driver", "lock.wasm"),
+    ("output-binding-driver", "bindings.wasm"),
+    ("pubsub-driver", "pubsub.wasm"),
+    ("secrets-driver", "secretstores.wasm"),
+    ("state-driver", "state.wasm"),
+];
 
 /// Interfaces and versions, as an import of another version is told.
 pub const OFFERED: &[(&str, &str)] = &[
@@ -57,9 +70,17 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wasi:http/outgoing-handler", "0.2.12"),
     ("wasi:io/streams", "0.2.12"),
     ("wasi:random/random", "0.2.12 and 0.3.0"),
+    ("wythe:blocks/bindings", "0.1.0"),
+    ("wythe:blocks/configuration", "0.1.0"),
+    ("wythe:blocks/crypto", "0.1.0"),
     ("wythe:blocks/invocation", "0.1.0"),
+    ("wythe:blocks/jobs", "0.1.0"),
+    ("wythe:blocks/lock", "0.1.0"),
     ("wythe:blocks/logging", "0.1.0"),
     ("wythe:blocks/pubsub", "0.1.0"),
+    ("wythe:blocks/reveal", "0.1.0"),
+    ("wythe:blocks/sealed-bindings", "0.1.0"),
+    ("wythe:blocks/secrets", "0.1.0"),
     ("wythe:blocks/state", "0.1.0"),
     ("wythe:blocks/types", "0.1.0"),
 ];
@@ -72,15 +93,19 @@ pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
         .collect();
     let has = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
     let lifecycle = has("wythe:plugin/lifecycle@0.1.");
+    let drivers = DRIVERS.iter().map(|(name, _)| *name);
+    let drivers = drivers.filter(|name| has(&format!("wythe:plugin/{name}@0.1.")));
     Inspection {
         imports: imports(engine, component),
         app: Exports {
             http: has("wasi:http/incoming-handler@0.2.") || has("wasi:http/handler@0.3."),
             invocation: has("wythe:blocks/invocation-handler@0.1."),
             subscriber: has("wythe:blocks/subscriber@0.1."),
+            configuration_listener: has("wythe:blocks/configuration-listener@0.1."),
+            binding_listener: has("wythe:blocks/binding-listener@0.1."),
+            job_runner: has("wythe:blocks/job-runner@0.1."),
         },
-        state_plugin: lifecycle && has("wythe:plugin/state-driver@0.1."),
-        pubsub_plugin: lifecycle && has("wythe:plugin/pubsub-driver@0.1."),
+        plugin: drivers.filter(|_| lifecycle).collect(),
         exports,
     }
 }
@@ -123,6 +148,15 @@ fn of_name(name: &str) -> Standing {
         "wythe:blocks/state" if blocks => grant("state", "statestore"),
         "wythe:blocks/pubsub" if blocks => grant("publish", "pubsub"),
         "wythe:blocks/invocation" if blocks => grant("invoke", "\"*\""),
+        "wythe:blocks/bindings" | "wythe:blocks/sealed-bindings" if blocks => {
+            grant("bindings", "COMPONENT")
+        }
+        "wythe:blocks/configuration" if blocks => grant("configuration", "configuration"),
+        "wythe:blocks/crypto" if blocks => grant("crypto", "COMPONENT/KEY"),
+        "wythe:blocks/jobs" if blocks => grant("jobs", "\"*\""),
+        "wythe:blocks/lock" if blocks => grant("lock", "lockstore"),
+        "wythe:blocks/reveal" if blocks => grant("reveal", "STORE/SECRET"),
+        "wythe:blocks/secrets" if blocks => grant("secrets", "STORE/SECRET"),
         "wythe:blocks/types" | "wythe:blocks/logging" if blocks => Standing::Free,
         "wasi:http/outgoing-handler" if track(&["0.2."]) => grant("http", "\"api.example.com\""),
         "wasi:http/client" if track(&["0.3."]) => grant("http", "\"api.example.com\""),

@@ -21,4 +21,4 @@ mod wit;
 pub use engine::{Options, Runtime};
 pub use guest::{Guest, MAX_COMPONENT};
 pub use ingress::{Ingress, Routes};
-pub use inspect::{Import, Inspection, Standing};
+pub use inspect::{DRIVERS, Import, Inspection, Standing};

@@ -84,6 +84,7 @@ impl Project {
             tenant: tenant.clone(),
             data: self.0.join("data"),
             max_value: MAX_VALUE,
+            environment: wythe_blocks::Environment::default(),
         };
         host.open(&registry, &settings, &resources.components)
             .await

@@ -3,8 +3,14 @@
 //! A case is given a [`Subject`]: a driver on storage of its own, which it may close and open again. The tests of
 //! this package run all cases over the native drivers; whoever brings other drivers runs the same ones.
 
+pub mod bindings;
+pub mod configuration;
+pub mod crypto;
+pub mod jobs;
+pub mod lock;
 pub mod pubsub;
 pub mod random;
+pub mod secrets;
 pub mod state;
 mod subject;
 mod trial;

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use wythe_blocks::{Result, pubsub, state};
+use wythe_blocks::{Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state};
 
 /// Opens the driver; each time on the same storage.
 pub type Open<D> = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<D>>> + Send + Sync>;
@@ -21,6 +21,42 @@ impl Closable for dyn state::Driver {
 impl Closable for dyn pubsub::Driver {
     fn end(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(pubsub::Driver::close(self))
+    }
+}
+
+impl Closable for dyn bindings::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(bindings::Driver::close(self))
+    }
+}
+
+impl Closable for dyn configuration::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(configuration::Driver::close(self))
+    }
+}
+
+impl Closable for dyn crypto::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(crypto::Driver::close(self))
+    }
+}
+
+impl Closable for dyn jobs::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(jobs::Driver::close(self))
+    }
+}
+
+impl Closable for dyn lock::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(lock::Driver::close(self))
+    }
+}
+
+impl Closable for dyn secrets::Driver {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(secrets::Driver::close(self))
     }
 }
 

@@ -18,6 +18,18 @@ pub struct File {
     pub text: String,
 }
 
+/// Folders of drivers that are called by a plain word, which may stand anywhere.
+const WORDS: [&str; 8] = [
+    "cron",
+    "directory",
+    "environment",
+    "files",
+    "mail",
+    "memory",
+    "web",
+    "webhook",
+];
+
 impl Repository {
     /// Reads the whole of it; what is not UTF-8 is left out.
     pub fn read() -> Self {
@@ -67,11 +79,11 @@ impl Repository {
         names
     }
 
-    /// The technologies: every folder of drivers, but `memory`, which is a word and no product.
+    /// The technologies: every folder of drivers whose name is a product's and no plain word.
     pub fn technologies(&self) -> Vec<String> {
         let mut names = self.names("host/drivers/src");
         names.retain(|name| self.has(&format!("host/drivers/src/{name}/mod.rs")));
-        names.retain(|name| name != "memory");
+        names.retain(|name| !WORDS.contains(&name.as_str()));
         names
     }
 

@@ -12,7 +12,12 @@ pub use driver::{
 pub use event::{Event, PublishOptions};
 pub(crate) use scopes::Scopes;
 
-use crate::{Caller, Component, Components, Error, Result, Tasks, component};
+use crate::{
+    Caller, Component, Components, Error, Result, Site, Tasks,
+    component::{self, Close},
+    opening::{Opening, require},
+};
+use async_trait::async_trait;
 use scopes::Access;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +25,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio_util::sync::CancellationToken;
-use wythe_manifest::Name;
 pub use wythe_manifest::Rule;
+use wythe_manifest::{Component as Manifest, Name};
 
 const PUBLISH: component::Operation = component::Operation::write(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publish-many");
@@ -41,6 +46,13 @@ pub struct Configured {
     pub(crate) scopes: Scopes,
     /// The component's `consumerID`; otherwise the app id is the consumer group.
     pub consumer: Option<String>,
+}
+
+#[async_trait]
+impl Close for Configured {
+    async fn close(&self) -> Result<()> {
+        self.driver.close().await
+    }
 }
 
 /// What an app wants to receive.
@@ -92,6 +104,27 @@ impl PubSub {
             tasks,
             running: Mutex::default(),
         }
+    }
+
+    pub(crate) async fn add(
+        &self,
+        opening: &Opening<'_>,
+        component: &mut Manifest,
+        site: Site,
+    ) -> Result<()> {
+        let scopes = Scopes::take(component)?;
+        let consumer = component.metadata.take("consumerID");
+        let consumer = consumer.map(|value| value.reveal().to_owned());
+        let driver = opening.registry.pubsub.open(component, site).await?;
+        let features = driver.features();
+        require(component, &Features::NAMES, |name| features.has(name))?;
+        let configured = Arc::new(Configured {
+            driver,
+            scopes,
+            consumer,
+        });
+        opening.insert(&self.components, OPERATIONS, component, configured);
+        Ok(())
     }
 
     /// Finds the component and checks scopes and grant, once for many calls.

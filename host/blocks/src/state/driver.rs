@@ -32,6 +32,8 @@ pub struct PutOptions {
     pub condition: Condition,
     pub ttl: Option<Duration>,
     pub content_type: Option<String>,
+    /// A lock's token: refused with `conflict` if a higher one has written this key.
+    pub fence: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +81,8 @@ pub struct Features {
     pub list: bool,
     /// One step of the driver; otherwise it is built from compare-and-set.
     pub increment: bool,
+    /// `PutOptions::fence`.
+    pub fence: bool,
     pub durable: bool,
     pub linearizable: bool,
     pub max_value_bytes: u64,
@@ -93,17 +97,19 @@ impl Features {
             "ttl" => self.ttl,
             "list" => self.list,
             "increment" => self.increment,
+            "fence" => self.fence,
             "durable" => self.durable,
             "linearizable" => self.linearizable,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "transactions",
         "ttl",
         "list",
         "increment",
+        "fence",
         "durable",
         "linearizable",
     ];

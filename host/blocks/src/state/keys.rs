@@ -1,13 +1,13 @@
 //! Which keys are good, and whose keyspace they are in.
 
 use crate::{Caller, Error, Result};
-use wythe_manifest::ComponentName;
+use wythe_manifest::{Component as Manifest, ComponentName};
 
 /// Bytes of a key.
 pub const MAX_KEY: usize = 1_024;
 
 /// Stands between the keyspace and the key, as in Dapr, so it may not be in a key.
-const SEPARATOR: &str = "||";
+pub(crate) const SEPARATOR: &str = "||";
 
 /// Dapr's `keyPrefix` of a state component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,14 @@ impl KeyPrefix {
         })
     }
 
-    pub(super) fn resolve(&self, caller: &Caller, component: &ComponentName) -> String {
+    /// Takes `keyPrefix` out of a component's metadata.
+    pub(crate) fn take(component: &mut Manifest) -> Result<Self> {
+        let prefix = component.metadata.take("keyPrefix");
+        Self::parse(prefix.as_ref().map_or("", |value| value.reveal()))
+    }
+
+    /// What stands before the keys of this caller.
+    pub(crate) fn resolve(&self, caller: &Caller, component: &ComponentName) -> String {
         match self {
             KeyPrefix::AppId => format!("{}{SEPARATOR}", caller.app_id()),
             KeyPrefix::Name => format!("{component}{SEPARATOR}"),

@@ -7,8 +7,14 @@ pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{Operation, PutOptions, sum};
 pub use keys::{KeyPrefix, MAX_KEY};
 
-use crate::{Caller, Component, Components, Error, Result, component};
+use crate::{
+    Caller, Component, Components, Error, Result, Site,
+    component::{self, Close},
+    opening::{Opening, require, take},
+};
+use async_trait::async_trait;
 use std::sync::Arc;
+use wythe_manifest::{ByteSize, Component as Manifest};
 
 /// Keys of one `get-many`, and the upper bound of a page.
 pub const MAX_KEYS: usize = 1_000;
@@ -47,7 +53,38 @@ impl Default for State {
     }
 }
 
+#[async_trait]
+impl Close for Configured {
+    async fn close(&self) -> Result<()> {
+        self.driver.close().await
+    }
+}
+
 impl State {
+    /// `most` is how large a value may be, unless the component says otherwise by `maxValueBytes`.
+    pub(crate) async fn add(
+        &self,
+        opening: &Opening<'_>,
+        component: &mut Manifest,
+        site: Site,
+        most: u64,
+    ) -> Result<()> {
+        let prefix = KeyPrefix::take(component)?;
+        let max_value = take::<ByteSize>(component, "maxValueBytes")?.map_or(most, |size| size.0);
+        // Any state component can serve actors here, so Dapr's mark for one has nothing to add.
+        component.metadata.take("actorStateStore");
+        let driver = opening.registry.state.open(component, site).await?;
+        let features = driver.features();
+        require(component, &Features::NAMES, |name| features.has(name))?;
+        let configured = Arc::new(Configured {
+            driver,
+            prefix,
+            max_value,
+        });
+        opening.insert(&self.components, OPERATIONS, component, configured);
+        Ok(())
+    }
+
     /// Finds the component and checks scope and grant, once for many calls.
     pub fn open(&self, caller: &Caller, name: &str) -> Result<Store> {
         if let Some(grants) = caller.grants().filter(|grants| !grants.state(name)) {
@@ -224,6 +261,9 @@ impl Store {
             }
             Some(_) if !self.features().ttl => return Err(self.unsupported("ttl")),
             _ => {}
+        }
+        if put.options.fence.is_some() && !self.features().fence {
+            return Err(self.unsupported("fence"));
         }
         let key = self.scoped(&put.key)?;
         Ok(Put { key, ..put })

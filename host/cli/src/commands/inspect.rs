@@ -108,16 +108,24 @@ fn row(import: &Import, app: Option<&App>) -> Row {
 }
 
 /// What the component is to this host.
-fn kinds(inspection: &Inspection) -> Vec<&'static str> {
+fn kinds(inspection: &Inspection) -> Vec<String> {
+    let app = inspection.app;
     let kinds = [
-        (inspection.app.http, "app with http"),
-        (inspection.app.invocation, "app with invocation"),
-        (inspection.app.subscriber, "app with subscriber"),
-        (inspection.state_plugin, "state plugin"),
-        (inspection.pubsub_plugin, "pubsub plugin"),
+        (app.http, "app with http"),
+        (app.invocation, "app with invocation"),
+        (app.subscriber, "app with subscriber"),
+        (app.binding_listener, "app with binding-listener"),
+        (
+            app.configuration_listener,
+            "app with configuration-listener",
+        ),
+        (app.job_runner, "app with job-runner"),
     ];
     let is = kinds.into_iter().filter(|(is, _)| *is);
-    is.map(|(_, kind)| kind).collect()
+    let mut is: Vec<_> = is.map(|(_, kind)| kind.to_owned()).collect();
+    let kind = |name: &&str| format!("{} plugin", name.trim_end_matches("-driver"));
+    is.extend(inspection.plugin.iter().map(kind));
+    is
 }
 
 fn text(report: &Value, imports: &[Row]) -> String {

@@ -1,12 +1,18 @@
 //! The commands: one file and one function each.
 
+pub mod bindings;
 pub mod build;
 pub mod completions;
+pub mod configuration;
+pub mod crypto;
 pub mod inspect;
 pub mod invoke;
+pub mod jobs;
+pub mod lock;
 pub mod new;
 pub mod publish;
 pub mod run;
+pub mod secrets;
 pub mod state;
 pub mod validate;
 pub mod wit;

@@ -39,15 +39,7 @@ pub async fn validate(common: &Common, args: &Validate) -> Outcome {
 
 /// A block and a driver that this build has. Opening it would need what it connects to.
 fn check_driver(component: &Component, registry: &Registry) -> Option<Problem> {
-    let checked = match component.block.as_str() {
-        "pubsub" => registry.pubsub.check(component),
-        "state" => registry.state.check(component),
-        // Read by `secretKeyRef` when the manifest was resolved.
-        "secretstores" => Ok(()),
-        block => Err(wythe_blocks::Error::invalid(format!(
-            "no block `{block}` in this build; it has: pubsub, state"
-        ))),
-    };
+    let checked = registry.check(component);
     checked
         .err()
         .map(|error| located(component, error.message()))
@@ -77,9 +69,10 @@ async fn check_app(runtime: &Arc<Runtime>, app: &App) -> Vec<Problem> {
         .collect();
     if inspection.app == wythe_blocks::Exports::default() {
         problems.push(Problem::new(format!(
-            "{}: app `{}` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler and \
-             wythe:blocks/subscriber",
-            app.source, app.id
+            "{}: app `{}` exports none of {}",
+            app.source,
+            app.id,
+            wythe_blocks::Exports::INTERFACES
         )));
     }
     if app.ingress.is_some() && !inspection.app.http {

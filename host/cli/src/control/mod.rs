@@ -3,6 +3,12 @@
 //! The same function serves both ways: over the socket of a host that runs, and in the process that opened the
 //! project for the moment.
 
+pub mod bindings;
+pub mod configuration;
+pub mod crypto;
+pub mod jobs;
+pub mod lock;
+pub mod secrets;
 mod socket;
 
 pub use socket::{ask, path, serve};
@@ -257,6 +263,7 @@ impl From<Set> for Put {
                 condition: set.only.into(),
                 ttl: set.ttl_milliseconds.map(Duration::from_millis),
                 content_type: set.content_type,
+                fence: None,
             },
         }
     }

@@ -31,7 +31,7 @@ fn write(key: &str, value: &str, condition: Condition, ttl: Option<u64>) -> Put 
         options: PutOptions {
             condition,
             ttl,
-            content_type: None,
+            ..PutOptions::default()
         },
         ..Put::new(key, value.to_owned())
     }

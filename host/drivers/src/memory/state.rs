@@ -124,6 +124,7 @@ impl Driver for Memory {
             ttl: true,
             list: true,
             increment: true,
+            fence: false,
             durable: false,
             linearizable: true,
             max_value_bytes: u64::MAX,

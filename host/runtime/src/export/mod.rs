@@ -1,5 +1,8 @@
 //! The optional exports of an app; together they implement `blocks::App`.
 
+pub mod bindings;
+pub mod configuration;
 pub mod http;
 pub mod invocation;
+pub mod jobs;
 pub mod subscriber;

@@ -1,7 +1,13 @@
 //! Plugins: guests that are drivers. Each has its own store, limits and grants; the app never links to it.
 
+mod bindings;
+mod configuration;
+mod crypto;
+mod jobs;
+mod lock;
 mod plugged;
 mod pubsub;
+mod secrets;
 mod settings;
 mod state;
 
@@ -9,7 +15,7 @@ use crate::engine::Runtime;
 use std::sync::Arc;
 use wythe_blocks::{Host, Registry};
 
-/// Makes `state.wasm` and `pubsub.wasm` open component files.
+/// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
     let (engine, home) = (runtime.clone(), host.clone());
     registry.pubsub.add_raw("wasm", move |component, site| {

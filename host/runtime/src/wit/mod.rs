@@ -1,8 +1,14 @@
 //! The guest skins: each file converts, calls its block, and converts back. No behaviour lives here.
 
+mod bindings;
+mod configuration;
+mod crypto;
 mod invocation;
+mod jobs;
+mod lock;
 mod logging;
 mod pubsub;
+mod secrets;
 mod state;
 
 use crate::{

@@ -147,6 +147,7 @@ impl From<state::Features> for wit::Features {
             ttl: f.ttl,
             list: f.list,
             increment: f.increment,
+            fence: f.fence,
             durable: f.durable,
             linearizable: f.linearizable,
             max_value_bytes: f.max_value_bytes,
@@ -162,6 +163,7 @@ impl From<wit::Features> for state::Features {
             ttl: f.ttl,
             list: f.list,
             increment: f.increment,
+            fence: f.fence,
             durable: f.durable,
             linearizable: f.linearizable,
             max_value_bytes: f.max_value_bytes,
@@ -218,6 +220,7 @@ impl From<wit::PutOptions> for state::PutOptions {
             condition: options.condition.into(),
             ttl: options.ttl.map(Duration::from_millis),
             content_type: options.content_type,
+            fence: options.fence,
         }
     }
 }
@@ -228,6 +231,7 @@ impl From<state::PutOptions> for wit::PutOptions {
             condition: options.condition.into(),
             ttl: options.ttl.map(super::milliseconds),
             content_type: options.content_type,
+            fence: options.fence,
         }
     }
 }

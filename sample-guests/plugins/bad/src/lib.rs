@@ -50,6 +50,7 @@ impl StateDriver for Bad {
             ttl: false,
             list: true,
             increment: false,
+            fence: false,
             durable: false,
             linearizable: true,
             max_value_bytes: 1 << 20,

@@ -42,6 +42,7 @@ impl StateDriver for TtlCache {
             ttl: true,
             list: true,
             increment: false,
+            fence: false,
             durable: false,
             linearizable: true,
             max_value_bytes: cache::MAX_VALUE_BYTES as u64,

@@ -2,7 +2,7 @@
 
 use conformance::Opener;
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Registry, Site, pubsub, state};
+use wythe_blocks::{Environment, Registry, Site, pubsub, state};
 use wythe_manifest::{Component, parse_resources};
 
 pub(crate) fn state(driver: &'static str) -> Opener<dyn state::Driver> {
@@ -58,5 +58,7 @@ fn site(directory: &Path) -> Site {
         tenant: "default".parse().expect("a name"),
         component: "subject".into(),
         directory: directory.join("subject"),
+        beside: directory.to_owned(),
+        environment: Environment::default(),
     }
 }

@@ -54,7 +54,7 @@ const REFUSED: &[Refused] = &[
         name: "exports_nothing",
         file: "(component)",
         grants: "",
-        problem: "app `app` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler and wythe:blocks/subscriber",
+        problem: "app `app` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler, wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener and wythe:blocks/job-runner",
     },
     Refused {
         name: "import_that_nobody_has",
@@ -202,9 +202,7 @@ async fn plugin() -> Result<()> {
         .await;
     ensure!(
         problems.len() == 1
-            && problems[0].ends_with(
-                "; it is a plugin: name it in a component of type state.wasm or pubsub.wasm"
-            ),
+            && problems[0].ends_with("; it is a plugin: name it in a component of type state.wasm"),
         "{problems:?}"
     );
     Ok(())
@@ -321,7 +319,7 @@ async fn setting() -> Result<()> {
 
 async fn block() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "sate.memory")).await;
-    ensure!(problems.iter().any(|problem| problem.contains("no block `sate` in this build; it has: pubsub, state")), "{problems:?}");
+    ensure!(problems.iter().any(|problem| problem.contains("no block `sate` in this build; it has: bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state")), "{problems:?}");
     Ok(())
 }
 

@@ -82,6 +82,8 @@ fn site(directory: &Path) -> Site {
         tenant: "default".parse().expect("a good name"),
         component: "plugged".into(),
         directory: directory.to_owned(),
+        beside: directory.to_owned(),
+        environment: wythe_blocks::Environment::default(),
     }
 }
 

@@ -70,7 +70,7 @@ fn a_technology_is_named_only_where_it_lives() {
 
 /// The list of drivers, and the components that exist where a project declares none.
 fn is_default(file: &File, line: &str, technology: &str) -> bool {
-    let is_type = ["state", "pubsub"]
+    let is_type = ["configuration", "jobs", "lock", "pubsub", "state"]
         .iter()
         .any(|block| line.contains(&format!("type: {block}.{technology}")));
     file.path == "host/drivers/src/lib.rs" || file.path == "host/cli/src/boot.rs" && is_type

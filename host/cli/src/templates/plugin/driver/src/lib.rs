@@ -32,6 +32,7 @@ impl StateDriver for Driver {
             ttl: false,
             list: true,
             increment: false,
+            fence: false,
             durable: false,
             linearizable: true,
             max_value_bytes: 1 << 20,

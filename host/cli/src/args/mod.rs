@@ -1,5 +1,12 @@
 //! What may be written after `wythe`.
 
+mod bindings;
+mod configuration;
+mod crypto;
+mod jobs;
+mod lock;
+mod secrets;
+
 use crate::{door, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

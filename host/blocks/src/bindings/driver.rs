@@ -1,0 +1,107 @@
+//! What an outside system is asked, and how it reaches an app.
+
+use crate::{Error, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// An answer of an output binding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub data: Bytes,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// What an input binding delivers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    pub data: Bytes,
+    pub metadata: Vec<(String, String)>,
+    /// 1 on the first attempt.
+    pub attempt: u32,
+}
+
+/// Where an input binding delivers to.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Waits for the app. Ok acknowledges, with the app's answer; an error does not.
+    async fn deliver(&self, delivery: Delivery) -> Result<Bytes>;
+}
+
+/// A door in the host's HTTP server that an input binding asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Begins with `/`; matched whole.
+    pub path: String,
+    /// In capitals.
+    pub methods: Vec<String>,
+    /// Bytes of a request's body.
+    pub max_body: u64,
+}
+
+/// What a driver can do; conformance proves it and the block relies on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// What `invoke` may be asked, in alphabetic order; empty for a driver that is only an input.
+    pub operations: Vec<String>,
+    /// It delivers to apps.
+    pub input: bool,
+    /// What was not acknowledged is delivered again.
+    pub redelivers: bool,
+}
+
+impl Features {
+    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    pub fn has(&self, name: &str) -> Option<bool> {
+        Some(match name {
+            "input" => self.input,
+            "output" => !self.operations.is_empty(),
+            "redelivers" => self.redelivers,
+            _ => return None,
+        })
+    }
+
+    pub const NAMES: [&'static str; 3] = ["input", "output", "redelivers"];
+}
+
+/// A technology outside of the host.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    fn features(&self) -> Features;
+
+    /// One operation of those in the features.
+    async fn invoke(
+        &self,
+        operation: &str,
+        data: Bytes,
+        metadata: &[(String, String)],
+    ) -> Result<Outcome> {
+        let _ = (data, metadata);
+        Err(Error::unsupported(format!("no operation `{operation}`")))
+    }
+
+    /// Delivers until `stop`, then lets what is under way finish. Only for a driver that is an input.
+    async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
+        let _ = sink;
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    /// The door that the host opens for it, if it wants one.
+    fn webhook(&self) -> Option<Webhook> {
+        None
+    }
+
+    /// Checks a request at that door, before it is delivered: `denied` for one with a wrong signature. The headers have
+    /// names in lower case.
+    fn admit(&self, headers: &[(String, String)], body: &[u8]) -> Result<()> {
+        let _ = (headers, body);
+        Ok(())
+    }
+
+    /// Called once, after the last call.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! What keeps keys is asked; keys themselves never leave it.
+
+use crate::Result;
+use async_trait::async_trait;
+
+/// How a key is wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WrapAlgorithm {
+    A128Kw,
+    A192Kw,
+    A256Kw,
+    A128Cbc,
+    A192Cbc,
+    A256Cbc,
+    RsaOaep,
+    RsaOaep256,
+    RsaOaep384,
+    RsaOaep512,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SignatureAlgorithm {
+    Es256,
+    Es384,
+    Es512,
+    EdDsa,
+    Ps256,
+    Ps384,
+    Ps512,
+    Rs256,
+    Rs384,
+    Rs512,
+}
+
+/// What a key is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// In the order of preference: the first one that the encryption scheme has is its default.
+    pub wrap: Vec<WrapAlgorithm>,
+    /// Whether it can also unwrap: a public key cannot.
+    pub unwrap: bool,
+    pub sign: Vec<SignatureAlgorithm>,
+    /// The public half as a JWK; absent for a symmetric key.
+    pub public: Option<String>,
+}
+
+/// A technology that keeps keys and works with them. A key that is not there is `not-found`, one that does not fit the
+/// algorithm is `invalid`, and no error tells anything of a key.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    async fn describe(&self, key: &str) -> Result<KeyInfo>;
+
+    async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
+
+    /// `invalid` with one message for every way to fail.
+    async fn unwrap(&self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
+
+    async fn sign(
+        &self,
+        key: &str,
+        algorithm: SignatureAlgorithm,
+        digest: &[u8],
+    ) -> Result<Vec<u8>>;
+
+    async fn verify(
+        &self,
+        key: &str,
+        algorithm: SignatureAlgorithm,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<bool>;
+
+    /// The names of the keys, in order, for the operator.
+    async fn names(&self) -> Result<Vec<String>>;
+
+    /// Called once, after the last call.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! What a lock technology is asked, and the records that go both ways.
+
+use crate::Result;
+use async_trait::async_trait;
+use std::time::{Duration, SystemTime};
+
+/// A lock that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Grows with every grant of a key, for ever, also over restarts of a durable driver.
+    pub token: u64,
+    pub expires: SystemTime,
+    /// Who asked for it; for people, and for Dapr's API. The token is what proves a grant.
+    pub owner: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquired {
+    Granted(Grant),
+    /// Somebody holds it; until when, as far as the driver knows.
+    Held {
+        expires: Option<SystemTime>,
+    },
+}
+
+/// What a driver can do; conformance proves it and the block relies on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Grants and tokens are kept over a restart and survive power loss.
+    pub durable: bool,
+}
+
+impl Features {
+    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    pub fn has(&self, name: &str) -> Option<bool> {
+        Some(match name {
+            "durable" => self.durable,
+            _ => return None,
+        })
+    }
+
+    pub const NAMES: [&'static str; 1] = ["durable"];
+}
+
+/// A technology that grants locks. Keys arrive scoped and checked. A grant whose time is over is no grant.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    fn features(&self) -> Features;
+
+    /// At once: waiting is the block's part.
+    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired>;
+
+    /// Returns when the grant ends now. `conflict` unless the token's grant is still alive.
+    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime>;
+
+    /// `conflict` unless the token's grant is still alive.
+    async fn release(&self, key: &str, token: u64) -> Result<()>;
+
+    /// The grant that is alive, if there is one.
+    async fn holder(&self, key: &str) -> Result<Option<Grant>>;
+
+    /// Called once, after the last call.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

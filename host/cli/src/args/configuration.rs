@@ -1,0 +1,1 @@
+//! What may be written after `wythe configuration`.

@@ -1,0 +1,47 @@
+//! Input of outside systems into a guest that exports `wythe:blocks/binding-listener`.
+
+use crate::{
+    bindings::listens::{Listens, ListensIndices, exports::wythe::blocks::binding_listener as wit},
+    instance::Pool,
+};
+use bytes::Bytes;
+use wythe_blocks::{Caller, Error, Result, bindings::Input};
+
+pub async fn components(
+    indices: &ListensIndices,
+    pool: &Pool,
+    caller: Caller,
+) -> Result<Vec<String>> {
+    pool.run(caller, async |store, instance| {
+        let guest: Listens = indices.load(&mut *store, instance)?;
+        guest
+            .wythe_blocks_binding_listener()
+            .call_components(store)
+            .await
+    })
+    .await
+}
+
+pub async fn on_input(
+    indices: &ListensIndices,
+    pool: &Pool,
+    caller: Caller,
+    input: Input,
+) -> Result<Bytes> {
+    let input = wit::Input {
+        component: input.component,
+        data: input.delivery.data.into(),
+        metadata: input.delivery.metadata,
+        attempt: input.delivery.attempt,
+    };
+    let answer = pool
+        .run(caller, async |store, instance| {
+            let guest: Listens = indices.load(&mut *store, instance)?;
+            guest
+                .wythe_blocks_binding_listener()
+                .call_on_input(store, &input)
+                .await
+        })
+        .await?;
+    answer.map(Bytes::from).map_err(Error::internal)
+}

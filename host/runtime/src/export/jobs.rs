@@ -1,0 +1,32 @@
+//! Occurrences of jobs into a guest that exports `wythe:blocks/job-runner`.
+
+use crate::{
+    bindings::runs_jobs::{RunsJobs, RunsJobsIndices, exports::wythe::blocks::job_runner as wit},
+    instance::Pool,
+};
+use wythe_blocks::{Caller, Error, Result, jobs::Occurrence};
+
+pub async fn run(
+    indices: &RunsJobsIndices,
+    pool: &Pool,
+    caller: Caller,
+    occurrence: Occurrence,
+) -> Result<()> {
+    let occurrence = wit::Occurrence {
+        name: occurrence.name,
+        id: occurrence.id,
+        due: occurrence.due,
+        attempt: occurrence.attempt,
+        data: occurrence.data.into(),
+    };
+    let answer = pool
+        .run(caller, async |store, instance| {
+            let guest: RunsJobs = indices.load(&mut *store, instance)?;
+            guest
+                .wythe_blocks_job_runner()
+                .call_run(store, &occurrence)
+                .await
+        })
+        .await?;
+    answer.map_err(Error::internal)
+}

@@ -1,0 +1,1 @@
+//! A driver of the bindings block that is a plugin.

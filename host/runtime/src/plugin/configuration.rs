@@ -1,0 +1,1 @@
+//! A driver of the configuration block that is a plugin.

@@ -1,0 +1,1 @@
+//! A driver of the crypto block that is a plugin.

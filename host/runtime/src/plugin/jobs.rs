@@ -1,0 +1,1 @@
+//! A driver of the jobs block that is a plugin.

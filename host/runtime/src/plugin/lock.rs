@@ -1,0 +1,1 @@
+//! A driver of the lock block that is a plugin.

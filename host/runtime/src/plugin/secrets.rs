@@ -1,0 +1,1 @@
+//! A driver of the secrets block that is a plugin.

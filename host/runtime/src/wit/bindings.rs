@@ -1,0 +1,1 @@
+//! `wythe:blocks/bindings` for guests.

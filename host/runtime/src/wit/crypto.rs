@@ -1,0 +1,1 @@
+//! `wythe:blocks/crypto` for guests.

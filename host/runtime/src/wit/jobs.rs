@@ -1,0 +1,1 @@
+//! `wythe:blocks/jobs` for guests.

@@ -1,0 +1,1 @@
+//! `wythe:blocks/lock` for guests.

@@ -1,0 +1,1 @@
+//! `wythe:blocks/secrets` for guests.
