@@ -32,6 +32,46 @@ fn topics() {
     assert!(some.subscribe("any", "thing") && some.invoke("anyone"));
 }
 
+#[test]
+fn parts_of_components() {
+    let some = grants(
+        "{ secrets: [payments/key, other], reveal: [payments/key], crypto: ['*'], bindings: [mail/create] }",
+    );
+    assert!(some.secrets("payments", "key") && !some.secrets("payments", "other"));
+    assert!(some.secrets("other", "anything") && !some.reveal("other", "anything"));
+    assert!(some.crypto("any", "key"));
+    assert!(some.bindings("mail", "create") && !some.bindings("mail", "delete"));
+}
+
+#[test]
+fn whole_components() {
+    let some = grants("{ configuration: [flags], lock: ['*'], listen: [clock] }");
+    assert!(some.configuration("flags") && !some.configuration("other"));
+    assert!(some.lock("any") && some.listen("clock") && !some.listen("other"));
+}
+
+#[test]
+fn names_of_jobs() {
+    let some = grants("{ jobs: [nightly, 'report-*'] }");
+    assert!(some.jobs("nightly") && !some.jobs("nightly2"));
+    assert!(some.jobs("report-1") && some.jobs("report-") && !some.jobs("report"));
+    assert!(grants("{ jobs: ['*'] }").jobs("anything") && !grants("{}").jobs("anything"));
+}
+
+#[test]
+fn a_job_name_with_a_slash_is_no_grant() {
+    let text = "version: 1\napps:\n- guest: a\n  grants: { jobs: [a/b] }\n";
+    let (_, problems) = crate::parse_manifest(text, std::path::Path::new("wythe.yaml"));
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter().any(
+            |problem| problem.contains("expected a name, `name*` or `*`")
+                && problem.contains("found `a/b`")
+        ),
+        "{told:?}"
+    );
+}
+
 /// Compares what a pattern grants with the addresses it should grant and those it should not.
 #[track_caller]
 fn check(pattern: &str, yes: &str, no: &str) {
