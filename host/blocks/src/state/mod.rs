@@ -1,12 +1,10 @@
 //! The whole of the state block's rules: who may open a store, which keys are whose, and what a driver is asked.
 
 mod driver;
-mod keeper;
 mod keys;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{Operation, PutOptions, sum};
-pub use keeper::Keeper;
 pub use keys::{KeyPrefix, MAX_KEY};
 
 use crate::{
@@ -40,8 +38,6 @@ pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub prefix: KeyPrefix,
     pub max_value: u64,
-    /// Marked by `actorStateStore`: the host keeps its own records here.
-    pub keeps: bool,
 }
 
 /// The state block.
@@ -75,7 +71,8 @@ impl State {
     ) -> Result<()> {
         let prefix = KeyPrefix::take(component)?;
         let max_value = take::<ByteSize>(component, "maxValueBytes")?.map_or(most, |size| size.0);
-        let keeps = take::<bool>(component, "actorStateStore")?.unwrap_or(false);
+        // Any state component can serve actors here, so Dapr's mark for one has nothing to add.
+        component.metadata.take("actorStateStore");
         let driver = opening.registry.state.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
@@ -83,7 +80,6 @@ impl State {
             driver,
             prefix,
             max_value,
-            keeps,
         });
         opening.insert(&self.components, OPERATIONS, component, configured);
         Ok(())
