@@ -3,6 +3,8 @@ use std::cell::RefCell;
 
 use crate::{Error, Result};
 
+pub mod secrets;
+
 /// An error as it crosses the border of a plugin.
 #[doc(hidden)]
 pub use crate::contract::app::wythe::blocks::types::Error as ContractError;

@@ -202,6 +202,12 @@ impl<D: ?Sized> Components<D> {
             .ok_or_else(missing)
     }
 
+    /// The component, for the host itself: no scope applies.
+    pub(crate) fn of(&self, tenant: &Name, name: &ComponentName) -> Option<Arc<Component<D>>> {
+        let key = (tenant.clone(), name.clone());
+        self.by_name.load().get(&key).cloned()
+    }
+
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
     }

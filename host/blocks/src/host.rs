@@ -1,12 +1,26 @@
 //! The host: one field per block, opened from a tenant's resources, with every problem reported.
 
 use crate::{
-    Environment, Error, Metrics, Registry, Result, Site, Tasks, bindings::Bindings,
-    configuration::Configuration, crypto::Crypto, invocation::Invocation, jobs::Jobs, lock::Lock,
-    opening::Opening, pubsub::PubSub, registry, secrets::Secrets, state::State,
+    Environment, Error, Metrics, Registry, Result, Site, Tasks,
+    bindings::Bindings,
+    configuration::Configuration,
+    crypto::Crypto,
+    invocation::Invocation,
+    jobs::Jobs,
+    lock::Lock,
+    opening::Opening,
+    pubsub::PubSub,
+    registry,
+    secrets::{Looked, Secrets, Stores},
+    state::State,
 };
 use std::{path::PathBuf, time::Duration};
-use wythe_manifest::{Component as Manifest, Name};
+use wythe_manifest::{Component as Manifest, Name, SecretScope, Value};
+
+/// The block that is opened before the others.
+const SECRET_STORES: &str = "secretstores";
+/// What is shorter cannot be hidden in a text, and is no secret.
+const SHORTEST_SECRET: usize = 4;
 
 /// What a tenant's components are opened with.
 pub struct Settings {
@@ -17,6 +31,8 @@ pub struct Settings {
     pub max_value: u64,
     /// The process's environment.
     pub environment: Environment,
+    /// Which secrets the tenant's apps may have, by store.
+    pub scopes: Vec<SecretScope>,
 }
 
 /// Every block of one process.
@@ -61,29 +77,85 @@ impl Host {
         settings: &Settings,
         components: &[Manifest],
     ) -> Result<(), Vec<Error>> {
-        let mut problems = Vec::new();
-        for component in components.iter().filter(|c| is_of(c, &settings.tenant)) {
-            let opened = self.open_one(registry, settings, component);
-            let opened = tokio::time::timeout(component.init_timeout, opened).await;
-            let result = opened.unwrap_or_else(|_| {
-                Err(Error::timeout(format!(
-                    "did not open within {:?}",
-                    component.init_timeout
-                )))
-            });
-            match result {
-                Ok(()) => {}
-                Err(error) if component.ignore_errors => {
-                    tracing::warn!(component = %component.name, "left out: {}", error.chain());
-                }
-                Err(error) => problems.push(located(component, error)),
-            }
+        let (others, mut problems) = self.resolve(registry, settings, components).await;
+        for component in &others {
+            let opened = self.open_in_time(registry, settings, component).await;
+            problems.extend(told(component, opened));
         }
         if problems.is_empty() {
             Ok(())
         } else {
             Err(problems)
         }
+    }
+
+    /// Opens a tenant's secret stores and nothing else. The answer has the other components with the secrets that
+    /// they refer to, and every problem so far.
+    pub async fn resolve(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        components: &[Manifest],
+    ) -> (Vec<Manifest>, Vec<Error>) {
+        let own = components.iter().filter(|c| is_of(c, &settings.tenant));
+        let own: Vec<&Manifest> = own.collect();
+        let mut stores = Stores::new(&settings.tenant, &own);
+        let (order, mut problems) = stores.in_order();
+        for store in order {
+            let Some(resolved) = self.look_up(&stores, store, &mut problems).await else {
+                stores.fail(store);
+                continue;
+            };
+            let opened = self.open_in_time(registry, settings, &resolved).await;
+            if opened.is_err() {
+                stores.fail(store);
+            }
+            problems.extend(told(&resolved, opened));
+        }
+        let mut others = Vec::new();
+        for component in own.iter().filter(|c| c.block != SECRET_STORES) {
+            others.extend(self.look_up(&stores, component, &mut problems).await);
+        }
+        (others, problems)
+    }
+
+    /// The component with its secrets; none, if it lacks one.
+    async fn look_up(
+        &self,
+        stores: &Stores<'_>,
+        component: &Manifest,
+        problems: &mut Vec<Error>,
+    ) -> Option<Manifest> {
+        match stores.look_up(&self.secrets, component).await {
+            Looked::Up(component) => return Some(component),
+            Looked::Told => {}
+            Looked::Wrong(wrong) if component.ignore_errors => {
+                for problem in wrong {
+                    tracing::warn!(component = %component.name, "left out: {problem}");
+                }
+            }
+            Looked::Wrong(wrong) => {
+                let errors = wrong.into_iter();
+                problems.extend(errors.map(|problem| Error::invalid(problem.to_string())));
+            }
+        }
+        None
+    }
+
+    async fn open_in_time(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        component: &Manifest,
+    ) -> Result<()> {
+        let opened = self.open_one(registry, settings, component);
+        let opened = tokio::time::timeout(component.init_timeout, opened).await;
+        opened.unwrap_or_else(|_| {
+            Err(Error::timeout(format!(
+                "did not open within {:?}",
+                component.init_timeout
+            )))
+        })
     }
 
     async fn open_one(
@@ -117,7 +189,11 @@ impl Host {
             "jobs" => self.jobs.add(&opening, component, site).await,
             "lock" => self.lock.add(&opening, component, site).await,
             "pubsub" => self.pubsub.add(&opening, component, site).await,
-            "secretstores" => self.secrets.add(&opening, component, site).await,
+            SECRET_STORES => {
+                let mut scopes = settings.scopes.iter();
+                let scope = scopes.find(|scope| scope.store == component.name).cloned();
+                self.secrets.add(&opening, component, site, scope).await
+            }
             "state" => {
                 let most = settings.max_value;
                 self.state.add(&opening, component, site, most).await
@@ -149,12 +225,29 @@ fn is_of(component: &Manifest, tenant: &Name) -> bool {
         .is_none_or(|namespace| namespace == tenant)
 }
 
-fn located(component: &Manifest, error: Error) -> Error {
+/// A problem of opening for the answer, unless it is to be ignored.
+fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
+    let error = opened.err()?;
+    let text = hide(component, error.chain());
+    if component.ignore_errors {
+        tracing::warn!(component = %component.name, "left out: {text}");
+        return None;
+    }
     let message = format!(
-        "{}: component `{}`: {}",
-        component.source,
-        component.name,
-        error.chain()
+        "{}: component `{}`: {text}",
+        component.source, component.name
     );
-    Error::new(error.kind(), message)
+    Some(Error::new(error.kind(), message))
+}
+
+/// A technology quotes what it was given: an address in which there is a password, a path that is not there.
+fn hide(component: &Manifest, text: String) -> String {
+    let items = component.metadata.iter();
+    let secrets = items.filter_map(|item| match &item.value {
+        Value::Secret(secret) if secret.reveal().len() >= SHORTEST_SECRET => Some(secret),
+        _ => None,
+    });
+    secrets.fold(text, |text, secret| {
+        text.replace(secret.reveal(), "(a secret)")
+    })
 }

@@ -179,16 +179,37 @@ async fn open(
     host: &Host,
     registry: &Registry,
 ) -> Result<(), Vec<Problem>> {
-    let settings = Settings {
-        tenant: plan.manifest.tenant.clone(),
+    let opened = host
+        .open(registry, &settings(plan, data), &plan.resources.components)
+        .await;
+    opened.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}
+
+/// Opens the secret stores alone, and tells what is wrong with them and with what refers to them.
+pub async fn open_stores(
+    plan: &Plan,
+    data: &Path,
+    host: &Host,
+    registry: &Registry,
+) -> Vec<Problem> {
+    let settings = settings(plan, data);
+    let (_, errors) = host
+        .resolve(registry, &settings, &plan.resources.components)
+        .await;
+    errors.into_iter().map(Problem::from).collect()
+}
+
+fn settings(plan: &Plan, data: &Path) -> Settings {
+    let tenant = &plan.manifest.tenant;
+    let configurations = plan.resources.configurations.iter();
+    let own = configurations.filter(|c| c.namespace.as_ref().is_none_or(|of| of == tenant));
+    Settings {
+        tenant: tenant.clone(),
         data: data.join("data"),
         max_value: MAX_VALUE,
         environment: environment(),
-    };
-    let opened = host
-        .open(registry, &settings, &plan.resources.components)
-        .await;
-    opened.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+        scopes: own.flat_map(|c| c.secrets.clone()).collect(),
+    }
 }
 
 /// Variables that are no text are nobody's.

@@ -59,6 +59,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
         Command::Run(run) => commands::run::run(common, run).await,
+        Command::Secrets(secrets) => commands::secrets::secrets(common, secrets).await,
         Command::State(state) => commands::state::state(common, state).await,
         Command::Validate(validate) => commands::validate::validate(common, validate).await,
         Command::Wit(wit) => commands::wit::wit(common, wit),

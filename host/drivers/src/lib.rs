@@ -10,8 +10,10 @@
     expect(dead_code, reason = "only durable drivers use all")
 )]
 mod apply;
+mod environment;
 mod etag;
 mod memory;
+mod nested;
 mod page;
 mod queue;
 #[cfg_attr(
@@ -30,6 +32,8 @@ mod topics;
 mod committer;
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod disk;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod handle;
 #[cfg(any(feature = "redb", feature = "sled"))]
@@ -46,6 +50,9 @@ use wythe_blocks::Registry;
 /// Every driver of this build.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    environment::register(&mut registry);
+    #[cfg(feature = "files")]
+    files::register(&mut registry);
     memory::register(&mut registry);
     #[cfg(feature = "redb")]
     redb::register(&mut registry);

@@ -32,7 +32,9 @@
 
 mod app;
 mod component;
+mod configuration;
 mod decode;
+mod document;
 mod file;
 mod grants;
 mod host_pattern;
@@ -56,15 +58,18 @@ mod tests;
 
 pub use app::App;
 pub use component::Component;
+pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::decode;
+pub use document::{Document, parse_document};
 pub use grants::{Grants, NamePattern, PartPattern, Pattern};
 pub use host_pattern::{HostPattern, is_private};
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};
-pub use metadata::{Item, Metadata, Value};
+pub use metadata::{Item, Metadata, SecretReference, Value};
 pub use name::{ComponentName, InvalidName, Name};
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resources::{Resources, load_resources, parse_resources};
 pub use secret::Secret;
 pub use subscription::{Rule, Subscription};
+pub use suggest::did_you_mean;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::component::ITEMS;
+use crate::component::{Component, ITEMS};
+use crate::problem::{Problem, Severity};
 use crate::reader::At;
 use crate::secret::Secret;
 use crate::suggest::listed;
@@ -75,7 +76,53 @@ pub(crate) enum Reference {
     },
 }
 
+/// A setting whose value is in a secret store and was not looked up yet.
+#[derive(Clone, Debug)]
+pub struct SecretReference {
+    /// The name of the setting.
+    pub setting: String,
+    /// The component that has the secret.
+    pub store: String,
+    /// The secret.
+    pub name: String,
+    /// Which of the secret's values; the secret's own name where none is written.
+    pub key: String,
+    place: Place,
+}
+
+impl SecretReference {
+    /// A mistake at the place of the reference.
+    pub fn problem(&self, component: &Component, message: impl Into<String>) -> Problem {
+        let (kind, message) = ("secretKeyRef", message.into());
+        problem_at(component, &self.setting, self.place, kind, message)
+    }
+}
+
 impl Metadata {
+    /// What waits for a secret store, in the order it was written.
+    pub fn references(&self) -> Vec<SecretReference> {
+        let reference = |pending: &Pending| match &pending.reference {
+            Reference::Secret { store, name, key } => Some(SecretReference {
+                setting: pending.name.clone(),
+                store: store.clone(),
+                name: name.clone(),
+                key: key.clone(),
+                place: pending.place,
+            }),
+            Reference::Environment(_) => None,
+        };
+        self.pending.iter().filter_map(reference).collect()
+    }
+
+    /// Gives a setting the value that it referred to.
+    pub fn resolve(&mut self, reference: &SecretReference, value: Secret) {
+        let is_it = |pending: &Pending| pending.name == reference.setting;
+        if let Some(index) = self.pending.iter().position(is_it) {
+            let pending = self.pending.remove(index);
+            self.settle(pending, Value::Secret(value));
+        }
+    }
+
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.items
@@ -225,4 +272,23 @@ fn read_secret_reference(at: &At, store: Option<&str>) -> Option<Reference> {
 /// The path of keys of one setting, by its name rather than its number.
 pub(crate) fn key_of(name: &str) -> String {
     format!("{ITEMS}.{name}")
+}
+
+/// A mistake in how a setting refers to its value.
+pub(crate) fn problem_at(
+    component: &Component,
+    setting: &str,
+    place: Place,
+    kind: &str,
+    message: String,
+) -> Problem {
+    Problem {
+        file: component.source.file.clone(),
+        line: place.line,
+        column: place.column,
+        key: format!("{}.{kind}", key_of(setting)),
+        message,
+        help: None,
+        severity: Severity::Error,
+    }
 }

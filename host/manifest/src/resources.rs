@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::component::{self, Component};
+use crate::configuration::{self, Configuration};
 use crate::file;
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Severity, Source};
@@ -15,9 +16,8 @@ use crate::suggest::{did_you_mean, listed};
 use crate::yaml;
 
 const GROUP: &str = "dapr.io";
-const SERVED: [&str; 2] = ["Component", "Subscription"];
-const NOT_YET: [&str; 5] = [
-    "Configuration",
+const SERVED: [&str; 3] = ["Component", "Configuration", "Subscription"];
+const NOT_YET: [&str; 4] = [
     "HTTPEndpoint",
     "MCPServer",
     "Resiliency",
@@ -29,19 +29,22 @@ const NOT_YET: [&str; 5] = [
 pub struct Resources {
     /// The components, no two of one namespace with the same name.
     pub components: Vec<Component>,
+    /// The configurations, no two of which say something of the same secret store.
+    pub configurations: Vec<Configuration>,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
 }
 
 impl Resources {
-    /// Looks up every `envRef` and `secretKeyRef`. What cannot be found stays unset and is reported, and may be
-    /// looked up again later.
+    /// Looks up every `envRef`. What cannot be found stays unset and is reported, and may be looked up again later;
+    /// what a `secretKeyRef` means is known once its store is open.
     pub fn resolve(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> Problems {
         resolve::resolve(&mut self.components, environment)
     }
 
     fn extend(&mut self, other: Resources) {
         self.components.extend(other.components);
+        self.configurations.extend(other.configurations);
         self.subscriptions.extend(other.subscriptions);
     }
 }
@@ -65,6 +68,7 @@ pub fn load_resources(directories: &[PathBuf]) -> (Resources, Problems) {
         }
     }
     refuse_duplicates(&mut resources, &mut problems);
+    configuration::check_scopes(&resources, &mut problems);
     (resources, problems)
 }
 
@@ -72,6 +76,7 @@ pub fn load_resources(directories: &[PathBuf]) -> (Resources, Problems) {
 pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     let (mut resources, mut problems) = parse_file(text, file);
     refuse_duplicates(&mut resources, &mut problems);
+    configuration::check_scopes(&resources, &mut problems);
     (resources, problems)
 }
 
@@ -128,16 +133,21 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
     let kind = fields.require("kind", &format!("one of {}", listed(SERVED)))?;
     match (kind.text()?, version) {
         ("Component", "v1alpha1") => resources.components.extend(component::read(document)),
+        ("Configuration", "v1alpha1") => {
+            resources
+                .configurations
+                .extend(configuration::read(document));
+        }
         ("Subscription", "v1alpha1" | "v2alpha1") => {
             resources
                 .subscriptions
                 .extend(subscription::read(document, version));
         }
         (name, _) if SERVED.contains(&name) => {
-            let versions = if name == "Component" {
-                "`v1alpha1`"
-            } else {
+            let versions = if name == "Subscription" {
                 "`v1alpha1` and `v2alpha1`"
+            } else {
+                "`v1alpha1`"
             };
             kind.error(&format!(
                 "the versions of `{name}` are {versions}, found `{}`",

@@ -28,7 +28,7 @@ fn tolerance(word: &str, candidate: &str) -> usize {
 }
 
 /// "did you mean `x`?" when a near word exists.
-pub(crate) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

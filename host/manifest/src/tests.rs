@@ -1,6 +1,7 @@
 //! What users write, right and wrong, and exactly what they are told.
 
 mod bombs;
+mod configurations;
 mod directories;
 mod grants;
 mod manifests;

@@ -85,6 +85,7 @@ impl Project {
             data: self.0.join("data"),
             max_value: MAX_VALUE,
             environment: wythe_blocks::Environment::default(),
+            scopes: Vec::new(),
         };
         host.open(&registry, &settings, &resources.components)
             .await

@@ -7,6 +7,8 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use secrets::{Secrets, SecretsVerb};
+
 use crate::{door, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -80,6 +82,7 @@ pub enum Command {
     New(New),
     Publish(Publish),
     Run(Run),
+    Secrets(Secrets),
     State(State),
     Validate(Validate),
     Wit(Wit),

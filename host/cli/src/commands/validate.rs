@@ -1,20 +1,29 @@
-//! `wythe validate`: the manifest, its resources and its components, with nothing started.
+//! `wythe validate`: the manifest, its resources and its components; only secret stores are opened, to see what is in them.
 
 use crate::{
     args::{Common, Format, Validate},
     boot::{self, Plan},
     report::{self, Failure, Outcome, Problem},
 };
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use wythe_blocks::{Host, Registry};
 use wythe_manifest::{App, Component};
 use wythe_runtime::Runtime;
 
+/// For the secret stores.
+const CLOSE: Duration = Duration::from_secs(1);
+
 pub async fn validate(common: &Common, args: &Validate) -> Outcome {
     let (plan, mut problems) = boot::plan(&args.path)?;
-    let runtime = boot::runtime(&boot::data_directory(&plan.manifest))?;
-    let registry = boot::registry(&runtime, &Arc::new(Host::default()));
-    for component in &plan.resources.components {
+    let data = boot::data_directory(&plan.manifest);
+    let runtime = boot::runtime(&data)?;
+    let host = Arc::new(Host::default());
+    let registry = boot::registry(&runtime, &host);
+    problems.extend(boot::open_stores(&plan, &data, &host, &registry).await);
+    host.close(CLOSE).await;
+    let components = plan.resources.components.iter();
+    // A secret store was opened, which told more.
+    for component in components.filter(|component| component.block != "secretstores") {
         problems.extend(check_driver(component, &registry));
     }
     for app in &plan.manifest.apps {

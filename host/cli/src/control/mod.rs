@@ -34,6 +34,7 @@ pub enum Command {
     Ping,
     Invoke(Invoke),
     Publish(Publish),
+    Secrets(secrets::Secrets),
     State(State),
 }
 
@@ -130,6 +131,9 @@ pub enum Answer {
         etag: String,
     },
     Deleted,
+    Names {
+        names: Vec<String>,
+    },
     Page {
         entries: Vec<Entry>,
         next: Option<String>,
@@ -174,6 +178,10 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         Command::Publish(command) => {
             let caller = caller(tenant, &command.app)?;
             publish(host, &caller, command).await
+        }
+        Command::Secrets(command) => {
+            let caller = caller(tenant, &command.app)?;
+            secrets::execute(host, &caller, command).await
         }
         Command::State(command) => {
             let caller = caller(tenant, &command.app)?;

@@ -1,1 +1,18 @@
-//! What the command line asks of the secrets block.
+//! Secrets as the command line asks for them: by name, and never for what is in them.
+
+use super::Answer;
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{Caller, Host, Result};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    pub store: String,
+    /// Whose scopes apply.
+    pub app: String,
+}
+
+pub(super) async fn execute(host: &Host, caller: &Caller, command: Secrets) -> Result<Answer> {
+    let names = host.secrets.names(caller, &command.store).await?;
+    Ok(Answer::Names { names })
+}

@@ -1,6 +1,7 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
 mod pubsub;
+mod secrets;
 mod state;
 
 use wythe_blocks::Registry;
@@ -8,6 +9,7 @@ use wythe_blocks::Registry;
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
         registry.pubsub.add(name, pubsub::open);
+        registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);
     }
 }

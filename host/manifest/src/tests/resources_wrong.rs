@@ -32,7 +32,7 @@ fn kinds() {
     let of = |head: &str, expected: &str| check("a.yaml", head, expected);
     of(
         "apiVersion: dapr.io/v1alpha1\nkind: Componet\n",
-        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Subscription`, `Configuration`, `HTTPEndpoint`, `MCPServer`, `Resiliency`, `WorkflowAccessPolicy`; did you mean `Component`?",
+        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Subscription`, `HTTPEndpoint`, `MCPServer`, `Resiliency`, `WorkflowAccessPolicy`; did you mean `Component`?",
     );
     of(
         "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\n",
@@ -40,7 +40,7 @@ fn kinds() {
     );
     of(
         "apiVersion: dapr.io/v1alpha1\n",
-        "a.yaml:1:1: missing `kind`: one of `Component`, `Subscription`",
+        "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Subscription`",
     );
     of(
         "kind: Component\n",

@@ -22,6 +22,10 @@ pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host
         pubsub::open(engine.clone(), home.clone(), component, site)
     });
     let (engine, home) = (runtime.clone(), host.clone());
+    registry.secrets.add_raw("wasm", move |component, site| {
+        secrets::open(engine.clone(), home.clone(), component, site)
+    });
+    let (engine, home) = (runtime.clone(), host.clone());
     registry.state.add_raw("wasm", move |component, site| {
         state::open(engine.clone(), home.clone(), component, site)
     });

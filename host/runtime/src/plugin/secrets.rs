@@ -1,1 +1,169 @@
-//! A driver of the secrets block that is a plugin.
+//! A secret store that is a plugin.
+
+use super::plugged::{Effect, Plugged, World};
+use crate::{
+    bindings::{
+        app::wythe::blocks::types::Metadata,
+        secrets_plugin::{
+            SecretsPlugin, SecretsPluginIndices, exports::wythe::plugin::secrets_driver as wit,
+        },
+    },
+    ctx::Ctx,
+    engine::Runtime,
+};
+use async_trait::async_trait;
+use std::{collections::BTreeMap, sync::Arc};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{
+    Host, Result, Site,
+    secrets::{Driver, Features, Found, MAX_NAME, Value},
+};
+use wythe_manifest::Component;
+
+/// Values of one secret.
+const MAX_VALUES: usize = 1_000;
+/// Bytes of a version.
+const MAX_VERSION: usize = 256;
+
+struct SecretsWorld;
+
+impl World for SecretsWorld {
+    type Indices = SecretsPluginIndices;
+    type Guest = SecretsPlugin;
+    const INTERFACE: &'static str = "wythe:plugin/secrets-plugin@0.1.0";
+
+    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<SecretsPluginIndices> {
+        SecretsPluginIndices::new(pre)
+    }
+
+    fn load(
+        indices: &SecretsPluginIndices,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+    ) -> wasmtime::Result<SecretsPlugin> {
+        indices.load(store, instance)
+    }
+
+    async fn init(
+        guest: &SecretsPlugin,
+        store: &mut Store<Ctx>,
+        component: &str,
+        metadata: &Metadata,
+    ) -> wasmtime::Result<Result<()>> {
+        let answer = guest
+            .wythe_plugin_lifecycle()
+            .call_init(store, component, metadata)
+            .await?;
+        Ok(answer.map_err(Into::into))
+    }
+}
+
+struct SecretsDriver {
+    plugged: Arc<Plugged<SecretsWorld>>,
+    features: Features,
+}
+
+pub async fn open(
+    runtime: Arc<Runtime>,
+    host: Arc<Host>,
+    component: Component,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let plugged = Plugged::<SecretsWorld>::open(runtime, host, component, site).await?;
+    let features = plugged
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                let lifecycle = guest.wythe_plugin_lifecycle();
+                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
+                    return Ok(Err(error.into()));
+                }
+                let driver = guest.wythe_plugin_secrets_driver();
+                Ok(Ok(driver.call_describe(store).await?))
+            })
+        })
+        .await?;
+    Ok(Arc::new(SecretsDriver {
+        plugged,
+        features: Features {
+            multiple_values: features.multiple_values,
+            names: features.names,
+        },
+    }))
+}
+
+impl SecretsDriver {
+    fn found(&self, found: wit::Found) -> Result<Found> {
+        let count = found.values.len();
+        let lie = |what: &str| Err(self.plugged.lie(what));
+        if count == 0 || count > MAX_VALUES {
+            return lie("answered with a secret of no values, or of more than 1000");
+        }
+        if count > 1 && !self.features.multiple_values {
+            return lie("answered with several values, which its features deny");
+        }
+        if found
+            .version
+            .as_ref()
+            .is_some_and(|v| v.len() > MAX_VERSION)
+        {
+            return lie("answered with a version longer than 256 bytes");
+        }
+        let values = found.values.into_iter();
+        let values: BTreeMap<_, _> = values
+            .map(|(name, value)| (name, Value::new(value)))
+            .collect();
+        if values.len() != count {
+            return lie("answered with two values of one name");
+        }
+        Ok(Found {
+            values,
+            version: found.version,
+        })
+    }
+}
+
+#[async_trait]
+impl Driver for SecretsDriver {
+    fn features(&self) -> Features {
+        self.features
+    }
+
+    async fn get(&self, name: &str, metadata: &[(String, String)]) -> Result<Option<Found>> {
+        let (name, metadata) = (name.to_owned(), metadata.to_vec());
+        let answer = self
+            .plugged
+            .run(Effect::Reads, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_secrets_driver();
+                    let answer = driver.call_get(store, &name, &metadata).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        answer.map(|found| self.found(found)).transpose()
+    }
+
+    async fn names(&self) -> Result<Vec<String>> {
+        let names = self
+            .plugged
+            .run(Effect::Reads, |guest, store, _| {
+                Box::pin(async move {
+                    let answer = guest
+                        .wythe_plugin_secrets_driver()
+                        .call_names(store)
+                        .await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        let good = |name: &String| (1..=MAX_NAME).contains(&name.len());
+        if !names.iter().all(good) || !names.is_sorted_by(|a, b| a < b) {
+            let what = "answered with names that are out of order, twice, empty or too long";
+            return Err(self.plugged.lie(what));
+        }
+        Ok(names)
+    }
+}

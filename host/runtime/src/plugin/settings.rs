@@ -3,7 +3,7 @@
 use crate::{ctx::Identity, log::Log};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Error, Host, Result, Site};
-use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name};
+use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name, Value};
 
 /// Of one call, unless the component says otherwise by `callTimeout`.
 const CALL: Duration = Duration::from_secs(5);
@@ -92,16 +92,19 @@ fn limits(component: &mut Component) -> Result<Limits> {
 
 /// A list with commas. An empty one lets the import link and allows no host.
 fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
-    let Some(list) = text(component, "allowedHosts") else {
+    let Some(value) = component.metadata.take("allowedHosts") else {
         return Ok(None);
     };
-    let names = list
+    let names = value
+        .reveal()
         .split(',')
         .map(str::trim)
         .filter(|host| !host.is_empty());
     let parse = |host: &str| {
-        host.parse()
-            .map_err(|error| Error::invalid(format!("`allowedHosts`: {error}")))
+        host.parse().map_err(|error| match &value {
+            Value::Plain(_) => Error::invalid(format!("`allowedHosts`: {error}")),
+            Value::Secret(_) => secret("allowedHosts"),
+        })
     };
     names.map(parse).collect::<Result<_>>().map(Some)
 }
@@ -112,9 +115,18 @@ fn text(component: &mut Component, name: &str) -> Option<String> {
 }
 
 fn parsed<T: FromStr<Err: Display>>(component: &mut Component, name: &str) -> Result<Option<T>> {
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|error| Error::invalid(format!("`{name}: {text}`: {error}")))
+    let parse = |value: Value| {
+        value.reveal().parse().map_err(|error| match &value {
+            Value::Plain(text) => Error::invalid(format!("`{name}: {text}`: {error}")),
+            Value::Secret(_) => secret(name),
+        })
     };
-    text(component, name).map(parse).transpose()
+    component.metadata.take(name).map(parse).transpose()
+}
+
+/// What stands in a secret store or in the environment is not quoted.
+fn secret(name: &str) -> Error {
+    Error::invalid(format!(
+        "`{name}`: the secret is not of the form that is expected"
+    ))
 }

@@ -3,11 +3,19 @@
 mod crash;
 mod open;
 
-use conformance::{features, pubsub, state, trial};
+use conformance::{features, pubsub, secrets, state, trial};
 use libtest_mimic::Arguments;
 
 const STATE: [&str; 3] = ["memory", "redb", "sled"];
 const PUBSUB: [&str; 2] = ["memory", "redb"];
+/// Each with whether nested objects are secrets of several values.
+const SECRETS: [(&str, bool); 5] = [
+    ("local.env", false),
+    ("local.file", false),
+    ("local.file", true),
+    ("memory", false),
+    ("memory", true),
+];
 
 fn main() -> anyhow::Result<()> {
     if crash::write_if_asked()? {
@@ -32,6 +40,18 @@ fn main() -> anyhow::Result<()> {
         let features = features(&open(), |driver| driver.features());
         for case in pubsub::CASES {
             let name = format!("pubsub::{driver}::{}", case.name);
+            trials.push(trial(name, (case.needs)(&features), open(), case.run));
+        }
+    }
+    for (driver, several) in SECRETS {
+        let open = || open::secrets(driver, several);
+        let features = features(&open(), |driver| driver.features());
+        let driver = match several {
+            true => format!("{driver}_of_several_values"),
+            false => driver.to_owned(),
+        };
+        for case in secrets::CASES {
+            let name = format!("secrets::{driver}::{}", case.name);
             trials.push(trial(name, (case.needs)(&features), open(), case.run));
         }
     }

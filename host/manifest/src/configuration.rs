@@ -1,0 +1,179 @@
+//! `kind: Configuration`: which secrets of a store apps may have. What else Dapr keeps there is accepted with a warning.
+
+use std::collections::HashMap;
+
+use crate::component::read_head;
+use crate::name::{ComponentName, Name, shown};
+use crate::problem::{Problem, Problems, Severity, Source};
+use crate::reader::At;
+use crate::resources::Resources;
+use crate::suggest::did_you_mean;
+
+const STORES: &str = "secretstores";
+
+const SPEC: [&str; 15] = [
+    "secrets",
+    "accessControl",
+    "api",
+    "appHttpPipeline",
+    "components",
+    "features",
+    "httpPipeline",
+    "logging",
+    "metric",
+    "metrics",
+    "mtls",
+    "nameResolution",
+    "tracing",
+    "wasm",
+    "workflow",
+];
+
+/// Settings of a whole host.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The name of the resource itself.
+    pub name: ComponentName,
+    /// The tenant it belongs to; none is every tenant that loads the file.
+    pub namespace: Option<Name>,
+    /// Which secrets apps may have.
+    pub secrets: Vec<SecretScope>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// Which secrets of one store apps may have; a store without a scope is open to every grant.
+#[derive(Clone, Debug)]
+pub struct SecretScope {
+    /// The component.
+    pub store: ComponentName,
+    /// For secrets that neither list names; default allow.
+    pub default_access: Access,
+    /// Where there are any, no other secret is allowed.
+    pub allowed: Vec<String>,
+    /// Denied, whatever else is written.
+    pub denied: Vec<String>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// What is said of a secret that is not named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may be had.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+impl SecretScope {
+    /// Whether a secret may be had.
+    pub fn allows(&self, secret: &str) -> bool {
+        let names = |list: &[String]| list.iter().any(|name| name == secret);
+        if names(&self.denied) {
+            return false;
+        }
+        match self.allowed.is_empty() {
+            true => self.default_access == Access::Allow,
+            false => names(&self.allowed),
+        }
+    }
+}
+
+/// Reads one document of `kind: Configuration`.
+pub(crate) fn read(document: &At) -> Option<Configuration> {
+    let fields = document.fields(&["apiVersion", "kind", "metadata", "spec"])?;
+    let head = read_head(&fields);
+    let spec = fields.read("spec", |at| at.fields(&SPEC));
+    if let Some(spec) = &spec {
+        spec.warn_of(&SPEC[1..], "not used yet");
+    }
+    let secrets = spec.and_then(|spec| spec.read("secrets", |at| at.fields(&["scopes"])));
+    let scopes = secrets.and_then(|secrets| secrets.get("scopes"));
+    let scopes = scopes.map(|at| at.items()).unwrap_or_default();
+    Some(Configuration {
+        name: head.name?,
+        namespace: head.namespace,
+        secrets: scopes.iter().filter_map(read_scope).collect(),
+        source: document.source(),
+    })
+}
+
+fn read_scope(at: &At) -> Option<SecretScope> {
+    let fields = at.fields(&[
+        "storeName",
+        "defaultAccess",
+        "allowedSecrets",
+        "deniedSecrets",
+    ])?;
+    let strings = |name| fields.get(name).map(|at| at.strings()).unwrap_or_default();
+    // What cannot be read must not become what is most open.
+    let access = match fields.get("defaultAccess") {
+        Some(at) => read_access(&at),
+        None => Some(Access::Allow),
+    };
+    Some(SecretScope {
+        allowed: strings("allowedSecrets"),
+        denied: strings("deniedSecrets"),
+        store: fields.demand("storeName", "the secret store that it is about", At::parse)?,
+        default_access: access?,
+        source: at.source(),
+    })
+}
+
+fn read_access(at: &At) -> Option<Access> {
+    let text = at.text()?;
+    match text.to_ascii_lowercase().as_str() {
+        "allow" => Some(Access::Allow),
+        "deny" => Some(Access::Deny),
+        _ => {
+            at.error(&format!(
+                "expected `allow` or `deny`, found `{}`",
+                shown(text)
+            ));
+            None
+        }
+    }
+}
+
+/// Two scopes of one store could contradict each other, and one of no store protects nothing.
+pub(crate) fn check_scopes(resources: &Resources, problems: &mut Problems) {
+    let stores = resources.components.iter();
+    let stores: Vec<&str> = stores
+        .filter(|component| component.block == STORES)
+        .map(|component| component.name.as_str())
+        .collect();
+    let mut first: HashMap<&str, Vec<(&Option<Name>, &Source)>> = HashMap::new();
+    for configuration in &resources.configurations {
+        let namespace = &configuration.namespace;
+        for scope in &configuration.secrets {
+            let store = scope.store.as_str();
+            if !stores.contains(&store) {
+                problems.0.push(Problem {
+                    help: did_you_mean(store, stores.iter().copied()),
+                    severity: Severity::Warning,
+                    ..problem(scope, &format!("no secret store is called `{store}`"))
+                });
+            }
+            let others = first.entry(store).or_default();
+            let meets =
+                |other: &Option<Name>| other.is_none() || namespace.is_none() || other == namespace;
+            if let Some((_, other)) = others.iter().find(|(other, _)| meets(other)) {
+                let message = format!(
+                    "the secret store `{store}` has its scope already in {other}; write one for both"
+                );
+                problems.0.push(problem(scope, &message));
+            }
+            others.push((namespace, &scope.source));
+        }
+    }
+}
+
+fn problem(scope: &SecretScope, message: &str) -> Problem {
+    Problem {
+        line: scope.source.line,
+        column: 1,
+        key: "spec.secrets.scopes".to_owned(),
+        ..Problem::of_file(&scope.source.file, message)
+    }
+}
