@@ -11,6 +11,7 @@
 )]
 mod apply;
 mod etag;
+mod leases;
 mod memory;
 mod page;
 mod queue;
@@ -38,6 +39,8 @@ mod local;
 mod message;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redb")]
+mod row;
 #[cfg(feature = "sled")]
 mod sled;
 
