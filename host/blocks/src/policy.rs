@@ -6,6 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// By the clock that the runtime sleeps by, which tests may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// The rule around every driver call.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -47,7 +52,7 @@ impl Policy {
             };
             let again = error.kind().is_temporary()
                 || (operation.is_read() && error.kind() == Kind::Timeout);
-            if !again || left == 0 || Instant::now() + pause >= deadline {
+            if !again || left == 0 || now() + pause >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -62,7 +67,7 @@ impl Policy {
         deadline: Instant,
         attempt: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let until = deadline.min(Instant::now() + self.timeout);
+        let until = deadline.min(now() + self.timeout);
         match tokio::time::timeout_at(until.into(), attempt).await {
             Ok(result) => result,
             // A read that never answered changed nothing; of a write nobody can say.

@@ -12,6 +12,7 @@
 mod apply;
 mod environment;
 mod etag;
+mod leases;
 mod memory;
 mod nested;
 mod page;
@@ -42,6 +43,8 @@ mod local;
 mod message;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redb")]
+mod row;
 #[cfg(feature = "sled")]
 mod sled;
 

@@ -121,12 +121,18 @@ pub trait Driver: Send + Sync {
     async fn list(&self, app: &str, prefix: &str, cursor: Option<&str>, limit: u32)
     -> Result<Page>;
 
-    /// The rows whose `wake` is not after `until`, the earliest first. A row that was handed out is not handed out
-    /// again before it was written, or `lease` is over: another host that shares the store gets it then.
-    async fn take(&self, until: Timestamp, limit: u32, lease: Duration) -> Result<Vec<Row>>;
+    /// The rows of an app whose `wake` is not after `until`, the earliest first. A row that was handed out is not handed
+    /// out again before it was written, or `lease` is over: another host that shares the store gets it then.
+    async fn take(
+        &self,
+        app: &str,
+        until: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Row>>;
 
-    /// The earliest `wake` of the rows that `take` would hand out at some time.
-    async fn next(&self) -> Result<Option<Timestamp>>;
+    /// The earliest `wake` of the app's rows that are not handed out.
+    async fn next(&self, app: &str) -> Result<Option<Timestamp>>;
 
     /// One result per change, in order; `conflict` for a row that has another version or is gone.
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>>;

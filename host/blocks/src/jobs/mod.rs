@@ -1,19 +1,46 @@
 //! The whole of the jobs block's rules.
 
+mod calendar;
+mod course;
 mod driver;
+mod rules;
+mod scheduler;
+mod settler;
 
 pub use driver::{
     Driver, FailurePolicy, Features, Job, Misfire, Page, Row, Settle, Timestamp, Trigger,
 };
+pub use rules::MAX_DATA;
 
 use crate::{
-    App, Components, Result, Tasks,
+    App, Caller, Component, Components, Error, Kind, Result, Tasks,
     component::{self, Close},
     opening::{Opening, require},
 };
 use async_trait::async_trait;
-use std::sync::Arc;
-use wythe_manifest::{Component as Manifest, Name};
+use scheduler::{Clock, IN_HOST, Runner};
+use settler::Settler;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+use tokio::sync::Semaphore;
+use wythe_manifest::{Component as Manifest, ComponentName, Name};
+
+/// Writes of a pause, where the job's row changes all the time.
+const TRIES: usize = 10;
+
+const PUT: component::Operation = component::Operation::write(0, "put");
+const GET: component::Operation = component::Operation::read(1, "get");
+const DELETE: component::Operation = component::Operation::write(2, "delete");
+const LIST: component::Operation = component::Operation::read(3, "list");
+const TAKE: component::Operation = component::Operation::write(4, "take");
+const NEXT: component::Operation = component::Operation::read(5, "next");
+const SETTLE: component::Operation = component::Operation::write(6, "settle");
+
+pub(crate) const OPERATIONS: &[component::Operation] =
+    &[PUT, GET, DELETE, LIST, TAKE, NEXT, SETTLE];
 
 /// One occurrence on its way into an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +54,42 @@ pub struct Occurrence {
     pub data: bytes::Bytes,
 }
 
-pub(crate) const OPERATIONS: &[component::Operation] = &[];
+/// A job with what has become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub job: Job,
+    /// Absent where the job is paused.
+    pub next: Option<Timestamp>,
+    pub paused: bool,
+    /// Occurrences that are done with.
+    pub occurrences: u64,
+    pub failure: Option<String>,
+}
 
-/// A driver with what its component says.
+impl From<Row> for Status {
+    fn from(row: Row) -> Self {
+        Status {
+            job: row.job,
+            next: row.wake,
+            paused: row.paused,
+            occurrences: row.occurrences,
+            failure: row.failure,
+        }
+    }
+}
+
+/// One page of an app's jobs, in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub jobs: Vec<Status>,
+    /// Where to go on.
+    pub next: Option<String>,
+}
+
+/// A driver with the answers that wait for it.
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
+    settler: Settler,
 }
 
 #[async_trait]
@@ -41,23 +99,62 @@ impl Close for Configured {
     }
 }
 
+type Runners = HashMap<(Name, Name), Arc<Runner>>;
+
 /// The jobs block.
 pub struct Jobs {
     pub(crate) components: Components<Configured>,
     tasks: Tasks,
+    clock: Clock,
+    /// The component of each tenant: there is one.
+    tenants: Mutex<HashMap<Name, ComponentName>>,
+    /// By tenant and app.
+    runners: Mutex<Runners>,
+    in_host: Arc<Semaphore>,
 }
 
 impl Jobs {
     pub fn new(tasks: Tasks) -> Self {
+        Self::with_clock(tasks, Arc::new(wall_clock))
+    }
+
+    /// As [`Jobs::new`], by another wall clock than the system's.
+    pub fn with_clock(tasks: Tasks, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
         Jobs {
             components: Components::new("jobs"),
             tasks,
+            clock,
+            tenants: Mutex::default(),
+            runners: Mutex::default(),
+            in_host: Arc::new(Semaphore::new(IN_HOST)),
         }
     }
 
-    /// From now on the jobs of this app run in it, in place of one with the same id.
+    /// From now on the jobs of this app run in it, in place of one with the same id. Without a component that it may
+    /// use, it has no jobs.
     pub fn attach(&self, tenant: &Name, app: Arc<dyn App>) {
-        let _ = (tenant, app, &self.tasks);
+        let id = app.id().clone();
+        let mut runners = self.runners();
+        if let Some(runner) = runners.get(&(tenant.clone(), id.clone())) {
+            return runner.replace(app);
+        }
+        let caller = Caller::operator(tenant.clone(), id.clone(), std::time::Instant::now());
+        let Ok(component) = self.component(&caller) else {
+            return;
+        };
+        if !app.exports().job_runner {
+            return;
+        }
+        let runner = Arc::new(Runner::new(
+            app,
+            tenant.clone(),
+            component,
+            self.clock.clone(),
+            self.tasks.clone(),
+            self.in_host.clone(),
+        ));
+        self.tasks.spawn(runner.clone().run());
+        runners.insert((tenant.clone(), id), runner);
     }
 
     pub(crate) async fn add(
@@ -66,11 +163,191 @@ impl Jobs {
         component: &mut Manifest,
         site: crate::Site,
     ) -> Result<()> {
+        if let Some(known) = self.tenants().get(opening.tenant) {
+            return Err(Error::invalid(format!(
+                "a tenant has one jobs component; `{known}` is it already"
+            )));
+        }
         let driver = opening.registry.jobs.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
-        let configured = Arc::new(Configured { driver });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        let configured = Arc::new(Configured {
+            driver,
+            settler: Settler::default(),
+        });
+        let inserted = opening.insert(&self.components, OPERATIONS, component, configured);
+        let name = inserted.name().clone();
+        self.tenants().insert(opening.tenant.clone(), name);
         Ok(())
     }
+
+    /// Returns once the job is kept as the driver's features promise.
+    pub async fn schedule(&self, caller: &Caller, job: Job, overwrite: bool) -> Result<()> {
+        rules::check_name(&job.name)?;
+        grant(caller, &job.name)?;
+        let row = rules::row(caller.app_id().as_str(), job, (self.clock)())?;
+        let put = self
+            .component(caller)?
+            .call(caller, PUT, |d| d.driver.put(row.clone(), overwrite))
+            .await;
+        self.look(caller);
+        put.map_err(|error| match error.kind() {
+            Kind::Conflict => Error::conflict(format!(
+                "app `{}` has a job `{}` already; schedule with `overwrite` to start it anew",
+                caller.app_id(),
+                row.job.name
+            )),
+            _ => error,
+        })
+    }
+
+    pub async fn get(&self, caller: &Caller, name: &str) -> Result<Option<Status>> {
+        Ok(self.row(caller, name).await?.map(Status::from))
+    }
+
+    pub async fn delete(&self, caller: &Caller, name: &str) -> Result<()> {
+        rules::check_name(name)?;
+        grant(caller, name)?;
+        let app = caller.app_id().as_str();
+        self.component(caller)?
+            .call(caller, DELETE, |d| d.driver.delete(app, name))
+            .await
+    }
+
+    /// Jobs whose names start with `prefix`; those that are not granted are left out.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Listing> {
+        rules::check_prefix(prefix)?;
+        cursor.map_or(Ok(()), rules::check_name)?;
+        let limit = rules::check_limit(limit)?;
+        let app = caller.app_id().as_str();
+        let page = self
+            .component(caller)?
+            .call(caller, LIST, |d| d.driver.list(app, prefix, cursor, limit))
+            .await?;
+        let granted = |row: &Row| grant(caller, &row.job.name).is_ok();
+        let rows = page.rows.into_iter().filter(granted);
+        Ok(Listing {
+            jobs: rows.map(Status::from).collect(),
+            next: page.next,
+        })
+    }
+
+    /// What runs ends by itself; nothing more comes until [`Jobs::resume`].
+    pub async fn pause(&self, caller: &Caller, name: &str) -> Result<()> {
+        self.change(caller, name, |row| {
+            Ok((!row.paused).then(|| Some(course::paused(row))))
+        })
+        .await
+    }
+
+    pub async fn resume(&self, caller: &Caller, name: &str) -> Result<()> {
+        let key = (caller.tenant().clone(), caller.app_id().clone());
+        let runner = self.runners().get(&key).cloned();
+        let running = || {
+            runner
+                .as_ref()
+                .is_some_and(|runner| runner.is_running(name))
+        };
+        let resumed = self
+            .change(caller, name, |row| {
+                let now = (self.clock)();
+                match row.paused {
+                    true => course::resumed(row, now, running()).map(Some),
+                    false => Ok(None),
+                }
+            })
+            .await;
+        self.look(caller);
+        resumed
+    }
+
+    /// Writes what `change` makes of the row, again if others write meanwhile; none is no change.
+    async fn change(
+        &self,
+        caller: &Caller,
+        name: &str,
+        change: impl Fn(&Row) -> Result<Option<Option<Row>>>,
+    ) -> Result<()> {
+        let component = self.component(caller)?;
+        for _ in 0..TRIES {
+            let Some(row) = self.row(caller, name).await? else {
+                return Err(missing(caller, name));
+            };
+            let Some(changed) = change(&row)? else {
+                return Ok(());
+            };
+            let settle = Settle {
+                app: row.app,
+                name: row.job.name,
+                version: row.version,
+                row: changed,
+            };
+            let settler = &component.driver().settler;
+            match settler.settle(&component, caller, settle).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                answer => return answer,
+            }
+        }
+        Err(Error::conflict(format!(
+            "job `{name}` changes all the time; try again"
+        )))
+    }
+
+    async fn row(&self, caller: &Caller, name: &str) -> Result<Option<Row>> {
+        rules::check_name(name)?;
+        grant(caller, name)?;
+        let app = caller.app_id().as_str();
+        self.component(caller)?
+            .call(caller, GET, |d| d.driver.get(app, name))
+            .await
+    }
+
+    /// The tenant's component, if the app is in its scope.
+    fn component(&self, caller: &Caller) -> Result<Arc<Component<Configured>>> {
+        let name = self.tenants().get(caller.tenant()).cloned();
+        let Some(name) = name else {
+            return Err(Error::not_found(format!(
+                "no jobs component for app `{}`; declare one of type `jobs.<driver>`",
+                caller.app_id()
+            )));
+        };
+        self.components.find(caller, name.as_str())
+    }
+
+    /// The app's loop sleeps until what it knows of; now there may be more.
+    fn look(&self, caller: &Caller) {
+        let key = (caller.tenant().clone(), caller.app_id().clone());
+        if let Some(runner) = self.runners().get(&key) {
+            runner.look();
+        }
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, HashMap<Name, ComponentName>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn runners(&self) -> MutexGuard<'_, Runners> {
+        self.runners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn grant(caller: &Caller, name: &str) -> Result<()> {
+    let what = format!("job `{name}`");
+    caller.require_grant(|grants| grants.jobs(name), &what, "jobs", name)
+}
+
+fn missing(caller: &Caller, name: &str) -> Error {
+    Error::not_found(format!("app `{}` has no job `{name}`", caller.app_id()))
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default().as_millis();
+    u64::try_from(since).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
+mod jobs;
 mod pubsub;
 mod secrets;
 mod state;
@@ -8,6 +9,7 @@ use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
+        registry.jobs.add(name, jobs::open);
         registry.pubsub.add(name, pubsub::open);
         registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);

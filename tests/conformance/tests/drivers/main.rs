@@ -4,8 +4,10 @@ mod crash;
 mod open;
 
 use conformance::{features, pubsub, secrets, state, trial};
+use conformance::{features, jobs, pubsub, state, trial};
 use libtest_mimic::Arguments;
 
+const JOBS: [&str; 2] = ["memory", "redb"];
 const STATE: [&str; 3] = ["memory", "redb", "sled"];
 const PUBSUB: [&str; 2] = ["memory", "redb"];
 /// Each with whether nested objects are secrets of several values.
@@ -23,6 +25,14 @@ fn main() -> anyhow::Result<()> {
     }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
+    for driver in JOBS {
+        let features = features(&open::jobs(driver), |driver| driver.features());
+        for case in jobs::CASES {
+            let name = format!("jobs::{driver}::{}", case.name);
+            let opener = open::jobs(driver);
+            trials.push(trial(name, (case.needs)(&features), opener, case.run));
+        }
+    }
     for driver in STATE {
         let features = features(&open::state(driver), |driver| driver.features());
         for case in state::CASES {

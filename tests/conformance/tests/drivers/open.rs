@@ -3,7 +3,14 @@
 use conformance::{Opener, secrets::KEPT, secrets::SEVERAL};
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Environment, Registry, Site, pubsub, secrets, state};
+use wythe_blocks::{Environment, Registry, Site, jobs, pubsub, state};
 use wythe_manifest::{Component, parse_resources};
+
+pub(crate) fn jobs(driver: &'static str) -> Opener<dyn jobs::Driver> {
+    opener(component("jobs", driver, ""), |registry, component, site| {
+        Box::pin(async move { registry.jobs.open(&component, site).await })
+    })
+}
 
 pub(crate) fn state(driver: &'static str) -> Opener<dyn state::Driver> {
     opener(
@@ -78,7 +85,7 @@ fn opener<D: ?Sized + 'static>(
     })
 }
 
-fn component(block: &str, driver: &str, metadata: &str) -> Component {
+pub(crate) fn component(block: &str, driver: &str, metadata: &str) -> Component {
     let text = format!(
         "apiVersion: dapr.io/v1alpha1\n\
          kind: Component\n\

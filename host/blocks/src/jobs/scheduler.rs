@@ -1,0 +1,379 @@
+//! How occurrences reach an app: a loop takes what is due, asks the app, and settles by its answer.
+//!
+//! Invariants:
+//! - Never early. A row is taken only when its time has come by the wall clock, which is read again after every wait;
+//!   a clock that is set back makes rows later, never earlier.
+//! - Of one job, one occurrence at a time runs on this host: its name is in `running` from before the app is asked until
+//!   its row is written.
+//! - Completed once. A row is written after the app has answered, and only over the version that was taken. What a
+//!   crash, a stop or a failing driver cuts off comes again with the same id.
+//! - Nothing is only in memory: dropping all of this loses nothing.
+//! - Bounded: so many occurrences of an app are in it at once, so many of the whole host, and so many answers wait for
+//!   the driver. An app waits only for its own jobs, as each has a loop and an index of its own.
+//! - After the stop nothing is taken; what runs ends, and its answer is written.
+
+use super::{
+    Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
+    course::{self, Outcome},
+};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks};
+use futures::FutureExt as _;
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use wythe_manifest::Name;
+
+/// The wall clock, which tests set as they like.
+pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Occurrences of one app that are in it at once.
+pub(super) const IN_APP: usize = 64;
+/// Occurrences of all apps that run at once.
+pub(super) const IN_HOST: usize = 1_024;
+/// Occurrences of one app that are not written yet.
+const UNWRITTEN: usize = 1_024;
+/// The longest sleep, so that a clock that was set and a row that another host wrote are noticed.
+const LOOK: Duration = Duration::from_secs(1);
+/// Where a driver says that something is due and gives nothing.
+const AGAIN: Duration = Duration::from_millis(50);
+/// After which another host may take what this one took.
+const LEASE: Duration = Duration::from_secs(60);
+/// Of the host's own calls to the driver.
+const CALL: Duration = Duration::from_secs(30);
+/// Writes of one occurrence, where others change its row meanwhile.
+const TRIES: usize = 10;
+/// Beyond which the wall clock did not just go: it was set forward, or the host slept.
+const LEAP: u64 = 2_000;
+
+/// What runs the jobs of one app.
+pub(super) struct Runner {
+    pub tenant: Name,
+    pub id: Name,
+    pub app: RwLock<Arc<dyn App>>,
+    pub component: Arc<Component<Configured>>,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub in_host: Arc<Semaphore>,
+    in_app: Arc<Semaphore>,
+    unwritten: Arc<Semaphore>,
+    /// True: the driver gave the job's row out again meanwhile.
+    running: Mutex<HashMap<String, bool>>,
+    /// Something may be due earlier than the loop knows.
+    changed: Notify,
+}
+
+/// What an occurrence holds while the app has it.
+struct Place {
+    _app: OwnedSemaphorePermit,
+    _host: OwnedSemaphorePermit,
+    unwritten: OwnedSemaphorePermit,
+}
+
+/// Since when a host has run without a break, by the wall clock.
+struct Watch {
+    wall: Timestamp,
+    at: Instant,
+    since: Timestamp,
+}
+
+impl Watch {
+    fn start(now: Timestamp) -> Self {
+        Watch {
+            wall: now,
+            at: Instant::now(),
+            since: now,
+        }
+    }
+
+    fn look(&mut self, now: Timestamp) -> Timestamp {
+        let passed = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now > self.wall.saturating_add(passed).saturating_add(LEAP) {
+            self.since = now;
+        }
+        self.since = self.since.min(now);
+        (self.wall, self.at) = (now, Instant::now());
+        self.since
+    }
+}
+
+impl Runner {
+    pub(super) fn new(
+        app: Arc<dyn App>,
+        tenant: Name,
+        component: Arc<Component<Configured>>,
+        clock: Clock,
+        tasks: Tasks,
+        in_host: Arc<Semaphore>,
+    ) -> Self {
+        Runner {
+            id: app.id().clone(),
+            app: RwLock::new(app),
+            tenant,
+            component,
+            clock,
+            tasks,
+            in_host,
+            in_app: Arc::new(Semaphore::new(IN_APP)),
+            unwritten: Arc::new(Semaphore::new(UNWRITTEN)),
+            running: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Puts another version of the app in the place of the one that runs the jobs now.
+    pub(super) fn replace(&self, app: Arc<dyn App>) {
+        *self.app.write().unwrap_or_else(PoisonError::into_inner) = app;
+        self.look();
+    }
+
+    /// A row was written by others than the runner itself.
+    pub(super) fn look(&self) {
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_running(&self, name: &str) -> bool {
+        self.running().contains_key(name)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn app(&self) -> Arc<dyn App> {
+        self.app
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The host speaks to the driver for the app.
+    fn caller(&self) -> Caller {
+        let deadline = Instant::now().into_std() + CALL;
+        Caller::operator(self.tenant.clone(), self.id.clone(), deadline)
+    }
+
+    /// Takes and starts what is due until the host stops.
+    pub(super) async fn run(self: Arc<Self>) {
+        let stop = self.tasks.stopping();
+        let mut watch = Watch::start((self.clock)());
+        loop {
+            let places = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                places = self.places() => places,
+            };
+            let now = (self.clock)();
+            let since = watch.look(now);
+            let pause = self.take(now, since, places).await.unwrap_or_else(|error| {
+                tracing::warn!(app = %self.id, "take jobs: {}", error.chain());
+                LOOK
+            });
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Waits for a place, then answers with all that are free.
+    async fn places(&self) -> Vec<Place> {
+        let free = "the semaphore is never closed";
+        let mut places = vec![Place {
+            unwritten: self.unwritten.clone().acquire_owned().await.expect(free),
+            _app: self.in_app.clone().acquire_owned().await.expect(free),
+            _host: self.in_host.clone().acquire_owned().await.expect(free),
+        }];
+        while let (Ok(unwritten), Ok(app), Ok(host)) = (
+            self.unwritten.clone().try_acquire_owned(),
+            self.in_app.clone().try_acquire_owned(),
+            self.in_host.clone().try_acquire_owned(),
+        ) {
+            places.push(Place {
+                unwritten,
+                _app: app,
+                _host: host,
+            });
+        }
+        places
+    }
+
+    /// Starts what is due, and says how long there is nothing more to take.
+    async fn take(
+        self: &Arc<Self>,
+        now: Timestamp,
+        since: Timestamp,
+        places: Vec<Place>,
+    ) -> Result<Duration> {
+        if !self.app().exports().job_runner {
+            return Ok(LOOK);
+        }
+        let (app, most) = (self.id.as_str(), places.len());
+        let limit = u32::try_from(most).unwrap_or(u32::MAX);
+        let rows = self
+            .component
+            .call(&self.caller(), TAKE, |d| {
+                d.driver.take(app, now, limit, LEASE)
+            })
+            .await?;
+        let count = rows.len();
+        for (row, place) in rows.into_iter().zip(places) {
+            if row.app != app || row.wake.is_none_or(|wake| wake > now) {
+                let job = row.job.name;
+                tracing::error!(app, job, "the driver gave a job out that is not due");
+                continue;
+            }
+            self.start(row, place, since);
+        }
+        if count >= most {
+            return Ok(Duration::ZERO);
+        }
+        let next = self
+            .component
+            .call(&self.caller(), NEXT, |d| d.driver.next(app))
+            .await?;
+        Ok(
+            next.map_or(LOOK, |at| match at.saturating_sub((self.clock)()) {
+                0 if at <= now => AGAIN,
+                wait => Duration::from_millis(wait).min(LOOK),
+            }),
+        )
+    }
+
+    fn start(self: &Arc<Self>, row: Row, place: Place, since: Timestamp) {
+        if let Some(again) = self.running().get_mut(&row.job.name) {
+            *again = true;
+            return;
+        }
+        self.running().insert(row.job.name.clone(), false);
+        self.tasks.spawn(self.clone().carry(row, place, since));
+    }
+
+    /// One occurrence, and those of the same job whose time came while it ran.
+    async fn carry(self: Arc<Self>, row: Row, place: Place, since: Timestamp) {
+        let name = row.job.name.clone();
+        let mut next = Some((row, place));
+        while let Some((row, place)) = next {
+            self.occurrence(row, place, since).await;
+            next = self.again(&name).await;
+        }
+        self.look();
+    }
+
+    async fn occurrence(&self, row: Row, place: Place, since: Timestamp) {
+        let outcome = match course::is_missed(&row, since, (self.clock)()) {
+            true => Outcome::Missed,
+            false => self.ask(&row).await,
+        };
+        let Place {
+            _app,
+            _host,
+            unwritten,
+        } = place;
+        // The app is free for the next one while this one is written.
+        drop((_app, _host));
+        if let Err(error) = self.settle(row, &outcome).await {
+            // Not written is not lost: it comes again when its lease is over.
+            tracing::warn!(app = %self.id, "settle jobs: {}", error.chain());
+        }
+        drop(unwritten);
+    }
+
+    async fn ask(&self, row: &Row) -> Outcome {
+        let occurrence = Occurrence {
+            name: row.job.name.clone(),
+            id: course::id(row),
+            due: row.due.unwrap_or_default(),
+            attempt: row.attempts.saturating_add(1),
+            data: row.job.data.clone(),
+        };
+        let app = self.app();
+        let answer = AssertUnwindSafe(app.run_job(occurrence)).catch_unwind();
+        let answer = answer
+            .await
+            .unwrap_or_else(|_| Err(Error::internal("the run of the job ended by a panic")));
+        let Err(error) = answer else {
+            return Outcome::Done;
+        };
+        let (job, attempt) = (&row.job.name, row.attempts + 1);
+        tracing::warn!(app = %self.id, job, attempt, "run job: {}", error.chain());
+        match error.kind() {
+            Kind::Exhausted | Kind::Unavailable | Kind::Unsupported => {
+                Outcome::NotBegun(error.retry_after().unwrap_or(LOOK))
+            }
+            _ => Outcome::Failed(error.message().to_owned()),
+        }
+    }
+
+    /// Writes what comes after the occurrence. A row that others changed meanwhile, as a pause does, is read again; one
+    /// that is at another occurrence, or gone, is theirs.
+    async fn settle(&self, mut row: Row, outcome: &Outcome) -> Result<()> {
+        for _ in 0..TRIES {
+            let change = Settle {
+                app: row.app.clone(),
+                name: row.job.name.clone(),
+                version: row.version,
+                row: course::apply(&row, outcome, (self.clock)()),
+            };
+            let settler = &self.component.driver().settler;
+            match settler
+                .settle(&self.component, &self.caller(), change)
+                .await
+            {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                answer => return answer,
+            }
+            match self.get(&row.job.name).await? {
+                Some(found) if course::is_same(&found, &row) => row = found,
+                _ => return Ok(()),
+            }
+        }
+        Err(Error::conflict(format!(
+            "job `{}` changes all the time",
+            row.job.name
+        )))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Row>> {
+        let app = self.id.as_str();
+        self.component
+            .call(&self.caller(), GET, |d| d.driver.get(app, name))
+            .await
+    }
+
+    /// The job is free, unless its row was given out again meanwhile and is due still.
+    async fn again(&self, name: &str) -> Option<(Row, Place)> {
+        let stop = self.tasks.stopping();
+        loop {
+            {
+                let mut running = self.running();
+                match running.get_mut(name) {
+                    Some(again) if *again && !stop.is_cancelled() => *again = false,
+                    _ => {
+                        running.remove(name);
+                        return None;
+                    }
+                }
+            }
+            let due = |row: &Row| row.wake.is_some_and(|wake| wake <= (self.clock)());
+            let Ok(Some(row)) = self.get(name).await else {
+                continue;
+            };
+            if due(&row) {
+                let mut places = self.places().await;
+                return Some((row, places.swap_remove(0)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

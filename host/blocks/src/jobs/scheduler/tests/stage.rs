@@ -1,0 +1,360 @@
+//! What a test of the loop needs: a clock it can set, an app that writes down what it ran, and rows in memory.
+
+use crate::{
+    App, Body, Caller, Component, Error, Exports, Kind, Result, Tasks, invocation,
+    jobs::{
+        Configured, Driver, FailurePolicy, Features, Job, Jobs, Misfire, OPERATIONS, Occurrence,
+        Page, Row, Settle, Settler, Status, Timestamp, Trigger,
+    },
+    pubsub,
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use wythe_manifest::Name;
+
+/// When every test begins.
+pub const START: Timestamp = 1_700_000_000_000;
+
+pub struct Stage {
+    jobs: Jobs,
+    tasks: Tasks,
+    app: Arc<Recorder>,
+    clock: Arc<TestClock>,
+    store: Arc<Store>,
+}
+
+struct TestClock {
+    began: Instant,
+    /// What was set, against what just went by.
+    shift: AtomicI64,
+}
+
+impl TestClock {
+    fn now(&self) -> Timestamp {
+        let passed = self.began.elapsed().as_millis() as i64;
+        (START as i64 + passed + self.shift.load(SeqCst)) as Timestamp
+    }
+}
+
+pub fn job(name: &str, trigger: Trigger) -> Job {
+    Job {
+        name: name.into(),
+        trigger,
+        start: None,
+        end: None,
+        repeats: None,
+        data: "data".into(),
+        on_failure: FailurePolicy::Drop,
+        on_misfire: Misfire::One,
+    }
+}
+
+impl Stage {
+    pub async fn open() -> Self {
+        let clock = Arc::new(TestClock {
+            began: Instant::now(),
+            shift: AtomicI64::new(0),
+        });
+        let (tasks, store, told) = (Tasks::default(), Arc::new(Store::default()), clock.clone());
+        let jobs = Jobs::with_clock(tasks.clone(), Arc::new(move || told.now()));
+        let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: jobs }\nspec: { type: jobs.test, version: v1 }\n";
+        let (resources, problems) = wythe_manifest::parse_resources(text, "jobs.yaml".as_ref());
+        assert!(problems.is_empty(), "{problems}");
+        let configured = Arc::new(Configured {
+            driver: store.clone(),
+            settler: Settler::default(),
+        });
+        let manifest = &resources.components[0];
+        let component = Component::new("jobs", OPERATIONS, manifest, configured);
+        jobs.components
+            .insert(&crate::Metrics::default(), tenant(), component);
+        jobs.tenants().insert(tenant(), manifest.name.clone());
+        let app = Arc::new(Recorder {
+            id: "app".parse().unwrap(),
+            clock: clock.clone(),
+            ran: Mutex::default(),
+            takes: Mutex::default(),
+            fails: Mutex::new((0, Kind::Internal)),
+            panics: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+        });
+        Stage {
+            jobs,
+            tasks,
+            app,
+            clock,
+            store,
+        }
+    }
+
+    pub fn attach(&self) {
+        self.jobs.attach(&tenant(), self.app.clone());
+    }
+
+    pub async fn try_schedule(&self, job: Job, overwrite: bool) -> Result<()> {
+        self.jobs.schedule(&caller(), job, overwrite).await
+    }
+
+    pub async fn schedule(&self, job: Job) {
+        self.try_schedule(job, false).await.unwrap();
+    }
+
+    pub async fn overwrite(&self, job: Job) {
+        self.try_schedule(job, true).await.unwrap();
+    }
+
+    pub async fn get(&self, name: &str) -> Option<Status> {
+        self.jobs.get(&caller(), name).await.unwrap()
+    }
+
+    pub async fn pause(&self, name: &str) {
+        self.jobs.pause(&caller(), name).await.unwrap();
+    }
+
+    pub async fn resume(&self, name: &str) {
+        self.jobs.resume(&caller(), name).await.unwrap();
+    }
+
+    pub async fn delete(&self, name: &str) {
+        self.jobs.delete(&caller(), name).await.unwrap();
+    }
+
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.tasks.stop(limit).await
+    }
+
+    /// Lets so many milliseconds go by.
+    pub async fn sleep(&self, milliseconds: u64) {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+
+    pub async fn until(&self, at: Timestamp) {
+        self.sleep(at - self.clock.now()).await;
+    }
+
+    /// Sets the wall clock; nothing goes by.
+    pub fn set(&self, at: Timestamp) {
+        let passed = self.clock.began.elapsed().as_millis() as i64;
+        self.clock
+            .shift
+            .store(at as i64 - START as i64 - passed, SeqCst);
+    }
+
+    /// From now on a run takes so long.
+    pub fn takes(&self, time: Duration) {
+        *self.app.takes.lock().unwrap() = time;
+    }
+
+    /// So many runs fail from now on.
+    pub fn fails(&self, count: usize, kind: Kind) {
+        *self.app.fails.lock().unwrap() = (count, kind);
+    }
+
+    pub fn panics(&self, count: usize) {
+        self.app.panics.store(count, SeqCst);
+    }
+
+    pub fn ran(&self) -> Vec<Occurrence> {
+        let ran = self.app.ran.lock().unwrap();
+        ran.iter()
+            .map(|(_, occurrence)| occurrence.clone())
+            .collect()
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.app.most_at_once.load(SeqCst)
+    }
+
+    pub fn writes(&self) -> usize {
+        self.store.writes.load(SeqCst)
+    }
+
+    pub fn never_early(&self) {
+        for (at, occurrence) in &*self.app.ran.lock().unwrap() {
+            assert!(*at >= occurrence.due, "{occurrence:?} ran at {at}");
+        }
+    }
+}
+
+fn tenant() -> Name {
+    "tenant".parse().unwrap()
+}
+
+fn caller() -> Caller {
+    let deadline = std::time::Instant::now() + Duration::from_secs(3_600);
+    Caller::operator(tenant(), "app".parse().unwrap(), deadline)
+}
+
+struct Recorder {
+    id: Name,
+    clock: Arc<TestClock>,
+    ran: Mutex<Vec<(Timestamp, Occurrence)>>,
+    takes: Mutex<Duration>,
+    fails: Mutex<(usize, Kind)>,
+    panics: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+}
+
+#[async_trait]
+impl App for Recorder {
+    fn id(&self) -> &Name {
+        &self.id
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            job_runner: true,
+            ..Exports::default()
+        }
+    }
+
+    async fn http(
+        &self,
+        _: Option<&Caller>,
+        _: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        Err(Error::unsupported("no http"))
+    }
+
+    async fn invoke(&self, _: &Caller, _: invocation::Request) -> Result<invocation::Response> {
+        Err(Error::unsupported("no invocation"))
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
+        Ok(Vec::new())
+    }
+
+    async fn on_event(&self, _: pubsub::Delivery) -> Result<pubsub::Verdict> {
+        Err(Error::unsupported("no events"))
+    }
+
+    async fn run_job(&self, occurrence: Occurrence) -> Result<()> {
+        let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
+        self.most_at_once.fetch_max(at_once, SeqCst);
+        self.ran
+            .lock()
+            .unwrap()
+            .push((self.clock.now(), occurrence));
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
+        self.at_once.fetch_sub(1, SeqCst);
+        if self.panics.load(SeqCst) > 0 {
+            self.panics.fetch_sub(1, SeqCst);
+            panic!("a panic that is meant");
+        }
+        let mut fails = self.fails.lock().unwrap();
+        if fails.0 > 0 {
+            fails.0 -= 1;
+            return Err(Error::new(fails.1, "boom"));
+        }
+        Ok(())
+    }
+}
+
+/// Rows by app and name, each with the end of its lease.
+#[derive(Default)]
+struct Store {
+    rows: Mutex<Rows>,
+    writes: AtomicUsize,
+}
+
+type Rows = BTreeMap<(String, String), (Row, Option<Instant>)>;
+
+fn key(app: &str, name: &str) -> (String, String) {
+    (app.into(), name.into())
+}
+
+fn is_free(lease: &Option<Instant>) -> bool {
+    lease.is_none_or(|lease| lease <= Instant::now())
+}
+
+#[async_trait]
+impl Driver for Store {
+    fn features(&self) -> Features {
+        Features { durable: false }
+    }
+
+    async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
+        let mut rows = self.rows.lock().unwrap();
+        let key = key(&row.app, &row.job.name);
+        if rows.contains_key(&key) && !overwrite {
+            return Err(Error::conflict("taken"));
+        }
+        rows.insert(key, (row, None));
+        Ok(())
+    }
+
+    async fn get(&self, app: &str, name: &str) -> Result<Option<Row>> {
+        let rows = self.rows.lock().unwrap();
+        Ok(rows.get(&key(app, name)).map(|(row, _)| row.clone()))
+    }
+
+    async fn delete(&self, app: &str, name: &str) -> Result<()> {
+        self.rows.lock().unwrap().remove(&key(app, name));
+        Ok(())
+    }
+
+    async fn list(&self, _: &str, _: &str, _: Option<&str>, _: u32) -> Result<Page> {
+        Ok(Page::default())
+    }
+
+    async fn take(
+        &self,
+        app: &str,
+        until: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Row>> {
+        let mut rows = self.rows.lock().unwrap();
+        let mut due: Vec<_> = rows
+            .values_mut()
+            .filter(|(row, lease)| row.app == app && is_free(lease))
+            .filter(|(row, _)| row.wake.is_some_and(|wake| wake <= until))
+            .collect();
+        due.sort_by_key(|(row, _)| row.wake);
+        due.truncate(limit as usize);
+        let hand_out = |(row, end): &mut (Row, Option<Instant>)| {
+            *end = Some(Instant::now() + lease);
+            row.clone()
+        };
+        Ok(due.into_iter().map(hand_out).collect())
+    }
+
+    async fn next(&self, app: &str) -> Result<Option<Timestamp>> {
+        let rows = self.rows.lock().unwrap();
+        let free = rows
+            .values()
+            .filter(|(row, lease)| row.app == app && is_free(lease));
+        Ok(free.filter_map(|(row, _)| row.wake).min())
+    }
+
+    async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>> {
+        self.writes.fetch_add(1, SeqCst);
+        // As long as a disk takes, so that others wait meanwhile.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut rows = self.rows.lock().unwrap();
+        let settle = |change: Settle| {
+            let key = key(&change.app, &change.name);
+            match rows.get(&key) {
+                Some((row, _)) if row.version == change.version => {}
+                _ => return Err(Error::conflict("changed")),
+            }
+            match change.row {
+                Some(row) => rows.insert(key, (row, None)),
+                None => rows.remove(&key),
+            };
+            Ok(())
+        };
+        changes.into_iter().map(settle).collect()
+    }
+}

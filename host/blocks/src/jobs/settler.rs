@@ -1,0 +1,97 @@
+//! Many answers in one write: whoever finds the driver free takes along all that wait.
+
+use super::{Configured, SETTLE, Settle};
+use crate::{Caller, Component, Error, Result};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::oneshot, time::Instant};
+
+/// Changes of one write.
+const MOST: usize = 1_024;
+/// Of one write.
+const WRITE: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+pub struct Settler {
+    waiting: Mutex<Vec<Waiting>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+type Waiting = (Settle, oneshot::Sender<Result<()>>);
+
+impl Settler {
+    /// Returns when the change is written, or refused.
+    pub(super) async fn settle(
+        &self,
+        component: &Component<Configured>,
+        caller: &Caller,
+        change: Settle,
+    ) -> Result<()> {
+        let (sender, mut answer) = oneshot::channel();
+        self.waiting().push((change, sender));
+        loop {
+            let turn = self.turn.lock().await;
+            if let Ok(answer) = answer.try_recv() {
+                return answer;
+            }
+            let batch = self.batch();
+            if batch.is_empty() {
+                // Whoever took it along was cut short.
+                return Err(Error::unknown_outcome(
+                    "it is not known whether the job is written",
+                ));
+            }
+            write(component, caller, batch).await;
+            drop(turn);
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn batch(&self) -> Vec<Waiting> {
+        let mut waiting = self.waiting();
+        let count = waiting.len().min(MOST);
+        waiting.drain(..count).collect()
+    }
+}
+
+async fn write(component: &Component<Configured>, caller: &Caller, batch: Vec<Waiting>) {
+    // Others wait for it, too, so it does not end at the deadline of the one that happens to lead.
+    let (tenant, app) = (caller.tenant().clone(), caller.app_id().clone());
+    let caller = &Caller::operator(tenant, app, Instant::now().into_std() + WRITE);
+    let (changes, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let count = changes.len();
+    let answers = component.call(caller, SETTLE, |d| {
+        let asked = d.driver.settle(changes.clone());
+        async move { whole(asked.await, count) }
+    });
+    let answers = answers.await.unwrap_or_else(|error| {
+        let all = || Err(error.duplicate());
+        std::iter::repeat_with(all).take(count).collect()
+    });
+    for (sender, answer) in senders.into_iter().zip(answers) {
+        // One that went away does not want its answer.
+        let _ = sender.send(answer);
+    }
+}
+
+/// Answers are by position. If the whole batch found the driver out of reach, it is tried again as one.
+fn whole(mut answers: Vec<Result<()>>, count: usize) -> Result<Vec<Result<()>>> {
+    if answers.len() != count {
+        return Err(Error::internal(format!(
+            "the driver of jobs answered {} of {count} changes",
+            answers.len()
+        )));
+    }
+    let is_out = |answer: &Result<()>| matches!(answer, Err(error) if error.kind().is_temporary());
+    if answers.iter().all(is_out) {
+        return answers
+            .pop()
+            .map_or(Ok(Vec::new()), |last| last.map(|()| Vec::new()));
+    }
+    Ok(answers)
+}

@@ -1,0 +1,133 @@
+//! The child: a host whose app writes down what it ran, durably, before it answers.
+
+use super::{APP, RAN, REPEATING};
+use crate::{
+    crash::process::{Order, say},
+    open,
+};
+use anyhow::{Result, anyhow};
+use std::{
+    fs::{File, OpenOptions},
+    future::Future,
+    io::Write as _,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+use wythe_blocks::{
+    App, Body, Caller, Environment, Error, Exports, Host, Kind, Settings, invocation,
+    jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
+    pubsub,
+};
+use wythe_manifest::Name;
+
+/// Every so many runs one fails, so that attempts are cut off, too.
+const FAILS: u64 = 7;
+
+pub(super) async fn live(order: &Order) -> Result<()> {
+    let tenant: Name = "default".parse().map_err(|_| anyhow!("a name"))?;
+    let host = Host::default();
+    let settings = Settings {
+        tenant: tenant.clone(),
+        data: order.directory.clone(),
+        max_value: 1 << 20,
+        environment: Environment::default(),
+    };
+    let path = order.directory.join("subject/jobs.redb");
+    let metadata = format!("[{{ name: path, value: {} }}]", path.display());
+    let component = open::component("jobs", "redb", &metadata);
+    host.open(&wythe_drivers::registry(), &settings, &[component])
+        .await
+        .map_err(|errors| anyhow!("{errors:?}"))?;
+    let ran = OpenOptions::new().create(true).append(true).open(order.directory.join(RAN))?;
+    let app = Diary {
+        id: APP.parse().map_err(|_| anyhow!("a name"))?,
+        ran: Mutex::new((ran, 0)),
+    };
+    host.jobs.attach(&tenant, Arc::new(app));
+    schedule(&host, &tenant, order.start).await
+}
+
+async fn schedule(host: &Host, tenant: &Name, start: u64) -> Result<()> {
+    for (name, interval) in REPEATING {
+        let job = job(name, Trigger::Every(Duration::from_millis(interval)));
+        match host.jobs.schedule(&caller(tenant)?, job, false).await {
+            Err(error) if error.kind() != Kind::Conflict => return Err(error.into()),
+            _ => say(&format!("scheduled {name}"))?,
+        }
+    }
+    for number in start.. {
+        let name = format!("once-{number}");
+        let at = now() + number % 5 * 4;
+        let job = job(&name, Trigger::Once(at));
+        host.jobs.schedule(&caller(tenant)?, job, false).await?;
+        say(&format!("scheduled {name}"))?;
+    }
+    Ok(())
+}
+
+fn job(name: &str, trigger: Trigger) -> Job {
+    Job {
+        name: name.into(),
+        trigger,
+        start: None,
+        end: None,
+        repeats: None,
+        data: vec![7; 100].into(),
+        on_failure: FailurePolicy::Retry {
+            interval: Duration::from_millis(2),
+            most: None,
+        },
+        on_misfire: Misfire::All,
+    }
+}
+
+fn caller(tenant: &Name) -> Result<Caller> {
+    let app = APP.parse().map_err(|_| anyhow!("a name"))?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    Ok(Caller::operator(tenant.clone(), app, deadline))
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_millis() as u64
+}
+
+struct Diary {
+    id: Name,
+    ran: Mutex<(File, u64)>,
+}
+
+impl Diary {
+    /// One write, and so whole or not there.
+    fn note(&self, occurrence: &Occurrence) -> std::io::Result<bool> {
+        let mut ran = self.ran.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        ran.1 += 1;
+        if ran.1.is_multiple_of(FAILS) {
+            return Ok(false);
+        }
+        let line = format!("{} {}\n", occurrence.id, now());
+        ran.0.write_all(line.as_bytes())?;
+        ran.0.sync_data()?;
+        Ok(true)
+    }
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = wythe_blocks::Result<T>> + Send + 'a>>;
+
+fn refused<'a, T: Send + 'a>() -> Answer<'a, T> {
+    Box::pin(async { Err(Error::unsupported("only jobs")) })
+}
+
+impl App for Diary {
+    fn id(&self) -> &Name {
+        &self.id
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            job_runner: true,
+            ..Exports::default()
+        }
+    }
+}
