@@ -11,6 +11,11 @@
 )]
 mod apply;
 mod etag;
+#[cfg_attr(
+    not(feature = "redb"),
+    expect(dead_code, reason = "only durable locks use all")
+)]
+mod locks;
 mod memory;
 mod page;
 mod queue;

@@ -1,5 +1,6 @@
 //! redb: a copy-on-write B-tree in one file. Commits are fsynced, and readers see only what is committed.
 
+mod lock;
 mod pubsub;
 mod state;
 
@@ -22,6 +23,7 @@ const FORMAT: &str = "format";
 const KNOWN_FORMAT: u64 = 1;
 
 pub(crate) fn register(registry: &mut Registry) {
+    registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);
     registry.state.add("redb", state::open);
 }
