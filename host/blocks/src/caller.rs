@@ -66,7 +66,7 @@ impl fmt::Display for Trace {
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
-fn next_random() -> u64 {
+pub(crate) fn next_random() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = {
             let mut seed = [0; 8];
@@ -164,6 +164,20 @@ impl Caller {
     /// Absent for the operator, to whom everything is granted.
     pub fn grants(&self) -> Option<&Grants> {
         self.0.grants.as_deref()
+    }
+
+    /// The same call with more time, for what the host has to finish after its caller has gone.
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
+        let inner = &self.0;
+        Caller(Arc::new(Inner {
+            tenant: inner.tenant.clone(),
+            app: inner.app.clone(),
+            grants: inner.grants.clone(),
+            trace: inner.trace,
+            deadline,
+            parent: inner.parent.clone(),
+            depth: inner.depth,
+        }))
     }
 
     /// Refuses what the manifest does not grant, with the line to add: `key` and `entry` of `grants`.

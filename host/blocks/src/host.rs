@@ -59,7 +59,7 @@ impl Default for Host {
             crypto: Crypto::default(),
             invocation: Invocation::default(),
             jobs: Jobs::new(tasks.clone()),
-            lock: Lock::default(),
+            lock: Lock::new(tasks.clone()),
             pubsub: PubSub::new(tasks.clone()),
             secrets: Secrets::default(),
             state: State::default(),

@@ -1,4 +1,4 @@
-//! What a write means: conditions, expiry, etags and transactions, over any table.
+//! What a write means: conditions, fences, expiry, etags and transactions, over any table.
 //!
 //! An error of the kind `unavailable` is the table's own failure and ends the whole batch; every other error is the
 //! answer to one write, which then has changed nothing.
@@ -56,7 +56,7 @@ pub(crate) fn apply(table: &mut impl Table, write: Write, now: u64) -> Result<An
 }
 
 fn put(table: &mut impl Table, put: Put, now: u64) -> Result<Etag> {
-    check(table, &put.key, &put.options.condition, now)?;
+    let fence = raise(&put.key, before(table, &put, now)?, put.options.fence)?;
     // An expiry beyond the end of time is none.
     let expires = put
         .options
@@ -65,6 +65,7 @@ fn put(table: &mut impl Table, put: Put, now: u64) -> Result<Etag> {
     let version = Version {
         etag: etag::fresh(),
         expires,
+        fence,
     };
     let record = Record {
         version,
@@ -87,19 +88,24 @@ fn put_many(table: &mut impl Table, items: Vec<Put>, now: u64) -> Result<Vec<Res
 }
 
 fn delete(table: &mut impl Table, delete: &Delete, now: u64) -> Result<()> {
-    check(table, &delete.key, &delete.condition, now)?;
+    if delete.condition != Condition::Always {
+        check(table, &delete.key, &delete.condition, now)?;
+    }
     table.set(&delete.key, None)
 }
 
-fn check(table: &impl Table, key: &str, condition: &Condition, now: u64) -> Result<()> {
-    if *condition == Condition::Always {
-        return Ok(());
-    }
+/// The entry that the condition was held against.
+fn check(
+    table: &impl Table,
+    key: &str,
+    condition: &Condition,
+    now: u64,
+) -> Result<Option<Version>> {
     let version = table
         .version(key)?
         .filter(|version| !version.is_over(|| now));
     match (condition, version) {
-        (Condition::Always, _) | (Condition::Absent, None) => Ok(()),
+        (Condition::Always, _) | (Condition::Absent, None) => Ok(version),
         (Condition::Absent, Some(_)) => Err(Error::conflict(format!(
             "`{key}` has an entry; expected none"
         ))),
@@ -108,7 +114,7 @@ fn check(table: &impl Table, key: &str, condition: &Condition, now: u64) -> Resu
         ))),
         (Condition::Matches(expected), Some(version)) => {
             if etag::is(expected, version.etag) {
-                return Ok(());
+                return Ok(Some(version));
             }
             Err(Error::conflict(format!(
                 "`{key}` has changed; expected the entry with the given etag"
@@ -117,16 +123,39 @@ fn check(table: &impl Table, key: &str, condition: &Condition, now: u64) -> Resu
     }
 }
 
+/// The entry that a put replaces, once its condition holds. A damaged one has no mark for a put that asks nothing of
+/// it: to replace it is the way to be rid of it.
+fn before(table: &impl Table, put: &Put, now: u64) -> Result<Option<Version>> {
+    let options = &put.options;
+    let asks = options.condition != Condition::Always || options.fence.is_some();
+    match check(table, &put.key, &options.condition, now) {
+        Err(error) if !asks && error.kind() == Kind::Internal => Ok(None),
+        answer => answer,
+    }
+}
+
+/// The mark of the new entry: it only rises, and a write without a token leaves it.
+fn raise(key: &str, old: Option<Version>, fence: Option<u64>) -> Result<Option<u64>> {
+    let mark = old.and_then(|version| version.fence);
+    match (mark, fence) {
+        (Some(mark), Some(fence)) if fence < mark => Err(Error::conflict(format!(
+            "`{key}` was written with fence {mark}; expected at least that, found {fence}"
+        ))),
+        _ => Ok(fence.or(mark)),
+    }
+}
+
 fn increment(table: &mut impl Table, key: &str, delta: i64, now: u64) -> Result<i64> {
     let old = table
         .get(key)?
         .filter(|record| !record.version.is_over(|| now));
     let sum = sum(key, old.as_ref().map(|record| &record.value[..]), delta)?;
-    let expires = old.as_ref().and_then(|record| record.version.expires);
+    let version = old.as_ref().map(|record| record.version);
     let record = Record {
         version: Version {
             etag: etag::fresh(),
-            expires,
+            expires: version.and_then(|version| version.expires),
+            fence: version.and_then(|version| version.fence),
         },
         content_type: old.and_then(|record| record.content_type),
         value: sum.to_string().into(),

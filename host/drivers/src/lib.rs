@@ -13,6 +13,11 @@ mod apply;
 mod environment;
 mod etag;
 mod leases;
+#[cfg_attr(
+    not(feature = "redb"),
+    expect(dead_code, reason = "only durable locks use all")
+)]
+mod locks;
 mod memory;
 mod nested;
 mod page;

@@ -65,7 +65,7 @@ impl<S: Store> Driver for Local<S> {
             ttl: true,
             list: true,
             increment: true,
-            fence: false,
+            fence: true,
             durable: true,
             linearizable: true,
             max_value_bytes: MAX_VALUE,

@@ -71,7 +71,11 @@ mod tests {
 
     fn record(expires: Option<u64>, size: usize) -> Record {
         Record {
-            version: Version { etag: 1, expires },
+            version: Version {
+                etag: 1,
+                expires,
+                fence: None,
+            },
             content_type: None,
             value: Bytes::from(vec![0; size]),
         }

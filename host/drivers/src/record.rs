@@ -1,7 +1,7 @@
 //! A stored entry and its compact form on disk.
 //!
-//! Layout, numbers little-endian: version (1 byte), flags (1), etag (8), expiry (8, if flagged), content type (4 for
-//! the length, then the text; if flagged), and all the rest is the value. The engines keep checksums of their pages,
+//! Layout, numbers little-endian: version (1 byte), flags (1), etag (8), expiry (8, if flagged), fence (8, if
+//! flagged), content type (4 for the length, then the text; if flagged), and all the rest is the value. The engines keep checksums of their pages,
 //! so there is none here.
 
 use crate::etag;
@@ -12,7 +12,8 @@ use wythe_blocks::{Error, Result, state::Entry};
 const VERSION: u8 = 1;
 const EXPIRES: u8 = 1;
 const CONTENT_TYPE: u8 = 2;
-const FLAGS: u8 = EXPIRES | CONTENT_TYPE;
+const FENCE: u8 = 4;
+const FLAGS: u8 = EXPIRES | CONTENT_TYPE | FENCE;
 const FIXED: usize = 10;
 
 /// Nanoseconds since 1970: small, ordered, and good until the year 2554.
@@ -33,6 +34,8 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 pub(crate) struct Version {
     pub etag: u64,
     pub expires: Option<u64>,
+    /// The highest lock's token that has written the entry.
+    pub fence: Option<u64>,
 }
 
 impl Version {
@@ -44,14 +47,25 @@ impl Version {
     /// Reads the beginning of an encoded record.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let flags = flags(bytes)?;
-        let expires = match flags & EXPIRES {
-            0 => None,
-            _ => Some(number(bytes, FIXED)?),
+        let mut at = FIXED;
+        let mut optional = |flag| match flags & flag {
+            0 => Ok(None),
+            _ => {
+                at += 8;
+                number(bytes, at - 8).map(Some)
+            }
         };
         Ok(Version {
             etag: number(bytes, 2)?,
-            expires,
+            expires: optional(EXPIRES)?,
+            fence: optional(FENCE)?,
         })
+    }
+
+    /// Bytes in front of the content type.
+    fn length(self) -> usize {
+        let optional = [self.expires, self.fence];
+        FIXED + 8 * optional.iter().flatten().count()
     }
 }
 
@@ -77,18 +91,21 @@ impl Record {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let type_length = self.content_type.as_ref().map_or(0, |text| text.len() + 4);
-        let mut bytes = Vec::with_capacity(FIXED + 8 + type_length + self.value.len());
+        let mut bytes = Vec::with_capacity(self.version.length() + type_length + self.value.len());
         let mut flags = 0;
         if self.version.expires.is_some() {
             flags |= EXPIRES;
+        }
+        if self.version.fence.is_some() {
+            flags |= FENCE;
         }
         if self.content_type.is_some() {
             flags |= CONTENT_TYPE;
         }
         bytes.extend([VERSION, flags]);
         bytes.extend(self.version.etag.to_le_bytes());
-        if let Some(at) = self.version.expires {
-            bytes.extend(at.to_le_bytes());
+        for number in [self.version.expires, self.version.fence].iter().flatten() {
+            bytes.extend(number.to_le_bytes());
         }
         if let Some(text) = &self.content_type {
             bytes.extend((text.len() as u32).to_le_bytes());
@@ -100,7 +117,7 @@ impl Record {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let version = Version::decode(bytes)?;
-        let mut at = FIXED + version.expires.map_or(0, |_| 8);
+        let mut at = version.length();
         let mut content_type = None;
         if flags(bytes)? & CONTENT_TYPE != 0 {
             let length = take(bytes, at, 4)?
@@ -152,11 +169,13 @@ fn damaged() -> Error {
 mod tests {
     use super::*;
 
-    fn check(expires: Option<u64>, content_type: Option<&str>, value: &[u8]) {
+    fn check(numbers: [Option<u64>; 2], content_type: Option<&str>, value: &[u8]) {
+        let [expires, fence] = numbers;
         let record = Record {
             version: Version {
                 etag: 0x0123_4567_89ab_cdef,
                 expires,
+                fence,
             },
             content_type: content_type.map(str::to_owned),
             value: Bytes::copy_from_slice(value),
@@ -175,25 +194,34 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        check(None, None, b"");
-        check(None, None, b"value");
-        check(Some(1), None, b"value");
-        check(None, Some("application/json"), b"{}");
-        check(Some(u64::MAX), Some(""), &[0; 70_000]);
+        check([None, None], None, b"");
+        check([None, None], None, b"value");
+        check([Some(1), None], None, b"value");
+        check([None, Some(0)], None, b"value");
+        check([Some(1), Some(2)], Some("text/plain"), b"value");
+        check([None, None], Some("application/json"), b"{}");
+        check([Some(u64::MAX), Some(u64::MAX)], Some(""), &[0; 70_000]);
     }
 
     #[test]
     fn layout_is_fixed() {
-        let record = Record {
+        let mut record = Record {
             version: Version {
                 etag: 2,
                 expires: Some(3),
+                fence: None,
             },
             content_type: Some("t".into()),
             value: Bytes::from_static(b"v"),
         };
         let expected = [
             1, 3, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, b't', b'v',
+        ];
+        assert_eq!(record.encode(), expected);
+        record.version.fence = Some(4);
+        let expected = [
+            1, 7, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0,
+            0, b't', b'v',
         ];
         assert_eq!(record.encode(), expected);
     }
@@ -209,7 +237,7 @@ mod tests {
 
     #[test]
     fn unknown_flags_are_damage() {
-        let error = Record::decode(&[1, 4, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+        let error = Record::decode(&[1, 8, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
         assert_eq!(
             error.message(),
             "a stored record is damaged: expected version, flags, etag and value"
@@ -221,13 +249,15 @@ mod tests {
         let version = Version {
             etag: 1,
             expires: Some(10),
+            fence: None,
         };
         assert!(!version.is_over(|| 9));
         assert!(version.is_over(|| 10));
         assert!(
             !Version {
                 etag: 1,
-                expires: None
+                expires: None,
+                fence: None
             }
             .is_over(|| unreachable!())
         );

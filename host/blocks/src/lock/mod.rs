@@ -1,23 +1,47 @@
-//! The whole of the lock block's rules.
+//! The whole of the lock block's rules: whose a name is, how long a grant may last, and who waits for it in which order.
 
+mod attempt;
 mod driver;
+mod lease;
+mod line;
+mod place;
 
 pub use driver::{Acquired, Driver, Features, Grant};
+pub use lease::Lease;
 
 use crate::{
-    Components, Result,
+    Caller, Components, Error, Kind, Result, Tasks,
     component::{self, Close},
     opening::{Opening, require},
+    state::KeyPrefix,
 };
 use async_trait::async_trait;
-use std::sync::Arc;
+use line::Lines;
+use place::Place;
+use std::{sync::Arc, time::Duration};
 use wythe_manifest::Component as Manifest;
 
-pub(crate) const OPERATIONS: &[component::Operation] = &[];
+/// Bytes of a name.
+pub const MAX_NAME: usize = 256;
+/// The longest time of one grant.
+pub const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);
 
-/// A driver with what its component says.
+/// Tries of an operator to free a lock that changes hands meanwhile.
+const FREE_TRIES: usize = 8;
+
+const ACQUIRE: component::Operation = component::Operation::write(0, "acquire");
+const RENEW: component::Operation = component::Operation::write(1, "renew");
+const RELEASE: component::Operation = component::Operation::write(2, "release");
+const HOLDER: component::Operation = component::Operation::read(3, "holder");
+
+pub(crate) const OPERATIONS: &[component::Operation] = &[ACQUIRE, RENEW, RELEASE, HOLDER];
+
+/// A driver with what its component says, and those who wait for one of its locks.
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
+    pub prefix: KeyPrefix,
+    lines: Lines,
+    tasks: Tasks,
 }
 
 #[async_trait]
@@ -30,31 +54,122 @@ impl Close for Configured {
 /// The lock block.
 pub struct Lock {
     pub(crate) components: Components<Configured>,
-}
-
-impl Default for Lock {
-    fn default() -> Self {
-        Lock {
-            components: Components::new("lock"),
-        }
-    }
+    tasks: Tasks,
 }
 
 impl Lock {
+    pub fn new(tasks: Tasks) -> Self {
+        Lock {
+            components: Components::new("lock"),
+            tasks,
+        }
+    }
+
+    /// Each app has its own names, unless `keyPrefix` says otherwise: `name` lets all apps share them.
     pub(crate) async fn add(
         &self,
         opening: &Opening<'_>,
         component: &mut Manifest,
         site: crate::Site,
     ) -> Result<()> {
+        let prefix = KeyPrefix::take(component)?;
         let driver = opening.registry.lock.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
-        let configured = Arc::new(Configured { driver });
+        let configured = Arc::new(Configured {
+            driver,
+            prefix,
+            lines: Lines::default(),
+            tasks: self.tasks.clone(),
+        });
         opening.insert(&self.components, OPERATIONS, component, configured);
         Ok(())
     }
+
+    /// A grant of the lock, or none if somebody else holds it still after `wait`. The driver is asked once at least,
+    /// unless others of this process wait already: who does not wait overtakes nobody.
+    pub async fn acquire(
+        &self,
+        caller: &Caller,
+        component: &str,
+        name: &str,
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<Option<Lease>> {
+        let place = self.place(caller, component, name)?;
+        check_ttl(ttl)?;
+        place.acquire(caller, ttl, wait).await
+    }
+
+    /// A grant of an earlier call, by its token.
+    pub async fn resume(
+        &self,
+        caller: &Caller,
+        component: &str,
+        name: &str,
+        token: u64,
+    ) -> Result<Lease> {
+        let place = self.place(caller, component, name)?;
+        let grant = place.holder(caller).await?;
+        match grant.filter(|grant| grant.token == token) {
+            Some(grant) => Ok(Lease::new(place, &grant)),
+            None => Err(Error::conflict(format!(
+                "the grant of `{name}` with token {token} is over; acquire it again"
+            ))),
+        }
+    }
+
+    /// Who holds the lock now.
+    pub async fn holder(
+        &self,
+        caller: &Caller,
+        component: &str,
+        name: &str,
+    ) -> Result<Option<Grant>> {
+        self.place(caller, component, name)?.holder(caller).await
+    }
+
+    /// Ends whatever grant is alive, as an operator may, and returns it.
+    pub async fn free(
+        &self,
+        caller: &Caller,
+        component: &str,
+        name: &str,
+    ) -> Result<Option<Grant>> {
+        let place = self.place(caller, component, name)?;
+        for _ in 0..FREE_TRIES {
+            let Some(grant) = place.holder(caller).await? else {
+                return Ok(None);
+            };
+            match place.release(caller, grant.token).await {
+                Ok(()) => return Ok(Some(grant)),
+                Err(error) if error.kind() == Kind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::unavailable(format!(
+            "`{name}` changed hands under {FREE_TRIES} tries to free it"
+        )))
+    }
+
+    /// Checks the grant and the scope, finds the component, and puts the name into its keyspace.
+    fn place(&self, caller: &Caller, component: &str, name: &str) -> Result<Place> {
+        let what = format!("lock component `{component}`");
+        caller.require_grant(|grants| grants.lock(component), &what, "lock", component)?;
+        let component = self.components.find(caller, component)?;
+        Place::new(caller, component, name)
+    }
 }
 
-/// A lock that was granted.
-pub struct Lease {}
+fn check_ttl(ttl: Duration) -> Result<()> {
+    if (Duration::from_millis(1)..=MAX_TTL).contains(&ttl) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "a ttl of {} ms; expected 1 ms to 24 h",
+        ttl.as_millis()
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod keys;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{Operation, PutOptions, sum};
+pub(crate) use keys::SEPARATOR;
 pub use keys::{KeyPrefix, MAX_KEY};
 
 use crate::{

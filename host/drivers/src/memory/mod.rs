@@ -1,6 +1,7 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
 mod jobs;
+mod lock;
 mod pubsub;
 mod secrets;
 mod state;
@@ -10,6 +11,7 @@ use wythe_blocks::Registry;
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
         registry.jobs.add(name, jobs::open);
+        registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);
         registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);

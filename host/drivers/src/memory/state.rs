@@ -124,7 +124,7 @@ impl Driver for Memory {
             ttl: true,
             list: true,
             increment: true,
-            fence: false,
+            fence: true,
             durable: false,
             linearizable: true,
             max_value_bytes: u64::MAX,
@@ -197,7 +197,11 @@ mod tests {
 
     fn record(expires: Option<u64>) -> Option<Record> {
         Some(Record {
-            version: Version { etag: 1, expires },
+            version: Version {
+                etag: 1,
+                expires,
+                fence: None,
+            },
             content_type: None,
             value: "v".into(),
         })

@@ -1,6 +1,7 @@
 //! redb: a copy-on-write B-tree in one file. Commits are fsynced, and readers see only what is committed.
 
 mod jobs;
+mod lock;
 mod pubsub;
 mod state;
 
@@ -24,6 +25,7 @@ const KNOWN_FORMAT: u64 = 1;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.jobs.add("redb", jobs::open);
+    registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);
     registry.state.add("redb", state::open);
 }

@@ -1,0 +1,99 @@
+//! One question to the driver, whose grant finds its way back if nobody is there to take it.
+
+use super::{ACQUIRE, Acquired, Grant, Lease, place::Place};
+use crate::{Caller, Error, Result};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::{sync::oneshot, time::timeout_at};
+
+/// How much longer than its caller the host waits for a driver's answer, and for a grant to be given back.
+const GRACE: Duration = Duration::from_secs(15);
+
+pub(super) enum Attempt {
+    Granted(Unclaimed),
+    Held {
+        expires: Option<SystemTime>,
+    },
+    /// The caller's deadline has passed; a grant that comes late is given back.
+    Late,
+}
+
+/// Asks the driver on a task of its own: the answer to a caller that has gone must still be heard, since it may be a
+/// grant.
+pub(super) async fn attempt(place: &Place, caller: &Caller, ttl: Duration) -> Result<Attempt> {
+    let (sender, receiver) = oneshot::channel();
+    let task = ask(place.clone(), caller.clone(), ttl, sender);
+    place.component.driver().tasks.spawn(task);
+    match timeout_at(caller.deadline().into(), receiver).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Error::unknown_outcome(format!(
+            "it is not known whether `{}` was granted",
+            place.name()
+        ))),
+        Err(_) => Ok(Attempt::Late),
+    }
+}
+
+/// For a caller that never heard who holds the lock.
+pub(super) fn late(place: &Place) -> Error {
+    Error::timeout(format!(
+        "`acquire` of `{}` did not answer in time; a grant that comes late is given back",
+        place.name()
+    ))
+}
+
+async fn ask(
+    place: Place,
+    caller: Caller,
+    ttl: Duration,
+    sender: oneshot::Sender<Result<Attempt>>,
+) {
+    let late = caller.until(caller.deadline() + GRACE);
+    let owner = caller.app_id().as_str();
+    let acquired = place
+        .component
+        .call(&late, ACQUIRE, |c| c.driver.acquire(&place.key, owner, ttl))
+        .await;
+    let answer = match acquired {
+        Ok(acquired) => Ok(Attempt::of(acquired, place, late)),
+        Err(error) => Err(place.plain(error)),
+    };
+    // One that nobody receives is dropped, and that gives a grant back.
+    let _ = sender.send(answer);
+}
+
+/// A grant that its waiter has not taken yet: wherever it is dropped, it is released.
+pub(super) struct Unclaimed(Option<(Place, Caller, Grant)>);
+
+impl Unclaimed {
+    pub(super) fn claim(mut self) -> Option<Lease> {
+        let (place, _, grant) = self.0.take()?;
+        Some(Lease::new(place, &grant))
+    }
+}
+
+impl Attempt {
+    fn of(acquired: Acquired, place: Place, caller: Caller) -> Self {
+        match acquired {
+            Acquired::Granted(grant) => Attempt::Granted(Unclaimed(Some((place, caller, grant)))),
+            Acquired::Held { expires } => Attempt::Held { expires },
+        }
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some((place, caller, grant)) = self.0.take() else {
+            return;
+        };
+        // Without a runtime the process is at its end, and the grant ends at its time.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let tasks = place.component.driver().tasks.clone();
+        tasks.spawn(async move {
+            let caller = caller.until(Instant::now() + GRACE);
+            // A failure was logged; then the grant ends at its time.
+            let _ = place.release(&caller, grant.token).await;
+        });
+    }
+}

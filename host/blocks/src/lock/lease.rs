@@ -1,0 +1,44 @@
+//! A lock that was granted, in the hands of its holder.
+
+use super::{Grant, check_ttl, place::Place};
+use crate::{Caller, Result};
+use std::time::{Duration, SystemTime};
+
+/// Dropping it gives nothing back: the grant ends by `release` or at its time.
+#[derive(Clone)]
+pub struct Lease {
+    place: Place,
+    token: u64,
+    expires: SystemTime,
+}
+
+impl Lease {
+    pub(super) fn new(place: Place, grant: &Grant) -> Self {
+        Lease {
+            place,
+            token: grant.token,
+            expires: grant.expires,
+        }
+    }
+
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// As far as is known: another holder of the token may have renewed or released it.
+    pub fn expires(&self) -> SystemTime {
+        self.expires
+    }
+
+    /// The grant now ends after `ttl` from now; `conflict` if it was over.
+    pub async fn renew(&mut self, caller: &Caller, ttl: Duration) -> Result<()> {
+        check_ttl(ttl)?;
+        self.expires = self.place.renew(caller, self.token, ttl).await?;
+        Ok(())
+    }
+
+    /// `conflict` if the grant was over.
+    pub async fn release(&self, caller: &Caller) -> Result<()> {
+        self.place.release(caller, self.token).await
+    }
+}

@@ -1,0 +1,166 @@
+//! One lock of one component: its key, and what is asked of the driver about it.
+
+use super::{
+    Configured, HOLDER, Lease, MAX_NAME, RELEASE, RENEW,
+    attempt::{Attempt, Unclaimed, attempt, late},
+    line::Seat,
+};
+use crate::{Caller, Component, Error, Result, caller::next_random, lock::Grant, state::SEPARATOR};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Between two questions, where nothing better is known; doubles up to the last. It finds what another process freed.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(250);
+/// An expiry is told in whole milliseconds by some drivers.
+const GRAIN: Duration = Duration::from_millis(1);
+
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) component: Arc<Component<Configured>>,
+    prefix: String,
+    pub(super) key: String,
+}
+
+impl Place {
+    /// As in Dapr: `lock||app||name`.
+    pub(super) fn new(
+        caller: &Caller,
+        component: Arc<Component<Configured>>,
+        name: &str,
+    ) -> Result<Self> {
+        check(name)?;
+        let space = component.driver().prefix.resolve(caller, component.name());
+        let prefix = format!("lock{SEPARATOR}{space}");
+        let key = format!("{prefix}{name}");
+        Ok(Place {
+            component,
+            prefix,
+            key,
+        })
+    }
+
+    pub(super) async fn acquire(
+        self,
+        caller: &Caller,
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<Option<Lease>> {
+        let lines = &self.component.driver().lines;
+        if wait.is_zero() {
+            if lines.is_waited_for(&self.key) {
+                return Ok(None);
+            }
+            return Ok(match attempt(&self, caller, ttl).await? {
+                Attempt::Granted(grant) => grant.claim(),
+                Attempt::Held { .. } => None,
+                Attempt::Late => return Err(late(&self)),
+            });
+        }
+        let now = Instant::now();
+        let end = now.checked_add(wait).unwrap_or(caller.deadline());
+        let end = end.min(caller.deadline());
+        let seat = lines.join(&self.key);
+        match tokio::time::timeout_at(end.into(), seat.turn()).await {
+            Ok(_turn) => {
+                let granted = self.insist(caller, ttl, end, &seat).await?;
+                Ok(granted.and_then(Unclaimed::claim))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The first of its line asks until it is granted or its time is over.
+    async fn insist(
+        &self,
+        caller: &Caller,
+        ttl: Duration,
+        end: Instant,
+        seat: &Seat<'_>,
+    ) -> Result<Option<Unclaimed>> {
+        let mut pause = FIRST_PAUSE;
+        let mut is_held = false;
+        loop {
+            let expires = match attempt(self, caller, ttl).await? {
+                Attempt::Granted(grant) => return Ok(Some(grant)),
+                Attempt::Held { expires } => expires,
+                Attempt::Late if is_held => return Ok(None),
+                Attempt::Late => return Err(late(self)),
+            };
+            is_held = true;
+            let now = Instant::now();
+            if now >= end {
+                return Ok(None);
+            }
+            seat.freed_or(end.min(now + next(pause, expires))).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    pub(super) async fn holder(&self, caller: &Caller) -> Result<Option<Grant>> {
+        self.component
+            .call(caller, HOLDER, |c| c.driver.holder(&self.key))
+            .await
+            .map_err(|error| self.plain(error))
+    }
+
+    pub(super) async fn renew(
+        &self,
+        caller: &Caller,
+        token: u64,
+        ttl: Duration,
+    ) -> Result<SystemTime> {
+        self.component
+            .call(caller, RENEW, |c| c.driver.renew(&self.key, token, ttl))
+            .await
+            .map_err(|error| self.plain(error))
+    }
+
+    pub(super) async fn release(&self, caller: &Caller, token: u64) -> Result<()> {
+        let released = self
+            .component
+            .call(caller, RELEASE, |c| c.driver.release(&self.key, token))
+            .await;
+        // Also after an error: the release may have happened, and a waiter that asks in vain waits on.
+        self.component.driver().lines.freed(&self.key);
+        released.map_err(|error| self.plain(error))
+    }
+
+    /// A driver knows keys only with their keyspace, which an app does not know of.
+    pub(super) fn plain(&self, error: Error) -> Error {
+        error.map_message(|message| message.replace(&self.prefix, ""))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.key[self.prefix.len()..]
+    }
+}
+
+/// Until the grant's end if that is known and near, else about `pause`: waiters of many processes do not ask in step.
+fn next(pause: Duration, expires: Option<SystemTime>) -> Duration {
+    let jittered = pause.mul_f64(0.5 + (next_random() % 1_000) as f64 / 1_000.0);
+    let left = expires.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default() + GRAIN);
+    left.map_or(jittered, |left| left.min(jittered))
+}
+
+fn check(name: &str) -> Result<()> {
+    if !(1..=MAX_NAME).contains(&name.len()) {
+        return Err(Error::invalid(format!(
+            "the name of a lock has {} bytes; expected 1 to {MAX_NAME}",
+            name.len()
+        )));
+    }
+    if name.contains('\0') {
+        return Err(Error::invalid(
+            "the name of a lock has a NUL character; expected text without NUL",
+        ));
+    }
+    if name.contains(SEPARATOR) {
+        return Err(Error::invalid(format!(
+            "the name `{name}` has `||`, which separates an app's name from its locks; use another separator"
+        )));
+    }
+    Ok(())
+}
