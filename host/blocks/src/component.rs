@@ -202,6 +202,12 @@ impl<D: ?Sized> Components<D> {
             .ok_or_else(missing)
     }
 
+    /// The component of a tenant, whoever asks.
+    pub(crate) fn get(&self, tenant: &Name, name: &ComponentName) -> Option<Arc<Component<D>>> {
+        let map = self.by_name.load();
+        map.get(&(tenant.clone(), name.clone())).cloned()
+    }
+
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
     }
