@@ -3,8 +3,28 @@
 use crate::{Error, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
+
+/// What an output binding is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// One of those in the features.
+    pub operation: &'a str,
+    pub data: &'a Bytes,
+    pub metadata: &'a [(String, String)],
+    /// Bytes that the answer may have; a driver reads no more than one byte beyond.
+    pub most: u64,
+}
+
+impl Request<'_> {
+    /// The value of a name, in any case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.metadata.iter();
+        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
 
 /// An answer of an output binding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +45,9 @@ pub struct Delivery {
 /// Where an input binding delivers to.
 #[async_trait]
 pub trait Sink: Send + Sync {
+    /// Bytes that a delivery may have: a source need not read what is larger, and `deliver` refuses it.
+    fn most(&self) -> u64;
+
     /// Waits for the app. Ok acknowledges, with the app's answer; an error does not.
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes>;
 }
@@ -70,14 +93,14 @@ impl Features {
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
+    /// How long one call may take, where the component says so.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
     /// One operation of those in the features.
-    async fn invoke(
-        &self,
-        operation: &str,
-        data: Bytes,
-        metadata: &[(String, String)],
-    ) -> Result<Outcome> {
-        let _ = (data, metadata);
+    async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
+        let operation = request.operation;
         Err(Error::unsupported(format!("no operation `{operation}`")))
     }
 

@@ -1,17 +1,31 @@
-//! The whole of the bindings block's rules.
+//! The whole of the bindings block's rules: who may ask an outside system what, and what reaches which app.
 
 mod driver;
+mod listening;
+mod sealing;
+mod settings;
+mod webhooks;
 
-pub use driver::{Delivery, Driver, Features, Outcome, Sink, Webhook};
+pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
+pub use webhooks::{Door, Knock};
 
 use crate::{
-    App, Components, Error, Result, Tasks,
+    Caller, Component, Components, Error, Policy, Result, Tasks,
     component::{self, Close},
     opening::{Opening, require},
 };
 use async_trait::async_trait;
+use bytes::Bytes;
+use listening::Ears;
+use sealing::Sealed;
+use settings::{Settings, Written};
 use std::sync::Arc;
-use wythe_manifest::{Component as Manifest, Grants, Name};
+use webhooks::Doors;
+use wythe_manifest::Component as Manifest;
+
+const INVOKE: component::Operation = component::Operation::write(0, "invoke");
+
+pub(crate) const OPERATIONS: &[component::Operation] = &[INVOKE];
 
 /// Data on its way into an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +34,11 @@ pub struct Input {
     pub delivery: Delivery,
 }
 
-pub(crate) const OPERATIONS: &[component::Operation] = &[];
-
 /// A driver with what its component says.
 pub struct Configured {
-    pub driver: Arc<dyn Driver>,
+    driver: Arc<dyn Driver>,
+    settings: Settings,
+    ears: Ears,
 }
 
 #[async_trait]
@@ -34,9 +48,20 @@ impl Close for Configured {
     }
 }
 
+impl Configured {
+    /// What apps may ask of it.
+    fn operations(&self) -> Vec<String> {
+        match self.settings.output {
+            true => self.driver.features().operations,
+            false => Vec::new(),
+        }
+    }
+}
+
 /// The bindings block.
 pub struct Bindings {
     pub(crate) components: Components<Configured>,
+    doors: Doors,
     tasks: Tasks,
 }
 
@@ -44,21 +69,9 @@ impl Bindings {
     pub fn new(tasks: Tasks) -> Self {
         Bindings {
             components: Components::new("bindings"),
+            doors: Doors::default(),
             tasks,
         }
-    }
-
-    /// Starts the input bindings that an app listens to, in place of those it had. Every problem is reported, and then
-    /// nothing was started.
-    pub async fn attach(
-        &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
-        components: Vec<String>,
-    ) -> Result<(), Vec<Error>> {
-        let _ = (tenant, app, grants, components, &self.tasks);
-        Ok(())
     }
 
     pub(crate) async fn add(
@@ -67,11 +80,127 @@ impl Bindings {
         component: &mut Manifest,
         site: crate::Site,
     ) -> Result<()> {
+        let written = Written::take(component)?;
         let driver = opening.registry.bindings.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
-        let configured = Arc::new(Configured { driver });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        let settings = written.check(component, &features)?;
+        let webhook = driver.webhook().map(|webhook| Webhook {
+            max_body: webhook.max_body.min(settings.most),
+            ..webhook
+        });
+        let mut policy = Policy::default();
+        policy.timeout = driver.patience().unwrap_or(policy.timeout);
+        let configured = Arc::new(Configured {
+            driver,
+            settings,
+            ears: Ears::default(),
+        });
+        let block = self.components.block();
+        let made = Component::new(block, OPERATIONS, component, configured).with_policy(policy);
+        if let Some(webhook) = webhook {
+            self.doors.claim(webhook, opening.tenant, &component.name)?;
+        }
+        let tenant = opening.tenant.clone();
+        self.components.insert(opening.metrics, tenant, made);
         Ok(())
+    }
+
+    /// Does one operation of the outside system.
+    pub async fn invoke(
+        &self,
+        caller: &Caller,
+        component: &str,
+        operation: &str,
+        data: Bytes,
+        metadata: Vec<(String, String)>,
+    ) -> Result<Outcome> {
+        let found = self.find(caller, component, operation, data.len())?;
+        self.ask(caller, &found, operation, &data, &metadata, &Sealed::none())
+            .await
+    }
+
+    /// What `invoke` may be asked by this caller, in alphabetic order.
+    pub fn operations(&self, caller: &Caller, component: &str) -> Result<Vec<String>> {
+        let granted = |operation: &str| match caller.grants() {
+            Some(grants) => grants.bindings(component, operation),
+            None => true,
+        };
+        let found = self.components.find(caller, component);
+        let mut operations = found.as_ref().map_or(Vec::new(), |c| c.driver().operations());
+        let any = operations.is_empty() && granted("");
+        operations.retain(|operation| granted(operation));
+        let is_granted = any || !operations.is_empty();
+        let what = format!("bindings component `{component}`");
+        caller.require_grant(|_| is_granted, &what, "bindings", component)?;
+        found.map(|_| operations)
+    }
+
+    /// Checks everything that needs no driver: the grant, the scope, the operation, the size.
+    fn find(
+        &self,
+        caller: &Caller,
+        component: &str,
+        operation: &str,
+        bytes: usize,
+    ) -> Result<Arc<Component<Configured>>> {
+        caller.require_grant(
+            |grants| grants.bindings(component, operation),
+            &format!("operation `{operation}` of bindings component `{component}`"),
+            "bindings",
+            &format!("{component}/{operation}"),
+        )?;
+        let found = self.components.find(caller, component)?;
+        let operations = found.driver().operations();
+        if operations.is_empty() {
+            return Err(Error::unsupported(format!(
+                "bindings component `{component}` has no operations: it is only an input"
+            )));
+        }
+        if !operations.iter().any(|known| known == operation) {
+            return Err(Error::unsupported(format!(
+                "bindings component `{component}` has no operation `{operation}`; it has: {}",
+                operations.join(", ")
+            )));
+        }
+        let most = found.driver().settings.most;
+        if bytes as u64 > most {
+            return Err(Error::invalid(format!(
+                "the data has {bytes} bytes; bindings component `{component}` takes at most {most}; see `maxDataBytes`"
+            )));
+        }
+        Ok(found)
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        component: &Component<Configured>,
+        operation: &str,
+        data: &Bytes,
+        metadata: &[(String, String)],
+        sealed: &Sealed,
+    ) -> Result<Outcome> {
+        let most = component.driver().settings.most;
+        let request = Request {
+            operation,
+            data,
+            metadata,
+            most,
+        };
+        let outcome = component
+            .call(caller, INVOKE, |d| async move {
+                let asked = d.driver.invoke(request).await;
+                asked.map_err(|error| sealed.scrub(error))
+            })
+            .await?;
+        if outcome.data.len() as u64 > most {
+            return Err(Error::invalid(format!(
+                "the answer to `{operation}` has more than {most} bytes, which bindings component `{}` lets through; \
+                 see `maxDataBytes`",
+                component.name()
+            )));
+        }
+        Ok(outcome)
     }
 }

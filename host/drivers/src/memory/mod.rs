@@ -2,6 +2,7 @@
 
 mod jobs;
 mod lock;
+mod bindings;
 mod pubsub;
 mod secrets;
 mod state;
@@ -12,6 +13,7 @@ pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
         registry.jobs.add(name, jobs::open);
         registry.lock.add(name, lock::open);
+        registry.bindings.add(name, bindings::open);
         registry.pubsub.add(name, pubsub::open);
         registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);

@@ -1,0 +1,195 @@
+//! How input reaches an app: one task per component reads the source, and each delivery is a call of the app.
+
+use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
+use crate::{App, Caller, Component, Error, Result, Trace};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use wythe_manifest::{Grants, Name};
+
+/// Before a source that failed is read again; doubles with each failure, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Who listens to a component, if anybody does.
+#[derive(Default)]
+pub(super) struct Ears {
+    listener: Mutex<Option<Listener>>,
+    /// Held by whoever reads the source: the next waits until the last has finished what was under way.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Listener {
+    tenant: Name,
+    app: Arc<dyn App>,
+    stop: CancellationToken,
+}
+
+impl Ears {
+    fn lock(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a component's deliveries go: to whoever listens now.
+pub(super) struct Listening(pub Arc<Component<Configured>>);
+
+impl Listening {
+    fn configured(&self) -> &Configured {
+        self.0.driver()
+    }
+
+    /// The one that listens now. The guard does not outlive this.
+    fn app(&self) -> Option<Arc<dyn App>> {
+        let listener = self.configured().ears.lock();
+        listener.as_ref().map(|listener| listener.app.clone())
+    }
+}
+
+#[async_trait]
+impl Sink for Listening {
+    fn most(&self) -> u64 {
+        self.configured().settings.most
+    }
+
+    async fn deliver(&self, mut delivery: Delivery) -> Result<Bytes> {
+        let (name, most, size) = (self.0.name(), self.most(), delivery.data.len());
+        if size as u64 > most {
+            tracing::warn!(component = %name, "refused {size} bytes from the source; see `maxDataBytes: {most}`");
+            return Err(Error::invalid(format!(
+                "the data has {size} bytes; bindings component `{name}` delivers at most {most}; see `maxDataBytes`"
+            )));
+        }
+        let Some(app) = self.app() else {
+            return Err(Error::unavailable(format!(
+                "no app listens to bindings component `{name}`"
+            )));
+        };
+        if let Some(route) = &self.configured().settings.route {
+            delivery.metadata.push(("route".into(), route.clone()));
+        }
+        let attempt = delivery.attempt;
+        let component = name.to_string();
+        let input = Input {
+            component,
+            delivery,
+        };
+        app.on_input(input).await.inspect_err(|error| {
+            tracing::warn!(component = %name, app = %app.id(), attempt, "on-input: {}", error.chain());
+        })
+    }
+}
+
+impl Bindings {
+    /// Starts the input bindings that an app listens to, in place of those it had. Every problem is reported, and then
+    /// nothing was started.
+    pub async fn attach(
+        &self,
+        tenant: &Name,
+        app: Arc<dyn App>,
+        grants: Arc<Grants>,
+        components: Vec<String>,
+    ) -> Result<(), Vec<Error>> {
+        let (mut ready, mut problems) = (Vec::new(), Vec::new());
+        for name in BTreeSet::from_iter(components) {
+            match self.prepare(tenant, &*app, &grants, &name) {
+                Ok(component) => ready.push(component),
+                Err(error) => problems.push(error),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.detach(tenant, app.id());
+        for component in ready {
+            let stop = self.tasks.stopping().child_token();
+            let listener = Listener {
+                tenant: tenant.clone(),
+                app: app.clone(),
+                stop: stop.clone(),
+            };
+            *component.driver().ears.lock() = Some(listener);
+            self.tasks.spawn(read(Arc::new(Listening(component)), stop));
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        tenant: &Name,
+        app: &dyn App,
+        grants: &Arc<Grants>,
+        name: &str,
+    ) -> Result<Arc<Component<Configured>>> {
+        if !grants.listen(name) {
+            return Err(Error::denied(format!(
+                "app `{}` is not granted to listen to `{name}`; add it to `grants: {{ listen: [{name}] }}` at {}",
+                app.id(),
+                grants.source
+            )));
+        }
+        let (id, trace) = (app.id().clone(), Trace::start());
+        let caller = Caller::app(tenant.clone(), id, grants.clone(), trace, Instant::now());
+        let found = self.components.find(&caller, name)?;
+        if !found.driver().settings.input {
+            return Err(Error::unsupported(format!(
+                "app `{}` listens to bindings component `{name}`, which delivers nothing: it is only an output",
+                app.id()
+            )));
+        }
+        let other = found.driver().ears.lock().clone();
+        match other.filter(|listener| listener.app.id() != app.id()) {
+            Some(listener) => Err(Error::conflict(format!(
+                "app `{}` listens to bindings component `{name}`, to which app `{}` listens; expected one listener, \
+                 so give each a component of its own",
+                app.id(),
+                listener.app.id()
+            ))),
+            None => Ok(found),
+        }
+    }
+
+    /// Ends what the app listened to.
+    fn detach(&self, tenant: &Name, app: &Name) {
+        let is_its = |old: &mut Listener| (&old.tenant, old.app.id()) == (tenant, app);
+        for component in self.components.all() {
+            if let Some(old) = component.driver().ears.lock().take_if(is_its) {
+                old.stop.cancel();
+            }
+        }
+    }
+}
+
+/// Reads until told to stop. A source that fails is read again after a pause.
+async fn read(sink: Arc<Listening>, stop: CancellationToken) {
+    let component = sink.0.clone();
+    let driver: &dyn Driver = &*component.driver().driver;
+    let _turn = component.driver().ears.reading.lock().await;
+    let mut pause = FIRST_PAUSE;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        match driver.read(sink.clone(), stop.clone()).await {
+            Ok(()) if stop.is_cancelled() => return,
+            Ok(()) => {
+                tracing::warn!(component = %component.name(), "the source ended; it is read again")
+            }
+            Err(error) => {
+                tracing::warn!(component = %component.name(), "read: {}", error.chain());
+            }
+        }
+        if began.elapsed() > LAST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+}

@@ -1,0 +1,10 @@
+//! The clock as an outside system.
+
+mod bindings;
+mod schedule;
+
+use wythe_blocks::Registry;
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.bindings.add("cron", bindings::open);
+}

@@ -1,0 +1,204 @@
+//! One mail: its addresses and its header lines, each checked, and its body.
+
+use lettre::{
+    Message,
+    message::{
+        Mailboxes, MessageBuilder,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
+};
+use wythe_blocks::{Error, Result};
+
+/// What a component says where a request says nothing.
+#[derive(Default)]
+pub(super) struct Defaults {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub cc: Option<String>,
+    pub bcc: Option<String>,
+    pub subject: Option<String>,
+    pub priority: Option<String>,
+}
+
+/// The value of a name in a request's metadata.
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Dapr's `priority`: 1 is the highest, 5 the lowest.
+fn priority(text: &str) -> Result<(&'static str, &'static str)> {
+    Ok(match text {
+        "1" => ("1 (Highest)", "high"),
+        "2" => ("2 (High)", "high"),
+        "3" => ("3 (Normal)", "normal"),
+        "4" => ("4 (Low)", "low"),
+        "5" => ("5 (Lowest)", "low"),
+        other => {
+            return Err(Error::invalid(format!(
+                "`priority: {}`; expected 1 (highest) to 5 (lowest)",
+                other.escape_debug()
+            )));
+        }
+    })
+}
+
+impl Defaults {
+    /// The mail that a request asks for.
+    pub fn write(&self, request: Lookup, body: Vec<u8>) -> Result<Message> {
+        let value = |name: &str, default: &Option<String>| {
+            let value = request(name).or_else(|| default.clone());
+            value.filter(|value| !value.is_empty())
+        };
+        let required = |name: &str, default| {
+            value(name, default).ok_or_else(|| {
+                Error::invalid(format!("no `{name}` in the metadata of the component or of the request"))
+            })
+        };
+        let from = addresses("emailFrom", &required("emailFrom", &self.from)?)?;
+        let mut from = from.into_iter();
+        let (Some(sender), None) = (from.next(), from.next()) else {
+            return Err(Error::invalid("several addresses in `emailFrom`; expected one"));
+        };
+        let mut letter = Message::builder().from(sender).date_now().message_id(None);
+        for mailbox in addresses("emailTo", &required("emailTo", &self.to)?)? {
+            letter = letter.to(mailbox);
+        }
+        for mailbox in optional("emailCC", value("emailCC", &self.cc))? {
+            letter = letter.cc(mailbox);
+        }
+        for mailbox in optional("emailBCC", value("emailBCC", &self.bcc))? {
+            letter = letter.bcc(mailbox);
+        }
+        let subject = required("subject", &self.subject)?;
+        letter = letter.subject(one_line("subject", &subject)?);
+        if let Some(text) = value("priority", &self.priority) {
+            letter = mark(letter, &text)?;
+        }
+        let kind = content_type(request("contentType"))?;
+        let sealed = letter.header(kind).body(body);
+        sealed.map_err(|error| Error::invalid("the mail cannot be written").with_source(error))
+    }
+}
+
+fn mark(letter: MessageBuilder, text: &str) -> Result<MessageBuilder> {
+    let (priority, importance) = priority(text)?;
+    let header = |name, value: &str| {
+        let name = HeaderName::new_from_ascii_str(name);
+        HeaderValue::new(name, value.to_owned())
+    };
+    Ok(letter
+        .raw_header(header("X-Priority", priority))
+        .raw_header(header("Importance", importance)))
+}
+
+fn content_type(text: Option<String>) -> Result<ContentType> {
+    let text = text.unwrap_or_else(|| "text/plain".into());
+    let text = match text.as_str() {
+        "text/plain" | "text/html" => format!("{text}; charset=utf-8"),
+        _ => one_line("contentType", &text)?,
+    };
+    ContentType::parse(&text).map_err(|_| {
+        Error::invalid(format!(
+            "`contentType: {}`; expected a media type such as `text/html`",
+            text.escape_debug()
+        ))
+    })
+}
+
+/// A line break would begin another header.
+fn one_line(name: &str, text: &str) -> Result<String> {
+    match text.contains(char::is_control) {
+        true => Err(Error::invalid(format!(
+            "`{name}` has a line break or another control character; expected one line"
+        ))),
+        false => Ok(text.to_owned()),
+    }
+}
+
+fn optional(name: &str, list: Option<String>) -> Result<Mailboxes> {
+    list.map_or_else(|| Ok(Mailboxes::new()), |list| addresses(name, &list))
+}
+
+/// Dapr separates addresses by `;`; a comma does as well.
+fn addresses(name: &str, list: &str) -> Result<Mailboxes> {
+    let list = one_line(name, list)?.replace(';', ",");
+    list.parse().map_err(|_| {
+        Error::invalid(format!(
+            "`{name}: {list}`; expected addresses such as `ann@example.com; Bob <bob@example.com>`"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(pairs: &[(&str, &str)]) -> Result<String, String> {
+        let defaults = Defaults {
+            from: Some("shop@example.com".into()),
+            to: Some("ann@example.com".into()),
+            subject: Some("An order".into()),
+            ..Defaults::default()
+        };
+        let lookup = |name: &str| {
+            let pair = pairs.iter().find(|pair| pair.0 == name);
+            pair.map(|pair| pair.1.to_owned())
+        };
+        let message = defaults.write(&lookup, b"Thank you.".to_vec());
+        let message = message.map_err(|error| error.message().to_owned())?;
+        Ok(String::from_utf8(message.formatted()).unwrap())
+    }
+
+    #[test]
+    fn what_a_request_says_wins() {
+        let text = write(&[
+            ("emailTo", "bob@example.com; Cy <cy@example.com>"),
+            ("subject", "Grüße"),
+            ("priority", "1"),
+            ("contentType", "text/html"),
+        ])
+        .unwrap();
+        for line in [
+            "From: shop@example.com\r\n",
+            "To: bob@example.com, Cy <cy@example.com>\r\n",
+            "X-Priority: 1 (Highest)\r\n",
+            "Content-Type: text/html; charset=utf-8\r\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(text.ends_with("\r\n\r\nThank you."), "{text}");
+    }
+
+    #[test]
+    fn a_blind_copy_is_not_in_the_mail() {
+        let text = write(&[("emailBCC", "spy@example.com")]).unwrap();
+        assert!(!text.contains("spy@"), "{text}");
+        assert!(text.contains("Content-Type: text/plain; charset=utf-8\r\n"), "{text}");
+    }
+
+    #[test]
+    fn a_line_break_is_refused() {
+        let message = |name: &str| {
+            format!("`{name}` has a line break or another control character; expected one line")
+        };
+        for name in ["emailFrom", "emailTo", "emailCC", "emailBCC", "subject", "contentType"] {
+            for value in ["a@example.com\r\nBcc: b@example.com", "a@example.com\nx", "a\rb", "a\0b"] {
+                assert_eq!(write(&[(name, value)]).unwrap_err(), message(name));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (name, value, expected) in [
+            (
+                "emailTo",
+                "ann",
+                "`emailTo: ann`; expected addresses such as `ann@example.com; Bob <bob@example.com>`",
+            ),
+            ("emailFrom", "a@b.example, c@d.example", "several addresses in `emailFrom`; expected one"),
+            ("priority", "9", "`priority: 9`; expected 1 (highest) to 5 (lowest)"),
+            ("contentType", "html", "`contentType: html`; expected a media type such as `text/html`"),
+        ] {
+            assert_eq!(write(&[(name, value)]).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! HTTP as an outside system.
+
+mod bindings;
+mod target;
+
+use wythe_blocks::Registry;
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.bindings.add("http", bindings::open);
+}

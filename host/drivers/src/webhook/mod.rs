@@ -1,0 +1,9 @@
+//! Requests of outside systems to a path of the host.
+
+mod bindings;
+
+use wythe_blocks::Registry;
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.bindings.add("webhook", bindings::open);
+}
