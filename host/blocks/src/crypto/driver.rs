@@ -1,6 +1,6 @@
 //! What keeps keys is asked; keys themselves never leave it.
 
-use crate::Result;
+use crate::{Error, Result};
 use async_trait::async_trait;
 
 /// How a key is wrapped.
@@ -44,6 +44,11 @@ pub struct KeyInfo {
     pub public: Option<String>,
 }
 
+/// The one answer to whatever is wrong with a wrapped key.
+pub fn not_unwrapped() -> Error {
+    Error::invalid("the wrapped key cannot be unwrapped with this key")
+}
+
 /// A technology that keeps keys and works with them. A key that is not there is `not-found`, one that does not fit the
 /// algorithm is `invalid`, and no error tells anything of a key.
 #[async_trait]
@@ -52,7 +57,7 @@ pub trait Driver: Send + Sync {
 
     async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
 
-    /// `invalid` with one message for every way to fail.
+    /// [`not_unwrapped`] for every way to fail, but for an algorithm that is none of the key's.
     async fn unwrap(&self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
 
     async fn sign(

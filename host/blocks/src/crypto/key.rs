@@ -1,0 +1,146 @@
+//! An opened key: the lookup, the scope and the grant are settled.
+
+use super::{
+    Configured, EncryptOptions, KeyInfo, MAX_WRAPPED, SIGN, SignatureAlgorithm, Transform, UNWRAP,
+    VERIFY, WRAP, WrapAlgorithm, check_data, check_message, not_unwrapped,
+};
+use crate::{Caller, Component, Error, Result};
+use std::sync::Arc;
+
+/// A wrapped key of any algorithm is no longer; neither is a signature.
+const MAX_ANSWER: usize = 2 * MAX_WRAPPED;
+
+/// A key of a component. What it is made of stays with the driver.
+#[derive(Clone)]
+pub struct Key {
+    component: Arc<Component<Configured>>,
+    name: String,
+    info: Arc<KeyInfo>,
+}
+
+impl Key {
+    pub(super) fn new(component: Arc<Component<Configured>>, name: &str, info: KeyInfo) -> Self {
+        Key {
+            component,
+            name: name.to_owned(),
+            info: Arc::new(info),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn info(&self) -> &KeyInfo {
+        &self.info
+    }
+
+    /// A message of at most 4 MiB of data.
+    pub async fn encrypt(
+        &self,
+        caller: &Caller,
+        data: &[u8],
+        options: EncryptOptions,
+    ) -> Result<Vec<u8>> {
+        check_data(data)?;
+        let mut transform = self.encryptor(caller, options).await?;
+        whole(caller, &mut transform, data).await
+    }
+
+    /// One error for every way to fail.
+    pub async fn decrypt(&self, caller: &Caller, data: &[u8]) -> Result<Vec<u8>> {
+        check_message(data)?;
+        whole(caller, &mut self.decryptor(), data).await
+    }
+
+    pub async fn encryptor(&self, caller: &Caller, options: EncryptOptions) -> Result<Transform> {
+        Transform::encrypt(caller, self, options).await
+    }
+
+    pub fn decryptor(&self) -> Transform {
+        Transform::decrypt(self.clone())
+    }
+
+    pub async fn wrap(
+        &self,
+        caller: &Caller,
+        plain: &[u8],
+        algorithm: WrapAlgorithm,
+    ) -> Result<Vec<u8>> {
+        algorithm.check_plain(plain)?;
+        self.component
+            .call(caller, WRAP, |d| {
+                d.driver.wrap(&self.name, algorithm, plain)
+            })
+            .await
+    }
+
+    /// One error for every way to fail, but for an algorithm that is none of this key's.
+    pub async fn unwrap(
+        &self,
+        caller: &Caller,
+        wrapped: &[u8],
+        algorithm: WrapAlgorithm,
+    ) -> Result<Vec<u8>> {
+        if wrapped.len() > MAX_ANSWER {
+            return Err(not_unwrapped());
+        }
+        self.component
+            .call(caller, UNWRAP, |d| {
+                d.driver.unwrap(&self.name, algorithm, wrapped)
+            })
+            .await
+    }
+
+    pub async fn sign(
+        &self,
+        caller: &Caller,
+        digest: &[u8],
+        algorithm: SignatureAlgorithm,
+    ) -> Result<Vec<u8>> {
+        algorithm.check_digest(digest)?;
+        self.component
+            .call(caller, SIGN, |d| {
+                d.driver.sign(&self.name, algorithm, digest)
+            })
+            .await
+    }
+
+    /// False for a signature that is not this key's, whatever is wrong with it.
+    pub async fn verify(
+        &self,
+        caller: &Caller,
+        digest: &[u8],
+        signature: &[u8],
+        algorithm: SignatureAlgorithm,
+    ) -> Result<bool> {
+        algorithm.check_digest(digest)?;
+        if signature.len() > MAX_ANSWER {
+            return Ok(false);
+        }
+        self.component
+            .call(caller, VERIFY, |d| {
+                d.driver.verify(&self.name, algorithm, digest, signature)
+            })
+            .await
+    }
+
+    /// The public half as a JWK.
+    pub fn public(&self) -> Result<String> {
+        self.info.public.clone().ok_or_else(|| {
+            Error::unsupported(format!(
+                "key `{}` is symmetric and has no public half",
+                self.name
+            ))
+        })
+    }
+}
+
+async fn whole(caller: &Caller, transform: &mut Transform, data: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(data.len());
+    for chunk in data.chunks(super::MAX_DATA) {
+        out.append(&mut transform.push(caller, chunk).await?);
+    }
+    out.append(&mut transform.finish().await?);
+    Ok(out)
+}
