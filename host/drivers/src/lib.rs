@@ -19,6 +19,7 @@ mod leases;
 )]
 mod locks;
 mod memory;
+mod name;
 mod nested;
 mod page;
 mod queue;
@@ -27,6 +28,7 @@ mod queue;
     expect(dead_code, reason = "only durable drivers use all")
 )]
 mod record;
+mod retry;
 mod seat;
 #[cfg_attr(
     not(feature = "redb"),
@@ -36,6 +38,8 @@ mod topics;
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod committer;
+#[cfg(feature = "cron")]
+mod cron;
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod disk;
 #[cfg(feature = "files")]
@@ -44,6 +48,8 @@ mod files;
 mod handle;
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod local;
+#[cfg(feature = "mail")]
+mod mail;
 #[cfg(feature = "redb")]
 mod message;
 #[cfg(feature = "redb")]
@@ -52,19 +58,31 @@ mod redb;
 mod row;
 #[cfg(feature = "sled")]
 mod sled;
+#[cfg(feature = "web")]
+mod web;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use wythe_blocks::Registry;
 
 /// Every driver of this build.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    #[cfg(feature = "cron")]
+    cron::register(&mut registry);
     environment::register(&mut registry);
     #[cfg(feature = "files")]
     files::register(&mut registry);
+    #[cfg(feature = "mail")]
+    mail::register(&mut registry);
     memory::register(&mut registry);
     #[cfg(feature = "redb")]
     redb::register(&mut registry);
     #[cfg(feature = "sled")]
     sled::register(&mut registry);
+    #[cfg(feature = "web")]
+    web::register(&mut registry);
+    #[cfg(feature = "webhook")]
+    webhook::register(&mut registry);
     registry
 }

@@ -127,7 +127,9 @@ impl Bindings {
             None => true,
         };
         let found = self.components.find(caller, component);
-        let mut operations = found.as_ref().map_or(Vec::new(), |c| c.driver().operations());
+        let mut operations = found
+            .as_ref()
+            .map_or(Vec::new(), |c| c.driver().operations());
         let any = operations.is_empty() && granted("");
         operations.retain(|operation| granted(operation));
         let is_granted = any || !operations.is_empty();

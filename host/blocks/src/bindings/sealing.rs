@@ -50,7 +50,10 @@ impl Bindings {
     ) -> Result<Outcome> {
         let found = self.find(caller, component, operation, data.len())?;
         for (name, value) in &secrets {
-            if metadata.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            if metadata
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
                 return Err(Error::invalid(format!(
                     "the metadata has `{name}` twice; expected it once, as a value or as a secret"
                 )));
@@ -78,7 +81,11 @@ mod tests {
         let error = Error::invalid("`hunter2` is no header").with_source("at hunter2, byte 3");
         let scrubbed = sealed.scrub(error);
         assert_eq!(scrubbed.message(), "`(secret)` is no header");
-        assert!(!scrubbed.chain().contains("hunter2"), "{}", scrubbed.chain());
+        assert!(
+            !scrubbed.chain().contains("hunter2"),
+            "{}",
+            scrubbed.chain()
+        );
         assert!(scrubbed.chain().contains("at (secret), byte 3"));
     }
 

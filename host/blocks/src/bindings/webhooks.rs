@@ -106,8 +106,12 @@ mod tests {
             max_body: 1,
         };
         let tenant: Name = "default".parse().unwrap();
-        doors.claim(webhook(), &tenant, &"one".parse().unwrap()).unwrap();
-        doors.claim(webhook(), &tenant, &"one".parse().unwrap()).unwrap();
+        doors
+            .claim(webhook(), &tenant, &"one".parse().unwrap())
+            .unwrap();
+        doors
+            .claim(webhook(), &tenant, &"one".parse().unwrap())
+            .unwrap();
         let error = doors.claim(webhook(), &tenant, &"two".parse().unwrap());
         assert_eq!(
             error.unwrap_err().message(),

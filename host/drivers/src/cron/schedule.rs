@@ -14,8 +14,14 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 pub(super) enum Schedule {
     /// So long after the start, again and again.
-    Every { start: DateTime<Utc>, step: TimeDelta },
-    Fields { cron: Box<Cron>, zone: Tz },
+    Every {
+        start: DateTime<Utc>,
+        step: TimeDelta,
+    },
+    Fields {
+        cron: Box<Cron>,
+        zone: Tz,
+    },
 }
 
 impl Schedule {
@@ -117,18 +123,32 @@ mod tests {
         let now = at("2026-03-28T10:00:00Z");
         let expected = "expected `@every 5s`, 5 or 6 fields such as `0 30 7 * * 1-5`, or a word such as `@daily`";
         for (text, zone, message) in [
-            ("0 0 30 2 *", None, "`schedule: 0 0 30 2 *` never comes; expected one that does".to_owned()),
-            ("nonsense", None, format!("`schedule: nonsense`: {expected}")),
-            ("* * * * * * 2027", None, format!("`schedule: * * * * * * 2027`: {expected}")),
+            (
+                "0 0 30 2 *",
+                None,
+                "`schedule: 0 0 30 2 *` never comes; expected one that does".to_owned(),
+            ),
+            (
+                "nonsense",
+                None,
+                format!("`schedule: nonsense`: {expected}"),
+            ),
+            (
+                "* * * * * * 2027",
+                None,
+                format!("`schedule: * * * * * * 2027`: {expected}"),
+            ),
             (
                 "@every 1ms",
                 None,
-                "`schedule: @every 1ms`; expected a duration of at least 1 s, such as `@every 5s`".to_owned(),
+                "`schedule: @every 1ms`; expected a duration of at least 1 s, such as `@every 5s`"
+                    .to_owned(),
             ),
             (
                 "@daily",
                 Some("Mars/Olympus"),
-                "`timeZone: Mars/Olympus` is not known; expected a name such as `Europe/Berlin`".to_owned(),
+                "`timeZone: Mars/Olympus` is not known; expected a name such as `Europe/Berlin`"
+                    .to_owned(),
             ),
         ] {
             let error = Schedule::parse(text, zone, now).err().unwrap();

@@ -76,11 +76,13 @@ impl Folder {
     /// Returns once the file and its name are on the disk.
     fn create(&self, name: &str, data: &[u8]) -> Result<()> {
         let (folders, last) = parts(name)?;
-        let folder = self.folder(&folders, true).map_err(|error| told(name, error))?;
+        let folder = self
+            .folder(&folders, true)
+            .map_err(|error| told(name, error))?;
         let unfinished = crate::name::random()?;
-        let written = self.write(&unfinished, data).and_then(|()| {
-            self.temporary.rename(&unfinished, &folder, last)
-        });
+        let written = self
+            .write(&unfinished, data)
+            .and_then(|()| self.temporary.rename(&unfinished, &folder, last));
         if let Err(error) = written {
             let _ = self.temporary.remove_file(&unfinished);
             return Err(told(name, error));
@@ -120,8 +122,12 @@ impl Folder {
 
     fn delete(&self, name: &str) -> Result<()> {
         let (folders, last) = parts(name)?;
-        let folder = self.folder(&folders, false).map_err(|error| told(name, error))?;
-        folder.remove_file(last).map_err(|error| told(name, error))?;
+        let folder = self
+            .folder(&folders, false)
+            .map_err(|error| told(name, error))?;
+        folder
+            .remove_file(last)
+            .map_err(|error| told(name, error))?;
         sync(&folder).map_err(uncertain)
     }
 
@@ -132,7 +138,9 @@ impl Folder {
             Some(name) => {
                 let (mut folders, last) = parts(name)?;
                 folders.push(last);
-                let folder = self.folder(&folders, false).map_err(|error| told(name, error))?;
+                let folder = self
+                    .folder(&folders, false)
+                    .map_err(|error| told(name, error))?;
                 (format!("{name}/"), folder)
             }
             None => (String::new(), self.root.try_clone().map_err(unavailable)?),
@@ -224,7 +232,7 @@ fn told(name: &str, error: io::Error) -> Error {
             Error::invalid(message("is a folder or something else that is no file"))
         }
         ErrorKind::NotADirectory => Error::invalid(message("is below another file or a link")),
-        ErrorKind::FilesystemLoop => Error::invalid(message("is below links that go in a circle")),
+
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Error::exhausted("the storage is full")
         }

@@ -69,7 +69,11 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
             password.reveal().to_owned(),
         )),
         (None, None) => None,
-        _ => return Err(Error::invalid("`user` or `password` alone; expected both or neither")),
+        _ => {
+            return Err(Error::invalid(
+                "`user` or `password` alone; expected both or neither",
+            ));
+        }
     };
     let parameters = TlsParameters::builder(config.host.clone())
         .dangerous_accept_invalid_certs(config.skip_tls_verify.unwrap_or(false))
@@ -164,9 +168,14 @@ impl Post {
         sender.map_err(refused("the sender".into()))?;
         for recipient in envelope.to() {
             let taken = connection.command(Rcpt::new(recipient.clone(), Vec::new()));
-            taken.await.map_err(refused(format!("the recipient `{recipient}`")))?;
+            taken
+                .await
+                .map_err(refused(format!("the recipient `{recipient}`")))?;
         }
-        connection.command(Data).await.map_err(refused("the mail".into()))?;
+        connection
+            .command(Data)
+            .await
+            .map_err(refused("the mail".into()))?;
         match connection.message(&text).await {
             Ok(_) => Ok(()),
             Err(error) if error.status().is_some() => Err(self.refused("the mail", error)),
@@ -189,7 +198,9 @@ impl Post {
         let mut parameters = Vec::new();
         for (wanted, ability, parameter, what) in [
             (
-                addresses.into_iter().any(|address| !address.to_string().is_ascii()),
+                addresses
+                    .into_iter()
+                    .any(|address| !address.to_string().is_ascii()),
                 Extension::SmtpUtfEight,
                 MailParameter::SmtpUtfEight,
                 "addresses that are not ASCII",

@@ -49,13 +49,17 @@ impl Defaults {
         };
         let required = |name: &str, default| {
             value(name, default).ok_or_else(|| {
-                Error::invalid(format!("no `{name}` in the metadata of the component or of the request"))
+                Error::invalid(format!(
+                    "no `{name}` in the metadata of the component or of the request"
+                ))
             })
         };
         let from = addresses("emailFrom", &required("emailFrom", &self.from)?)?;
         let mut from = from.into_iter();
         let (Some(sender), None) = (from.next(), from.next()) else {
-            return Err(Error::invalid("several addresses in `emailFrom`; expected one"));
+            return Err(Error::invalid(
+                "several addresses in `emailFrom`; expected one",
+            ));
         };
         let mut letter = Message::builder().from(sender).date_now().message_id(None);
         for mailbox in addresses("emailTo", &required("emailTo", &self.to)?)? {
@@ -171,7 +175,10 @@ mod tests {
     fn a_blind_copy_is_not_in_the_mail() {
         let text = write(&[("emailBCC", "spy@example.com")]).unwrap();
         assert!(!text.contains("spy@"), "{text}");
-        assert!(text.contains("Content-Type: text/plain; charset=utf-8\r\n"), "{text}");
+        assert!(
+            text.contains("Content-Type: text/plain; charset=utf-8\r\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -179,8 +186,20 @@ mod tests {
         let message = |name: &str| {
             format!("`{name}` has a line break or another control character; expected one line")
         };
-        for name in ["emailFrom", "emailTo", "emailCC", "emailBCC", "subject", "contentType"] {
-            for value in ["a@example.com\r\nBcc: b@example.com", "a@example.com\nx", "a\rb", "a\0b"] {
+        for name in [
+            "emailFrom",
+            "emailTo",
+            "emailCC",
+            "emailBCC",
+            "subject",
+            "contentType",
+        ] {
+            for value in [
+                "a@example.com\r\nBcc: b@example.com",
+                "a@example.com\nx",
+                "a\rb",
+                "a\0b",
+            ] {
                 assert_eq!(write(&[(name, value)]).unwrap_err(), message(name));
             }
         }
@@ -194,9 +213,21 @@ mod tests {
                 "ann",
                 "`emailTo: ann`; expected addresses such as `ann@example.com; Bob <bob@example.com>`",
             ),
-            ("emailFrom", "a@b.example, c@d.example", "several addresses in `emailFrom`; expected one"),
-            ("priority", "9", "`priority: 9`; expected 1 (highest) to 5 (lowest)"),
-            ("contentType", "html", "`contentType: html`; expected a media type such as `text/html`"),
+            (
+                "emailFrom",
+                "a@b.example, c@d.example",
+                "several addresses in `emailFrom`; expected one",
+            ),
+            (
+                "priority",
+                "9",
+                "`priority: 9`; expected 1 (highest) to 5 (lowest)",
+            ),
+            (
+                "contentType",
+                "html",
+                "`contentType: html`; expected a media type such as `text/html`",
+            ),
         ] {
             assert_eq!(write(&[(name, value)]).unwrap_err(), expected);
         }

@@ -189,7 +189,9 @@ impl Driver for Memory {
             _ => {
                 let key = key()?;
                 let removed = self.records().remove(key);
-                removed.map(|_| Outcome::default()).ok_or_else(|| missing(key))
+                removed
+                    .map(|_| Outcome::default())
+                    .ok_or_else(|| missing(key))
             }
         }
     }

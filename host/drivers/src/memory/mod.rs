@@ -1,8 +1,8 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
+mod bindings;
 mod jobs;
 mod lock;
-mod bindings;
 mod pubsub;
 mod secrets;
 mod state;

@@ -21,7 +21,13 @@ const OPERATIONS: [&str; 9] = [
 /// As Dapr says where nothing else is said.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 /// What frames a message is not an app's to say.
-const RESERVED: [&str; 5] = ["connection", "content-length", "host", "transfer-encoding", "upgrade"];
+const RESERVED: [&str; 5] = [
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+    "upgrade",
+];
 const CONNECT: Duration = Duration::from_secs(5);
 /// So that the technology's own limit speaks first.
 const GRACE: Duration = Duration::from_secs(1);
@@ -40,7 +46,9 @@ pub(super) struct Config {
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
     let timeout = config.response_timeout.map(Duration::from);
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(Error::invalid("`responseTimeout: 0s`; expected at least 1 ms"));
+        return Err(Error::invalid(
+            "`responseTimeout: 0s`; expected at least 1 ms",
+        ));
     }
     let mut client = Client::builder()
         .no_proxy()
@@ -161,7 +169,10 @@ impl Web {
         let (kind, message) = if error.is_connect() || error.is_builder() {
             (Kind::Unavailable, format!("`{host}` cannot be reached"))
         } else if error.is_timeout() && is_safe(method) {
-            (Kind::Timeout, format!("`{host}` did not answer in time; see `responseTimeout`"))
+            (
+                Kind::Timeout,
+                format!("`{host}` did not answer in time; see `responseTimeout`"),
+            )
         } else if is_safe(method) {
             (Kind::Unavailable, format!("`{host}` broke off its answer"))
         } else {
@@ -199,13 +210,18 @@ fn headers(metadata: &[(String, String)]) -> Result<HeaderMap> {
     for (name, value) in metadata.iter().filter(|(name, _)| capital(name)) {
         let shown = name.escape_debug();
         let parsed = HeaderName::from_bytes(name.as_bytes());
-        let parsed = parsed.map_err(|_| Error::invalid(format!("`{shown}` is no name of a header")))?;
+        let parsed =
+            parsed.map_err(|_| Error::invalid(format!("`{shown}` is no name of a header")))?;
         if RESERVED.contains(&parsed.as_str()) {
-            return Err(Error::invalid(format!("the header `{shown}` is the host's own; leave it out")));
+            return Err(Error::invalid(format!(
+                "the header `{shown}` is the host's own; leave it out"
+            )));
         }
         // The value may be a secret.
         let value = HeaderValue::from_str(value).map_err(|_| {
-            Error::invalid(format!("the value of the header `{shown}`; expected one line of text"))
+            Error::invalid(format!(
+                "the value of the header `{shown}`; expected one line of text"
+            ))
         })?;
         headers.append(parsed, value);
     }
@@ -220,7 +236,9 @@ fn described(response: &Response) -> Vec<(String, String)> {
     ];
     for name in response.headers().keys() {
         let values = response.headers().get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         metadata.push((name.as_str().to_owned(), values.join(", ")));
     }
     metadata

@@ -17,13 +17,19 @@ impl Base {
             .parse()
             .map_err(|_| wrong("expected a URL such as `https://api.example.com/v1`"))?;
         if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
-            return Err(wrong("expected one that begins with `http://` or `https://`"));
+            return Err(wrong(
+                "expected one that begins with `http://` or `https://`",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("expected no user and no password; send them by the metadata `Authorization`"));
+            return Err(wrong(
+                "expected no user and no password; send them by the metadata `Authorization`",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("expected no query and no fragment; a query belongs to the request's `path`"));
+            return Err(wrong(
+                "expected no query and no fragment; a query belongs to the request's `path`",
+            ));
         }
         Ok(Base(url))
     }
@@ -89,8 +95,16 @@ mod tests {
         for (base, path, expected) in [
             ("http://a.example/v1", None, "http://a.example/v1"),
             ("http://a.example/v1/", Some(""), "http://a.example/v1/"),
-            ("http://a.example/v1", Some("items/7"), "http://a.example/v1/items/7"),
-            ("http://a.example/v1/", Some("/items?a=b&c=d:e"), "http://a.example/v1/items?a=b&c=d:e"),
+            (
+                "http://a.example/v1",
+                Some("items/7"),
+                "http://a.example/v1/items/7",
+            ),
+            (
+                "http://a.example/v1/",
+                Some("/items?a=b&c=d:e"),
+                "http://a.example/v1/items?a=b&c=d:e",
+            ),
             ("http://a.example", Some("a%20b"), "http://a.example/a%20b"),
         ] {
             let joined = Base::parse(base).unwrap().join(path).unwrap();
@@ -102,8 +116,21 @@ mod tests {
     fn a_path_that_leaves_is_refused() {
         let base = Base::parse("http://a.example/v1").unwrap();
         for path in [
-            "..", "../admin", "/a/../../b", "%2e%2e/b", ".%2E/b", "//evil.example", "http://evil.example",
-            "a//b", "@evil.example", ":80@evil.example", "\\\\evil.example", "a#b", "./a", "a\nb", "a b",
+            "..",
+            "../admin",
+            "/a/../../b",
+            "%2e%2e/b",
+            ".%2E/b",
+            "//evil.example",
+            "http://evil.example",
+            "a//b",
+            "@evil.example",
+            ":80@evil.example",
+            "\\\\evil.example",
+            "a#b",
+            "./a",
+            "a\nb",
+            "a b",
         ] {
             let error = base.join(Some(path)).unwrap_err();
             let expected = format!(
@@ -118,8 +145,14 @@ mod tests {
     #[test]
     fn a_url_is_plain() {
         for (url, expected) in [
-            ("nowhere", "`url`: expected a URL such as `https://api.example.com/v1`"),
-            ("ftp://a.example", "`url`: expected one that begins with `http://` or `https://`"),
+            (
+                "nowhere",
+                "`url`: expected a URL such as `https://api.example.com/v1`",
+            ),
+            (
+                "ftp://a.example",
+                "`url`: expected one that begins with `http://` or `https://`",
+            ),
             (
                 "http://me:word@a.example",
                 "`url`: expected no user and no password; send them by the metadata `Authorization`",

@@ -39,7 +39,9 @@ pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
         ));
     }
     let mac = secret.map(|secret| Hmac::<Sha256>::new_from_slice(secret.as_bytes()));
-    let mac = mac.transpose().map_err(|_| Error::invalid("`secret` is too long"))?;
+    let mac = mac
+        .transpose()
+        .map_err(|_| Error::invalid("`secret` is too long"))?;
     if mac.is_none() && config.signature_header.is_some() {
         return Err(Error::invalid(
             "`signatureHeader` without `secret`; expected both or neither",

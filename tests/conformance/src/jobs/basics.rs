@@ -13,7 +13,10 @@ pub(super) async fn absent(subject: Subject) {
     assert_eq!(get(&*driver, "tick").await, None);
     assert_eq!(next(&*driver).await, None);
     assert!(take(&*driver, u64::MAX, 10).await.is_empty());
-    driver.delete(APP, "tick").await.expect("deleting what is absent");
+    driver
+        .delete(APP, "tick")
+        .await
+        .expect("deleting what is absent");
 }
 
 /// Every field, at its least and at its most.
@@ -26,7 +29,10 @@ fn rows() -> Vec<Row> {
     full.job.start = Some(1);
     full.job.end = Some(253_402_300_799_999);
     full.job.repeats = Some(u32::MAX);
-    full.job.data = (0..65_536).map(|byte| byte as u8).collect::<Vec<_>>().into();
+    full.job.data = (0..65_536)
+        .map(|byte| byte as u8)
+        .collect::<Vec<_>>()
+        .into();
     full.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(1),
         most: Some(0),
@@ -91,9 +97,15 @@ pub(super) async fn overwritten(subject: Subject) {
     };
     driver.put(anew.clone(), true).await.expect("an overwrite");
     assert_eq!(get(&*driver, "tick").await, Some(anew));
-    assert!(take(&*driver, 4, 10).await.is_empty(), "the old time counts no more");
+    assert!(
+        take(&*driver, 4, 10).await.is_empty(),
+        "the old time counts no more"
+    );
     assert_eq!(take(&*driver, 5, 10).await, ["tick"]);
-    driver.put(row(APP, "other", 1), true).await.expect("an overwrite of nothing");
+    driver
+        .put(row(APP, "other", 1), true)
+        .await
+        .expect("an overwrite of nothing");
     assert!(get(&*driver, "other").await.is_some());
 }
 
@@ -110,7 +122,12 @@ pub(super) async fn deleted(subject: Subject) {
 
 pub(super) async fn apps(subject: Subject) {
     let driver = subject.driver();
-    for (app, name, wake) in [("a", "tick", 1), ("ab", "tick", 2), ("b", "tick", 3), ("a-b", "tock", 4)] {
+    for (app, name, wake) in [
+        ("a", "tick", 1),
+        ("ab", "tick", 2),
+        ("b", "tick", 3),
+        ("a-b", "tock", 4),
+    ] {
         put(&*driver, row(app, name, wake)).await;
     }
     driver.delete("a", "tick").await.expect("a delete");
@@ -131,5 +148,8 @@ pub(super) async fn one_wins(subject: Subject) {
     let answers = join_all(puts).await;
     let won: Vec<_> = (0..20).filter(|number| answers[*number].is_ok()).collect();
     assert_eq!(won.len(), 1, "{answers:?}");
-    assert_eq!(get(&*driver, "tick").await, Some(row(APP, "tick", won[0] as u64)));
+    assert_eq!(
+        get(&*driver, "tick").await,
+        Some(row(APP, "tick", won[0] as u64))
+    );
 }

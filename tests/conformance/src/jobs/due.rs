@@ -69,12 +69,16 @@ pub(super) async fn written(subject: Subject) {
     put(&*driver, first.clone()).await;
     assert_eq!(take(&*driver, 1, 10).await, ["tick"]);
     let second = changed(&first, 5);
-    settle(&*driver, change(&first, Some(second.clone()))).await.expect("a change");
+    settle(&*driver, change(&first, Some(second.clone())))
+        .await
+        .expect("a change");
     assert!(take(&*driver, 4, 10).await.is_empty());
     assert_eq!(take(&*driver, 5, 10).await, ["tick"]);
     // At the same time again, as after a failure.
     let third = changed(&second, 5);
-    settle(&*driver, change(&second, Some(third))).await.expect("a change");
+    settle(&*driver, change(&second, Some(third)))
+        .await
+        .expect("a change");
     assert_eq!(take(&*driver, 5, 10).await, ["tick"]);
     // A change that is refused is no write.
     let stale = change(&first, Some(changed(&first, 5)));
@@ -102,7 +106,9 @@ pub(super) async fn asleep(subject: Subject) {
     put(&*driver, paused.clone()).await;
     assert!(take(&*driver, u64::MAX, 10).await.is_empty());
     assert_eq!(steps::next(&*driver).await, None);
-    settle(&*driver, change(&paused, Some(changed(&paused, 1)))).await.expect("a change");
+    settle(&*driver, change(&paused, Some(changed(&paused, 1))))
+        .await
+        .expect("a change");
     assert_eq!(take(&*driver, 1, 10).await, ["tick"]);
 }
 
@@ -111,10 +117,16 @@ pub(super) async fn next(subject: Subject) {
     put_all(&*driver, &[("b", 200), ("a", 300), ("c", 100)]).await;
     assert_eq!(steps::next(&*driver).await, Some(100));
     assert_eq!(take(&*driver, 100, 10).await, ["c"]);
-    assert_eq!(steps::next(&*driver).await, Some(200), "what is handed out does not count");
+    assert_eq!(
+        steps::next(&*driver).await,
+        Some(200),
+        "what is handed out does not count"
+    );
     driver.delete(APP, "b").await.expect("a delete");
     assert_eq!(steps::next(&*driver).await, Some(300));
     let old = get(&*driver, "c").await.expect("a row");
-    settle(&*driver, change(&old, Some(changed(&old, 50)))).await.expect("a change");
+    settle(&*driver, change(&old, Some(changed(&old, 50))))
+        .await
+        .expect("a change");
     assert_eq!(steps::next(&*driver).await, Some(50));
 }

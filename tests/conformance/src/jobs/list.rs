@@ -31,7 +31,10 @@ pub(super) async fn order(subject: Subject) {
     sorted.sort_unstable();
     assert_eq!(all(&*driver, "", 100).await, sorted);
     let with_a: Vec<_> = sorted.iter().filter(|name| name.starts_with('a')).collect();
-    assert_eq!(all(&*driver, "a", 100).await.iter().collect::<Vec<_>>(), with_a);
+    assert_eq!(
+        all(&*driver, "a", 100).await.iter().collect::<Vec<_>>(),
+        with_a
+    );
     assert!(all(&*driver, "c", 100).await.is_empty());
     assert!(all(&*driver, "aa", 100).await.is_empty());
 }
@@ -57,7 +60,10 @@ pub(super) async fn cursor(subject: Subject) {
         ("a5", vec![]),
         ("b", vec![]),
     ] {
-        let page = driver.list(APP, "a", Some(cursor), 10).await.expect("a list");
+        let page = driver
+            .list(APP, "a", Some(cursor), 10)
+            .await
+            .expect("a list");
         assert_eq!(names(&page.rows), expected, "after {cursor}");
         assert_eq!(page.next, None);
     }

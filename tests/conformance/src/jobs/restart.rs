@@ -6,16 +6,26 @@ use wythe_blocks::Kind;
 pub(super) async fn keeps(mut subject: Subject) {
     let driver = subject.driver();
     for number in 0..200 {
-        put(&*driver, row(APP, &format!("job{number:03}"), 1_000 - number)).await;
+        put(
+            &*driver,
+            row(APP, &format!("job{number:03}"), 1_000 - number),
+        )
+        .await;
     }
     driver.delete(APP, "job199").await.expect("a delete");
     let first = get(&*driver, "job000").await.expect("a row");
     let second = changed(&first, 5);
-    settle(&*driver, change(&first, Some(second.clone()))).await.expect("a change");
+    settle(&*driver, change(&first, Some(second.clone())))
+        .await
+        .expect("a change");
     let before = driver.list(APP, "", None, 1_000).await.expect("a list");
     for _ in 0..2 {
         subject.reopen().await;
-        let after = subject.driver().list(APP, "", None, 1_000).await.expect("a list");
+        let after = subject
+            .driver()
+            .list(APP, "", None, 1_000)
+            .await
+            .expect("a list");
         assert_eq!(after, before);
         assert_eq!(next(&*subject.driver()).await, Some(5));
     }
@@ -41,6 +51,9 @@ pub(super) async fn closed(mut subject: Subject) {
     assert_eq!(kind(old.put(row.clone(), true).await), Kind::Unavailable);
     assert_eq!(kind(old.get(APP, "tick").await), Kind::Unavailable);
     assert_eq!(kind(old.take(APP, 1, 1, LEASE).await), Kind::Unavailable);
-    assert_eq!(kind(settle(&*old, change(&row, None)).await), Kind::Unavailable);
+    assert_eq!(
+        kind(settle(&*old, change(&row, None)).await),
+        Kind::Unavailable
+    );
     assert_eq!(get(&*subject.driver(), "tick").await, Some(row));
 }

@@ -11,7 +11,9 @@ pub(super) async fn version(subject: Subject) {
     let mut second = changed(&first, 5);
     second.occurrences = 1;
     second.failure = Some("boom".into());
-    settle(&*driver, change(&first, Some(second.clone()))).await.expect("a change");
+    settle(&*driver, change(&first, Some(second.clone())))
+        .await
+        .expect("a change");
     assert_eq!(get(&*driver, "tick").await, Some(second.clone()));
     let stale = settle(&*driver, change(&first, Some(changed(&first, 9)))).await;
     assert_eq!(kind(stale), Kind::Conflict);
@@ -21,7 +23,10 @@ pub(super) async fn version(subject: Subject) {
         version: 77,
         ..second.clone()
     };
-    assert_eq!(kind(settle(&*driver, change(&future, None)).await), Kind::Conflict);
+    assert_eq!(
+        kind(settle(&*driver, change(&future, None)).await),
+        Kind::Conflict
+    );
     assert_eq!(get(&*driver, "tick").await, Some(second));
 }
 
@@ -34,7 +39,10 @@ pub(super) async fn gone(subject: Subject) {
     driver.delete(APP, "tick").await.expect("a delete");
     let gone = settle(&*driver, change(&row, Some(changed(&row, 2)))).await;
     assert_eq!(kind(gone), Kind::Conflict);
-    assert_eq!(kind(settle(&*driver, change(&row, None)).await), Kind::Conflict);
+    assert_eq!(
+        kind(settle(&*driver, change(&row, None)).await),
+        Kind::Conflict
+    );
     assert_eq!(get(&*driver, "tick").await, None);
     assert_eq!(next(&*driver).await, None);
 }
@@ -44,7 +52,9 @@ pub(super) async fn remove(subject: Subject) {
     put_all(&*driver, &[("a", 1), ("b", 2)]).await;
     let row = get(&*driver, "a").await.expect("a row");
     assert_eq!(take(&*driver, 1, 10).await, ["a"]);
-    settle(&*driver, change(&row, None)).await.expect("a removal");
+    settle(&*driver, change(&row, None))
+        .await
+        .expect("a removal");
     assert_eq!(get(&*driver, "a").await, None);
     assert_eq!(next(&*driver).await, Some(2));
     put(&*driver, row).await;
@@ -53,7 +63,9 @@ pub(super) async fn remove(subject: Subject) {
 
 pub(super) async fn positional(subject: Subject) {
     let driver = subject.driver();
-    let rows: Vec<_> = (0..100).map(|number| row(APP, &format!("job{number:02}"), number)).collect();
+    let rows: Vec<_> = (0..100)
+        .map(|number| row(APP, &format!("job{number:02}"), number))
+        .collect();
     for row in &rows {
         put(&*driver, row.clone()).await;
     }
@@ -61,12 +73,21 @@ pub(super) async fn positional(subject: Subject) {
         version: 50,
         ..row.clone()
     };
-    let changes = rows.iter().enumerate().map(|(number, row)| match number % 4 {
-        0 => change(row, Some(changed(row, 1_000))),
-        1 => change(&stale(row), Some(changed(row, 1_000))),
-        2 => change(row, None),
-        _ => change(&Row { app: "nobody".into(), ..row.clone() }, None),
-    });
+    let changes = rows
+        .iter()
+        .enumerate()
+        .map(|(number, row)| match number % 4 {
+            0 => change(row, Some(changed(row, 1_000))),
+            1 => change(&stale(row), Some(changed(row, 1_000))),
+            2 => change(row, None),
+            _ => change(
+                &Row {
+                    app: "nobody".into(),
+                    ..row.clone()
+                },
+                None,
+            ),
+        });
     let answers = driver.settle(changes.collect()).await;
     assert_eq!(answers.len(), 100);
     for (number, answer) in answers.into_iter().enumerate() {
@@ -87,7 +108,11 @@ pub(super) async fn positional(subject: Subject) {
     let first = get(&*driver, "job00").await.expect("a row");
     let second = changed(&first, 2_000);
     let answers = driver
-        .settle(vec![change(&first, Some(second.clone())), change(&second, None), change(&first, None)])
+        .settle(vec![
+            change(&first, Some(second.clone())),
+            change(&second, None),
+            change(&first, None),
+        ])
         .await;
     let good: Vec<_> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(good, [true, true, false]);

@@ -2,14 +2,17 @@
 
 use conformance::{Opener, secrets::KEPT, secrets::SEVERAL};
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Environment, Registry, Site, pubsub, secrets, state};
 use wythe_blocks::{Environment, Registry, Site, jobs, pubsub, state};
+use wythe_blocks::{Environment, Registry, Site, pubsub, secrets, state};
 use wythe_manifest::{Component, parse_resources};
 
 pub(crate) fn jobs(driver: &'static str) -> Opener<dyn jobs::Driver> {
-    opener(component("jobs", driver, ""), |registry, component, site| {
-        Box::pin(async move { registry.jobs.open(&component, site).await })
-    })
+    opener(
+        component("jobs", driver, ""),
+        |registry, component, site| {
+            Box::pin(async move { registry.jobs.open(&component, site).await })
+        },
+    )
 }
 
 pub(crate) fn state(driver: &'static str) -> Opener<dyn state::Driver> {

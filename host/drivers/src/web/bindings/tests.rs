@@ -36,13 +36,17 @@ fn is_whole(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 async fn driver(url: &str, strict: bool, timeout: Option<Duration>) -> Arc<dyn Driver> {
@@ -82,19 +86,37 @@ async fn ask(
 
 #[tokio::test]
 async fn a_request_is_what_dapr_would_send() {
-    let (url, requests) = serve(vec![answer("201 Created", "X-Kind: one\r\nX-Kind: two\r\n", "made")]);
+    let (url, requests) = serve(vec![answer(
+        "201 Created",
+        "X-Kind: one\r\nX-Kind: two\r\n",
+        "made",
+    )]);
     let driver = driver(&url, true, None).await;
-    let metadata = [("path", "/items?a=b"), ("X-Token", "t"), ("lower", "no header")];
+    let metadata = [
+        ("path", "/items?a=b"),
+        ("X-Token", "t"),
+        ("lower", "no header"),
+    ];
     let outcome = ask(&*driver, "create", "{}", &metadata).await.unwrap();
     assert_eq!(outcome.data, "made");
-    for pair in [("statusCode", "201"), ("status", "201 Created"), ("x-kind", "one, two")] {
+    for pair in [
+        ("statusCode", "201"),
+        ("status", "201 Created"),
+        ("x-kind", "one, two"),
+    ] {
         let pair = (pair.0.to_owned(), pair.1.to_owned());
         assert!(outcome.metadata.contains(&pair), "{:?}", outcome.metadata);
     }
     let request = requests.recv().unwrap();
-    assert!(request.starts_with("POST /base/items?a=b HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("POST /base/items?a=b HTTP/1.1\r\n"),
+        "{request}"
+    );
     assert!(request.contains("x-token: t\r\n"), "{request}");
-    assert!(request.contains("content-type: application/json; charset=utf-8\r\n"), "{request}");
+    assert!(
+        request.contains("content-type: application/json; charset=utf-8\r\n"),
+        "{request}"
+    );
     assert!(!request.contains("no header"), "{request}");
     assert!(request.ends_with("\r\n\r\n{}"), "{request}");
 }
@@ -110,7 +132,10 @@ async fn every_operation_is_a_method() {
             other => other.to_ascii_uppercase(),
         };
         let request = requests.recv().unwrap();
-        assert!(request.starts_with(&format!("{expected} /base HTTP/1.1")), "{request}");
+        assert!(
+            request.starts_with(&format!("{expected} /base HTTP/1.1")),
+            "{request}"
+        );
     }
 }
 
@@ -124,7 +149,9 @@ async fn another_status_is_an_error_unless_it_is_wanted() {
         error.message(),
         "`127.0.0.1` answered 404 Not Found; see `errorIfNot2XX`"
     );
-    let outcome = ask(&*driver(&url, false, None).await, "get", "", &[]).await.unwrap();
+    let outcome = ask(&*driver(&url, false, None).await, "get", "", &[])
+        .await
+        .unwrap();
     assert_eq!(outcome.data, "no");
     assert_eq!(outcome.metadata[0].1, "404");
 }
@@ -132,24 +159,37 @@ async fn another_status_is_an_error_unless_it_is_wanted() {
 #[tokio::test]
 async fn a_redirect_to_another_host_is_not_followed() {
     let (other, asked) = serve(vec![answer("200 OK", "", "stolen")]);
-    let (url, _requests) = serve(vec![answer("302 Found", &format!("location: {other}\r\n"), "")]);
-    let outcome = ask(&*driver(&url, false, None).await, "get", "", &[]).await.unwrap();
+    let (url, _requests) = serve(vec![answer(
+        "302 Found",
+        &format!("location: {other}\r\n"),
+        "",
+    )]);
+    let outcome = ask(&*driver(&url, false, None).await, "get", "", &[])
+        .await
+        .unwrap();
     assert_eq!(outcome.metadata[0].1, "302");
     assert!(asked.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_redirect_at_home_is_followed() {
-    let answers = vec![answer("302 Found", "location: /base/new\r\n", ""), answer("200 OK", "", "moved")];
+    let answers = vec![
+        answer("302 Found", "location: /base/new\r\n", ""),
+        answer("200 OK", "", "moved"),
+    ];
     let (url, _requests) = serve(answers);
-    let outcome = ask(&*driver(&url, true, None).await, "get", "", &[]).await.unwrap();
+    let outcome = ask(&*driver(&url, true, None).await, "get", "", &[])
+        .await
+        .unwrap();
     assert_eq!(outcome.data, "moved");
 }
 
 #[tokio::test]
 async fn a_large_answer_is_refused() {
     let (url, _requests) = serve(vec![answer("200 OK", "", &"x".repeat(101))]);
-    let error = ask(&*driver(&url, true, None).await, "get", "", &[]).await.unwrap_err();
+    let error = ask(&*driver(&url, true, None).await, "get", "", &[])
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "the answer of `127.0.0.1` has more than 100 bytes; see `maxDataBytes`"
@@ -161,7 +201,9 @@ async fn nobody_there_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = ask(&*driver(&url, true, None).await, "post", "", &[]).await.unwrap_err();
+    let error = ask(&*driver(&url, true, None).await, "post", "", &[])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert_eq!(error.message(), "`127.0.0.1` cannot be reached");
 }
@@ -189,9 +231,24 @@ async fn silence_ends_after_the_response_timeout() {
 async fn what_cannot_be_sent_is_invalid() {
     let driver = driver("http://127.0.0.1:1", true, None).await;
     for (operation, data, metadata, expected) in [
-        ("get", "x", ("a", "b"), "operation `get` sends no data, and 1 bytes were given; expected none"),
-        ("post", "", ("Host", "a"), "the header `Host` is the host's own; leave it out"),
-        ("post", "", ("Bad name", "a"), "`Bad name` is no name of a header"),
+        (
+            "get",
+            "x",
+            ("a", "b"),
+            "operation `get` sends no data, and 1 bytes were given; expected none",
+        ),
+        (
+            "post",
+            "",
+            ("Host", "a"),
+            "the header `Host` is the host's own; leave it out",
+        ),
+        (
+            "post",
+            "",
+            ("Bad name", "a"),
+            "`Bad name` is no name of a header",
+        ),
         (
             "post",
             "",
@@ -199,7 +256,9 @@ async fn what_cannot_be_sent_is_invalid() {
             "the value of the header `X-Token`; expected one line of text",
         ),
     ] {
-        let error = ask(&*driver, operation, data, &[metadata]).await.unwrap_err();
+        let error = ask(&*driver, operation, data, &[metadata])
+            .await
+            .unwrap_err();
         assert_eq!((error.kind(), error.message()), (Kind::Invalid, expected));
     }
 }
