@@ -6,18 +6,16 @@ use crate::{
     open,
 };
 use anyhow::{Result, anyhow};
+use async_trait::async_trait;
 use std::{
     fs::{File, OpenOptions},
-    future::Future,
     io::Write as _,
-    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Body, Caller, Environment, Error, Exports, Host, Kind, Settings, invocation,
+    App, Caller, Environment, Error, Exports, Host, Kind, Settings,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
-    pubsub,
 };
 use wythe_manifest::Name;
 
@@ -32,6 +30,7 @@ pub(super) async fn live(order: &Order) -> Result<()> {
         data: order.directory.clone(),
         max_value: 1 << 20,
         environment: Environment::default(),
+        scopes: Vec::new(),
     };
     let path = order.directory.join("subject/jobs.redb");
     let metadata = format!("[{{ name: path, value: {} }}]", path.display());
@@ -39,7 +38,10 @@ pub(super) async fn live(order: &Order) -> Result<()> {
     host.open(&wythe_drivers::registry(), &settings, &[component])
         .await
         .map_err(|errors| anyhow!("{errors:?}"))?;
-    let ran = OpenOptions::new().create(true).append(true).open(order.directory.join(RAN))?;
+    let ran = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(order.directory.join(RAN))?;
     let app = Diary {
         id: APP.parse().map_err(|_| anyhow!("a name"))?,
         ran: Mutex::new((ran, 0)),
@@ -101,7 +103,10 @@ struct Diary {
 impl Diary {
     /// One write, and so whole or not there.
     fn note(&self, occurrence: &Occurrence) -> std::io::Result<bool> {
-        let mut ran = self.ran.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut ran = self
+            .ran
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         ran.1 += 1;
         if ran.1.is_multiple_of(FAILS) {
             return Ok(false);
@@ -113,12 +118,7 @@ impl Diary {
     }
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = wythe_blocks::Result<T>> + Send + 'a>>;
-
-fn refused<'a, T: Send + 'a>() -> Answer<'a, T> {
-    Box::pin(async { Err(Error::unsupported("only jobs")) })
-}
-
+#[async_trait]
 impl App for Diary {
     fn id(&self) -> &Name {
         &self.id
@@ -128,6 +128,14 @@ impl App for Diary {
         Exports {
             job_runner: true,
             ..Exports::default()
+        }
+    }
+
+    async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+        match self.note(&occurrence) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::internal("one of those that fail")),
+            Err(error) => Err(Error::internal("the diary").with_source(error)),
         }
     }
 }
