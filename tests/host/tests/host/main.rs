@@ -11,6 +11,7 @@ mod invocation;
 mod plugin_conformance;
 mod plugins;
 mod samples;
+mod secrets;
 mod swap;
 
 use libtest_mimic::{Arguments, Trial};
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         plugin_conformance::trials(),
         plugins::trials(),
         samples::trials(),
+        secrets::trials(),
         swap::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
