@@ -21,9 +21,12 @@ use wasmtime::{
 };
 use wythe_blocks::{
     Host, Result, Site,
-    lock::{Acquired, Driver, Features, Grant},
+    lock::{Acquired, Driver, Features, Grant, MAX_TTL},
 };
 use wythe_manifest::Component;
+
+/// How far the clock of a service behind a plugin may be ahead of the host's.
+const SKEW: Duration = Duration::from_secs(3_600);
 
 struct LockWorld;
 
@@ -89,18 +92,17 @@ pub async fn open(
 }
 
 impl LockDriver {
-    fn time(&self, timestamp: u64) -> Result<SystemTime> {
-        let lie = || {
-            let what = "answered with a time that no clock can hold";
-            self.plugged.lie(what)
-        };
-        time(timestamp).ok_or_else(lie)
+    fn end(&self, timestamp: u64) -> Result<SystemTime> {
+        let latest = SystemTime::now() + MAX_TTL + SKEW;
+        let end = time(timestamp).filter(|end| *end <= latest);
+        let what = "answered with a grant that ends later than any may";
+        end.ok_or_else(|| self.plugged.lie(what))
     }
 
     fn grant(&self, grant: wit::Grant) -> Result<Grant> {
         Ok(Grant {
             token: grant.token,
-            expires: self.time(grant.expires)?,
+            expires: self.end(grant.expires)?,
             owner: grant.owner,
         })
     }
@@ -113,7 +115,7 @@ impl LockDriver {
             }
             wit::Acquired::Granted(grant) => self.grant(grant).map(Acquired::Granted),
             wit::Acquired::Held(expires) => Ok(Acquired::Held {
-                expires: expires.map(|end| self.time(end)).transpose()?,
+                expires: expires.map(|end| self.end(end)).transpose()?,
             }),
         }
     }
@@ -152,7 +154,7 @@ impl Driver for LockDriver {
                 })
             })
             .await?;
-        self.time(expires)
+        self.end(expires)
     }
 
     async fn release(&self, key: &str, token: u64) -> Result<()> {
