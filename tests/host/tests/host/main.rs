@@ -8,6 +8,7 @@ mod events;
 mod hostile;
 mod ingress;
 mod invocation;
+mod lock;
 mod plugin_conformance;
 mod plugins;
 mod samples;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
+        lock::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
         samples::trials(),
