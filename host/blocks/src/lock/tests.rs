@@ -100,6 +100,7 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
         data: "nowhere".into(),
         max_value: 0,
         environment: Environment::default(),
+        scopes: Vec::new(),
     };
     let host = Arc::new(Host::default());
     host.open(&registry, &settings, &resources.components)

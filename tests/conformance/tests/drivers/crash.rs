@@ -1,6 +1,7 @@
 //! A child process writes and says what was acknowledged; it is killed at a random moment; nothing it said is lost.
 
 mod events;
+mod occurrences;
 mod process;
 mod values;
 
@@ -20,6 +21,7 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     let runtime = conformance::runtime()?;
     runtime.block_on(async {
         match order.kind.as_str() {
+            "jobs.redb" => occurrences::write(&order).await,
             "state.redb" => values::write("redb", &order).await,
             "state.sled" => values::write("sled", &order).await,
             _ => events::write(&order).await,
@@ -46,6 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     };
     vec![
+        check("jobs::redb", occurrences::check),
         check("state::redb", |directory, cycles| {
             values::check("redb", directory, cycles)
         }),

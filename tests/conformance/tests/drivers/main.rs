@@ -3,8 +3,7 @@
 mod crash;
 mod open;
 
-use conformance::{features, jobs, pubsub, state, trial};
-use conformance::{features, pubsub, secrets, state, trial};
+use conformance::{features, jobs, pubsub, secrets, state, trial};
 use libtest_mimic::Arguments;
 
 const JOBS: [&str; 2] = ["memory", "redb"];

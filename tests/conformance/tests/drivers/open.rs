@@ -2,8 +2,7 @@
 
 use conformance::{Opener, secrets::KEPT, secrets::SEVERAL};
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Environment, Registry, Site, jobs, pubsub, state};
-use wythe_blocks::{Environment, Registry, Site, pubsub, secrets, state};
+use wythe_blocks::{Environment, Registry, Site, jobs, pubsub, secrets, state};
 use wythe_manifest::{Component, parse_resources};
 
 pub(crate) fn jobs(driver: &'static str) -> Opener<dyn jobs::Driver> {

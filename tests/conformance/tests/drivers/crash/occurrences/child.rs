@@ -6,11 +6,10 @@ use crate::{
     open,
 };
 use anyhow::{Result, anyhow};
+use async_trait::async_trait;
 use std::{
     fs::{File, OpenOptions},
-    future::Future,
     io::Write as _,
-    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
@@ -32,6 +31,7 @@ pub(super) async fn live(order: &Order) -> Result<()> {
         data: order.directory.clone(),
         max_value: 1 << 20,
         environment: Environment::default(),
+        scopes: Vec::new(),
     };
     let path = order.directory.join("subject/jobs.redb");
     let metadata = format!("[{{ name: path, value: {} }}]", path.display());
@@ -113,12 +113,7 @@ impl Diary {
     }
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = wythe_blocks::Result<T>> + Send + 'a>>;
-
-fn refused<'a, T: Send + 'a>() -> Answer<'a, T> {
-    Box::pin(async { Err(Error::unsupported("only jobs")) })
-}
-
+#[async_trait]
 impl App for Diary {
     fn id(&self) -> &Name {
         &self.id
@@ -130,4 +125,40 @@ impl App for Diary {
             ..Exports::default()
         }
     }
+
+    async fn http(
+        &self,
+        _: Option<&Caller>,
+        _: http::Request<Body>,
+    ) -> wythe_blocks::Result<http::Response<Body>> {
+        Err(only_jobs())
+    }
+
+    async fn invoke(
+        &self,
+        _: &Caller,
+        _: invocation::Request,
+    ) -> wythe_blocks::Result<invocation::Response> {
+        Err(only_jobs())
+    }
+
+    async fn subscriptions(&self) -> wythe_blocks::Result<Vec<pubsub::Subscription>> {
+        Ok(Vec::new())
+    }
+
+    async fn on_event(&self, _: pubsub::Delivery) -> wythe_blocks::Result<pubsub::Verdict> {
+        Err(only_jobs())
+    }
+
+    async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+        match self.note(&occurrence) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::internal("this one fails, as planned")),
+            Err(error) => Err(Error::internal("the diary cannot be written").with_source(error)),
+        }
+    }
+}
+
+fn only_jobs() -> Error {
+    Error::unsupported("only jobs")
 }
