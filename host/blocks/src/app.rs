@@ -34,6 +34,7 @@ impl Exports {
          wythe:blocks/job-runner";
 }
 
+/// What an app does not answer to is refused, so an implementation has only what its exports say.
 #[async_trait]
 pub trait App: Send + Sync {
     fn id(&self) -> &Name;
@@ -45,20 +46,31 @@ pub trait App: Send + Sync {
         &self,
         caller: Option<&Caller>,
         request: http::Request<Body>,
-    ) -> Result<http::Response<Body>>;
+    ) -> Result<http::Response<Body>> {
+        let _ = (caller, request);
+        Err(deaf(self.id(), "invocation-handler"))
+    }
 
     /// One invocation where HTTP is too much; only for an app that exports it.
     async fn invoke(
         &self,
         caller: &Caller,
         request: invocation::Request,
-    ) -> Result<invocation::Response>;
+    ) -> Result<invocation::Response> {
+        let _ = (caller, request);
+        Err(deaf(self.id(), "invocation-handler"))
+    }
 
     /// What the app itself subscribes to; empty for one that exports no subscriber.
-    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>>;
+    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
+        Ok(Vec::new())
+    }
 
     /// An error means the same as [`pubsub::Verdict::Retry`].
-    async fn on_event(&self, delivery: pubsub::Delivery) -> Result<pubsub::Verdict>;
+    async fn on_event(&self, delivery: pubsub::Delivery) -> Result<pubsub::Verdict> {
+        let _ = delivery;
+        Err(deaf(self.id(), "subscriber"))
+    }
 
     /// The configuration that the app wants to hear of; empty for one that exports no listener.
     async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {

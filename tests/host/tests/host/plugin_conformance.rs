@@ -1,7 +1,14 @@
 //! The suite that native drivers pass, over drivers that are guests.
 
-use conformance::{Open, Opener, features, pubsub, state, trial};
-use futures::FutureExt as _;
+mod bindings;
+mod configuration;
+mod crypto;
+mod jobs;
+mod lock;
+mod pubsub;
+mod secrets;
+mod state;
+
 use host_tests::guest;
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
@@ -10,62 +17,20 @@ use wythe_manifest::{Component, parse_resources};
 use wythe_runtime::{Options, Runtime, plugin};
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = Vec::new();
-    let open: Opener<dyn wythe_blocks::state::Driver> = Arc::new(open_state);
-    let abilities = features(&open, |driver| driver.features());
-    for case in state::CASES {
-        let name = format!("plugins::state::ttl_cache::{}", case.name);
-        trials.push(trial(
-            name,
-            (case.needs)(&abilities),
-            open.clone(),
-            case.run,
-        ));
-    }
-    let open: Opener<dyn wythe_blocks::pubsub::Driver> = Arc::new(open_pubsub);
-    let abilities = features(&open, |driver| driver.features());
-    for case in pubsub::CASES {
-        let name = format!("plugins::pubsub::queue::{}", case.name);
-        trials.push(trial(
-            name,
-            (case.needs)(&abilities),
-            open.clone(),
-            case.run,
-        ));
-    }
-    trials
+    let groups = [
+        bindings::trials(),
+        configuration::trials(),
+        crypto::trials(),
+        jobs::trials(),
+        lock::trials(),
+        pubsub::trials(),
+        secrets::trials(),
+        state::trials(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
-fn open_state(directory: &Path) -> Open<dyn wythe_blocks::state::Driver> {
-    let site = site(directory);
-    Arc::new(move || {
-        let site = site.clone();
-        async move {
-            let (registry, _host) = registry()?;
-            let component = component("state", "ttl_cache", "{ name: maxEntries, value: 100000 }");
-            registry.state.open(&component, site).await
-        }
-        .boxed()
-    })
-}
-
-fn open_pubsub(directory: &Path) -> Open<dyn wythe_blocks::pubsub::Driver> {
-    let site = site(directory);
-    Arc::new(move || {
-        let site = site.clone();
-        async move {
-            let (registry, _host) = registry()?;
-            let backlog = format!("{{ name: maxBacklog, value: {} }}", pubsub::BACKLOG);
-            registry
-                .pubsub
-                .open(&component("pubsub", "queue", &backlog), site)
-                .await
-        }
-        .boxed()
-    })
-}
-
-fn registry() -> Result<(Registry, Arc<Host>)> {
+pub fn registry() -> Result<(Registry, Arc<Host>)> {
     let cache = std::env::var_os("WYTHE_CACHE_DIR").map(Into::into);
     let runtime = Runtime::new(&Options {
         cache,
@@ -77,7 +42,7 @@ fn registry() -> Result<(Registry, Arc<Host>)> {
     Ok((registry, host))
 }
 
-fn site(directory: &Path) -> Site {
+pub fn site(directory: &Path) -> Site {
     Site {
         tenant: "default".parse().expect("a good name"),
         component: "plugged".into(),
@@ -87,7 +52,7 @@ fn site(directory: &Path) -> Site {
     }
 }
 
-fn component(block: &str, file: &str, setting: &str) -> Component {
+pub fn component(block: &str, file: &str, setting: &str) -> Component {
     let text = format!(
         "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: plugged }}\nspec:\n  type: {block}.wasm\n  version: v1\n  metadata:\n    - {{ name: path, value: {} }}\n    - {{ name: memory, value: 256MiB }}\n    - {setting}\n",
         guest(file).display()

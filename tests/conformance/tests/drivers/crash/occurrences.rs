@@ -6,7 +6,6 @@ use super::{
     life,
     process::{Order, run_and_kill},
 };
-use crate::open;
 use anyhow::{Context, Result, ensure};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +15,12 @@ use std::{
 use wythe_blocks::jobs::{Driver, Row};
 
 /// Jobs that repeat, each with an interval of its own.
-const REPEATING: [(&str, u64); 4] = [("every-3", 3), ("every-7", 7), ("every-20", 20), ("every-31", 31)];
+const REPEATING: [(&str, u64); 4] = [
+    ("every-3", 3),
+    ("every-7", 7),
+    ("every-20", 20),
+    ("every-31", 31),
+];
 const START: u64 = 1_000_000;
 const APP: &str = "app";
 const RAN: &str = "ran.txt";
@@ -30,7 +34,9 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
     let mut scheduled = BTreeSet::new();
     for cycle in 0..cycles {
         let lines = run_and_kill("jobs.redb", START * (cycle + 1), directory, life(cycle))?;
-        let named = lines.iter().filter_map(|line| line.strip_prefix("scheduled "));
+        let named = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("scheduled "));
         scheduled.extend(named.map(str::to_owned));
     }
     let runtime = conformance::runtime()?;
@@ -52,7 +58,7 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
 }
 
 async fn rows(directory: &Path) -> Result<BTreeMap<String, Row>> {
-    let driver = open::jobs("redb")(directory)().await?;
+    let driver = crate::jobs::open("redb")(directory)().await?;
     let (mut rows, mut cursor) = (BTreeMap::new(), None::<String>);
     loop {
         let page = driver.list(APP, "", cursor.as_deref(), 1_000).await?;
@@ -94,18 +100,37 @@ impl Ran {
         let incarnation = format!("{:016x}", row.incarnation);
         let mut dues = BTreeSet::new();
         for id in self.ids(name) {
-            ensure!(id.split('/').nth(1) == Some(&incarnation), "{id} is of another {incarnation}");
+            ensure!(
+                id.split('/').nth(1) == Some(&incarnation),
+                "{id} is of another {incarnation}"
+            );
             ensure!(dues.insert(due(id)?), "{id} has the time of another one");
         }
         let next = row.due.context("a job that repeats has a next one")?;
         // What ran and was not written yet comes again, by the id that it had.
         let done: Vec<u64> = dues.range(..next).copied().collect();
-        ensure!(dues.range(next + 1..).next().is_none(), "{name} is ahead of {next}");
-        ensure!(done.len() as u64 == row.occurrences, "{name} counts {} of {}", row.occurrences, done.len());
+        ensure!(
+            dues.range(next + 1..).next().is_none(),
+            "{name} is ahead of {next}"
+        );
+        ensure!(
+            done.len() as u64 == row.occurrences,
+            "{name} counts {} of {}",
+            row.occurrences,
+            done.len()
+        );
         let first = *done.first().with_context(|| format!("{name} never ran"))?;
         let expected: Vec<u64> = (first..next).step_by(interval as usize).collect();
-        ensure!(done == expected, "{name} has gaps: {} of {}", done.len(), expected.len());
-        ensure!((next - first).is_multiple_of(interval), "{name} has drifted");
+        ensure!(
+            done == expected,
+            "{name} has gaps: {} of {}",
+            done.len(),
+            expected.len()
+        );
+        ensure!(
+            (next - first).is_multiple_of(interval),
+            "{name} has drifted"
+        );
         Ok(())
     }
 }

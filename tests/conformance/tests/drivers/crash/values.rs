@@ -4,7 +4,6 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
-use crate::open;
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -16,7 +15,7 @@ const KEYS: u64 = 25;
 const START: u64 = 1_000_000;
 
 pub(super) async fn write(driver: &'static str, order: &Order) -> Result<()> {
-    let driver = open::state(driver)(&order.directory)().await?;
+    let driver = crate::state::open(driver)(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_numbers(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -88,7 +87,7 @@ pub(super) fn check(driver: &'static str, directory: &Path, cycles: u64) -> Resu
             last.insert(key.to_owned(), number.parse()?);
         }
         runtime.block_on(async {
-            let opened = open::state(driver)(directory)()
+            let opened = crate::state::open(driver)(directory)()
                 .await
                 .with_context(|| format!("cycle {cycle}"))?;
             verify(&*opened, &last)
