@@ -3,6 +3,7 @@ use std::cell::RefCell;
 
 use crate::{Error, Result};
 
+pub mod jobs;
 pub mod secrets;
 
 /// An error as it crosses the border of a plugin.

@@ -55,6 +55,7 @@ sdk![
     "lock.rs",
     "logging.rs",
     "plugin.rs",
+    "plugin/jobs.rs",
     "plugin/secrets.rs",
     "pubsub.rs",
     "secrets.rs",

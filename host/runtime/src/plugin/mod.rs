@@ -18,6 +18,10 @@ use wythe_blocks::{Host, Registry};
 /// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
     let (engine, home) = (runtime.clone(), host.clone());
+    registry.jobs.add_raw("wasm", move |component, site| {
+        jobs::open(engine.clone(), home.clone(), component, site)
+    });
+    let (engine, home) = (runtime.clone(), host.clone());
     registry.pubsub.add_raw("wasm", move |component, site| {
         pubsub::open(engine.clone(), home.clone(), component, site)
     });

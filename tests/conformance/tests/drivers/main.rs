@@ -11,7 +11,6 @@ mod pubsub;
 mod secrets;
 mod state;
 
-use conformance::{features, jobs, pubsub, secrets, state, trial};
 use libtest_mimic::Arguments;
 
 fn main() -> anyhow::Result<()> {

@@ -2,7 +2,6 @@
 
 use conformance::Opener;
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Environment, Registry, Site, jobs, pubsub, secrets, state};
 use wythe_blocks::{Environment, Registry, Site};
 use wythe_manifest::{Component, parse_resources};
 

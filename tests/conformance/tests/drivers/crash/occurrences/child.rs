@@ -14,9 +14,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Body, Caller, Environment, Error, Exports, Host, Kind, Settings, invocation,
+    App, Caller, Environment, Error, Exports, Host, Kind, Settings,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
-    pubsub,
 };
 use wythe_manifest::Name;
 
@@ -39,7 +38,10 @@ pub(super) async fn live(order: &Order) -> Result<()> {
     host.open(&wythe_drivers::registry(), &settings, &[component])
         .await
         .map_err(|errors| anyhow!("{errors:?}"))?;
-    let ran = OpenOptions::new().create(true).append(true).open(order.directory.join(RAN))?;
+    let ran = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(order.directory.join(RAN))?;
     let app = Diary {
         id: APP.parse().map_err(|_| anyhow!("a name"))?,
         ran: Mutex::new((ran, 0)),
@@ -101,7 +103,10 @@ struct Diary {
 impl Diary {
     /// One write, and so whole or not there.
     fn note(&self, occurrence: &Occurrence) -> std::io::Result<bool> {
-        let mut ran = self.ran.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut ran = self
+            .ran
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         ran.1 += 1;
         if ran.1.is_multiple_of(FAILS) {
             return Ok(false);
@@ -126,30 +131,6 @@ impl App for Diary {
         }
     }
 
-    async fn http(
-        &self,
-        _: Option<&Caller>,
-        _: http::Request<Body>,
-    ) -> wythe_blocks::Result<http::Response<Body>> {
-        Err(only_jobs())
-    }
-
-    async fn invoke(
-        &self,
-        _: &Caller,
-        _: invocation::Request,
-    ) -> wythe_blocks::Result<invocation::Response> {
-        Err(only_jobs())
-    }
-
-    async fn subscriptions(&self) -> wythe_blocks::Result<Vec<pubsub::Subscription>> {
-        Ok(Vec::new())
-    }
-
-    async fn on_event(&self, _: pubsub::Delivery) -> wythe_blocks::Result<pubsub::Verdict> {
-        Err(only_jobs())
-    }
-
     async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         match self.note(&occurrence) {
             Ok(true) => Ok(()),
@@ -157,8 +138,4 @@ impl App for Diary {
             Err(error) => Err(Error::internal("the diary cannot be written").with_source(error)),
         }
     }
-}
-
-fn only_jobs() -> Error {
-    Error::unsupported("only jobs")
 }
