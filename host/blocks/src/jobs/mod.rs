@@ -7,6 +7,7 @@ mod rules;
 mod scheduler;
 mod settler;
 
+pub use calendar::{read_time, shown_time};
 pub use course::MAX_FAILURE;
 pub use driver::{
     Driver, FailurePolicy, Features, Job, Misfire, Page, Row, Settle, Timestamp, Trigger,

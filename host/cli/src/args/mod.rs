@@ -7,6 +7,7 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use secrets::{Secrets, SecretsVerb};
 
 use crate::{door, embedded};
@@ -79,6 +80,7 @@ pub enum Command {
     Completions(Completions),
     Inspect(Inspect),
     Invoke(Invoke),
+    Jobs(Jobs),
     New(New),
     Publish(Publish),
     Run(Run),

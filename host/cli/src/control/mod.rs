@@ -33,6 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub enum Command {
     Ping,
     Invoke(Invoke),
+    Jobs(jobs::Jobs),
     Publish(Publish),
     Secrets(secrets::Secrets),
     State(State),
@@ -124,6 +125,7 @@ pub enum Answer {
         id: String,
     },
     Entry(Entry),
+    Jobs(jobs::Answer),
     Missing {
         key: String,
     },
@@ -175,6 +177,11 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
+        Command::Jobs(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let answer = jobs::execute(host, &caller, command.action).await?;
+            Ok(Answer::Jobs(answer))
+        }
         Command::Publish(command) => {
             let caller = caller(tenant, &command.app)?;
             publish(host, &caller, command).await
