@@ -56,7 +56,7 @@ pub struct Schedule {
     #[command(flatten)]
     pub when: When,
     /// IANA name of the time zone that --cron is in; default UTC
-    #[arg(long, value_name = "ZONE", requires = "cron")]
+    #[arg(long, value_name = "ZONE", conflicts_with_all = ["every", "at", "after"])]
     pub time_zone: Option<String>,
     /// What each run is given; `-` for standard input
     #[arg(short, long, default_value = "", hide_default_value = true)]

@@ -329,7 +329,7 @@ mod tests {
         let expected = "\
 NAME    NEXT                  TRIGGER                     RUNS  STATE
 report  2030-01-31T07:30:00Z  0 30 7 * * * Europe/Vienna  2     scheduled
-sweep   -                     every 1m30s                 2     paused, failed: internal: no tea…
+sweep   -                     every 90s                   2     paused, failed: internal: no tea…
 ";
         assert_eq!(table(&[status("report", cron), broken]), expected);
     }

@@ -20,7 +20,7 @@ const HELLO: &str = "\
 
 /// What is typed, the exit code, and what standard output and standard error say. A text that ends with `…` is a
 /// beginning.
-type Step = (&'static str, i32, &'static str, &'static str);
+pub type Step = (&'static str, i32, &'static str, &'static str);
 
 const STATE: &[Step] = &[
     (
@@ -184,7 +184,7 @@ fn output(directory: &Path, line: &str) -> Result<Output> {
     Ok(command.output()?)
 }
 
-fn check(directory: &Path, (line, code, out, err): Step) -> Result<()> {
+pub fn check(directory: &Path, (line, code, out, err): Step) -> Result<()> {
     let output = output(directory, line)?;
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),

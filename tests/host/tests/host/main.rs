@@ -8,6 +8,7 @@ mod events;
 mod hostile;
 mod ingress;
 mod invocation;
+mod jobs;
 mod plugin_conformance;
 mod plugins;
 mod samples;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
+        jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
         samples::trials(),
