@@ -56,6 +56,7 @@ sdk![
     "logging.rs",
     "plugin.rs",
     "plugin/lock.rs",
+    "plugin/jobs.rs",
     "plugin/secrets.rs",
     "pubsub.rs",
     "secrets.rs",

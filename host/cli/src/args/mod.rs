@@ -8,6 +8,7 @@ mod lock;
 mod secrets;
 
 pub use lock::{Lock, LockVerb};
+pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use secrets::{Secrets, SecretsVerb};
 
 use crate::{door, embedded};
@@ -81,6 +82,7 @@ pub enum Command {
     Inspect(Inspect),
     Invoke(Invoke),
     Lock(Lock),
+    Jobs(Jobs),
     New(New),
     Publish(Publish),
     Run(Run),

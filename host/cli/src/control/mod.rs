@@ -34,6 +34,7 @@ pub enum Command {
     Ping,
     Invoke(Invoke),
     Lock(lock::Lock),
+    Jobs(jobs::Jobs),
     Publish(Publish),
     Secrets(secrets::Secrets),
     State(State),
@@ -128,6 +129,7 @@ pub enum Answer {
     Grant {
         grant: Option<lock::Grant>,
     },
+    Jobs(jobs::Answer),
     Missing {
         key: String,
     },
@@ -182,6 +184,10 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         Command::Lock(command) => {
             let caller = caller(tenant, &command.app)?;
             lock::execute(host, &caller, command).await
+        Command::Jobs(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let answer = jobs::execute(host, &caller, command.action).await?;
+            Ok(Answer::Jobs(answer))
         }
         Command::Publish(command) => {
             let caller = caller(tenant, &command.app)?;

@@ -20,6 +20,8 @@ pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host
     let (engine, home) = (runtime.clone(), host.clone());
     registry.lock.add_raw("wasm", move |component, site| {
         lock::open(engine.clone(), home.clone(), component, site)
+    registry.jobs.add_raw("wasm", move |component, site| {
+        jobs::open(engine.clone(), home.clone(), component, site)
     });
     let (engine, home) = (runtime.clone(), host.clone());
     registry.pubsub.add_raw("wasm", move |component, site| {

@@ -20,7 +20,7 @@ const HELLO: &str = "\
 
 /// What is typed, the exit code, and what standard output and standard error say. A text that ends with `…` is a
 /// beginning.
-type Step<'a> = (&'a str, i32, &'a str, &'a str);
+pub type Step<'a> = (&'a str, i32, &'a str, &'a str);
 
 const STATE: &[Step<'static>] = &[
     (

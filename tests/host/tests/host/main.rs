@@ -9,6 +9,7 @@ mod hostile;
 mod ingress;
 mod invocation;
 mod lock;
+mod jobs;
 mod plugin_conformance;
 mod plugins;
 mod samples;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         ingress::trials(),
         invocation::trials(),
         lock::trials(),
+        jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
         samples::trials(),
