@@ -7,8 +7,8 @@ mod jobs;
 mod lock;
 mod secrets;
 
-pub use lock::{Lock, LockVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
+pub use lock::{Lock, LockVerb};
 pub use secrets::{Secrets, SecretsVerb};
 
 use crate::{door, embedded};

@@ -184,6 +184,7 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         Command::Lock(command) => {
             let caller = caller(tenant, &command.app)?;
             lock::execute(host, &caller, command).await
+        }
         Command::Jobs(command) => {
             let caller = caller(tenant, &command.app)?;
             let answer = jobs::execute(host, &caller, command.action).await?;
