@@ -33,6 +33,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::crypto::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::invocation::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::jobs::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
