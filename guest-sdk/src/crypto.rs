@@ -1,1 +1,176 @@
-//! The crypto block.
+//! Cryptography with keys that the app never sees: encrypt and decrypt, wrap, sign and verify.
+use std::io::Read;
+
+use crate::contract::app::wythe::blocks::crypto;
+use crate::{Error, Result};
+
+#[doc(inline)]
+pub use crypto::{Cipher, EncryptOptions, SignatureAlgorithm, WrapAlgorithm};
+
+/// Bytes that go through a transform at once.
+const CHUNK: usize = 64 << 10;
+
+/// A key of a component that the manifest grants to this app.
+///
+/// ```no_run
+/// # fn main() -> wythe_sdk::Result<()> {
+/// use wythe_sdk::crypto::Key;
+///
+/// let key = Key::open("keys", "receipts")?;
+/// let sealed = key.encrypt("one trowel, 24.50 EUR")?;
+/// assert_eq!(key.decrypt(&sealed)?, b"one trowel, 24.50 EUR");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Key {
+    handle: crypto::Key,
+}
+
+impl Key {
+    pub fn open(component: &str, name: &str) -> Result<Self> {
+        let handle = crypto::Key::open(component, name)?;
+        Ok(Self { handle })
+    }
+
+    /// A message of Dapr's encryption scheme v1, of at most 4 MiB of data.
+    pub fn encrypt(&self, data: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        self.encrypt_with(data, &EncryptOptions::new())
+    }
+
+    pub fn encrypt_with(
+        &self,
+        data: impl AsRef<[u8]>,
+        options: &EncryptOptions,
+    ) -> Result<Vec<u8>> {
+        Ok(self.handle.encrypt(data.as_ref(), options)?)
+    }
+
+    /// One error for every way to fail.
+    pub fn decrypt(&self, message: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        Ok(self.handle.decrypt(message.as_ref())?)
+    }
+
+    /// For data of any length, chunk by chunk.
+    pub fn encryptor(&self, options: &EncryptOptions) -> Result<Transform> {
+        let handle = self.handle.encryptor(options)?;
+        Ok(Transform { handle })
+    }
+
+    /// For messages of any length, chunk by chunk.
+    pub fn decryptor(&self) -> Result<Transform> {
+        let handle = self.handle.decryptor()?;
+        Ok(Transform { handle })
+    }
+
+    /// Wraps another key, of at most 1,024 bytes.
+    pub fn wrap(&self, plain: &[u8], algorithm: WrapAlgorithm) -> Result<Vec<u8>> {
+        Ok(self.handle.wrap(plain, algorithm)?)
+    }
+
+    /// One error for every way to fail.
+    pub fn unwrap(&self, wrapped: &[u8], algorithm: WrapAlgorithm) -> Result<Vec<u8>> {
+        Ok(self.handle.unwrap(wrapped, algorithm)?)
+    }
+
+    /// Signs a digest made by the algorithm's own hash; for `Eddsa`, the message itself.
+    pub fn sign(&self, digest: &[u8], algorithm: SignatureAlgorithm) -> Result<Vec<u8>> {
+        Ok(self.handle.sign(digest, algorithm)?)
+    }
+
+    /// False for a signature that is not this key's, whatever is wrong with it.
+    pub fn verify(
+        &self,
+        digest: &[u8],
+        signature: &[u8],
+        algorithm: SignatureAlgorithm,
+    ) -> Result<bool> {
+        Ok(self.handle.verify(digest, signature, algorithm)?)
+    }
+
+    /// The public half as a JWK.
+    pub fn public(&self) -> Result<String> {
+        Ok(self.handle.public()?)
+    }
+}
+
+/// Decrypts a message by the key that it names.
+pub fn decrypt_named(component: &str, message: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+    Ok(crypto::decrypt_named(component, message.as_ref())?)
+}
+
+/// A message on its way: what was pushed comes out changed, a part at a time.
+#[derive(Debug)]
+pub struct Transform {
+    handle: crypto::Transform,
+}
+
+impl Transform {
+    /// What is ready so far. What a decryptor hands out is authentic; that it was all is known once `finish` is ok.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.handle.push(chunk)?)
+    }
+
+    /// The rest.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        Ok(self.handle.finish()?)
+    }
+
+    /// Pushes all that `source` has, finishes, and hands each part to `sink` in order.
+    pub fn pump(
+        mut self,
+        mut source: impl Read,
+        mut sink: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let count = source
+                .read(&mut chunk)
+                .map_err(|error| Error::unavailable(format!("the source ended early: {error}")))?;
+            if count == 0 {
+                return sink(&self.finish()?);
+            }
+            sink(&self.push(&chunk[..count])?)?;
+        }
+    }
+}
+
+impl EncryptOptions {
+    /// AES-GCM, the key's own way to wrap, and its name in the message.
+    pub fn new() -> Self {
+        Self {
+            wrap: None,
+            cipher: Cipher::AesGcm,
+            omit_key_name: false,
+            decryption_key: None,
+        }
+    }
+
+    pub fn wrap(mut self, algorithm: WrapAlgorithm) -> Self {
+        self.wrap = Some(algorithm);
+        self
+    }
+
+    pub fn cipher(mut self, cipher: Cipher) -> Self {
+        self.cipher = cipher;
+        self
+    }
+
+    /// Who decrypts the message has to know the key.
+    pub fn omit_key_name(mut self) -> Self {
+        self.omit_key_name = true;
+        self
+    }
+
+    /// The message names this key in place of its own.
+    pub fn decryption_key(mut self, name: &str) -> Self {
+        self.decryption_key = Some(name.to_owned());
+        self
+    }
+}
+
+impl Default for EncryptOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

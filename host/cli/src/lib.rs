@@ -54,6 +54,7 @@ async fn dispatch(args: &Args) -> Outcome {
     match &args.command {
         Command::Build(build) => commands::build::build(common, build).await,
         Command::Completions(completions) => commands::completions::completions(completions),
+        Command::Crypto(crypto) => commands::crypto::crypto(common, crypto).await,
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,

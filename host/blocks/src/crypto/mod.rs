@@ -100,11 +100,7 @@ impl Crypto {
         data: &[u8],
     ) -> Result<Vec<u8>> {
         check_message(data)?;
-        let header = Collector::default().push(data)?;
-        let (header, _) = header.ok_or_else(scheme::undecryptable)?;
-        let name = header.key.ok_or_else(|| {
-            Error::invalid("the message names no key; open the key that decrypts it")
-        })?;
+        let name = key_of(data)?;
         let key = self.open_key(caller, component, &name).await?;
         key.decrypt(caller, data).await
     }
@@ -124,6 +120,15 @@ impl Crypto {
         }
         Ok(keys)
     }
+}
+
+/// The key that a message names, by its beginning. Nothing of it is authentic before the key has decrypted it.
+pub fn key_of(message: &[u8]) -> Result<String> {
+    let header = Collector::default().push(message)?;
+    let (header, _) = header.ok_or_else(scheme::undecryptable)?;
+    header
+        .key
+        .ok_or_else(|| Error::invalid("the message names no key; open the key that decrypts it"))
 }
 
 async fn describe(

@@ -1,1 +1,164 @@
-//! `wythe crypto`.
+//! `wythe crypto`: work with keys that stay where they are.
+
+use crate::{
+    args::{self, Cipher, Common, CryptoVerb, Format},
+    control::{
+        Answer, Binary, Command,
+        crypto::{Action, Crypto, Listed},
+    },
+    project::{self, Needs, Opened},
+    report::{self, Outcome, Problem},
+};
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::json;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Bytes that go through a command at once.
+const MOST: u64 = 64 << 20;
+
+pub async fn crypto(common: &Common, args: &args::Crypto) -> Outcome {
+    let opened = Opened::new(common, &args.project)?;
+    let (component, action, output) = action(&args.verb)?;
+    let app = args.app.clone();
+    let command = Command::Crypto(Crypto {
+        component,
+        app,
+        action,
+    });
+    let json = common.output == Format::Json;
+    match (&args.verb, opened.ask(Needs::Components, command).await?) {
+        (_, Answer::Keys { keys }) if json => report::print_json(&json!({ "keys": keys })),
+        (_, Answer::Keys { keys }) => keys.iter().for_each(|key| report::print(line(key))),
+        (_, Answer::Text { text }) => report::print(format!("{text}\n")),
+        (CryptoVerb::Sign { .. }, Answer::Bytes(Binary(bytes))) => {
+            let signature = STANDARD.encode(bytes);
+            match json {
+                true => report::print_json(&json!({ "signature": signature })),
+                false => report::print(format!("{signature}\n")),
+            }
+        }
+        (_, Answer::Bytes(Binary(bytes))) => match output {
+            Some(path) => fs::write(&path, bytes)
+                .with_context(|| format!("{} cannot be written", path.display()))?,
+            None => report::print(bytes),
+        },
+        (_, Answer::Verified { good }) if json => {
+            report::print_json(&json!({ "verified": good }));
+            return Ok(ExitCode::from(u8::from(!good)));
+        }
+        (_, Answer::Verified { good: true }) => report::print("the signature is good\n"),
+        (_, Answer::Verified { good: false }) => {
+            return Err(Problem::new("the signature is not this key's").into());
+        }
+        _ => return Err(project::misfit()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The component, what to do with it, and where the bytes go.
+fn action(verb: &CryptoVerb) -> Outcome<(String, Action, Option<PathBuf>)> {
+    Ok(match verb.clone() {
+        CryptoVerb::Keys { component } => (component, Action::Keys, None),
+        CryptoVerb::Public { component, key } => (component, Action::Public { key }, None),
+        CryptoVerb::Encrypt {
+            component,
+            key,
+            cipher,
+            files,
+        } => {
+            let (data, chacha) = (read(files.input)?, cipher == Cipher::ChaCha20Poly1305);
+            (
+                component,
+                Action::Encrypt { key, chacha, data },
+                files.output,
+            )
+        }
+        CryptoVerb::Decrypt {
+            component,
+            key,
+            files,
+        } => {
+            let data = read(files.input)?;
+            (component, Action::Decrypt { key, data }, files.output)
+        }
+        CryptoVerb::Sign {
+            component,
+            key,
+            algorithm,
+            input,
+        } => {
+            let digest = digest(&algorithm, read(input)?)?;
+            let action = Action::Sign {
+                key,
+                algorithm,
+                digest,
+            };
+            (component, action, None)
+        }
+        CryptoVerb::Verify {
+            component,
+            key,
+            algorithm,
+            signature,
+            input,
+        } => {
+            let digest = digest(&algorithm, read(input)?)?;
+            let signature = STANDARD
+                .decode(signature.trim())
+                .map_err(|_| Problem::new("the signature is no base64"))?;
+            let action = Action::Verify {
+                key,
+                algorithm,
+                digest,
+                signature: Binary(signature),
+            };
+            (component, action, None)
+        }
+    })
+}
+
+fn read(path: Option<PathBuf>) -> Outcome<Binary> {
+    let mut bytes = Vec::new();
+    let name = path.as_deref().unwrap_or(Path::new("standard input"));
+    let read = match &path {
+        Some(path) => File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)),
+        None => io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes),
+    };
+    read.with_context(|| format!("{} cannot be read", name.display()))?;
+    if bytes.len() as u64 > MOST {
+        return Err(Problem::new(format!(
+            "{} has more than {MOST} bytes, the most that one command takes; encrypt larger data in an app, chunk by chunk",
+            name.display()
+        ))
+        .into());
+    }
+    Ok(Binary(bytes))
+}
+
+/// What the algorithm signs of the data.
+fn digest(algorithm: &str, data: Binary) -> Outcome<Binary> {
+    let parsed = algorithm.parse::<wythe_blocks::crypto::SignatureAlgorithm>()?;
+    Ok(Binary(match parsed.digest() {
+        Some((_, 32)) => Sha256::digest(&data.0).to_vec(),
+        Some((_, 48)) => Sha384::digest(&data.0).to_vec(),
+        Some(_) => Sha512::digest(&data.0).to_vec(),
+        None => data.0,
+    }))
+}
+
+fn line(key: &Listed) -> String {
+    match &key.problem {
+        Some(problem) => format!("{}  {problem}\n", key.name),
+        None => {
+            let abilities = [key.wrap.as_slice(), key.sign.as_slice()].concat();
+            format!("{}  {}\n", key.name, abilities.join(" "))
+        }
+    }
+}

@@ -32,6 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     Ping,
+    Crypto(crypto::Crypto),
     Invoke(Invoke),
     Lock(lock::Lock),
     Jobs(jobs::Jobs),
@@ -125,11 +126,21 @@ pub enum Answer {
     Published {
         id: String,
     },
+    Bytes(Binary),
     Entry(Entry),
     Grant {
         grant: Option<lock::Grant>,
     },
     Jobs(jobs::Answer),
+    Keys {
+        keys: Vec<crypto::Listed>,
+    },
+    Text {
+        text: String,
+    },
+    Verified {
+        good: bool,
+    },
     Missing {
         key: String,
     },
@@ -180,6 +191,10 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
+        Command::Crypto(command) => {
+            let caller = caller(tenant, &command.app)?;
+            crypto::execute(host, &caller, command).await
+        }
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
         Command::Lock(command) => {
             let caller = caller(tenant, &command.app)?;
