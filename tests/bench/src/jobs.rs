@@ -86,7 +86,7 @@ async fn burst(wythe: &Wythe, scale: Scale) -> Result<Row> {
 async fn even(wythe: &Wythe, scale: Scale) -> Result<Row> {
     let app = Counter::new("even")?;
     let count = PER_SECOND * scale.time(EVEN).as_secs().max(1);
-    let begin = now() + u64::try_from(AHEAD.as_millis())?;
+    let begin = now() + u64::try_from(scale.pick(AHEAD, AHEAD / 4).as_millis())?;
     wythe.host.jobs.attach(&wythe.tenant, app.clone());
     schedule(wythe, &app, count, move |number| {
         begin + number * 1_000 / PER_SECOND
