@@ -1,14 +1,9 @@
 //! Cryptography with keys that the app never sees: encrypt and decrypt, wrap, sign and verify.
-use std::io::Read;
-
+use crate::Result;
 use crate::contract::app::wythe::blocks::crypto;
-use crate::{Error, Result};
 
 #[doc(inline)]
 pub use crypto::{Cipher, EncryptOptions, SignatureAlgorithm, WrapAlgorithm};
-
-/// Bytes that go through a transform at once.
-const CHUNK: usize = 64 << 10;
 
 /// A key of a component that the manifest grants to this app.
 ///
@@ -100,6 +95,21 @@ pub fn decrypt_named(component: &str, message: impl AsRef<[u8]>) -> Result<Vec<u
 }
 
 /// A message on its way: what was pushed comes out changed, a part at a time.
+///
+/// ```no_run
+/// # fn seal(mut request: wythe_sdk::http::Request) -> wythe_sdk::Result<wythe_sdk::http::Response> {
+/// use wythe_sdk::crypto::{EncryptOptions, Key};
+/// use wythe_sdk::http::Response;
+///
+/// let mut transform = Key::open("keys", "receipts")?.encryptor(&EncryptOptions::new())?;
+/// Ok(Response::stream(move |out| {
+///     while let Some(chunk) = request.body_mut().chunk()? {
+///         out.write(transform.push(&chunk)?)?;
+///     }
+///     out.write(transform.finish()?)
+/// }))
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Transform {
     handle: crypto::Transform,
@@ -114,24 +124,6 @@ impl Transform {
     /// The rest.
     pub fn finish(self) -> Result<Vec<u8>> {
         Ok(self.handle.finish()?)
-    }
-
-    /// Pushes all that `source` has, finishes, and hands each part to `sink` in order.
-    pub fn pump(
-        mut self,
-        mut source: impl Read,
-        mut sink: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let count = source
-                .read(&mut chunk)
-                .map_err(|error| Error::unavailable(format!("the source ended early: {error}")))?;
-            if count == 0 {
-                return sink(&self.finish()?);
-            }
-            sink(&self.push(&chunk[..count])?)?;
-        }
     }
 }
 
