@@ -1,11 +1,15 @@
 //! Files beside the project, written by people.
 
 mod bindings;
+mod crypto;
 mod secrets;
 
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.bindings.add("localstorage", bindings::open);
+    for name in ["dapr.localstorage", "local.keys"] {
+        registry.crypto.add(name, crypto::open);
+    }
     registry.secrets.add("local.file", secrets::open);
 }

@@ -1,6 +1,7 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
 mod bindings;
+mod crypto;
 mod jobs;
 mod lock;
 mod pubsub;
@@ -11,11 +12,13 @@ use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
+        registry.bindings.add(name, bindings::open);
+        registry.crypto.add(name, crypto::open);
         registry.jobs.add(name, jobs::open);
         registry.lock.add(name, lock::open);
-        registry.bindings.add(name, bindings::open);
         registry.pubsub.add(name, pubsub::open);
         registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);
     }
+    registry.crypto.add("dapr.jwks", crypto::open);
 }
