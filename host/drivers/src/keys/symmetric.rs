@@ -90,7 +90,12 @@ impl Symmetric {
                 .map_err(|_| not_unwrapped())?;
             return Ok(plain);
         }
-        let size = wrapped.len().checked_sub(CHECK).ok_or_else(not_unwrapped)?;
+        // RFC 3394 wraps two halves or more: of one there is too little to check.
+        let size = wrapped
+            .len()
+            .checked_sub(CHECK)
+            .filter(|size| *size >= 2 * CHECK);
+        let size = size.ok_or_else(not_unwrapped)?;
         let mut plain = vec![0; size];
         let done = match self.0.len() {
             16 => KwAes128::new_from_slice(&self.0)
