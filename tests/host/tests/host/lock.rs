@@ -291,7 +291,7 @@ async fn command() -> Result<()> {
     let Process { mut child, url } = run(&project, &[])?;
     let take = format!("{url}/take?name=door&ttl=3600000");
     let answer = request(&client(), Method::POST, &take, &[], "").await;
-    let steps = answer.map_err(Into::into).and_then(|answer| {
+    let steps = answer.and_then(|answer| {
         let token = token(&answer)?;
         let held = format!("`lock` holds it with token {token} for …");
         check(path, (holder, 0, &held, ""))?;
