@@ -1,7 +1,7 @@
 //! A lock service in memory. Tokens begin at the time of its start, so they grow over its restarts; grants end with it.
 //!
-//! It must run as a single instance. A lock whose name ends in `!trap`, `!thief` or `!never` is granted by a fault, to
-//! somebody else, or for longer than any grant may last, which shows what a host makes of a service that cannot be trusted.
+//! It must run as a single instance. For a lock whose name ends in `!trap` it falls; one in `!thief` it grants to somebody
+//! else, and one in `!never` for longer than any grant may last. That shows what a host makes of a service like that.
 mod locks;
 
 use std::time::{Instant, SystemTime};

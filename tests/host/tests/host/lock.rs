@@ -177,55 +177,53 @@ async fn fenceless() -> Result<()> {
     told(&running, "/write?key=a&token=1&value=b", 501, message).await
 }
 
+/// Path, status and message.
+const BAD: &[(&str, u16, &str)] = &[
+    (
+        "/take?name=door&ttl=0",
+        400,
+        "a ttl of 0 ms; expected 1 ms to 24 h",
+    ),
+    (
+        "/take?name=door&ttl=31536000000",
+        400,
+        "a ttl of 31536000000 ms; expected 1 ms to 24 h",
+    ),
+    (
+        "/take?name=door&ttl=18446744073709551615&wait=18446744073709551615",
+        400,
+        "a ttl of 18446744073709551615 ms; expected 1 ms to 24 h",
+    ),
+    (
+        "/take?name=&ttl=1000",
+        400,
+        "the name of a lock has 0 bytes; expected 1 to 256",
+    ),
+    (
+        "/take?name=a%7C%7Cb&ttl=1000",
+        400,
+        "the name `a||b` has `||`, which separates an app's name from its locks; use another separator",
+    ),
+    (
+        "/take?name=a%00b&ttl=1000",
+        400,
+        "the name of a lock has a NUL character; expected text without NUL",
+    ),
+    (
+        "/give?name=door&token=7",
+        409,
+        "the grant of `door` with token 7 is over; acquire it again",
+    ),
+];
+
 async fn bad_input() -> Result<()> {
     let running = start(&locks("memory", "")).await?;
-    let long = format!("/take?ttl=1&name={}", "x".repeat(257));
-    let cases = [
-        (
-            "/take?name=door&ttl=0",
-            400,
-            "a ttl of 0 ms; expected 1 ms to 24 h",
-        ),
-        (
-            "/take?name=door&ttl=31536000000",
-            400,
-            "a ttl of 31536000000 ms; expected 1 ms to 24 h",
-        ),
-        (
-            "/take?name=door&ttl=18446744073709551615&wait=18446744073709551615",
-            400,
-            "a ttl of 18446744073709551615 ms; expected 1 ms to 24 h",
-        ),
-        (
-            "/take?name=&ttl=1000",
-            400,
-            "the name of a lock has 0 bytes; expected 1 to 256",
-        ),
-        (
-            &long,
-            400,
-            "the name of a lock has 257 bytes; expected 1 to 256",
-        ),
-        (
-            "/take?name=a%7C%7Cb&ttl=1000",
-            400,
-            "the name `a||b` has `||`, which separates an app's name from its locks; use another separator",
-        ),
-        (
-            "/take?name=a%00b&ttl=1000",
-            400,
-            "the name of a lock has a NUL character; expected text without NUL",
-        ),
-        (
-            "/give?name=door&token=7",
-            409,
-            "the grant of `door` with token 7 is over; acquire it again",
-        ),
-    ];
-    for (path, status, message) in cases {
-        told(&running, path, status, message).await?;
+    for (path, status, message) in BAD {
+        told(&running, path, *status, message).await?;
     }
-    Ok(())
+    let long = format!("/take?ttl=1&name={}", "x".repeat(257));
+    let message = "the name of a lock has 257 bytes; expected 1 to 256";
+    told(&running, &long, 400, message).await
 }
 
 async fn denied() -> Result<()> {
@@ -293,7 +291,7 @@ async fn command() -> Result<()> {
     let Process { mut child, url } = run(&project, &[])?;
     let take = format!("{url}/take?name=door&ttl=3600000");
     let answer = request(&client(), Method::POST, &take, &[], "").await;
-    let steps = answer.map_err(Into::into).and_then(|answer| {
+    let steps = answer.and_then(|answer| {
         let token = token(&answer)?;
         let held = format!("`lock` holds it with token {token} for …");
         check(path, (holder, 0, &held, ""))?;
