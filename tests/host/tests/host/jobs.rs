@@ -367,7 +367,7 @@ async fn grants() -> Result<()> {
     ensure!(remind(&running, "in=1h&name=tea-1").await?.status == 201);
     let answer = remind(&running, "in=1h&name=milk").await?;
     ensure!(answer.status == 403, "{answer:?}");
-    let expected = "app `reminder` is not granted job `milk`; add it to `grants: { jobs: [milk] }` at wythe.yaml:7";
+    let expected = "app `reminder` is not granted job `milk`; add it to `grants: { jobs: [milk] }` at wythe.yaml:4";
     ensure!(answer.message() == expected, "{answer:?}");
     running.stop().await;
     let apps = REMINDER.replace(", jobs: [\"*\"]", "");
@@ -375,7 +375,7 @@ async fn grants() -> Result<()> {
         .with("memory", &resources)
         .problems()
         .await;
-    let expected = "app `reminder` imports `wythe:blocks/jobs@0.1.0`, which is not granted; add `grants: { jobs: [\"*\"] }` at wythe.yaml:7";
+    let expected = "app `reminder` imports `wythe:blocks/jobs@0.1.0`, which is not granted; add `grants: { jobs: [\"*\"] }` at wythe.yaml:4";
     ensure!(problems == [expected], "{problems:?}");
     Ok(())
 }
