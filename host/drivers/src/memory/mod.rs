@@ -1,6 +1,7 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
 mod bindings;
+mod configuration;
 mod jobs;
 mod lock;
 mod pubsub;
@@ -11,9 +12,10 @@ use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
+        registry.bindings.add(name, bindings::open);
+        registry.configuration.add(name, configuration::open);
         registry.jobs.add(name, jobs::open);
         registry.lock.add(name, lock::open);
-        registry.bindings.add(name, bindings::open);
         registry.pubsub.add(name, pubsub::open);
         registry.secrets.add(name, secrets::open);
         registry.state.add(name, state::open);
