@@ -22,6 +22,7 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     runtime.block_on(async {
         match order.kind.as_str() {
             "jobs.redb" => occurrences::write(&order).await,
+            "configuration.redb" => items::write(&order).await,
             "state.redb" => values::write("redb", &order).await,
             "state.sled" => values::write("sled", &order).await,
             _ => events::write(&order).await,
@@ -55,6 +56,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         check("state::sled", |directory, cycles| {
             values::check("sled", directory, cycles)
         }),
+        check("configuration::redb", items::check),
         check("pubsub::redb", events::check),
     ]
 }
