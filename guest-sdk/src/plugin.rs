@@ -3,6 +3,8 @@ use std::cell::RefCell;
 
 use crate::{Error, Result};
 
+pub mod jobs;
+pub mod lock;
 pub mod secrets;
 
 /// An error as it crosses the border of a plugin.

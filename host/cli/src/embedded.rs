@@ -55,6 +55,8 @@ sdk![
     "lock.rs",
     "logging.rs",
     "plugin.rs",
+    "plugin/lock.rs",
+    "plugin/jobs.rs",
     "plugin/secrets.rs",
     "pubsub.rs",
     "secrets.rs",

@@ -56,6 +56,8 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Completions(completions) => commands::completions::completions(completions),
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
+        Command::Lock(lock) => commands::lock::lock(common, lock).await,
+        Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
         Command::Run(run) => commands::run::run(common, run).await,

@@ -57,7 +57,7 @@ impl Opened {
             }
             (None, [only]) => Ok((*only).to_owned()),
             (None, _) => Err(Problem::new(format!(
-                "state belongs to an app; say whose by `--app`, one of: {all}"
+                "say which app is meant by `--app`, one of: {all}"
             ))
             .into()),
         }

@@ -1,7 +1,7 @@
 //! Servers are processes of their own, so that their CPU time and memory can be told apart from the load's. This
 //! program starts itself with a hidden argument for those that it is itself.
 
-use crate::{idle, measure, project::Project};
+use crate::{idle, jobs, measure, project::Project};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -24,6 +24,8 @@ pub enum Job {
     Wythe(PathBuf),
     /// Loads every app of a project and says how much memory that took.
     Idle(PathBuf),
+    /// Opens a store of many jobs and says how soon the one that is due runs.
+    Jobs(PathBuf),
 }
 
 impl Job {
@@ -32,6 +34,7 @@ impl Job {
             [job] if job == "--child-hyper" => Some(Job::Hyper),
             [job, directory] if job == "--child-wythe" => Some(Job::Wythe(directory.into())),
             [job, directory] if job == "--child-idle" => Some(Job::Idle(directory.into())),
+            [job, directory] if job == "--child-jobs" => Some(Job::Jobs(directory.into())),
             _ => None,
         }
     }
@@ -43,6 +46,7 @@ impl Job {
             Job::Hyper => runtime.block_on(hyper()),
             Job::Wythe(directory) => runtime.block_on(Project::at(&directory).serve()),
             Job::Idle(directory) => runtime.block_on(idle::load(&directory)),
+            Job::Jobs(directory) => runtime.block_on(jobs::first(&directory)),
         }
     }
 
@@ -52,6 +56,7 @@ impl Job {
             Job::Hyper => command.arg("--child-hyper"),
             Job::Wythe(directory) => command.arg("--child-wythe").arg(directory),
             Job::Idle(directory) => command.arg("--child-idle").arg(directory),
+            Job::Jobs(directory) => command.arg("--child-jobs").arg(directory),
         };
         Ok(command)
     }

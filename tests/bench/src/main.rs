@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g i j k l]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -10,7 +10,9 @@ mod guests;
 mod hello;
 mod idle;
 mod invoke;
+mod jobs;
 mod load;
+mod locks;
 mod machine;
 mod measure;
 mod neighbours;
@@ -41,7 +43,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefg";
+const SECTIONS: &str = "abcdefgij";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,7 +59,8 @@ fn main() -> Result<()> {
             section if section.len() == 1 && SECTIONS.contains(section) => wanted += section,
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
-                 c invocation, d events and writes, e start, f memory, g neighbours"
+                 c invocation, d events and writes, e start, f memory, g neighbours, \
+                 i locks, j jobs"
             ),
         }
     }
@@ -102,6 +105,8 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         }
         'e' => start::measure(scale),
         'g' => neighbours::measure(scale),
+        'i' => measure::runtime()?.block_on(locks::measure(scale)),
+        'j' => measure::runtime()?.block_on(jobs::measure(scale)),
         _ => idle::measure(scale),
     }
 }

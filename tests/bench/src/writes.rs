@@ -35,25 +35,31 @@ const KEYS: u64 = 1_000;
 const PLACES: usize = 4096;
 const WRITERS: [usize; 3] = [1, 8, 64];
 
+/// Several rounds of one way to write.
 #[derive(Default)]
-struct Measured {
+pub struct Measured {
     per_second: Vec<f64>,
     cpu: Vec<f64>,
     latencies: Latencies,
 }
 
 impl Measured {
-    fn add(&mut self, latencies: Latencies, wall: Duration, cpu: Duration) {
+    pub fn add(&mut self, latencies: Latencies, wall: Duration, cpu: Duration) {
         self.per_second
             .push(latencies.len() as f64 / wall.as_secs_f64());
         self.cpu.push(measure::each(cpu, latencies.len()));
         self.latencies.merge(latencies);
     }
 
-    fn row(&mut self, what: String, floor: f64) -> Row {
-        let per_second = measure::median(&self.per_second);
+    /// A second.
+    pub fn median(&self) -> f64 {
+        measure::median(&self.per_second)
+    }
+
+    pub fn row(&mut self, what: String, noun: &str, floor: f64) -> Row {
+        let per_second = self.median();
         let text = format!(
-            "{per_second:>6.0} writes/s, p50 {:>5.0} us, p99 {:>5.0} us",
+            "{per_second:>6.0} {noun}/s, p50 {:>5.0} us, p99 {:>5.0} us",
             self.latencies.at(0.5),
             self.latencies.at(0.99)
         );
@@ -81,21 +87,19 @@ pub async fn measure(scale: Scale) -> Result<Section> {
         }
     }
     wythe.stop().await;
-    let floor = measure::median(&file.per_second);
+    let floor = file.median();
     let mut section = Section::new("(d) durable writes");
-    section
-        .rows
-        .push(file.row("one file, overwrite and fdatasync".to_owned(), floor));
+    let what = "one file, overwrite and fdatasync".to_owned();
+    section.rows.push(file.row(what, "writes", floor));
     for (driver, writers, measured) in &mut cases {
-        section
-            .rows
-            .push(measured.row(format!("state.put, {driver}, writers: {writers}"), floor));
+        let what = format!("state.put, {driver}, writers: {writers}");
+        section.rows.push(measured.row(what, "writes", floor));
     }
     Ok(section)
 }
 
 /// What the disk can do at one write per sync, in a file that has its size already: growing it would cost more syncs.
-fn overwrite(path: &Path, time: Duration, measured: &mut Measured) -> Result<()> {
+pub fn overwrite(path: &Path, time: Duration, measured: &mut Measured) -> Result<()> {
     let file = File::create(path)?;
     file.write_all_at(&vec![0; PLACES * BYTES], 0)?;
     file.sync_all()?;

@@ -5,6 +5,7 @@ mod batches;
 mod concurrency;
 mod etags;
 mod expiry;
+mod fence;
 mod increment;
 mod list;
 mod model;
@@ -39,6 +40,26 @@ fn nothing(_: &Features) -> Option<&'static str> {
 
 fn durable(features: &Features) -> Option<&'static str> {
     (!features.durable).then_some("the driver is not durable")
+}
+
+fn fence(features: &Features) -> Option<&'static str> {
+    (!features.fence).then_some("the driver has no fence")
+}
+
+fn fence_and_durable(features: &Features) -> Option<&'static str> {
+    fence(features).or_else(|| durable(features))
+}
+
+fn fence_and_linearizable(features: &Features) -> Option<&'static str> {
+    fence(features).or_else(|| linearizable(features))
+}
+
+fn fence_and_transactions(features: &Features) -> Option<&'static str> {
+    fence(features).or_else(|| transactions(features))
+}
+
+fn fence_and_ttl(features: &Features) -> Option<&'static str> {
+    fence(features).or_else(|| ttl(features))
 }
 
 fn list(features: &Features) -> Option<&'static str> {
@@ -258,6 +279,48 @@ pub const CASES: &[Case] = &[
     }),
     case("a_write_is_read_at_once", linearizable, |s| {
         concurrency::read_your_writes(s).boxed()
+    }),
+    case("a_lower_fence_conflicts", fence, |s| {
+        fence::lower(s).boxed()
+    }),
+    case("an_equal_or_higher_fence_is_fine", fence, |s| {
+        fence::raises(s).boxed()
+    }),
+    case("a_write_without_a_fence_keeps_the_mark", fence, |s| {
+        fence::kept(s).boxed()
+    }),
+    case("a_refused_write_leaves_the_mark", fence, |s| {
+        fence::refused(s).boxed()
+    }),
+    case("a_delete_drops_the_mark", fence, |s| {
+        fence::dropped(s).boxed()
+    }),
+    case("an_expiry_drops_the_mark", fence_and_ttl, |s| {
+        fence::expired(s).boxed()
+    }),
+    case("a_fence_is_of_one_key", fence, |s| {
+        fence::one_key(s).boxed()
+    }),
+    case("put_many_honours_fences_by_item", fence, |s| {
+        fence::put_many(s).boxed()
+    }),
+    case(
+        "a_transaction_honours_fences",
+        fence_and_transactions,
+        |s| fence::transaction(s).boxed(),
+    ),
+    case(
+        "a_transaction_sees_its_own_fences",
+        fence_and_transactions,
+        |s| fence::within_transaction(s).boxed(),
+    ),
+    case(
+        "the_highest_of_many_fences_stays",
+        fence_and_linearizable,
+        |s| fence::many(s).boxed(),
+    ),
+    case("a_restart_keeps_fences", fence_and_durable, |s| {
+        fence::restart(s).boxed()
     }),
     case("a_restart_keeps_everything", durable, |s| {
         restart::keeps(s).boxed()

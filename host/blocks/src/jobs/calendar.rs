@@ -116,12 +116,23 @@ fn moment(at: Timestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(i64::try_from(at).ok()?)
 }
 
-/// A time as people read it.
-pub(super) fn shown_time(at: Timestamp) -> String {
+/// A time as people read it: RFC 3339, in UTC.
+pub fn shown_time(at: Timestamp) -> String {
     moment(at).map_or_else(
         || at.to_string(),
         |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
     )
+}
+
+/// A time as people write it: RFC 3339, in any offset.
+pub fn read_time(text: &str) -> Result<Timestamp> {
+    let read = DateTime::parse_from_rfc3339(text.trim()).ok();
+    let read = read.and_then(|at| u64::try_from(at.timestamp_millis()).ok());
+    read.ok_or_else(|| {
+        Error::invalid(format!(
+            "the time `{text}`; expected one such as `2030-01-31T07:30:00Z`"
+        ))
+    })
 }
 
 fn cron_after(cron: &Cron, zone: Tz, now: Timestamp) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use crate::Result;
 use std::time::Duration;
 
 /// Bytes of a failure's text that are kept.
-const MAX_FAILURE: usize = 1 << 10;
+pub const MAX_FAILURE: usize = 1 << 10;
 
 /// What became of an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]

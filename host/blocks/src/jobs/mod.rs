@@ -7,10 +7,12 @@ mod rules;
 mod scheduler;
 mod settler;
 
+pub use calendar::{read_time, shown_time};
+pub use course::MAX_FAILURE;
 pub use driver::{
     Driver, FailurePolicy, Features, Job, Misfire, Page, Row, Settle, Timestamp, Trigger,
 };
-pub use rules::MAX_DATA;
+pub use rules::{MAX_DATA, check_name};
 
 use crate::{
     App, Caller, Component, Components, Error, Kind, Result, Tasks,

@@ -14,7 +14,8 @@ pub const MAX_DATA: usize = 64 << 10;
 pub(super) const MAX_PAGE: u32 = 1_000;
 pub(super) const DEFAULT_PAGE: u32 = 100;
 
-pub(super) fn check_name(name: &str) -> Result<()> {
+/// Letters, digits, `-`, `_`, `.` and `:`, and not too many.
+pub fn check_name(name: &str) -> Result<()> {
     if !name.is_empty() && is_plain(name) {
         return Ok(());
     }

@@ -7,6 +7,8 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
+pub use lock::{Lock, LockVerb};
 pub use secrets::{Secrets, SecretsVerb};
 
 use crate::{door, embedded};
@@ -79,6 +81,8 @@ pub enum Command {
     Completions(Completions),
     Inspect(Inspect),
     Invoke(Invoke),
+    Lock(Lock),
+    Jobs(Jobs),
     New(New),
     Publish(Publish),
     Run(Run),

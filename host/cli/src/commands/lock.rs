@@ -1,1 +1,102 @@
-//! `wythe lock`.
+//! `wythe lock`: who holds a lock of an app, and the end of a grant.
+
+use crate::{
+    args::{self, Common, Format, LockVerb},
+    control::{
+        Answer, Command,
+        lock::{Action, Grant, Lock},
+    },
+    project::{self, Needs, Opened},
+    report::{self, Outcome},
+};
+use serde_json::json;
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+pub async fn lock(common: &Common, args: &args::Lock) -> Outcome {
+    let opened = Opened::new(common, &args.project)?;
+    let app = opened.app(common, args.app.as_deref())?;
+    let (action, component, name) = match args.verb.clone() {
+        LockVerb::Holder { component, name } => (Action::Holder, component, name),
+        LockVerb::Release { component, name } => (Action::Release, component, name),
+    };
+    let command = Command::Lock(Lock {
+        component,
+        name,
+        app,
+        action,
+    });
+    let Answer::Grant { grant } = opened.ask(Needs::Components, command).await? else {
+        return Err(project::misfit());
+    };
+    if common.output == Format::Json {
+        let name = match action {
+            Action::Holder => "holder",
+            Action::Release => "released",
+        };
+        report::print_json(&json!({ name: grant }));
+    } else {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        report::print(text(action, grant.as_ref(), now.unwrap_or_default()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(action: Action, grant: Option<&Grant>, now: Duration) -> String {
+    let Some(Grant {
+        owner,
+        token,
+        expires,
+    }) = grant
+    else {
+        return "nobody holds it\n".into();
+    };
+    let left = expires.map(|at| Duration::from_millis(at).saturating_sub(now));
+    match (action, left) {
+        (Action::Release, _) => format!("released; `{owner}` held it with token {token}\n"),
+        (Action::Holder, None) => format!("`{owner}` holds it with token {token}\n"),
+        (Action::Holder, Some(left)) => {
+            let left = report::time(left);
+            format!("`{owner}` holds it with token {token} for {left} more\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_reads_well() {
+        let grant = |expires| Grant {
+            owner: "cart".into(),
+            token: 7,
+            expires,
+        };
+        let now = Duration::from_secs(100);
+        let cases = [
+            (Action::Holder, None, "nobody holds it\n"),
+            (Action::Release, None, "nobody holds it\n"),
+            (
+                Action::Holder,
+                Some(grant(Some(112_500))),
+                "`cart` holds it with token 7 for 12.5 s more\n",
+            ),
+            (
+                Action::Holder,
+                Some(grant(None)),
+                "`cart` holds it with token 7\n",
+            ),
+            (
+                Action::Release,
+                Some(grant(Some(1))),
+                "released; `cart` held it with token 7\n",
+            ),
+        ];
+        for (action, grant, expected) in cases {
+            assert_eq!(text(action, grant.as_ref(), now), expected);
+        }
+    }
+}

@@ -1,1 +1,52 @@
-//! What the command line asks of the lock block.
+//! What the command line asks of the lock block: who has a lock, and that nobody has it.
+
+use super::{Answer, milliseconds};
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{Caller, Host, Result, lock};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    pub component: String,
+    pub name: String,
+    /// Whose lock.
+    pub app: String,
+    pub action: Action,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Holder,
+    Release,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    pub owner: String,
+    pub token: u64,
+    /// Milliseconds since 1970.
+    pub expires: Option<u64>,
+}
+
+pub(super) async fn execute(host: &Host, caller: &Caller, command: Lock) -> Result<Answer> {
+    let Lock {
+        component, name, ..
+    } = &command;
+    let grant = match command.action {
+        Action::Holder => host.lock.holder(caller, component, name).await?,
+        Action::Release => host.lock.free(caller, component, name).await?,
+    };
+    let grant = grant.map(Into::into);
+    Ok(Answer::Grant { grant })
+}
+
+impl From<lock::Grant> for Grant {
+    fn from(grant: lock::Grant) -> Self {
+        Grant {
+            owner: grant.owner,
+            token: grant.token,
+            expires: milliseconds(grant.expires),
+        }
+    }
+}

@@ -33,6 +33,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub enum Command {
     Ping,
     Invoke(Invoke),
+    Lock(lock::Lock),
+    Jobs(jobs::Jobs),
     Publish(Publish),
     Secrets(secrets::Secrets),
     State(State),
@@ -124,6 +126,10 @@ pub enum Answer {
         id: String,
     },
     Entry(Entry),
+    Grant {
+        grant: Option<lock::Grant>,
+    },
+    Jobs(jobs::Answer),
     Missing {
         key: String,
     },
@@ -175,6 +181,15 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
+        Command::Lock(command) => {
+            let caller = caller(tenant, &command.app)?;
+            lock::execute(host, &caller, command).await
+        }
+        Command::Jobs(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let answer = jobs::execute(host, &caller, command.action).await?;
+            Ok(Answer::Jobs(answer))
+        }
         Command::Publish(command) => {
             let caller = caller(tenant, &command.app)?;
             publish(host, &caller, command).await
@@ -279,16 +294,20 @@ impl From<Set> for Put {
 
 impl Entry {
     fn new(key: String, entry: state::Entry) -> Self {
-        let since = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).ok();
-        let expires = entry.expires.and_then(since);
         Entry {
             key,
             value: Binary(entry.value.into()),
             etag: entry.etag,
             content_type: entry.content_type,
-            expires: expires.and_then(|since| u64::try_from(since.as_millis()).ok()),
+            expires: entry.expires.and_then(milliseconds),
         }
     }
+}
+
+/// Since 1970.
+fn milliseconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 impl From<Only> for Condition {

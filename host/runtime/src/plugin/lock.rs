@@ -1,1 +1,187 @@
 //! A driver of the lock block that is a plugin.
+
+use super::plugged::{Effect, Plugged, World};
+use crate::{
+    bindings::{
+        app::wythe::blocks::types::Metadata,
+        lock_plugin::{LockPlugin, LockPluginIndices, exports::wythe::plugin::lock_driver as wit},
+    },
+    ctx::Ctx,
+    engine::Runtime,
+    wit::{milliseconds, time},
+};
+use async_trait::async_trait;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{
+    Host, Result, Site,
+    lock::{Acquired, Driver, Features, Grant, MAX_TTL},
+};
+use wythe_manifest::Component;
+
+/// How far the clock of a service behind a plugin may be ahead of the host's.
+const SKEW: Duration = Duration::from_secs(3_600);
+
+struct LockWorld;
+
+impl World for LockWorld {
+    type Indices = LockPluginIndices;
+    type Guest = LockPlugin;
+    const INTERFACE: &'static str = "wythe:plugin/lock-plugin@0.1.0";
+
+    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<LockPluginIndices> {
+        LockPluginIndices::new(pre)
+    }
+
+    fn load(
+        indices: &LockPluginIndices,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+    ) -> wasmtime::Result<LockPlugin> {
+        indices.load(store, instance)
+    }
+
+    async fn init(
+        guest: &LockPlugin,
+        store: &mut Store<Ctx>,
+        component: &str,
+        metadata: &Metadata,
+    ) -> wasmtime::Result<Result<()>> {
+        let answer = guest
+            .wythe_plugin_lifecycle()
+            .call_init(store, component, metadata)
+            .await?;
+        Ok(answer.map_err(Into::into))
+    }
+}
+
+struct LockDriver {
+    plugged: Arc<Plugged<LockWorld>>,
+    features: Features,
+}
+
+pub async fn open(
+    runtime: Arc<Runtime>,
+    host: Arc<Host>,
+    component: Component,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let plugged = Plugged::<LockWorld>::open(runtime, host, component, site).await?;
+    let features = plugged
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                let lifecycle = guest.wythe_plugin_lifecycle();
+                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
+                    return Ok(Err(error.into()));
+                }
+                let driver = guest.wythe_plugin_lock_driver();
+                Ok(Ok(driver.call_describe(store).await?))
+            })
+        })
+        .await?;
+    let features = Features {
+        durable: features.durable,
+    };
+    Ok(Arc::new(LockDriver { plugged, features }))
+}
+
+impl LockDriver {
+    fn end(&self, timestamp: u64) -> Result<SystemTime> {
+        let latest = SystemTime::now() + MAX_TTL + SKEW;
+        let end = time(timestamp).filter(|end| *end <= latest);
+        let what = "answered with a grant that ends later than any may";
+        end.ok_or_else(|| self.plugged.lie(what))
+    }
+
+    fn grant(&self, grant: wit::Grant) -> Result<Grant> {
+        Ok(Grant {
+            token: grant.token,
+            expires: self.end(grant.expires)?,
+            owner: grant.owner,
+        })
+    }
+
+    fn acquired(&self, acquired: wit::Acquired, owner: &str) -> Result<Acquired> {
+        match acquired {
+            wit::Acquired::Granted(grant) if grant.owner != owner => {
+                let what = "granted a lock to another than who asked for it";
+                Err(self.plugged.lie(what))
+            }
+            wit::Acquired::Granted(grant) => self.grant(grant).map(Acquired::Granted),
+            wit::Acquired::Held(expires) => Ok(Acquired::Held {
+                expires: expires.map(|end| self.end(end)).transpose()?,
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for LockDriver {
+    fn features(&self) -> Features {
+        self.features
+    }
+
+    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let (key, asks, ttl) = (key.to_owned(), owner.to_owned(), milliseconds(ttl));
+        let acquired = self
+            .plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_lock_driver();
+                    let answer = driver.call_acquire(store, &key, &asks, ttl).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        self.acquired(acquired, owner)
+    }
+
+    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let (key, ttl) = (key.to_owned(), milliseconds(ttl));
+        let expires = self
+            .plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_lock_driver();
+                    let answer = driver.call_renew(store, &key, token, ttl).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        self.end(expires)
+    }
+
+    async fn release(&self, key: &str, token: u64) -> Result<()> {
+        let key = key.to_owned();
+        self.plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_lock_driver();
+                    let answer = driver.call_release(store, &key, token).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
+    }
+
+    async fn holder(&self, key: &str) -> Result<Option<Grant>> {
+        let key = key.to_owned();
+        let holder = self
+            .plugged
+            .run(Effect::Reads, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_lock_driver();
+                    let answer = driver.call_holder(store, &key).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        holder.map(|grant| self.grant(grant)).transpose()
+    }
+}

@@ -12,21 +12,29 @@ mod settings;
 mod state;
 
 use crate::engine::Runtime;
-use std::sync::Arc;
-use wythe_blocks::{Host, Registry};
+use std::{future::Future, sync::Arc};
+use wythe_blocks::{Drivers, Host, Registry, Result, Site};
+use wythe_manifest::Component;
 
 /// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
-    let (engine, home) = (runtime.clone(), host.clone());
-    registry.pubsub.add_raw("wasm", move |component, site| {
-        pubsub::open(engine.clone(), home.clone(), component, site)
-    });
-    let (engine, home) = (runtime.clone(), host.clone());
-    registry.secrets.add_raw("wasm", move |component, site| {
-        secrets::open(engine.clone(), home.clone(), component, site)
-    });
-    let (engine, home) = (runtime.clone(), host.clone());
-    registry.state.add_raw("wasm", move |component, site| {
-        state::open(engine.clone(), home.clone(), component, site)
+    add(&mut registry.jobs, runtime, host, jobs::open);
+    add(&mut registry.lock, runtime, host, lock::open);
+    add(&mut registry.pubsub, runtime, host, pubsub::open);
+    add(&mut registry.secrets, runtime, host, secrets::open);
+    add(&mut registry.state, runtime, host, state::open);
+}
+
+fn add<D: ?Sized + 'static, F>(
+    drivers: &mut Drivers<D>,
+    runtime: &Arc<Runtime>,
+    host: &Arc<Host>,
+    open: impl Fn(Arc<Runtime>, Arc<Host>, Component, Site) -> F + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<Arc<D>>> + Send + 'static,
+{
+    let (runtime, host) = (runtime.clone(), host.clone());
+    drivers.add_raw("wasm", move |component, site| {
+        open(runtime.clone(), host.clone(), component, site)
     });
 }

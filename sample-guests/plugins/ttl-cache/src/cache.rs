@@ -26,6 +26,15 @@ pub struct Cache {
 struct Kept {
     entry: Entry,
     used: u64,
+    /// The highest token that has written it.
+    fence: Option<u64>,
+}
+
+/// What the operations of a transaction so far left under a key: an entry whose etag nobody can know yet, or nothing.
+#[derive(Clone, Copy)]
+enum Left {
+    Entry { fence: Option<u64> },
+    Nothing,
 }
 
 impl Cache {
@@ -61,6 +70,7 @@ impl Cache {
         self.expire(now);
         fits(&value)?;
         self.check(&key, &options.condition)?;
+        raise(self.fence(&key), options.fence)?;
         let etag = self.write(key, value, options, now);
         self.evict();
         Ok(etag)
@@ -129,35 +139,55 @@ impl Cache {
         Page { entries, next }
     }
 
-    /// Whether every condition would hold, without a change.
+    /// Whether every condition and fence would hold, without a change.
     fn rehearse(&self, operations: &[Operation]) -> Result<()> {
-        // What the operations so far left under each key: something whose etag nobody can know yet, or nothing.
-        let mut touched: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut touched = BTreeMap::new();
         for operation in operations {
-            let (key, condition, stays) = match operation {
+            let (key, condition) = match operation {
                 Operation::Put(put) => {
                     fits(&put.value)?;
-                    let condition = put
-                        .options
-                        .as_ref()
-                        .map_or(&Condition::Always, |options| &options.condition);
-                    (&put.key, condition, true)
+                    let options = put.options.as_ref();
+                    (
+                        &put.key,
+                        options.map_or(&Condition::Always, |options| &options.condition),
+                    )
                 }
                 Operation::Delete(delete) => {
                     deletable(&delete.condition)?;
-                    (&delete.key, &delete.condition, false)
+                    (&delete.key, &delete.condition)
                 }
             };
-            match (touched.get(key.as_str()), condition) {
+            let before = touched.get(key.as_str()).copied();
+            match (before, condition) {
                 (None, condition) => self.check(key, condition)?,
-                (Some(_), Condition::Always) | (Some(false), Condition::Absent) => {}
-                (Some(true), Condition::Absent) | (Some(_), Condition::Matches(_)) => {
+                (Some(_), Condition::Always) | (Some(Left::Nothing), Condition::Absent) => {}
+                (Some(Left::Entry { .. }), Condition::Absent)
+                | (Some(_), Condition::Matches(_)) => {
                     return Err(conflict());
                 }
             }
-            touched.insert(key, stays);
+            touched.insert(key.as_str(), self.left(operation, before)?);
         }
         Ok(())
+    }
+
+    fn left(&self, operation: &Operation, before: Option<Left>) -> Result<Left> {
+        let Operation::Put(put) = operation else {
+            return Ok(Left::Nothing);
+        };
+        let mark = match before {
+            None => self.fence(&put.key),
+            Some(Left::Entry { fence }) => fence,
+            Some(Left::Nothing) => None,
+        };
+        let fence = put.options.as_ref().and_then(|options| options.fence);
+        Ok(Left::Entry {
+            fence: raise(mark, fence)?,
+        })
+    }
+
+    fn fence(&self, key: &str) -> Option<u64> {
+        self.entries.get(key).and_then(|kept| kept.fence)
     }
 
     fn check(&self, key: &str, condition: &Condition) -> Result<()> {
@@ -170,6 +200,7 @@ impl Cache {
     }
 
     fn write(&mut self, key: String, value: Vec<u8>, options: PutOptions, now: u64) -> String {
+        let fence = options.fence.or(self.fence(&key));
         self.remove(&key);
         let used = self.next();
         let etag = format!("{used:016x}");
@@ -188,7 +219,7 @@ impl Cache {
             content_type: options.content_type,
             expires,
         };
-        self.entries.insert(key, Kept { entry, used });
+        self.entries.insert(key, Kept { entry, used, fence });
         etag
     }
 
@@ -244,6 +275,16 @@ fn deletable(condition: &Condition) -> Result<()> {
             "a delete cannot have the condition `absent`",
         )),
         Condition::Always | Condition::Matches(_) => Ok(()),
+    }
+}
+
+/// The mark of the new entry: it only rises, and a write without a token leaves it.
+fn raise(mark: Option<u64>, fence: Option<u64>) -> Result<Option<u64>> {
+    match (mark, fence) {
+        (Some(mark), Some(fence)) if fence < mark => Err(Error::conflict(format!(
+            "a higher fence than {fence} has written here: {mark}"
+        ))),
+        _ => Ok(fence.or(mark)),
     }
 }
 

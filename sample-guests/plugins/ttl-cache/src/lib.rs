@@ -9,7 +9,7 @@
 //! | `defaultTtl` | none | how long an entry lives whose put names no time to live, such as `90s`, `15m` or `2h` |
 //!
 //! It is a cache: an entry may be gone before its time, and all are when the host stops. What is there is exact: etags,
-//! conditions, transactions, and an expired entry is never seen. The host must run it as a single instance.
+//! conditions, fences, transactions, and an expired entry is never seen. The host must run it as a single instance.
 mod cache;
 mod config;
 
@@ -42,7 +42,7 @@ impl StateDriver for TtlCache {
             ttl: true,
             list: true,
             increment: false,
-            fence: false,
+            fence: true,
             durable: false,
             linearizable: true,
             max_value_bytes: cache::MAX_VALUE_BYTES as u64,

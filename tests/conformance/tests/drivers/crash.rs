@@ -1,6 +1,7 @@
 //! A child process writes and says what was acknowledged; it is killed at a random moment; nothing it said is lost.
 
 mod events;
+mod grants;
 mod occurrences;
 mod process;
 mod values;
@@ -22,7 +23,11 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     runtime.block_on(async {
         match order.kind.as_str() {
             "jobs.redb" => occurrences::write(&order).await,
+<<<<<<< HEAD
             "configuration.redb" => items::write(&order).await,
+=======
+            "lock.redb" => grants::write(&order).await,
+>>>>>>> main
             "state.redb" => values::write("redb", &order).await,
             "state.sled" => values::write("sled", &order).await,
             _ => events::write(&order).await,
@@ -50,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     };
     vec![
         check("jobs::redb", occurrences::check),
+        check("lock::redb", grants::check),
         check("state::redb", |directory, cycles| {
             values::check("redb", directory, cycles)
         }),

@@ -20,9 +20,9 @@ const HELLO: &str = "\
 
 /// What is typed, the exit code, and what standard output and standard error say. A text that ends with `…` is a
 /// beginning.
-type Step = (&'static str, i32, &'static str, &'static str);
+pub type Step<'a> = (&'a str, i32, &'a str, &'a str);
 
-const STATE: &[Step] = &[
+const STATE: &[Step<'static>] = &[
     (
         "state get statestore greeting --app hello",
         1,
@@ -70,7 +70,7 @@ const STATE: &[Step] = &[
     ),
 ];
 
-const CALLS: &[Step] = &[
+const CALLS: &[Step<'static>] = &[
     ("invoke hello /", 0, "hello, visitor 1\n", ""),
     (
         "invoke nobody /",
@@ -106,7 +106,7 @@ const CALLS: &[Step] = &[
     ),
 ];
 
-const WORDS: &[Step] = &[
+const WORDS: &[Step<'static>] = &[
     ("--version", 0, "wythe 0.1.0 (…", ""),
     ("stat", 2, "", "error: unrecognized subcommand 'stat'\n…"),
     (
@@ -148,7 +148,7 @@ const SOLD: &[Call] = &[
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 pub fn trials() -> Vec<Trial> {
-    let script = |name: &str, steps: &'static [Step]| {
+    let script = |name: &str, steps: &'static [Step<'static>]| {
         Trial::test(format!("command::{name}"), move || {
             let project = Project::new(HELLO);
             steps
@@ -184,7 +184,7 @@ fn output(directory: &Path, line: &str) -> Result<Output> {
     Ok(command.output()?)
 }
 
-fn check(directory: &Path, (line, code, out, err): Step) -> Result<()> {
+pub fn check(directory: &Path, (line, code, out, err): Step<'_>) -> Result<()> {
     let output = output(directory, line)?;
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),

@@ -8,9 +8,12 @@ mod events;
 mod hostile;
 mod ingress;
 mod invocation;
+mod jobs;
+mod lock;
 mod plugin_conformance;
 mod plugins;
 mod samples;
+mod secrets;
 mod swap;
 
 use libtest_mimic::{Arguments, Trial};
@@ -33,9 +36,12 @@ fn main() -> ExitCode {
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
+        lock::trials(),
+        jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
         samples::trials(),
+        secrets::trials(),
         swap::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();

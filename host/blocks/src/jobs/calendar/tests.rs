@@ -311,3 +311,25 @@ fn what_is_wrong_with_a_schedule_is_told() {
         "a schedule of 257 bytes; at most 256 are allowed"
     );
 }
+
+#[test]
+fn times_are_written_and_read() {
+    for (text, at) in [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2030-01-31T07:30:00Z", 1_896_075_000_000),
+        ("2030-01-31T07:30:00.250Z", 1_896_075_000_250),
+    ] {
+        assert_eq!(read_time(text).unwrap(), at);
+        assert_eq!(shown_time(at), text);
+    }
+    assert_eq!(
+        read_time("2030-01-31T08:30:00+01:00").unwrap(),
+        1_896_075_000_000
+    );
+    for text in ["", "tomorrow", "2030-01-31", "1969-12-31T23:59:59Z"] {
+        assert_eq!(
+            read_time(text).unwrap_err().message(),
+            format!("the time `{text}`; expected one such as `2030-01-31T07:30:00Z`")
+        );
+    }
+}

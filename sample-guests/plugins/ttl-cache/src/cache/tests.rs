@@ -154,6 +154,25 @@ fn each_operation_sees_those_before_it() {
 }
 
 #[test]
+fn a_fence_only_rises() {
+    let mut cache = cache(10);
+    let fence = |token| PutOptions::new().fence(token);
+    put(&mut cache, "a", fence(7), 0).unwrap();
+    put(&mut cache, "a", PutOptions::new(), 0).unwrap();
+    let late = put(&mut cache, "a", fence(6), 0).unwrap_err();
+    assert_eq!(
+        (late.kind(), late.message()),
+        (Kind::Conflict, "a higher fence than 6 has written here: 7")
+    );
+    let falls = vec![writing("b", fence(2)), writing("b", fence(1))];
+    assert_eq!(cache.transact(falls, 0).unwrap_err().kind(), Kind::Conflict);
+    assert!(cache.get("b", 0).is_none());
+    let anew = vec![deleting("a"), writing("a", fence(2))];
+    cache.transact(anew, 0).unwrap();
+    put(&mut cache, "a", fence(2), 0).unwrap();
+}
+
+#[test]
 fn lists_pages_in_key_order() {
     let mut cache = cache(10);
     for key in ["b/2", "a", "b/1", "b", "b/3", "c"] {

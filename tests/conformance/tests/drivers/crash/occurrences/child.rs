@@ -134,8 +134,8 @@ impl App for Diary {
     async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         match self.note(&occurrence) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::internal("one of those that fail")),
-            Err(error) => Err(Error::internal("the diary").with_source(error)),
+            Ok(false) => Err(Error::internal("this one fails, as planned")),
+            Err(error) => Err(Error::internal("the diary cannot be written").with_source(error)),
         }
     }
 }
