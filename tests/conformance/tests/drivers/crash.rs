@@ -23,11 +23,8 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     runtime.block_on(async {
         match order.kind.as_str() {
             "jobs.redb" => occurrences::write(&order).await,
-<<<<<<< HEAD
             "configuration.redb" => items::write(&order).await,
-=======
             "lock.redb" => grants::write(&order).await,
->>>>>>> main
             "state.redb" => values::write("redb", &order).await,
             "state.sled" => values::write("sled", &order).await,
             _ => events::write(&order).await,
