@@ -57,6 +57,7 @@ sdk![
     "plugin.rs",
     "plugin/lock.rs",
     "plugin/jobs.rs",
+    "plugin/configuration.rs",
     "plugin/secrets.rs",
     "pubsub.rs",
     "secrets.rs",

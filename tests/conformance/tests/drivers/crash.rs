@@ -2,6 +2,7 @@
 
 mod events;
 mod grants;
+mod items;
 mod occurrences;
 mod process;
 mod values;
@@ -22,8 +23,8 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     let runtime = conformance::runtime()?;
     runtime.block_on(async {
         match order.kind.as_str() {
-            "jobs.redb" => occurrences::write(&order).await,
             "configuration.redb" => items::write(&order).await,
+            "jobs.redb" => occurrences::write(&order).await,
             "lock.redb" => grants::write(&order).await,
             "state.redb" => values::write("redb", &order).await,
             "state.sled" => values::write("sled", &order).await,
@@ -51,6 +52,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     };
     vec![
+        check("configuration::redb", items::check),
         check("jobs::redb", occurrences::check),
         check("lock::redb", grants::check),
         check("state::redb", |directory, cycles| {
@@ -59,7 +61,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         check("state::sled", |directory, cycles| {
             values::check("sled", directory, cycles)
         }),
-        check("configuration::redb", items::check),
         check("pubsub::redb", events::check),
     ]
 }

@@ -5,7 +5,6 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
-use crate::open;
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -17,7 +16,7 @@ const KEYS: u64 = 10;
 const START: u64 = 1_000_000;
 
 pub(super) async fn write(order: &Order) -> Result<()> {
-    let driver = open::configuration("redb")(&order.directory)().await?;
+    let driver = crate::configuration::open("redb")(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_numbers(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -37,7 +36,9 @@ async fn write_numbers(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Resu
         driver.set(items.collect()).await?;
         say(&format!("{key} {number}"))?;
         if number % 5 == 0 {
-            driver.delete(vec![format!("{writer}-right"), format!("{writer}-left")]).await?;
+            driver
+                .delete(vec![format!("{writer}-right"), format!("{writer}-left")])
+                .await?;
         }
         // Not below the version of what was said.
         say(&format!("version {}", driver.version().await?))?;
@@ -56,13 +57,15 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
         count += lines.len();
         for line in lines {
             let (key, number) = line.split_once(' ').context("a line is key and number")?;
-            let number = number.parse()?;
+            let number: u64 = number.parse()?;
             let highest = last.entry(key.to_owned()).or_default();
             *highest = number.max(*highest);
         }
         runtime.block_on(async {
-            let opened = open::configuration("redb")(directory)().await?;
-            verify(&*opened, &last).await.with_context(|| format!("cycle {cycle}"))?;
+            let opened = crate::configuration::open("redb")(directory)().await?;
+            verify(&*opened, &last)
+                .await
+                .with_context(|| format!("cycle {cycle}"))?;
             opened.close().await?;
             anyhow::Ok(())
         })?;
@@ -79,7 +82,9 @@ async fn verify(driver: &dyn Driver, last: &BTreeMap<String, u64>) -> Result<()>
             "version" => version,
             key => {
                 let found = items.get(key);
-                found.with_context(|| format!("`{key}` {acknowledged} is lost"))?.parse()?
+                found
+                    .with_context(|| format!("`{key}` {acknowledged} is lost"))?
+                    .parse()?
             }
         };
         ensure!(
@@ -89,7 +94,10 @@ async fn verify(driver: &dyn Driver, last: &BTreeMap<String, u64>) -> Result<()>
     }
     for writer in 0..WRITERS {
         let side = |side: &str| items.get(&format!("{writer}-{side}"));
-        ensure!(side("left") == side("right"), "half a change of writer {writer}");
+        ensure!(
+            side("left") == side("right"),
+            "half a change of writer {writer}"
+        );
     }
     Ok(())
 }
