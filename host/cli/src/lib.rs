@@ -54,6 +54,9 @@ async fn dispatch(args: &Args) -> Outcome {
     match &args.command {
         Command::Build(build) => commands::build::build(common, build).await,
         Command::Completions(completions) => commands::completions::completions(completions),
+        Command::Configuration(configuration) => {
+            commands::configuration::configuration(common, configuration).await
+        }
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,

@@ -7,6 +7,7 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use configuration::{Configuration, ConfigurationVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
 pub use secrets::{Secrets, SecretsVerb};
@@ -79,6 +80,7 @@ pub enum LogFormat {
 pub enum Command {
     Build(Build),
     Completions(Completions),
+    Configuration(Configuration),
     Inspect(Inspect),
     Invoke(Invoke),
     Lock(Lock),

@@ -32,6 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     Ping,
+    Configuration(configuration::Configuration),
     Invoke(Invoke),
     Lock(lock::Lock),
     Jobs(jobs::Jobs),
@@ -125,6 +126,7 @@ pub enum Answer {
     Published {
         id: String,
     },
+    Configuration(configuration::Answer),
     Entry(Entry),
     Grant {
         grant: Option<lock::Grant>,
@@ -180,6 +182,11 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
+        Command::Configuration(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let answer = configuration::execute(host, &caller, command).await?;
+            Ok(Answer::Configuration(answer))
+        }
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
         Command::Lock(command) => {
             let caller = caller(tenant, &command.app)?;
