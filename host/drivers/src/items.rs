@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_of_items_is_told() {
-        let long = format!("{}: 1", "x".repeat(MAX_KEY + 1));
+        let long = format!("a: {{ {}: 1 }}", "x".repeat(MAX_KEY - 1));
         let cases = [
             ("[1]", "expected an object of items"),
             ("text", "expected an object of items"),

@@ -68,8 +68,8 @@ struct Store {
 struct Seen {
     /// As of the last time it was read, good or not.
     bytes: Option<Vec<u8>>,
-    /// It could not be read the last time.
-    is_lost: bool,
+    /// Why it could not be read the last time.
+    lost: Option<String>,
     /// As of the last time it was good.
     items: Items,
 }
@@ -83,15 +83,18 @@ impl Store {
     fn reload(&self) -> Result<(), String> {
         let read = self.read();
         let mut seen = self.seen();
-        if read.is_ok() && read.as_ref().ok() == seen.bytes.as_ref() {
-            return Ok(());
-        }
-        let was_lost = std::mem::replace(&mut seen.is_lost, read.is_err());
-        seen.bytes = read.as_ref().ok().cloned();
         let bytes = match read {
-            Err(_) if was_lost => return Ok(()),
-            read => read?,
+            Ok(bytes) if seen.bytes.as_ref() == Some(&bytes) => return Ok(()),
+            Ok(bytes) => bytes,
+            Err(error) if seen.lost.as_ref() == Some(&error) => return Ok(()),
+            Err(error) => {
+                seen.bytes = None;
+                seen.lost = Some(error.clone());
+                return Err(error);
+            }
         };
+        seen.bytes = Some(bytes.clone());
+        seen.lost = None;
         let items = self.parse(&bytes)?;
         if items != seen.items {
             seen.items = items;
