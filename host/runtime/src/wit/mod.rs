@@ -36,6 +36,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     blocks::crypto::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::invocation::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::jobs::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::configuration::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::lock::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::reveal::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
