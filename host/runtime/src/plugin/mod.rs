@@ -18,6 +18,7 @@ use wythe_manifest::Component;
 
 /// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
+    add(&mut registry.bindings, runtime, host, bindings::open);
     add(
         &mut registry.configuration,
         runtime,
