@@ -32,13 +32,10 @@ pub async fn configuration(common: &Common, args: &args::Configuration) -> Outco
             };
             return watch(common, &opened, asks).await;
         }
-        Verb::Get { component, keys } => (
-            component,
-            Action::Get {
-                keys,
-                version: None,
-            },
-        ),
+        Verb::Get { component, keys } => {
+            let version = None;
+            (component, Action::Get { keys, version })
+        }
         Verb::Set {
             component,
             key,

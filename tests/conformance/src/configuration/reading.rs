@@ -52,7 +52,10 @@ pub(super) async fn stable(subject: Subject) {
     assert!(!version_before.is_empty());
     for item in &before {
         assert!(!item.version.is_empty(), "`{}` has a version", item.key);
-        assert_eq!(get(&*driver, &[&item.key]).await, [item.clone()]);
+        assert_eq!(
+            get(&*driver, &[&item.key]).await,
+            std::slice::from_ref(item)
+        );
     }
     assert_eq!(get(&*driver, &[]).await, before);
     assert_eq!(version(&*driver).await, version_before);

@@ -1,20 +1,13 @@
 //! Configuration in a whole host: changes reach the sample guest, and what is wrong is told in these words.
 
-use crate::{
-    case,
-    command::check,
-    crash::{Process, command, run},
-};
-use anyhow::{Context, Result, ensure};
-use host_tests::{MEMORY, Project, Running, client, guest, request};
+mod command;
+
+use crate::case;
+use anyhow::{Result, ensure};
+use host_tests::{MEMORY, Project, Running, guest};
 use http::Method;
 use libtest_mimic::Trial;
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 const APP: &str = "\
   - appID: flags
@@ -38,21 +31,24 @@ pub fn trials() -> Vec<Trial> {
             subscription,
         ),
         case("configuration::the_command_is_heard", || {
-            heard(flags(
+            command::heard(flags(
                 "memory",
                 "{ name: items, value: '{ \"banner\": \"old\" }' }",
             ))
         }),
         case(
             "configuration::the_command_is_heard_through_a_plugin",
-            || heard(plugin("flags", "{ name: banner, value: old }")),
+            || command::heard(plugin("flags", "{ name: banner, value: old }")),
         ),
-        case("configuration::the_command_reads_and_writes", transcript),
-        case("configuration::the_command_watches", watch),
+        case(
+            "configuration::the_command_reads_and_writes",
+            command::transcript,
+        ),
+        case("configuration::the_command_watches", command::watch),
         case("configuration::bad_input_is_named", bad_input),
         case(
             "configuration::a_store_that_is_read_only_says_so",
-            read_only,
+            command::read_only,
         ),
         case("configuration::what_is_not_granted_is_a_problem", denied),
         case("configuration::a_plugin_that_lies_is_found_out", lies),
@@ -222,125 +218,6 @@ async fn subscription() -> Result<()> {
     Ok(())
 }
 
-/// Asks until the answer is as expected.
-async fn eventually(url: &str, expected: &str) -> Result<()> {
-    let client = client();
-    let mut last = None;
-    for _ in 0..200 {
-        let answer = request(&client, Method::GET, url, &[], "").await?;
-        if answer.text() == expected {
-            return Ok(());
-        }
-        last = Some(answer);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("not within ten seconds; the last answer was {last:?}")
-}
-
-async fn heard(flags: String) -> Result<()> {
-    let project = with(&flags);
-    let path = project.path();
-    let Process { mut child, url } = run(&project, &[])?;
-    let steps = async {
-        check(path, ("configuration get flags banner", 0, "old\n", ""))?;
-        check(path, ("configuration set flags banner new", 0, "", ""))?;
-        eventually(&format!("{url}/heard"), "banner=new\n").await?;
-        eventually(&format!("{url}/flag/banner"), "new\n").await?;
-        check(path, ("configuration delete flags banner other", 0, "", ""))?;
-        eventually(&format!("{url}/heard"), "banner=new\n-banner\n").await
-    };
-    let steps = steps.await;
-    child.kill()?;
-    child.wait()?;
-    steps
-}
-
-async fn transcript() -> Result<()> {
-    let project = with(&flags("redb", ""));
-    let path = project.path();
-    let steps = [
-        ("configuration get flags", 0, "", ""),
-        ("configuration set flags a.b 1", 0, "", ""),
-        ("configuration set flags c x=y", 0, "", ""),
-        ("configuration get flags", 0, "a.b=1\nc=x=y\n", ""),
-        (
-            "configuration get flags c nothing a.b",
-            0,
-            "a.b=1\nc=x=y\n",
-            "",
-        ),
-        ("configuration get flags c", 0, "x=y\n", ""),
-        (
-            "configuration get flags nothing",
-            1,
-            "",
-            "error: `flags` has no item `nothing`\n",
-        ),
-        ("-o json configuration get flags c", 0, "{…", ""),
-        ("-o json configuration set flags c z", 0, "{}\n", ""),
-        ("configuration delete flags c nothing", 0, "", ""),
-        ("configuration get flags", 0, "a.b=1\n", ""),
-        (
-            "configuration get others",
-            1,
-            "",
-            "error: no configuration component `others` for app `operator`\n",
-        ),
-        (
-            "configuration watch flags",
-            1,
-            "",
-            "error: no host runs this project; start it by `wythe run`\n",
-        ),
-        ("configuration delete flags", 2, "", "error: …"),
-    ];
-    steps.into_iter().try_for_each(|step| check(path, step))
-}
-
-async fn watch() -> Result<()> {
-    let project = with(&flags(
-        "memory",
-        "{ name: items, value: '{ \"a\": 1, \"b\": 2 }' }",
-    ));
-    let mut host = run(&project, &[])?;
-    let watching = watched(project.path());
-    host.child.kill()?;
-    host.child.wait()?;
-    watching
-}
-
-fn watched(path: &Path) -> Result<()> {
-    let mut watching = command()
-        .args(["configuration", "watch", "flags"])
-        .current_dir(path)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(watching.stdout.take().context("no stdout")?).lines();
-    let mut next = || {
-        lines
-            .next()
-            .context("no line")?
-            .map_err(anyhow::Error::from)
-    };
-    let steps = (|| {
-        ensure!((next()?, next()?) == ("a=1".into(), "b=2".into()));
-        check(path, ("configuration set flags b 3", 0, "", ""))?;
-        ensure!(next()? == "b=3");
-        check(path, ("configuration delete flags a", 0, "", ""))?;
-        ensure!(next()? == "-a");
-        let interrupt = ["-INT", &watching.id().to_string()];
-        ensure!(Command::new("kill").args(interrupt).status()?.success());
-        Ok(())
-    })();
-    if steps.is_err() {
-        watching.kill()?;
-    }
-    let status = watching.wait()?;
-    steps?;
-    ensure!(status.code() == Some(0), "{status}");
-    Ok(())
-}
-
 async fn bad_input() -> Result<()> {
     let running = project(FILE).start().await?;
     let long = format!("/flag/{}", "x".repeat(1_025));
@@ -375,18 +252,6 @@ async fn bad_input() -> Result<()> {
     ];
     for (path, status, message) in cases {
         answers(&running, path, status, message).await?;
-    }
-    Ok(())
-}
-
-async fn read_only() -> Result<()> {
-    let project = project(FILE);
-    let told = "error: configuration component `flags` is read-only; its features say so; change it where it is kept\n";
-    for line in [
-        "configuration set flags a b",
-        "configuration delete flags a",
-    ] {
-        check(project.path(), (line, 1, "", told))?;
     }
     Ok(())
 }
