@@ -1,5 +1,7 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
+mod webhook;
+
 use crate::guest::Guest;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -17,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    App, Body, Error, Kind, Result, Tasks, body_from,
+    App, Body, Error, Host, Kind, Result, body_from,
     invocation::{CALLER_APP, CALLER_NAMESPACE, check_path},
 };
 
@@ -61,7 +63,14 @@ impl Routes {
 /// The front door.
 pub struct Ingress {
     pub routes: Routes,
-    pub tasks: Tasks,
+    /// Webhooks of its bindings come before the routes.
+    pub host: Arc<Host>,
+}
+
+/// What a connection needs to know.
+struct Inside {
+    routes: Routes,
+    host: Arc<Host>,
 }
 
 impl Ingress {
@@ -74,7 +83,11 @@ impl Ingress {
     ) -> bool {
         let server = Arc::new(server());
         let graceful = GracefulShutdown::new();
-        let routes = Arc::new(self.routes);
+        let tasks = self.host.tasks.clone();
+        let inside = Arc::new(Inside {
+            routes: self.routes,
+            host: self.host,
+        });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let accepted = tokio::select! {
@@ -93,9 +106,9 @@ impl Ingress {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let connection = connection(&server, &routes, stream);
+            let connection = connection(&server, &inside, stream);
             let connection = graceful.watch(connection);
-            self.tasks.spawn(async move {
+            tasks.spawn(async move {
                 // A broken connection is the client's business.
                 let _ = connection.await;
                 drop(place);
@@ -127,21 +140,21 @@ fn server() -> auto::Builder<TokioExecutor> {
 
 fn connection(
     server: &auto::Builder<TokioExecutor>,
-    routes: &Arc<Routes>,
+    inside: &Arc<Inside>,
     stream: TcpStream,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error: Send> + Send + 'static + use<> {
-    let routes = routes.clone();
+    let inside = inside.clone();
     let service = service_fn(move |request| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(answer(&routes, request).await) }
+        let inside = inside.clone();
+        async move { Ok::<_, Infallible>(answer(&inside, request).await) }
     });
     server
         .serve_connection(TokioIo::new(stream), service)
         .into_owned()
 }
 
-async fn answer(routes: &Routes, request: Request<Incoming>) -> Response<Body> {
-    match route(routes, request).await {
+async fn answer(inside: &Inside, request: Request<Incoming>) -> Response<Body> {
+    match route(inside, request).await {
         Ok(response) => response,
         Err(error) => {
             // A trap was told by the instance that it ended; what has a cause of its own is told here.
@@ -153,9 +166,12 @@ async fn answer(routes: &Routes, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-async fn route(routes: &Routes, mut request: Request<Incoming>) -> Result<Response<Body>> {
+async fn route(inside: &Inside, mut request: Request<Incoming>) -> Result<Response<Body>> {
     check_path(request.uri().path())?;
-    let guest = routes.find(request.uri().path()).ok_or_else(|| {
+    if let Some(door) = inside.host.bindings.webhook(request.uri().path()) {
+        return webhook::answer(&inside.host, &door, request).await;
+    }
+    let guest = inside.routes.find(request.uri().path()).ok_or_else(|| {
         Error::not_found(format!(
             "no app answers {}; see `ingress` in the manifest",
             request.uri().path()
@@ -165,13 +181,17 @@ async fn route(routes: &Routes, mut request: Request<Incoming>) -> Result<Respon
     request.headers_mut().remove(CALLER_APP);
     request.headers_mut().remove(CALLER_NAMESPACE);
     let most = guest.request_body();
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most) {
-        return Ok(too_large(most));
+    if declared(&request).is_some_and(|length| length > most) {
+        return Ok(too_large(most, "limits.requestBody"));
     }
     let request = request.map(|body| limited(body, most));
     guest.http(None, complete(request)?).await
+}
+
+/// The length of the body, as the client says.
+fn declared(request: &Request<Incoming>) -> Option<u64> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Guests expect a whole URI, so one without an authority takes that of the Host header.
@@ -210,9 +230,9 @@ fn limited(body: Incoming, most: u64) -> Body {
         .boxed_unsync()
 }
 
-fn too_large(most: u64) -> Response<Body> {
+fn too_large(most: u64, setting: &str) -> Response<Body> {
     let error = Error::invalid(format!(
-        "the body has more than {most} bytes; see `limits.requestBody`"
+        "the body has more than {most} bytes; see `{setting}`"
     ));
     let mut response = describe(&error);
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
