@@ -342,44 +342,29 @@ impl Version {
     ) -> wasmtime::Result<Self> {
         let exports = inspection.app;
         let server = |proxy| Server::new(runtime.clone(), identity.clone(), proxy, reuse.clone());
-        let http = exports
-            .http
-            .then(|| proxy(pre.clone()))
-            .transpose()?
-            .map(server);
-        let invocable = exports
-            .invocation
-            .then(|| InvocableIndices::new(&pre))
-            .transpose()?;
-        let subscriber = exports
-            .subscriber
-            .then(|| SubscribesIndices::new(&pre))
-            .transpose()?;
-        let configured = exports
-            .configuration_listener
-            .then(|| ConfiguredIndices::new(&pre))
-            .transpose()?;
-        let listens = exports
-            .binding_listener
-            .then(|| ListensIndices::new(&pre))
-            .transpose()?;
-        let jobs = exports
-            .job_runner
-            .then(|| RunsJobsIndices::new(&pre))
-            .transpose()?;
+        let http = when(exports.http, || proxy(pre.clone()))?.map(server);
         Ok(Version {
             digest: compiled.digest.to_hex().to_string(),
             exports,
             http,
+            invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
+            subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
+            configured: when(exports.configuration_listener, || {
+                ConfiguredIndices::new(&pre)
+            })?,
+            listens: when(exports.binding_listener, || ListensIndices::new(&pre))?,
+            jobs: when(exports.job_runner, || RunsJobsIndices::new(&pre))?,
             pool: Pool::new(runtime.clone(), identity.clone(), pre, reuse.clone()),
-            invocable,
-            subscriber,
-            configured,
-            listens,
-            jobs,
             _compiled: compiled,
         })
     }
+}
+
+fn when<T>(
+    exported: bool,
+    found: impl FnOnce() -> wasmtime::Result<T>,
+) -> wasmtime::Result<Option<T>> {
+    exported.then(found).transpose()
 }
 
 /// WASI 0.3 where the component has it, else 0.2.

@@ -1,7 +1,7 @@
 //! Settings whose values are in secret stores: which store is opened first, and what is told where a value is missing.
 
-use super::{GET, NAMES, Secrets, Value};
-use crate::{Caller, Error};
+use super::{Configured, GET, NAMES, Secrets, Value};
+use crate::{Caller, Error, component::Component};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Instant,
@@ -175,18 +175,22 @@ impl<'a> Stores<'a> {
             )
         })?;
         let Some(found) = found else {
-            let names = match opened.driver().driver.features().names {
-                true => opened.call(caller, NAMES, |d| d.driver.names()).await,
-                false => Ok(Vec::new()),
-            };
-            // Only for advice: what went wrong with it is beside the point.
-            let names = names.unwrap_or_default();
+            let names = names(&opened, caller).await;
             let help = did_you_mean(name, names.iter().map(String::as_str));
             let message = format!("the secret store `{store}` has no secret `{name}`");
             return Err(wrong(message, help));
         };
         pick(&found.values, name, key).map_err(|message| wrong(message, None))
     }
+}
+
+/// For advice alone: that they cannot be told is beside the point.
+async fn names(store: &Component<Configured>, caller: &Caller) -> Vec<String> {
+    match store.driver().driver.features().names {
+        true => store.call(caller, NAMES, |d| d.driver.names()).await,
+        false => Ok(Vec::new()),
+    }
+    .unwrap_or_default()
 }
 
 /// One value of a secret, as the text that a setting is.

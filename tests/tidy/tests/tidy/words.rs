@@ -6,7 +6,7 @@ use tidy::{File, none};
 /// Who names the engine beside the runtime, and why.
 const ENGINE: [(&str, &str); 2] = [
     (
-        "host/cli/src/args.rs",
+        "host/cli/src/args/mod.rs",
         "`wythe --version` tells the engine's version",
     ),
     (
