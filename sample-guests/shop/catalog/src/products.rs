@@ -1,119 +1,107 @@
-//! The products themselves, each with its picture.
+//! The products as the configuration has them: items such as `trowel.price`, one product for each first part.
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-#[derive(Serialize)]
+use crate::pictures;
+
+#[derive(Debug, Serialize)]
 pub struct Product {
-    pub id: &'static str,
-    pub name: &'static str,
-    pub description: &'static str,
+    pub id: String,
+    pub name: String,
+    pub description: String,
     /// In cents.
     pub price: u32,
+    /// How many there are at the start.
+    pub stock: u32,
     /// An SVG document.
     pub picture: &'static str,
 }
 
-/// A drawing of 120 by 120 on a ground of this colour.
-macro_rules! picture {
-    ($ground:literal, $drawing:literal) => {
-        concat!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120"><rect width="120" height="120" fill=""#,
-            $ground,
-            r#""/>"#,
-            $drawing,
-            "</svg>"
-        )
-    };
+/// In the order of their names. A product that lacks something is left out, and the log says what.
+pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Product> {
+    let mut found: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for (key, value) in items {
+        if let Some((id, field)) = key.split_once('.') {
+            found.entry(id).or_default().insert(field, value);
+        }
+    }
+    let mut products: Vec<_> = found
+        .iter()
+        .filter_map(|(id, fields)| {
+            product(id, fields)
+                .inspect_err(|missing| wythe_sdk::warn!("`{id}` is not sold: no good `{missing}`"))
+                .ok()
+        })
+        .collect();
+    products.sort_by(|a, b| a.name.cmp(&b.name));
+    products
 }
 
-pub static PRODUCTS: [Product; 9] = [
-    Product {
-        id: "trowel",
-        name: "Pointing trowel",
-        description: "A forged blade and an ash handle, balanced for long days at the wall.",
-        price: 2450,
-        picture: picture!(
-            "#f3e3d3",
-            r##"<path d="M22 88 60 30l22 22z" fill="#8d9aa5"/><path d="m71 41 10-10" stroke="#5b6770" stroke-width="5"/><path d="m79 33 20-20" stroke="#a8652d" stroke-width="12" stroke-linecap="round"/>"##
-        ),
-    },
-    Product {
-        id: "brick",
-        name: "Handmade brick",
-        description: "Fired in wood smoke, so no two have the same red. Sold one by one.",
-        price: 190,
-        picture: picture!(
-            "#e4ebe6",
-            r##"<path d="m18 62 46-20 40 16-46 22z" fill="#c96a4a"/><path d="M18 62v22l40 18V80z" fill="#a84f33"/><path d="M58 80v22l46-22V58z" fill="#8c3f28"/>"##
-        ),
-    },
-    Product {
-        id: "plumb",
-        name: "Brass plumb bob",
-        description: "Three hundred grams of turned brass on six metres of braided line.",
-        price: 3200,
-        picture: picture!(
-            "#e3e8f1",
-            r##"<path d="M60 8v40" stroke="#55606e" stroke-width="3"/><path d="M52 48h16v8H52z" fill="#a9822a"/><path d="M42 56h36l-6 24-12 28-12-28z" fill="#d2a63c"/><path d="M60 56v52l12-28 6-24z" fill="#b98c2b"/>"##
-        ),
-    },
-    Product {
-        id: "level",
-        name: "Spirit level",
-        description: "Beech and brass, sixty centimetres, with a vial that is true to half a millimetre.",
-        price: 4150,
-        picture: picture!(
-            "#efe9da",
-            r##"<rect x="8" y="46" width="104" height="28" rx="3" fill="#b9824a"/><rect x="42" y="52" width="36" height="16" rx="8" fill="#d5ec6c"/><ellipse cx="61" cy="59" rx="8" ry="5" fill="#f6ffd0"/><path d="M52 52v16m16-16v16" stroke="#4d5a16" stroke-width="2"/>"##
-        ),
-    },
-    Product {
-        id: "twine",
-        name: "Mason's line",
-        description: "A hundred metres of pink line that you still see when the light is gone.",
-        price: 650,
-        picture: picture!(
-            "#e6eef0",
-            r##"<rect x="34" y="18" width="52" height="14" rx="4" fill="#9a6a3c"/><rect x="34" y="88" width="52" height="14" rx="4" fill="#9a6a3c"/><rect x="40" y="32" width="40" height="56" fill="#e2559a"/><path d="m40 42 40-6m-40 18 40-6m-40 18 40-6m-40 18 40-6m-40 16 40-6" stroke="#b93676" stroke-width="2"/>"##
-        ),
-    },
-    Product {
-        id: "chisel",
-        name: "Stone chisel",
-        description: "Carbon steel that takes an edge and keeps it, with a guard for the hand.",
-        price: 1875,
-        picture: picture!(
-            "#ece6ee",
-            r##"<path d="M54 14h12v64H54z" fill="#6c7680"/><path d="M54 78h12l4 28H50z" fill="#a9b4bd"/><path d="M60 78h6l4 28H60z" fill="#8794a0"/><ellipse cx="60" cy="34" rx="24" ry="8" fill="#d9662b"/>"##
-        ),
-    },
-    Product {
-        id: "gloves",
-        name: "Goatskin gloves",
-        description: "Thin enough to feel a joint, tough enough for a winter of lime.",
-        price: 1590,
-        picture: picture!(
-            "#dfe9e2",
-            r##"<path d="M40 104V58l-12-14c-4-6 3-11 8-6l10 11V24c0-8 10-8 10 0v20h3V18c0-8 10-8 10 0v26h3V24c0-8 10-8 10 0v24h2V34c0-7 9-7 9 0v40c0 12-6 18-8 30z" fill="#cfa063"/><path d="M40 90h46" stroke="#7d5a2c" stroke-width="4"/>"##
-        ),
-    },
-    Product {
-        id: "bucket",
-        name: "Mortar bucket",
-        description: "Fourteen litres of recycled rubber. It forgives a fall from the scaffold.",
-        price: 890,
-        picture: picture!(
-            "#f1e9dd",
-            r##"<path d="M28 44c0-40 64-40 64 0" fill="none" stroke="#77808a" stroke-width="4"/><path d="M24 44h72l-10 62H34z" fill="#333a42"/><ellipse cx="60" cy="44" rx="36" ry="10" fill="#59626c"/><ellipse cx="60" cy="46" rx="29" ry="7" fill="#c9c3b6"/>"##
-        ),
-    },
-    Product {
-        id: "flask",
-        name: "Site flask",
-        description: "Keeps tea hot until the last course is laid. The cup is wide enough for a biscuit.",
-        price: 2990,
-        picture: picture!(
-            "#e2ecf0",
-            r##"<rect x="42" y="38" width="36" height="70" rx="8" fill="#2f6f73"/><path d="M44 18h32v16c0 4-32 4-32 0z" fill="#c9d2d6"/><rect x="42" y="58" width="36" height="20" fill="#f2c14e"/><path d="M50 10c0-6 6-4 4-10m12 10c0-6 6-4 4-10" stroke="#9fb3bb" stroke-width="3" fill="none"/>"##
-        ),
-    },
-];
+/// An error is the field that is missing or wrong.
+fn product(id: &str, fields: &BTreeMap<&str, &str>) -> Result<Product, &'static str> {
+    let text = |field| fields.get(field).map(|text| (*text).to_owned()).ok_or(field);
+    let number = |field| fields.get(field).and_then(|text| text.parse().ok()).ok_or(field);
+    Ok(Product {
+        id: id.to_owned(),
+        name: text("name")?,
+        description: text("description")?,
+        price: number("price")?,
+        stock: number("stock")?,
+        picture: pictures::of(id),
+    })
+}
+
+impl Product {
+    /// Every word must occur in the name or in the description.
+    pub fn matches(&self, wanted: &str) -> bool {
+        let text = format!("{} {}", self.name, self.description).to_lowercase();
+        wanted.split_whitespace().all(|word| text.contains(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEMS: [(&str, &str); 9] = [
+        ("level.description", "Beech and brass"),
+        ("level.name", "Spirit level"),
+        ("level.price", "4150"),
+        ("level.stock", "18"),
+        ("brick.description", "Fired in wood smoke"),
+        ("brick.name", "Handmade brick"),
+        ("brick.price", "190"),
+        ("brick.stock", "4000"),
+        ("lamp.name", "A lamp without a price"),
+    ];
+
+    #[test]
+    fn items_make_products_in_the_order_of_names() {
+        let products = read(ITEMS.into_iter());
+        let names: Vec<_> = products.iter().map(|product| product.name.as_str()).collect();
+        assert_eq!(names, ["Handmade brick", "Spirit level"]);
+        assert_eq!((products[1].price, products[1].stock), (4150, 18));
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_no_price() {
+        let wrong = [("a.name", "A"), ("a.description", ""), ("a.price", "1,50"), ("a.stock", "1")];
+        assert!(read(wrong.into_iter()).is_empty());
+    }
+
+    #[test]
+    fn searches_for_all_words_in_any_case() {
+        let products = read(ITEMS.into_iter());
+        let count = |wanted: &str| products.iter().filter(|product| product.matches(wanted)).count();
+        assert_eq!((count(""), count("brass beech"), count("zeppelin")), (2, 1, 0));
+    }
+
+    #[test]
+    fn each_product_of_the_shop_has_its_picture() {
+        let other = pictures::of("something new");
+        for id in ["trowel", "brick", "plumb", "level", "twine", "chisel", "gloves", "bucket", "flask"] {
+            assert_ne!(pictures::of(id), other, "{id}");
+        }
+    }
+}

@@ -1,12 +1,17 @@
-//! Turns a cart into an order: kept in state, told to all who want to know, and the cart is empty again.
+//! Turns a cart into an order: goods taken under locks, the card charged, all of it kept in one step and told to all who
+//! want to know; then the cart is empty again.
 mod order;
+mod receipt;
+mod stock;
 
-use order::{Form, Item, Order, Product};
+use order::{Faults, Form, Item, Order, Product};
 use serde::Deserialize;
 use wythe_sdk::invocation::{self, Caller, Handler, Request, Response};
 use wythe_sdk::pubsub::{Event, Topic};
-use wythe_sdk::state::{PutOptions, Store};
+use wythe_sdk::state::{PutOptions, Store, Transaction};
 use wythe_sdk::{Error, Kind, Result};
+
+use stock::Reserved;
 
 struct Checkout;
 
@@ -22,6 +27,10 @@ impl Handler for Checkout {
                     &order.ok_or_else(|| Error::not_found(format!("there is no order `{id}`")))?,
                 )
             }
+            ("GET", ["orders", id, "receipt"]) => {
+                let text = receipt::read(&Store::open("statestore")?, id)?;
+                Ok(Response::new(200).with_body("text/plain; charset=utf-8", text))
+            }
             (method, _) => Err(Error::not_found(format!(
                 "the checkout has no {method} {}",
                 request.path
@@ -31,7 +40,7 @@ impl Handler for Checkout {
 }
 
 fn place(form: Form) -> Result<Response> {
-    let mut faults = form.faults();
+    let faults = form.faults();
     if !faults.is_empty() {
         return order::refused(&faults);
     }
@@ -41,20 +50,56 @@ fn place(form: Form) -> Result<Response> {
     // and needed where the first attempt ended between keeping and telling.
     let order = match stored(&store, &id)? {
         Some(order) => order,
-        None => {
-            let (cart, products) = cart_and_products(&form.user)?;
-            match Order::new(id, form, &cart, &products) {
-                Ok(order) => keep(&store, order)?,
-                Err(fault) => {
-                    faults.insert("cart", fault);
-                    return order::refused(&faults);
-                }
-            }
-        }
+        None => match buy(&store, id, form)? {
+            Ok(order) => order,
+            Err(faults) => return order::refused(&faults),
+        },
     };
     publish(&order)?;
     empty_cart(&order);
     Response::from_json(&order).map(|response| response.with_status(201))
+}
+
+/// Takes the goods, charges the card, and keeps order, stock and receipt in one step, or none of them. The inner error
+/// is what is wrong with the form or the cart.
+fn buy(store: &Store, id: String, form: Form) -> Result<Result<Order, Faults>> {
+    let (cart, products) = cart_and_products(&form.user)?;
+    let card = form.card.clone();
+    let order = match Order::new(id, form, &cart, &products) {
+        Ok(order) => order,
+        Err(fault) => return Ok(Err(Faults::from([("cart", fault)]))),
+    };
+    let reserved = match Reserved::take(store, &order.lines, &products)? {
+        Ok(reserved) => reserved,
+        Err(fault) => return Ok(Err(Faults::from([("cart", fault)]))),
+    };
+    let bought = pay(order, &card).and_then(|paid| match paid {
+        Ok(order) => keep(store, order, &reserved).map(Ok),
+        Err(faults) => Ok(Err(faults)),
+    });
+    reserved.release();
+    bought
+}
+
+/// The order with its charge. A card that is refused is the buyer's to mend.
+fn pay(order: Order, card: &str) -> Result<Result<Order, Faults>> {
+    #[derive(Deserialize)]
+    struct Charged {
+        charge: String,
+        card: String,
+    }
+
+    let body = serde_json::json!({ "order": order.id, "card": card, "amount": order.total });
+    match invocation::post_json("payment", "/charges", &body)?.success() {
+        Ok(response) => {
+            let Charged { charge, card } = response.json()?;
+            Ok(Ok(Order { charge, card, ..order }))
+        }
+        Err(error) if error.kind() == Kind::Invalid => {
+            Ok(Err(Faults::from([("card", error.message().to_owned())])))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn empty_cart(order: &Order) {
@@ -91,12 +136,13 @@ fn cart_and_products(user: &str) -> Result<(Vec<Item>, Vec<Product>)> {
 }
 
 /// What is kept is the first order with this id, also when two requests race.
-fn keep(store: &Store, order: Order) -> Result<Order> {
+fn keep(store: &Store, order: Order, reserved: &Reserved) -> Result<Order> {
+    let once = PutOptions::new().if_absent().content_type("application/json");
     let key = format!("order/{}", order.id);
-    match store.put_json_with(&key, &order, PutOptions::new().if_absent()) {
-        Err(error) if error.kind() == Kind::Conflict => {
-            Ok(stored(store, &order.id)?.unwrap_or(order))
-        }
+    let transaction = Transaction::new().put_with(&key, serde_json::to_vec(&order)?, once);
+    let transaction = receipt::write(reserved.write(transaction), &order)?;
+    match store.transact(transaction) {
+        Err(error) if error.kind() == Kind::Conflict => stored(store, &order.id)?.ok_or(error),
         result => result.map(|_| order),
     }
 }

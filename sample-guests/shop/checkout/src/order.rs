@@ -12,6 +12,8 @@ pub struct Form {
     pub user: String,
     pub email: String,
     pub address: String,
+    /// The number of a card.
+    pub card: String,
     /// The id that the order shall have, so that a form sent twice is one order.
     pub order: Option<String>,
 }
@@ -27,6 +29,7 @@ pub struct Product {
     pub id: String,
     pub name: String,
     pub price: u32,
+    pub stock: u32,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -39,6 +42,10 @@ pub struct Order {
     pub lines: Vec<Line>,
     /// In cents.
     pub total: u64,
+    /// What may be shown of the card's number.
+    pub card: String,
+    /// The payment's proof.
+    pub charge: String,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
@@ -113,6 +120,8 @@ impl Order {
             address: address.trim().to_owned(),
             lines,
             total,
+            card: String::new(),
+            charge: String::new(),
         })
     }
 }
@@ -196,6 +205,7 @@ mod tests {
             user: "a/b".into(),
             email: "x".into(),
             address: " ".into(),
+            card: String::new(),
             order: Some(String::new()),
         };
         let fields: Vec<_> = form.faults().into_keys().collect();
@@ -208,6 +218,7 @@ mod tests {
             user: "u".into(),
             email: "a@b.c".into(),
             address: "12345".into(),
+            card: "4242 4242 4242 4242".into(),
             order: None,
         };
         let empty = Order::new("1".into(), form(), &[], &[]).unwrap_err();

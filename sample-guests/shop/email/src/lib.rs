@@ -1,10 +1,10 @@
-//! Writes to the buyer of each order, once, and shows what it wrote in an outbox.
+//! Writes to the buyer of each order, hands the letter to the mail binding, and shows what it wrote in an outbox.
 mod page;
 
 use serde::{Deserialize, Serialize};
 use wythe_sdk::pubsub::{Delivery, Subscriber, Subscription, Verdict};
 use wythe_sdk::state::{PutOptions, Store};
-use wythe_sdk::{Error, Kind, Result, http};
+use wythe_sdk::{Error, Kind, Result, bindings, http};
 
 struct Email;
 
@@ -17,6 +17,8 @@ struct Letter {
     order: String,
     /// Milliseconds since 1970.
     time: u64,
+    /// Whether the mail server has it.
+    sent: bool,
 }
 
 #[derive(Deserialize)]
@@ -48,20 +50,34 @@ impl Subscriber for Email {
     }
 }
 
-/// An event may come more than once; the letter that is in the outbox already is the one that was sent.
+/// An event may come more than once. The letter that is in the outbox already is the one that is sent, and it is sent
+/// again only where nobody knows that the mail server has it.
 fn write(event: &Delivery) -> Result<()> {
     let id = event
         .id()
         .ok_or_else(|| Error::invalid("the event has no id"))?;
     let letter = letter(&event.json()?, event.time);
+    let (store, key) = (Store::open("statestore")?, format!("letter/{id}"));
     let once = PutOptions::new().if_absent();
-    match Store::open("statestore")?.put_json_with(&format!("letter/{id}"), &letter, once) {
+    let mut letter = match store.put_json_with(&key, &letter, once) {
         Err(error) if error.kind() == Kind::Conflict => {
-            wythe_sdk::info!("order {id} has its letter already")
+            store.get_json(&key)?.ok_or(error)?
         }
-        result => drop(result?),
+        result => result.map(|_| letter)?,
+    };
+    if letter.sent {
+        wythe_sdk::info!("order {id} has its letter already");
+        return Ok(());
     }
-    Ok(())
+    send(&letter)?;
+    letter.sent = true;
+    store.put_json(&key, &letter).map(drop)
+}
+
+/// Where to is the component's business: a mail server, or the memory of a host that has none.
+fn send(letter: &Letter) -> Result<()> {
+    let metadata = [("emailTo", letter.to.as_str()), ("subject", letter.subject.as_str())];
+    bindings::invoke("mail", "create", &letter.text, &metadata).map(drop)
 }
 
 fn letter(order: &Order, time: u64) -> Letter {
@@ -80,6 +96,7 @@ fn letter(order: &Order, time: u64) -> Letter {
         ),
         order: order.id.clone(),
         time,
+        sent: false,
     }
 }
 

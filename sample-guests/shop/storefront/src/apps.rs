@@ -32,6 +32,8 @@ pub struct Order {
     pub email: String,
     pub address: String,
     pub lines: Vec<Line>,
+    /// What may be shown of the card's number.
+    pub card: String,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +123,7 @@ pub fn place(user: &str, form: &Query) -> Result<Result<Order, Refusal>> {
         "user": user,
         "email": field("email").trim(),
         "address": field("address"),
+        "card": field("card"),
         "order": form.get("order").filter(|id| !id.is_empty()),
     });
     let response = invocation::post_json("checkout", "/orders", &wanted)?;
@@ -140,4 +143,12 @@ pub fn order(user: &str, id: &str) -> Result<Order> {
     } else {
         Err(Error::not_found(format!("there is no order `{id}`")))
     }
+}
+
+/// For the order's own buyer.
+pub fn receipt(user: &str, id: &str) -> Result<String> {
+    let order = order(user, id)?;
+    let path = format!("/orders/{}/receipt", encode(&order.id));
+    let response = invocation::get("checkout", &path)?.success()?;
+    response.text().map(str::to_owned)
 }

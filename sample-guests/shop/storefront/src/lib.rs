@@ -49,6 +49,7 @@ fn answer(request: &mut Request, user: &str) -> Result<Response> {
         }
         ("GET", ["checkout"]) => checkout(user),
         ("POST", ["checkout"]) => place(request, user),
+        ("GET", ["orders", id, "receipt"]) => Ok(Response::text(apps::receipt(user, id)?)),
         ("GET", ["orders", id]) => Ok(pages::order(&apps::order(user, id)?)),
         _ => Err(Error::not_found(format!(
             "there is no page {}",

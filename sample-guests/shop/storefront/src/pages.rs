@@ -86,7 +86,7 @@ pub fn checkout(items: &[Chosen], order: &str, typed: &Query, refusal: &Refusal)
     let typed = |name| escape(typed.get(name).unwrap_or_default());
     let mut main = "<h1>Checkout</h1>\n".to_owned();
     for (field, fault) in &refusal.fields {
-        if !["email", "address"].contains(&field.as_str()) {
+        if !["email", "address", "card"].contains(&field.as_str()) {
             main.push_str(&format!(
                 "<p class=\"fault\" role=\"alert\">{}</p>\n",
                 escape(fault)
@@ -102,7 +102,9 @@ pub fn checkout(items: &[Chosen], order: &str, typed: &Query, refusal: &Refusal)
 {email_fault}<label for="address">Address</label>
 <textarea id="address" name="address" rows="4" autocomplete="street-address" required{address_state}>
 {address}</textarea>
-{address_fault}<button class="primary">Place the order</button>
+{address_fault}<label for="card">Card</label>
+<input id="card" name="card" inputmode="numeric" autocomplete="cc-number" required value="{card}"{card_state}>
+{card_fault}<button class="primary">Place the order</button>
 </form>
 "#,
         order = escape(order),
@@ -112,8 +114,20 @@ pub fn checkout(items: &[Chosen], order: &str, typed: &Query, refusal: &Refusal)
         address = typed("address"),
         address_state = state(refusal, "address"),
         address_fault = fault_of(refusal, "address"),
+        card = card_of(typed("card")),
+        card_state = state(refusal, "card"),
+        card_fault = fault_of(refusal, "card"),
     ));
     page("Checkout", "", &main)
+}
+
+/// A number that every payment network sets aside for tests, since nobody should type a real one here.
+fn card_of(typed: String) -> String {
+    if typed.is_empty() {
+        "4242 4242 4242 4242".to_owned()
+    } else {
+        typed
+    }
 }
 
 pub fn order(order: &Order) -> Response {
@@ -123,12 +137,14 @@ pub fn order(order: &Order) -> Response {
 <dt>Order</dt><dd><code>{id}</code></dd>
 <dt>Tracking</dt><dd><code>{tracking}</code></dd>
 <dt>Address</dt><dd class="address">{address}</dd>
+<dt>Card</dt><dd>{card}</dd>
 </dl>
-{table}<p>A letter goes to {email}. <a href="/outbox">See the outbox</a>, or <a href="/">go on shopping</a>.</p>
+{table}<p><a href="/orders/{id}/receipt">Read the receipt</a>. A letter goes to {email}. <a href="/outbox">See the outbox</a>, or <a href="/">go on shopping</a>.</p>
 "#,
         id = escape(&order.id),
         tracking = escape(&order.tracking),
         address = escape(&order.address),
+        card = escape(&order.card),
         table = table(order.lines.iter().map(Line::line)),
         email = escape(&order.email),
     );
