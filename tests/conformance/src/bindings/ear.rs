@@ -54,6 +54,11 @@ impl Ear {
         heard.clone()
     }
 
+    fn note(&self, delivery: Delivery) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.push(delivery);
+    }
+
     /// Deliveries that were answered.
     pub fn finished(&self) -> usize {
         self.finished.load(SeqCst)
@@ -90,9 +95,7 @@ impl Sink for Ear {
 
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
         let is_taken = (self.will)(&delivery);
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.push(delivery);
-        drop(heard);
+        self.note(delivery);
         tokio::time::sleep(self.pause).await;
         self.finished.fetch_add(1, SeqCst);
         match is_taken {
