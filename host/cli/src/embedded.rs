@@ -58,6 +58,7 @@ sdk![
     "plugin/crypto.rs",
     "plugin/jobs.rs",
     "plugin/lock.rs",
+    "plugin/configuration.rs",
     "plugin/secrets.rs",
     "pubsub.rs",
     "secrets.rs",

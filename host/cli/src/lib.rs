@@ -55,6 +55,9 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Build(build) => commands::build::build(common, build).await,
         Command::Completions(completions) => commands::completions::completions(completions),
         Command::Crypto(crypto) => commands::crypto::crypto(common, crypto).await,
+        Command::Configuration(configuration) => {
+            commands::configuration::configuration(common, configuration).await
+        }
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,

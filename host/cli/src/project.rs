@@ -63,6 +63,11 @@ impl Opened {
         }
     }
 
+    /// Does a command through the host that runs; none where there is no such host.
+    pub async fn ask_running(&self, command: &Command) -> Outcome<Option<Answer>> {
+        control::ask(&self.data, command).await
+    }
+
     /// Does a command through the host that runs, or, where none does, in this process.
     pub async fn ask(mut self, needs: Needs, command: Command) -> Outcome<Answer> {
         if let Some(answer) = control::ask(&self.data, &command).await? {

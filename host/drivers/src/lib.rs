@@ -12,6 +12,7 @@
 mod apply;
 mod environment;
 mod etag;
+mod items;
 mod keys;
 mod leases;
 #[cfg_attr(

@@ -1,17 +1,40 @@
-//! The whole of the configuration block's rules.
+//! The whole of the configuration block's rules: what may be asked for, what a version is, and who hears of changes.
 
+mod delivery;
 mod driver;
+mod keys;
+mod listening;
+mod watcher;
 
 pub use driver::{Driver, Features, Item, NewItem};
+pub use keys::{MAX_KEY, MAX_KEYS};
 
 use crate::{
-    App, Components, Error, Result, Tasks,
+    Caller, Component, Components, Error, Result, Tasks,
     component::{self, Close},
     opening::{Opening, require},
 };
 use async_trait::async_trait;
+use listening::{Listeners, Watchers};
 use std::sync::Arc;
-use wythe_manifest::{Component as Manifest, Grants, Name};
+use wythe_manifest::Component as Manifest;
+
+const GET: component::Operation = component::Operation::read(0, "get");
+const VERSION: component::Operation = component::Operation::read(1, "version");
+const WAIT: component::Operation = component::Operation::read(2, "wait");
+const SET: component::Operation = component::Operation::write(3, "set");
+const DELETE: component::Operation = component::Operation::write(4, "delete");
+
+pub(crate) const OPERATIONS: &[component::Operation] = &[GET, VERSION, WAIT, SET, DELETE];
+
+/// Items as they were at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// In the order of their keys.
+    pub items: Vec<Item>,
+    /// Another one if and only if anything of the items is another.
+    pub version: String,
+}
 
 /// What an app wants to hear of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +54,6 @@ pub struct Change {
     pub removed: Vec<String>,
 }
 
-pub(crate) const OPERATIONS: &[component::Operation] = &[];
-
 /// A driver with what its component says.
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
@@ -49,6 +70,8 @@ impl Close for Configured {
 pub struct Configuration {
     pub(crate) components: Components<Configured>,
     tasks: Tasks,
+    listeners: Listeners,
+    watchers: Watchers,
 }
 
 impl Configuration {
@@ -56,19 +79,9 @@ impl Configuration {
         Configuration {
             components: Components::new("configuration"),
             tasks,
+            listeners: Listeners::default(),
+            watchers: Watchers::default(),
         }
-    }
-
-    /// Starts an app's subscriptions, in place of those it had. Every problem is reported, and then nothing was started.
-    pub async fn attach(
-        &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
-        subscriptions: Vec<Subscription>,
-    ) -> Result<(), Vec<Error>> {
-        let _ = (tenant, app, grants, subscriptions, &self.tasks);
-        Ok(())
     }
 
     pub(crate) async fn add(
@@ -84,4 +97,78 @@ impl Configuration {
         opening.insert(&self.components, OPERATIONS, component, configured);
         Ok(())
     }
+
+    /// The items with these keys, absent ones left out; all items where no key is given.
+    pub async fn get(
+        &self,
+        caller: &Caller,
+        component: &str,
+        asked: &[String],
+    ) -> Result<Snapshot> {
+        let asked = keys::checked(asked)?;
+        let store = self.granted(caller, component)?;
+        let items = store.call(caller, GET, |d| d.driver.get(&asked)).await?;
+        let version = keys::version_of(&items);
+        Ok(Snapshot { items, version })
+    }
+
+    /// The same, or none if nothing of it has changed since `version`.
+    pub async fn changed(
+        &self,
+        caller: &Caller,
+        component: &str,
+        asked: &[String],
+        version: &str,
+    ) -> Result<Option<Snapshot>> {
+        let snapshot = self.get(caller, component, asked).await?;
+        Ok((snapshot.version != version).then_some(snapshot))
+    }
+
+    /// For the operator: writes all of the items, or none.
+    pub async fn set(&self, caller: &Caller, component: &str, items: Vec<NewItem>) -> Result<()> {
+        let asked: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
+        keys::checked(&asked)?;
+        let store = self.writable(caller, component)?;
+        store
+            .call(caller, SET, |d| d.driver.set(items.clone()))
+            .await
+    }
+
+    /// For the operator: deletes all of the items, or none; what is absent is fine.
+    pub async fn delete(&self, caller: &Caller, component: &str, asked: Vec<String>) -> Result<()> {
+        let asked = keys::checked(&asked)?;
+        let store = self.writable(caller, component)?;
+        store
+            .call(caller, DELETE, |d| d.driver.delete(asked.clone()))
+            .await
+    }
+
+    /// The component, if the caller's manifest grants it.
+    fn granted(&self, caller: &Caller, component: &str) -> Result<Arc<Component<Configured>>> {
+        caller.require_grant(
+            |grants| grants.configuration(component),
+            &format!("the configuration `{component}`"),
+            "configuration",
+            component,
+        )?;
+        self.components.find(caller, component)
+    }
+
+    fn writable(&self, caller: &Caller, component: &str) -> Result<Arc<Component<Configured>>> {
+        if caller.grants().is_some() {
+            return Err(Error::denied(
+                "configuration is changed by the operator alone",
+            ));
+        }
+        let store = self.components.find(caller, component)?;
+        if !store.driver().driver.features().writable {
+            return Err(Error::unsupported(format!(
+                "configuration component `{component}` is read-only; its features say so; change it where it is kept"
+            )));
+        }
+        Ok(store)
+    }
 }
+
+#[cfg(test)]
+mod tests;

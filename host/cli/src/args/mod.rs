@@ -7,6 +7,7 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
@@ -81,6 +82,7 @@ pub enum Command {
     Build(Build),
     Completions(Completions),
     Crypto(Crypto),
+    Configuration(Configuration),
     Inspect(Inspect),
     Invoke(Invoke),
     Lock(Lock),

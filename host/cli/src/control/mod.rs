@@ -33,6 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub enum Command {
     Ping,
     Crypto(crypto::Crypto),
+    Configuration(configuration::Configuration),
     Invoke(Invoke),
     Lock(lock::Lock),
     Jobs(jobs::Jobs),
@@ -127,6 +128,7 @@ pub enum Answer {
         id: String,
     },
     Bytes(Binary),
+    Configuration(configuration::Answer),
     Entry(Entry),
     Grant {
         grant: Option<lock::Grant>,
@@ -194,6 +196,11 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         Command::Crypto(command) => {
             let caller = caller(tenant, &command.app)?;
             crypto::execute(host, &caller, command).await
+        }
+        Command::Configuration(command) => {
+            let caller = caller(tenant, &command.app)?;
+            let answer = configuration::execute(host, &caller, command).await?;
+            Ok(Answer::Configuration(answer))
         }
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
         Command::Lock(command) => {

@@ -1,6 +1,7 @@
 //! Files beside the project, written by people.
 
 mod bindings;
+mod configuration;
 mod crypto;
 mod secrets;
 
@@ -11,5 +12,8 @@ pub(crate) fn register(registry: &mut Registry) {
     for name in ["dapr.localstorage", "local.keys"] {
         registry.crypto.add(name, crypto::open);
     }
+    registry
+        .configuration
+        .add("local.file", configuration::open);
     registry.secrets.add("local.file", secrets::open);
 }

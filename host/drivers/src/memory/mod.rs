@@ -1,6 +1,7 @@
 //! Memory: fast, and gone with the process. `in-memory` is what Dapr calls it.
 
 mod bindings;
+mod configuration;
 mod crypto;
 mod jobs;
 mod lock;
@@ -14,6 +15,7 @@ pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
         registry.bindings.add(name, bindings::open);
         registry.crypto.add(name, crypto::open);
+        registry.configuration.add(name, configuration::open);
         registry.jobs.add(name, jobs::open);
         registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);

@@ -1,5 +1,6 @@
 //! redb: a copy-on-write B-tree in one file. Commits are fsynced, and readers see only what is committed.
 
+mod configuration;
 mod jobs;
 mod lock;
 mod pubsub;
@@ -24,6 +25,7 @@ const FORMAT: &str = "format";
 const KNOWN_FORMAT: u64 = 1;
 
 pub(crate) fn register(registry: &mut Registry) {
+    registry.configuration.add("redb", configuration::open);
     registry.jobs.add("redb", jobs::open);
     registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);

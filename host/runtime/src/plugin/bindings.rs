@@ -1,1 +1,201 @@
-//! A driver of the bindings block that is a plugin.
+//! A driver of the bindings block that is a plugin: an outside system that apps call, one that calls apps, or both.
+
+mod world;
+
+use super::plugged::{Effect, Plugged};
+use crate::{
+    bindings::input_binding_plugin::exports::wythe::plugin::input_binding_driver as wit,
+    engine::Runtime,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use world::BindingWorld;
+use wythe_blocks::{
+    Error, Host, Result, Site,
+    bindings::{Delivery, Driver, Features, Outcome, Request, Sink},
+};
+use wythe_manifest::Component;
+
+/// Deliveries that are asked for at once; the app gets them one after the other.
+const PULL: u32 = 16;
+/// Between two pulls that found nothing: from the first to the last, doubling.
+const FIRST_WAIT: Duration = Duration::from_millis(1);
+const LAST_WAIT: Duration = Duration::from_millis(100);
+/// For a verdict, however often the plugin fails meanwhile.
+const SETTLE: Duration = Duration::from_secs(30);
+/// Bytes of a receipt, and operations with the bytes of their names.
+const RECEIPT: usize = 1 << 10;
+const OPERATIONS: usize = 256;
+const NAME: usize = 256;
+
+struct BindingDriver {
+    plugged: Arc<Plugged<BindingWorld>>,
+    features: Features,
+}
+
+pub async fn open(
+    runtime: Arc<Runtime>,
+    host: Arc<Host>,
+    component: Component,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let plugged = Plugged::<BindingWorld>::open(runtime, host, component, site).await?;
+    let features = plugged
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                if let Err(error) = guest.ping(&mut *store).await? {
+                    return Ok(Err(error));
+                }
+                let mut features = Features::default();
+                if let Some(output) = &guest.output {
+                    let driver = output.wythe_plugin_output_binding_driver();
+                    features.operations = driver.call_operations(&mut *store).await?;
+                }
+                if let Some(input) = &guest.input {
+                    let driver = input.wythe_plugin_input_binding_driver();
+                    features.input = true;
+                    features.redelivers = driver.call_redelivers(store).await?;
+                }
+                Ok(Ok(features))
+            })
+        })
+        .await?;
+    let named = |name: &String| (1..=NAME).contains(&name.len());
+    let operations = &features.operations;
+    let ordered = operations.is_sorted_by(|a, b| a < b);
+    if !ordered || operations.len() > OPERATIONS || !operations.iter().all(named) {
+        return Err(plugged.lie(
+            "answered with operations that are out of order, too many, or without a good name",
+        ));
+    }
+    Ok(Arc::new(BindingDriver { plugged, features }))
+}
+
+impl BindingDriver {
+    async fn pull(&self) -> Result<Vec<wit::Delivery>> {
+        let pulled = self
+            .plugged
+            .run(Effect::Reads, |guest, store, _| {
+                Box::pin(async move {
+                    let Some(input) = &guest.input else {
+                        return Ok(Ok(Vec::new()));
+                    };
+                    let driver = input.wythe_plugin_input_binding_driver();
+                    let answer = driver.call_pull(store, PULL).await?;
+                    Ok(answer.map_err(Error::from))
+                })
+            })
+            .await?;
+        if pulled.len() > PULL as usize {
+            let what = "answered `pull` with more deliveries than asked for";
+            return Err(self.plugged.lie(what));
+        }
+        if pulled.iter().any(|one| one.receipt.len() > RECEIPT) {
+            let what = "answered with a receipt longer than 1 KiB";
+            return Err(self.plugged.lie(what));
+        }
+        Ok(pulled)
+    }
+
+    /// Tells what the app said, again where the plugin was starting anew; then the plugin may deliver once more.
+    async fn settle(&self, receipt: Vec<u8>, answer: wit::Answer) -> Result<()> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let (receipt, answer) = (receipt.clone(), answer.clone());
+            let settled = self
+                .plugged
+                .run(Effect::Reads, move |guest, store, _| {
+                    Box::pin(async move {
+                        let Some(input) = &guest.input else {
+                            return Ok(Ok(()));
+                        };
+                        let driver = input.wythe_plugin_input_binding_driver();
+                        let answer = driver.call_settle(store, &receipt, &answer).await?;
+                        Ok(answer.map_err(Error::from))
+                    })
+                })
+                .await;
+            match settled {
+                Err(error) if error.kind().is_temporary() && Instant::now() < until => {
+                    let pause = error.retry_after().unwrap_or(LAST_WAIT);
+                    tokio::time::sleep(pause.max(FIRST_WAIT)).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn deliver(&self, sink: &dyn Sink, delivery: wit::Delivery) -> Result<()> {
+        let wit::Delivery {
+            data,
+            metadata,
+            attempt,
+            receipt,
+        } = delivery;
+        let delivered = sink.deliver(Delivery {
+            data: data.into(),
+            metadata,
+            attempt: attempt.max(1),
+        });
+        let answer = match delivered.await {
+            Ok(bytes) => wit::Answer::Ack(bytes.into()),
+            Err(error) => wit::Answer::Nack(error.message().to_owned()),
+        };
+        self.settle(receipt, answer).await
+    }
+}
+
+#[async_trait]
+impl Driver for BindingDriver {
+    fn features(&self) -> Features {
+        self.features.clone()
+    }
+
+    async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
+        let operation = request.operation.to_owned();
+        let (data, metadata): (Bytes, _) = (request.data.clone(), request.metadata.to_vec());
+        let outcome = self
+            .plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let Some(output) = &guest.output else {
+                        let message = format!("no operation `{operation}`");
+                        return Ok(Err(Error::unsupported(message)));
+                    };
+                    let driver = output.wythe_plugin_output_binding_driver();
+                    let answer = driver
+                        .call_invoke(store, &operation, &data, &metadata)
+                        .await?;
+                    Ok(answer.map_err(Error::from))
+                })
+            })
+            .await?;
+        Ok(outcome.into())
+    }
+
+    async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
+        let mut wait = FIRST_WAIT;
+        while !stop.is_cancelled() {
+            let pulled = self.pull().await?;
+            if pulled.is_empty() {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = (wait * 2).min(LAST_WAIT);
+                continue;
+            }
+            wait = FIRST_WAIT;
+            // What was pulled is settled, also when the host stops meanwhile.
+            for delivery in pulled {
+                self.deliver(&*sink, delivery).await?;
+            }
+        }
+        Ok(())
+    }
+}

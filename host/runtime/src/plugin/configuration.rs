@@ -1,1 +1,208 @@
-//! A driver of the configuration block that is a plugin.
+//! A configuration store that is a plugin.
+
+use super::plugged::{Effect, Plugged, World};
+use crate::{
+    bindings::{
+        app::wythe::blocks::{configuration as items, types::Metadata},
+        configuration_plugin::{
+            ConfigurationPlugin, ConfigurationPluginIndices,
+            exports::wythe::plugin::configuration_driver as wit,
+        },
+    },
+    ctx::Ctx,
+    engine::Runtime,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+use wythe_blocks::{
+    Error, Host, Result, Site,
+    configuration::{Driver, Features, Item, MAX_KEY, NewItem},
+};
+use wythe_manifest::Component;
+
+/// Bytes of a version.
+const MAX_VERSION: usize = 256;
+
+struct ConfigurationWorld;
+
+impl World for ConfigurationWorld {
+    type Indices = ConfigurationPluginIndices;
+    type Guest = ConfigurationPlugin;
+    const INTERFACE: &'static str = "wythe:plugin/configuration-plugin@0.1.0";
+
+    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<ConfigurationPluginIndices> {
+        ConfigurationPluginIndices::new(pre)
+    }
+
+    fn load(
+        indices: &ConfigurationPluginIndices,
+        store: &mut Store<Ctx>,
+        instance: &Instance,
+    ) -> wasmtime::Result<ConfigurationPlugin> {
+        indices.load(store, instance)
+    }
+
+    async fn init(
+        guest: &ConfigurationPlugin,
+        store: &mut Store<Ctx>,
+        component: &str,
+        metadata: &Metadata,
+    ) -> wasmtime::Result<Result<()>> {
+        let answer = guest
+            .wythe_plugin_lifecycle()
+            .call_init(store, component, metadata)
+            .await?;
+        Ok(answer.map_err(Into::into))
+    }
+}
+
+struct ConfigurationDriver {
+    plugged: Arc<Plugged<ConfigurationWorld>>,
+    features: Features,
+}
+
+pub async fn open(
+    runtime: Arc<Runtime>,
+    host: Arc<Host>,
+    component: Component,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let plugged = Plugged::<ConfigurationWorld>::open(runtime, host, component, site).await?;
+    let features = plugged
+        .run(Effect::Reads, |guest, store, _| {
+            Box::pin(async move {
+                let lifecycle = guest.wythe_plugin_lifecycle();
+                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
+                    return Ok(Err(error.into()));
+                }
+                let driver = guest.wythe_plugin_configuration_driver();
+                Ok(Ok(driver.call_describe(store).await?))
+            })
+        })
+        .await?;
+    Ok(Arc::new(ConfigurationDriver {
+        plugged,
+        features: Features {
+            durable: features.durable,
+            writable: features.writable,
+        },
+    }))
+}
+
+impl ConfigurationDriver {
+    fn check_version(&self, version: &str) -> Result<()> {
+        match version.len() {
+            1..=MAX_VERSION => Ok(()),
+            _ => Err(self
+                .plugged
+                .lie("answered with a version that is empty or longer than 256 bytes")),
+        }
+    }
+
+    /// `asked` is in any order; none for all items.
+    fn check(&self, items: &[items::Item], asked: &[String]) -> Result<()> {
+        let lie = |what: &str| Err(self.plugged.lie(what));
+        if !items.is_sorted_by(|a, b| a.key < b.key) {
+            return lie("answered with items that are out of order, or twice there");
+        }
+        for item in items {
+            if !(1..=MAX_KEY).contains(&item.key.len()) || item.key.contains('\0') {
+                return lie(
+                    "answered with a key that is empty, longer than 1024 bytes, or has a NUL",
+                );
+            }
+            if !asked.is_empty() && !asked.contains(&item.key) {
+                return lie("answered with an item that was not asked for");
+            }
+            self.check_version(&item.version)?;
+        }
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.features.writable {
+            true => Ok(()),
+            false => Err(Error::unsupported("the plugin does not write")),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for ConfigurationDriver {
+    fn features(&self) -> Features {
+        self.features
+    }
+
+    async fn get(&self, keys: &[String]) -> Result<Vec<Item>> {
+        let asked = keys.to_vec();
+        let items = self
+            .plugged
+            .run(Effect::Reads, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_configuration_driver();
+                    let answer = driver.call_get(store, &asked).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        self.check(&items, keys)?;
+        let convert = |item: items::Item| Item {
+            key: item.key,
+            value: item.value,
+            version: item.version,
+            metadata: item.metadata,
+        };
+        Ok(items.into_iter().map(convert).collect())
+    }
+
+    async fn version(&self) -> Result<String> {
+        let version = self
+            .plugged
+            .run(Effect::Reads, |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_configuration_driver();
+                    let answer = driver.call_version(store).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await?;
+        self.check_version(&version)?;
+        Ok(version)
+    }
+
+    async fn set(&self, items: Vec<NewItem>) -> Result<()> {
+        self.check_writable()?;
+        let convert = |item: NewItem| wit::NewItem {
+            key: item.key,
+            value: item.value,
+            metadata: item.metadata,
+        };
+        let items: Vec<_> = items.into_iter().map(convert).collect();
+        self.plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_configuration_driver();
+                    let answer = driver.call_set(store, &items).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<()> {
+        self.check_writable()?;
+        self.plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_configuration_driver();
+                    let answer = driver.call_delete(store, &keys).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
+    }
+}

@@ -18,6 +18,13 @@ use wythe_manifest::Component;
 
 /// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
+    add(&mut registry.bindings, runtime, host, bindings::open);
+    add(
+        &mut registry.configuration,
+        runtime,
+        host,
+        configuration::open,
+    );
     add(&mut registry.crypto, runtime, host, crypto::open);
     add(&mut registry.jobs, runtime, host, jobs::open);
     add(&mut registry.lock, runtime, host, lock::open);

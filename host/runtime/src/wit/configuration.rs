@@ -1,7 +1,59 @@
 //! `wythe:blocks/configuration` for guests.
 
-use crate::bindings::app::wythe::blocks::configuration as wit;
+use crate::{
+    bindings::app::wythe::blocks::{
+        configuration::{self as wit, Host},
+        types::Error as WitError,
+    },
+    ctx::Ctx,
+};
+use wasmtime::Result;
 use wythe_blocks::configuration;
+
+type Answer<T> = Result<std::result::Result<T, WitError>>;
+
+impl Host for Ctx {
+    async fn get(&mut self, component: String, keys: Vec<String>) -> Answer<wit::Snapshot> {
+        let block = &self.identity.host.configuration;
+        let snapshot = block.get(&self.caller, &component, &keys).await;
+        Ok(snapshot.map(Into::into).map_err(Into::into))
+    }
+
+    async fn changed(
+        &mut self,
+        component: String,
+        keys: Vec<String>,
+        version: String,
+    ) -> Answer<Option<wit::Snapshot>> {
+        let block = &self.identity.host.configuration;
+        let changed = block.changed(&self.caller, &component, &keys, &version);
+        let changed = changed.await;
+        Ok(changed
+            .map(|snapshot| snapshot.map(Into::into))
+            .map_err(Into::into))
+    }
+
+    async fn subscribe(&mut self, component: String, keys: Vec<String>) -> Answer<String> {
+        let block = &self.identity.host.configuration;
+        let id = block.subscribe(&self.caller, &component, &keys).await;
+        Ok(id.map_err(Into::into))
+    }
+
+    async fn unsubscribe(&mut self, component: String, id: String) -> Answer<()> {
+        let block = &self.identity.host.configuration;
+        let ended = block.unsubscribe(&self.caller, &component, &id).await;
+        Ok(ended.map_err(Into::into))
+    }
+}
+
+impl From<configuration::Snapshot> for wit::Snapshot {
+    fn from(snapshot: configuration::Snapshot) -> Self {
+        wit::Snapshot {
+            items: snapshot.items.into_iter().map(Into::into).collect(),
+            version: snapshot.version,
+        }
+    }
+}
 
 impl From<configuration::Item> for wit::Item {
     fn from(item: configuration::Item) -> Self {

@@ -33,9 +33,12 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::sealed_bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::crypto::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::invocation::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::jobs::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::configuration::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::lock::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::reveal::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;

@@ -2,6 +2,7 @@
 
 mod events;
 mod grants;
+mod items;
 mod occurrences;
 mod process;
 mod values;
@@ -22,6 +23,7 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     let runtime = conformance::runtime()?;
     runtime.block_on(async {
         match order.kind.as_str() {
+            "configuration.redb" => items::write(&order).await,
             "jobs.redb" => occurrences::write(&order).await,
             "lock.redb" => grants::write(&order).await,
             "state.redb" => values::write("redb", &order).await,
@@ -50,6 +52,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     };
     vec![
+        check("configuration::redb", items::check),
         check("jobs::redb", occurrences::check),
         check("lock::redb", grants::check),
         check("state::redb", |directory, cycles| {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cache;
 mod command;
+mod configuration;
 mod crash;
 mod events;
 mod hostile;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         bad_input::trials(),
         cache::trials(),
         command::trials(),
+        configuration::trials(),
         crash::trials(),
         events::trials(),
         hostile::trials(),

@@ -1,0 +1,143 @@
+//! How changes reach an app: what differs from what it has heard, again and again until it has it.
+
+use super::{
+    Change,
+    listening::Listener,
+    watcher::{Joining, State},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Before the second attempt; doubles with each, up to the last.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// Attempts after the first.
+const RETRIES: u32 = 10;
+
+/// One subscription, and what its app has heard.
+pub(super) struct Delivery {
+    listener: Arc<Listener>,
+    component: String,
+    id: String,
+    /// In order; none for all items.
+    keys: Vec<String>,
+    /// What the app has.
+    known: State,
+    /// Keys of attempts that failed: the app may have heard of them, and of which state nobody knows.
+    unsure: BTreeSet<String>,
+}
+
+impl Delivery {
+    /// The app is taken to know the items as they are now.
+    pub fn new(joining: &Joining, component: &str, state: &State) -> Self {
+        let mut delivery = Delivery {
+            listener: joining.listener.clone(),
+            component: component.to_owned(),
+            id: joining.id.clone(),
+            keys: joining.keys.clone(),
+            known: BTreeMap::new(),
+            unsure: BTreeSet::new(),
+        };
+        delivery.known = delivery.own(state);
+        delivery
+    }
+
+    /// Until it is stopped, or nobody watches any more.
+    pub async fn run(mut self, mut states: watch::Receiver<Arc<State>>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                changed = states.changed() => if changed.is_err() {
+                    return;
+                }
+            }
+            self.settle(&mut states, &stop).await;
+        }
+    }
+
+    /// Delivers the last state, until the app has it or has failed too often. States in between are skipped.
+    async fn settle(&mut self, states: &mut watch::Receiver<Arc<State>>, stop: &CancellationToken) {
+        let (mut tried, mut failures) = (State::new(), 0);
+        while !stop.is_cancelled() {
+            let state = states.borrow_and_update().clone();
+            let wanted = self.own(&state);
+            let Some(change) = self.change_to(&wanted) else {
+                return;
+            };
+            if wanted != tried {
+                (tried, failures) = (wanted, 0);
+            }
+            if self.hand_over(change, failures + 1).await || failures == RETRIES {
+                self.known = tried;
+                self.unsure.clear();
+                return;
+            }
+            let pause = (FIRST_RETRY * 2u32.pow(failures)).min(LAST_RETRY);
+            failures += 1;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// The items that the subscription is about.
+    fn own(&self, state: &State) -> State {
+        let all = self.keys.is_empty();
+        let is_own = |key: &String| all || self.keys.binary_search(key).is_ok();
+        let own = state.iter().filter(|(key, _)| is_own(key));
+        own.map(|(key, item)| (key.clone(), item.clone())).collect()
+    }
+
+    /// None where the app has all of it.
+    fn change_to(&self, wanted: &State) -> Option<Change> {
+        let mut change = Change {
+            component: self.component.clone(),
+            subscription: self.id.clone(),
+            items: Vec::new(),
+            removed: Vec::new(),
+        };
+        let keys = self.known.keys().chain(wanted.keys()).chain(&self.unsure);
+        for key in keys.collect::<BTreeSet<_>>() {
+            let item = wanted.get(key);
+            if self.known.get(key) == item && !self.unsure.contains(key) {
+                continue;
+            }
+            match item {
+                Some(item) => change.items.push(item.clone()),
+                None => change.removed.push(key.clone()),
+            }
+        }
+        (!change.items.is_empty() || !change.removed.is_empty()).then_some(change)
+    }
+
+    /// Whether the app has it.
+    async fn hand_over(&mut self, change: Change, attempt: u32) -> bool {
+        let keys = change.items.iter().map(|item| &item.key);
+        let keys: Vec<_> = keys.chain(&change.removed).cloned().collect();
+        let Err(error) = self.listener.app.on_change(change).await else {
+            return true;
+        };
+        self.unsure.extend(keys);
+        let given_up = if attempt > RETRIES {
+            "; it is given up"
+        } else {
+            ""
+        };
+        tracing::warn!(
+            tenant = %self.listener.tenant,
+            app = %self.listener.app.id(),
+            component = self.component,
+            attempt,
+            "on-change: {}{given_up}",
+            error.chain()
+        );
+        false
+    }
+}

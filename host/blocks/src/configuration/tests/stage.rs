@@ -1,0 +1,306 @@
+//! A store in a map, an app that writes down what it hears, and the block between them.
+
+use crate::{
+    App, Body, Caller, Component, Error, Exports, Metrics, Result, Tasks, Trace,
+    configuration::{
+        Change, Configuration, Configured, Driver, Features, Item, NewItem, OPERATIONS,
+        Subscription,
+    },
+    invocation, pubsub,
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+use wythe_manifest::{Grants, Name, Pattern};
+
+/// Longer than a test lasts, by either clock.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+pub struct Stage {
+    pub block: Configuration,
+    pub store: Arc<Store>,
+    pub app: Arc<Listener>,
+    pub tasks: Tasks,
+}
+
+pub fn texts(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+fn tenant() -> Name {
+    "default".parse().unwrap()
+}
+
+fn grants(app: &str) -> Arc<Grants> {
+    let mut grants = Grants::default();
+    if app != "stranger" {
+        for name in ["settings", "other"] {
+            let name = Pattern::Only(name.parse().unwrap());
+            grants.configuration.push(name);
+        }
+    }
+    Arc::new(grants)
+}
+
+pub fn app(id: &str) -> Caller {
+    let deadline = Instant::now() + LONG;
+    Caller::app(
+        tenant(),
+        id.parse().unwrap(),
+        grants(id),
+        Trace::start(),
+        deadline,
+    )
+}
+
+/// Another app that is granted the same.
+pub fn granted(id: &str) -> Caller {
+    app(id)
+}
+
+pub fn operator() -> Caller {
+    Caller::operator(tenant(), "operator".parse().unwrap(), Instant::now() + LONG)
+}
+
+/// `items` is as `a=1 b=2`.
+pub fn stage(items: &str) -> Stage {
+    let tasks = Tasks::default();
+    let block = Configuration::new(tasks.clone());
+    let store = Arc::new(Store::default());
+    for item in items.split(' ') {
+        let (key, value) = item.split_once('=').unwrap();
+        store.put(key, value);
+    }
+    let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: settings }\nspec: { type: configuration.test, version: v1 }\n";
+    let (resources, problems) = wythe_manifest::parse_resources(text, "a.yaml".as_ref());
+    assert!(problems.is_empty(), "{problems}");
+    let configured = Arc::new(Configured {
+        driver: store.clone(),
+    });
+    let component = Component::new(
+        "configuration",
+        OPERATIONS,
+        &resources.components[0],
+        configured,
+    );
+    block
+        .components
+        .insert(&Metrics::default(), tenant(), component);
+    let app = Arc::new(Listener {
+        id: "app".parse().unwrap(),
+        heard: Mutex::default(),
+        fails: AtomicU32::new(0),
+        is_deaf: AtomicBool::new(false),
+    });
+    Stage {
+        block,
+        store,
+        app,
+        tasks,
+    }
+}
+
+impl Stage {
+    /// Each with its keys.
+    pub async fn attach(&self, subscriptions: &[&[&str]]) -> Result<(), Vec<Error>> {
+        let subscription = |keys: &&[&str]| Subscription {
+            component: "settings".into(),
+            keys: texts(keys),
+        };
+        let subscriptions = subscriptions.iter().map(subscription);
+        self.attach_to(subscriptions.collect()).await
+    }
+
+    pub async fn attach_to(&self, subscriptions: Vec<Subscription>) -> Result<(), Vec<Error>> {
+        let (app, grants) = (self.app.clone(), grants("app"));
+        self.block
+            .attach(&tenant(), app, grants, subscriptions)
+            .await
+    }
+
+    /// Time for everything that is due now; less than any pause.
+    pub async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    pub async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.settle().await;
+    }
+}
+
+#[derive(Default)]
+pub struct Store {
+    /// With the version of the last change of each.
+    items: Mutex<BTreeMap<String, (String, u64)>>,
+    version: tokio::sync::watch::Sender<u64>,
+    fails: AtomicBool,
+    is_read_only: AtomicBool,
+}
+
+impl Store {
+    pub fn put(&self, key: &str, value: &str) {
+        let mut items = self.items.lock().unwrap();
+        if items.get(key).is_none_or(|(old, _)| old != value) {
+            self.version.send_modify(|version| *version += 1);
+            let version = *self.version.borrow();
+            items.insert(key.to_owned(), (value.to_owned(), version));
+        }
+    }
+
+    pub fn remove(&self, key: &str) {
+        if self.items.lock().unwrap().remove(key).is_some() {
+            self.version.send_modify(|version| *version += 1);
+        }
+    }
+
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, SeqCst);
+    }
+
+    pub fn refuse_writes(&self) {
+        self.is_read_only.store(true, SeqCst);
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.fails.load(SeqCst) {
+            true => Err(Error::unavailable("away, as the test wants it")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Store {
+    fn features(&self) -> Features {
+        Features {
+            durable: false,
+            writable: !self.is_read_only.load(SeqCst),
+        }
+    }
+
+    async fn get(&self, keys: &[String]) -> Result<Vec<Item>> {
+        self.check()?;
+        let is_strict = keys.is_sorted_by(|a, b| a < b);
+        assert!(is_strict, "the block asks in order, and for each key once");
+        let items = self.items.lock().unwrap();
+        let asked = items
+            .iter()
+            .filter(|(key, _)| keys.is_empty() || keys.contains(key));
+        let item = |(key, (value, version)): (&String, &(String, u64))| Item {
+            key: key.clone(),
+            value: value.clone(),
+            version: version.to_string(),
+            metadata: Vec::new(),
+        };
+        Ok(asked.map(item).collect())
+    }
+
+    async fn version(&self) -> Result<String> {
+        self.check()?;
+        Ok(self.version.borrow().to_string())
+    }
+
+    async fn wait(&self, version: &str) -> Result<()> {
+        self.check()?;
+        let mut versions = self.version.subscribe();
+        let changed = versions.wait_for(|now| now.to_string() != version);
+        changed
+            .await
+            .map(drop)
+            .map_err(|_| Error::unavailable("over"))
+    }
+
+    async fn set(&self, items: Vec<NewItem>) -> Result<()> {
+        items
+            .iter()
+            .for_each(|item| self.put(&item.key, &item.value));
+        Ok(())
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<()> {
+        keys.iter().for_each(|key| self.remove(key));
+        Ok(())
+    }
+}
+
+pub struct Listener {
+    id: Name,
+    heard: Mutex<Vec<String>>,
+    /// So many times more.
+    fails: AtomicU32,
+    is_deaf: AtomicBool,
+}
+
+impl Listener {
+    /// What was said since the last time, as `a=1 -b` for a new item and a removed one. What different subscriptions
+    /// hear comes in any order, so it is sorted by length.
+    pub fn heard(&self) -> Vec<String> {
+        let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        heard.sort_by_key(String::len);
+        heard
+    }
+
+    pub fn fail(&self, times: u32) {
+        self.fails.store(times, SeqCst);
+    }
+
+    pub fn be_deaf(&self) {
+        self.is_deaf.store(true, SeqCst);
+    }
+}
+
+#[async_trait]
+impl App for Listener {
+    fn id(&self) -> &Name {
+        &self.id
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            configuration_listener: !self.is_deaf.load(SeqCst),
+            ..Exports::default()
+        }
+    }
+
+    async fn http(
+        &self,
+        _: Option<&Caller>,
+        _: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        Err(Error::unsupported("not in this test"))
+    }
+
+    async fn invoke(&self, _: &Caller, _: invocation::Request) -> Result<invocation::Response> {
+        Err(Error::unsupported("not in this test"))
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
+        Ok(Vec::new())
+    }
+
+    async fn on_event(&self, _: pubsub::Delivery) -> Result<pubsub::Verdict> {
+        Err(Error::unsupported("not in this test"))
+    }
+
+    async fn on_change(&self, change: Change) -> Result<()> {
+        let items = change
+            .items
+            .iter()
+            .map(|i| format!("{}={}", i.key, i.value));
+        let removed = change.removed.iter().map(|key| format!("-{key}"));
+        let text: Vec<_> = items.chain(removed).collect();
+        self.heard.lock().unwrap().push(text.join(" "));
+        let less = |times: u32| times.checked_sub(1);
+        match self.fails.fetch_update(SeqCst, SeqCst, less) {
+            Ok(_) => Err(Error::internal("failed, as the test wants it")),
+            Err(_) => Ok(()),
+        }
+    }
+}
