@@ -24,8 +24,8 @@ pub async fn serve(
             routes.add(prefix, guest.clone());
         }
     }
-    let tasks = booted.host.tasks.clone();
-    let drained = Ingress { routes, tasks }
+    let host = booted.host.clone();
+    let drained = Ingress { routes, host }
         .serve(listener, shutdown, DRAIN)
         .await;
     let closed = booted.host.close(CLOSE).await;

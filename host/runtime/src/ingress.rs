@@ -1,8 +1,11 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
+//! The paths of webhooks come before the apps.
+
+mod webhook;
 
 use crate::guest::Guest;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{body::Incoming, service::service_fn};
@@ -16,8 +19,9 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
+use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, Error, Kind, Result, Tasks, body_from,
+    App, Body, Error, Host, Kind, Result, body_from,
     invocation::{CALLER_APP, CALLER_NAMESPACE, check_path},
 };
 
@@ -61,7 +65,13 @@ impl Routes {
 /// The front door.
 pub struct Ingress {
     pub routes: Routes,
-    pub tasks: Tasks,
+    pub host: Arc<Host>,
+}
+
+/// Who answers a request.
+struct Doors {
+    webhooks: Webhooks,
+    routes: Routes,
 }
 
 impl Ingress {
@@ -74,7 +84,10 @@ impl Ingress {
     ) -> bool {
         let server = Arc::new(server());
         let graceful = GracefulShutdown::new();
-        let routes = Arc::new(self.routes);
+        let doors = Arc::new(Doors {
+            webhooks: Webhooks::new(self.host.clone()),
+            routes: self.routes,
+        });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let accepted = tokio::select! {
@@ -93,9 +106,9 @@ impl Ingress {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let connection = connection(&server, &routes, stream);
+            let connection = connection(&server, &doors, stream);
             let connection = graceful.watch(connection);
-            self.tasks.spawn(async move {
+            self.host.tasks.spawn(async move {
                 // A broken connection is the client's business.
                 let _ = connection.await;
                 drop(place);
@@ -127,21 +140,21 @@ fn server() -> auto::Builder<TokioExecutor> {
 
 fn connection(
     server: &auto::Builder<TokioExecutor>,
-    routes: &Arc<Routes>,
+    doors: &Arc<Doors>,
     stream: TcpStream,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error: Send> + Send + 'static + use<> {
-    let routes = routes.clone();
+    let doors = doors.clone();
     let service = service_fn(move |request| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(answer(&routes, request).await) }
+        let doors = doors.clone();
+        async move { Ok::<_, Infallible>(answer(&doors, request).await) }
     });
     server
         .serve_connection(TokioIo::new(stream), service)
         .into_owned()
 }
 
-async fn answer(routes: &Routes, request: Request<Incoming>) -> Response<Body> {
-    match route(routes, request).await {
+async fn answer(doors: &Doors, request: Request<Incoming>) -> Response<Body> {
+    match route(doors, request).await {
         Ok(response) => response,
         Err(error) => {
             // A trap was told by the instance that it ended; what has a cause of its own is told here.
@@ -153,25 +166,33 @@ async fn answer(routes: &Routes, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-async fn route(routes: &Routes, mut request: Request<Incoming>) -> Result<Response<Body>> {
+async fn route(doors: &Doors, mut request: Request<Incoming>) -> Result<Response<Body>> {
     check_path(request.uri().path())?;
-    let guest = routes.find(request.uri().path()).ok_or_else(|| {
+    // Only the host says who calls.
+    request.headers_mut().remove(CALLER_APP);
+    request.headers_mut().remove(CALLER_NAMESPACE);
+    if let Some(door) = doors.webhooks.find(request.uri().path()) {
+        return doors.webhooks.answer(&door, request).await;
+    }
+    let guest = doors.routes.find(request.uri().path()).ok_or_else(|| {
         Error::not_found(format!(
             "no app answers {}; see `ingress` in the manifest",
             request.uri().path()
         ))
     })?;
-    // Only the host says who calls.
-    request.headers_mut().remove(CALLER_APP);
-    request.headers_mut().remove(CALLER_NAMESPACE);
     let most = guest.request_body();
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most) {
-        return Ok(too_large(most));
+    if is_larger(request.headers(), most) {
+        return Ok(too_large(most, "limits.requestBody"));
     }
     let request = request.map(|body| limited(body, most));
     guest.http(None, complete(request)?).await
+}
+
+/// Whether a request says that its body is larger than it may be.
+fn is_larger(headers: &HeaderMap, most: u64) -> bool {
+    let declared = headers.get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    declared.is_some_and(|length| length > most)
 }
 
 /// Guests expect a whole URI, so one without an authority takes that of the Host header.
@@ -210,9 +231,10 @@ fn limited(body: Incoming, most: u64) -> Body {
         .boxed_unsync()
 }
 
-fn too_large(most: u64) -> Response<Body> {
+/// `setting` is where the limit is written.
+fn too_large(most: u64, setting: &str) -> Response<Body> {
     let error = Error::invalid(format!(
-        "the body has more than {most} bytes; see `limits.requestBody`"
+        "the body has more than {most} bytes; see `{setting}`"
     ));
     let mut response = describe(&error);
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;

@@ -120,8 +120,8 @@ impl Project {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        let tasks = wythe.host.tasks.clone();
-        let ingress = Ingress { routes, tasks };
+        let host = wythe.host.clone();
+        let ingress = Ingress { routes, host };
         ingress
             .serve(listener, CancellationToken::new(), Duration::ZERO)
             .await;

@@ -102,9 +102,9 @@ impl Project {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         let shutdown = CancellationToken::new();
-        let tasks = booted.host.tasks.clone();
+        let host = booted.host.clone();
         let serving =
-            Ingress { routes, tasks }.serve(listener, shutdown.clone(), Duration::from_secs(10));
+            Ingress { routes, host }.serve(listener, shutdown.clone(), Duration::from_secs(10));
         Ok(Running {
             serving: tokio::spawn(serving),
             client: client(),
