@@ -3,6 +3,7 @@ use std::cell::RefCell;
 
 use crate::{Error, Result};
 
+pub mod bindings;
 pub mod configuration;
 pub mod crypto;
 pub mod jobs;

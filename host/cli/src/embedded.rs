@@ -55,6 +55,7 @@ sdk![
     "lock.rs",
     "logging.rs",
     "plugin.rs",
+    "plugin/bindings.rs",
     "plugin/crypto.rs",
     "plugin/jobs.rs",
     "plugin/lock.rs",

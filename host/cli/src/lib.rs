@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(args: &Args) -> Outcome {
     let common = &args.common;
     match &args.command {
+        Command::Bindings(bindings) => commands::bindings::bindings(common, bindings).await,
         Command::Build(build) => commands::build::build(common, build).await,
         Command::Completions(completions) => commands::completions::completions(completions),
         Command::Crypto(crypto) => commands::crypto::crypto(common, crypto).await,

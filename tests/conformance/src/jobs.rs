@@ -99,6 +99,9 @@ pub const CASES: &[Case] = &[
     case("changes_are_answered_by_position", nothing, |s| {
         settle::positional(s).boxed()
     }),
+    case("a_change_sees_those_before_it", nothing, |s| {
+        settle::in_order(s).boxed()
+    }),
     case("no_changes_are_nothing", nothing, |s| {
         settle::empty(s).boxed()
     }),

@@ -6,7 +6,10 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    time::Instant,
+};
 
 /// Changes of one write.
 const MOST: usize = 1_024;
@@ -32,16 +35,20 @@ impl Settler {
         let (sender, mut answer) = oneshot::channel();
         self.waiting().push((change, sender));
         loop {
-            let turn = self.turn.lock().await;
-            if let Ok(answer) = answer.try_recv() {
-                return answer;
+            // Whoever has its answer goes without a turn: the next to lead does not wait for all that were answered.
+            let turn = tokio::select! {
+                biased;
+                answered = &mut answer => return answered.unwrap_or_else(|_| Err(cut_short())),
+                turn = self.turn.lock() => turn,
+            };
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                Err(TryRecvError::Closed) => return Err(cut_short()),
+                Err(TryRecvError::Empty) => {}
             }
             let batch = self.batch();
             if batch.is_empty() {
-                // Whoever took it along was cut short.
-                return Err(Error::unknown_outcome(
-                    "it is not known whether the job is written",
-                ));
+                return Err(cut_short());
             }
             write(component, caller, batch).await;
             drop(turn);
@@ -57,6 +64,11 @@ impl Settler {
         let count = waiting.len().min(MOST);
         waiting.drain(..count).collect()
     }
+}
+
+/// Whoever took the change along did not come to its end.
+fn cut_short() -> Error {
+    Error::unknown_outcome("it is not known whether the job is written")
 }
 
 async fn write(component: &Component<Configured>, caller: &Caller, batch: Vec<Waiting>) {

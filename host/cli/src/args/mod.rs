@@ -7,6 +7,7 @@ mod jobs;
 mod lock;
 mod secrets;
 
+pub use bindings::{Bindings, BindingsVerb};
 pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
@@ -79,6 +80,7 @@ pub enum LogFormat {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Bindings(Bindings),
     Build(Build),
     Completions(Completions),
     Crypto(Crypto),

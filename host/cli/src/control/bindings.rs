@@ -1,1 +1,47 @@
-//! What the command line asks of the bindings block.
+//! What the command line asks of the bindings block: one operation, or which there are.
+
+use super::{Answer, Binary};
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{Caller, Host, Result};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bindings {
+    pub component: String,
+    /// Whose scopes apply.
+    pub app: String,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Invoke {
+        operation: String,
+        data: Binary,
+        metadata: Vec<(String, String)>,
+    },
+    Operations,
+}
+
+pub(super) async fn execute(host: &Host, caller: &Caller, command: Bindings) -> Result<Answer> {
+    let (bindings, component) = (&host.bindings, &command.component);
+    Ok(match command.action {
+        Action::Invoke {
+            operation,
+            data,
+            metadata,
+        } => {
+            let data = data.0.into();
+            let outcome = bindings.invoke(caller, component, &operation, data, metadata);
+            let outcome = outcome.await?;
+            Answer::Outcome {
+                data: Binary(outcome.data.into()),
+                metadata: outcome.metadata,
+            }
+        }
+        Action::Operations => Answer::Names {
+            names: bindings.operations(caller, component)?,
+        },
+    })
+}

@@ -32,6 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     Ping,
+    Bindings(bindings::Bindings),
     Crypto(crypto::Crypto),
     Configuration(configuration::Configuration),
     Invoke(Invoke),
@@ -128,6 +129,10 @@ pub enum Answer {
         id: String,
     },
     Bytes(Binary),
+    Outcome {
+        data: Binary,
+        metadata: Vec<(String, String)>,
+    },
     Configuration(configuration::Answer),
     Entry(Entry),
     Grant {
@@ -193,6 +198,10 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
+        Command::Bindings(command) => {
+            let caller = caller(tenant, &command.app)?;
+            bindings::execute(host, &caller, command).await
+        }
         Command::Crypto(command) => {
             let caller = caller(tenant, &command.app)?;
             crypto::execute(host, &caller, command).await

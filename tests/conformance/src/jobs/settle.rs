@@ -104,7 +104,12 @@ pub(super) async fn positional(subject: Subject) {
             _ => assert_eq!(found.as_ref(), Some(row)),
         }
     }
-    // Two changes of one row in a batch: the second sees the first.
+}
+
+/// Two changes of one row in a batch: the second sees the first.
+pub(super) async fn in_order(subject: Subject) {
+    let driver = subject.driver();
+    put(&*driver, row(APP, "job00", 1_000)).await;
     let first = get(&*driver, "job00").await.expect("a row");
     let second = changed(&first, 2_000);
     let answers = driver

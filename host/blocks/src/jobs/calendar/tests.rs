@@ -70,59 +70,61 @@ fn a_fixed_time_in_an_overlap_comes_once_the_first_time() {
     );
 }
 
-#[test]
-fn a_pattern_comes_as_often_as_the_clock_shows_it() {
-    let gap = [
-        "2026-03-29T00:30:00Z",
-        "2026-03-29T01:00:00Z",
-        "2026-03-29T01:30:00Z",
-    ];
-    check(
+/// Expression, time zone, from when, and what comes.
+const BY_THE_CLOCK: &[(&str, &str, &str, &[&str])] = &[
+    (
         "0 */30 * * * *",
         "Europe/Berlin",
         "2026-03-29T00:15:00Z",
-        &gap,
-    );
-    let skipped = ["2026-03-28T01:45:00Z", "2026-03-30T00:00:00Z"];
-    check(
+        &[
+            "2026-03-29T00:30:00Z",
+            "2026-03-29T01:00:00Z",
+            "2026-03-29T01:30:00Z",
+        ],
+    ),
+    (
         "0 */15 2 * * *",
         "Europe/Berlin",
         "2026-03-28T01:40:00Z",
-        &skipped,
-    );
-    let twice = [
-        "2026-10-25T00:30:00Z",
-        "2026-10-25T01:30:00Z",
-        "2026-10-25T02:30:00Z",
-    ];
-    check(
+        &["2026-03-28T01:45:00Z", "2026-03-30T00:00:00Z"],
+    ),
+    (
         "0 30 * * * *",
         "Europe/Berlin",
         "2026-10-24T23:45:00Z",
-        &twice,
-    );
-    let york = [
-        "2026-11-01T05:30:00Z",
-        "2026-11-01T06:30:00Z",
-        "2026-11-01T07:30:00Z",
-    ];
-    check(
+        &[
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:30:00Z",
+            "2026-10-25T02:30:00Z",
+        ],
+    ),
+    (
         "0 30 * * * *",
         "America/New_York",
         "2026-11-01T05:00:00Z",
-        &york,
-    );
-    let howe = [
-        "2026-04-04T14:45:00Z",
-        "2026-04-04T15:15:00Z",
-        "2026-04-04T16:15:00Z",
-    ];
-    check(
+        &[
+            "2026-11-01T05:30:00Z",
+            "2026-11-01T06:30:00Z",
+            "2026-11-01T07:30:00Z",
+        ],
+    ),
+    (
         "0 45 * * * *",
         "Australia/Lord_Howe",
         "2026-04-04T14:00:00Z",
-        &howe,
-    );
+        &[
+            "2026-04-04T14:45:00Z",
+            "2026-04-04T15:15:00Z",
+            "2026-04-04T16:15:00Z",
+        ],
+    ),
+];
+
+#[test]
+fn a_pattern_comes_as_often_as_the_clock_shows_it() {
+    for (expression, zone, from, expected) in BY_THE_CLOCK {
+        check(expression, zone, from, expected);
+    }
 }
 
 #[test]
@@ -141,61 +143,54 @@ fn leap_days_are_found_over_centuries() {
     );
 }
 
-#[test]
-fn seconds_and_short_forms() {
-    let from = "2026-01-31T23:59:59.500Z";
-    check(
+const SHORT: &[(&str, &str, &[&str])] = &[
+    (
         "*/20 * * * * *",
         "UTC",
-        from,
         &["2026-02-01T00:00:00Z", "2026-02-01T00:00:20Z"],
-    );
-    check(
+    ),
+    (
         "5/25 * * * * *",
         "UTC",
-        from,
         &["2026-02-01T00:00:05Z", "2026-02-01T00:00:30Z"],
-    );
-    check(
+    ),
+    (
         "30 6 * * MON-FRI",
         "UTC",
-        from,
         &["2026-02-02T06:30:00Z", "2026-02-03T06:30:00Z"],
-    );
-    check("@Yearly", "UTC", from, &["2027-01-01T00:00:00Z"]);
-    check("@annually", "UTC", from, &["2027-01-01T00:00:00Z"]);
-    check(
+    ),
+    ("@Yearly", "UTC", &["2027-01-01T00:00:00Z"]),
+    ("@annually", "UTC", &["2027-01-01T00:00:00Z"]),
+    (
         "@monthly",
         "UTC",
-        from,
         &["2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"],
-    );
-    check(
+    ),
+    (
         "@weekly",
         "UTC",
-        from,
         &["2026-02-01T00:00:00Z", "2026-02-08T00:00:00Z"],
-    );
-    check(
+    ),
+    (
         "@daily",
         "UTC",
-        from,
         &["2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"],
-    );
-    check(
-        "@midnight",
-        "Europe/Berlin",
-        from,
-        &["2026-02-01T23:00:00Z"],
-    );
-    check(
+    ),
+    ("@midnight", "Europe/Berlin", &["2026-02-01T23:00:00Z"]),
+    (
         "@hourly",
         "UTC",
-        from,
         &["2026-02-01T00:00:00Z", "2026-02-01T01:00:00Z"],
-    );
-    check("@every 1h30m", "UTC", from, &["2026-02-01T01:29:59.500Z"]);
-    check("0 0 12 L * *", "UTC", from, &["2026-02-28T12:00:00Z"]);
+    ),
+    ("@every 1h30m", "UTC", &["2026-02-01T01:29:59.500Z"]),
+    ("0 0 12 L * *", "UTC", &["2026-02-28T12:00:00Z"]),
+];
+
+#[test]
+fn seconds_and_short_forms() {
+    for (expression, zone, expected) in SHORT {
+        check(expression, zone, "2026-01-31T23:59:59.500Z", expected);
+    }
 }
 
 #[test]
@@ -243,64 +238,65 @@ fn the_first_occurrence_is_not_before_the_start() {
     assert_eq!(first(Some("2026-01-01T00:00:00Z")), "2026-02-01T01:00:00Z");
 }
 
+const WRONG: &[(&str, &str)] = &[
+    ("0 0 0 30 2 *", "the schedule `0 0 0 30 2 *` never comes"),
+    (
+        "0 61 * * * *",
+        "the schedule `0 61 * * * *` has the minute `61`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 0 24 * * *",
+        "the schedule `0 0 24 * * *` has the hour `24`; expected 0 to 23, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 0 * * 13 *",
+        "the schedule `0 0 * * 13 *` has the month `13`; expected 1 to 12 or JAN to DEC, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 0 * 0 * *",
+        "the schedule `0 0 * 0 * *` has the day of the month `0`; expected 1 to 31, `L` or `15W`, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 * * * * FUN",
+        "the schedule `0 * * * * FUN` has the day of the week `FUN`; expected 0 to 7, SUN to SAT, `5#2` or `5L`, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "MON * * * * *",
+        "the schedule `MON * * * * *` has the second `MON`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 , * * * *",
+        "the schedule `0 , * * * *` has the minute `,`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "0 */0 * * * *",
+        "the schedule `0 */0 * * * *` has the minute `*/0`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
+    ),
+    (
+        "* * *",
+        "the schedule `* * *` has 3 fields; expected 6: second, minute, hour, day of the month, month and day of the week (or 5, without the second)",
+    ),
+    (
+        "",
+        "the schedule `` has 0 fields; expected 6: second, minute, hour, day of the month, month and day of the week (or 5, without the second)",
+    ),
+    (
+        "@fortnightly",
+        "the schedule `@fortnightly`; expected one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or `@every 1h30m`",
+    ),
+    (
+        "@every soon",
+        "the schedule `@every soon`; expected a duration such as `30s`, `250ms` or `1h30m`",
+    ),
+    ("@every 0s", "`@every` of 0ns; expected at least 1 ms"),
+];
+
 #[test]
 fn what_is_wrong_with_a_schedule_is_told() {
     let wrong =
         |expression: &str, zone: &str| cron(expression, zone).unwrap_err().message().to_owned();
-    let cases = [
-        ("0 0 0 30 2 *", "the schedule `0 0 0 30 2 *` never comes"),
-        (
-            "0 61 * * * *",
-            "the schedule `0 61 * * * *` has the minute `61`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 0 24 * * *",
-            "the schedule `0 0 24 * * *` has the hour `24`; expected 0 to 23, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 0 * * 13 *",
-            "the schedule `0 0 * * 13 *` has the month `13`; expected 1 to 12 or JAN to DEC, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 0 * 0 * *",
-            "the schedule `0 0 * 0 * *` has the day of the month `0`; expected 1 to 31, `L` or `15W`, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 * * * * FUN",
-            "the schedule `0 * * * * FUN` has the day of the week `FUN`; expected 0 to 7, SUN to SAT, `5#2` or `5L`, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "MON * * * * *",
-            "the schedule `MON * * * * *` has the second `MON`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 , * * * *",
-            "the schedule `0 , * * * *` has the minute `,`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "0 */0 * * * *",
-            "the schedule `0 */0 * * * *` has the minute `*/0`; expected 0 to 59, or `*`, with `,`, `-` and `/`",
-        ),
-        (
-            "* * *",
-            "the schedule `* * *` has 3 fields; expected 6: second, minute, hour, day of the month, month and day of the week (or 5, without the second)",
-        ),
-        (
-            "",
-            "the schedule `` has 0 fields; expected 6: second, minute, hour, day of the month, month and day of the week (or 5, without the second)",
-        ),
-        (
-            "@fortnightly",
-            "the schedule `@fortnightly`; expected one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or `@every 1h30m`",
-        ),
-        (
-            "@every soon",
-            "the schedule `@every soon`; expected a duration such as `30s`, `250ms` or `1h30m`",
-        ),
-        ("@every 0s", "`@every` of 0ns; expected at least 1 ms"),
-    ];
-    for (expression, expected) in cases {
-        assert_eq!(wrong(expression, "UTC"), expected);
+    for (expression, expected) in WRONG {
+        assert_eq!(wrong(expression, "UTC"), *expected);
     }
     assert_eq!(
         wrong("@daily", "Europe/Berln"),
