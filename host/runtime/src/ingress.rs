@@ -1,11 +1,10 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
-//! The paths of webhooks come before the apps.
 
 mod webhook;
 
 use crate::guest::Guest;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{body::Incoming, service::service_fn};
@@ -65,11 +64,12 @@ impl Routes {
 /// The front door.
 pub struct Ingress {
     pub routes: Routes,
+    /// Webhooks of its bindings come before the routes.
     pub host: Arc<Host>,
 }
 
-/// Who answers a request.
-struct Doors {
+/// What a connection needs to know.
+struct Inside {
     webhooks: Webhooks,
     routes: Routes,
 }
@@ -84,8 +84,9 @@ impl Ingress {
     ) -> bool {
         let server = Arc::new(server());
         let graceful = GracefulShutdown::new();
-        let doors = Arc::new(Doors {
-            webhooks: Webhooks::new(self.host.clone()),
+        let tasks = self.host.tasks.clone();
+        let inside = Arc::new(Inside {
+            webhooks: Webhooks::new(self.host),
             routes: self.routes,
         });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -106,9 +107,9 @@ impl Ingress {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let connection = connection(&server, &doors, stream);
+            let connection = connection(&server, &inside, stream);
             let connection = graceful.watch(connection);
-            self.host.tasks.spawn(async move {
+            tasks.spawn(async move {
                 // A broken connection is the client's business.
                 let _ = connection.await;
                 drop(place);
@@ -140,21 +141,21 @@ fn server() -> auto::Builder<TokioExecutor> {
 
 fn connection(
     server: &auto::Builder<TokioExecutor>,
-    doors: &Arc<Doors>,
+    inside: &Arc<Inside>,
     stream: TcpStream,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error: Send> + Send + 'static + use<> {
-    let doors = doors.clone();
+    let inside = inside.clone();
     let service = service_fn(move |request| {
-        let doors = doors.clone();
-        async move { Ok::<_, Infallible>(answer(&doors, request).await) }
+        let inside = inside.clone();
+        async move { Ok::<_, Infallible>(answer(&inside, request).await) }
     });
     server
         .serve_connection(TokioIo::new(stream), service)
         .into_owned()
 }
 
-async fn answer(doors: &Doors, request: Request<Incoming>) -> Response<Body> {
-    match route(doors, request).await {
+async fn answer(inside: &Inside, request: Request<Incoming>) -> Response<Body> {
+    match route(inside, request).await {
         Ok(response) => response,
         Err(error) => {
             // A trap was told by the instance that it ended; what has a cause of its own is told here.
@@ -166,33 +167,32 @@ async fn answer(doors: &Doors, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-async fn route(doors: &Doors, mut request: Request<Incoming>) -> Result<Response<Body>> {
+async fn route(inside: &Inside, mut request: Request<Incoming>) -> Result<Response<Body>> {
     check_path(request.uri().path())?;
     // Only the host says who calls.
     request.headers_mut().remove(CALLER_APP);
     request.headers_mut().remove(CALLER_NAMESPACE);
-    if let Some(door) = doors.webhooks.find(request.uri().path()) {
-        return doors.webhooks.answer(&door, request).await;
+    if let Some(door) = inside.webhooks.find(request.uri().path()) {
+        return inside.webhooks.answer(&door, request).await;
     }
-    let guest = doors.routes.find(request.uri().path()).ok_or_else(|| {
+    let guest = inside.routes.find(request.uri().path()).ok_or_else(|| {
         Error::not_found(format!(
             "no app answers {}; see `ingress` in the manifest",
             request.uri().path()
         ))
     })?;
     let most = guest.request_body();
-    if is_larger(request.headers(), most) {
+    if declared(&request).is_some_and(|length| length > most) {
         return Ok(too_large(most, "limits.requestBody"));
     }
     let request = request.map(|body| limited(body, most));
     guest.http(None, complete(request)?).await
 }
 
-/// Whether a request says that its body is larger than it may be.
-fn is_larger(headers: &HeaderMap, most: u64) -> bool {
-    let declared = headers.get(header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    declared.is_some_and(|length| length > most)
+/// The length of the body, as the client says.
+fn declared(request: &Request<Incoming>) -> Option<u64> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Guests expect a whole URI, so one without an authority takes that of the Host header.
@@ -231,7 +231,6 @@ fn limited(body: Incoming, most: u64) -> Body {
         .boxed_unsync()
 }
 
-/// `setting` is where the limit is written.
 fn too_large(most: u64, setting: &str) -> Response<Body> {
     let error = Error::invalid(format!(
         "the body has more than {most} bytes; see `{setting}`"

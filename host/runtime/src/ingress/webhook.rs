@@ -1,8 +1,8 @@
-//! Webhooks: requests at a path that a binding component asked for, delivered to its listener once they are whole.
+//! A request at the door of an input binding: read whole, admitted, and answered by the app that listens.
 
-use super::{is_larger, too_large};
+use super::{declared, describe, too_large};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::{sync::Arc, time::Duration};
@@ -17,8 +17,7 @@ use wythe_blocks::{
 const AT_ONCE: usize = 256;
 /// Of a whole body.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// Where a body's limit is written.
-const LIMIT: &str = "maxBodyBytes";
+const SETTING: &str = "maxBodyBytes";
 
 /// The doors of a host.
 pub struct Webhooks {
@@ -37,32 +36,26 @@ impl Webhooks {
         self.host.bindings.webhook(path)
     }
 
-    /// What the app says, or why it says nothing.
+    /// 200 with the app's bytes, 204 without; an error has the status of its kind.
     pub async fn answer(&self, door: &Door, request: Request<Incoming>) -> Result<Response<Body>> {
-        let method = request.method().as_str();
-        if !door.webhook.methods.iter().any(|known| known == method) {
-            return Ok(wrong_method(door));
+        let (webhook, method) = (&door.webhook, request.method().as_str());
+        if !webhook.methods.iter().any(|known| known == method) {
+            return Ok(wrong_method(&webhook.methods));
         }
         let Ok(_place) = self.places.try_acquire() else {
-            let busy = Error::exhausted("too many requests at webhooks at once");
+            let busy = Error::exhausted("too many webhooks at once");
             return Err(busy.with_retry_after(Duration::from_secs(1)));
         };
-        let most = door.webhook.max_body;
-        if is_larger(request.headers(), most) {
-            return Ok(too_large(most, LIMIT));
+        let most = webhook.max_body;
+        if declared(&request).is_some_and(|length| length > most) {
+            return Ok(too_large(most, SETTING));
         }
         let (head, body) = request.into_parts();
         let Some(body) = whole(body, most).await? else {
-            return Ok(too_large(most, LIMIT));
+            return Ok(too_large(most, SETTING));
         };
-        let knock = Knock {
-            method: head.method.to_string(),
-            query: head.uri.query().map(str::to_owned),
-            headers: told(&head.headers),
-            body,
-        };
-        let said = self.host.bindings.call_webhook(door, knock).await?;
-        Ok(answered(said))
+        let said = self.host.bindings.call_webhook(door, knock(head, body));
+        Ok(answered(said.await?))
     }
 }
 
@@ -81,38 +74,32 @@ async fn whole(body: Incoming, most: u64) -> Result<Option<Bytes>> {
     }
 }
 
-/// Names are in lower case already; a value that is no text loses what is none.
-fn told(headers: &HeaderMap) -> Vec<(String, String)> {
+/// A header's value that is no text loses what is none.
+fn knock(head: Parts, body: Bytes) -> Knock {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = headers.iter();
-    headers
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-        .collect()
+    let headers = head.headers.iter();
+    Knock {
+        method: head.method.to_string(),
+        query: head.uri.query().map(str::to_owned),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
+        body,
+    }
 }
 
-fn wrong_method(door: &Door) -> Response<Body> {
-    let methods = door.webhook.methods.join(", ");
-    let error = Error::invalid(format!("`{}` takes only {methods}", door.webhook.path));
-    let mut response = super::describe(&error);
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    let allow = HeaderValue::try_from(methods);
-    response
-        .headers_mut()
-        .extend(allow.ok().map(|methods| (header::ALLOW, methods)));
-    response
-}
-
-/// An app answers with bytes alone, so what they are is told by what they look like.
+/// The app says bytes and no more; so that nobody takes them for a page, what they are is told by what they look like.
 fn answered(said: Bytes) -> Response<Body> {
-    let kind = match (said.first(), std::str::from_utf8(&said)) {
-        (None, _) => {
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+    let kind = match std::str::from_utf8(&said) {
+        Ok("") => {
             let mut response = Response::new(body_from(said));
             *response.status_mut() = StatusCode::NO_CONTENT;
             return response;
         }
-        (Some(b'{' | b'['), Ok(text)) if is_json(text) => "application/json",
-        (_, Ok(_)) => "text/plain; charset=utf-8",
-        (_, Err(_)) => "application/octet-stream",
+        Ok(text) if text.starts_with(['{', '[']) && json(text) => "application/json",
+        Ok(_) => "text/plain; charset=utf-8",
+        Err(_) => "application/octet-stream",
     };
     let mut response = Response::new(body_from(said));
     let kind = HeaderValue::from_static(kind);
@@ -120,8 +107,15 @@ fn answered(said: Bytes) -> Response<Body> {
     response
 }
 
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text).is_ok()
+fn wrong_method(methods: &[String]) -> Response<Body> {
+    let allowed = methods.join(", ");
+    let error = Error::invalid(format!("the method of this path; expected {allowed}"));
+    let mut response = describe(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    if let Ok(value) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
 }
 
 #[cfg(test)]
