@@ -1,147 +1,167 @@
-//! Keys of any kind, read from what people keep them in, with the algorithms that each is good for.
+//! Keys that the host itself holds: how they are read, what they are good for, and what is done with them.
 //!
-//! Primitives are those of aws-lc and, for the key wrap of RFC 3394, of RustCrypto. A key shows nothing of itself: no
-//! error repeats what was read, and what is held is cleared on drop.
+//! Every algorithm is the library's. A key never leaves this module: not in an error, not in the log.
 
 mod curve;
 mod edwards;
-mod form;
 mod jwk;
-mod modulus;
+mod parse;
+mod ring;
+mod rsa;
 mod symmetric;
 
 pub(crate) use jwk::set;
+pub(crate) use ring::{Keys, Ring};
 
 use aws_lc_rs::digest::{self, Digest};
-use curve::Curve;
-use edwards::Edwards;
-use modulus::Modulus;
-use symmetric::Symmetric;
 use wythe_blocks::{
     Error, Result,
-    crypto::{KeyInfo, SignatureAlgorithm, WrapAlgorithm},
+    crypto::{KeyInfo, SignatureAlgorithm, WrapAlgorithm, not_unwrapped},
 };
+use zeroize::Zeroizing;
 
-/// Bytes of a file or a text that is a key.
-pub(crate) const LARGEST: usize = 64 << 10;
+/// Bytes that clear themselves.
+type Hidden = Zeroizing<Vec<u8>>;
 
-/// A key with the name that errors call it by.
-pub(crate) struct Key {
-    name: String,
-    kind: Kind,
-}
-
-enum Kind {
-    Symmetric(Symmetric),
-    Rsa(Modulus),
-    Ec(Curve),
-    Ed25519(Edwards),
+/// One key, of any kind.
+pub(crate) enum Key {
+    Symmetric(symmetric::Key),
+    Rsa(Box<rsa::Key>),
+    Curve(curve::Key),
+    Edwards(edwards::Key),
 }
 
 impl Key {
-    /// PEM, a JWK, or a symmetric key as it is or in base64.
-    pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
-        let kind = form::read(bytes).map_err(|what| malformed(name, what))?;
-        Ok(Key {
-            name: name.to_owned(),
-            kind,
-        })
+    /// The error says what is wrong, and nothing of what is there.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        parse::parse(bytes)
     }
 
-    pub(crate) fn info(&self) -> KeyInfo {
-        match &self.kind {
-            Kind::Symmetric(key) => key.info(),
-            Kind::Rsa(key) => key.info(),
-            Kind::Ec(key) => key.info(),
-            Kind::Ed25519(key) => key.info(),
+    pub(crate) fn describe(&self) -> KeyInfo {
+        match self {
+            Key::Symmetric(key) => key.describe(),
+            Key::Rsa(key) => key.describe(),
+            Key::Curve(key) => key.describe(),
+            Key::Edwards(key) => key.describe(),
         }
     }
 
-    pub(crate) fn wrap(&self, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
-        match &self.kind {
-            Kind::Symmetric(key) if key.wraps(algorithm) => key.wrap(algorithm, plain),
-            Kind::Rsa(key) if modulus::is_oaep(algorithm) => key.wrap(&self.name, algorithm, plain),
-            _ => Err(self.misfit(algorithm, algorithm.needs())),
+    /// Whether its work takes long enough to be in the way of others.
+    fn is_slow(&self) -> bool {
+        !matches!(self, Key::Symmetric(_))
+    }
+
+    fn wrap(&self, name: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
+        self.check(name, algorithm)?;
+        let wrapped = match self {
+            Key::Symmetric(key) => key.wrap(algorithm, plain),
+            Key::Rsa(key) => key.wrap(algorithm, plain),
+            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        };
+        wrapped.map_err(|problem| Error::invalid(format!("key `{name}`: {problem}")))
+    }
+
+    fn unwrap(&self, name: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
+        self.check(name, algorithm)?;
+        let plain = match self {
+            Key::Symmetric(key) => key.unwrap(algorithm, wrapped),
+            Key::Rsa(key) => key.unwrap(algorithm, wrapped).ok_or_else(|| {
+                Error::invalid(format!(
+                    "key `{name}` is public and only wraps; its private key unwraps"
+                ))
+            })?,
+            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        };
+        plain.ok_or_else(not_unwrapped)
+    }
+
+    fn check(&self, name: &str, algorithm: WrapAlgorithm) -> Result<()> {
+        match self.describe_wraps().contains(&algorithm) {
+            true => Ok(()),
+            false => Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
         }
     }
 
-    pub(crate) fn unwrap(&self, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
-        match &self.kind {
-            Kind::Symmetric(key) if key.wraps(algorithm) => key.unwrap(algorithm, wrapped),
-            Kind::Rsa(key) if modulus::is_oaep(algorithm) => {
-                key.unwrap(&self.name, algorithm, wrapped)
+    fn describe_wraps(&self) -> Vec<WrapAlgorithm> {
+        match self {
+            Key::Symmetric(key) => key.wraps().into(),
+            Key::Rsa(_) => rsa::WRAPS.into(),
+            Key::Curve(_) | Key::Edwards(_) => Vec::new(),
+        }
+    }
+
+    fn sign(&self, name: &str, algorithm: SignatureAlgorithm, data: &[u8]) -> Result<Vec<u8>> {
+        let signature = match self {
+            Key::Rsa(key) if rsa::SIGNS.contains(&algorithm) => {
+                key.sign(algorithm, &imported(algorithm, data)?)
             }
-            _ => Err(self.misfit(algorithm, algorithm.needs())),
-        }
-    }
-
-    pub(crate) fn sign(&self, algorithm: SignatureAlgorithm, data: &[u8]) -> Result<Vec<u8>> {
-        match &self.kind {
-            Kind::Rsa(key) if modulus::signs(algorithm) => key.sign(&self.name, algorithm, data),
-            Kind::Ec(key) if key.signs(algorithm) => key.sign(&self.name, algorithm, data),
-            Kind::Ed25519(key) if algorithm == SignatureAlgorithm::EdDsa => {
-                key.sign(&self.name, data)
+            Key::Curve(key) if key.algorithm() == algorithm => {
+                key.sign(&imported(algorithm, data)?)
             }
-            _ => Err(self.misfit(algorithm, algorithm.needs())),
-        }
+            Key::Edwards(key) if algorithm == SignatureAlgorithm::EdDsa => key.sign(data),
+            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        };
+        signature.ok_or_else(|| {
+            Error::invalid(format!(
+                "key `{name}` is public and only verifies; its private key signs"
+            ))
+        })?
     }
 
-    /// False for whatever is no signature of this key.
-    pub(crate) fn verify(
+    fn verify(
         &self,
+        name: &str,
         algorithm: SignatureAlgorithm,
         data: &[u8],
         signature: &[u8],
     ) -> Result<bool> {
-        match &self.kind {
-            Kind::Rsa(key) if modulus::signs(algorithm) => key.verify(algorithm, data, signature),
-            Kind::Ec(key) if key.signs(algorithm) => key.verify(algorithm, data, signature),
-            Kind::Ed25519(key) if algorithm == SignatureAlgorithm::EdDsa => {
+        match self {
+            Key::Rsa(key) if rsa::SIGNS.contains(&algorithm) => {
+                Ok(key.verify(algorithm, &imported(algorithm, data)?, signature))
+            }
+            Key::Curve(key) if key.algorithm() == algorithm => {
+                Ok(key.verify(&imported(algorithm, data)?, signature))
+            }
+            Key::Edwards(key) if algorithm == SignatureAlgorithm::EdDsa => {
                 Ok(key.verify(data, signature))
             }
-            _ => Err(self.misfit(algorithm, algorithm.needs())),
+            _ => Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
         }
     }
 
-    fn misfit(&self, algorithm: impl std::fmt::Display, needs: &str) -> Error {
-        let is = match &self.kind {
-            Kind::Symmetric(key) => format!("a symmetric key of {} bits", key.bits()),
-            Kind::Rsa(_) => "an RSA key".to_owned(),
-            Kind::Ec(key) => format!("a {} key", key.name()),
-            Kind::Ed25519(_) => "an Ed25519 key".to_owned(),
+    fn misfit(&self, name: &str, algorithm: &str, needs: &str) -> Error {
+        let kind = match self {
+            Key::Symmetric(key) => format!("a symmetric key of {} bits", key.bits()),
+            Key::Rsa(_) => "an RSA key".into(),
+            Key::Curve(key) => format!("an EC key on {}", key.curve()),
+            Key::Edwards(_) => "an Ed25519 key".into(),
         };
         Error::invalid(format!(
-            "key `{}` is {is}; `{algorithm}` needs {needs}",
-            self.name
+            "key `{name}` is {kind}; `{algorithm}` needs {needs}"
         ))
     }
 }
 
-/// What a text should have been. Nothing of the text is repeated.
-fn malformed(name: &str, what: &str) -> Error {
-    Error::invalid(format!("key `{name}` {what}"))
-}
-
-fn only_public(name: &str, what: &str) -> Error {
-    Error::invalid(format!(
-        "key `{name}` is only public; {what} needs the private one"
-    ))
-}
-
-fn failed(what: &str) -> Error {
-    Error::internal(format!("{what} failed"))
-}
-
-/// A digest that was made elsewhere; the block has checked its length.
-fn imported(algorithm: SignatureAlgorithm, data: &[u8]) -> Result<Digest> {
-    use SignatureAlgorithm::{Es384, Es512, Ps384, Ps512, Rs384, Rs512};
+/// A digest that somebody else made.
+fn imported(algorithm: SignatureAlgorithm, bytes: &[u8]) -> Result<Digest> {
+    use SignatureAlgorithm::*;
     let hash = match algorithm {
+        Es256 | Ps256 | Rs256 => &digest::SHA256,
         Es384 | Ps384 | Rs384 => &digest::SHA384,
-        Es512 | Ps512 | Rs512 => &digest::SHA512,
-        _ => &digest::SHA256,
+        Es512 | Ps512 | Rs512 | EdDsa => &digest::SHA512,
     };
-    Digest::import_less_safe(data, hash)
-        .map_err(|_| Error::invalid(format!("`{algorithm}` needs a digest of its own hash")))
+    Digest::import_less_safe(bytes, hash).map_err(|_| {
+        Error::invalid(format!(
+            "a digest of {} bytes; `{algorithm}` needs one of {}",
+            bytes.len(),
+            hash.output_len()
+        ))
+    })
+}
+
+/// What the library refuses although nothing is wrong with it.
+fn fault(what: &str) -> Error {
+    Error::internal(format!("the library failed to {what}"))
 }
 
 #[cfg(test)]

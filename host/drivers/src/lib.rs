@@ -13,6 +13,10 @@ mod apply;
 mod environment;
 mod etag;
 mod items;
+#[cfg_attr(
+    not(feature = "files"),
+    expect(dead_code, reason = "only files are told apart by what is in them")
+)]
 mod keys;
 mod leases;
 #[cfg_attr(

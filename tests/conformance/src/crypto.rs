@@ -1,125 +1,184 @@
-//! The suite of the crypto block. A driver under test holds some of the keys in [`KEYS`]; a case says which it needs.
+//! The suite of the crypto block. A driver under test holds keys of [`KEPT`], as many as it can, and no others.
 
-mod sign;
-mod wrap;
+mod keys;
+mod names;
+mod signatures;
+mod wraps;
 
+use crate::{Opener, runtime, trial};
 use futures::{FutureExt as _, future::BoxFuture};
-use wythe_blocks::crypto::Driver;
+use libtest_mimic::Trial;
+use std::collections::BTreeMap;
+use wythe_blocks::{
+    Kind,
+    crypto::{Driver, KeyInfo},
+};
+
+pub use keys::{KEPT, Kept, Sort};
 
 pub type Subject = crate::Subject<dyn Driver>;
 
-/// Every key of the suite, in order. Those that end with `-public` are the public halves of others.
-pub const KEYS: [&str; 11] = [
-    "aes128",
-    "aes192",
-    "aes256",
-    "ed25519",
-    "ed25519-public",
-    "p256",
-    "p256-public",
-    "p384",
-    "p521",
-    "rsa",
-    "rsa-public",
+/// Those keys of the suite that the driver holds, with what it says of them.
+pub type Known = BTreeMap<&'static str, KeyInfo>;
+
+/// What is to be shown of one key.
+struct Case {
+    name: &'static str,
+    /// The keys that it is about.
+    of: fn(&Kept) -> bool,
+    /// Why a key of which the driver says this cannot show it.
+    needs: fn(&KeyInfo) -> Option<&'static str>,
+    run: fn(Subject, &'static Kept) -> BoxFuture<'static, ()>,
+}
+
+/// What is to be shown of a driver, whatever keys it holds.
+struct Whole {
+    name: &'static str,
+    run: fn(Subject, Known) -> BoxFuture<'static, ()>,
+}
+
+/// A trial for each case and each key that it is about. One of a key that the driver lacks, or that cannot do it by what
+/// the driver says, is ignored, with the reason.
+pub fn trials(prefix: &str, open: Opener<dyn Driver>) -> Vec<Trial> {
+    let known = known(&open);
+    let mut trials = Vec::new();
+    for case in CASES {
+        for kept in KEPT.iter().filter(|kept| (case.of)(kept)) {
+            let reason = match known.get(kept.name) {
+                None => Some("the driver holds no such key"),
+                Some(info) => (case.needs)(info),
+            };
+            let (name, run) = (format!("{prefix}::{}::{}", case.name, kept.name), case.run);
+            trials.push(trial(name, reason, open.clone(), move |subject| {
+                run(subject, kept)
+            }));
+        }
+    }
+    for Whole { name, run } in WHOLES {
+        let (name, known) = (format!("{prefix}::{name}"), known.clone());
+        trials.push(trial(name, None, open.clone(), move |subject| {
+            run(subject, known)
+        }));
+    }
+    trials
+}
+
+fn known(open: &Opener<dyn Driver>) -> Known {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = runtime().expect("a runtime");
+    runtime.block_on(async {
+        let driver = Subject::start(open(directory.path())).await.driver();
+        let mut known = Known::new();
+        for kept in &KEPT {
+            match driver.describe(kept.name).await {
+                Ok(info) => drop(known.insert(kept.name, info)),
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => panic!("`{}` is described: {}", kept.name, error.chain()),
+            }
+        }
+        assert!(!known.is_empty(), "the driver holds a key of the suite");
+        known
+    })
+}
+
+fn nothing(_: &KeyInfo) -> Option<&'static str> {
+    None
+}
+
+fn to_wrap(info: &KeyInfo) -> Option<&'static str> {
+    info.wrap
+        .is_empty()
+        .then_some("the driver wraps nothing with this key")
+}
+
+fn to_sign(info: &KeyInfo) -> Option<&'static str> {
+    info.sign
+        .is_empty()
+        .then_some("the driver signs nothing with this key")
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "a_key_is_what_it_is",
+        of: |_| true,
+        needs: nothing,
+        run: |s, k| names::described(s, k).boxed(),
+    },
+    Case {
+        name: "the_public_half_has_nothing_private",
+        of: |kept| kept.sort != Sort::Symmetric,
+        needs: nothing,
+        run: |s, k| names::public(s, k).boxed(),
+    },
+    Case {
+        name: "other_algorithms_are_refused",
+        of: |_| true,
+        needs: nothing,
+        run: |s, k| names::misfits(s, k).boxed(),
+    },
+    Case {
+        name: "wrapped_keys_come_back",
+        of: |kept| kept.wraps() && !kept.is_public(),
+        needs: to_wrap,
+        run: |s, k| wraps::come_back(s, k).boxed(),
+    },
+    Case {
+        name: "what_is_no_wrapped_key_fails_with_one_message",
+        of: |kept| kept.wraps() && !kept.is_public(),
+        needs: to_wrap,
+        run: |s, k| wraps::tampered(s, k).boxed(),
+    },
+    Case {
+        name: "sizes_that_cannot_be_wrapped_are_refused",
+        of: Kept::wraps,
+        needs: to_wrap,
+        run: |s, k| wraps::sizes(s, k).boxed(),
+    },
+    Case {
+        name: "a_public_key_wraps_for_its_private_key",
+        of: |kept| kept.wraps() && kept.is_public(),
+        needs: to_wrap,
+        run: |s, k| wraps::by_public(s, k).boxed(),
+    },
+    Case {
+        name: "what_is_signed_verifies",
+        of: |kept| kept.signs() && !kept.is_public(),
+        needs: to_sign,
+        run: |s, k| signatures::verify(s, k).boxed(),
+    },
+    Case {
+        name: "a_tampered_signature_is_false",
+        of: |kept| kept.signs() && !kept.is_public(),
+        needs: to_sign,
+        run: |s, k| signatures::tampered(s, k).boxed(),
+    },
+    Case {
+        name: "a_public_key_verifies_for_its_private_key",
+        of: |kept| kept.signs() && kept.is_public(),
+        needs: to_sign,
+        run: |s, k| signatures::by_public(s, k).boxed(),
+    },
 ];
 
-pub struct Case {
-    pub name: &'static str,
-    /// The keys that a driver must hold to run it.
-    pub keys: &'static [&'static str],
-    /// Panics if the driver does not do as it must.
-    pub run: fn(Subject) -> BoxFuture<'static, ()>,
-}
-
-impl Case {
-    /// Why a driver that holds these keys cannot run it.
-    pub fn needs(&self, held: &[String]) -> Option<&'static str> {
-        let lacks = |key: &&&str| !held.iter().any(|held| held == **key);
-        let missing = self.keys.iter().find(lacks);
-        missing.map(|_| "the driver lacks a key of the case")
-    }
-}
-
-const fn case(
-    name: &'static str,
-    keys: &'static [&'static str],
-    run: fn(Subject) -> BoxFuture<'static, ()>,
-) -> Case {
-    Case { name, keys, run }
-}
-
-pub const CASES: &[Case] = &[
-    case("names_are_in_order", &[], |s| wrap::names(s).boxed()),
-    case("an_absent_key_is_not_found", &[], |s| {
-        wrap::absent(s).boxed()
-    }),
-    case("a_key_says_what_it_is_good_for", &[], |s| {
-        wrap::described(s).boxed()
-    }),
-    case("a_key_of_256_bits_wraps_and_unwraps", &["aes256"], |s| {
-        wrap::symmetric(s, "aes256").boxed()
-    }),
-    case("a_key_of_192_bits_wraps_and_unwraps", &["aes192"], |s| {
-        wrap::symmetric(s, "aes192").boxed()
-    }),
-    case("a_key_of_128_bits_wraps_and_unwraps", &["aes128"], |s| {
-        wrap::symmetric(s, "aes128").boxed()
-    }),
-    case("an_rsa_key_wraps_and_unwraps", &["rsa"], |s| {
-        wrap::rsa(s).boxed()
-    }),
-    case(
-        "a_public_rsa_key_wraps_for_the_private_one",
-        &["rsa", "rsa-public"],
-        |s| wrap::public(s).boxed(),
-    ),
-    case(
-        "a_wrapped_key_that_was_changed_is_refused",
-        &["aes256"],
-        |s| wrap::tampered(s).boxed(),
-    ),
-    case(
-        "a_key_unwraps_nothing_of_another",
-        &["aes256", "rsa"],
-        |s| wrap::others(s).boxed(),
-    ),
-    case(
-        "an_algorithm_that_does_not_fit_is_invalid",
-        &["aes256"],
-        |s| wrap::misfit(s).boxed(),
-    ),
-    case("an_ed25519_key_signs_messages", &["ed25519"], |s| {
-        sign::key(s, "ed25519").boxed()
-    }),
-    case("a_p256_key_signs_digests", &["p256"], |s| {
-        sign::key(s, "p256").boxed()
-    }),
-    case("a_p384_key_signs_digests", &["p384"], |s| {
-        sign::key(s, "p384").boxed()
-    }),
-    case("a_p521_key_signs_digests", &["p521"], |s| {
-        sign::key(s, "p521").boxed()
-    }),
-    case("an_rsa_key_signs_digests", &["rsa"], |s| {
-        sign::key(s, "rsa").boxed()
-    }),
-    case(
-        "a_public_key_verifies_what_the_private_one_signed",
-        &["ed25519", "ed25519-public"],
-        |s| sign::public(s, "ed25519").boxed(),
-    ),
-    case(
-        "a_public_p256_key_verifies",
-        &["p256", "p256-public"],
-        |s| sign::public(s, "p256").boxed(),
-    ),
-    case("a_public_rsa_key_verifies", &["rsa", "rsa-public"], |s| {
-        sign::public(s, "rsa").boxed()
-    }),
-    case("a_symmetric_key_signs_nothing", &["aes256"], |s| {
-        sign::misfit(s).boxed()
-    }),
-    case("a_public_half_shows_nothing_private", &["ed25519"], |s| {
-        sign::shows_nothing(s).boxed()
-    }),
+const WHOLES: &[Whole] = &[
+    Whole {
+        name: "an_unknown_key_is_not_found",
+        run: |s, _| names::unknown(s).boxed(),
+    },
+    Whole {
+        name: "names_are_exact",
+        run: |s, k| names::exact(s, k).boxed(),
+    },
+    Whole {
+        name: "names_are_told_in_order",
+        run: |s, k| names::in_order(s, k).boxed(),
+    },
+    Whole {
+        name: "many_may_work_at_once",
+        run: |s, k| names::concurrent(s, k).boxed(),
+    },
+    Whole {
+        name: "a_restart_finds_the_same",
+        run: |s, k| names::restart(s, k).boxed(),
+    },
 ];

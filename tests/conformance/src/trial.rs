@@ -13,7 +13,7 @@ pub fn trial<D: ?Sized + Closable + 'static>(
     name: String,
     reason: Option<&'static str>,
     open: Opener<D>,
-    run: fn(Subject<D>) -> BoxFuture<'static, ()>,
+    run: impl FnOnce(Subject<D>) -> BoxFuture<'static, ()> + Send + 'static,
 ) -> Trial {
     let name = reason.map_or(name.clone(), |reason| format!("{name} ({reason})"));
     Trial::test(name, move || {

@@ -37,8 +37,9 @@ pub enum SignatureAlgorithm {
 pub struct KeyInfo {
     /// In the order of preference: the first one that the encryption scheme has is its default.
     pub wrap: Vec<WrapAlgorithm>,
-    /// Whether it can also unwrap: a public key cannot.
+    /// Whether it can also unwrap: a public key cannot, and neither can it sign.
     pub unwrap: bool,
+    /// Those that it verifies.
     pub sign: Vec<SignatureAlgorithm>,
     /// The public half as a JWK; absent for a symmetric key.
     pub public: Option<String>,

@@ -1,67 +1,57 @@
-//! Ed25519 keys: they sign messages as they are.
+//! Ed25519 keys, which sign a message itself.
 
-use super::{jwk, only_public};
-use aws_lc_rs::signature::{
-    ED25519, ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, KeyPair, UnparsedPublicKey,
-};
+use super::{fault, jwk};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use wythe_blocks::{
     Result,
     crypto::{KeyInfo, SignatureAlgorithm},
 };
 
-pub(super) struct Edwards {
+/// Bytes of either half.
+pub(super) const SIZE: usize = 32;
+
+pub(crate) struct Key {
+    point: [u8; SIZE],
     private: Option<Ed25519KeyPair>,
-    public: Vec<u8>,
 }
 
-impl Edwards {
-    /// PKCS #8, with or without the public half.
-    pub(super) fn from_pkcs8(der: &[u8]) -> Option<Self> {
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
-        Some(Self::from_pair(pair))
-    }
-
-    pub(super) fn from_parts(x: &[u8], d: Option<&[u8]>) -> Option<Self> {
-        match d {
-            Some(d) => {
-                let pair = Ed25519KeyPair::from_seed_and_public_key(d, x).ok()?;
-                Some(Self::from_pair(pair))
-            }
-            None => Self::from_public(x),
-        }
-    }
-
-    pub(super) fn from_public(x: &[u8]) -> Option<Self> {
-        (x.len() == ED25519_PUBLIC_KEY_LEN).then(|| Edwards {
-            private: None,
-            public: x.to_vec(),
+impl Key {
+    pub(super) fn private(private: Ed25519KeyPair) -> Option<Self> {
+        Some(Key {
+            point: private.public_key().as_ref().try_into().ok()?,
+            private: Some(private),
         })
     }
 
-    fn from_pair(pair: Ed25519KeyPair) -> Self {
-        Edwards {
-            public: pair.public_key().as_ref().to_vec(),
-            private: Some(pair),
+    pub(super) fn public(point: [u8; SIZE]) -> Self {
+        Key {
+            point,
+            private: None,
         }
     }
 
-    pub(super) fn info(&self) -> KeyInfo {
+    pub(super) fn describe(&self) -> KeyInfo {
         KeyInfo {
             wrap: Vec::new(),
-            unwrap: false,
+            unwrap: self.private.is_some(),
             sign: vec![SignatureAlgorithm::EdDsa],
-            public: Some(jwk::okp(&self.public)),
+            public: Some(jwk::edwards(&self.point)),
         }
     }
 
-    pub(super) fn sign(&self, name: &str, message: &[u8]) -> Result<Vec<u8>> {
-        let pair = self.private.as_ref();
-        let pair = pair.ok_or_else(|| only_public(name, "to sign"))?;
-        Ok(pair.sign(message).as_ref().to_vec())
+    /// None for a public key.
+    pub(super) fn sign(&self, message: &[u8]) -> Option<Result<Vec<u8>>> {
+        let signed = self.private.as_ref()?.try_sign(message);
+        Some(
+            signed
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| fault("sign")),
+        )
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        let key = UnparsedPublicKey::new(&ED25519, &self.public);
-        key.verify(message, signature).is_ok()
+        UnparsedPublicKey::new(&ED25519, &self.point)
+            .verify(message, signature)
+            .is_ok()
     }
 }

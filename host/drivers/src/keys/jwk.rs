@@ -1,64 +1,52 @@
-//! Keys as JSON, by RFC 7517, 7518 and 8037: read in, and the public halves written out.
+//! Keys as JSON, by RFC 7517 and 7518: read with care, and written without what is private.
 
 use super::{
-    Key, Kind,
-    curve::{self, Curve},
-    edwards::Edwards,
-    malformed,
-    modulus::{Modulus, Parts},
-    symmetric::Symmetric,
+    Hidden, Key,
+    curve::{self, CURVES, Curve},
+    edwards, rsa, symmetric,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
+    rsa::{KeyPairComponents, PublicKey, PublicKeyComponents},
+    signature::{EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, RsaKeyPair},
+};
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{Error, Result};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-const JSON: &str = "is malformed JSON; expected a JWK, an object with `kty`";
-const NUMBERS: &str = "is a JWK without the numbers that its `kty` needs, each in base64url";
-const PRIMES: &str =
-    "is a JWK without `p`, `q`, `dp`, `dq` and `qi`, which a private RSA key needs here";
-const RSA_KEY: &str = "is no RSA key that can be used; expected one of 2048 to 8192 bits";
-const CURVE: &str = "is a JWK with another `crv`; expected P-256, P-384, P-521 or Ed25519";
-const POINT: &str = "is a JWK whose numbers are no key on its curve";
-const SIZE: &str = "is a JWK of another size; expected an AES key of 16, 24 or 32 bytes";
-const KIND: &str = "is a JWK with another `kty`; expected oct, RSA, EC or OKP";
+/// What is written has no padding; what is read may.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
-/// What is known of a JWK; other members have no effect here.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+type Text = Option<Zeroizing<String>>;
+
+/// Members of other names say nothing of what a key is.
+#[derive(Deserialize)]
 struct Jwk {
     kty: String,
     kid: Option<String>,
     crv: Option<String>,
-    k: Option<Hidden>,
-    n: Option<Hidden>,
-    e: Option<Hidden>,
-    d: Option<Hidden>,
-    p: Option<Hidden>,
-    q: Option<Hidden>,
-    dp: Option<Hidden>,
-    dq: Option<Hidden>,
-    qi: Option<Hidden>,
-    x: Option<Hidden>,
-    y: Option<Hidden>,
-}
-
-/// A member that may be secret.
-#[derive(Deserialize)]
-struct Hidden(String);
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl Hidden {
-    fn bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
-        let text = self.0.trim_end_matches('=');
-        URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new)
-    }
+    k: Text,
+    n: Text,
+    e: Text,
+    d: Text,
+    p: Text,
+    q: Text,
+    dp: Text,
+    dq: Text,
+    qi: Text,
+    x: Text,
+    y: Text,
 }
 
 #[derive(Deserialize)]
@@ -66,116 +54,185 @@ struct Set {
     keys: Vec<Jwk>,
 }
 
-/// An error says what was expected.
-pub(super) fn read(text: &str) -> Result<Kind, &'static str> {
-    serde_json::from_str::<Jwk>(text).map_err(|_| JSON)?.kind()
+/// One key; the error says what is wrong, and nothing of what is there.
+pub(super) fn one(json: &[u8]) -> Result<Key, String> {
+    let jwk: Jwk = serde_json::from_slice(json)
+        .map_err(|_| "this is no JWK; expected a JSON object with `kty`")?;
+    jwk.key()
 }
 
-/// Every key of a set, by its `kid`.
-pub(crate) fn set(text: &str) -> Result<BTreeMap<String, Key>> {
-    let expected = "expected an object with `keys`, a list of JWKs that each have a `kid`";
-    // The parser's own words could repeat a part of a key.
-    let set: Set = serde_json::from_str(text).map_err(|error| {
-        Error::invalid(format!(
-            "`jwks` is malformed in line {}; {expected}",
-            error.line()
-        ))
+/// The keys of a set by their names, all or none.
+pub(crate) fn set(json: &str) -> Result<BTreeMap<String, Arc<Key>>> {
+    let set: Set = serde_json::from_str(json).map_err(|_| {
+        Error::invalid("`jwks` is no set of keys; expected JSON such as { \"keys\": [ .. ] }, each key with `kty` and `kid`")
     })?;
     let mut keys = BTreeMap::new();
-    for jwk in set.keys {
-        let name = jwk.kid.clone().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| {
-            Error::invalid(format!("`jwks` has a key without a name; {expected}"))
+    for (index, jwk) in set.keys.iter().enumerate() {
+        let named = jwk.kid.as_deref().filter(|kid| !kid.is_empty());
+        let name = named.ok_or_else(|| {
+            Error::invalid(format!(
+                "key {} of `jwks` has no name; expected one in `kid`",
+                index + 1
+            ))
         })?;
-        let kind = jwk.kind().map_err(|what| malformed(&name, what))?;
-        let key = Key {
-            name: name.clone(),
-            kind,
-        };
-        if keys.insert(name.clone(), key).is_some() {
-            return Err(Error::invalid(format!("`jwks` has two keys `{name}`")));
+        let key = jwk
+            .key()
+            .map_err(|problem| Error::invalid(format!("key `{name}` of `jwks`: {problem}")))?;
+        if keys.insert(name.to_owned(), Arc::new(key)).is_some() {
+            return Err(Error::invalid(format!(
+                "two keys of `jwks` have the `kid` `{name}`; expected one"
+            )));
         }
     }
     Ok(keys)
 }
 
 impl Jwk {
-    fn kind(&self) -> Result<Kind, &'static str> {
+    fn key(&self) -> Result<Key, String> {
         match self.kty.as_str() {
-            "oct" => {
-                let bytes = needed(&self.k)?;
-                let key = Symmetric::new(bytes.to_vec());
-                key.map(Kind::Symmetric).ok_or(SIZE)
-            }
-            "RSA" => {
-                let parts = self.rsa()?;
-                Modulus::from_parts(&parts).map(Kind::Rsa).ok_or(RSA_KEY)
-            }
-            "EC" => {
-                let curve = self.crv.as_deref().and_then(curve::Name::parse);
-                let (x, y, d) = (needed(&self.x)?, needed(&self.y)?, optional(&self.d)?);
-                let d = d.as_ref().map(|d| d.as_slice());
-                let key = Curve::from_parts(curve.ok_or(CURVE)?, &x, &y, d);
-                key.map(Kind::Ec).ok_or(POINT)
-            }
-            "OKP" if self.crv.as_deref() == Some("Ed25519") => {
-                let (x, d) = (needed(&self.x)?, optional(&self.d)?);
-                let key = Edwards::from_parts(&x, d.as_ref().map(|d| d.as_slice()));
-                key.map(Kind::Ed25519).ok_or(POINT)
-            }
-            "OKP" => Err(CURVE),
-            "" => Err(JSON),
-            _ => Err(KIND),
+            "oct" => self.symmetric(),
+            "RSA" => self.rsa(),
+            "EC" => self.curve(),
+            "OKP" => self.edwards(),
+            _ => Err("`kty` is of a kind that is not known; expected oct, RSA, EC or OKP".into()),
         }
     }
 
-    fn rsa(&self) -> Result<Parts, &'static str> {
-        let (n, e) = (needed(&self.n)?, needed(&self.e)?);
-        let private = match &self.d {
-            None => None,
+    fn symmetric(&self) -> Result<Key, String> {
+        symmetric::Key::new(number("k", &self.k)?)
+            .map(Key::Symmetric)
+            .ok_or_else(|| "`k` has the wrong size; expected 128, 192 or 256 bits".into())
+    }
+
+    fn rsa(&self) -> Result<Key, String> {
+        let (n, e) = (number("n", &self.n)?, number("e", &self.e)?);
+        let public_key = PublicKeyComponents {
+            n: without_zeros(&n),
+            e: without_zeros(&e),
+        };
+        let key = match &self.d {
+            None => public_key
+                .as_der()
+                .ok()
+                .and_then(|der: PublicKeyX509Der| PublicKey::from_der(der.as_ref()).ok())
+                .ok_or(rsa::Refused::Unreadable)
+                .and_then(rsa::Key::public),
             Some(_) => {
-                let part =
-                    |member: &Option<Hidden>| member.as_ref().and_then(Hidden::bytes).ok_or(PRIMES);
-                Some([
-                    part(&self.d)?,
-                    part(&self.p)?,
-                    part(&self.q)?,
-                    part(&self.dp)?,
-                    part(&self.dq)?,
-                    part(&self.qi)?,
-                ])
+                let (d, p, q) = (
+                    number("d", &self.d)?,
+                    number("p", &self.p)?,
+                    number("q", &self.q)?,
+                );
+                let (dp, dq, qi) = (
+                    number("dp", &self.dp)?,
+                    number("dq", &self.dq)?,
+                    number("qi", &self.qi)?,
+                );
+                let components = KeyPairComponents {
+                    public_key,
+                    d: &d[..],
+                    p: &p[..],
+                    q: &q[..],
+                    dP: &dp[..],
+                    dQ: &dq[..],
+                    qInv: &qi[..],
+                };
+                RsaKeyPair::from_components(&components)
+                    .map_err(rsa::Refused::from)
+                    .and_then(rsa::Key::private)
             }
         };
-        Ok(Parts {
-            n: n.to_vec(),
-            e: e.to_vec(),
-            private,
-        })
+        key.map(|key| Key::Rsa(Box::new(key)))
+            .map_err(|refused| match refused {
+                rsa::Refused::Because(reason) => reason,
+                rsa::Refused::Unreadable => "its numbers make no RSA key".into(),
+            })
+    }
+
+    fn curve(&self) -> Result<Key, String> {
+        let known = CURVES
+            .iter()
+            .find(|curve| self.crv.as_deref() == Some(curve.name));
+        let curve =
+            known.ok_or("`crv` is no curve of this kind; expected P-256, P-384 or P-521")?;
+        let mut point = vec![4];
+        point.extend_from_slice(&coordinate("x", &self.x, curve)?);
+        point.extend_from_slice(&coordinate("y", &self.y, curve)?);
+        let key = match &self.d {
+            None => ParsedPublicKey::new(curve.verification, &point)
+                .ok()
+                .and_then(|_| curve::Key::public(curve, &point)),
+            Some(_) => {
+                let d = coordinate("d", &self.d, curve)?;
+                EcdsaKeyPair::from_private_key_and_public_key(curve.signing, &d, &point)
+                    .ok()
+                    .map(|pair| curve::Key::private(curve, pair))
+            }
+        };
+        key.map(Key::Curve)
+            .ok_or_else(|| format!("its numbers make no key on {}", curve.name))
+    }
+
+    fn edwards(&self) -> Result<Key, String> {
+        if self.crv.as_deref() != Some("Ed25519") {
+            return Err("`crv` is no curve of this kind; expected Ed25519".into());
+        }
+        let x = sized("x", &self.x, edwards::SIZE)?;
+        let key = match &self.d {
+            None => x[..].try_into().ok().map(edwards::Key::public),
+            Some(_) => {
+                let d = sized("d", &self.d, edwards::SIZE)?;
+                let pair = Ed25519KeyPair::from_seed_and_public_key(&d, &x).ok();
+                pair.and_then(edwards::Key::private)
+            }
+        };
+        key.map(Key::Edwards)
+            .ok_or_else(|| "its numbers make no Ed25519 key".into())
     }
 }
 
-fn needed(member: &Option<Hidden>) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-    member.as_ref().and_then(Hidden::bytes).ok_or(NUMBERS)
+fn number(member: &str, text: &Text) -> Result<Hidden, String> {
+    let text = text
+        .as_ref()
+        .ok_or_else(|| format!("`{member}` is missing; this kind of key has one"))?;
+    BASE64
+        .decode(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| format!("`{member}` is not readable; expected base64 as in URLs"))
 }
 
-fn optional(member: &Option<Hidden>) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
-    let bytes = |member: &Hidden| member.bytes().ok_or(NUMBERS);
-    member.as_ref().map(bytes).transpose()
+fn sized(member: &str, text: &Text, size: usize) -> Result<Hidden, String> {
+    let bytes = number(member, text)?;
+    match bytes.len() == size {
+        true => Ok(bytes),
+        false => Err(format!(
+            "`{member}` has {} bytes; expected {size}",
+            bytes.len()
+        )),
+    }
 }
 
-// Members in the order of RFC 7638, so that equal keys have equal texts.
+fn coordinate(member: &str, text: &Text, curve: &Curve) -> Result<Hidden, String> {
+    sized(member, text, curve.size)
+}
 
+/// Some write a number as if it had a sign.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
+}
+
+/// A public key, written.
 pub(super) fn rsa(n: &[u8], e: &[u8]) -> String {
-    let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
-    format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
+    json!({ "kty": "RSA", "n": BASE64.encode(n), "e": BASE64.encode(e) }).to_string()
 }
 
-pub(super) fn ec(curve: &str, x: &[u8], y: &[u8]) -> String {
-    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-    format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+/// A public key, written.
+pub(super) fn curve(name: &str, x: &[u8], y: &[u8]) -> String {
+    json!({ "kty": "EC", "crv": name, "x": BASE64.encode(x), "y": BASE64.encode(y) }).to_string()
 }
 
-pub(super) fn okp(x: &[u8]) -> String {
-    let x = URL_SAFE_NO_PAD.encode(x);
-    format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)
+/// A public key, written.
+pub(super) fn edwards(point: &[u8]) -> String {
+    json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(point) }).to_string()
 }

@@ -1,127 +1,141 @@
-//! AES keys: they wrap other keys, by RFC 3394 or by CBC without padding.
+//! AES keys: they wrap other keys, by RFC 3394 or in CBC mode without padding.
 
-use super::failed;
+use super::Hidden;
 use aes_kw::{KeyInit, KwAes128, KwAes192, KwAes256};
 use aws_lc_rs::{
     cipher::{
-        AES_128, AES_192, AES_256, Algorithm, DecryptingKey, DecryptionContext, EncryptingKey,
+        AES_128, AES_192, AES_256, DecryptingKey, DecryptionContext, EncryptingKey,
         EncryptionContext, UnboundCipherKey,
     },
+    error::Unspecified,
     iv::FixedLength,
 };
-use wythe_blocks::{
-    Error, Result,
-    crypto::{KeyInfo, WrapAlgorithm, not_unwrapped},
-};
+use wythe_blocks::crypto::{KeyInfo, WrapAlgorithm};
 use zeroize::Zeroizing;
 
-/// What RFC 3394 adds.
-const CHECK: usize = 8;
-/// The scheme has no place for a vector, and a file key is random and wrapped once, so it is always zero.
-const VECTOR: [u8; 16] = [0; 16];
+const BLOCK: usize = 16;
+/// What RFC 3394 adds, and the unit that it works in.
+const UNIT: usize = 8;
 
-pub(super) struct Symmetric(Zeroizing<Vec<u8>>);
+pub(crate) struct Key(Hidden);
 
-impl Symmetric {
-    /// None unless it has the length of an AES key.
-    pub(super) fn new(bytes: Vec<u8>) -> Option<Self> {
-        let bytes = Zeroizing::new(bytes);
-        matches!(bytes.len(), 16 | 24 | 32).then_some(Symmetric(bytes))
+impl Key {
+    /// Of 128, 192 or 256 bits.
+    pub(super) fn new(bytes: Hidden) -> Option<Self> {
+        [16, 24, 32].contains(&bytes.len()).then_some(Key(bytes))
     }
 
     pub(super) fn bits(&self) -> usize {
         self.0.len() * 8
     }
 
-    pub(super) fn info(&self) -> KeyInfo {
-        use WrapAlgorithm::{A128Cbc, A128Kw, A192Cbc, A192Kw, A256Cbc, A256Kw};
-        let wrap = match self.0.len() {
+    pub(super) fn wraps(&self) -> [WrapAlgorithm; 2] {
+        use WrapAlgorithm::*;
+        match self.0.len() {
             16 => [A128Kw, A128Cbc],
             24 => [A192Kw, A192Cbc],
             _ => [A256Kw, A256Cbc],
-        };
+        }
+    }
+
+    pub(super) fn describe(&self) -> KeyInfo {
         KeyInfo {
-            wrap: wrap.to_vec(),
+            wrap: self.wraps().into(),
             unwrap: true,
             sign: Vec::new(),
             public: None,
         }
     }
 
-    pub(super) fn wraps(&self, algorithm: WrapAlgorithm) -> bool {
-        self.info().wrap.contains(&algorithm)
-    }
-
-    pub(super) fn wrap(&self, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
-        if is_cbc(algorithm) {
-            let key = EncryptingKey::cbc(self.unbound()?).map_err(|_| failed("AES"))?;
-            let mut wrapped = plain.to_vec();
-            let context = EncryptionContext::Iv128(FixedLength::from(VECTOR));
-            key.less_safe_encrypt(&mut wrapped, context)
-                .map_err(|_| failed("AES"))?;
-            return Ok(wrapped);
-        }
-        let mut wrapped = vec![0; plain.len() + CHECK];
-        let done = match self.0.len() {
-            16 => KwAes128::new_from_slice(&self.0)
-                .map(|key| key.wrap_key(plain, &mut wrapped).is_ok()),
-            24 => KwAes192::new_from_slice(&self.0)
-                .map(|key| key.wrap_key(plain, &mut wrapped).is_ok()),
-            _ => KwAes256::new_from_slice(&self.0)
-                .map(|key| key.wrap_key(plain, &mut wrapped).is_ok()),
+    pub(super) fn wrap(&self, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>, String> {
+        let unit = match is_cbc(algorithm) {
+            true => BLOCK,
+            false => UNIT,
         };
-        match done {
-            Ok(true) => Ok(wrapped),
-            _ => Err(Error::invalid(
-                "a key to wrap has 16 bytes or more, in steps of 8",
-            )),
+        let size = plain.len();
+        if size < BLOCK || !size.is_multiple_of(unit) {
+            return Err(format!(
+                "{size} bytes to wrap; `{algorithm}` takes 16 or more, in steps of {unit}"
+            ));
         }
-    }
-
-    pub(super) fn unwrap(&self, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
-        if is_cbc(algorithm) {
-            if wrapped.is_empty() || !wrapped.len().is_multiple_of(VECTOR.len()) {
-                return Err(not_unwrapped());
-            }
-            let key = DecryptingKey::cbc(self.unbound()?).map_err(|_| failed("AES"))?;
-            let mut plain = wrapped.to_vec();
-            let context = DecryptionContext::Iv128(FixedLength::from(VECTOR));
-            key.decrypt(&mut plain, context)
-                .map_err(|_| not_unwrapped())?;
-            return Ok(plain);
-        }
-        // RFC 3394 wraps two halves or more: of one there is too little to check.
-        let size = wrapped
-            .len()
-            .checked_sub(CHECK)
-            .filter(|size| *size >= 2 * CHECK);
-        let size = size.ok_or_else(not_unwrapped)?;
-        let mut plain = vec![0; size];
-        let done = match self.0.len() {
-            16 => KwAes128::new_from_slice(&self.0)
-                .map(|key| key.unwrap_key(wrapped, &mut plain).is_ok()),
-            24 => KwAes192::new_from_slice(&self.0)
-                .map(|key| key.unwrap_key(wrapped, &mut plain).is_ok()),
-            _ => KwAes256::new_from_slice(&self.0)
-                .map(|key| key.unwrap_key(wrapped, &mut plain).is_ok()),
+        let wrapped = match is_cbc(algorithm) {
+            true => self.encrypt(plain).ok(),
+            false => self.wrap_by_rfc(plain),
         };
-        match done {
-            Ok(true) => Ok(plain),
-            _ => Err(not_unwrapped()),
+        wrapped.ok_or_else(|| "the cipher failed on a size that is right".into())
+    }
+
+    pub(super) fn unwrap(&self, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Option<Vec<u8>> {
+        match is_cbc(algorithm) {
+            true => self.decrypt(wrapped),
+            false => self.unwrap_by_rfc(wrapped),
         }
     }
 
-    fn unbound(&self) -> Result<UnboundCipherKey> {
-        let cipher: &'static Algorithm = match self.0.len() {
+    /// A random first block, then the ciphertext: this is how it is told what it was made with.
+    fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        let first = FixedLength::<BLOCK>::new()?;
+        let mut wrapped = first.as_ref().to_vec();
+        let mut cipher = Zeroizing::new(plain.to_vec());
+        let key = EncryptingKey::cbc(self.unbound()?)?;
+        key.less_safe_encrypt(&mut cipher, EncryptionContext::Iv128(first))?;
+        wrapped.extend_from_slice(&cipher);
+        Ok(wrapped)
+    }
+
+    fn decrypt(&self, wrapped: &[u8]) -> Option<Vec<u8>> {
+        let (first, cipher) = wrapped.split_first_chunk::<BLOCK>()?;
+        if cipher.is_empty() {
+            return None;
+        }
+        let mut plain = cipher.to_vec();
+        let key = DecryptingKey::cbc(self.unbound().ok()?).ok()?;
+        let context = DecryptionContext::Iv128(FixedLength::from(first));
+        key.decrypt(&mut plain, context).ok()?;
+        Some(plain)
+    }
+
+    fn unbound(&self) -> Result<UnboundCipherKey, Unspecified> {
+        let algorithm = match self.0.len() {
             16 => &AES_128,
             24 => &AES_192,
             _ => &AES_256,
         };
-        UnboundCipherKey::new(cipher, &self.0).map_err(|_| failed("AES"))
+        UnboundCipherKey::new(algorithm, &self.0)
+    }
+
+    fn wrap_by_rfc(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let (key, mut wrapped) = (&self.0[..], vec![0; plain.len() + UNIT]);
+        match key.len() {
+            16 => with::<KwAes128>(key)?.wrap_key(plain, &mut wrapped),
+            24 => with::<KwAes192>(key)?.wrap_key(plain, &mut wrapped),
+            _ => with::<KwAes256>(key)?.wrap_key(plain, &mut wrapped),
+        }
+        .ok()?;
+        Some(wrapped)
+    }
+
+    fn unwrap_by_rfc(&self, wrapped: &[u8]) -> Option<Vec<u8>> {
+        // The shortest that wraps a key is three units: the RFC has none of two.
+        if wrapped.len() < 3 * UNIT {
+            return None;
+        }
+        let (key, mut plain) = (&self.0[..], vec![0; wrapped.len() - UNIT]);
+        match key.len() {
+            16 => with::<KwAes128>(key)?.unwrap_key(wrapped, &mut plain),
+            24 => with::<KwAes192>(key)?.unwrap_key(wrapped, &mut plain),
+            _ => with::<KwAes256>(key)?.unwrap_key(wrapped, &mut plain),
+        }
+        .ok()?;
+        Some(plain)
     }
 }
 
 fn is_cbc(algorithm: WrapAlgorithm) -> bool {
-    use WrapAlgorithm::{A128Cbc, A192Cbc, A256Cbc};
+    use WrapAlgorithm::*;
     matches!(algorithm, A128Cbc | A192Cbc | A256Cbc)
+}
+
+fn with<K: KeyInit>(key: &[u8]) -> Option<K> {
+    K::new_from_slice(key).ok()
 }

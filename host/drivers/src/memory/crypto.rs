@@ -1,70 +1,31 @@
-//! Keys that are written in the component itself, as a JWK set; `dapr.jwks` is what Dapr calls it.
+//! Keys that are written in the component itself, as a set of JWKs.
 
-use crate::keys::{self, Key};
-use async_trait::async_trait;
+use crate::keys::{self, Key, Keys, Ring};
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
-use wythe_blocks::{
-    Error, Result, Site,
-    crypto::{Driver, KeyInfo, SignatureAlgorithm, WrapAlgorithm},
-};
+use wythe_blocks::{Error, Result, Site, crypto::Driver};
 use wythe_manifest::Secret;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Config {
-    /// A JWK set (RFC 7517); a key's name is its `kid`.
+    /// A set of JWKs (RFC 7517, section 5) as JSON; the name of a key is its `kid`.
     jwks: Secret,
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let keys = keys::set(config.jwks.reveal())?;
-    Ok(Arc::new(Memory(keys)))
+    Ok(Arc::new(Ring(Set(keys::set(config.jwks.reveal())?))))
 }
 
-struct Memory(BTreeMap<String, Key>);
+struct Set(BTreeMap<String, Arc<Key>>);
 
-impl Memory {
-    fn key(&self, name: &str) -> Result<&Key> {
-        let missing = || Error::not_found(format!("no key `{name}`"));
-        self.0.get(name).ok_or_else(missing)
-    }
-}
-
-#[async_trait]
-impl Driver for Memory {
-    async fn describe(&self, key: &str) -> Result<KeyInfo> {
-        Ok(self.key(key)?.info())
+impl Keys for Set {
+    fn find(&self, name: &str) -> Result<Arc<Key>> {
+        let found = self.0.get(name).cloned();
+        found.ok_or_else(|| Error::not_found(format!("no key `{name}` in `jwks`")))
     }
 
-    async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
-        self.key(key)?.wrap(algorithm, plain)
-    }
-
-    async fn unwrap(&self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
-        self.key(key)?.unwrap(algorithm, wrapped)
-    }
-
-    async fn sign(
-        &self,
-        key: &str,
-        algorithm: SignatureAlgorithm,
-        digest: &[u8],
-    ) -> Result<Vec<u8>> {
-        self.key(key)?.sign(algorithm, digest)
-    }
-
-    async fn verify(
-        &self,
-        key: &str,
-        algorithm: SignatureAlgorithm,
-        digest: &[u8],
-        signature: &[u8],
-    ) -> Result<bool> {
-        self.key(key)?.verify(algorithm, digest, signature)
-    }
-
-    async fn names(&self) -> Result<Vec<String>> {
+    fn names(&self) -> Result<Vec<String>> {
         Ok(self.0.keys().cloned().collect())
     }
 }

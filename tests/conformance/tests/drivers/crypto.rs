@@ -1,83 +1,75 @@
-//! The suite of the crypto block over its native drivers, and published answers to each algorithm.
+//! The suite of the crypto block over its native drivers, and what others published of each algorithm.
 
+mod texts;
 mod vectors;
 
-use crate::open::{component, site};
-use conformance::{Opener, Subject, crypto, runtime, trial};
-use libtest_mimic::Trial;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
+use crate::open::{component, opener, site};
+use conformance::{
+    Opener,
+    crypto::{self, KEPT},
 };
-use wythe_blocks::{Site, crypto::Driver};
-
-/// The same keys for all: a JWK set, and a folder with a file each, in every form that there is.
-const JWKS: &str = include_str!("../../keys.json");
+use libtest_mimic::Trial;
+use std::{path::Path, sync::Arc};
+use wythe_blocks::crypto::Driver;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for driver in ["local.keys", "memory"] {
-        let held = names(&open(driver));
-        for case in crypto::CASES {
-            let name = format!("crypto::{driver}::{}", case.name);
-            trials.push(trial(name, case.needs(&held), open(driver), case.run));
-        }
+    for driver in ["memory", "dapr.jwks"] {
+        trials.extend(crypto::trials(
+            &format!("crypto::{driver}"),
+            set(driver, &all()),
+        ));
     }
+    let jwks = KEPT.iter().map(|kept| (kept.name, kept.jwk.as_bytes()));
+    let jwks: Vec<_> = jwks.collect();
+    let files: Vec<_> = KEPT.iter().map(|kept| (kept.name, kept.file)).collect();
+    for (name, driver, files) in [
+        ("local.keys", "local.keys", files),
+        ("local.keys_of_jwks", "local.keys", jwks.clone()),
+        ("dapr.localstorage", "dapr.localstorage", jwks),
+    ] {
+        let open = directory(driver, files);
+        trials.extend(crypto::trials(&format!("crypto::{name}"), open));
+    }
+    trials.extend(texts::trials());
     trials.extend(vectors::trials());
     trials
 }
 
-fn names(open: &Opener<dyn Driver>) -> Vec<String> {
-    let directory = tempfile::tempdir().expect("a directory");
-    let names = async {
-        Subject::start(open(directory.path()))
-            .await
-            .driver()
-            .names()
-            .await
-    };
-    let runtime = runtime().expect("a runtime");
-    runtime.block_on(names).expect("names")
+/// All keys as one set.
+fn all() -> String {
+    let keys: Vec<_> = KEPT.iter().map(|kept| kept.jwk).collect();
+    format!("{{ \"keys\": [{}] }}", keys.join(","))
 }
 
-fn open(driver: &'static str) -> Opener<dyn Driver> {
-    Arc::new(move |directory: &Path| {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let metadata = match driver {
-            "memory" => format!(
-                "[{{ name: jwks, value: {} }}]",
-                serde_json::Value::from(JWKS)
-            ),
-            _ => "[{ name: path, value: keys }]".to_owned(),
-        };
-        let site = Site {
-            beside: here.to_owned(),
-            ..site(directory)
-        };
-        opened(driver, metadata, site)
-    })
-}
-
-/// The keys that are files of a folder.
-fn folder(path: PathBuf) -> conformance::Open<dyn Driver> {
-    let beside = path.clone();
-    let site = Site {
-        beside,
-        ..site(&path)
-    };
-    opened("local.keys", "[{ name: path, value: . }]".to_owned(), site)
-}
-
-fn opened(driver: &'static str, metadata: String, site: Site) -> conformance::Open<dyn Driver> {
-    let registry = Arc::new(wythe_drivers::registry());
-    let component = component("crypto", driver, &metadata);
-    Arc::new(move || {
-        let (registry, component, site) = (registry.clone(), component.clone(), site.clone());
+/// A driver that is given its keys as a set.
+fn set(driver: &str, jwks: &str) -> Opener<dyn Driver> {
+    let jwks = serde_json::Value::from(jwks);
+    let component = component(
+        "crypto",
+        driver,
+        &format!("[{{ name: jwks, value: {jwks} }}]"),
+    );
+    opener(component, |registry, component, site| {
         Box::pin(async move { registry.crypto.open(&component, site).await })
     })
 }
 
-fn write(directory: &Path, name: &str, key: impl AsRef<[u8]>) {
-    fs::write(directory.join(name), key).expect("a file");
+/// A driver that is given its keys as files, next to some that are none.
+fn directory(driver: &str, files: Vec<(&'static str, &'static [u8])>) -> Opener<dyn Driver> {
+    let component = component("crypto", driver, "[{ name: path, value: keys }]");
+    Arc::new(move |beside: &Path| {
+        let keys = beside.join("keys");
+        std::fs::create_dir_all(keys.join("folder")).expect("a directory");
+        std::fs::write(keys.join(".hidden"), KEPT[0].file).expect("a file");
+        for (name, bytes) in &files {
+            std::fs::write(keys.join(name), bytes).expect("a file");
+        }
+        let registry = Arc::new(wythe_drivers::registry());
+        let (component, site) = (component.clone(), site(beside));
+        Arc::new(move || {
+            let (registry, component, site) = (registry.clone(), component.clone(), site.clone());
+            Box::pin(async move { registry.crypto.open(&component, site).await })
+        })
+    })
 }

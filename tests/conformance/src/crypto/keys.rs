@@ -1,0 +1,77 @@
+//! The keys of the suite. They were made for it and keep nothing secret.
+
+use wythe_blocks::crypto::{SignatureAlgorithm, WrapAlgorithm};
+
+/// What kind of key it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    Symmetric,
+    Rsa,
+    Curve,
+    Edwards,
+}
+
+pub struct Kept {
+    pub name: &'static str,
+    pub sort: Sort,
+    /// What an algorithm that it is for says it needs.
+    pub is: &'static str,
+    /// With its name as `kid`.
+    pub jwk: &'static str,
+    /// The same in another form: PEM, or a symmetric key as it stands or in base64.
+    pub file: &'static [u8],
+}
+
+macro_rules! kept {
+    ($name:literal, $sort:ident, $is:literal, $end:literal) => {
+        Kept {
+            name: $name,
+            sort: Sort::$sort,
+            is: $is,
+            jwk: include_str!(concat!("keys/", $name, ".json")),
+            file: include_bytes!(concat!("keys/", $name, ".", $end)),
+        }
+    };
+}
+
+/// In the order of their names.
+pub static KEPT: [Kept; 11] = [
+    kept!("aes-128", Symmetric, "a symmetric key of 128 bits", "key"),
+    kept!("aes-192", Symmetric, "a symmetric key of 192 bits", "key"),
+    kept!("aes-256", Symmetric, "a symmetric key of 256 bits", "key"),
+    kept!("ec-256", Curve, "an EC key on P-256", "pem"),
+    kept!("ec-256-public", Curve, "an EC key on P-256", "pem"),
+    kept!("ec-384", Curve, "an EC key on P-384", "pem"),
+    kept!("ec-521", Curve, "an EC key on P-521", "pem"),
+    kept!("ed25519", Edwards, "an Ed25519 key", "pem"),
+    kept!("ed25519-public", Edwards, "an Ed25519 key", "pem"),
+    kept!("rsa-2048", Rsa, "an RSA key", "pem"),
+    kept!("rsa-2048-public", Rsa, "an RSA key", "pem"),
+];
+
+impl Kept {
+    pub fn is_public(&self) -> bool {
+        self.private().is_some()
+    }
+
+    /// The name of the key that a public one belongs to.
+    pub fn private(&self) -> Option<&'static str> {
+        self.name.strip_suffix("-public")
+    }
+
+    pub fn wraps(&self) -> bool {
+        matches!(self.sort, Sort::Symmetric | Sort::Rsa)
+    }
+
+    pub fn signs(&self) -> bool {
+        self.sort != Sort::Symmetric
+    }
+
+    pub(super) fn is_for_wrap(&self, algorithm: WrapAlgorithm) -> bool {
+        algorithm.needs() == self.is
+    }
+
+    pub(super) fn is_for_sign(&self, algorithm: SignatureAlgorithm) -> bool {
+        algorithm.needs() == self.is
+    }
+}
