@@ -127,7 +127,7 @@ impl Host {
         problems: &mut Vec<Error>,
     ) -> Option<Manifest> {
         match stores.look_up(&self.secrets, component).await {
-            Looked::Up(component) => return Some(component),
+            Looked::Up(component) => return Some(*component),
             Looked::Told => {}
             Looked::Wrong(wrong) if component.ignore_errors => {
                 for problem in wrong {

@@ -27,7 +27,7 @@ pub(crate) struct Stores<'a> {
 /// What became of the references of one component.
 pub(crate) enum Looked {
     /// All have their values.
-    Up(Manifest),
+    Up(Box<Manifest>),
     /// A store that it needs is not open, which was told already.
     Told,
     /// What is wrong with each.
@@ -134,7 +134,7 @@ impl<'a> Stores<'a> {
         match (told, wrong.is_empty()) {
             (_, false) => Looked::Wrong(wrong),
             (true, true) => Looked::Told,
-            (false, true) => Looked::Up(component),
+            (false, true) => Looked::Up(Box::new(component)),
         }
     }
 

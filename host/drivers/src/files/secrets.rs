@@ -46,9 +46,10 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         },
         seen: Mutex::default(),
     };
-    let mut seen = Seen::default();
-    seen.stamp = store.stamp();
-    seen.secrets = store.read()?;
+    let seen = Seen {
+        stamp: store.stamp(),
+        secrets: store.read()?,
+    };
     Ok(Arc::new(Store {
         seen: Mutex::new(seen),
         ..store

@@ -37,7 +37,7 @@ pub(super) struct Config {
     #[serde(rename = "skipTLSVerify")]
     skip_tls_verify: Option<bool>,
     /// Default `starttls`, and `implicit` on port 465.
-    tls: Option<Tls>,
+    tls: Option<Security>,
     email_from: Option<String>,
     email_to: Option<String>,
     #[serde(rename = "emailCC")]
@@ -51,7 +51,7 @@ pub(super) struct Config {
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Tls {
+enum Security {
     None,
     StartTls,
     Implicit,
@@ -59,8 +59,8 @@ enum Tls {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let usual = match config.port {
-        IMPLICIT => Tls::Implicit,
-        _ => Tls::StartTls,
+        IMPLICIT => Security::Implicit,
+        _ => Security::StartTls,
     };
     let tls = config.tls.unwrap_or(usual);
     let credentials = match (&config.user, &config.password) {
@@ -100,7 +100,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
 struct Post {
     server: (String, u16),
     hello: ClientId,
-    tls: Tls,
+    tls: Security,
     parameters: TlsParameters,
     credentials: Option<Credentials>,
     defaults: Defaults,
@@ -133,12 +133,12 @@ impl Driver for Post {
 
 impl Post {
     async fn connect(&self) -> Result<AsyncSmtpConnection> {
-        let first = (self.tls == Tls::Implicit).then(|| self.parameters.clone());
+        let first = (self.tls == Security::Implicit).then(|| self.parameters.clone());
         let server = (self.server.0.as_str(), self.server.1);
         let connected =
             AsyncSmtpConnection::connect_tokio1(server, Some(STEP), &self.hello, first, None);
         let mut connection = connected.await.map_err(|error| self.unreached(error))?;
-        if self.tls == Tls::StartTls {
+        if self.tls == Security::StartTls {
             if !connection.can_starttls() {
                 return Err(Error::unavailable(format!(
                     "`{}` offers no TLS; see `tls`, which may be `none` for a server of your own",
