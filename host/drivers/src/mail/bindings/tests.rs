@@ -41,7 +41,7 @@ fn serve(answers: &'static [Option<&'static str>]) -> Scripted {
     Scripted { port, lines }
 }
 
-async fn driver(port: u16, tls: Tls) -> Arc<dyn Driver> {
+async fn driver(port: u16, tls: Security) -> Arc<dyn Driver> {
     let site = Site {
         tenant: "default".parse().unwrap(),
         component: "mail".into(),
@@ -66,7 +66,7 @@ async fn driver(port: u16, tls: Tls) -> Arc<dyn Driver> {
     open(config, site).await.unwrap()
 }
 
-async fn send(port: u16, tls: Tls, text: &'static str) -> Result<Outcome> {
+async fn send(port: u16, tls: Security, text: &'static str) -> Result<Outcome> {
     let request = Request {
         operation: "create",
         data: &Bytes::from_static(text.as_bytes()),
@@ -84,7 +84,9 @@ const BYE: Option<&str> = Some("221 bye\r\n");
 #[tokio::test]
 async fn a_mail_goes_step_by_step() {
     let server = serve(&[HELLO, OK, OK, GO_ON, OK, BYE]);
-    send(server.port, Tls::None, "Thank you.").await.unwrap();
+    send(server.port, Security::None, "Thank you.")
+        .await
+        .unwrap();
     let lines = server.lines.join().unwrap();
     assert_eq!(lines[0], "EHLO mail");
     assert_eq!(lines[1], "MAIL FROM:<shop@example.com>");
@@ -121,7 +123,9 @@ async fn each_refusal_says_what_was_refused() {
         ),
         (MAIL, Kind::Invalid, "`127.0.0.1` refused the mail with 554"),
     ] {
-        let error = send(serve(script).port, Tls::None, "x").await.unwrap_err();
+        let error = send(serve(script).port, Security::None, "x")
+            .await
+            .unwrap_err();
         assert_eq!((error.kind(), error.message()), (kind, message));
     }
 }
@@ -131,7 +135,7 @@ async fn a_server_that_goes_away_leaves_it_open_only_after_the_mail() {
     const EARLY: &[Option<&str>] = &[HELLO, OK, None];
     const LATE: &[Option<&str>] = &[HELLO, OK, OK, GO_ON, None];
     let server = serve(EARLY);
-    let error = send(server.port, Tls::None, "x").await.unwrap_err();
+    let error = send(server.port, Security::None, "x").await.unwrap_err();
     let expected = format!(
         "the mail server `127.0.0.1:{}` cannot be reached",
         server.port
@@ -140,7 +144,9 @@ async fn a_server_that_goes_away_leaves_it_open_only_after_the_mail() {
         (error.kind(), error.message()),
         (Kind::Unavailable, expected.as_str())
     );
-    let error = send(serve(LATE).port, Tls::None, "x").await.unwrap_err();
+    let error = send(serve(LATE).port, Security::None, "x")
+        .await
+        .unwrap_err();
     let expected = "`127.0.0.1` may have taken the mail: it broke off before it said so";
     assert_eq!(
         (error.kind(), error.message()),
@@ -151,7 +157,9 @@ async fn a_server_that_goes_away_leaves_it_open_only_after_the_mail() {
 #[tokio::test]
 async fn without_tls_nothing_is_sent_unless_it_is_allowed() {
     let server = serve(&[HELLO, BYE]);
-    let error = send(server.port, Tls::StartTls, "x").await.unwrap_err();
+    let error = send(server.port, Security::StartTls, "x")
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "`127.0.0.1` offers no TLS; see `tls`, which may be `none` for a server of your own"
@@ -161,7 +169,7 @@ async fn without_tls_nothing_is_sent_unless_it_is_allowed() {
 #[tokio::test]
 async fn a_text_that_is_not_ascii_is_sent_in_ascii() {
     let server = serve(&[HELLO, OK, OK, GO_ON, OK, BYE]);
-    send(server.port, Tls::None, "Gr\u{fc}\u{df}e")
+    send(server.port, Security::None, "Gr\u{fc}\u{df}e")
         .await
         .unwrap();
     let lines = server.lines.join().unwrap();
@@ -182,7 +190,7 @@ async fn an_address_that_the_server_cannot_take_is_told_before_it_is_sent() {
         metadata: &[("emailTo".into(), "gr\u{fc}n@example.com".into())],
         most: 1_000,
     };
-    let driver = driver(server.port, Tls::None).await;
+    let driver = driver(server.port, Security::None).await;
     let error = driver.invoke(request).await.unwrap_err();
     let expected = "`127.0.0.1` does not take addresses that are not ASCII";
     assert_eq!((error.kind(), error.message()), (Kind::Invalid, expected));
@@ -194,7 +202,7 @@ async fn nobody_there_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = send(port, Tls::None, "x").await.unwrap_err();
+    let error = send(port, Security::None, "x").await.unwrap_err();
     let expected = format!("the mail server `127.0.0.1:{port}` cannot be reached");
     assert_eq!(
         (error.kind(), error.message()),
