@@ -46,7 +46,18 @@ mod topics;
 mod committer;
 #[cfg(feature = "cron")]
 mod cron;
-#[cfg(any(feature = "redb", feature = "sled"))]
+#[cfg(feature = "directory")]
+mod directory;
+#[cfg(any(
+    feature = "directory",
+    feature = "files",
+    feature = "redb",
+    feature = "sled"
+))]
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    expect(dead_code, reason = "only durable stores use all")
+)]
 mod disk;
 #[cfg(feature = "files")]
 mod files;
@@ -76,6 +87,8 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     #[cfg(feature = "cron")]
     cron::register(&mut registry);
+    #[cfg(feature = "directory")]
+    directory::register(&mut registry);
     environment::register(&mut registry);
     #[cfg(feature = "files")]
     files::register(&mut registry);

@@ -18,6 +18,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
+use webhook::Webhooks;
 use wythe_blocks::{
     App, Body, Error, Host, Kind, Result, body_from,
     invocation::{CALLER_APP, CALLER_NAMESPACE, check_path},
@@ -69,8 +70,8 @@ pub struct Ingress {
 
 /// What a connection needs to know.
 struct Inside {
+    webhooks: Webhooks,
     routes: Routes,
-    host: Arc<Host>,
 }
 
 impl Ingress {
@@ -85,8 +86,8 @@ impl Ingress {
         let graceful = GracefulShutdown::new();
         let tasks = self.host.tasks.clone();
         let inside = Arc::new(Inside {
+            webhooks: Webhooks::new(self.host),
             routes: self.routes,
-            host: self.host,
         });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -168,8 +169,11 @@ async fn answer(inside: &Inside, request: Request<Incoming>) -> Response<Body> {
 
 async fn route(inside: &Inside, mut request: Request<Incoming>) -> Result<Response<Body>> {
     check_path(request.uri().path())?;
-    if let Some(door) = inside.host.bindings.webhook(request.uri().path()) {
-        return webhook::answer(&inside.host, &door, request).await;
+    // Only the host says who calls.
+    request.headers_mut().remove(CALLER_APP);
+    request.headers_mut().remove(CALLER_NAMESPACE);
+    if let Some(door) = inside.webhooks.find(request.uri().path()) {
+        return inside.webhooks.answer(&door, request).await;
     }
     let guest = inside.routes.find(request.uri().path()).ok_or_else(|| {
         Error::not_found(format!(
@@ -177,9 +181,6 @@ async fn route(inside: &Inside, mut request: Request<Incoming>) -> Result<Respon
             request.uri().path()
         ))
     })?;
-    // Only the host says who calls.
-    request.headers_mut().remove(CALLER_APP);
-    request.headers_mut().remove(CALLER_NAMESPACE);
     let most = guest.request_body();
     if declared(&request).is_some_and(|length| length > most) {
         return Ok(too_large(most, "limits.requestBody"));

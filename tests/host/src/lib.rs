@@ -3,7 +3,9 @@
 mod client;
 mod guests;
 mod project;
+mod smtp;
 
 pub use client::{Answer, client, request};
 pub use guests::{guest, sample};
 pub use project::{MEMORY, Project, Running};
+pub use smtp::SmtpServer;

@@ -232,7 +232,6 @@ fn told(name: &str, error: io::Error) -> Error {
             Error::invalid(message("is a folder or something else that is no file"))
         }
         ErrorKind::NotADirectory => Error::invalid(message("is below another file or a link")),
-
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Error::exhausted("the storage is full")
         }

@@ -3,8 +3,8 @@
 use lettre::{
     Message,
     message::{
-        Mailboxes, MessageBuilder,
-        header::{ContentType, HeaderName, HeaderValue},
+        Body, Mailboxes, MessageBuilder,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
 use wythe_blocks::{Error, Result};
@@ -77,8 +77,26 @@ impl Defaults {
             letter = mark(letter, &text)?;
         }
         let kind = content_type(request("contentType"))?;
-        let sealed = letter.header(kind).body(body);
+        let sealed = letter.header(kind).body(encoded(body));
         sealed.map_err(|error| Error::invalid("the mail cannot be written").with_source(error))
+    }
+}
+
+/// Every line break is as mail has them. A server that took another one for such would find the mail's end in the midst of
+/// it, and commands in what follows.
+fn encoded(body: Vec<u8>) -> Body {
+    let binary = |bytes| {
+        let encoded = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64);
+        encoded.expect("there is a digit for every byte")
+    };
+    let plain = |c: char| !c.is_control() || "\r\n\t".contains(c);
+    match String::from_utf8(body) {
+        Ok(text) if text.chars().all(plain) => {
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            Body::new(text.replace('\n', "\r\n"))
+        }
+        Ok(text) => binary(text.into_bytes()),
+        Err(error) => binary(error.into_bytes()),
     }
 }
 
@@ -179,6 +197,25 @@ mod tests {
             text.contains("Content-Type: text/plain; charset=utf-8\r\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn line_breaks_of_a_text_are_those_of_mail() {
+        let body = encoded(b"a\n.\nb\r.\rc\r\n.\r\nd".to_vec());
+        assert_eq!(body.encoding(), ContentTransferEncoding::SevenBit);
+        assert_eq!(body.as_ref(), b"a\r\n.\r\nb\r\n.\r\nc\r\n.\r\nd");
+        let long = encoded(b"\n".repeat(4 << 20));
+        assert_eq!(long.len(), 8 << 20);
+    }
+
+    #[test]
+    fn what_is_no_text_is_in_digits() {
+        for data in [b"a\0\n.\n".as_slice(), b"\xff\n.\n"] {
+            let body = encoded(data.to_vec());
+            assert_eq!(body.encoding(), ContentTransferEncoding::Base64);
+            let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+            assert!(body.as_ref().iter().all(is_digit), "{body:?}");
+        }
     }
 
     #[test]

@@ -93,6 +93,12 @@ impl Driver for Web {
         let method = method(request.operation);
         let url = self.base.join(request.get("path"))?;
         let mut headers = headers(request.metadata)?;
+        if method == Method::TRACE && !headers.is_empty() {
+            // A server that does it sends them back, and one may be a secret that the app is not to see.
+            return Err(Error::invalid(
+                "operation `trace` sends no headers, for its answer shows them; expected no name in capitals",
+            ));
+        }
         let carries = !is_safe(&method);
         if !carries && !request.data.is_empty() {
             return Err(Error::invalid(format!(

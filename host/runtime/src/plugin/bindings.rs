@@ -23,11 +23,13 @@ use wythe_manifest::Component;
 
 /// Deliveries that are asked for at once; the app gets them one after the other.
 const PULL: u32 = 16;
-/// Between two pulls that found nothing: from the first to the last, doubling.
+/// Between two pulls that found nothing, or what was refused: from the first to the last, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 /// For a verdict, however often the plugin fails meanwhile.
 const SETTLE: Duration = Duration::from_secs(30);
+/// So that the plugin's own limit speaks first.
+const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of a receipt, and operations with the bytes of their names.
 const RECEIPT: usize = 1 << 10;
 const OPERATIONS: usize = 256;
@@ -130,7 +132,8 @@ impl BindingDriver {
         }
     }
 
-    async fn deliver(&self, sink: &dyn Sink, delivery: wit::Delivery) -> Result<()> {
+    /// True if the app took it.
+    async fn deliver(&self, sink: &dyn Sink, delivery: wit::Delivery) -> Result<bool> {
         let wit::Delivery {
             data,
             metadata,
@@ -146,7 +149,9 @@ impl BindingDriver {
             Ok(bytes) => wit::Answer::Ack(bytes.into()),
             Err(error) => wit::Answer::Nack(error.message().to_owned()),
         };
-        self.settle(receipt, answer).await
+        let taken = matches!(answer, wit::Answer::Ack(_));
+        self.settle(receipt, answer).await?;
+        Ok(taken)
     }
 }
 
@@ -154,6 +159,10 @@ impl BindingDriver {
 impl Driver for BindingDriver {
     fn features(&self) -> Features {
         self.features.clone()
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(self.plugged.patience().saturating_add(GRACE))
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
@@ -182,19 +191,20 @@ impl Driver for BindingDriver {
         let mut wait = FIRST_WAIT;
         while !stop.is_cancelled() {
             let pulled = self.pull().await?;
-            if pulled.is_empty() {
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(wait) => {}
-                }
-                wait = (wait * 2).min(LAST_WAIT);
-                continue;
-            }
-            wait = FIRST_WAIT;
+            let mut taken = !pulled.is_empty();
             // What was pulled is settled, also when the host stops meanwhile.
             for delivery in pulled {
-                self.deliver(&*sink, delivery).await?;
+                taken &= self.deliver(&*sink, delivery).await?;
             }
+            if taken {
+                wait = FIRST_WAIT;
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(LAST_WAIT);
         }
         Ok(())
     }

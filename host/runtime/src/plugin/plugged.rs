@@ -293,6 +293,11 @@ impl<W: World> Plugged<W> {
         }
     }
 
+    /// How long one call may take.
+    pub fn patience(&self) -> Duration {
+        self.call
+    }
+
     /// An answer that no honest driver gives.
     pub fn lie(&self, what: &str) -> Error {
         Error::internal(format!("plugin `{}` {what}", self.component))

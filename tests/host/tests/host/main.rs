@@ -1,6 +1,7 @@
 //! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
 
 mod bad_input;
+mod bindings;
 mod cache;
 mod command;
 mod configuration;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
     let groups = [
         bad_input::trials(),
+        bindings::trials(),
         cache::trials(),
         command::trials(),
         configuration::trials(),

@@ -238,6 +238,12 @@ async fn what_cannot_be_sent_is_invalid() {
             "operation `get` sends no data, and 1 bytes were given; expected none",
         ),
         (
+            "trace",
+            "",
+            ("X-Token", "secret"),
+            "operation `trace` sends no headers, for its answer shows them; expected no name in capitals",
+        ),
+        (
             "post",
             "",
             ("Host", "a"),

@@ -1,0 +1,130 @@
+//! An app that listens, with a memory of what it heard and a will of what it takes.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{
+    Error, Result,
+    bindings::{Delivery, Driver, Sink},
+};
+
+/// For what must come, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a source pauses before its second and third attempt.
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// Whether the app takes a delivery.
+type Will = Box<dyn Fn(&Delivery) -> bool + Send + Sync>;
+
+pub(super) struct Ear {
+    will: Will,
+    /// How long it thinks.
+    pause: Duration,
+    heard: Mutex<Vec<Delivery>>,
+    finished: AtomicUsize,
+}
+
+impl Ear {
+    pub fn new(will: impl Fn(&Delivery) -> bool + Send + Sync + 'static) -> Arc<Self> {
+        Self::slow(Duration::ZERO, will)
+    }
+
+    pub fn slow(
+        pause: Duration,
+        will: impl Fn(&Delivery) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Ear {
+            will: Box::new(will),
+            pause,
+            heard: Mutex::default(),
+            finished: AtomicUsize::default(),
+        })
+    }
+
+    pub fn heard(&self) -> Vec<Delivery> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.clone()
+    }
+
+    fn note(&self, delivery: Delivery) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.push(delivery);
+    }
+
+    /// Deliveries that were answered.
+    pub fn finished(&self) -> usize {
+        self.finished.load(SeqCst)
+    }
+
+    /// What it heard, once it is that many.
+    pub async fn until(&self, count: usize) -> Vec<Delivery> {
+        let enough = async {
+            while self.heard().len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = timeout(PATIENCE, enough).await;
+        assert!(
+            in_time.is_ok(),
+            "{count} expected, heard {:?}",
+            self.heard()
+        );
+        self.heard()
+    }
+
+    /// Listens for a while to a source that has nothing more to say.
+    pub async fn silence(&self) -> Vec<Delivery> {
+        tokio::time::sleep(SILENCE).await;
+        self.heard()
+    }
+}
+
+#[async_trait]
+impl Sink for Ear {
+    fn most(&self) -> u64 {
+        16 << 20
+    }
+
+    async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
+        let is_taken = (self.will)(&delivery);
+        self.note(delivery);
+        tokio::time::sleep(self.pause).await;
+        self.finished.fetch_add(1, SeqCst);
+        match is_taken {
+            true => Ok(Bytes::new()),
+            false => Err(Error::internal("refused, as the case wants it")),
+        }
+    }
+}
+
+/// A source that is read beside the case.
+pub(super) struct Reading {
+    stop: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Reading {
+    pub fn start(driver: Arc<dyn Driver>, ear: &Arc<Ear>) -> Self {
+        let (stop, sink) = (CancellationToken::new(), ear.clone());
+        let until = stop.clone();
+        let task = tokio::spawn(async move { driver.read(sink, until).await });
+        Reading { stop, task }
+    }
+
+    /// Tells it to stop, and waits until it did.
+    pub async fn end(self) {
+        self.stop.cancel();
+        let ended = timeout(PATIENCE, self.task).await;
+        let ended = ended.expect("reading ends when it is told to");
+        let ended = ended.expect("reading does not panic");
+        ended.expect("reading that is told to stop is no error");
+    }
+}

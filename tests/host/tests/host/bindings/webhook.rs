@@ -1,0 +1,137 @@
+//! The door of webhooks in the host's HTTP server.
+
+use super::{component, heard, project, told};
+use crate::case;
+use anyhow::{Context, Result, ensure};
+use host_tests::{Project, Running};
+use http::Method;
+use libtest_mimic::Trial;
+
+/// From the documentation of the most used sender of such signatures.
+const SECRET: &str = "It's a Secret to Everybody";
+const BODY: &str = "Hello, World!";
+const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        case("bindings::webhook::an_app_answers", answered),
+        case("bindings::webhook::each_refusal_has_its_status", refused),
+        case("bindings::webhook::a_signature_opens_the_door", signed),
+        case("bindings::webhook::a_path_has_one_component", one),
+    ]
+}
+
+fn hooks(listens: &str) -> Project {
+    let hook = [
+        ("path", "/hooks/in"),
+        ("methods", "post,put"),
+        ("maxBodyBytes", "20"),
+    ];
+    let signed = [("path", "/signed"), ("secret", SECRET)];
+    project(listens)
+        .with("hook", &component("hook", "bindings.webhook", &hook))
+        .with("signed", &component("signed", "bindings.webhook", &signed))
+}
+
+async fn post(running: &Running, path: &str, body: &str) -> Result<host_tests::Answer> {
+    running
+        .send(
+            Method::POST,
+            path,
+            &[("x-kind", "test"), ("dapr-caller-app-id", "forged")],
+            body.to_owned(),
+        )
+        .await
+}
+
+async fn answered() -> Result<()> {
+    let running = hooks("hook").start().await?;
+    let answer = post(&running, "/hooks/in?a=b", "hello").await?;
+    ensure!(
+        (answer.status, answer.text().as_str()) == (200, "heard hello"),
+        "{answer:?}"
+    );
+    let kind = answer
+        .headers
+        .get("content-type")
+        .context("no content type")?;
+    ensure!(kind == "text/plain; charset=utf-8", "{answer:?}");
+    let put = running.send(Method::PUT, "/hooks/in", &[], "more").await?;
+    ensure!(put.status == 200, "{put:?}");
+    let all = heard(&running, "more").await?;
+    let metadata = all[0]["metadata"].as_array().context("a list")?;
+    for pair in [
+        ["method", "POST"],
+        ["path", "/hooks/in"],
+        ["query", "a=b"],
+        ["header.x-kind", "test"],
+    ] {
+        ensure!(
+            metadata.contains(&serde_json::json!(pair)),
+            "no {pair:?} in {all}"
+        );
+    }
+    ensure!(!all.to_string().contains("forged"), "{all}");
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn refused() -> Result<()> {
+    let running = hooks("hook").start().await?;
+    let get = running.get("/hooks/in").await?;
+    told(&get, 405, "the method of this path; expected POST, PUT")?;
+    let allow = get.headers.get("allow").context("no `allow`")?;
+    ensure!(allow == "POST, PUT", "{get:?}");
+    let large = post(&running, "/hooks/in", "more than twenty bytes").await?;
+    told(
+        &large,
+        413,
+        "the body has more than 20 bytes; see `maxBodyBytes`",
+    )?;
+    let unsigned = post(&running, "/signed", BODY).await?;
+    told(
+        &unsigned,
+        403,
+        "the signature in `x-hub-signature-256` is missing or does not fit",
+    )?;
+    let failed = post(&running, "/hooks/in", "fail").await?;
+    told(&failed, 503, "no app took this; try again later")?;
+    let headers = [("x-hub-signature-256", SIGNATURE)];
+    let deaf = running
+        .send(Method::POST, "/signed", &headers, BODY)
+        .await?;
+    told(&deaf, 503, "no app took this; try again later")?;
+    // A path is matched whole: all others are the app's.
+    for path in ["/hooks/in/", "/hooks/in/more", "/hooks"] {
+        let answer = post(&running, path, "hello").await?;
+        told(&answer, 404, &format!("there is no POST {path}"))?;
+    }
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn signed() -> Result<()> {
+    let running = hooks("signed").start().await?;
+    for (signature, status) in [(SIGNATURE, 200), (&SIGNATURE[..70], 403), ("", 403)] {
+        let headers = [("x-hub-signature-256", signature)];
+        let answer = running
+            .send(Method::POST, "/signed", &headers, BODY)
+            .await?;
+        ensure!(answer.status == status, "{signature}: {answer:?}");
+    }
+    let all = heard(&running, BODY).await?;
+    ensure!(all.as_array().is_some_and(|all| all.len() == 1), "{all}");
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn one() -> Result<()> {
+    let second = component("second", "bindings.webhook", &[("path", "/signed")]);
+    let problems = hooks("").with("zsecond", &second).problems().await;
+    let expected = "component `second`: the path `/signed` is that of bindings component `signed`; expected another one";
+    ensure!(
+        problems.len() == 1 && problems[0].ends_with(expected),
+        "{problems:?}"
+    );
+    Ok(())
+}
