@@ -40,8 +40,18 @@ pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Product>
 
 /// An error is the field that is missing or wrong.
 fn product(id: &str, fields: &BTreeMap<&str, &str>) -> Result<Product, &'static str> {
-    let text = |field| fields.get(field).map(|text| (*text).to_owned()).ok_or(field);
-    let number = |field| fields.get(field).and_then(|text| text.parse().ok()).ok_or(field);
+    let text = |field| {
+        fields
+            .get(field)
+            .map(|text| (*text).to_owned())
+            .ok_or(field)
+    };
+    let number = |field| {
+        fields
+            .get(field)
+            .and_then(|text| text.parse().ok())
+            .ok_or(field)
+    };
     Ok(Product {
         id: id.to_owned(),
         name: text("name")?,
@@ -79,28 +89,46 @@ mod tests {
     #[test]
     fn items_make_products_in_the_order_of_names() {
         let products = read(ITEMS.into_iter());
-        let names: Vec<_> = products.iter().map(|product| product.name.as_str()).collect();
+        let names: Vec<_> = products
+            .iter()
+            .map(|product| product.name.as_str())
+            .collect();
         assert_eq!(names, ["Handmade brick", "Spirit level"]);
         assert_eq!((products[1].price, products[1].stock), (4150, 18));
     }
 
     #[test]
     fn what_is_not_a_number_is_no_price() {
-        let wrong = [("a.name", "A"), ("a.description", ""), ("a.price", "1,50"), ("a.stock", "1")];
+        let wrong = [
+            ("a.name", "A"),
+            ("a.description", ""),
+            ("a.price", "1,50"),
+            ("a.stock", "1"),
+        ];
         assert!(read(wrong.into_iter()).is_empty());
     }
 
     #[test]
     fn searches_for_all_words_in_any_case() {
         let products = read(ITEMS.into_iter());
-        let count = |wanted: &str| products.iter().filter(|product| product.matches(wanted)).count();
-        assert_eq!((count(""), count("brass beech"), count("zeppelin")), (2, 1, 0));
+        let count = |wanted: &str| {
+            products
+                .iter()
+                .filter(|product| product.matches(wanted))
+                .count()
+        };
+        assert_eq!(
+            (count(""), count("brass beech"), count("zeppelin")),
+            (2, 1, 0)
+        );
     }
 
     #[test]
     fn each_product_of_the_shop_has_its_picture() {
         let other = pictures::of("something new");
-        for id in ["trowel", "brick", "plumb", "level", "twine", "chisel", "gloves", "bucket", "flask"] {
+        for id in [
+            "trowel", "brick", "plumb", "level", "twine", "chisel", "gloves", "bucket", "flask",
+        ] {
             assert_ne!(pictures::of(id), other, "{id}");
         }
     }

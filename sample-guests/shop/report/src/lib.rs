@@ -63,7 +63,11 @@ fn count(event: &Delivery) -> Result<()> {
 
 fn count_once(store: &Store, day: &str, order: &Order) -> Result<()> {
     let old = store.get(day)?;
-    let mut sums: Day = old.as_ref().map(|entry| entry.json()).transpose()?.unwrap_or_default();
+    let mut sums: Day = old
+        .as_ref()
+        .map(|entry| entry.json())
+        .transpose()?
+        .unwrap_or_default();
     sums.orders += 1;
     sums.total += order.total;
     let options = match &old {
