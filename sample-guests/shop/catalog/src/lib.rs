@@ -39,9 +39,12 @@ impl Handler for Catalog {
 fn products() -> Result<Vec<Product>> {
     let snapshot = configuration::get("catalog", &[])?;
     let items = snapshot.items.iter();
-    Ok(products::read(
-        items.map(|item| (item.key.as_str(), item.value.as_str())),
-    ))
+    let (products, faults) =
+        products::read(items.map(|item| (item.key.as_str(), item.value.as_str())));
+    for fault in faults {
+        wythe_sdk::warn!("{fault}");
+    }
+    Ok(products)
 }
 
 wythe_sdk::invocable!(Catalog);

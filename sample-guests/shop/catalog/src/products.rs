@@ -18,24 +18,23 @@ pub struct Product {
     pub picture: &'static str,
 }
 
-/// In the order of their names. A product that lacks something is left out, and the log says what.
-pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Product> {
+/// In the order of their names; then what is wrong with each that lacks something, which is not sold.
+pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<Product>, Vec<String>) {
     let mut found: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for (key, value) in items {
         if let Some((id, field)) = key.split_once('.') {
             found.entry(id).or_default().insert(field, value);
         }
     }
-    let mut products: Vec<_> = found
-        .iter()
-        .filter_map(|(id, fields)| {
-            product(id, fields)
-                .inspect_err(|missing| wythe_sdk::warn!("`{id}` is not sold: no good `{missing}`"))
-                .ok()
-        })
-        .collect();
+    let (mut products, mut faults) = (Vec::new(), Vec::new());
+    for (id, fields) in &found {
+        match product(id, fields) {
+            Ok(product) => products.push(product),
+            Err(field) => faults.push(format!("`{id}` is not sold: it has no good `{field}`")),
+        }
+    }
     products.sort_by(|a, b| a.name.cmp(&b.name));
-    products
+    (products, faults)
 }
 
 /// An error is the field that is missing or wrong.
@@ -88,7 +87,8 @@ mod tests {
 
     #[test]
     fn items_make_products_in_the_order_of_names() {
-        let products = read(ITEMS.into_iter());
+        let (products, faults) = read(ITEMS.into_iter());
+        assert_eq!(faults, ["`lamp` is not sold: it has no good `description`"]);
         let names: Vec<_> = products
             .iter()
             .map(|product| product.name.as_str())
@@ -105,12 +105,14 @@ mod tests {
             ("a.price", "1,50"),
             ("a.stock", "1"),
         ];
-        assert!(read(wrong.into_iter()).is_empty());
+        let (products, faults) = read(wrong.into_iter());
+        assert!(products.is_empty());
+        assert_eq!(faults, ["`a` is not sold: it has no good `price`"]);
     }
 
     #[test]
     fn searches_for_all_words_in_any_case() {
-        let products = read(ITEMS.into_iter());
+        let (products, _) = read(ITEMS.into_iter());
         let count = |wanted: &str| {
             products
                 .iter()
