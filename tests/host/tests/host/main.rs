@@ -16,6 +16,7 @@ mod plugin_conformance;
 mod plugins;
 mod samples;
 mod secrets;
+mod shop;
 mod swap;
 
 use libtest_mimic::{Arguments, Trial};
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         plugins::trials(),
         samples::trials(),
         secrets::trials(),
+        shop::trials(),
         swap::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
