@@ -6,6 +6,7 @@ mod cache;
 mod command;
 mod configuration;
 mod crash;
+mod crypto;
 mod events;
 mod hostile;
 mod ingress;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         command::trials(),
         configuration::trials(),
         crash::trials(),
+        crypto::trials(),
         events::trials(),
         hostile::trials(),
         ingress::trials(),
