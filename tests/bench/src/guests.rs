@@ -7,7 +7,7 @@ use std::{
 };
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 5] = ["hostile", "meter", "plain", "plain3", "ttl-cache"];
+const PACKAGES: [&str; 6] = ["gauge", "hostile", "meter", "plain", "plain3", "ttl-cache"];
 
 /// The repository.
 pub fn root() -> PathBuf {

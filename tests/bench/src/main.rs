@@ -4,6 +4,7 @@
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
 
 mod calls;
+mod cheapest;
 mod child;
 mod events;
 mod guests;
@@ -18,6 +19,7 @@ mod measure;
 mod neighbours;
 mod project;
 mod report;
+mod sealing;
 mod start;
 mod wasmtime_serve;
 mod writes;
@@ -43,7 +45,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefgij";
+const SECTIONS: &str = "abcdefgijkl";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,7 +62,7 @@ fn main() -> Result<()> {
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
                  c invocation, d events and writes, e start, f memory, g neighbours, \
-                 i locks, j jobs"
+                 i locks, j jobs, k crypto, l the cheapest call of each block"
             ),
         }
     }
@@ -107,6 +109,8 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         'g' => neighbours::measure(scale),
         'i' => measure::runtime()?.block_on(locks::measure(scale)),
         'j' => measure::runtime()?.block_on(jobs::measure(scale)),
+        'k' => measure::runtime()?.block_on(sealing::measure(scale)),
+        'l' => measure::runtime()?.block_on(cheapest::measure(scale)),
         _ => idle::measure(scale),
     }
 }

@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
             plain3,
         ),
         case("samples::meter_counts_what_it_is_told_to_do", meter),
+        case("samples::gauge_makes_a_call_of_each_block", gauge),
     ]
 }
 
@@ -85,5 +86,66 @@ async fn meter() -> Result<()> {
     let running = Project::new(apps).with("memory", MEMORY).start().await?;
     let answer = running.get("/get?n=10").await?;
     ensure!(answer.status == 200, "{answer:?}");
+    Ok(())
+}
+
+async fn gauge() -> Result<()> {
+    let apps = "\
+  - appID: gauge
+    guest: gauge.wasm
+    ingress: /
+    grants:
+      state: [statestore]
+      secrets: [vault]
+      configuration: [settings]
+      lock: [locks]
+      crypto: [keys]
+      bindings: [box]
+      jobs: [\"*\"]
+";
+    let key = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"gauge\",\"k\":\"AAECAwQFBgcICQoLDA0ODw\"}]}";
+    let components = [
+        ("vault", "secretstores.memory", "secrets", "{\"a\": \"b\"}"),
+        (
+            "settings",
+            "configuration.memory",
+            "items",
+            "{\"a\": \"b\"}",
+        ),
+        ("locks", "lock.memory", "", ""),
+        ("keys", "crypto.memory", "jwks", key),
+        ("box", "bindings.memory", "", ""),
+        ("jobs", "jobs.memory", "", ""),
+    ];
+    let mut project = Project::new(apps).with("memory", MEMORY);
+    for (name, kind, setting, value) in components {
+        let setting = match setting {
+            "" => String::new(),
+            setting => format!("{{ name: {setting}, value: '{value}' }}"),
+        };
+        let text = format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: {name} }}\nspec: {{ type: {kind}, version: v1, metadata: [{setting}] }}\n"
+        );
+        project = project.with(name, &text);
+    }
+    let running = project.start().await?;
+    for call in [
+        "state",
+        "secrets",
+        "configuration",
+        "lock",
+        "bindings",
+        "jobs",
+    ] {
+        let answer = running.get(&format!("/?call={call}&n=3")).await?;
+        let nanoseconds: u64 = answer.text().parse()?;
+        ensure!(nanoseconds > 0, "{call}: {answer:?}");
+    }
+    // Its key has 128 bits here, so A256KW is refused: it is really asked for.
+    let answer = running.get("/?call=crypto").await?;
+    let message =
+        "key `gauge` is a symmetric key of 128 bits; `a256-kw` needs a symmetric key of 256 bits";
+    ensure!(answer.message() == message, "{answer:?}");
+    ensure!(running.get("/?call=none").await?.status == 404);
     Ok(())
 }

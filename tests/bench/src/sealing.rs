@@ -1,0 +1,206 @@
+//! (k) Crypto: the block's encryption of streams beside the library's AEAD alone, segment by segment, in one process.
+
+use crate::{
+    Scale,
+    child::scratch,
+    measure,
+    project::Project,
+    report::{Aim, Row, Section},
+};
+use anyhow::{Result, anyhow};
+use aws_lc_rs::aead::{
+    AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
+};
+use std::time::{Duration, Instant};
+use wythe_blocks::{
+    Caller,
+    crypto::{Cipher, EncryptOptions, Key},
+};
+
+const AIM: Aim = Aim::AtLeast(0.8, "of the library");
+/// Of the scheme.
+const SEGMENT: usize = 64 << 10;
+const TAG: usize = 16;
+/// What an app pushes at once.
+const CHUNK: usize = 1 << 20;
+/// Bytes of a round.
+const SIZE: usize = 64 << 20;
+
+const CIPHERS: [(&str, Cipher, &Algorithm); 2] = [
+    ("AES-256-GCM", Cipher::AesGcm, &AES_256_GCM),
+    (
+        "ChaCha20-Poly1305",
+        Cipher::ChaCha20Poly1305,
+        &CHACHA20_POLY1305,
+    ),
+];
+
+/// MB/s of each round.
+#[derive(Default)]
+struct Speeds {
+    library_seals: Vec<f64>,
+    block_seals: Vec<f64>,
+    library_opens: Vec<f64>,
+    block_opens: Vec<f64>,
+}
+
+fn resources() -> String {
+    let jwks = r#"{"keys":[{"kty":"oct","kid":"bench","k":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}"#;
+    format!(
+        "apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {{ name: keys }}
+spec:
+  type: crypto.memory
+  version: v1
+  metadata: [{{ name: jwks, value: '{jwks}' }}]
+"
+    )
+}
+
+pub async fn measure(scale: Scale) -> Result<Section> {
+    let directory = scratch()?;
+    let wythe = Project::write(directory.path(), "", &resources())?
+        .open()
+        .await?;
+    let caller = wythe.operator("bench")?;
+    let key = wythe.host.crypto.open_key(&caller, "keys", "bench").await?;
+    let plain = vec![b'x'; scale.pick(SIZE, SIZE / 8)];
+    let mut section = Section::new(
+        "(k) crypto: a stream in chunks of 1 MiB through the block, and the library alone in segments of 64 KiB; one thread",
+    );
+    for (name, cipher, algorithm) in CIPHERS {
+        let library = Library::new(algorithm)?;
+        let mut speeds = Speeds::default();
+        for _ in 0..scale.pick(7, 1) {
+            round(&library, &key, &caller, cipher, &plain, &mut speeds).await?;
+        }
+        speeds.tell(name, &mut section);
+    }
+    wythe.stop().await;
+    Ok(section)
+}
+
+async fn round(
+    library: &Library,
+    key: &Key,
+    caller: &Caller,
+    cipher: Cipher,
+    plain: &[u8],
+    speeds: &mut Speeds,
+) -> Result<()> {
+    let speed = |took: Duration| plain.len() as f64 / 1e6 / took.as_secs_f64();
+    let (sealed, took) = library.seal(plain)?;
+    speeds.library_seals.push(speed(took));
+    let (message, took) = seal(key, caller, cipher, plain).await?;
+    speeds.block_seals.push(speed(took));
+    let (size, took) = library.open(sealed)?;
+    anyhow::ensure!(size == plain.len(), "the library opened {size} bytes");
+    speeds.library_opens.push(speed(took));
+    let (size, took) = open(key, caller, &message).await?;
+    anyhow::ensure!(size == plain.len(), "the block opened {size} bytes");
+    speeds.block_opens.push(speed(took));
+    Ok(())
+}
+
+async fn seal(
+    key: &Key,
+    caller: &Caller,
+    cipher: Cipher,
+    plain: &[u8],
+) -> Result<(Vec<Vec<u8>>, Duration)> {
+    let options = EncryptOptions {
+        cipher,
+        ..EncryptOptions::default()
+    };
+    let begin = Instant::now();
+    let mut transform = key.encryptor(caller, options).await?;
+    let mut message = Vec::new();
+    for chunk in plain.chunks(CHUNK) {
+        message.push(transform.push(caller, chunk).await?);
+    }
+    message.push(transform.finish().await?);
+    Ok((message, begin.elapsed()))
+}
+
+async fn open(key: &Key, caller: &Caller, message: &[Vec<u8>]) -> Result<(usize, Duration)> {
+    let begin = Instant::now();
+    let (mut transform, mut size) = (key.decryptor(), 0);
+    for chunk in message {
+        for chunk in chunk.chunks(CHUNK) {
+            size += transform.push(caller, chunk).await?.len();
+        }
+    }
+    size += transform.finish().await?.len();
+    Ok((size, begin.elapsed()))
+}
+
+/// The cipher without a format: a nonce for each segment, and nothing else.
+struct Library(LessSafeKey);
+
+impl Library {
+    fn new(algorithm: &'static Algorithm) -> Result<Self> {
+        let key = UnboundKey::new(algorithm, &[7; 32]);
+        Ok(Library(LessSafeKey::new(key.map_err(failed)?)))
+    }
+
+    fn seal(&self, plain: &[u8]) -> Result<(Vec<Vec<u8>>, Duration)> {
+        let begin = Instant::now();
+        let mut message = Vec::new();
+        for (number, segment) in plain.chunks(SEGMENT).enumerate() {
+            let mut sealed = Vec::with_capacity(segment.len() + TAG);
+            sealed.extend_from_slice(segment);
+            self.0
+                .seal_in_place_append_tag(nonce(number), Aad::empty(), &mut sealed)
+                .map_err(failed)?;
+            message.push(sealed);
+        }
+        Ok((message, begin.elapsed()))
+    }
+
+    fn open(&self, message: Vec<Vec<u8>>) -> Result<(usize, Duration)> {
+        let begin = Instant::now();
+        let mut size = 0;
+        for (number, mut segment) in message.into_iter().enumerate() {
+            let opened = self
+                .0
+                .open_in_place(nonce(number), Aad::empty(), &mut segment);
+            size += opened.map_err(failed)?.len();
+        }
+        Ok((size, begin.elapsed()))
+    }
+}
+
+fn nonce(number: usize) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+fn failed(error: aws_lc_rs::error::Unspecified) -> anyhow::Error {
+    anyhow!("the library: {error}")
+}
+
+impl Speeds {
+    fn tell(&self, name: &str, section: &mut Section) {
+        let pairs = [
+            ("seals", &self.library_seals, &self.block_seals),
+            ("opens", &self.library_opens, &self.block_opens),
+        ];
+        for (verb, library, block) in pairs {
+            let (library, block) = (measure::median(library), measure::median(block));
+            let rows = &mut section.rows;
+            let text = |speed: f64| format!("{speed:.0} MB/s");
+            rows.push(Row::new(
+                format!("{name} {verb}, the library alone"),
+                text(library),
+            ));
+            let ratio = block / library;
+            let row = Row::new(format!("{name} {verb}, the block"), text(block));
+            rows.push(
+                row.ratio(format!("{ratio:.2} of the library"))
+                    .aim(AIM, ratio),
+            );
+        }
+    }
+}
