@@ -2,7 +2,7 @@
 //!
 //! When: `in=2s` or `every=1h`, or `cron=0 30 7 * * *` with a `zone`. Also `name`, and `times` for one that repeats. The text
 //! may be the body. `PUT` is as `POST`, over a reminder of the same name, and `DELETE /remind?name=tea` ends one.
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use wythe_sdk::http::Query;
@@ -114,6 +114,7 @@ impl Runner for App {
             "name": occurrence.name,
             "id": occurrence.id,
             "due": occurrence.due,
+            "at": now(),
             "attempt": occurrence.attempt,
             "text": text,
         });
@@ -121,6 +122,12 @@ impl Runner for App {
         wythe_sdk::info!("remember: {text}");
         Ok(())
     }
+}
+
+/// Milliseconds since 1970, as `due` has them.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_millis() as u64
 }
 
 wythe_sdk::serve!(App);

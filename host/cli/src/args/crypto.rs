@@ -66,10 +66,10 @@ pub enum CryptoVerb {
 pub struct Files {
     /// A file in place of standard input
     #[arg(long = "in", value_name = "FILE")]
-    pub input: Option<PathBuf>,
+    pub source: Option<PathBuf>,
     /// A file in place of standard output
     #[arg(long = "out", value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub target: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

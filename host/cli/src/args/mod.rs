@@ -304,3 +304,31 @@ pub struct Wit {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory as _;
+
+    fn check(command: &clap::Command, globals: &[&str]) {
+        for argument in command.get_arguments() {
+            let (name, verb) = (argument.get_id().as_str(), command.get_name());
+            assert!(!globals.contains(&name), "`{name}` of `{verb}` is global");
+        }
+        command
+            .get_subcommands()
+            .for_each(|verb| check(verb, globals));
+    }
+
+    /// Two arguments of one name would be one argument of two types.
+    #[test]
+    fn no_verb_has_an_argument_of_a_global_ones_name() {
+        let command = Args::command();
+        let globals = command.get_arguments().filter(|a| a.is_global_set());
+        let globals: Vec<_> = globals.map(|argument| argument.get_id().as_str()).collect();
+        assert!(!globals.is_empty());
+        command
+            .get_subcommands()
+            .for_each(|verb| check(verb, &globals));
+    }
+}

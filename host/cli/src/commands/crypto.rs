@@ -73,35 +73,24 @@ fn action(verb: &CryptoVerb) -> Outcome<(String, Action, Option<PathBuf>)> {
             cipher,
             files,
         } => {
-            let (data, chacha) = (read(files.input)?, cipher == Cipher::ChaCha20Poly1305);
-            (
-                component,
-                Action::Encrypt { key, chacha, data },
-                files.output,
-            )
+            let (data, chacha) = (read(files.source)?, cipher == Cipher::ChaCha20Poly1305);
+            let action = Action::Encrypt { key, chacha, data };
+            (component, action, files.target)
         }
         CryptoVerb::Decrypt {
             component,
             key,
             files,
         } => {
-            let data = read(files.input)?;
-            (component, Action::Decrypt { key, data }, files.output)
+            let data = read(files.source)?;
+            (component, Action::Decrypt { key, data }, files.target)
         }
         CryptoVerb::Sign {
             component,
             key,
             algorithm,
             input,
-        } => {
-            let digest = digest(&algorithm, read(input)?)?;
-            let action = Action::Sign {
-                key,
-                algorithm,
-                digest,
-            };
-            (component, action, None)
-        }
+        } => (component, sign(key, algorithm, input)?, None),
         CryptoVerb::Verify {
             component,
             key,
@@ -109,18 +98,33 @@ fn action(verb: &CryptoVerb) -> Outcome<(String, Action, Option<PathBuf>)> {
             signature,
             input,
         } => {
-            let digest = digest(&algorithm, read(input)?)?;
-            let signature = STANDARD
-                .decode(signature.trim())
-                .map_err(|_| Problem::new("the signature is no base64"))?;
-            let action = Action::Verify {
-                key,
-                algorithm,
-                digest,
-                signature: Binary(signature),
-            };
+            let action = verify(key, algorithm, &signature, input)?;
             (component, action, None)
         }
+    })
+}
+
+fn sign(key: String, algorithm: String, input: Option<PathBuf>) -> Outcome<Action> {
+    Ok(Action::Sign {
+        key,
+        digest: digest(&algorithm, read(input)?)?,
+        algorithm,
+    })
+}
+
+fn verify(
+    key: String,
+    algorithm: String,
+    signature: &str,
+    input: Option<PathBuf>,
+) -> Outcome<Action> {
+    let signature = STANDARD.decode(signature.trim());
+    let signature = signature.map_err(|_| Problem::new("the signature is no base64"))?;
+    Ok(Action::Verify {
+        key,
+        digest: digest(&algorithm, read(input)?)?,
+        algorithm,
+        signature: Binary(signature),
     })
 }
 

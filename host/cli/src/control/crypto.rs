@@ -4,7 +4,7 @@ use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
     Caller, Host, Result,
-    crypto::{self, EncryptOptions, Key, MAX_DATA, Transform},
+    crypto::{self, Cipher, EncryptOptions, MAX_DATA, Transform},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,25 +58,17 @@ pub(super) async fn execute(host: &Host, caller: &Caller, command: Crypto) -> Re
     let (crypto, component) = (&host.crypto, &command.component);
     let open = |key: String| async move { crypto.open_key(caller, component, &key).await };
     Ok(match command.action {
-        Action::Keys => Answer::Keys {
-            keys: crypto
-                .keys(caller, component)
-                .await?
-                .into_iter()
-                .map(listed)
-                .collect(),
-        },
+        Action::Keys => {
+            let keys = crypto.keys(caller, component).await?.into_iter();
+            Answer::Keys {
+                keys: keys.map(listed).collect(),
+            }
+        }
         Action::Public { key } => Answer::Text {
             text: open(key).await?.public()?,
         },
         Action::Encrypt { key, chacha, data } => {
-            let options = EncryptOptions {
-                cipher: match chacha {
-                    true => crypto::Cipher::ChaCha20Poly1305,
-                    false => crypto::Cipher::AesGcm,
-                },
-                ..EncryptOptions::default()
-            };
+            let options = options(chacha);
             let transform = open(key).await?.encryptor(caller, options).await?;
             all(caller, transform, &data.0).await?
         }
@@ -86,11 +78,9 @@ pub(super) async fn execute(host: &Host, caller: &Caller, command: Crypto) -> Re
             algorithm,
             digest,
         } => {
-            let signature = open(key)
-                .await?
-                .sign(caller, &digest.0, algorithm.parse()?)
-                .await?;
-            Answer::Bytes(Binary(signature))
+            let (key, algorithm) = (open(key).await?, algorithm.parse()?);
+            let signature = key.sign(caller, &digest.0, algorithm);
+            Answer::Bytes(Binary(signature.await?))
         }
         Action::Verify {
             key,
@@ -98,12 +88,22 @@ pub(super) async fn execute(host: &Host, caller: &Caller, command: Crypto) -> Re
             digest,
             signature,
         } => {
-            let key: Key = open(key).await?;
-            let algorithm = algorithm.parse()?;
+            let (key, algorithm) = (open(key).await?, algorithm.parse()?);
             let good = key.verify(caller, &digest.0, &signature.0, algorithm);
             Answer::Verified { good: good.await? }
         }
     })
+}
+
+fn options(chacha: bool) -> EncryptOptions {
+    let cipher = match chacha {
+        true => Cipher::ChaCha20Poly1305,
+        false => Cipher::AesGcm,
+    };
+    EncryptOptions {
+        cipher,
+        ..EncryptOptions::default()
+    }
 }
 
 async fn decrypt(

@@ -81,7 +81,10 @@ impl Store {
 
     /// Reads the file again. An error says what is wrong with it, once for each state of the file.
     fn reload(&self) -> Result<(), String> {
-        let read = self.read();
+        self.take(self.read())
+    }
+
+    fn take(&self, read: Result<Vec<u8>, String>) -> Result<(), String> {
         let mut seen = self.seen();
         let bytes = match read {
             Ok(bytes) if seen.bytes.as_ref() == Some(&bytes) => return Ok(()),

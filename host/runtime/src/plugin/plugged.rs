@@ -127,13 +127,16 @@ impl<W: World> Plugged<W> {
     ) -> Result<Arc<Self>> {
         let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
-        let compiled = compile(&runtime, &settings, &site, &shown).await?;
+        let compiled = compile(&runtime, &settings, &shown).await?;
         let misfit = |error| {
             let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
             internal(&message, error)
         };
         let pre = runtime.linker.instantiate_pre(&compiled.component);
         let pre = pre.map_err(misfit)?;
+        let indices = W::indices(&pre).map_err(misfit)?;
+        // After the world: an app in the place of a plugin needs no grants, it needs to go.
+        check_imports(&compiled, &settings, &site)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let place = |_| Arc::new(Mutex::new(Place::new()));
@@ -144,7 +147,7 @@ impl<W: World> Plugged<W> {
             next: AtomicU64::new(0),
             component: site.component,
             call: settings.call,
-            indices: W::indices(&pre).map_err(misfit)?,
+            indices,
             runtime,
             pre,
             _compiled: compiled,
@@ -322,20 +325,23 @@ impl<W: World> Place<W> {
     }
 }
 
-/// The file, compiled, once its digest and its imports are found good.
+/// The file, compiled, once its digest is found good.
 async fn compile(
     runtime: &Arc<Runtime>,
     settings: &Settings,
-    site: &Site,
     shown: &str,
 ) -> Result<Arc<Compiled>> {
     let bytes = read_component(&settings.path).await?;
     settings.check_digest(shown, &bytes)?;
-    let compiled = runtime.compile(shown, bytes).await?;
-    let (engine, component) = (&runtime.engine, &compiled.component);
+    runtime.compile(shown, bytes).await
+}
+
+/// That it imports nothing which it was not granted.
+fn check_imports(compiled: &Compiled, settings: &Settings, site: &Site) -> Result<()> {
+    let (engine, component) = (compiled.component.engine(), &compiled.component);
     let refused = grants::refused(&site.component, engine, component, &settings.grants);
     if refused.is_empty() {
-        return Ok(compiled);
+        return Ok(());
     }
     let all: Vec<_> = refused.iter().map(Error::message).collect();
     Err(Error::denied(all.join("; ")))

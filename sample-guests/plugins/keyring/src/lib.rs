@@ -100,10 +100,14 @@ impl CryptoDriver for Keyring {
     }
 
     fn wrap(&mut self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
-        let mut wrapped = vec![0; plain.len() + BLOCK];
+        let refused = || Error::invalid("a key to wrap has 16 bytes or more, in steps of 8");
         let key = self.aes(key, algorithm)?;
-        key.wrap_key(plain, &mut wrapped)
-            .map_err(|_| Error::invalid("a key to wrap has 16 bytes or more, in steps of 8"))?;
+        // The library itself takes less than RFC 3394 does.
+        if plain.len() < 2 * BLOCK {
+            return Err(refused());
+        }
+        let mut wrapped = vec![0; plain.len() + BLOCK];
+        key.wrap_key(plain, &mut wrapped).map_err(|_| refused())?;
         Ok(wrapped)
     }
 

@@ -24,7 +24,8 @@ impl Handler for Catalog {
             ("GET", ["products", id]) => {
                 let found = products()?.into_iter().find(|product| product.id == *id);
                 Response::from_json(
-                    &found.ok_or_else(|| Error::not_found(format!("there is no product `{id}`")))?,
+                    &found
+                        .ok_or_else(|| Error::not_found(format!("there is no product `{id}`")))?,
                 )
             }
             (method, _) => Err(Error::not_found(format!(
@@ -38,7 +39,12 @@ impl Handler for Catalog {
 fn products() -> Result<Vec<Product>> {
     let snapshot = configuration::get("catalog", &[])?;
     let items = snapshot.items.iter();
-    Ok(products::read(items.map(|item| (item.key.as_str(), item.value.as_str()))))
+    let (products, faults) =
+        products::read(items.map(|item| (item.key.as_str(), item.value.as_str())));
+    for fault in faults {
+        wythe_sdk::warn!("{fault}");
+    }
+    Ok(products)
 }
 
 wythe_sdk::invocable!(Catalog);

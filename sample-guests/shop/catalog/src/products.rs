@@ -18,30 +18,39 @@ pub struct Product {
     pub picture: &'static str,
 }
 
-/// In the order of their names. A product that lacks something is left out, and the log says what.
-pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Product> {
+/// In the order of their names; then what is wrong with each that lacks something, which is not sold.
+pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<Product>, Vec<String>) {
     let mut found: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for (key, value) in items {
         if let Some((id, field)) = key.split_once('.') {
             found.entry(id).or_default().insert(field, value);
         }
     }
-    let mut products: Vec<_> = found
-        .iter()
-        .filter_map(|(id, fields)| {
-            product(id, fields)
-                .inspect_err(|missing| wythe_sdk::warn!("`{id}` is not sold: no good `{missing}`"))
-                .ok()
-        })
-        .collect();
+    let (mut products, mut faults) = (Vec::new(), Vec::new());
+    for (id, fields) in &found {
+        match product(id, fields) {
+            Ok(product) => products.push(product),
+            Err(field) => faults.push(format!("`{id}` is not sold: it has no good `{field}`")),
+        }
+    }
     products.sort_by(|a, b| a.name.cmp(&b.name));
-    products
+    (products, faults)
 }
 
 /// An error is the field that is missing or wrong.
 fn product(id: &str, fields: &BTreeMap<&str, &str>) -> Result<Product, &'static str> {
-    let text = |field| fields.get(field).map(|text| (*text).to_owned()).ok_or(field);
-    let number = |field| fields.get(field).and_then(|text| text.parse().ok()).ok_or(field);
+    let text = |field| {
+        fields
+            .get(field)
+            .map(|text| (*text).to_owned())
+            .ok_or(field)
+    };
+    let number = |field| {
+        fields
+            .get(field)
+            .and_then(|text| text.parse().ok())
+            .ok_or(field)
+    };
     Ok(Product {
         id: id.to_owned(),
         name: text("name")?,
@@ -78,29 +87,50 @@ mod tests {
 
     #[test]
     fn items_make_products_in_the_order_of_names() {
-        let products = read(ITEMS.into_iter());
-        let names: Vec<_> = products.iter().map(|product| product.name.as_str()).collect();
+        let (products, faults) = read(ITEMS.into_iter());
+        assert_eq!(faults, ["`lamp` is not sold: it has no good `description`"]);
+        let names: Vec<_> = products
+            .iter()
+            .map(|product| product.name.as_str())
+            .collect();
         assert_eq!(names, ["Handmade brick", "Spirit level"]);
         assert_eq!((products[1].price, products[1].stock), (4150, 18));
     }
 
     #[test]
     fn what_is_not_a_number_is_no_price() {
-        let wrong = [("a.name", "A"), ("a.description", ""), ("a.price", "1,50"), ("a.stock", "1")];
-        assert!(read(wrong.into_iter()).is_empty());
+        let wrong = [
+            ("a.name", "A"),
+            ("a.description", ""),
+            ("a.price", "1,50"),
+            ("a.stock", "1"),
+        ];
+        let (products, faults) = read(wrong.into_iter());
+        assert!(products.is_empty());
+        assert_eq!(faults, ["`a` is not sold: it has no good `price`"]);
     }
 
     #[test]
     fn searches_for_all_words_in_any_case() {
-        let products = read(ITEMS.into_iter());
-        let count = |wanted: &str| products.iter().filter(|product| product.matches(wanted)).count();
-        assert_eq!((count(""), count("brass beech"), count("zeppelin")), (2, 1, 0));
+        let (products, _) = read(ITEMS.into_iter());
+        let count = |wanted: &str| {
+            products
+                .iter()
+                .filter(|product| product.matches(wanted))
+                .count()
+        };
+        assert_eq!(
+            (count(""), count("brass beech"), count("zeppelin")),
+            (2, 1, 0)
+        );
     }
 
     #[test]
     fn each_product_of_the_shop_has_its_picture() {
         let other = pictures::of("something new");
-        for id in ["trowel", "brick", "plumb", "level", "twine", "chisel", "gloves", "bucket", "flask"] {
+        for id in [
+            "trowel", "brick", "plumb", "level", "twine", "chisel", "gloves", "bucket", "flask",
+        ] {
             assert_ne!(pictures::of(id), other, "{id}");
         }
     }

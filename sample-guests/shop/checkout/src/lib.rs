@@ -93,7 +93,11 @@ fn pay(order: Order, card: &str) -> Result<Result<Order, Faults>> {
     match invocation::post_json("payment", "/charges", &body)?.success() {
         Ok(response) => {
             let Charged { charge, card } = response.json()?;
-            Ok(Ok(Order { charge, card, ..order }))
+            Ok(Ok(Order {
+                charge,
+                card,
+                ..order
+            }))
         }
         Err(error) if error.kind() == Kind::Invalid => {
             Ok(Err(Faults::from([("card", error.message().to_owned())])))
@@ -137,7 +141,9 @@ fn cart_and_products(user: &str) -> Result<(Vec<Item>, Vec<Product>)> {
 
 /// What is kept is the first order with this id, also when two requests race.
 fn keep(store: &Store, order: Order, reserved: &Reserved) -> Result<Order> {
-    let once = PutOptions::new().if_absent().content_type("application/json");
+    let once = PutOptions::new()
+        .if_absent()
+        .content_type("application/json");
     let key = format!("order/{}", order.id);
     let transaction = Transaction::new().put_with(&key, serde_json::to_vec(&order)?, once);
     let transaction = receipt::write(reserved.write(transaction), &order)?;

@@ -18,9 +18,11 @@ pub fn write(transaction: Transaction, order: &Order) -> Result<Transaction> {
 
 pub fn read(store: &Store, id: &str) -> Result<String> {
     let entry = store.get(&key(id))?;
-    let entry = entry.ok_or_else(|| Error::not_found(format!("there is no receipt for order `{id}`")))?;
+    let entry =
+        entry.ok_or_else(|| Error::not_found(format!("there is no receipt for order `{id}`")))?;
     let plain = Key::open(COMPONENT, KEY)?.decrypt(&entry.value)?;
-    String::from_utf8(plain).map_err(|_| Error::internal(format!("the receipt of order `{id}` is no text")))
+    String::from_utf8(plain)
+        .map_err(|_| Error::internal(format!("the receipt of order `{id}` is no text")))
 }
 
 fn key(id: &str) -> String {
@@ -32,9 +34,21 @@ fn text(order: &Order) -> String {
     for line in &order.lines {
         let sum = u64::from(line.price) * u64::from(line.quantity);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:>3} x {:<30} {:>10}", line.quantity, line.name, euro(sum));
+        let _ = writeln!(
+            text,
+            "{:>3} x {:<30} {:>10}",
+            line.quantity,
+            line.name,
+            euro(sum)
+        );
     }
-    let _ = writeln!(text, "\nTotal {} EUR\nPaid by card {}\nCharge {}", euro(order.total), order.card, order.charge);
+    let _ = writeln!(
+        text,
+        "\nTotal {} EUR\nPaid by card {}\nCharge {}",
+        euro(order.total),
+        order.card,
+        order.charge
+    );
     text
 }
 

@@ -27,7 +27,11 @@ struct Part {
 impl Reserved {
     /// Locks the products of these lines and takes the quantities off. Nothing is written yet. The inner error is what
     /// to tell the buyer.
-    pub fn take(store: &Store, lines: &[Line], products: &[Product]) -> Result<Result<Self, String>> {
+    pub fn take(
+        store: &Store,
+        lines: &[Line],
+        products: &[Product],
+    ) -> Result<Result<Self, String>> {
         let mut wanted: Vec<_> = lines.iter().collect();
         // In one order, so that two checkouts never wait for each other.
         wanted.sort_by(|a, b| a.product.cmp(&b.product));
@@ -71,7 +75,8 @@ impl Part {
     fn take(store: &Store, line: &Line, products: &[Product]) -> Result<Result<Self, String>> {
         let name = key(&line.product);
         let lease = Lease::acquire(LOCKS, &name, HELD, WAIT)?;
-        let lease = lease.ok_or_else(|| Error::unavailable("too many buyers want the same; try again"))?;
+        let lease =
+            lease.ok_or_else(|| Error::unavailable("too many buyers want the same; try again"))?;
         let left = match left(store, &line.product, products) {
             Ok(left) => left,
             Err(error) => {
@@ -97,7 +102,8 @@ impl Part {
 fn left(store: &Store, product: &str, products: &[Product]) -> Result<u32> {
     if let Some(entry) = store.get(&key(product))? {
         let number = entry.text()?.parse();
-        return number.map_err(|_| Error::internal(format!("the stock of `{product}` is no number")));
+        return number
+            .map_err(|_| Error::internal(format!("the stock of `{product}` is no number")));
     }
     let known = products.iter().find(|known| known.id == product);
     Ok(known.map_or(0, |known| known.stock))

@@ -60,9 +60,7 @@ fn write(event: &Delivery) -> Result<()> {
     let (store, key) = (Store::open("statestore")?, format!("letter/{id}"));
     let once = PutOptions::new().if_absent();
     let mut letter = match store.put_json_with(&key, &letter, once) {
-        Err(error) if error.kind() == Kind::Conflict => {
-            store.get_json(&key)?.ok_or(error)?
-        }
+        Err(error) if error.kind() == Kind::Conflict => store.get_json(&key)?.ok_or(error)?,
         result => result.map(|_| letter)?,
     };
     if letter.sent {
@@ -76,7 +74,10 @@ fn write(event: &Delivery) -> Result<()> {
 
 /// Where to is the component's business: a mail server, or the memory of a host that has none.
 fn send(letter: &Letter) -> Result<()> {
-    let metadata = [("emailTo", letter.to.as_str()), ("subject", letter.subject.as_str())];
+    let metadata = [
+        ("emailTo", letter.to.as_str()),
+        ("subject", letter.subject.as_str()),
+    ];
     bindings::invoke("mail", "create", &letter.text, &metadata).map(drop)
 }
 

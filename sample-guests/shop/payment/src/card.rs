@@ -9,7 +9,7 @@ impl Card {
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         let good = (13..=19).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && checksum(&digits) % 10 == 0;
+            && checksum(&digits).is_multiple_of(10);
         if good {
             Ok(Card(digits))
         } else {
@@ -42,16 +42,28 @@ mod tests {
 
     #[test]
     fn tells_numbers_from_mistakes() {
-        for good in ["4242 4242 4242 4242", "5555-5555-5555-4444", "4222222222222"] {
+        for good in [
+            "4242 4242 4242 4242",
+            "5555-5555-5555-4444",
+            "4222222222222",
+        ] {
             assert!(Card::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "4242 4242 4242 4241", "424242424242", "4242x4242y4242z4242"] {
+        for bad in [
+            "",
+            "4242 4242 4242 4241",
+            "424242424242",
+            "4242x4242y4242z4242",
+        ] {
             assert!(Card::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn shows_the_last_digits() {
-        assert_eq!(Card::parse("4242 4242 4242 4242").unwrap().shown(), "•••• 4242");
+        assert_eq!(
+            Card::parse("4242 4242 4242 4242").unwrap().shown(),
+            "•••• 4242"
+        );
     }
 }

@@ -33,7 +33,7 @@ impl Handler for Payment {
                 let charge: Charge = request.json()?;
                 let card = Card::parse(&charge.card).map_err(Error::invalid)?;
                 Response::from_json(&Charged {
-                    charge: sign(&key()?, &charge),
+                    charge: sign(key()?.as_bytes(), &charge),
                     card: card.shown(),
                 })
             }
@@ -44,10 +44,10 @@ impl Handler for Payment {
     }
 }
 
-fn key() -> Result<Vec<u8>> {
+fn key() -> Result<String> {
     let secret = Secret::get("payments", "gateway-key")?;
     let secret = secret.ok_or_else(|| Error::unavailable("the gateway's key is not there"))?;
-    secret.value()
+    secret.reveal_text()
 }
 
 /// HMAC-SHA256 over order and amount, in hex.
@@ -55,7 +55,10 @@ fn sign(key: &[u8], charge: &Charge) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
     mac.update(format!("{}|{}", charge.order, charge.amount).as_bytes());
     let tag = mac.finalize().into_bytes();
-    tag.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    tag.iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 wythe_sdk::invocable!(Payment);

@@ -7,7 +7,7 @@ use wythe_sdk::pubsub::{Delivery, Subscriber, Subscription, Verdict};
 use wythe_sdk::state::{PutOptions, Store};
 use wythe_sdk::{Error, Kind, Result, http};
 
-/// When the night's report is written: 02:00:00 in the shop's time zone.
+/// When the night's report is written, unless the variable `REPORT_AT` says otherwise: 02:00:00 in the shop's time zone.
 const NIGHTLY: &str = "0 0 2 * * *";
 const TIME_ZONE: &str = "Europe/Berlin";
 
@@ -63,7 +63,11 @@ fn count(event: &Delivery) -> Result<()> {
 
 fn count_once(store: &Store, day: &str, order: &Order) -> Result<()> {
     let old = store.get(day)?;
-    let mut sums: Day = old.as_ref().map(|entry| entry.json()).transpose()?.unwrap_or_default();
+    let mut sums: Day = old
+        .as_ref()
+        .map(|entry| entry.json())
+        .transpose()?
+        .unwrap_or_default();
     sums.orders += 1;
     sums.total += order.total;
     let options = match &old {
@@ -79,7 +83,8 @@ fn count_once(store: &Store, day: &str, order: &Order) -> Result<()> {
 
 /// The first order of all schedules the job; that it is scheduled already is fine.
 fn schedule() -> Result<()> {
-    let job = Job::cron("nightly-report", NIGHTLY).time_zone(TIME_ZONE);
+    let at = std::env::var("REPORT_AT").unwrap_or_else(|_| NIGHTLY.to_owned());
+    let job = Job::cron("nightly-report", &at).time_zone(TIME_ZONE);
     match jobs::schedule(&job) {
         Err(error) if error.kind() == Kind::Conflict => Ok(()),
         result => result,

@@ -1,5 +1,7 @@
 //! Jobs in a whole host: what is scheduled runs, over a restart too, and what cannot be is told.
 
+mod kills;
+
 use crate::{
     case,
     command::{Step, check},
@@ -157,6 +159,7 @@ pub fn trials() -> Vec<Trial> {
         case("jobs::a_reminder_comes_once_and_not_before_its_time", once),
         case("jobs::a_reminder_comes_so_many_times", repeats),
         case("jobs::a_reminder_survives_a_restart", restart),
+        case("jobs::none_is_lost_across_kill_9", kills::none_is_lost),
         case("jobs::a_plugin_keeps_them_as_well", plugin),
         case("jobs::a_run_that_fails_says_why", failure),
         case("jobs::what_cannot_be_is_told", wrong),

@@ -6,6 +6,7 @@ mod cache;
 mod command;
 mod configuration;
 mod crash;
+mod crypto;
 mod events;
 mod hostile;
 mod ingress;
@@ -16,6 +17,7 @@ mod plugin_conformance;
 mod plugins;
 mod samples;
 mod secrets;
+mod shop;
 mod swap;
 
 use libtest_mimic::{Arguments, Trial};
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         command::trials(),
         configuration::trials(),
         crash::trials(),
+        crypto::trials(),
         events::trials(),
         hostile::trials(),
         ingress::trials(),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         plugins::trials(),
         samples::trials(),
         secrets::trials(),
+        shop::trials(),
         swap::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();

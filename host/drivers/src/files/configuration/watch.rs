@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_millis(50);
 /// Steps that are waited for before it is read all the same.
 const STEPS: usize = 40;
+/// Reads that a change may disturb before one counts all the same.
+const ROUNDS: usize = 10;
 
 /// A thread that reads the file again when it changes.
 pub(super) struct Watch(Mutex<Option<Running>>);
@@ -100,34 +102,59 @@ fn stamp(path: &Path) -> Stamp {
     fs::metadata(path).ok().and_then(stamp)
 }
 
-/// Reads at once, since the file may have changed before it was watched.
+/// Begins with a read, since the file may have changed before it was watched.
 fn run(store: &Store, heard: &Receiver<Word>) {
     let mut seen = None;
     let mut is_said = true;
     loop {
-        let now = stamp(&store.path);
-        if is_said || now != seen {
+        if is_said || stamp(&store.path) != seen {
+            let Some(now) = read(store, heard) else {
+                return;
+            };
             seen = now;
-            if let Err(error) = store.reload() {
-                tracing::warn!("{error}; the items go on as they were when it was last good");
-            }
         }
         is_said = match heard.recv_timeout(LOOK) {
-            Ok(Word::Changed) if settled(heard) => true,
+            Ok(Word::Changed) => true,
             Err(RecvTimeoutError::Timeout) => false,
             _ => return,
         };
     }
 }
 
+/// Reads the file between two changes of it; none if there is nothing to watch for any more.
+fn read(store: &Store, heard: &Receiver<Word>) -> Option<Stamp> {
+    let mut rounds = 0;
+    loop {
+        if !settled(&store.path, heard) {
+            return None;
+        }
+        let before = stamp(&store.path);
+        let read = store.read();
+        rounds += 1;
+        // What was read while it changed may be a part: a file is emptied before it is written.
+        if stamp(&store.path) == before || rounds == ROUNDS {
+            if let Err(error) = store.take(read) {
+                tracing::warn!("{error}; the items go on as they were when it was last good");
+            }
+            return Some(before);
+        }
+    }
+}
+
 /// Waits for the end of the steps; false if there is nothing to watch for any more.
-fn settled(heard: &Receiver<Word>) -> bool {
+fn settled(path: &Path, heard: &Receiver<Word>) -> bool {
     for _ in 0..STEPS {
         match heard.recv_timeout(SETTLED) {
-            Ok(Word::Changed) => {}
-            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Timeout) if has_rested(path) => return true,
+            Ok(Word::Changed) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return false,
         }
     }
     true
+}
+
+fn has_rested(path: &Path) -> bool {
+    let age = stamp(path).map(|(written, _)| SystemTime::now().duration_since(written));
+    // A file of the future rests, too: its clock is another one.
+    age.is_none_or(|age| age.map_or(true, |age| age >= SETTLED))
 }
