@@ -11,7 +11,7 @@ pub use binding_listener::Input;
 #[doc(inline)]
 pub use bindings::Outcome;
 
-/// Does one operation of a component.
+/// Does one operation of a component. Data both ways have at most its `maxDataBytes`, 4 MiB unless it says otherwise.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {
@@ -38,6 +38,7 @@ pub fn invoke(
     )?)
 }
 
+/// As [`invoke`], with a value as JSON.
 pub fn invoke_json<T: Serialize + ?Sized>(
     component: &str,
     operation: &str,
@@ -66,7 +67,7 @@ pub fn invoke_sealed(
     )?)
 }
 
-/// What `invoke` may be asked, in alphabetic order.
+/// What this app may ask [`invoke`] for, in alphabetic order.
 pub fn operations(component: &str) -> Result<Vec<String>> {
     Ok(bindings::operations(component)?)
 }
@@ -90,10 +91,12 @@ impl Outcome {
         find(&self.metadata, name)
     }
 
+    /// The data as text; `invalid` where it is not UTF-8.
     pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.data).map_err(|_| Error::invalid("the answer is not UTF-8"))
     }
 
+    /// The data as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_slice(&self.data)?)
     }
@@ -105,10 +108,12 @@ impl Input {
         find(&self.metadata, name)
     }
 
+    /// The data as text; `invalid` where it is not UTF-8.
     pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.data).map_err(|_| Error::invalid("the input is not UTF-8"))
     }
 
+    /// The data as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_slice(&self.data)?)
     }

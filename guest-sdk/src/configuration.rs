@@ -8,7 +8,8 @@ pub use configuration::{Item, Snapshot};
 #[doc(inline)]
 pub use configuration_listener::{Change, Subscription};
 
-/// The items with these keys, absent ones left out; all items where no key is given.
+/// The items with these keys, absent ones left out; all items where no key is given. At most 1,000 keys, each of at most
+/// 1,024 bytes.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {
@@ -81,7 +82,8 @@ impl Subscription {
 pub trait Listener {
     /// Asked once when the app is loaded; needs no `subscribe`.
     fn subscriptions() -> Vec<Subscription>;
-    /// At least once for each last state of an item. An error or a panic is tried again, up to 10 times.
+    /// At least once for each last state of an item. An error or a panic is tried again, up to 10 times, after 1 s,
+    /// doubling to 60 s.
     fn on_change(change: Change) -> Result<()>;
 }
 

@@ -23,6 +23,7 @@ pub struct Key {
 }
 
 impl Key {
+    /// `not-found` where there is no such component or key, `denied` where it is not granted to this app.
     pub fn open(component: &str, name: &str) -> Result<Self> {
         let handle = crypto::Key::open(component, name)?;
         Ok(Self { handle })
@@ -33,6 +34,7 @@ impl Key {
         self.encrypt_with(data, &EncryptOptions::new())
     }
 
+    /// As [`Key::encrypt`], with another way to wrap or another cipher, or with another name in the message.
     pub fn encrypt_with(
         &self,
         data: impl AsRef<[u8]>,
@@ -41,7 +43,7 @@ impl Key {
         Ok(self.handle.encrypt(data.as_ref(), options)?)
     }
 
-    /// One error for every way to fail.
+    /// One error for every way to fail. For at most the message of 4 MiB of data.
     pub fn decrypt(&self, message: impl AsRef<[u8]>) -> Result<Vec<u8>> {
         Ok(self.handle.decrypt(message.as_ref())?)
     }
@@ -68,7 +70,8 @@ impl Key {
         Ok(self.handle.unwrap(wrapped, algorithm)?)
     }
 
-    /// Signs a digest made by the algorithm's own hash; for `Eddsa`, the message itself.
+    /// Signs a digest made by the algorithm's own hash; for `Eddsa`, the message itself, of at most 4 MiB. The signature
+    /// of `EsNNN` is in ASN.1, and the salt of `PsNNN` is as long as the digest.
     pub fn sign(&self, digest: &[u8], algorithm: SignatureAlgorithm) -> Result<Vec<u8>> {
         Ok(self.handle.sign(digest, algorithm)?)
     }
@@ -83,7 +86,7 @@ impl Key {
         Ok(self.handle.verify(digest, signature, algorithm)?)
     }
 
-    /// The public half as a JWK.
+    /// The public half as a JWK; `unsupported` for a symmetric key.
     pub fn public(&self) -> Result<String> {
         Ok(self.handle.public()?)
     }
@@ -116,7 +119,8 @@ pub struct Transform {
 }
 
 impl Transform {
-    /// What is ready so far. What a decryptor hands out is authentic; that it was all is known once `finish` is ok.
+    /// What is ready so far, for a chunk of at most 4 MiB. What a decryptor hands out is authentic; that it was all is
+    /// known once `finish` is ok.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
         Ok(self.handle.push(chunk)?)
     }
@@ -138,11 +142,14 @@ impl EncryptOptions {
         }
     }
 
+    /// How the message's own key is wrapped. Default: `A256Kw` by a key of 256 bits, `RsaOaep256` by one of RSA; one of
+    /// 128 or 192 bits has its `AnnnCbc`.
     pub fn wrap(mut self, algorithm: WrapAlgorithm) -> Self {
         self.wrap = Some(algorithm);
         self
     }
 
+    /// How the data is encrypted; default AES-GCM.
     pub fn cipher(mut self, cipher: Cipher) -> Self {
         self.cipher = cipher;
         self

@@ -40,12 +40,12 @@ impl Job {
         Self::new(name, Trigger::Once(at))
     }
 
-    /// Again and again, for the first time one interval from now, or at its `start`.
+    /// Again and again, at least 1 ms apart, for the first time one interval from now, or at its `start`.
     pub fn every(name: &str, interval: Duration) -> Self {
         Self::new(name, Trigger::Every(milliseconds(interval)))
     }
 
-    /// By the calendar: six fields with seconds, five without, or a name such as `@daily`; in UTC unless
+    /// By the calendar: six fields with seconds, five without, a name such as `@daily`, or `@every 1h30m`; in UTC unless
     /// `time_zone` says otherwise.
     ///
     /// ```
@@ -78,7 +78,7 @@ impl Job {
         self
     }
 
-    /// So many occurrences and no more.
+    /// So many occurrences and no more; at least 1.
     pub fn repeats(mut self, count: u32) -> Self {
         self.repeats = Some(count);
         self
@@ -90,6 +90,7 @@ impl Job {
         self
     }
 
+    /// What each occurrence brings along, as JSON of at most 64 KiB.
     pub fn data_json<T: Serialize + ?Sized>(self, data: &T) -> Result<Self> {
         Ok(self.data(serde_json::to_vec(data)?))
     }
@@ -138,7 +139,8 @@ impl Occurrence {
     }
 }
 
-/// Returns once the job is durable. An error of kind `conflict` if the app has a job of this name.
+/// Returns once the job is durable. An error of kind `conflict` if the app has a job of this name, `invalid` for a job that
+/// never comes, and for a name that has not 1 to 256 letters, digits, `-`, `_`, `.` and `:`.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {

@@ -28,7 +28,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// None where somebody else holds it still after `wait`. The grant ends by itself after `ttl`, 1 ms to 24 h.
+    /// None where somebody else holds it still after `wait`, which ends with the call at the latest; zero does not
+    /// wait. The grant ends by itself after `ttl`, 1 ms to 24 h. A name has 1 to 256 bytes without NUL and `||`.
     pub fn acquire(
         component: &str,
         name: &str,
@@ -56,7 +57,7 @@ impl Lease {
         crate::time(self.handle.expires())
     }
 
-    /// The grant now ends after `ttl` from now; `conflict` if it was over already.
+    /// The grant now ends after `ttl`, 1 ms to 24 h, from now; `conflict` if it was over already.
     pub fn renew(&self, ttl: Duration) -> Result<()> {
         Ok(self.handle.renew(crate::milliseconds(ttl))?)
     }

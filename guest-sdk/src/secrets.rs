@@ -20,7 +20,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// None where the store has no such secret.
+    /// None where the store has no such secret; `denied` where this app is not granted it.
     pub fn get(component: &str, name: &str) -> Result<Option<Self>> {
         Self::get_with(component, name, &[])
     }
@@ -40,12 +40,12 @@ impl Secret {
         self.handle.version()
     }
 
-    /// The named values; most secrets have one, named like the secret. Needs a grant of its own.
+    /// The named values; most secrets have one, named like the secret. Needs a grant of its own, `reveal`, else `denied`.
     pub fn reveal(&self) -> Result<Vec<(String, Vec<u8>)>> {
         Ok(reveal::reveal(&self.handle)?)
     }
 
-    /// The only value, as text.
+    /// The only value, as text; `invalid` where there are several, or where it is not UTF-8.
     pub fn reveal_text(&self) -> Result<String> {
         let mut values = self.reveal()?;
         match (values.pop(), values.pop()) {
@@ -62,7 +62,7 @@ impl Secret {
     }
 }
 
-/// The names of the secrets that this app may get, in order.
+/// The names of the secrets that this app may get, in order; `unsupported` where the store cannot tell them.
 pub fn names(component: &str) -> Result<Vec<String>> {
     Ok(secrets::names(component)?)
 }
