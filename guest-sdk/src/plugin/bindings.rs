@@ -14,6 +14,12 @@ pub trait OutputBindingDriver: Plugin {
     /// What `invoke` may be asked, in alphabetic order.
     fn operations(&self) -> Vec<String>;
 
+    /// Whether secrets may be among the metadata: only if none of them comes back, in an answer, an error or a delivery.
+    /// Default no, and then it is given none.
+    fn takes_secrets(&self) -> bool {
+        false
+    }
+
     /// One of the operations.
     fn invoke(&mut self, operation: &str, data: Vec<u8>, metadata: Metadata) -> Result<Outcome>;
 }
@@ -71,6 +77,9 @@ macro_rules! __output_binding {
         impl $crate::contract::output_binding_driver::exports::wythe::plugin::output_binding_driver::Guest for $driver {
             fn operations() -> ::std::vec::Vec<::std::string::String> {
                 DRIVER.with(|slot| slot.surely(|driver| $crate::plugin::bindings::OutputBindingDriver::operations(driver)))
+            }
+            fn takes_secrets() -> bool {
+                DRIVER.with(|slot| slot.surely(|driver| $crate::plugin::bindings::OutputBindingDriver::takes_secrets(driver)))
             }
             fn invoke(
                 operation: ::std::string::String,

@@ -31,7 +31,7 @@ pub fn refuse(app: &str, import: &Import, grants: &Grants) -> Option<Error> {
     }
 }
 
-/// An empty list is a grant of nothing, yet lets the import link: each call is then denied by name.
+/// An empty list is no grant; but `http: []` lets the import link, and each request is then denied by name.
 fn has(grants: &Grants, key: &str) -> bool {
     match key {
         "state" => !grants.state.is_empty(),

@@ -72,6 +72,8 @@ pub struct Features {
     pub input: bool,
     /// What was not acknowledged is delivered again.
     pub redelivers: bool,
+    /// Secrets may be among the metadata of `invoke`: none of them comes back in an answer or a delivery.
+    pub secrets: bool,
 }
 
 impl Features {
@@ -81,11 +83,12 @@ impl Features {
             "input" => self.input,
             "output" => !self.operations.is_empty(),
             "redelivers" => self.redelivers,
+            "secrets" => self.secrets,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 3] = ["input", "output", "redelivers"];
+    pub const NAMES: [&'static str; 4] = ["input", "output", "redelivers", "secrets"];
 }
 
 /// A technology outside of the host.

@@ -56,6 +56,10 @@ impl Configured {
             false => Vec::new(),
         }
     }
+
+    fn takes_secrets(&self) -> bool {
+        self.driver.features().secrets
+    }
 }
 
 /// The bindings block.

@@ -123,6 +123,7 @@ mod tests {
             operations: vec!["create".into()],
             input: true,
             redelivers: true,
+            secrets: false,
         }
     }
 

@@ -38,6 +38,7 @@ impl Driver for Clock {
             operations: Vec::new(),
             input: true,
             redelivers: false,
+            secrets: false,
         }
     }
 

@@ -88,6 +88,7 @@ impl Driver for Inbox {
             operations: Vec::new(),
             input: true,
             redelivers: true,
+            secrets: false,
         }
     }
 

@@ -257,6 +257,7 @@ impl Driver for Files {
             operations: ["create", "delete", "get", "list"].map(String::from).into(),
             input: false,
             redelivers: false,
+            secrets: false,
         }
     }
 

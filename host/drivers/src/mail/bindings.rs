@@ -113,6 +113,7 @@ impl Driver for Post {
             operations: vec!["create".into()],
             input: false,
             redelivers: false,
+            secrets: false,
         }
     }
 

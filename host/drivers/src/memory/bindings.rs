@@ -174,6 +174,7 @@ impl Driver for Memory {
             operations: ["create", "delete", "get", "list"].map(String::from).into(),
             input: true,
             redelivers: true,
+            secrets: false,
         }
     }
 

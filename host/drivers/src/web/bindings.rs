@@ -28,6 +28,7 @@ const RESERVED: [&str; 5] = [
     "transfer-encoding",
     "upgrade",
 ];
+const RESPONSE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// So that the technology's own limit speaks first.
 const GRACE: Duration = Duration::from_secs(1);
@@ -44,20 +45,17 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let timeout = config.response_timeout.map(Duration::from);
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+    let timeout = config.response_timeout.map_or(RESPONSE, Duration::from);
+    if timeout.is_zero() {
         return Err(Error::invalid(
             "`responseTimeout: 0s`; expected at least 1 ms",
         ));
     }
-    let mut client = Client::builder()
+    let client = Client::builder()
         .no_proxy()
         .redirect(redirects())
-        .connect_timeout(CONNECT);
-    if let Some(timeout) = timeout {
-        client = client.timeout(timeout);
-    }
-    let client = client
+        .connect_timeout(CONNECT)
+        .timeout(timeout)
         .build()
         .map_err(|error| Error::internal("the HTTP client cannot start").with_source(error))?;
     Ok(Arc::new(Web {
@@ -72,7 +70,7 @@ struct Web {
     base: Base,
     client: Client,
     strict: bool,
-    timeout: Option<Duration>,
+    timeout: Duration,
 }
 
 #[async_trait]
@@ -82,11 +80,12 @@ impl Driver for Web {
             operations: OPERATIONS.map(String::from).into(),
             input: false,
             redelivers: false,
+            secrets: true,
         }
     }
 
     fn patience(&self) -> Option<Duration> {
-        self.timeout.map(|timeout| timeout.saturating_add(GRACE))
+        Some(self.timeout.saturating_add(GRACE))
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {

@@ -101,6 +101,7 @@ impl Driver for Hook {
             operations: Vec::new(),
             input: true,
             redelivers: false,
+            secrets: false,
         }
     }
 

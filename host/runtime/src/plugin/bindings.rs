@@ -57,6 +57,7 @@ pub async fn open(
                 if let Some(output) = &guest.output {
                     let driver = output.wythe_plugin_output_binding_driver();
                     features.operations = driver.call_operations(&mut *store).await?;
+                    features.secrets = driver.call_takes_secrets(&mut *store).await?;
                 }
                 if let Some(input) = &guest.input {
                     let driver = input.wythe_plugin_input_binding_driver();

@@ -89,6 +89,28 @@ async fn meter() -> Result<()> {
     Ok(())
 }
 
+/// What the gauge calls, with the settings that it needs.
+const GAUGED: [(&str, &str, &str); 6] = [
+    (
+        "vault",
+        "secretstores.memory",
+        "{ name: secrets, value: '{\"a\": \"b\"}' }",
+    ),
+    (
+        "settings",
+        "configuration.memory",
+        "{ name: items, value: '{\"a\": \"b\"}' }",
+    ),
+    ("locks", "lock.memory", ""),
+    (
+        "keys",
+        "crypto.memory",
+        "{ name: jwks, value: '{\"keys\":[{\"kty\":\"oct\",\"kid\":\"gauge\",\"k\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}]}' }",
+    ),
+    ("box", "bindings.memory", ""),
+    ("jobs", "jobs.memory", ""),
+];
+
 async fn gauge() -> Result<()> {
     let apps = "\
   - appID: gauge
@@ -103,28 +125,10 @@ async fn gauge() -> Result<()> {
       bindings: [box]
       jobs: [\"*\"]
 ";
-    let key = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"gauge\",\"k\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}]}";
-    let components = [
-        ("vault", "secretstores.memory", "secrets", "{\"a\": \"b\"}"),
-        (
-            "settings",
-            "configuration.memory",
-            "items",
-            "{\"a\": \"b\"}",
-        ),
-        ("locks", "lock.memory", "", ""),
-        ("keys", "crypto.memory", "jwks", key),
-        ("box", "bindings.memory", "", ""),
-        ("jobs", "jobs.memory", "", ""),
-    ];
     let mut project = Project::new(apps).with("memory", MEMORY);
-    for (name, kind, setting, value) in components {
-        let setting = match setting {
-            "" => String::new(),
-            setting => format!("{{ name: {setting}, value: '{value}' }}"),
-        };
+    for (name, kind, metadata) in GAUGED {
         let text = format!(
-            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: {name} }}\nspec: {{ type: {kind}, version: v1, metadata: [{setting}] }}\n"
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: {name} }}\nspec: {{ type: {kind}, version: v1, metadata: [{metadata}] }}\n"
         );
         project = project.with(name, &text);
     }

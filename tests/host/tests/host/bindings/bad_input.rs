@@ -2,9 +2,10 @@
 
 use super::{component, operation, operator, project, told};
 use crate::case;
-use anyhow::{Result, ensure};
-use host_tests::Project;
+use anyhow::{Context, Result, ensure};
+use host_tests::{Project, guest};
 use libtest_mimic::Trial;
+use wythe_blocks::{Kind, secrets::Value};
 
 /// Of a component that does not open: its type, its metadata, and what is told.
 type Wrong = (
@@ -128,6 +129,10 @@ pub fn trials() -> Vec<Trial> {
         case("bindings::bad_input::who_may_not_listen_is_told", listens),
         case("bindings::bad_input::a_source_has_one_listener", two),
         case(
+            "bindings::bad_input::a_binding_that_gives_back_takes_no_secrets",
+            secrets,
+        ),
+        case(
             "bindings::bad_input::a_hundred_megabytes_are_refused",
             large,
         ),
@@ -211,6 +216,38 @@ async fn two() -> Result<()> {
     let expected = "app `second` listens to bindings component `clock`, to which app `first` listens; expected one listener, so give each a component of its own";
     let problems = project.problems().await;
     ensure!(problems == [expected], "{problems:?}");
+    Ok(())
+}
+
+/// What is kept or told with what is asked could be read back by whoever may not see it.
+async fn secrets() -> Result<()> {
+    let plugin = component(
+        "plugin",
+        "bindings.wasm",
+        &[("path", &guest("mailbox").display().to_string())],
+    );
+    let project = Project::new("  - appID: plain\n    guest: plain.wasm\n")
+        .with("memory", host_tests::MEMORY)
+        .with("box", &component("box", "bindings.memory", &[]))
+        .with(
+            "files",
+            &component("files", "bindings.localstorage", &[("rootPath", "files")]),
+        )
+        .with("plugin", &plugin);
+    let running = project.start().await?;
+    let bindings = &running.booted.host.bindings;
+    for name in ["box", "files", "plugin"] {
+        let sealed = vec![("key".to_owned(), Value::new(*b"hunter2"))];
+        let (caller, data) = (operator(), "x".into());
+        let answer = bindings.invoke_sealed(&caller, name, "create", data, Vec::new(), sealed);
+        let error = answer.await.err().context("it was taken")?;
+        let expected = format!(
+            "bindings component `{name}` takes no secrets, for what it is given can come back to an app"
+        );
+        ensure!(error.message() == expected, "{error}");
+        ensure!(error.kind() == Kind::Unsupported, "{error}");
+    }
+    ensure!(running.stop().await, "not everything finished");
     Ok(())
 }
 
