@@ -17,12 +17,14 @@ pub(super) enum Attempt {
     Late,
 }
 
-/// Asks the driver on a task of its own: the answer to a caller that has gone must still be heard, since it may be a
-/// grant.
+/// Asks the driver, and goes on to ask on a task of its own if it does not answer at once: the answer to a caller that
+/// has gone must still be heard, since it may be a grant.
 pub(super) async fn attempt(place: &Place, caller: &Caller, ttl: Duration) -> Result<Attempt> {
     let (sender, receiver) = oneshot::channel();
-    let task = ask(place.clone(), caller.clone(), ttl, sender);
-    place.component.driver().tasks.spawn(task);
+    let mut task = Box::pin(ask(place.clone(), caller.clone(), ttl, sender));
+    if futures::poll!(&mut task).is_pending() {
+        place.component.driver().tasks.spawn(task);
+    }
     match timeout_at(caller.deadline().into(), receiver).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::unknown_outcome(format!(

@@ -100,23 +100,20 @@ pub(crate) struct PayloadKey {
 }
 
 impl PayloadKey {
-    pub(super) fn seal(&self, number: u32, last: bool, segment: &mut Vec<u8>) -> Result<()> {
+    /// In place; the tag belongs after it.
+    pub(super) fn seal(&self, number: u32, last: bool, segment: &mut [u8]) -> Result<aead::Tag> {
         let nonce = self.nonce(number, last);
         let sealed = self
             .key
-            .seal_in_place_append_tag(nonce, Aad::empty(), segment);
+            .seal_in_place_separate_tag(nonce, Aad::empty(), segment);
         sealed.map_err(|_| fault())
     }
 
-    pub(super) fn open<'a>(
-        &self,
-        number: u32,
-        last: bool,
-        segment: &'a mut [u8],
-    ) -> Result<&'a [u8]> {
+    /// In place; how many bytes of it are plaintext.
+    pub(super) fn open(&self, number: u32, last: bool, segment: &mut [u8]) -> Result<usize> {
         let nonce = self.nonce(number, last);
         let opened = self.key.open_in_place(nonce, Aad::empty(), segment);
-        opened.map(|plain| &*plain).map_err(|_| undecryptable())
+        opened.map(|plain| plain.len()).map_err(|_| undecryptable())
     }
 
     /// No two segments of a message have the same, and no two messages the same key.

@@ -2,6 +2,7 @@
 
 use super::{SEGMENT, TAG, file_key::PayloadKey, undecryptable};
 use crate::{Error, Result};
+use std::mem;
 
 /// Whether segments come as plaintext or as ciphertext.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,19 +29,34 @@ impl Segments {
         }
     }
 
+    /// After an error, `out` is not to be used.
     pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let size = match self.way {
             Way::Seal => SEGMENT,
             Way::Open => SEGMENT + TAG,
         };
-        while !chunk.is_empty() {
-            if self.pending.len() == size {
-                self.turn(false, out)?;
-            }
-            let (now, later) = chunk.split_at(chunk.len().min(size - self.pending.len()));
+        // Once, for whatever the chunk completes.
+        let turns = (self.pending.len() + chunk.len()) / size;
+        out.reserve(turns * (SEGMENT + TAG));
+        if !self.pending.is_empty() {
+            let missing = chunk.len().min(size - self.pending.len());
+            let (now, later) = chunk.split_at(missing);
             self.pending.extend_from_slice(now);
+            if later.is_empty() {
+                return Ok(());
+            }
+            let segment = mem::take(&mut self.pending);
+            self.turn(&segment, false, out)?;
+            self.pending = segment;
+            self.pending.clear();
             chunk = later;
         }
+        while chunk.len() > size {
+            let (segment, later) = chunk.split_at(size);
+            self.turn(segment, false, out)?;
+            chunk = later;
+        }
+        self.pending.extend_from_slice(chunk);
         Ok(())
     }
 
@@ -48,27 +64,30 @@ impl Segments {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.turn(true, out)
+        let segment = mem::take(&mut self.pending);
+        self.turn(&segment, true, out)
     }
 
-    fn turn(&mut self, last: bool, out: &mut Vec<u8>) -> Result<()> {
+    /// Where it comes out is where it is worked on, so it is copied once.
+    fn turn(&mut self, segment: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
         let number = u32::try_from(self.next);
         let number = number.map_err(|_| Error::invalid("a message has at most 256 TiB"))?;
+        let begin = out.len();
+        out.extend_from_slice(segment);
         match self.way {
             Way::Seal => {
-                self.key.seal(number, last, &mut self.pending)?;
-                out.extend_from_slice(&self.pending);
+                let tag = self.key.seal(number, last, &mut out[begin..])?;
+                out.extend_from_slice(tag.as_ref());
             }
             Way::Open => {
-                let plain = self.key.open(number, last, &mut self.pending)?;
+                let size = self.key.open(number, last, &mut out[begin..])?;
                 // Only a message of nothing may have a segment of nothing.
-                if plain.is_empty() && number > 0 {
+                if size == 0 && number > 0 {
                     return Err(undecryptable());
                 }
-                out.extend_from_slice(plain);
+                out.truncate(begin + size);
             }
         }
-        self.pending.clear();
         self.next += 1;
         Ok(())
     }
