@@ -7,7 +7,21 @@ use std::{
 };
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 6] = ["gauge", "hostile", "meter", "plain", "plain3", "ttl-cache"];
+const PACKAGES: [&str; 13] = [
+    "cart",
+    "catalog",
+    "checkout",
+    "email",
+    "gauge",
+    "hostile",
+    "meter",
+    "payment",
+    "plain",
+    "plain3",
+    "report",
+    "storefront",
+    "ttl-cache",
+];
 
 /// The repository.
 pub fn root() -> PathBuf {

@@ -105,7 +105,7 @@ impl Project {
         for app in self.apps()? {
             wythe.load(app).await?;
         }
-        wythe.subscribe().await?;
+        wythe.attach().await?;
         Ok(wythe)
     }
 
@@ -147,20 +147,29 @@ impl Wythe {
         Ok(())
     }
 
-    /// What the apps themselves subscribe to.
-    async fn subscribe(&self) -> Result<()> {
-        for (app, guest) in self
-            .apps
-            .iter()
-            .filter(|(_, guest)| guest.exports().subscriber)
-        {
-            let subscriptions = guest.subscriptions().await?;
-            let grants = Arc::new(app.grants.clone());
-            let pubsub = &self.host.pubsub;
-            pubsub
-                .attach(&self.tenant, guest.clone(), grants, subscriptions)
+    /// What reaches the apps without being asked: events, changes of configuration, outside systems, their jobs.
+    async fn attach(&self) -> Result<()> {
+        let (host, tenant) = (&self.host, &self.tenant);
+        for (_, guest) in &self.apps {
+            let grants = guest.grants();
+            if guest.exports().subscriber {
+                let topics = guest.subscriptions().await?;
+                host.pubsub
+                    .attach(tenant, guest.clone(), grants.clone(), topics)
+                    .await
+                    .map_err(all)?;
+            }
+            let items = guest.configurations().await?;
+            host.configuration
+                .attach(tenant, guest.clone(), grants.clone(), items)
                 .await
                 .map_err(all)?;
+            let inputs = guest.inputs().await?;
+            host.bindings
+                .attach(tenant, guest.clone(), grants.clone(), inputs)
+                .await
+                .map_err(all)?;
+            host.jobs.attach(tenant, guest.clone());
         }
         Ok(())
     }

@@ -13,22 +13,6 @@ use anyhow::Result;
 use std::{fs, path::Path, time::Instant};
 
 const WARM_AIM: Aim = Aim::AtMost(200.0, "ms");
-const PARTS: [&str; 7] = [
-    "catalog",
-    "cart",
-    "checkout",
-    "email",
-    "payment",
-    "report",
-    "storefront",
-];
-const HELLO: &str = "version: 1
-name: hello
-apps:
-  - appID: plain
-    guest: plain.wasm
-    ingress: /
-";
 /// The durable defaults of the command `wythe`.
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -59,15 +43,9 @@ struct Measured {
 
 pub fn measure(scale: Scale) -> Result<Section> {
     let directory = scratch()?;
-    let has_shop = PARTS.iter().all(|part| guests::file(part).exists());
-    let (what, manifest, resources) = if has_shop {
-        let (manifest, resources) = shop()?;
-        ("the shop (7 apps)", manifest, resources)
-    } else {
-        let what = "hello, for the shop is not built";
-        (what, HELLO.to_owned(), RESOURCES.to_owned())
-    };
+    let (manifest, resources) = shop()?;
     let project = Project::write_manifest(directory.path(), &manifest, &resources)?;
+    let what = format!("the shop ({} apps)", project.apps()?.len());
     let (mut cold, mut warm) = (Measured::default(), Measured::default());
     for _ in 0..scale.pick(3, 1) {
         project.forget_compiled()?;
