@@ -67,6 +67,32 @@ impl World for PubSubWorld {
 struct PubSubDriver {
     plugged: Arc<Plugged<PubSubWorld>>,
     features: Features,
+    left: Arc<Left>,
+}
+
+/// Seats that were left and of which the plugin does not know yet. It hears of them before whatever it is asked next, so
+/// that nothing which comes after a seat meets it.
+#[derive(Default)]
+struct Left(Mutex<Vec<Handle>>);
+
+/// The generation of the instance that gave a handle, and the handle.
+type Handle = (u64, u64);
+
+impl Left {
+    async fn tell(
+        &self,
+        guest: &PubsubPlugin,
+        store: &mut Store<Ctx>,
+        generation: u64,
+    ) -> wasmtime::Result<()> {
+        let left = std::mem::take(&mut *lock(&self.0));
+        // With an instance that is gone, its seats are gone, too.
+        for (_, handle) in left.into_iter().filter(|(of, _)| *of == generation) {
+            let driver = guest.wythe_plugin_pubsub_driver();
+            driver.call_unsubscribe(&mut *store, handle).await?;
+        }
+        Ok(())
+    }
 }
 
 pub async fn open(
@@ -96,6 +122,7 @@ pub async fn open(
     Ok(Arc::new(PubSubDriver {
         plugged,
         features: features.into(),
+        left: Arc::default(),
     }))
 }
 
@@ -106,10 +133,11 @@ impl Driver for PubSubDriver {
     }
 
     async fn publish(&self, topic: &str, message: Message) -> Result<()> {
-        let topic = topic.to_owned();
+        let (topic, left) = (topic.to_owned(), self.left.clone());
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
+            .run(Effect::Writes, move |guest, store, generation| {
                 Box::pin(async move {
+                    left.tell(guest, store, generation).await?;
                     let driver = guest.wythe_plugin_pubsub_driver();
                     let answer = driver.call_publish(store, &topic, &message.into()).await?;
                     Ok(answer.map_err(Into::into))
@@ -129,6 +157,7 @@ impl Driver for PubSubDriver {
             topic: topic.to_owned(),
             group: group.to_owned(),
             metadata: metadata(options),
+            left: self.left.clone(),
             handle: Mutex::default(),
             pulled: Mutex::default(),
         }));
@@ -148,8 +177,8 @@ struct Place {
     topic: String,
     group: String,
     metadata: Metadata,
-    /// The plugin's handle, and the generation of the instance that gave it.
-    handle: Mutex<Option<(u64, u64)>>,
+    left: Arc<Left>,
+    handle: Mutex<Option<Handle>>,
     /// What was pulled and not yet taken: a pull that nobody waits for any more loses nothing.
     pulled: Mutex<Vec<Received>>,
 }
@@ -166,6 +195,7 @@ impl Place {
         self.plugged
             .run(Effect::Reads, move |guest, store, generation| {
                 Box::pin(async move {
+                    place.left.tell(guest, store, generation).await?;
                     match place.handle(guest, store, generation).await? {
                         Ok(handle) => run(guest, store, handle).await,
                         Err(error) => Ok(Err(error)),
@@ -302,21 +332,19 @@ impl Seat for PluginSeat {
 
 impl Drop for PluginSeat {
     fn drop(&mut self) {
-        let Some((of, handle)) = *lock(&self.0.handle) else {
+        let Some(handle) = *lock(&self.0.handle) else {
             return;
         };
-        let plugged = self.0.plugged.clone();
+        lock(&self.0.left.0).push(handle);
+        let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
         let end = async move {
-            let ended = plugged.run(Effect::Reads, move |guest, store, generation| {
+            let told = plugged.run(Effect::Reads, move |guest, store, generation| {
                 Box::pin(async move {
-                    if of == generation {
-                        let driver = guest.wythe_plugin_pubsub_driver();
-                        driver.call_unsubscribe(store, handle).await?;
-                    }
+                    left.tell(guest, store, generation).await?;
                     Ok(Ok(()))
                 })
             });
-            if let Err(error) = ended.await {
+            if let Err(error) = told.await {
                 tracing::warn!("unsubscribe: {}", error.chain());
             }
         };
