@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use std::{
     cell::Cell,
-    fmt,
+    fmt::{self, Display},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -180,13 +180,14 @@ impl Caller {
         }))
     }
 
-    /// Refuses what the manifest does not grant, with the line to add: `key` and `entry` of `grants`.
+    /// Refuses what the manifest does not grant, with the line to add: `key` and `entry` of `grants`. Texts are made only
+    /// for a refusal, so `format_args!` costs a granted call nothing.
     pub(crate) fn require_grant(
         &self,
         is_granted: impl FnOnce(&Grants) -> bool,
-        what: &str,
+        what: impl Display,
         key: &str,
-        entry: &str,
+        entry: impl Display,
     ) -> Result<()> {
         match self.grants() {
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(

@@ -154,13 +154,8 @@ impl Invocation {
     }
 
     fn find(&self, caller: &Caller, app: &str) -> Result<Arc<dyn App>> {
-        if let Some(grants) = caller.grants().filter(|grants| !grants.invoke(app)) {
-            return Err(Error::denied(format!(
-                "app `{}` is not granted to invoke `{app}`; add it to `grants: {{ invoke: [{app}] }}` at {}",
-                caller.app_id(),
-                grants.source.short()
-            )));
-        }
+        let what = format_args!("to invoke `{app}`");
+        caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
         let id: Name = app.parse().map_err(|_| missing())?;
         self.apps

@@ -38,6 +38,9 @@ pub struct Input {
 pub struct Configured {
     driver: Arc<dyn Driver>,
     settings: Settings,
+    /// What apps may ask of it, in alphabetic order.
+    operations: Vec<String>,
+    takes_secrets: bool,
     ears: Ears,
 }
 
@@ -45,20 +48,6 @@ pub struct Configured {
 impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
-    }
-}
-
-impl Configured {
-    /// What apps may ask of it.
-    fn operations(&self) -> Vec<String> {
-        match self.settings.output {
-            true => self.driver.features().operations,
-            false => Vec::new(),
-        }
-    }
-
-    fn takes_secrets(&self) -> bool {
-        self.driver.features().secrets
     }
 }
 
@@ -97,6 +86,11 @@ impl Bindings {
         policy.timeout = driver.patience().unwrap_or(policy.timeout);
         let configured = Arc::new(Configured {
             driver,
+            operations: match settings.output {
+                true => features.operations,
+                false => Vec::new(),
+            },
+            takes_secrets: features.secrets,
             settings,
             ears: Ears::default(),
         });
@@ -133,12 +127,12 @@ impl Bindings {
         let found = self.components.find(caller, component);
         let mut operations = found
             .as_ref()
-            .map_or(Vec::new(), |c| c.driver().operations());
+            .map_or(Vec::new(), |c| c.driver().operations.clone());
         let any = operations.is_empty() && granted("");
         operations.retain(|operation| granted(operation));
         let is_granted = any || !operations.is_empty();
-        let what = format!("bindings component `{component}`");
-        caller.require_grant(|_| is_granted, &what, "bindings", component)?;
+        let what = format_args!("bindings component `{component}`");
+        caller.require_grant(|_| is_granted, what, "bindings", component)?;
         found.map(|_| operations)
     }
 
@@ -152,12 +146,12 @@ impl Bindings {
     ) -> Result<Arc<Component<Configured>>> {
         caller.require_grant(
             |grants| grants.bindings(component, operation),
-            &format!("operation `{operation}` of bindings component `{component}`"),
+            format_args!("operation `{operation}` of bindings component `{component}`"),
             "bindings",
-            &format!("{component}/{operation}"),
+            format_args!("{component}/{operation}"),
         )?;
         let found = self.components.find(caller, component)?;
-        let operations = found.driver().operations();
+        let operations = &found.driver().operations;
         if operations.is_empty() {
             return Err(Error::unsupported(format!(
                 "bindings component `{component}` has no operations: it is only an input"

@@ -49,7 +49,7 @@ impl Bindings {
         secrets: Vec<(String, Value)>,
     ) -> Result<Outcome> {
         let found = self.find(caller, component, operation, data.len())?;
-        if !secrets.is_empty() && !found.driver().takes_secrets() {
+        if !secrets.is_empty() && !found.driver().takes_secrets {
             return Err(Error::unsupported(format!(
                 "bindings component `{component}` takes no secrets, for what it is given can come back to an app"
             )));

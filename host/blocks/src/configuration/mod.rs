@@ -147,7 +147,7 @@ impl Configuration {
     fn granted(&self, caller: &Caller, component: &str) -> Result<Arc<Component<Configured>>> {
         caller.require_grant(
             |grants| grants.configuration(component),
-            &format!("the configuration `{component}`"),
+            format_args!("the configuration `{component}`"),
             "configuration",
             component,
         )?;

@@ -83,9 +83,9 @@ impl Crypto {
         check_name(name)?;
         caller.require_grant(
             |grants| grants.crypto(component, name),
-            &format!("key `{name}` of crypto component `{component}`"),
+            format_args!("key `{name}` of crypto component `{component}`"),
             "crypto",
-            &format!("{component}/{name}"),
+            format_args!("{component}/{name}"),
         )?;
         let component = self.components.find(caller, component)?;
         let info = describe(caller, &component, name).await?;

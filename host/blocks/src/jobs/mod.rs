@@ -340,8 +340,8 @@ impl Jobs {
 }
 
 fn grant(caller: &Caller, name: &str) -> Result<()> {
-    let what = format!("job `{name}`");
-    caller.require_grant(|grants| grants.jobs(name), &what, "jobs", name)
+    let what = format_args!("job `{name}`");
+    caller.require_grant(|grants| grants.jobs(name), what, "jobs", name)
 }
 
 fn missing(caller: &Caller, name: &str) -> Error {

@@ -154,8 +154,8 @@ impl Lock {
 
     /// Checks the grant and the scope, finds the component, and puts the name into its keyspace.
     fn place(&self, caller: &Caller, component: &str, name: &str) -> Result<Place> {
-        let what = format!("lock component `{component}`");
-        caller.require_grant(|grants| grants.lock(component), &what, "lock", component)?;
+        let what = format_args!("lock component `{component}`");
+        caller.require_grant(|grants| grants.lock(component), what, "lock", component)?;
         let component = self.components.find(caller, component)?;
         Place::new(caller, component, name)
     }

@@ -130,17 +130,12 @@ impl PubSub {
     /// Finds the component and checks scopes and grant, once for many calls.
     pub fn open(&self, caller: &Caller, component: &str, topic: &str) -> Result<Topic> {
         check_topic(topic)?;
-        if let Some(grants) = caller
-            .grants()
-            .filter(|grants| !grants.publish(component, topic))
-        {
-            return Err(Error::denied(format!(
-                "app `{}` is not granted to publish to `{component}/{topic}`; \
-                 add it to `grants: {{ publish: [{component}/{topic}] }}` at {}",
-                caller.app_id(),
-                grants.source.short()
-            )));
-        }
+        caller.require_grant(
+            |grants| grants.publish(component, topic),
+            format_args!("to publish to `{component}/{topic}`"),
+            "publish",
+            format_args!("{component}/{topic}"),
+        )?;
         let found = self.components.find(caller, component)?;
         allow(&found, Access::Publish, caller, topic)?;
         Ok(Topic {

@@ -76,9 +76,9 @@ impl Secrets {
         check_name(name)?;
         caller.require_grant(
             |grants| grants.secrets(component, name),
-            &format!("the secret `{name}` of `{component}`"),
+            format_args!("the secret `{name}` of `{component}`"),
             "secrets",
-            &format!("{component}/{name}"),
+            format_args!("{component}/{name}"),
         )?;
         let store = self.components.find(caller, component)?;
         allow(store.driver(), store.name(), name)?;
@@ -96,9 +96,9 @@ impl Secrets {
     pub async fn names(&self, caller: &Caller, component: &str) -> Result<Vec<String>> {
         caller.require_grant(
             |grants| concerns(grants, component),
-            &format!("any secret of `{component}`"),
+            format_args!("any secret of `{component}`"),
             "secrets",
-            &format!("{component}/NAME"),
+            format_args!("{component}/NAME"),
         )?;
         let store = self.components.find(caller, component)?;
         if !store.driver().driver.features().names {
@@ -165,9 +165,9 @@ impl Secret {
         let (component, name) = (self.component.as_str(), &self.name);
         caller.require_grant(
             |grants| grants.reveal(component, name),
-            &format!("to see the secret `{name}` of `{component}`"),
+            format_args!("to see the secret `{name}` of `{component}`"),
             "reveal",
-            &format!("{component}/{name}"),
+            format_args!("{component}/{name}"),
         )?;
         Ok(&self.found.values)
     }

@@ -88,13 +88,8 @@ impl State {
 
     /// Finds the component and checks scope and grant, once for many calls.
     pub fn open(&self, caller: &Caller, name: &str) -> Result<Store> {
-        if let Some(grants) = caller.grants().filter(|grants| !grants.state(name)) {
-            return Err(Error::denied(format!(
-                "app `{}` is not granted state component `{name}`; add it to `grants: {{ state: [{name}] }}` at {}",
-                caller.app_id(),
-                grants.source.short()
-            )));
-        }
+        let what = format_args!("state component `{name}`");
+        caller.require_grant(|grants| grants.state(name), what, "state", name)?;
         let component = self.components.find(caller, name)?;
         let prefix = component.driver().prefix.resolve(caller, component.name());
         Ok(Store { component, prefix })

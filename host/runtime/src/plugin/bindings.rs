@@ -50,9 +50,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                if let Err(error) = guest.ping(&mut *store).await? {
-                    return Ok(Err(error));
-                }
                 let mut features = Features::default();
                 if let Some(output) = &guest.output {
                     let driver = output.wythe_plugin_output_binding_driver();

@@ -1,23 +1,15 @@
 //! A configuration store that is a plugin.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Effect, Plugged, world};
 use crate::{
     bindings::{
-        app::wythe::blocks::{configuration as items, types::Metadata},
-        configuration_plugin::{
-            ConfigurationPlugin, ConfigurationPluginIndices,
-            exports::wythe::plugin::configuration_driver as wit,
-        },
+        app::wythe::blocks::configuration as items,
+        configuration_plugin::exports::wythe::plugin::configuration_driver as wit,
     },
-    ctx::Ctx,
     engine::Runtime,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
 use wythe_blocks::{
     Error, Host, Result, Site,
     configuration::{Driver, Features, Item, MAX_KEY, NewItem},
@@ -27,37 +19,9 @@ use wythe_manifest::Component;
 /// Bytes of a version.
 const MAX_VERSION: usize = 256;
 
-struct ConfigurationWorld;
-
-impl World for ConfigurationWorld {
-    type Indices = ConfigurationPluginIndices;
-    type Guest = ConfigurationPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/configuration-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<ConfigurationPluginIndices> {
-        ConfigurationPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &ConfigurationPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<ConfigurationPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &ConfigurationPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    ConfigurationWorld: configuration_plugin::{ConfigurationPlugin, ConfigurationPluginIndices},
+    "wythe:plugin/configuration-plugin@0.1.0"
 }
 
 struct ConfigurationDriver {
@@ -75,10 +39,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                let lifecycle = guest.wythe_plugin_lifecycle();
-                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
-                    return Ok(Err(error.into()));
-                }
                 let driver = guest.wythe_plugin_configuration_driver();
                 Ok(Ok(driver.call_describe(store).await?))
             })

@@ -1,22 +1,11 @@
 //! A driver of the crypto block that is a plugin: keys stay in it, and what it answers is held to the sizes that are possible.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Effect, Plugged, world};
 use crate::{
-    bindings::{
-        app::wythe::blocks::types::Metadata,
-        crypto_plugin::{
-            CryptoPlugin, CryptoPluginIndices, exports::wythe::plugin::crypto_driver as wit,
-        },
-    },
-    ctx::Ctx,
-    engine::Runtime,
+    bindings::crypto_plugin::exports::wythe::plugin::crypto_driver as wit, engine::Runtime,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
 use wythe_blocks::{
     Host, Result, Site,
     crypto::{Driver, KeyInfo, MAX_WRAPPED, SignatureAlgorithm, WrapAlgorithm},
@@ -31,37 +20,9 @@ const JWK: usize = 16 << 10;
 const KEYS: usize = 10_000;
 const NAME: usize = 256;
 
-struct CryptoWorld;
-
-impl World for CryptoWorld {
-    type Indices = CryptoPluginIndices;
-    type Guest = CryptoPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/crypto-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<CryptoPluginIndices> {
-        CryptoPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &CryptoPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<CryptoPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &CryptoPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    CryptoWorld: crypto_plugin::{CryptoPlugin, CryptoPluginIndices},
+    "wythe:plugin/crypto-plugin@0.1.0"
 }
 
 struct CryptoDriver {
@@ -75,14 +36,6 @@ pub async fn open(
     site: Site,
 ) -> Result<Arc<dyn Driver>> {
     let plugged = Plugged::<CryptoWorld>::open(runtime, host, component, site).await?;
-    plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                let answer = guest.wythe_plugin_lifecycle().call_ping(store).await?;
-                Ok(answer.map_err(Into::into))
-            })
-        })
-        .await?;
     Ok(Arc::new(CryptoDriver { plugged }))
 }
 

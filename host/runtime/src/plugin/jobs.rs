@@ -1,58 +1,21 @@
 //! A driver of the jobs block that is a plugin.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Effect, Plugged, world};
 use crate::{
-    bindings::{
-        app::wythe::blocks::types::Metadata,
-        jobs_plugin::{JobsPlugin, JobsPluginIndices, exports::wythe::plugin::jobs_driver as wit},
-    },
-    ctx::Ctx,
-    engine::Runtime,
+    bindings::jobs_plugin::exports::wythe::plugin::jobs_driver as wit, engine::Runtime,
     wit::milliseconds,
 };
 use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
 use wythe_blocks::{
     Error, Host, Result, Site,
     jobs::{Driver, Features, MAX_DATA, MAX_FAILURE, Page, Row, Settle, Timestamp, check_name},
 };
 use wythe_manifest::Component;
 
-struct JobsWorld;
-
-impl World for JobsWorld {
-    type Indices = JobsPluginIndices;
-    type Guest = JobsPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/jobs-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<JobsPluginIndices> {
-        JobsPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &JobsPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<JobsPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &JobsPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    JobsWorld: jobs_plugin::{JobsPlugin, JobsPluginIndices},
+    "wythe:plugin/jobs-plugin@0.1.0"
 }
 
 struct JobsDriver {
@@ -70,10 +33,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                let lifecycle = guest.wythe_plugin_lifecycle();
-                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
-                    return Ok(Err(error.into()));
-                }
                 let driver = guest.wythe_plugin_jobs_driver();
                 Ok(Ok(driver.call_describe(store).await?))
             })

@@ -1,12 +1,8 @@
 //! A driver of the lock block that is a plugin.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Effect, Plugged, world};
 use crate::{
-    bindings::{
-        app::wythe::blocks::types::Metadata,
-        lock_plugin::{LockPlugin, LockPluginIndices, exports::wythe::plugin::lock_driver as wit},
-    },
-    ctx::Ctx,
+    bindings::lock_plugin::exports::wythe::plugin::lock_driver as wit,
     engine::Runtime,
     wit::{milliseconds, time},
 };
@@ -14,10 +10,6 @@ use async_trait::async_trait;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
-};
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
 };
 use wythe_blocks::{
     Host, Result, Site,
@@ -28,37 +20,9 @@ use wythe_manifest::Component;
 /// How far the clock of a service behind a plugin may be ahead of the host's.
 const SKEW: Duration = Duration::from_secs(3_600);
 
-struct LockWorld;
-
-impl World for LockWorld {
-    type Indices = LockPluginIndices;
-    type Guest = LockPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/lock-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<LockPluginIndices> {
-        LockPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &LockPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<LockPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &LockPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    LockWorld: lock_plugin::{LockPlugin, LockPluginIndices},
+    "wythe:plugin/lock-plugin@0.1.0"
 }
 
 struct LockDriver {
@@ -76,10 +40,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                let lifecycle = guest.wythe_plugin_lifecycle();
-                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
-                    return Ok(Err(error.into()));
-                }
                 let driver = guest.wythe_plugin_lock_driver();
                 Ok(Ok(driver.call_describe(store).await?))
             })

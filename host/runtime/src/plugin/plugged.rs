@@ -57,7 +57,58 @@ pub trait World: Send + Sync + 'static {
         component: &str,
         metadata: &Metadata,
     ) -> impl Future<Output = wasmtime::Result<Result<()>>> + Send;
+    fn ping(
+        guest: &Self::Guest,
+        store: &mut Store<Ctx>,
+    ) -> impl Future<Output = wasmtime::Result<Result<()>>> + Send;
 }
+
+/// The world of plugins that export `lifecycle` and one driver: its name, its bindings, and what it is called in WIT.
+macro_rules! world {
+    ($world:ident: $module:ident::{$guest:ident, $indices:ident}, $interface:literal) => {
+        struct $world;
+
+        impl $crate::plugin::plugged::World for $world {
+            type Indices = $crate::bindings::$module::$indices;
+            type Guest = $crate::bindings::$module::$guest;
+            const INTERFACE: &'static str = $interface;
+
+            fn indices(
+                pre: &::wasmtime::component::InstancePre<$crate::ctx::Ctx>,
+            ) -> ::wasmtime::Result<Self::Indices> {
+                Self::Indices::new(pre)
+            }
+
+            fn load(
+                indices: &Self::Indices,
+                store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
+                instance: &::wasmtime::component::Instance,
+            ) -> ::wasmtime::Result<Self::Guest> {
+                indices.load(store, instance)
+            }
+
+            async fn init(
+                guest: &Self::Guest,
+                store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
+                component: &str,
+                metadata: &$crate::bindings::app::wythe::blocks::types::Metadata,
+            ) -> ::wasmtime::Result<::wythe_blocks::Result<()>> {
+                let lifecycle = guest.wythe_plugin_lifecycle();
+                let answer = lifecycle.call_init(store, component, metadata).await?;
+                Ok(answer.map_err(Into::into))
+            }
+
+            async fn ping(
+                guest: &Self::Guest,
+                store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
+            ) -> ::wasmtime::Result<::wythe_blocks::Result<()>> {
+                let answer = guest.wythe_plugin_lifecycle().call_ping(store).await?;
+                Ok(answer.map_err(Into::into))
+            }
+        }
+    };
+}
+pub(super) use world;
 
 /// One component of type `<block>.wasm`.
 pub struct Plugged<W: World> {
@@ -117,8 +168,8 @@ impl<T: Send + 'static> Drop for Finished<T> {
 }
 
 impl<W: World> Plugged<W> {
-    /// Loads the file, checks it, and starts the first instance, so that a plugin that cannot start is a problem
-    /// of the boot.
+    /// Loads the file, checks it, starts the first instance and asks whether it is well, so that a plugin that cannot
+    /// start is a problem of the boot.
     pub async fn open(
         runtime: Arc<Runtime>,
         host: Arc<Host>,
@@ -153,7 +204,9 @@ impl<W: World> Plugged<W> {
             _compiled: compiled,
         });
         plugged
-            .run(Effect::Reads, |_, _, _| Box::pin(async { Ok(Ok(())) }))
+            .run(Effect::Reads, |guest, store, _| {
+                Box::pin(W::ping(guest, store))
+            })
             .await?;
         Ok(plugged)
     }

@@ -1,11 +1,9 @@
 //! A broker that is a plugin. The host pulls it, and takes its seat again after a fault.
 
-use super::plugged::{Answer, Effect, Plugged, World};
+use super::plugged::{Answer, Effect, Plugged, world};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
-    bindings::pubsub_plugin::{
-        PubsubPlugin, PubsubPluginIndices, exports::wythe::plugin::pubsub_driver as wit,
-    },
+    bindings::pubsub_plugin::{PubsubPlugin, exports::wythe::plugin::pubsub_driver as wit},
     ctx::Ctx,
     engine::Runtime,
     wit::milliseconds,
@@ -15,10 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
+use wasmtime::Store;
 use wythe_blocks::{
     Error, Host, Result, Site,
     pubsub::{Driver, Features, Message, Receipt, Received, Seat, SubscribeOptions},
@@ -31,37 +26,9 @@ const RECEIPT: usize = 1 << 10;
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
-struct PubSubWorld;
-
-impl World for PubSubWorld {
-    type Indices = PubsubPluginIndices;
-    type Guest = PubsubPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/pubsub-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<PubsubPluginIndices> {
-        PubsubPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &PubsubPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<PubsubPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &PubsubPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    PubSubWorld: pubsub_plugin::{PubsubPlugin, PubsubPluginIndices},
+    "wythe:plugin/pubsub-plugin@0.1.0"
 }
 
 struct PubSubDriver {
@@ -105,13 +72,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                if let Err(error) = guest
-                    .wythe_plugin_lifecycle()
-                    .call_ping(&mut *store)
-                    .await?
-                {
-                    return Ok(Err(error.into()));
-                }
                 Ok(Ok(guest
                     .wythe_plugin_pubsub_driver()
                     .call_describe(store)

@@ -1,22 +1,11 @@
 //! A secret store that is a plugin.
 
-use super::plugged::{Effect, Plugged, World};
+use super::plugged::{Effect, Plugged, world};
 use crate::{
-    bindings::{
-        app::wythe::blocks::types::Metadata,
-        secrets_plugin::{
-            SecretsPlugin, SecretsPluginIndices, exports::wythe::plugin::secrets_driver as wit,
-        },
-    },
-    ctx::Ctx,
-    engine::Runtime,
+    bindings::secrets_plugin::exports::wythe::plugin::secrets_driver as wit, engine::Runtime,
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
 use wythe_blocks::{
     Host, Result, Site,
     secrets::{Driver, Features, Found, MAX_NAME, Value},
@@ -28,37 +17,9 @@ const MAX_VALUES: usize = 1_000;
 /// Bytes of a version.
 const MAX_VERSION: usize = 256;
 
-struct SecretsWorld;
-
-impl World for SecretsWorld {
-    type Indices = SecretsPluginIndices;
-    type Guest = SecretsPlugin;
-    const INTERFACE: &'static str = "wythe:plugin/secrets-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<SecretsPluginIndices> {
-        SecretsPluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &SecretsPluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<SecretsPlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &SecretsPlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    SecretsWorld: secrets_plugin::{SecretsPlugin, SecretsPluginIndices},
+    "wythe:plugin/secrets-plugin@0.1.0"
 }
 
 struct SecretsDriver {
@@ -76,10 +37,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                let lifecycle = guest.wythe_plugin_lifecycle();
-                if let Err(error) = lifecycle.call_ping(&mut *store).await? {
-                    return Ok(Err(error.into()));
-                }
                 let driver = guest.wythe_plugin_secrets_driver();
                 Ok(Ok(driver.call_describe(store).await?))
             })

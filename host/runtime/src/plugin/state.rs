@@ -1,20 +1,9 @@
 //! A state driver that is a plugin.
 
-use super::plugged::{Effect, Plugged, World};
-use crate::{
-    bindings::{
-        app::wythe::blocks::{state as wit, types::Metadata},
-        state_plugin::{StatePlugin, StatePluginIndices},
-    },
-    ctx::Ctx,
-    engine::Runtime,
-};
+use super::plugged::{Effect, Plugged, world};
+use crate::{bindings::app::wythe::blocks::state as wit, engine::Runtime};
 use async_trait::async_trait;
 use std::{sync::Arc, time::SystemTime};
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
 use wythe_blocks::{
     Host, Result, Site,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
@@ -24,37 +13,9 @@ use wythe_manifest::Component;
 /// Bytes of an etag.
 const ETAG: usize = 256;
 
-struct StateWorld;
-
-impl World for StateWorld {
-    type Indices = StatePluginIndices;
-    type Guest = StatePlugin;
-    const INTERFACE: &'static str = "wythe:plugin/state-plugin@0.1.0";
-
-    fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<StatePluginIndices> {
-        StatePluginIndices::new(pre)
-    }
-
-    fn load(
-        indices: &StatePluginIndices,
-        store: &mut Store<Ctx>,
-        instance: &Instance,
-    ) -> wasmtime::Result<StatePlugin> {
-        indices.load(store, instance)
-    }
-
-    async fn init(
-        guest: &StatePlugin,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> wasmtime::Result<Result<()>> {
-        let answer = guest
-            .wythe_plugin_lifecycle()
-            .call_init(store, component, metadata)
-            .await?;
-        Ok(answer.map_err(Into::into))
-    }
+world! {
+    StateWorld: state_plugin::{StatePlugin, StatePluginIndices},
+    "wythe:plugin/state-plugin@0.1.0"
 }
 
 struct StateDriver {
@@ -72,13 +33,6 @@ pub async fn open(
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {
-                if let Err(error) = guest
-                    .wythe_plugin_lifecycle()
-                    .call_ping(&mut *store)
-                    .await?
-                {
-                    return Ok(Err(error.into()));
-                }
                 Ok(Ok(guest
                     .wythe_plugin_state_driver()
                     .call_describe(store)

@@ -154,70 +154,35 @@ impl From<wit::EncryptOptions> for crypto::EncryptOptions {
     }
 }
 
-impl From<wit::WrapAlgorithm> for crypto::WrapAlgorithm {
-    fn from(algorithm: wit::WrapAlgorithm) -> Self {
-        match algorithm {
-            wit::WrapAlgorithm::A128Kw => crypto::WrapAlgorithm::A128Kw,
-            wit::WrapAlgorithm::A192Kw => crypto::WrapAlgorithm::A192Kw,
-            wit::WrapAlgorithm::A256Kw => crypto::WrapAlgorithm::A256Kw,
-            wit::WrapAlgorithm::A128Cbc => crypto::WrapAlgorithm::A128Cbc,
-            wit::WrapAlgorithm::A192Cbc => crypto::WrapAlgorithm::A192Cbc,
-            wit::WrapAlgorithm::A256Cbc => crypto::WrapAlgorithm::A256Cbc,
-            wit::WrapAlgorithm::RsaOaep => crypto::WrapAlgorithm::RsaOaep,
-            wit::WrapAlgorithm::RsaOaep256 => crypto::WrapAlgorithm::RsaOaep256,
-            wit::WrapAlgorithm::RsaOaep384 => crypto::WrapAlgorithm::RsaOaep384,
-            wit::WrapAlgorithm::RsaOaep512 => crypto::WrapAlgorithm::RsaOaep512,
+/// Both ways between the contract's enumeration and the block's, variant by variant.
+macro_rules! same {
+    ($name:ident: $($theirs:ident = $ours:ident),+ $(,)?) => {
+        impl From<wit::$name> for crypto::$name {
+            fn from(algorithm: wit::$name) -> Self {
+                match algorithm {
+                    $(wit::$name::$theirs => crypto::$name::$ours,)+
+                }
+            }
         }
-    }
+
+        impl From<crypto::$name> for wit::$name {
+            fn from(algorithm: crypto::$name) -> Self {
+                match algorithm {
+                    $(crypto::$name::$ours => wit::$name::$theirs,)+
+                }
+            }
+        }
+    };
 }
 
-impl From<crypto::WrapAlgorithm> for wit::WrapAlgorithm {
-    fn from(algorithm: crypto::WrapAlgorithm) -> Self {
-        match algorithm {
-            crypto::WrapAlgorithm::A128Kw => wit::WrapAlgorithm::A128Kw,
-            crypto::WrapAlgorithm::A192Kw => wit::WrapAlgorithm::A192Kw,
-            crypto::WrapAlgorithm::A256Kw => wit::WrapAlgorithm::A256Kw,
-            crypto::WrapAlgorithm::A128Cbc => wit::WrapAlgorithm::A128Cbc,
-            crypto::WrapAlgorithm::A192Cbc => wit::WrapAlgorithm::A192Cbc,
-            crypto::WrapAlgorithm::A256Cbc => wit::WrapAlgorithm::A256Cbc,
-            crypto::WrapAlgorithm::RsaOaep => wit::WrapAlgorithm::RsaOaep,
-            crypto::WrapAlgorithm::RsaOaep256 => wit::WrapAlgorithm::RsaOaep256,
-            crypto::WrapAlgorithm::RsaOaep384 => wit::WrapAlgorithm::RsaOaep384,
-            crypto::WrapAlgorithm::RsaOaep512 => wit::WrapAlgorithm::RsaOaep512,
-        }
-    }
+same! { WrapAlgorithm:
+    A128Kw = A128Kw, A192Kw = A192Kw, A256Kw = A256Kw,
+    A128Cbc = A128Cbc, A192Cbc = A192Cbc, A256Cbc = A256Cbc,
+    RsaOaep = RsaOaep, RsaOaep256 = RsaOaep256, RsaOaep384 = RsaOaep384, RsaOaep512 = RsaOaep512,
 }
 
-impl From<wit::SignatureAlgorithm> for crypto::SignatureAlgorithm {
-    fn from(algorithm: wit::SignatureAlgorithm) -> Self {
-        match algorithm {
-            wit::SignatureAlgorithm::Es256 => crypto::SignatureAlgorithm::Es256,
-            wit::SignatureAlgorithm::Es384 => crypto::SignatureAlgorithm::Es384,
-            wit::SignatureAlgorithm::Es512 => crypto::SignatureAlgorithm::Es512,
-            wit::SignatureAlgorithm::Eddsa => crypto::SignatureAlgorithm::EdDsa,
-            wit::SignatureAlgorithm::Ps256 => crypto::SignatureAlgorithm::Ps256,
-            wit::SignatureAlgorithm::Ps384 => crypto::SignatureAlgorithm::Ps384,
-            wit::SignatureAlgorithm::Ps512 => crypto::SignatureAlgorithm::Ps512,
-            wit::SignatureAlgorithm::Rs256 => crypto::SignatureAlgorithm::Rs256,
-            wit::SignatureAlgorithm::Rs384 => crypto::SignatureAlgorithm::Rs384,
-            wit::SignatureAlgorithm::Rs512 => crypto::SignatureAlgorithm::Rs512,
-        }
-    }
-}
-
-impl From<crypto::SignatureAlgorithm> for wit::SignatureAlgorithm {
-    fn from(algorithm: crypto::SignatureAlgorithm) -> Self {
-        match algorithm {
-            crypto::SignatureAlgorithm::Es256 => wit::SignatureAlgorithm::Es256,
-            crypto::SignatureAlgorithm::Es384 => wit::SignatureAlgorithm::Es384,
-            crypto::SignatureAlgorithm::Es512 => wit::SignatureAlgorithm::Es512,
-            crypto::SignatureAlgorithm::EdDsa => wit::SignatureAlgorithm::Eddsa,
-            crypto::SignatureAlgorithm::Ps256 => wit::SignatureAlgorithm::Ps256,
-            crypto::SignatureAlgorithm::Ps384 => wit::SignatureAlgorithm::Ps384,
-            crypto::SignatureAlgorithm::Ps512 => wit::SignatureAlgorithm::Ps512,
-            crypto::SignatureAlgorithm::Rs256 => wit::SignatureAlgorithm::Rs256,
-            crypto::SignatureAlgorithm::Rs384 => wit::SignatureAlgorithm::Rs384,
-            crypto::SignatureAlgorithm::Rs512 => wit::SignatureAlgorithm::Rs512,
-        }
-    }
+same! { SignatureAlgorithm:
+    Es256 = Es256, Es384 = Es384, Es512 = Es512, Eddsa = EdDsa,
+    Ps256 = Ps256, Ps384 = Ps384, Ps512 = Ps512,
+    Rs256 = Rs256, Rs384 = Rs384, Rs512 = Rs512,
 }

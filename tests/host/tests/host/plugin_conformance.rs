@@ -9,10 +9,12 @@ mod pubsub;
 mod secrets;
 mod state;
 
+use conformance::{Open, Opener};
+use futures::FutureExt as _;
 use host_tests::guest;
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Host, Registry, Result, Site};
+use wythe_blocks::{Drivers, Host, Registry, Result, Site};
 use wythe_manifest::{Component, parse_resources};
 use wythe_runtime::{Options, Runtime, plugin};
 
@@ -30,7 +32,7 @@ pub fn trials() -> Vec<Trial> {
     groups.into_iter().flatten().collect()
 }
 
-pub fn registry() -> Result<(Registry, Arc<Host>)> {
+fn registry() -> Result<(Registry, Arc<Host>)> {
     let cache = std::env::var_os("WYTHE_CACHE_DIR").map(Into::into);
     let runtime = Runtime::new(&Options {
         cache,
@@ -42,7 +44,7 @@ pub fn registry() -> Result<(Registry, Arc<Host>)> {
     Ok((registry, host))
 }
 
-pub fn site(directory: &Path) -> Site {
+fn site(directory: &Path) -> Site {
     Site {
         tenant: "default".parse().expect("a good name"),
         component: "plugged".into(),
@@ -50,6 +52,24 @@ pub fn site(directory: &Path) -> Site {
         beside: directory.to_owned(),
         environment: wythe_blocks::Environment::default(),
     }
+}
+
+/// Opens the plugin that a component names, each time in a runtime of its own.
+pub fn opener<D: ?Sized + 'static>(
+    drivers: fn(&Registry) -> &Drivers<D>,
+    component: Component,
+) -> Opener<D> {
+    Arc::new(move |directory: &Path| -> Open<D> {
+        let (site, component) = (site(directory), component.clone());
+        Arc::new(move || {
+            let (site, component) = (site.clone(), component.clone());
+            async move {
+                let (registry, _host) = registry()?;
+                drivers(&registry).open(&component, site).await
+            }
+            .boxed()
+        })
+    })
 }
 
 pub fn component(block: &str, file: &str, setting: &str) -> Component {

@@ -29,17 +29,6 @@ pub struct Guest {
     pub output: Option<OutputBindingPlugin>,
 }
 
-impl Guest {
-    pub async fn ping(&self, store: &mut Store<Ctx>) -> wasmtime::Result<Result<()>> {
-        let answer = match (&self.input, &self.output) {
-            (Some(input), _) => input.wythe_plugin_lifecycle().call_ping(store).await?,
-            (None, Some(output)) => output.wythe_plugin_lifecycle().call_ping(store).await?,
-            (None, None) => Ok(()),
-        };
-        Ok(answer.map_err(Error::from))
-    }
-}
-
 impl World for BindingWorld {
     type Indices = Indices;
     type Guest = Guest;
@@ -86,6 +75,15 @@ impl World for BindingWorld {
                 let lifecycle = output.wythe_plugin_lifecycle();
                 lifecycle.call_init(store, component, metadata).await?
             }
+            (None, None) => Ok(()),
+        };
+        Ok(answer.map_err(Error::from))
+    }
+
+    async fn ping(guest: &Guest, store: &mut Store<Ctx>) -> wasmtime::Result<Result<()>> {
+        let answer = match (&guest.input, &guest.output) {
+            (Some(input), _) => input.wythe_plugin_lifecycle().call_ping(store).await?,
+            (None, Some(output)) => output.wythe_plugin_lifecycle().call_ping(store).await?,
             (None, None) => Ok(()),
         };
         Ok(answer.map_err(Error::from))

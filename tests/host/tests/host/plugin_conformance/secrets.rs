@@ -1,18 +1,17 @@
 //! The suite of the secrets block over the sample plugin.
 
-use super::{component, registry, site};
+use super::{component, opener};
 use conformance::{
-    Open, Opener, features,
+    features,
     secrets::{self, KEPT, SEVERAL},
     trial,
 };
-use futures::FutureExt as _;
 use libtest_mimic::Trial;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
-use wythe_blocks::secrets::Driver;
+use std::collections::BTreeMap;
 
 pub fn trials() -> Vec<Trial> {
-    let open: Opener<dyn Driver> = Arc::new(open);
+    let component = component("secretstores", "strongbox", &settings());
+    let open = opener(|registry| &registry.secrets, component);
     let abilities = features(&open, |driver| driver.features());
     let trial = |case: &secrets::Case| {
         let name = format!("plugins::secrets::strongbox::{}", case.name);
@@ -30,17 +29,4 @@ fn settings() -> String {
     let all: BTreeMap<_, _> = kept.into_iter().chain(several).collect();
     let json = serde_json::json!(all).to_string();
     serde_json::json!({ "name": "secrets", "value": json }).to_string()
-}
-
-fn open(directory: &Path) -> Open<dyn Driver> {
-    let site = site(directory);
-    Arc::new(move || {
-        let site = site.clone();
-        async move {
-            let (registry, _host) = registry()?;
-            let component = component("secretstores", "strongbox", &settings());
-            registry.secrets.open(&component, site).await
-        }
-        .boxed()
-    })
 }
