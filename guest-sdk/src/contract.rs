@@ -94,6 +94,53 @@ pub mod runs_jobs {
     });
 }
 
+/// Exported by an app that does the work of workflows.
+pub mod does_activities {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "does-activities",
+        runtime_path: "::wit_bindgen::rt",
+        additional_derives: [Clone, PartialEq],
+        type_section_suffix: "does-activities",
+        pub_export_macro: true,
+        export_macro_name: "export_activity_handler",
+    });
+}
+
+/// Exported by a component of workflows, with what their code may call.
+pub mod workflows {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "workflows",
+        runtime_path: "::wit_bindgen::rt",
+        additional_derives: [Clone, PartialEq],
+        type_section_suffix: "workflows",
+        with: {
+            "wythe:blocks/types@0.1.0": crate::contract::app::wythe::blocks::types,
+            "wythe:blocks/logging@0.1.0": crate::contract::app::wythe::blocks::logging,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_workflow_handler",
+    });
+}
+
+/// Exported by an app that has actors.
+pub mod acts {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "acts",
+        runtime_path: "::wit_bindgen::rt",
+        additional_derives: [Clone, PartialEq],
+        type_section_suffix: "acts",
+        with: {
+            "wythe:blocks/types@0.1.0": crate::contract::app::wythe::blocks::types,
+            "wythe:blocks/pubsub@0.1.0": crate::contract::app::wythe::blocks::pubsub,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_actor_handler",
+    });
+}
+
 // The plugin worlds of the contract all export `lifecycle`, whose macro can be generated only once in a crate. So each
 // interface is a world of its own here; the linker joins those that a plugin uses into the world of the contract.
 

@@ -128,6 +128,27 @@ impl Error {
     }
 }
 
+/// The error that such a text, as [`Error`] writes itself, tells of; of no kind in particular where it tells of none.
+pub(crate) fn from_text(text: &str) -> Error {
+    let kinds = [
+        Kind::NotFound,
+        Kind::Denied,
+        Kind::Invalid,
+        Kind::Conflict,
+        Kind::Timeout,
+        Kind::Unavailable,
+        Kind::Exhausted,
+        Kind::Unsupported,
+        Kind::UnknownOutcome,
+    ];
+    let known = text.split_once(": ").and_then(|(start, message)| {
+        let kind = kinds.into_iter().find(|kind| name(*kind) == start)?;
+        Some(Error::new(kind, message))
+    });
+    let plain = || Error::internal(text.strip_prefix("internal: ").unwrap_or(text));
+    known.unwrap_or_else(plain)
+}
+
 /// As the contract spells it.
 pub fn name(kind: Kind) -> &'static str {
     match kind {
@@ -215,6 +236,14 @@ mod tests {
     fn survives_the_border_both_ways() {
         let error = Error::unavailable("gone").with_retry_after(Duration::from_millis(1500));
         assert_eq!(Error::from(types::Error::from(error.clone())), error);
+    }
+
+    #[test]
+    fn its_text_tells_of_it() {
+        for error in [Error::conflict("taken: by b"), Error::internal("broken")] {
+            assert_eq!(from_text(&error.to_string()), error);
+        }
+        assert_eq!(from_text("no: kind"), Error::internal("no: kind"));
     }
 
     #[test]

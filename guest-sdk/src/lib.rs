@@ -29,6 +29,7 @@
 //!
 //! Nothing is hidden: records are those of the contract with methods added, and each macro only puts the exported function
 //! of the contract in front of the trait that the app implements. What an app does not call, its component does not import.
+pub mod actors;
 pub mod bindings;
 pub mod configuration;
 pub mod contract;
@@ -43,6 +44,7 @@ pub mod plugin;
 pub mod pubsub;
 pub mod secrets;
 pub mod state;
+pub mod workflow;
 
 pub use error::{Error, Kind, Result};
 /// The WASI types themselves, for what the skins leave out.

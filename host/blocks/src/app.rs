@@ -1,6 +1,8 @@
 //! What the host may ask of an app. Guests and, later, native processes both implement it.
 
-use crate::{Caller, Error, Result, bindings, configuration, invocation, jobs, pubsub};
+use crate::{
+    Caller, Error, Result, actors, bindings, configuration, invocation, jobs, pubsub, workflow,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -25,13 +27,17 @@ pub struct Exports {
     pub configuration_listener: bool,
     pub binding_listener: bool,
     pub job_runner: bool,
+    pub workflow_handler: bool,
+    pub activity_handler: bool,
+    pub actor_handler: bool,
 }
 
 impl Exports {
     /// The interfaces that make a component an app.
     pub const INTERFACES: &'static str = "wasi:http/incoming-handler, wythe:blocks/invocation-handler, \
-         wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener and \
-         wythe:blocks/job-runner";
+         wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener, \
+         wythe:blocks/job-runner, wythe:blocks/actor-handler, wythe:blocks/workflow-handler and \
+         wythe:blocks/activity-handler";
 }
 
 /// What an app does not answer to is refused, so an implementation has only what its exports say.
@@ -98,6 +104,61 @@ pub trait App: Send + Sync {
     async fn run_job(&self, occurrence: jobs::Occurrence) -> Result<()> {
         let _ = occurrence;
         Err(deaf(self.id(), "job-runner"))
+    }
+
+    /// Of the code that answers now: another code has another one.
+    fn digest(&self) -> String {
+        String::new()
+    }
+
+    /// The workflows that the app has; none for one that exports no handler of them.
+    async fn workflows(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Runs until the workflow ends; it may be dropped at any wait. An error means that the code cannot go on, other
+    /// than a failure, which is its answer.
+    async fn run_workflow(
+        &self,
+        context: workflow::Context,
+        name: String,
+        input: Bytes,
+    ) -> Result<Result<Bytes, String>> {
+        let _ = (context, name, input);
+        Err(deaf(self.id(), "workflow-handler"))
+    }
+
+    /// The activities that the app has; none for one that exports no handler of them.
+    async fn activities(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// An error is tried again, as a failure is that says so.
+    async fn run_activity(&self, call: workflow::Call) -> Result<Result<Bytes, workflow::Failure>> {
+        let _ = call;
+        Err(deaf(self.id(), "activity-handler"))
+    }
+
+    /// The types of actors that the app has; empty for one that exports no handler.
+    async fn actor_types(&self) -> Result<Vec<actors::Type>> {
+        Ok(Vec::new())
+    }
+
+    /// One turn of an actor. `from` is who calls: absent where the host itself wakes the actor. The guest runs as a
+    /// caller that is [`Caller::within`] `inside`.
+    async fn actor_turn(
+        &self,
+        from: Option<&Caller>,
+        inside: actors::Inside,
+        trigger: actors::Trigger,
+    ) -> Result<Bytes> {
+        let _ = (from, inside, trigger);
+        Err(deaf(self.id(), "actor-handler"))
+    }
+
+    /// The actor's activation is over: nothing of it may be left for the next.
+    fn forget_actor(&self, actor: &actors::Actor) {
+        let _ = actor;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
 
-use crate::{Error, Result};
+use crate::{Error, Result, actors::Inside};
 use std::{
     cell::Cell,
     fmt::{self, Display},
@@ -86,6 +86,7 @@ pub(crate) fn next_random() -> u64 {
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     tenant: Name,
     app: Name,
@@ -94,6 +95,8 @@ struct Inner {
     deadline: Instant,
     parent: Option<Caller>,
     depth: usize,
+    /// The turn that this call is, where it is an actor's.
+    inside: Option<Inside>,
 }
 
 impl Caller {
@@ -150,7 +153,27 @@ impl Caller {
             deadline,
             parent,
             depth,
+            inside: None,
         }))
+    }
+
+    /// The same call as a turn of an actor.
+    #[must_use]
+    pub fn within(&self, inside: Inside) -> Self {
+        Caller(Arc::new(Inner {
+            inside: Some(inside),
+            ..Inner::clone(&self.0)
+        }))
+    }
+
+    /// The turn that this call is, if it is one.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.0.inside.as_ref()
+    }
+
+    /// Turns of actors that wait for this call, the innermost first.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = &Inside> {
+        std::iter::successors(Some(self), |caller| caller.parent()).filter_map(Caller::inside)
     }
 
     pub fn tenant(&self) -> &Name {
@@ -168,15 +191,9 @@ impl Caller {
 
     /// The same call with more time, for what the host has to finish after its caller has gone.
     pub(crate) fn until(&self, deadline: Instant) -> Self {
-        let inner = &self.0;
         Caller(Arc::new(Inner {
-            tenant: inner.tenant.clone(),
-            app: inner.app.clone(),
-            grants: inner.grants.clone(),
-            trace: inner.trace,
             deadline,
-            parent: inner.parent.clone(),
-            depth: inner.depth,
+            ..Inner::clone(&self.0)
         }))
     }
 
@@ -210,6 +227,12 @@ impl Caller {
     /// The app that called this one, if an app did.
     pub fn parent(&self) -> Option<&Caller> {
         self.0.parent.as_ref()
+    }
+
+    /// Whether an app of this id is part of the chain.
+    pub fn is_in_chain(&self, app: &Name) -> bool {
+        let mut chain = std::iter::successors(Some(self), |caller| caller.parent());
+        chain.any(|caller| caller.app_id() == app)
     }
 
     /// `storefront -> checkout -> cart`.

@@ -208,6 +208,15 @@ impl<D: ?Sized> Components<D> {
         self.by_name.load().get(&key).cloned()
     }
 
+    /// Those of one tenant, in the order of their names.
+    pub(crate) fn of_tenant(&self, tenant: &Name) -> Vec<Arc<Component<D>>> {
+        let map = self.by_name.load();
+        let own = map.iter().filter(|((of, _), _)| of == tenant);
+        let mut own: Vec<_> = own.map(|(_, component)| component.clone()).collect();
+        own.sort_by(|a, b| a.name.cmp(&b.name));
+        own
+    }
+
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     Environment, Error, Metrics, Registry, Result, Site, Tasks,
+    actors::Actors,
     bindings::Bindings,
     configuration::Configuration,
     crypto::Crypto,
@@ -13,8 +14,9 @@ use crate::{
     registry,
     secrets::{Looked, Secrets, Stores},
     state::State,
+    workflow::{self, Workflow},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use wythe_manifest::{Component as Manifest, Name, SecretScope, Value};
 
 /// The block that is opened before the others.
@@ -37,15 +39,17 @@ pub struct Settings {
 
 /// Every block of one process.
 pub struct Host {
+    pub actors: Actors,
     pub bindings: Bindings,
     pub configuration: Configuration,
     pub crypto: Crypto,
     pub invocation: Invocation,
     pub jobs: Jobs,
     pub lock: Lock,
-    pub pubsub: PubSub,
+    pub pubsub: Arc<PubSub>,
     pub secrets: Secrets,
-    pub state: State,
+    pub state: Arc<State>,
+    pub workflow: Workflow,
     pub metrics: Metrics,
     pub tasks: Tasks,
 }
@@ -53,16 +57,22 @@ pub struct Host {
 impl Default for Host {
     fn default() -> Self {
         let tasks = Tasks::default();
+        let (pubsub, state) = (
+            Arc::new(PubSub::new(tasks.clone())),
+            Arc::<State>::default(),
+        );
         Host {
+            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
             bindings: Bindings::new(tasks.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
             invocation: Invocation::default(),
             jobs: Jobs::new(tasks.clone()),
             lock: Lock::new(tasks.clone()),
-            pubsub: PubSub::new(tasks.clone()),
+            pubsub,
             secrets: Secrets::default(),
-            state: State::default(),
+            state,
+            workflow: Workflow::new(tasks.clone()),
             metrics: Metrics::default(),
             tasks,
         }
@@ -156,6 +166,11 @@ impl Host {
                 component.init_timeout
             )))
         })
+    }
+
+    /// A tenant's workflows, which are kept in one of its state components.
+    pub fn workflows(&self, tenant: &Name) -> Result<Arc<workflow::Engine>> {
+        self.workflow.engine(tenant, &self.state)
     }
 
     async fn open_one(

@@ -2,6 +2,7 @@
 //!
 //! A skin finds a component in a block and calls it; [`Component::call`] is the one place where a driver is called.
 
+pub mod actors;
 mod app;
 pub mod bindings;
 mod caller;
@@ -22,6 +23,7 @@ mod registry;
 pub mod secrets;
 pub mod state;
 mod tasks;
+pub mod workflow;
 
 pub use app::{App, Body, Exports, body_from};
 pub use caller::{Caller, MAX_CHAIN, Trace};

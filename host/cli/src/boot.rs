@@ -147,14 +147,35 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
             return Err(opened.into_iter().chain(loaded).flatten().collect());
         }
     };
+    let mut problems = Vec::new();
     for guest in &guests {
         host.invocation.add(&plan.manifest.tenant, guest.clone());
+        problems.extend(act(&host, guest).await.err().into_iter().flatten());
+        problems.extend(
+            attach_workflows(&host, guest)
+                .await
+                .err()
+                .into_iter()
+                .flatten(),
+        );
+    }
+    if !problems.is_empty() {
+        host.close(Duration::from_secs(1)).await;
+        return Err(problems);
     }
     Ok(Booted {
         host,
         runtime,
         guests,
     })
+}
+
+/// The types of actors that an app has, which can then be called.
+pub async fn act(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+    let types = guest.actor_types().await;
+    let types = types.map_err(|error| vec![Problem::from(error)])?;
+    let attached = host.actors.attach(guest.tenant(), guest.clone(), types);
+    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
 /// The engine, with the compiled components of earlier starts.
@@ -248,6 +269,10 @@ async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
             problems.extend(found);
         }
     }
+    let (host, tenant) = (&booted.host, &plan.manifest.tenant);
+    if let Err(error) = host.workflow.begin(tenant, &host.state) {
+        problems.push(error.into());
+    }
     if problems.is_empty() {
         Ok(())
     } else {
@@ -255,7 +280,8 @@ async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
     }
 }
 
-/// Everything that reaches an app without being asked: events, changes of configuration, outside systems, its jobs.
+/// Everything that reaches an app without being asked: events, changes of configuration, outside systems, its jobs and
+/// what wakes its actors.
 pub async fn attach(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
     subscribe(plan, host, guest).await?;
     let (tenant, grants) = (guest.tenant(), guest.grants());
@@ -272,7 +298,21 @@ pub async fn attach(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), 
         .await
         .map_err(all)?;
     host.jobs.attach(tenant, guest.clone());
+    host.actors.start(tenant);
     Ok(())
+}
+
+/// What the app has of workflows and activities, so that they can be started.
+pub async fn attach_workflows(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+    let one = |error| vec![Problem::from(error)];
+    let workflows = guest.workflows().await.map_err(one)?;
+    let activities = guest.activities().await.map_err(one)?;
+    let (tenant, grants) = (guest.tenant(), guest.grants().clone());
+    let app: Arc<dyn wythe_blocks::App> = guest.clone();
+    let attached = host
+        .workflow
+        .attach(tenant, app, grants, workflows, activities);
+    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
 /// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.

@@ -5,6 +5,7 @@ pub type File = (&'static str, &'static str);
 
 /// The contract, as in `wit/`.
 pub const WIT: &[File] = &[
+    ("actors.wit", include_str!("../../../wit/actors.wit")),
     ("bindings.wit", include_str!("../../../wit/bindings.wit")),
     (
         "configuration.wit",
@@ -26,6 +27,7 @@ pub const WIT: &[File] = &[
     ("secrets.wit", include_str!("../../../wit/secrets.wit")),
     ("state.wit", include_str!("../../../wit/state.wit")),
     ("types.wit", include_str!("../../../wit/types.wit")),
+    ("workflow.wit", include_str!("../../../wit/workflow.wit")),
     ("world.wit", include_str!("../../../wit/world.wit")),
 ];
 
@@ -37,6 +39,8 @@ macro_rules! sdk {
 }
 
 sdk![
+    "actors.rs",
+    "actors/dispatch.rs",
     "bindings.rs",
     "configuration.rs",
     "contract.rs",
@@ -64,6 +68,10 @@ sdk![
     "pubsub.rs",
     "secrets.rs",
     "state.rs",
+    "workflow.rs",
+    "workflow/activity.rs",
+    "workflow/code.rs",
+    "workflow/context.rs",
 ];
 
 /// The SDK's manifest without the workspace that it inherits from in this repository.

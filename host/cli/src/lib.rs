@@ -62,6 +62,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,
+        Command::Actor(actor) => commands::actor::actor(common, actor).await,
         Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
@@ -70,5 +71,6 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::State(state) => commands::state::state(common, state).await,
         Command::Validate(validate) => commands::validate::validate(common, validate).await,
         Command::Wit(wit) => commands::wit::wit(common, wit),
+        Command::Workflow(workflow) => commands::workflow::workflow(common, workflow).await,
     }
 }

@@ -103,7 +103,12 @@ impl Watch {
         if !swapped {
             return;
         }
-        if let Err(problems) = boot::attach(&self.plan, &self.host, guest).await {
+        let attached = [
+            boot::act(&self.host, guest).await,
+            boot::attach(&self.plan, &self.host, guest).await,
+            boot::attach_workflows(&self.host, guest).await,
+        ];
+        for problems in attached.into_iter().filter_map(Result::err) {
             report::tell(&self.common, &problems);
         }
         let built = match app.build {

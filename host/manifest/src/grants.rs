@@ -38,6 +38,10 @@ pub struct Grants {
     pub listen: Vec<Pattern<ComponentName>>,
     /// The jobs it may schedule, by the names they have.
     pub jobs: Vec<NamePattern>,
+    /// The workflows it may start and manage, by their names.
+    pub workflow: Vec<NamePattern>,
+    /// The types of actors it may call.
+    pub actors: Vec<ActorPattern>,
     /// Where the app was written, so that a refusal can name the place for the missing line.
     pub source: Source,
 }
@@ -60,6 +64,15 @@ pub enum PartPattern {
     Component(ComponentName),
     /// `component/part`
     Part(ComponentName, String),
+}
+
+/// A type of actors, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActorPattern {
+    /// `*`
+    Any,
+    /// The type of this name.
+    Only(String),
 }
 
 /// A name, or all that begin with a text: `report`, `report-*`, `*`.
@@ -128,6 +141,19 @@ impl Grants {
     /// Whether it may schedule a job of this name.
     pub fn jobs(&self, name: &str) -> bool {
         self.jobs.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether it may start and manage a workflow.
+    pub fn workflow(&self, name: &str) -> bool {
+        self.workflow.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether it may call actors of a type.
+    pub fn actors(&self, actor_type: &str) -> bool {
+        self.actors.iter().any(|pattern| match pattern {
+            ActorPattern::Any => true,
+            ActorPattern::Only(only) => only == actor_type,
+        })
     }
 
     /// Whether it may send an HTTP request to a host, which is a name or an address.
@@ -203,6 +229,24 @@ impl FromStr for NamePattern {
     }
 }
 
+impl FromStr for ActorPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@".contains(c);
+        match text {
+            "*" => Ok(ActorPattern::Any),
+            name if (1..=256).contains(&name.len()) && name.chars().all(is_plain) => {
+                Ok(ActorPattern::Only(name.to_owned()))
+            }
+            _ => Err(format!(
+                "expected a type of actors or `*`, where types have 1 to 256 letters, digits, `-`, `_`, `.`, `:` and `@`; found `{}`",
+                shown(text)
+            )),
+        }
+    }
+}
+
 impl<T: FromStr<Err = InvalidName>> FromStr for Pattern<T> {
     type Err = InvalidName;
 
@@ -252,7 +296,7 @@ impl Display for PartPattern {
     }
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "state",
     "publish",
     "subscribe",
@@ -266,6 +310,8 @@ const KEYS: [&str; 13] = [
     "bindings",
     "listen",
     "jobs",
+    "workflow",
+    "actors",
 ];
 
 /// Reads `grants`.
@@ -286,6 +332,8 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         bindings: fields.list("bindings"),
         listen: fields.list("listen"),
         jobs: fields.list("jobs"),
+        workflow: fields.list("workflow"),
+        actors: fields.list("actors"),
         source,
     })
 }

@@ -61,7 +61,7 @@ pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::decode;
 pub use document::{Document, parse_document};
-pub use grants::{Grants, NamePattern, PartPattern, Pattern};
+pub use grants::{ActorPattern, Grants, NamePattern, PartPattern, Pattern};
 pub use host_pattern::{HostPattern, is_private};
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};

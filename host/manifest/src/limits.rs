@@ -33,6 +33,8 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Bytes of a request's body; default 4 MiB.
     pub request_body: u64,
+    /// Instructions of a workflow's code between two waits, more or less; default 1,000,000,000.
+    pub step_fuel: u32,
 }
 
 impl Default for Limits {
@@ -47,6 +49,7 @@ impl Default for Limits {
             concurrency: 64,
             log_bytes_per_second: MIB,
             request_body: 4 * MIB,
+            step_fuel: 1_000_000_000,
         }
     }
 }
@@ -84,6 +87,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         "concurrency",
         "logBytesPerSecond",
         "requestBody",
+        "stepFuel",
     ])?;
     let default = Limits::default();
     let hour = Duration::from_secs(3600);
@@ -101,6 +105,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         log_bytes_per_second: size(&fields, "logBytesPerSecond", KIB..=GIB)
             .unwrap_or(default.log_bytes_per_second),
         request_body: size(&fields, "requestBody", 0..=GIB).unwrap_or(default.request_body),
+        step_fuel: count(&fields, "stepFuel", 1_000_000..=u32::MAX).unwrap_or(default.step_fuel),
     })
 }
 

@@ -91,6 +91,47 @@ pub mod runs_jobs {
     });
 }
 
+/// An app that has actors.
+pub mod acts {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "acts",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// An app that does the work of workflows.
+pub mod does_activities {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "does-activities",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
+/// A component of workflows.
+pub mod workflows {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "workflows",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/logging": super::app::wythe::blocks::logging,
+        },
+        require_store_data_send: true,
+    });
+}
+
 /// A plugin that keeps state.
 pub mod state_plugin {
     wasmtime::component::bindgen!({

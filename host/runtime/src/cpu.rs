@@ -160,6 +160,11 @@ pub fn meter<T: HasCpu + 'static>(store: &mut Store<T>) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| store.data_mut().cpu().tick());
     store.call_hook(|mut store, hook| {
+        if let CallHook::ReturningFromHost = hook
+            && let Some(fuel) = store.data_mut().refuel()
+        {
+            store.as_context_mut().set_fuel(fuel)?;
+        }
         let cpu = store.data_mut().cpu();
         let now = cpu.lane.ticks.load(Relaxed);
         match hook {

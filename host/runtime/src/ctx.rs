@@ -13,13 +13,13 @@ use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Caller, Host};
+use wythe_blocks::{Caller, Error, Host, Result, workflow::Context};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
 const HEADERS: usize = 64 << 10;
 /// Bytes of one answer of `wasi:random`.
-const RANDOM: u64 = 64 << 10;
+pub const RANDOM: u64 = 64 << 10;
 
 /// What stays the same over all instances of a guest.
 pub struct Identity {
@@ -41,6 +41,10 @@ pub struct Ctx {
     pub cpu: Cpu,
     /// Of the requests under way, to be told if the instance ends.
     pub faults: Vec<Weak<Fault>>,
+    /// Of the instance whose code this is, if it is a workflow's.
+    journal: Option<Context>,
+    /// The code has waited: another step begins, with all of its fuel.
+    stepped: bool,
     limiter: Limiter,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -49,14 +53,22 @@ pub struct Ctx {
     _slot: OwnedSemaphorePermit,
 }
 
-/// For the epoch callback.
+/// For the hooks of a store.
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
+
+    /// Fuel for a step that begins, for code that is bounded by it.
+    fn refuel(&mut self) -> Option<u64>;
 }
 
 impl HasCpu for Ctx {
     fn cpu(&mut self) -> &mut Cpu {
         &mut self.cpu
+    }
+
+    fn refuel(&mut self) -> Option<u64> {
+        let fuel = self.identity.limits.step_fuel;
+        std::mem::take(&mut self.stepped).then_some(fuel.into())
     }
 }
 
@@ -81,6 +93,8 @@ impl Ctx {
             wasi: wasi(&identity),
             http,
             hooks,
+            journal: None,
+            stepped: false,
             faults: Vec::new(),
             caller,
             cpu,
@@ -92,6 +106,28 @@ impl Ctx {
         limits::apply(&mut store, &identity.limits);
         crate::cpu::meter(&mut store);
         store
+    }
+
+    /// The code is a workflow's: what it does and is told goes through its journal.
+    pub fn follow(&mut self, journal: Context, wasi: WasiCtx) {
+        self.journal = Some(journal);
+        self.wasi = wasi;
+    }
+
+    pub fn journal(&self) -> Result<&Context> {
+        let journal = self.journal.as_ref();
+        journal.ok_or_else(|| Error::internal("code that is no workflow's has no journal"))
+    }
+
+    /// What it says now it has said already, on an earlier run.
+    pub fn is_told_again(&self) -> bool {
+        self.journal.as_ref().is_some_and(Context::is_replaying)
+    }
+
+    /// The code has waited.
+    pub fn next_step(&mut self) {
+        self.stepped = true;
+        self.cpu.reset();
     }
 
     /// Another call into the same instance.

@@ -5,7 +5,9 @@ use crate::{
     cpu::{Cpu, Lane, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
+    inspect::{self, Inspection, WORKFLOWS},
     wit,
+    workflow::Machine,
 };
 use blake3::Hash;
 use std::{
@@ -15,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, MemoryType, OptLevel,
     PoolingAllocationConfig, Store,
@@ -49,12 +51,16 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Ctx>,
     pub(crate) egress: Egress,
+    /// Made for the first app that has workflows.
+    machine: OnceCell<Machine>,
     pooled: bool,
     cache: Option<Cache>,
     lane: Arc<Lane>,
     slots: Arc<Semaphore>,
+    /// Of the slots, those whose instances actors may keep between turns.
+    pub(crate) warm: Arc<Semaphore>,
     /// Equal files are compiled and mapped once.
-    compiled: Mutex<HashMap<Hash, Weak<Compiled>>>,
+    compiled: Mutex<HashMap<(Hash, Use), Weak<Compiled>>>,
     /// One compilation at a time: it uses every core by itself and must not starve requests.
     compiling: Semaphore,
 }
@@ -65,13 +71,19 @@ pub struct Compiled {
     pub component: Component,
 }
 
+/// Which engine a component is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Use {
+    Any,
+    Workflows,
+}
+
 impl Runtime {
     pub fn new(options: &Options) -> Result<Arc<Self>> {
         let pooled = pool_fits();
         let mut config = config();
         if pooled {
-            config
-                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances)));
+            config.allocation_strategy(pooling(options.instances));
         } else {
             tracing::warn!(
                 "this system gives no room for a pool of instances (4 TiB of address space; see `ulimit -v`): \
@@ -89,14 +101,17 @@ impl Runtime {
                 .ok()
         });
         let lane = Lane::new();
-        tick(&engine, &lane);
+        let ticked = lane.clone();
+        tick(&engine, move || ticked.tick());
         Ok(Arc::new(Runtime {
             linker,
             egress: Egress::new(),
+            machine: OnceCell::new(),
             pooled,
             cache,
             lane,
             slots: Arc::new(Semaphore::new(options.instances as usize)),
+            warm: Arc::new(Semaphore::new(options.instances as usize / 4)),
             compiled: Mutex::default(),
             compiling: Semaphore::new(1),
             engine,
@@ -110,8 +125,53 @@ impl Runtime {
 
     /// Compiles a component, or finds it in memory or in the cache.
     pub async fn compile(self: &Arc<Self>, name: &str, bytes: Vec<u8>) -> Result<Arc<Compiled>> {
+        self.compile_for(Use::Any, &self.engine, name, bytes).await
+    }
+
+    /// As `compile`, for the engine that the component's exports ask for.
+    pub async fn compile_app(
+        self: &Arc<Self>,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(Arc<Compiled>, Inspection)> {
+        // A name in the file that is no export costs a second compilation, and nothing else.
+        if mentions(&bytes, WORKFLOWS.as_bytes()) {
+            let engine = &self.machine().await?.engine;
+            let compiled = self.compile_for(Use::Workflows, engine, name, bytes.clone());
+            let compiled = compiled.await?;
+            let inspection = inspect::inspect(engine, &compiled.component);
+            if inspection.app.workflow_handler {
+                return Ok((compiled, inspection));
+            }
+        }
+        let compiled = self.compile(name, bytes).await?;
+        let inspection = inspect::inspect(&self.engine, &compiled.component);
+        Ok((compiled, inspection))
+    }
+
+    /// What runs workflows.
+    pub(crate) async fn machine(&self) -> Result<&Machine> {
+        let make = async {
+            let machine = Machine::new(self.pooled)?;
+            tick(&machine.engine, || {});
+            Ok(machine)
+        };
+        self.machine.get_or_try_init(|| make).await
+    }
+
+    async fn compile_for(
+        self: &Arc<Self>,
+        what: Use,
+        engine: &Engine,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Arc<Compiled>> {
         let digest = blake3::hash(&bytes);
-        let known = || self.lock_compiled().get(&digest).and_then(Weak::upgrade);
+        let known = || {
+            self.lock_compiled()
+                .get(&(digest, what))
+                .and_then(Weak::upgrade)
+        };
         if let Some(compiled) = known() {
             return Ok(compiled);
         }
@@ -119,36 +179,42 @@ impl Runtime {
         if let Some(compiled) = known() {
             return Ok(compiled);
         }
-        let (runtime, name) = (self.clone(), name.to_owned());
-        let component =
-            tokio::task::spawn_blocking(move || runtime.compile_now(&name, &digest, &bytes))
-                .await
-                .map_err(|error| {
-                    Error::internal("the compiler ended early").with_source(error)
-                })??;
+        let (runtime, engine, name) = (self.clone(), engine.clone(), name.to_owned());
+        let component = tokio::task::spawn_blocking(move || {
+            runtime.compile_now(&engine, &name, &digest, &bytes)
+        });
+        let component = component
+            .await
+            .map_err(|error| Error::internal("the compiler ended early").with_source(error))??;
         let compiled = Arc::new(Compiled { digest, component });
         let mut map = self.lock_compiled();
         map.retain(|_, weak| weak.strong_count() > 0);
-        map.insert(digest, Arc::downgrade(&compiled));
+        map.insert((digest, what), Arc::downgrade(&compiled));
         Ok(compiled)
     }
 
-    fn lock_compiled(&self) -> std::sync::MutexGuard<'_, HashMap<Hash, Weak<Compiled>>> {
+    fn lock_compiled(&self) -> std::sync::MutexGuard<'_, HashMap<(Hash, Use), Weak<Compiled>>> {
         self.compiled
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn compile_now(&self, name: &str, digest: &Hash, bytes: &[u8]) -> Result<Component> {
+    fn compile_now(
+        &self,
+        engine: &Engine,
+        name: &str,
+        digest: &Hash,
+        bytes: &[u8],
+    ) -> Result<Component> {
         if let Some(component) = self
             .cache
             .as_ref()
-            .and_then(|cache| cache.load(&self.engine, digest))
+            .and_then(|cache| cache.load(engine, digest))
         {
             return Ok(component);
         }
         check_form(name, bytes)?;
-        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+        let component = Component::from_binary(engine, bytes).map_err(|error| {
             Error::invalid(format!(
                 "`{name}` is no valid component: {}",
                 error.root_cause()
@@ -156,7 +222,7 @@ impl Runtime {
             .with_source(format!("{error:#}"))
         })?;
         if let Some(cache) = &self.cache
-            && let Err(error) = cache.store(&self.engine, digest, &component)
+            && let Err(error) = cache.store(engine, digest, &component)
         {
             tracing::warn!("the compiled component is not kept: {error:#}");
         }
@@ -169,26 +235,49 @@ impl Runtime {
         identity: &Arc<Identity>,
         caller: Caller,
     ) -> Result<Store<Ctx>> {
-        let slot = tokio::time::timeout(SLOT_WAIT, self.slots.clone().acquire_owned());
+        let cpu = Cpu::new(identity.limits.cpu_time, self.lane.clone());
+        self.store_of(&self.engine, &self.slots, identity, caller, cpu)
+            .await
+    }
+
+    /// A store for a workflow: what bounds its code is fuel, and its time is shared as that of others.
+    pub(crate) async fn replayed(
+        &self,
+        machine: &Machine,
+        identity: &Arc<Identity>,
+        caller: Caller,
+    ) -> Result<Store<Ctx>> {
+        let cpu = Cpu::new(Duration::MAX, self.lane.clone());
+        self.store_of(&machine.engine, &machine.slots, identity, caller, cpu)
+            .await
+    }
+
+    async fn store_of(
+        &self,
+        engine: &Engine,
+        slots: &Arc<Semaphore>,
+        identity: &Arc<Identity>,
+        caller: Caller,
+        cpu: Cpu,
+    ) -> Result<Store<Ctx>> {
+        let slot = tokio::time::timeout(SLOT_WAIT, slots.clone().acquire_owned());
         let Ok(Ok(slot)) = slot.await else {
             return Err(Error::exhausted("every instance of this host is in use")
                 .with_retry_after(SLOT_WAIT));
         };
-        let cpu = Cpu::new(identity.limits.cpu_time, self.lane.clone());
         let hooks = Hooks {
             caller: caller.clone(),
             identity: identity.clone(),
             egress: self.egress.clone(),
         };
-        Ok(Ctx::store(
-            &self.engine,
-            identity.clone(),
-            caller,
-            cpu,
-            hooks,
-            slot,
-        ))
+        let identity = identity.clone();
+        Ok(Ctx::store(engine, identity, caller, cpu, hooks, slot))
     }
+}
+
+/// Whether the bytes have the name in them.
+fn mentions(bytes: &[u8], name: &[u8]) -> bool {
+    bytes.windows(name.len()).any(|window| window == name)
 }
 
 pub(crate) fn internal(message: &str, error: wasmtime::Error) -> Error {
@@ -210,7 +299,7 @@ fn check_form(name: &str, bytes: &[u8]) -> Result<()> {
     Err(Error::invalid(format!("`{name}` is {form}")))
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -221,7 +310,7 @@ fn config() -> Config {
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+pub(crate) fn pooling(instances: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances * 4)
@@ -238,7 +327,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .table_keep_resident(512 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
-    pool
+    InstanceAllocationStrategy::Pooling(pool)
 }
 
 /// Asks for the pool's address space once, to learn whether this system gives it.
@@ -256,12 +345,12 @@ fn pool_fits() -> bool {
 }
 
 /// Moves the epoch while the engine lives.
-fn tick(engine: &Engine, lane: &Arc<Lane>) {
-    let (engine, lane) = (engine.weak(), lane.clone());
+fn tick(engine: &Engine, and: impl Fn() + Send + 'static) {
+    let engine = engine.weak();
     let run = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
-            lane.tick();
+            and();
             drop(engine);
             std::thread::sleep(TICK);
         }

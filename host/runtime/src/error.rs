@@ -29,6 +29,10 @@ fn describe(app: &str, error: &wasmtime::Error, cause: String) -> Error {
         return expired(app);
     } else if error.is::<TrapOrPanicError>() {
         format!("`{app}` trapped")
+    } else if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
+        format!(
+            "`{app}` used the fuel of a step between two waits: compute in an activity, or see `limits.stepFuel`"
+        )
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         format!("`{app}` trapped: {trap}")
     } else if error.is::<WasmBacktrace>() {

@@ -2,13 +2,11 @@
 //! unknown or not granted is told at once, with the line to add.
 
 use crate::inspect::{self, Import, Standing};
-use wasmtime::{Engine, component::Component};
 use wythe_blocks::Error;
 use wythe_manifest::Grants;
 
 /// Every import that the manifest does not grant, or that this host does not have.
-pub fn refused(app: &str, engine: &Engine, component: &Component, grants: &Grants) -> Vec<Error> {
-    let imports = inspect::imports(engine, component);
+pub fn refused(app: &str, imports: &[Import], grants: &Grants) -> Vec<Error> {
     imports
         .iter()
         .filter_map(|import| refuse(app, import, grants))
@@ -28,12 +26,20 @@ pub fn refuse(app: &str, import: &Import, grants: &Grants) -> Option<Error> {
             grants.source
         ))),
         Standing::Grant { .. } => None,
+        Standing::NotReplayed => Some(Error::denied(format!(
+            "app `{app}` has workflows and imports `{name}`, which would not be the same when their code runs again; do \
+             that in an activity of another app, and call it by `ctx.call`"
+        ))),
+        Standing::OnlyWorkflows => Some(Error::denied(format!(
+            "app `{app}` imports `{name}`, which is for components that export wythe:blocks/workflow-handler"
+        ))),
     }
 }
 
 /// An empty list is no grant; but `http: []` lets the import link, and each request is then denied by name.
 fn has(grants: &Grants, key: &str) -> bool {
     match key {
+        "actors" => !grants.actors.is_empty(),
         "state" => !grants.state.is_empty(),
         "publish" => !grants.publish.is_empty(),
         "invoke" => !grants.invoke.is_empty(),
@@ -46,6 +52,7 @@ fn has(grants: &Grants, key: &str) -> bool {
         "crypto" => !grants.crypto.is_empty(),
         "bindings" => !grants.bindings.is_empty(),
         "jobs" => !grants.jobs.is_empty(),
+        "workflow" => !grants.workflow.is_empty(),
         _ => false,
     }
 }

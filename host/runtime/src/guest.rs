@@ -1,37 +1,21 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
-use crate::{
-    bindings::{
-        configured::ConfiguredIndices, invocable::InvocableIndices, listens::ListensIndices,
-        runs_jobs::RunsJobsIndices, subscribes::SubscribesIndices,
-    },
-    ctx::{Ctx, Identity},
-    engine::{Compiled, Runtime, internal},
-    export::{self, http::Server},
-    grants,
-    inspect::{self, DRIVERS, Inspection},
-    instance::Pool,
-    log::Log,
-};
+use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{path::Path, sync::Arc, time::Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::InstancePre;
-use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, Host, Result, Trace,
+    App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
     jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
+    workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
-
-/// Bytes of a component file.
-pub const MAX_COMPONENT: u64 = 64 << 20;
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -40,21 +24,6 @@ pub struct Guest {
     reuse: Reuse,
     places: Arc<Semaphore>,
     version: ArcSwap<Version>,
-}
-
-/// One file of an app. Calls hold on to the version that they began with.
-struct Version {
-    digest: String,
-    exports: Exports,
-    http: Option<Server>,
-    pool: Pool,
-    invocable: Option<InvocableIndices>,
-    subscriber: Option<SubscribesIndices>,
-    configured: Option<ConfiguredIndices>,
-    listens: Option<ListensIndices>,
-    jobs: Option<RunsJobsIndices>,
-    /// Kept, so that an equal file is not compiled again.
-    _compiled: Arc<Compiled>,
 }
 
 impl Guest {
@@ -94,11 +63,6 @@ impl Guest {
             self.version.store(Arc::new(version));
         }
         Ok(changed)
-    }
-
-    /// Of the file that serves now, in hex.
-    pub fn digest(&self) -> String {
-        self.version.load().digest.clone()
     }
 
     pub fn tenant(&self) -> &Name {
@@ -271,147 +235,95 @@ impl App for Guest {
         };
         export::jobs::run(indices, &version.pool, caller, occurrence).await
     }
+
+    async fn actor_types(&self) -> Result<Vec<actors::Type>> {
+        let version = self.version.load_full();
+        let Some(acts) = &version.actors else {
+            return Ok(Vec::new());
+        };
+        let caller = self.caller(None, Trace::start())?;
+        acts.types(&version.pool, caller).await
+    }
+
+    async fn actor_turn(
+        &self,
+        from: Option<&Caller>,
+        inside: actors::Inside,
+        trigger: actors::Trigger,
+    ) -> Result<Bytes> {
+        let trace = from.map_or_else(Trace::start, Caller::trace);
+        let caller = self.caller(from, trace)?.within(inside);
+        // A turn that others wait for, in a chain with calls of this app, must not wait until they are over.
+        let is_nested = from.is_some_and(|from| from.is_in_chain(&self.identity.id));
+        let _place = match is_nested {
+            true => self.places.clone().try_acquire_owned().ok(),
+            false => Some(self.place(&caller).await?),
+        };
+        let version = self.version.load_full();
+        match &version.actors {
+            Some(acts) => acts.turn(&version.pool, caller, trigger).await,
+            None => Err(not_exported(
+                &self.identity.id,
+                "wythe:blocks/actor-handler",
+            )),
+        }
+    }
+
+    fn digest(&self) -> String {
+        self.version.load().digest.clone()
+    }
+
+    async fn workflows(&self) -> Result<Vec<String>> {
+        match &self.version.load_full().flow {
+            Some(flow) => flow.names().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn run_workflow(
+        &self,
+        context: Context,
+        name: String,
+        input: Bytes,
+    ) -> Result<Result<Bytes, String>> {
+        match &self.version.load_full().flow {
+            Some(flow) => flow.run(context, &name, &input).await,
+            None => Err(not_exported(
+                &self.identity.id,
+                "wythe:blocks/workflow-handler",
+            )),
+        }
+    }
+
+    async fn activities(&self) -> Result<Vec<String>> {
+        let version = self.version.load_full();
+        let Some(indices) = &version.activities else {
+            return Ok(Vec::new());
+        };
+        let caller = self.caller(None, Trace::start())?;
+        export::workflow::activities(indices, &version.pool, caller).await
+    }
+
+    async fn run_activity(&self, call: Call) -> Result<Result<Bytes, Failure>> {
+        let (caller, _place, version) = self.enter().await?;
+        let Some(indices) = &version.activities else {
+            return Err(not_exported(
+                &self.identity.id,
+                "wythe:blocks/activity-handler",
+            ));
+        };
+        export::workflow::run(indices, &version.pool, caller, call).await
+    }
+
+    fn forget_actor(&self, actor: &actors::Actor) {
+        if let Some(acts) = &self.version.load().actors {
+            acts.forget(actor);
+        }
+    }
 }
 
 fn not_exported(app: &Name, interface: &str) -> Error {
     Error::unsupported(format!("app `{app}` does not export {interface}"))
-}
-
-/// Reads a component file, within its size limit.
-pub async fn read_component(path: &Path) -> Result<Vec<u8>> {
-    let shown = path.display();
-    let size = tokio::fs::metadata(path).await.map_err(|error| {
-        Error::not_found(format!("no component file at {shown}: {error}; build it first, or give the app a `build:` command"))
-    })?;
-    if size.len() > MAX_COMPONENT {
-        return Err(Error::invalid(format!(
-            "the component file {shown} has {} bytes; expected at most {MAX_COMPONENT}",
-            size.len()
-        )));
-    }
-    let bytes = tokio::fs::read(path).await;
-    bytes.map_err(|error| {
-        Error::unavailable(format!(
-            "the component file {shown} cannot be read: {error}"
-        ))
-    })
-}
-
-impl Version {
-    async fn load(
-        runtime: &Arc<Runtime>,
-        identity: &Arc<Identity>,
-        reuse: &Reuse,
-        path: &Path,
-    ) -> Result<Self, Vec<Error>> {
-        let one = |error| vec![error];
-        let bytes = read_component(path).await.map_err(one)?;
-        let compiled = runtime
-            .compile(&path.display().to_string(), bytes)
-            .await
-            .map_err(one)?;
-        let (engine, component) = (&runtime.engine, &compiled.component);
-        let refused = grants::refused(identity.id.as_str(), engine, component, &identity.grants);
-        if !refused.is_empty() {
-            return Err(refused);
-        }
-        let app = &identity.id;
-        let inspection = inspect::inspect(engine, component);
-        check_exports(app, &inspection, reuse).map_err(one)?;
-        let pre = runtime.linker.instantiate_pre(component).map_err(|error| {
-            one(internal(
-                &format!("app `{app}` does not fit this host's interfaces"),
-                error,
-            ))
-        })?;
-        Self::link(runtime, identity, reuse, &inspection, pre, compiled.clone()).map_err(|error| {
-            one(internal(
-                &format!("app `{app}` does not fit this host's interfaces"),
-                error,
-            ))
-        })
-    }
-
-    fn link(
-        runtime: &Arc<Runtime>,
-        identity: &Arc<Identity>,
-        reuse: &Reuse,
-        inspection: &Inspection,
-        pre: InstancePre<Ctx>,
-        compiled: Arc<Compiled>,
-    ) -> wasmtime::Result<Self> {
-        let exports = inspection.app;
-        let server = |proxy| Server::new(runtime.clone(), identity.clone(), proxy, reuse.clone());
-        let http = when(exports.http, || proxy(pre.clone()))?.map(server);
-        Ok(Version {
-            digest: compiled.digest.to_hex().to_string(),
-            exports,
-            http,
-            invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
-            subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
-            configured: when(exports.configuration_listener, || {
-                ConfiguredIndices::new(&pre)
-            })?,
-            listens: when(exports.binding_listener, || ListensIndices::new(&pre))?,
-            jobs: when(exports.job_runner, || RunsJobsIndices::new(&pre))?,
-            pool: Pool::new(runtime.clone(), identity.clone(), pre, reuse.clone()),
-            _compiled: compiled,
-        })
-    }
-}
-
-fn when<T>(
-    exported: bool,
-    found: impl FnOnce() -> wasmtime::Result<T>,
-) -> wasmtime::Result<Option<T>> {
-    exported.then(found).transpose()
-}
-
-/// WASI 0.3 where the component has it, else 0.2.
-fn proxy(pre: InstancePre<Ctx>) -> wasmtime::Result<ProxyPre<Ctx>> {
-    if let Ok(service) = p3::bindings::ServicePre::new(pre.clone()) {
-        return Ok(ProxyPre::P3(service));
-    }
-    p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2)
-}
-
-fn check_exports(app: &Name, inspection: &Inspection, reuse: &Reuse) -> Result<()> {
-    let has = |prefix: &str| {
-        inspection
-            .exports
-            .iter()
-            .any(|name| name.starts_with(prefix))
-    };
-    if inspection.app == Exports::default() {
-        let plugin = DRIVERS
-            .iter()
-            .find(|(name, _)| inspection.plugin.contains(name));
-        let hint = plugin.map_or(String::new(), |(_, kind)| {
-            format!("; it is a plugin: name it in a component of type {kind}")
-        });
-        return Err(Error::invalid(format!(
-            "app `{app}` exports none of {}{hint}",
-            Exports::INTERFACES
-        )));
-    }
-    let newer = has("wasi:http/handler@0.3.");
-    if newer && has("wasi:http/incoming-handler@0.2.") {
-        return Err(Error::invalid(format!(
-            "app `{app}` exports HTTP handlers of WASI 0.2 and of 0.3; expected one of them"
-        )));
-    }
-    // Calls that share an instance share its identity too, so only what uses no block may overlap.
-    let blocks = inspection
-        .imports
-        .iter()
-        .any(|import| import.name.starts_with("wythe:blocks/"));
-    if reuse.max_concurrent > 1 && (!newer || blocks) {
-        return Err(Error::invalid(format!(
-            "app `{app}` has `reuse.maxConcurrent: {}`; expected 1, for it is no WASI 0.3 guest without blocks",
-            reuse.max_concurrent
-        )));
-    }
-    Ok(())
 }
 
 /// Idle instances are swept from time to time, for as long as the guest is loaded.

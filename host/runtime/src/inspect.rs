@@ -16,6 +16,10 @@ pub enum Standing {
         key: &'static str,
         example: &'static str,
     },
+    /// A workflow may not: it would not be told the same when its code runs again.
+    NotReplayed,
+    /// Only a component of workflows may.
+    OnlyWorkflows,
     /// This host has no such interface.
     Unknown,
 }
@@ -61,6 +65,9 @@ pub const DRIVERS: [(&str, &str); 9] = [
     ("state-driver", "state.wasm"),
 ];
 
+/// What a component of workflows exports.
+pub const WORKFLOWS: &str = "wythe:blocks/workflow-handler@0.1.";
+
 /// Interfaces and versions, as an import of another version is told.
 pub const OFFERED: &[(&str, &str)] = &[
     ("wasi:cli/environment", "0.2.12 and 0.3.0"),
@@ -70,6 +77,8 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wasi:http/outgoing-handler", "0.2.12"),
     ("wasi:io/streams", "0.2.12"),
     ("wasi:random/random", "0.2.12 and 0.3.0"),
+    ("wythe:blocks/actor-context", "0.1.0"),
+    ("wythe:blocks/actors", "0.1.0"),
     ("wythe:blocks/bindings", "0.1.0"),
     ("wythe:blocks/configuration", "0.1.0"),
     ("wythe:blocks/crypto", "0.1.0"),
@@ -83,6 +92,8 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wythe:blocks/secrets", "0.1.0"),
     ("wythe:blocks/state", "0.1.0"),
     ("wythe:blocks/types", "0.1.0"),
+    ("wythe:blocks/workflow", "0.1.0"),
+    ("wythe:blocks/workflow-context", "0.1.0"),
 ];
 
 pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
@@ -104,6 +115,9 @@ pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
             configuration_listener: has("wythe:blocks/configuration-listener@0.1."),
             binding_listener: has("wythe:blocks/binding-listener@0.1."),
             job_runner: has("wythe:blocks/job-runner@0.1."),
+            actor_handler: has("wythe:blocks/actor-handler@0.1."),
+            workflow_handler: has(WORKFLOWS),
+            activity_handler: has("wythe:blocks/activity-handler@0.1."),
         },
         plugin: drivers.filter(|_| lifecycle).collect(),
         exports,
@@ -113,7 +127,10 @@ pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
 /// Every import with its standing. An interface of which only types are used needs no grant.
 pub fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
     let ty = component.component_type();
+    let mut exports = ty.exports(engine);
+    let has_workflows = exports.any(|(name, _)| name.starts_with(WORKFLOWS));
     let standing = |name: &str, item: &ComponentItem| match item {
+        _ if has_workflows => of_workflow(name),
         ComponentItem::ComponentInstance(instance) if calls_nothing(engine, instance) => {
             Standing::Free
         }
@@ -125,6 +142,21 @@ pub fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
             standing: standing(name, &item.ty),
         })
         .collect()
+}
+
+/// Of a component of workflows.
+fn of_workflow(name: &str) -> Standing {
+    let is_of = |packages: &[&str]| packages.iter().any(|package| name.starts_with(package));
+    let is_newer = name.contains("@0.3.");
+    match of_name(name) {
+        Standing::Unknown => Standing::Unknown,
+        Standing::OnlyWorkflows => Standing::Free,
+        _ if !is_newer && is_of(&["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/"]) => {
+            Standing::Free
+        }
+        _ if is_of(&["wythe:blocks/types@", "wythe:blocks/logging@"]) => Standing::Free,
+        _ => Standing::NotReplayed,
+    }
 }
 
 fn calls_nothing(
@@ -148,6 +180,9 @@ fn of_name(name: &str) -> Standing {
         "wythe:blocks/state" if blocks => grant("state", "statestore"),
         "wythe:blocks/pubsub" if blocks => grant("publish", "pubsub"),
         "wythe:blocks/invocation" if blocks => grant("invoke", "\"*\""),
+        "wythe:blocks/actors" if blocks => grant("actors", "\"*\""),
+        // It is there only inside a turn, which the app's own export has.
+        "wythe:blocks/actor-context" if blocks => Standing::Free,
         "wythe:blocks/bindings" | "wythe:blocks/sealed-bindings" if blocks => {
             grant("bindings", "COMPONENT")
         }
@@ -157,6 +192,8 @@ fn of_name(name: &str) -> Standing {
         "wythe:blocks/lock" if blocks => grant("lock", "lockstore"),
         "wythe:blocks/reveal" if blocks => grant("reveal", "STORE/SECRET"),
         "wythe:blocks/secrets" if blocks => grant("secrets", "STORE/SECRET"),
+        "wythe:blocks/workflow" if blocks => grant("workflow", "NAME"),
+        "wythe:blocks/workflow-context" if blocks => Standing::OnlyWorkflows,
         "wythe:blocks/types" | "wythe:blocks/logging" if blocks => Standing::Free,
         "wasi:http/outgoing-handler" if track(&["0.2."]) => grant("http", "\"api.example.com\""),
         "wasi:http/client" if track(&["0.3."]) => grant("http", "\"api.example.com\""),
@@ -186,8 +223,8 @@ impl crate::Runtime {
         self: &std::sync::Arc<Self>,
         path: &std::path::Path,
     ) -> wythe_blocks::Result<Inspection> {
-        let bytes = crate::guest::read_component(path).await?;
-        let compiled = self.compile(&path.display().to_string(), bytes).await?;
-        Ok(inspect(&self.engine, &compiled.component))
+        let bytes = crate::version::read_component(path).await?;
+        let compiled = self.compile_app(&path.display().to_string(), bytes).await?;
+        Ok(compiled.1)
     }
 }

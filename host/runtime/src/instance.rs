@@ -56,14 +56,31 @@ impl Pool {
         caller: Caller,
         call: impl AsyncFnOnce(&mut Store<Ctx>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T> {
+        let (answer, warm) = self.run_in(self.idle(), caller, call).await?;
+        self.give_back(warm);
+        Ok(answer)
+    }
+
+    /// As [`Pool::run`], in an instance that the caller keeps, or in a fresh one; the instance comes back.
+    pub async fn run_in<T>(
+        &self,
+        warm: Option<Warm>,
+        caller: Caller,
+        call: impl AsyncFnOnce(&mut Store<Ctx>, &Instance) -> wasmtime::Result<T>,
+    ) -> Result<(T, Warm)> {
         let app = self.identity.id.as_str();
         let deadline = caller.deadline();
         let run = async {
-            let mut warm = self.take(caller).await?;
+            let mut warm = match warm {
+                Some(mut warm) => {
+                    warm.store.data_mut().begin(caller);
+                    warm
+                }
+                None => self.fresh(caller).await?,
+            };
             let answer = call(&mut warm.store, &warm.instance).await;
             let answer = answer.map_err(|error| error::of_call(app, error))?;
-            self.give_back(warm);
-            Ok(answer)
+            Ok((answer, warm))
         };
         match tokio::time::timeout_at(deadline.into(), run).await {
             Ok(answer) => answer,
@@ -71,15 +88,20 @@ impl Pool {
         }
     }
 
-    async fn take(&self, caller: Caller) -> Result<Warm> {
-        if self.reuse.max_requests > 1 {
-            while let Some(mut warm) = self.lock().pop() {
-                if warm.since.elapsed() < self.reuse.idle {
-                    warm.store.data_mut().begin(caller);
-                    return Ok(warm);
-                }
+    fn idle(&self) -> Option<Warm> {
+        if self.reuse.max_requests <= 1 {
+            return None;
+        }
+        let mut idle = self.lock();
+        loop {
+            let warm = idle.pop()?;
+            if warm.since.elapsed() < self.reuse.idle {
+                return Some(warm);
             }
         }
+    }
+
+    async fn fresh(&self, caller: Caller) -> Result<Warm> {
         let mut store = self.runtime.store(&self.identity, caller).await?;
         let instance = self.pre.instantiate_async(&mut store).await;
         let instance =

@@ -16,9 +16,12 @@ mod instance;
 mod limits;
 mod log;
 pub mod plugin;
+mod version;
 mod wit;
+mod workflow;
 
 pub use engine::{Options, Runtime};
-pub use guest::{Guest, MAX_COMPONENT};
+pub use guest::Guest;
 pub use ingress::{Ingress, Routes};
 pub use inspect::{DRIVERS, Import, Inspection, Standing};
+pub use version::MAX_COMPONENT;

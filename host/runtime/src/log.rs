@@ -14,6 +14,7 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
+use wythe_blocks::workflow::Context as Journal;
 use wythe_manifest::Name;
 
 /// Bytes of a message, of a field's value, and fields of a record.
@@ -129,6 +130,7 @@ pub struct Output {
     log: Arc<Log>,
     level: Level,
     line: Arc<Mutex<Vec<u8>>>,
+    journal: Option<Journal>,
 }
 
 impl Output {
@@ -137,10 +139,20 @@ impl Output {
             log,
             level,
             line: Arc::default(),
+            journal: None,
         }
     }
 
+    /// Of a workflow: what it says while its journal is replayed has been said.
+    pub fn once(mut self, journal: Journal) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
     fn push(&self, bytes: &[u8]) {
+        if self.journal.as_ref().is_some_and(Journal::is_replaying) {
+            return;
+        }
         let mut line = self
             .line
             .lock()

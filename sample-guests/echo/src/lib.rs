@@ -1,9 +1,10 @@
-//! Answers with what it was asked, by every way in: HTTP, invocation and events.
+//! Answers with what it was asked, by every way in: HTTP, invocation, events and activities of workflows.
 use serde_json::{Value, json};
 use wythe_sdk::http::{self, Body, encode};
 use wythe_sdk::invocation::{self, Caller};
 use wythe_sdk::pubsub::{Delivery, Event, Subscriber, Subscription, Topic, Verdict};
 use wythe_sdk::state::Store;
+use wythe_sdk::workflow::Activity;
 use wythe_sdk::{Error, Result};
 
 struct Echo;
@@ -159,6 +160,15 @@ fn keep(delivery: &Delivery) -> Result<Verdict> {
     })
 }
 
+fn repeat(_: &Activity, text: String) -> Result<String> {
+    Ok(text)
+}
+
+fn increment(_: &Activity, number: u32) -> Result<u32> {
+    Ok(number + 1)
+}
+
 wythe_sdk::serve!(Echo);
 wythe_sdk::invocable!(Echo);
 wythe_sdk::subscribe!(Echo);
+wythe_sdk::activities!(repeat, increment);

@@ -1,7 +1,7 @@
 //! Servers are processes of their own, so that their CPU time and memory can be told apart from the load's. This
 //! program starts itself with a hidden argument for those that it is itself.
 
-use crate::{idle, jobs, measure, project::Project};
+use crate::{actors, idle, jobs, measure, project::Project, workflows};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -24,8 +24,12 @@ pub enum Job {
     Wythe(PathBuf),
     /// Loads every app of a project and says how much memory that took.
     Idle(PathBuf),
+    /// Has a turn of many actors and says how much memory they take.
+    Actors(PathBuf),
     /// Opens a store of many jobs and says how soon the one that is due runs.
     Jobs(PathBuf),
+    /// Opens a store of many instances and says how much memory that took.
+    Workflows(PathBuf),
 }
 
 impl Job {
@@ -34,7 +38,11 @@ impl Job {
             [job] if job == "--child-hyper" => Some(Job::Hyper),
             [job, directory] if job == "--child-wythe" => Some(Job::Wythe(directory.into())),
             [job, directory] if job == "--child-idle" => Some(Job::Idle(directory.into())),
+            [job, directory] if job == "--child-actors" => Some(Job::Actors(directory.into())),
             [job, directory] if job == "--child-jobs" => Some(Job::Jobs(directory.into())),
+            [job, directory] if job == "--child-workflows" => {
+                Some(Job::Workflows(directory.into()))
+            }
             _ => None,
         }
     }
@@ -46,7 +54,9 @@ impl Job {
             Job::Hyper => runtime.block_on(hyper()),
             Job::Wythe(directory) => runtime.block_on(Project::at(&directory).serve()),
             Job::Idle(directory) => runtime.block_on(idle::load(&directory)),
+            Job::Actors(directory) => runtime.block_on(actors::idle(&directory)),
             Job::Jobs(directory) => runtime.block_on(jobs::first(&directory)),
+            Job::Workflows(directory) => runtime.block_on(workflows::wait(&directory)),
         }
     }
 
@@ -56,7 +66,9 @@ impl Job {
             Job::Hyper => command.arg("--child-hyper"),
             Job::Wythe(directory) => command.arg("--child-wythe").arg(directory),
             Job::Idle(directory) => command.arg("--child-idle").arg(directory),
+            Job::Actors(directory) => command.arg("--child-actors").arg(directory),
             Job::Jobs(directory) => command.arg("--child-jobs").arg(directory),
+            Job::Workflows(directory) => command.arg("--child-workflows").arg(directory),
         };
         Ok(command)
     }

@@ -7,11 +7,14 @@ use std::{
 };
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 13] = [
+const PACKAGES: [&str; 16] = [
+    "account",
     "cart",
     "catalog",
     "checkout",
+    "echo",
     "email",
+    "errands",
     "gauge",
     "hostile",
     "meter",

@@ -1,8 +1,9 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g i j k l]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g i j k l m n]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
 
+mod actors;
 mod calls;
 mod cheapest;
 mod child;
@@ -22,6 +23,7 @@ mod report;
 mod sealing;
 mod start;
 mod wasmtime_serve;
+mod workflows;
 mod writes;
 
 use anyhow::{Result, bail};
@@ -45,7 +47,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefgijkl";
+const SECTIONS: &str = "abcdefgijklmn";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,7 +64,7 @@ fn main() -> Result<()> {
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
                  c invocation, d events and writes, e start, f memory, g neighbours, \
-                 i locks, j jobs, k crypto, l the cheapest call of each block"
+                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows"
             ),
         }
     }
@@ -111,6 +113,8 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         'j' => measure::runtime()?.block_on(jobs::measure(scale)),
         'k' => measure::runtime()?.block_on(sealing::measure(scale)),
         'l' => measure::runtime()?.block_on(cheapest::measure(scale)),
+        'm' => measure::runtime()?.block_on(actors::measure(scale)),
+        'n' => measure::runtime()?.block_on(workflows::measure(scale)),
         _ => idle::measure(scale),
     }
 }

@@ -248,6 +248,12 @@ impl Topic {
         sealed.into_iter().map(&mut place).collect()
     }
 
+    /// Whether the event could be published as it is.
+    pub(crate) fn check(&self, caller: &Caller, event: &Event) -> Result<()> {
+        let options = PublishOptions::default();
+        self.seal(caller, event.clone(), &options).map(drop)
+    }
+
     fn seal(
         &self,
         caller: &Caller,

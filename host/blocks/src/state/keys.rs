@@ -61,7 +61,7 @@ impl KeyPrefix {
     }
 }
 
-pub(super) fn check(key: &str) -> Result<()> {
+pub(crate) fn check(key: &str) -> Result<()> {
     if key.is_empty() {
         return Err(Error::invalid("the key is empty; expected 1 to 1024 bytes"));
     }
@@ -69,7 +69,7 @@ pub(super) fn check(key: &str) -> Result<()> {
 }
 
 /// A prefix follows the rules of a key, and may be empty.
-pub(super) fn check_prefix(key: &str) -> Result<()> {
+pub(crate) fn check_prefix(key: &str) -> Result<()> {
     if key.len() > MAX_KEY {
         return Err(Error::invalid(format!(
             "the key has {} bytes; expected 1 to {MAX_KEY}",

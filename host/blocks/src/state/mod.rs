@@ -1,12 +1,15 @@
 //! The whole of the state block's rules: who may open a store, which keys are whose, and what a driver is asked.
 
 mod driver;
+mod keeper;
 mod keys;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{Operation, PutOptions, sum};
-pub(crate) use keys::SEPARATOR;
+pub use keeper::Keeper;
+pub(crate) use keeper::RESERVED;
 pub use keys::{KeyPrefix, MAX_KEY};
+pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 
 use crate::{
     Caller, Component, Components, Error, Result, Site,
@@ -39,6 +42,8 @@ pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub prefix: KeyPrefix,
     pub max_value: u64,
+    /// Marked by `actorStateStore`: the host keeps its own records here.
+    pub keeps: bool,
 }
 
 /// The state block.
@@ -72,8 +77,7 @@ impl State {
     ) -> Result<()> {
         let prefix = KeyPrefix::take(component)?;
         let max_value = take::<ByteSize>(component, "maxValueBytes")?.map_or(most, |size| size.0);
-        // Any state component can serve actors here, so Dapr's mark for one has nothing to add.
-        component.metadata.take("actorStateStore");
+        let keeps = take::<bool>(component, "actorStateStore")?.unwrap_or(false);
         let driver = opening.registry.state.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
@@ -81,6 +85,7 @@ impl State {
             driver,
             prefix,
             max_value,
+            keeps,
         });
         opening.insert(&self.components, OPERATIONS, component, configured);
         Ok(())

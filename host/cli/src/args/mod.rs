@@ -1,18 +1,22 @@
 //! What may be written after `wythe`.
 
+mod actor;
 mod bindings;
 mod configuration;
 mod crypto;
 mod jobs;
 mod lock;
 mod secrets;
+mod workflow;
 
+pub use actor::{Actor, ActorVerb};
 pub use bindings::{Bindings, BindingsVerb};
 pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
 pub use secrets::{Secrets, SecretsVerb};
+pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
 use crate::{door, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -80,6 +84,7 @@ pub enum LogFormat {
 
 #[derive(Subcommand)]
 pub enum Command {
+    Actor(Actor),
     Bindings(Bindings),
     Build(Build),
     Completions(Completions),
@@ -96,6 +101,7 @@ pub enum Command {
     State(State),
     Validate(Validate),
     Wit(Wit),
+    Workflow(Workflow),
 }
 
 /// Build every app that has a `build` command

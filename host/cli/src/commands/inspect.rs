@@ -98,6 +98,8 @@ fn row(import: &Import, app: Option<&App>) -> Row {
         Standing::Grant { key, example } => {
             ("needs a grant", format!("grants: {{ {key}: [{example}] }}"))
         }
+        Standing::NotReplayed => ("not replayed", "do that in an activity".to_owned()),
+        Standing::OnlyWorkflows => ("workflows", "for components of workflows".to_owned()),
         Standing::Unknown => ("unknown", "this host does not have it".to_owned()),
     };
     Row {
@@ -120,6 +122,8 @@ fn kinds(inspection: &Inspection) -> Vec<String> {
             "app with configuration-listener",
         ),
         (app.job_runner, "app with job-runner"),
+        (app.activity_handler, "app with activity-handler"),
+        (app.workflow_handler, "app with workflow-handler"),
     ];
     let is = kinds.into_iter().filter(|(is, _)| *is);
     let mut is: Vec<_> = is.map(|(_, kind)| kind.to_owned()).collect();

@@ -1,5 +1,6 @@
 //! The commands: one file and one function each.
 
+pub mod actor;
 pub mod bindings;
 pub mod build;
 pub mod completions;
@@ -16,3 +17,4 @@ pub mod secrets;
 pub mod state;
 pub mod validate;
 pub mod wit;
+pub mod workflow;

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
+use wythe_blocks::App as _;
 
 /// How often idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);

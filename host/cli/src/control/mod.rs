@@ -3,6 +3,7 @@
 //! The same function serves both ways: over the socket of a host that runs, and in the process that opened the
 //! project for the moment.
 
+pub mod actors;
 pub mod bindings;
 pub mod configuration;
 pub mod crypto;
@@ -10,6 +11,7 @@ pub mod jobs;
 pub mod lock;
 pub mod secrets;
 mod socket;
+pub mod workflow;
 
 pub use socket::{ask, path, serve};
 
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 use wythe_blocks::{
     Caller, Error, Host, Result, invocation,
     pubsub::{Event, PublishOptions},
-    state::{self, Condition, Delete, Put, PutOptions, Store},
+    state::{self, Condition, Delete, Put, PutOptions},
 };
 use wythe_manifest::Name;
 
@@ -32,6 +34,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     Ping,
+    Actors(actors::Action),
     Bindings(bindings::Bindings),
     Crypto(crypto::Crypto),
     Configuration(configuration::Configuration),
@@ -41,6 +44,7 @@ pub enum Command {
     Publish(Publish),
     Secrets(secrets::Secrets),
     State(State),
+    Workflow(workflow::Action),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,6 +120,7 @@ pub enum Only {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
+    Actors(actors::Answer),
     Pong {
         pid: u32,
         version: String,
@@ -162,6 +167,7 @@ pub enum Answer {
         entries: Vec<Entry>,
         next: Option<String>,
     },
+    Workflow(workflow::Answer),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -198,6 +204,7 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
+        Command::Actors(action) => actors::execute(host, &caller(tenant, OPERATOR)?, action).await,
         Command::Bindings(command) => {
             let caller = caller(tenant, &command.app)?;
             bindings::execute(host, &caller, command).await
@@ -208,8 +215,7 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         }
         Command::Configuration(command) => {
             let caller = caller(tenant, &command.app)?;
-            let answer = configuration::execute(host, &caller, command).await?;
-            Ok(Answer::Configuration(answer))
+            configuration(host, &caller, command).await
         }
         Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
         Command::Lock(command) => {
@@ -218,8 +224,8 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         }
         Command::Jobs(command) => {
             let caller = caller(tenant, &command.app)?;
-            let answer = jobs::execute(host, &caller, command.action).await?;
-            Ok(Answer::Jobs(answer))
+            let answer = jobs::execute(host, &caller, command.action).await;
+            answer.map(Answer::Jobs)
         }
         Command::Publish(command) => {
             let caller = caller(tenant, &command.app)?;
@@ -231,8 +237,10 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
         }
         Command::State(command) => {
             let caller = caller(tenant, &command.app)?;
-            let store = host.state.open(&caller, &command.component)?;
-            state(&caller, &store, command.action).await
+            state(host, &caller, command).await
+        }
+        Command::Workflow(action) => {
+            workflow::execute(host, &caller(tenant, OPERATOR)?, action).await
         }
     }
 }
@@ -242,6 +250,15 @@ fn caller(tenant: &Name, app: &str) -> Result<Caller> {
     let app = app.map_err(|error| Error::invalid(error.to_string()))?;
     let deadline = Instant::now() + DEADLINE;
     Ok(Caller::operator(tenant.clone(), app, deadline))
+}
+
+async fn configuration(
+    host: &Host,
+    caller: &Caller,
+    command: configuration::Configuration,
+) -> Result<Answer> {
+    let answer = configuration::execute(host, caller, command).await;
+    answer.map(Answer::Configuration)
 }
 
 async fn invoke(host: &Host, caller: &Caller, command: Invoke) -> Result<Answer> {
@@ -281,8 +298,9 @@ async fn publish(host: &Host, caller: &Caller, command: Publish) -> Result<Answe
     Ok(Answer::Published { id })
 }
 
-async fn state(caller: &Caller, store: &Store, action: Action) -> Result<Answer> {
-    match action {
+async fn state(host: &Host, caller: &Caller, command: State) -> Result<Answer> {
+    let store = host.state.open(caller, &command.component)?;
+    match command.action {
         Action::Get { key } => Ok(match store.get(caller, &key).await? {
             Some(entry) => Answer::Entry(Entry::new(key, entry)),
             None => Answer::Missing { key },

@@ -72,6 +72,27 @@ fn a_job_name_with_a_slash_is_no_grant() {
     );
 }
 
+#[test]
+fn types_of_actors() {
+    let some = grants("{ actors: [account, 'shop.Cart'] }");
+    assert!(some.actors("account") && some.actors("shop.Cart"));
+    assert!(!some.actors("Account") && !some.actors("account2"));
+    assert!(grants("{ actors: ['*'] }").actors("anything") && !grants("{}").actors("anything"));
+}
+
+#[test]
+fn an_actor_type_with_a_slash_is_no_grant() {
+    let text = "version: 1\napps:\n- guest: a\n  grants: { actors: [account/a] }\n";
+    let (_, problems) = crate::parse_manifest(text, std::path::Path::new("wythe.yaml"));
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = "expected a type of actors or `*`";
+    assert!(
+        told.iter()
+            .any(|told| told.contains(expected) && told.contains("found `account/a`")),
+        "{told:?}"
+    );
+}
+
 /// Compares what a pattern grants with the addresses it should grant and those it should not.
 #[track_caller]
 fn check(pattern: &str, yes: &str, no: &str) {

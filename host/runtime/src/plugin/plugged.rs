@@ -5,8 +5,8 @@ use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     ctx::{Ctx, Identity},
     engine::{Compiled, Runtime, internal},
-    error, grants,
-    guest::read_component,
+    error, grants, inspect,
+    version::read_component,
 };
 use futures::future::BoxFuture;
 use std::{
@@ -392,7 +392,8 @@ async fn compile(
 /// That it imports nothing which it was not granted.
 fn check_imports(compiled: &Compiled, settings: &Settings, site: &Site) -> Result<()> {
     let (engine, component) = (compiled.component.engine(), &compiled.component);
-    let refused = grants::refused(&site.component, engine, component, &settings.grants);
+    let imports = inspect::imports(engine, component);
+    let refused = grants::refused(&site.component, &imports, &settings.grants);
     if refused.is_empty() {
         return Ok(());
     }

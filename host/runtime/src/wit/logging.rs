@@ -13,6 +13,9 @@ impl Host for Ctx {
         message: String,
         fields: Vec<(String, String)>,
     ) -> Result<()> {
+        if self.is_told_again() {
+            return Ok(());
+        }
         let level = match level {
             Level::Trace => tracing::Level::TRACE,
             Level::Debug => tracing::Level::DEBUG,

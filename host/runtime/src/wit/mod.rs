@@ -1,5 +1,6 @@
 //! The guest skins: each file converts, calls its block, and converts back. No behaviour lives here.
 
+mod actors;
 mod bindings;
 mod configuration;
 mod crypto;
@@ -10,6 +11,7 @@ mod logging;
 mod pubsub;
 mod secrets;
 mod state;
+mod workflow;
 
 use crate::{
     bindings::app::wythe::blocks::types::{self, Error as WitError, ErrorKind},
@@ -24,7 +26,7 @@ use wythe_blocks::{Error, Kind};
 
 /// Everything that any guest may import; what a guest *is granted* is checked when it is loaded.
 pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
-    use crate::bindings::app::wythe::blocks;
+    use crate::bindings::{acts, app::wythe::blocks};
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -33,6 +35,8 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::actors::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    acts::wythe::blocks::actor_context::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::sealed_bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::crypto::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
@@ -43,6 +47,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     blocks::lock::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::reveal::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::secrets::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    blocks::workflow::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     Ok(linker)
 }
 

@@ -1,5 +1,6 @@
 //! Every native driver through every case, each pair as a test of its own, and what survives `kill -9`.
 
+mod actors;
 mod bindings;
 mod configuration;
 mod crash;
@@ -10,6 +11,7 @@ mod open;
 mod pubsub;
 mod secrets;
 mod state;
+mod workflow;
 
 use libtest_mimic::Arguments;
 
@@ -19,6 +21,7 @@ fn main() -> anyhow::Result<()> {
     }
     let arguments = Arguments::from_args();
     let groups = [
+        actors::trials(),
         bindings::trials(),
         configuration::trials(),
         crash::trials(),
@@ -28,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         pubsub::trials(),
         secrets::trials(),
         state::trials(),
+        workflow::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();

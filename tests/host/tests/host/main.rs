@@ -1,5 +1,6 @@
 //! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
 
+mod actors;
 mod bad_input;
 mod bindings;
 mod cache;
@@ -19,6 +20,7 @@ mod samples;
 mod secrets;
 mod shop;
 mod swap;
+mod workflow;
 
 use libtest_mimic::{Arguments, Trial};
 use std::{future::Future, process::ExitCode};
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
     let groups = [
+        actors::trials(),
         bad_input::trials(),
         bindings::trials(),
         cache::trials(),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         secrets::trials(),
         shop::trials(),
         swap::trials(),
+        workflow::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -1,0 +1,357 @@
+//! An actor that is here: its queue, what this host knows of it, and its turns.
+
+use super::{
+    Inside, OUTERMOST, Trigger, commit,
+    engine::{Engine, Hosted, Space, Why},
+    memory::{Memory, Staged},
+    names::Actor,
+    rows::{self, Meta},
+    timers::Timers,
+    turn::{self, Turn},
+};
+use crate::{Caller, Error, Result, state::Etag};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How often a turn that changed nothing is run, where others own the actor meanwhile.
+const TRIES: usize = 3;
+
+/// One actor's queue, and its activation between turns.
+pub(super) struct Slot {
+    pub actor: Arc<Actor>,
+    /// One permit: who holds it has the turn. Fair.
+    pub turns: Arc<Semaphore>,
+    rest: Mutex<Rest>,
+}
+
+struct Rest {
+    activation: Option<Activation>,
+    since: Instant,
+}
+
+/// The right to a turn.
+pub(super) struct Place {
+    pub slot: Arc<Slot>,
+    pub _permit: OwnedSemaphorePermit,
+}
+
+/// What this host believes of an actor; every turn proves it anew.
+pub(super) struct Activation {
+    pub actor: Arc<Actor>,
+    pub number: u64,
+    pub meta: Meta,
+    /// Of the actor's record; none where there is no record yet.
+    pub etag: Option<Etag>,
+    pub memory: Memory,
+    pub timers: Timers,
+}
+
+impl Slot {
+    pub(super) fn new(actor: Arc<Actor>) -> Self {
+        Slot {
+            actor,
+            turns: Arc::new(Semaphore::new(1)),
+            rest: Mutex::new(Rest {
+                activation: None,
+                since: Instant::now(),
+            }),
+        }
+    }
+
+    pub(super) fn touch(&self) {
+        self.rest().since = Instant::now();
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.rest().since
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a turn ended without being kept.
+enum Failure {
+    /// It saw what is not so any more; nothing came of it, so it can be run again.
+    Stale,
+    Answer(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Answer(error)
+    }
+}
+
+impl Engine {
+    /// The whole of a turn, by the one who has the right to it.
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        place: &Place,
+        hosted: &Arc<Hosted>,
+        from: Option<&Caller>,
+        why: &Why,
+    ) -> Result<Bytes> {
+        let actor = &place.slot.actor;
+        let space = self.space(&actor.tenant)?;
+        for _ in 0..TRIES {
+            let mut activation = match (self.awake(place), why) {
+                (Some(activation), _) => activation,
+                // Both are for an activation that is over.
+                (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
+                (None, _) => match self.activate(&space, hosted, actor).await {
+                    Ok(activation) => activation,
+                    Err(Failure::Stale) => continue,
+                    Err(Failure::Answer(error)) => return Err(error),
+                },
+            };
+            let ended = self.run(&space, hosted, &mut activation, from, why).await;
+            match ended {
+                Ended::Well(answer) => {
+                    place.slot.rest().activation = Some(activation);
+                    return Ok(answer);
+                }
+                Ended::Undone(error) => {
+                    // An instance that was kept may hold what was undone.
+                    hosted.app.forget_actor(actor);
+                    place.slot.rest().activation = Some(activation);
+                    return Err(error);
+                }
+                Ended::Over(answer) => {
+                    hosted.app.forget_actor(actor);
+                    return answer;
+                }
+                Ended::Stale => hosted.app.forget_actor(actor),
+            }
+        }
+        Err(superseded(actor))
+    }
+
+    fn awake(&self, place: &Place) -> Option<Activation> {
+        place.slot.rest().activation.take()
+    }
+
+    /// Reads the actor's record; the first write then replaces exactly that.
+    async fn activate(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        hosted: &Arc<Hosted>,
+        actor: &Arc<Actor>,
+    ) -> Result<Activation, Failure> {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let key = rows::meta(actor);
+        let entry = space
+            .keeper
+            .get(&space.caller(hosted.app.id()), &key)
+            .await?;
+        let (meta, etag) = match entry {
+            Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
+            None => (Meta::new(), None),
+        };
+        let mut activation = Activation {
+            actor: actor.clone(),
+            number: NUMBER.fetch_add(1, Relaxed),
+            meta,
+            etag,
+            memory: Memory::new(space.remembered.clone()),
+            timers: Timers::default(),
+        };
+        if hosted.kind.lifecycle {
+            let trigger = Why::Trigger(Trigger::Activate);
+            match self
+                .run(space, hosted, &mut activation, None, &trigger)
+                .await
+            {
+                Ended::Well(_) => {}
+                Ended::Stale | Ended::Over(Ok(_)) => {
+                    hosted.app.forget_actor(actor);
+                    return Err(Failure::Stale);
+                }
+                Ended::Undone(error) | Ended::Over(Err(error)) => {
+                    hosted.app.forget_actor(actor);
+                    return Err(Failure::Answer(error));
+                }
+            }
+        }
+        Ok(activation)
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        hosted: &Arc<Hosted>,
+        activation: &mut Activation,
+        from: Option<&Caller>,
+        why: &Why,
+    ) -> Ended {
+        let memory = std::mem::take(&mut activation.memory);
+        let (actor, warm) = (activation.actor.clone(), hosted.kind.warm);
+        let turn = Turn::new(
+            actor,
+            warm,
+            space.keeper.clone(),
+            self.pubsub.clone(),
+            memory,
+        );
+        let turn = Arc::new(turn);
+        let answer = self.ask(space, hosted, activation, &turn, from, why).await;
+        let (staged, memory) = turn.end();
+        activation.memory = memory;
+        let ended = match answer {
+            Ok(Some(answer)) => self.keep(space, hosted, activation, staged, answer).await,
+            Ok(None) => self.nothing(space, hosted, activation, why).await,
+            Err(error) => self.undo(space, hosted, activation, error).await,
+        };
+        match (ended, why) {
+            (Ended::Stale, _) if turn.has_called.load(Relaxed) => {
+                Ended::Over(Err(superseded(&activation.actor)))
+            }
+            (Ended::Well(answer), Why::Idle) => Ended::Over(Ok(answer)),
+            (Ended::Undone(error), Why::Idle) => Ended::Over(Err(error)),
+            (ended, _) => ended,
+        }
+    }
+
+    /// The app's part of a turn; none where the reason for the turn is no more.
+    async fn ask(
+        &self,
+        space: &Space,
+        hosted: &Hosted,
+        activation: &Activation,
+        turn: &Arc<Turn>,
+        from: Option<&Caller>,
+        why: &Why,
+    ) -> Result<Option<Bytes>> {
+        let trigger = match why {
+            Why::Trigger(trigger) => trigger.clone(),
+            Why::Idle if !hosted.kind.lifecycle => return Ok(None),
+            Why::Idle => Trigger::Deactivate,
+            Why::Timer {
+                activation: of,
+                name,
+                data,
+            } => match *of == activation.number && activation.timers.has(name) {
+                true => Trigger::Timer(name.clone(), data.clone()),
+                false => return Ok(None),
+            },
+            Why::Reminder { name, due } => {
+                let caller = space.caller(hosted.app.id());
+                match turn.begin_occurrence(&caller, name, *due).await? {
+                    Some(data) => Trigger::Reminder(name.clone(), data),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let _holding = self.graph.hold(&activation.actor, turn.number);
+        let inside = Inside {
+            turn: turn.clone(),
+            frame: OUTERMOST,
+        };
+        let answer = hosted.app.actor_turn(from, inside, trigger).await?;
+        turn::check_data("the answer", answer.len())?;
+        Ok(Some(answer))
+    }
+
+    /// A turn that ended well: all of it in one transaction, or, where it changed nothing, the proof that what it saw
+    /// was so.
+    async fn keep(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        hosted: &Arc<Hosted>,
+        activation: &mut Activation,
+        mut staged: Staged,
+        answer: Bytes,
+    ) -> Ended {
+        if let Err(error) = activation.timers.check(&staged.timers) {
+            return self.undo(space, hosted, activation, error).await;
+        }
+        let timers = std::mem::take(&mut staged.timers);
+        if staged.is_durable() {
+            if let Err(error) = commit::commit(space, hosted, activation, staged).await {
+                return Ended::Over(Err(error));
+            }
+        } else {
+            match self.is_current(space, hosted, activation).await {
+                Ok(true) => {}
+                Ok(false) => return Ended::Stale,
+                Err(error) => return Ended::Over(Err(error)),
+            }
+        }
+        activation
+            .timers
+            .apply(self, &activation.actor, activation.number, timers);
+        Ended::Well(answer)
+    }
+
+    /// There was nothing to do after all. For a reminder that rests on what was read, as a turn does.
+    async fn nothing(
+        &self,
+        space: &Space,
+        hosted: &Hosted,
+        activation: &Activation,
+        why: &Why,
+    ) -> Ended {
+        if !matches!(why, Why::Reminder { .. }) {
+            return Ended::Well(Bytes::new());
+        }
+        match self.is_current(space, hosted, activation).await {
+            Ok(true) => Ended::Well(Bytes::new()),
+            Ok(false) => Ended::Stale,
+            Err(error) => Ended::Over(Err(error)),
+        }
+    }
+
+    /// A turn that failed. What its error says may rest on what was read, so that must have been so, too.
+    async fn undo(
+        &self,
+        space: &Space,
+        hosted: &Hosted,
+        activation: &Activation,
+        error: Error,
+    ) -> Ended {
+        match self.is_current(space, hosted, activation).await {
+            Ok(false) => Ended::Stale,
+            Ok(true) | Err(_) => Ended::Undone(error),
+        }
+    }
+
+    /// Whether the actor's record is still the one that this activation holds.
+    async fn is_current(
+        &self,
+        space: &Space,
+        hosted: &Hosted,
+        activation: &Activation,
+    ) -> Result<bool> {
+        let key = rows::meta(&activation.actor);
+        let entry = space
+            .keeper
+            .get(&space.caller(hosted.app.id()), &key)
+            .await?;
+        Ok(entry.map(|entry| entry.etag) == activation.etag)
+    }
+}
+
+/// What became of a turn and of its activation.
+enum Ended {
+    Well(Bytes),
+    /// Nothing is kept; the activation goes on.
+    Undone(Error),
+    /// The activation is over.
+    Over(Result<Bytes>),
+    /// The activation is over, and the turn can be run again.
+    Stale,
+}
+
+pub(super) fn superseded(actor: &Actor) -> Error {
+    Error::conflict(format!(
+        "another host took over actor `{actor}`; nothing of this turn is kept"
+    ))
+}

@@ -1,0 +1,297 @@
+//! The engine: which actors are here, who stands in the queue of each, and how a turn begins and ends.
+
+use super::{
+    Inside, Trigger, Type,
+    activation::{Place, Slot},
+    graph::{self, Graph},
+    names::Actor,
+    outbox, reminders, sweep, turn,
+};
+use crate::{
+    App, Caller, Error, Result, Tasks,
+    pubsub::PubSub,
+    state::{Keeper, State},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{Notify, oneshot};
+use wythe_manifest::Name;
+
+/// Of the host's own calls to the store and the broker.
+const CALL: Duration = Duration::from_secs(30);
+
+/// A type and the app that has it.
+pub(super) struct Hosted {
+    pub app: Arc<dyn App>,
+    pub kind: Type,
+}
+
+/// The actors of a tenant: those that are here, and where all are kept.
+pub(super) struct Space {
+    pub tenant: Name,
+    pub keeper: Keeper,
+    /// Bytes that activations remember between turns.
+    pub remembered: Arc<AtomicUsize>,
+    slots: Mutex<HashMap<Arc<Actor>, Arc<Slot>>>,
+    /// A reminder may be due earlier than the loop knows.
+    pub reminded: Notify,
+    /// There are events to send.
+    pub sent: Notify,
+    is_started: AtomicBool,
+}
+
+impl Space {
+    /// The host speaks for itself: neither scopes nor a caller's deadline apply.
+    pub(super) fn caller(&self, app: &Name) -> Caller {
+        Caller::operator(self.tenant.clone(), app.clone(), Instant::now() + CALL)
+    }
+
+    fn slot(&self, actor: &Arc<Actor>) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        let new = || Arc::new(Slot::new(actor.clone()));
+        slots.entry(actor.clone()).or_insert_with(new).clone()
+    }
+
+    /// Every actor that is here.
+    pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
+        lock(&self.slots).values().cloned().collect()
+    }
+
+    pub(super) fn has(&self, actor: &Actor) -> bool {
+        lock(&self.slots).contains_key(actor)
+    }
+
+    /// Stands in the actor's queue: first come, first served.
+    async fn enter(&self, actor: &Arc<Actor>, deadline: Instant) -> Result<Place> {
+        loop {
+            let slot = self.slot(actor);
+            let turn = slot.turns.clone().acquire_owned();
+            match tokio::time::timeout_at(deadline.into(), turn).await {
+                Ok(Ok(permit)) => {
+                    return Ok(Place {
+                        slot,
+                        _permit: permit,
+                    });
+                }
+                // The activation went while this call stood in its queue; there is another.
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    return Err(Error::timeout(format!(
+                        "actor `{actor}` was busy until the deadline"
+                    )));
+                }
+            }
+        }
+    }
+
+    /// The actor is not here any more; who stands in its queue looks again.
+    pub(super) fn leave(&self, place: &Place) {
+        let mut slots = lock(&self.slots);
+        let is_there = |slot: &Arc<Slot>| Arc::ptr_eq(slot, &place.slot);
+        if slots.get(&place.slot.actor).is_some_and(is_there) {
+            slots.remove(&place.slot.actor);
+        }
+        place.slot.turns.close();
+    }
+}
+
+pub(super) struct Engine {
+    pub tasks: Tasks,
+    pub graph: Graph,
+    pub pubsub: Arc<PubSub>,
+    state: Arc<State>,
+    types: Mutex<HashMap<(Name, String), Arc<Hosted>>>,
+    spaces: Mutex<HashMap<Name, Arc<Space>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    pub(super) fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>) -> Self {
+        Engine {
+            tasks,
+            graph: Graph::default(),
+            pubsub,
+            state,
+            types: Mutex::default(),
+            spaces: Mutex::default(),
+        }
+    }
+
+    pub(super) fn hosted(&self, tenant: &Name, kind: &str) -> Option<Arc<Hosted>> {
+        let types = lock(&self.types);
+        types.get(&(tenant.clone(), kind.to_owned())).cloned()
+    }
+
+    /// Of the tenant, in order.
+    pub(super) fn kinds(&self, tenant: &Name) -> Vec<String> {
+        let types = lock(&self.types);
+        let own = types.keys().filter(|(of, _)| of == tenant);
+        let mut kinds: Vec<_> = own.map(|(_, kind)| kind.clone()).collect();
+        kinds.sort();
+        kinds
+    }
+
+    pub(super) fn host(&self, tenant: &Name, app: &Arc<dyn App>, kinds: Vec<Type>) {
+        let mut types = lock(&self.types);
+        types.retain(|(of, _), hosted| of != tenant || !hosted.is_of(&**app));
+        for kind in kinds {
+            let key = (tenant.clone(), kind.name.clone());
+            let app = app.clone();
+            types.insert(key, Arc::new(Hosted { app, kind }));
+        }
+    }
+
+    pub(super) fn space(&self, tenant: &Name) -> Result<Arc<Space>> {
+        let mut spaces = lock(&self.spaces);
+        if let Some(space) = spaces.get(tenant) {
+            return Ok(space.clone());
+        }
+        let space = Arc::new(Space {
+            tenant: tenant.clone(),
+            keeper: self.state.keeper(tenant)?,
+            remembered: Arc::default(),
+            slots: Mutex::default(),
+            reminded: Notify::new(),
+            sent: Notify::new(),
+            is_started: AtomicBool::new(false),
+        });
+        spaces.insert(tenant.clone(), space.clone());
+        Ok(space)
+    }
+
+    pub(super) fn start(self: &Arc<Self>, space: &Arc<Space>) {
+        if space.is_started.swap(true, Relaxed) {
+            return;
+        }
+        self.tasks
+            .spawn(reminders::run(self.clone(), space.clone()));
+        self.tasks.spawn(outbox::run(self.clone(), space.clone()));
+        self.tasks.spawn(sweep::run(self.clone(), space.clone()));
+    }
+
+    /// A call by an app or the operator.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        from: &Caller,
+        hosted: &Arc<Hosted>,
+        actor: Arc<Actor>,
+        trigger: Trigger,
+    ) -> Result<Bytes> {
+        if let Some(inside) = from.turns().find(|inside| inside.turn.actor == actor) {
+            return reenter(from, hosted, inside, trigger).await;
+        }
+        let waiting = self.graph.wait(from, &actor)?;
+        if let Some(inside) = from.turns().next() {
+            inside.turn.has_called.store(true, Relaxed);
+        }
+        let space = self.space(&actor.tenant)?;
+        let place = space.enter(&actor, from.deadline()).await?;
+        let answer = self.detach(
+            place,
+            hosted.clone(),
+            Some(from.clone()),
+            Why::Trigger(trigger),
+        );
+        let answer = tokio::time::timeout_at(from.deadline().into(), answer).await;
+        drop(waiting);
+        answer.unwrap_or_else(|_| {
+            Err(Error::unknown_outcome(format!(
+                "the turn of actor `{actor}` did not end in time and may or may not be kept"
+            )))
+        })
+    }
+
+    /// A turn that the host itself begins; nobody waits for it longer than a guest may run.
+    pub(super) async fn wake(
+        self: &Arc<Self>,
+        hosted: Arc<Hosted>,
+        actor: Arc<Actor>,
+        why: Why,
+    ) -> Result<Bytes> {
+        let space = self.space(&actor.tenant)?;
+        let place = space.enter(&actor, Instant::now() + CALL).await?;
+        self.detach(place, hosted, None, why).await
+    }
+
+    /// A turn is a task of its own, so that a caller that goes away cuts no commit in two.
+    pub(super) async fn detach(
+        self: &Arc<Self>,
+        place: Place,
+        hosted: Arc<Hosted>,
+        from: Option<Caller>,
+        why: Why,
+    ) -> Result<Bytes> {
+        let (sender, receiver) = oneshot::channel();
+        let engine = self.clone();
+        let actor = place.slot.actor.clone();
+        self.tasks.spawn(async move {
+            let answer = engine.turn(&place, &hosted, from.as_ref(), &why).await;
+            place.slot.touch();
+            drop(place);
+            let _ = sender.send(answer);
+        });
+        receiver.await.unwrap_or_else(|_| {
+            Err(Error::internal(format!(
+                "the turn of actor `{actor}` ended early"
+            )))
+        })
+    }
+}
+
+/// Why the host looks at an actor.
+pub(super) enum Why {
+    Trigger(Trigger),
+    /// An occurrence of a reminder, which may be done with already.
+    Reminder {
+        name: String,
+        due: u64,
+    },
+    /// A timer of one activation.
+    Timer {
+        activation: u64,
+        name: String,
+        data: Bytes,
+    },
+    /// It was not called for long.
+    Idle,
+}
+
+/// A call that came back to a turn in its own chain.
+async fn reenter(
+    from: &Caller,
+    hosted: &Hosted,
+    inside: &Inside,
+    trigger: Trigger,
+) -> Result<Bytes> {
+    let turn = &inside.turn;
+    let refusal = || {
+        let mut chain: Vec<_> = from.turns().map(|inside| &inside.turn.actor).collect();
+        chain.reverse();
+        graph::refusal(&turn.actor, chain.into_iter().chain([&turn.actor]))
+    };
+    if !hosted.kind.reentrant {
+        return Err(refusal());
+    }
+    // Calls that an app makes at once cannot both be inside: each would see half of what the other does.
+    let Some(frame) = turn.begin_frame(inside.frame)? else {
+        return Err(refusal());
+    };
+    let within = Inside {
+        turn: turn.clone(),
+        frame: frame.number,
+    };
+    let answer = hosted.app.actor_turn(Some(from), within, trigger).await?;
+    turn::check_data("the answer", answer.len())?;
+    frame.keep();
+    Ok(answer)
+}

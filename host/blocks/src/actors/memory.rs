@@ -1,0 +1,241 @@
+//! What a turn wants to change, and what an activation remembers of the store; both within bounds.
+
+use super::rows::{Outgoing, Reminder};
+use crate::{Error, Result};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// Bytes that one turn may change.
+pub(super) const MAX_STAGED: usize = 16 << 20;
+/// Bytes that an activation remembers of what it has read.
+const OF_ACTOR: usize = 1 << 20;
+/// Bytes that the activations of a tenant remember in all. Whoever comes too late reads again, and that is all.
+const OF_TENANT: usize = 64 << 20;
+
+/// A value and when it ends.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub bytes: Bytes,
+    pub expires: Option<SystemTime>,
+}
+
+impl Value {
+    pub(super) fn live(&self) -> Option<Bytes> {
+        let is_over = self.expires.is_some_and(|at| at <= SystemTime::now());
+        (!is_over).then(|| self.bytes.clone())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Timer {
+    pub due: Duration,
+    pub period: Option<Duration>,
+    pub data: Bytes,
+}
+
+/// A reminder that is set anew or, with none, removed.
+#[derive(Clone, Debug)]
+pub(super) struct Reset {
+    pub reminder: Option<Reminder>,
+    /// When the one that is kept comes, whose row in the order of times goes.
+    pub kept: Option<u64>,
+}
+
+/// What is kept when the turn ends well. None is a removal.
+#[derive(Clone, Default)]
+pub(super) struct Staged {
+    pub entries: BTreeMap<String, Option<Value>>,
+    pub reminders: BTreeMap<String, Reset>,
+    pub events: Vec<Outgoing>,
+    pub timers: BTreeMap<String, Option<Timer>>,
+    /// Bytes of entries and events; the others are small, and counted.
+    bytes: usize,
+}
+
+impl Staged {
+    /// Whether there is something to write.
+    pub(super) fn is_durable(&self) -> bool {
+        !(self.entries.is_empty() && self.reminders.is_empty() && self.events.is_empty())
+    }
+
+    pub(super) fn put(&mut self, key: &str, value: Option<Value>) {
+        let length = |value: Option<&Value>| value.map_or(0, |value| value.bytes.len());
+        self.bytes += length(value.as_ref());
+        let old = self.entries.insert(key.to_owned(), value).flatten();
+        self.bytes -= length(old.as_ref());
+    }
+
+    pub(super) fn send(&mut self, event: Outgoing) {
+        self.bytes += event.data.0.len();
+        self.events.push(event);
+    }
+
+    /// Whether one more change, of so many bytes, still fits into one transaction of so many operations. A reminder is
+    /// three of them: its row, its old time and its new one.
+    pub(super) fn check(&self, more: usize, most: usize) -> Result<()> {
+        let operations = 1 + self.entries.len() + 3 * self.reminders.len() + self.events.len();
+        if operations + 3 > most {
+            return Err(Error::exhausted(format!(
+                "the turn changes too much at once; a transaction of its store has at most {most} operations"
+            )));
+        }
+        if self.bytes + more > MAX_STAGED {
+            return Err(Error::exhausted(format!(
+                "the turn changes more than {MAX_STAGED} bytes at once"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What an activation has read or written, none for what is absent. Forgetting any of it is always right.
+#[derive(Default)]
+pub(super) struct Memory {
+    entries: HashMap<String, Option<Value>>,
+    reminders: HashMap<String, Option<Reminder>>,
+    bytes: usize,
+    /// Of the tenant.
+    all: Arc<AtomicUsize>,
+}
+
+impl Memory {
+    pub(super) fn new(all: Arc<AtomicUsize>) -> Self {
+        let mut memory = Memory::default();
+        memory.all = all;
+        memory
+    }
+
+    pub(super) fn entry(&self, key: &str) -> Option<&Option<Value>> {
+        self.entries.get(key)
+    }
+
+    pub(super) fn reminder(&self, name: &str) -> Option<&Option<Reminder>> {
+        self.reminders.get(name)
+    }
+
+    pub(super) fn keep(&mut self, key: &str, value: Option<Value>) {
+        self.entries.remove(key);
+        let length = value.as_ref().map_or(0, |value| value.bytes.len());
+        if self.has_room(key.len() + length) {
+            self.entries.insert(key.to_owned(), value);
+        }
+    }
+
+    pub(super) fn keep_reminder(&mut self, name: &str, reminder: Option<Reminder>) {
+        self.reminders.remove(name);
+        let length = reminder
+            .as_ref()
+            .map_or(0, |reminder| reminder.data.0.len());
+        if self.has_room(name.len() + length) {
+            self.reminders.insert(name.to_owned(), reminder);
+        }
+    }
+
+    /// What a turn changed is now what is kept.
+    pub(super) fn apply(&mut self, staged: Staged) {
+        for (key, value) in staged.entries {
+            self.keep(&key, value);
+        }
+        for (name, reset) in staged.reminders {
+            self.keep_reminder(&name, reset.reminder);
+        }
+    }
+
+    /// What was replaced stays counted until there is no room; then all goes, and counting begins anew.
+    fn has_room(&mut self, more: usize) -> bool {
+        if self.bytes + more > OF_ACTOR {
+            self.clear();
+        }
+        if more > OF_ACTOR || self.all.load(Relaxed) + more > OF_TENANT {
+            return false;
+        }
+        self.bytes += more;
+        self.all.fetch_add(more, Relaxed);
+        true
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.reminders.clear();
+        self.all.fetch_sub(self.bytes, Relaxed);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(length: usize) -> Option<Value> {
+        Some(Value {
+            bytes: vec![0; length].into(),
+            expires: None,
+        })
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let mut memory = Memory::new(all.clone());
+        memory.keep("a", value(OF_ACTOR / 2));
+        memory.keep("b", value(OF_ACTOR / 4));
+        assert!(memory.entry("a").is_some() && memory.entry("b").is_some());
+        memory.keep("c", value(OF_ACTOR / 2));
+        assert!(memory.entry("a").is_none() && memory.entry("c").is_some());
+        memory.keep("c", value(OF_ACTOR + 1));
+        assert!(
+            memory.entry("c").is_none(),
+            "what is too long is read each time"
+        );
+        memory.keep("d", None);
+        assert!(
+            matches!(memory.entry("d"), Some(None)),
+            "what is absent is known"
+        );
+        drop(memory);
+        assert_eq!(all.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_full_tenant_remembers_nothing_more() {
+        let all = Arc::new(AtomicUsize::new(OF_TENANT));
+        let mut memory = Memory::new(all.clone());
+        memory.keep("a", value(1));
+        assert!(memory.entry("a").is_none());
+        drop(memory);
+        assert_eq!(all.load(Relaxed), OF_TENANT);
+    }
+
+    #[test]
+    fn a_turn_is_bounded_in_bytes_and_in_number() {
+        let mut staged = Staged::default();
+        for _ in 0..100 {
+            staged.put("a", value(1 << 20));
+        }
+        staged.check(1, 5).unwrap();
+        staged.put("b", None);
+        let told = staged.check(1, 5).unwrap_err();
+        assert_eq!(
+            told.message(),
+            "the turn changes too much at once; a transaction of its store has at most 5 operations"
+        );
+        let told = staged.check(MAX_STAGED, 10).unwrap_err();
+        assert_eq!(
+            told.message(),
+            "the turn changes more than 16777216 bytes at once"
+        );
+    }
+}

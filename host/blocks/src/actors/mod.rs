@@ -1,0 +1,204 @@
+//! The whole of the actors block's rules: one turn at a time, all of a turn or nothing, and never two owners that both keep.
+//!
+//! Safety rests on one record per actor in the state component. Each commit replaces it, and only over the etag that the
+//! activation holds; so of two hosts that both believe they have an actor, one can keep nothing. No lease and no clock is
+//! part of that.
+
+mod activation;
+mod commit;
+mod engine;
+mod graph;
+mod listing;
+mod memory;
+mod names;
+mod outbox;
+mod reminders;
+mod rows;
+mod sweep;
+mod timers;
+mod turn;
+mod wakes;
+
+pub use listing::{Kept, Listed, Listing, Wake};
+pub use names::{Actor, MAX_NAME};
+pub use turn::{MAX_DATA, Turn, context};
+pub use wakes::MAX_WAKE;
+
+use crate::{App, Caller, Error, Result, Tasks, pubsub::PubSub, state::State};
+use bytes::Bytes;
+use engine::{Engine, Hosted};
+use std::{sync::Arc, time::Duration};
+use wythe_manifest::Name;
+
+/// Of a type that does not say when its actors are idle.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// A type of actors, as its app declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Type {
+    pub name: String,
+    /// A call that comes back in a chain runs inside the turn that it came from.
+    pub reentrant: bool,
+    /// An instance is kept between turns.
+    pub warm: bool,
+    /// Wants [`Trigger::Activate`] and [`Trigger::Deactivate`].
+    pub lifecycle: bool,
+    pub idle: Duration,
+}
+
+impl Type {
+    /// One that wants nothing special.
+    pub fn new(name: impl Into<String>) -> Self {
+        Type {
+            name: name.into(),
+            reentrant: false,
+            warm: false,
+            lifecycle: false,
+            idle: IDLE,
+        }
+    }
+}
+
+/// Why an actor has a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    Activate,
+    /// A method and its data.
+    Call(String, Bytes),
+    /// A timer's name and data.
+    Timer(String, Bytes),
+    /// A reminder's name and data.
+    Reminder(String, Bytes),
+    Deactivate,
+}
+
+/// A turn, and which of the calls in it: more than the first only where a type is reentrant.
+#[derive(Clone)]
+pub struct Inside {
+    pub turn: Arc<Turn>,
+    frame: u32,
+}
+
+impl Inside {
+    /// Whether the turn runs in the instance that its actor keeps, if it keeps one: calls inside it do not.
+    pub fn is_warm(&self) -> bool {
+        self.turn.is_warm && self.frame == OUTERMOST
+    }
+}
+
+/// The frame of a turn's own trigger.
+const OUTERMOST: u32 = 1;
+
+/// The actors block.
+pub struct Actors {
+    engine: Arc<Engine>,
+}
+
+impl Actors {
+    pub fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>) -> Self {
+        Actors {
+            engine: Arc::new(Engine::new(tasks, state, pubsub)),
+        }
+    }
+
+    /// From now on this app has these types, in place of those that it had; they can be called. Every problem is
+    /// reported, and then nothing was changed.
+    pub fn attach(
+        &self,
+        tenant: &Name,
+        app: Arc<dyn App>,
+        types: Vec<Type>,
+    ) -> Result<(), Vec<Error>> {
+        let mut problems = Vec::new();
+        for (index, kind) in types.iter().enumerate() {
+            let is_twice = types[..index].iter().any(|other| other.name == kind.name);
+            problems.extend(self.problem(tenant, &app, kind, is_twice));
+        }
+        if !types.is_empty()
+            && let Err(error) = self.engine.space(tenant)
+        {
+            let app = app.id();
+            problems.push(
+                error.map_message(|message| format!("app `{app}` has actors, and {message}")),
+            );
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.engine.host(tenant, &app, types);
+        Ok(())
+    }
+
+    /// Starts what wakes actors and sends their events, once for each tenant that has some.
+    pub fn start(&self, tenant: &Name) {
+        if !self.engine.kinds(tenant).is_empty()
+            && let Ok(space) = self.engine.space(tenant)
+        {
+            self.engine.start(&space);
+        }
+    }
+
+    fn problem(
+        &self,
+        tenant: &Name,
+        app: &Arc<dyn App>,
+        kind: &Type,
+        is_twice: bool,
+    ) -> Option<Error> {
+        let (id, name) = (app.id(), &kind.name);
+        if let Err(error) = names::check("actor type", name) {
+            return Some(error.map_message(|message| format!("app `{id}`: {message}")));
+        }
+        if is_twice {
+            return Some(Error::invalid(format!(
+                "app `{id}` has the actor type `{name}` twice"
+            )));
+        }
+        if kind.idle.is_zero() {
+            return Some(Error::invalid(format!(
+                "app `{id}`: the idle time of actor type `{name}` is 0; expected at least 1 ms"
+            )));
+        }
+        let other = self.engine.hosted(tenant, &kind.name)?;
+        let other = other.app.id();
+        (other != app.id()).then(|| {
+            Error::invalid(format!(
+                "actor type `{name}` is of app `{other}` and of app `{id}`; expected one of them"
+            ))
+        })
+    }
+
+    fn unknown(&self, tenant: &Name, kind: &str) -> Error {
+        let known = self.engine.kinds(tenant);
+        Error::not_found(format!(
+            "no app of this host has the actor type `{kind}`; it has: {}",
+            known.join(", ")
+        ))
+    }
+
+    /// One turn; its answer comes when all that it did is kept.
+    pub async fn invoke(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        id: &str,
+        method: &str,
+        data: Bytes,
+    ) -> Result<Bytes> {
+        let actor = Arc::new(Actor::new(caller.tenant(), kind, id)?);
+        names::check_method(method)?;
+        turn::check_data("the call", data.len())?;
+        let what = format!("actor type `{kind}`");
+        caller.require_grant(|grants| grants.actors(kind), &what, "actors", kind)?;
+        let hosted = self.engine.hosted(caller.tenant(), kind);
+        let hosted = hosted.ok_or_else(|| self.unknown(caller.tenant(), kind))?;
+        let trigger = Trigger::Call(method.to_owned(), data);
+        self.engine.call(caller, &hosted, actor, trigger).await
+    }
+}
+
+impl Hosted {
+    fn is_of(&self, app: &dyn App) -> bool {
+        self.app.id() == app.id()
+    }
+}

@@ -1,0 +1,241 @@
+//! The rows in which actors are kept: their keys, and what is in them.
+//!
+//! - `meta`: one an actor. Every commit of the actor replaces it, and only over the etag that the activation holds: that
+//!   is the whole of its safety.
+//! - `entry`: the actor's own values.
+//! - `reminder`: by actor and name; beside it, in the same transaction, `due`: in the order in which they come due.
+//! - `outbox`: events of turns that were kept, until the broker has them.
+
+use super::names::Actor;
+use crate::{Error, Result, pubsub::Event, state::RESERVED};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _,
+};
+
+const SEPARATOR: &str = "||";
+
+/// The beginning of every key of one sort of rows.
+pub(super) fn sort(sort: &str) -> String {
+    format!("{RESERVED}actors{SEPARATOR}{sort}{SEPARATOR}")
+}
+
+fn of(kind: &str, actor: &Actor) -> String {
+    format!("{}{}{SEPARATOR}{}", sort(kind), actor.kind, actor.id)
+}
+
+pub(super) fn meta(actor: &Actor) -> String {
+    of("meta", actor)
+}
+
+/// Of all actors of a type.
+pub(super) fn metas(kind: &str) -> String {
+    format!("{}{kind}{SEPARATOR}", sort("meta"))
+}
+
+/// With an empty key, what all entries of the actor begin with.
+pub(super) fn entry(actor: &Actor, key: &str) -> String {
+    format!("{}{SEPARATOR}{key}", of("entry", actor))
+}
+
+/// With an empty name, what all reminders of the actor begin with.
+pub(super) fn reminder(actor: &Actor, name: &str) -> String {
+    format!("{}{SEPARATOR}{name}", of("reminder", actor))
+}
+
+/// Twenty digits hold every time there is, so the order of keys is that of times.
+pub(super) fn due(actor: &Actor, name: &str, due: u64) -> String {
+    let (sort, kind, id) = (sort("due"), &actor.kind, &actor.id);
+    format!("{sort}{due:020}{SEPARATOR}{kind}{SEPARATOR}{id}{SEPARATOR}{name}")
+}
+
+/// Time, type, id and name of a row of the sort `due`.
+pub(super) fn parse_due(key: &str) -> Option<(u64, &str, &str, &str)> {
+    let mut parts = key.strip_prefix(&sort("due"))?.split(SEPARATOR);
+    let due = parts.next()?.parse().ok()?;
+    let (kind, id, name) = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some((due, kind, id, name))
+}
+
+/// Type and id of a row of the sort `meta`.
+pub(super) fn parse_meta(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(&sort("meta"))?.split_once(SEPARATOR)
+}
+
+pub(super) fn outbox(actor: &Actor, turn: u64, number: usize) -> String {
+    format!(
+        "{}{SEPARATOR}{turn:020}{SEPARATOR}{number:06}",
+        of("outbox", actor)
+    )
+}
+
+/// What a commit replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    /// Random, made with the first commit: no other actor of any time has it.
+    pub incarnation: String,
+    /// How many turns were kept.
+    pub turns: u64,
+}
+
+impl Meta {
+    pub(super) fn new() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        Meta {
+            incarnation: format!("{:032x}", u128::from_be_bytes(bytes)),
+            turns: 0,
+        }
+    }
+
+    /// The same whenever the row of this event is published.
+    pub(super) fn event_id(&self, number: usize) -> String {
+        format!("{}-{}-{number}", self.incarnation, self.turns)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reminder {
+    /// Milliseconds since 1970.
+    pub due: u64,
+    pub period: Option<u64>,
+    pub data: Binary,
+}
+
+impl Reminder {
+    /// The first occurrence after `now`; those that were missed are one. None where there is no other.
+    pub(super) fn next(&self, now: u64) -> Option<Reminder> {
+        let period = self.period?;
+        let missed = now.saturating_sub(self.due) / period;
+        let due = self.due.checked_add(period.checked_mul(missed + 1)?)?;
+        Some(Reminder {
+            due,
+            ..self.clone()
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outgoing {
+    /// The event's source.
+    pub app: String,
+    pub component: String,
+    pub topic: String,
+    pub id: Option<String>,
+    pub kind: String,
+    pub subject: Option<String>,
+    pub content_type: String,
+    pub data: Binary,
+    pub ordering_key: Option<String>,
+    pub extensions: Vec<(String, String)>,
+}
+
+impl Outgoing {
+    pub(super) fn new(app: &str, component: &str, topic: &str, event: Event) -> Self {
+        Outgoing {
+            app: app.to_owned(),
+            component: component.to_owned(),
+            topic: topic.to_owned(),
+            id: event.id,
+            kind: event.kind,
+            subject: event.subject,
+            content_type: event.content_type,
+            data: Binary(event.data),
+            ordering_key: event.ordering_key,
+            extensions: event.extensions,
+        }
+    }
+
+    pub(super) fn event(self) -> Event {
+        Event {
+            id: self.id,
+            kind: self.kind,
+            subject: self.subject,
+            content_type: self.content_type,
+            data: self.data.0,
+            ordering_key: self.ordering_key,
+            extensions: self.extensions,
+        }
+    }
+}
+
+/// Bytes; in JSON, base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Binary(pub Bytes);
+
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
+        Ok(Binary(bytes.into()))
+    }
+}
+
+pub(super) fn write<T: Serialize>(row: &T) -> Bytes {
+    serde_json::to_vec(row).expect("rows are plain JSON").into()
+}
+
+pub(super) fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The key has the host's own prefix, which is for the log.
+        Error::internal("a record of an actor cannot be read")
+            .with_source(format!("{key}: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor() -> Actor {
+        Actor::new(&"default".parse().unwrap(), "account", "a:1").unwrap()
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        assert_eq!(meta(&actor()), "||actors||meta||account||a:1");
+        assert_eq!(parse_meta(&meta(&actor())), Some(("account", "a:1")));
+        let key = due(&actor(), "interest", 1_700_000_000_123);
+        assert_eq!(
+            key,
+            "||actors||due||00000001700000000123||account||a:1||interest"
+        );
+        assert_eq!(
+            parse_due(&key),
+            Some((1_700_000_000_123, "account", "a:1", "interest"))
+        );
+        assert_eq!(parse_due("||actors||due||7||account||a"), None);
+        assert!(due(&actor(), "z", 9) < due(&actor(), "a", 10));
+    }
+
+    #[test]
+    fn a_reminder_goes_on_by_its_own_grid() {
+        let reminder = |period| Reminder {
+            due: 100,
+            period,
+            data: Binary::default(),
+        };
+        let next = |now, period| reminder(period).next(now).map(|next| next.due);
+        assert_eq!(next(100, None), None);
+        assert_eq!(next(100, Some(10)), Some(110));
+        assert_eq!(next(109, Some(10)), Some(110));
+        assert_eq!(
+            next(135, Some(10)),
+            Some(140),
+            "what was missed is one occurrence"
+        );
+        assert_eq!(
+            next(50, Some(10)),
+            Some(110),
+            "a clock that was set back moves nothing"
+        );
+        assert_eq!(next(100, Some(u64::MAX)), None);
+    }
+}

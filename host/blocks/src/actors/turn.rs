@@ -1,0 +1,289 @@
+//! One turn: what an actor reads, and what it wants to change, until the turn is over.
+
+use super::{
+    Inside, OUTERMOST,
+    memory::{Memory, Staged, Value},
+    names::Actor,
+    rows::{self, Outgoing},
+};
+use crate::{
+    Caller, Error, Result,
+    pubsub::{Event, PubSub},
+    state::{Keeper, check_key, check_prefix},
+};
+use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// Bytes of what a call hands over, and of its answer.
+pub const MAX_DATA: usize = 4 << 20;
+/// Keys of one answer.
+const MAX_KEYS: usize = 10_000;
+/// Keys asked for at once.
+const PAGE: u32 = 1_000;
+
+pub(super) struct Work {
+    pub memory: Memory,
+    pub staged: Staged,
+    /// The innermost of the calls that run in this turn.
+    frame: u32,
+    is_over: bool,
+}
+
+/// One turn of one actor.
+pub struct Turn {
+    pub(super) number: u64,
+    pub(super) actor: Arc<Actor>,
+    pub(super) is_warm: bool,
+    /// Whether it called another actor, whose turn is kept whatever becomes of this one.
+    pub(super) has_called: AtomicBool,
+    pub(super) keeper: Keeper,
+    pubsub: Arc<PubSub>,
+    work: Mutex<Work>,
+}
+
+impl Turn {
+    pub(super) fn new(
+        actor: Arc<Actor>,
+        is_warm: bool,
+        keeper: Keeper,
+        pubsub: Arc<PubSub>,
+        memory: Memory,
+    ) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        Turn {
+            number: NUMBER.fetch_add(1, Relaxed),
+            actor,
+            is_warm,
+            has_called: AtomicBool::new(false),
+            keeper,
+            pubsub,
+            work: Mutex::new(Work {
+                memory,
+                staged: Staged::default(),
+                frame: OUTERMOST,
+                is_over: false,
+            }),
+        }
+    }
+
+    pub fn actor(&self) -> &Arc<Actor> {
+        &self.actor
+    }
+
+    pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Bytes>> {
+        check_key(key)?;
+        if let Some(known) = self.known(key)? {
+            return Ok(known);
+        }
+        let entry = self
+            .keeper
+            .get(caller, &rows::entry(&self.actor, key))
+            .await;
+        let entry = entry.map_err(|error| self.plain(error))?;
+        let value = entry.map(|entry| Value {
+            bytes: entry.value,
+            expires: entry.expires,
+        });
+        let live = value.as_ref().and_then(Value::live);
+        self.work()?.memory.keep(key, value);
+        Ok(live)
+    }
+
+    fn known(&self, key: &str) -> Result<Option<Option<Bytes>>> {
+        let work = self.work()?;
+        let known = work
+            .staged
+            .entries
+            .get(key)
+            .or_else(|| work.memory.entry(key));
+        Ok(known.map(|value| value.as_ref().and_then(Value::live)))
+    }
+
+    pub fn put(&self, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
+        check_key(key)?;
+        let most = self.keeper.max_value();
+        if bytes.len() as u64 > most {
+            let length = bytes.len();
+            return Err(Error::invalid(format!(
+                "the value of `{key}` has {length} bytes; an actor's has at most {most}"
+            )));
+        }
+        if ttl.is_some_and(|ttl| ttl.is_zero()) {
+            return Err(Error::invalid("a ttl of 0; expected at least 1 ms"));
+        }
+        // A time that no clock can hold is as good as never.
+        let expires = ttl.and_then(|ttl| SystemTime::now().checked_add(ttl));
+        self.stage(bytes.len(), |staged| {
+            staged.put(key, Some(Value { bytes, expires }))
+        })
+    }
+
+    pub fn delete(&self, key: &str) -> Result<()> {
+        check_key(key)?;
+        self.stage(0, |staged| staged.put(key, None))
+    }
+
+    pub async fn keys(&self, caller: &Caller, prefix: &str) -> Result<Vec<String>> {
+        check_prefix(prefix)?;
+        let own = rows::entry(&self.actor, "");
+        let start = format!("{own}{prefix}");
+        let (mut keys, mut cursor) = (BTreeSet::new(), None::<String>);
+        loop {
+            let page = self
+                .keeper
+                .list(caller, &start, cursor.as_deref(), PAGE)
+                .await;
+            let page = page.map_err(|error| self.plain(error))?;
+            let found = page
+                .entries
+                .iter()
+                .filter_map(|(key, _)| key.strip_prefix(&own));
+            keys.extend(found.map(str::to_owned));
+            if keys.len() > MAX_KEYS {
+                return Err(Error::exhausted(format!(
+                    "more than {MAX_KEYS} keys of actor `{}` start with `{prefix}`; ask for fewer",
+                    self.actor
+                )));
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        let work = self.work()?;
+        for (key, value) in work
+            .staged
+            .entries
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix))
+        {
+            match value.as_ref().and_then(Value::live) {
+                Some(_) => keys.insert(key.clone()),
+                None => keys.remove(key),
+            };
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Grants and scopes are those of the app, as if it published now.
+    pub fn publish(
+        &self,
+        caller: &Caller,
+        component: &str,
+        topic: &str,
+        event: Event,
+    ) -> Result<()> {
+        let opened = self.pubsub.open(caller, component, topic)?;
+        opened.check(caller, &event)?;
+        let row = Outgoing::new(caller.app_id().as_str(), component, topic, event);
+        if rows::write(&row).len() as u64 > self.keeper.max_value() {
+            let most = self.keeper.max_value();
+            return Err(Error::invalid(format!(
+                "the event is too long to be kept until it is sent; a record has at most {most} bytes"
+            )));
+        }
+        self.stage(row.data.0.len(), |staged| staged.send(row))
+    }
+
+    pub(super) fn stage(&self, more: usize, change: impl FnOnce(&mut Staged)) -> Result<()> {
+        let mut work = self.work()?;
+        work.staged.check(more, self.keeper.max_operations())?;
+        change(&mut work.staged);
+        Ok(())
+    }
+
+    pub(super) fn work(&self) -> Result<MutexGuard<'_, Work>> {
+        let work = self.lock();
+        match work.is_over {
+            false => Ok(work),
+            true => Err(Error::denied(format!(
+                "the turn of actor `{}` is over",
+                self.actor
+            ))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call from inside `frame` comes back to this turn: none where another one is in it already.
+    pub(super) fn begin_frame(self: &Arc<Self>, frame: u32) -> Result<Option<Frame>> {
+        let mut work = self.work()?;
+        if work.frame != frame {
+            return Ok(None);
+        }
+        work.frame += 1;
+        Ok(Some(Frame {
+            number: work.frame,
+            before: Some(work.staged.clone()),
+            turn: self.clone(),
+        }))
+    }
+
+    /// From now on nothing can be staged.
+    pub(super) fn end(&self) -> (Staged, Memory) {
+        let mut work = self.lock();
+        work.is_over = true;
+        (
+            std::mem::take(&mut work.staged),
+            std::mem::take(&mut work.memory),
+        )
+    }
+
+    /// A driver knows the host's keys, of which an actor knows nothing.
+    pub(super) fn plain(&self, error: Error) -> Error {
+        let own = rows::entry(&self.actor, "");
+        error.map_message(|message| message.replace(&own, ""))
+    }
+}
+
+/// A call inside a turn. What it staged is undone when it is dropped, unless it was [`Frame::keep`]ed.
+pub(super) struct Frame {
+    pub number: u32,
+    turn: Arc<Turn>,
+    before: Option<Staged>,
+}
+
+impl Frame {
+    pub(super) fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let mut work = self.turn.lock();
+        work.frame -= 1;
+        if let Some(before) = self.before.take() {
+            work.staged = before;
+        }
+    }
+}
+
+/// The turn that a guest runs in.
+pub fn context(caller: &Caller) -> Result<&Turn> {
+    match caller.inside() {
+        Some(Inside { turn, .. }) => Ok(turn),
+        None => Err(Error::denied(format!(
+            "app `{}` is not in a turn; the state of an actor is there only inside an actor's turn",
+            caller.app_id()
+        ))),
+    }
+}
+
+pub(super) fn check_data(of: &str, length: usize) -> Result<()> {
+    if length <= MAX_DATA {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the data of {of} has {length} bytes; expected at most {MAX_DATA}"
+    )))
+}

@@ -1,0 +1,139 @@
+//! What wakes an actor, as its turn sets it: timers and reminders.
+
+use super::{
+    memory::{Reset, Timer},
+    names,
+    rows::{self, Binary, Reminder},
+    turn::Turn,
+};
+use crate::{Caller, Error, Result};
+use bytes::Bytes;
+use std::time::{Duration, SystemTime};
+
+/// Bytes of a timer's or a reminder's data.
+pub const MAX_WAKE: usize = 64 << 10;
+
+impl Turn {
+    pub fn set_timer(
+        &self,
+        name: &str,
+        due: Duration,
+        period: Option<Duration>,
+        data: Bytes,
+    ) -> Result<()> {
+        names::check("timer", name)?;
+        check_wake(name, period, &data)?;
+        let timer = Timer { due, period, data };
+        self.stage(0, |staged| {
+            staged.timers.insert(name.to_owned(), Some(timer));
+        })
+    }
+
+    pub fn clear_timer(&self, name: &str) -> Result<()> {
+        names::check("timer", name)?;
+        self.stage(0, |staged| {
+            staged.timers.insert(name.to_owned(), None);
+        })
+    }
+
+    pub async fn set_reminder(
+        &self,
+        caller: &Caller,
+        name: &str,
+        due: Duration,
+        period: Option<Duration>,
+        data: Bytes,
+    ) -> Result<()> {
+        names::check("reminder", name)?;
+        check_wake(name, period, &data)?;
+        let reminder = Reminder {
+            due: now().saturating_add(milliseconds(due)),
+            period: period.map(milliseconds),
+            data: Binary(data),
+        };
+        self.stage_reminder(caller, name, Some(reminder)).await
+    }
+
+    pub async fn clear_reminder(&self, caller: &Caller, name: &str) -> Result<()> {
+        names::check("reminder", name)?;
+        self.stage_reminder(caller, name, None).await
+    }
+
+    async fn stage_reminder(
+        &self,
+        caller: &Caller,
+        name: &str,
+        reminder: Option<Reminder>,
+    ) -> Result<()> {
+        let kept = self.kept(caller, name).await?;
+        let kept = kept.map(|kept| kept.due);
+        if reminder.is_none() && kept.is_none() {
+            self.work()?.staged.reminders.remove(name);
+            return Ok(());
+        }
+        self.stage(0, |staged| {
+            staged
+                .reminders
+                .insert(name.to_owned(), Reset { reminder, kept });
+        })
+    }
+
+    /// The reminder as it was before this turn.
+    async fn kept(&self, caller: &Caller, name: &str) -> Result<Option<Reminder>> {
+        if let Some(known) = self.work()?.memory.reminder(name) {
+            return Ok(known.clone());
+        }
+        let key = rows::reminder(&self.actor, name);
+        let entry = self.keeper.get(caller, &key).await;
+        let entry = entry.map_err(|error| self.plain(error))?;
+        let reminder: Option<Reminder> = entry
+            .map(|entry| rows::read(&key, &entry.value))
+            .transpose()?;
+        self.work()?.memory.keep_reminder(name, reminder.clone());
+        Ok(reminder)
+    }
+
+    /// What an occurrence hands over, if it is still to come; the turn then keeps that it is done with.
+    pub(super) async fn begin_occurrence(
+        &self,
+        caller: &Caller,
+        name: &str,
+        due: u64,
+    ) -> Result<Option<Bytes>> {
+        let kept = self.kept(caller, name).await?;
+        let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
+            return Ok(None);
+        };
+        self.stage_reminder(caller, name, reminder.next(now()))
+            .await?;
+        Ok(Some(reminder.data.0))
+    }
+}
+
+fn check_wake(name: &str, period: Option<Duration>, data: &Bytes) -> Result<()> {
+    if period.is_some_and(|period| period < Duration::from_millis(1)) {
+        return Err(Error::invalid(format!(
+            "the period of `{name}` is 0; expected at least 1 ms"
+        )));
+    }
+    if data.len() <= MAX_WAKE {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the data of `{name}` has {} bytes; expected at most {MAX_WAKE}",
+        data.len()
+    )))
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    milliseconds(
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+//! Where the host keeps what is its own: records of actors and workflows, in a state component, out of every app's reach.
+
+use super::{Configured, DELETE, Delete, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT};
+use crate::{Caller, Component, Error, Kind, Result};
+use std::sync::Arc;
+use wythe_manifest::Name;
+
+/// Keys of the host begin with it, and no others do: a keyspace has a name before its separator, and no app's key has one.
+pub(crate) const RESERVED: &str = "||";
+
+/// A state component that can keep the host's records: transactions, order and reads of what was written.
+#[derive(Clone)]
+pub struct Keeper {
+    component: Arc<Component<Configured>>,
+}
+
+impl State {
+    /// The component that Dapr's `actorStateStore: "true"` marks; without a mark the only state component, or the one
+    /// that is called `statestore`.
+    pub fn keeper(&self, tenant: &Name) -> Result<Keeper> {
+        let all = self.components.of_tenant(tenant);
+        let marked: Vec<_> = all.iter().filter(|c| c.driver().keeps).cloned().collect();
+        let component = match (marked.as_slice(), all.as_slice()) {
+            ([one], _) | ([], [one]) => one.clone(),
+            ([], several) => several
+                .iter()
+                .find(|component| component.name().as_str() == "statestore")
+                .cloned()
+                .ok_or_else(|| {
+                    Error::not_found(
+                        "no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata",
+                    )
+                })?,
+            (several, _) => {
+                let names: Vec<_> = several.iter().map(|c| c.name().as_str()).collect();
+                return Err(Error::invalid(format!(
+                    "state components {} are all marked by `actorStateStore`; expected one",
+                    names.join(", ")
+                )));
+            }
+        };
+        let features = component.driver().driver.features();
+        if features.transactions && features.list && features.linearizable {
+            return Ok(Keeper { component });
+        }
+        Err(Error::unsupported(format!(
+            "state component `{}` cannot keep actors and workflows: it needs transactions, list and linearizable",
+            component.name()
+        )))
+    }
+}
+
+impl Keeper {
+    /// Bytes of a value.
+    pub fn max_value(&self) -> u64 {
+        let configured = self.component.driver();
+        configured
+            .max_value
+            .min(configured.driver.features().max_value_bytes)
+    }
+
+    /// Operations of one transaction.
+    pub fn max_operations(&self) -> usize {
+        self.component.driver().driver.features().max_operations as usize
+    }
+
+    pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
+        self.component
+            .call(caller, GET, |d| d.driver.get(key))
+            .await
+    }
+
+    /// All or nothing, in order; an etag for each put.
+    pub async fn transact(
+        &self,
+        caller: &Caller,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<Option<Etag>>> {
+        self.component
+            .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()))
+            .await
+    }
+
+    /// Keys after `cursor` that start with `prefix`, in byte order.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        self.component
+            .call(caller, LIST, |d| d.driver.list(prefix, cursor, limit))
+            .await
+    }
+
+    /// False where the condition does not hold any more.
+    pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<bool> {
+        let deleted = self
+            .component
+            .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
+            .await;
+        match deleted {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == Kind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

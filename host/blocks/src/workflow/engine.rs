@@ -1,0 +1,407 @@
+//! The engine of one tenant: which instances are in memory, who is told what, and what is taken up after a start.
+
+use super::{
+    Settings, Timestamp,
+    activities::Work,
+    directory::{Directory, Offer, Sort},
+    entry::{Kind, Parent},
+    instance, keys,
+    meta::Meta,
+};
+use crate::{
+    Caller, Error, Result, Tasks,
+    state::{Condition, Delete, Entry as Row, Keeper, Operation, Page},
+};
+use bytes::Bytes;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use wythe_manifest::Name;
+
+/// Of one call to the store.
+const STORE: Duration = Duration::from_secs(30);
+/// Rows of one page of a scan.
+pub(super) const PAGE: u32 = 500;
+/// After a failure of the store, or of an app that is busy.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
+/// For what an instance waits for to come at once, while others wait for a place.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// What an instance is told.
+pub(super) enum Item {
+    /// Look whether there is something to do.
+    Run,
+    /// The row with the key goes with it.
+    Completed {
+        key: String,
+        run: u32,
+        kind: Kind,
+        payload: Bytes,
+    },
+    /// No task: the instance is to begin.
+    Fired {
+        key: String,
+        run: u32,
+        task: Option<u32>,
+    },
+    Event {
+        name: String,
+        data: Bytes,
+    },
+    Suspend {
+        reason: String,
+    },
+    Resume {
+        reason: String,
+    },
+    Terminate {
+        output: Bytes,
+    },
+}
+
+pub(super) struct Message {
+    pub item: Item,
+    /// Answered when what the item causes is kept.
+    pub reply: oneshot::Sender<Result<()>>,
+}
+
+type Hot = HashMap<String, mpsc::UnboundedSender<Message>>;
+
+/// A tenant's workflows.
+pub struct Engine {
+    pub(super) tenant: Name,
+    pub(super) keeper: Keeper,
+    pub(super) settings: Settings,
+    pub(super) tasks: Tasks,
+    places: Arc<Semaphore>,
+    /// Somebody waits for a place: an instance that waits as well may leave its own.
+    pub(super) crowded: Notify,
+    crowd: AtomicUsize,
+    pub(super) flights: Semaphore,
+    /// Keys of the rows of work that are under way.
+    pub(super) working: Mutex<HashSet<String>>,
+    /// When the timers are looked at next, and a bell for an earlier one.
+    pub(super) next_wake: AtomicU64,
+    pub(super) earlier: Notify,
+    directory: Arc<RwLock<Directory>>,
+    hot: Mutex<Hot>,
+    has_begun: AtomicBool,
+    operator: Name,
+}
+
+impl Engine {
+    pub(super) fn new(
+        tenant: Name,
+        keeper: Keeper,
+        directory: Arc<RwLock<Directory>>,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Engine {
+            tenant,
+            keeper,
+            places: Arc::new(Semaphore::new(settings.hot)),
+            crowded: Notify::new(),
+            crowd: AtomicUsize::new(0),
+            flights: Semaphore::new(settings.in_flight),
+            settings,
+            tasks,
+            working: Mutex::default(),
+            next_wake: AtomicU64::new(u64::MAX),
+            earlier: Notify::new(),
+            directory,
+            hot: Mutex::default(),
+            has_begun: AtomicBool::new(false),
+            operator: "workflow".parse().expect("a word is a name"),
+        })
+    }
+
+    /// Runs code from now on, first of all what an earlier process left.
+    pub(super) fn begin(self: &Arc<Self>) {
+        if self.has_begun.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.tasks.spawn(self.clone().recover());
+        self.tasks.spawn(self.clone().keep_time());
+    }
+
+    /// Whether code may be started.
+    pub(super) fn is_running(&self) -> bool {
+        self.has_begun.load(Ordering::SeqCst) && !self.stopping().is_cancelled()
+    }
+
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.tasks.stopping()
+    }
+
+    /// The host's own, for one call to the store.
+    pub(super) fn caller(&self) -> Caller {
+        let deadline = Instant::now() + STORE;
+        Caller::operator(self.tenant.clone(), self.operator.clone(), deadline)
+    }
+
+    /// Instances in memory now.
+    pub fn hot(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hot> {
+        self.hot.lock().unwrap_or_else(|lock| lock.into_inner())
+    }
+
+    /// A place in memory; none where the host stops.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let places = self.places.clone();
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        self.crowd.fetch_add(1, Ordering::SeqCst);
+        self.crowded.notify_one();
+        let place = tokio::select! {
+            place = places.acquire_owned() => place.ok(),
+            () = async { self.stopping().cancelled().await } => None,
+        };
+        self.crowd.fetch_sub(1, Ordering::SeqCst);
+        place
+    }
+
+    /// How long an instance that waits keeps its place.
+    pub(super) fn linger(&self) -> Duration {
+        match self.crowd.load(Ordering::SeqCst) {
+            0 => self.settings.linger,
+            _ => self.settings.linger.min(GRACE),
+        }
+    }
+
+    /// Tells an instance, and waits until what that causes is kept.
+    pub(super) async fn tell(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.post(id, Message { item, reply });
+        let gone = || Error::unavailable("the host stops; try again when it runs");
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Lets an instance look whether there is something to do.
+    pub(super) fn nudge(self: &Arc<Self>, id: &str) {
+        let (reply, _) = oneshot::channel();
+        let item = Item::Run;
+        self.post(id, Message { item, reply });
+    }
+
+    /// Later, for what cannot be done now.
+    pub(super) fn nudge_later(self: &Arc<Self>, id: &str) {
+        let (engine, id) = (self.clone(), id.to_owned());
+        self.tasks.spawn(async move {
+            if engine.pause(PAUSE).await {
+                engine.nudge(&id);
+            }
+        });
+    }
+
+    /// False where the host stops.
+    pub(super) async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => true,
+            () = async { self.stopping().cancelled().await } => false,
+        }
+    }
+
+    fn post(self: &Arc<Self>, id: &str, message: Message) {
+        let mut hot = self.lock();
+        let message = match hot.get(id) {
+            Some(inbox) => match inbox.send(message) {
+                Ok(()) => return,
+                Err(unsent) => unsent.0,
+            },
+            None => message,
+        };
+        let (inbox, received) = mpsc::unbounded_channel();
+        // The receiver is in hand, so that this cannot fail.
+        let _ = inbox.send(message);
+        hot.insert(id.to_owned(), inbox);
+        self.tasks
+            .spawn(instance::run(self.clone(), id.to_owned(), received));
+    }
+
+    /// Takes an instance off the list, unless something was posted to it meanwhile.
+    pub(super) fn leave(&self, id: &str, inbox: &mpsc::UnboundedReceiver<Message>) -> bool {
+        let mut hot = self.lock();
+        let leaves = inbox.is_empty();
+        if leaves {
+            hot.remove(id);
+        }
+        leaves
+    }
+
+    pub(super) fn offer(&self, app: &str) -> Option<Offer> {
+        let directory = self
+            .directory
+            .read()
+            .unwrap_or_else(|lock| lock.into_inner());
+        directory.app(app).cloned()
+    }
+
+    pub(super) fn find(&self, sort: Sort, name: &str) -> Result<(Offer, String)> {
+        let directory = self
+            .directory
+            .read()
+            .unwrap_or_else(|lock| lock.into_inner());
+        directory
+            .find(sort, name)
+            .map(|(offer, name)| (offer.clone(), name))
+    }
+
+    pub(super) async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Page> {
+        let caller = self.caller();
+        self.keeper.list(&caller, prefix, cursor, PAGE).await
+    }
+
+    /// Uses every row below a prefix, in order.
+    pub(super) async fn each_row(
+        &self,
+        prefix: &str,
+        mut use_it: impl FnMut(&str, Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = self.page(prefix, cursor.as_deref()).await?;
+            for (key, row) in page.entries {
+                use_it(&key, row)?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) async fn remove(&self, key: &str) -> Result<()> {
+        let delete = Delete {
+            key: key.to_owned(),
+            condition: Condition::Always,
+        };
+        self.keeper.delete(&self.caller(), delete).await.map(|_| ())
+    }
+
+    pub(super) async fn remove_all(&self, prefix: &str) -> Result<()> {
+        let mut keys = Vec::new();
+        self.each_row(prefix, |key, _| {
+            keys.push(key.to_owned());
+            Ok(())
+        })
+        .await?;
+        for keys in keys.chunks(PAGE as usize) {
+            let delete = |key: &String| {
+                Operation::Delete(Delete {
+                    key: key.clone(),
+                    condition: Condition::Always,
+                })
+            };
+            let deletes = keys.iter().map(delete).collect();
+            self.keeper.transact(&self.caller(), deletes).await?;
+        }
+        Ok(())
+    }
+
+    /// What the rows say is to be done; nothing else is looked at, however many instances there are.
+    async fn recover(self: Arc<Self>) {
+        while let Err(error) = self.recover_rows().await {
+            tracing::warn!(tenant = %self.tenant, "workflows are not taken up yet: {}", error.chain());
+            if !self.pause(PAUSE).await {
+                return;
+            }
+        }
+    }
+
+    async fn recover_rows(self: &Arc<Self>) -> Result<()> {
+        let ready = keys::ready("");
+        self.each_row(&ready, |key, _| {
+            self.nudge(key.strip_prefix(&ready).unwrap_or_default());
+            Ok(())
+        })
+        .await?;
+        self.each_row(&keys::all_ended(), |key, row| {
+            self.deliver_end(key, row.value);
+            Ok(())
+        })
+        .await?;
+        self.each_row(&keys::all_works(), |key, _| {
+            self.dispatch(Work::kept(key));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Tells a parent of its child's end, for as long as it takes.
+    pub(super) fn deliver_end(self: &Arc<Self>, key: &str, value: Bytes) {
+        let Some((id, run, task)) = keys::parse_row(key, &keys::all_ended()) else {
+            return;
+        };
+        let id = id.to_owned();
+        let failed = value.first() != Some(&0);
+        let rest = value.slice(value.len().min(1)..);
+        let failure = String::from_utf8_lossy(&rest).into_owned();
+        let (kind, payload) = match failed {
+            true => (Kind::ChildFailed { task, failure }, Bytes::new()),
+            false => (Kind::ChildCompleted { task }, rest),
+        };
+        let (engine, key) = (self.clone(), key.to_owned());
+        self.tasks
+            .spawn(async move { engine.deliver(&id, &key, run, kind, payload).await });
+    }
+
+    /// Tells an instance of a completion until that is kept.
+    pub(super) async fn deliver(
+        self: &Arc<Self>,
+        id: &str,
+        key: &str,
+        run: u32,
+        kind: Kind,
+        payload: Bytes,
+    ) {
+        loop {
+            let item = Item::Completed {
+                key: key.to_owned(),
+                run,
+                kind: kind.clone(),
+                payload: payload.clone(),
+            };
+            match self.tell(id, item).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::debug!(instance = id, "a completion is not kept yet: {error}");
+                }
+            }
+            if !self.pause(PAUSE).await {
+                return;
+            }
+        }
+    }
+
+    /// The record of an instance with the version that it has.
+    pub(super) async fn meta(&self, id: &str) -> Result<Option<(Meta, String)>> {
+        let kept = self.keeper.get(&self.caller(), &keys::instance(id)).await?;
+        let decode = |kept: Row| Ok((Meta::decode(&kept.value)?, kept.etag));
+        kept.map(decode).transpose()
+    }
+
+    /// The row by which a parent hears of this instance's end.
+    pub(super) fn end_key(parent: &Parent) -> String {
+        keys::ended(&parent.instance, parent.run, parent.task)
+    }
+
+    /// A timer was set.
+    pub(super) fn expect(&self, due: Timestamp) {
+        if due < self.next_wake.load(Ordering::SeqCst) {
+            self.earlier.notify_one();
+        }
+    }
+}

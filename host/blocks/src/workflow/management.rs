@@ -1,0 +1,388 @@
+//! What people and apps do with instances: start, look, tell, hold, end, remove.
+
+use super::{
+    Timestamp,
+    activities::Origin,
+    directory::Sort,
+    engine::{Engine, Item},
+    entry::{Entry, Parent, origin},
+    keys,
+    live::started,
+    meta::{Meta, Status},
+    now, reading, rows,
+};
+use crate::{
+    Caller, Error, Kind as ErrorKind, Result,
+    state::{Condition, Operation},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The upper bound of a page.
+const MAX_PAGE: u32 = 1_000;
+
+/// How an instance is to begin.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Absent: a random one.
+    pub id: Option<String>,
+    /// Absent: at once.
+    pub at: Option<Timestamp>,
+}
+
+/// An instance, for whoever asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    pub id: String,
+    pub name: String,
+    pub app: String,
+    pub status: Status,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    /// Entries of its journal.
+    pub entries: u32,
+    pub custom: Option<String>,
+    /// Why it failed, stalled or is suspended.
+    pub reason: Option<String>,
+    /// Absent in a list.
+    pub input: Option<Bytes>,
+    /// Absent in a list, and before the end.
+    pub output: Option<Bytes>,
+}
+
+/// Which instances to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<Status>,
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub instances: Vec<Instance>,
+    pub next: Option<String>,
+}
+
+impl From<Meta> for Instance {
+    fn from(meta: Meta) -> Self {
+        Instance {
+            id: meta.id,
+            name: meta.name,
+            app: meta.app,
+            status: meta.status,
+            created: meta.created,
+            updated: meta.updated,
+            entries: meta.next,
+            custom: meta.custom,
+            reason: meta.failure.or(meta.suspended),
+            input: None,
+            output: None,
+        }
+    }
+}
+
+impl Engine {
+    /// `name` or `app/name`. The id of the instance; `conflict` if an instance that has not ended has it.
+    pub async fn start(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        input: Bytes,
+        start: Start,
+    ) -> Result<String> {
+        may(caller, name.rsplit('/').next().unwrap_or_default())?;
+        self.begin_instance(None, name, input, start, None).await
+    }
+
+    /// `origin` is the instance whose code starts a child.
+    pub(super) async fn begin_instance(
+        self: &Arc<Self>,
+        by: Option<&Origin>,
+        name: &str,
+        input: Bytes,
+        start: Start,
+        parent: Option<Parent>,
+    ) -> Result<String> {
+        let (offer, name) = self.find(Sort::Workflow, name)?;
+        let app = offer.app.id().to_string();
+        if let Some(by) = by.filter(|by| by.app != app) {
+            self.may_start(by, &name)?;
+        }
+        self.check_payload("the input", &input)?;
+        let id = start.id.map_or_else(random_id, Ok)?;
+        keys::check_id(&id)?;
+        let status = match start.at {
+            Some(at) if at > now() => Status::Pending,
+            _ => Status::Running,
+        };
+        let meta = Meta {
+            id,
+            name,
+            app,
+            digest: offer.app.digest(),
+            status,
+            created: now(),
+            updated: now(),
+            run: 1,
+            next: 0,
+            hash: [0; 32],
+            custom: None,
+            output: None,
+            failure: None,
+            suspended: None,
+            parent,
+        };
+        self.create(meta, input, start.at).await
+    }
+
+    async fn create(
+        self: &Arc<Self>,
+        mut meta: Meta,
+        input: Bytes,
+        at: Option<Timestamp>,
+    ) -> Result<String> {
+        let id = meta.id.clone();
+        let mut condition = Condition::Absent;
+        if let Some((old, etag)) = self.meta(&id).await? {
+            if meta.parent.is_some() && old.parent == meta.parent {
+                // A child whose start was not yet known to be done.
+                return Ok(id);
+            }
+            if !old.status.has_ended() {
+                return Err(taken(&old));
+            }
+            meta.run = old.run + 1;
+            condition = Condition::Matches(etag);
+        }
+        let kind = started(&meta)?;
+        let first = Entry {
+            index: 0,
+            time: meta.created,
+            kind,
+            payload: input,
+        };
+        let before = origin(self.tenant.as_str(), &id, meta.run);
+        let (value, hash) = first.encode(&before)?;
+        (meta.next, meta.hash) = (1, hash);
+        let wake = match at {
+            Some(at) if meta.status == Status::Pending => keys::wake(at, &id, meta.run, None),
+            _ => keys::ready(&id),
+        };
+        let operations = vec![
+            rows::put(keys::entry(&id, meta.run, 0), value),
+            rows::put(wake, Bytes::new()),
+            rows::put_if(keys::instance(&id), meta.encode()?, condition),
+        ];
+        self.transact_new(&id, operations).await?;
+        self.created(&meta, at);
+        Ok(id)
+    }
+
+    fn created(self: &Arc<Self>, meta: &Meta, at: Option<Timestamp>) {
+        if meta.run > 1 {
+            self.clear(&meta.id, meta.run - 1, true);
+        }
+        match at {
+            Some(at) if meta.status == Status::Pending => self.expect(at),
+            _ => self.nudge(&meta.id),
+        }
+    }
+
+    /// Somebody else may have taken the id meanwhile.
+    pub(super) async fn transact_new(&self, id: &str, operations: Vec<Operation>) -> Result<()> {
+        let kept = self.keeper.transact(&self.caller(), operations).await;
+        match kept {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Conflict => Err(Error::conflict(format!(
+                "the instance id `{id}` was taken at the same moment"
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn may_start(&self, by: &Origin, name: &str) -> Result<()> {
+        match self.offer(&by.app) {
+            Some(offer) if !offer.grants.workflow(name) => Err(Error::denied(format!(
+                "app `{}` is not granted workflow `{name}`; add it to `grants: {{ workflow: [{name}] }}` at {}",
+                by.app,
+                offer.grants.source.short()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn check_payload(&self, what: &str, payload: &Bytes) -> Result<()> {
+        let (length, most) = (payload.len(), self.settings.limits.payload);
+        if length > most {
+            return Err(Error::invalid(format!(
+                "{what} has {length} bytes; at most {most} are kept in a journal"
+            )));
+        }
+        Ok(())
+    }
+
+    pub async fn get(&self, caller: &Caller, id: &str) -> Result<Option<Instance>> {
+        keys::check_id(id)?;
+        let Some((meta, _)) = self.meta(id).await? else {
+            return Ok(None);
+        };
+        may(caller, &meta.name)?;
+        let (run, output) = (meta.run, meta.output);
+        let mut instance = Instance::from(meta);
+        let first = self.read_entry(id, run, 0).await?;
+        instance.input = first.map(|entry| entry.payload);
+        if let Some(index) = output {
+            let last = self.read_entry(id, run, index).await?;
+            instance.output = last.map(|entry| entry.payload);
+        }
+        Ok(Some(instance))
+    }
+
+    /// Those that fit and that the caller is granted, after `cursor`, in the order of their ids.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        filter: &Filter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(Error::invalid(format!(
+                "a page of {limit}; expected 1 to {MAX_PAGE}"
+            )));
+        }
+        let all = keys::instance("");
+        let mut cursor = cursor.map(keys::instance);
+        let mut page = Page::default();
+        loop {
+            let found = self.page(&all, cursor.as_deref()).await?;
+            for (_, row) in found.entries {
+                let meta = Meta::decode(&row.value)?;
+                if !filter.fits(&meta) || may(caller, &meta.name).is_err() {
+                    continue;
+                }
+                if page.instances.len() == limit as usize {
+                    page.next = page.instances.last().map(|instance| instance.id.clone());
+                    return Ok(page);
+                }
+                page.instances.push(meta.into());
+            }
+            cursor = found.next;
+            if cursor.is_none() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Kept when this returns; the instance hears of it when it waits for it.
+    pub async fn raise(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        name: &str,
+        data: Bytes,
+    ) -> Result<()> {
+        keys::check_name("an event", name)?;
+        self.check_payload("the event", &data)?;
+        let name = name.to_owned();
+        self.order(caller, id, Item::Event { name, data }).await
+    }
+
+    /// Its code does not run until it is resumed; what it waits for goes on.
+    pub async fn suspend(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
+        let reason = cut(reason);
+        self.order(caller, id, Item::Suspend { reason }).await
+    }
+
+    /// Of a suspended one, or of a stalled one, whose code then tries again.
+    pub async fn resume(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
+        let reason = cut(reason);
+        self.order(caller, id, Item::Resume { reason }).await
+    }
+
+    pub async fn terminate(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &str,
+        output: Bytes,
+    ) -> Result<()> {
+        self.check_payload("the output", &output)?;
+        self.order(caller, id, Item::Terminate { output }).await
+    }
+
+    async fn order(self: &Arc<Self>, caller: &Caller, id: &str, item: Item) -> Result<()> {
+        self.granted(caller, id).await?;
+        self.tell(id, item).await
+    }
+
+    pub(super) async fn granted(&self, caller: &Caller, id: &str) -> Result<Meta> {
+        keys::check_id(id)?;
+        let (meta, _) = self.meta(id).await?.ok_or_else(|| reading::unknown(id))?;
+        may(caller, &meta.name)?;
+        Ok(meta)
+    }
+
+    /// Removes an instance that has ended, with its journal.
+    pub async fn purge(&self, caller: &Caller, id: &str) -> Result<()> {
+        let meta = self.granted(caller, id).await?;
+        if !meta.status.has_ended() {
+            return Err(Error::conflict(format!(
+                "instance `{id}` is {}; terminate it before it is purged",
+                meta.status
+            )));
+        }
+        self.remove_all(&keys::works(id, meta.run)).await?;
+        self.remove_all(&keys::histories(id)).await?;
+        self.remove(&keys::instance(id)).await
+    }
+
+    /// Removes what nobody reads any more: rows of work of a run that is over, and its journal where another began.
+    pub(super) fn clear(self: &Arc<Self>, id: &str, run: u32, with_journal: bool) {
+        let (engine, id) = (self.clone(), id.to_owned());
+        self.tasks.spawn(async move {
+            let mut removed = engine.remove_all(&keys::works(&id, run)).await;
+            if removed.is_ok() && with_journal {
+                removed = engine.remove_all(&keys::history(&id, run)).await;
+            }
+            if let Err(error) = removed {
+                tracing::debug!(instance = id, "rows of run {run} stay: {error}");
+            }
+        });
+    }
+}
+
+impl Filter {
+    fn fits(&self, meta: &Meta) -> bool {
+        self.status.is_none_or(|status| status == meta.status)
+            && self.name.as_ref().is_none_or(|name| *name == meta.name)
+    }
+}
+
+fn may(caller: &Caller, name: &str) -> Result<()> {
+    caller.require_grant(
+        |grants| grants.workflow(name),
+        format!("workflow `{}`", keys::shown(name)),
+        "workflow",
+        name,
+    )
+}
+
+pub(super) fn taken(old: &Meta) -> Error {
+    Error::conflict(format!(
+        "the instance id `{}` is taken by one of workflow `{}` that is {}",
+        old.id, old.name, old.status
+    ))
+}
+
+pub(super) fn random_id() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::internal("the system gives no random numbers").with_source(error)
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A reason is for people.
+fn cut(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(1_000)].to_owned()
+}

@@ -1,0 +1,104 @@
+//! What is kept of an instance beside its journal: as much for a long one as for a short one.
+
+use super::{
+    Timestamp,
+    entry::{Hash, Parent},
+};
+use crate::{Error, Result};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It is to begin later.
+    Pending,
+    Running,
+    Suspended,
+    Completed,
+    Failed,
+    Terminated,
+    /// It cannot go on as it is; `resume` tries again.
+    Stalled,
+}
+
+impl Status {
+    pub const ALL: [Status; 7] = [
+        Status::Pending,
+        Status::Running,
+        Status::Suspended,
+        Status::Completed,
+        Status::Failed,
+        Status::Terminated,
+        Status::Stalled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Running => "running",
+            Status::Suspended => "suspended",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+            Status::Terminated => "terminated",
+            Status::Stalled => "stalled",
+        }
+    }
+
+    pub fn has_ended(self) -> bool {
+        matches!(
+            self,
+            Status::Completed | Status::Failed | Status::Terminated
+        )
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An instance as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    pub id: String,
+    pub name: String,
+    pub app: String,
+    /// Of the component that it began with.
+    pub digest: String,
+    pub status: Status,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    /// Which journal: each start under an id, and each continue-as-new, has one of its own.
+    pub run: u32,
+    /// The index of the next entry.
+    pub next: u32,
+    /// Of the last entry.
+    pub hash: Hash,
+    pub custom: Option<String>,
+    /// The index of the entry whose payload is the output.
+    pub output: Option<u32>,
+    /// Why it failed or stalled.
+    pub failure: Option<String>,
+    /// Why it was suspended.
+    pub suspended: Option<String>,
+    pub parent: Option<Parent>,
+}
+
+impl Meta {
+    pub fn decode(kept: &[u8]) -> Result<Self> {
+        serde_json::from_slice(kept).map_err(|error| {
+            Error::internal("the record of a workflow instance").with_source(error)
+        })
+    }
+
+    pub fn encode(&self) -> Result<Bytes> {
+        let encoded = serde_json::to_vec(self);
+        let encoded = encoded.map_err(|error| {
+            Error::internal("the record of a workflow instance").with_source(error)
+        })?;
+        Ok(encoded.into())
+    }
+}

@@ -1,0 +1,195 @@
+//! The whole of the workflow block's rules: ordinary code whose every step is written down, so that it goes on where
+//! it was after a crash, a wait of months, or a move.
+
+mod activities;
+mod board;
+mod context;
+mod directory;
+mod engine;
+mod entry;
+mod instance;
+mod keeping;
+mod keys;
+mod live;
+mod management;
+mod meta;
+mod reading;
+mod replay;
+mod rerun;
+mod rows;
+mod timers;
+
+pub use board::Outcome;
+pub use context::{Context, Task, numbers};
+pub use engine::Engine;
+pub use entry::{Entry, Kind, Parent, Retry};
+pub use keys::MAX_ID;
+pub use management::{Filter, Instance, Page, Start};
+pub use meta::Status;
+pub use reading::History;
+
+use crate::{App, Error, Result, Tasks, state::State};
+use bytes::Bytes;
+use directory::Directory;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use wythe_manifest::{Grants, Name};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type Timestamp = u64;
+
+/// How large things may become.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of an input, an output, an event.
+    pub payload: usize,
+    /// Of one journal.
+    pub entries: usize,
+    /// Events of one instance that nobody has waited for, and their bytes.
+    pub events: usize,
+    pub event_bytes: usize,
+    /// Bytes of a custom status.
+    pub status: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            payload: 2 << 20,
+            entries: 50_000,
+            events: 500,
+            event_bytes: 8 << 20,
+            status: 4 << 10,
+        }
+    }
+}
+
+/// How an engine works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    /// How long an instance that waits stays in memory.
+    pub linger: Duration,
+    /// Instances in memory at once.
+    pub hot: usize,
+    /// Activities at once.
+    pub in_flight: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            limits: Limits::default(),
+            linger: Duration::from_secs(1),
+            hot: 128,
+            in_flight: 64,
+        }
+    }
+}
+
+/// An activity on its way into an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub name: String,
+    /// The instance that waits for it.
+    pub workflow: String,
+    /// The same on every attempt, and never that of another call.
+    pub key: String,
+    /// 1 on the first attempt.
+    pub attempt: u32,
+    pub input: Bytes,
+}
+
+/// Why an activity has no answer, in its app's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Another attempt may help.
+    Retryable(String),
+    Permanent(String),
+}
+
+/// The workflow block.
+pub struct Workflow {
+    tasks: Tasks,
+    tenants: Mutex<HashMap<Name, Tenant>>,
+}
+
+#[derive(Default)]
+struct Tenant {
+    directory: Arc<RwLock<Directory>>,
+    settings: Settings,
+    engine: Option<Arc<Engine>>,
+}
+
+impl Workflow {
+    pub fn new(tasks: Tasks) -> Self {
+        Workflow {
+            tasks,
+            tenants: Mutex::default(),
+        }
+    }
+
+    /// For engines that are made from now on.
+    pub fn configure(&self, tenant: &Name, settings: Settings) {
+        self.with(tenant, |tenant| tenant.settings = settings);
+    }
+
+    /// Makes an app's workflows and activities known, in place of those that it had.
+    pub fn attach(
+        &self,
+        tenant: &Name,
+        app: Arc<dyn App>,
+        grants: Arc<Grants>,
+        workflows: Vec<String>,
+        activities: Vec<String>,
+    ) -> Result<(), Vec<Error>> {
+        let directory = self.with(tenant, |tenant| tenant.directory.clone());
+        let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
+        directory.add(app, grants, workflows, activities)
+    }
+
+    /// A tenant's engine. It reads and writes; it runs nothing before [`Workflow::begin`].
+    pub fn engine(&self, tenant: &Name, state: &State) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.with(tenant, |tenant| tenant.engine.clone()) {
+            return Ok(engine);
+        }
+        let keeper = state.keeper(tenant)?;
+        Ok(self.with(tenant, |known| {
+            let make = || {
+                let (directory, settings) = (known.directory.clone(), known.settings.clone());
+                Engine::new(
+                    tenant.clone(),
+                    keeper,
+                    directory,
+                    self.tasks.clone(),
+                    settings,
+                )
+            };
+            known.engine.get_or_insert_with(make).clone()
+        }))
+    }
+
+    /// Takes up what an earlier process left, and from then on runs what comes. Nothing happens where no app has
+    /// workflows or activities.
+    pub fn begin(&self, tenant: &Name, state: &State) -> Result<()> {
+        let directory = self.with(tenant, |tenant| tenant.directory.clone());
+        let is_empty = directory.read().is_ok_and(|directory| directory.is_empty());
+        if !is_empty {
+            self.engine(tenant, state)?.begin();
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, tenant: &Name, use_it: impl FnOnce(&mut Tenant) -> T) -> T {
+        let mut tenants = self.tenants.lock().unwrap_or_else(|lock| lock.into_inner());
+        use_it(tenants.entry(tenant.clone()).or_default())
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

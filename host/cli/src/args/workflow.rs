@@ -1,0 +1,121 @@
+//! What may be written after `wythe workflow`.
+
+use super::Project;
+use clap::{Subcommand, ValueEnum};
+use wythe_blocks::jobs::{Timestamp, read_time};
+
+/// Start workflows, look at them, tell them things, and end them
+#[derive(clap::Args)]
+pub struct Workflow {
+    #[command(flatten)]
+    pub project: Project,
+    #[command(subcommand)]
+    pub verb: WorkflowVerb,
+}
+
+#[derive(Clone, Subcommand)]
+pub enum WorkflowVerb {
+    Start(StartWorkflow),
+    /// Print all that there is to know of an instance
+    Get {
+        id: String,
+    },
+    List(ListWorkflows),
+    /// Print the journal of an instance, a line for each entry
+    History {
+        id: String,
+        /// The index of the first entry
+        #[arg(long, value_name = "INDEX", default_value = "0")]
+        from: u32,
+        /// Entries at most
+        #[arg(long, default_value = "1000")]
+        limit: u32,
+    },
+    /// Send an event to an instance
+    Raise {
+        id: String,
+        event: String,
+        /// `-` for standard input
+        #[arg(short, long, default_value = "", hide_default_value = true)]
+        data: String,
+    },
+    /// Its code does not run until `resume`
+    Suspend {
+        id: String,
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Go on with a suspended instance, or try a stalled one again
+    Resume {
+        id: String,
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// End an instance
+    Terminate {
+        id: String,
+        /// What it ends with; `-` for standard input
+        #[arg(long, default_value = "", hide_default_value = true)]
+        result: String,
+    },
+    /// Remove an instance that has ended, with its journal
+    Purge {
+        id: String,
+    },
+    Rerun(Rerun),
+}
+
+/// Begin an instance and print its id: `wythe workflow start order --input '{"item": 7}'`
+#[derive(Clone, clap::Args)]
+pub struct StartWorkflow {
+    /// The workflow, as `order`, or `app/order` where several apps have one of that name
+    pub name: String,
+    /// Default a random one
+    #[arg(long)]
+    pub id: Option<String>,
+    /// `-` for standard input
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    pub input: String,
+    /// Not before this time, such as `2030-01-31T07:30:00Z`
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    pub at: Option<Timestamp>,
+}
+
+/// Print instances in the order of their ids
+#[derive(Clone, clap::Args)]
+pub struct ListWorkflows {
+    /// Only of this workflow
+    #[arg(long)]
+    pub name: Option<String>,
+    #[arg(long, value_enum)]
+    pub status: Option<Status>,
+    /// 1 to 1000
+    #[arg(long, default_value = "100")]
+    pub limit: u32,
+    /// Go on after this id
+    #[arg(long, value_name = "ID")]
+    pub cursor: Option<String>,
+}
+
+/// Begin a new instance with the first entries of another one's journal, and print its id
+#[derive(Clone, clap::Args)]
+pub struct Rerun {
+    pub id: String,
+    /// How many entries are taken over, 1 at least
+    #[arg(long, value_name = "COUNT")]
+    pub entries: u32,
+    /// Default a random one
+    #[arg(long, value_name = "ID")]
+    pub new_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Status {
+    Pending,
+    Running,
+    Suspended,
+    Completed,
+    Failed,
+    Terminated,
+    Stalled,
+}

@@ -1,0 +1,135 @@
+//! What the command line asks of the actors block.
+
+use super::{Binary, milliseconds};
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{
+    Caller, Error, Host, Result,
+    actors::{self, Listed},
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Invoke {
+        kind: String,
+        id: String,
+        method: String,
+        data: Binary,
+    },
+    Active {
+        kind: Option<String>,
+    },
+    List {
+        kind: Option<String>,
+        limit: u32,
+        cursor: Option<String>,
+    },
+    State {
+        kind: String,
+        id: String,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Bytes(Binary),
+    /// Each as TYPE/ID.
+    Page {
+        actors: Vec<String>,
+        next: Option<String>,
+    },
+    State(Kept),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    pub turns: u64,
+    pub active: bool,
+    pub entries: Vec<Entry>,
+    pub reminders: Vec<Reminder>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    pub key: String,
+    pub value: Binary,
+    /// Milliseconds since 1970.
+    pub expires: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reminder {
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub due: u64,
+    pub period: Option<u64>,
+    pub data: Binary,
+}
+
+pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Result<super::Answer> {
+    let actors = &host.actors;
+    Ok(super::Answer::Actors(match action {
+        Action::Invoke {
+            kind,
+            id,
+            method,
+            data,
+        } => {
+            let answer = actors.invoke(caller, &kind, &id, &method, data.0.into());
+            Answer::Bytes(Binary(answer.await?.into()))
+        }
+        Action::Active { kind } => Answer::Page {
+            actors: shown(actors.active(caller, kind.as_deref())),
+            next: None,
+        },
+        Action::List {
+            kind,
+            limit,
+            cursor,
+        } => {
+            let page = actors.stored(caller, kind.as_deref(), cursor.as_deref(), limit);
+            let page = page.await?;
+            Answer::Page {
+                actors: shown(page.actors),
+                next: page.next,
+            }
+        }
+        Action::State { kind, id } => {
+            let kept = actors.show(caller, &kind, &id).await?;
+            let kept = kept.ok_or_else(|| {
+                Error::not_found(format!("nothing is kept of actor `{kind}/{id}`"))
+            })?;
+            Answer::State(kept.into())
+        }
+    }))
+}
+
+fn shown(listed: Vec<Listed>) -> Vec<String> {
+    let listed = listed.into_iter();
+    listed
+        .map(|one| format!("{}/{}", one.kind, one.id))
+        .collect()
+}
+
+impl From<actors::Kept> for Kept {
+    fn from(kept: actors::Kept) -> Self {
+        let entries = kept.entries.into_iter().map(|(key, value, expires)| Entry {
+            key,
+            value: Binary(value.into()),
+            expires: expires.and_then(milliseconds),
+        });
+        let reminders = kept.reminders.into_iter().map(|wake| Reminder {
+            name: wake.name,
+            due: wake.due,
+            period: wake.period,
+            data: Binary(wake.data.into()),
+        });
+        Kept {
+            turns: kept.turns,
+            active: kept.active,
+            entries: entries.collect(),
+            reminders: reminders.collect(),
+        }
+    }
+}

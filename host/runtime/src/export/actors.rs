@@ -1,0 +1,160 @@
+//! Turns of actors into a guest that exports `wythe:blocks/actor-handler`, and the instances that actors keep.
+
+use crate::{
+    bindings::acts::{Acts as Guest, ActsIndices, exports::wythe::blocks::actor_handler as wit},
+    ctx::Ctx,
+    engine::Runtime,
+    instance::{Pool, Warm},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::InstancePre;
+use wythe_blocks::{
+    Caller, Error, Result,
+    actors::{Actor, IDLE, Trigger, Type},
+};
+
+/// Instances that the actors of an app keep.
+const MOST: usize = 256;
+
+/// What one version of a guest has of actors.
+pub struct Acts {
+    indices: ActsIndices,
+    kept: Mutex<Kept>,
+    /// Of the whole host.
+    places: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Kept {
+    instances: HashMap<Arc<Actor>, Instance>,
+    /// Grows with each turn.
+    now: u64,
+}
+
+struct Instance {
+    warm: Warm,
+    used: u64,
+    place: OwnedSemaphorePermit,
+}
+
+impl Acts {
+    pub fn new(pre: &InstancePre<Ctx>, runtime: &Runtime) -> wasmtime::Result<Self> {
+        Ok(Acts {
+            indices: ActsIndices::new(pre)?,
+            kept: Mutex::default(),
+            places: runtime.warm.clone(),
+        })
+    }
+
+    pub async fn types(&self, pool: &Pool, caller: Caller) -> Result<Vec<Type>> {
+        let types = pool
+            .run(caller, async |store, instance| {
+                let guest: Guest = self.indices.load(&mut *store, instance)?;
+                guest.wythe_blocks_actor_handler().call_types(store).await
+            })
+            .await?;
+        Ok(types.into_iter().map(Into::into).collect())
+    }
+
+    /// The caller is inside the turn.
+    pub async fn turn(&self, pool: &Pool, caller: Caller, trigger: Trigger) -> Result<Bytes> {
+        let Some(inside) = caller.inside() else {
+            return Err(Error::internal("a turn of no actor"));
+        };
+        let (actor, is_warm) = (inside.turn.actor().clone(), inside.is_warm());
+        let kept = is_warm.then(|| self.take(&actor)).flatten();
+        let (warm, place) = kept.map(|kept| (kept.warm, kept.place)).unzip();
+        let (named, trigger) = (named(&actor), trigger.into());
+        let (answer, warm) = pool
+            .run_in(warm, caller, async |store, instance| {
+                let guest: Guest = self.indices.load(&mut *store, instance)?;
+                guest
+                    .wythe_blocks_actor_handler()
+                    .call_turn(store, &named, &trigger)
+                    .await
+            })
+            .await?;
+        // An instance whose turn failed may hold what is undone.
+        if answer.is_ok() && is_warm {
+            self.keep(actor, warm, place);
+        }
+        answer.map(Bytes::from).map_err(Into::into)
+    }
+
+    /// Its next turn has a fresh instance.
+    pub fn forget(&self, actor: &Actor) {
+        // Dropped outside the lock.
+        let _gone = self.lock().instances.remove(actor);
+    }
+
+    fn take(&self, actor: &Actor) -> Option<Instance> {
+        self.lock().instances.remove(actor)
+    }
+
+    /// In place of the one that was used least lately, where there is no room.
+    fn keep(&self, actor: Arc<Actor>, warm: Warm, place: Option<OwnedSemaphorePermit>) {
+        let place = place.or_else(|| self.places.clone().try_acquire_owned().ok());
+        let mut kept = self.lock();
+        let is_full = place.is_none() || kept.instances.len() >= MOST;
+        let oldest = if is_full { kept.take_oldest() } else { None };
+        // Dropped outside the lock, at the end.
+        let (_gone, freed) = oldest.map(|old| (old.warm, old.place)).unzip();
+        let Some(place) = place.or(freed) else {
+            return;
+        };
+        kept.now += 1;
+        let used = kept.now;
+        let instance = Instance { warm, used, place };
+        kept.instances.insert(actor, instance);
+        drop(kept);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn take_oldest(&mut self) -> Option<Instance> {
+        let oldest = self.instances.iter().min_by_key(|(_, kept)| kept.used);
+        let oldest = oldest.map(|(actor, _)| actor.clone())?;
+        self.instances.remove(&oldest)
+    }
+}
+
+fn named(actor: &Actor) -> wit::Actor {
+    wit::Actor {
+        actor_type: actor.kind.clone(),
+        id: actor.id.clone(),
+    }
+}
+
+impl From<wit::ActorType> for Type {
+    fn from(kind: wit::ActorType) -> Self {
+        Type {
+            name: kind.name,
+            reentrant: kind.reentrant,
+            warm: kind.warm,
+            lifecycle: kind.lifecycle,
+            idle: kind.idle.map_or(IDLE, Duration::from_millis),
+        }
+    }
+}
+
+impl From<Trigger> for wit::Trigger {
+    fn from(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Activate => wit::Trigger::Activate,
+            Trigger::Call(method, data) => wit::Trigger::Call((method, data.into())),
+            Trigger::Timer(name, data) => wit::Trigger::Timer((name, data.into())),
+            Trigger::Reminder(name, data) => wit::Trigger::Reminder((name, data.into())),
+            Trigger::Deactivate => wit::Trigger::Deactivate,
+        }
+    }
+}

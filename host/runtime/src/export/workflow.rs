@@ -1,0 +1,52 @@
+//! Activities of workflows into a guest that exports `wythe:blocks/activity-handler`.
+
+use crate::{
+    bindings::does_activities::{
+        DoesActivities, DoesActivitiesIndices, exports::wythe::blocks::activity_handler as wit,
+    },
+    instance::Pool,
+};
+use bytes::Bytes;
+use wythe_blocks::{
+    Caller, Result,
+    workflow::{Call, Failure},
+};
+
+pub async fn activities(
+    indices: &DoesActivitiesIndices,
+    pool: &Pool,
+    caller: Caller,
+) -> Result<Vec<String>> {
+    pool.run(caller, async |store, instance| {
+        let guest: DoesActivities = indices.load(&mut *store, instance)?;
+        let handler = guest.wythe_blocks_activity_handler();
+        handler.call_activities(store).await
+    })
+    .await
+}
+
+pub async fn run(
+    indices: &DoesActivitiesIndices,
+    pool: &Pool,
+    caller: Caller,
+    call: Call,
+) -> Result<Result<Bytes, Failure>> {
+    let activity = wit::Activity {
+        name: call.name,
+        workflow: call.workflow,
+        key: call.key,
+        attempt: call.attempt,
+        input: call.input.into(),
+    };
+    let answer = pool
+        .run(caller, async |store, instance| {
+            let guest: DoesActivities = indices.load(&mut *store, instance)?;
+            let handler = guest.wythe_blocks_activity_handler();
+            handler.call_run(store, &activity).await
+        })
+        .await?;
+    Ok(answer.map(Bytes::from).map_err(|failure| match failure {
+        wit::Failure::Retryable(message) => Failure::Retryable(message),
+        wit::Failure::Permanent(message) => Failure::Permanent(message),
+    }))
+}

@@ -1,0 +1,212 @@
+//! One file of an app, ready to be called: checked, linked, with all that it exports.
+
+use crate::{
+    bindings::{
+        configured::ConfiguredIndices, does_activities::DoesActivitiesIndices,
+        invocable::InvocableIndices, listens::ListensIndices, runs_jobs::RunsJobsIndices,
+        subscribes::SubscribesIndices,
+    },
+    ctx::{Ctx, Identity},
+    engine::{Compiled, Runtime, internal},
+    export::{actors::Acts, http::Server},
+    grants,
+    inspect::{DRIVERS, Inspection},
+    instance::Pool,
+    workflow::Flow,
+};
+use std::{path::Path, sync::Arc};
+use wasmtime::component::InstancePre;
+use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
+use wythe_blocks::{Error, Exports, Result};
+use wythe_manifest::Reuse;
+
+/// Bytes of a component file.
+pub const MAX_COMPONENT: u64 = 64 << 20;
+
+/// One file of an app. Calls hold on to the version that they began with.
+pub struct Version {
+    pub digest: String,
+    pub exports: Exports,
+    pub http: Option<Server>,
+    pub pool: Pool,
+    pub invocable: Option<InvocableIndices>,
+    pub subscriber: Option<SubscribesIndices>,
+    pub configured: Option<ConfiguredIndices>,
+    pub listens: Option<ListensIndices>,
+    pub actors: Option<Acts>,
+    pub jobs: Option<RunsJobsIndices>,
+    pub activities: Option<DoesActivitiesIndices>,
+    pub flow: Option<Flow>,
+    /// Kept, so that an equal file is not compiled again.
+    _compiled: Arc<Compiled>,
+}
+
+/// Reads a component file, within its size limit.
+pub async fn read_component(path: &Path) -> Result<Vec<u8>> {
+    let shown = path.display();
+    let size = tokio::fs::metadata(path).await.map_err(|error| {
+        Error::not_found(format!("no component file at {shown}: {error}; build it first, or give the app a `build:` command"))
+    })?;
+    if size.len() > MAX_COMPONENT {
+        return Err(Error::invalid(format!(
+            "the component file {shown} has {} bytes; expected at most {MAX_COMPONENT}",
+            size.len()
+        )));
+    }
+    let bytes = tokio::fs::read(path).await;
+    bytes.map_err(|error| {
+        Error::unavailable(format!(
+            "the component file {shown} cannot be read: {error}"
+        ))
+    })
+}
+
+impl Version {
+    pub async fn load(
+        runtime: &Arc<Runtime>,
+        identity: &Arc<Identity>,
+        reuse: &Reuse,
+        path: &Path,
+    ) -> Result<Self, Vec<Error>> {
+        let one = |error| vec![error];
+        let bytes = read_component(path).await.map_err(one)?;
+        let shown = path.display().to_string();
+        let compiled = runtime.compile_app(&shown, bytes).await;
+        let (compiled, inspection) = compiled.map_err(one)?;
+        let app = &identity.id;
+        let refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        check_exports(identity, &inspection, reuse).map_err(one)?;
+        let pre = match inspection.app.workflow_handler {
+            true => runtime
+                .machine()
+                .await
+                .map_err(one)?
+                .link(&compiled.component),
+            false => runtime.linker.instantiate_pre(&compiled.component),
+        };
+        let misfit = |error| {
+            one(internal(
+                &format!("app `{app}` does not fit this host's interfaces"),
+                error,
+            ))
+        };
+        let pre = pre.map_err(misfit)?;
+        Self::link(runtime, identity, reuse, &inspection, pre, compiled).map_err(misfit)
+    }
+
+    fn link(
+        runtime: &Arc<Runtime>,
+        identity: &Arc<Identity>,
+        reuse: &Reuse,
+        inspection: &Inspection,
+        pre: InstancePre<Ctx>,
+        compiled: Arc<Compiled>,
+    ) -> wasmtime::Result<Self> {
+        let exports = inspection.app;
+        let server = |proxy| Server::new(runtime.clone(), identity.clone(), proxy, reuse.clone());
+        let http = when(exports.http, || proxy(pre.clone()))?.map(server);
+        Ok(Version {
+            digest: compiled.digest.to_hex().to_string(),
+            exports,
+            http,
+            invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
+            subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
+            actors: when(exports.actor_handler, || Acts::new(&pre, runtime))?,
+            configured: when(exports.configuration_listener, || {
+                ConfiguredIndices::new(&pre)
+            })?,
+            listens: when(exports.binding_listener, || ListensIndices::new(&pre))?,
+            jobs: when(exports.job_runner, || RunsJobsIndices::new(&pre))?,
+            activities: when(exports.activity_handler, || {
+                DoesActivitiesIndices::new(&pre)
+            })?,
+            flow: when(exports.workflow_handler, || {
+                Flow::new(runtime.clone(), identity.clone(), pre.clone())
+            })?,
+            pool: Pool::new(runtime.clone(), identity.clone(), pre, reuse.clone()),
+            _compiled: compiled,
+        })
+    }
+}
+
+fn when<T>(
+    exported: bool,
+    found: impl FnOnce() -> wasmtime::Result<T>,
+) -> wasmtime::Result<Option<T>> {
+    exported.then(found).transpose()
+}
+
+/// WASI 0.3 where the component has it, else 0.2.
+fn proxy(pre: InstancePre<Ctx>) -> wasmtime::Result<ProxyPre<Ctx>> {
+    if let Ok(service) = p3::bindings::ServicePre::new(pre.clone()) {
+        return Ok(ProxyPre::P3(service));
+    }
+    p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2)
+}
+
+fn check_exports(identity: &Identity, inspection: &Inspection, reuse: &Reuse) -> Result<()> {
+    let app = &identity.id;
+    if inspection.app.workflow_handler {
+        return check_workflows(identity, inspection.app);
+    }
+    let has = |prefix: &str| {
+        inspection
+            .exports
+            .iter()
+            .any(|name| name.starts_with(prefix))
+    };
+    if inspection.app == Exports::default() {
+        let plugin = DRIVERS
+            .iter()
+            .find(|(name, _)| inspection.plugin.contains(name));
+        let hint = plugin.map_or(String::new(), |(_, kind)| {
+            format!("; it is a plugin: name it in a component of type {kind}")
+        });
+        return Err(Error::invalid(format!(
+            "app `{app}` exports none of {}{hint}",
+            Exports::INTERFACES
+        )));
+    }
+    let newer = has("wasi:http/handler@0.3.");
+    if newer && has("wasi:http/incoming-handler@0.2.") {
+        return Err(Error::invalid(format!(
+            "app `{app}` exports HTTP handlers of WASI 0.2 and of 0.3; expected one of them"
+        )));
+    }
+    // Calls that share an instance share its identity too, so only what uses no block may overlap.
+    let blocks = inspection
+        .imports
+        .iter()
+        .any(|import| import.name.starts_with("wythe:blocks/"));
+    if reuse.max_concurrent > 1 && (!newer || blocks) {
+        return Err(Error::invalid(format!(
+            "app `{app}` has `reuse.maxConcurrent: {}`; expected 1, for it is no WASI 0.3 guest without blocks",
+            reuse.max_concurrent
+        )));
+    }
+    Ok(())
+}
+
+/// Code that is run again and again over its journal must be told the same each time.
+fn check_workflows(identity: &Identity, exports: Exports) -> Result<()> {
+    let app = &identity.id;
+    let alone = Exports {
+        workflow_handler: true,
+        ..Exports::default()
+    };
+    if exports != alone {
+        return Err(Error::invalid(format!(
+            "app `{app}` exports wythe:blocks/workflow-handler and others; expected a component that has workflows alone, \
+             and another app for the rest"
+        )));
+    }
+    if !identity.env.is_empty() {
+        return Err(Error::invalid(format!(
+            "app `{app}` has workflows and `env`, which may change before their code runs again; hand it on in the input"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! The machine that runs workflows: an engine of its own, in which the same code over the same journal does the same.
+
+mod journal;
+mod linker;
+mod skin;
+
+use crate::{
+    bindings::workflows::{Workflows, WorkflowsIndices},
+    ctx::{Ctx, Identity},
+    engine::{self, Runtime, internal},
+    error,
+};
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Engine, Store,
+    component::{Component, InstancePre, Linker},
+};
+use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
+
+/// Instances of workflows in memory at once; one that waits gives its place to another.
+const INSTANCES: u32 = 256;
+/// Longer than any host runs.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// The engine, and what workflows may import.
+pub struct Machine {
+    pub engine: Engine,
+    pub slots: Arc<Semaphore>,
+    linker: Linker<Ctx>,
+}
+
+impl Machine {
+    pub fn new(pooled: bool) -> Result<Self> {
+        let mut config = engine::config();
+        // Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
+        config
+            .consume_fuel(true)
+            .cranelift_nan_canonicalization(true)
+            .relaxed_simd_deterministic(true);
+        if pooled {
+            config.allocation_strategy(engine::pooling(INSTANCES));
+        }
+        let engine = Engine::new(&config)
+            .map_err(|error| internal("the engine of workflows cannot start", error))?;
+        let linker = linker::linker(&engine)
+            .map_err(|error| internal("the interfaces of workflows do not link", error))?;
+        Ok(Machine {
+            engine,
+            slots: Arc::new(Semaphore::new(INSTANCES as usize)),
+            linker,
+        })
+    }
+
+    pub fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Ctx>> {
+        self.linker.instantiate_pre(component)
+    }
+}
+
+/// The workflows of one version of an app.
+pub struct Flow {
+    runtime: Arc<Runtime>,
+    identity: Arc<Identity>,
+    pre: InstancePre<Ctx>,
+    indices: WorkflowsIndices,
+}
+
+impl Flow {
+    pub fn new(
+        runtime: Arc<Runtime>,
+        identity: Arc<Identity>,
+        pre: InstancePre<Ctx>,
+    ) -> wasmtime::Result<Self> {
+        Ok(Flow {
+            indices: WorkflowsIndices::new(&pre)?,
+            runtime,
+            identity,
+            pre,
+        })
+    }
+
+    /// The workflows that it has, by its own words.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        let limit = self.identity.limits.wall_time;
+        let names = async {
+            let (mut store, guest) = self.guest(Context::empty()).await?;
+            let handler = guest.wythe_blocks_workflow_handler();
+            let names = handler.call_workflows(&mut store).await;
+            names.map_err(|error| self.fault(error))
+        };
+        let app = self.identity.id.as_str();
+        let names = tokio::time::timeout(limit, names).await;
+        names.unwrap_or_else(|_| Err(error::expired(app)))
+    }
+
+    /// Runs until the workflow ends, for as long as that takes. It may be dropped at any wait.
+    pub async fn run(
+        &self,
+        context: Context,
+        name: &str,
+        input: &Bytes,
+    ) -> Result<Result<Bytes, String>> {
+        let (mut store, guest) = self.guest(context).await?;
+        let handler = guest.wythe_blocks_workflow_handler();
+        let answer = handler.call_run(&mut store, name, input).await;
+        let answer = answer.map_err(|error| self.fault(error))?;
+        Ok(answer.map(Bytes::from))
+    }
+
+    async fn guest(&self, context: Context) -> Result<(Store<Ctx>, Workflows)> {
+        let identity = &self.identity;
+        let caller = Caller::app(
+            identity.tenant.clone(),
+            identity.id.clone(),
+            identity.grants.clone(),
+            Trace::start(),
+            Instant::now() + FOREVER,
+        );
+        let machine = self.runtime.machine().await?;
+        let mut store = self.runtime.replayed(machine, identity, caller).await?;
+        let wasi = journal::wasi(identity, &context);
+        store.data_mut().follow(context, wasi);
+        let fuel = store.set_fuel(identity.limits.step_fuel.into());
+        fuel.map_err(|error| internal("fuel", error))?;
+        let instance = self.pre.instantiate_async(&mut store).await;
+        let instance = instance.map_err(|error| self.fault(error))?;
+        let guest = self.indices.load(&mut store, &instance);
+        Ok((store, guest.map_err(|error| self.fault(error))?))
+    }
+
+    fn fault(&self, error: wasmtime::Error) -> Error {
+        error::of_call(self.identity.id.as_str(), error)
+    }
+}

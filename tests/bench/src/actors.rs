@@ -1,0 +1,340 @@
+//! (m) Actors on a durable store: turns a second of one actor and of many, what a guest adds, how long an actor takes to be
+//! there, and the memory of those that are here and have nothing to do.
+
+use crate::{
+    Scale,
+    child::{Job as Child, resident, scratch},
+    measure::{self, Latencies},
+    project::{Project, Wythe},
+    report::{Aim, Row, Section},
+};
+use anyhow::{Result, anyhow};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+use wythe_blocks::{
+    App, Caller, Exports, Trace,
+    actors::{Inside, Trigger, Type, context},
+    state::Put,
+};
+use wythe_manifest::{Grants, Name};
+
+const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.redb, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.memory, version: v1 }
+";
+const GUESTS: &str = "\
+  - appID: account
+    guest: account.wasm
+    grants: { actors: [account], publish: [pubsub/transfers], subscribe: [pubsub/transfers] }
+    limits: { concurrency: 256 }
+";
+const RATE: Aim = Aim::AtLeast(20_000.0, "turns/s");
+const MEMORY: Aim = Aim::AtMost(100.0, "MB");
+const TIME: Duration = Duration::from_secs(1);
+/// Calls that are under way at once.
+const CLIENTS: u64 = 256;
+const ACTORS: u64 = 1_000;
+const IDLE: u64 = 100_000;
+const ROUNDS: usize = 5;
+
+/// What one row measures, with a number for each round.
+struct Measured {
+    what: &'static str,
+    kind: &'static str,
+    method: &'static str,
+    actors: u64,
+    per_second: Vec<f64>,
+    cpus: Vec<f64>,
+    latencies: Latencies,
+}
+
+impl Measured {
+    fn new(what: &'static str, kind: &'static str, method: &'static str, actors: u64) -> Self {
+        Measured {
+            what,
+            kind,
+            method,
+            actors,
+            per_second: Vec::new(),
+            cpus: Vec::new(),
+            latencies: Latencies::default(),
+        }
+    }
+
+    fn row(mut self, floor: f64, aim: Option<Aim>) -> Row {
+        let rate = measure::median(&self.per_second);
+        let (half, most) = (self.latencies.at(0.5) / 1e3, self.latencies.at(0.99) / 1e3);
+        let text = format!("{rate:.0} turns/s, p50 {half:.2} ms, p99 {most:.2} ms");
+        let row = Row::new(self.what, text)
+            .cpu(measure::median(&self.cpus))
+            .ratio(format!("{:.2} of the writes", rate / floor));
+        match aim {
+            Some(aim) => row.aim(aim, rate),
+            None => row,
+        }
+    }
+}
+
+pub async fn measure(scale: Scale) -> Result<Section> {
+    let directory = scratch()?;
+    let mut section = Section::new("(m) actors, redb");
+    let native = Project::write(&directory.path().join("native"), "", RESOURCES)?;
+    let native = native.open().await?;
+    attach(&native, Duration::from_secs(600))?;
+    let fresh = guests(&directory.path().join("fresh"), "").await?;
+    let warm = guests(
+        &directory.path().join("warm"),
+        "    env: { ACCOUNTS: warm }\n",
+    )
+    .await?;
+    let mut cases = cases(&native, &fresh, &warm);
+    let mut writes = Vec::new();
+    for _ in 0..scale.pick(ROUNDS, 1) {
+        writes.push(store(&native, scale.time(TIME)).await?);
+        for (wythe, measured) in &mut cases {
+            turns(wythe, measured, scale.time(TIME)).await?;
+        }
+    }
+    let floor = measure::median(&writes);
+    let text = format!("{floor:.0} writes/s");
+    section.rows.push(Row::new(
+        format!("state.redb, one put each, clients: {CLIENTS}"),
+        text,
+    ));
+    for (_, measured) in cases {
+        let aim = (measured.actors == ACTORS && measured.kind == "counter").then_some(RATE);
+        section.rows.push(measured.row(floor, aim));
+    }
+    section
+        .rows
+        .push(activation(&native, "counter", "sum", scale).await?);
+    section
+        .rows
+        .push(activation(&fresh, "account", "balance", scale).await?);
+    for wythe in [native, fresh, warm] {
+        wythe.stop().await;
+    }
+    section.rows.push(memory(directory.path(), scale)?);
+    Ok(section)
+}
+
+fn cases<'a>(native: &'a Wythe, fresh: &'a Wythe, warm: &'a Wythe) -> [(&'a Wythe, Measured); 5] {
+    let counter = |what, method, actors| Measured::new(what, "counter", method, actors);
+    let account = |what, actors| Measured::new(what, "account", "deposit", actors);
+    [
+        (native, counter("one native actor, writing", "add", 1)),
+        (
+            native,
+            counter("1,000 native actors, writing", "add", ACTORS),
+        ),
+        (
+            native,
+            counter("1,000 native actors, reading", "sum", ACTORS),
+        ),
+        (
+            fresh,
+            account("1,000 guests, writing, an instance for each turn", ACTORS),
+        ),
+        (
+            warm,
+            account("200 guests, writing, their instances kept", 200),
+        ),
+    ]
+}
+
+async fn guests(directory: &Path, env: &str) -> Result<Wythe> {
+    let project = Project::write(directory, &format!("{GUESTS}{env}"), RESOURCES)?;
+    let wythe = project.start().await?;
+    for (_, guest) in &wythe.apps {
+        let types = guest.actor_types().await?;
+        let attached = wythe
+            .host
+            .actors
+            .attach(&wythe.tenant, guest.clone(), types);
+        attached.map_err(|errors| anyhow!("{errors:?}"))?;
+    }
+    wythe.host.actors.start(&wythe.tenant);
+    Ok(wythe)
+}
+
+fn attach(wythe: &Wythe, idle: Duration) -> Result<()> {
+    let kind = Type {
+        idle,
+        ..Type::new("counter")
+    };
+    let app = Arc::new(Counters {
+        id: "counters".parse()?,
+    });
+    let attached = wythe.host.actors.attach(&wythe.tenant, app, vec![kind]);
+    attached.map_err(|errors| anyhow!("{errors:?}"))?;
+    wythe.host.actors.start(&wythe.tenant);
+    Ok(())
+}
+
+/// Writes a second, without actors.
+async fn store(wythe: &Wythe, time: Duration) -> Result<f64> {
+    let caller = wythe.operator("bench")?;
+    let store = wythe.host.state.open(&caller, "statestore")?;
+    let begin = Instant::now();
+    let mut tasks = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (store, caller) = (store.clone(), caller.clone());
+        tasks.spawn(async move {
+            let mut count = 0u64;
+            while begin.elapsed() < time {
+                let key = format!("{client}-{}", count % 4);
+                store.put(&caller, Put::new(key, "12345")).await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        });
+    }
+    let mut count = 0;
+    while let Some(ended) = tasks.join_next().await {
+        count += ended??;
+    }
+    Ok(count as f64 / begin.elapsed().as_secs_f64())
+}
+
+async fn turns(wythe: &Wythe, measured: &mut Measured, time: Duration) -> Result<()> {
+    let (cpu, begin) = (measure::own_cpu()?, Instant::now());
+    let next = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (host, caller, next) = (wythe.host.clone(), wythe.operator("bench")?, next.clone());
+        let (kind, method, actors) = (measured.kind, measured.method, measured.actors);
+        tasks.spawn(async move {
+            let mut latencies = Latencies::default();
+            while begin.elapsed() < time {
+                let id = (next.fetch_add(1, Relaxed) % actors).to_string();
+                let start = Instant::now();
+                host.actors
+                    .invoke(&caller, kind, &id, method, "1".into())
+                    .await?;
+                latencies.add(start.elapsed());
+            }
+            anyhow::Ok(latencies)
+        });
+    }
+    let mut latencies = Latencies::default();
+    while let Some(ended) = tasks.join_next().await {
+        latencies.merge(ended??);
+    }
+    let cpu = measure::own_cpu()?.saturating_sub(cpu);
+    measured.cpus.push(measure::each(cpu, latencies.len()));
+    let rate = latencies.len() as f64 / begin.elapsed().as_secs_f64();
+    measured.per_second.push(rate);
+    measured.latencies.merge(latencies);
+    Ok(())
+}
+
+/// The first turn of actors that are not here, one after the other; it only reads.
+async fn activation(wythe: &Wythe, kind: &str, method: &str, scale: Scale) -> Result<Row> {
+    let (caller, mut latencies) = (wythe.operator("bench")?, Latencies::default());
+    for number in 0..scale.pick(2_000, 200) {
+        let (id, start) = (format!("new-{number}"), Instant::now());
+        wythe
+            .host
+            .actors
+            .invoke(&caller, kind, &id, method, Bytes::new())
+            .await?;
+        latencies.add(start.elapsed());
+    }
+    let (half, most) = (latencies.at(0.5), latencies.at(0.99));
+    let text = format!("p50 {half:.0} us, p99 {most:.0} us");
+    Ok(Row::new(
+        format!("activation and a first reading turn, `{kind}`"),
+        text,
+    ))
+}
+
+/// In a process of its own.
+fn memory(directory: &Path, scale: Scale) -> Result<Row> {
+    let directory = directory.join(scale.pick("idle", "idle-quick"));
+    Project::write(&directory, "", RESOURCES)?;
+    let (_process, line) = Child::Actors(directory).start()?;
+    let megabytes = line.parse::<u64>()? as f64 * 1024.0 / 1e6;
+    let what = format!("memory of {IDLE} actors that are here and idle");
+    Ok(Row::new(what, format!("{megabytes:.1} MB")).aim(MEMORY, megabytes))
+}
+
+/// In the child: how much more memory is resident once all of them had a turn.
+pub async fn idle(directory: &Path) -> Result<()> {
+    let wythe = Project::at(directory).open().await?;
+    attach(&wythe, Duration::from_secs(600))?;
+    let caller = wythe.operator("bench")?;
+    let call = async |id: String| {
+        let data = "1".into();
+        wythe
+            .host
+            .actors
+            .invoke(&caller, "counter", &id, "sum", data)
+            .await
+    };
+    call("first".into()).await?;
+    let before = resident("VmRSS");
+    for number in 0..IDLE {
+        call(format!("customer-{number}")).await?;
+    }
+    println!("{}", resident("VmRSS").saturating_sub(before));
+    Ok(())
+}
+
+/// A native app whose actors count.
+struct Counters {
+    id: Name,
+}
+
+#[async_trait]
+impl App for Counters {
+    fn id(&self) -> &Name {
+        &self.id
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            actor_handler: true,
+            ..Exports::default()
+        }
+    }
+
+    async fn actor_turn(
+        &self,
+        _: Option<&Caller>,
+        inside: Inside,
+        trigger: Trigger,
+    ) -> wythe_blocks::Result<Bytes> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let (tenant, grants) = (inside.turn.actor().tenant.clone(), Arc::<Grants>::default());
+        let caller = Caller::app(tenant, self.id.clone(), grants, Trace::start(), deadline);
+        let caller = caller.within(inside);
+        let turn = context(&caller)?;
+        let sum = turn.get(&caller, "sum").await?;
+        let sum = sum.map_or(0u64, |sum| {
+            String::from_utf8_lossy(&sum).parse().unwrap_or(0)
+        });
+        match trigger {
+            Trigger::Call(method, _) if method == "add" => {
+                let sum = Bytes::from((sum + 1).to_string());
+                turn.put("sum", sum.clone(), None)?;
+                Ok(sum)
+            }
+            _ => Ok(sum.to_string().into()),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! (n) Workflows on a durable store: a chain of five activities, a long journal run again, and many that wait.
+
+use crate::{
+    Scale,
+    child::{Job, resident, scratch},
+    measure,
+    project::{Project, Wythe},
+    report::{Aim, Row, Section},
+};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+use wythe_blocks::{
+    App, Caller, Exports,
+    workflow::{Call, Context, Engine, Failure, Filter, Outcome, Start, Status},
+};
+use wythe_manifest::{Grants, Name};
+
+const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.redb, version: v1 }
+";
+const APPS: &str = "  - appID: echo
+    guest: echo.wasm
+    grants: { state: [statestore], publish: [pubsub], invoke: [echo] }
+  - appID: errands
+    guest: errands.wasm
+    grants: { invoke: [echo] }
+";
+const RATE: Aim = Aim::AtLeast(2_000.0, "workflows/s");
+const FLAT: Aim = Aim::AtLeast(0.8, "of the first");
+const REPLAY: Aim = Aim::AtMost(1.0, "s");
+const MEMORY: Aim = Aim::AtMost(100.0, "MB");
+/// Instances under way at once.
+const AT_ONCE: u64 = 96;
+/// Of the chain over the engine alone, and over guests.
+const NATIVE: u64 = 100_000;
+const GUESTS: u64 = 10_000;
+const ASLEEP: u64 = 100_000;
+/// Activities whose journal has ten thousand entries.
+const LONG: u32 = 5_000;
+
+pub async fn measure(scale: Scale) -> Result<Section> {
+    let directory = scratch()?;
+    let mut section = Section::new("(n) workflows, redb");
+    let alone = Project::write(&directory.path().join("alone"), "", RESOURCES)?
+        .open()
+        .await?;
+    let bed = Bed::native(&alone)?;
+    let (native, rows) = bed
+        .chains("the engine alone", scale.pick(NATIVE, NATIVE / 50))
+        .await?;
+    section.rows.extend(rows);
+    alone.stop().await;
+    let guests = Project::write(&directory.path().join("guests"), APPS, RESOURCES)?
+        .start()
+        .await?;
+    let bed = Bed::of_guests(&guests).await?;
+    let (rate, rows) = bed
+        .chains("guests", scale.pick(GUESTS, GUESTS / 20))
+        .await?;
+    let [first, flat] = rows;
+    let ratio = format!("{:.2} of the engine alone", rate / native);
+    section.rows.push(first.ratio(ratio).aim(RATE, rate));
+    section.rows.push(flat);
+    section.rows.push(bed.long().await?);
+    guests.stop().await;
+    section.rows.push(asleep(directory.path(), scale).await?);
+    Ok(section)
+}
+
+struct Bed {
+    engine: Arc<Engine>,
+    caller: Caller,
+}
+
+impl Bed {
+    /// Workflows and activities are functions of this program, so that nothing but the engine is measured.
+    fn native(wythe: &Wythe) -> Result<Self> {
+        let app = Arc::new(Native("native".parse()?));
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        wythe
+            .host
+            .workflow
+            .attach(
+                &wythe.tenant,
+                app,
+                Arc::new(Grants::default()),
+                names(&["chain", "wait"]),
+                names(&["increment"]),
+            )
+            .map_err(all)?;
+        Self::begin(wythe)
+    }
+
+    async fn of_guests(wythe: &Wythe) -> Result<Self> {
+        for (app, guest) in &wythe.apps {
+            let (workflows, activities) = (guest.workflows().await?, guest.activities().await?);
+            let grants = Arc::new(app.grants.clone());
+            wythe
+                .host
+                .workflow
+                .attach(&wythe.tenant, guest.clone(), grants, workflows, activities)
+                .map_err(all)?;
+        }
+        Self::begin(wythe)
+    }
+
+    fn begin(wythe: &Wythe) -> Result<Self> {
+        let host = &wythe.host;
+        host.workflow.begin(&wythe.tenant, &host.state)?;
+        Ok(Bed {
+            engine: host.workflows(&wythe.tenant)?,
+            caller: wythe.operator("operator")?,
+        })
+    }
+
+    /// A number of chains, and how the last ones' rate is beside that of the first ones.
+    async fn chains(&self, whose: &str, count: u64) -> Result<(f64, [Row; 2])> {
+        let part = count / 10;
+        self.some("chain", "warm", AT_ONCE, 5).await?;
+        let (cpu, begin) = (measure::own_cpu()?, Instant::now());
+        let mut rates = Vec::new();
+        for number in 0..10 {
+            let begin = Instant::now();
+            self.some("chain", &format!("{number}"), part, 5).await?;
+            rates.push(part as f64 / begin.elapsed().as_secs_f64());
+        }
+        let rate = count as f64 / begin.elapsed().as_secs_f64();
+        let cpu = measure::each(measure::own_cpu()?.saturating_sub(cpu), count);
+        let share = rates[9] / rates[0];
+        let rows = [
+            Row::new(
+                format!("{count} chains of 5 activities, {whose}"),
+                format!("{rate:.0} workflows/s"),
+            )
+            .cpu(cpu),
+            Row::new(
+                format!("the last tenth of them beside the first, {whose}"),
+                format!("{:.0} and {:.0} workflows/s", rates[9], rates[0]),
+            )
+            .ratio(format!("{share:.2}"))
+            .aim(FLAT, share),
+        ];
+        Ok((rate, rows))
+    }
+
+    /// Runs instances to their ends, so many at a time.
+    async fn some(&self, name: &'static str, prefix: &str, count: u64, input: u32) -> Result<()> {
+        let mut tasks = JoinSet::new();
+        for first in 0..AT_ONCE {
+            let (engine, caller) = (self.engine.clone(), self.caller.clone());
+            let prefix = prefix.to_owned();
+            tasks.spawn(async move {
+                for number in (first..count).step_by(AT_ONCE as usize) {
+                    let id = format!("{name}-{prefix}-{number}");
+                    start(&engine, &caller, name, &id, input).await?;
+                    ended(&engine, &caller, &id).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok(())
+    }
+
+    async fn long(&self) -> Result<Row> {
+        start(&self.engine, &self.caller, "fan", "long", LONG).await?;
+        ended(&self.engine, &self.caller, "long").await?;
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let begin = Instant::now();
+            self.engine.replay("long").await?;
+            times.push(begin.elapsed().as_secs_f64());
+        }
+        let seconds = measure::median(&times);
+        let row = Row::new(
+            format!("a journal of {} entries run again", 2 * LONG + 2),
+            format!("{seconds:.3} s"),
+        );
+        Ok(row.aim(REPLAY, seconds))
+    }
+}
+
+async fn start(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    name: &str,
+    id: &str,
+    input: u32,
+) -> Result<()> {
+    let start = Start {
+        id: Some(id.to_owned()),
+        at: None,
+    };
+    let input = input.to_string().into();
+    engine.start(caller, name, input, start).await?;
+    Ok(())
+}
+
+async fn ended(engine: &Arc<Engine>, caller: &Caller, id: &str) -> Result<()> {
+    loop {
+        let found = engine.get(caller, id).await?.context("an instance")?;
+        if found.status.has_ended() {
+            return Ok(());
+        }
+        ensure!(found.status != Status::Stalled, "{found:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Instances that wait for an event, in a process of their own, as memory counts.
+async fn asleep(directory: &Path, scale: Scale) -> Result<Row> {
+    let count = scale.pick(ASLEEP, ASLEEP / 20);
+    let directory = directory.join("asleep");
+    let wythe = Project::write(&directory, "", RESOURCES)?.open().await?;
+    let bed = Bed::native(&wythe)?;
+    let mut tasks = JoinSet::new();
+    for first in 0..AT_ONCE {
+        let (engine, caller) = (bed.engine.clone(), bed.caller.clone());
+        tasks.spawn(async move {
+            for number in (first..count).step_by(AT_ONCE as usize) {
+                start(&engine, &caller, "wait", &format!("wait-{number}"), 0).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    while bed.engine.hot() > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    wythe.stop().await;
+    let (_process, line) = Job::Workflows(directory).start()?;
+    let kib: u64 = line.parse().context("a child says a number")?;
+    let megabytes = kib as f64 * 1024.0 / 1e6;
+    let row = Row::new(
+        format!("resident memory for {count} instances that wait"),
+        format!("{megabytes:.1} MB"),
+    );
+    Ok(row.aim(MEMORY, megabytes))
+}
+
+/// In the child: a host with all of them, of which the last one is told something, and what memory that took.
+pub async fn wait(directory: &Path) -> Result<()> {
+    let before = resident("VmRSS");
+    let wythe = Project::at(directory).open().await?;
+    let bed = Bed::native(&wythe)?;
+    let filter = Filter::default();
+    let first = bed.engine.list(&bed.caller, &filter, None, 1).await?;
+    let id = &first.instances.first().context("an instance")?.id;
+    let data = Bytes::new();
+    bed.engine.raise(&bed.caller, id, "go", data).await?;
+    ended(&bed.engine, &bed.caller, id).await?;
+    println!("{}", resident("VmRSS").saturating_sub(before));
+    Ok(())
+}
+
+fn all(errors: Vec<wythe_blocks::Error>) -> anyhow::Error {
+    let texts: Vec<_> = errors.iter().map(wythe_blocks::Error::message).collect();
+    anyhow!("{}", texts.join("\n"))
+}
+
+/// The same workflows as the guest's.
+struct Native(Name);
+
+#[async_trait]
+impl App for Native {
+    fn id(&self) -> &Name {
+        &self.0
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            workflow_handler: true,
+            activity_handler: true,
+            ..Exports::default()
+        }
+    }
+
+    async fn run_workflow(
+        &self,
+        context: Context,
+        name: String,
+        input: Bytes,
+    ) -> wythe_blocks::Result<Result<Bytes, String>> {
+        if name == "wait" {
+            let task = context.event("go", None)?;
+            context.wait(task).await?;
+            return Ok(Ok(Bytes::new()));
+        }
+        let steps = String::from_utf8_lossy(&input).parse().unwrap_or(0);
+        let mut last = Bytes::from("0");
+        for _ in 0..steps {
+            let task = context.activity("increment", last, None)?;
+            last = match context.wait(task).await? {
+                Outcome::Done(value) => value,
+                other => return Ok(Err(format!("{other:?}"))),
+            };
+        }
+        Ok(Ok(last))
+    }
+
+    async fn run_activity(&self, call: Call) -> wythe_blocks::Result<Result<Bytes, Failure>> {
+        let number: u32 = String::from_utf8_lossy(&call.input).parse().unwrap_or(0);
+        Ok(Ok((number + 1).to_string().into()))
+    }
+}

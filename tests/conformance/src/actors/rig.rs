@@ -1,0 +1,153 @@
+//! Hosts with puppets, over one store.
+
+use super::{
+    puppet::{APP, BROKER, Puppet, Step},
+    store::{Broker, Line},
+};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::{Duration, Instant},
+};
+use wythe_blocks::{
+    Caller, Environment, Error, Host, Registry, Result, Settings, Trace, state::Driver,
+};
+use wythe_manifest::{Name, parse_resources};
+
+const RESOURCES: &str = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.line, version: v1 }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.broker, version: v1 }
+";
+
+/// One host: its puppets, its way to the store, and the broker.
+pub struct Rig {
+    pub host: Arc<Host>,
+    pub puppet: Arc<Puppet>,
+    pub(super) line: Arc<Line>,
+    pub(super) broker: Arc<Broker>,
+}
+
+impl Rig {
+    /// A host that wakes its actors and sends their events.
+    pub async fn new(store: Arc<dyn Driver>) -> Self {
+        let rig = Self::sleeping(store).await;
+        rig.host.actors.start(&tenant());
+        rig
+    }
+
+    /// A host that does nothing by itself.
+    pub(super) async fn sleeping(store: Arc<dyn Driver>) -> Self {
+        let host = Arc::new(Host::default());
+        let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
+        open(&host, &line, &broker).await;
+        let puppet = Puppet::new(APP, &host);
+        let attached = host
+            .actors
+            .attach(&tenant(), puppet.clone(), Puppet::types());
+        attached.expect("the types are good");
+        assert_eq!(BROKER, "pubsub");
+        Rig {
+            host,
+            puppet,
+            line,
+            broker,
+        }
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let app = "caller".parse().expect("a name");
+        Caller::app(tenant(), app, Puppet::grants(), Trace::start(), deadline)
+    }
+
+    /// The answers of an actor to its steps.
+    pub async fn run(&self, kind: &str, id: &str, steps: &[Step]) -> Result<Vec<Value>> {
+        self.run_as(&self.caller(), kind, id, steps).await
+    }
+
+    pub(super) async fn run_as(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        id: &str,
+        steps: &[Step],
+    ) -> Result<Vec<Value>> {
+        let data = serde_json::to_vec(steps).expect("steps are JSON").into();
+        let answer = self.host.actors.invoke(caller, kind, id, "run", data);
+        Ok(serde_json::from_slice(&answer.await?).expect("an answer is JSON"))
+    }
+
+    /// The answer to one step of an actor of the type `plain`.
+    pub async fn one(&self, id: &str, step: Step) -> Result<Value> {
+        Ok(self.run("plain", id, &[step]).await?.remove(0))
+    }
+
+    /// The host is gone without a word: nothing of it reaches the store any more.
+    pub(super) fn kill(&self) {
+        self.line.is_cut.store(true, SeqCst);
+        self.host.tasks.stopping().cancel();
+    }
+
+    /// Waits until there are as many wakes of a name.
+    pub(super) async fn woken(&self, by: &str, times: usize) -> Vec<Instant> {
+        let end = Instant::now() + Duration::from_secs(15);
+        loop {
+            let woken = self.puppet.woken().into_iter();
+            let found: Vec<_> = woken.filter(|w| w.by == by).map(|w| w.at).collect();
+            if found.len() >= times {
+                return found;
+            }
+            assert!(Instant::now() < end, "{by} came {} times", found.len());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(super) async fn stop(&self) {
+        let stopped = self.host.tasks.stop(Duration::from_secs(10)).await;
+        assert!(stopped, "everything ends");
+    }
+}
+
+pub(super) fn tenant() -> Name {
+    "default".parse().expect("a name")
+}
+
+pub(super) fn message(result: Result<impl std::fmt::Debug>) -> String {
+    error(result).message().to_owned()
+}
+
+pub(super) fn error(result: Result<impl std::fmt::Debug>) -> Error {
+    result.expect_err("an error")
+}
+
+async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
+    let mut registry = Registry::default();
+    let (line, broker) = (line.clone(), broker.clone());
+    registry.state.add_raw("line", move |_, _| {
+        let line: Arc<dyn Driver> = line.clone();
+        async move { Ok(line) }
+    });
+    registry.pubsub.add_raw("broker", move |_, _| {
+        let broker: Arc<dyn wythe_blocks::pubsub::Driver> = broker.clone();
+        async move { Ok(broker) }
+    });
+    let (resources, problems) = parse_resources(RESOURCES, Path::new("rig.yaml"));
+    assert!(problems.is_empty(), "{problems}");
+    let settings = Settings {
+        tenant: tenant(),
+        data: PathBuf::new(),
+        max_value: 4 << 20,
+        environment: Environment::default(),
+        scopes: Vec::new(),
+    };
+    let opened = host.open(&registry, &settings, &resources.components).await;
+    opened.unwrap_or_else(|errors| panic!("{errors:?}"));
+}

@@ -1,0 +1,143 @@
+//! What stands between a host and the things that it uses: a store that can be cut off, and a broker that remembers.
+
+use async_trait::async_trait;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+};
+use wythe_blocks::{
+    Error, Result, pubsub,
+    pubsub::{Message, SubscribeOptions},
+    state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
+};
+
+/// A host's way to the store that several hosts share.
+pub struct Line {
+    store: Arc<dyn Driver>,
+    pub is_cut: AtomicBool,
+    /// The next commit is done, and its answer lost.
+    pub loses_next: AtomicBool,
+    pub commits: AtomicU64,
+}
+
+impl Line {
+    pub(super) fn new(store: Arc<dyn Driver>) -> Arc<Self> {
+        Arc::new(Line {
+            store,
+            is_cut: AtomicBool::new(false),
+            loses_next: AtomicBool::new(false),
+            commits: AtomicU64::new(0),
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.is_cut.load(SeqCst) {
+            true => Err(Error::unavailable("the line is cut")),
+            false => Ok(()),
+        }
+    }
+
+    /// After a write: the answer may not come any more.
+    fn after<T>(&self, answer: Result<T>) -> Result<T> {
+        let is_lost = self.loses_next.swap(false, SeqCst) || self.is_cut.load(SeqCst);
+        match is_lost {
+            true => Err(Error::unknown_outcome("the answer is lost")),
+            false => answer,
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Line {
+    fn features(&self) -> Features {
+        self.store.features()
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        self.check()?;
+        let entry = self.store.get(key).await;
+        self.check()?;
+        entry
+    }
+
+    async fn put(&self, put: Put) -> Result<Etag> {
+        self.check()?;
+        let answer = self.store.put(put).await;
+        self.after(answer)
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<()> {
+        self.check()?;
+        let answer = self.store.delete(delete).await;
+        self.after(answer)
+    }
+
+    async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
+        self.check()?;
+        self.commits.fetch_add(1, SeqCst);
+        let answer = self.store.transact(operations).await;
+        self.after(answer)
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        self.check()?;
+        self.store.list(prefix, cursor, limit).await
+    }
+}
+
+/// A broker that keeps what was published and has no subscribers.
+#[derive(Default)]
+pub struct Broker {
+    pub is_down: AtomicBool,
+    published: Mutex<Vec<(String, Message)>>,
+}
+
+impl Broker {
+    /// Topic, id and data of every event so far.
+    pub(super) fn events(&self) -> Vec<(String, String, String)> {
+        let published = self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let event = |(topic, message): &(String, Message)| {
+            let envelope: serde_json::Value =
+                serde_json::from_slice(&message.data).expect("an envelope is JSON");
+            let text = |name: &str| envelope[name].as_str().unwrap_or_default().to_owned();
+            (topic.clone(), text("id"), text("data"))
+        };
+        published.iter().map(event).collect()
+    }
+}
+
+#[async_trait]
+impl pubsub::Driver for Broker {
+    fn features(&self) -> pubsub::Features {
+        pubsub::Features {
+            durable: true,
+            ordering: true,
+            delay: false,
+            max_message_bytes: 1 << 20,
+        }
+    }
+
+    async fn publish(&self, topic: &str, message: Message) -> Result<()> {
+        if self.is_down.load(SeqCst) {
+            return Err(Error::unknown_outcome("the broker is down"));
+        }
+        let mut published = self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        published.push((topic.to_owned(), message));
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        _: &str,
+        _: &str,
+        _: SubscribeOptions,
+    ) -> Result<Box<dyn pubsub::Seat>> {
+        Err(Error::unsupported("this broker has no subscribers"))
+    }
+}

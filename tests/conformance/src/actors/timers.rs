@@ -1,0 +1,64 @@
+//! Timers: turns for as long as the activation lasts.
+
+use super::{
+    Subject,
+    puppet::{Step, Step::*, ms},
+    rig::{Rig, message},
+};
+use serde_json::json;
+
+fn timer(name: &str, due: u64, period: Option<u64>, steps: Vec<Step>) -> Step {
+    Timer(name.into(), due, period, steps)
+}
+
+pub(super) async fn repeats(subject: Subject) {
+    let rig = Rig::new(subject.driver()).await;
+    let steps = [
+        timer("once", 10, None, vec![Add(100)]),
+        timer("tick", 20, Some(30), vec![Add(1)]),
+    ];
+    rig.run("plain", "a", &steps).await.unwrap();
+    rig.woken("tick", 5).await;
+    rig.one("a", ForgetTimer("tick".into())).await.unwrap();
+    let times = rig.woken("tick", 5).await.len();
+    assert_eq!(rig.one("a", Sum).await.unwrap(), json!(100 + times));
+    tokio::time::sleep(ms(150)).await;
+    assert_eq!(rig.woken("tick", 5).await.len(), times);
+    assert_eq!(rig.woken("once", 1).await.len(), 1);
+    let told = rig.host.actors.show(&rig.caller(), "plain", "a").await;
+    assert_eq!(
+        told.unwrap().unwrap().reminders,
+        [],
+        "nothing is kept of it"
+    );
+    rig.stop().await;
+}
+
+pub(super) async fn cleared(subject: Subject) {
+    let rig = Rig::new(subject.driver()).await;
+    let steps = [
+        timer("a", 10, None, vec![]),
+        timer("b", 60, None, vec![]),
+        ForgetTimer("a".into()),
+    ];
+    rig.run("plain", "a", &steps).await.unwrap();
+    // One of a turn that fails was never set.
+    let failing = [timer("c", 10, None, vec![]), Fail("no".into())];
+    assert_eq!(message(rig.run("plain", "a", &failing).await), "no");
+    rig.one("a", timer("b", 120, None, vec![])).await.unwrap();
+    rig.woken("b", 1).await;
+    tokio::time::sleep(ms(100)).await;
+    let names: Vec<_> = rig.puppet.woken().into_iter().map(|w| w.by).collect();
+    assert_eq!(names, ["b"]);
+}
+
+pub(super) async fn volatile(subject: Subject) {
+    let rig = Rig::new(subject.driver()).await;
+    // A timer's turn is a turn: it keeps the actor here. This one comes after the actor is idle.
+    let steps = [timer("late", 2_000, None, vec![Add(1)])];
+    rig.run("short", "a", &steps).await.unwrap();
+    rig.woken("deactivate", 1).await;
+    tokio::time::sleep(ms(2_000)).await;
+    let names: Vec<_> = rig.puppet.woken().into_iter().map(|w| w.by).collect();
+    assert_eq!(names, ["activate", "deactivate"]);
+}
