@@ -24,7 +24,7 @@ mod code;
 mod context;
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -79,6 +79,11 @@ fn begin<I: Serialize + ?Sized>(
 /// None where there is no such instance.
 pub fn get(id: &str) -> Result<Option<Instance>> {
     Ok(workflow::get(id)?)
+}
+
+/// As [`get`], once the instance has ended or stalled, or after so long: then as it is.
+pub fn wait_end(id: &str, timeout: Duration) -> Result<Option<Instance>> {
+    Ok(workflow::wait_end(id, crate::milliseconds(timeout))?)
 }
 
 /// One page of instances that fit: at most `limit` (1 to 1,000) from where the cursor of the last page points.

@@ -4,6 +4,7 @@ use super::{
     Settings, Timestamp,
     activities::Work,
     directory::{Directory, Offer, Sort},
+    ends::Ends,
     entry::{Kind, Parent},
     instance, keys,
     meta::Meta,
@@ -93,6 +94,7 @@ pub struct Engine {
     pub(super) earlier: Notify,
     directory: Arc<RwLock<Directory>>,
     hot: Mutex<Hot>,
+    pub(super) ends: Ends,
     has_begun: AtomicBool,
     operator: Name,
 }
@@ -119,6 +121,7 @@ impl Engine {
             earlier: Notify::new(),
             directory,
             hot: Mutex::default(),
+            ends: Ends::default(),
             has_begun: AtomicBool::new(false),
             operator: "workflow".parse().expect("a word is a name"),
         })

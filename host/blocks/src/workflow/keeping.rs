@@ -1,7 +1,8 @@
 //! What is new of an instance is kept: its entries, the rows that they cause, and its record, all or nothing.
 
 use super::{
-    activities::Origin, engine::Engine, entry::Entry, keys, live::Live, meta::Status, now, rows,
+    activities::Origin, ends::is_over, engine::Engine, entry::Entry, keys, live::Live,
+    meta::Status, now, rows,
 };
 use crate::{
     Error, Result,
@@ -115,6 +116,9 @@ impl Live {
     /// What was kept is taken up.
     fn after(&mut self, new: &[Caused]) {
         let (id, run) = (&self.meta.id, self.meta.run);
+        if is_over(self.meta.status) {
+            self.engine.ends.ring(id);
+        }
         if self.meta.status.has_ended() {
             if let (Some(parent), Some(value)) = (&self.meta.parent, self.end_value()) {
                 self.engine.deliver_end(&Engine::end_key(parent), value);

@@ -5,6 +5,7 @@ mod activities;
 mod board;
 mod context;
 mod directory;
+mod ends;
 mod engine;
 mod entry;
 mod instance;

@@ -2,6 +2,7 @@
 
 use super::Project;
 use clap::{Subcommand, ValueEnum};
+use std::time::Duration;
 use wythe_blocks::jobs::{Timestamp, read_time};
 
 /// Start workflows, look at them, tell them things, and end them
@@ -19,6 +20,9 @@ pub enum WorkflowVerb {
     /// Print all that there is to know of an instance
     Get {
         id: String,
+        /// Wait for the end of the instance, no longer than this; up to `50s`
+        #[arg(long, value_name = "DURATION", value_parser = patience)]
+        wait: Option<Duration>,
     },
     List(ListWorkflows),
     /// Print the journal of an instance, a line for each entry
@@ -63,6 +67,15 @@ pub enum WorkflowVerb {
         id: String,
     },
     Rerun(Rerun),
+}
+
+/// A command has a minute in all.
+fn patience(text: &str) -> Result<Duration, String> {
+    let wait: wythe_manifest::Duration = text.parse().map_err(|error| format!("{error}"))?;
+    match wait.0 <= Duration::from_secs(50) {
+        true => Ok(wait.0),
+        false => Err("expected at most 50s".into()),
+    }
 }
 
 /// Begin an instance and print its id: `wythe workflow start order --input '{"item": 7}'`

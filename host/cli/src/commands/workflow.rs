@@ -51,7 +51,10 @@ fn action(verb: &WorkflowVerb) -> Outcome<Action> {
     let tell = |id: String, what: Tell| Action::Tell { id, what };
     Ok(match verb.clone() {
         WorkflowVerb::Start(args) => start(args)?,
-        WorkflowVerb::Get { id } => Action::Get { id },
+        WorkflowVerb::Get { id, wait } => Action::Get {
+            id,
+            wait: wait.unwrap_or_default(),
+        },
         WorkflowVerb::List(args) => list(args),
         WorkflowVerb::History { id, from, limit } => Action::History { id, from, limit },
         WorkflowVerb::Raise { id, event, data } => {
@@ -111,7 +114,7 @@ impl From<args::Status> for Status {
 
 fn absent(verb: &WorkflowVerb) -> report::Failure {
     let id = match verb {
-        WorkflowVerb::Get { id } => id.as_str(),
+        WorkflowVerb::Get { id, .. } => id.as_str(),
         _ => "",
     };
     let problem = Problem::new(format!("there is no workflow instance `{id}`"));

@@ -197,51 +197,47 @@ impl<'de> Deserialize<'de> for Binary {
     }
 }
 
+impl Command {
+    /// The app as which it is done.
+    fn app(&self) -> &str {
+        match self {
+            Command::Bindings(command) => &command.app,
+            Command::Crypto(command) => &command.app,
+            Command::Configuration(command) => &command.app,
+            Command::Lock(command) => &command.app,
+            Command::Jobs(command) => &command.app,
+            Command::Publish(command) => &command.app,
+            Command::Secrets(command) => &command.app,
+            Command::State(command) => &command.app,
+            Command::Ping | Command::Actors(_) | Command::Invoke(_) | Command::Workflow(_) => {
+                OPERATOR
+            }
+        }
+    }
+}
+
 /// Does what an operator asks. No grants apply; components and scopes are those of the app that is named.
 pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Answer> {
+    let caller = caller(tenant, command.app())?;
     match command {
         Command::Ping => Ok(Answer::Pong {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
-        Command::Actors(action) => actors::execute(host, &caller(tenant, OPERATOR)?, action).await,
-        Command::Bindings(command) => {
-            let caller = caller(tenant, &command.app)?;
-            bindings::execute(host, &caller, command).await
-        }
-        Command::Crypto(command) => {
-            let caller = caller(tenant, &command.app)?;
-            crypto::execute(host, &caller, command).await
-        }
-        Command::Configuration(command) => {
-            let caller = caller(tenant, &command.app)?;
-            configuration(host, &caller, command).await
-        }
-        Command::Invoke(command) => invoke(host, &caller(tenant, OPERATOR)?, command).await,
-        Command::Lock(command) => {
-            let caller = caller(tenant, &command.app)?;
-            lock::execute(host, &caller, command).await
-        }
+        Command::Actors(action) => actors::execute(host, &caller, action).await,
+        Command::Bindings(command) => bindings::execute(host, &caller, command).await,
+        Command::Crypto(command) => crypto::execute(host, &caller, command).await,
+        Command::Configuration(command) => configuration(host, &caller, command).await,
+        Command::Invoke(command) => invoke(host, &caller, command).await,
+        Command::Lock(command) => lock::execute(host, &caller, command).await,
         Command::Jobs(command) => {
-            let caller = caller(tenant, &command.app)?;
             let answer = jobs::execute(host, &caller, command.action).await;
             answer.map(Answer::Jobs)
         }
-        Command::Publish(command) => {
-            let caller = caller(tenant, &command.app)?;
-            publish(host, &caller, command).await
-        }
-        Command::Secrets(command) => {
-            let caller = caller(tenant, &command.app)?;
-            secrets::execute(host, &caller, command).await
-        }
-        Command::State(command) => {
-            let caller = caller(tenant, &command.app)?;
-            state(host, &caller, command).await
-        }
-        Command::Workflow(action) => {
-            workflow::execute(host, &caller(tenant, OPERATOR)?, action).await
-        }
+        Command::Publish(command) => publish(host, &caller, command).await,
+        Command::Secrets(command) => secrets::execute(host, &caller, command).await,
+        Command::State(command) => state(host, &caller, command).await,
+        Command::Workflow(action) => workflow::execute(host, &caller, action).await,
     }
 }
 

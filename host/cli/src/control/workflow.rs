@@ -2,7 +2,7 @@
 
 use super::Binary;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Caller, Host, Result,
     workflow::{self, Engine, Filter, Start, Status},
@@ -19,6 +19,8 @@ pub enum Action {
     },
     Get {
         id: String,
+        /// For its end, at most so long.
+        wait: Duration,
     },
     List {
         name: Option<String>,
@@ -119,8 +121,8 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
             let id = engine.start(caller, &name, input, start).await?;
             Ok(Answer::Id(id))
         }
-        Action::Get { id } => {
-            let found = engine.get(caller, &id).await?;
+        Action::Get { id, wait } => {
+            let found = engine.wait_end(caller, &id, wait).await?;
             Ok(Answer::Instance(found.map(|found| Box::new(found.into()))))
         }
         Action::List {

@@ -193,7 +193,7 @@ wythe.yaml:10:39: apps[0].grants.http[2]: `a:0` is not a host: the port is a num
 wythe.yaml:10:46: apps[0].grants.http[3]: `*.10` is not a host: a name follows `*.`
 wythe.yaml:10:54: apps[0].grants.http[4]: `a b` is not a host: write a name, `*.name`, an IP address or `*`
 wythe.yaml:10:61: apps[0].grants.http[5]: `*.*` is not a host: a name follows `*.`
-wythe.yaml:11:7: apps[0].grants.quota: unknown key; expected one of `state`, `publish`, `subscribe`, `invoke`, `http`, `secrets`, `reveal`, `configuration`, `lock`, `crypto`, `bindings`, `listen`, `jobs`, `workflow`
+wythe.yaml:11:7: apps[0].grants.quota: unknown key; expected one of `state`, `publish`, `subscribe`, `invoke`, `http`, `secrets`, `reveal`, `configuration`, `lock`, `crypto`, `bindings`, `listen`, `jobs`, `workflow`, `actors`
 wythe.yaml:12:7: warning: apps[0].grants.logging: no effect: every app may log",
     );
 }

@@ -7,6 +7,7 @@ use crate::{
     },
     ctx::Ctx,
 };
+use std::time::Duration;
 use wasmtime::Result;
 use wythe_blocks::workflow::{Filter, Instance, Page, Start, Status};
 
@@ -48,6 +49,13 @@ impl Host for Ctx {
 
     async fn get(&mut self, id: String) -> Answer<Option<wit::Instance>> {
         let found: Answer<Option<Instance>> = ask!(self, |engine, caller| engine.get(caller, &id));
+        Ok(found?.map(|found| found.map(Into::into)))
+    }
+
+    async fn wait_end(&mut self, id: String, timeout: u64) -> Answer<Option<wit::Instance>> {
+        let timeout = Duration::from_millis(timeout);
+        let found: Answer<Option<Instance>> =
+            ask!(self, |engine, caller| engine.wait_end(caller, &id, timeout));
         Ok(found?.map(|found| found.map(Into::into)))
     }
 

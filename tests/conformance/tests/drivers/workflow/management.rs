@@ -22,6 +22,7 @@ pub const CASES: &[Case] = cases![
     a_start_may_wait,
     suspended_code_does_not_run,
     terminated_is_the_end,
+    an_end_is_waited_for,
     purged_is_gone,
     instances_are_listed_page_by_page,
     a_copy_goes_on_from_an_entry,
@@ -92,6 +93,35 @@ async fn terminated_is_the_end(store: Store) -> Result<()> {
     let output = bytes::Bytes::new();
     bed.engine.terminate(&bed.caller, "two:1:0", output).await?;
     ensure!(bed.failure("two", Status::Failed).await? == "the child was terminated");
+    bed.close().await
+}
+
+async fn an_end_is_waited_for(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    let wait = |id: &'static str, time| bed.engine.wait_end(&bed.caller, id, time);
+    let (short, long) = (Duration::from_millis(1), Duration::from_secs(3_600));
+    ensure!(wait("nobody", long).await?.is_none());
+    bed.start("listener", "one", "2").await?;
+    let found = wait("one", short).await?;
+    ensure!(found.is_some_and(|i| i.status == Status::Running));
+    let told = async {
+        bed.event("one", "paid", "a").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        bed.event("one", "paid", "b").await
+    };
+    let (found, other, told) = tokio::join!(wait("one", long), wait("one", long), told);
+    told?;
+    for found in [found?, other?, wait("one", long).await?] {
+        ensure!(found.is_some_and(|i| i.status == Status::Completed));
+    }
+    bed.start("listener", "two", "1").await?;
+    let output = bytes::Bytes::new();
+    let (found, told) = tokio::join!(
+        wait("two", long),
+        bed.engine.terminate(&bed.caller, "two", output)
+    );
+    told?;
+    ensure!(found?.is_some_and(|i| i.status == Status::Terminated));
     bed.close().await
 }
 
