@@ -37,8 +37,16 @@ kind: Component
 metadata: { name: pubsub }
 spec: { type: pubsub.memory, version: v1 }
 ";
-const GUESTS: &str = "\
-  - appID: account
+/// With less of its file in memory than there is: what is measured is the actors'.
+const SMALL: &str = "apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec:
+  type: state.redb
+  version: v1
+  metadata: [{ name: cacheSize, value: 8MiB }]
+";
+const GUESTS: &str = "  - appID: account
     guest: account.wasm
     grants: { actors: [account], publish: [pubsub/transfers], subscribe: [pubsub/transfers] }
     limits: { concurrency: 256 }
@@ -76,7 +84,9 @@ impl Measured {
         }
     }
 
-    fn row(mut self, floor: f64, aim: Option<Aim>) -> Row {
+    fn row(mut self, floor: f64) -> Row {
+        let is_aimed = self.actors == ACTORS && self.method != "sum";
+        let aim = is_aimed.then_some(RATE);
         let rate = measure::median(&self.per_second);
         let (half, most) = (self.latencies.at(0.5) / 1e3, self.latencies.at(0.99) / 1e3);
         let text = format!("{rate:.0} turns/s, p50 {half:.2} ms, p99 {most:.2} ms");
@@ -103,22 +113,25 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     )
     .await?;
     let mut cases = cases(&native, &fresh, &warm);
-    let mut writes = Vec::new();
+    let (mut writes, mut serial) = (Vec::new(), Vec::new());
     for _ in 0..scale.pick(ROUNDS, 1) {
-        writes.push(store(&native, scale.time(TIME)).await?);
+        writes.push(store(&native, CLIENTS, scale.time(TIME)).await?);
+        serial.push(store(&native, 1, scale.time(TIME)).await?);
         for (wythe, measured) in &mut cases {
             turns(wythe, measured, scale.time(TIME)).await?;
         }
     }
-    let floor = measure::median(&writes);
-    let text = format!("{floor:.0} writes/s");
-    section.rows.push(Row::new(
-        format!("state.redb, one put each, clients: {CLIENTS}"),
-        text,
-    ));
+    let (floor, alone) = (measure::median(&writes), measure::median(&serial));
+    for (clients, rate) in [(1, alone), (CLIENTS, floor)] {
+        section.rows.push(Row::new(
+            format!("state.redb, one put each, clients: {clients}"),
+            format!("{rate:.0} writes/s"),
+        ));
+    }
     for (_, measured) in cases {
-        let aim = (measured.actors == ACTORS && measured.kind == "counter").then_some(RATE);
-        section.rows.push(measured.row(floor, aim));
+        // An actor does one thing at a time, so that one alone is beside one writer alone.
+        let floor = if measured.actors == 1 { alone } else { floor };
+        section.rows.push(measured.row(floor));
     }
     section
         .rows
@@ -129,7 +142,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     for wythe in [native, fresh, warm] {
         wythe.stop().await;
     }
-    section.rows.push(memory(directory.path(), scale)?);
+    section.rows.push(memory(directory.path(), scale).await?);
     Ok(section)
 }
 
@@ -187,12 +200,12 @@ fn attach(wythe: &Wythe, idle: Duration) -> Result<()> {
 }
 
 /// Writes a second, without actors.
-async fn store(wythe: &Wythe, time: Duration) -> Result<f64> {
+async fn store(wythe: &Wythe, clients: u64, time: Duration) -> Result<f64> {
     let caller = wythe.operator("bench")?;
     let store = wythe.host.state.open(&caller, "statestore")?;
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
-    for client in 0..CLIENTS {
+    for client in 0..clients {
         let (store, caller) = (store.clone(), caller.clone());
         tasks.spawn(async move {
             let mut count = 0u64;
@@ -263,34 +276,48 @@ async fn activation(wythe: &Wythe, kind: &str, method: &str, scale: Scale) -> Re
     ))
 }
 
-/// In a process of its own.
-fn memory(directory: &Path, scale: Scale) -> Result<Row> {
-    let directory = directory.join(scale.pick("idle", "idle-quick"));
-    Project::write(&directory, "", RESOURCES)?;
-    let (_process, line) = Child::Actors(directory).start()?;
+/// In a process of its own, as memory counts; each actor has a value that an earlier process kept.
+async fn memory(directory: &Path, scale: Scale) -> Result<Row> {
+    let (directory, count) = (directory.join("idle"), scale.pick(IDLE, IDLE / 20));
+    let wythe = Project::write(&directory, "", SMALL)?.open().await?;
+    attach(&wythe, Duration::from_secs(600))?;
+    each(&wythe, count, CLIENTS, "add").await?;
+    wythe.stop().await;
+    let (_process, line) = Child::Actors(directory, count).start()?;
     let megabytes = line.parse::<u64>()? as f64 * 1024.0 / 1e6;
-    let what = format!("memory of {IDLE} actors that are here and idle");
+    let what = format!("memory of {count} actors that are here and idle");
     Ok(Row::new(what, format!("{megabytes:.1} MB")).aim(MEMORY, megabytes))
 }
 
-/// In the child: how much more memory is resident once all of them had a turn.
-pub async fn idle(directory: &Path) -> Result<()> {
+/// A turn of each of so many actors.
+async fn each(wythe: &Wythe, count: u64, clients: u64, method: &'static str) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for first in 0..clients {
+        let (host, caller) = (wythe.host.clone(), wythe.operator("bench")?);
+        tasks.spawn(async move {
+            for number in (first..count).step_by(clients as usize) {
+                let id = format!("customer-{number}");
+                let data = "1".into();
+                host.actors
+                    .invoke(&caller, "counter", &id, method, data)
+                    .await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+/// In the child: how much more memory is resident once all of them had a turn that read what each has.
+pub async fn idle(directory: &Path, count: u64) -> Result<()> {
     let wythe = Project::at(directory).open().await?;
     attach(&wythe, Duration::from_secs(600))?;
-    let caller = wythe.operator("bench")?;
-    let call = async |id: String| {
-        let data = "1".into();
-        wythe
-            .host
-            .actors
-            .invoke(&caller, "counter", &id, "sum", data)
-            .await
-    };
-    call("first".into()).await?;
+    each(&wythe, 1, 1, "sum").await?;
     let before = resident("VmRSS");
-    for number in 0..IDLE {
-        call(format!("customer-{number}")).await?;
-    }
+    each(&wythe, count, CLIENTS, "sum").await?;
     println!("{}", resident("VmRSS").saturating_sub(before));
     Ok(())
 }

@@ -25,7 +25,7 @@ pub enum Job {
     /// Loads every app of a project and says how much memory that took.
     Idle(PathBuf),
     /// Has a turn of many actors and says how much memory they take.
-    Actors(PathBuf),
+    Actors(PathBuf, u64),
     /// Opens a store of many jobs and says how soon the one that is due runs.
     Jobs(PathBuf),
     /// Opens a store of many instances and says how much memory that took.
@@ -38,7 +38,9 @@ impl Job {
             [job] if job == "--child-hyper" => Some(Job::Hyper),
             [job, directory] if job == "--child-wythe" => Some(Job::Wythe(directory.into())),
             [job, directory] if job == "--child-idle" => Some(Job::Idle(directory.into())),
-            [job, directory] if job == "--child-actors" => Some(Job::Actors(directory.into())),
+            [job, directory, count] if job == "--child-actors" => {
+                Some(Job::Actors(directory.into(), count.parse().ok()?))
+            }
             [job, directory] if job == "--child-jobs" => Some(Job::Jobs(directory.into())),
             [job, directory] if job == "--child-workflows" => {
                 Some(Job::Workflows(directory.into()))
@@ -54,7 +56,7 @@ impl Job {
             Job::Hyper => runtime.block_on(hyper()),
             Job::Wythe(directory) => runtime.block_on(Project::at(&directory).serve()),
             Job::Idle(directory) => runtime.block_on(idle::load(&directory)),
-            Job::Actors(directory) => runtime.block_on(actors::idle(&directory)),
+            Job::Actors(directory, count) => runtime.block_on(actors::idle(&directory, count)),
             Job::Jobs(directory) => runtime.block_on(jobs::first(&directory)),
             Job::Workflows(directory) => runtime.block_on(workflows::wait(&directory)),
         }
@@ -66,7 +68,10 @@ impl Job {
             Job::Hyper => command.arg("--child-hyper"),
             Job::Wythe(directory) => command.arg("--child-wythe").arg(directory),
             Job::Idle(directory) => command.arg("--child-idle").arg(directory),
-            Job::Actors(directory) => command.arg("--child-actors").arg(directory),
+            Job::Actors(directory, count) => command
+                .arg("--child-actors")
+                .arg(directory)
+                .arg(count.to_string()),
             Job::Jobs(directory) => command.arg("--child-jobs").arg(directory),
             Job::Workflows(directory) => command.arg("--child-workflows").arg(directory),
         };

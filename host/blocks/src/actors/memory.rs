@@ -98,8 +98,9 @@ impl Staged {
 /// What an activation has read or written, none for what is absent. Forgetting any of it is always right.
 #[derive(Default)]
 pub(super) struct Memory {
-    entries: HashMap<String, Option<Value>>,
-    reminders: HashMap<String, Option<Reminder>>,
+    /// Boxed, as a table has room for more than it holds, and most have one or two.
+    entries: HashMap<Box<str>, Option<Box<Value>>>,
+    reminders: BTreeMap<String, Option<Reminder>>,
     bytes: usize,
     /// Of the tenant.
     all: Arc<AtomicUsize>,
@@ -112,8 +113,8 @@ impl Memory {
         memory
     }
 
-    pub(super) fn entry(&self, key: &str) -> Option<&Option<Value>> {
-        self.entries.get(key)
+    pub(super) fn entry(&self, key: &str) -> Option<Option<&Value>> {
+        self.entries.get(key).map(Option::as_deref)
     }
 
     pub(super) fn reminder(&self, name: &str) -> Option<&Option<Reminder>> {
@@ -124,7 +125,7 @@ impl Memory {
         self.entries.remove(key);
         let length = value.as_ref().map_or(0, |value| value.bytes.len());
         if self.has_room(key.len() + length) {
-            self.entries.insert(key.to_owned(), value);
+            self.entries.insert(key.into(), value.map(Box::new));
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn outbox(actor: &Actor, turn: u64, number: usize) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
     /// Random, made with the first commit: no other actor of any time has it.
-    pub incarnation: String,
+    pub incarnation: u128,
     /// How many turns were kept.
     pub turns: u64,
 }
@@ -84,14 +84,14 @@ impl Meta {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has randomness");
         Meta {
-            incarnation: format!("{:032x}", u128::from_be_bytes(bytes)),
+            incarnation: u128::from_be_bytes(bytes),
             turns: 0,
         }
     }
 
     /// The same whenever the row of this event is published.
     pub(super) fn event_id(&self, number: usize) -> String {
-        format!("{}-{}-{number}", self.incarnation, self.turns)
+        format!("{:032x}-{}-{number}", self.incarnation, self.turns)
     }
 }
 

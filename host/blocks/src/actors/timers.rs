@@ -6,10 +6,7 @@ use super::{
     names::Actor,
 };
 use crate::{Error, Result};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Of one activation.
@@ -17,7 +14,7 @@ const MOST: usize = 100;
 
 /// What ends each timer of an activation; all end with it.
 #[derive(Default)]
-pub(super) struct Timers(HashMap<String, DropGuard>);
+pub(super) struct Timers(BTreeMap<String, DropGuard>);
 
 impl Timers {
     pub(super) fn has(&self, name: &str) -> bool {

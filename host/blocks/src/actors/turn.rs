@@ -98,12 +98,9 @@ impl Turn {
 
     fn known(&self, key: &str) -> Result<Option<Option<Bytes>>> {
         let work = self.work()?;
-        let known = work
-            .staged
-            .entries
-            .get(key)
-            .or_else(|| work.memory.entry(key));
-        Ok(known.map(|value| value.as_ref().and_then(Value::live)))
+        let staged = work.staged.entries.get(key).map(Option::as_ref);
+        let known = staged.or_else(|| work.memory.entry(key));
+        Ok(known.map(|value| value.and_then(Value::live)))
     }
 
     pub fn put(&self, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
