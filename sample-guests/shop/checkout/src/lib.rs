@@ -1,17 +1,23 @@
-//! Turns a cart into an order: goods taken under locks, the card charged, all of it kept in one step and told to all who
-//! want to know; then the cart is empty again.
+//! Turns a cart into an order, and does the parts of a purchase: goods taken under locks, the card charged, the parcel
+//! sent, all of it kept and told to all who want to know; then the cart is empty again.
 mod order;
+mod parts;
 mod receipt;
 mod stock;
 
-use order::{Faults, Form, Item, Order, Product};
+use std::time::Duration;
+
+use order::{Faults, Form, Item, Order, Outcome, Product};
+use parts::{charge, keep, publish, refund, release, reserve, ship};
 use serde::Deserialize;
+use serde_json::json;
 use wythe_sdk::invocation::{self, Caller, Handler, Request, Response};
-use wythe_sdk::pubsub::{Event, Topic};
-use wythe_sdk::state::{PutOptions, Store, Transaction};
+use wythe_sdk::state::Store;
+use wythe_sdk::workflow::{self, Instance};
 use wythe_sdk::{Error, Kind, Result};
 
-use stock::Reserved;
+/// How long the buyer's request waits for the purchase. One that takes longer goes on, and its page shows how far it is.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Checkout;
 
@@ -21,12 +27,7 @@ impl Handler for Checkout {
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), segments.as_slice()) {
             ("POST", ["orders"]) => place(request.json()?),
-            ("GET", ["orders", id]) => {
-                let order = stored(&Store::open("statestore")?, id)?;
-                Response::from_json(
-                    &order.ok_or_else(|| Error::not_found(format!("there is no order `{id}`")))?,
-                )
-            }
+            ("GET", ["orders", id]) => look(id),
             ("GET", ["orders", id, "receipt"]) => {
                 let text = receipt::read(&Store::open("statestore")?, id)?;
                 Ok(Response::new(200).with_body("text/plain; charset=utf-8", text))
@@ -39,79 +40,98 @@ impl Handler for Checkout {
     }
 }
 
+/// The purchase has the order's id, so that a form that is sent twice is one purchase.
 fn place(form: Form) -> Result<Response> {
     let faults = form.faults();
     if !faults.is_empty() {
         return order::refused(&faults);
     }
     let id = form.order.clone().unwrap_or_else(order::random_id);
-    let store = Store::open("statestore")?;
-    // A form that is sent twice is one order. Its event has the same id both times, so telling it again is safe,
-    // and needed where the first attempt ended between keeping and telling.
-    let order = match stored(&store, &id)? {
-        Some(order) => order,
-        None => match buy(&store, id, form)? {
-            Ok(order) => order,
+    if parts::kept(&id)?.is_none() && workflow::get(&id)?.is_none() {
+        match order_of(id.clone(), form)? {
+            Ok(order) => begin(&order)?,
             Err(faults) => return order::refused(&faults),
-        },
+        }
+    }
+    workflow::wait_end(&id, PATIENCE)?;
+    let answer = look(&id)?;
+    let status = if answer.status == 200 {
+        201
+    } else {
+        answer.status
     };
-    publish(&order)?;
-    empty_cart(&order);
-    Response::from_json(&order).map(|response| response.with_status(201))
+    Ok(answer.with_status(status))
 }
 
-/// Takes the goods, charges the card, and keeps order, stock and receipt in one step, or none of them. The inner error
-/// is what is wrong with the form or the cart.
-fn buy(store: &Store, id: String, form: Form) -> Result<Result<Order, Faults>> {
+/// The order as it is asked for, with a card that may be charged. The inner error is what is wrong with form or cart.
+fn order_of(id: String, form: Form) -> Result<Result<Order, Faults>> {
     let (cart, products) = cart_and_products(&form.user)?;
     let card = form.card.clone();
     let order = match Order::new(id, form, &cart, &products) {
         Ok(order) => order,
-        Err(fault) => return Ok(Err(Faults::from([("cart", fault)]))),
+        Err(fault) => return Ok(Err(order::fault("cart", fault))),
     };
-    let reserved = match Reserved::take(store, &order.lines, &products)? {
-        Ok(reserved) => reserved,
-        Err(fault) => return Ok(Err(Faults::from([("cart", fault)]))),
-    };
-    let bought = pay(order, &card).and_then(|paid| match paid {
-        Ok(order) => keep(store, order, &reserved).map(Ok),
-        Err(faults) => Ok(Err(faults)),
-    });
-    reserved.release();
-    bought
+    authorize(order, &card)
 }
 
-/// The order with its charge. A card that is refused is the buyer's to mend.
-fn pay(order: Order, card: &str) -> Result<Result<Order, Faults>> {
+/// The card's number goes no further than this: what follows is written down.
+fn authorize(order: Order, card: &str) -> Result<Result<Order, Faults>> {
     #[derive(Deserialize)]
-    struct Charged {
-        charge: String,
+    struct Authorized {
+        authorization: String,
         card: String,
     }
 
-    let body = serde_json::json!({ "order": order.id, "card": card, "amount": order.total });
-    match invocation::post_json("payment", "/charges", &body)?.success() {
+    let body = json!({ "order": order.id, "amount": order.total, "card": card });
+    match invocation::post_json("payment", "/authorizations", &body)?.success() {
         Ok(response) => {
-            let Charged { charge, card } = response.json()?;
+            let Authorized {
+                authorization,
+                card,
+            } = response.json()?;
             Ok(Ok(Order {
-                charge,
+                authorization,
                 card,
                 ..order
             }))
         }
         Err(error) if error.kind() == Kind::Invalid => {
-            Ok(Err(Faults::from([("card", error.message().to_owned())])))
+            Ok(Err(order::fault("card", error.message())))
         }
         Err(error) => Err(error),
     }
 }
 
-fn empty_cart(order: &Order) {
-    let request = Request::new("DELETE", &format!("/cart/{}", order.user));
-    if let Err(error) = invocation::invoke("cart", &request).and_then(Response::success) {
-        // The order stands; a cart that is still full is the lesser evil.
-        wythe_sdk::warn!("the cart of order {} is not emptied: {error}", order.id);
+fn begin(order: &Order) -> Result<()> {
+    match workflow::start("purchase", Some(&order.id), order) {
+        // The same form at the same moment.
+        Err(error) if error.kind() == Kind::Conflict => Ok(()),
+        result => result.map(drop),
     }
+}
+
+/// Status 200 for an order that is placed, 202 for one that is not yet, 422 for one that was refused.
+fn look(id: &str) -> Result<Response> {
+    if let Some(order) = parts::kept(id)? {
+        return Response::from_json(&order);
+    }
+    let instance = workflow::get(id)?;
+    let instance = instance.ok_or_else(|| Error::not_found(format!("there is no order `{id}`")))?;
+    match instance.output()? {
+        Some(Outcome::Placed(order)) => Response::from_json(&order),
+        Some(Outcome::Refused { field, message }) => order::refused(&order::fault(&field, message)),
+        None => unsettled(&instance),
+    }
+}
+
+fn unsettled(instance: &Instance) -> Result<Response> {
+    if let Some(reason) = &instance.reason {
+        wythe_sdk::error!("order {} is {}: {reason}", instance.id, instance.status);
+        return Err(Error::unavailable("the order could not be placed"));
+    }
+    let order = instance.input.as_deref().unwrap_or_default();
+    let step = instance.custom_status.as_deref().unwrap_or_default();
+    order::unsettled(serde_json::from_slice(order)?, step)
 }
 
 fn cart_and_products(user: &str) -> Result<(Vec<Item>, Vec<Product>)> {
@@ -139,31 +159,5 @@ fn cart_and_products(user: &str) -> Result<(Vec<Item>, Vec<Product>)> {
     Ok((contents.items, products))
 }
 
-/// What is kept is the first order with this id, also when two requests race.
-fn keep(store: &Store, order: Order, reserved: &Reserved) -> Result<Order> {
-    let once = PutOptions::new()
-        .if_absent()
-        .content_type("application/json");
-    let key = format!("order/{}", order.id);
-    let transaction = Transaction::new().put_with(&key, serde_json::to_vec(&order)?, once);
-    let transaction = receipt::write(reserved.write(transaction), &order)?;
-    match store.transact(transaction) {
-        Err(error) if error.kind() == Kind::Conflict => stored(store, &order.id)?.ok_or(error),
-        result => result.map(|_| order),
-    }
-}
-
-fn stored(store: &Store, id: &str) -> Result<Option<Order>> {
-    store.get_json(&format!("order/{id}"))
-}
-
-fn publish(order: &Order) -> Result<()> {
-    let event = Event::json("shop.order.placed", order)?
-        .with_id(&order.id)
-        .with_subject(&order.id);
-    Topic::open("pubsub", "checkout")?
-        .publish(&event)
-        .map(|_| ())
-}
-
 wythe_sdk::invocable!(Checkout);
+wythe_sdk::activities!(reserve, charge, ship, keep, publish, refund, release);

@@ -35,6 +35,7 @@ pub struct Product {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Order {
     pub id: String,
+    /// Of its parcel; empty until there is one, as is the charge below.
     pub tracking: String,
     pub user: String,
     pub email: String,
@@ -44,8 +45,21 @@ pub struct Order {
     pub total: u64,
     /// What may be shown of the card's number.
     pub card: String,
-    /// The payment's proof.
+    /// The proof that the card may be charged, and that it was.
+    pub authorization: String,
     pub charge: String,
+}
+
+/// What a purchase ends with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Placed(Order),
+    /// What the buyer has to change, and why.
+    Refused {
+        field: String,
+        message: String,
+    },
 }
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
@@ -58,30 +72,27 @@ pub struct Line {
 }
 
 /// What is wrong, by field.
-pub type Faults = BTreeMap<&'static str, String>;
+pub type Faults = BTreeMap<String, String>;
 
 impl Form {
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::new();
+        let mut fault = |field: &str, message: &str| {
+            faults.insert(field.to_owned(), message.to_owned());
+        };
         if !is_id(&self.user) {
-            faults.insert(
-                "user",
-                "a user is 1 to 64 letters, digits and hyphens".to_owned(),
-            );
+            fault("user", "a user is 1 to 64 letters, digits and hyphens");
         }
         if !is_email(&self.email) {
-            faults.insert(
-                "email",
-                "an e-mail address looks like name@example.com".to_owned(),
-            );
+            fault("email", "an e-mail address looks like name@example.com");
         }
         if !(5..=500).contains(&self.address.trim().chars().count()) {
-            faults.insert("address", "an address has 5 to 500 characters".to_owned());
+            fault("address", "an address has 5 to 500 characters");
         }
         if self.order.as_deref().is_some_and(|id| !is_id(id)) {
-            faults.insert(
+            fault(
                 "order",
-                "an order id is 1 to 64 letters, digits and hyphens".to_owned(),
+                "an order id is 1 to 64 letters, digits and hyphens",
             );
         }
         faults
@@ -100,7 +111,8 @@ impl Order {
             return Err("the cart is empty".to_owned());
         }
         let line = |item| Line::new(item, products);
-        let lines = cart.iter().map(line).collect::<Result<Vec<_>, String>>()?;
+        let mut lines = cart.iter().map(line).collect::<Result<Vec<_>, String>>()?;
+        lines.sort_by(|a, b| a.product.cmp(&b.product));
         let total = lines
             .iter()
             .map(|line| u64::from(line.price) * u64::from(line.quantity))
@@ -111,16 +123,16 @@ impl Order {
             address,
             ..
         } = form;
-        let tracking = format!("WY-{:08X}", get_random_u64() >> 32);
         Ok(Self {
             id,
-            tracking,
+            tracking: String::new(),
             user,
             email,
             address: address.trim().to_owned(),
             lines,
             total,
             card: String::new(),
+            authorization: String::new(),
             charge: String::new(),
         })
     }
@@ -137,6 +149,16 @@ impl Line {
             price: product.price,
         })
     }
+}
+
+pub fn fault(field: &str, message: impl Into<String>) -> Faults {
+    Faults::from([(field.to_owned(), message.into())])
+}
+
+/// Status 202 with the order so far, and the part of the purchase that is under way.
+pub fn unsettled(mut order: serde_json::Value, step: &str) -> Result<Response> {
+    order["step"] = step.into();
+    Response::from_json(&order).map(|response| response.with_status(202))
 }
 
 /// Status 422 with a message for each field.

@@ -4,111 +4,118 @@ use std::time::Duration;
 
 use wythe_sdk::lock::Lease;
 use wythe_sdk::state::{PutOptions, Store, Transaction};
-use wythe_sdk::{Error, Result};
+use wythe_sdk::{Error, Kind, Result};
 
-use crate::order::{Line, Product};
+use crate::order::{Order, Product};
 
 const LOCKS: &str = "lockstore";
-/// Longer than any payment takes.
+/// Longer than a few reads and a write take.
 const HELD: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(5);
 
-/// The locks of some products, and what is left of each.
-pub struct Reserved {
-    parts: Vec<Part>,
+/// What an order has of the stock, under its id.
+const TAKEN: &str = "taken";
+const GIVEN_BACK: &str = "given back";
+
+/// Takes the goods of an order, all of them or none, once. An error of kind conflict says what there is too little of.
+pub fn reserve(store: &Store, order: &Order, products: &[Product]) -> Result<()> {
+    let locks = lock(order)?;
+    let done = match store.get(&mark(order))? {
+        Some(_) => Ok(()),
+        None => take(store, order, products, &locks),
+    };
+    unlock(locks);
+    done
 }
 
-struct Part {
-    product: String,
-    lease: Lease,
-    left: u32,
+/// Gives them back, once.
+pub fn release(store: &Store, order: &Order) -> Result<()> {
+    let locks = lock(order)?;
+    let done = match store.get(&mark(order))? {
+        Some(entry) if entry.text()? == TAKEN => give_back(store, order, &locks),
+        _ => Ok(()),
+    };
+    unlock(locks);
+    done
 }
 
-impl Reserved {
-    /// Locks the products of these lines and takes the quantities off. Nothing is written yet. The inner error is what
-    /// to tell the buyer.
-    pub fn take(
-        store: &Store,
-        lines: &[Line],
-        products: &[Product],
-    ) -> Result<Result<Self, String>> {
-        let mut wanted: Vec<_> = lines.iter().collect();
-        // In one order, so that two checkouts never wait for each other.
-        wanted.sort_by(|a, b| a.product.cmp(&b.product));
-        let mut reserved = Reserved { parts: Vec::new() };
-        for line in wanted {
-            let taken = Part::take(store, line, products);
-            match taken {
-                Ok(Ok(part)) => reserved.parts.push(part),
-                Ok(Err(fault)) => {
-                    reserved.release();
-                    return Ok(Err(fault));
-                }
-                Err(error) => {
-                    reserved.release();
-                    return Err(error);
-                }
+fn take(store: &Store, order: &Order, products: &[Product], locks: &[Lease]) -> Result<()> {
+    let mut lefts = Vec::new();
+    for line in &order.lines {
+        let known = products.iter().find(|known| known.id == line.product);
+        // Before the first order it is what the catalog says.
+        let left = left(store, &line.product)?.or(known.map(|known| known.stock));
+        let left = left.unwrap_or_default();
+        let rest = left.checked_sub(line.quantity);
+        let none = || Error::conflict(format!("only {left} of `{}` are left", line.name));
+        lefts.push(rest.ok_or_else(none)?);
+    }
+    write(store, order, &lefts, TAKEN, locks)
+}
+
+fn give_back(store: &Store, order: &Order, locks: &[Lease]) -> Result<()> {
+    let mut lefts = Vec::new();
+    for line in &order.lines {
+        lefts.push(left(store, &line.product)?.unwrap_or_default() + line.quantity);
+    }
+    write(store, order, &lefts, GIVEN_BACK, locks)
+}
+
+/// The stock and the order's mark in one step, each product behind its lock's token.
+fn write(store: &Store, order: &Order, lefts: &[u32], has: &str, locks: &[Lease]) -> Result<()> {
+    let mut transaction = Transaction::new().put(&mark(order), has);
+    for ((line, left), lease) in order.lines.iter().zip(lefts).zip(locks) {
+        let fenced = PutOptions::new().fence(lease.token());
+        transaction = transaction.put_with(&key(&line.product), left.to_string(), fenced);
+    }
+    match store.transact(transaction) {
+        Err(error) if error.kind() == Kind::Conflict => Err(Error::unavailable(
+            "the lock of a product was lost before its stock was written",
+        )),
+        result => result.map(drop),
+    }
+}
+
+/// The locks of an order's products, which stand in one order in each order, so that no two wait for each other.
+fn lock(order: &Order) -> Result<Vec<Lease>> {
+    let mut locks = Vec::new();
+    for line in &order.lines {
+        match Lease::acquire(LOCKS, &key(&line.product), HELD, WAIT) {
+            Ok(Some(lease)) => locks.push(lease),
+            Ok(None) => {
+                unlock(locks);
+                return Err(Error::unavailable("too many buyers want the same"));
             }
-        }
-        Ok(Ok(reserved))
-    }
-
-    /// The writes that make it so, each with its lock's token.
-    pub fn write(&self, transaction: Transaction) -> Transaction {
-        self.parts.iter().fold(transaction, |transaction, part| {
-            let fenced = PutOptions::new().fence(part.lease.token());
-            transaction.put_with(&key(&part.product), part.left.to_string(), fenced)
-        })
-    }
-
-    /// Lets others at the products. A lock that is not given back ends by itself.
-    pub fn release(self) {
-        for part in self.parts {
-            if let Err(error) = part.lease.release() {
-                wythe_sdk::warn!("the lock of `{}` is not given back: {error}", part.product);
-            }
-        }
-    }
-}
-
-impl Part {
-    fn take(store: &Store, line: &Line, products: &[Product]) -> Result<Result<Self, String>> {
-        let name = key(&line.product);
-        let lease = Lease::acquire(LOCKS, &name, HELD, WAIT)?;
-        let lease =
-            lease.ok_or_else(|| Error::unavailable("too many buyers want the same; try again"))?;
-        let left = match left(store, &line.product, products) {
-            Ok(left) => left,
             Err(error) => {
-                lease.release()?;
+                unlock(locks);
                 return Err(error);
             }
-        };
-        match left.checked_sub(line.quantity) {
-            Some(left) => Ok(Ok(Part {
-                product: line.product.clone(),
-                lease,
-                left,
-            })),
-            None => {
-                lease.release()?;
-                Ok(Err(format!("only {left} of `{}` are left", line.name)))
-            }
+        }
+    }
+    Ok(locks)
+}
+
+/// A lock that is not given back ends by itself.
+fn unlock(locks: Vec<Lease>) {
+    for lease in locks {
+        if let Err(error) = lease.release() {
+            wythe_sdk::warn!("a lock is not given back: {error}");
         }
     }
 }
 
-/// What the last order left; before the first one, what the catalog says.
-fn left(store: &Store, product: &str, products: &[Product]) -> Result<u32> {
-    if let Some(entry) = store.get(&key(product))? {
-        let number = entry.text()?.parse();
-        return number
-            .map_err(|_| Error::internal(format!("the stock of `{product}` is no number")));
-    }
-    let known = products.iter().find(|known| known.id == product);
-    Ok(known.map_or(0, |known| known.stock))
+fn left(store: &Store, product: &str) -> Result<Option<u32>> {
+    let Some(entry) = store.get(&key(product))? else {
+        return Ok(None);
+    };
+    let wrong = |_| Error::internal(format!("the stock of `{product}` is no number"));
+    entry.text()?.parse().map(Some).map_err(wrong)
 }
 
 fn key(product: &str) -> String {
     format!("stock/{product}")
+}
+
+fn mark(order: &Order) -> String {
+    format!("goods/{}", order.id)
 }

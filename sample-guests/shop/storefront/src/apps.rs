@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 use wythe_sdk::http::{Query, encode};
-use wythe_sdk::invocation::{self, Request};
+use wythe_sdk::invocation::{self, Request, Response};
 use wythe_sdk::{Error, Result};
 
 #[derive(Clone, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Order {
     pub lines: Vec<Line>,
     /// What may be shown of the card's number.
     pub card: String,
+    /// The part of the purchase that is under way; none once the order is placed.
+    pub step: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +129,10 @@ pub fn place(user: &str, form: &Query) -> Result<Result<Order, Refusal>> {
         "order": form.get("order").filter(|id| !id.is_empty()),
     });
     let response = invocation::post_json("checkout", "/orders", &wanted)?;
+    settled(response)
+}
+
+fn settled(response: Response) -> Result<Result<Order, Refusal>> {
     if response.status == 422 {
         return Ok(Err(response.json()?));
     }
@@ -135,9 +141,11 @@ pub fn place(user: &str, form: &Query) -> Result<Result<Order, Refusal>> {
 
 /// An order of somebody else is as good as none.
 pub fn order(user: &str, id: &str) -> Result<Order> {
-    let order: Order = invocation::get("checkout", &format!("/orders/{}", encode(id)))?
-        .success()?
-        .json()?;
+    let response = invocation::get("checkout", &format!("/orders/{}", encode(id)))?;
+    let order = settled(response)?.map_err(|refusal| {
+        let faults: Vec<_> = refusal.fields.into_values().collect();
+        Error::conflict(format!("The order was not placed: {}.", faults.join(", ")))
+    })?;
     if order.user == user {
         Ok(order)
     } else {

@@ -28,7 +28,7 @@ pub fn page(title: &str, search: &str, main: &str) -> Response {
 </header>
 <main id="main">
 {main}</main>
-<footer>A sample shop of seven sandboxed apps. Nothing is sold here. <a href="/outbox">See the letters it sent</a>.</footer>
+<footer>A sample shop of nine sandboxed apps. Nothing is sold here. <a href="/outbox">See the letters it sent</a>.</footer>
 </body>
 </html>
 "##,

@@ -78,8 +78,9 @@ fn place(request: &mut Request, user: &str) -> Result<Response> {
             http::encode(&order.id)
         ))),
         Err(refusal) => {
-            let order = form.get("order").unwrap_or_default();
-            Ok(pages::checkout(&apps::cart(user)?, order, &form, &refusal).with_status(422))
+            // An order that was refused stays refused; what is sent next is another one.
+            let order = random_id();
+            Ok(pages::checkout(&apps::cart(user)?, &order, &form, &refusal).with_status(422))
         }
     }
 }

@@ -130,7 +130,28 @@ fn card_of(typed: String) -> String {
     }
 }
 
+/// Of an order whose purchase still goes on; it asks again by itself.
+fn unsettled(order: &Order, step: &str) -> Response {
+    let told = match step {
+        "reserve" => "Your goods are taken from the shelf",
+        "charge" => "Your card is charged",
+        "ship" => "Your parcel is handed to the carrier",
+        "refund" => "Your money is paid back",
+        "release" => "Your goods are put back on the shelf",
+        "keep" => "Your order is written down",
+        _ => "The news of your order is told",
+    };
+    let main = format!(
+        "<h1>A moment, please</h1>\n<p role=\"status\">{told} …</p>\n<p>Order <code>{}</code></p>\n",
+        escape(&order.id)
+    );
+    page("Order under way", "", &main).with_header("refresh", "1")
+}
+
 pub fn order(order: &Order) -> Response {
+    if let Some(step) = &order.step {
+        return unsettled(order, step);
+    }
     let main = format!(
         r#"<h1>Thank you for your order</h1>
 <dl>

@@ -1,12 +1,20 @@
 //! The shop: every block at work in one application.
 
+mod buyer;
+mod kills;
+
 use crate::case;
 use anyhow::{Context, Result, ensure};
-use futures::future::join_all;
-use host_tests::{Answer, MEMORY, Project, Running, SmtpServer, sample};
-use http::Method;
+use buyer::{Buyer, CARD};
+use futures::future::{join, join_all};
+use host_tests::{Answer, MEMORY, Project, SmtpServer, sample};
 use libtest_mimic::Trial;
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
+use wythe_blocks::{Caller, invocation};
 
 const APPS: &str = "\
   - appID: cart
@@ -20,21 +28,28 @@ const APPS: &str = "\
     grants:
       state: [statestore]
       publish: [pubsub/checkout]
-      invoke: [cart, catalog, payment]
+      invoke: [cart, catalog, payment, shipping]
       lock: [lockstore]
       crypto: [keys/receipts]
+      workflow: [purchase]
   - appID: email
     guest: email.wasm
     ingress: /outbox
     grants: { state: [statestore], subscribe: [pubsub/checkout], bindings: [mail/create] }
   - appID: payment
     guest: payment.wasm
-    grants: { secrets: [payments/gateway-key], reveal: [payments/gateway-key] }
+    grants: { state: [statestore], secrets: [payments/gateway-key], reveal: [payments/gateway-key] }
+  - appID: purchase
+    guest: purchase.wasm
+    grants: { invoke: [checkout] }
   - appID: report
     guest: report.wasm
     ingress: /reports
     env: { REPORT_AT: '* * * * * *' }
     grants: { state: [statestore], subscribe: [pubsub/checkout], jobs: [nightly-report] }
+  - appID: shipping
+    guest: shipping.wasm
+    grants: { state: [statestore] }
   - appID: storefront
     guest: storefront.wasm
     ingress: /
@@ -54,9 +69,13 @@ const FILES: [&str; 7] = [
 
 pub fn trials() -> Vec<Trial> {
     let mail = "shop::the_letter_reaches_a_real_mail_server";
-    vec![
+    let mut trials = kills::trials();
+    trials.extend([
         case("shop::a_person_buys_something", bought),
         case("shop::a_refused_card_buys_nothing", refused),
+        case("shop::a_purchase_needs_a_grant", ungranted),
+        case("shop::what_cannot_be_shipped_is_undone", undone),
+        case("shop::a_form_that_is_sent_twice_is_one_purchase", twice),
         case("shop::buyers_at_once_never_take_more_than_there_is", raced),
         case("shop::the_catalog_follows_its_file", followed),
         case("shop::the_night_has_its_report", reported),
@@ -68,11 +87,15 @@ pub fn trials() -> Vec<Trial> {
             None => case(mail, mailed),
             Some(reason) => case(&format!("{mail} ({reason})"), mailed).with_ignored_flag(true),
         },
-    ]
+    ]);
+    trials
 }
 
 fn project() -> Result<Project> {
-    let project = Project::new(APPS).with("memory", MEMORY);
+    with_files(Project::new(APPS).with("memory", MEMORY))
+}
+
+fn with_files(project: Project) -> Result<Project> {
     for file in FILES {
         let path = sample("shop").join(file);
         project.write(
@@ -81,57 +104,6 @@ fn project() -> Result<Project> {
         );
     }
     Ok(project)
-}
-
-/// One browser, with its cookie.
-struct Buyer<'a> {
-    running: &'a Running,
-    cookie: String,
-}
-
-impl<'a> Buyer<'a> {
-    async fn arrive(running: &'a Running) -> Result<Self> {
-        let home = running.get("/").await?;
-        ensure!(home.status == 200, "{home:?}");
-        let cookie = home.headers.get("set-cookie").context("no session")?;
-        let cookie = cookie.to_str()?.split(';').next().unwrap_or_default();
-        let cookie = cookie.to_owned();
-        Ok(Buyer { running, cookie })
-    }
-
-    async fn post(&self, path: &str, form: &str) -> Result<Answer> {
-        let headers = [
-            ("cookie", self.cookie.as_str()),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
-        let form = form.to_owned();
-        self.running.send(Method::POST, path, &headers, form).await
-    }
-
-    async fn get(&self, path: &str) -> Result<Answer> {
-        let headers = [("cookie", self.cookie.as_str())];
-        self.running.send(Method::GET, path, &headers, "").await
-    }
-
-    async fn put(&self, product: &str, quantity: u32) -> Result<()> {
-        let form = format!("product={product}&quantity={quantity}");
-        let answer = self.post("/cart", &form).await?;
-        ensure!(answer.status == 303, "{answer:?}");
-        Ok(())
-    }
-
-    async fn pay(&self, card: &str) -> Result<Answer> {
-        let form = format!("email=ann%40example.com&address=Lane+1&card={card}");
-        self.post("/checkout", &form).await
-    }
-
-    /// Where its page is.
-    async fn order(&self) -> Result<String> {
-        let answer = self.pay("4242+4242+4242+4242").await?;
-        ensure!(answer.status == 303, "{answer:?}");
-        let page = answer.headers.get("location").context("no page")?;
-        Ok(page.to_str()?.to_owned())
-    }
 }
 
 /// The path a browser takes: home, a product, the cart, the order, its receipt, and the outbox.
@@ -185,7 +157,93 @@ async fn refused() -> Result<()> {
     // All eighteen are there still, and the cart is as it was.
     buyer.order().await?;
     buyer.put("level", 9).await?;
-    let answer = buyer.pay("4242+4242+4242+4242").await?;
+    let answer = buyer.pay(CARD).await?;
+    ensure!(
+        answer.status == 422 && answer.text().contains("only 8 of `Spirit level` are left"),
+        "{answer:?}"
+    );
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn undone() -> Result<()> {
+    let project = project()?;
+    let running = project.start().await?;
+    let buyer = Buyer::arrive(&running).await?;
+    buyer.put("level", 10).await?;
+    let answer = buyer.buy("one", "P.O.+Box+7", CARD).await?;
+    ensure!(
+        answer.status == 422
+            && answer
+                .text()
+                .contains("the carrier brings nothing to a post office box"),
+        "{answer:?}"
+    );
+    // An order that was refused stays so, and says why.
+    let answer = buyer.get("/orders/one").await?;
+    ensure!(
+        answer.status == 409 && answer.text().contains("was not placed: the carrier"),
+        "{answer:?}"
+    );
+    ensure!(running.get("/outbox").await?.text() == "[]", "a letter");
+    // All eighteen are there still.
+    buyer.order().await?;
+    buyer.put("level", 8).await?;
+    buyer.order().await?;
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn ungranted() -> Result<()> {
+    let apps = APPS.replace("workflow: [purchase]", "workflow: [other]");
+    let project = with_files(Project::new(&apps).with("memory", MEMORY))?;
+    let running = project.start().await?;
+    let buyer = Buyer::arrive(&running).await?;
+    buyer.put("level", 1).await?;
+    let (_, user) = buyer.cookie.split_once('=').context("a session")?;
+    let form = format!(
+        r#"{{"user": "{user}", "email": "ann@example.com", "address": "Lane 1", "card": "4242424242424242"}}"#
+    );
+    let request = invocation::Request {
+        method: "POST".into(),
+        path: "/orders".into(),
+        body: form.into(),
+        headers: Vec::new(),
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let caller = Caller::operator("default".parse()?, "test".parse()?, deadline);
+    let host = &running.booted.host;
+    let answer = host.invocation.invoke(&caller, "checkout", request).await?;
+    let told = String::from_utf8_lossy(&answer.body);
+    let expected = "app `checkout` is not granted workflow `purchase`; add it to `grants: { workflow: [purchase] }` at \
+                    wythe.yaml:10";
+    ensure!(
+        answer.status == 403 && told.contains(expected),
+        "{} {told}",
+        answer.status
+    );
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+/// At the same moment, and once more when it is done.
+async fn twice() -> Result<()> {
+    let project = project()?;
+    let running = project.start().await?;
+    let buyer = Buyer::arrive(&running).await?;
+    buyer.put("level", 10).await?;
+    let buy = || buyer.buy("one", "Lane+1", CARD);
+    let (first, second) = join(buy(), buy()).await;
+    for answer in [first?, second?, buy().await?] {
+        ensure!(answer.status == 303, "{answer:?}");
+        ensure!(answer.headers["location"] == "/orders/one", "{answer:?}");
+    }
+    let sent = |outbox: &Answer| outbox.text().contains("\"sent\":true");
+    let outbox = running.eventually("/outbox", sent).await?.text();
+    ensure!(outbox.matches("\"order\":").count() == 1, "{outbox}");
+    // Eight are left.
+    buyer.put("level", 9).await?;
+    let answer = buyer.pay(CARD).await?;
     ensure!(
         answer.status == 422 && answer.text().contains("only 8 of `Spirit level` are left"),
         "{answer:?}"
@@ -204,7 +262,7 @@ async fn raced() -> Result<()> {
         anyhow::Ok(buyer)
     }));
     let buyers = buyers.await.into_iter().collect::<Result<Vec<_>>>()?;
-    let answers = join_all(buyers.iter().map(|buyer| buyer.pay("4242424242424242"))).await;
+    let answers = join_all(buyers.iter().map(|buyer| buyer.pay(CARD))).await;
     let mut statuses = Vec::new();
     for answer in answers {
         let answer = answer?;
@@ -303,7 +361,7 @@ async fn manifest() -> Result<()> {
             .collect()
     };
     ensure!(
-        granted(&own).len() == 7 && granted(&own) == granted(&here),
+        granted(&own).len() == 9 && granted(&own) == granted(&here),
         "{:?}\n{:?}",
         granted(&own),
         granted(&here)

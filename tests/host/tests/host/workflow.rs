@@ -1,14 +1,12 @@
-//! Workflows in a whole host: guests whose code is run again, purchases that outlast their host, and what is refused.
+//! Workflows in a whole host: guests whose code is run again, and what is refused.
 
 mod command;
-mod purchase;
 mod refused;
 
 use crate::case;
 use anyhow::{Context, Result, ensure};
 use host_tests::{MEMORY, Project, Running};
 use libtest_mimic::Trial;
-use serde_json::Value;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -38,7 +36,6 @@ pub fn trials() -> Vec<Trial> {
         case("workflow::what_waits_is_not_in_memory", idle),
     ];
     trials.extend(command::trials());
-    trials.extend(purchase::trials());
     trials.extend(refused::trials());
     trials
 }
@@ -229,8 +226,4 @@ async fn idle() -> Result<()> {
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())
-}
-
-fn json(text: &str) -> Result<Value> {
-    serde_json::from_str(text).with_context(|| text.to_owned())
 }

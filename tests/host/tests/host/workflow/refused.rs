@@ -1,12 +1,11 @@
 //! What no host starts with, or does: each with what to do instead.
 
-use super::json;
+use super::{Desk, ERRANDS};
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project};
-use http::Method;
 use libtest_mimic::Trial;
-use serde_json::json;
+use wythe_blocks::workflow::Status;
 
 /// A component that has workflows, as far as loading goes, and what else it has.
 const COMPONENT: &str = r#"(component MORE (instance $h) (export "wythe:blocks/workflow-handler@0.1.0" (instance $h)))"#;
@@ -30,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         case("workflow::what_is_not_replayed_is_not_imported", imports),
         case("workflow::workflows_are_components_of_their_own", alone),
-        case("workflow::a_workflow_needs_a_grant", grants),
+        case("workflow::work_by_another_app_needs_a_grant", grants),
     ]
 }
 
@@ -88,40 +87,16 @@ async fn alone() -> Result<()> {
     Ok(())
 }
 
-/// To start it, and to have another app do its work.
+/// To have another app do its work.
 async fn grants() -> Result<()> {
-    let apps = "\
-  - appID: desk
-    guest: desk.wasm
-    ingress: /
-    grants: { state: [statestore], publish: [pubsub/purchases], workflow: [other] }
-  - appID: purchase
-    guest: purchase.wasm
-";
-    let project = Project::new(apps).with("memory", MEMORY);
-    let running = project.start().await?;
-    let order = json!({ "item": "book", "price": 5 }).to_string();
-    let answer = running
-        .send(Method::POST, "/purchases/one", &[], order.clone())
-        .await?;
-    let told = json(&answer.text())?;
-    let expected = "app `desk` is not granted workflow `purchase`; add it to `grants: { workflow: [purchase] }` at \
-                    wythe.yaml:4";
-    ensure!(
-        answer.status == 403 && told["message"] == expected,
-        "{answer:?}"
-    );
-    ensure!(running.stop().await, "not everything finished");
-    let project = Project::new(&apps.replace("[other]", "[purchase]")).with("memory", MEMORY);
-    let running = project.start().await?;
-    let path = "/purchases/one";
-    let answer = running.send(Method::POST, path, &[], order).await?;
-    ensure!(answer.status == 202, "{answer:?}");
-    let found = running.eventually(path, |answer| answer.json()["status"] == "failed");
-    let reason = found.await?.json()["reason"].clone();
-    let expected = "denied: app `purchase` is not granted to invoke `desk`; add it to `grants: { invoke: [desk] }` at \
-                    wythe.yaml:8";
-    ensure!(reason == expected, "{reason}");
+    let apps = ERRANDS.replace("invoke: [echo]", "invoke: [other]");
+    let running = Project::new(&apps).with("memory", MEMORY).start().await?;
+    let desk = Desk::of(&running)?;
+    desk.start("chain", "one", "2").await?;
+    let expected = "denied: app `errands` is not granted to invoke `echo`; add it to `grants: { invoke: [echo] }` at \
+                    wythe.yaml:7";
+    let told = desk.end("one", Status::Failed).await?;
+    ensure!(told == expected, "{told}");
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }
