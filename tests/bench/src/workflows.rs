@@ -77,6 +77,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     let ratio = format!("{:.2} of the engine alone", rate / native);
     section.rows.push(first.ratio(ratio).aim(RATE, rate));
     section.rows.push(flat);
+    section.rows.push(bed.steps().await?);
     section.rows.push(bed.long().await?);
     guests.stop().await;
     section.rows.push(asleep(directory.path(), scale).await?);
@@ -179,6 +180,27 @@ impl Bed {
             done??;
         }
         Ok(())
+    }
+
+    /// One chain whose journal grows: what its last steps take beside its first, by the times of its entries.
+    async fn steps(&self) -> Result<Row> {
+        start(&self.engine, &self.caller, "chain", "steps", LONG).await?;
+        ended(&self.engine, &self.caller, "steps").await?;
+        let history = self.engine.history("steps", 0, usize::MAX).await?;
+        let times: Vec<_> = history.entries.iter().map(|entry| entry.time).collect();
+        let (length, tenth) = (times.len(), times.len() / 10);
+        ensure!(length > 2 * LONG as usize, "a journal of {length} entries");
+        let rate = |from: usize, to: usize| {
+            let seconds = (times[to] - times[from]) as f64 / 1e3;
+            (to - from) as f64 / 2.0 / seconds
+        };
+        let (first, last) = (rate(0, tenth), rate(length - 1 - tenth, length - 1));
+        let share = last / first;
+        let row = Row::new(
+            format!("one chain of {LONG} activities: its last tenth beside the first"),
+            format!("{last:.0} and {first:.0} activities/s"),
+        );
+        Ok(row.ratio(format!("{share:.2}")).aim(FLAT, share))
     }
 
     async fn long(&self) -> Result<Row> {
