@@ -92,7 +92,8 @@ impl From<Error> for Failure {
 }
 
 impl Engine {
-    /// The whole of a turn, by the one who has the right to it.
+    /// The whole of a turn, by the one who has the right to it. Its parts are boxed, so that none is large: what is
+    /// allocated for a moment and freed on another thread leaves holes between what stays, unless it is small.
     pub(super) async fn turn(
         self: &Arc<Self>,
         place: &Place,
@@ -113,8 +114,8 @@ impl Engine {
                     Err(Failure::Answer(error)) => return Err(error),
                 },
             };
-            let ended = self.run(&space, hosted, &mut activation, from, why).await;
-            match ended {
+            let run = self.run(&space, hosted, &mut activation, from, why);
+            match Box::pin(run).await {
                 Ended::Well(answer) => {
                     place.slot.rest().activation = Some(activation);
                     return Ok(answer);
@@ -166,10 +167,7 @@ impl Engine {
         };
         if hosted.kind.lifecycle {
             let trigger = Why::Trigger(Trigger::Activate);
-            match self
-                .run(space, hosted, &mut activation, None, &trigger)
-                .await
-            {
+            match Box::pin(self.run(space, hosted, &mut activation, None, &trigger)).await {
                 Ended::Well(_) => {}
                 Ended::Stale | Ended::Over(Ok(_)) => {
                     hosted.app.forget_actor(actor);
@@ -206,7 +204,9 @@ impl Engine {
         let (staged, memory) = turn.end();
         activation.memory = memory;
         let ended = match answer {
-            Ok(Some(answer)) => self.keep(space, hosted, activation, staged, answer).await,
+            Ok(Some(answer)) => {
+                Box::pin(self.keep(space, hosted, activation, staged, answer)).await
+            }
             Ok(None) => self.nothing(space, hosted, activation, why).await,
             Err(error) => self.undo(space, hosted, activation, error).await,
         };

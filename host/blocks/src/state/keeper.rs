@@ -65,9 +65,8 @@ impl Keeper {
     }
 
     pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
-        self.component
-            .call(caller, GET, |d| d.driver.get(key))
-            .await
+        let call = self.component.call(caller, GET, |d| d.driver.get(key));
+        Box::pin(call).await
     }
 
     /// All or nothing, in order; an etag for each put.
@@ -76,9 +75,10 @@ impl Keeper {
         caller: &Caller,
         operations: Vec<Operation>,
     ) -> Result<Vec<Option<Etag>>> {
-        self.component
-            .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()))
-            .await
+        let call = self
+            .component
+            .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()));
+        Box::pin(call).await
     }
 
     /// Keys after `cursor` that start with `prefix`, in byte order.
