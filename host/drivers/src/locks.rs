@@ -118,8 +118,8 @@ pub(crate) struct Locks {
 }
 
 impl Locks {
-    /// `last` is the highest token so far. One counter serves all keys, so that nothing has to be kept of a key that
-    /// is free.
+    /// `last` is the highest token so far. One number serves all keys, so that nothing has to be kept of a key that is
+    /// free.
     pub(crate) fn new(last: u64) -> Self {
         Locks {
             held: HashMap::new(),
@@ -128,10 +128,10 @@ impl Locks {
         }
     }
 
-    /// Where a new store begins to count: microseconds since 1970. What was fenced with tokens of a store that is
-    /// gone stays behind those of the new one, unless that one granted more than a million locks a second.
+    /// The highest token of a new store: now, as tokens count time. So what was fenced with tokens of a store that is
+    /// gone stays behind those of the new one.
     pub(crate) fn first() -> u64 {
-        record::now() / 1_000
+        micros(record::now())
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -198,7 +198,9 @@ impl Locks {
             return Ok(Acquired::Held { expires });
         }
         let ends = end(ttl, now)?;
-        self.last += 1;
+        // The time of the grant, in microseconds since 1970, tells its holder nothing of the grants of others, as a
+        // counter would. Where the clock stands or went back, tokens grow all the same.
+        self.last = micros(now.wall).max(self.last + 1);
         let held = Held {
             token: self.last,
             owner: owner.to_owned(),
@@ -259,6 +261,10 @@ impl Held {
             owner: self.owner.clone(),
         }
     }
+}
+
+fn micros(nanoseconds: u64) -> u64 {
+    nanoseconds / 1_000
 }
 
 fn end(ttl: Duration, now: Moment) -> Result<Instant> {

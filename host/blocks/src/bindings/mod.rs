@@ -114,7 +114,7 @@ impl Bindings {
         metadata: Vec<(String, String)>,
     ) -> Result<Outcome> {
         let found = self.find(caller, component, operation, data.len())?;
-        self.ask(caller, &found, operation, &data, &metadata, &Sealed::none())
+        self.ask(caller, &found, operation, &data, &metadata, &Sealed::No)
             .await
     }
 
@@ -188,10 +188,11 @@ impl Bindings {
             metadata,
             most,
         };
+        let name = component.name().as_str();
         let outcome = component
             .call(caller, INVOKE, |d| async move {
                 let asked = d.driver.invoke(request).await;
-                asked.map_err(|error| sealed.scrub(error))
+                asked.map_err(|error| sealed.cover(name, operation, error))
             })
             .await?;
         if outcome.data.len() as u64 > most {

@@ -4,36 +4,27 @@ use super::{Bindings, Outcome};
 use crate::{Caller, Error, Result, secrets::Value};
 use bytes::Bytes;
 
-/// What stands in an error where a secret would.
-const HIDDEN: &str = "(secret)";
-
-/// The secrets of one call, each with its text.
-pub(super) struct Sealed(Vec<Value>);
+/// What becomes of the errors of a call.
+pub(super) enum Sealed {
+    /// No secret went along, so the driver's own words are told.
+    No,
+    Yes,
+}
 
 impl Sealed {
-    pub fn none() -> Self {
-        Sealed(Vec::new())
-    }
-
-    /// The error without the secrets. A cause that has one of them goes, too: it would be logged.
-    pub fn scrub(&self, error: Error) -> Error {
-        let texts: Vec<&str> = self.texts().collect();
-        let chain = error.chain();
-        if !texts.iter().any(|text| chain.contains(text)) {
-            return error;
+    /// The error that the app reads and the log keeps. With a secret in the call it has the same words whatever the
+    /// secret is: a driver or a peer may say any part of it in any form (escaped, encoded, cut), so its words and its
+    /// cause are dropped, and the kind and the time to wait are left.
+    pub fn cover(&self, component: &str, operation: &str, error: Error) -> Error {
+        match self {
+            Sealed::No => error,
+            Sealed::Yes => error.duplicate().map_message(|_| {
+                format!(
+                    "operation `{operation}` of bindings component `{component}` failed; the call carried a secret, \
+                     so no more is told: try it with a value that is none"
+                )
+            }),
         }
-        let clean = |text: String| texts.iter().fold(text, |all, one| all.replace(one, HIDDEN));
-        let scrubbed = error.duplicate().map_message(clean);
-        match std::error::Error::source(&error) {
-            Some(_) => scrubbed.with_source(clean(chain)),
-            None => scrubbed,
-        }
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let texts = self.0.iter();
-        let texts = texts.filter_map(|value| std::str::from_utf8(value.reveal()).ok());
-        texts.filter(|text| !text.is_empty())
     }
 }
 
@@ -70,7 +61,10 @@ impl Bindings {
             })?;
             metadata.push((name.clone(), text.to_owned()));
         }
-        let sealed = Sealed(secrets.into_iter().map(|(_, value)| value).collect());
+        let sealed = match secrets.is_empty() {
+            true => Sealed::No,
+            false => Sealed::Yes,
+        };
         self.ask(caller, &found, operation, &data, &metadata, &sealed)
             .await
     }
@@ -81,23 +75,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_in_no_error_and_in_no_cause() {
-        let sealed = Sealed(vec![Value::new(*b"hunter2"), Value::new(*b"")]);
-        let error = Error::invalid("`hunter2` is no header").with_source("at hunter2, byte 3");
-        let scrubbed = sealed.scrub(error);
-        assert_eq!(scrubbed.message(), "`(secret)` is no header");
-        assert!(
-            !scrubbed.chain().contains("hunter2"),
-            "{}",
-            scrubbed.chain()
-        );
-        assert!(scrubbed.chain().contains("at (secret), byte 3"));
+    fn an_error_of_a_sealed_call_says_the_same_whatever_the_secret_is() {
+        for words in ["`hunter2` is no header", "`hunter\\u{22}3` is no header"] {
+            let error = Error::invalid(words).with_source(words.to_uppercase());
+            let covered = Sealed::Yes.cover("web", "get", error);
+            assert_eq!(covered.kind(), crate::Kind::Invalid);
+            assert_eq!(
+                covered.chain(),
+                "operation `get` of bindings component `web` failed; the call carried a secret, so no more is told: \
+                 try it with a value that is none"
+            );
+        }
     }
 
     #[test]
     fn other_errors_stay_as_they_are() {
-        let sealed = Sealed(vec![Value::new(*b"hunter2")]);
-        let error = sealed.scrub(Error::invalid("no").with_source("why"));
+        let error = Sealed::No.cover("web", "get", Error::invalid("no").with_source("why"));
         assert_eq!(error.chain(), "no: why");
     }
 }

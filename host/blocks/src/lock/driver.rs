@@ -10,7 +10,7 @@ pub struct Grant {
     /// Grows with every grant of a key, for ever, also over restarts of a durable driver.
     pub token: u64,
     pub expires: SystemTime,
-    /// Who asked for it; for people, and for Dapr's API. The token is what proves a grant.
+    /// The app that asked for it. Owner and token together prove a grant.
     pub owner: String,
 }
 

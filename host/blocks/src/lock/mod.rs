@@ -101,7 +101,8 @@ impl Lock {
         place.acquire(caller, ttl, wait).await
     }
 
-    /// A grant of an earlier call, by its token.
+    /// Finds a grant of an earlier call by its token. The app that was granted must ask: where apps share names, a
+    /// token that another of them guessed or heard of is `conflict`.
     pub async fn resume(
         &self,
         caller: &Caller,
@@ -111,7 +112,9 @@ impl Lock {
     ) -> Result<Lease> {
         let place = self.place(caller, component, name)?;
         let grant = place.holder(caller).await?;
-        match grant.filter(|grant| grant.token == token) {
+        let is_own =
+            |grant: &Grant| grant.token == token && grant.owner == caller.app_id().as_str();
+        match grant.filter(is_own) {
             Some(grant) => Ok(Lease::new(place, &grant)),
             None => Err(Error::conflict(format!(
                 "the grant of `{name}` with token {token} is over; acquire it again"

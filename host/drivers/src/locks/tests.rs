@@ -78,32 +78,34 @@ fn with(locks: &mut Locks, token: u64, renew: bool, now: Moment) -> Result<Answe
 #[test]
 fn a_grant_ends_at_its_very_time() {
     let (mut locks, mut clocks) = (Locks::new(0), Clocks::new());
-    assert_eq!(token(&acquire(&mut locks, "k", clocks.0)), Some(1));
+    let first = token(&acquire(&mut locks, "k", clocks.0));
+    assert!(first.is_some());
     let last = clocks.pass(TTL - Duration::from_nanos(1));
     assert_eq!(token(&acquire(&mut locks, "k", last)), None);
     let over = clocks.pass(Duration::from_nanos(1));
-    assert_eq!(token(&acquire(&mut locks, "k", over)), Some(2));
+    assert!(token(&acquire(&mut locks, "k", over)) > first);
     assert_eq!(locks.ends.len(), 1);
 }
 
 #[test]
 fn only_the_living_grant_is_renewed_and_released() {
-    let (mut locks, mut clocks) = (Locks::new(6), Clocks::new());
-    acquire(&mut locks, "k", clocks.0);
+    let (mut locks, mut clocks) = (Locks::new(0), Clocks::new());
+    let first = token(&acquire(&mut locks, "k", clocks.0)).expect("a grant");
     let now = clocks.pass(TTL / 2);
-    let error = with(&mut locks, 8, true, now).unwrap_err();
+    let other = first + 1;
+    let error = with(&mut locks, other, true, now).unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
     assert_eq!(
         error.message(),
-        "the grant of `k` with token 8 is over; acquire it again"
+        format!("the grant of `k` with token {other} is over; acquire it again")
     );
-    with(&mut locks, 7, true, now).unwrap();
+    with(&mut locks, first, true, now).unwrap();
     let now = clocks.pass(TTL * 3 / 4);
     assert_eq!(token(&acquire(&mut locks, "k", now)), None);
-    with(&mut locks, 7, false, now).unwrap();
-    assert!(with(&mut locks, 7, false, now).is_err());
-    assert_eq!(token(&acquire(&mut locks, "k", now)), Some(8));
-    assert!(with(&mut locks, 7, false, now).is_err());
+    with(&mut locks, first, false, now).unwrap();
+    assert!(with(&mut locks, first, false, now).is_err());
+    assert!(token(&acquire(&mut locks, "k", now)) > Some(first));
+    assert!(with(&mut locks, first, false, now).is_err());
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn the_wall_clock_moves_no_end_within_a_process() {
     let hour = 3_600_000_000_000;
     for jump in [hour, -hour / 10] {
         let (mut locks, mut clocks) = (Locks::new(0), Clocks::new());
-        acquire(&mut locks, "k", clocks.0);
+        let first = token(&acquire(&mut locks, "k", clocks.0));
         let now = clocks.set_wall(jump);
         // Told by the clock that everybody reads now.
         assert_eq!(
@@ -121,7 +123,7 @@ fn the_wall_clock_moves_no_end_within_a_process() {
         let now = clocks.pass(TTL - Duration::from_nanos(1));
         assert_eq!(token(&acquire(&mut locks, "k", now)), None, "{jump}");
         let now = clocks.pass(Duration::from_nanos(1));
-        assert_eq!(token(&acquire(&mut locks, "k", now)), Some(2), "{jump}");
+        assert!(token(&acquire(&mut locks, "k", now)) > first, "{jump}");
     }
 }
 
@@ -168,5 +170,18 @@ fn a_ttl_without_end_is_refused_and_takes_no_token() {
     };
     let error = locks.apply(&order, clocks.0).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
-    assert_eq!(token(&acquire(&mut locks, "k", clocks.0)), Some(1));
+    assert_eq!(locks.last(), 0);
+}
+
+#[test]
+fn a_token_tells_nothing_of_other_grants() {
+    let mut clocks = Clocks::new();
+    let (mut quiet, mut busy) = (Locks::new(0), Locks::new(0));
+    for key in 0..1_000 {
+        acquire(&mut busy, &key.to_string(), clocks.0);
+    }
+    let now = clocks.pass(Duration::from_secs(1));
+    let alone = token(&acquire(&mut quiet, "k", now));
+    assert!(alone.is_some());
+    assert_eq!(token(&acquire(&mut busy, "k", now)), alone);
 }

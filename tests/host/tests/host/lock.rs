@@ -10,7 +10,11 @@ use futures::future::try_join_all;
 use host_tests::{Answer, MEMORY, Project, Running, client, guest, request};
 use http::Method;
 use libtest_mimic::Trial;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use wythe_blocks::{Caller, Kind};
 
 const APP: &str = "\
   - appID: lock
@@ -37,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
         case("lock::a_component_that_is_not_granted_is_denied", denied),
         case("lock::an_import_that_is_not_granted_is_refused", refused),
         case("lock::a_plugin_that_lies_is_found_out", lies),
+        case("lock::a_token_is_of_no_use_to_another_app", stolen),
         case("lock::the_command_tells_and_ends_a_grant", command),
         case("lock::the_samples_own_manifest_is_good", manifest),
     ]
@@ -215,6 +220,31 @@ const BAD: &[(&str, u16, &str)] = &[
         "the grant of `door` with token 7 is over; acquire it again",
     ),
 ];
+
+/// Two apps share the names; one of them knows the token that the other was granted.
+async fn stolen() -> Result<()> {
+    let shared = "{ name: keyPrefix, value: name }";
+    let with_prefix = locksmith().replace("metadata: [", &format!("metadata: [{shared}, "));
+    for locks in [locks("memory", shared), locks("redb", shared), with_prefix] {
+        let running = start(&locks).await?;
+        let lock = &running.booted.host.lock;
+        let (owner, thief) = (operator("owner")?, operator("thief")?);
+        let (ttl, wait) = (Duration::from_secs(60), Duration::ZERO);
+        let lease = lock.acquire(&owner, "locks", "door", ttl, wait).await?;
+        let token = lease.context("a grant")?.token();
+        let stolen = lock.resume(&thief, "locks", "door", token).await;
+        let error = stolen.err().context("the other app resumed it")?;
+        ensure!(error.kind() == Kind::Conflict, "{error}");
+        lock.resume(&owner, "locks", "door", token).await?;
+        running.stop().await;
+    }
+    Ok(())
+}
+
+fn operator(app: &str) -> Result<Caller> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    Ok(Caller::operator("default".parse()?, app.parse()?, deadline))
+}
 
 async fn bad_input() -> Result<()> {
     let running = start(&locks("memory", "")).await?;

@@ -126,6 +126,10 @@ pub fn trials() -> Vec<Trial> {
             "bindings::bad_input::a_call_that_is_refused_is_told",
             refused,
         ),
+        case(
+            "bindings::bad_input::an_error_of_a_call_with_a_secret_says_nothing_of_it",
+            covered,
+        ),
         case("bindings::bad_input::who_may_not_listen_is_told", listens),
         case("bindings::bad_input::a_source_has_one_listener", two),
         case(
@@ -246,6 +250,40 @@ async fn secrets() -> Result<()> {
         );
         ensure!(error.message() == expected, "{error}");
         ensure!(error.kind() == Kind::Unsupported, "{error}");
+    }
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+/// Whatever the secret is and wherever it stands in the call, the words of the error are the same.
+async fn covered() -> Result<()> {
+    const SECRETS: [&str; 8] = [
+        "hunter2",
+        "../hunter2",
+        "p\"ss'w\\rd",
+        "two\nlines",
+        "a\ttab",
+        "\u{200b}\u{1b}[0m",
+        "%2e%2e/%00",
+        "",
+    ];
+    let web = component("web", "bindings.http", &[("url", "http://127.0.0.1:1/v1")]);
+    let project = Project::new("  - appID: plain\n    guest: plain.wasm\n")
+        .with("memory", host_tests::MEMORY)
+        .with("web", &web);
+    let running = project.start().await?;
+    let bindings = &running.booted.host.bindings;
+    let expected = "operation `get` of bindings component `web` failed; the call carried a secret, so no more is told: \
+                    try it with a value that is none";
+    for name in ["path", "X-Key", "Host", "no name", "Content-Length"] {
+        for secret in SECRETS {
+            let sealed = vec![(name.to_owned(), Value::new(secret.as_bytes()))];
+            let caller = operator();
+            let answer =
+                bindings.invoke_sealed(&caller, "web", "get", "".into(), Vec::new(), sealed);
+            let error = answer.await.err().context("nobody listens there")?;
+            ensure!(error.chain() == expected, "{name}: {}", error.chain());
+        }
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())
