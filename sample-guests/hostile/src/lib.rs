@@ -3,6 +3,7 @@
 //! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
 //! of its own.
 mod blocks;
+mod events;
 mod memory;
 mod world;
 
@@ -24,6 +25,8 @@ impl http::Handler for Hostile {
             "/big-string" => memory::big_string(number(&query, "mib", 64)),
             "/connect" => world::connect(text(&query, "to")),
             "/env" => world::env(),
+            "/event/heard" => events::heard()?,
+            "/event/publish" => events::publish(&mut request)?,
             "/fetch" => world::fetch(text(&query, "url")),
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
