@@ -2,39 +2,22 @@
 
 mod webhook;
 
-use crate::guest::Guest;
+use crate::{front::Front, guest::Guest};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
-use std::{convert::Infallible, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use hyper::body::Incoming;
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use webhook::Webhooks;
 use wythe_blocks::{
     App, Body, Error, Host, Kind, Result, body_from,
+    connections::{Allowed, Connections},
+    descriptors,
     invocation::{CALLER_APP, CALLER_NAMESPACE, check_path},
 };
-
-/// From the first byte of a request to the end of its headers.
-const HEADER_TIME: Duration = Duration::from_secs(10);
-const HEADERS: usize = 100;
-const HEADER_BYTES: usize = 64 << 10;
-const H2_HEADER_BYTES: u32 = 32 << 10;
-const H2_STREAMS: u32 = 128;
-const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// Connections at once.
-const CONNECTIONS: usize = 15_000;
-/// After an accept that failed, say for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Which app answers which paths.
 #[derive(Default)]
@@ -82,76 +65,22 @@ impl Ingress {
         shutdown: CancellationToken,
         drain: Duration,
     ) -> bool {
-        let server = Arc::new(server());
-        let graceful = GracefulShutdown::new();
-        let tasks = self.host.tasks.clone();
+        let allowed = Allowed::shared(descriptors::incoming());
+        let front = Front {
+            listener,
+            connections: Connections::new("front door", allowed),
+            tasks: self.host.tasks.clone(),
+        };
         let inside = Arc::new(Inside {
             webhooks: Webhooks::new(self.host),
             routes: self.routes,
         });
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let accepted = tokio::select! {
-                () = shutdown.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!("accept: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let Ok(place) = places.clone().try_acquire_owned() else {
-                continue;
-            };
-            let _ = stream.set_nodelay(true);
-            let connection = connection(&server, &inside, stream);
-            let connection = graceful.watch(connection);
-            tasks.spawn(async move {
-                // A broken connection is the client's business.
-                let _ = connection.await;
-                drop(place);
-            });
-        }
-        drop(listener);
-        tokio::time::timeout(drain, graceful.shutdown())
-            .await
-            .is_ok()
+        let service = move |request, _: IpAddr| {
+            let inside = inside.clone();
+            async move { answer(&inside, request).await }
+        };
+        front.serve(service, shutdown, drain).await
     }
-}
-
-fn server() -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_headers(HEADERS)
-        .max_buf_size(HEADER_BYTES);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS)
-        .max_header_list_size(H2_HEADER_BYTES)
-        .keep_alive_interval(H2_KEEP_ALIVE);
-    server
-}
-
-fn connection(
-    server: &auto::Builder<TokioExecutor>,
-    inside: &Arc<Inside>,
-    stream: TcpStream,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error: Send> + Send + 'static + use<> {
-    let inside = inside.clone();
-    let service = service_fn(move |request| {
-        let inside = inside.clone();
-        async move { Ok::<_, Infallible>(answer(&inside, request).await) }
-    });
-    server
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned()
 }
 
 async fn answer(inside: &Inside, request: Request<Incoming>) -> Response<Body> {
@@ -275,3 +204,6 @@ fn describe(error: &Error) -> Response<Body> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

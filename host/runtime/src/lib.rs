@@ -8,6 +8,7 @@ mod egress;
 mod engine;
 mod error;
 mod export;
+mod front;
 mod grants;
 mod guest;
 mod ingress;
@@ -21,6 +22,7 @@ mod wit;
 mod workflow;
 
 pub use engine::{Options, Runtime};
+pub use front::Front;
 pub use guest::Guest;
 pub use ingress::{Ingress, Routes};
 pub use inspect::{DRIVERS, Import, Inspection, Standing};

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
-use wythe_blocks::App as _;
+use wythe_blocks::{App as _, descriptors};
 
 /// How often idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -26,6 +26,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const CLOSE: Duration = Duration::from_secs(5);
 
 pub async fn run(common: &Common, args: &Run) -> Outcome {
+    descriptors::raise();
     let shutdown = signals::watch()?;
     let (plan, warnings) = boot::plan(&args.path)?;
     report::tell(common, &warnings);

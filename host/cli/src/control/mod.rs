@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod configuration;
 pub mod crypto;
 pub mod jobs;
+mod line;
 pub mod lock;
 pub mod pubsub;
 pub mod secrets;
