@@ -30,6 +30,7 @@
 //! # Ok::<(), wythe_manifest::Problems>(())
 //! ```
 
+mod addresses;
 mod app;
 mod component;
 mod configuration;
@@ -56,13 +57,14 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::is_private;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::decode;
 pub use document::{Document, parse_document};
 pub use grants::{ActorPattern, Grants, NamePattern, PartPattern, Pattern};
-pub use host_pattern::{HostPattern, is_private};
+pub use host_pattern::HostPattern;
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};
