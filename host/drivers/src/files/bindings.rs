@@ -138,15 +138,17 @@ impl Folder {
             Some(name) => {
                 let (mut folders, last) = parts(name)?;
                 folders.push(last);
-                let folder = self
-                    .folder(&folders, false)
+                self.folder(&folders, false)
                     .map_err(|error| told(name, error))?;
-                (format!("{name}/"), folder)
+                format!("{name}/")
             }
-            None => (String::new(), self.root.try_clone().map_err(unavailable)?),
+            None => String::new(),
         };
-        let mut open = vec![start];
-        while let Some((prefix, folder)) = open.pop() {
+        // Names, not handles: however many folders there are, one is open at a time.
+        let mut left = vec![start];
+        while let Some(prefix) = left.pop() {
+            let folders: Vec<&str> = prefix.split_terminator('/').collect();
+            let folder = self.folder(&folders, false).map_err(unavailable)?;
             for entry in folder.entries().map_err(unavailable)? {
                 let entry = entry.map_err(unavailable)?;
                 let Ok(name) = entry.file_name().into_string() else {
@@ -155,7 +157,7 @@ impl Folder {
                 let kind = entry.file_type().map_err(unavailable)?;
                 let whole = format!("{prefix}{name}");
                 if kind.is_dir() && whole != TEMPORARY {
-                    open.push((format!("{whole}/"), entry.open_dir().map_err(unavailable)?));
+                    left.push(format!("{whole}/"));
                 } else if kind.is_file() {
                     bytes += whole.len() as u64 + 3;
                     found.push(whole);
