@@ -17,9 +17,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// From the accept to the end of the first request's headers.
+/// Time from the accept to the end of the first request's headers.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// Between two requests.
+/// Time between two requests.
 pub const IDLE: Duration = Duration::from_secs(60);
 /// Lines of the log about connections that were refused, a minute.
 const LINES: u32 = 6;
@@ -38,7 +38,7 @@ impl Allowed {
         Allowed { all, peer }
     }
 
-    /// For a door that knows no peers.
+    /// Bounds of a door that knows no peers.
     pub fn unshared(all: usize) -> Self {
         Allowed { all, peer: all }
     }
@@ -47,14 +47,14 @@ impl Allowed {
 /// The connections of one door. A connection without a request under way is idle; the one that has been idle for
 /// longest is closed to make room for another.
 pub struct Connections {
-    /// What the log calls them.
+    /// Their name in the log.
     name: &'static str,
     allowed: Allowed,
     table: Mutex<Table>,
     refused: Rate,
 }
 
-/// Whose a connection is. An IPv6 network of 64 bits is one peer: its addresses cost nothing.
+/// Owner of a connection. An IPv6 network of 64 bits is one peer: its addresses cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Peer(IpAddr);
 

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Where the system sets no limit, or one beyond all use.
+/// Limit where the system sets none, or one beyond all use.
 const MOST: u64 = 1 << 20;
 /// Connections from outside at once, however many descriptors there are.
 const MAX_IN: usize = 15_000;

@@ -4,7 +4,10 @@ use crate::{App, Body, Caller, Error, Result, body_from};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
 use http_body_util::{BodyExt, Limited};
 use std::{collections::HashMap, sync::Arc};
 use wythe_manifest::Name;
@@ -19,7 +22,8 @@ pub const INTERNAL_SUFFIX: &str = ".wythe.internal";
 /// Who calls, as the callee may trust it: the host removes what a guest sets.
 pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The trace of a request, which the host sets.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -85,7 +89,7 @@ impl Invocation {
         let mut http = http::Request::new(body_from(request.body));
         *http.method_mut() = method;
         *http.uri_mut() = uri;
-        *http.headers_mut() = parse_headers(&request.headers)?;
+        *http.headers_mut() = unframed(parse_headers(&request.headers)?);
         self.send(caller, callee, app, http).await?.buffered().await
     }
 
@@ -150,7 +154,9 @@ impl Invocation {
             .path_and_query(path)
             .build()
             .map_err(|error| Error::invalid(format!("the path of a call to `{app}`: {error}")))?;
-        callee.http(Some(caller), request).await.map(Answer)
+        let method = request.method().clone();
+        let response = callee.http(Some(caller), request).await?;
+        settled(&method, response).map(Answer)
     }
 
     fn find(&self, caller: &Caller, app: &str) -> Result<Arc<dyn App>> {
@@ -164,6 +170,43 @@ impl Invocation {
             .cloned()
             .ok_or_else(missing)
     }
+}
+
+/// An answer as it would come over the wire: a final one, and without content where HTTP has none (RFC 9110 6.4.1).
+pub fn settled(method: &Method, response: http::Response<Body>) -> Result<http::Response<Body>> {
+    let status = response.status();
+    if status.is_informational() {
+        return Err(Error::internal(format!(
+            "the app answered {status}, which is no final answer; expected 200 to 599"
+        )));
+    }
+    let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if !is_empty && method != Method::HEAD {
+        return Ok(response);
+    }
+    let mut response = response.map(|_| body_from(Bytes::new()));
+    response.headers_mut().remove(TRANSFER_ENCODING);
+    if status == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(response)
+}
+
+/// What speaks of a connection, of which there is none, and of the length of a body that is there.
+fn unframed(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        CONNECTION,
+        CONTENT_LENGTH,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    headers
 }
 
 struct Answer(http::Response<Body>);
@@ -249,4 +292,41 @@ pub fn check_path(path: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(method: Method, status: u16) -> Result<http::Response<Body>> {
+        let response = http::Response::builder()
+            .status(status)
+            .header(CONTENT_LENGTH, "4");
+        let response = response.body(body_from("body")).expect("a response");
+        settled(&method, response)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_as_it_would_come_over_the_wire() {
+        for (method, status, body, length) in [
+            (Method::GET, 200, "body", true),
+            (Method::GET, 404, "body", true),
+            (Method::HEAD, 200, "", true),
+            (Method::GET, 204, "", false),
+            (Method::GET, 304, "", true),
+        ] {
+            let (head, content) = answer(method, status).expect("final").into_parts();
+            let content = content.collect().await.expect("in memory").to_bytes();
+            assert_eq!(content, body, "{status}");
+            assert_eq!(
+                head.headers.contains_key(CONTENT_LENGTH),
+                length,
+                "{status}"
+            );
+        }
+        for status in [100, 101, 103, 199] {
+            let error = answer(Method::GET, status).expect_err("not final");
+            assert_eq!(error.kind(), crate::Kind::Internal);
+        }
+    }
 }

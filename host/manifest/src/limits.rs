@@ -33,6 +33,8 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Bytes of a request's body; default 4 MiB.
     pub request_body: u64,
+    /// HTTP requests to the outside that are under way at a time; default 256.
+    pub outgoing_requests: u32,
     /// Instructions of a workflow's code between two waits, more or less; default 1,000,000,000.
     pub step_fuel: u32,
 }
@@ -49,6 +51,7 @@ impl Default for Limits {
             concurrency: 64,
             log_bytes_per_second: MIB,
             request_body: 4 * MIB,
+            outgoing_requests: 256,
             step_fuel: 1_000_000_000,
         }
     }
@@ -87,6 +90,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         "concurrency",
         "logBytesPerSecond",
         "requestBody",
+        "outgoingRequests",
         "stepFuel",
     ])?;
     let default = Limits::default();
@@ -105,6 +109,8 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         log_bytes_per_second: size(&fields, "logBytesPerSecond", KIB..=GIB)
             .unwrap_or(default.log_bytes_per_second),
         request_body: size(&fields, "requestBody", 0..=GIB).unwrap_or(default.request_body),
+        outgoing_requests: count(&fields, "outgoingRequests", 1..=4_096)
+            .unwrap_or(default.outgoing_requests),
         step_fuel: count(&fields, "stepFuel", 1_000_000..=u32::MAX).unwrap_or(default.step_fuel),
     })
 }

@@ -8,12 +8,12 @@ use crate::{
     log::{Log, Output},
 };
 use std::sync::{Arc, Weak};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Caller, Error, Host, Result, workflow::Context};
+use wythe_blocks::{Caller, Error, Host, Rate, Result, workflow::Context};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
@@ -29,8 +29,15 @@ pub struct Identity {
     pub limits: Limits,
     pub env: Vec<(String, String)>,
     pub log: Arc<Log>,
+    /// Requests under way to the outside.
+    pub outgoing: Arc<Semaphore>,
+    /// Lines about requests that were denied.
+    pub denied: Rate,
     pub host: Arc<Host>,
 }
+
+/// Lines of the log about what a guest was denied, a minute.
+pub const DENIALS: u32 = 60;
 
 /// A store's data.
 pub struct Ctx {

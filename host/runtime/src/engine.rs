@@ -265,11 +265,7 @@ impl Runtime {
             return Err(Error::exhausted("every instance of this host is in use")
                 .with_retry_after(SLOT_WAIT));
         };
-        let hooks = Hooks {
-            caller: caller.clone(),
-            identity: identity.clone(),
-            egress: self.egress.clone(),
-        };
+        let hooks = Hooks::new(caller.clone(), identity.clone(), self.egress.clone());
         let identity = identity.clone();
         Ok(Ctx::store(engine, identity, caller, cpu, hooks, slot))
     }

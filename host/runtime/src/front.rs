@@ -31,7 +31,7 @@ const H2_STREAMS: u32 = 128;
 const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Hyper's own time for headers, which speaks only where that of the connection's place does not.
 const HEADER_TIME: Duration = IDLE.saturating_mul(2);
-/// For a connection that was told to end, until it is cut if nothing is under way.
+/// Time of a connection that was told to end, until it is cut if nothing is under way.
 const GRACE: Duration = Duration::from_secs(1);
 /// The address of a client whose own is not known.
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);

@@ -1,13 +1,20 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
-use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
+use crate::{
+    ctx::{DENIALS, Identity},
+    egress,
+    engine::Runtime,
+    export,
+    log::Log,
+    version::Version,
+};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{path::Path, sync::Arc, time::Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
+    App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
@@ -41,6 +48,8 @@ impl Guest {
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
             log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
+            outgoing: egress::under_way(app.limits.outgoing_requests),
+            denied: Rate::per_minute(DENIALS),
             host: host.clone(),
         });
         let path = &app.guest;

@@ -16,6 +16,7 @@ mod inspect;
 mod instance;
 mod limits;
 mod log;
+mod patient;
 pub mod plugin;
 mod version;
 mod wit;

@@ -5,6 +5,7 @@
 mod blocks;
 mod events;
 mod memory;
+mod requests;
 mod world;
 
 use std::hint::black_box;
@@ -36,6 +37,16 @@ impl http::Handler for Hostile {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
+            "/outgoing" => requests::many(
+                text(&query, "url"),
+                number(&query, "count", 1000),
+                number(&query, "refused", 1),
+            ),
+            "/patience" => requests::patience(
+                text(&query, "url"),
+                number(&query, "first", 30_000),
+                number(&query, "between", 30_000),
+            ),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
             "/put" => blocks::put(
                 text(&query, "component"),

@@ -4,10 +4,10 @@ use super::{Connections, Place};
 use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// After an accept that failed, say for want of file descriptors: it fails at once, again and again.
+/// Wait after an accept that failed, say for want of file descriptors: it fails at once, again and again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What connections come from.
+/// Source of connections.
 pub trait Listener: Sync {
     type Stream: Send;
 

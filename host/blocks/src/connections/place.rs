@@ -20,9 +20,9 @@ struct Inner {
 
 struct Activity {
     under_way: usize,
-    /// When the last request ended, or the connection came.
+    /// The time at which the last request ended, or the connection came.
     since: Instant,
-    /// How long it may be without a request.
+    /// The longest time without a request.
     patience: Duration,
 }
 

@@ -10,7 +10,7 @@ use tokio::{
 pub const MAX: usize = 96 << 20;
 /// Bytes of all lines, of commands and of answers, that the host holds at once.
 pub const ALL: usize = 256 << 20;
-/// What is counted at once.
+/// Bytes that are counted together.
 const UNIT: usize = 4 << 10;
 
 /// The bytes of all lines at once.
@@ -29,7 +29,7 @@ pub struct Held {
     units: Option<OwnedSemaphorePermit>,
 }
 
-/// Why there is no line.
+/// Reason that there is no line.
 #[derive(Debug)]
 pub enum End {
     Closed,

@@ -31,9 +31,9 @@ use wythe_manifest::Name;
 
 /// Connections at once: each is one command of one person.
 const CONNECTIONS: usize = 16;
-/// For a client to read its answer.
+/// Time for a client to read its answer.
 const WRITE: Duration = Duration::from_secs(10);
-/// For the same when the host stops.
+/// Time for the same when the host stops.
 const GRACE: Duration = Duration::from_millis(500);
 /// A little longer than any command may take.
 const PATIENCE: Duration = Duration::from_secs(65);

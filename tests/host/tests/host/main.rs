@@ -6,6 +6,7 @@ mod bindings;
 mod cache;
 mod command;
 mod configuration;
+mod connections;
 mod crash;
 mod crypto;
 mod events;
@@ -14,6 +15,7 @@ mod ingress;
 mod invocation;
 mod jobs;
 mod lock;
+mod outside;
 mod plugin_conformance;
 mod plugins;
 mod samples;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     if std::env::var_os("WYTHE_AS_COMMAND").is_some() {
         return wythe::main();
     }
+    host_tests::log::listen();
     // One cache for all tests and runs, so that each guest is compiled once.
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     // SAFETY: no other thread runs yet.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         cache::trials(),
         command::trials(),
         configuration::trials(),
+        connections::trials(),
         crash::trials(),
         crypto::trials(),
         events::trials(),
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         ingress::trials(),
         invocation::trials(),
         lock::trials(),
+        outside::trials(),
         jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
