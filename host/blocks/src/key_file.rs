@@ -44,7 +44,11 @@ fn read(path: &Path) -> io::Result<[u8; SIZE]> {
 
 /// The file appears whole under its name, and does not take the place of another process's.
 fn make(path: &Path) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare name is an empty path, which cannot be opened.
+    let named = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = named.unwrap_or(Path::new("."));
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(directory)?;
     let mut random = [0; SIZE + 8];

@@ -1,4 +1,4 @@
-//! What operators see of the groups of a broker and do to them, over any broker that keeps its queues in memory.
+//! The view of operators on the groups of a broker, and their hand, over any broker that keeps its queues in memory.
 
 use crate::{
     queue::Stored,

@@ -30,7 +30,7 @@ pub struct Received {
     pub receipt: Receipt,
 }
 
-/// What a consumer group has to do, for operators.
+/// The work of a consumer group, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub topic: String,
@@ -40,7 +40,7 @@ pub struct Group {
     pub ephemeral: bool,
     pub members: u64,
     pub messages: u64,
-    /// Of the messages, those that are with a member now.
+    /// Messages that are with a member now.
     pub out: u64,
     pub bytes: u64,
     /// The publish time of the oldest message.

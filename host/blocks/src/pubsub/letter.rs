@@ -9,7 +9,7 @@ use super::{
 /// Bytes of a reason that are kept.
 const REASON: usize = 4 << 10;
 
-/// What a letter says of its way.
+/// The end of an event, as its letter tells it.
 pub(crate) struct Death<'a> {
     pub reason: &'a str,
     pub attempts: u32,
@@ -37,7 +37,7 @@ pub(crate) fn revive(seal: &Seal, from: Place, to: Place, letter: &Message) -> M
     rewrite(seal, from, to, letter, &[])
 }
 
-/// What was sealed for one topic, or is not sealed at all, with other marks of the host, sealed for another.
+/// A message that was sealed for one topic, or not at all, with other marks of the host, sealed for another.
 fn rewrite(
     seal: &Seal,
     from: Place,

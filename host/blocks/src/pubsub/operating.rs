@@ -1,4 +1,4 @@
-//! What operators ask of a pub/sub component: what its groups hold, its dead letters, and their way back.
+//! The part of operators: what the groups of a component hold, its dead letters, and their way back.
 
 use super::{
     Access, Configured, GROUPS, Group, Kept, LIST, PURGE, Place, PubSub, REPLACE, allow,
@@ -26,11 +26,11 @@ pub struct Letter {
     pub attempts: Option<u32>,
     /// The time since which it is a letter.
     pub since: SystemTime,
-    /// Of its message.
+    /// Bytes of its message.
     pub bytes: u64,
 }
 
-/// What became of letters that were to go back.
+/// The outcome of sending letters back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redriven {
     pub moved: u64,

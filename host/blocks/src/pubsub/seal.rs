@@ -13,7 +13,7 @@ const AFTER: &str = "\"}";
 /// Hexadecimal digits of a seal.
 const DIGITS: usize = 64;
 
-/// Of the attributes of a raw message, those that the host sets.
+/// Attributes of a raw message that the host sets.
 pub(super) const HOST: [&str; 4] = [
     "expiration",
     "deadletterreason",
@@ -21,7 +21,7 @@ pub(super) const HOST: [&str; 4] = [
     "deadletterattempts",
 ];
 
-/// What a seal holds for.
+/// The scope of a seal.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub tenant: &'a str,

@@ -40,37 +40,23 @@ fn action(verb: PubSubVerb) -> (String, Action) {
         PubSubVerb::Topics { component } | PubSubVerb::Groups { component, .. } => {
             (component, Action::Groups)
         }
-        PubSubVerb::Dead {
-            component,
-            topic,
-            group,
-            limit,
-            after,
-        } => {
-            let group = group.group;
+        PubSubVerb::Dead(args) => {
             let action = Action::Letters {
-                topic,
-                group,
-                after,
-                limit,
+                topic: args.topic,
+                group: args.group.group,
+                after: args.after,
+                limit: args.limit,
             };
-            (component, action)
+            (args.component, action)
         }
-        PubSubVerb::Redrive {
-            component,
-            topic,
-            group,
-            to,
-            limit,
-        } => {
-            let group = group.group;
+        PubSubVerb::Redrive(args) => {
             let action = Action::Redrive {
-                topic,
-                group,
-                to,
-                limit,
+                topic: args.topic,
+                group: args.group.group,
+                to: args.to,
+                limit: args.limit,
             };
-            (component, action)
+            (args.component, action)
         }
         PubSubVerb::Purge {
             component,
@@ -249,24 +235,26 @@ fn json(verb: &PubSubVerb, answer: Answer) -> Value {
             json!({ "groups": groups.collect::<Vec<_>>() })
         }
         Answer::Letters(letters) => {
-            let letters = letters.into_iter().map(|letter| {
-                json!({
-                    "number": letter.number,
-                    "id": letter.id,
-                    "type": letter.kind,
-                    "source": letter.source,
-                    "topic": letter.topic,
-                    "reason": letter.reason,
-                    "attempts": letter.attempts,
-                    "since": letter.since.map(shown_time),
-                    "bytes": letter.bytes,
-                })
-            });
-            json!({ "letters": letters.collect::<Vec<_>>() })
+            let letters: Vec<_> = letters.iter().map(letter_json).collect();
+            json!({ "letters": letters })
         }
         Answer::Redriven { moved, left } => json!({ "moved": moved, "left": left }),
         Answer::Purged { messages } => json!({ "messages": messages }),
     }
+}
+
+fn letter_json(letter: &Letter) -> Value {
+    json!({
+        "number": letter.number,
+        "id": letter.id,
+        "type": letter.kind,
+        "source": letter.source,
+        "topic": letter.topic,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "since": letter.since.map(shown_time),
+        "bytes": letter.bytes,
+    })
 }
 
 #[cfg(test)]

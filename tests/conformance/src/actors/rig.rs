@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::Value;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering::SeqCst},
     time::{Duration, Instant},
 };
@@ -141,9 +141,11 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     });
     let (resources, problems) = parse_resources(RESOURCES, Path::new("rig.yaml"));
     assert!(problems.is_empty(), "{problems}");
+    // The key that seals events is read while it opens.
+    let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         tenant: tenant(),
-        data: PathBuf::new(),
+        data: directory.path().to_owned(),
         max_value: 4 << 20,
         environment: Environment::default(),
         scopes: Vec::new(),

@@ -49,7 +49,7 @@ pub(super) async fn over_the_limit(subject: Subject) {
     assert_eq!(full.expect_err("an error").kind(), Kind::Exhausted);
 }
 
-/// What is published there without being a letter is nobody's, as ever.
+/// A message that is no letter is nobody's there, as ever.
 pub(super) async fn held(subject: Subject) {
     let driver = subject.driver();
     let seat = sit(&*driver, "topic", "group").await;

@@ -1,4 +1,4 @@
-//! What becomes of a verdict: the broker is told until it knows, so that one which fails for a while loses nothing.
+//! Settling by a verdict: the broker is told until it knows, so that one which fails for a while loses nothing.
 
 use super::{Loop, backoff};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Of telling the broker, where it gives an answer that another try does not change.
+/// Tries to tell a broker that gives an answer which another try does not change.
 const TRIES: u32 = 10;
 /// Bytes of a reason in the log.
 const LOGGED: usize = 200;

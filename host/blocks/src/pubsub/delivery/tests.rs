@@ -9,7 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Mutex;
 
-/// What was asked of the broker, and the failures that it still has to answer with.
+/// A broker that writes down what it was asked, and the failures that it still has to answer with.
 #[derive(Clone, Default)]
 struct Broker {
     asked: Arc<Mutex<Vec<String>>>,
@@ -96,7 +96,7 @@ impl App for Strict {
 
 const COMPONENT: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: pubsub }\nspec: { type: pubsub.test, version: v1 }\n";
 
-/// What the broker is asked about one event, while it fails in these ways, the first one last.
+/// The questions to the broker about one event, while it fails in these ways, the first one last.
 async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<String> {
     let broker = Broker {
         dead_letters,

@@ -1,4 +1,4 @@
-//! What is published is what arrives, and what is believed is what the host has sealed.
+//! Events arrive as they were published, and are believed as far as the host has sealed them.
 
 use super::*;
 use crate::pubsub::letter::{Death, bury, revive};

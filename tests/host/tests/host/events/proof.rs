@@ -1,4 +1,4 @@
-//! What arrives is what was published, and who published it is what the host has proof of.
+//! Events arrive as they were published, and name the publisher that the host has proof of.
 
 use super::{publish, start};
 use crate::case;
