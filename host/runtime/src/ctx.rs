@@ -4,6 +4,7 @@ use crate::{
     cpu::Cpu,
     egress::Hooks,
     export::http::Fault,
+    fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
 };
@@ -13,7 +14,7 @@ use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Caller, Error, Host, Result, workflow::Context};
+use wythe_blocks::{Account, Caller, Error, Host, Result, workflow::Context};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
@@ -29,6 +30,8 @@ pub struct Identity {
     pub limits: Limits,
     pub env: Vec<(String, String)>,
     pub log: Arc<Log>,
+    /// Of what the host holds for all instances.
+    pub account: Account,
     pub host: Arc<Host>,
 }
 
@@ -39,6 +42,7 @@ pub struct Ctx {
     /// Set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
+    pub fields: Held,
     /// Of the requests under way, to be told if the instance ends.
     pub faults: Vec<Weak<Fault>>,
     /// Of the instance whose code this is, if it is a workflow's.
@@ -57,7 +61,8 @@ pub struct Ctx {
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
 
-    /// Fuel for a step that begins, for code that is bounded by it.
+    /// A call of the host has returned: what it held is gone. Gives fuel for a step that begins, for code that is
+    /// bounded by it.
     fn refuel(&mut self) -> Option<u64>;
 }
 
@@ -67,6 +72,7 @@ impl HasCpu for Ctx {
     }
 
     fn refuel(&mut self) -> Option<u64> {
+        self.caller.settle();
         let fuel = self.identity.limits.step_fuel;
         std::mem::take(&mut self.stepped).then_some(fuel.into())
     }
@@ -95,8 +101,9 @@ impl Ctx {
             hooks,
             journal: None,
             stepped: false,
+            fields: Held::default(),
             faults: Vec::new(),
-            caller,
+            caller: caller.with_account(&identity.account),
             cpu,
             identity: identity.clone(),
             _slot: slot,
@@ -132,6 +139,7 @@ impl Ctx {
 
     /// Another call into the same instance.
     pub fn begin(&mut self, caller: Caller) {
+        let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();
         self.caller = caller;
         self.cpu.reset();

@@ -4,15 +4,16 @@ use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
+    Account, App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
     jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
+    time,
     workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
@@ -41,6 +42,7 @@ impl Guest {
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
             log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
+            account: Account::new(app.id.clone(), app.limits.host_memory),
             host: host.clone(),
         });
         let path = &app.guest;
@@ -89,7 +91,7 @@ impl Guest {
                 id,
                 grants,
                 trace,
-                Instant::now() + limit,
+                time::deadline(limit),
             )),
         }
     }

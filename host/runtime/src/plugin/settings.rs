@@ -2,7 +2,7 @@
 
 use crate::{ctx::Identity, log::Log};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Error, Host, Result, Site};
+use wythe_blocks::{Account, Error, Host, Result, Site};
 use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name, Value};
 
 /// Of one call, unless the component says otherwise by `callTimeout`.
@@ -70,6 +70,7 @@ impl Settings {
         Identity {
             tenant: site.tenant.clone(),
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
+            account: Account::new(id.clone(), self.limits.host_memory),
             id,
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
