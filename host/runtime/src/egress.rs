@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
-use wythe_blocks::{Caller, invocation::INTERNAL_SUFFIX};
+use wythe_blocks::{Caller, invocation::INTERNAL_SUFFIX, time};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_BYTE: Duration = Duration::from_secs(30);
@@ -136,7 +136,8 @@ async fn outside(
     let asked = options
         .and_then(|options| options.first_byte_timeout)
         .unwrap_or(FIRST_BYTE);
-    let until = deadline.min(Instant::now() + asked.clamp(Duration::from_millis(1), FIRST_BYTE));
+    let asked = asked.clamp(Duration::from_millis(1), FIRST_BYTE);
+    let until = deadline.min(time::deadline(asked));
     let answer = tokio::time::timeout_at(until.into(), egress.0.request(request));
     let response = match answer.await {
         Err(_) => return Err(Error::HttpResponseTimeout),

@@ -22,6 +22,7 @@ use webhook::Webhooks;
 use wythe_blocks::{
     App, Body, Error, Host, Kind, Result, body_from,
     invocation::{CALLER_APP, CALLER_NAMESPACE, check_path},
+    panics,
 };
 
 /// From the first byte of a request to the end of its headers.
@@ -186,7 +187,8 @@ async fn route(inside: &Inside, mut request: Request<Incoming>) -> Result<Respon
         return Ok(too_large(most, "limits.requestBody"));
     }
     let request = request.map(|body| limited(body, most));
-    guest.http(None, complete(request)?).await
+    let answer = guest.http(None, complete(request)?);
+    panics::caught(Kind::Internal, || "a request".into(), answer).await
 }
 
 /// The length of the body, as the client says.

@@ -2,7 +2,7 @@
 
 use super::{ACK, Access, Configured, Delivery, Message, NACK, PubSub, Received, SUBSCRIBE, Seat};
 use super::{SubscribeOptions, Subscription, Verdict, allow, check_topic, event, routing::Routes};
-use crate::{App, Caller, Component, Error, Result, Tasks, Trace};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -45,6 +45,7 @@ impl PubSub {
         grants: Arc<Grants>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
+        let app = guarded(app);
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
@@ -63,8 +64,12 @@ impl PubSub {
             old.cancel();
         }
         for (running, seat) in ready {
-            self.tasks
-                .spawn(Arc::new(running).run(seat, stop.clone(), self.tasks.clone()));
+            let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
+            let (stop, tasks) = (stop.clone(), self.tasks.clone());
+            self.tasks.keep(move || {
+                let running = running.clone();
+                running.run(seat.clone(), stop.clone(), tasks.clone())
+            });
         }
         Ok(())
     }
@@ -181,8 +186,7 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 
 impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
-    async fn run(self: Arc<Self>, seat: Box<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
-        let seat: Arc<dyn Seat> = seat.into();
+    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {
@@ -233,7 +237,11 @@ impl Loop {
         let opened = event::open(&received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
         let caller = || host_caller(&self.tenant, self.app.id(), &self.grants, trace);
-        let verdict = self.verdict(&caller(), &received, opened).await;
+        let asked = caller();
+        let verdict = async { Ok(self.verdict(&asked, &received, opened).await) };
+        let verdict =
+            panics::caught(Kind::Internal, || "the routing of an event".into(), verdict).await;
+        let verdict = verdict.unwrap_or(Verdict::Retry(None));
         // The handler may have taken all of its time; what is done with its verdict has time of its own.
         if let Err(error) = self.settle(&caller(), &received, verdict, seat).await {
             // Not settled is not lost: the broker delivers it again.
@@ -338,7 +346,7 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
         .expect("the semaphore is never closed");
     let free = places.available_permits() + 1;
     drop(place);
-    seat.pull(free).await
+    panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 
 fn backoff(attempt: u32) -> Duration {

@@ -1,6 +1,6 @@
 //! Events as apps see them, and the CloudEvents 1.0 envelope in which a broker carries them.
 
-use crate::{Caller, Error, Result, Trace, pubsub::Message};
+use crate::{Caller, Error, Result, Trace, pubsub::Message, time::Clock as _};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -128,7 +128,7 @@ pub(crate) fn seal(
     if let Some(ttl) = options.ttl {
         envelope.insert(
             "expiration".into(),
-            timestamp(SystemTime::now() + ttl).into(),
+            timestamp(SystemTime::now().after(ttl)).into(),
         );
     }
     for (name, value) in &event.extensions {

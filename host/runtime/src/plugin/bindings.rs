@@ -123,7 +123,7 @@ impl BindingDriver {
             match settled {
                 Err(error) if error.kind().is_temporary() && Instant::now() < until => {
                     let pause = error.retry_after().unwrap_or(LAST_WAIT);
-                    tokio::time::sleep(pause.max(FIRST_WAIT)).await;
+                    tokio::time::sleep(pause.clamp(FIRST_WAIT, SETTLE)).await;
                 }
                 settled => return settled,
             }
