@@ -1,9 +1,10 @@
 //! Pub/sub in memory: groups and what they have not acknowledged last as long as the component.
 
 use crate::{
+    message,
     queue::{Waiting, lane},
     seat::{Broker, Seat, Verdict},
-    topics::{Group, MAX_BACKLOG, Topics},
+    topics::{Backlog, Group, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -14,16 +15,23 @@ use wythe_blocks::{
     Error, Result, Site,
     pubsub::{Driver, Features, Message, Seat as Subscription, SubscribeOptions},
 };
+use wythe_manifest::ByteSize;
+
+/// Bytes of messages that are kept; by default.
+const MAX_BYTES: u64 = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Config {
     /// Messages kept for groups that have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them in all; default 256 MiB.
+    max_backlog_bytes: Option<ByteSize>,
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+    let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
+    let topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
     Ok(Arc::new(Memory(Arc::new(Hub {
         topics: Mutex::new(topics),
     }))))
@@ -59,9 +67,9 @@ impl Driver for Memory {
         if groups.is_empty() {
             return Ok(());
         }
-        let sequence = topics.admit(groups.len())?;
-        let lane = message.ordering_key.as_deref().map(lane);
         let due = due(&message)?;
+        let sequence = topics.admit(groups.len(), message::size(&message))?;
+        let lane = message.ordering_key.as_deref().map(lane);
         let message = Some(Arc::new(message));
         for group in groups {
             group.queue.add(vec![Waiting {

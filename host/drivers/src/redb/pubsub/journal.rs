@@ -194,7 +194,8 @@ impl<'a> Stage<'a> {
         if groups.is_empty() {
             return Ok(());
         }
-        let sequence = self.topics.admit(groups.len())?;
+        let bytes = message::size(&message);
+        let sequence = self.topics.admit(groups.len(), bytes)?;
         let stored = Waiting {
             sequence,
             due,
