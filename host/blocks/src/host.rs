@@ -196,6 +196,7 @@ impl Host {
             registry,
             metrics: &self.metrics,
             tenant: &settings.tenant,
+            data: &settings.data,
         };
         match component.block.as_str() {
             "bindings" => self.bindings.add(&opening, component, site).await,

@@ -15,6 +15,7 @@ mod error;
 mod host;
 pub mod invocation;
 pub mod jobs;
+pub mod key_file;
 pub mod lock;
 mod metrics;
 mod opening;

@@ -66,6 +66,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
+        Command::PubSub(pubsub) => commands::pubsub::pubsub(common, pubsub).await,
         Command::Run(run) => commands::run::run(common, run).await,
         Command::Secrets(secrets) => commands::secrets::secrets(common, secrets).await,
         Command::State(state) => commands::state::state(common, state).await,

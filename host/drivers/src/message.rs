@@ -44,6 +44,12 @@ fn add(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
+/// When the message was published, without reading the rest of it.
+pub(crate) fn published(bytes: &[u8]) -> Option<u64> {
+    let time = bytes.get(1..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*time))
+}
+
 /// The message as it was published; its delay is over or in the queue's hands.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Message> {
     let mut rest = Rest(bytes);

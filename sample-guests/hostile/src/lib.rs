@@ -4,6 +4,7 @@
 //! of its own.
 mod blocks;
 mod bytes;
+mod events;
 mod memory;
 mod world;
 
@@ -25,6 +26,8 @@ impl http::Handler for Hostile {
             "/big-string" => memory::big_string(number(&query, "mib", 64)),
             "/connect" => world::connect(text(&query, "to")),
             "/env" => world::env(),
+            "/event/heard" => events::heard()?,
+            "/event/publish" => events::publish(&mut request)?,
             "/fetch" => world::fetch(text(&query, "url")),
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),

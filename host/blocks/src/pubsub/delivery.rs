@@ -1,7 +1,11 @@
 //! How events reach an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
-use super::{ACK, Access, Configured, Delivery, Message, NACK, PubSub, Received, SUBSCRIBE, Seat};
-use super::{SubscribeOptions, Subscription, Verdict, allow, check_topic, event, routing::Routes};
+mod settling;
+
+use super::{
+    Access, Configured, Delivery, Place, PubSub, Received, SUBSCRIBE, Seat, SubscribeOptions,
+    Subscription, Verdict, allow, check_topic, event, routing::Routes,
+};
 use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
 use std::{
     sync::Arc,
@@ -13,6 +17,8 @@ use wythe_manifest::{Grants, Name};
 
 /// Events of one subscription that are with the app at once.
 const IN_FLIGHT: usize = 32;
+/// Bytes of a consumer group's name.
+const MAX_GROUP: usize = 256;
 /// Before the second attempt; doubles with each, up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -22,6 +28,9 @@ const ATTEMPTS: u32 = 10;
 const SETTLE: Duration = Duration::from_secs(30);
 /// After a pull that failed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The reason of an event that no rule takes.
+const NO_ROUTE: &str = "no route";
 
 /// One subscription of one app, ready to run.
 struct Loop {
@@ -146,6 +155,7 @@ fn group(
     let configured = component.driver().consumer.clone();
     let named = subscription.metadata.get("consumerGroup").cloned();
     let mut group = named.or(configured).unwrap_or_else(|| app.to_string());
+    check_group(&group)?;
     if ephemeral {
         group = format!("{group}-{:032x}", Trace::start().trace);
     }
@@ -157,6 +167,17 @@ fn group(
             metadata,
         },
     ))
+}
+
+/// Drivers keep names of their own apart by control characters.
+fn check_group(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_GROUP || name.contains(char::is_control) {
+        return Err(Error::invalid(format!(
+            "the consumer group `{}`; expected 1 to {MAX_GROUP} bytes without control characters",
+            name.escape_debug()
+        )));
+    }
+    Ok(())
 }
 
 fn flag(subscription: &Subscription, name: &str) -> Result<bool> {
@@ -195,7 +216,7 @@ impl Loop {
                 pulled = pull(&*seat, &places) => pulled,
             };
             match pulled {
-                Ok(batch) => self.start(batch, &seat, &places, &tasks),
+                Ok(batch) => self.start(batch, &seat, &places, &tasks, &stop),
                 Err(error) => {
                     tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
                     tokio::select! {
@@ -215,6 +236,7 @@ impl Loop {
         seat: &Arc<dyn Seat>,
         places: &Arc<Semaphore>,
         tasks: &Tasks,
+        stop: &CancellationToken,
     ) {
         for received in batch {
             let Ok(place) = places.clone().try_acquire_owned() else {
@@ -225,28 +247,29 @@ impl Loop {
                 );
                 return;
             };
-            let (running, seat) = (self.clone(), seat.clone());
+            let (running, seat, stop) = (self.clone(), seat.clone(), stop.clone());
             tasks.spawn(async move {
-                running.deliver(received, &*seat).await;
+                running.deliver(received, &*seat, &stop).await;
                 drop(place);
             });
         }
     }
 
-    async fn deliver(&self, received: Received, seat: &dyn Seat) {
-        let opened = event::open(&received.message, self.raw);
+    async fn deliver(&self, received: Received, seat: &dyn Seat, stop: &CancellationToken) {
+        let topic = &self.subscription.topic;
+        let seal = &self.component.driver().seal;
+        let opened = event::open(seal, self.place(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let caller = || host_caller(&self.tenant, self.app.id(), &self.grants, trace);
-        let asked = caller();
-        let verdict = async { Ok(self.verdict(&asked, &received, opened).await) };
-        let verdict =
-            panics::caught(Kind::Internal, || "the routing of an event".into(), verdict).await;
-        let verdict = verdict.unwrap_or(Verdict::Retry(None));
-        // The handler may have taken all of its time; what is done with its verdict has time of its own.
-        if let Err(error) = self.settle(&caller(), &received, verdict, seat).await {
-            // Not settled is not lost: the broker delivers it again.
-            tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "settle: {}", error.chain());
-        }
+        let caller = self.caller(trace);
+        let verdict = async { Ok(self.verdict(&caller, &received, opened).await) };
+        let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
+        let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
+        self.settle(trace, &received, verdict, seat, stop).await;
+    }
+
+    /// The handler may take all of its time; what is done with its verdict has time of its own.
+    fn caller(&self, trace: Trace) -> Caller {
+        host_caller(&self.tenant, self.app.id(), &self.grants, trace)
     }
 
     async fn verdict(
@@ -260,7 +283,7 @@ impl Loop {
             return Verdict::DeadLetter("expired".into());
         }
         let Some(route) = self.routes.route(&opened.event, &opened.source, topic) else {
-            return Verdict::DeadLetter("no route".into());
+            return Verdict::DeadLetter(NO_ROUTE.into());
         };
         let delivery = Delivery {
             caller: caller.clone(),
@@ -284,57 +307,12 @@ impl Loop {
         }
     }
 
-    async fn settle(
-        &self,
-        caller: &Caller,
-        received: &Received,
-        verdict: Verdict,
-        seat: &dyn Seat,
-    ) -> Result<()> {
-        let receipt = &received.receipt;
-        match verdict {
-            Verdict::Ack | Verdict::Drop => {}
-            Verdict::Retry(after) => {
-                let delay = after.unwrap_or_else(|| backoff(received.attempt));
-                return self
-                    .component
-                    .call(caller, NACK, |_| seat.nack(receipt.clone(), delay))
-                    .await;
-            }
-            Verdict::DeadLetter(reason) => self.bury(caller, &received.message, &reason).await?,
+    fn place<'a>(&'a self, topic: &'a str) -> Place<'a> {
+        Place {
+            tenant: self.tenant.as_str(),
+            component: self.component.name().as_str(),
+            topic,
         }
-        self.component
-            .call(caller, ACK, |_| async {
-                let mut answers = seat.ack(vec![receipt.clone()]).await;
-                answers
-                    .pop()
-                    .unwrap_or_else(|| Err(Error::internal("the driver lost an answer")))
-            })
-            .await
-    }
-
-    /// The dead letter is with the broker before the original is acknowledged.
-    async fn bury(&self, caller: &Caller, message: &Message, reason: &str) -> Result<()> {
-        let topic = &self.subscription.topic;
-        let Some(dead) = &self.subscription.dead_letter_topic else {
-            if reason != "no route" {
-                tracing::warn!(app = %self.app.id(), topic, reason, "dropped: there is no dead letter topic");
-            }
-            return Ok(());
-        };
-        let mut letter = message.clone();
-        letter.delay = None;
-        letter
-            .attributes
-            .push(("deadLetterReason".into(), reason.to_owned()));
-        letter
-            .attributes
-            .push(("deadLetterTopicFrom".into(), topic.clone()));
-        self.component
-            .call(caller, super::PUBLISH, |d| {
-                d.driver.publish(dead, letter.clone())
-            })
-            .await
     }
 }
 
@@ -349,7 +327,11 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
     panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 
+/// Before the next attempt after so many.
 fn backoff(attempt: u32) -> Duration {
     let doubled = FIRST_RETRY * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
     doubled.min(LAST_RETRY)
 }
+
+#[cfg(test)]
+mod tests;

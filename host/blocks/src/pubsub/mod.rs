@@ -2,25 +2,35 @@
 
 mod delivery;
 mod driver;
+mod envelope;
 mod event;
+mod letter;
+mod media;
+mod operating;
 mod routing;
 mod scopes;
+mod seal;
 
 pub use driver::{
-    Driver, Features, Message, Receipt, Received, SubscribeOptions, Subscription as Seat,
+    Driver, Features, Group, Kept, Message, Receipt, Received, SubscribeOptions,
+    Subscription as Seat,
 };
 pub use event::{Event, PublishOptions};
+pub use operating::{Letter, Redriven};
 pub(crate) use scopes::Scopes;
 
 use crate::{
     Caller, Component, Components, Error, Result, Site, Tasks,
     component::{self, Close},
+    key_file,
     opening::{Opening, require},
 };
 use async_trait::async_trait;
 use scopes::Access;
+use seal::{Place, Seal};
 use std::{
     collections::{BTreeMap, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -33,10 +43,27 @@ const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publi
 const SUBSCRIBE: component::Operation = component::Operation::read(2, "subscribe");
 const ACK: component::Operation = component::Operation::read(3, "ack");
 const NACK: component::Operation = component::Operation::read(4, "nack");
+const BURY: component::Operation = component::Operation::write(5, "bury");
+const GROUPS: component::Operation = component::Operation::read(6, "groups");
+const LIST: component::Operation = component::Operation::read(7, "list");
+const REPLACE: component::Operation = component::Operation::write(8, "replace");
+const PURGE: component::Operation = component::Operation::write(9, "purge");
 
-pub(crate) const OPERATIONS: &[component::Operation] =
-    &[PUBLISH, PUBLISH_MANY, SUBSCRIBE, ACK, NACK];
+pub(crate) const OPERATIONS: &[component::Operation] = &[
+    PUBLISH,
+    PUBLISH_MANY,
+    SUBSCRIBE,
+    ACK,
+    NACK,
+    BURY,
+    GROUPS,
+    LIST,
+    REPLACE,
+    PURGE,
+];
 
+/// The key of the seal, in the directory of the data: events that are sealed with another one have no source.
+const KEY: &str = "events.key";
 /// Bytes of a topic's name.
 const MAX_TOPIC: usize = 256;
 
@@ -44,6 +71,7 @@ const MAX_TOPIC: usize = 256;
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub(crate) scopes: Scopes,
+    pub(crate) seal: Seal,
     /// The component's `consumerID`; otherwise the app id is the consumer group.
     pub consumer: Option<String>,
 }
@@ -118,9 +146,11 @@ impl PubSub {
         let driver = opening.registry.pubsub.open(component, site).await?;
         let features = driver.features();
         require(component, &Features::NAMES, |name| features.has(name))?;
+        let seal = Seal::new(key(opening.data.join(KEY)).await?);
         let configured = Arc::new(Configured {
             driver,
             scopes,
+            seal,
             consumer,
         });
         opening.insert(&self.components, OPERATIONS, component, configured);
@@ -143,6 +173,17 @@ impl PubSub {
             name: topic.to_owned(),
         })
     }
+}
+
+async fn key(path: PathBuf) -> Result<[u8; 32]> {
+    let loaded = tokio::task::spawn_blocking(move || key_file::load(&path)).await;
+    let failed = |error: std::io::Error| {
+        Error::unavailable("the key that seals events cannot be had").with_source(error)
+    };
+    loaded
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(failed)
 }
 
 fn allow(
@@ -269,13 +310,13 @@ impl Topic {
                 self.component.name()
             )));
         }
-        let (id, message) = event::seal(
-            caller,
-            self.component.name().as_str(),
-            &self.name,
-            event,
-            options,
-        )?;
+        let place = Place {
+            tenant: caller.tenant().as_str(),
+            component: self.component.name().as_str(),
+            topic: &self.name,
+        };
+        let seal = &self.component.driver().seal;
+        let (id, message) = event::seal(caller, seal, place, event, options)?;
         if message.data.len() as u64 > features.max_message_bytes {
             return Err(Error::invalid(format!(
                 "the event has {} bytes; pubsub component `{}` takes at most {}",

@@ -150,7 +150,7 @@ fn page(common: &Common, jobs: &[Status], more: Option<String>) {
 }
 
 fn table(jobs: &[Status]) -> String {
-    let head = ["NAME", "NEXT", "TRIGGER", "RUNS", "STATE"].map(str::to_owned);
+    let head = ["NAME", "NEXT", "TRIGGER", "RUNS", "STATE"];
     let row = |status: &Status| {
         [
             status.job.name.clone(),
@@ -160,22 +160,7 @@ fn table(jobs: &[Status]) -> String {
             state(status),
         ]
     };
-    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text += line.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    report::table(head, jobs.iter().map(row))
 }
 
 fn next(status: &Status) -> String {

@@ -168,7 +168,7 @@ fn page(common: &Common, instances: &[Instance], next: Option<String>) {
             ]
         };
         let head = ["ID", "WORKFLOW", "STATUS", "UPDATED", "ENTRIES", "SAYS"];
-        report::print(table(head, instances.iter().map(row)));
+        report::print(report::table(head, instances.iter().map(row)));
     }
     if let Some(id) = next {
         report::note(&format!("there is more: add `--cursor '{id}'`"));
@@ -216,28 +216,7 @@ fn lines(entries: &[Entry]) -> String {
         ]
     };
     let head = ["ENTRY", "TIME", "WHAT", "TASK", "ABOUT", "TRIES", "PAYLOAD"];
-    table(head, entries.iter().map(row))
-}
-
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows: Vec<_> = std::iter::once(head.map(str::to_owned))
-        .chain(rows)
-        .collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text += line.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    report::table(head, entries.iter().map(row))
 }
 
 /// How bytes begin, on one line; what is no text is told by its length.

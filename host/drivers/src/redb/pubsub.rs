@@ -12,18 +12,22 @@ use crate::{
     disk,
     handle::Handle,
     message,
-    seat::{Broker, Seat, Verdict},
-    topics::{Backlog, Group, Topics},
+    operator::{self, Weight},
+    queue::Stored,
+    seat::{Broker, Seat, Settling},
+    topics::{Backlog, Group, HELD, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt};
 use journal::{Answer, Journal, Write};
 use redb::Database;
 use serde::Deserialize;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Message, Seat as Subscription, SubscribeOptions},
+    pubsub::{
+        Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
+    },
 };
 use wythe_manifest::ByteSize;
 
@@ -78,6 +82,7 @@ impl Driver for Queues {
             durable: true,
             ordering: true,
             delay: true,
+            dead_letters: true,
             max_message_bytes: MAX_MESSAGE,
         }
     }
@@ -121,6 +126,64 @@ impl Driver for Queues {
         }
     }
 
+    async fn groups(&self) -> Result<Vec<Status>> {
+        let (hub, all) = (self.0.clone(), self.0.all().await?);
+        disk::blocking(move || {
+            let all = all.iter();
+            all.map(|(topic, name, group)| {
+                operator::status(topic, name, group, &|numbers| hub.weigh(numbers))
+            })
+            .collect()
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Kept>> {
+        let group = operator::find(&self.0.all().await?, topic, group)?;
+        let hub = self.0.clone();
+        disk::blocking(move || {
+            operator::page(&group, after, limit, &|numbers| hub.look_up(numbers))
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        number: u64,
+        to: &str,
+        message: Message,
+    ) -> Result<()> {
+        let group = operator::find(&self.0.all().await?, topic, group)?;
+        let settling = operator::replacing(group, number, to, message)?;
+        self.0.settle(settling).await
+    }
+
+    async fn purge(&self, topic: &str, group: Option<&str>, remove: bool) -> Result<u64> {
+        let name = group.unwrap_or(HELD);
+        operator::find(&self.0.all().await?, topic, group)?;
+        let mut purged = 0;
+        loop {
+            let write = Write::Purge {
+                topic: topic.to_owned(),
+                group: name.to_owned(),
+                remove,
+            };
+            match self.0.committer.submit(write).await? {
+                Answer::Purged(0) => return Ok(purged),
+                Answer::Purged(count) => purged += count,
+                _ => return Err(mixed_up()),
+            }
+        }
+    }
+
     async fn close(&self) -> Result<()> {
         let hub = self.0.clone();
         disk::blocking(move || {
@@ -130,6 +193,51 @@ impl Driver for Queues {
             Ok(())
         })
         .await
+    }
+}
+
+impl Hub {
+    async fn all(&self) -> Result<Vec<(String, String, Arc<Group>)>> {
+        match self.committer.submit(Write::List).await? {
+            Answer::Listed(all) => Ok(all),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    fn weigh(&self, numbers: &[u64]) -> Result<HashMap<u64, Weight>> {
+        self.each(numbers, |bytes| {
+            let published = message::published(bytes).unwrap_or_default();
+            Ok((bytes.len() as u64, published))
+        })
+    }
+
+    fn look_up(&self, numbers: &[u64]) -> Result<HashMap<u64, Stored>> {
+        self.each(numbers, |bytes| {
+            Ok(Stored {
+                message: message::decode(bytes)?,
+                published: message::published(bytes).unwrap_or_default(),
+            })
+        })
+    }
+
+    /// Reads those that are still there.
+    fn each<T>(
+        &self,
+        numbers: &[u64],
+        read_one: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<HashMap<u64, T>> {
+        self.database.with(|database| {
+            let messages = read(database)?
+                .open_table(tables::MESSAGES)
+                .map_err(unavailable)?;
+            let mut found = HashMap::new();
+            for number in numbers {
+                if let Some(bytes) = messages.get(number).map_err(unavailable)? {
+                    found.insert(*number, read_one(bytes.value())?);
+                }
+            }
+            Ok(found)
+        })
     }
 }
 
@@ -149,9 +257,9 @@ impl Broker for Hub {
         })
     }
 
-    fn settle(&self, group: Arc<Group>, verdicts: Vec<Verdict>) -> BoxFuture<'static, Result<()>> {
+    fn settle(&self, settling: Settling) -> BoxFuture<'static, Result<()>> {
         self.committer
-            .submit(Write::Settle { group, verdicts })
+            .submit(Write::Settle(settling))
             .map(|answer| answer.map(drop))
             .boxed()
     }

@@ -64,12 +64,20 @@ impl From<Error> for WitError {
     }
 }
 
-/// What a plugin says of a failure, for the caller as it stands.
+/// Bytes of a message that a guest or a plugin gives a failure; the rest is cut off.
+const MESSAGE: usize = 4 << 10;
+/// The longest time after which a guest or a plugin has a failed call tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+/// A failure in the words of a guest or a plugin, which may be as long as it likes.
 impl From<WitError> for Error {
-    fn from(error: WitError) -> Self {
+    fn from(mut error: WitError) -> Self {
+        error
+            .message
+            .truncate(error.message.floor_char_boundary(MESSAGE));
         let converted = Error::new(error.kind.into(), error.message);
-        match error.retry_after {
-            Some(after) => converted.with_retry_after(Duration::from_millis(after)),
+        match error.retry_after.map(Duration::from_millis) {
+            Some(after) => converted.with_retry_after(after.min(RETRY_AFTER)),
             None => converted,
         }
     }
@@ -120,4 +128,21 @@ pub fn timestamp(time: SystemTime) -> u64 {
 /// A time that no clock can hold is as good as never.
 pub fn time(timestamp: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(timestamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_says_of_a_failure_is_bounded() {
+        let said = WitError {
+            kind: ErrorKind::Unavailable,
+            message: "ä".repeat(1 << 20),
+            retry_after: Some(u64::MAX),
+        };
+        let error = Error::from(said);
+        assert_eq!(error.message().len(), MESSAGE);
+        assert_eq!(error.retry_after(), Some(RETRY_AFTER));
+    }
 }

@@ -86,6 +86,8 @@ impl From<wit::Features> for pubsub::Features {
             durable: f.durable,
             ordering: f.ordering,
             delay: f.delay,
+            // The interface of a plugin has no words for it.
+            dead_letters: false,
             max_message_bytes: f.max_message_bytes,
         }
     }

@@ -69,6 +69,10 @@ fn load_pending(
     for item in pending.iter().map_err(unavailable)? {
         let (place, state) = item.map_err(unavailable)?;
         let ((group, sequence), (due, attempts, lane)) = (place.value(), state.value());
+        if !groups.contains_key(&group) {
+            // Nobody can ever take it, so it needs no room.
+            continue;
+        }
         let due = now + Duration::from_nanos(due.saturating_sub(clock));
         let lane = Some(lane).filter(|lane| *lane != 0);
         waiting.entry(group).or_default().push(Waiting {
