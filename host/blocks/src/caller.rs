@@ -1,6 +1,6 @@
 //! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
 
-use crate::{Error, Result, actors::Inside};
+use crate::{Account, Error, Result, account::Tab, actors::Inside, time};
 use std::{
     cell::Cell,
     fmt::{self, Display},
@@ -97,6 +97,8 @@ struct Inner {
     depth: usize,
     /// The turn that this call is, where it is an actor's.
     inside: Option<Inside>,
+    /// What the host holds for the call, where that is counted.
+    tab: Option<Arc<Tab>>,
 }
 
 impl Caller {
@@ -124,7 +126,7 @@ impl Caller {
                 self.chain()
             )));
         }
-        let deadline = self.0.deadline.min(Instant::now() + limit);
+        let deadline = self.0.deadline.min(time::deadline(limit));
         let tenant = self.0.tenant.clone();
         Ok(Self::build(
             tenant,
@@ -154,6 +156,7 @@ impl Caller {
             parent,
             depth,
             inside: None,
+            tab: None,
         }))
     }
 
@@ -164,6 +167,33 @@ impl Caller {
             inside: Some(inside),
             ..Inner::clone(&self.0)
         }))
+    }
+
+    /// The same call, whose bytes are drawn from `account`.
+    #[must_use]
+    pub fn with_account(&self, account: &Account) -> Self {
+        Caller(Arc::new(Inner {
+            tab: Some(Arc::new(Tab::new(account))),
+            ..Inner::clone(&self.0)
+        }))
+    }
+
+    /// Draws bytes that the host holds for this call, until [`Caller::settle`]; `exhausted` over the app's limit. The
+    /// host's own calls are not counted.
+    pub fn charge(&self, bytes: usize) -> Result<()> {
+        self.0.tab.as_ref().map_or(Ok(()), |tab| tab.charge(bytes))
+    }
+
+    /// Gives back all that this call drew: the host holds nothing for it any more.
+    pub fn settle(&self) {
+        if let Some(tab) = &self.0.tab {
+            tab.settle();
+        }
+    }
+
+    /// Where what outlives the call draws from.
+    pub fn account(&self) -> Option<Account> {
+        self.0.tab.as_ref().map(|tab| tab.account())
     }
 
     /// The turn that this call is, if it is one.

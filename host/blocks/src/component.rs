@@ -1,8 +1,9 @@
 //! A named driver under policy. `Component::call` is the choke point: the only place that calls a driver.
 
 use crate::{
-    Caller, Error, Metrics, Policy, Result,
+    Caller, Error, Kind, Metrics, Policy, Result,
     metrics::{ComponentMetrics, Outcome},
+    panics,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -46,6 +47,14 @@ impl Operation {
 
     pub(crate) fn is_read(self) -> bool {
         self.read
+    }
+
+    /// The kind of a call that ended without an answer: of a write nobody can say whether it happened.
+    fn lost(self) -> Kind {
+        match self.read {
+            true => Kind::Internal,
+            false => Kind::UnknownOutcome,
+        }
     }
 }
 
@@ -118,7 +127,10 @@ impl<D: ?Sized> Component<D> {
         let start = Instant::now();
         let result = self
             .policy
-            .run(operation, caller.deadline(), || run(&self.driver))
+            .run(operation, caller.deadline(), || {
+                let what = || format!("`{}` of `{}`", operation.name(), self.name);
+                panics::caught(operation.lost(), what, async { run(&self.driver).await })
+            })
             .instrument(span)
             .await;
         self.metrics

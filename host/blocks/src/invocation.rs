@@ -1,6 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, body_from};
+use crate::{App, Body, Caller, Error, Result, app::guarded, body_from};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -51,6 +51,7 @@ pub struct Invocation {
 impl Invocation {
     /// Makes an app callable, in place of one with the same id.
     pub fn add(&self, tenant: &Name, app: Arc<dyn App>) {
+        let app = guarded(app);
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
             apps.insert((tenant.clone(), app.id().clone()), app.clone());
@@ -68,14 +69,27 @@ impl Invocation {
                 request.body.len()
             )));
         }
+        caller.charge(request.body.len())?;
         let method = request.method.parse::<Method>().map_err(|_| {
             Error::invalid(format!(
                 "the method `{}`; expected one such as GET",
                 request.method.escape_debug()
             ))
         })?;
-        let exports = callee.exports();
-        if exports.invocation {
+        let answer = self.ask(caller, callee, app, method, request).await?;
+        caller.charge(answer.body.len())?;
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        callee: Arc<dyn App>,
+        app: &str,
+        method: Method,
+        request: Request,
+    ) -> Result<Response> {
+        if callee.exports().invocation {
             let headers = parse_headers(&request.headers)?;
             let headers = list_headers(&headers);
             return callee.invoke(caller, Request { headers, ..request }).await;

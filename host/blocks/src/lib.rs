@@ -2,6 +2,7 @@
 //!
 //! A skin finds a component in a block and calls it; [`Component::call`] is the one place where a driver is called.
 
+mod account;
 pub mod actors;
 mod app;
 pub mod bindings;
@@ -20,6 +21,7 @@ pub mod key_file;
 pub mod lock;
 mod metrics;
 mod opening;
+pub mod panics;
 mod policy;
 pub mod pubsub;
 mod rate;
@@ -27,8 +29,10 @@ mod registry;
 pub mod secrets;
 pub mod state;
 mod tasks;
+pub mod time;
 pub mod workflow;
 
+pub use account::{Account, Permit};
 pub use app::{App, Body, Exports, body_from};
 pub use caller::{Caller, MAX_CHAIN, Trace};
 pub use component::{Component, Components, Operation};

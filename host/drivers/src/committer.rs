@@ -4,7 +4,6 @@
 //! opened again: after a failed fsync the kernel may have dropped the pages, and a second one would lie.
 
 use std::{
-    any::Any,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -15,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
-use wythe_blocks::{Error, Kind, Result};
+use wythe_blocks::{Error, Kind, Result, panics::text, time::Clock as _};
 
 /// Writes of one commit: bounds the memory of a transaction and the wait of the first of them.
 const MAX_BATCH: usize = 1_024;
@@ -145,7 +144,7 @@ impl<E: Engine> Worker<E> {
             if Instant::now() >= sweep_at {
                 // What is left over is swept between the batches that come next, a bit at a time.
                 let more = self.sweep();
-                sweep_at = Instant::now() + if more { Duration::ZERO } else { SWEEP_EVERY };
+                sweep_at = Instant::now().after(if more { Duration::ZERO } else { SWEEP_EVERY });
             }
         }
     }
@@ -203,13 +202,6 @@ fn refused(name: &str) -> Error {
     Error::unavailable(format!(
         "{name} accepts no writes since a commit failed; the log has the cause"
     ))
-}
-
-fn text(panic: &(dyn Any + Send)) -> String {
-    let known = panic.downcast_ref::<String>().cloned();
-    known
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_default()
 }
 
 /// Whether an answer is the store's own failure rather than the answer to one write.

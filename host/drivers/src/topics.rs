@@ -1,4 +1,4 @@
-//! Which groups want the messages of which topic, and how many messages somebody still wants.
+//! Which groups want the messages of which topic, and how many messages, and bytes of them, somebody still wants.
 
 use crate::queue::Queue;
 use std::{
@@ -7,12 +7,37 @@ use std::{
     time::Duration,
 };
 use wythe_blocks::{Error, Result};
+use wythe_manifest::ByteSize;
 
 /// Messages of a component that somebody still wants; by default.
 pub(crate) const MAX_BACKLOG: u64 = 1_000_000;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The group that holds the dead letters of a topic until another one joins; no app can name it so.
 pub(crate) const HELD: &str = "\0";
+
+/// How much of a component somebody may still want.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+impl Backlog {
+    /// What a component says, or else the default: a million messages, and as many bytes as the driver says.
+    pub(crate) fn new(messages: Option<u64>, bytes: Option<ByteSize>, default: u64) -> Self {
+        Backlog {
+            messages: messages.unwrap_or(MAX_BACKLOG),
+            bytes: bytes.map_or(default, u64::from),
+        }
+    }
+}
+
+/// A message that somebody wants.
+#[derive(Default)]
+struct Wanted {
+    groups: usize,
+    bytes: u64,
+}
 
 pub(crate) struct Group {
     pub number: u64,
@@ -31,16 +56,18 @@ pub(crate) struct Topics {
     topics: BTreeMap<String, BTreeMap<String, Arc<Group>>>,
     /// How to undo what was changed since `begin`; absent where nothing is to be undone.
     undo: Option<Vec<Undo>>,
-    /// How many groups want each message.
-    wanted: HashMap<u64, usize>,
+    wanted: HashMap<u64, Wanted>,
+    /// Of all that are wanted.
+    bytes: u64,
     next_sequence: u64,
     next_group: u64,
-    limit: u64,
+    limit: Backlog,
 }
 
 enum Undo {
     Admitted(u64),
-    Released(u64),
+    /// The message, and its bytes.
+    Released(u64, u64),
     Sat(Arc<Group>, u64),
     /// The group of a topic and name was this one, or there was none.
     Named(String, String, Option<Arc<Group>>),
@@ -57,11 +84,12 @@ pub(crate) struct Joined {
 }
 
 impl Topics {
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: Backlog) -> Self {
         Topics {
             topics: BTreeMap::new(),
             undo: None,
             wanted: HashMap::new(),
+            bytes: 0,
             next_sequence: 1,
             next_group: 1,
             limit,
@@ -142,8 +170,14 @@ impl Topics {
     pub(crate) fn undo(&mut self) {
         for undo in self.undo.take().into_iter().flatten().rev() {
             match undo {
-                Undo::Admitted(sequence) => drop(self.wanted.remove(&sequence)),
-                Undo::Released(sequence) => *self.wanted.entry(sequence).or_default() += 1,
+                Undo::Admitted(sequence) => {
+                    self.restore_bytes(sequence, 0);
+                    self.wanted.remove(&sequence);
+                }
+                Undo::Released(sequence, bytes) => {
+                    self.wanted.entry(sequence).or_default().groups += 1;
+                    self.restore_bytes(sequence, bytes);
+                }
                 Undo::Sat(group, seat) => group.queue.leave(seat),
                 Undo::Named(topic, name, group) => self.name(&topic, &name, group),
             }
@@ -195,8 +229,16 @@ impl Topics {
 
     /// A message that was there before, once for each group that wants it.
     pub(crate) fn restore_message(&mut self, sequence: u64) {
-        *self.wanted.entry(sequence).or_default() += 1;
+        self.wanted.entry(sequence).or_default().groups += 1;
         self.next_sequence = self.next_sequence.max(sequence + 1);
+    }
+
+    /// The size of a message that was there before.
+    pub(crate) fn restore_bytes(&mut self, sequence: u64, bytes: u64) {
+        if let Some(wanted) = self.wanted.get_mut(&sequence) {
+            let before = std::mem::replace(&mut wanted.bytes, bytes);
+            self.bytes = self.bytes - before + bytes;
+        }
     }
 
     /// Those that get what is published.
@@ -206,49 +248,63 @@ impl Topics {
         groups.map(|(_, group)| group.clone()).collect()
     }
 
-    /// The sequence of a new message for so many groups.
-    pub(crate) fn admit(&mut self, groups: usize) -> Result<u64> {
-        if self.wanted.len() as u64 >= self.limit {
+    /// The sequence of a new message of so many bytes for so many groups.
+    pub(crate) fn admit(&mut self, groups: usize, bytes: u64) -> Result<u64> {
+        if self.full(bytes).is_some() {
             self.remove_deserted();
         }
-        if self.wanted.len() as u64 >= self.limit {
-            let error = format!(
-                "{} messages wait to be acknowledged; at most {} are kept",
-                self.wanted.len(),
-                self.limit
-            );
-            return Err(Error::exhausted(error).with_retry_after(RETRY_AFTER));
+        if let Some(error) = self.full(bytes) {
+            return Err(error.with_retry_after(RETRY_AFTER));
         }
-        Ok(self.admit_over(groups))
+        Ok(self.admit_over(groups, bytes))
     }
 
     /// The same, where the limit does not matter.
-    pub(crate) fn admit_over(&mut self, groups: usize) -> u64 {
+    pub(crate) fn admit_over(&mut self, groups: usize, bytes: u64) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.wanted.insert(sequence, groups);
+        self.wanted.insert(sequence, Wanted { groups, bytes });
+        self.bytes += bytes;
         self.remember(|| Undo::Admitted(sequence));
         sequence
+    }
+
+    /// Why there is no room for one more message of so many bytes, if there is none.
+    fn full(&self, more: u64) -> Option<Error> {
+        let (count, Backlog { messages, bytes }) = (self.wanted.len(), self.limit);
+        if count as u64 >= messages {
+            return Some(Error::exhausted(format!(
+                "{count} messages wait to be acknowledged; at most {messages} are kept"
+            )));
+        }
+        (self.bytes.saturating_add(more) > bytes).then(|| {
+            Error::exhausted(format!(
+                "messages of {} bytes wait to be acknowledged, and this one has {more}; at most {bytes} are kept; see \
+                 `maxBacklogBytes`",
+                self.bytes
+            ))
+        })
     }
 
     /// One group less wants the message; true if it was the last.
     pub(crate) fn release(&mut self, sequence: u64) -> bool {
         let left = self.count_down(sequence);
-        if left.is_some() {
-            self.remember(|| Undo::Released(sequence));
+        if let Some((_, bytes)) = left {
+            self.remember(|| Undo::Released(sequence, bytes));
         }
-        left == Some(0)
+        matches!(left, Some((0, _)))
     }
 
-    /// How many groups still want the message; none where nobody did.
-    fn count_down(&mut self, sequence: u64) -> Option<usize> {
-        let count = self.wanted.get_mut(&sequence)?;
-        *count -= 1;
-        let left = *count;
+    /// How many groups still want the message, and its bytes; none where nobody did.
+    fn count_down(&mut self, sequence: u64) -> Option<(usize, u64)> {
+        let wanted = self.wanted.get_mut(&sequence)?;
+        wanted.groups -= 1;
+        let (left, bytes) = (wanted.groups, wanted.bytes);
         if left == 0 {
             self.wanted.remove(&sequence);
+            self.bytes -= bytes;
         }
-        Some(left)
+        Some((left, bytes))
     }
 
     /// Ends the ephemeral groups that nobody sits in, for good.
@@ -270,94 +326,4 @@ impl Topics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::Waiting;
-    use tokio::time::Instant;
-
-    fn publish(topics: &mut Topics, topic: &str) -> Result<u64> {
-        let groups = topics.groups(topic);
-        let sequence = topics.admit(groups.len())?;
-        for group in groups {
-            let due = Instant::now();
-            group.queue.add(vec![Waiting {
-                sequence,
-                due,
-                attempts: 0,
-                lane: None,
-                message: None,
-            }]);
-        }
-        Ok(sequence)
-    }
-
-    #[test]
-    fn a_message_goes_with_the_last_group_that_wants_it() {
-        let mut topics = Topics::new(10);
-        topics.join("t", "a", false).unwrap();
-        topics.join("t", "b", false).unwrap();
-        let sequence = publish(&mut topics, "t").unwrap();
-        assert!(!topics.release(sequence));
-        assert!(topics.release(sequence));
-        assert!(topics.wanted.is_empty());
-    }
-
-    #[test]
-    fn an_ephemeral_group_ends_with_its_last_seat() {
-        let mut topics = Topics::new(1);
-        let first = topics.join("t", "e", true).unwrap();
-        let second = topics.join("t", "e", true).unwrap();
-        assert_eq!((first.known, second.known), (false, true));
-        publish(&mut topics, "t").unwrap();
-        first.group.queue.leave(first.seat);
-        let error = publish(&mut topics, "t").unwrap_err();
-        assert_eq!(
-            error.message(),
-            "1 messages wait to be acknowledged; at most 1 are kept"
-        );
-        assert_eq!(error.retry_after(), Some(RETRY_AFTER));
-        second.group.queue.leave(second.seat);
-        assert!(!topics.join("t", "e", true).unwrap().known);
-        publish(&mut topics, "t").unwrap();
-    }
-
-    #[test]
-    fn a_durable_seat_is_not_given_in_an_ephemeral_group() {
-        let mut topics = Topics::new(1);
-        topics.join("t", "e", true).unwrap();
-        let error = topics.join("t", "e", false).err().unwrap();
-        assert_eq!(
-            error.message(),
-            "group `e` of topic `t` is in use as an ephemeral one; expected another name"
-        );
-    }
-
-    #[test]
-    fn what_could_not_be_kept_is_undone() {
-        let mut topics = Topics::new(10);
-        let seat = topics.join("t", "a", false).unwrap();
-        let (kept, gone) = (
-            publish(&mut topics, "t").unwrap(),
-            publish(&mut topics, "t").unwrap(),
-        );
-        let (holder, _) = topics.readers("dead");
-        let letter = topics.admit_over(1);
-        topics.begin();
-        assert!(topics.release(kept));
-        publish(&mut topics, "t").unwrap();
-        topics.join("t", "new", false).unwrap();
-        topics.join("t", "a", false).unwrap();
-        assert!(topics.join("dead", "reader", false).unwrap().adopted);
-        topics.name("t", "a", None);
-        topics.undo();
-        assert!(topics.find("t", "new").is_none() && topics.find("dead", "reader").is_none());
-        assert!(Arc::ptr_eq(&topics.readers("dead").0[0], &holder[0]));
-        let group = topics.find("t", "a").unwrap();
-        assert!(Arc::ptr_eq(&group, &seat.group));
-        assert_eq!(group.queue.members(), 1);
-        for sequence in [kept, gone, letter] {
-            assert!(topics.release(sequence));
-        }
-        assert!(topics.wanted.is_empty());
-    }
-}
+mod tests;

@@ -23,6 +23,9 @@ pub struct Limits {
     pub handles: u32,
     /// Bytes that one call may pass to the host; default 8 MiB.
     pub hostcall_bytes: u64,
+    /// Bytes that the host holds for the app in all: bodies and answers under way, streams, header fields; default
+    /// 128 MiB.
+    pub host_memory: u64,
     /// How long a call may take; default 30 s.
     pub wall_time: Duration,
     /// How long a call may compute; default 1 s.
@@ -46,6 +49,7 @@ impl Default for Limits {
             table_elements: 10_000,
             handles: 4_096,
             hostcall_bytes: 8 * MIB,
+            host_memory: 128 * MIB,
             wall_time: Duration::from_secs(30),
             cpu_time: Duration::from_secs(1),
             concurrency: 64,
@@ -85,6 +89,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         "tableElements",
         "handles",
         "hostcallBytes",
+        "hostMemory",
         "wallTime",
         "cpuTime",
         "concurrency",
@@ -103,6 +108,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         handles: count(&fields, "handles", 16..=1_000_000).unwrap_or(default.handles),
         hostcall_bytes: size(&fields, "hostcallBytes", 64 * KIB..=GIB)
             .unwrap_or(default.hostcall_bytes),
+        host_memory: size(&fields, "hostMemory", MIB..=64 * GIB).unwrap_or(default.host_memory),
         wall_time: time(&fields, "wallTime", instant..=24 * hour).unwrap_or(default.wall_time),
         cpu_time: time(&fields, "cpuTime", instant..=hour).unwrap_or(default.cpu_time),
         concurrency: count(&fields, "concurrency", 1..=100_000).unwrap_or(default.concurrency),

@@ -4,6 +4,7 @@ use crate::{
     cpu::Cpu,
     egress::Hooks,
     export::http::Fault,
+    fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
 };
@@ -13,7 +14,7 @@ use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Caller, Error, Host, Rate, Result, workflow::Context};
+use wythe_blocks::{Account, Caller, Error, Host, Rate, Result, workflow::Context};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
@@ -33,6 +34,8 @@ pub struct Identity {
     pub outgoing: Arc<Semaphore>,
     /// Lines about requests that were denied.
     pub denied: Rate,
+    /// Of what the host holds for all instances.
+    pub account: Account,
     pub host: Arc<Host>,
 }
 
@@ -46,6 +49,7 @@ pub struct Ctx {
     /// Set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
+    pub fields: Held,
     /// Of the requests under way, to be told if the instance ends.
     pub faults: Vec<Weak<Fault>>,
     /// Of the instance whose code this is, if it is a workflow's.
@@ -64,7 +68,8 @@ pub struct Ctx {
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
 
-    /// Fuel for a step that begins, for code that is bounded by it.
+    /// A call of the host has returned: what it held is gone. Gives fuel for a step that begins, for code that is
+    /// bounded by it.
     fn refuel(&mut self) -> Option<u64>;
 }
 
@@ -74,6 +79,7 @@ impl HasCpu for Ctx {
     }
 
     fn refuel(&mut self) -> Option<u64> {
+        self.caller.settle();
         let fuel = self.identity.limits.step_fuel;
         std::mem::take(&mut self.stepped).then_some(fuel.into())
     }
@@ -102,8 +108,9 @@ impl Ctx {
             hooks,
             journal: None,
             stepped: false,
+            fields: Held::default(),
             faults: Vec::new(),
-            caller,
+            caller: caller.with_account(&identity.account),
             cpu,
             identity: identity.clone(),
             _slot: slot,
@@ -139,6 +146,7 @@ impl Ctx {
 
     /// Another call into the same instance.
     pub fn begin(&mut self, caller: Caller) {
+        let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();
         self.caller = caller;
         self.cpu.reset();

@@ -23,7 +23,7 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
-use wythe_blocks::{Caller, descriptors, invocation::INTERNAL_SUFFIX};
+use wythe_blocks::{Caller, descriptors, invocation::INTERNAL_SUFFIX, time};
 
 /// Time until the headers of the answer, unless the guest asks for less.
 const FIRST_BYTE: Duration = Duration::from_secs(30);
@@ -161,7 +161,7 @@ impl Patience {
         let first_byte = asked(|options| options.first_byte_timeout, FIRST_BYTE);
         Patience {
             connect: asked(|options| options.connect_timeout, CONNECT),
-            first_byte: deadline.min(Instant::now() + first_byte),
+            first_byte: deadline.min(time::deadline(first_byte)),
             between_bytes: asked(|options| options.between_bytes_timeout, BETWEEN_BYTES),
         }
     }

@@ -11,15 +11,16 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
+    Account, App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
     jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
+    time,
     workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
@@ -50,6 +51,7 @@ impl Guest {
             log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
             outgoing: egress::under_way(app.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
+            account: Account::new(app.id.clone(), app.limits.host_memory),
             host: host.clone(),
         });
         let path = &app.guest;
@@ -98,7 +100,7 @@ impl Guest {
                 id,
                 grants,
                 trace,
-                Instant::now() + limit,
+                time::deadline(limit),
             )),
         }
     }

@@ -16,10 +16,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, Error, Host, Result, Trace,
+    App, Body, Error, Host, Kind, Result, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{CALLER_APP, CALLER_NAMESPACE, TRACEPARENT, check_path, settled},
+    panics,
 };
 
 /// Silence of a client in the middle of a body that somebody waits for.
@@ -144,7 +145,9 @@ async fn ask(guest: &Guest, mut request: Request<Incoming>) -> Result<Response<B
     }
     let method = request.method().clone();
     let request = request.map(|body| limited(body, most));
-    Ok(settled(&method, guest.http(None, request).await?)?)
+    let asked = guest.http(None, request);
+    let answer = panics::caught(Kind::Internal, || "a request".into(), asked).await?;
+    Ok(settled(&method, answer)?)
 }
 
 /// A request that has no answer but the host's own, with a status where it is not that of the kind.

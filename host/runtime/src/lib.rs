@@ -8,6 +8,7 @@ mod egress;
 mod engine;
 mod error;
 mod export;
+mod fields;
 mod front;
 mod grants;
 mod guest;

@@ -3,6 +3,7 @@
 //! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
 //! of its own.
 mod blocks;
+mod bytes;
 mod events;
 mod memory;
 mod requests;
@@ -11,8 +12,8 @@ mod world;
 use std::hint::black_box;
 use std::time::Duration;
 
+use wythe_sdk::Result;
 use wythe_sdk::http::{self, Query, Request, Response};
-use wythe_sdk::{Error, Result};
 
 struct Hostile;
 
@@ -63,7 +64,7 @@ impl http::Handler for Hostile {
             "/spin" => spin(),
             "/stdout-flood" => world::stdout_flood(number(&query, "mib", 64)),
             "/trap" => panic!("trapped, as asked"),
-            _ => return Err(Error::not_found(format!("there is no attack {path}"))),
+            _ => bytes::attack(&path, &query)?,
         };
         Ok(Response::text(text))
     }

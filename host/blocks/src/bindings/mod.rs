@@ -181,12 +181,15 @@ impl Bindings {
         metadata: &[(String, String)],
         sealed: &Sealed,
     ) -> Result<Outcome> {
+        caller.charge(data.len())?;
         let most = component.driver().settings.most;
+        let account = caller.account();
         let request = Request {
             operation,
             data,
             metadata,
             most,
+            account: account.as_ref(),
         };
         let name = component.name().as_str();
         let outcome = component
@@ -202,6 +205,7 @@ impl Bindings {
                 component.name()
             )));
         }
+        caller.charge(outcome.data.len())?;
         Ok(outcome)
     }
 }

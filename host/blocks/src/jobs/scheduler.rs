@@ -17,10 +17,8 @@ use super::{
     course::{self, Outcome},
 };
 use crate::{App, Caller, Component, Error, Kind, Result, Tasks};
-use futures::FutureExt as _;
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -296,11 +294,7 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
-        let answer = AssertUnwindSafe(app.run_job(occurrence)).catch_unwind();
-        let answer = answer
-            .await
-            .unwrap_or_else(|_| Err(Error::internal("the run of the job ended by a panic")));
-        let Err(error) = answer else {
+        let Err(error) = app.run_job(occurrence).await else {
             return Outcome::Done;
         };
         let (job, attempt) = (&row.job.name, row.attempts + 1);

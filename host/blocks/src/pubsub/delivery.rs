@@ -6,7 +6,7 @@ use super::{
     Access, Configured, Delivery, Place, PubSub, Received, SUBSCRIBE, Seat, SubscribeOptions,
     Subscription, Verdict, allow, check_topic, event, routing::Routes,
 };
-use crate::{App, Caller, Component, Error, Result, Tasks, Trace};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -54,6 +54,7 @@ impl PubSub {
         grants: Arc<Grants>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
+        let app = guarded(app);
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
@@ -72,8 +73,12 @@ impl PubSub {
             old.cancel();
         }
         for (running, seat) in ready {
-            self.tasks
-                .spawn(Arc::new(running).run(seat, stop.clone(), self.tasks.clone()));
+            let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
+            let (stop, tasks) = (stop.clone(), self.tasks.clone());
+            self.tasks.keep(move || {
+                let running = running.clone();
+                running.run(seat.clone(), stop.clone(), tasks.clone())
+            });
         }
         Ok(())
     }
@@ -202,8 +207,7 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 
 impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
-    async fn run(self: Arc<Self>, seat: Box<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
-        let seat: Arc<dyn Seat> = seat.into();
+    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {
@@ -256,7 +260,10 @@ impl Loop {
         let seal = &self.component.driver().seal;
         let opened = event::open(seal, self.place(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let verdict = self.verdict(&self.caller(trace), &received, opened).await;
+        let caller = self.caller(trace);
+        let verdict = async { Ok(self.verdict(&caller, &received, opened).await) };
+        let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
+        let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
         self.settle(trace, &received, verdict, seat, stop).await;
     }
 
@@ -317,7 +324,7 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
         .expect("the semaphore is never closed");
     let free = places.available_permits() + 1;
     drop(place);
-    seat.pull(free).await
+    panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 
 /// Before the next attempt after so many.

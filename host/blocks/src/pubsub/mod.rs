@@ -301,6 +301,8 @@ impl Topic {
         event: Event,
         options: &PublishOptions,
     ) -> Result<(String, Message)> {
+        // The envelope is beside the data for a while.
+        caller.charge(2 * event.data.len())?;
         let features = self.features();
         if options.delay.is_some() && !features.delay {
             return Err(Error::unsupported(format!(

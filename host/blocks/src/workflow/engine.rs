@@ -132,8 +132,10 @@ impl Engine {
         if self.has_begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.tasks.spawn(self.clone().recover());
-        self.tasks.spawn(self.clone().keep_time());
+        let engine = self.clone();
+        self.tasks.keep(move || engine.clone().recover());
+        let engine = self.clone();
+        self.tasks.keep(move || engine.clone().keep_time());
     }
 
     /// Whether code may be started.

@@ -29,7 +29,7 @@ pub use management::{Filter, Instance, Page, Start};
 pub use meta::Status;
 pub use reading::History;
 
-use crate::{App, Error, Result, Tasks, state::State};
+use crate::{App, Error, Result, Tasks, app::guarded, state::State};
 use bytes::Bytes;
 use directory::Directory;
 use std::{
@@ -149,7 +149,7 @@ impl Workflow {
     ) -> Result<(), Vec<Error>> {
         let directory = self.with(tenant, |tenant| tenant.directory.clone());
         let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
-        directory.add(app, grants, workflows, activities)
+        directory.add(guarded(app), grants, workflows, activities)
     }
 
     /// A tenant's engine. It reads and writes; it runs nothing before [`Workflow::begin`].

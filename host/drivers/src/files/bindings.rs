@@ -14,8 +14,9 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::sync::Semaphore;
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Permit, Result, Site,
     bindings::{Driver, Features, Outcome, Request},
 };
 
@@ -46,12 +47,23 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
             ))
             .with_source(error)
         })?;
-        Ok(Arc::new(Files(Arc::new(opened))) as Arc<dyn Driver>)
+        Ok(Arc::new(Files {
+            folder: Arc::new(opened),
+            lists: Arc::new(Semaphore::new(LISTS)),
+        }) as Arc<dyn Driver>)
     })
     .await
 }
 
-struct Files(Arc<Folder>);
+/// Lists of one storage that are made at once: each is a walk over a disk.
+const LISTS: usize = 4;
+/// What a name takes in a list beside its text.
+const OF_NAME: usize = 64;
+
+struct Files {
+    folder: Arc<Folder>,
+    lists: Arc<Semaphore>,
+}
 
 /// The handles, not the path: what becomes of the path later leads nowhere else.
 struct Folder {
@@ -131,8 +143,13 @@ impl Folder {
         sync(&folder).map_err(uncertain)
     }
 
-    /// The names of all files below a folder, in order. Links are not followed.
-    fn list(&self, name: Option<&str>, most: u64) -> Result<Vec<String>> {
+    /// The names of all files below a folder, in order. Links are not followed. `held` grows with the list.
+    fn list(
+        &self,
+        name: Option<&str>,
+        most: u64,
+        held: &mut Option<Permit>,
+    ) -> Result<Vec<String>> {
         let (mut found, mut bytes) = (Vec::new(), 0);
         let start = match name {
             Some(name) => {
@@ -160,13 +177,15 @@ impl Folder {
                     left.push(format!("{whole}/"));
                 } else if kind.is_file() {
                     bytes += whole.len() as u64 + 3;
+                    held.as_mut()
+                        .map_or(Ok(()), |held| held.grow(whole.len() + OF_NAME))?;
                     found.push(whole);
                 }
-            }
-            if bytes > most {
-                return Err(Error::invalid(format!(
-                    "the list has more than {most} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
-                )));
+                if bytes > most {
+                    return Err(Error::invalid(format!(
+                        "the list has more than {most} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
+                    )));
+                }
             }
         }
         found.sort();
@@ -264,10 +283,16 @@ impl Driver for Files {
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        let (folder, most) = (self.0.clone(), request.most);
+        let (folder, most) = (self.folder.clone(), request.most);
+        let mut held = request.hold(0)?;
         let name = request.get(FILE_NAME).map(str::to_owned);
         let (operation, data) = (request.operation.to_owned(), request.data.clone());
+        let list = match operation.as_str() {
+            "list" => Some(self.lists.clone().acquire_owned().await),
+            _ => None,
+        };
         disk::blocking(move || {
+            let _list = list;
             let named = || {
                 name.as_deref().ok_or_else(|| {
                     Error::invalid(format!("no `{FILE_NAME}` in the metadata; expected one"))
@@ -282,7 +307,7 @@ impl Driver for Files {
                 }
                 "get" => Ok(outcome(folder.get(named()?, most)?, Vec::new())),
                 "list" => {
-                    let names = folder.list(name.as_deref(), most)?;
+                    let names = folder.list(name.as_deref(), most, &mut held)?;
                     Ok(outcome(serde_json::json!(names).to_string(), Vec::new()))
                 }
                 _ => folder.delete(named()?).map(|()| Outcome::default()),

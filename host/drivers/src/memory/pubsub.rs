@@ -1,11 +1,11 @@
 //! Pub/sub in memory: groups and what they have not acknowledged last as long as the component.
 
 use crate::{
-    operator,
+    message, operator,
     queue::{Stored, Waiting, lane},
     record,
     seat::{Broker, Seat, Settling, Verdict},
-    topics::{Group, HELD, MAX_BACKLOG, Topics},
+    topics::{Backlog, Group, HELD, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -21,16 +21,23 @@ use wythe_blocks::{
         Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
     },
 };
+use wythe_manifest::ByteSize;
+
+/// Bytes of messages that are kept; by default.
+const MAX_BYTES: u64 = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Config {
     /// Messages kept for groups that have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them in all; default 256 MiB.
+    max_backlog_bytes: Option<ByteSize>,
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+    let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
+    let topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
     Ok(Arc::new(Memory(Arc::new(Hub {
         topics: Mutex::new(topics),
     }))))
@@ -68,7 +75,7 @@ impl Driver for Memory {
             return Ok(());
         }
         let due = due(&message)?;
-        let sequence = topics.admit(groups.len())?;
+        let sequence = topics.admit(groups.len(), message::size(&message))?;
         add(&groups, sequence, due, message);
         Ok(())
     }
@@ -170,7 +177,7 @@ impl Broker for Hub {
             if let Verdict::Buried(_, letter) = verdict {
                 let message = std::mem::take(&mut letter.message);
                 let (readers, _) = topics.readers(&letter.topic);
-                let sequence = topics.admit_over(readers.len());
+                let sequence = topics.admit_over(readers.len(), message::size(&message));
                 add(&readers, sequence, Instant::now(), message);
             }
             if !matches!(verdict, Verdict::Again(..)) {

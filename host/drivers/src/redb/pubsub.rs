@@ -15,7 +15,7 @@ use crate::{
     operator::{self, Weight},
     queue::Stored,
     seat::{Broker, Seat, Settling},
-    topics::{Group, HELD, MAX_BACKLOG, Topics},
+    topics::{Backlog, Group, HELD, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt};
@@ -33,6 +33,8 @@ use wythe_manifest::ByteSize;
 
 /// Beyond this a message no longer fits into the memory of a batch.
 const MAX_MESSAGE: u64 = 64 << 20;
+/// Bytes of messages that are kept; by default.
+const MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -43,13 +45,16 @@ pub(super) struct Config {
     cache_size: Option<ByteSize>,
     /// Messages kept for groups that have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them in all; default 1 GiB.
+    max_backlog_bytes: Option<ByteSize>,
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     disk::blocking(move || {
         let path = disk::place(config.path, &site.directory, "pubsub.redb");
         let database = open_database(&path, config.cache_size)?;
-        let mut topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+        let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
+        let mut topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
         tables::load(&database, &mut topics)?;
         let name = format!("message store `{}`", path.display());
         let database = Arc::new(Handle::new(name.clone(), database));

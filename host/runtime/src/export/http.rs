@@ -147,7 +147,7 @@ impl HandlerState for Handler {
             self.identity.id.clone(),
             self.identity.grants.clone(),
             wythe_blocks::Trace::start(),
-            Instant::now() + limit,
+            wythe_blocks::time::deadline(limit),
         );
         let mut store = self.runtime.store(&self.identity, caller).await?;
         let proxy = tokio::time::timeout(limit, self.pre.instantiate_async(&mut store))

@@ -23,7 +23,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace};
+use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace, time};
 use wythe_manifest::Component;
 
 /// After the first fault; doubles with each that follows at once, up to the last.
@@ -234,7 +234,7 @@ impl<W: World> Plugged<W> {
         effect: Effect,
         run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.call;
+        let deadline = time::deadline(self.call);
         if place.live.is_none() {
             self.revive(&mut place, deadline).await?;
         }
@@ -373,7 +373,7 @@ impl<W: World> Place<W> {
     fn fault(&mut self) {
         self.live = None;
         let pause = FIRST_BACKOFF * 2u32.saturating_pow(self.faults.min(12));
-        self.rest = Instant::now() + pause.min(LAST_BACKOFF);
+        self.rest = time::deadline(pause.min(LAST_BACKOFF));
         self.faults += 1;
     }
 }

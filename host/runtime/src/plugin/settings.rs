@@ -6,7 +6,7 @@ use crate::{
     log::Log,
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Error, Host, Rate, Result, Site};
+use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
 use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name, Value};
 
 /// Of one call, unless the component says otherwise by `callTimeout`.
@@ -76,6 +76,7 @@ impl Settings {
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
             outgoing: egress::under_way(self.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
+            account: Account::new(id.clone(), self.limits.host_memory),
             id,
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),

@@ -32,6 +32,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    crate::fields::count(&mut linker)?;
     blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;

@@ -3,6 +3,7 @@
 mod actors;
 mod bad_input;
 mod bindings;
+mod bytes;
 mod cache;
 mod command;
 mod configuration;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         actors::trials(),
         bad_input::trials(),
         bindings::trials(),
+        bytes::trials(),
         cache::trials(),
         command::trials(),
         configuration::trials(),

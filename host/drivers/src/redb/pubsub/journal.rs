@@ -214,7 +214,8 @@ impl<'a> Stage<'a> {
         if groups.is_empty() {
             return Ok(());
         }
-        let sequence = self.topics.admit(groups.len())?;
+        let bytes = message::size(&message);
+        let sequence = self.topics.admit(groups.len(), bytes)?;
         self.put(topic, groups, sequence, (delay, due), message)
     }
 
@@ -225,7 +226,8 @@ impl<'a> Stage<'a> {
         if let Some(holder) = readers.last().filter(|_| new) {
             self.name(topic, HELD, holder.number)?;
         }
-        let sequence = self.topics.admit_over(readers.len());
+        let bytes = message::size(&message);
+        let sequence = self.topics.admit_over(readers.len(), bytes);
         let at_once = (Duration::ZERO, self.now.instant);
         self.put(topic, &readers, sequence, at_once, message)
     }

@@ -50,7 +50,13 @@ pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
         by_number.insert(number, topics.restore(topic, name, number, false));
     }
     let pending = transaction.open_table(PENDING).map_err(unavailable)?;
-    load_pending(&pending, &by_number, topics)
+    load_pending(&pending, &by_number, topics)?;
+    let messages = transaction.open_table(MESSAGES).map_err(unavailable)?;
+    for item in messages.iter().map_err(unavailable)? {
+        let (sequence, message) = item.map_err(unavailable)?;
+        topics.restore_bytes(sequence.value(), message.value().len() as u64);
+    }
+    Ok(())
 }
 
 fn load_pending(
