@@ -4,6 +4,7 @@
 //! of its own.
 mod blocks;
 mod memory;
+mod rules;
 mod world;
 
 use std::hint::black_box;
@@ -34,6 +35,12 @@ impl http::Handler for Hostile {
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
+            "/publish-wide" => rules::publish_wide(
+                text(&query, "component"),
+                text(&query, "topic"),
+                number(&query, "count", 1),
+                number(&query, "values", 1),
+            ),
             "/put" => blocks::put(
                 text(&query, "component"),
                 text(&query, "key"),
@@ -97,3 +104,4 @@ fn read_body(request: &mut Request) -> Result<String> {
 }
 
 wythe_sdk::serve!(Hostile);
+wythe_sdk::subscribe!(Hostile);

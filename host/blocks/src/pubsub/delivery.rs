@@ -1,7 +1,10 @@
 //! How events reach an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
 use super::{ACK, Access, Configured, Delivery, Message, NACK, PubSub, Received, SUBSCRIBE, Seat};
-use super::{SubscribeOptions, Subscription, Verdict, allow, check_topic, event, routing::Routes};
+use super::{
+    SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
+    routing::{Routes, Share},
+};
 use crate::{App, Caller, Component, Error, Result, Tasks, Trace};
 use std::{
     sync::Arc,
@@ -45,10 +48,12 @@ impl PubSub {
         grants: Arc<Grants>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
+        let share = Arc::new(Share::new(self.rules.clone()));
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
-            match self.prepare(tenant, &app, &grants, subscription).await {
+            let preparing = self.prepare(tenant, &app, &grants, subscription, &share);
+            match preparing.await {
                 Ok(pair) => ready.push(pair),
                 Err(error) => problems.push(error),
             }
@@ -83,6 +88,7 @@ impl PubSub {
         app: &Arc<dyn App>,
         grants: &Arc<Grants>,
         subscription: Subscription,
+        share: &Arc<Share>,
     ) -> Result<(Loop, Box<dyn Seat>)> {
         let caller = host_caller(tenant, app.id(), grants, Trace::start());
         let (component, topic) = (&subscription.component, &subscription.topic);
@@ -100,7 +106,8 @@ impl PubSub {
         if let Some(dead) = &subscription.dead_letter_topic {
             check_topic(dead)?;
         }
-        let routes = Routes::compile(&subscription.rules, subscription.default_route.as_deref())?;
+        let default = subscription.default_route.as_deref();
+        let routes = Routes::compile(&subscription.rules, default, share).await?;
         let (group, options) = group(app.id(), &found, &subscription)?;
         let seat = found
             .call(&caller, SUBSCRIBE, |d| {
@@ -251,8 +258,14 @@ impl Loop {
         if opened.expired {
             return Verdict::DeadLetter("expired".into());
         }
-        let Some(route) = self.routes.route(&opened.event, &opened.source, topic) else {
-            return Verdict::DeadLetter("no route".into());
+        let routing = self.routes.route(&opened.event, &opened.source, topic);
+        let route = match routing.await {
+            Ok(Some(route)) => route,
+            Ok(None) => return Verdict::DeadLetter("no route".into()),
+            Err(error) => {
+                tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "route: {}", error.chain());
+                return self.again(received.attempt, None);
+            }
         };
         let delivery = Delivery {
             caller: caller.clone(),
@@ -269,10 +282,17 @@ impl Loop {
             Verdict::Retry(error.retry_after())
         });
         match verdict {
-            Verdict::Retry(_) if self.attempts.is_some_and(|most| received.attempt >= most) => {
-                Verdict::DeadLetter(format!("no success in {} attempts", received.attempt))
-            }
+            Verdict::Retry(after) => self.again(received.attempt, after),
             other => other,
+        }
+    }
+
+    fn again(&self, attempt: u32, after: Option<Duration>) -> Verdict {
+        match self.attempts {
+            Some(most) if attempt >= most => {
+                Verdict::DeadLetter(format!("no success in {attempt} attempts"))
+            }
+            _ => Verdict::Retry(after),
         }
     }
 

@@ -95,6 +95,7 @@ pub struct PubSub {
     tasks: Tasks,
     /// What ends the loops of each app's subscriptions.
     running: Mutex<HashMap<(Name, Name), CancellationToken>>,
+    rules: Arc<routing::RuleThread>,
 }
 
 impl PubSub {
@@ -103,6 +104,7 @@ impl PubSub {
             components: Components::new("pubsub"),
             tasks,
             running: Mutex::default(),
+            rules: Arc::default(),
         }
     }
 
