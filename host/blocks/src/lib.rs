@@ -8,6 +8,7 @@ pub mod bindings;
 mod caller;
 mod component;
 pub mod configuration;
+pub mod cron;
 pub mod crypto;
 mod environment;
 mod error;
