@@ -10,6 +10,7 @@ mod caller;
 mod component;
 pub mod configuration;
 pub mod connections;
+pub mod cron;
 pub mod crypto;
 pub mod descriptors;
 mod environment;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::component::read_head;
+use crate::expression::Expression;
 use crate::name::{ComponentName, Name};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
@@ -116,9 +117,20 @@ fn read_rule(at: &At) -> Option<Rule> {
     let expression = fields.require("match", "the condition; a route without one is `default`");
     let route = fields.require("path", "where matching messages go");
     Some(Rule {
-        expression: expression?.filled()?.to_owned(),
+        expression: read_expression(&expression?)?,
         route: route?.filled()?.to_owned(),
     })
+}
+
+fn read_expression(at: &At) -> Option<String> {
+    let text = at.filled()?;
+    match Expression::check(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(wrong) => {
+            at.error(&format!("the rule `{}` {wrong}", Expression::shown(text)));
+            None
+        }
+    }
 }
 
 fn refuse_bulk(spec: &Fields) -> Option<()> {

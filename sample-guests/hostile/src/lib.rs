@@ -7,6 +7,7 @@ mod bytes;
 mod events;
 mod memory;
 mod requests;
+mod rules;
 mod world;
 
 use std::hint::black_box;
@@ -49,6 +50,12 @@ impl http::Handler for Hostile {
                 number(&query, "between", 30_000),
             ),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
+            "/publish-wide" => rules::publish_wide(
+                text(&query, "component"),
+                text(&query, "topic"),
+                number(&query, "count", 1),
+                number(&query, "values", 1),
+            ),
             "/put" => blocks::put(
                 text(&query, "component"),
                 text(&query, "key"),
@@ -112,3 +119,4 @@ fn read_body(request: &mut Request) -> Result<String> {
 }
 
 wythe_sdk::serve!(Hostile);
+wythe_sdk::subscribe!(Hostile);

@@ -4,7 +4,8 @@ mod settling;
 
 use super::{
     Access, Configured, Delivery, Place, PubSub, Received, SUBSCRIBE, Seat, SubscribeOptions,
-    Subscription, Verdict, allow, check_topic, event, routing::Routes,
+    Subscription, Verdict, allow, check_topic, event,
+    routing::{Routes, Share},
 };
 use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
 use std::{
@@ -55,10 +56,12 @@ impl PubSub {
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
         let app = guarded(app);
+        let share = Arc::new(Share::new(self.rules.clone()));
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
-            match self.prepare(tenant, &app, &grants, subscription).await {
+            let preparing = self.prepare(tenant, &app, &grants, subscription, &share);
+            match preparing.await {
                 Ok(pair) => ready.push(pair),
                 Err(error) => problems.push(error),
             }
@@ -97,6 +100,7 @@ impl PubSub {
         app: &Arc<dyn App>,
         grants: &Arc<Grants>,
         subscription: Subscription,
+        share: &Arc<Share>,
     ) -> Result<(Loop, Box<dyn Seat>)> {
         let caller = host_caller(tenant, app.id(), grants, Trace::start());
         let (component, topic) = (&subscription.component, &subscription.topic);
@@ -114,7 +118,8 @@ impl PubSub {
         if let Some(dead) = &subscription.dead_letter_topic {
             check_topic(dead)?;
         }
-        let routes = Routes::compile(&subscription.rules, subscription.default_route.as_deref())?;
+        let default = subscription.default_route.as_deref();
+        let routes = Routes::compile(&subscription.rules, default, share).await?;
         let (group, options) = group(app.id(), &found, &subscription)?;
         let seat = found
             .call(&caller, SUBSCRIBE, |d| {
@@ -282,8 +287,14 @@ impl Loop {
         if opened.expired {
             return Verdict::DeadLetter("expired".into());
         }
-        let Some(route) = self.routes.route(&opened.event, &opened.source, topic) else {
-            return Verdict::DeadLetter(NO_ROUTE.into());
+        let routing = self.routes.route(&opened.event, &opened.source, topic);
+        let route = match routing.await {
+            Ok(Some(route)) => route,
+            Ok(None) => return Verdict::DeadLetter(NO_ROUTE.into()),
+            Err(error) => {
+                tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "route: {}", error.chain());
+                return self.again(received.attempt, None);
+            }
         };
         let delivery = Delivery {
             caller: caller.clone(),
@@ -300,10 +311,17 @@ impl Loop {
             Verdict::Retry(error.retry_after())
         });
         match verdict {
-            Verdict::Retry(_) if self.attempts.is_some_and(|most| received.attempt >= most) => {
-                Verdict::DeadLetter(format!("no success in {} attempts", received.attempt))
-            }
+            Verdict::Retry(after) => self.again(received.attempt, after),
             other => other,
+        }
+    }
+
+    fn again(&self, attempt: u32, after: Option<Duration>) -> Verdict {
+        match self.attempts {
+            Some(most) if attempt >= most => {
+                Verdict::DeadLetter(format!("no success in {attempt} attempts"))
+            }
+            _ => Verdict::Retry(after),
         }
     }
 

@@ -123,6 +123,7 @@ pub struct PubSub {
     tasks: Tasks,
     /// What ends the loops of each app's subscriptions.
     running: Mutex<HashMap<(Name, Name), CancellationToken>>,
+    rules: Arc<routing::RuleThread>,
 }
 
 impl PubSub {
@@ -131,6 +132,7 @@ impl PubSub {
             components: Components::new("pubsub"),
             tasks,
             running: Mutex::default(),
+            rules: Arc::default(),
         }
     }
 

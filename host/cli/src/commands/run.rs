@@ -27,7 +27,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 
 pub async fn run(common: &Common, args: &Run) -> Outcome {
     descriptors::raise();
-    let shutdown = signals::watch()?;
+    let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
     let (plan, warnings) = boot::plan(&args.path)?;
     report::tell(common, &warnings);
     let plan = Arc::new(plan);

@@ -98,7 +98,7 @@ impl Rig {
 
     /// Waits until there are as many wakes of a name.
     pub(super) async fn woken(&self, by: &str, times: usize) -> Vec<Instant> {
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let woken = self.puppet.woken().into_iter();
             let found: Vec<_> = woken.filter(|w| w.by == by).map(|w| w.at).collect();

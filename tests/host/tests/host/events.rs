@@ -207,7 +207,8 @@ async fn rule() -> Result<()> {
         .await;
     ensure!(problems.len() == 1, "{problems:?}");
     ensure!(
-        problems[0].starts_with("the rule `event.type ==` is no CEL expression: "),
+        problems[0].starts_with("resources/routed.yaml:10:")
+            && problems[0].contains("the rule `event.type ==` is no CEL expression: "),
         "{problems:?}"
     );
     Ok(())

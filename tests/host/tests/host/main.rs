@@ -11,6 +11,7 @@ mod connections;
 mod crash;
 mod crypto;
 mod events;
+mod expressions;
 mod hostile;
 mod ingress;
 mod invocation;
@@ -26,10 +27,22 @@ mod swap;
 mod workflow;
 
 use libtest_mimic::{Arguments, Trial};
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, thread, time::Duration};
+
+/// Of one test, so that one that hangs fails by its name.
+const CASE: Duration = Duration::from_secs(600);
+/// Of one process that a test starts, and waits for: shorter, so that the test hears of it.
+const PROCESS: Duration = Duration::from_secs(300);
+/// The exit code of a process that took longer.
+const OVERDUE: i32 = 124;
 
 fn main() -> ExitCode {
     if std::env::var_os("WYTHE_AS_COMMAND").is_some() {
+        thread::spawn(|| {
+            thread::sleep(PROCESS);
+            eprintln!("the test did not end this process in time");
+            std::process::exit(OVERDUE);
+        });
         return wythe::main();
     }
     host_tests::log::listen();
@@ -49,6 +62,7 @@ fn main() -> ExitCode {
         crash::trials(),
         crypto::trials(),
         events::trials(),
+        expressions::trials(),
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
@@ -77,8 +91,9 @@ where
             .worker_threads(2)
             .enable_all()
             .build()?;
-        runtime
-            .block_on(run())
+        let ended = runtime.block_on(async { tokio::time::timeout(CASE, run()).await });
+        ended
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("it did not end within {CASE:?}")))
             .map_err(|error| format!("{error:#}").into())
     })
 }
