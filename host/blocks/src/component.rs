@@ -2,6 +2,7 @@
 
 use crate::{
     Caller, Error, Metrics, Policy, Result,
+    error::Cut,
     metrics::{ComponentMetrics, Outcome},
 };
 use arc_swap::ArcSwap;
@@ -190,7 +191,8 @@ impl<D: ?Sized> Components<D> {
         let block = self.block;
         let missing = || {
             Error::not_found(format!(
-                "no {block} component `{name}` for app `{}`",
+                "no {block} component `{}` for app `{}`",
+                Cut(name),
                 caller.app_id()
             ))
         };

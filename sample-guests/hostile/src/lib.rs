@@ -3,6 +3,7 @@
 //! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
 //! of its own.
 mod blocks;
+mod held;
 mod memory;
 mod world;
 
@@ -28,11 +29,14 @@ impl http::Handler for Hostile {
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
             "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
+            "/host-spin" => held::host_spin(&query),
             "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
             "/leak-handles" => {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
+            "/long-name" => held::long_name(number(&query, "mib", 1)),
+            "/many-headers" => held::many_headers(text(&query, "app"), number(&query, "count", 1)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
             "/put" => blocks::put(
                 text(&query, "component"),

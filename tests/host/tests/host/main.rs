@@ -9,6 +9,7 @@ mod configuration;
 mod crash;
 mod crypto;
 mod events;
+mod held;
 mod hostile;
 mod ingress;
 mod invocation;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         crash::trials(),
         crypto::trials(),
         events::trials(),
+        held::trials(),
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
