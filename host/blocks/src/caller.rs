@@ -1,6 +1,6 @@
 //! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
 
-use crate::{Account, Error, Result, account::Tab, actors::Inside, time};
+use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, time};
 use std::{
     cell::Cell,
     fmt::{self, Display},
@@ -238,8 +238,10 @@ impl Caller {
     ) -> Result<()> {
         match self.grants() {
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
-                "app `{}` is not granted {what}; add it to `grants: {{ {key}: [{entry}] }}` at {}",
+                "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",
                 self.0.app,
+                Cut(what),
+                Cut(entry),
                 grants.source.short()
             ))),
             _ => Ok(()),

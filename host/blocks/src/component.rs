@@ -2,6 +2,7 @@
 
 use crate::{
     Caller, Error, Kind, Metrics, Policy, Result,
+    error::Cut,
     metrics::{ComponentMetrics, Outcome},
     panics,
 };
@@ -202,7 +203,8 @@ impl<D: ?Sized> Components<D> {
         let block = self.block;
         let missing = || {
             Error::not_found(format!(
-                "no {block} component `{name}` for app `{}`",
+                "no {block} component `{}` for app `{}`",
+                Cut(name),
                 caller.app_id()
             ))
         };

@@ -1,6 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, app::guarded, body_from};
+use crate::{App, Body, Caller, Error, Result, app::guarded, body_from, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -24,6 +24,10 @@ pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id")
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
 /// The trace of a request, which the host sets.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Bytes of a path with its query.
+const MAX_PATH: usize = 64 << 10;
+/// Headers of one call, fewer than the map of them would panic at.
+const MAX_HEADERS: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -73,7 +77,7 @@ impl Invocation {
         let method = request.method.parse::<Method>().map_err(|_| {
             Error::invalid(format!(
                 "the method `{}`; expected one such as GET",
-                request.method.escape_debug()
+                Cut(request.method.escape_debug())
             ))
         })?;
         let answer = self.ask(caller, callee, app, method, request).await?;
@@ -252,12 +256,18 @@ fn value(text: &str) -> Result<HeaderValue> {
 
 /// Headers in which the host speaks are not taken from a guest.
 fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
+    if headers.len() > MAX_HEADERS {
+        return Err(Error::invalid(format!(
+            "{} headers; expected at most {MAX_HEADERS}",
+            headers.len()
+        )));
+    }
     let mut map = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let bad = || {
             Error::invalid(format!(
                 "the header `{}`; expected an HTTP name and value",
-                name.escape_debug()
+                Cut(name.escape_debug())
             ))
         };
         let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
@@ -281,9 +291,12 @@ pub fn check_path(path: &str) -> Result<()> {
     let bad = |what: &str| {
         Err(Error::invalid(format!(
             "the path `{}` {what}",
-            path.escape_debug()
+            Cut(path.escape_debug())
         )))
     };
+    if path.len() > MAX_PATH {
+        return bad("is longer than 64 KiB");
+    }
     let only_path = path.split('?').next().unwrap_or_default();
     if !path.starts_with('/') {
         return bad("does not begin with `/`");

@@ -1,20 +1,26 @@
 //! What a store carries: who the guest is, on whose behalf it runs now, and what it may take.
 
 use crate::{
-    cpu::Cpu,
+    cpu::{Bill, Cpu},
     egress::Hooks,
     export::http::Fault,
     fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
 };
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Account, Caller, Error, Host, Rate, Result, workflow::Context};
+use wythe_blocks::{
+    Account, Caller, Error, Host, Rate, Result,
+    workflow::{Context, Price},
+};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
@@ -54,8 +60,6 @@ pub struct Ctx {
     pub faults: Vec<Weak<Fault>>,
     /// Of the instance whose code this is, if it is a workflow's.
     journal: Option<Context>,
-    /// The code has waited: another step begins, with all of its fuel.
-    stepped: bool,
     limiter: Limiter,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -68,9 +72,12 @@ pub struct Ctx {
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
 
-    /// A call of the host has returned: what it held is gone. Gives fuel for a step that begins, for code that is
-    /// bounded by it.
-    fn refuel(&mut self) -> Option<u64>;
+    /// Tells that a call of the host has returned, so what it held is gone, and what it costs code that is bounded by
+    /// fuel.
+    fn bill(&mut self) -> Option<Bill>;
+
+    /// A call has held a worker for that long.
+    fn held(&self, time: Duration);
 }
 
 impl HasCpu for Ctx {
@@ -78,10 +85,22 @@ impl HasCpu for Ctx {
         &mut self.cpu
     }
 
-    fn refuel(&mut self) -> Option<u64> {
+    fn bill(&mut self) -> Option<Bill> {
         self.caller.settle();
+        let Price { cost, is_step } = self.journal.as_ref()?.settle();
+        if is_step {
+            self.cpu.reset();
+        }
         let fuel = self.identity.limits.step_fuel;
-        std::mem::take(&mut self.stepped).then_some(fuel.into())
+        let fresh = is_step.then_some(fuel.into());
+        Some(Bill { fresh, cost })
+    }
+
+    fn held(&self, time: Duration) {
+        let app = &self.identity.id;
+        if self.identity.host.metrics.held(app) {
+            tracing::warn!(%app, "a call to the host held one of its threads for {} ms, or the machine is busy", time.as_millis());
+        }
     }
 }
 
@@ -107,7 +126,6 @@ impl Ctx {
             http,
             hooks,
             journal: None,
-            stepped: false,
             fields: Held::default(),
             faults: Vec::new(),
             caller: caller.with_account(&identity.account),
@@ -133,15 +151,16 @@ impl Ctx {
         journal.ok_or_else(|| Error::internal("code that is no workflow's has no journal"))
     }
 
+    /// Puts the bytes of a record on a workflow's bill.
+    pub fn spend(&self, bytes: usize) {
+        if let Some(journal) = &self.journal {
+            journal.spend(bytes);
+        }
+    }
+
     /// What it says now it has said already, on an earlier run.
     pub fn is_told_again(&self) -> bool {
         self.journal.as_ref().is_some_and(Context::is_replaying)
-    }
-
-    /// The code has waited.
-    pub fn next_step(&mut self) {
-        self.stepped = true;
-        self.cpu.reset();
     }
 
     /// Another call into the same instance.

@@ -14,12 +14,12 @@ use std::{
     collections::HashMap,
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, MemoryType, OptLevel,
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, MemoryType, OptLevel,
     PoolingAllocationConfig, Store,
     component::{Component, Linker},
 };
@@ -55,6 +55,7 @@ pub struct Runtime {
     machine: OnceCell<Machine>,
     pooled: bool,
     cache: Option<Cache>,
+    epochs: Arc<Epochs>,
     lane: Arc<Lane>,
     slots: Arc<Semaphore>,
     /// Of the slots, those whose instances actors may keep between turns.
@@ -63,6 +64,38 @@ pub struct Runtime {
     compiled: Mutex<HashMap<(Hash, Use), Weak<Compiled>>>,
     /// One compilation at a time: it uses every core by itself and must not starve requests.
     compiling: Semaphore,
+}
+
+/// The engines whose epochs move together.
+struct Epochs(Mutex<Vec<EngineWeak>>);
+
+impl Epochs {
+    fn new(engine: &Engine) -> Arc<Self> {
+        Arc::new(Epochs(Mutex::new(vec![engine.weak()])))
+    }
+
+    fn add(&self, engine: &Engine) {
+        self.lock().push(engine.weak());
+    }
+
+    /// False when no engine is left.
+    fn advance(&self) -> bool {
+        let mut engines = self.lock();
+        engines.retain(|engine| match engine.upgrade() {
+            Some(engine) => {
+                engine.increment_epoch();
+                true
+            }
+            None => false,
+        });
+        !engines.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<EngineWeak>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 /// A component with its digest.
@@ -101,14 +134,15 @@ impl Runtime {
                 .ok()
         });
         let lane = Lane::new();
-        let ticked = lane.clone();
-        tick(&engine, move || ticked.tick());
+        let epochs = Epochs::new(&engine);
+        tick(epochs.clone(), lane.clone());
         Ok(Arc::new(Runtime {
             linker,
             egress: Egress::new(),
             machine: OnceCell::new(),
             pooled,
             cache,
+            epochs,
             lane,
             slots: Arc::new(Semaphore::new(options.instances as usize)),
             warm: Arc::new(Semaphore::new(options.instances as usize / 4)),
@@ -153,7 +187,7 @@ impl Runtime {
     pub(crate) async fn machine(&self) -> Result<&Machine> {
         let make = async {
             let machine = Machine::new(self.pooled)?;
-            tick(&machine.engine, || {});
+            self.epochs.add(&machine.engine);
             Ok(machine)
         };
         self.machine.get_or_try_init(|| make).await
@@ -340,14 +374,14 @@ fn pool_fits() -> bool {
     wasmtime::Memory::new(&mut store, MemoryType::new64(0, None)).is_ok()
 }
 
-/// Moves the epoch while the engine lives.
-fn tick(engine: &Engine, and: impl Fn() + Send + 'static) {
-    let engine = engine.weak();
+/// Counts a tick and moves the epochs, again and again while there is an engine.
+fn tick(epochs: Arc<Epochs>, lane: Arc<Lane>) {
     let run = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            and();
-            drop(engine);
+        loop {
+            lane.tick();
+            if !epochs.advance() {
+                return;
+            }
             std::thread::sleep(TICK);
         }
     };

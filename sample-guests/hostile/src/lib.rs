@@ -5,6 +5,7 @@
 mod blocks;
 mod bytes;
 mod events;
+mod held;
 mod memory;
 mod requests;
 mod rules;
@@ -34,6 +35,7 @@ impl http::Handler for Hostile {
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
             "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
+            "/host-spin" => held::host_spin(&query),
             "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
             "/leak-handles" => {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
@@ -49,6 +51,8 @@ impl http::Handler for Hostile {
                 number(&query, "first", 30_000),
                 number(&query, "between", 30_000),
             ),
+            "/long-name" => held::long_name(number(&query, "mib", 1)),
+            "/many-headers" => held::many_headers(text(&query, "app"), number(&query, "count", 1)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
             "/publish-wide" => rules::publish_wide(
                 text(&query, "component"),

@@ -46,6 +46,18 @@ pub struct Event {
     pub extensions: Vec<(String, String)>,
 }
 
+impl Event {
+    /// Of all that the app gave.
+    pub(crate) fn bytes(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let extension = |(name, value): &(String, String)| name.len() + value.len();
+        let texts = self.kind.len() + self.content_type.len();
+        let more = optional(&self.id) + optional(&self.subject) + optional(&self.ordering_key);
+        let extensions = self.extensions.iter().map(extension);
+        self.data.len() + texts + more + extensions.sum::<usize>()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct PublishOptions {
     pub ttl: Option<Duration>,

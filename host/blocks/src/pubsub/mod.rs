@@ -22,6 +22,7 @@ pub(crate) use scopes::Scopes;
 use crate::{
     Caller, Component, Components, Error, Result, Site, Tasks,
     component::{self, Close},
+    error::Cut,
     key_file,
     opening::{Opening, require},
 };
@@ -217,7 +218,7 @@ fn check_topic(topic: &str) -> Result<()> {
     if topic.is_empty() || topic.len() > MAX_TOPIC || topic.contains(bad) {
         return Err(Error::invalid(format!(
             "the topic `{}`; expected 1 to {MAX_TOPIC} bytes without wildcards and control characters",
-            topic.escape_debug()
+            Cut(topic.escape_debug())
         )));
     }
     Ok(())
@@ -306,6 +307,11 @@ impl Topic {
         // The envelope is beside the data for a while.
         caller.charge(2 * event.data.len())?;
         let features = self.features();
+        // Before any of it is read.
+        let bytes = event.bytes() as u64;
+        if bytes > features.max_message_bytes {
+            return Err(self.too_large(bytes));
+        }
         if options.delay.is_some() && !features.delay {
             return Err(Error::unsupported(format!(
                 "pubsub component `{}` cannot delay; its features say so",
@@ -320,13 +326,16 @@ impl Topic {
         let seal = &self.component.driver().seal;
         let (id, message) = event::seal(caller, seal, place, event, options)?;
         if message.data.len() as u64 > features.max_message_bytes {
-            return Err(Error::invalid(format!(
-                "the event has {} bytes; pubsub component `{}` takes at most {}",
-                message.data.len(),
-                self.component.name(),
-                features.max_message_bytes
-            )));
+            return Err(self.too_large(message.data.len() as u64));
         }
         Ok((id, message))
+    }
+
+    fn too_large(&self, bytes: u64) -> Error {
+        Error::invalid(format!(
+            "the event has {bytes} bytes; pubsub component `{}` takes at most {}",
+            self.component.name(),
+            self.features().max_message_bytes
+        ))
     }
 }

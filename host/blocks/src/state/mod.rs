@@ -14,6 +14,7 @@ pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 use crate::{
     Caller, Component, Components, Error, Result, Site,
     component::{self, Close},
+    error::Cut,
     opening::{Opening, require, take},
 };
 use async_trait::async_trait;
@@ -267,7 +268,7 @@ impl Store {
         if put.value.len() as u64 > most {
             return Err(Error::invalid(format!(
                 "the value of `{}` has {} bytes; state component `{}` takes at most {most}",
-                put.key,
+                Cut(&put.key),
                 put.value.len(),
                 self.component.name()
             )));

@@ -1,6 +1,7 @@
 //! HTTP into a guest, WASI 0.2 and 0.3 alike, through wasmtime's own proxy engine.
 
 use crate::{
+    cpu::{Clock, timed},
     ctx::{Ctx, Identity},
     engine::Runtime,
     error,
@@ -150,14 +151,16 @@ impl HandlerState for Handler {
             wythe_blocks::time::deadline(limit),
         );
         let mut store = self.runtime.store(&self.identity, caller).await?;
-        let proxy = tokio::time::timeout(limit, self.pre.instantiate_async(&mut store))
+        let clock = store.data().cpu.clock();
+        let start = timed(clock.clone(), self.pre.instantiate_async(&mut store));
+        let proxy = tokio::time::timeout(limit, start)
             .await
             .map_err(|_| error::expired(self.identity.id.as_str()))??;
         Ok(Instance {
             store,
             proxy,
             view: Ctx::http,
-            expiration: Expiration::new(limit, self.reuse.idle),
+            expiration: Expiration::new(limit, self.reuse.idle, clock),
             state: Worker(self.reuse.clone()),
         })
     }
@@ -219,14 +222,16 @@ struct Expiration {
     work: Duration,
     idle: Duration,
     sleep: Pin<Box<Sleep>>,
+    clock: Arc<Clock>,
 }
 
 impl Expiration {
-    fn new(work: Duration, idle: Duration) -> Self {
+    fn new(work: Duration, idle: Duration, clock: Arc<Clock>) -> Self {
         Expiration {
             work,
             idle,
             sleep: Box::pin(tokio::time::sleep(look(work, idle))),
+            clock,
         }
     }
 }
@@ -243,6 +248,8 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         start: Instant,
     ) -> Poll<()> {
+        // The instance was polled and waits.
+        self.clock.polled();
         let limit = match status {
             WorkerStatus::Idle => self.idle,
             WorkerStatus::Requests | WorkerStatus::PostReturn => self.work,

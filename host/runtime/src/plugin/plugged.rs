@@ -3,6 +3,7 @@
 use super::settings::Settings;
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
+    cpu::timed,
     ctx::{Ctx, Identity},
     engine::{Compiled, Runtime, internal},
     error, grants, inspect,
@@ -243,7 +244,8 @@ impl<W: World> Plugged<W> {
             return Err(Error::internal("the plugin has no instance"));
         };
         live.store.data_mut().cpu.reset();
-        let answer = run(&live.guest, &mut live.store, generation);
+        let clock = live.store.data().cpu.clock();
+        let answer = timed(clock, run(&live.guest, &mut live.store, generation));
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
                 place.faults = 0;
@@ -310,15 +312,12 @@ impl<W: World> Plugged<W> {
     async fn start(&self) -> Result<Live<W>> {
         let fault = |error| error::of_call(&self.component, error);
         let mut store = self.runtime.store(&self.identity, self.caller()).await?;
-        let instance = self
-            .pre
-            .instantiate_async(&mut store)
-            .await
-            .map_err(fault)?;
+        let clock = store.data().cpu.clock();
+        let instance = timed(clock.clone(), self.pre.instantiate_async(&mut store)).await;
+        let instance = instance.map_err(fault)?;
         let guest = W::load(&self.indices, &mut store, &instance).map_err(fault)?;
-        let started = W::init(&guest, &mut store, &self.component, &self.metadata)
-            .await
-            .map_err(fault)?;
+        let init = W::init(&guest, &mut store, &self.component, &self.metadata);
+        let started = timed(clock, init).await.map_err(fault)?;
         started.map_err(|error| {
             Error::new(
                 error.kind(),

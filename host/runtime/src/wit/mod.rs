@@ -54,6 +54,19 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
 
 impl types::Host for Ctx {}
 
+/// Items of a list that is answered item by item; more of them end the call, for even their refusals would take long.
+const ITEMS: usize = 10_000;
+
+fn check_items(of: &str, items: usize) -> Result<()> {
+    if items <= ITEMS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{of} of {items} items; at most {ITEMS} are looked at"
+    ))
+    .into())
+}
+
 impl From<Error> for WitError {
     fn from(error: Error) -> Self {
         WitError {

@@ -6,6 +6,7 @@ mod skin;
 
 use crate::{
     bindings::workflows::{Workflows, WorkflowsIndices},
+    cpu::timed,
     ctx::{Ctx, Identity},
     engine::{self, Runtime, internal},
     error,
@@ -89,7 +90,8 @@ impl Flow {
         let names = async {
             let (mut store, guest) = self.guest(Context::empty()).await?;
             let handler = guest.wythe_blocks_workflow_handler();
-            let names = handler.call_workflows(&mut store).await;
+            let clock = store.data().cpu.clock();
+            let names = timed(clock, handler.call_workflows(&mut store)).await;
             names.map_err(|error| self.fault(error))
         };
         let app = self.identity.id.as_str();
@@ -106,7 +108,8 @@ impl Flow {
     ) -> Result<Result<Bytes, String>> {
         let (mut store, guest) = self.guest(context).await?;
         let handler = guest.wythe_blocks_workflow_handler();
-        let answer = handler.call_run(&mut store, name, input).await;
+        let clock = store.data().cpu.clock();
+        let answer = timed(clock, handler.call_run(&mut store, name, input)).await;
         let answer = answer.map_err(|error| self.fault(error))?;
         Ok(answer.map(Bytes::from))
     }
@@ -126,7 +129,8 @@ impl Flow {
         store.data_mut().follow(context, wasi);
         let fuel = store.set_fuel(identity.limits.step_fuel.into());
         fuel.map_err(|error| internal("fuel", error))?;
-        let instance = self.pre.instantiate_async(&mut store).await;
+        let clock = store.data().cpu.clock();
+        let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
         let instance = instance.map_err(|error| self.fault(error))?;
         let guest = self.indices.load(&mut store, &instance);
         Ok((store, guest.map_err(|error| self.fault(error))?))

@@ -12,6 +12,7 @@ mod crash;
 mod crypto;
 mod events;
 mod expressions;
+mod held;
 mod hostile;
 mod ingress;
 mod invocation;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         crypto::trials(),
         events::trials(),
         expressions::trials(),
+        held::trials(),
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
