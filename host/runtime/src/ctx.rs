@@ -6,9 +6,9 @@ use crate::{
     export::http::Fault,
     limits::{self, Limiter},
     log::{Log, Output},
+    slots::{Holder, Slot},
 };
 use std::sync::{Arc, Weak};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -25,6 +25,8 @@ pub const RANDOM: u64 = 64 << 10;
 pub struct Identity {
     pub tenant: Name,
     pub id: Name,
+    /// Counts its instances against its share of the pool.
+    pub holder: Holder,
     pub grants: Arc<Grants>,
     pub limits: Limits,
     pub env: Vec<(String, String)>,
@@ -50,7 +52,7 @@ pub struct Ctx {
     http: WasiHttpCtx,
     hooks: Hooks,
     /// Of the pool; given back when the store is dropped.
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 /// For the hooks of a store.
@@ -80,7 +82,7 @@ impl Ctx {
         caller: Caller,
         cpu: Cpu,
         hooks: Hooks,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
     ) -> Store<Ctx> {
         let mut table = ResourceTable::new();
         let handles = identity.limits.handles as usize;

@@ -1,10 +1,14 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
-use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
+use crate::{ctx::Identity, engine::Runtime, export, log::Log, slots::Holder, version::Version};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
     App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
@@ -16,6 +20,9 @@ use wythe_blocks::{
     workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
+
+/// When a caller may ask an app again that is busy.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -37,6 +44,7 @@ impl Guest {
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
             id: app.id.clone(),
+            holder: Holder::new(),
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
@@ -115,7 +123,8 @@ impl Guest {
             _ => Err(Error::exhausted(format!(
                 "app `{}` is busy with {} calls; see `limits.concurrency`",
                 self.identity.id, self.identity.limits.concurrency
-            ))),
+            ))
+            .with_retry_after(BUSY)),
         }
     }
 }

@@ -16,6 +16,7 @@ mod instance;
 mod limits;
 mod log;
 pub mod plugin;
+mod slots;
 mod version;
 mod wit;
 mod workflow;

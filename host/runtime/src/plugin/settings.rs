@@ -1,6 +1,6 @@
 //! What the host reads of a plugin's metadata; the rest is the plugin's own.
 
-use crate::{ctx::Identity, log::Log};
+use crate::{ctx::Identity, log::Log, slots::Holder};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Error, Host, Result, Site};
 use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name, Value};
@@ -71,6 +71,7 @@ impl Settings {
             tenant: site.tenant.clone(),
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
             id,
+            holder: Holder::new(),
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
             env: Vec::new(),
