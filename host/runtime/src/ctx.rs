@@ -3,12 +3,11 @@
 use crate::{
     cpu::Cpu,
     egress::Hooks,
-    export::http::Fault,
     limits::{self, Limiter},
     log::{Log, Output},
     slots::{Holder, Slot},
 };
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -41,8 +40,6 @@ pub struct Ctx {
     /// Set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
-    /// Of the requests under way, to be told if the instance ends.
-    pub faults: Vec<Weak<Fault>>,
     /// Of the instance whose code this is, if it is a workflow's.
     journal: Option<Context>,
     /// The code has waited: another step begins, with all of its fuel.
@@ -97,7 +94,6 @@ impl Ctx {
             hooks,
             journal: None,
             stepped: false,
-            faults: Vec::new(),
             caller,
             cpu,
             identity: identity.clone(),

@@ -2,6 +2,7 @@
 //!
 //! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
 //! of its own.
+mod answers;
 mod blocks;
 mod memory;
 mod world;
@@ -10,6 +11,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use wythe_sdk::http::{self, Query, Request, Response};
+use wythe_sdk::wasip2::exports::http::incoming_handler::Guest;
+use wythe_sdk::wasip2::http::types::{IncomingRequest, ResponseOutparam};
 use wythe_sdk::{Error, Result};
 
 struct Hostile;
@@ -22,18 +25,29 @@ impl http::Handler for Hostile {
             "/alloc" => memory::alloc(number(&query, "mib", 1 << 20)),
             "/big-response" => return Ok(big_response(number(&query, "mib", 64))),
             "/big-string" => memory::big_string(number(&query, "mib", 64)),
+            "/cut" => return Ok(answers::cut(text(&query, "how"))),
+            "/drip" => {
+                let (count, ms) = (number(&query, "count", 10), number(&query, "ms", 100));
+                return Ok(answers::drip(count, ms));
+            }
             "/connect" => world::connect(text(&query, "to")),
             "/env" => world::env(),
             "/fetch" => world::fetch(text(&query, "url")),
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
             "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
+            "/hold" => answers::hold(
+                text(&query, "url"),
+                number(&query, "count", 64),
+                number(&query, "ms", 1000),
+            ),
             "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
             "/leak-handles" => {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
+            "/pull" => answers::pull(text(&query, "url")),
             "/put" => blocks::put(
                 text(&query, "component"),
                 text(&query, "key"),
@@ -96,4 +110,16 @@ fn read_body(request: &mut Request) -> Result<String> {
     Ok(format!("read {length} bytes"))
 }
 
-wythe_sdk::serve!(Hostile);
+/// Some attacks are on the answer, and give it themselves.
+impl Guest for Hostile {
+    fn handle(request: IncomingRequest, answer: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        match answers::is_raw(path) {
+            true => answers::raw(&request, answer),
+            false => http::serve::<Self>(request, answer),
+        }
+    }
+}
+
+wythe_sdk::wasip2::http::proxy::export!(Hostile with_types_in wythe_sdk::wasip2);
