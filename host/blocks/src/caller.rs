@@ -4,7 +4,7 @@ use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, ti
 use std::{
     cell::Cell,
     fmt::{self, Display},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use wythe_manifest::{Grants, Name};
@@ -93,6 +93,8 @@ struct Inner {
     grants: Option<Arc<Grants>>,
     trace: Trace,
     deadline: Instant,
+    /// Set once the answer has begun, which may then take longer than the wait for it; shared by all copies of the call.
+    prolonged: Arc<OnceLock<Instant>>,
     parent: Option<Caller>,
     depth: usize,
     /// The turn that this call is, where it is an actor's.
@@ -126,7 +128,7 @@ impl Caller {
                 self.chain()
             )));
         }
-        let deadline = self.0.deadline.min(time::deadline(limit));
+        let deadline = self.deadline().min(time::deadline(limit));
         let tenant = self.0.tenant.clone();
         Ok(Self::build(
             tenant,
@@ -153,6 +155,7 @@ impl Caller {
             grants,
             trace,
             deadline,
+            prolonged: Arc::default(),
             parent,
             depth,
             inside: None,
@@ -223,6 +226,7 @@ impl Caller {
     pub(crate) fn until(&self, deadline: Instant) -> Self {
         Caller(Arc::new(Inner {
             deadline,
+            prolonged: Arc::default(),
             ..Inner::clone(&self.0)
         }))
     }
@@ -252,8 +256,19 @@ impl Caller {
         self.0.trace
     }
 
+    /// Never later than that of the caller before it.
     pub fn deadline(&self) -> Instant {
-        self.0.deadline
+        let Some(prolonged) = self.0.prolonged.get() else {
+            return self.0.deadline;
+        };
+        let parent = self.parent().map(Caller::deadline);
+        parent.map_or(*prolonged, |parent| parent.min(*prolonged))
+    }
+
+    /// Moves the deadline of this call and of its clones, once: its answer has begun, and goes on for as long as it
+    /// makes progress.
+    pub fn prolong(&self, deadline: Instant) {
+        let _ = self.0.prolonged.set(deadline);
     }
 
     /// The app that called this one, if an app did.

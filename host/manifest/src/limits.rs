@@ -26,8 +26,14 @@ pub struct Limits {
     /// Bytes that the host holds for the app in all: bodies and answers under way, streams, header fields; default
     /// 128 MiB.
     pub host_memory: u64,
-    /// How long a call may take; default 30 s.
+    /// Time of a call until its answer begins, and then of each pause of the guest in it; default 30 s.
     pub wall_time: Duration,
+    /// Time of an HTTP answer in all; default 1 h.
+    pub response_time: Duration,
+    /// Time in which the reader of an HTTP answer may take nothing; default 30 s.
+    pub stall_time: Duration,
+    /// Time that an instance may work on when its HTTP answer is out, or its reader has left; default 5 s.
+    pub after_time: Duration,
     /// How long a call may compute; default 1 s.
     pub cpu_time: Duration,
     /// Calls at a time; default 64.
@@ -51,6 +57,9 @@ impl Default for Limits {
             hostcall_bytes: 8 * MIB,
             host_memory: 128 * MIB,
             wall_time: Duration::from_secs(30),
+            response_time: Duration::from_secs(3600),
+            stall_time: Duration::from_secs(30),
+            after_time: Duration::from_secs(5),
             cpu_time: Duration::from_secs(1),
             concurrency: 64,
             log_bytes_per_second: MIB,
@@ -91,6 +100,9 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         "hostcallBytes",
         "hostMemory",
         "wallTime",
+        "responseTime",
+        "stallTime",
+        "afterTime",
         "cpuTime",
         "concurrency",
         "logBytesPerSecond",
@@ -100,7 +112,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
     ])?;
     let default = Limits::default();
     let hour = Duration::from_secs(3600);
-    let instant = Duration::from_millis(1);
+    let up_to_a_day = Duration::from_millis(1)..=24 * hour;
     Some(Limits {
         memory: size(&fields, "memory", MIB..=4 * GIB).unwrap_or(default.memory),
         table_elements: count(&fields, "tableElements", 1..=10_000_000)
@@ -109,8 +121,13 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         hostcall_bytes: size(&fields, "hostcallBytes", 64 * KIB..=GIB)
             .unwrap_or(default.hostcall_bytes),
         host_memory: size(&fields, "hostMemory", MIB..=64 * GIB).unwrap_or(default.host_memory),
-        wall_time: time(&fields, "wallTime", instant..=24 * hour).unwrap_or(default.wall_time),
-        cpu_time: time(&fields, "cpuTime", instant..=hour).unwrap_or(default.cpu_time),
+        wall_time: time(&fields, "wallTime", up_to_a_day.clone()).unwrap_or(default.wall_time),
+        response_time: time(&fields, "responseTime", up_to_a_day.clone())
+            .unwrap_or(default.response_time),
+        stall_time: time(&fields, "stallTime", up_to_a_day.clone()).unwrap_or(default.stall_time),
+        after_time: time(&fields, "afterTime", up_to_a_day).unwrap_or(default.after_time),
+        cpu_time: time(&fields, "cpuTime", Duration::from_millis(1)..=hour)
+            .unwrap_or(default.cpu_time),
         concurrency: count(&fields, "concurrency", 1..=100_000).unwrap_or(default.concurrency),
         log_bytes_per_second: size(&fields, "logBytesPerSecond", KIB..=GIB)
             .unwrap_or(default.log_bytes_per_second),

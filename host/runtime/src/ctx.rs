@@ -3,16 +3,13 @@
 use crate::{
     cpu::{Bill, Cpu},
     egress::Hooks,
-    export::http::Fault,
     fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
+    slots::{Holder, Slot},
 };
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -32,6 +29,8 @@ pub const RANDOM: u64 = 64 << 10;
 pub struct Identity {
     pub tenant: Name,
     pub id: Name,
+    /// Counts its instances against its share of the pool.
+    pub holder: Holder,
     pub grants: Arc<Grants>,
     pub limits: Limits,
     pub env: Vec<(String, String)>,
@@ -56,8 +55,6 @@ pub struct Ctx {
     pub caller: Caller,
     pub cpu: Cpu,
     pub fields: Held,
-    /// Of the requests under way, to be told if the instance ends.
-    pub faults: Vec<Weak<Fault>>,
     /// Of the instance whose code this is, if it is a workflow's.
     journal: Option<Context>,
     limiter: Limiter,
@@ -65,7 +62,7 @@ pub struct Ctx {
     http: WasiHttpCtx,
     hooks: Hooks,
     /// Of the pool; given back when the store is dropped.
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 /// For the hooks of a store.
@@ -112,7 +109,7 @@ impl Ctx {
         caller: Caller,
         cpu: Cpu,
         hooks: Hooks,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
     ) -> Store<Ctx> {
         let mut table = ResourceTable::new();
         let handles = identity.limits.handles as usize;
@@ -127,7 +124,6 @@ impl Ctx {
             hooks,
             journal: None,
             fields: Held::default(),
-            faults: Vec::new(),
             caller: caller.with_account(&identity.account),
             cpu,
             identity: identity.clone(),

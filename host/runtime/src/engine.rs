@@ -6,6 +6,7 @@ use crate::{
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::{self, Inspection, WORKFLOWS},
+    slots::Slots,
     wit,
     workflow::Machine,
 };
@@ -25,8 +26,8 @@ use wasmtime::{
 };
 use wythe_blocks::{Caller, Error, Result};
 
-/// How long a call waits for a slot of the pool.
-const SLOT_WAIT: Duration = Duration::from_secs(1);
+/// Stores that are being taken down have given their slot back, and their part of the pool not yet.
+const ENDING: u32 = 16;
 const STACK: usize = 512 << 10;
 
 /// What the process gives to its guests in all.
@@ -57,9 +58,9 @@ pub struct Runtime {
     cache: Option<Cache>,
     epochs: Arc<Epochs>,
     lane: Arc<Lane>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     /// Of the slots, those whose instances actors may keep between turns.
-    pub(crate) warm: Arc<Semaphore>,
+    pub(crate) warm: Arc<Slots>,
     /// Equal files are compiled and mapped once.
     compiled: Mutex<HashMap<(Hash, Use), Weak<Compiled>>>,
     /// One compilation at a time: it uses every core by itself and must not starve requests.
@@ -144,8 +145,8 @@ impl Runtime {
             cache,
             epochs,
             lane,
-            slots: Arc::new(Semaphore::new(options.instances as usize)),
-            warm: Arc::new(Semaphore::new(options.instances as usize / 4)),
+            slots: Slots::new(options.instances as usize),
+            warm: Slots::new(options.instances as usize / 4),
             compiled: Mutex::default(),
             compiling: Semaphore::new(1),
             engine,
@@ -263,7 +264,7 @@ impl Runtime {
         Ok(component)
     }
 
-    /// A store for one more instance, or `exhausted` when the pool stays full.
+    /// A store for one more instance, or `exhausted` when the pool has none for this app.
     pub(crate) async fn store(
         &self,
         identity: &Arc<Identity>,
@@ -289,16 +290,12 @@ impl Runtime {
     async fn store_of(
         &self,
         engine: &Engine,
-        slots: &Arc<Semaphore>,
+        slots: &Arc<Slots>,
         identity: &Arc<Identity>,
         caller: Caller,
         cpu: Cpu,
     ) -> Result<Store<Ctx>> {
-        let slot = tokio::time::timeout(SLOT_WAIT, slots.clone().acquire_owned());
-        let Ok(Ok(slot)) = slot.await else {
-            return Err(Error::exhausted("every instance of this host is in use")
-                .with_retry_after(SLOT_WAIT));
-        };
+        let slot = slots.take(identity.holder).await?;
         let hooks = Hooks::new(caller.clone(), identity.clone(), self.egress.clone());
         let identity = identity.clone();
         Ok(Ctx::store(engine, identity, caller, cpu, hooks, slot))
@@ -340,7 +337,8 @@ pub(crate) fn config() -> Config {
     config
 }
 
-pub(crate) fn pooling(instances: u32) -> InstanceAllocationStrategy {
+pub(crate) fn pooling(slots: u32) -> InstanceAllocationStrategy {
+    let instances = slots + ENDING;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances * 4)

@@ -6,12 +6,13 @@ use crate::{
     engine::Runtime,
     export,
     log::Log,
+    slots::Holder,
     version::Version,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
     Account, App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
@@ -24,6 +25,9 @@ use wythe_blocks::{
     workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
+
+/// When a caller may ask an app again that is busy.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -45,6 +49,7 @@ impl Guest {
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
             id: app.id.clone(),
+            holder: Holder::new(),
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
@@ -126,7 +131,8 @@ impl Guest {
             _ => Err(Error::exhausted(format!(
                 "app `{}` is busy with {} calls; see `limits.concurrency`",
                 self.identity.id, self.identity.limits.concurrency
-            ))),
+            ))
+            .with_retry_after(BUSY)),
         }
     }
 }

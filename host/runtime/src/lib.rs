@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod patient;
 pub mod plugin;
+mod slots;
 mod version;
 mod wit;
 mod workflow;

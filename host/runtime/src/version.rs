@@ -114,7 +114,9 @@ impl Version {
             http,
             invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
             subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
-            actors: when(exports.actor_handler, || Acts::new(&pre, runtime))?,
+            actors: when(exports.actor_handler, || {
+                Acts::new(&pre, runtime, identity.holder)
+            })?,
             configured: when(exports.configuration_listener, || {
                 ConfiguredIndices::new(&pre)
             })?,

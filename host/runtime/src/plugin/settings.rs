@@ -4,6 +4,7 @@ use crate::{
     ctx::{DENIALS, Identity},
     egress,
     log::Log,
+    slots::Holder,
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
@@ -78,6 +79,7 @@ impl Settings {
             denied: Rate::per_minute(DENIALS),
             account: Account::new(id.clone(), self.limits.host_memory),
             id,
+            holder: Holder::new(),
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
             env: Vec::new(),

@@ -10,20 +10,21 @@ use crate::{
     ctx::{Ctx, Identity},
     engine::{self, Runtime, internal},
     error,
+    slots::Slots,
 };
 use bytes::Bytes;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 use wasmtime::{
     Engine, Store,
     component::{Component, InstancePre, Linker},
 };
 use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
 
-/// Instances of workflows in memory at once; one that waits gives its place to another.
+/// Instances of workflows in memory at once; one that waits gives its place to another, and an app has half of them at
+/// most.
 const INSTANCES: u32 = 256;
 /// Longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -31,7 +32,7 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// The engine, and what workflows may import.
 pub struct Machine {
     pub engine: Engine,
-    pub slots: Arc<Semaphore>,
+    pub slots: Arc<Slots>,
     linker: Linker<Ctx>,
 }
 
@@ -52,7 +53,7 @@ impl Machine {
             .map_err(|error| internal("the interfaces of workflows do not link", error))?;
         Ok(Machine {
             engine,
-            slots: Arc::new(Semaphore::new(INSTANCES as usize)),
+            slots: Slots::new(INSTANCES as usize),
             linker,
         })
     }

@@ -1,6 +1,7 @@
 //! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
 
 mod actors;
+mod answers;
 mod bad_input;
 mod bindings;
 mod bytes;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
     let groups = [
         actors::trials(),
+        answers::trials(),
         bad_input::trials(),
         bindings::trials(),
         bytes::trials(),
