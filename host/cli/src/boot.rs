@@ -1,6 +1,6 @@
 //! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
-use crate::report::Problem;
+use crate::{compiler, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
 use wythe_manifest::{Grants, Manifest, Resources};
@@ -180,8 +180,11 @@ pub async fn act(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
 
 /// The engine, with the compiled components of earlier starts.
 pub fn runtime(data: &Path) -> Result<Arc<Runtime>, Vec<Problem>> {
+    let compiler = compiler::compiler();
+    let compiler = compiler.map_err(|error| vec![Problem::new(format!("{error:#}"))])?;
     let options = Options {
         cache: Some(cache_directory(data)),
+        compiler,
         ..Options::default()
     };
     Runtime::new(&options).map_err(|error| vec![Problem::from(error)])

@@ -10,6 +10,7 @@ mod args;
 pub mod boot;
 mod build;
 mod commands;
+pub mod compiler;
 pub mod control;
 mod door;
 mod embedded;
@@ -35,6 +36,10 @@ pub fn main() -> ExitCode {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     }
+    if let Some(done) = compiler::work() {
+        return done;
+    }
+    compiler::is_the_command(&[]);
     let args = Args::parse();
     log::start(&args.common);
     let runtime = tokio::runtime::Builder::new_multi_thread()

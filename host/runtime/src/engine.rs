@@ -1,27 +1,26 @@
 //! The one engine of the process: its settings, its pool, its clock, and how a component file becomes runnable.
 
 use crate::{
-    cache::Cache,
+    compile::{Compiled, Compiler, Compiling, Work},
     cpu::{Cpu, Lane, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
-    inspect::{self, Inspection, WORKFLOWS},
+    inspect::Inspection,
+    version::read_component,
     wit,
     workflow::Machine,
 };
-use blake3::Hash;
+use bytes::Bytes;
 use std::{
-    collections::HashMap,
     num::NonZeroUsize,
-    path::PathBuf,
-    sync::{Arc, Mutex, Weak},
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, MemoryType, OptLevel,
-    PoolingAllocationConfig, Store,
-    component::{Component, Linker},
+    PoolingAllocationConfig, Store, component::Linker,
 };
 use wythe_blocks::{Caller, Error, Result};
 
@@ -33,6 +32,8 @@ const STACK: usize = 512 << 10;
 pub struct Options {
     /// Where compiled components are kept; absent to compile at each start.
     pub cache: Option<PathBuf>,
+    /// What compiles, in a process of its own; absent to compile in this one, without a limit of time or memory.
+    pub compiler: Option<Compiler>,
     /// Instances alive at once, over all apps.
     pub instances: u32,
 }
@@ -41,6 +42,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             cache: None,
+            compiler: None,
             instances: 1_000,
         }
     }
@@ -54,28 +56,11 @@ pub struct Runtime {
     /// Made for the first app that has workflows.
     machine: OnceCell<Machine>,
     pooled: bool,
-    cache: Option<Cache>,
+    compiling: Compiling,
     lane: Arc<Lane>,
     slots: Arc<Semaphore>,
     /// Of the slots, those whose instances actors may keep between turns.
     pub(crate) warm: Arc<Semaphore>,
-    /// Equal files are compiled and mapped once.
-    compiled: Mutex<HashMap<(Hash, Use), Weak<Compiled>>>,
-    /// One compilation at a time: it uses every core by itself and must not starve requests.
-    compiling: Semaphore,
-}
-
-/// A component with its digest.
-pub struct Compiled {
-    pub digest: Hash,
-    pub component: Component,
-}
-
-/// Which engine a component is compiled for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Use {
-    Any,
-    Workflows,
 }
 
 impl Runtime {
@@ -94,26 +79,18 @@ impl Runtime {
             .map_err(|error| internal("the wasm engine cannot start", error))?;
         let linker = wit::linker(&engine)
             .map_err(|error| internal("the host's interfaces do not link", error))?;
-        let cache = options.cache.as_deref().and_then(|directory| {
-            let opened = Cache::open(directory);
-            opened
-                .inspect_err(|error| tracing::warn!(directory = %directory.display(), "no compile cache: {error}"))
-                .ok()
-        });
         let lane = Lane::new();
         let ticked = lane.clone();
-        tick(&engine, move || ticked.tick());
+        tick(&engine, move || ticked.tick())?;
         Ok(Arc::new(Runtime {
             linker,
             egress: Egress::new(),
             machine: OnceCell::new(),
             pooled,
-            cache,
+            compiling: Compiling::new(options.cache.as_deref(), options.compiler.clone()),
             lane,
             slots: Arc::new(Semaphore::new(options.instances as usize)),
             warm: Arc::new(Semaphore::new(options.instances as usize / 4)),
-            compiled: Mutex::default(),
-            compiling: Semaphore::new(1),
             engine,
         }))
     }
@@ -123,110 +100,41 @@ impl Runtime {
         self.pooled
     }
 
-    /// Compiles a component, or finds it in memory or in the cache.
-    pub async fn compile(self: &Arc<Self>, name: &str, bytes: Vec<u8>) -> Result<Arc<Compiled>> {
-        self.compile_for(Use::Any, &self.engine, name, bytes).await
+    /// Reads what a file imports and exports; nothing of it is compiled.
+    pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
+        let bytes = read_component(path).await?.into();
+        let name = path.display().to_string();
+        self.compiling.inspect(&name, &bytes).await
     }
 
-    /// As `compile`, for the engine that the component's exports ask for.
-    pub async fn compile_app(
-        self: &Arc<Self>,
+    /// As `inspect`, of bytes that were read.
+    pub(crate) async fn inspect_bytes(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
+        self.compiling.inspect(name, bytes).await
+    }
+
+    /// Compiles a component for the engine that its exports ask for, or finds it in memory or in the cache. It was
+    /// inspected before, and found good.
+    pub async fn compile(
+        &self,
         name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<(Arc<Compiled>, Inspection)> {
-        // A name in the file that is no export costs a second compilation, and nothing else.
-        if mentions(&bytes, WORKFLOWS.as_bytes()) {
-            let engine = &self.machine().await?.engine;
-            let compiled = self.compile_for(Use::Workflows, engine, name, bytes.clone());
-            let compiled = compiled.await?;
-            let inspection = inspect::inspect(engine, &compiled.component);
-            if inspection.app.workflow_handler {
-                return Ok((compiled, inspection));
-            }
-        }
-        let compiled = self.compile(name, bytes).await?;
-        let inspection = inspect::inspect(&self.engine, &compiled.component);
-        Ok((compiled, inspection))
+        bytes: Bytes,
+        inspection: &Inspection,
+    ) -> Result<Arc<Compiled>> {
+        let (work, engine) = match inspection.app.workflow_handler {
+            true => (Work::Workflows, &self.machine().await?.engine),
+            false => (Work::App, &self.engine),
+        };
+        self.compiling.compile(work, engine, name, bytes).await
     }
 
     /// What runs workflows.
     pub(crate) async fn machine(&self) -> Result<&Machine> {
         let make = async {
             let machine = Machine::new(self.pooled)?;
-            tick(&machine.engine, || {});
+            tick(&machine.engine, || {})?;
             Ok(machine)
         };
         self.machine.get_or_try_init(|| make).await
-    }
-
-    async fn compile_for(
-        self: &Arc<Self>,
-        what: Use,
-        engine: &Engine,
-        name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<Arc<Compiled>> {
-        let digest = blake3::hash(&bytes);
-        let known = || {
-            self.lock_compiled()
-                .get(&(digest, what))
-                .and_then(Weak::upgrade)
-        };
-        if let Some(compiled) = known() {
-            return Ok(compiled);
-        }
-        let _turn = self.compiling.acquire().await;
-        if let Some(compiled) = known() {
-            return Ok(compiled);
-        }
-        let (runtime, engine, name) = (self.clone(), engine.clone(), name.to_owned());
-        let component = tokio::task::spawn_blocking(move || {
-            runtime.compile_now(&engine, &name, &digest, &bytes)
-        });
-        let component = component
-            .await
-            .map_err(|error| Error::internal("the compiler ended early").with_source(error))??;
-        let compiled = Arc::new(Compiled { digest, component });
-        let mut map = self.lock_compiled();
-        map.retain(|_, weak| weak.strong_count() > 0);
-        map.insert((digest, what), Arc::downgrade(&compiled));
-        Ok(compiled)
-    }
-
-    fn lock_compiled(&self) -> std::sync::MutexGuard<'_, HashMap<(Hash, Use), Weak<Compiled>>> {
-        self.compiled
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn compile_now(
-        &self,
-        engine: &Engine,
-        name: &str,
-        digest: &Hash,
-        bytes: &[u8],
-    ) -> Result<Component> {
-        if let Some(component) = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.load(engine, digest))
-        {
-            return Ok(component);
-        }
-        check_form(name, bytes)?;
-        let component = Component::from_binary(engine, bytes).map_err(|error| {
-            Error::invalid(format!(
-                "`{name}` is no valid component: {}",
-                error.root_cause()
-            ))
-            .with_source(format!("{error:#}"))
-        })?;
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.store(engine, digest, &component)
-        {
-            tracing::warn!("the compiled component is not kept: {error:#}");
-        }
-        Ok(component)
     }
 
     /// A store for one more instance, or `exhausted` when the pool stays full.
@@ -275,28 +183,8 @@ impl Runtime {
     }
 }
 
-/// Whether the bytes have the name in them.
-fn mentions(bytes: &[u8], name: &[u8]) -> bool {
-    bytes.windows(name.len()).any(|window| window == name)
-}
-
 pub(crate) fn internal(message: &str, error: wasmtime::Error) -> Error {
     Error::internal(format!("{message}: {}", error.root_cause())).with_source(format!("{error:#}"))
-}
-
-/// The first eight bytes say what a file is, and the compiler's own words would not.
-fn check_form(name: &str, bytes: &[u8]) -> Result<()> {
-    let form = match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => return Ok(()),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
-            "a core wasm module; expected a component: build it for the target wasm32-wasip2"
-        }
-        Some([0x7f, b'E', b'L', b'F', ..]) => {
-            "a compiled file; expected a component (.wasm), which the host compiles itself"
-        }
-        _ => "no wasm file; expected a component built for the target wasm32-wasip2",
-    };
-    Err(Error::invalid(format!("`{name}` is {form}")))
 }
 
 pub(crate) fn config() -> Config {
@@ -345,7 +233,7 @@ fn pool_fits() -> bool {
 }
 
 /// Moves the epoch while the engine lives.
-fn tick(engine: &Engine, and: impl Fn() + Send + 'static) {
+fn tick(engine: &Engine, and: impl Fn() + Send + 'static) -> Result<()> {
     let engine = engine.weak();
     let run = move || {
         while let Some(engine) = engine.upgrade() {
@@ -355,8 +243,11 @@ fn tick(engine: &Engine, and: impl Fn() + Send + 'static) {
             std::thread::sleep(TICK);
         }
     };
-    std::thread::Builder::new()
-        .name("wythe-epoch".into())
-        .spawn(run)
-        .expect("the system starts one more thread");
+    let thread = std::thread::Builder::new().name("wythe-epoch".into());
+    let started = thread.spawn(run);
+    started.map(drop).map_err(|error| {
+        Error::unavailable(format!(
+            "this system starts no thread for the clock of guests: {error}; see `ulimit -u` and the limits of its cgroup"
+        ))
+    })
 }

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use wasmtime::{
-    Engine, Store,
+    Config, Engine, Store,
     component::{Component, InstancePre, Linker},
 };
 use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
@@ -36,12 +36,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(pooled: bool) -> Result<Self> {
-        let mut config = engine::config();
-        // Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
-        config
-            .consume_fuel(true)
-            .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true);
+        let mut config = config();
         if pooled {
             config.allocation_strategy(engine::pooling(INSTANCES));
         }
@@ -59,6 +54,16 @@ impl Machine {
     pub fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Ctx>> {
         self.linker.instantiate_pre(component)
     }
+}
+
+/// Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
+pub(crate) fn config() -> Config {
+    let mut config = engine::config();
+    config
+        .consume_fuel(true)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true);
+    config
 }
 
 /// The workflows of one version of an app.

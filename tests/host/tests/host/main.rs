@@ -5,6 +5,7 @@ mod bad_input;
 mod bindings;
 mod cache;
 mod command;
+mod compile;
 mod configuration;
 mod crash;
 mod crypto;
@@ -33,12 +34,14 @@ fn main() -> ExitCode {
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
+    wythe::compiler::is_the_command(&[("WYTHE_AS_COMMAND", "1")]);
     let groups = [
         actors::trials(),
         bad_input::trials(),
         bindings::trials(),
         cache::trials(),
         command::trials(),
+        compile::trials(),
         configuration::trials(),
         crash::trials(),
         crypto::trials(),
