@@ -142,10 +142,14 @@ impl<D: ?Sized> Component<D> {
     }
 }
 
-/// What is told that the host ends.
+/// Asked about its health while the host runs, and told that it ends.
 #[async_trait]
 pub(crate) trait Close: Send + Sync {
     async fn close(&self) -> Result<()>;
+
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
@@ -219,6 +223,20 @@ impl<D: ?Sized> Components<D> {
 
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
+    }
+
+    /// Components that cannot do their work, with the reason.
+    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
+    where
+        D: Close,
+    {
+        let mut unwell = Vec::new();
+        for component in self.all() {
+            if let Err(error) = component.driver().health().await {
+                unwell.push((component.name.clone(), error));
+            }
+        }
+        unwell
     }
 
     pub(crate) async fn close(&self)

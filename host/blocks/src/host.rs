@@ -17,7 +17,7 @@ use crate::{
     workflow::{self, Workflow},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use wythe_manifest::{Component as Manifest, Name, SecretScope, Value};
+use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope, Value};
 
 /// The block that is opened before the others.
 const SECRET_STORES: &str = "secretstores";
@@ -215,6 +215,17 @@ impl Host {
             }
             other => Err(registry::unknown_block(other)),
         }
+    }
+
+    /// Components that cannot do their work, by name, with the reason; none where all is well.
+    pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
+        let mut unwell = self.configuration.components.unwell().await;
+        unwell.extend(self.jobs.components.unwell().await);
+        unwell.extend(self.lock.components.unwell().await);
+        unwell.extend(self.pubsub.components.unwell().await);
+        unwell.extend(self.state.components.unwell().await);
+        unwell.sort_by(|one, other| one.0.cmp(&other.0));
+        unwell
     }
 
     /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.

@@ -28,8 +28,8 @@ pub fn serve(host: &Arc<Host>, listener: TcpListener) {
             };
             let (home, stopping) = (host.clone(), stopping.clone());
             let service = service_fn(move |request| {
-                let answer = answer(&home, &request);
-                async move { Ok::<_, Infallible>(answer) }
+                let home = home.clone();
+                async move { Ok::<_, Infallible>(answer(&home, &request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -46,14 +46,27 @@ pub fn serve(host: &Arc<Host>, listener: TcpListener) {
     });
 }
 
-fn answer(host: &Host, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+/// Who cannot do its work, by name; the log has the cause.
+async fn health(host: &Host) -> (StatusCode, String) {
+    let unwell = host.unwell().await;
+    if unwell.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let lines = unwell.iter();
+    let lines = lines.map(|(name, error)| format!("component `{name}` is {}\n", error.kind()));
+    let lines = lines.collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines)
+}
+
+async fn answer(host: &Host, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let kind = "text/plain; version=0.0.4";
             (StatusCode::OK, kind, host.metrics.render())
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {
-            (StatusCode::OK, "text/plain", "ok\n".to_owned())
+            let (status, text) = health(host).await;
+            (status, "text/plain", text)
         }
         _ => {
             let help = "GET /metrics or /healthz\n".to_owned();

@@ -23,6 +23,10 @@ const CACHE: u64 = 64 << 20;
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const KNOWN_FORMAT: u64 = 1;
+/// Has something only while a file that was opened again proves that it takes writes.
+const PROBE: TableDefinition<&str, &[u8]> = TableDefinition::new("probe");
+/// Bytes for which there is room again, before a store counts as well.
+const PROBE_SIZE: usize = 1 << 20;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.configuration.add("redb", configuration::open);
@@ -51,6 +55,22 @@ fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
         .map_err(|error| not_opened(path, error))?;
     disk::sync_directory_of(path).map_err(unavailable)?;
     check_format(path, &database)?;
+    Ok(database)
+}
+
+/// Opens the file again after a commit that failed, and writes to it, so that one on a full disk is not taken for well.
+fn reopen(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
+    let database = open(path, cache_size)?;
+    let transaction = write(&database)?;
+    {
+        let mut probe = transaction.open_table(PROBE).map_err(unavailable)?;
+        let bytes = vec![0; PROBE_SIZE];
+        probe.insert("", bytes.as_slice()).map_err(unavailable)?;
+    }
+    commit(transaction, true)?;
+    let transaction = write(&database)?;
+    transaction.delete_table(PROBE).map_err(unavailable)?;
+    commit(transaction, true)?;
     Ok(database)
 }
 
