@@ -17,6 +17,7 @@ mod embedded;
 mod log;
 mod metrics;
 mod owner;
+mod private;
 mod project;
 pub mod report;
 pub mod serve;

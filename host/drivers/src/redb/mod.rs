@@ -47,12 +47,16 @@ struct StateConfig {
 
 /// Opens or creates the file, durably, and checks its format.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
-    disk::create_directory(path.parent().unwrap_or(Path::new(".")))?;
+    disk::create_private_directory(path.parent().unwrap_or(Path::new(".")))?;
+    let is_new = !path.exists();
     let cache = cache_size.map_or(CACHE, u64::from);
     let database = Builder::new()
         .set_cache_size(usize::try_from(cache).unwrap_or(usize::MAX))
         .create(path)
         .map_err(|error| not_opened(path, error))?;
+    if is_new {
+        disk::make_private(path).map_err(unavailable)?;
+    }
     disk::sync_directory_of(path).map_err(unavailable)?;
     check_format(path, &database)?;
     Ok(database)
@@ -149,6 +153,18 @@ mod tests {
             path.display()
         );
         assert_eq!(error.message(), expected);
+    }
+
+    #[test]
+    fn a_new_store_is_of_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a/b/state.redb");
+        drop(open(&path, None).unwrap());
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&temporary.path().join("a/b")), 0o700);
+        assert_eq!(mode(&temporary.path().join("a")), 0o700);
     }
 
     #[test]
