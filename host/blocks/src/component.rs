@@ -3,6 +3,8 @@
 use crate::{
     Caller, Error, Metrics, Policy, Result,
     metrics::{ComponentMetrics, Outcome},
+    scrub::Secrets,
+    text::{MAX_CAUSE, cut},
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -56,6 +58,7 @@ pub struct Component<D: ?Sized> {
     scopes: Vec<Name>,
     policy: Policy,
     metrics: Arc<ComponentMetrics>,
+    secrets: Secrets,
     driver: Arc<D>,
 }
 
@@ -73,6 +76,7 @@ impl<D: ?Sized> Component<D> {
             scopes: manifest.scopes.clone(),
             policy: Policy::default(),
             metrics: Arc::new(metrics),
+            secrets: Secrets::of(manifest),
             driver,
         }
     }
@@ -136,7 +140,7 @@ impl<D: ?Sized> Component<D> {
                 trace = %caller.trace(),
                 kind = %error.kind(),
                 "{}",
-                error.chain()
+                cut(&self.secrets.hide(error.chain()), MAX_CAUSE)
             );
         }
     }

@@ -12,17 +12,16 @@ use crate::{
     opening::Opening,
     pubsub::PubSub,
     registry,
+    scrub::Secrets as Scrub,
     secrets::{Looked, Secrets, Stores},
     state::State,
     workflow::{self, Workflow},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope, Value};
+use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
 
 /// The block that is opened before the others.
 const SECRET_STORES: &str = "secretstores";
-/// What is shorter cannot be hidden in a text, and is no secret.
-const SHORTEST_SECRET: usize = 4;
 
 /// What a tenant's components are opened with.
 pub struct Settings {
@@ -254,7 +253,7 @@ fn is_of(component: &Manifest, tenant: &Name) -> bool {
 /// A problem of opening for the answer, unless it is to be ignored.
 fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
     let error = opened.err()?;
-    let text = hide(component, error.chain());
+    let text = Scrub::of(component).hide(error.chain());
     if component.ignore_errors {
         tracing::warn!(component = %component.name, "left out: {text}");
         return None;
@@ -264,16 +263,4 @@ fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
         component.source, component.name
     );
     Some(Error::new(error.kind(), message))
-}
-
-/// A technology quotes what it was given: an address in which there is a password, a path that is not there.
-fn hide(component: &Manifest, text: String) -> String {
-    let items = component.metadata.iter();
-    let secrets = items.filter_map(|item| match &item.value {
-        Value::Secret(secret) if secret.reveal().len() >= SHORTEST_SECRET => Some(secret),
-        _ => None,
-    });
-    secrets.fold(text, |text, secret| {
-        text.replace(secret.reveal(), "(a secret)")
-    })
 }

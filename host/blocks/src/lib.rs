@@ -20,9 +20,11 @@ mod opening;
 mod policy;
 pub mod pubsub;
 mod registry;
+mod scrub;
 pub mod secrets;
 pub mod state;
 mod tasks;
+pub mod text;
 pub mod workflow;
 
 pub use app::{App, Body, Exports, body_from};

@@ -9,6 +9,7 @@ mod compile;
 mod configuration;
 mod crash;
 mod crypto;
+mod edges;
 mod events;
 mod hostile;
 mod ingress;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         configuration::trials(),
         crash::trials(),
         crypto::trials(),
+        edges::trials(),
         events::trials(),
         hostile::trials(),
         ingress::trials(),
