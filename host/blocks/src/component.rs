@@ -5,6 +5,8 @@ use crate::{
     error::Cut,
     metrics::{ComponentMetrics, Outcome},
     panics,
+    scrub::Secrets,
+    text::{MAX_CAUSE, cut},
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -66,6 +68,7 @@ pub struct Component<D: ?Sized> {
     scopes: Vec<Name>,
     policy: Policy,
     metrics: Arc<ComponentMetrics>,
+    secrets: Secrets,
     driver: Arc<D>,
 }
 
@@ -83,6 +86,7 @@ impl<D: ?Sized> Component<D> {
             scopes: manifest.scopes.clone(),
             policy: Policy::default(),
             metrics: Arc::new(metrics),
+            secrets: Secrets::of(manifest),
             driver,
         }
     }
@@ -149,16 +153,20 @@ impl<D: ?Sized> Component<D> {
                 trace = %caller.trace(),
                 kind = %error.kind(),
                 "{}",
-                error.chain()
+                cut(&self.secrets.hide(error.chain()), MAX_CAUSE)
             );
         }
     }
 }
 
-/// What is told that the host ends.
+/// Asked about its health while the host runs, and told that it ends.
 #[async_trait]
 pub(crate) trait Close: Send + Sync {
     async fn close(&self) -> Result<()>;
+
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
@@ -233,6 +241,20 @@ impl<D: ?Sized> Components<D> {
 
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
+    }
+
+    /// Components that cannot do their work, with the reason.
+    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
+    where
+        D: Close,
+    {
+        let mut unwell = Vec::new();
+        for component in self.all() {
+            if let Err(error) = component.driver().health().await {
+                unwell.push((component.name.clone(), error));
+            }
+        }
+        unwell
     }
 
     pub(crate) async fn close(&self)

@@ -12,17 +12,16 @@ use crate::{
     opening::Opening,
     pubsub::PubSub,
     registry,
+    scrub::Secrets as Scrub,
     secrets::{Looked, Secrets, Stores},
     state::State,
     workflow::{self, Workflow},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use wythe_manifest::{Component as Manifest, Name, SecretScope, Value};
+use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
 
 /// The block that is opened before the others.
 const SECRET_STORES: &str = "secretstores";
-/// What is shorter cannot be hidden in a text, and is no secret.
-const SHORTEST_SECRET: usize = 4;
 
 /// What a tenant's components are opened with.
 pub struct Settings {
@@ -218,6 +217,17 @@ impl Host {
         }
     }
 
+    /// Components that cannot do their work, by name, with the reason; none where all is well.
+    pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
+        let mut unwell = self.configuration.components.unwell().await;
+        unwell.extend(self.jobs.components.unwell().await);
+        unwell.extend(self.lock.components.unwell().await);
+        unwell.extend(self.pubsub.components.unwell().await);
+        unwell.extend(self.state.components.unwell().await);
+        unwell.sort_by(|one, other| one.0.cmp(&other.0));
+        unwell
+    }
+
     /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.
     pub async fn close(&self, limit: Duration) -> bool {
         let ended = self.tasks.stop(limit).await;
@@ -244,7 +254,7 @@ fn is_of(component: &Manifest, tenant: &Name) -> bool {
 /// A problem of opening for the answer, unless it is to be ignored.
 fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
     let error = opened.err()?;
-    let text = hide(component, error.chain());
+    let text = Scrub::of(component).hide(error.chain());
     if component.ignore_errors {
         tracing::warn!(component = %component.name, "left out: {text}");
         return None;
@@ -254,16 +264,4 @@ fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
         component.source, component.name
     );
     Some(Error::new(error.kind(), message))
-}
-
-/// A technology quotes what it was given: an address in which there is a password, a path that is not there.
-fn hide(component: &Manifest, text: String) -> String {
-    let items = component.metadata.iter();
-    let secrets = items.filter_map(|item| match &item.value {
-        Value::Secret(secret) if secret.reveal().len() >= SHORTEST_SECRET => Some(secret),
-        _ => None,
-    });
-    secrets.fold(text, |text, secret| {
-        text.replace(secret.reveal(), "(a secret)")
-    })
 }

@@ -27,9 +27,11 @@ mod policy;
 pub mod pubsub;
 mod rate;
 mod registry;
+mod scrub;
 pub mod secrets;
 pub mod state;
 mod tasks;
+pub mod text;
 pub mod time;
 pub mod workflow;
 

@@ -1,7 +1,7 @@
 //! `GET /metrics` for Prometheus and `GET /healthz` for whoever restarts the host, on a port of their own.
 
 use http::{Method, Request, Response, StatusCode, header};
-use std::{future::ready, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use wythe_blocks::{
     Body, Host, body_from,
@@ -23,19 +23,35 @@ pub fn serve(host: &Arc<Host>, listener: TcpListener) {
         tasks: host.tasks.clone(),
     };
     host.tasks.spawn(async move {
-        let service = move |request: Request<_>, _: IpAddr| ready(answer(&home, &request));
+        let service = move |request: Request<_>, _: IpAddr| {
+            let home = home.clone();
+            async move { answer(&home, &request).await }
+        };
         front.serve(service, stopping, DRAIN).await;
     });
 }
 
-fn answer<B>(host: &Host, request: &Request<B>) -> Response<Body> {
+/// Components that cannot do their work, by name; the log has the cause.
+async fn health(host: &Host) -> (StatusCode, String) {
+    let unwell = host.unwell().await;
+    if unwell.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let lines = unwell.iter();
+    let lines = lines.map(|(name, error)| format!("component `{name}` is {}\n", error.kind()));
+    let lines = lines.collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines)
+}
+
+async fn answer<B>(host: &Host, request: &Request<B>) -> Response<Body> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let kind = "text/plain; version=0.0.4";
             (StatusCode::OK, kind, host.metrics.render())
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {
-            (StatusCode::OK, "text/plain", "ok\n".to_owned())
+            let (status, text) = health(host).await;
+            (status, "text/plain", text)
         }
         _ => {
             let help = "GET /metrics or /healthz\n".to_owned();

@@ -1,6 +1,9 @@
 //! What people read when something is wrong, and how every answer is printed: as text or as JSON.
 
-use crate::args::{Common, Format};
+use crate::{
+    args::{Common, Format},
+    log,
+};
 use serde::Serialize;
 use std::{
     borrow::Cow,
@@ -8,6 +11,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
+use wythe_blocks::text::escape_lines;
 use wythe_manifest::{Problems, Severity};
 
 /// One thing that is wrong.
@@ -113,7 +117,7 @@ fn tell_one(problem: &Problem) {
         ("error", "31")
     };
     let word = paint(is_coloured(&io::stderr()), colour, word);
-    note(&format!("{word}: {}", problem.message));
+    note(&format!("{word}: {}", escape_lines(&problem.message)));
 }
 
 /// Tells them, and ends with 1: what was asked for could not be done.
@@ -122,7 +126,12 @@ pub fn fail(common: &Common, failure: &Failure) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Prints data. A reader that went away, as `head` does, is no error.
+/// Prints a text for people, in which names and values of others cannot move the cursor.
+pub fn print_text(text: impl AsRef<str>) {
+    print(escape_lines(text.as_ref()).as_ref());
+}
+
+/// Prints data as it is. A reader that went away, as `head` does, is no error.
 pub fn print(data: impl AsRef<[u8]>) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(data.as_ref()).and_then(|()| out.flush());
@@ -137,7 +146,7 @@ pub fn print_json(value: &impl Serialize) {
 
 /// Prints one line that is not data.
 pub fn note(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    log::line(line);
 }
 
 /// Rows below a head, in columns as wide as they need to be; control characters are escaped.

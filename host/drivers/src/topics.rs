@@ -184,7 +184,21 @@ impl Topics {
         }
     }
 
-    /// A group with a number that it had before.
+    /// Forgets the counts of messages and their bytes, to be counted again as the store has them; groups and their seats
+    /// stay.
+    pub(crate) fn recount(&mut self) {
+        self.wanted.clear();
+        self.bytes = 0;
+        for group in self.topics.values().flat_map(BTreeMap::values) {
+            if group.ephemeral {
+                for sequence in group.queue.sequences() {
+                    self.wanted.entry(sequence).or_default().groups += 1;
+                }
+            }
+        }
+    }
+
+    /// A group with a number that it had before, or the one that is there with it.
     pub(crate) fn restore(
         &mut self,
         topic: &str,
@@ -193,6 +207,10 @@ impl Topics {
         ephemeral: bool,
     ) -> Arc<Group> {
         self.next_group = self.next_group.max(number + 1);
+        let there = self.topics.get(topic).and_then(|groups| groups.get(name));
+        if let Some(there) = there.filter(|group| group.number == number) {
+            return there.clone();
+        }
         let group = Arc::new(Group {
             number,
             ephemeral,

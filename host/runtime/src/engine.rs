@@ -1,28 +1,27 @@
 //! The one engine of the process: its settings, its pool, its clock, and how a component file becomes runnable.
 
 use crate::{
-    cache::Cache,
+    compile::{Compiled, Compiler, Compiling, Work},
     cpu::{Cpu, Lane, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
-    inspect::{self, Inspection, WORKFLOWS},
+    inspect::Inspection,
     slots::Slots,
+    version::read_component,
     wit,
     workflow::Machine,
 };
-use blake3::Hash;
+use bytes::Bytes;
 use std::{
-    collections::HashMap,
     num::NonZeroUsize,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, Weak},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, MemoryType, OptLevel,
-    PoolingAllocationConfig, Store,
-    component::{Component, Linker},
+    PoolingAllocationConfig, Store, component::Linker,
 };
 use wythe_blocks::{Caller, Error, Result};
 
@@ -34,6 +33,8 @@ const STACK: usize = 512 << 10;
 pub struct Options {
     /// Where compiled components are kept; absent to compile at each start.
     pub cache: Option<PathBuf>,
+    /// What compiles, in a process of its own; absent to compile in this one, without a limit of time or memory.
+    pub compiler: Option<Compiler>,
     /// Instances alive at once, over all apps.
     pub instances: u32,
 }
@@ -42,6 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             cache: None,
+            compiler: None,
             instances: 1_000,
         }
     }
@@ -55,16 +57,12 @@ pub struct Runtime {
     /// Made for the first app that has workflows.
     machine: OnceCell<Machine>,
     pooled: bool,
-    cache: Option<Cache>,
+    compiling: Compiling,
     epochs: Arc<Epochs>,
     lane: Arc<Lane>,
     slots: Arc<Slots>,
     /// Of the slots, those whose instances actors may keep between turns.
     pub(crate) warm: Arc<Slots>,
-    /// Equal files are compiled and mapped once.
-    compiled: Mutex<HashMap<(Hash, Use), Weak<Compiled>>>,
-    /// One compilation at a time: it uses every core by itself and must not starve requests.
-    compiling: Semaphore,
 }
 
 /// The engines whose epochs move together.
@@ -99,19 +97,6 @@ impl Epochs {
     }
 }
 
-/// A component with its digest.
-pub struct Compiled {
-    pub digest: Hash,
-    pub component: Component,
-}
-
-/// Which engine a component is compiled for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Use {
-    Any,
-    Workflows,
-}
-
 impl Runtime {
     pub fn new(options: &Options) -> Result<Arc<Self>> {
         let pooled = pool_fits();
@@ -128,27 +113,19 @@ impl Runtime {
             .map_err(|error| internal("the wasm engine cannot start", error))?;
         let linker = wit::linker(&engine)
             .map_err(|error| internal("the host's interfaces do not link", error))?;
-        let cache = options.cache.as_deref().and_then(|directory| {
-            let opened = Cache::open(directory);
-            opened
-                .inspect_err(|error| tracing::warn!(directory = %directory.display(), "no compile cache: {error}"))
-                .ok()
-        });
         let lane = Lane::new();
         let epochs = Epochs::new(&engine);
-        tick(epochs.clone(), lane.clone());
+        tick(epochs.clone(), lane.clone())?;
         Ok(Arc::new(Runtime {
             linker,
             egress: Egress::new(),
             machine: OnceCell::new(),
             pooled,
-            cache,
+            compiling: Compiling::new(options.cache.as_deref(), options.compiler.clone()),
             epochs,
             lane,
             slots: Slots::new(options.instances as usize),
             warm: Slots::new(options.instances as usize / 4),
-            compiled: Mutex::default(),
-            compiling: Semaphore::new(1),
             engine,
         }))
     }
@@ -158,30 +135,31 @@ impl Runtime {
         self.pooled
     }
 
-    /// Compiles a component, or finds it in memory or in the cache.
-    pub async fn compile(self: &Arc<Self>, name: &str, bytes: Vec<u8>) -> Result<Arc<Compiled>> {
-        self.compile_for(Use::Any, &self.engine, name, bytes).await
+    /// Reads what a file imports and exports; nothing of it is compiled.
+    pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
+        let bytes = read_component(path).await?.into();
+        let name = path.display().to_string();
+        self.compiling.inspect(&name, &bytes).await
     }
 
-    /// As `compile`, for the engine that the component's exports ask for.
-    pub async fn compile_app(
-        self: &Arc<Self>,
+    /// As `inspect`, of bytes that were read.
+    pub(crate) async fn inspect_bytes(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
+        self.compiling.inspect(name, bytes).await
+    }
+
+    /// Compiles a component for the engine that its exports ask for, or finds it in memory or in the cache. It was
+    /// inspected before, and found good.
+    pub async fn compile(
+        &self,
         name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<(Arc<Compiled>, Inspection)> {
-        // A name in the file that is no export costs a second compilation, and nothing else.
-        if mentions(&bytes, WORKFLOWS.as_bytes()) {
-            let engine = &self.machine().await?.engine;
-            let compiled = self.compile_for(Use::Workflows, engine, name, bytes.clone());
-            let compiled = compiled.await?;
-            let inspection = inspect::inspect(engine, &compiled.component);
-            if inspection.app.workflow_handler {
-                return Ok((compiled, inspection));
-            }
-        }
-        let compiled = self.compile(name, bytes).await?;
-        let inspection = inspect::inspect(&self.engine, &compiled.component);
-        Ok((compiled, inspection))
+        bytes: Bytes,
+        inspection: &Inspection,
+    ) -> Result<Arc<Compiled>> {
+        let (work, engine) = match inspection.app.workflow_handler {
+            true => (Work::Workflows, &self.machine().await?.engine),
+            false => (Work::App, &self.engine),
+        };
+        self.compiling.compile(work, engine, name, bytes).await
     }
 
     /// What runs workflows.
@@ -192,76 +170,6 @@ impl Runtime {
             Ok(machine)
         };
         self.machine.get_or_try_init(|| make).await
-    }
-
-    async fn compile_for(
-        self: &Arc<Self>,
-        what: Use,
-        engine: &Engine,
-        name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<Arc<Compiled>> {
-        let digest = blake3::hash(&bytes);
-        let known = || {
-            self.lock_compiled()
-                .get(&(digest, what))
-                .and_then(Weak::upgrade)
-        };
-        if let Some(compiled) = known() {
-            return Ok(compiled);
-        }
-        let _turn = self.compiling.acquire().await;
-        if let Some(compiled) = known() {
-            return Ok(compiled);
-        }
-        let (runtime, engine, name) = (self.clone(), engine.clone(), name.to_owned());
-        let component = tokio::task::spawn_blocking(move || {
-            runtime.compile_now(&engine, &name, &digest, &bytes)
-        });
-        let component = component
-            .await
-            .map_err(|error| Error::internal("the compiler ended early").with_source(error))??;
-        let compiled = Arc::new(Compiled { digest, component });
-        let mut map = self.lock_compiled();
-        map.retain(|_, weak| weak.strong_count() > 0);
-        map.insert((digest, what), Arc::downgrade(&compiled));
-        Ok(compiled)
-    }
-
-    fn lock_compiled(&self) -> std::sync::MutexGuard<'_, HashMap<(Hash, Use), Weak<Compiled>>> {
-        self.compiled
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn compile_now(
-        &self,
-        engine: &Engine,
-        name: &str,
-        digest: &Hash,
-        bytes: &[u8],
-    ) -> Result<Component> {
-        if let Some(component) = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.load(engine, digest))
-        {
-            return Ok(component);
-        }
-        check_form(name, bytes)?;
-        let component = Component::from_binary(engine, bytes).map_err(|error| {
-            Error::invalid(format!(
-                "`{name}` is no valid component: {}",
-                error.root_cause()
-            ))
-            .with_source(format!("{error:#}"))
-        })?;
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.store(engine, digest, &component)
-        {
-            tracing::warn!("the compiled component is not kept: {error:#}");
-        }
-        Ok(component)
     }
 
     /// A store for one more instance, or `exhausted` when the pool has none for this app.
@@ -302,28 +210,8 @@ impl Runtime {
     }
 }
 
-/// Whether the bytes have the name in them.
-fn mentions(bytes: &[u8], name: &[u8]) -> bool {
-    bytes.windows(name.len()).any(|window| window == name)
-}
-
 pub(crate) fn internal(message: &str, error: wasmtime::Error) -> Error {
     Error::internal(format!("{message}: {}", error.root_cause())).with_source(format!("{error:#}"))
-}
-
-/// The first eight bytes say what a file is, and the compiler's own words would not.
-fn check_form(name: &str, bytes: &[u8]) -> Result<()> {
-    let form = match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => return Ok(()),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
-            "a core wasm module; expected a component: build it for the target wasm32-wasip2"
-        }
-        Some([0x7f, b'E', b'L', b'F', ..]) => {
-            "a compiled file; expected a component (.wasm), which the host compiles itself"
-        }
-        _ => "no wasm file; expected a component built for the target wasm32-wasip2",
-    };
-    Err(Error::invalid(format!("`{name}` is {form}")))
 }
 
 pub(crate) fn config() -> Config {
@@ -373,7 +261,7 @@ fn pool_fits() -> bool {
 }
 
 /// Counts a tick and moves the epochs, again and again while there is an engine.
-fn tick(epochs: Arc<Epochs>, lane: Arc<Lane>) {
+fn tick(epochs: Arc<Epochs>, lane: Arc<Lane>) -> Result<()> {
     let run = move || {
         loop {
             lane.tick();
@@ -383,8 +271,11 @@ fn tick(epochs: Arc<Epochs>, lane: Arc<Lane>) {
             std::thread::sleep(TICK);
         }
     };
-    std::thread::Builder::new()
-        .name("wythe-epoch".into())
-        .spawn(run)
-        .expect("the system starts one more thread");
+    let thread = std::thread::Builder::new().name("wythe-epoch".into());
+    let started = thread.spawn(run);
+    started.map(drop).map_err(|error| {
+        Error::unavailable(format!(
+            "this system starts no thread for the clock of guests: {error}; see `ulimit -u` and the limits of its cgroup"
+        ))
+    })
 }

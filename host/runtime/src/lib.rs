@@ -2,6 +2,7 @@
 
 mod bindings;
 mod cache;
+mod compile;
 mod cpu;
 mod ctx;
 mod egress;
@@ -24,6 +25,7 @@ mod version;
 mod wit;
 mod workflow;
 
+pub use compile::{Compiler, Work};
 pub use engine::{Options, Runtime};
 pub use front::Front;
 pub use guest::Guest;

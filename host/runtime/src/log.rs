@@ -14,7 +14,10 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
-use wythe_blocks::workflow::Context as Journal;
+use wythe_blocks::{
+    text::{cut, escape},
+    workflow::Context as Journal,
+};
 use wythe_manifest::Name;
 
 /// Bytes of a message, of a field's value, and fields of a record.
@@ -133,23 +136,6 @@ impl Log {
             }
         }
     }
-}
-
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-/// One record is one line, and no record can move a terminal's cursor.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 /// Stdout or stderr of one instance: every line is a record.
@@ -286,7 +272,7 @@ impl AsyncWrite for Output {
 
 #[cfg(test)]
 mod tests {
-    use super::{Log, escape};
+    use super::Log;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -304,10 +290,5 @@ mod tests {
                 .expect("a past"),
         );
         assert!(log.spend(100));
-    }
-
-    #[test]
-    fn a_record_is_one_line_that_moves_no_cursor() {
-        assert_eq!(escape("a\nb\x1b[2J\tc"), "a\\nb\\u{1b}[2J\tc");
     }
 }

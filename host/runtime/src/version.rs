@@ -6,8 +6,9 @@ use crate::{
         invocable::InvocableIndices, listens::ListensIndices, runs_jobs::RunsJobsIndices,
         subscribes::SubscribesIndices,
     },
+    compile::Compiled,
     ctx::{Ctx, Identity},
-    engine::{Compiled, Runtime, internal},
+    engine::{Runtime, internal},
     export::{actors::Acts, http::Server},
     grants,
     inspect::{DRIVERS, Inspection},
@@ -69,16 +70,18 @@ impl Version {
         path: &Path,
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
-        let bytes = read_component(path).await.map_err(one)?;
+        let bytes = read_component(path).await.map_err(one)?.into();
         let shown = path.display().to_string();
-        let compiled = runtime.compile_app(&shown, bytes).await;
-        let (compiled, inspection) = compiled.map_err(one)?;
+        let inspection = runtime.inspect_bytes(&shown, &bytes).await.map_err(one)?;
         let app = &identity.id;
         let refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
         if !refused.is_empty() {
             return Err(refused);
         }
         check_exports(identity, &inspection, reuse).map_err(one)?;
+        // What is refused is not compiled.
+        let compiled = runtime.compile(&shown, bytes, &inspection).await;
+        let compiled = compiled.map_err(one)?;
         let pre = match inspection.app.workflow_handler {
             true => runtime
                 .machine()

@@ -148,6 +148,11 @@ pub trait Driver: Send + Sync {
         Err(unsupported())
     }
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())

@@ -65,6 +65,10 @@ impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
     }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
+    }
 }
 
 impl State {

@@ -85,7 +85,7 @@ fn show(common: &Common, verb: &Verb, items: &[Item], version: &str) -> Outcome<
             Ok(())
         }
         _ => {
-            items.iter().for_each(|item| report::print(line(item)));
+            items.iter().for_each(|item| report::print_text(line(item)));
             Ok(())
         }
     }
@@ -143,10 +143,10 @@ fn tell(common: &Common, old: &BTreeMap<String, Item>, new: &BTreeMap<String, It
     if common.output == Format::Json {
         return report::print_json(&json!({ "items": items, "removed": removed }));
     }
-    items.iter().for_each(|item| report::print(line(item)));
+    items.iter().for_each(|item| report::print_text(line(item)));
     removed
         .iter()
-        .for_each(|key| report::print(format!("-{key}\n")));
+        .for_each(|key| report::print_text(format!("-{key}\n")));
 }
 
 /// New and changed items, and the keys of those that are gone.

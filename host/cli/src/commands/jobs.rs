@@ -131,8 +131,8 @@ fn one(common: &Common, verb: &JobsVerb, status: &Status) {
         return report::print_json(&json(status));
     }
     match verb {
-        JobsVerb::Get { .. } => report::print(details(status)),
-        _ => report::print(format!("{}\n", next(status))),
+        JobsVerb::Get { .. } => report::print_text(details(status)),
+        _ => report::print_text(format!("{}\n", next(status))),
     }
 }
 
@@ -142,7 +142,7 @@ fn page(common: &Common, jobs: &[Status], more: Option<String>) {
         return report::print_json(&json!({ "jobs": jobs, "next": more }));
     }
     if !jobs.is_empty() {
-        report::print(table(jobs));
+        report::print_text(table(jobs));
     }
     if let Some(name) = more {
         report::note(&format!("there is more: add `--cursor '{name}'`"));

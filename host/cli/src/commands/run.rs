@@ -192,7 +192,7 @@ impl Ready {
         match common.output {
             Format::Json => report::print_json(self),
             Format::Text if common.quiet => {}
-            Format::Text => report::print(self.text(plan, built, data)),
+            Format::Text => report::print_text(self.text(plan, built, data)),
         }
     }
 

@@ -23,6 +23,10 @@ const CACHE: u64 = 64 << 20;
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const KNOWN_FORMAT: u64 = 1;
+/// Has something only while a file that was opened again proves that it takes writes.
+const PROBE: TableDefinition<&str, &[u8]> = TableDefinition::new("probe");
+/// Bytes for which there is room again, before a store counts as well.
+const PROBE_SIZE: usize = 1 << 20;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.configuration.add("redb", configuration::open);
@@ -43,14 +47,34 @@ struct StateConfig {
 
 /// Opens or creates the file, durably, and checks its format.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
-    disk::create_directory(path.parent().unwrap_or(Path::new(".")))?;
+    disk::create_private_directory(path.parent().unwrap_or(Path::new(".")))?;
+    let is_new = !path.exists();
     let cache = cache_size.map_or(CACHE, u64::from);
     let database = Builder::new()
         .set_cache_size(usize::try_from(cache).unwrap_or(usize::MAX))
         .create(path)
         .map_err(|error| not_opened(path, error))?;
+    if is_new {
+        disk::make_private(path).map_err(unavailable)?;
+    }
     disk::sync_directory_of(path).map_err(unavailable)?;
     check_format(path, &database)?;
+    Ok(database)
+}
+
+/// Opens the file again after a commit that failed, and writes to it, so that one on a full disk is not taken for well.
+fn reopen(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
+    let database = open(path, cache_size)?;
+    let transaction = write(&database)?;
+    {
+        let mut probe = transaction.open_table(PROBE).map_err(unavailable)?;
+        let bytes = vec![0; PROBE_SIZE];
+        probe.insert("", bytes.as_slice()).map_err(unavailable)?;
+    }
+    commit(transaction, true)?;
+    let transaction = write(&database)?;
+    transaction.delete_table(PROBE).map_err(unavailable)?;
+    commit(transaction, true)?;
     Ok(database)
 }
 
@@ -129,6 +153,18 @@ mod tests {
             path.display()
         );
         assert_eq!(error.message(), expected);
+    }
+
+    #[test]
+    fn a_new_store_is_of_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a/b/state.redb");
+        drop(open(&path, None).unwrap());
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&temporary.path().join("a/b")), 0o700);
+        assert_eq!(mode(&temporary.path().join("a")), 0o700);
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         tables::load(&database, &mut topics)?;
         let name = format!("message store `{}`", path.display());
         let database = Arc::new(Handle::new(name.clone(), database));
-        let committer = Committer::start(name, Journal::new(database.clone(), topics))?;
+        let journal = Journal::new(database.clone(), topics, path, config.cache_size);
+        let committer = Committer::start(name, journal)?;
         let driver: Arc<dyn Driver> = Arc::new(Queues(Arc::new(Hub {
             database,
             committer,
@@ -182,6 +183,10 @@ impl Driver for Queues {
                 _ => return Err(mixed_up()),
             }
         }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.0.committer.health()
     }
 
     async fn close(&self) -> Result<()> {

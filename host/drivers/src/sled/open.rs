@@ -30,7 +30,7 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(directory: &Path, cache_size: Option<ByteSize>) -> Result<Opened> {
-    disk::create_directory(directory)?;
+    disk::create_private_directory(directory)?;
     let database = open_patiently(directory, cache_size.map_or(CACHE, u64::from))?;
     let failed = |error: io::Error| broken(directory).with_source(error);
     // The same inode that sled writes: syncing it here syncs what sled wrote.

@@ -3,10 +3,12 @@
 use super::settings::Settings;
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
+    compile::Compiled,
     cpu::timed,
     ctx::{Ctx, Identity},
-    engine::{Compiled, Runtime, internal},
-    error, grants, inspect,
+    engine::{Runtime, internal},
+    error, grants,
+    inspect::Inspection,
     version::read_component,
 };
 use futures::future::BoxFuture;
@@ -179,7 +181,14 @@ impl<W: World> Plugged<W> {
     ) -> Result<Arc<Self>> {
         let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
-        let compiled = compile(&runtime, &settings, &shown).await?;
+        let bytes = read_component(&settings.path).await?;
+        settings.check_digest(&shown, &bytes)?;
+        let bytes = bytes.into();
+        let inspection = runtime.inspect_bytes(&shown, &bytes).await?;
+        check_offer(&shown, W::INTERFACE, &inspection)?;
+        check_imports(&inspection, &settings, &site)?;
+        // What is refused is not compiled.
+        let compiled = runtime.compile(&shown, bytes, &inspection).await?;
         let misfit = |error| {
             let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
             internal(&message, error)
@@ -187,8 +196,6 @@ impl<W: World> Plugged<W> {
         let pre = runtime.linker.instantiate_pre(&compiled.component);
         let pre = pre.map_err(misfit)?;
         let indices = W::indices(&pre).map_err(misfit)?;
-        // After the world: an app in the place of a plugin needs no grants, it needs to go.
-        check_imports(&compiled, &settings, &site)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let place = |_| Arc::new(Mutex::new(Place::new()));
@@ -377,22 +384,20 @@ impl<W: World> Place<W> {
     }
 }
 
-/// The file, compiled, once its digest is found good.
-async fn compile(
-    runtime: &Arc<Runtime>,
-    settings: &Settings,
-    shown: &str,
-) -> Result<Arc<Compiled>> {
-    let bytes = read_component(&settings.path).await?;
-    settings.check_digest(shown, &bytes)?;
-    runtime.compile(shown, bytes).await
+/// Before the imports: an app in the place of a plugin needs no grants, it needs to go.
+fn check_offer(shown: &str, world: &str, inspection: &Inspection) -> Result<()> {
+    match inspection.plugin.is_empty() || inspection.app.workflow_handler {
+        true => Err(Error::invalid(format!(
+            "`{shown}` is no plugin of the world {world}: it exports no `wythe:plugin/lifecycle` with a driver"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// That it imports nothing which it was not granted.
-fn check_imports(compiled: &Compiled, settings: &Settings, site: &Site) -> Result<()> {
-    let (engine, component) = (compiled.component.engine(), &compiled.component);
-    let imports = inspect::imports(engine, component);
-    let refused = grants::refused(&site.component, &imports, &settings.grants);
+fn check_imports(inspection: &Inspection, settings: &Settings, site: &Site) -> Result<()> {
+    let imports = &inspection.imports;
+    let refused = grants::refused(&site.component, imports, &settings.grants);
     if refused.is_empty() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wasmtime::{
-    Engine, Store,
+    Config, Engine, Store,
     component::{Component, InstancePre, Linker},
 };
 use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
@@ -38,12 +38,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(pooled: bool) -> Result<Self> {
-        let mut config = engine::config();
-        // Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
-        config
-            .consume_fuel(true)
-            .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true);
+        let mut config = config();
         if pooled {
             config.allocation_strategy(engine::pooling(INSTANCES));
         }
@@ -61,6 +56,16 @@ impl Machine {
     pub fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Ctx>> {
         self.linker.instantiate_pre(component)
     }
+}
+
+/// Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
+pub(crate) fn config() -> Config {
+    let mut config = engine::config();
+    config
+        .consume_fuel(true)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true);
+    config
 }
 
 /// The workflows of one version of an app.

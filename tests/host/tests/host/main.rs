@@ -7,10 +7,12 @@ mod bindings;
 mod bytes;
 mod cache;
 mod command;
+mod compile;
 mod configuration;
 mod connections;
 mod crash;
 mod crypto;
+mod edges;
 mod events;
 mod expressions;
 mod held;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
+    wythe::compiler::is_the_command(&[("WYTHE_AS_COMMAND", "1")]);
     let groups = [
         actors::trials(),
         answers::trials(),
@@ -60,10 +63,12 @@ fn main() -> ExitCode {
         bytes::trials(),
         cache::trials(),
         command::trials(),
+        compile::trials(),
         configuration::trials(),
         connections::trials(),
         crash::trials(),
         crypto::trials(),
+        edges::trials(),
         events::trials(),
         expressions::trials(),
         held::trials(),

@@ -1,7 +1,10 @@
 //! What a group commit does to the queue: the tables first, and the memory of the groups once that is durable.
 
-use super::super::{commit, unavailable, write};
-use super::{MAX_MESSAGE, tables::Tables};
+use super::super::{commit, reopen, unavailable, write};
+use super::{
+    MAX_MESSAGE,
+    tables::{self, Tables},
+};
 use crate::{
     committer::{Engine, ends_batch},
     handle::Handle,
@@ -12,9 +15,10 @@ use crate::{
     topics::{Group, HELD, Joined, Topics},
 };
 use redb::{Database, WriteTransaction};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use wythe_blocks::{Error, Result, pubsub::Message};
+use wythe_manifest::ByteSize;
 
 /// Messages that one write purges.
 const PURGE: usize = 1_000;
@@ -59,11 +63,23 @@ enum Effect {
 pub(super) struct Journal {
     database: Arc<Handle<Database>>,
     topics: Topics,
+    path: PathBuf,
+    cache_size: Option<ByteSize>,
 }
 
 impl Journal {
-    pub(super) fn new(database: Arc<Handle<Database>>, topics: Topics) -> Self {
-        Journal { database, topics }
+    pub(super) fn new(
+        database: Arc<Handle<Database>>,
+        topics: Topics,
+        path: PathBuf,
+        cache_size: Option<ByteSize>,
+    ) -> Self {
+        Journal {
+            database,
+            topics,
+            path,
+            cache_size,
+        }
     }
 }
 
@@ -89,6 +105,14 @@ impl Engine for Journal {
     fn sweep(&mut self) -> Result<bool> {
         self.topics.remove_deserted();
         Ok(false)
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database
+            .reopen(|| reopen(&self.path, self.cache_size))?;
+        let topics = &mut self.topics;
+        self.database
+            .with(|database| tables::load(database, topics))
     }
 }
 

@@ -7,7 +7,11 @@ use crate::{
     topics::{Group, Topics},
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use wythe_blocks::Result;
 
@@ -36,11 +40,13 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Makes the tables where they are missing, and fills `topics` with what they hold.
+/// Makes the tables where they are missing, and brings `topics` to what they hold. Groups that are there keep their
+/// seats and what those have.
 pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
     let transaction = write(database)?;
     Tables::open(&transaction)?;
     commit(transaction, true)?;
+    topics.recount();
     let transaction = read(database)?;
     let groups = transaction.open_table(GROUPS).map_err(unavailable)?;
     let mut by_number = HashMap::new();
@@ -84,10 +90,20 @@ fn load_pending(
         });
         topics.restore_message(sequence);
     }
-    for (number, waiting) in waiting {
-        if let Some(group) = groups.get(&number) {
-            group.queue.add(waiting);
-        }
+    for (number, group) in groups {
+        bring(group, waiting.remove(number).unwrap_or_default());
     }
     Ok(())
+}
+
+/// Adds what the queue lacks of what is stored, and takes out what is not stored any more.
+fn bring(group: &Group, stored: Vec<Waiting>) {
+    let mut gone: HashSet<u64> = group.queue.sequences().into_iter().collect();
+    let new = stored.into_iter();
+    let new: Vec<_> = new
+        .filter(|waiting| !gone.remove(&waiting.sequence))
+        .collect();
+    gone.iter()
+        .for_each(|sequence| group.queue.finish(*sequence));
+    group.queue.add(new);
 }
