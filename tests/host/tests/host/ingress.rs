@@ -15,6 +15,7 @@ const APPS: &str = "\
     guest: hostile.wasm
     ingress: /
     grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
+    limits: { cpuTime: 60s }
   - appID: hello
     guest: hello.wasm
     ingress: /hello
