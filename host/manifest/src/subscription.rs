@@ -32,6 +32,19 @@ pub struct Subscription {
     pub scopes: Vec<Name>,
     /// Where it was written.
     pub source: Source,
+    /// Where its parts were written.
+    pub places: Places,
+}
+
+/// Where the parts of a subscription were written, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `pubsubname`.
+    pub component: Source,
+    /// The condition of each rule.
+    pub rules: Vec<Source>,
+    /// Each of `scopes`.
+    pub scopes: Vec<Source>,
 }
 
 /// A condition and the route of the messages that meet it.
@@ -61,6 +74,7 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
         read_routing(at, routing)
     });
     let (rules, default_route) = routes.unwrap_or_default();
+    let (rules, places): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
     let subscription = Subscription {
         namespace: head.namespace,
         rules,
@@ -73,6 +87,14 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
             .collect(),
         scopes: head.scopes,
         source: document.source(),
+        places: Places {
+            component: spec
+                .get("pubsubname")
+                .map(|at| at.source())
+                .unwrap_or_default(),
+            rules: places,
+            scopes: sources(&fields.scalars("scopes")),
+        },
         name: head.name?,
         component: component?,
         topic: topic?.to_owned(),
@@ -91,7 +113,15 @@ fn keys(routing: &str) -> [&str; 6] {
     ]
 }
 
-type Routes = (Vec<Rule>, Option<String>);
+/// Of those that are names, as `head.scopes` has them.
+fn sources(scopes: &[(At, &str)]) -> Vec<Source> {
+    let names = scopes
+        .iter()
+        .filter(|(_, text)| text.parse::<Name>().is_ok());
+    names.map(|(at, _)| at.source()).collect()
+}
+
+type Routes = (Vec<(Rule, Source)>, Option<String>);
 
 fn read_routing(at: &At, routing: &str) -> Option<Routes> {
     match routing {
@@ -111,14 +141,16 @@ fn read_routes(at: &At) -> Option<Routes> {
     Some((rules.iter().filter_map(read_rule).collect(), default))
 }
 
-fn read_rule(at: &At) -> Option<Rule> {
+fn read_rule(at: &At) -> Option<(Rule, Source)> {
     let fields = at.fields(&["match", "path"])?;
     let expression = fields.require("match", "the condition; a route without one is `default`");
     let route = fields.require("path", "where matching messages go");
-    Some(Rule {
-        expression: expression?.filled()?.to_owned(),
+    let expression = expression?;
+    let rule = Rule {
+        expression: expression.filled()?.to_owned(),
         route: route?.filled()?.to_owned(),
-    })
+    };
+    Some((rule, expression.source()))
 }
 
 fn refuse_bulk(spec: &Fields) -> Option<()> {
