@@ -4,7 +4,11 @@ use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
     App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
@@ -22,6 +26,8 @@ pub struct Guest {
     runtime: Arc<Runtime>,
     identity: Arc<Identity>,
     reuse: Reuse,
+    /// No link below it may lead out.
+    project: PathBuf,
     places: Arc<Semaphore>,
     version: ArcSwap<Version>,
 }
@@ -43,12 +49,13 @@ impl Guest {
             log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
             host: host.clone(),
         });
-        let path = &app.guest;
+        let path = (app.project.as_path(), app.guest.as_path());
         let version = Version::load(runtime, &identity, &app.reuse, path).await?;
         Ok(Arc::new(Guest {
             runtime: runtime.clone(),
             places: Arc::new(Semaphore::new(app.limits.concurrency as usize)),
             reuse: app.reuse.clone(),
+            project: app.project.clone(),
             version: ArcSwap::from_pointee(version),
             identity,
         }))
@@ -57,6 +64,7 @@ impl Guest {
     /// Puts the file at `path` in place of the version that serves now. On an error the old one goes on. True if
     /// the file was another one.
     pub async fn swap(&self, path: &Path) -> Result<bool, Vec<Error>> {
+        let path = (self.project.as_path(), path);
         let version = Version::load(&self.runtime, &self.identity, &self.reuse, path).await?;
         let changed = version.digest != self.version.load().digest;
         if changed {

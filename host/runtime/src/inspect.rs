@@ -73,6 +73,8 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wasi:cli/environment", "0.2.12 and 0.3.0"),
     ("wasi:clocks/monotonic-clock", "0.2.12 and 0.3.0"),
     ("wasi:filesystem/types", "0.2.12 and 0.3.0"),
+    ("wasi:http/client", "0.3.0"),
+    ("wasi:http/handler", "0.3.0"),
     ("wasi:http/types", "0.2.12 and 0.3.0"),
     ("wasi:http/outgoing-handler", "0.2.12"),
     ("wasi:io/streams", "0.2.12"),
@@ -102,7 +104,9 @@ pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
         .exports(engine)
         .map(|(name, _)| name.to_owned())
         .collect();
-    let has = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+    let released = exports.iter().filter(|name| !is_candidate(name));
+    let released: Vec<_> = released.collect();
+    let has = |prefix: &str| released.iter().any(|name| name.starts_with(prefix));
     let lifecycle = has("wythe:plugin/lifecycle@0.1.");
     let drivers = DRIVERS.iter().map(|(name, _)| *name);
     let drivers = drivers.filter(|name| has(&format!("wythe:plugin/{name}@0.1.")));
@@ -130,6 +134,7 @@ pub fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
     let mut exports = ty.exports(engine);
     let has_workflows = exports.any(|(name, _)| name.starts_with(WORKFLOWS));
     let standing = |name: &str, item: &ComponentItem| match item {
+        _ if is_candidate(name) => Standing::Unknown,
         _ if has_workflows => of_workflow(name),
         ComponentItem::ComponentInstance(instance) if calls_nothing(engine, instance) => {
             Standing::Free
@@ -169,6 +174,12 @@ fn calls_nothing(
             ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_)
         )
     })
+}
+
+/// Whether an interface is of a version before a release, such as `0.3.0-rc-2026-03-15`: none is what was released later.
+pub fn is_candidate(name: &str) -> bool {
+    name.split_once('@')
+        .is_some_and(|(_, version)| version.contains('-'))
 }
 
 fn of_name(name: &str) -> Standing {
@@ -223,7 +234,7 @@ impl crate::Runtime {
         self: &std::sync::Arc<Self>,
         path: &std::path::Path,
     ) -> wythe_blocks::Result<Inspection> {
-        let bytes = crate::version::read_component(path).await?;
+        let bytes = crate::version::read_component(None, path).await?;
         let compiled = self.compile_app(&path.display().to_string(), bytes).await?;
         Ok(compiled.1)
     }

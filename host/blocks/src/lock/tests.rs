@@ -97,6 +97,7 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     assert!(problems.is_empty(), "{problems}");
     let settings = Settings {
         tenant: "default".parse().unwrap(),
+        project: Default::default(),
         data: "nowhere".into(),
         max_value: 0,
         environment: Environment::default(),

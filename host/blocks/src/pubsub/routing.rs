@@ -40,6 +40,11 @@ impl Routes {
     }
 }
 
+/// Whether a rule can be used: what is wrong with one in a resource file is told before anything is opened.
+pub fn check_rule(rule: &Rule) -> Result<()> {
+    compile(rule).map(|_| ())
+}
+
 fn compile(rule: &Rule) -> Result<(Arc<Program>, String)> {
     let program = Program::compile(&rule.expression).map_err(|error| {
         let first = error

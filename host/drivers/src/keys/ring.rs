@@ -9,12 +9,13 @@ use wythe_blocks::{
 };
 
 /// Where keys come from.
+#[async_trait]
 pub(crate) trait Keys: Send + Sync + 'static {
     /// The key as it is now.
-    fn find(&self, name: &str) -> Result<Arc<Key>>;
+    async fn find(&self, name: &str) -> Result<Arc<Key>>;
 
     /// In order.
-    fn names(&self) -> Result<Vec<String>>;
+    async fn names(&self) -> Result<Vec<String>>;
 }
 
 pub(crate) struct Ring<K>(pub(crate) K);
@@ -26,7 +27,7 @@ impl<K: Keys> Ring<K> {
         name: &str,
         run: impl FnOnce(&Key, &str) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let key = self.0.find(name)?;
+        let key = self.0.find(name).await?;
         if !key.is_slow() {
             return run(&key, name);
         }
@@ -43,7 +44,7 @@ impl<K: Keys> Ring<K> {
 #[async_trait]
 impl<K: Keys> Driver for Ring<K> {
     async fn describe(&self, key: &str) -> Result<KeyInfo> {
-        Ok(self.0.find(key)?.describe())
+        Ok(self.0.find(key).await?.describe())
     }
 
     async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
@@ -84,6 +85,6 @@ impl<K: Keys> Driver for Ring<K> {
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        self.0.names()
+        self.0.names().await
     }
 }

@@ -1,12 +1,11 @@
 //! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
-use super::settings::Settings;
+use super::{checks, settings::Settings};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     ctx::{Ctx, Identity},
     engine::{Compiled, Runtime, internal},
-    error, grants, inspect,
-    version::read_component,
+    error,
 };
 use futures::future::BoxFuture;
 use std::{
@@ -66,7 +65,7 @@ pub trait World: Send + Sync + 'static {
 /// The world of plugins that export `lifecycle` and one driver: its name, its bindings, and what it is called in WIT.
 macro_rules! world {
     ($world:ident: $module:ident::{$guest:ident, $indices:ident}, $interface:literal) => {
-        struct $world;
+        pub struct $world;
 
         impl $crate::plugin::plugged::World for $world {
             type Indices = $crate::bindings::$module::$indices;
@@ -168,17 +167,43 @@ impl<T: Send + 'static> Drop for Finished<T> {
 }
 
 impl<W: World> Plugged<W> {
-    /// Loads the file, checks it, starts the first instance and asks whether it is well, so that a plugin that cannot
-    /// start is a problem of the boot.
-    pub async fn open(
+    /// Starts the first instance and asks whether it is well, so that a plugin that cannot start is a problem of the boot.
+    pub async fn start_first(self: Arc<Self>) -> Result<Arc<Self>> {
+        self.run(Effect::Reads, |guest, store, _| {
+            Box::pin(W::ping(guest, store))
+        })
+        .await?;
+        Ok(self)
+    }
+
+    /// Loads the file and checks it; nothing of it runs.
+    pub async fn load(
         runtime: Arc<Runtime>,
         host: Arc<Host>,
         mut component: Component,
         site: Site,
+    ) -> Result<Arc<Self>, Vec<Error>> {
+        let source = component.source.clone();
+        let settings = Settings::take(&mut component).map_err(|error| vec![error])?;
+        let loaded = Self::load_with(runtime, host, &component, site, settings).await;
+        loaded.map_err(|error| {
+            let path = component.place_of("path");
+            let place = if path.line > 0 { path } else { source };
+            let named = |text| format!("component `{}`: {text}", component.name);
+            vec![error.map_message(named).at(&place)]
+        })
+    }
+
+    async fn load_with(
+        runtime: Arc<Runtime>,
+        host: Arc<Host>,
+        component: &Component,
+        site: Site,
+        settings: Settings,
     ) -> Result<Arc<Self>> {
-        let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
-        let compiled = compile(&runtime, &settings, &shown).await?;
+        let compiled = checks::compile(&runtime, &settings, &site, &shown).await?;
+        checks::check_versions(&compiled, &site)?;
         let misfit = |error| {
             let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
             internal(&message, error)
@@ -187,11 +212,11 @@ impl<W: World> Plugged<W> {
         let pre = pre.map_err(misfit)?;
         let indices = W::indices(&pre).map_err(misfit)?;
         // After the world: an app in the place of a plugin needs no grants, it needs to go.
-        check_imports(&compiled, &settings, &site)?;
+        checks::check_imports(&compiled, &settings, &site)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let place = |_| Arc::new(Mutex::new(Place::new()));
-        let plugged = Arc::new(Plugged {
+        Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
             identity: Arc::new(settings.identity(host, &site)),
             places: (0..settings.instances).map(place).collect(),
@@ -202,13 +227,7 @@ impl<W: World> Plugged<W> {
             runtime,
             pre,
             _compiled: compiled,
-        });
-        plugged
-            .run(Effect::Reads, |guest, store, _| {
-                Box::pin(W::ping(guest, store))
-            })
-            .await?;
-        Ok(plugged)
+        }))
     }
 
     /// Runs one call in an instance that is nobody else's meanwhile. `run` gets the instance's generation. A call
@@ -376,27 +395,4 @@ impl<W: World> Place<W> {
         self.rest = Instant::now() + pause.min(LAST_BACKOFF);
         self.faults += 1;
     }
-}
-
-/// The file, compiled, once its digest is found good.
-async fn compile(
-    runtime: &Arc<Runtime>,
-    settings: &Settings,
-    shown: &str,
-) -> Result<Arc<Compiled>> {
-    let bytes = read_component(&settings.path).await?;
-    settings.check_digest(shown, &bytes)?;
-    runtime.compile(shown, bytes).await
-}
-
-/// That it imports nothing which it was not granted.
-fn check_imports(compiled: &Compiled, settings: &Settings, site: &Site) -> Result<()> {
-    let (engine, component) = (compiled.component.engine(), &compiled.component);
-    let imports = inspect::imports(engine, component);
-    let refused = grants::refused(&site.component, &imports, &settings.grants);
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let all: Vec<_> = refused.iter().map(Error::message).collect();
-    Err(Error::denied(all.join("; ")))
 }

@@ -143,6 +143,7 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     assert!(problems.is_empty(), "{problems}");
     let settings = Settings {
         tenant: tenant(),
+        project: Default::default(),
         data: PathBuf::new(),
         max_value: 4 << 20,
         environment: Environment::default(),

@@ -154,8 +154,7 @@ async fn start() -> Result<()> {
     ];
     for (file, told) in cases {
         let problems = project(file).problems().await;
-        let expected =
-            format!("resources/flags.yaml:1: component `flags`: the configuration file `{told}");
+        let expected = format!("component `flags`: the configuration file `{told}");
         ensure!(problems == [expected], "{problems:?}");
     }
     let missing = project(FILE);
@@ -164,7 +163,7 @@ async fn start() -> Result<()> {
     ensure!(
         problems
             == [
-                "resources/flags.yaml:1: component `flags`: the configuration file `resources/../flags.yaml` cannot be read: entity not found"
+                "component `flags`: the configuration file `resources/../flags.yaml` cannot be read: entity not found"
             ],
         "{problems:?}"
     );
@@ -271,13 +270,16 @@ async fn denied() -> Result<()> {
         ),
         (
             "configuration: [other], ",
-            memory.clone(),
+            format!(
+                "{memory}---\n{}",
+                memory.replace("name: flags", "name: other")
+            ),
             "app `flags` is not granted the configuration `flags`; add it to `grants: { configuration: [flags] }` at wythe.yaml:4",
         ),
         (
             "configuration: [flags], ",
             memory.replace("name: flags", "name: other"),
-            "no configuration component `flags` for app `flags`",
+            "apps[0].grants.configuration[0]: no configuration component is called `flags`",
         ),
     ];
     for (grants, flags, expected) in cases {

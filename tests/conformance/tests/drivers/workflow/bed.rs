@@ -187,6 +187,7 @@ async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Hos
     let host = Arc::new(Host::default());
     let settings = Settings {
         tenant: tenant.clone(),
+        project: Default::default(),
         data: std::path::PathBuf::new(),
         max_value: 4 << 20,
         environment: wythe_blocks::Environment::default(),
