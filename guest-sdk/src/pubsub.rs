@@ -134,7 +134,7 @@ impl PublishOptions {
         }
     }
 
-    /// Not delivered after this long.
+    /// Not delivered after this long; then it goes to the dead letter topic, where there is one.
     pub fn ttl(mut self, duration: Duration) -> Self {
         self.ttl = Some(crate::milliseconds(duration));
         self

@@ -58,7 +58,8 @@ impl Store {
         self.get(key)?.map(|entry| entry.json()).transpose()
     }
 
-    /// One result per key, in order. At most 1,000 keys.
+    /// One result per key, in order. At most 1,000 keys. Once the values have 16 MiB, the rest is `exhausted`: ask for it
+    /// in another call.
     pub fn get_many<K: AsRef<str>>(&self, keys: &[K]) -> Vec<Result<Option<Entry>>> {
         let keys: Vec<_> = keys.iter().map(|key| key.as_ref().to_owned()).collect();
         self.handle

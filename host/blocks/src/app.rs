@@ -1,5 +1,9 @@
 //! What the host may ask of an app. Guests and, later, native processes both implement it.
 
+mod guarded;
+
+pub(crate) use guarded::guarded;
+
 use crate::{
     Caller, Error, Result, actors, bindings, configuration, invocation, jobs, pubsub, workflow,
 };

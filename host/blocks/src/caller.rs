@@ -1,10 +1,10 @@
 //! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
 
-use crate::{Error, Result, actors::Inside};
+use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, time};
 use std::{
     cell::Cell,
     fmt::{self, Display},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use wythe_manifest::{Grants, Name};
@@ -93,10 +93,14 @@ struct Inner {
     grants: Option<Arc<Grants>>,
     trace: Trace,
     deadline: Instant,
+    /// Set once the answer has begun, which may then take longer than the wait for it; shared by all copies of the call.
+    prolonged: Arc<OnceLock<Instant>>,
     parent: Option<Caller>,
     depth: usize,
     /// The turn that this call is, where it is an actor's.
     inside: Option<Inside>,
+    /// What the host holds for the call, where that is counted.
+    tab: Option<Arc<Tab>>,
 }
 
 impl Caller {
@@ -124,7 +128,7 @@ impl Caller {
                 self.chain()
             )));
         }
-        let deadline = self.0.deadline.min(Instant::now() + limit);
+        let deadline = self.deadline().min(time::deadline(limit));
         let tenant = self.0.tenant.clone();
         Ok(Self::build(
             tenant,
@@ -151,9 +155,11 @@ impl Caller {
             grants,
             trace,
             deadline,
+            prolonged: Arc::default(),
             parent,
             depth,
             inside: None,
+            tab: None,
         }))
     }
 
@@ -164,6 +170,33 @@ impl Caller {
             inside: Some(inside),
             ..Inner::clone(&self.0)
         }))
+    }
+
+    /// The same call, whose bytes are drawn from `account`.
+    #[must_use]
+    pub fn with_account(&self, account: &Account) -> Self {
+        Caller(Arc::new(Inner {
+            tab: Some(Arc::new(Tab::new(account))),
+            ..Inner::clone(&self.0)
+        }))
+    }
+
+    /// Draws bytes that the host holds for this call, until [`Caller::settle`]; `exhausted` over the app's limit. The
+    /// host's own calls are not counted.
+    pub fn charge(&self, bytes: usize) -> Result<()> {
+        self.0.tab.as_ref().map_or(Ok(()), |tab| tab.charge(bytes))
+    }
+
+    /// Gives back all that this call drew: the host holds nothing for it any more.
+    pub fn settle(&self) {
+        if let Some(tab) = &self.0.tab {
+            tab.settle();
+        }
+    }
+
+    /// Where what outlives the call draws from.
+    pub fn account(&self) -> Option<Account> {
+        self.0.tab.as_ref().map(|tab| tab.account())
     }
 
     /// The turn that this call is, if it is one.
@@ -193,6 +226,7 @@ impl Caller {
     pub(crate) fn until(&self, deadline: Instant) -> Self {
         Caller(Arc::new(Inner {
             deadline,
+            prolonged: Arc::default(),
             ..Inner::clone(&self.0)
         }))
     }
@@ -208,8 +242,10 @@ impl Caller {
     ) -> Result<()> {
         match self.grants() {
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
-                "app `{}` is not granted {what}; add it to `grants: {{ {key}: [{entry}] }}` at {}",
+                "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",
                 self.0.app,
+                Cut(what),
+                Cut(entry),
                 grants.source.short()
             ))),
             _ => Ok(()),
@@ -220,8 +256,19 @@ impl Caller {
         self.0.trace
     }
 
+    /// Never later than that of the caller before it.
     pub fn deadline(&self) -> Instant {
-        self.0.deadline
+        let Some(prolonged) = self.0.prolonged.get() else {
+            return self.0.deadline;
+        };
+        let parent = self.parent().map(Caller::deadline);
+        parent.map_or(*prolonged, |parent| parent.min(*prolonged))
+    }
+
+    /// Moves the deadline of this call and of its clones, once: its answer has begun, and goes on for as long as it
+    /// makes progress.
+    pub fn prolong(&self, deadline: Instant) {
+        let _ = self.0.prolonged.set(deadline);
     }
 
     /// The app that called this one, if an app did.

@@ -1,8 +1,12 @@
 //! A named driver under policy. `Component::call` is the choke point: the only place that calls a driver.
 
 use crate::{
-    Caller, Error, Metrics, Policy, Result,
+    Caller, Error, Kind, Metrics, Policy, Result,
+    error::Cut,
     metrics::{ComponentMetrics, Outcome},
+    panics,
+    scrub::Secrets,
+    text::{MAX_CAUSE, cut},
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -47,6 +51,14 @@ impl Operation {
     pub(crate) fn is_read(self) -> bool {
         self.read
     }
+
+    /// The kind of a call that ended without an answer: of a write nobody can say whether it happened.
+    fn lost(self) -> Kind {
+        match self.read {
+            true => Kind::Internal,
+            false => Kind::UnknownOutcome,
+        }
+    }
 }
 
 /// One configured instance of a driver.
@@ -56,6 +68,7 @@ pub struct Component<D: ?Sized> {
     scopes: Vec<Name>,
     policy: Policy,
     metrics: Arc<ComponentMetrics>,
+    secrets: Secrets,
     driver: Arc<D>,
 }
 
@@ -73,6 +86,7 @@ impl<D: ?Sized> Component<D> {
             scopes: manifest.scopes.clone(),
             policy: Policy::default(),
             metrics: Arc::new(metrics),
+            secrets: Secrets::of(manifest),
             driver,
         }
     }
@@ -118,7 +132,10 @@ impl<D: ?Sized> Component<D> {
         let start = Instant::now();
         let result = self
             .policy
-            .run(operation, caller.deadline(), || run(&self.driver))
+            .run(operation, caller.deadline(), || {
+                let what = || format!("`{}` of `{}`", operation.name(), self.name);
+                panics::caught(operation.lost(), what, async { run(&self.driver).await })
+            })
             .instrument(span)
             .await;
         self.metrics
@@ -136,16 +153,20 @@ impl<D: ?Sized> Component<D> {
                 trace = %caller.trace(),
                 kind = %error.kind(),
                 "{}",
-                error.chain()
+                cut(&self.secrets.hide(error.chain()), MAX_CAUSE)
             );
         }
     }
 }
 
-/// What is told that the host ends.
+/// Asked about its health while the host runs, and told that it ends.
 #[async_trait]
 pub(crate) trait Close: Send + Sync {
     async fn close(&self) -> Result<()>;
+
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
@@ -190,7 +211,8 @@ impl<D: ?Sized> Components<D> {
         let block = self.block;
         let missing = || {
             Error::not_found(format!(
-                "no {block} component `{name}` for app `{}`",
+                "no {block} component `{}` for app `{}`",
+                Cut(name),
                 caller.app_id()
             ))
         };
@@ -219,6 +241,20 @@ impl<D: ?Sized> Components<D> {
 
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
+    }
+
+    /// Components that cannot do their work, with the reason.
+    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
+    where
+        D: Close,
+    {
+        let mut unwell = Vec::new();
+        for component in self.all() {
+            if let Err(error) = component.driver().health().await {
+                unwell.push((component.name.clone(), error));
+            }
+        }
+        unwell
     }
 
     pub(crate) async fn close(&self)

@@ -62,7 +62,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the caller reads is `message`; what only the log may say is `source`.
+/// Bytes of a message: what somebody else wrote may be a part of it.
+const MESSAGE: usize = 4 << 10;
+
+/// What the caller reads is `message`, of at most 4 KiB; what only the log may say is `source`.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -77,7 +80,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Error {
             kind,
-            message: message.into(),
+            message: bounded(message.into()),
             retry_after: None,
             source: None,
             place: None,
@@ -152,7 +155,7 @@ impl Error {
     /// The same error in other words.
     #[must_use]
     pub fn map_message(mut self, map: impl FnOnce(String) -> String) -> Self {
-        self.message = map(self.message);
+        self.message = bounded(map(self.message));
         self
     }
 
@@ -196,6 +199,50 @@ impl Error {
 impl From<&Problem> for Error {
     fn from(problem: &Problem) -> Self {
         Error::invalid(problem.text()).at(&problem.source())
+    }
+}
+
+fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE {
+        message.truncate(message.floor_char_boundary(MESSAGE - 3));
+        message.push_str("...");
+        message.shrink_to_fit();
+    }
+    message
+}
+
+/// The first bytes of a text that somebody else wrote; the rest is not even formatted.
+pub(crate) struct Cut<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Cut<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut room = Room {
+            left: MESSAGE / 4,
+            f,
+        };
+        // An error means no more than that the room is used up.
+        match fmt::write(&mut room, format_args!("{}", self.0)) {
+            Err(_) if room.left == 0 => f.write_str("..."),
+            written => written,
+        }
+    }
+}
+
+struct Room<'a, 'b> {
+    left: usize,
+    f: &'a mut fmt::Formatter<'b>,
+}
+
+impl fmt::Write for Room<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.left {
+            self.left -= text.len();
+            return self.f.write_str(text);
+        }
+        let fits = &text[..text.floor_char_boundary(self.left)];
+        self.left = 0;
+        self.f.write_str(fits)?;
+        Err(fmt::Error)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     workflow::{self, Workflow},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use wythe_manifest::{Component as Manifest, Name, SecretScope};
+use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
 
 /// What a tenant's components are opened with.
 pub struct Settings {
@@ -212,6 +212,17 @@ impl Host {
     /// A tenant's workflows, which are kept in one of its state components.
     pub fn workflows(&self, tenant: &Name) -> Result<Arc<workflow::Engine>> {
         self.workflow.engine(tenant, &self.state)
+    }
+
+    /// Components that cannot do their work, by name, with the reason; none where all is well.
+    pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
+        let mut unwell = self.configuration.components.unwell().await;
+        unwell.extend(self.jobs.components.unwell().await);
+        unwell.extend(self.lock.components.unwell().await);
+        unwell.extend(self.pubsub.components.unwell().await);
+        unwell.extend(self.state.components.unwell().await);
+        unwell.sort_by(|one, other| one.0.cmp(&other.0));
+        unwell
     }
 
     /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.

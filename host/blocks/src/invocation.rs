@@ -1,10 +1,13 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, body_from};
+use crate::{App, Body, Caller, Error, Result, app::guarded, body_from, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
 use http_body_util::{BodyExt, Limited};
 use std::{collections::HashMap, sync::Arc};
 use wythe_manifest::Name;
@@ -19,7 +22,12 @@ pub const INTERNAL_SUFFIX: &str = ".wythe.internal";
 /// Who calls, as the callee may trust it: the host removes what a guest sets.
 pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The trace of a request, which the host sets.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Bytes of a path with its query.
+const MAX_PATH: usize = 64 << 10;
+/// Headers of one call, fewer than the map of them would panic at.
+const MAX_HEADERS: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -47,6 +55,7 @@ pub struct Invocation {
 impl Invocation {
     /// Makes an app callable, in place of one with the same id.
     pub fn add(&self, tenant: &Name, app: Arc<dyn App>) {
+        let app = guarded(app);
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
             apps.insert((tenant.clone(), app.id().clone()), app.clone());
@@ -64,14 +73,27 @@ impl Invocation {
                 request.body.len()
             )));
         }
+        caller.charge(request.body.len())?;
         let method = request.method.parse::<Method>().map_err(|_| {
             Error::invalid(format!(
                 "the method `{}`; expected one such as GET",
-                request.method.escape_debug()
+                Cut(request.method.escape_debug())
             ))
         })?;
-        let exports = callee.exports();
-        if exports.invocation {
+        let answer = self.ask(caller, callee, app, method, request).await?;
+        caller.charge(answer.body.len())?;
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        callee: Arc<dyn App>,
+        app: &str,
+        method: Method,
+        request: Request,
+    ) -> Result<Response> {
+        if callee.exports().invocation {
             let headers = parse_headers(&request.headers)?;
             let headers = list_headers(&headers);
             return callee.invoke(caller, Request { headers, ..request }).await;
@@ -85,7 +107,7 @@ impl Invocation {
         let mut http = http::Request::new(body_from(request.body));
         *http.method_mut() = method;
         *http.uri_mut() = uri;
-        *http.headers_mut() = parse_headers(&request.headers)?;
+        *http.headers_mut() = unframed(parse_headers(&request.headers)?);
         self.send(caller, callee, app, http).await?.buffered().await
     }
 
@@ -150,7 +172,9 @@ impl Invocation {
             .path_and_query(path)
             .build()
             .map_err(|error| Error::invalid(format!("the path of a call to `{app}`: {error}")))?;
-        callee.http(Some(caller), request).await.map(Answer)
+        let method = request.method().clone();
+        let response = callee.http(Some(caller), request).await?;
+        settled(&method, response).map(Answer)
     }
 
     fn find(&self, caller: &Caller, app: &str) -> Result<Arc<dyn App>> {
@@ -164,6 +188,43 @@ impl Invocation {
             .cloned()
             .ok_or_else(missing)
     }
+}
+
+/// An answer as it would come over the wire: a final one, and without content where HTTP has none (RFC 9110 6.4.1).
+pub fn settled(method: &Method, response: http::Response<Body>) -> Result<http::Response<Body>> {
+    let status = response.status();
+    if status.is_informational() {
+        return Err(Error::internal(format!(
+            "the app answered {status}, which is no final answer; expected 200 to 599"
+        )));
+    }
+    let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if !is_empty && method != Method::HEAD {
+        return Ok(response);
+    }
+    let mut response = response.map(|_| body_from(Bytes::new()));
+    response.headers_mut().remove(TRANSFER_ENCODING);
+    if status == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(response)
+}
+
+/// What speaks of a connection, of which there is none, and of the length of a body that is there.
+fn unframed(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        CONNECTION,
+        CONTENT_LENGTH,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    headers
 }
 
 struct Answer(http::Response<Body>);
@@ -195,12 +256,18 @@ fn value(text: &str) -> Result<HeaderValue> {
 
 /// Headers in which the host speaks are not taken from a guest.
 fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
+    if headers.len() > MAX_HEADERS {
+        return Err(Error::invalid(format!(
+            "{} headers; expected at most {MAX_HEADERS}",
+            headers.len()
+        )));
+    }
     let mut map = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let bad = || {
             Error::invalid(format!(
                 "the header `{}`; expected an HTTP name and value",
-                name.escape_debug()
+                Cut(name.escape_debug())
             ))
         };
         let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
@@ -224,9 +291,12 @@ pub fn check_path(path: &str) -> Result<()> {
     let bad = |what: &str| {
         Err(Error::invalid(format!(
             "the path `{}` {what}",
-            path.escape_debug()
+            Cut(path.escape_debug())
         )))
     };
+    if path.len() > MAX_PATH {
+        return bad("is longer than 64 KiB");
+    }
     let only_path = path.split('?').next().unwrap_or_default();
     if !path.starts_with('/') {
         return bad("does not begin with `/`");
@@ -249,4 +319,41 @@ pub fn check_path(path: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(method: Method, status: u16) -> Result<http::Response<Body>> {
+        let response = http::Response::builder()
+            .status(status)
+            .header(CONTENT_LENGTH, "4");
+        let response = response.body(body_from("body")).expect("a response");
+        settled(&method, response)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_as_it_would_come_over_the_wire() {
+        for (method, status, body, length) in [
+            (Method::GET, 200, "body", true),
+            (Method::GET, 404, "body", true),
+            (Method::HEAD, 200, "", true),
+            (Method::GET, 204, "", false),
+            (Method::GET, 304, "", true),
+        ] {
+            let (head, content) = answer(method, status).expect("final").into_parts();
+            let content = content.collect().await.expect("in memory").to_bytes();
+            assert_eq!(content, body, "{status}");
+            assert_eq!(
+                head.headers.contains_key(CONTENT_LENGTH),
+                length,
+                "{status}"
+            );
+        }
+        for status in [100, 101, 103, 199] {
+            let error = answer(Method::GET, status).expect_err("not final");
+            assert_eq!(error.kind(), crate::Kind::Internal);
+        }
+    }
 }

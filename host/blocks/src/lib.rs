@@ -2,30 +2,41 @@
 //!
 //! A skin finds a component in a block and calls it; [`Component::call`] is the one place where a driver is called.
 
+mod account;
 pub mod actors;
 mod app;
 pub mod bindings;
 mod caller;
 mod component;
 pub mod configuration;
+pub mod connections;
+pub mod cron;
 pub mod crypto;
+pub mod descriptors;
 mod environment;
 mod error;
 mod host;
 pub mod invocation;
 pub mod jobs;
+pub mod key_file;
 pub mod lock;
 mod metrics;
 mod opening;
+pub mod panics;
 mod policy;
 mod prepared;
 pub mod pubsub;
+mod rate;
 mod registry;
+mod scrub;
 pub mod secrets;
 pub mod state;
 mod tasks;
+pub mod text;
+pub mod time;
 pub mod workflow;
 
+pub use account::{Account, Permit};
 pub use app::{App, Body, Exports, body_from};
 pub use caller::{Caller, MAX_CHAIN, Trace};
 pub use component::{Component, Components, Operation};
@@ -34,6 +45,7 @@ pub use error::{Error, Kind, Result};
 pub use host::{Checked, Host, Settings};
 pub use metrics::{Metrics, Outcome};
 pub use policy::Policy;
+pub use rate::Rate;
 pub use registry::{Drivers, Ready, Registry, Site, Wrong};
 pub use tasks::Tasks;
 pub use wythe_manifest as manifest;

@@ -2,13 +2,15 @@
 
 use crate::{Kind, Operation, Result};
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     sync::{
-        Mutex, Weak,
+        Mutex, MutexGuard, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
+use wythe_manifest::Name;
 
 /// How a call ended: 0 is ok, the rest are the kinds in order.
 #[derive(Clone, Copy)]
@@ -131,26 +133,27 @@ fn write_histogram(text: &mut String, labels: &str, counters: &Counters, total: 
     );
 }
 
+/// How often an app's log line about one thing comes at most.
+const TELL: Duration = Duration::from_secs(10);
+
 /// Every component's counters, for whoever serves them.
 #[derive(Default)]
-pub struct Metrics(Mutex<Vec<Weak<ComponentMetrics>>>);
+pub struct Metrics {
+    components: Mutex<Vec<Weak<ComponentMetrics>>>,
+    /// By app: how often one of its calls held a worker for too long, and when the log said so last.
+    held: Mutex<BTreeMap<Name, (u64, Instant)>>,
+}
 
 impl Metrics {
     pub(crate) fn watch(&self, component: Weak<ComponentMetrics>) {
-        let mut list = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut list = self.components();
         list.retain(|known| known.strong_count() > 0);
         list.push(component);
     }
 
     /// The Prometheus text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
-        let list = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let list = self.components();
         let mut calls = String::from(
             "# HELP wythe_calls_total Driver calls by outcome.\n# TYPE wythe_calls_total counter\n",
         );
@@ -161,6 +164,46 @@ impl Metrics {
         for component in list.iter().filter_map(Weak::upgrade) {
             component.write(&mut calls, &mut seconds);
         }
-        calls + &seconds
+        calls + &seconds + &self.render_held()
+    }
+
+    fn components(&self) -> MutexGuard<'_, Vec<Weak<ComponentMetrics>>> {
+        let list = self.components.lock();
+        list.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, BTreeMap<Name, (u64, Instant)>> {
+        let held = self.held.lock();
+        held.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Counts that a call of an app held a worker for too long. True where the log is to say so: once in 10 s.
+    pub fn held(&self, app: &Name) -> bool {
+        let now = Instant::now();
+        let mut all = self.lock_held();
+        let Some((count, told)) = all.get_mut(app) else {
+            all.insert(app.clone(), (1, now));
+            return true;
+        };
+        *count += 1;
+        let is_due = now.duration_since(*told) >= TELL;
+        if is_due {
+            *told = now;
+        }
+        is_due
+    }
+
+    fn render_held(&self) -> String {
+        let mut text = String::new();
+        for (app, (count, _)) in self.lock_held().iter() {
+            if text.is_empty() {
+                text.push_str(
+                    "# HELP wythe_worker_held_total Times that a call held a worker for 10 ms or more.\n\
+                     # TYPE wythe_worker_held_total counter\n",
+                );
+            }
+            let _ = writeln!(text, "wythe_worker_held_total{{app=\"{app}\"}} {count}");
+        }
+        text
     }
 }

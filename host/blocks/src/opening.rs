@@ -1,7 +1,7 @@
 //! What every block needs to open one of its components, and the checks that all blocks share.
 
 use crate::{Component, Components, Drivers, Error, Metrics, Operation, Ready, Result, Site};
-use std::{str::FromStr, sync::Arc};
+use std::{path::Path, str::FromStr, sync::Arc};
 use wythe_manifest::{Component as Manifest, Name};
 
 /// The host's part in opening a component.
@@ -9,6 +9,8 @@ use wythe_manifest::{Component as Manifest, Name};
 pub(crate) struct Opening<'a> {
     pub metrics: &'a Metrics,
     pub tenant: &'a Name,
+    /// The directory of all tenants' data.
+    pub data: &'a Path,
 }
 
 impl Opening<'_> {

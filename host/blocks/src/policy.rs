@@ -1,6 +1,6 @@
 //! How long a driver call may take, and what is tried again: retry( timeout( operation )).
 
-use crate::{Error, Kind, Operation, Result};
+use crate::{Error, Kind, Operation, Result, time::Clock as _};
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -52,7 +52,7 @@ impl Policy {
             };
             let again = error.kind().is_temporary()
                 || (operation.is_read() && error.kind() == Kind::Timeout);
-            if !again || left == 0 || now() + pause >= deadline {
+            if !again || left == 0 || now().after(pause) >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -67,7 +67,7 @@ impl Policy {
         deadline: Instant,
         attempt: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let until = deadline.min(now() + self.timeout);
+        let until = deadline.min(now().after(self.timeout));
         match tokio::time::timeout_at(until.into(), attempt).await {
             Ok(result) => result,
             // A read that never answered changed nothing; of a write nobody can say.

@@ -3,15 +3,15 @@
 use crate::{
     Error, Host, Registry, Result, Settings, Site, bindings, configuration, crypto, jobs, lock,
     opening::{self, Opening},
-    pubsub, registry, secrets, state,
+    pubsub, registry,
+    scrub::Secrets as Scrub,
+    secrets, state,
 };
 use std::path::{Path, PathBuf};
-use wythe_manifest::{Component as Manifest, Value};
+use wythe_manifest::Component as Manifest;
 
 /// The block that is opened before the others.
 pub(crate) const SECRET_STORES: &str = "secretstores";
-/// What is shorter cannot be hidden in a text, and is no secret.
-const SHORTEST_SECRET: usize = 4;
 
 pub(crate) enum Prepared {
     Bindings(bindings::Prepared),
@@ -103,6 +103,7 @@ impl Prepared {
         let opening = Opening {
             metrics: &host.metrics,
             tenant: &settings.tenant,
+            data: &settings.data,
         };
         match self {
             Self::Bindings(one) => host.bindings.add(&opening, one).await,
@@ -151,23 +152,11 @@ fn site(settings: &Settings, component: &Manifest) -> Site {
 /// The error with the component's name and place, unless it has a nearer one, and without the component's secrets.
 pub(crate) fn named(component: &Manifest, error: Error) -> Error {
     let is_placed = error.place().is_some();
-    let text = hide(component, error.chain());
+    let text = Scrub::of(component).hide(error.chain());
     let text = match is_placed {
         true => text,
         false => format!("component `{}`: {text}", component.name),
     };
     let place = error.place().unwrap_or(&component.source);
     Error::new(error.kind(), text).at(place)
-}
-
-/// A technology quotes what it was given: an address in which there is a password, a path that is not there.
-fn hide(component: &Manifest, text: String) -> String {
-    let items = component.metadata.iter();
-    let secrets = items.filter_map(|item| match &item.value {
-        Value::Secret(secret) if secret.reveal().len() >= SHORTEST_SECRET => Some(secret),
-        _ => None,
-    });
-    secrets.fold(text, |text, secret| {
-        text.replace(secret.reveal(), "(a secret)")
-    })
 }

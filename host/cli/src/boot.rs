@@ -1,6 +1,6 @@
 //! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
-use crate::{check, report::Problem};
+use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
 use wythe_manifest::{Grants, Manifest, Resources};
@@ -153,6 +153,7 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 
 /// Opens every component and loads every app, which can then be called; events are not delivered yet.
 pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
+    private::check(data, "data").map_err(|problem| vec![problem])?;
     let found = check::check(plan, data).await?;
     if has_errors(&found.problems) {
         found.host.close(CLOSE).await;
@@ -200,8 +201,13 @@ pub async fn act(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
 
 /// The engine, with the compiled components of earlier starts.
 pub fn runtime(data: &Path) -> Result<Arc<Runtime>, Vec<Problem>> {
+    let compiler = compiler::compiler();
+    let compiler = compiler.map_err(|error| vec![Problem::new(format!("{error:#}"))])?;
+    let cache = cache_directory(data);
+    private::check(&cache, "cache").map_err(|problem| vec![problem])?;
     let options = Options {
-        cache: Some(cache_directory(data)),
+        cache: Some(cache),
+        compiler,
         ..Options::default()
     };
     Runtime::new(&options).map_err(|error| vec![Problem::from(error)])

@@ -6,7 +6,7 @@ use crate::{
     report::Problem,
 };
 use std::{path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{App as _, Checked, Host, pubsub::check_rule};
+use wythe_blocks::{App as _, Checked, Host};
 use wythe_manifest::{App, Subscription};
 use wythe_runtime::{Guest, Runtime};
 
@@ -129,14 +129,9 @@ fn unheard(app: &App, guest: &Guest) -> Vec<Problem> {
     problems
 }
 
-/// Rules that are none, and apps that cannot have the events.
+/// Apps that cannot have the events.
 fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> Vec<Problem> {
-    let rules = declared.rules.iter().zip(&declared.places.rules);
-    let rules = rules.filter_map(|(rule, place)| {
-        let error = check_rule(rule).err()?;
-        Some(Problem::from(error).at(place))
-    });
-    let mut problems: Vec<_> = rules.collect();
+    let mut problems = Vec::new();
     for (scope, place) in declared.scopes.iter().zip(&declared.places.scopes) {
         let guest = guests.iter().find(|guest| guest.id() == scope);
         let message = guest.and_then(|guest| cannot_have(declared, guest));

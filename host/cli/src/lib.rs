@@ -11,18 +11,21 @@ pub mod boot;
 mod build;
 pub mod check;
 mod commands;
+pub mod compiler;
 pub mod control;
 mod door;
 mod embedded;
 mod log;
 mod metrics;
 mod owner;
+mod private;
 mod project;
 pub mod report;
 pub mod serve;
 mod signals;
 mod watch;
 
+use anyhow::Context;
 use args::{Args, Command};
 use clap::Parser;
 use report::Outcome;
@@ -36,18 +39,34 @@ pub fn main() -> ExitCode {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     }
+    if let Some(done) = compiler::work() {
+        return done;
+    }
+    compiler::is_the_command(&[]);
     let args = Args::parse();
     log::start(&args.common);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let outcome = match runtime {
+    let outcome = match workers() {
         Ok(runtime) => runtime.block_on(dispatch(&args)),
-        Err(error) => Err(anyhow::Error::new(error)
-            .context("the runtime cannot start")
-            .into()),
+        Err(error) => Err(error.into()),
     };
-    outcome.unwrap_or_else(|failure| report::fail(&args.common, &failure))
+    let code = outcome.unwrap_or_else(|failure| report::fail(&args.common, &failure));
+    log::flush();
+    code
+}
+
+/// The runtime with its threads. Tokio panics where the system refuses one of them.
+fn workers() -> anyhow::Result<tokio::runtime::Runtime> {
+    let built = std::panic::catch_unwind(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+    });
+    let refused =
+        "this system starts no threads for the host; see `ulimit -u` and the limits of its cgroup";
+    match built {
+        Ok(built) => built.context(refused),
+        Err(_) => Err(anyhow::anyhow!(refused)),
+    }
 }
 
 async fn dispatch(args: &Args) -> Outcome {
@@ -67,6 +86,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
+        Command::PubSub(pubsub) => commands::pubsub::pubsub(common, pubsub).await,
         Command::Run(run) => commands::run::run(common, run).await,
         Command::Secrets(secrets) => commands::secrets::secrets(common, secrets).await,
         Command::State(state) => commands::state::state(common, state).await,

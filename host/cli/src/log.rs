@@ -1,28 +1,88 @@
 //! What the host and its guests say on standard error: a line each, with the app's name in its colour.
 
+mod queue;
+mod rate;
+
 use crate::{
     args::{Common, LogFormat},
     report::{is_coloured, paint},
 };
+use queue::Queue;
+use rate::Rate;
 use std::{
     fmt::{self, Write},
     io,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt,
     registry::LookupSpan,
+    util::SubscriberInitExt,
 };
+use wythe_blocks::text::escape;
 
 /// Digits of a trace id that are shown: enough to find one in a session.
 const TRACE_DIGITS: usize = 8;
 /// Two rounds of the terminal's own colours, without red (errors), black and white.
 const COLOURS: [&str; 10] = ["36", "35", "34", "32", "33", "96", "95", "94", "92", "93"];
+
+/// For the last lines, where somebody reads them slowly.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where every line goes; none where the system gives no thread for it.
+static QUEUE: OnceLock<Option<Queue>> = OnceLock::new();
+
+fn queue() -> Option<&'static Queue> {
+    QUEUE
+        .get_or_init(|| Queue::start(io::stderr()).ok())
+        .as_ref()
+}
+
+/// Writes one line that is no event, after those before it.
+pub fn line(text: &str) {
+    Lane.take(format!("{text}\n").as_bytes());
+    flush();
+}
+
+/// Waits for what was said to be written, within bounds.
+pub fn flush() {
+    if let Some(queue) = queue() {
+        queue.flush(PATIENCE);
+    }
+}
+
+/// The writer of one event, which never fails: an error here would be told on standard error, by a panic.
+struct Lane;
+
+impl Lane {
+    fn take(&self, bytes: &[u8]) {
+        match queue() {
+            Some(queue) => queue.push(bytes),
+            None => drop(io::Write::write_all(&mut io::stderr().lock(), bytes)),
+        }
+    }
+}
+
+impl io::Write for Lane {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.take(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Starts logging for the whole process.
 pub fn start(common: &Common) {
@@ -33,13 +93,13 @@ pub fn start(common: &Common) {
         (false, _) => "debug",
     };
     let filter = EnvFilter::try_from_env("WYTHE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(filter);
-    match common.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.event_format(Lines::new()).init(),
-    }
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| Lane);
+    let layer = match common.log_format {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.event_format(Lines::new()).boxed(),
+    };
+    let layers = tracing_subscriber::registry().with(filter);
+    layers.with(Rate::default()).with(layer).init();
 }
 
 /// One line an event.
@@ -141,6 +201,8 @@ struct Record {
 
 impl Record {
     fn set(&mut self, name: &str, value: String) {
+        // Names, causes and messages may be somebody else's.
+        let value = escape(&value).into_owned();
         match name {
             "app" => self.app = value,
             "message" => self.message = value,

@@ -1,6 +1,9 @@
 //! What people read when something is wrong, and how every answer is printed: as text or as JSON.
 
-use crate::args::{Common, Format};
+use crate::{
+    args::{Common, Format},
+    log,
+};
 use serde::Serialize;
 use std::{
     borrow::Cow,
@@ -9,6 +12,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
+use wythe_blocks::text::{escape, escape_lines};
 use wythe_manifest::{Problems, Severity, Source};
 
 /// One thing that is wrong.
@@ -62,7 +66,7 @@ impl Problem {
     /// The same problem at a place, unless it has one.
     pub fn at(mut self, source: &Source) -> Self {
         self.place.get_or_insert_with(|| Place {
-            file: escaped(&source.file.display().to_string()),
+            file: escape(&source.file.display().to_string()).into_owned(),
             line: source.line,
             column: source.column,
         });
@@ -133,15 +137,6 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// A file's name is told on one line, and never as the terminal's own.
-fn escaped(text: &str) -> String {
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escape).collect()
-}
-
 /// Tells problems on standard error: one line each, or one JSON object for all.
 pub fn tell(common: &Common, problems: &[Problem]) {
     if problems.is_empty() {
@@ -167,7 +162,7 @@ fn tell_one(problem: &Problem) {
         ("error", "31")
     };
     let word = paint(is_coloured(&io::stderr()), colour, word);
-    note(&format!("{word}: {problem}"));
+    note(&format!("{word}: {}", escape_lines(&problem.to_string())));
 }
 
 /// Tells them, and ends with 1: what was asked for could not be done.
@@ -176,7 +171,12 @@ pub fn fail(common: &Common, failure: &Failure) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Prints data. A reader that went away, as `head` does, is no error.
+/// Prints a text for people, in which names and values of others cannot move the cursor.
+pub fn print_text(text: impl AsRef<str>) {
+    print(escape_lines(text.as_ref()).as_ref());
+}
+
+/// Prints data as it is. A reader that went away, as `head` does, is no error.
 pub fn print(data: impl AsRef<[u8]>) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(data.as_ref()).and_then(|()| out.flush());
@@ -191,7 +191,34 @@ pub fn print_json(value: &impl Serialize) {
 
 /// Prints one line that is not data.
 pub fn note(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    log::line(line);
+}
+
+/// Rows below a head, in columns as wide as they need to be; control characters are escaped.
+pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let plain = |cell: String| match cell.contains(char::is_control) {
+        true => cell.escape_debug().to_string(),
+        false => cell,
+    };
+    let rows: Vec<_> = std::iter::once(head.map(str::to_owned))
+        .chain(rows)
+        .map(|row| row.map(plain))
+        .collect();
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(widths);
+        let line: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text += line.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// A terminal that has not been told to stay plain.

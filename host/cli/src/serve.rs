@@ -11,6 +11,11 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// For subscriptions and background work after that.
 const CLOSE: Duration = Duration::from_secs(5);
 
+/// After which a host that was told to stop ends, whatever its workers do.
+pub const LIMIT: Duration = Duration::from_secs(5)
+    .saturating_add(DRAIN)
+    .saturating_add(CLOSE);
+
 /// Serves until `shutdown`. True if nothing had to be cut short.
 pub async fn serve(
     plan: &Plan,

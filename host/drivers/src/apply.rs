@@ -22,6 +22,12 @@ pub(crate) trait Table {
     fn get(&self, key: &str) -> Result<Option<Record>>;
     /// Puts or removes, and keeps the index of expiries in step.
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<()>;
+
+    /// Whether there is room for all of these changes together; always, where the disk is what bounds.
+    fn admit(&self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
+        let _ = changes;
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -72,7 +78,7 @@ fn put(table: &mut impl Table, put: Put, now: u64) -> Result<Etag> {
         content_type: put.options.content_type,
         value: put.value,
     };
-    table.set(&put.key, Some(record))?;
+    set(table, put.key, record)?;
     Ok(etag::to_text(version.etag))
 }
 
@@ -160,8 +166,17 @@ fn increment(table: &mut impl Table, key: &str, delta: i64, now: u64) -> Result<
         content_type: old.and_then(|record| record.content_type),
         value: sum.to_string().into(),
     };
-    table.set(key, Some(record))?;
+    set(table, key.to_owned(), record)?;
     Ok(sum)
+}
+
+/// One entry, where there is room for it.
+fn set(table: &mut impl Table, key: String, record: Record) -> Result<()> {
+    let change = BTreeMap::from([(key, Some(record))]);
+    table.admit(&change)?;
+    change
+        .into_iter()
+        .try_for_each(|(key, record)| table.set(&key, record))
 }
 
 fn transact(
@@ -201,6 +216,7 @@ struct Staged<'a, T> {
 
 impl<T: Table> Staged<'_, T> {
     fn settle(self) -> Result<()> {
+        self.below.admit(&self.changes)?;
         for (key, record) in self.changes {
             self.below.set(&key, record)?;
         }

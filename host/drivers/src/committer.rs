@@ -1,25 +1,29 @@
 //! Group commit: one thread per store takes all writes that wait, makes them durable together, then answers.
 //!
 //! An fsync costs the same for one write and for a hundred. A store whose commit failed accepts no writes until it is
-//! opened again: after a failed fsync the kernel may have dropped the pages, and a second one would lie.
+//! opened again: after a failed fsync the kernel may have dropped the pages, and a second one would lie. The committer
+//! opens it again by itself, as often as need be, since a disk that was full has room some day.
 
 use std::{
-    any::Any,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
-use wythe_blocks::{Error, Kind, Result};
+use wythe_blocks::{Error, Kind, Result, panics::text, time::Clock as _};
 
 /// Writes of one commit: bounds the memory of a transaction and the wait of the first of them.
 const MAX_BATCH: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Before a store whose commit failed is opened again; doubles with each failure, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a store does with a batch; lives on the committer's thread.
 pub(crate) trait Engine: Send + 'static {
@@ -32,6 +36,10 @@ pub(crate) trait Engine: Send + 'static {
 
     /// Removes some of what nobody can see any more; true if there is more of it.
     fn sweep(&mut self) -> Result<bool>;
+
+    /// Opens the store again as it is on disk, after a commit that failed, and proves that it takes writes. What the
+    /// engine has in memory is then as the store says. An engine that cannot stays shut until the next start.
+    fn reopen(&mut self) -> Result<()>;
 }
 
 struct Job<W, A> {
@@ -42,6 +50,7 @@ struct Job<W, A> {
 pub(crate) struct Committer<W, A> {
     /// What messages call the store.
     name: String,
+    failed: Arc<AtomicBool>,
     jobs: Mutex<Option<Sender<Job<W, A>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -49,10 +58,13 @@ pub(crate) struct Committer<W, A> {
 impl<W: Send + 'static, A: Send + 'static> Committer<W, A> {
     pub(crate) fn start(name: String, engine: impl Engine<Write = W, Answer = A>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel();
+        let failed = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             name: name.clone(),
             engine,
-            failed: false,
+            failed: failed.clone(),
+            pause: FIRST_PAUSE,
+            reopen_at: None,
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
@@ -62,9 +74,18 @@ impl<W: Send + 'static, A: Send + 'static> Committer<W, A> {
             })?;
         Ok(Committer {
             name,
+            failed,
             jobs: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// An error while the store accepts no writes.
+    pub(crate) fn health(&self) -> Result<()> {
+        match self.failed.load(Relaxed) {
+            true => Err(refused(&self.name)),
+            false => Ok(()),
+        }
     }
 
     /// Hands the write over at once; the future only waits, and dropping it does not take the write back.
@@ -124,14 +145,18 @@ impl<W, A> Drop for Committer<W, A> {
 struct Worker<E> {
     name: String,
     engine: E,
-    failed: bool,
+    failed: Arc<AtomicBool>,
+    /// Before the store is opened again, after a failure.
+    pause: Duration,
+    reopen_at: Option<Instant>,
 }
 
 impl<E: Engine> Worker<E> {
     fn run(mut self, jobs: &Receiver<Job<E::Write, E::Answer>>) {
         let mut sweep_at = Instant::now() + SWEEP_EVERY;
         loop {
-            match jobs.recv_timeout(sweep_at.saturating_duration_since(Instant::now())) {
+            let next = self.reopen_at.map_or(sweep_at, |at| at.min(sweep_at));
+            match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(first) => {
                     let batch = std::iter::once(first)
                         .chain(jobs.try_iter())
@@ -142,10 +167,13 @@ impl<E: Engine> Worker<E> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            if self.reopen_at.is_some_and(|at| Instant::now() >= at) {
+                self.reopen();
+            }
             if Instant::now() >= sweep_at {
                 // What is left over is swept between the batches that come next, a bit at a time.
                 let more = self.sweep();
-                sweep_at = Instant::now() + if more { Duration::ZERO } else { SWEEP_EVERY };
+                sweep_at = Instant::now().after(if more { Duration::ZERO } else { SWEEP_EVERY });
             }
         }
     }
@@ -153,7 +181,7 @@ impl<E: Engine> Worker<E> {
     fn commit(&mut self, batch: Vec<Job<E::Write, E::Answer>>) {
         let (writes, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| (job.write, job.answer)).unzip();
-        let outcome = match self.failed {
+        let outcome = match self.failed.load(Relaxed) {
             true => Err(refused(&self.name)),
             false => self.guarded(|engine| engine.commit(writes)),
         };
@@ -173,23 +201,49 @@ impl<E: Engine> Worker<E> {
     }
 
     fn sweep(&mut self) -> bool {
-        !self.failed && self.guarded(E::sweep).unwrap_or(false)
+        !self.failed.load(Relaxed) && self.guarded(E::sweep).unwrap_or(false)
     }
 
-    /// The first failure is the last: from then on nothing is written.
+    /// The first failure is the last: from then on nothing is written until the store was opened again.
     fn guarded<R>(&mut self, run: impl FnOnce(&mut E) -> Result<R>) -> Result<R> {
-        let engine = &mut self.engine;
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(engine)))
-            .unwrap_or_else(|panic| Err(unknown(&self.name).with_source(text(&*panic))));
+        let outcome = self.caught(run);
         if let Err(error) = &outcome {
-            self.failed = true;
+            self.failed.store(true, Relaxed);
+            self.reopen_at = Some(Instant::now() + self.pause);
             tracing::error!(
                 store = self.name,
                 cause = error.chain(),
-                "a commit failed; no more writes are accepted"
+                "a commit failed; no writes are accepted until the store opens again"
             );
         }
         outcome
+    }
+
+    fn caught<R>(&mut self, run: impl FnOnce(&mut E) -> Result<R>) -> Result<R> {
+        let engine = &mut self.engine;
+        catch_unwind(AssertUnwindSafe(|| run(engine)))
+            .unwrap_or_else(|panic| Err(unknown(&self.name).with_source(text(&*panic))))
+    }
+
+    fn reopen(&mut self) {
+        match self.caught(E::reopen) {
+            Ok(()) => {
+                self.failed.store(false, Relaxed);
+                self.reopen_at = None;
+                self.pause = FIRST_PAUSE;
+                tracing::info!(store = self.name, "opened again; writes are accepted");
+            }
+            Err(error) => {
+                self.pause = (self.pause * 2).min(LAST_PAUSE);
+                self.reopen_at = Some(Instant::now() + self.pause);
+                tracing::warn!(
+                    store = self.name,
+                    cause = error.chain(),
+                    "it does not open again yet; the next try is in {:?}",
+                    self.pause
+                );
+            }
+        }
     }
 }
 
@@ -203,13 +257,6 @@ fn refused(name: &str) -> Error {
     Error::unavailable(format!(
         "{name} accepts no writes since a commit failed; the log has the cause"
     ))
-}
-
-fn text(panic: &(dyn Any + Send)) -> String {
-    let known = panic.downcast_ref::<String>().cloned();
-    known
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_default()
 }
 
 /// Whether an answer is the store's own failure rather than the answer to one write.

@@ -3,13 +3,28 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 use wythe_blocks::{Error, Result};
 
 /// Makes `directory` and what is missing above it, durably.
 pub(crate) fn create_directory(directory: &Path) -> Result<()> {
-    create(directory).map_err(|error| {
+    create_for(directory, 0o777)
+}
+
+/// As [`create_directory`], for this user alone.
+pub(crate) fn create_private_directory(directory: &Path) -> Result<()> {
+    create_for(directory, 0o700)
+}
+
+/// Makes a file of this user alone, where it is this user's.
+pub(crate) fn make_private(file: &Path) -> io::Result<()> {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+}
+
+fn create_for(directory: &Path, mode: u32) -> Result<()> {
+    create(directory, mode).map_err(|error| {
         let place = directory.display();
         Error::unavailable(format!(
             "`{place}` cannot be made; expected a directory that can be written"
@@ -18,14 +33,14 @@ pub(crate) fn create_directory(directory: &Path) -> Result<()> {
     })
 }
 
-fn create(directory: &Path) -> io::Result<()> {
+fn create(directory: &Path, mode: u32) -> io::Result<()> {
     if directory.is_dir() || directory.as_os_str().is_empty() {
         return Ok(());
     }
     if let Some(parent) = directory.parent() {
-        create(parent)?;
+        create(parent, mode)?;
     }
-    match fs::create_dir(directory) {
+    match fs::DirBuilder::new().mode(mode).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync_directory_of(directory),

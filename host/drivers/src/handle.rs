@@ -26,6 +26,15 @@ impl<T> Handle<T> {
         }
     }
 
+    /// Closes the store and puts what `open` makes in its place; until then, and while that fails, it is closed. What
+    /// holds a lock on its files has let go before they are opened again, and nobody waits while they are.
+    pub(crate) fn reopen(&self, open: impl FnOnce() -> Result<T>) -> Result<()> {
+        self.close();
+        let opened = open()?;
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        Ok(())
+    }
+
     pub(crate) fn close(&self) {
         let store = self
             .store

@@ -27,6 +27,7 @@ mod locks;
 mod memory;
 mod name;
 mod nested;
+mod operator;
 mod page;
 mod queue;
 #[cfg_attr(

@@ -33,26 +33,40 @@ pub(crate) struct Local<S> {
     committer: Arc<Committer<Write, Answer>>,
 }
 
-struct Writer<S>(Arc<Handle<S>>);
+/// Opens the store again, and proves that it takes writes.
+pub(crate) type Again<S> = Box<dyn Fn() -> Result<S> + Send>;
+
+struct Writer<S> {
+    store: Arc<Handle<S>>,
+    again: Again<S>,
+}
 
 impl<S: Store> Engine for Writer<S> {
     type Write = Write;
     type Answer = Answer;
 
     fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Result<Answer>>> {
-        self.0.with(|store| store.commit(writes, record::now()))
+        self.store.with(|store| store.commit(writes, record::now()))
     }
 
     fn sweep(&mut self) -> Result<bool> {
-        self.0.with(|store| store.sweep(record::now()))
+        self.store.with(|store| store.sweep(record::now()))
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.store.reopen(&self.again)
     }
 }
 
 impl<S: Store> Local<S> {
-    pub(crate) fn new(store: S, path: &Path) -> Result<Self> {
+    pub(crate) fn new(store: S, path: &Path, again: Again<S>) -> Result<Self> {
         let name = format!("state store `{}`", path.display());
         let store = Arc::new(Handle::new(name.clone(), store));
-        let committer = Arc::new(Committer::start(name, Writer(store.clone()))?);
+        let writer = Writer {
+            store: store.clone(),
+            again,
+        };
+        let committer = Arc::new(Committer::start(name, writer)?);
         Ok(Local { store, committer })
     }
 }
@@ -141,6 +155,10 @@ impl<S: Store> Driver for Local<S> {
             Answer::Sum(sum) => Ok(sum),
             other => Err(mixed_up(&other)),
         }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.committer.health()
     }
 
     async fn close(&self) -> Result<()> {

@@ -2,10 +2,13 @@
 
 use crate::record::Record;
 use std::ops::{Bound, ControlFlow};
-use wythe_blocks::{Error, Result, state::Page};
+use wythe_blocks::{
+    Error, Result,
+    state::{MAX_ANSWER, Page},
+};
 
 /// A page ends early beyond this, so that a list of big values cannot fill the memory.
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = MAX_ANSWER;
 
 /// Takes entries in the order of their keys until the page is full.
 pub(crate) struct Builder<'a> {

@@ -1,14 +1,16 @@
 //! What one consumer group has to do: which messages are ready and when, which are out, and which must wait for
 //! another one with the same ordering key.
 
+mod state;
+
+use state::{Place, State};
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
 use wythe_blocks::{
-    Error, Result,
+    Result,
     pubsub::{Message, Receipt},
 };
 
@@ -35,7 +37,22 @@ pub(crate) struct Waiting {
     pub attempts: u32,
     pub lane: Option<Lane>,
     /// Absent where it is kept elsewhere and read when it is delivered.
-    pub message: Option<Arc<Message>>,
+    pub message: Option<Arc<Stored>>,
+}
+
+/// A message as it is kept, and when it was published, in nanoseconds since 1970.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub message: Message,
+    pub published: u64,
+}
+
+/// A message of a queue as an operator sees it.
+pub(crate) struct Seen {
+    pub sequence: u64,
+    pub attempts: u32,
+    pub is_out: bool,
+    pub message: Option<Arc<Stored>>,
 }
 
 /// A message that goes out to a seat.
@@ -44,7 +61,7 @@ pub(crate) struct Delivery {
     pub sequence: u64,
     pub attempt: u32,
     pub receipt: Receipt,
-    pub message: Option<Arc<Message>>,
+    pub message: Option<Arc<Stored>>,
 }
 
 /// A delivery whose verdict is being written down; nobody else can take or settle it.
@@ -53,39 +70,6 @@ pub(crate) struct Held {
     pub sequence: u64,
     pub attempts: u32,
     pub lane: Option<Lane>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// Ready from its due time, or behind another one of its lane.
-    Here,
-    Out {
-        seat: u64,
-        delivery: u64,
-    },
-    Held {
-        seat: u64,
-        delivery: u64,
-    },
-}
-
-struct Item {
-    due: Instant,
-    attempts: u32,
-    lane: Option<Lane>,
-    message: Option<Arc<Message>>,
-    place: Place,
-}
-
-#[derive(Default)]
-struct State {
-    items: HashMap<u64, Item>,
-    /// Those that are here and the first of their lane.
-    ready: BTreeSet<(Instant, u64)>,
-    lanes: HashMap<Lane, BTreeSet<u64>>,
-    seats: BTreeSet<u64>,
-    next_seat: u64,
-    next_delivery: u64,
 }
 
 #[derive(Default)]
@@ -127,6 +111,26 @@ impl Queue {
         self.state().seats.is_empty()
     }
 
+    pub(crate) fn members(&self) -> usize {
+        self.state().seats.len()
+    }
+
+    /// All that is here and out, in the order of publishing.
+    pub(crate) fn look(&self) -> Vec<Seen> {
+        let state = self.state();
+        let items = state.items.iter();
+        let mut seen: Vec<_> = items
+            .map(|(sequence, item)| Seen {
+                sequence: *sequence,
+                attempts: item.attempts,
+                is_out: item.place != Place::Here,
+                message: item.message.clone(),
+            })
+            .collect();
+        seen.sort_unstable_by_key(|one| one.sequence);
+        seen
+    }
+
     pub(crate) fn sequences(&self) -> Vec<u64> {
         self.state().items.keys().copied().collect()
     }
@@ -159,6 +163,21 @@ impl Queue {
         self.state().hold(receipt)
     }
 
+    /// Reserves a message that no seat has, as if it were delivered to nobody.
+    pub(crate) fn hold_idle(&self, sequence: u64) -> Result<Held> {
+        self.state().hold_idle(sequence)
+    }
+
+    /// Reserves up to `most` messages that no seat has.
+    pub(crate) fn hold_some(&self, most: usize) -> Vec<Held> {
+        let mut state = self.state();
+        let idle = state.items.iter();
+        let idle = idle.filter(|(_, item)| item.place == Place::Here);
+        let idle: Vec<_> = idle.map(|(sequence, _)| *sequence).take(most).collect();
+        let held = idle.into_iter().filter_map(|one| state.hold_idle(one).ok());
+        held.collect()
+    }
+
     /// The verdict could not be written down: the delivery is as it was.
     pub(crate) fn resume(&self, sequence: u64) {
         self.state().resume(sequence);
@@ -181,182 +200,6 @@ impl Queue {
         self.state().put_back(sequence, due);
         self.wake.notify_waiters();
     }
-}
-
-impl State {
-    fn add(&mut self, message: Waiting) {
-        let Waiting {
-            sequence,
-            due,
-            attempts,
-            lane,
-            message,
-        } = message;
-        let first = match lane {
-            None => true,
-            Some(lane) => {
-                let lane = self.lanes.entry(lane).or_default();
-                lane.insert(sequence);
-                lane.first() == Some(&sequence)
-            }
-        };
-        self.items.insert(
-            sequence,
-            Item {
-                due,
-                attempts,
-                lane,
-                message,
-                place: Place::Here,
-            },
-        );
-        if first {
-            self.ready.insert((due, sequence));
-        }
-    }
-
-    /// What is due, or when to look again.
-    fn take(
-        &mut self,
-        seat: u64,
-        max: usize,
-        now: Instant,
-    ) -> Result<Vec<Delivery>, Option<Instant>> {
-        let mut deliveries = Vec::new();
-        while deliveries.len() < max {
-            match self.ready.first() {
-                Some((due, sequence)) if *due <= now => {
-                    let sequence = *sequence;
-                    self.ready.pop_first();
-                    deliveries.extend(self.send(sequence, seat));
-                }
-                next => {
-                    if deliveries.is_empty() {
-                        return Err(next.map(|(due, _)| *due));
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(deliveries)
-    }
-
-    fn send(&mut self, sequence: u64, seat: u64) -> Option<Delivery> {
-        self.next_delivery += 1;
-        let delivery = self.next_delivery;
-        let item = self.items.get_mut(&sequence)?;
-        item.attempts = item.attempts.saturating_add(1);
-        item.place = Place::Out { seat, delivery };
-        let receipt = [sequence.to_be_bytes(), delivery.to_be_bytes()].concat();
-        Some(Delivery {
-            sequence,
-            attempt: item.attempts,
-            receipt,
-            message: item.message.clone(),
-        })
-    }
-
-    fn hold(&mut self, receipt: &[u8]) -> Result<Held> {
-        let (sequence, delivery) = parse(receipt)?;
-        let over = || {
-            Error::not_found("the delivery is over: it was settled, or the message went out again")
-        };
-        let item = self.items.get_mut(&sequence).ok_or_else(over)?;
-        match item.place {
-            Place::Out {
-                seat,
-                delivery: newest,
-            } if newest == delivery => {
-                item.place = Place::Held { seat, delivery };
-                Ok(Held {
-                    sequence,
-                    attempts: item.attempts,
-                    lane: item.lane,
-                })
-            }
-            _ => Err(over()),
-        }
-    }
-
-    fn resume(&mut self, sequence: u64) {
-        let Some(item) = self.items.get_mut(&sequence) else {
-            return;
-        };
-        let Place::Held { seat, delivery } = item.place else {
-            return;
-        };
-        item.place = Place::Out { seat, delivery };
-        if !self.seats.contains(&seat) {
-            self.put_back(sequence, Instant::now());
-        }
-    }
-
-    fn put_back(&mut self, sequence: u64, due: Instant) {
-        // What is out or held is the first of its lane, so it is ready again whatever its lane.
-        if let Some(item) = self
-            .items
-            .get_mut(&sequence)
-            .filter(|item| item.place != Place::Here)
-        {
-            item.place = Place::Here;
-            item.due = due;
-            self.ready.insert((due, sequence));
-        }
-    }
-
-    fn finish(&mut self, sequence: u64) {
-        let Some(item) = self.items.remove(&sequence) else {
-            return;
-        };
-        self.ready.remove(&(item.due, sequence));
-        let Some(lane) = item.lane else { return };
-        let Some(members) = self.lanes.get_mut(&lane) else {
-            return;
-        };
-        members.remove(&sequence);
-        match members.first() {
-            None => drop(self.lanes.remove(&lane)),
-            Some(next) => {
-                if let Some(item) = self
-                    .items
-                    .get(next)
-                    .filter(|item| item.place == Place::Here)
-                {
-                    self.ready.insert((item.due, *next));
-                }
-            }
-        }
-    }
-
-    fn leave(&mut self, leaving: u64) {
-        if !self.seats.remove(&leaving) {
-            return;
-        }
-        let is_its = |item: &Item| matches!(item.place, Place::Out { seat, .. } if seat == leaving);
-        let its: Vec<_> = self
-            .items
-            .iter()
-            .filter(|(_, item)| is_its(item))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        let now = Instant::now();
-        for sequence in its {
-            self.put_back(sequence, now);
-        }
-    }
-}
-
-fn parse(receipt: &[u8]) -> Result<(u64, u64)> {
-    let halves = receipt
-        .split_first_chunk::<8>()
-        .and_then(|(first, rest)| Some((*first, <[u8; 8]>::try_from(rest).ok()?)));
-    let (sequence, delivery) = halves.ok_or_else(|| {
-        Error::invalid(format!(
-            "a receipt of {} bytes; expected the 16 bytes of a delivery",
-            receipt.len()
-        ))
-    })?;
-    Ok((u64::from_be_bytes(sequence), u64::from_be_bytes(delivery)))
 }
 
 #[cfg(test)]

@@ -15,20 +15,48 @@ use wythe_blocks::{
 pub(crate) enum Verdict {
     Done(Held),
     Again(Held, Duration),
+    /// Another message takes its place in a topic.
+    Buried(Held, Box<Letter>),
+}
+
+pub(crate) struct Letter {
+    pub topic: String,
+    pub message: Message,
 }
 
 impl Verdict {
     pub(crate) fn held(&self) -> Held {
         match self {
-            Verdict::Done(held) | Verdict::Again(held, _) => *held,
+            Verdict::Done(held) | Verdict::Again(held, _) | Verdict::Buried(held, _) => *held,
         }
     }
+}
 
-    /// Tells the queue, once the verdict is as durable as promised.
-    pub(crate) fn settle(&self, group: &Group) {
-        match self {
-            Verdict::Done(held) => group.queue.finish(held.sequence),
-            Verdict::Again(held, delay) => group.queue.retry(held.sequence, *delay),
+/// Verdicts of one group on their way to where they are kept. Those that do not arrive are as if they were never given,
+/// whoever waits for them or does not.
+pub(crate) struct Settling {
+    pub group: Arc<Group>,
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Settling {
+    /// Tells the queue, once the verdicts are as durable as promised.
+    pub(crate) fn settle(mut self) {
+        for verdict in self.verdicts.drain(..) {
+            match verdict {
+                Verdict::Done(held) | Verdict::Buried(held, _) => {
+                    self.group.queue.finish(held.sequence);
+                }
+                Verdict::Again(held, delay) => self.group.queue.retry(held.sequence, delay),
+            }
+        }
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        for verdict in &self.verdicts {
+            self.group.queue.resume(verdict.held().sequence);
         }
     }
 }
@@ -39,7 +67,7 @@ pub(crate) trait Broker: Send + Sync + 'static {
 
     /// Writes the verdicts down and tells the queue. They are handed over before this returns: dropping the future
     /// takes none back.
-    fn settle(&self, group: Arc<Group>, verdicts: Vec<Verdict>) -> BoxFuture<'static, Result<()>>;
+    fn settle(&self, settling: Settling) -> BoxFuture<'static, Result<()>>;
 
     /// An ephemeral group may be over.
     fn left(&self);
@@ -77,7 +105,7 @@ impl<B: Broker> Seat<B> {
                 let kept = delivery
                     .message
                     .as_ref()
-                    .map(|message| Message::clone(message));
+                    .map(|stored| stored.message.clone());
                 let message = kept.or_else(|| loaded.next()).ok_or_else(missing)?;
                 Ok(Received {
                     message,
@@ -89,13 +117,8 @@ impl<B: Broker> Seat<B> {
     }
 
     async fn settle(&self, verdicts: Vec<Verdict>) -> Result<()> {
-        let held: Vec<_> = verdicts.iter().map(Verdict::held).collect();
-        let outcome = self.broker.settle(self.group.clone(), verdicts).await;
-        if outcome.is_err() {
-            held.iter()
-                .for_each(|held| self.group.queue.resume(held.sequence));
-        }
-        outcome
+        let group = self.group.clone();
+        self.broker.settle(Settling { group, verdicts }).await
     }
 }
 
@@ -140,6 +163,13 @@ impl<B: Broker> Subscription for Seat<B> {
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()> {
         let held = self.group.queue.hold(&receipt)?;
         self.settle(vec![Verdict::Again(held, delay)]).await
+    }
+
+    async fn bury(&self, receipt: Receipt, topic: &str, message: Message) -> Result<()> {
+        let held = self.group.queue.hold(&receipt)?;
+        let topic = topic.to_owned();
+        let letter = Box::new(Letter { topic, message });
+        self.settle(vec![Verdict::Buried(held, letter)]).await
     }
 }
 

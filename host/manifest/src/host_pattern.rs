@@ -1,9 +1,10 @@
 //! Which hosts an app may send HTTP requests to.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::addresses::is_private;
 use crate::name::shown;
 
 /// One entry of `grants.http`: an optional scheme, a host or `*.suffix` or `*`, an optional port.
@@ -149,53 +150,6 @@ fn is_label(label: &str) -> bool {
 
 fn is_local_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
-}
-
-/// Whether an address is of this machine or of a private or special network, so that only a grant which writes the
-/// address itself allows it. Names are to be checked again once they are resolved.
-pub fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_private_v4(address),
-        IpAddr::V6(address) => is_private_v6(address),
-    }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let is_shared = a == 100 && (64..128).contains(&b);
-    let is_protocol = (a, b, c) == (192, 0, 0);
-    let is_benchmark = a == 198 && (b == 18 || b == 19);
-    let is_this_network = a == 0;
-    let is_multicast_or_reserved = a >= 224;
-    address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || is_shared
-        || is_protocol
-        || is_benchmark
-        || is_this_network
-        || is_multicast_or_reserved
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    let inside = |high: u16, low: u16| {
-        let [a, b, c, d] = [high.to_be_bytes(), low.to_be_bytes()].concat()[..] else {
-            return true;
-        };
-        is_private_v4(Ipv4Addr::new(a, b, c, d))
-    };
-    let segments = address.segments();
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || match segments {
-            // Addresses that carry an IPv4 address to a translator: NAT64 and 6to4.
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inside(high, low),
-            [0, 0, 0, 0, 0, 0, high, low] => inside(high, low),
-            [first, ..] => first & 0xffc0 == 0xfec0,
-        }
 }
 
 impl fmt::Display for HostPattern {

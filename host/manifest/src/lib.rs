@@ -30,11 +30,13 @@
 //! # Ok::<(), wythe_manifest::Problems>(())
 //! ```
 
+mod addresses;
 mod app;
 mod component;
 mod configuration;
 mod decode;
 mod document;
+mod expression;
 mod file;
 mod grants;
 mod host_pattern;
@@ -57,14 +59,16 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::is_private;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
+pub use expression::Expression;
 pub use file::{OpenFile, Stamp, Unreadable};
 pub use grants::{ActorPattern, Grants, Mention, NamePattern, PartPattern, Pattern};
-pub use host_pattern::{HostPattern, is_private};
+pub use host_pattern::HostPattern;
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};

@@ -23,8 +23,17 @@ pub struct Limits {
     pub handles: u32,
     /// Bytes that one call may pass to the host; default 8 MiB.
     pub hostcall_bytes: u64,
-    /// How long a call may take; default 30 s.
+    /// Bytes that the host holds for the app in all: bodies and answers under way, streams, header fields; default
+    /// 128 MiB.
+    pub host_memory: u64,
+    /// Time of a call until its answer begins, and then of each pause of the guest in it; default 30 s.
     pub wall_time: Duration,
+    /// Time of an HTTP answer in all; default 1 h.
+    pub response_time: Duration,
+    /// Time in which the reader of an HTTP answer may take nothing; default 30 s.
+    pub stall_time: Duration,
+    /// Time that an instance may work on when its HTTP answer is out, or its reader has left; default 5 s.
+    pub after_time: Duration,
     /// How long a call may compute; default 1 s.
     pub cpu_time: Duration,
     /// Calls at a time; default 64.
@@ -33,6 +42,8 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Bytes of a request's body; default 4 MiB.
     pub request_body: u64,
+    /// HTTP requests to the outside that are under way at a time; default 256.
+    pub outgoing_requests: u32,
     /// Instructions of a workflow's code between two waits, more or less; default 1,000,000,000.
     pub step_fuel: u32,
 }
@@ -44,11 +55,16 @@ impl Default for Limits {
             table_elements: 10_000,
             handles: 4_096,
             hostcall_bytes: 8 * MIB,
+            host_memory: 128 * MIB,
             wall_time: Duration::from_secs(30),
+            response_time: Duration::from_secs(3600),
+            stall_time: Duration::from_secs(30),
+            after_time: Duration::from_secs(5),
             cpu_time: Duration::from_secs(1),
             concurrency: 64,
             log_bytes_per_second: MIB,
             request_body: 4 * MIB,
+            outgoing_requests: 256,
             step_fuel: 1_000_000_000,
         }
     }
@@ -82,16 +98,21 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         "tableElements",
         "handles",
         "hostcallBytes",
+        "hostMemory",
         "wallTime",
+        "responseTime",
+        "stallTime",
+        "afterTime",
         "cpuTime",
         "concurrency",
         "logBytesPerSecond",
         "requestBody",
+        "outgoingRequests",
         "stepFuel",
     ])?;
     let default = Limits::default();
     let hour = Duration::from_secs(3600);
-    let instant = Duration::from_millis(1);
+    let up_to_a_day = Duration::from_millis(1)..=24 * hour;
     Some(Limits {
         memory: size(&fields, "memory", MIB..=4 * GIB).unwrap_or(default.memory),
         table_elements: count(&fields, "tableElements", 1..=10_000_000)
@@ -99,12 +120,20 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         handles: count(&fields, "handles", 16..=1_000_000).unwrap_or(default.handles),
         hostcall_bytes: size(&fields, "hostcallBytes", 64 * KIB..=GIB)
             .unwrap_or(default.hostcall_bytes),
-        wall_time: time(&fields, "wallTime", instant..=24 * hour).unwrap_or(default.wall_time),
-        cpu_time: time(&fields, "cpuTime", instant..=hour).unwrap_or(default.cpu_time),
+        host_memory: size(&fields, "hostMemory", MIB..=64 * GIB).unwrap_or(default.host_memory),
+        wall_time: time(&fields, "wallTime", up_to_a_day.clone()).unwrap_or(default.wall_time),
+        response_time: time(&fields, "responseTime", up_to_a_day.clone())
+            .unwrap_or(default.response_time),
+        stall_time: time(&fields, "stallTime", up_to_a_day.clone()).unwrap_or(default.stall_time),
+        after_time: time(&fields, "afterTime", up_to_a_day).unwrap_or(default.after_time),
+        cpu_time: time(&fields, "cpuTime", Duration::from_millis(1)..=hour)
+            .unwrap_or(default.cpu_time),
         concurrency: count(&fields, "concurrency", 1..=100_000).unwrap_or(default.concurrency),
         log_bytes_per_second: size(&fields, "logBytesPerSecond", KIB..=GIB)
             .unwrap_or(default.log_bytes_per_second),
         request_body: size(&fields, "requestBody", 0..=GIB).unwrap_or(default.request_body),
+        outgoing_requests: count(&fields, "outgoingRequests", 1..=4_096)
+            .unwrap_or(default.outgoing_requests),
         step_fuel: count(&fields, "stepFuel", 1_000_000..=u32::MAX).unwrap_or(default.step_fuel),
     })
 }

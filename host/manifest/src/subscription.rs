@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::component::read_head;
+use crate::expression::Expression;
 use crate::name::{ComponentName, Name};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
@@ -41,8 +42,6 @@ pub struct Subscription {
 pub struct Places {
     /// `pubsubname`.
     pub component: Source,
-    /// The condition of each rule.
-    pub rules: Vec<Source>,
     /// Each of `scopes`.
     pub scopes: Vec<Source>,
 }
@@ -74,7 +73,6 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
         read_routing(at, routing)
     });
     let (rules, default_route) = routes.unwrap_or_default();
-    let (rules, places): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
     let subscription = Subscription {
         namespace: head.namespace,
         rules,
@@ -92,7 +90,6 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
                 .get("pubsubname")
                 .map(|at| at.source())
                 .unwrap_or_default(),
-            rules: places,
             scopes: sources(&fields.scalars("scopes")),
         },
         name: head.name?,
@@ -121,7 +118,7 @@ fn sources(scopes: &[(At, &str)]) -> Vec<Source> {
     names.map(|(at, _)| at.source()).collect()
 }
 
-type Routes = (Vec<(Rule, Source)>, Option<String>);
+type Routes = (Vec<Rule>, Option<String>);
 
 fn read_routing(at: &At, routing: &str) -> Option<Routes> {
     match routing {
@@ -141,16 +138,25 @@ fn read_routes(at: &At) -> Option<Routes> {
     Some((rules.iter().filter_map(read_rule).collect(), default))
 }
 
-fn read_rule(at: &At) -> Option<(Rule, Source)> {
+fn read_rule(at: &At) -> Option<Rule> {
     let fields = at.fields(&["match", "path"])?;
     let expression = fields.require("match", "the condition; a route without one is `default`");
     let route = fields.require("path", "where matching messages go");
-    let expression = expression?;
-    let rule = Rule {
-        expression: expression.filled()?.to_owned(),
+    Some(Rule {
+        expression: read_expression(&expression?)?,
         route: route?.filled()?.to_owned(),
-    };
-    Some((rule, expression.source()))
+    })
+}
+
+fn read_expression(at: &At) -> Option<String> {
+    let text = at.filled()?;
+    match Expression::check(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(wrong) => {
+            at.error(&format!("the rule `{}` {wrong}", Expression::shown(text)));
+            None
+        }
+    }
 }
 
 fn refuse_bulk(spec: &Fields) -> Option<()> {

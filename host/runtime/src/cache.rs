@@ -4,6 +4,7 @@
 //! of its whole content before it is mapped. The key is random, made once, readable by this user alone; a file that
 //! fails the check is compiled again and replaced.
 
+use crate::inspect::{FORMAT, Outline};
 use blake3::Hash;
 use std::{
     fs, io,
@@ -11,7 +12,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
-use wasmtime::{Engine, Result, component::Component};
+use wasmtime::{Engine, component::Component};
 
 pub struct Cache {
     directory: PathBuf,
@@ -33,33 +34,49 @@ impl Cache {
 
     /// The compiled component, if a good file has it.
     pub fn load(&self, engine: &Engine, digest: &Hash) -> Option<Component> {
-        let (code, tag) = self.paths(engine, digest);
-        let content = fs::read(&code).ok()?;
-        let expected = fs::read(&tag).ok()?;
-        // Hash compares in constant time.
-        if self.tag(&code, &content) != Hash::from_bytes(expected.try_into().ok()?) {
-            tracing::warn!(file = %code.display(), "the compiled component was changed by somebody; compiling it again");
-            return None;
-        }
+        let code = self.path(digest, &compatibility(engine), "cwasm");
+        self.read(&code)?;
         // SAFETY: the content was written by `store` of this user, as its keyed tag proves; the directory is
         // private, and `store` replaces files by rename, so the mapped file does not change.
         unsafe { Component::deserialize_file(engine, &code) }.ok()
     }
 
-    /// Keeps a compiled component for the next start.
-    pub fn store(&self, engine: &Engine, digest: &Hash, component: &Component) -> Result<()> {
-        let content = component.serialize()?;
-        let (code, tag) = self.paths(engine, digest);
-        write_new(&tag, self.tag(&code, &content).as_bytes())?;
-        write_new(&code, &content)?;
-        Ok(())
+    /// Keeps what the compiler made for the next start.
+    pub fn store(&self, engine: &Engine, digest: &Hash, content: &[u8]) -> io::Result<()> {
+        self.write(&self.path(digest, &compatibility(engine), "cwasm"), content)
     }
 
-    fn paths(&self, engine: &Engine, digest: &Hash) -> (PathBuf, PathBuf) {
-        let engine = compatibility(engine);
-        let name = format!("{}-{engine:016x}", digest.to_hex());
-        let path = |extension: &str| self.directory.join(format!("{name}.{extension}"));
-        (path("cwasm"), path("tag"))
+    /// The imports and exports of a component, if a good file has them.
+    pub fn load_outline(&self, digest: &Hash) -> Option<Outline> {
+        let content = self.read(&self.path(digest, &FORMAT.to_string(), "outline"))?;
+        serde_json::from_slice(&content).ok()
+    }
+
+    pub fn store_outline(&self, digest: &Hash, outline: &Outline) -> io::Result<()> {
+        let content = serde_json::to_vec(outline).map_err(io::Error::other)?;
+        self.write(&self.path(digest, &FORMAT.to_string(), "outline"), &content)
+    }
+
+    /// The content of a file whose tag is good.
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let content = fs::read(path).ok()?;
+        let expected = fs::read(tag_of(path)).ok()?;
+        // Hash compares in constant time.
+        if self.tag(path, &content) != Hash::from_bytes(expected.try_into().ok()?) {
+            tracing::warn!(file = %path.display(), "a file of the cache was changed by somebody; making it again");
+            return None;
+        }
+        Some(content)
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        write_new(&tag_of(path), self.tag(path, content).as_bytes())?;
+        write_new(path, content)
+    }
+
+    fn path(&self, digest: &Hash, made_by: &str, extension: &str) -> PathBuf {
+        let name = format!("{}-{made_by}.{extension}", digest.to_hex());
+        self.directory.join(name)
     }
 
     /// Over the name as well, so that one good file cannot stand in for another.
@@ -72,11 +89,20 @@ impl Cache {
 }
 
 /// Changes with the version and the settings of the engine.
-fn compatibility(engine: &Engine) -> u64 {
+fn compatibility(engine: &Engine) -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher};
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.finish()
+    format!("{:016x}", hasher.finish())
+}
+
+/// Beside each file.
+fn tag_of(path: &Path) -> PathBuf {
+    let extension = path.extension().unwrap_or_default();
+    match extension.as_encoded_bytes() {
+        b"cwasm" => path.with_extension("tag"),
+        _ => path.with_extension("outline-tag"),
+    }
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; 32]> {

@@ -1,127 +1,38 @@
 //! CPU time: a call that spins waits its turn behind others, and a call that used up its time is ended.
 //!
-//! Time is sampled: the engine's epoch moves every 2 ms, and a call is charged for each move that finds it in its
-//! own code. What moves while it waits in a host call is not charged.
+//! Time is counted in ticks of 2 ms, in which the engine's epoch moves. A call is charged for each tick that passes
+//! while it is on a worker, in its own code or in the host's; what passes while it waits is not charged.
+
+mod clock;
+mod lane;
+
+pub use clock::{Clock, timed};
+pub use lane::Lane;
 
 use crate::ctx::HasCpu;
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
-use tokio::sync::Semaphore;
-use wasmtime::{AsContextMut, CallHook, Store, UpdateDeadline};
+use std::{fmt, sync::Arc, time::Duration};
+use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
+use wythe_blocks::Error;
 
 /// Between two ticks of the engine's epoch; CPU time is counted in ticks.
 pub const TICK: Duration = Duration::from_millis(2);
+/// Ticks of one stretch on a worker, 10 ms, after which the log says who held it.
+pub const LONG: u32 = 5;
 
+/// Ticks, 100 ms, for which a guest may go on computing in the host after it was to give way.
+const STUBBORN: u32 = 50;
 /// Ticks after which a call no longer goes before those that compute for long.
 const YOUNG: u32 = 10;
-/// One tick in so many is for those that compute for long, so that a stream of young calls does not stop them.
-const OLD_TURN: u64 = 4;
-
-/// The slices that calls share once they have computed for a whole tick: each tick brings as many as there are cores
-/// but one, so that short calls always find a free core. Slices are taken in turn, young calls first, and are never
-/// held while a guest waits.
-pub struct Lane {
-    young: Queue,
-    old: Queue,
-    /// Of this tick, for whoever comes first: what nobody was waiting for.
-    free: AtomicUsize,
-    width: usize,
-    ticks: AtomicU64,
-}
-
-struct Queue {
-    slices: Semaphore,
-    waiting: AtomicUsize,
-}
-
-impl Queue {
-    fn new() -> Self {
-        Queue {
-            slices: Semaphore::new(0),
-            waiting: AtomicUsize::new(0),
-        }
-    }
-
-    /// Gives up to `most` slices, and no more than somebody waits for; how many were given.
-    fn give(&self, most: usize) -> usize {
-        let open = self.waiting.load(Relaxed);
-        let open = open.saturating_sub(self.slices.available_permits());
-        let given = open.min(most);
-        self.slices.add_permits(given);
-        given
-    }
-
-    async fn slice(&self) {
-        let _waiting = Waiting::new(&self.waiting);
-        if let Ok(permit) = self.slices.acquire().await {
-            permit.forget();
-        }
-    }
-}
-
-/// Counted for as long as it lives: a call may be dropped while it waits.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Waiting(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Lane {
-    pub fn new() -> Arc<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Arc::new(Lane {
-            young: Queue::new(),
-            old: Queue::new(),
-            free: AtomicUsize::new(0),
-            width: cores.saturating_sub(1).max(1),
-            ticks: AtomicU64::new(0),
-        })
-    }
-
-    /// Called at each tick, after the epoch has moved.
-    pub fn tick(&self) {
-        let tick = self.ticks.fetch_add(1, Relaxed);
-        let (first, second) = match tick % OLD_TURN {
-            0 => (&self.old, &self.young),
-            _ => (&self.young, &self.old),
-        };
-        let mut left = self.width - first.give(self.width);
-        left -= second.give(left);
-        self.free.store(left, Relaxed);
-    }
-
-    /// Waits for a slice; not at all where this tick has one left.
-    async fn slice(&self, young: bool) {
-        let take = |free: usize| free.checked_sub(1);
-        if self.free.fetch_update(Relaxed, Relaxed, take).is_err() {
-            let queue = if young { &self.young } else { &self.old };
-            queue.slice().await;
-        }
-    }
-}
 
 /// CPU time of the call that is running.
 pub struct Cpu {
     ticks: u32,
     most: u32,
-    lane: Arc<Lane>,
-    /// The lane's tick when the guest last called the host.
-    left: u64,
+    clock: Arc<Clock>,
+    /// Ticks charged since the guest last gave its worker to others.
+    due: u32,
+    /// Of these, those after the first charge, when it was to give way already.
+    overdue: u32,
 }
 
 impl Cpu {
@@ -130,26 +41,65 @@ impl Cpu {
         Cpu {
             ticks: 0,
             most: u32::try_from(most).unwrap_or(u32::MAX).max(1),
-            lane,
-            left: 0,
+            clock: Arc::new(Clock::new(lane)),
+            due: 0,
+            overdue: 0,
         }
     }
 
     /// A new call begins.
     pub fn reset(&mut self) {
-        self.ticks = 0;
+        (self.ticks, self.overdue) = (0, 0);
+        self.clock.begin();
     }
 
-    fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        self.ticks += 1;
-        if self.ticks > self.most {
-            return Err(CpuExhausted(TICK * self.most).into());
+    /// For whoever polls the store.
+    pub fn clock(&self) -> Arc<Clock> {
+        self.clock.clone()
+    }
+
+    /// Charges the ticks that passed on a worker since the last look; how many.
+    fn look(&mut self) -> wasmtime::Result<u32> {
+        let ran = self.clock.lap();
+        if ran > 0 {
+            if self.due > 0 {
+                self.overdue = self.overdue.saturating_add(ran);
+            }
+            self.due = self.due.saturating_add(ran);
+            self.ticks = self.ticks.saturating_add(ran);
+            if self.ticks > self.most {
+                return Err(CpuExhausted(TICK * self.most).into());
+            }
         }
-        let (lane, young) = (self.lane.clone(), self.ticks <= YOUNG);
+        Ok(ran)
+    }
+
+    /// Code without a loop or a call of its own has no place to give way at. Honest code makes a few calls to the host in
+    /// a row like that, and none that compute for so long.
+    fn bear(&self) -> wasmtime::Result<()> {
+        if self.overdue > STUBBORN {
+            let told = "calls to the host, one after the other without a loop or a call between them, took more than 100 ms of CPU time";
+            return Err(Error::timeout(told).into());
+        }
+        Ok(())
+    }
+
+    /// The epoch moved, or a host call took long enough: the guest gives way to others.
+    fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        let was_due = std::mem::take(&mut self.due) > 0;
+        self.look()?;
+        (self.due, self.overdue) = (0, 0);
+        let young = self.ticks <= YOUNG;
+        // A short call that a tick met in the host is not behind others who compute.
+        let is_brief = was_due && self.ticks <= 1;
+        let clock = self.clock.clone();
         let wait = async move {
             // Others of this thread first, even where a slice is free.
             tokio::task::yield_now().await;
-            lane.slice(young).await;
+            if !is_brief {
+                clock.lane().slice(young).await;
+            }
+            clock.back();
         };
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(wait)))
     }
@@ -160,24 +110,55 @@ pub fn meter<T: HasCpu + 'static>(store: &mut Store<T>) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| store.data_mut().cpu().tick());
     store.call_hook(|mut store, hook| {
-        if let CallHook::ReturningFromHost = hook
-            && let Some(fuel) = store.data_mut().refuel()
-        {
-            store.as_context_mut().set_fuel(fuel)?;
+        if let CallHook::ReturningFromHost = hook {
+            refuel(&mut store)?;
         }
         let cpu = store.data_mut().cpu();
-        let now = cpu.lane.ticks.load(Relaxed);
+        let has_waited = cpu.clock.is_away();
+        let ran = cpu.look()?;
+        if !hook.exiting_host() {
+            return Ok(());
+        }
+        let is_due = cpu.due > 0;
+        if is_due && matches!(hook, CallHook::ReturningFromHost) {
+            cpu.bear()?;
+        }
+        if ran >= LONG {
+            store.data().held(TICK * ran);
+        }
         match hook {
-            CallHook::CallingHost => cpu.left = now,
-            // The time passed in the host: the guest gets a whole tick again.
-            CallHook::ReturningFromHost if now != cpu.left => {
-                store.as_context_mut().set_epoch_deadline(1)
-            }
+            // At its next loop or call.
+            _ if is_due => store.as_context_mut().set_epoch_deadline(0),
+            // The time passed while it waited: the guest gets a whole tick again.
             CallHook::CallingWasm => store.as_context_mut().set_epoch_deadline(1),
+            _ if has_waited => store.as_context_mut().set_epoch_deadline(1),
             _ => {}
         }
         Ok(())
     });
+}
+
+/// Code that is bounded by fuel pays for what it had the host do, and begins a step with all of its fuel.
+fn refuel<T: HasCpu + 'static>(store: &mut StoreContextMut<'_, T>) -> wasmtime::Result<()> {
+    let Some(bill) = store.data_mut().bill() else {
+        return Ok(());
+    };
+    let left = match bill.fresh {
+        Some(fuel) => fuel,
+        None => store.get_fuel()?,
+    };
+    match left.checked_sub(bill.cost) {
+        Some(left) => store.set_fuel(left),
+        None => Err(Trap::OutOfFuel.into()),
+    }
+}
+
+/// Fuel for a host call.
+pub struct Bill {
+    /// All the fuel of a step that begins.
+    pub fresh: Option<u64>,
+    /// What the call costs.
+    pub cost: u64,
 }
 
 /// The call used up its CPU time.
@@ -194,71 +175,119 @@ impl std::error::Error for CpuExhausted {}
 
 #[cfg(test)]
 mod tests {
-    use super::{Lane, OLD_TURN};
+    use super::{Clock, Cpu, CpuExhausted, LONG, Lane, STUBBORN, TICK, timed};
     use futures::FutureExt as _;
-    use std::{future::Future, pin::Pin, sync::Arc};
+    use std::{future::poll_fn, sync::Arc, task::Poll};
 
-    type Slice = Pin<Box<dyn Future<Output = ()>>>;
-
-    fn ask(lane: &Arc<Lane>, young: bool) -> Slice {
-        let lane = lane.clone();
-        let mut slice: Slice = Box::pin(async move { lane.slice(young).await });
-        assert!((&mut slice).now_or_never().is_none(), "a slice was free");
-        slice
+    fn cpu(ticks: u32) -> (Arc<Lane>, Cpu) {
+        let lane = Lane::new();
+        let clock = Arc::new(Clock::busy(lane.clone()));
+        let cpu = Cpu::new(TICK * ticks, lane.clone());
+        (lane, Cpu { clock, ..cpu })
     }
 
-    fn has(slice: &mut Slice) -> bool {
-        slice.now_or_never().is_some()
+    fn pass(lane: &Lane, ticks: u32) {
+        (0..ticks).for_each(|_| lane.tick());
     }
 
     #[test]
-    fn a_slice_that_nobody_waits_for_is_free_until_the_next_tick() {
-        let lane = Lane::new();
-        lane.tick();
-        for _ in 0..lane.width {
-            assert!(lane.slice(false).now_or_never().is_some());
+    fn time_in_the_host_is_charged_and_time_awaited_is_not() {
+        let (lane, mut cpu) = cpu(10);
+        cpu.clock.back();
+        pass(&lane, 4);
+        assert_eq!(cpu.look().unwrap(), 4);
+        cpu.clock.away();
+        pass(&lane, 100);
+        cpu.clock.back();
+        pass(&lane, 6);
+        // A wait ends a stretch that nobody has looked at.
+        cpu.clock.away();
+        assert_eq!(cpu.look().unwrap(), 6);
+        pass(&lane, 1);
+        assert!(cpu.look().unwrap_err().is::<CpuExhausted>());
+    }
+
+    #[test]
+    fn a_store_does_not_pay_for_one_that_is_polled_within() {
+        let (lane, mut outer) = cpu(100);
+        let inner = Arc::new(Clock::busy(lane.clone()));
+        let work = async {
+            pass(&lane, 1);
+            let nested = async { pass(&lane, 7) };
+            timed(inner.clone(), nested).await;
+            pass(&lane, 2);
+        };
+        timed(outer.clock(), work)
+            .now_or_never()
+            .expect("nothing waits");
+        assert_eq!((inner.lap(), outer.look().unwrap()), (7, 3));
+    }
+
+    #[test]
+    fn a_stretch_whose_end_is_not_known_is_a_tick_at_most() {
+        let (lane, mut cpu) = cpu(100);
+        cpu.reset();
+        cpu.clock.polled();
+        cpu.clock.back();
+        pass(&lane, 50);
+        assert_eq!(cpu.look().unwrap(), 1);
+        cpu.clock.polled();
+        cpu.clock.back();
+        pass(&lane, 5);
+        assert_eq!(cpu.look().unwrap(), 5);
+    }
+
+    #[test]
+    fn code_that_never_gives_way_between_host_calls_is_ended() {
+        let (lane, mut cpu) = cpu(1_000);
+        cpu.clock.back();
+        let mut call = || {
+            pass(&lane, LONG);
+            cpu.look()?;
+            cpu.bear()
+        };
+        // The first call makes it due, and those that follow are too many.
+        for _ in 0..=STUBBORN / LONG {
+            call().unwrap();
         }
-        assert!(lane.slice(false).now_or_never().is_none());
-        lane.tick();
-        assert!(lane.slice(true).now_or_never().is_some());
+        assert!(call().unwrap_err().is::<wythe_blocks::Error>());
     }
 
     #[test]
-    fn young_calls_go_first_and_old_ones_are_not_forgotten() {
-        let lane = Lane::new();
-        lane.tick();
-        lane.free.store(0, super::Relaxed);
-        let count = lane.width * OLD_TURN as usize;
-        let mut old: Vec<_> = (0..count).map(|_| ask(&lane, false)).collect();
-        let mut young: Vec<_> = (0..count).map(|_| ask(&lane, true)).collect();
-        lane.tick();
-        assert_eq!(
-            young
-                .iter_mut()
-                .filter_map(|y| has(y).then_some(()))
-                .count(),
-            lane.width
-        );
-        assert_eq!(
-            old.iter_mut().filter_map(|o| has(o).then_some(())).count(),
-            0
-        );
-        young.clear();
-        old.truncate(1);
-        lane.tick();
-        assert!(has(&mut old[0]));
-    }
-
-    #[test]
-    fn old_calls_get_their_turn_among_young_ones() {
-        let lane = Lane::new();
-        lane.tick();
-        lane.free.store(0, super::Relaxed);
-        let mut old = ask(&lane, false);
-        let _young: Vec<_> = (0..lane.width * 8).map(|_| ask(&lane, true)).collect();
-        for _ in 0..OLD_TURN {
-            lane.tick();
+    fn whoever_gives_way_goes_on() {
+        let (lane, mut cpu) = cpu(1_000);
+        cpu.clock.back();
+        for _ in 0..50 {
+            // A long call, and a few short ones before there is a place to give way at.
+            pass(&lane, LONG);
+            for _ in 0..10 {
+                cpu.look().unwrap();
+                cpu.bear().unwrap();
+            }
+            assert!(cpu.tick().is_ok());
+            cpu.clock.back();
         }
-        assert!(has(&mut old));
+    }
+
+    #[test]
+    fn a_future_is_polled_as_often_as_it_waits() {
+        let (lane, mut cpu) = cpu(1_000);
+        let mut polls = 0;
+        let work = poll_fn(|context| {
+            pass(&lane, 2);
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls < 5 {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        let mut work = Box::pin(timed(cpu.clock(), work));
+        while (&mut work).now_or_never().is_none() {
+            pass(&lane, 9);
+        }
+        drop(work);
+        assert_eq!(cpu.look().unwrap(), 10);
     }
 }

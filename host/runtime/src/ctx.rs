@@ -1,19 +1,23 @@
 //! What a store carries: who the guest is, on whose behalf it runs now, and what it may take.
 
 use crate::{
-    cpu::Cpu,
+    cpu::{Bill, Cpu},
     egress::Hooks,
-    export::http::Fault,
+    fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
+    slots::{Holder, Slot},
 };
-use std::sync::{Arc, Weak};
-use tokio::sync::OwnedSemaphorePermit;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tracing::Level;
 use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wythe_blocks::{Caller, Error, Host, Result, workflow::Context};
+use wythe_blocks::{
+    Account, Caller, Error, Host, Rate, Result,
+    workflow::{Context, Price},
+};
 use wythe_manifest::{Grants, Limits, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
@@ -25,12 +29,23 @@ pub const RANDOM: u64 = 64 << 10;
 pub struct Identity {
     pub tenant: Name,
     pub id: Name,
+    /// Counts its instances against its share of the pool.
+    pub holder: Holder,
     pub grants: Arc<Grants>,
     pub limits: Limits,
     pub env: Vec<(String, String)>,
     pub log: Arc<Log>,
+    /// Requests under way to the outside.
+    pub outgoing: Arc<Semaphore>,
+    /// Lines about requests that were denied.
+    pub denied: Rate,
+    /// Of what the host holds for all instances.
+    pub account: Account,
     pub host: Arc<Host>,
 }
+
+/// Lines of the log about what a guest was denied, a minute.
+pub const DENIALS: u32 = 60;
 
 /// A store's data.
 pub struct Ctx {
@@ -39,26 +54,27 @@ pub struct Ctx {
     /// Set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
-    /// Of the requests under way, to be told if the instance ends.
-    pub faults: Vec<Weak<Fault>>,
+    pub fields: Held,
     /// Of the instance whose code this is, if it is a workflow's.
     journal: Option<Context>,
-    /// The code has waited: another step begins, with all of its fuel.
-    stepped: bool,
     limiter: Limiter,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
     /// Of the pool; given back when the store is dropped.
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 /// For the hooks of a store.
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
 
-    /// Fuel for a step that begins, for code that is bounded by it.
-    fn refuel(&mut self) -> Option<u64>;
+    /// Tells that a call of the host has returned, so what it held is gone, and what it costs code that is bounded by
+    /// fuel.
+    fn bill(&mut self) -> Option<Bill>;
+
+    /// A call has held a worker for that long.
+    fn held(&self, time: Duration);
 }
 
 impl HasCpu for Ctx {
@@ -66,9 +82,22 @@ impl HasCpu for Ctx {
         &mut self.cpu
     }
 
-    fn refuel(&mut self) -> Option<u64> {
+    fn bill(&mut self) -> Option<Bill> {
+        self.caller.settle();
+        let Price { cost, is_step } = self.journal.as_ref()?.settle();
+        if is_step {
+            self.cpu.reset();
+        }
         let fuel = self.identity.limits.step_fuel;
-        std::mem::take(&mut self.stepped).then_some(fuel.into())
+        let fresh = is_step.then_some(fuel.into());
+        Some(Bill { fresh, cost })
+    }
+
+    fn held(&self, time: Duration) {
+        let app = &self.identity.id;
+        if self.identity.host.metrics.held(app) {
+            tracing::warn!(%app, "a call to the host held one of its threads for {} ms, or the machine is busy", time.as_millis());
+        }
     }
 }
 
@@ -80,7 +109,7 @@ impl Ctx {
         caller: Caller,
         cpu: Cpu,
         hooks: Hooks,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
     ) -> Store<Ctx> {
         let mut table = ResourceTable::new();
         let handles = identity.limits.handles as usize;
@@ -94,9 +123,8 @@ impl Ctx {
             http,
             hooks,
             journal: None,
-            stepped: false,
-            faults: Vec::new(),
-            caller,
+            fields: Held::default(),
+            caller: caller.with_account(&identity.account),
             cpu,
             identity: identity.clone(),
             _slot: slot,
@@ -119,19 +147,21 @@ impl Ctx {
         journal.ok_or_else(|| Error::internal("code that is no workflow's has no journal"))
     }
 
+    /// Puts the bytes of a record on a workflow's bill.
+    pub fn spend(&self, bytes: usize) {
+        if let Some(journal) = &self.journal {
+            journal.spend(bytes);
+        }
+    }
+
     /// What it says now it has said already, on an earlier run.
     pub fn is_told_again(&self) -> bool {
         self.journal.as_ref().is_some_and(Context::is_replaying)
     }
 
-    /// The code has waited.
-    pub fn next_step(&mut self) {
-        self.stepped = true;
-        self.cpu.reset();
-    }
-
     /// Another call into the same instance.
     pub fn begin(&mut self, caller: Caller) {
+        let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();
         self.caller = caller;
         self.cpu.reset();

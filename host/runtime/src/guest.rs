@@ -1,25 +1,37 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
-use crate::{ctx::Identity, engine::Runtime, export, log::Log, version::Version};
+use crate::{
+    ctx::{DENIALS, Identity},
+    egress,
+    engine::Runtime,
+    export,
+    log::Log,
+    slots::Holder,
+    version::Version,
+};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, Host, Result, Trace, actors,
+    Account, App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
     jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
+    time,
     workflow::{Call, Context, Failure},
 };
 use wythe_manifest::{Name, Reuse};
+
+/// When a caller may ask an app again that is busy.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -43,10 +55,14 @@ impl Guest {
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
             id: app.id.clone(),
+            holder: Holder::new(),
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
             log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
+            outgoing: egress::under_way(app.limits.outgoing_requests),
+            denied: Rate::per_minute(DENIALS),
+            account: Account::new(app.id.clone(), app.limits.host_memory),
             host: host.clone(),
         });
         let path = (app.project.as_path(), app.guest.as_path());
@@ -97,7 +113,7 @@ impl Guest {
                 id,
                 grants,
                 trace,
-                Instant::now() + limit,
+                time::deadline(limit),
             )),
         }
     }
@@ -123,7 +139,8 @@ impl Guest {
             _ => Err(Error::exhausted(format!(
                 "app `{}` is busy with {} calls; see `limits.concurrency`",
                 self.identity.id, self.identity.limits.concurrency
-            ))),
+            ))
+            .with_retry_after(BUSY)),
         }
     }
 }

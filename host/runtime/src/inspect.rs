@@ -1,9 +1,10 @@
-//! What a component file asks for and offers, without running any of it.
+//! What a component file asks for and offers, without running or compiling any of it.
 
-use wasmtime::{
-    Engine,
-    component::{Component, types::ComponentItem},
-};
+mod outline;
+
+pub use outline::{FORMAT, Outline};
+
+use outline::Asked;
 use wythe_blocks::Exports;
 
 /// How the host stands to an import.
@@ -98,55 +99,47 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wythe:blocks/workflow-context", "0.1.0"),
 ];
 
-pub fn inspect(engine: &Engine, component: &Component) -> Inspection {
-    let exports: Vec<String> = component
-        .component_type()
-        .exports(engine)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    let released = exports.iter().filter(|name| !is_candidate(name));
-    let released: Vec<_> = released.collect();
-    let has = |prefix: &str| released.iter().any(|name| name.starts_with(prefix));
-    let lifecycle = has("wythe:plugin/lifecycle@0.1.");
-    let drivers = DRIVERS.iter().map(|(name, _)| *name);
-    let drivers = drivers.filter(|name| has(&format!("wythe:plugin/{name}@0.1.")));
-    Inspection {
-        imports: imports(engine, component),
-        app: Exports {
-            http: has("wasi:http/incoming-handler@0.2.") || has("wasi:http/handler@0.3."),
-            invocation: has("wythe:blocks/invocation-handler@0.1."),
-            subscriber: has("wythe:blocks/subscriber@0.1."),
-            configuration_listener: has("wythe:blocks/configuration-listener@0.1."),
-            binding_listener: has("wythe:blocks/binding-listener@0.1."),
-            job_runner: has("wythe:blocks/job-runner@0.1."),
-            actor_handler: has("wythe:blocks/actor-handler@0.1."),
-            workflow_handler: has(WORKFLOWS),
-            activity_handler: has("wythe:blocks/activity-handler@0.1."),
-        },
-        plugin: drivers.filter(|_| lifecycle).collect(),
-        exports,
+impl From<Outline> for Inspection {
+    fn from(outline: Outline) -> Self {
+        let exports = outline.exports;
+        let released = exports.iter().filter(|name| !is_candidate(name));
+        let released: Vec<_> = released.collect();
+        let has = |prefix: &str| released.iter().any(|name| name.starts_with(prefix));
+        let lifecycle = has("wythe:plugin/lifecycle@0.1.");
+        let drivers = DRIVERS.iter().map(|(name, _)| *name);
+        let drivers = drivers.filter(|name| has(&format!("wythe:plugin/{name}@0.1.")));
+        Inspection {
+            imports: imports(outline.imports, has(WORKFLOWS)),
+            app: Exports {
+                http: has("wasi:http/incoming-handler@0.2.") || has("wasi:http/handler@0.3."),
+                invocation: has("wythe:blocks/invocation-handler@0.1."),
+                subscriber: has("wythe:blocks/subscriber@0.1."),
+                configuration_listener: has("wythe:blocks/configuration-listener@0.1."),
+                binding_listener: has("wythe:blocks/binding-listener@0.1."),
+                job_runner: has("wythe:blocks/job-runner@0.1."),
+                actor_handler: has("wythe:blocks/actor-handler@0.1."),
+                workflow_handler: has(WORKFLOWS),
+                activity_handler: has("wythe:blocks/activity-handler@0.1."),
+            },
+            plugin: drivers.filter(|_| lifecycle).collect(),
+            exports,
+        }
     }
 }
 
 /// Every import with its standing. An interface of which only types are used needs no grant.
-pub fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
-    let ty = component.component_type();
-    let mut exports = ty.exports(engine);
-    let has_workflows = exports.any(|(name, _)| name.starts_with(WORKFLOWS));
-    let standing = |name: &str, item: &ComponentItem| match item {
-        _ if is_candidate(name) => Standing::Unknown,
-        _ if has_workflows => of_workflow(name),
-        ComponentItem::ComponentInstance(instance) if calls_nothing(engine, instance) => {
-            Standing::Free
-        }
-        _ => of_name(name),
+fn imports(asked: Vec<Asked>, has_workflows: bool) -> Vec<Import> {
+    let standing = |asked: &Asked| match has_workflows {
+        _ if is_candidate(&asked.name) => Standing::Unknown,
+        true => of_workflow(&asked.name),
+        false if asked.calls => of_name(&asked.name),
+        false => Standing::Free,
     };
-    ty.imports(engine)
-        .map(|(name, item)| Import {
-            name: name.to_owned(),
-            standing: standing(name, &item.ty),
-        })
-        .collect()
+    let import = |asked: Asked| Import {
+        standing: standing(&asked),
+        name: asked.name,
+    };
+    asked.into_iter().map(import).collect()
 }
 
 /// Of a component of workflows.
@@ -162,18 +155,6 @@ fn of_workflow(name: &str) -> Standing {
         _ if is_of(&["wythe:blocks/types@", "wythe:blocks/logging@"]) => Standing::Free,
         _ => Standing::NotReplayed,
     }
-}
-
-fn calls_nothing(
-    engine: &Engine,
-    instance: &wasmtime::component::types::ComponentInstance,
-) -> bool {
-    instance.exports(engine).all(|(_, item)| {
-        !matches!(
-            item.ty,
-            ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_)
-        )
-    })
 }
 
 /// Whether an interface is of a version before a release, such as `0.3.0-rc-2026-03-15`: none is what was released later.
@@ -225,17 +206,5 @@ fn of_name(name: &str) -> Standing {
             Standing::Free
         }
         _ => Standing::Unknown,
-    }
-}
-
-impl crate::Runtime {
-    /// Reads and compiles a file, and runs nothing of it.
-    pub async fn inspect(
-        self: &std::sync::Arc<Self>,
-        path: &std::path::Path,
-    ) -> wythe_blocks::Result<Inspection> {
-        let bytes = crate::version::read_component(None, path).await?;
-        let compiled = self.compile_app(&path.display().to_string(), bytes).await?;
-        Ok(compiled.1)
     }
 }

@@ -1,6 +1,7 @@
 //! Instances for calls that are not HTTP: fresh by default, kept warm where the manifest says so, dropped after a fault.
 
 use crate::{
+    cpu::timed,
     ctx::{Ctx, Identity},
     engine::Runtime,
     error,
@@ -78,7 +79,8 @@ impl Pool {
                 }
                 None => self.fresh(caller).await?,
             };
-            let answer = call(&mut warm.store, &warm.instance).await;
+            let clock = warm.store.data().cpu.clock();
+            let answer = timed(clock, call(&mut warm.store, &warm.instance)).await;
             let answer = answer.map_err(|error| error::of_call(app, error))?;
             Ok((answer, warm))
         };
@@ -103,7 +105,8 @@ impl Pool {
 
     async fn fresh(&self, caller: Caller) -> Result<Warm> {
         let mut store = self.runtime.store(&self.identity, caller).await?;
-        let instance = self.pre.instantiate_async(&mut store).await;
+        let clock = store.data().cpu.clock();
+        let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
         let instance =
             instance.map_err(|error| error::of_call(self.identity.id.as_str(), error))?;
         Ok(Warm {

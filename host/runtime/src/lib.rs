@@ -2,12 +2,15 @@
 
 mod bindings;
 mod cache;
+mod compile;
 mod cpu;
 mod ctx;
 mod egress;
 mod engine;
 mod error;
 mod export;
+mod fields;
+mod front;
 mod grants;
 mod guest;
 mod ingress;
@@ -15,12 +18,16 @@ mod inspect;
 mod instance;
 mod limits;
 mod log;
+mod patient;
 pub mod plugin;
+mod slots;
 mod version;
 mod wit;
 mod workflow;
 
+pub use compile::{Compiler, Work};
 pub use engine::{Options, Runtime};
+pub use front::Front;
 pub use guest::Guest;
 pub use ingress::{Ingress, Routes};
 pub use inspect::{DRIVERS, Import, Inspection, Standing};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::{
     fmt::Write,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -14,7 +14,10 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
-use wythe_blocks::workflow::Context as Journal;
+use wythe_blocks::{
+    text::{cut, escape},
+    workflow::Context as Journal,
+};
 use wythe_manifest::Name;
 
 /// Bytes of a message, of a field's value, and fields of a record.
@@ -23,6 +26,10 @@ const VALUE: usize = 4 << 10;
 const FIELDS: usize = 64;
 /// Bytes of a line of stdout; a longer one is cut into several records.
 const LINE: usize = 8 << 10;
+/// Bytes of one write to stdout, so that one write is not very many records.
+const WRITE: usize = 4 << 10;
+/// Bytes that a record counts beside its text: what the host writes around it.
+const RECORD: usize = 100;
 
 /// One app's log.
 pub struct Log {
@@ -50,11 +57,19 @@ impl Log {
         }
     }
 
-    /// One record. What is over the budget is dropped and counted.
+    /// One record. What is over the budget is dropped and counted, before it is looked at.
     pub fn record(&self, level: Level, trace: &str, message: &str, fields: &[(String, String)]) {
-        let message = escape(cut(message, MESSAGE));
+        let message = cut(message, MESSAGE);
+        let fields = &fields[..fields.len().min(FIELDS)];
+        let least =
+            |(name, value): &(String, String)| name.len().min(VALUE) + value.len().min(VALUE);
+        let least = message.len() + fields.iter().map(least).sum::<usize>();
+        if !self.has_room((least + RECORD) as u64) {
+            return;
+        }
+        let message = escape(message);
         let mut extra = String::new();
-        for (name, value) in fields.iter().take(FIELDS) {
+        for (name, value) in fields {
             let _ = write!(
                 extra,
                 " {}={}",
@@ -62,12 +77,34 @@ impl Log {
                 escape(cut(value, VALUE))
             );
         }
-        if self.spend((message.len() + extra.len()) as u64) {
+        if self.spend((message.len() + extra.len() + RECORD) as u64) {
             self.emit(level, trace, &message, &extra);
         }
     }
 
+    /// False where a record of at least so many bytes is dropped.
+    fn has_room(&self, bytes: u64) -> bool {
+        let mut budget = self.budget();
+        let fits = bytes <= budget.left;
+        if !fits {
+            budget.dropped += 1;
+        }
+        fits
+    }
+
     fn spend(&self, bytes: u64) -> bool {
+        let mut budget = self.budget();
+        let fits = bytes <= budget.left;
+        if fits {
+            budget.left -= bytes;
+        } else {
+            budget.dropped += 1;
+        }
+        fits
+    }
+
+    /// What is left of this second.
+    fn budget(&self) -> MutexGuard<'_, Budget> {
         let mut budget = self
             .budget
             .lock()
@@ -80,13 +117,7 @@ impl Log {
                 tracing::warn!(target: "wythe::guest", app = %self.app, "{dropped} log records dropped: over the limit of {} bytes a second", budget.per_second);
             }
         }
-        let fits = bytes <= budget.left;
-        if fits {
-            budget.left -= bytes;
-        } else {
-            budget.dropped += 1;
-        }
-        fits
+        budget
     }
 
     fn emit(&self, level: Level, trace: &str, message: &str, extra: &str) {
@@ -105,23 +136,6 @@ impl Log {
             }
         }
     }
-}
-
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-/// One record is one line, and no record can move a terminal's cursor.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 /// Stdout or stderr of one instance: every line is a record.
@@ -150,19 +164,29 @@ impl Output {
     }
 
     fn push(&self, bytes: &[u8]) {
-        if self.journal.as_ref().is_some_and(Journal::is_replaying) {
-            return;
+        if let Some(journal) = &self.journal {
+            journal.spend(bytes.len());
+            if journal.is_replaying() {
+                return;
+            }
         }
         let mut line = self
             .line
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        for byte in bytes {
-            if *byte == b'\n' || line.len() >= LINE {
-                self.flush_line(&mut line);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            for chunk in text.chunks(LINE) {
+                if line.len() + chunk.len() > LINE {
+                    self.flush_line(&mut line);
+                }
+                line.extend_from_slice(chunk);
             }
-            if *byte != b'\n' {
-                line.push(*byte);
+            if ends {
+                self.flush_line(&mut line);
             }
         }
     }
@@ -222,7 +246,7 @@ impl OutputStream for Output {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MESSAGE)
+        Ok(WRITE)
     }
 }
 
@@ -232,6 +256,7 @@ impl AsyncWrite for Output {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(WRITE)];
         self.push(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -247,7 +272,7 @@ impl AsyncWrite for Output {
 
 #[cfg(test)]
 mod tests {
-    use super::{Log, escape};
+    use super::Log;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -265,10 +290,5 @@ mod tests {
                 .expect("a past"),
         );
         assert!(log.spend(100));
-    }
-
-    #[test]
-    fn a_record_is_one_line_that_moves_no_cursor() {
-        assert_eq!(escape("a\nb\x1b[2J\tc"), "a\\nb\\u{1b}[2J\tc");
     }
 }

@@ -6,8 +6,9 @@ use crate::{
         invocable::InvocableIndices, listens::ListensIndices, runs_jobs::RunsJobsIndices,
         subscribes::SubscribesIndices,
     },
+    compile::Compiled,
     ctx::{Ctx, Identity},
-    engine::{Compiled, Runtime, internal},
+    engine::{Runtime, internal},
     export::{actors::Acts, http::Server},
     grants,
     inspect::{DRIVERS, Inspection},
@@ -68,10 +69,12 @@ impl Version {
         (project, path): (&Path, &Path),
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
-        let bytes = read_component(Some(project), path).await.map_err(one)?;
+        let bytes = read_component(Some(project), path)
+            .await
+            .map_err(one)?
+            .into();
         let shown = path.display().to_string();
-        let compiled = runtime.compile_app(&shown, bytes).await;
-        let (compiled, inspection) = compiled.map_err(one)?;
+        let inspection = runtime.inspect_bytes(&shown, &bytes).await.map_err(one)?;
         let app = &identity.id;
         let mut refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
         refused.extend(grants::refused_exports(app.as_str(), &inspection.exports));
@@ -79,6 +82,9 @@ impl Version {
             return Err(refused);
         }
         check_exports(identity, &inspection, reuse).map_err(one)?;
+        // What is refused is not compiled.
+        let compiled = runtime.compile(&shown, bytes, &inspection).await;
+        let compiled = compiled.map_err(one)?;
         let pre = match inspection.app.workflow_handler {
             true => runtime
                 .machine()
@@ -114,7 +120,9 @@ impl Version {
             http,
             invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
             subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
-            actors: when(exports.actor_handler, || Acts::new(&pre, runtime))?,
+            actors: when(exports.actor_handler, || {
+                Acts::new(&pre, runtime, identity.holder)
+            })?,
             configured: when(exports.configuration_listener, || {
                 ConfiguredIndices::new(&pre)
             })?,

@@ -1,4 +1,6 @@
 //! Small workflows, each of which shows one thing that their code may count on, or may not do.
+mod hostile;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -95,4 +97,8 @@ fn panics(_: &Context, _: ()) -> Result<()> {
     Ok(())
 }
 
-wythe_sdk::workflows!(chain, fan, dice, ask, family, rounds, spin, nap, panics);
+use hostile::{again, calls, waits};
+
+wythe_sdk::workflows!(
+    chain, fan, dice, ask, family, rounds, spin, nap, panics, again, calls, waits
+);

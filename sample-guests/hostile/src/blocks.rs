@@ -59,6 +59,6 @@ pub fn log_flood(mib: u64) -> String {
     format!("logged {mib} MiB")
 }
 
-fn told(result: Result<String>) -> String {
+pub(crate) fn told(result: Result<String>) -> String {
     result.unwrap_or_else(|error| format!("refused: {error}"))
 }

@@ -2,15 +2,23 @@
 //!
 //! Answers are text. A path that ends the instance (`/trap`, `/spin`, and others where the host stops them) has no answer
 //! of its own.
+mod answers;
 mod blocks;
+mod bytes;
+mod events;
+mod held;
 mod memory;
+mod requests;
+mod rules;
 mod world;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use wythe_sdk::Result;
 use wythe_sdk::http::{self, Query, Request, Response};
-use wythe_sdk::{Error, Result};
+use wythe_sdk::wasip2::exports::http::incoming_handler::Guest;
+use wythe_sdk::wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 struct Hostile;
 
@@ -22,18 +30,50 @@ impl http::Handler for Hostile {
             "/alloc" => memory::alloc(number(&query, "mib", 1 << 20)),
             "/big-response" => return Ok(big_response(number(&query, "mib", 64))),
             "/big-string" => memory::big_string(number(&query, "mib", 64)),
+            "/cut" => return Ok(answers::cut(text(&query, "how"))),
+            "/drip" => {
+                let (count, ms) = (number(&query, "count", 10), number(&query, "ms", 100));
+                return Ok(answers::drip(count, ms));
+            }
             "/connect" => world::connect(text(&query, "to")),
             "/env" => world::env(),
+            "/event/heard" => events::heard()?,
+            "/event/publish" => events::publish(&mut request)?,
             "/fetch" => world::fetch(text(&query, "url")),
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
             "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
+            "/host-spin" => held::host_spin(&query),
+            "/hold" => answers::hold(
+                text(&query, "url"),
+                number(&query, "count", 64),
+                number(&query, "ms", 1000),
+            ),
             "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
             "/leak-handles" => {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
+            "/outgoing" => requests::many(
+                text(&query, "url"),
+                number(&query, "count", 1000),
+                number(&query, "refused", 1),
+            ),
+            "/patience" => requests::patience(
+                text(&query, "url"),
+                number(&query, "first", 30_000),
+                number(&query, "between", 30_000),
+            ),
+            "/long-name" => held::long_name(number(&query, "mib", 1)),
+            "/many-headers" => held::many_headers(text(&query, "app"), number(&query, "count", 1)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
+            "/publish-wide" => rules::publish_wide(
+                text(&query, "component"),
+                text(&query, "topic"),
+                number(&query, "count", 1),
+                number(&query, "values", 1),
+            ),
+            "/pull" => answers::pull(text(&query, "url")),
             "/put" => blocks::put(
                 text(&query, "component"),
                 text(&query, "key"),
@@ -49,7 +89,7 @@ impl http::Handler for Hostile {
             "/spin" => spin(),
             "/stdout-flood" => world::stdout_flood(number(&query, "mib", 64)),
             "/trap" => panic!("trapped, as asked"),
-            _ => return Err(Error::not_found(format!("there is no attack {path}"))),
+            _ => bytes::attack(&path, &query)?,
         };
         Ok(Response::text(text))
     }
@@ -96,4 +136,17 @@ fn read_body(request: &mut Request) -> Result<String> {
     Ok(format!("read {length} bytes"))
 }
 
-wythe_sdk::serve!(Hostile);
+/// Some attacks are on the answer, and give it themselves.
+impl Guest for Hostile {
+    fn handle(request: IncomingRequest, answer: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        match answers::is_raw(path) {
+            true => answers::raw(&request, answer),
+            false => http::serve::<Self>(request, answer),
+        }
+    }
+}
+
+wythe_sdk::wasip2::http::proxy::export!(Hostile with_types_in wythe_sdk::wasip2);
+wythe_sdk::subscribe!(Hostile);

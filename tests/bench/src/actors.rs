@@ -358,7 +358,7 @@ impl App for Counters {
         match trigger {
             Trigger::Call(method, _) if method == "add" => {
                 let sum = Bytes::from((sum + 1).to_string());
-                turn.put("sum", sum.clone(), None)?;
+                turn.put(&caller, "sum", sum.clone(), None)?;
                 Ok(sum)
             }
             _ => Ok(sum.to_string().into()),

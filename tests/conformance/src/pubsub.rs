@@ -4,6 +4,7 @@ mod backlog;
 mod delay;
 mod delivery;
 mod groups;
+mod letters;
 mod ordering;
 mod restart;
 mod seats;
@@ -49,6 +50,15 @@ const fn limited(name: &'static str, run: fn(Subject) -> BoxFuture<'static, ()>)
     }
 }
 
+const fn limited_letters(name: &'static str, run: fn(Subject) -> BoxFuture<'static, ()>) -> Case {
+    Case {
+        name,
+        needs: dead_letters,
+        needs_backlog: true,
+        run,
+    }
+}
+
 fn nothing(_: &Features) -> Option<&'static str> {
     None
 }
@@ -63,6 +73,14 @@ fn durable(features: &Features) -> Option<&'static str> {
 
 fn ordering(features: &Features) -> Option<&'static str> {
     (!features.ordering).then_some("the driver has no ordering")
+}
+
+fn dead_letters(features: &Features) -> Option<&'static str> {
+    (!features.dead_letters).then_some("the driver has no dead letters")
+}
+
+fn dead_letters_and_durable(features: &Features) -> Option<&'static str> {
+    dead_letters(features).or_else(|| durable(features))
 }
 
 fn ordering_and_durable(features: &Features) -> Option<&'static str> {
@@ -184,6 +202,32 @@ pub const CASES: &[Case] = &[
     }),
     limited("a_deserted_ephemeral_group_makes_room", |s| {
         backlog::deserted(s).boxed()
+    }),
+    case("a_burial_settles_and_publishes", dead_letters, |s| {
+        letters::buried(s).boxed()
+    }),
+    limited_letters("a_letter_goes_over_the_limit_of_the_backlog", |s| {
+        letters::over_the_limit(s).boxed()
+    }),
+    case("letters_wait_for_the_first_reader", dead_letters, |s| {
+        letters::held(s).boxed()
+    }),
+    case(
+        "letters_wait_for_the_first_reader_across_restarts",
+        dead_letters_and_durable,
+        |s| letters::held_across_a_restart(s).boxed(),
+    ),
+    case("an_operator_sees_what_groups_hold", dead_letters, |s| {
+        letters::seen(s).boxed()
+    }),
+    case("an_operator_replaces_a_message", dead_letters, |s| {
+        letters::replaced(s).boxed()
+    }),
+    case("an_operator_purges_a_group", dead_letters, |s| {
+        letters::purged(s).boxed()
+    }),
+    limited_letters("a_removed_group_makes_room", |s| {
+        letters::removed(s).boxed()
     }),
     case(
         "what_is_not_acknowledged_survives_a_restart",

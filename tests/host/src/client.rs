@@ -1,5 +1,6 @@
 //! A small HTTP client whose answers are whole.
 
+use crate::log;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -25,12 +26,12 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 
-    /// The message of the host's own answer.
+    /// The message of an app's error, or what the log says under the trace of the host's own answer.
     pub fn message(&self) -> String {
-        self.json()["message"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let answer = self.json();
+        let details = answer["trace"].as_str().and_then(log::about);
+        let shown = || answer["message"].as_str().unwrap_or_default().to_owned();
+        details.unwrap_or_else(shown)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod guests;
+pub mod log;
 mod project;
 mod smtp;
 

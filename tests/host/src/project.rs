@@ -187,14 +187,14 @@ impl Running {
         answer.with_context(|| format!("a request to {path}"))
     }
 
-    /// Asks until the answer is as expected, for at most ten seconds: for what happens a moment later.
+    /// Asks until the answer is as expected, for at most a minute: for what happens a moment later.
     pub async fn eventually(
         &self,
         path: &str,
         expected: impl Fn(&Answer) -> bool,
     ) -> Result<Answer> {
         let mut last = None;
-        for _ in 0..200 {
+        for _ in 0..1200 {
             let answer = self.get(path).await?;
             if expected(&answer) {
                 return Ok(answer);
@@ -202,7 +202,7 @@ impl Running {
             last = Some(answer);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        anyhow::bail!("not within ten seconds; the last answer of {path} was {last:?}")
+        anyhow::bail!("not within a minute; the last answer of {path} was {last:?}")
     }
 
     /// Tells the host to stop, without waiting for it.

@@ -198,6 +198,7 @@ impl Engine {
             space.keeper.clone(),
             self.pubsub.clone(),
             memory,
+            activation.timers.names(),
         );
         let turn = Arc::new(turn);
         let answer = self.ask(space, hosted, activation, &turn, from, why).await;
@@ -270,9 +271,6 @@ impl Engine {
         mut staged: Staged,
         answer: Bytes,
     ) -> Ended {
-        if let Err(error) = activation.timers.check(&staged.timers) {
-            return self.undo(space, hosted, activation, error).await;
-        }
         let timers = std::mem::take(&mut staged.timers);
         if staged.is_durable() {
             if let Err(error) = commit::commit(space, hosted, activation, staged).await {

@@ -173,10 +173,15 @@ impl Engine {
         if space.is_started.swap(true, Relaxed) {
             return;
         }
+        let (engine, of) = (self.clone(), space.clone());
         self.tasks
-            .spawn(reminders::run(self.clone(), space.clone()));
-        self.tasks.spawn(outbox::run(self.clone(), space.clone()));
-        self.tasks.spawn(sweep::run(self.clone(), space.clone()));
+            .keep(move || reminders::run(engine.clone(), of.clone()));
+        let (engine, of) = (self.clone(), space.clone());
+        self.tasks
+            .keep(move || outbox::run(engine.clone(), of.clone()));
+        let (engine, of) = (self.clone(), space.clone());
+        self.tasks
+            .keep(move || sweep::run(engine.clone(), of.clone()));
     }
 
     /// A call by an app or the operator.

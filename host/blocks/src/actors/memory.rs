@@ -1,7 +1,7 @@
 //! What a turn wants to change, and what an activation remembers of the store; both within bounds.
 
 use super::rows::{Outgoing, Reminder};
-use crate::{Error, Result};
+use crate::{Error, Permit, Result};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,6 +38,8 @@ pub(super) struct Timer {
     pub due: Duration,
     pub period: Option<Duration>,
     pub data: Bytes,
+    /// Of the app's account, for as long as the timer is there.
+    pub _held: Option<Arc<Permit>>,
 }
 
 /// A reminder that is set anew or, with none, removed.
@@ -55,7 +57,7 @@ pub(super) struct Staged {
     pub reminders: BTreeMap<String, Reset>,
     pub events: Vec<Outgoing>,
     pub timers: BTreeMap<String, Option<Timer>>,
-    /// Bytes of entries and events; the others are small, and counted.
+    /// Bytes of all of them, with their names.
     bytes: usize,
 }
 
@@ -66,15 +68,43 @@ impl Staged {
     }
 
     pub(super) fn put(&mut self, key: &str, value: Option<Value>) {
-        let length = |value: Option<&Value>| value.map_or(0, |value| value.bytes.len());
-        self.bytes += length(value.as_ref());
-        let old = self.entries.insert(key.to_owned(), value).flatten();
-        self.bytes -= length(old.as_ref());
+        let length = |value: &Option<Value>| value.as_ref().map_or(0, |value| value.bytes.len());
+        self.bytes += key.len() + length(&value);
+        if let Some(old) = self.entries.insert(key.to_owned(), value) {
+            self.bytes -= key.len() + length(&old);
+        }
+    }
+
+    pub(super) fn time(&mut self, name: &str, timer: Option<Timer>) {
+        let length = |timer: &Option<Timer>| timer.as_ref().map_or(0, |timer| timer.data.len());
+        self.bytes += name.len() + length(&timer);
+        if let Some(old) = self.timers.insert(name.to_owned(), timer) {
+            self.bytes -= name.len() + length(&old);
+        }
+    }
+
+    pub(super) fn remind(&mut self, name: &str, reset: Reset) {
+        let length = |reset: &Reset| reset.reminder.as_ref().map_or(0, |one| one.data.0.len());
+        self.bytes += name.len() + length(&reset);
+        if let Some(old) = self.reminders.insert(name.to_owned(), reset) {
+            self.bytes -= name.len() + length(&old);
+        }
+    }
+
+    /// As if the reminder was never touched.
+    pub(super) fn leave(&mut self, name: &str) {
+        if let Some(old) = self.reminders.remove(name) {
+            self.bytes -= name.len() + old.reminder.map_or(0, |one| one.data.0.len());
+        }
     }
 
     pub(super) fn send(&mut self, event: Outgoing) {
         self.bytes += event.data.0.len();
         self.events.push(event);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether one more change, of so many bytes, still fits into one transaction of so many operations. A reminder is
@@ -178,7 +208,7 @@ impl Drop for Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::rows::Binary, *};
 
     fn value(length: usize) -> Option<Value> {
         Some(Value {
@@ -218,6 +248,38 @@ mod tests {
         assert!(memory.entry("a").is_none());
         drop(memory);
         assert_eq!(all.load(Relaxed), OF_TENANT);
+    }
+
+    #[test]
+    fn timers_and_reminders_count_as_entries_do() {
+        let mut staged = Staged::default();
+        let timer = |length: usize| Timer {
+            due: Duration::ZERO,
+            period: None,
+            data: vec![0; length].into(),
+            _held: None,
+        };
+        let reset = |length: Option<usize>| Reset {
+            reminder: length.map(|length| Reminder {
+                due: 0,
+                period: None,
+                data: Binary(vec![0; length].into()),
+            }),
+            kept: None,
+        };
+        staged.time("t", Some(timer(100)));
+        staged.time("t", Some(timer(50)));
+        staged.remind("r", reset(Some(200)));
+        staged.remind("s", reset(Some(30)));
+        assert_eq!(staged.bytes(), 51 + 201 + 31);
+        staged.remind("r", reset(None));
+        staged.leave("s");
+        staged.time("t", None);
+        assert_eq!(staged.bytes(), 2);
+        for number in 0..300 {
+            staged.remind(&format!("r{number}"), reset(Some(64 << 10)));
+        }
+        staged.check(0, 10_000).unwrap_err();
     }
 
     #[test]

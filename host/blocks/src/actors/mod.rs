@@ -24,7 +24,7 @@ pub use names::{Actor, MAX_NAME};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 
-use crate::{App, Caller, Error, Result, Tasks, pubsub::PubSub, state::State};
+use crate::{App, Caller, Error, Result, Tasks, app::guarded, pubsub::PubSub, state::State};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -125,7 +125,7 @@ impl Actors {
         if !problems.is_empty() {
             return Err(problems);
         }
-        self.engine.host(tenant, &app, types);
+        self.engine.host(tenant, &guarded(app), types);
         Ok(())
     }
 
@@ -192,8 +192,11 @@ impl Actors {
         caller.require_grant(|grants| grants.actors(kind), &what, "actors", kind)?;
         let hosted = self.engine.hosted(caller.tenant(), kind);
         let hosted = hosted.ok_or_else(|| self.unknown(caller.tenant(), kind))?;
+        caller.charge(data.len())?;
         let trigger = Trigger::Call(method.to_owned(), data);
-        self.engine.call(caller, &hosted, actor, trigger).await
+        let answer = self.engine.call(caller, &hosted, actor, trigger).await?;
+        caller.charge(answer.len())?;
+        Ok(answer)
     }
 }
 

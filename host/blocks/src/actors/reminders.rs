@@ -9,7 +9,7 @@ use super::{
     rows,
     wakes::now,
 };
-use crate::Result;
+use crate::{Result, time};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,7 +60,7 @@ impl Rows {
             .entry(key.to_owned())
             .or_insert((0, Instant::now()));
         let pause = FIRST_PAUSE * 2u32.saturating_pow(failed.0.min(6));
-        *failed = (failed.0 + 1, Instant::now() + pause.min(LAST_PAUSE));
+        *failed = (failed.0 + 1, time::deadline(pause.min(LAST_PAUSE)));
     }
 }
 

@@ -107,7 +107,7 @@ impl Reminder {
     /// The first occurrence after `now`; those that were missed are one. None where there is no other.
     pub(super) fn next(&self, now: u64) -> Option<Reminder> {
         let period = self.period?;
-        let missed = now.saturating_sub(self.due) / period;
+        let missed = now.saturating_sub(self.due) / period.max(1);
         let due = self.due.checked_add(period.checked_mul(missed + 1)?)?;
         Some(Reminder {
             due,

@@ -6,7 +6,10 @@ use super::{
     names::Actor,
 };
 use crate::{Error, Result};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Of one activation.
@@ -21,16 +24,8 @@ impl Timers {
         self.0.contains_key(name)
     }
 
-    pub(super) fn check(&self, changes: &BTreeMap<String, Option<Timer>>) -> Result<()> {
-        let new = changes
-            .iter()
-            .filter(|(name, timer)| timer.is_some() && !self.has(name));
-        match self.0.len() + new.count() <= MOST {
-            true => Ok(()),
-            false => Err(Error::exhausted(format!(
-                "an actor has at most {MOST} timers"
-            ))),
-        }
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.0.keys().cloned().collect()
     }
 
     pub(super) fn apply(
@@ -57,6 +52,29 @@ impl Timers {
             engine.tasks.spawn(running.run(stop));
             self.0.insert(name, guard);
         }
+    }
+}
+
+/// Refuses the timer that would be one too many: beside those that are there, changed as the turn wants so far.
+pub(super) fn check(
+    there: &BTreeSet<String>,
+    changes: &BTreeMap<String, Option<Timer>>,
+    name: &str,
+) -> Result<()> {
+    let stays = |name: &&String| !matches!(changes.get(*name), Some(None));
+    let old = there.iter().filter(stays).count();
+    let new = changes
+        .iter()
+        .filter(|(name, timer)| timer.is_some() && !there.contains(*name));
+    let is_known = match changes.get(name) {
+        Some(timer) => timer.is_some(),
+        None => there.contains(name),
+    };
+    match is_known || old + new.count() < MOST {
+        true => Ok(()),
+        false => Err(Error::exhausted(format!(
+            "an actor has at most {MOST} timers"
+        ))),
     }
 }
 
@@ -102,5 +120,41 @@ impl Running {
             };
             pause = period;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn timer() -> Option<Timer> {
+        Some(Timer {
+            due: Duration::ZERO,
+            period: None,
+            data: Bytes::new(),
+            _held: None,
+        })
+    }
+
+    #[test]
+    fn the_timer_that_is_one_too_many_is_refused_when_it_is_set() {
+        let there: BTreeSet<_> = (0..60).map(|number| format!("old{number}")).collect();
+        let mut changes = BTreeMap::new();
+        for number in 0..40 {
+            let name = format!("new{number}");
+            check(&there, &changes, &name).unwrap();
+            changes.insert(name, timer());
+        }
+        let told = check(&there, &changes, "more").unwrap_err();
+        assert_eq!(told.message(), "an actor has at most 100 timers");
+        // One that is there is set anew, and one that is cleared makes room.
+        check(&there, &changes, "old1").unwrap();
+        check(&there, &changes, "new1").unwrap();
+        changes.insert("old1".into(), None);
+        check(&there, &changes, "more").unwrap();
+        changes.insert("more".into(), timer());
+        check(&there, &changes, "old1").unwrap_err();
     }
 }

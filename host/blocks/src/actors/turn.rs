@@ -5,9 +5,10 @@ use super::{
     memory::{Memory, Staged, Value},
     names::Actor,
     rows::{self, Outgoing},
+    timers,
 };
 use crate::{
-    Caller, Error, Result,
+    Caller, Error, Permit, Result,
     pubsub::{Event, PubSub},
     state::{Keeper, check_key, check_prefix},
 };
@@ -31,6 +32,8 @@ const PAGE: u32 = 1_000;
 pub(super) struct Work {
     pub memory: Memory,
     pub staged: Staged,
+    /// Of the app's account, for what is staged.
+    held: Option<Permit>,
     /// The innermost of the calls that run in this turn.
     frame: u32,
     is_over: bool,
@@ -44,6 +47,8 @@ pub struct Turn {
     /// Whether it called another actor, whose turn is kept whatever becomes of this one.
     pub(super) has_called: AtomicBool,
     pub(super) keeper: Keeper,
+    /// Names of those that are there already.
+    timers: BTreeSet<String>,
     pubsub: Arc<PubSub>,
     work: Mutex<Work>,
 }
@@ -55,6 +60,7 @@ impl Turn {
         keeper: Keeper,
         pubsub: Arc<PubSub>,
         memory: Memory,
+        timers: BTreeSet<String>,
     ) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         Turn {
@@ -63,10 +69,12 @@ impl Turn {
             is_warm,
             has_called: AtomicBool::new(false),
             keeper,
+            timers,
             pubsub,
             work: Mutex::new(Work {
                 memory,
                 staged: Staged::default(),
+                held: None,
                 frame: OUTERMOST,
                 is_over: false,
             }),
@@ -103,7 +111,13 @@ impl Turn {
         Ok(known.map(|value| value.and_then(Value::live)))
     }
 
-    pub fn put(&self, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
+    pub fn put(
+        &self,
+        caller: &Caller,
+        key: &str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<()> {
         check_key(key)?;
         let most = self.keeper.max_value();
         if bytes.len() as u64 > most {
@@ -117,14 +131,14 @@ impl Turn {
         }
         // A time that no clock can hold is as good as never.
         let expires = ttl.and_then(|ttl| SystemTime::now().checked_add(ttl));
-        self.stage(bytes.len(), |staged| {
+        self.stage(caller, key.len() + bytes.len(), |staged| {
             staged.put(key, Some(Value { bytes, expires }))
         })
     }
 
-    pub fn delete(&self, key: &str) -> Result<()> {
+    pub fn delete(&self, caller: &Caller, key: &str) -> Result<()> {
         check_key(key)?;
-        self.stage(0, |staged| staged.put(key, None))
+        self.stage(caller, key.len(), |staged| staged.put(key, None))
     }
 
     pub async fn keys(&self, caller: &Caller, prefix: &str) -> Result<Vec<String>> {
@@ -186,14 +200,35 @@ impl Turn {
                 "the event is too long to be kept until it is sent; a record has at most {most} bytes"
             )));
         }
-        self.stage(row.data.0.len(), |staged| staged.send(row))
+        self.stage(caller, row.data.0.len(), |staged| staged.send(row))
     }
 
-    pub(super) fn stage(&self, more: usize, change: impl FnOnce(&mut Staged)) -> Result<()> {
+    /// Changes what the turn wants, by so many bytes more at most; they are of the app's account until the turn is over.
+    pub(super) fn stage(
+        &self,
+        caller: &Caller,
+        more: usize,
+        change: impl FnOnce(&mut Staged),
+    ) -> Result<()> {
         let mut work = self.work()?;
+        let work = &mut *work;
         work.staged.check(more, self.keeper.max_operations())?;
+        match (&mut work.held, caller.account()) {
+            (Some(held), _) => held.grow(more)?,
+            (held, account) => *held = account.map(|account| account.take(more)).transpose()?,
+        }
         change(&mut work.staged);
+        // What was staged before under the same name is gone.
+        let bytes = work.staged.bytes();
+        if let Some(held) = &mut work.held {
+            held.shrink(held.bytes().saturating_sub(bytes));
+        }
         Ok(())
+    }
+
+    /// Whether one more timer of this name is not one too many.
+    pub(super) fn check_timer(&self, name: &str) -> Result<()> {
+        timers::check(&self.timers, &self.work()?.staged.timers, name)
     }
 
     pub(super) fn work(&self) -> Result<MutexGuard<'_, Work>> {

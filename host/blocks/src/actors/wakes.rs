@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{Caller, Error, Result};
 use bytes::Bytes;
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// Bytes of a timer's or a reminder's data.
 pub const MAX_WAKE: usize = 64 << 10;
@@ -16,6 +19,7 @@ pub const MAX_WAKE: usize = 64 << 10;
 impl Turn {
     pub fn set_timer(
         &self,
+        caller: &Caller,
         name: &str,
         due: Duration,
         period: Option<Duration>,
@@ -23,17 +27,21 @@ impl Turn {
     ) -> Result<()> {
         names::check("timer", name)?;
         check_wake(name, period, &data)?;
-        let timer = Timer { due, period, data };
-        self.stage(0, |staged| {
-            staged.timers.insert(name.to_owned(), Some(timer));
-        })
+        self.check_timer(name)?;
+        let bytes = name.len() + data.len();
+        let held = caller.account().map(|account| account.take(bytes));
+        let timer = Timer {
+            due,
+            period,
+            data,
+            _held: held.transpose()?.map(Arc::new),
+        };
+        self.stage(caller, bytes, |staged| staged.time(name, Some(timer)))
     }
 
-    pub fn clear_timer(&self, name: &str) -> Result<()> {
+    pub fn clear_timer(&self, caller: &Caller, name: &str) -> Result<()> {
         names::check("timer", name)?;
-        self.stage(0, |staged| {
-            staged.timers.insert(name.to_owned(), None);
-        })
+        self.stage(caller, name.len(), |staged| staged.time(name, None))
     }
 
     pub async fn set_reminder(
@@ -68,13 +76,12 @@ impl Turn {
         let kept = self.kept(caller, name).await?;
         let kept = kept.map(|kept| kept.due);
         if reminder.is_none() && kept.is_none() {
-            self.work()?.staged.reminders.remove(name);
+            self.work()?.staged.leave(name);
             return Ok(());
         }
-        self.stage(0, |staged| {
-            staged
-                .reminders
-                .insert(name.to_owned(), Reset { reminder, kept });
+        let data = reminder.as_ref().map_or(0, |one| one.data.0.len());
+        self.stage(caller, name.len() + data, |staged| {
+            staged.remind(name, Reset { reminder, kept });
         })
     }
 

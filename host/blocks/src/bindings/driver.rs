@@ -1,6 +1,6 @@
 //! What an outside system is asked, and how it reaches an app.
 
-use crate::{Error, Result};
+use crate::{Account, Error, Permit, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -15,9 +15,16 @@ pub struct Request<'a> {
     pub metadata: &'a [(String, String)],
     /// Bytes that the answer may have; a driver reads no more than one byte beyond.
     pub most: u64,
+    /// Of the app that asks, if what it has the host hold is counted.
+    pub account: Option<&'a Account>,
 }
 
 impl Request<'_> {
+    /// Draws bytes that are held until the answer is there; `exhausted` over the app's `limits.hostMemory`.
+    pub fn hold(&self, bytes: usize) -> Result<Option<Permit>> {
+        self.account.map(|account| account.take(bytes)).transpose()
+    }
+
     /// The value of a name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut pairs = self.metadata.iter();

@@ -1,7 +1,7 @@
 //! How input reaches an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
-use crate::{App, Caller, Component, Error, Result, Trace};
+use crate::{App, Caller, Component, Error, Kind, Result, Trace, app::guarded, panics};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -96,6 +96,7 @@ impl Bindings {
         grants: Arc<Grants>,
         components: Vec<String>,
     ) -> Result<(), Vec<Error>> {
+        let app = guarded(app);
         let (mut ready, mut problems) = (Vec::new(), Vec::new());
         for name in BTreeSet::from_iter(components) {
             match self.prepare(tenant, &*app, &grants, &name) {
@@ -115,7 +116,8 @@ impl Bindings {
                 stop: stop.clone(),
             };
             *component.driver().ears.lock() = Some(listener);
-            self.tasks.spawn(read(Arc::new(Listening(component)), stop));
+            let sink = Arc::new(Listening(component));
+            self.tasks.keep(move || read(sink.clone(), stop.clone()));
         }
         Ok(())
     }
@@ -174,7 +176,8 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
     let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let began = Instant::now();
-        match driver.read(sink.clone(), stop.clone()).await {
+        let read = driver.read(sink.clone(), stop.clone());
+        match panics::caught(Kind::Internal, || "`read`".into(), read).await {
             Ok(()) if stop.is_cancelled() => return,
             Ok(()) => {
                 tracing::warn!(component = %component.name(), "the source ended; it is read again")

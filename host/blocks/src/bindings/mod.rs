@@ -177,12 +177,15 @@ impl Bindings {
         metadata: &[(String, String)],
         sealed: &Sealed,
     ) -> Result<Outcome> {
+        caller.charge(data.len())?;
         let most = component.driver().settings.most;
+        let account = caller.account();
         let request = Request {
             operation,
             data,
             metadata,
             most,
+            account: account.as_ref(),
         };
         let name = component.name().as_str();
         let outcome = component
@@ -198,6 +201,7 @@ impl Bindings {
                 component.name()
             )));
         }
+        caller.charge(outcome.data.len())?;
         Ok(outcome)
     }
 }

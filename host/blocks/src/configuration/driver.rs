@@ -78,6 +78,11 @@ pub trait Driver: Send + Sync {
         Err(Error::unsupported("the driver does not write"))
     }
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())

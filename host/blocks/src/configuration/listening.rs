@@ -4,7 +4,7 @@ use super::{
     Configuration, Configured, Subscription, keys,
     watcher::{Joining, Order, Watcher},
 };
-use crate::{App, Caller, Component, Error, Result, Trace};
+use crate::{App, Caller, Component, Error, Result, Trace, app::guarded};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -39,6 +39,7 @@ impl Configuration {
         grants: Arc<Grants>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
+        let app = guarded(app);
         let key = (tenant.clone(), app.id().clone());
         let deadline = Instant::now() + PATIENCE;
         let caller = Caller::app(

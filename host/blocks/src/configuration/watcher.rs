@@ -4,7 +4,7 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Caller, Component, Error, Result, Tasks};
+use crate::{Caller, Component, Error, Kind, Result, Tasks, panics};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -92,18 +92,33 @@ impl Watcher {
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let stopping = self.tasks.stopping();
         loop {
-            self.joined.retain(|joined| !joined.stop.is_cancelled());
-            let listens = !self.joined.is_empty();
-            tokio::select! {
-                biased;
-                () = stopping.cancelled() => return,
-                order = orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
-                    None => return,
-                },
-                () = self.look(), if listens => {}
+            let step = self.step(&stopping, &mut orders);
+            match panics::caught(Kind::Internal, || "a watch of configuration".into(), step).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => tokio::time::sleep(FIRST_PAUSE).await,
             }
         }
+    }
+
+    /// False when there is nothing more to do.
+    async fn step(
+        &mut self,
+        stopping: &CancellationToken,
+        orders: &mut mpsc::Receiver<Order>,
+    ) -> Result<bool> {
+        self.joined.retain(|joined| !joined.stop.is_cancelled());
+        let listens = !self.joined.is_empty();
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return Ok(false),
+            order = orders.recv() => match order {
+                Some(order) => self.obey(order).await,
+                None => return Ok(false),
+            },
+            () = self.look(), if listens => {}
+        }
+        Ok(true)
     }
 
     async fn obey(&mut self, order: Order) {

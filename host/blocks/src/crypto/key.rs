@@ -2,7 +2,7 @@
 
 use super::{
     Configured, EncryptOptions, KeyInfo, MAX_WRAPPED, SIGN, SignatureAlgorithm, Transform, UNWRAP,
-    VERIFY, WRAP, WrapAlgorithm, check_data, check_message, not_unwrapped,
+    VERIFY, WRAP, WrapAlgorithm, check_data, check_message, lanes::Lane, not_unwrapped,
 };
 use crate::{Caller, Component, Error, Result};
 use std::sync::Arc;
@@ -16,14 +16,22 @@ pub struct Key {
     component: Arc<Component<Configured>>,
     name: String,
     info: Arc<KeyInfo>,
+    /// Of the app that opened it.
+    lane: Lane,
 }
 
 impl Key {
-    pub(super) fn new(component: Arc<Component<Configured>>, name: &str, info: KeyInfo) -> Self {
+    pub(super) fn new(
+        component: Arc<Component<Configured>>,
+        name: &str,
+        info: KeyInfo,
+        lane: Lane,
+    ) -> Self {
         Key {
             component,
             name: name.to_owned(),
             info: Arc::new(info),
+            lane,
         }
     }
 
@@ -68,6 +76,7 @@ impl Key {
         algorithm: WrapAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_plain(plain)?;
+        let _place = self.lane.enter(caller).await?;
         self.component
             .call(caller, WRAP, |d| {
                 d.driver.wrap(&self.name, algorithm, plain)
@@ -85,6 +94,7 @@ impl Key {
         if wrapped.len() > MAX_ANSWER {
             return Err(not_unwrapped());
         }
+        let _place = self.lane.enter(caller).await?;
         self.component
             .call(caller, UNWRAP, |d| {
                 d.driver.unwrap(&self.name, algorithm, wrapped)
@@ -99,6 +109,7 @@ impl Key {
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_digest(digest)?;
+        let _place = self.lane.enter(caller).await?;
         self.component
             .call(caller, SIGN, |d| {
                 d.driver.sign(&self.name, algorithm, digest)
@@ -118,6 +129,7 @@ impl Key {
         if signature.len() > MAX_ANSWER {
             return Ok(false);
         }
+        let _place = self.lane.enter(caller).await?;
         self.component
             .call(caller, VERIFY, |d| {
                 d.driver.verify(&self.name, algorithm, digest, signature)

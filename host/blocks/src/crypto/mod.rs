@@ -3,6 +3,7 @@
 mod algorithm;
 mod driver;
 mod key;
+mod lanes;
 mod scheme;
 mod transform;
 
@@ -18,6 +19,7 @@ use crate::{
     opening::{self, Opening},
 };
 use async_trait::async_trait;
+use lanes::Lanes;
 use scheme::{Collector, HEADER, SEGMENT, TAG};
 use std::sync::Arc;
 
@@ -55,12 +57,14 @@ pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
 /// The crypto block.
 pub struct Crypto {
     pub(crate) components: Components<Configured>,
+    lanes: Lanes,
 }
 
 impl Default for Crypto {
     fn default() -> Self {
         Crypto {
             components: Components::new("crypto"),
+            lanes: Lanes::default(),
         }
     }
 }
@@ -84,7 +88,7 @@ impl Crypto {
         )?;
         let component = self.components.find(caller, component)?;
         let info = describe(caller, &component, name).await?;
-        Ok(Key::new(component, name, info))
+        Ok(Key::new(component, name, info, self.lanes.of(caller)))
     }
 
     /// Decrypts a message by the key that it names.

@@ -1,5 +1,7 @@
 //! The block over a driver that keeps one symmetric key and one that only signs.
 
+mod held;
+
 use super::*;
 use crate::{Metrics, Trace};
 use std::time::{Duration, Instant};

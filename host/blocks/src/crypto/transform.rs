@@ -1,10 +1,10 @@
 //! A message on its way through the encryption scheme, chunk by chunk.
 
 use super::{
-    Cipher, Key, MAX_DATA, WrapAlgorithm, check_name,
+    Cipher, HEADER, Key, MAX_DATA, SEGMENT, TAG, WrapAlgorithm, check_name,
     scheme::{self, Collector, FileKey, Header, Segments, Way, undecryptable},
 };
-use crate::{Caller, Error, Kind, Result};
+use crate::{Caller, Error, Kind, Permit, Result};
 use std::mem;
 
 /// How a message is encrypted.
@@ -19,8 +19,15 @@ pub struct EncryptOptions {
     pub decryption_key: Option<String>,
 }
 
-/// Bytes in, bytes out. It holds at most a header and a segment.
-pub struct Transform(Stage);
+/// Bytes that a message under way may hold: a header and a segment.
+const HELD: usize = HEADER + SEGMENT + TAG;
+
+/// Bytes in, bytes out. It holds at most a header and a segment, which its app's account has from the first chunk to the
+/// end.
+pub struct Transform {
+    stage: Stage,
+    held: Option<Permit>,
+}
 
 enum Stage {
     /// The header that the first chunk of output begins with, and what follows it.
@@ -44,11 +51,11 @@ impl Transform {
         let wrapped = key.wrap(caller, file_key.reveal(), wrap).await?;
         let header = Header::write(name, wrap, &wrapped, &file_key)?;
         let segments = Segments::new(file_key.payload_key()?, Way::Seal);
-        Ok(Transform(Stage::Encrypts(header, segments)))
+        Ok(Stage::Encrypts(header, segments).into())
     }
 
     pub(super) fn decrypt(key: Key) -> Self {
-        Transform(Stage::AwaitsHeader(key, Collector::default()))
+        Stage::AwaitsHeader(key, Collector::default()).into()
     }
 
     /// What is ready so far; of a decryptor, only what is authentic. After an error nothing more may come.
@@ -59,16 +66,24 @@ impl Transform {
                 "a chunk of {size} bytes; at most {MAX_DATA} are taken"
             )));
         }
+        // What comes in, and what goes out.
+        caller.charge(2 * chunk.len())?;
+        let held = match (self.held.take(), caller.account()) {
+            (None, Some(account)) => Some(account.take(HELD)?),
+            (held, _) => held,
+        };
         let mut out = Vec::new();
-        let stage = mem::replace(&mut self.0, Stage::Over);
-        self.0 = stage.push(caller, chunk, &mut out).await?;
+        let stage = mem::replace(&mut self.stage, Stage::Over);
+        self.stage = stage.push(caller, chunk, &mut out).await?;
+        self.held = held;
         Ok(out)
     }
 
     /// The rest. That it was the whole message is known when this is ok.
     pub async fn finish(&mut self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        match mem::replace(&mut self.0, Stage::Over) {
+        self.held = None;
+        match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Encrypts(header, segments) => {
                 out = header;
                 segments.finish(&mut out)?;
@@ -78,6 +93,12 @@ impl Transform {
             Stage::Over => return Err(over()),
         }
         Ok(out)
+    }
+}
+
+impl From<Stage> for Transform {
+    fn from(stage: Stage) -> Self {
+        Transform { stage, held: None }
     }
 }
 

@@ -1,48 +1,21 @@
 //! When a trigger's occurrences are: once, at intervals, or by cron in a time zone. Knows no clock.
 
 use super::{Timestamp, Trigger};
-use crate::{Error, Result};
-use chrono::{DateTime, SecondsFormat, Utc};
-use chrono_tz::{TZ_VARIANTS, Tz};
-use croner::{
-    Cron,
-    parser::{CronParser, Seconds, Year},
+use crate::{
+    Error, Result,
+    cron::{Cron, Schedule},
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::time::Duration;
 
 /// The last millisecond of the year 9999: what comes later never comes.
 pub(super) const LAST: Timestamp = 253_402_300_799_999;
-/// Bytes of an expression, and of a time zone's name.
-const MAX_TEXT: usize = 256;
-
-const FIELDS: [(&str, &str); 6] = [
-    ("second", "0 to 59"),
-    ("minute", "0 to 59"),
-    ("hour", "0 to 23"),
-    ("day of the month", "1 to 31, `L` or `15W`"),
-    ("month", "1 to 12 or JAN to DEC"),
-    ("day of the week", "0 to 7, SUN to SAT, `5#2` or `5L`"),
-];
-
-const NAMED: [(&str, &str); 7] = [
-    ("@yearly", "0 0 0 1 1 *"),
-    ("@annually", "0 0 0 1 1 *"),
-    ("@monthly", "0 0 0 1 * *"),
-    ("@weekly", "0 0 0 * * SUN"),
-    ("@daily", "0 0 0 * * *"),
-    ("@midnight", "0 0 0 * * *"),
-    ("@hourly", "0 0 * * * *"),
-];
-
 #[derive(Clone, Debug)]
 pub(super) enum Calendar {
     Once(Timestamp),
     /// Milliseconds.
     Every(u64),
-    Cron {
-        cron: Box<Cron>,
-        zone: Tz,
-    },
+    Cron(Cron),
 }
 
 impl Calendar {
@@ -56,7 +29,10 @@ impl Calendar {
             Trigger::Cron {
                 expression,
                 time_zone,
-            } => cron(expression.trim(), time_zone.as_deref()),
+            } => match Schedule::parse(expression, time_zone.as_deref())? {
+                Schedule::Every(interval) => every(interval, "@every"),
+                Schedule::Cron(cron) => Ok(Calendar::Cron(cron)),
+            },
         }
     }
 
@@ -67,10 +43,10 @@ impl Calendar {
             (Calendar::Every(interval), None) => now.checked_add(*interval).filter(is_some_day),
             (Calendar::Every(_), Some(start)) if start >= now => Some(start),
             (Calendar::Every(_), Some(start)) => self.after(start, now.saturating_sub(1)),
-            (Calendar::Cron { .. }, Some(start)) if start > now => {
+            (Calendar::Cron(_), Some(start)) if start > now => {
                 self.after(now, start.saturating_sub(1))
             }
-            (Calendar::Cron { .. }, _) => self.after(now, now),
+            (Calendar::Cron(_), _) => self.after(now, now),
         }
     }
 
@@ -85,7 +61,7 @@ impl Calendar {
                     .and_then(|all| all.checked_add(due))
                     .filter(is_some_day)
             }
-            Calendar::Cron { cron, zone } => cron_after(cron, *zone, due.max(now)),
+            Calendar::Cron(cron) => cron_after(cron, due.max(now)),
         }
     }
 
@@ -95,9 +71,8 @@ impl Calendar {
         match self {
             Calendar::Once(_) => None,
             Calendar::Every(interval) => Some(due + (now - due) / interval * interval),
-            Calendar::Cron { cron, zone } => {
-                let from = moment(now)?.with_timezone(zone);
-                let found = cron.find_previous_occurrence(&from, true).ok();
+            Calendar::Cron(cron) => {
+                let found = cron.until(moment(now)?);
                 let found = found.and_then(|found| u64::try_from(found.timestamp_millis()).ok());
                 // What a search backwards finds is checked, for it must lie where a search forwards went.
                 found
@@ -135,9 +110,8 @@ pub fn read_time(text: &str) -> Result<Timestamp> {
     })
 }
 
-fn cron_after(cron: &Cron, zone: Tz, now: Timestamp) -> Option<Timestamp> {
-    let from = moment(now)?.with_timezone(&zone);
-    let found = cron.find_next_occurrence(&from, false).ok()?;
+fn cron_after(cron: &Cron, now: Timestamp) -> Option<Timestamp> {
+    let found = cron.after(moment(now)?)?;
     let found = u64::try_from(found.timestamp_millis()).ok()?;
     (found > now && is_some_day(&found)).then_some(found)
 }
@@ -152,103 +126,6 @@ fn every(interval: Duration, what: &str) -> Result<Calendar> {
             "`{what}` of {interval:?}; expected a time that ends some day"
         ))),
     }
-}
-
-fn cron(expression: &str, zone: Option<&str>) -> Result<Calendar> {
-    if expression.len() > MAX_TEXT {
-        return Err(Error::invalid(format!(
-            "a schedule of {} bytes; at most {MAX_TEXT} are allowed",
-            expression.len()
-        )));
-    }
-    let zone = zone.map_or(Ok(Tz::UTC), time_zone)?;
-    let lower = expression.to_ascii_lowercase();
-    if let Some(interval) = lower.strip_prefix("@every ") {
-        let parsed: std::result::Result<wythe_manifest::Duration, _> = interval.trim().parse();
-        let parsed = parsed.map_err(|expected| {
-            Error::invalid(format!("the schedule `{expression}`; expected {expected}"))
-        })?;
-        return every(parsed.0, "@every");
-    }
-    let named = NAMED.iter().find(|(name, _)| *name == lower);
-    if lower.starts_with('@') && named.is_none() {
-        let names: Vec<_> = NAMED.iter().map(|(name, _)| *name).collect();
-        return Err(Error::invalid(format!(
-            "the schedule `{expression}`; expected one of {} or `@every 1h30m`",
-            names.join(", ")
-        )));
-    }
-    let fields = named.map_or(expression, |(_, fields)| fields);
-    let cron = Box::new(parse(expression, fields)?);
-    let calendar = Calendar::Cron { cron, zone };
-    // A pattern without years repeats every 400 of them, so it is enough to look from anywhere.
-    match calendar.after(0, 0) {
-        Some(_) => Ok(calendar),
-        None => Err(Error::invalid(format!(
-            "the schedule `{expression}` never comes"
-        ))),
-    }
-}
-
-fn time_zone(name: &str) -> Result<Tz> {
-    name.parse().map_err(|_| {
-        let shown: String = name.chars().take(64).collect();
-        let nearest = TZ_VARIANTS.iter().map(|zone| zone.name());
-        let nearest = nearest.max_by(|a, b| {
-            let score = |known: &str| strsim::jaro_winkler(&shown, known);
-            score(a).total_cmp(&score(b))
-        });
-        let hint = nearest.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-        Error::invalid(format!("there is no time zone `{shown}`{hint}"))
-    })
-}
-
-fn parse(expression: &str, text: &str) -> Result<Cron> {
-    let mut fields: Vec<&str> = text.split_whitespace().collect();
-    if fields.len() == 5 {
-        fields.insert(0, "0");
-    }
-    if fields.len() != 6 {
-        return Err(Error::invalid(format!(
-            "the schedule `{expression}` has {} fields; expected 6: second, minute, hour, day of the month, month and \
-             day of the week (or 5, without the second)",
-            fields.len()
-        )));
-    }
-    for (index, field) in fields.iter().enumerate() {
-        if !is_good(index, field) {
-            let (name, expected) = FIELDS[index];
-            return Err(Error::invalid(format!(
-                "the schedule `{expression}` has the {name} `{field}`; expected {expected}, or `*`, with `,`, `-` and `/`"
-            )));
-        }
-    }
-    parser()
-        .parse(&fields.join(" "))
-        .map_err(|error| Error::invalid(format!("the schedule `{expression}`")).with_source(error))
-}
-
-/// `5/10`, from 5 in steps of 10, is no standard cron, but is what Dapr takes.
-fn parser() -> CronParser {
-    CronParser::builder()
-        .seconds(Seconds::Required)
-        .year(Year::Disallowed)
-        .sloppy_ranges(true)
-        .build()
-}
-
-/// Whether one field is good by itself: the parser does not say which one it dislikes.
-fn is_good(index: usize, field: &str) -> bool {
-    let is_word = field.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let is_hollow = field
-        .split(',')
-        .any(|part| part.is_empty() || part.starts_with('/'));
-    if is_hollow || (is_word && index < 3) {
-        return false;
-    }
-    let mut fields = ["*"; 6];
-    fields[index] = field;
-    parser().parse(&fields.join(" ")).is_ok()
 }
 
 #[cfg(test)]

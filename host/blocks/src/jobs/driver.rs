@@ -137,6 +137,11 @@ pub trait Driver: Send + Sync {
     /// One result per change, in order; `conflict` for a row that has another version or is gone.
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>>;
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())

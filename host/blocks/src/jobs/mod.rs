@@ -16,6 +16,7 @@ pub use rules::{MAX_DATA, check_name};
 
 use crate::{
     App, Caller, Component, Components, Error, Kind, Result, Tasks,
+    app::guarded,
     component::{self, Close},
     opening::{self, Opening, require},
 };
@@ -99,6 +100,10 @@ impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
     }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
+    }
 }
 
 type Runners = HashMap<(Name, Name), Arc<Runner>>;
@@ -137,6 +142,7 @@ impl Jobs {
     /// From now on the jobs of this app run in it, in place of one with the same id. Without a component that it may
     /// use, it has no jobs.
     pub fn attach(&self, tenant: &Name, app: Arc<dyn App>) {
+        let app = guarded(app);
         let id = app.id().clone();
         let mut runners = self.runners();
         if let Some(runner) = runners.get(&(tenant.clone(), id.clone())) {
@@ -157,7 +163,8 @@ impl Jobs {
             self.tasks.clone(),
             self.in_host.clone(),
         ));
-        self.tasks.spawn(runner.clone().run());
+        let running = runner.clone();
+        self.tasks.keep(move || running.clone().run());
         runners.insert((tenant.clone(), id), runner);
     }
 

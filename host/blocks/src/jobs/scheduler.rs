@@ -8,19 +8,21 @@
 //! - Completed once. A row is written after the app has answered, and only over the version that was taken. What a
 //!   crash, a stop or a failing driver cuts off comes again with the same id.
 //! - Nothing is only in memory: dropping all of this loses nothing.
+//! - Nothing runs without a pause but what the app is asked for: a driver that gives out for ever what is missed, runs
+//!   already or is not due is asked at intervals.
 //! - Bounded: so many occurrences of an app are in it at once, so many of the whole host, and so many answers wait for
 //!   the driver. An app waits only for its own jobs, as each has a loop and an index of its own.
 //! - After the stop nothing is taken; what runs ends, and its answer is written.
+
+mod watch;
 
 use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     course::{self, Outcome},
 };
 use crate::{App, Caller, Component, Error, Kind, Result, Tasks};
-use futures::FutureExt as _;
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -28,6 +30,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+use watch::Watch;
 use wythe_manifest::Name;
 
 /// The wall clock, which tests set as they like.
@@ -41,7 +44,7 @@ pub(super) const IN_HOST: usize = 1_024;
 const UNWRITTEN: usize = 1_024;
 /// The longest sleep, so that a clock that was set and a row that another host wrote are noticed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Where a driver says that something is due and gives nothing.
+/// Where a driver says that something is due and gives nothing, or nothing that the app is asked for.
 const AGAIN: Duration = Duration::from_millis(50);
 /// After which another host may take what this one took.
 const LEASE: Duration = Duration::from_secs(60);
@@ -49,9 +52,6 @@ const LEASE: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(30);
 /// Writes of one occurrence, where others change its row meanwhile.
 const TRIES: usize = 10;
-/// Beyond which the wall clock did not just go: it was set forward, or the host slept.
-const LEAP: u64 = 2_000;
-
 /// What runs the jobs of one app.
 pub(super) struct Runner {
     pub tenant: Name,
@@ -74,33 +74,6 @@ struct Place {
     _app: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
     unwritten: OwnedSemaphorePermit,
-}
-
-/// Since when a host has run without a break, by the wall clock.
-struct Watch {
-    wall: Timestamp,
-    at: Instant,
-    since: Timestamp,
-}
-
-impl Watch {
-    fn start(now: Timestamp) -> Self {
-        Watch {
-            wall: now,
-            at: Instant::now(),
-            since: now,
-        }
-    }
-
-    fn look(&mut self, now: Timestamp) -> Timestamp {
-        let passed = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if now > self.wall.saturating_add(passed).saturating_add(LEAP) {
-            self.since = now;
-        }
-        self.since = self.since.min(now);
-        (self.wall, self.at) = (now, Instant::now());
-        self.since
-    }
 }
 
 impl Runner {
@@ -225,14 +198,7 @@ impl Runner {
             })
             .await?;
         let count = rows.len();
-        for (row, place) in rows.into_iter().zip(places) {
-            if row.app != app || row.wake.is_none_or(|wake| wake > now) {
-                let job = row.job.name;
-                tracing::error!(app, job, "the driver gave a job out that is not due");
-                continue;
-            }
-            self.start(row, place, since);
-        }
+        self.begin(rows, places, now, since).await;
         if count >= most {
             return Ok(Duration::ZERO);
         }
@@ -248,13 +214,48 @@ impl Runner {
         )
     }
 
-    fn start(self: &Arc<Self>, row: Row, place: Place, since: Timestamp) {
+    /// Starts those that are due, and rests where the app is asked for none of them.
+    async fn begin(
+        self: &Arc<Self>,
+        rows: Vec<Row>,
+        places: Vec<Place>,
+        now: Timestamp,
+        since: Timestamp,
+    ) {
+        let (app, count) = (self.id.as_str(), rows.len());
+        let is_due = |row: &Row| row.app == app && row.wake.is_some_and(|wake| wake <= now);
+        let (due, wrong): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_due);
+        let asked = due
+            .into_iter()
+            .zip(places)
+            .map(|(row, place)| self.start(row, place, since))
+            .filter(|asked| *asked)
+            .count();
+        if let Some(row) = wrong.first() {
+            let (job, count) = (&row.job.name, wrong.len());
+            tracing::error!(app, job, count, "the driver gave jobs out that are not due");
+            self.rest(LOOK).await;
+        } else if count > 0 && asked == 0 {
+            self.rest(AGAIN).await;
+        }
+    }
+
+    /// A pause that nothing but the stop ends.
+    async fn rest(&self, pause: Duration) {
+        let stop = self.tasks.stopping();
+        let _ = tokio::time::timeout(pause, stop.cancelled()).await;
+    }
+
+    /// Whether the app is asked for it.
+    fn start(self: &Arc<Self>, row: Row, place: Place, since: Timestamp) -> bool {
         if let Some(again) = self.running().get_mut(&row.job.name) {
             *again = true;
-            return;
+            return false;
         }
+        let asked = !course::is_missed(&row, since, (self.clock)());
         self.running().insert(row.job.name.clone(), false);
         self.tasks.spawn(self.clone().carry(row, place, since));
+        asked
     }
 
     /// One occurrence, and those of the same job whose time came while it ran.
@@ -296,11 +297,7 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
-        let answer = AssertUnwindSafe(app.run_job(occurrence)).catch_unwind();
-        let answer = answer
-            .await
-            .unwrap_or_else(|_| Err(Error::internal("the run of the job ended by a panic")));
-        let Err(error) = answer else {
+        let Err(error) = app.run_job(occurrence).await else {
             return Outcome::Done;
         };
         let (job, attempt) = (&row.job.name, row.attempts + 1);

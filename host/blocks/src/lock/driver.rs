@@ -59,6 +59,11 @@ pub trait Driver: Send + Sync {
     /// The grant that is alive, if there is one.
     async fn holder(&self, key: &str) -> Result<Option<Grant>>;
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())

@@ -1,8 +1,13 @@
 //! How events reach an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
-use super::{ACK, Access, Configured, Delivery, Message, NACK, PubSub, Received, SUBSCRIBE, Seat};
-use super::{SubscribeOptions, Subscription, Verdict, allow, check_topic, event, routing::Routes};
-use crate::{App, Caller, Component, Error, Result, Tasks, Trace};
+mod settling;
+
+use super::{
+    Access, Configured, Delivery, Place, PubSub, Received, SUBSCRIBE, Seat, SubscribeOptions,
+    Subscription, Verdict, allow, check_topic, event,
+    routing::{Routes, Share},
+};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +18,8 @@ use wythe_manifest::{Grants, Name};
 
 /// Events of one subscription that are with the app at once.
 const IN_FLIGHT: usize = 32;
+/// Bytes of a consumer group's name.
+const MAX_GROUP: usize = 256;
 /// Before the second attempt; doubles with each, up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -22,6 +29,9 @@ const ATTEMPTS: u32 = 10;
 const SETTLE: Duration = Duration::from_secs(30);
 /// After a pull that failed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The reason of an event that no rule takes.
+const NO_ROUTE: &str = "no route";
 
 /// One subscription of one app, ready to run.
 struct Loop {
@@ -45,10 +55,13 @@ impl PubSub {
         grants: Arc<Grants>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
+        let app = guarded(app);
+        let share = Arc::new(Share::new(self.rules.clone()));
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
-            match self.prepare(tenant, &app, &grants, subscription).await {
+            let preparing = self.prepare(tenant, &app, &grants, subscription, &share);
+            match preparing.await {
                 Ok(pair) => ready.push(pair),
                 Err(error) => problems.push(error),
             }
@@ -63,8 +76,12 @@ impl PubSub {
             old.cancel();
         }
         for (running, seat) in ready {
-            self.tasks
-                .spawn(Arc::new(running).run(seat, stop.clone(), self.tasks.clone()));
+            let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
+            let (stop, tasks) = (stop.clone(), self.tasks.clone());
+            self.tasks.keep(move || {
+                let running = running.clone();
+                running.run(seat.clone(), stop.clone(), tasks.clone())
+            });
         }
         Ok(())
     }
@@ -83,6 +100,7 @@ impl PubSub {
         app: &Arc<dyn App>,
         grants: &Arc<Grants>,
         subscription: Subscription,
+        share: &Arc<Share>,
     ) -> Result<(Loop, Box<dyn Seat>)> {
         let caller = host_caller(tenant, app.id(), grants, Trace::start());
         let (component, topic) = (&subscription.component, &subscription.topic);
@@ -100,7 +118,8 @@ impl PubSub {
         if let Some(dead) = &subscription.dead_letter_topic {
             check_topic(dead)?;
         }
-        let routes = Routes::compile(&subscription.rules, subscription.default_route.as_deref())?;
+        let default = subscription.default_route.as_deref();
+        let routes = Routes::compile(&subscription.rules, default, share).await?;
         let (group, options) = group(app.id(), &found, &subscription)?;
         let seat = found
             .call(&caller, SUBSCRIBE, |d| {
@@ -141,6 +160,7 @@ fn group(
     let configured = component.driver().consumer.clone();
     let named = subscription.metadata.get("consumerGroup").cloned();
     let mut group = named.or(configured).unwrap_or_else(|| app.to_string());
+    check_group(&group)?;
     if ephemeral {
         group = format!("{group}-{:032x}", Trace::start().trace);
     }
@@ -152,6 +172,17 @@ fn group(
             metadata,
         },
     ))
+}
+
+/// Drivers keep names of their own apart by control characters.
+fn check_group(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_GROUP || name.contains(char::is_control) {
+        return Err(Error::invalid(format!(
+            "the consumer group `{}`; expected 1 to {MAX_GROUP} bytes without control characters",
+            name.escape_debug()
+        )));
+    }
+    Ok(())
 }
 
 fn flag(subscription: &Subscription, name: &str) -> Result<bool> {
@@ -181,8 +212,7 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 
 impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
-    async fn run(self: Arc<Self>, seat: Box<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
-        let seat: Arc<dyn Seat> = seat.into();
+    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {
@@ -191,7 +221,7 @@ impl Loop {
                 pulled = pull(&*seat, &places) => pulled,
             };
             match pulled {
-                Ok(batch) => self.start(batch, &seat, &places, &tasks),
+                Ok(batch) => self.start(batch, &seat, &places, &tasks, &stop),
                 Err(error) => {
                     tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
                     tokio::select! {
@@ -211,6 +241,7 @@ impl Loop {
         seat: &Arc<dyn Seat>,
         places: &Arc<Semaphore>,
         tasks: &Tasks,
+        stop: &CancellationToken,
     ) {
         for received in batch {
             let Ok(place) = places.clone().try_acquire_owned() else {
@@ -221,24 +252,29 @@ impl Loop {
                 );
                 return;
             };
-            let (running, seat) = (self.clone(), seat.clone());
+            let (running, seat, stop) = (self.clone(), seat.clone(), stop.clone());
             tasks.spawn(async move {
-                running.deliver(received, &*seat).await;
+                running.deliver(received, &*seat, &stop).await;
                 drop(place);
             });
         }
     }
 
-    async fn deliver(&self, received: Received, seat: &dyn Seat) {
-        let opened = event::open(&received.message, self.raw);
+    async fn deliver(&self, received: Received, seat: &dyn Seat, stop: &CancellationToken) {
+        let topic = &self.subscription.topic;
+        let seal = &self.component.driver().seal;
+        let opened = event::open(seal, self.place(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let caller = || host_caller(&self.tenant, self.app.id(), &self.grants, trace);
-        let verdict = self.verdict(&caller(), &received, opened).await;
-        // The handler may have taken all of its time; what is done with its verdict has time of its own.
-        if let Err(error) = self.settle(&caller(), &received, verdict, seat).await {
-            // Not settled is not lost: the broker delivers it again.
-            tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "settle: {}", error.chain());
-        }
+        let caller = self.caller(trace);
+        let verdict = async { Ok(self.verdict(&caller, &received, opened).await) };
+        let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
+        let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
+        self.settle(trace, &received, verdict, seat, stop).await;
+    }
+
+    /// The handler may take all of its time; what is done with its verdict has time of its own.
+    fn caller(&self, trace: Trace) -> Caller {
+        host_caller(&self.tenant, self.app.id(), &self.grants, trace)
     }
 
     async fn verdict(
@@ -251,8 +287,14 @@ impl Loop {
         if opened.expired {
             return Verdict::DeadLetter("expired".into());
         }
-        let Some(route) = self.routes.route(&opened.event, &opened.source, topic) else {
-            return Verdict::DeadLetter("no route".into());
+        let routing = self.routes.route(&opened.event, &opened.source, topic);
+        let route = match routing.await {
+            Ok(Some(route)) => route,
+            Ok(None) => return Verdict::DeadLetter(NO_ROUTE.into()),
+            Err(error) => {
+                tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "route: {}", error.chain());
+                return self.again(received.attempt, None);
+            }
         };
         let delivery = Delivery {
             caller: caller.clone(),
@@ -269,64 +311,26 @@ impl Loop {
             Verdict::Retry(error.retry_after())
         });
         match verdict {
-            Verdict::Retry(_) if self.attempts.is_some_and(|most| received.attempt >= most) => {
-                Verdict::DeadLetter(format!("no success in {} attempts", received.attempt))
-            }
+            Verdict::Retry(after) => self.again(received.attempt, after),
             other => other,
         }
     }
 
-    async fn settle(
-        &self,
-        caller: &Caller,
-        received: &Received,
-        verdict: Verdict,
-        seat: &dyn Seat,
-    ) -> Result<()> {
-        let receipt = &received.receipt;
-        match verdict {
-            Verdict::Ack | Verdict::Drop => {}
-            Verdict::Retry(after) => {
-                let delay = after.unwrap_or_else(|| backoff(received.attempt));
-                return self
-                    .component
-                    .call(caller, NACK, |_| seat.nack(receipt.clone(), delay))
-                    .await;
+    fn again(&self, attempt: u32, after: Option<Duration>) -> Verdict {
+        match self.attempts {
+            Some(most) if attempt >= most => {
+                Verdict::DeadLetter(format!("no success in {attempt} attempts"))
             }
-            Verdict::DeadLetter(reason) => self.bury(caller, &received.message, &reason).await?,
+            _ => Verdict::Retry(after),
         }
-        self.component
-            .call(caller, ACK, |_| async {
-                let mut answers = seat.ack(vec![receipt.clone()]).await;
-                answers
-                    .pop()
-                    .unwrap_or_else(|| Err(Error::internal("the driver lost an answer")))
-            })
-            .await
     }
 
-    /// The dead letter is with the broker before the original is acknowledged.
-    async fn bury(&self, caller: &Caller, message: &Message, reason: &str) -> Result<()> {
-        let topic = &self.subscription.topic;
-        let Some(dead) = &self.subscription.dead_letter_topic else {
-            if reason != "no route" {
-                tracing::warn!(app = %self.app.id(), topic, reason, "dropped: there is no dead letter topic");
-            }
-            return Ok(());
-        };
-        let mut letter = message.clone();
-        letter.delay = None;
-        letter
-            .attributes
-            .push(("deadLetterReason".into(), reason.to_owned()));
-        letter
-            .attributes
-            .push(("deadLetterTopicFrom".into(), topic.clone()));
-        self.component
-            .call(caller, super::PUBLISH, |d| {
-                d.driver.publish(dead, letter.clone())
-            })
-            .await
+    fn place<'a>(&'a self, topic: &'a str) -> Place<'a> {
+        Place {
+            tenant: self.tenant.as_str(),
+            component: self.component.name().as_str(),
+            topic,
+        }
     }
 }
 
@@ -338,10 +342,14 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
         .expect("the semaphore is never closed");
     let free = places.available_permits() + 1;
     drop(place);
-    seat.pull(free).await
+    panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 
+/// Before the next attempt after so many.
 fn backoff(attempt: u32) -> Duration {
     let doubled = FIRST_RETRY * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
     doubled.min(LAST_RETRY)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,12 @@
 //! What a pub/sub technology is asked. The host pulls; it acknowledges after the handler's verdict.
 
-use crate::Result;
+use crate::{Error, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 /// What a broker carries: the event's envelope, or a raw payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,34 @@ pub struct Received {
     pub receipt: Receipt,
 }
 
+/// The work of a consumer group, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub topic: String,
+    /// Absent: dead letters of a topic that nobody has read yet.
+    pub name: Option<String>,
+    /// Ends with its last member.
+    pub ephemeral: bool,
+    pub members: u64,
+    pub messages: u64,
+    /// Messages that are with a member now.
+    pub out: u64,
+    pub bytes: u64,
+    /// The publish time of the oldest message.
+    pub oldest: Option<SystemTime>,
+}
+
+/// One message of a group, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Grows in the order of publishing, and names the message in its topic.
+    pub number: u64,
+    pub message: Message,
+    pub published: SystemTime,
+    /// Deliveries so far.
+    pub attempts: u32,
+}
+
 /// What a driver can do; conformance proves it and the block relies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
@@ -34,6 +65,9 @@ pub struct Features {
     /// Messages with equal ordering keys are out one at a time, in order, redeliveries included.
     pub ordering: bool,
     pub delay: bool,
+    /// A delivery becomes a dead letter in one write, its topic holds it until somebody reads, and operators see and
+    /// change what groups hold.
+    pub dead_letters: bool,
     pub max_message_bytes: u64,
 }
 
@@ -44,11 +78,12 @@ impl Features {
             "durable" => self.durable,
             "ordering" => self.ordering,
             "delay" => self.delay,
+            "dead-letters" => self.dead_letters,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 3] = ["durable", "ordering", "delay"];
+    pub const NAMES: [&'static str; 4] = ["durable", "ordering", "delay", "dead-letters"];
 }
 
 #[async_trait]
@@ -67,14 +102,56 @@ pub trait Driver: Send + Sync {
         answers
     }
 
-    /// Joins a consumer group. A new group gets what is published from now on; one that was there before gets
-    /// what it has not acknowledged. `ephemeral` groups end with their last subscription.
+    /// Joins a consumer group. A new group gets what is published from now on, and the dead letters that its topic
+    /// holds; one that was there before gets what it has not acknowledged. `ephemeral` groups end with their last
+    /// subscription, and get no dead letters from before.
     async fn subscribe(
         &self,
         topic: &str,
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Subscription>>;
+
+    /// Every group, by topic and name. This and the three functions below are for operators, and need `dead_letters`.
+    async fn groups(&self) -> Result<Vec<Group>> {
+        Err(unsupported())
+    }
+
+    /// Up to `limit` messages of a group whose number is higher than `after`, in order. No group: the dead letters that
+    /// nobody has read yet.
+    async fn list(
+        &self,
+        _topic: &str,
+        _group: Option<&str>,
+        _after: u64,
+        _limit: u32,
+    ) -> Result<Vec<Kept>> {
+        Err(unsupported())
+    }
+
+    /// Takes a message out of a group and publishes another one to a topic in its place, in one write and over the limit
+    /// of the backlog. `conflict` where a member has it now.
+    async fn replace(
+        &self,
+        _topic: &str,
+        _group: Option<&str>,
+        _number: u64,
+        _to: &str,
+        _message: Message,
+    ) -> Result<()> {
+        Err(unsupported())
+    }
+
+    /// Removes what no member of the group has now, and gives back how many messages that were. `remove` ends the group
+    /// as well, and is `conflict` while it has members.
+    async fn purge(&self, _topic: &str, _group: Option<&str>, _remove: bool) -> Result<u64> {
+        Err(unsupported())
+    }
+
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Called once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
@@ -94,9 +171,19 @@ pub trait Subscription: Send + Sync {
     /// Waits for at least one message and returns up to `max`. Dropping the future loses none.
     async fn pull(&self, max: usize) -> Result<Vec<Received>>;
 
-    /// One result per receipt, in order.
+    /// One result per receipt, in order. After an error that is not `not-found` it may be asked again.
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>>;
 
     /// Deliver again after `delay`.
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()>;
+
+    /// Acknowledges a delivery and publishes its letter to a topic of the same component in one write, over the limit of
+    /// the backlog. A topic without a lasting group holds the letter for the first that joins. Needs `dead_letters`.
+    async fn bury(&self, _receipt: Receipt, _topic: &str, _letter: Message) -> Result<()> {
+        Err(unsupported())
+    }
+}
+
+fn unsupported() -> Error {
+    Error::unsupported("the driver cannot do that; its features say so")
 }

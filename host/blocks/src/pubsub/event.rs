@@ -1,16 +1,16 @@
-//! Events as apps see them, and the CloudEvents 1.0 envelope in which a broker carries them.
+//! Events as apps see them, and their way into what a broker carries and back.
 
+use super::{
+    envelope::{Envelope, MEDIA_TYPE, Writer, parse_time, timestamp},
+    media,
+    seal::{self, Place, Seal},
+};
 use crate::{Caller, Error, Result, Trace, pubsub::Message};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value};
 use std::time::{Duration, SystemTime};
 
-const ENVELOPE: &str = "application/cloudevents+json";
-
 /// Attributes that the host alone sets.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 20] = [
     "id",
     "source",
     "type",
@@ -23,8 +23,14 @@ const RESERVED: [&str; 14] = [
     "time",
     "traceid",
     "traceparent",
-    "expiration",
+    "tracestate",
     "orderingkey",
+    "expiration",
+    "deadletterreason",
+    "deadlettertopic",
+    "deadletterattempts",
+    seal::NAME,
+    "dataschema",
 ];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +46,18 @@ pub struct Event {
     pub extensions: Vec<(String, String)>,
 }
 
+impl Event {
+    /// Of all that the app gave.
+    pub(crate) fn bytes(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let extension = |(name, value): &(String, String)| name.len() + value.len();
+        let texts = self.kind.len() + self.content_type.len();
+        let more = optional(&self.id) + optional(&self.subject) + optional(&self.ordering_key);
+        let extensions = self.extensions.iter().map(extension);
+        self.data.len() + texts + more + extensions.sum::<usize>()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct PublishOptions {
     pub ttl: Option<Duration>,
@@ -52,6 +70,7 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub event: Event,
+    /// Empty unless the host has sealed it.
     pub source: String,
     pub time: SystemTime,
     pub trace: Option<Trace>,
@@ -60,6 +79,10 @@ pub(crate) struct Opened {
 
 /// Bytes of an event id.
 const MAX_ID: usize = 256;
+/// Extension attributes of an event.
+const MAX_EXTENSIONS: usize = 64;
+/// The end of the year 9999, in seconds since 1970: later times cannot be written.
+const LAST: u64 = 253_402_300_799;
 
 /// Checks what the app gave; the rest of the envelope is the host's.
 fn check(event: &Event, options: &PublishOptions) -> Result<()> {
@@ -80,6 +103,23 @@ fn check(event: &Event, options: &PublishOptions) -> Result<()> {
     if options.ttl.is_some_and(|ttl| ttl.is_zero()) {
         return Err(Error::invalid("a ttl of 0; expected at least 1 ms"));
     }
+    check_extensions(event)?;
+    let mut names = options.metadata.iter().map(|(name, _)| name.as_str());
+    match names.find(|name| *name == seal::NAME || seal::HOST.contains(name)) {
+        Some(name) => Err(Error::invalid(format!(
+            "the metadata `{name}` is the host's; remove it"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_extensions(event: &Event) -> Result<()> {
+    let count = event.extensions.len();
+    if count > MAX_EXTENSIONS {
+        return Err(Error::invalid(format!(
+            "the event has {count} extension attributes; at most {MAX_EXTENSIONS} are allowed"
+        )));
+    }
     for (name, _) in &event.extensions {
         if RESERVED.contains(&name.as_str()) {
             return Err(Error::invalid(format!(
@@ -99,16 +139,17 @@ fn check(event: &Event, options: &PublishOptions) -> Result<()> {
     Ok(())
 }
 
-/// Puts an event into its envelope and gives back its id.
+/// Puts an event into its envelope, under the host's seal, and gives back its id.
 pub(crate) fn seal(
     caller: &Caller,
-    component: &str,
-    topic: &str,
+    seal: &Seal,
+    place: Place,
     event: Event,
     options: &PublishOptions,
 ) -> Result<(String, Message)> {
     check(&event, options)?;
     let id = event.id.clone().unwrap_or_else(new_id);
+    let expires = options.ttl.and_then(expiry);
     let mut message = Message {
         ordering_key: event.ordering_key.clone(),
         attributes: options.metadata.clone(),
@@ -122,92 +163,92 @@ pub(crate) fn seal(
     if options.raw {
         message.content_type = content_type.to_owned();
         message.data = event.data;
+        let expires = expires.map(|at| ("expiration".to_owned(), timestamp(at)));
+        message.attributes.extend(expires);
+        seal.mark(place, &mut message);
         return Ok((id, message));
     }
-    let mut envelope = head(caller, component, topic, &id, &event, content_type);
-    if let Some(ttl) = options.ttl {
-        envelope.insert(
-            "expiration".into(),
-            timestamp(SystemTime::now() + ttl).into(),
-        );
+    let mut envelope = head(caller, place, &id, &event, content_type);
+    if let Some(at) = expires {
+        envelope.text("expiration", &timestamp(at));
     }
     for (name, value) in &event.extensions {
-        envelope.insert(name.clone(), value.clone().into());
+        envelope.text(name, value);
     }
-    let (name, data) = encode_data(content_type, &event.data)?;
-    envelope.insert(name.into(), data);
-    message.content_type = ENVELOPE.to_owned();
-    message.data = Value::Object(envelope).to_string().into();
+    envelope.data(content_type, &event.data)?;
+    seal.end(place, &mut envelope.0);
+    message.content_type = MEDIA_TYPE.to_owned();
+    message.data = envelope.0.into();
     Ok((id, message))
 }
 
-fn head(
-    caller: &Caller,
-    component: &str,
-    topic: &str,
-    id: &str,
-    event: &Event,
-    content_type: &str,
-) -> Map<String, Value> {
-    let trace = caller.trace();
-    let mut envelope = Map::new();
-    let mut set = |name: &str, value: String| envelope.insert(name.into(), value.into());
-    set("specversion", "1.0".into());
-    set("id", id.into());
-    set("source", caller.app_id().to_string());
-    set("type", event.kind.clone());
-    set("time", timestamp(SystemTime::now()));
-    set("datacontenttype", content_type.into());
-    set("topic", topic.into());
-    set("pubsubname", component.into());
-    set("traceid", trace.to_string());
-    set("traceparent", trace.to_string());
+/// When an event expires; never, where that is later than can be written.
+fn expiry(ttl: Duration) -> Option<SystemTime> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let at = now.ok()?.checked_add(ttl)?;
+    (at.as_secs() <= LAST).then(|| SystemTime::UNIX_EPOCH + at)
+}
+
+fn head(caller: &Caller, place: Place, id: &str, event: &Event, content_type: &str) -> Writer {
+    let trace = caller.trace().to_string();
+    let mut envelope = Writer::new();
+    envelope.text("id", id);
+    envelope.text("source", caller.app_id().as_str());
+    envelope.text("type", &event.kind);
+    envelope.text("time", &timestamp(SystemTime::now()));
+    envelope.text("datacontenttype", content_type);
+    envelope.text("topic", place.topic);
+    envelope.text("pubsubname", place.component);
+    envelope.text("traceid", &trace);
+    envelope.text("traceparent", &trace);
     if let Some(subject) = &event.subject {
-        set("subject", subject.clone());
+        envelope.text("subject", subject);
     }
     if let Some(key) = &event.ordering_key {
-        set("orderingkey", key.clone());
+        envelope.text("orderingkey", key);
     }
     envelope
 }
 
-/// JSON stays JSON, text stays text, the rest is base64: as CloudEvents' JSON format says.
-fn encode_data(content_type: &str, data: &[u8]) -> Result<(&'static str, Value)> {
-    if is_json(content_type) {
-        if data.is_empty() {
-            return Ok(("data", Value::Null));
+/// Reads a message back. Source, time, trace and id are those of an envelope that this host has sealed. The envelope of
+/// anybody else is opened for its type, subject, extensions and data; what is none, or is not asked for, is data as it is.
+pub(crate) fn open(seal: &Seal, place: Place, message: &Message, raw: bool) -> Opened {
+    let sealed = seal.sealed(place, &message.data);
+    let is_foreign = message.content_type.is_empty() || media::is_envelope(&message.content_type);
+    let envelope = (sealed.is_some() || (is_foreign && !raw))
+        .then(|| Envelope::read(&message.data))
+        .flatten();
+    match (envelope, sealed) {
+        (Some(envelope), Some(open)) if raw => without_seal(&envelope, open, message),
+        (Some(envelope), Some(_)) => Opened {
+            event: envelope.event(&message.data),
+            source: envelope.text("source").unwrap_or_default(),
+            time: envelope.time("time").unwrap_or_else(SystemTime::now),
+            trace: envelope.trace(),
+            expired: is_over(envelope.time("expiration")),
+        },
+        (Some(envelope), None) => foreign(&envelope, seal, place, message),
+        (None, _) => {
+            let event = Event {
+                content_type: message.content_type.clone(),
+                data: message.data.clone(),
+                ordering_key: message.ordering_key.clone(),
+                ..Event::default()
+            };
+            unproven(event, seal, place, message)
         }
-        let value = serde_json::from_slice(data).map_err(|error| {
-            Error::invalid(format!(
-                "the data of content type `{content_type}` is no JSON ({error}); name another content type"
-            ))
-        })?;
-        return Ok(("data", value));
-    }
-    match std::str::from_utf8(data) {
-        Ok(text) if content_type.starts_with("text/") || content_type.contains("xml") => {
-            Ok(("data", text.into()))
-        }
-        _ => Ok(("data_base64", STANDARD.encode(data).into())),
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let media = content_type.split(';').next().unwrap_or_default().trim();
-    media == "application/json" || media.ends_with("+json")
+fn is_over(expires: Option<SystemTime>) -> bool {
+    expires.is_some_and(|at| at <= SystemTime::now())
 }
 
-/// Reads an envelope back; what is none becomes an event with the bytes as they are.
-pub(crate) fn open(message: &Message, raw: bool) -> Opened {
-    if !raw
-        && let Ok(Value::Object(envelope)) = serde_json::from_slice(&message.data)
-        && envelope.get("specversion").is_some_and(|v| v == "1.0")
-    {
-        return open_envelope(envelope);
-    }
+/// The whole envelope as data, for who asked for plain data: without the seal, which no app sees.
+fn without_seal(envelope: &Envelope, open: &[u8], message: &Message) -> Opened {
     let event = Event {
         content_type: message.content_type.clone(),
-        data: message.data.clone(),
+        data: [open, b"}"].concat().into(),
         ordering_key: message.ordering_key.clone(),
         ..Event::default()
     };
@@ -216,64 +257,37 @@ pub(crate) fn open(message: &Message, raw: bool) -> Opened {
         source: String::new(),
         time: SystemTime::now(),
         trace: None,
-        expired: false,
+        expired: is_over(envelope.time("expiration")),
     }
 }
 
-fn open_envelope(mut envelope: Map<String, Value>) -> Opened {
-    let mut text = |name: &str| match envelope.remove(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let id = text("id");
-    let source = text("source").unwrap_or_default();
-    let kind = text("type").unwrap_or_default();
-    let subject = text("subject");
-    let content_type = text("datacontenttype").unwrap_or_else(|| "application/json".into());
-    let ordering_key = text("orderingkey");
-    let trace = text("traceparent").and_then(|header| Trace::parse(&header));
-    let time = text("time").and_then(|time| parse_time(&time));
-    let expires = text("expiration").and_then(|time| parse_time(&time));
-    let base64 = text("data_base64").and_then(|data| STANDARD.decode(data).ok());
-    let data = match (base64, envelope.remove("data")) {
-        (Some(bytes), _) => bytes.into(),
-        (None, Some(Value::String(text))) if !is_json(&content_type) => text.into(),
-        (None, Some(Value::Null) | None) => Bytes::new(),
-        (None, Some(value)) => value.to_string().into(),
-    };
-    let extensions = envelope
-        .into_iter()
-        .filter(|(name, _)| !RESERVED.contains(&name.as_str()))
-        .map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        })
-        .collect();
+fn foreign(envelope: &Envelope, seal: &Seal, place: Place, message: &Message) -> Opened {
+    let mut event = envelope.event(&message.data);
+    event.id = None;
+    let is_ours = |name: &str| RESERVED.contains(&name);
+    event.extensions.retain(|(name, _)| !is_ours(name));
+    unproven(event, seal, place, message)
+}
+
+/// An event of nobody that the host knows. What its attributes say is believed where the host has sealed that.
+fn unproven(mut event: Event, seal: &Seal, place: Place, message: &Message) -> Opened {
+    let mut expires = None;
+    if seal.is_marked(place, message) {
+        let said = message.attributes.iter();
+        for (name, value) in said.filter(|(name, _)| seal::HOST.contains(&name.as_str())) {
+            match name.as_str() {
+                "expiration" => expires = parse_time(value),
+                _ => event.extensions.push((name.clone(), value.clone())),
+            }
+        }
+    }
     Opened {
-        event: Event {
-            id,
-            kind,
-            subject,
-            content_type,
-            data,
-            ordering_key,
-            extensions,
-        },
-        source,
-        time: time.unwrap_or_else(SystemTime::now),
-        trace,
-        expired: expires.is_some_and(|at| at <= SystemTime::now()),
+        event,
+        source: String::new(),
+        time: SystemTime::now(),
+        trace: None,
+        expired: is_over(expires),
     }
-}
-
-fn timestamp(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-fn parse_time(text: &str) -> Option<SystemTime> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(SystemTime::from)
 }
 
 /// A random UUID, version 4.
@@ -291,3 +305,6 @@ fn new_id() -> String {
         &hex[20..]
     )
 }
+
+#[cfg(test)]
+mod tests;

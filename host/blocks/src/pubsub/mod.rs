@@ -2,26 +2,36 @@
 
 mod delivery;
 mod driver;
+mod envelope;
 mod event;
+mod letter;
+mod media;
+mod operating;
 mod routing;
 mod scopes;
+mod seal;
 
 pub use driver::{
-    Driver, Features, Message, Receipt, Received, SubscribeOptions, Subscription as Seat,
+    Driver, Features, Group, Kept, Message, Receipt, Received, SubscribeOptions,
+    Subscription as Seat,
 };
 pub use event::{Event, PublishOptions};
-pub use routing::check_rule;
+pub use operating::{Letter, Redriven};
 pub(crate) use scopes::Scopes;
 
 use crate::{
     Caller, Component, Components, Error, Result, Tasks,
     component::{self, Close},
+    error::Cut,
+    key_file,
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use scopes::Access;
+use seal::{Place, Seal};
 use std::{
     collections::{BTreeMap, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -34,10 +44,27 @@ const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publi
 const SUBSCRIBE: component::Operation = component::Operation::read(2, "subscribe");
 const ACK: component::Operation = component::Operation::read(3, "ack");
 const NACK: component::Operation = component::Operation::read(4, "nack");
+const BURY: component::Operation = component::Operation::write(5, "bury");
+const GROUPS: component::Operation = component::Operation::read(6, "groups");
+const LIST: component::Operation = component::Operation::read(7, "list");
+const REPLACE: component::Operation = component::Operation::write(8, "replace");
+const PURGE: component::Operation = component::Operation::write(9, "purge");
 
-pub(crate) const OPERATIONS: &[component::Operation] =
-    &[PUBLISH, PUBLISH_MANY, SUBSCRIBE, ACK, NACK];
+pub(crate) const OPERATIONS: &[component::Operation] = &[
+    PUBLISH,
+    PUBLISH_MANY,
+    SUBSCRIBE,
+    ACK,
+    NACK,
+    BURY,
+    GROUPS,
+    LIST,
+    REPLACE,
+    PURGE,
+];
 
+/// The key of the seal, in the directory of the data: events that are sealed with another one have no source.
+const KEY: &str = "events.key";
 /// Bytes of a topic's name.
 const MAX_TOPIC: usize = 256;
 
@@ -45,6 +72,7 @@ const MAX_TOPIC: usize = 256;
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub(crate) scopes: Scopes,
+    pub(crate) seal: Seal,
     /// The component's `consumerID`; otherwise the app id is the consumer group.
     pub consumer: Option<String>,
 }
@@ -53,6 +81,10 @@ pub struct Configured {
 impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
     }
 }
 
@@ -114,6 +146,7 @@ pub struct PubSub {
     tasks: Tasks,
     /// What ends the loops of each app's subscriptions.
     running: Mutex<HashMap<(Name, Name), CancellationToken>>,
+    rules: Arc<routing::RuleThread>,
 }
 
 impl PubSub {
@@ -122,6 +155,7 @@ impl PubSub {
             components: Components::new("pubsub"),
             tasks,
             running: Mutex::default(),
+            rules: Arc::default(),
         }
     }
 
@@ -129,9 +163,11 @@ impl PubSub {
         let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
         require(&component, |name| features.has(name))?;
+        let seal = Seal::new(key(opening.data.join(KEY)).await?);
         let configured = Arc::new(Configured {
             driver,
             scopes: written.scopes,
+            seal,
             consumer: written.consumer,
         });
         opening.insert(&self.components, OPERATIONS, &component, configured);
@@ -154,6 +190,17 @@ impl PubSub {
             name: topic.to_owned(),
         })
     }
+}
+
+async fn key(path: PathBuf) -> Result<[u8; 32]> {
+    let loaded = tokio::task::spawn_blocking(move || key_file::load(&path)).await;
+    let failed = |error: std::io::Error| {
+        Error::unavailable("the key that seals events cannot be had").with_source(error)
+    };
+    loaded
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(failed)
 }
 
 fn allow(
@@ -185,7 +232,7 @@ fn check_topic(topic: &str) -> Result<()> {
     if topic.is_empty() || topic.len() > MAX_TOPIC || topic.contains(bad) {
         return Err(Error::invalid(format!(
             "the topic `{}`; expected 1 to {MAX_TOPIC} bytes without wildcards and control characters",
-            topic.escape_debug()
+            Cut(topic.escape_debug())
         )));
     }
     Ok(())
@@ -271,28 +318,38 @@ impl Topic {
         event: Event,
         options: &PublishOptions,
     ) -> Result<(String, Message)> {
+        // The envelope is beside the data for a while.
+        caller.charge(2 * event.data.len())?;
         let features = self.features();
+        // Before any of it is read.
+        let bytes = event.bytes() as u64;
+        if bytes > features.max_message_bytes {
+            return Err(self.too_large(bytes));
+        }
         if options.delay.is_some() && !features.delay {
             return Err(Error::unsupported(format!(
                 "pubsub component `{}` cannot delay; its features say so",
                 self.component.name()
             )));
         }
-        let (id, message) = event::seal(
-            caller,
-            self.component.name().as_str(),
-            &self.name,
-            event,
-            options,
-        )?;
+        let place = Place {
+            tenant: caller.tenant().as_str(),
+            component: self.component.name().as_str(),
+            topic: &self.name,
+        };
+        let seal = &self.component.driver().seal;
+        let (id, message) = event::seal(caller, seal, place, event, options)?;
         if message.data.len() as u64 > features.max_message_bytes {
-            return Err(Error::invalid(format!(
-                "the event has {} bytes; pubsub component `{}` takes at most {}",
-                message.data.len(),
-                self.component.name(),
-                features.max_message_bytes
-            )));
+            return Err(self.too_large(message.data.len() as u64));
         }
         Ok((id, message))
+    }
+
+    fn too_large(&self, bytes: u64) -> Error {
+        Error::invalid(format!(
+            "the event has {bytes} bytes; pubsub component `{}` takes at most {}",
+            self.component.name(),
+            self.features().max_message_bytes
+        ))
     }
 }

@@ -1,11 +1,8 @@
 //! Settings whose values are in secret stores: which store is opened first, and what is told where a value is missing.
 
 use super::{Configured, GET, NAMES, Secrets, Value};
-use crate::{Caller, Error, component::Component};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use crate::{Caller, Error, component::Component, time};
+use std::collections::{BTreeMap, BTreeSet};
 use wythe_manifest::{
     Component as Manifest, ComponentName, Name, Problem, Secret, SecretReference, did_you_mean,
 };
@@ -120,7 +117,7 @@ impl<'a> Stores<'a> {
     /// Gives every reference of a component its value. The stores that it needs were opened before.
     pub(crate) async fn look_up(&self, secrets: &Secrets, component: &Manifest) -> Looked {
         let mut component = component.clone();
-        let deadline = Instant::now() + component.init_timeout;
+        let deadline = time::deadline(component.init_timeout);
         let app = OPERATOR.parse().expect("it is a good name");
         let caller = Caller::operator(self.tenant.clone(), app, deadline);
         let (mut told, mut wrong) = (false, Vec::new());

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use wythe_manifest::{Resources, parse_manifest, parse_resources};
+use wythe_manifest::{Component as Manifest, Resources, parse_manifest, parse_resources};
 
 /// `a=1,b=2`; a name of which there are two has several values.
 #[derive(Deserialize)]

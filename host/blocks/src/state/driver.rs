@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
+/// Bytes of values in one answer of several; what would be beyond them is left for another call.
+pub const MAX_ANSWER: usize = 16 << 20;
+
 /// Opaque version of an entry.
 pub type Etag = String;
 
@@ -64,6 +67,16 @@ pub struct Delete {
 pub enum Operation {
     Put(Put),
     Delete(Delete),
+}
+
+impl Operation {
+    /// Bytes of key and value.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Operation::Put(put) => put.key.len() + put.value.len(),
+            Operation::Delete(delete) => delete.key.len(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -128,11 +141,16 @@ pub trait Driver: Send + Sync {
     /// Never an entry whose time is over.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
 
-    /// One result per key, in order.
+    /// One result per key, in order. Once the values have [`MAX_ANSWER`] bytes, the rest is `exhausted` and not read.
     async fn get_many(&self, keys: Vec<String>) -> Vec<Result<Option<Entry>>> {
-        let mut answers = Vec::with_capacity(keys.len());
+        let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in &keys {
-            answers.push(self.get(key).await);
+            let answer = match bytes < MAX_ANSWER {
+                true => self.get(key).await,
+                false => Err(beyond()),
+            };
+            bytes += size(&answer);
+            answers.push(answer);
         }
         answers
     }
@@ -180,10 +198,28 @@ pub trait Driver: Send + Sync {
         )))
     }
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())
     }
+}
+
+/// Bytes of the value, if there is one.
+pub(super) fn size(answer: &Result<Option<Entry>>) -> usize {
+    let entry = answer.as_ref().ok().and_then(Option::as_ref);
+    entry.map_or(0, |entry| entry.value.len())
+}
+
+/// The answer for a value that is beyond [`MAX_ANSWER`].
+fn beyond() -> Error {
+    Error::exhausted(format!(
+        "one answer has at most {MAX_ANSWER} bytes of values, and those before have as many; ask for the rest in another call"
+    ))
 }
 
 fn increment_put(key: &str, entry: Option<Entry>, sum: i64) -> Put {

@@ -5,7 +5,7 @@ mod keeper;
 mod keys;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
-pub use driver::{Operation, PutOptions, sum};
+pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
 pub use keeper::Keeper;
 pub(crate) use keeper::RESERVED;
 pub use keys::{KeyPrefix, MAX_KEY};
@@ -14,6 +14,7 @@ pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 use crate::{
     Caller, Component, Components, Error, Result,
     component::{self, Close},
+    error::Cut,
     opening::{self, Opening, require, take},
 };
 use async_trait::async_trait;
@@ -85,6 +86,10 @@ impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
     }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
+    }
 }
 
 impl State {
@@ -129,10 +134,10 @@ impl Store {
 
     pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
         let key = self.scoped(key)?;
-        self.component
-            .call(caller, GET, |d| d.driver.get(&key))
-            .await
-            .map_err(|error| self.plain(error))
+        let answer = self.component.call(caller, GET, |d| d.driver.get(&key));
+        let answer = answer.await.map_err(|error| self.plain(error));
+        caller.charge(driver::size(&answer))?;
+        answer
     }
 
     /// One result per key, in order.
@@ -145,11 +150,16 @@ impl Store {
             return keys.iter().map(|_| Err(error.duplicate())).collect();
         }
         let scoped = keys.iter().map(|key| self.scoped(key)).collect();
-        self.batch(caller, GET_MANY, scoped, |d, keys| d.get_many(keys))
-            .await
+        let answers = self.batch(caller, GET_MANY, scoped, |d, keys| d.get_many(keys));
+        let charged = |answer: Result<Option<Entry>>| {
+            caller.charge(driver::size(&answer))?;
+            answer
+        };
+        answers.await.into_iter().map(charged).collect()
     }
 
     pub async fn put(&self, caller: &Caller, put: Put) -> Result<Etag> {
+        caller.charge(put.value.len())?;
         let put = self.scoped_put(put)?;
         self.component
             .call(caller, PUT, |d| d.driver.put(put.clone()))
@@ -159,7 +169,11 @@ impl Store {
 
     /// One result per item, in order; items do not depend on each other.
     pub async fn put_many(&self, caller: &Caller, puts: Vec<Put>) -> Vec<Result<Etag>> {
-        let scoped = puts.into_iter().map(|put| self.scoped_put(put)).collect();
+        let charged = |put: Put| {
+            caller.charge(put.value.len())?;
+            self.scoped_put(put)
+        };
+        let scoped = puts.into_iter().map(charged).collect();
         self.batch(caller, PUT_MANY, scoped, |d, puts| d.put_many(puts))
             .await
     }
@@ -190,6 +204,7 @@ impl Store {
                 features.max_operations
             )));
         }
+        caller.charge(operations.iter().map(Operation::size).sum())?;
         let operations: Vec<_> = operations
             .into_iter()
             .map(|operation| self.scoped_operation(operation))
@@ -232,6 +247,12 @@ impl Store {
             })
             .await
             .map_err(|error| self.plain(error))?;
+        let sizes = page.entries.iter();
+        caller.charge(
+            sizes
+                .map(|(key, entry)| key.len() + entry.value.len())
+                .sum(),
+        )?;
         self.unscoped(page, &scoped, limit)
     }
 
@@ -262,7 +283,7 @@ impl Store {
         if put.value.len() as u64 > most {
             return Err(Error::invalid(format!(
                 "the value of `{}` has {} bytes; state component `{}` takes at most {most}",
-                put.key,
+                Cut(&put.key),
                 put.value.len(),
                 self.component.name()
             )));

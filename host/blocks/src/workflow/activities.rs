@@ -1,69 +1,26 @@
 //! Activities: at least once, so many at a time, again after a failure as their policy says, and children's starts.
 
 use super::{
-    Call, Failure, Timestamp,
+    Call, Failure,
     directory::Sort,
     engine::{Engine, PAUSE},
-    entry::{Entry, Kind, Parent, Retry},
-    keys,
+    entry::{Kind, Parent, Retry},
     management::Start,
     now, rows,
+    work::{Asked, Origin, Row, SMALL, Work, interval, of_work},
 };
 use crate::{Error, Kind as ErrorKind, Result, state::Condition};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 
-/// The row of an activity or a child that is to be started.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Row {
-    /// The index of the entry that asks for it.
-    pub entry: u32,
-    pub attempts: u32,
-    pub not_before: Timestamp,
-}
-
-/// What is to be done, by its row.
-pub(super) struct Work {
-    pub key: String,
-    /// Absent where only the row is known.
-    pub asked: Option<(Row, Entry, Origin)>,
-}
-
-/// The instance that asks.
-#[derive(Clone)]
-pub(super) struct Origin {
-    pub id: String,
-    pub app: String,
-}
-
-impl Work {
-    pub fn kept(key: &str) -> Self {
-        Work {
-            key: key.to_owned(),
-            asked: None,
-        }
-    }
-}
-
-impl Row {
-    pub fn encode(self) -> Bytes {
-        // A record of three numbers has no way to fail.
-        serde_json::to_vec(&self).unwrap_or_default().into()
-    }
-}
-
-/// What a row of work stands for.
-struct Asked<'a> {
-    key: &'a str,
-    run: u32,
-    origin: &'a Origin,
-    input: &'a Bytes,
-}
+/// Bytes of a failure's text.
+const TEXT: usize = 4 << 10;
 
 /// What became of an attempt.
 enum Attempt {
-    Done(Bytes),
+    /// A large output keeps its flight until it is kept.
+    Done(Bytes, Option<OwnedSemaphorePermit>),
     Failed {
         message: String,
         again: bool,
@@ -113,22 +70,21 @@ impl Engine {
     }
 
     async fn perform(self: &Arc<Self>, work: &Work) -> Result<()> {
-        let asked = match &work.asked {
-            Some((row, entry, origin)) => Some((*row, entry.clone(), origin.clone())),
+        let order = match &work.asked {
+            Some(order) => Some(order.clone()),
             None => self.read_work(&work.key).await?,
         };
-        let Some(((row, entry, origin), (_, run, _))) = asked.zip(of_work(&work.key)) else {
+        let Some((order, (_, run, _))) = order.zip(of_work(&work.key)) else {
             return self.remove(&work.key).await;
         };
         let asked = Asked {
             key: &work.key,
             run,
-            origin: &origin,
-            input: &entry.payload,
+            order: &order,
         };
-        match &entry.kind {
+        match &order.kind {
             Kind::ActivityScheduled { task, name, retry } => {
-                self.try_activity(&asked, row, *task, name, retry).await
+                self.try_activity(&asked, *task, name, retry).await
             }
             Kind::ChildStarted { task, name, id } => {
                 self.begin_child(&asked, *task, name, id).await
@@ -137,40 +93,16 @@ impl Engine {
         }
     }
 
-    /// None: nobody waits for it any more.
-    async fn read_work(&self, key: &str) -> Result<Option<(Row, Entry, Origin)>> {
-        let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
-            return Ok(None);
-        };
-        let row: Row = serde_json::from_slice(&kept.value)
-            .map_err(|error| Error::internal("a row of work").with_source(error))?;
-        let Some((id, run, _)) = of_work(key) else {
-            return Ok(None);
-        };
-        let Some((meta, _)) = self.meta(id).await? else {
-            return Ok(None);
-        };
-        if meta.status.has_ended() || meta.run != run {
-            return Ok(None);
-        }
-        let entry = self.read_entry(id, run, row.entry).await?;
-        let origin = Origin {
-            id: id.to_owned(),
-            app: meta.app,
-        };
-        Ok(entry.map(|entry| (row, entry, origin)))
-    }
-
     /// Again and again, until it is done, has failed for good, or is not wanted any more.
     async fn try_activity(
         self: &Arc<Self>,
         asked: &Asked<'_>,
-        mut row: Row,
         task: u32,
         name: &str,
         retry: &Retry,
     ) -> Result<()> {
-        let (id, run) = (&asked.origin.id, asked.run);
+        let (id, run) = (&asked.order.origin.id, asked.run);
+        let mut row = asked.order.row;
         loop {
             let wait = Duration::from_millis(row.not_before.saturating_sub(now()));
             if !wait.is_zero() && !self.pause(wait).await || self.stopping().is_cancelled() {
@@ -182,9 +114,10 @@ impl Engine {
                 workflow: id.clone(),
                 key: format!("{id}/{run}/{task}"),
                 attempt: attempts,
-                input: asked.input.clone(),
+                input: Bytes::new(),
             };
-            let (kind, payload) = match self.attempt(asked.origin, call, retry).await {
+            let mut _flight = None;
+            let (kind, payload) = match self.attempt(asked, call, retry).await {
                 Attempt::Busy => {
                     row.not_before = now() + PAUSE.as_millis() as u64;
                     continue;
@@ -200,7 +133,10 @@ impl Engine {
                 Attempt::Failed {
                     message, timeout, ..
                 } => (failed(task, attempts, message, timeout), Bytes::new()),
-                Attempt::Done(output) => (Kind::ActivityCompleted { task, attempts }, output),
+                Attempt::Done(output, flight) => {
+                    _flight = flight;
+                    (Kind::ActivityCompleted { task, attempts }, output)
+                }
             };
             self.deliver(id, asked.key, run, kind, payload).await;
             return Ok(());
@@ -221,7 +157,8 @@ impl Engine {
         }
     }
 
-    async fn attempt(&self, origin: &Origin, call: Call, retry: &Retry) -> Attempt {
+    async fn attempt(&self, asked: &Asked<'_>, call: Call, retry: &Retry) -> Attempt {
+        let origin = &asked.order.origin;
         let (offer, name) = match self.find(Sort::Activity, &call.name) {
             Ok(found) => found,
             Err(error) => return Attempt::refused(&error),
@@ -229,10 +166,20 @@ impl Engine {
         if let Err(error) = self.may_call(origin, offer.app.id().as_str()) {
             return Attempt::refused(&error);
         }
-        let Ok(_flight) = self.flights.acquire().await else {
+        let flights = self.flights.of(offer.app.id().as_str());
+        let Ok(flight) = flights.acquire_owned().await else {
             return Attempt::Busy;
         };
-        let run = offer.app.run_activity(Call { name, ..call });
+        let input = match self.input(asked).await {
+            Ok(input) => input,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Attempt::refused(&error),
+            Err(_) => return Attempt::Busy,
+        };
+        let run = offer.app.run_activity(Call {
+            name,
+            input,
+            ..call
+        });
         let answer = match retry.timeout {
             Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
                 let limit = limit.as_millis();
@@ -241,7 +188,7 @@ impl Engine {
             None => run.await,
         };
         match answer {
-            Ok(answer) => self.answered(answer),
+            Ok(answer) => self.answered(answer, flight),
             Err(error) if matches!(error.kind(), ErrorKind::Exhausted | ErrorKind::Unavailable) => {
                 Attempt::Busy
             }
@@ -253,17 +200,21 @@ impl Engine {
         }
     }
 
-    fn answered(&self, answer: Result<Bytes, Failure>) -> Attempt {
+    fn answered(&self, answer: Result<Bytes, Failure>, flight: OwnedSemaphorePermit) -> Attempt {
         let most = self.settings.limits.payload;
         match answer {
             Ok(output) if output.len() > most => Attempt::refused(&Error::invalid(format!(
                 "the answer has {} bytes; at most {most} are kept in a journal",
                 output.len()
             ))),
-            Ok(output) => Attempt::Done(output),
+            Ok(output) => {
+                let flight = (output.len() > SMALL).then_some(flight);
+                Attempt::Done(output, flight)
+            }
             Err(failure) => {
                 let again = matches!(failure, Failure::Retryable(_));
-                let (Failure::Retryable(message) | Failure::Permanent(message)) = failure;
+                let (Failure::Retryable(mut message) | Failure::Permanent(mut message)) = failure;
+                message.truncate(message.floor_char_boundary(TEXT));
                 Attempt::Failed {
                     message,
                     again,
@@ -295,7 +246,7 @@ impl Engine {
         name: &str,
         id: &str,
     ) -> Result<()> {
-        let (origin, run) = (asked.origin, asked.run);
+        let (origin, run) = (&asked.order.origin, asked.run);
         let parent = Parent {
             instance: origin.id.clone(),
             run,
@@ -305,7 +256,7 @@ impl Engine {
             id: Some(id.to_owned()),
             at: None,
         };
-        let input = asked.input.clone();
+        let input = self.input(asked).await?;
         let begun = self.begin_instance(Some(origin), name, input, start, Some(parent));
         match begun.await {
             Ok(_) => self.remove(asked.key).await,
@@ -339,35 +290,5 @@ fn failed(task: u32, attempts: u32, failure: String, timeout: bool) -> Kind {
         attempts,
         failure,
         timeout,
-    }
-}
-
-/// Before the attempt after so many.
-fn interval(retry: &Retry, attempts: u32) -> u64 {
-    let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
-    let first = retry.first_interval.as_millis() as f64;
-    let most = retry.max_interval.as_millis() as f64;
-    (first * retry.factor.powi(exponent)).min(most) as u64
-}
-
-fn of_work(key: &str) -> Option<(&str, u32, u32)> {
-    keys::parse_row(key, &keys::all_works())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_grow_to_their_bound() {
-        let retry = Retry {
-            first_interval: Duration::from_millis(100),
-            factor: 3.0,
-            max_interval: Duration::from_millis(500),
-            ..Retry::default()
-        };
-        let all: Vec<_> = (1..5).map(|attempts| interval(&retry, attempts)).collect();
-        assert_eq!(all, [100, 300, 500, 500]);
-        assert_eq!(interval(&retry, u32::MAX), 500);
     }
 }

@@ -116,6 +116,11 @@ impl Board {
         self.completed.get(&task)
     }
 
+    /// Nothing has completed in this run.
+    pub fn is_idle(&self) -> bool {
+        self.completed.is_empty()
+    }
+
     /// The index of the latest entry that completed a task.
     pub fn last_completion(&self) -> u32 {
         let indices = self.completed.values().map(|(index, _)| *index);

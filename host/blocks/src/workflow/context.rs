@@ -12,7 +12,10 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -28,6 +31,21 @@ impl Task {
     }
 }
 
+/// Fuel of a call to the host; each byte that it passes costs one more.
+const CALL: u64 = 1_000;
+/// Fuel of each task of a list, and of each random number.
+const TASK: u64 = 100;
+const NUMBER: u64 = 500;
+
+/// The price of a host call, and whether the code waited in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// In units of fuel.
+    pub cost: u64,
+    /// Another step of the code begins.
+    pub is_step: bool,
+}
+
 /// One run of a workflow's code over its journal. An error of its functions ends the run: the code must not go on.
 #[derive(Clone)]
 pub struct Context(Arc<Run>);
@@ -41,6 +59,10 @@ struct Run {
     blocked: Notify,
     /// Something completed.
     changed: Notify,
+    /// Fuel for what the host did since it was last settled.
+    cost: AtomicU64,
+    /// The code has waited since then.
+    has_waited: AtomicBool,
 }
 
 impl Context {
@@ -52,6 +74,8 @@ impl Context {
             state: Mutex::new(State::new(entries)),
             blocked: Notify::new(),
             changed: Notify::new(),
+            cost: AtomicU64::new(0),
+            has_waited: AtomicBool::new(false),
         }))
     }
 
@@ -75,6 +99,19 @@ impl Context {
         self.0.changed.notify_waiters();
     }
 
+    /// Puts bytes that the host works on for the code on its bill.
+    pub fn spend(&self, bytes: usize) {
+        self.0.cost.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// The price of the host call that ends now.
+    pub fn settle(&self) -> Price {
+        Price {
+            cost: CALL + self.0.cost.swap(0, Relaxed),
+            is_step: self.0.has_waited.swap(false, Relaxed),
+        }
+    }
+
     pub fn instance(&self) -> &str {
         &self.0.instance
     }
@@ -90,7 +127,24 @@ impl Context {
         )))
     }
 
+    /// Tasks that this run of the code has asked for, no more of them than an instance can have.
+    pub fn tasks(&self, numbers: &[u32]) -> Result<Vec<Task>> {
+        let most = self.0.limits.entries;
+        if numbers.len() > most {
+            return Err(self.lock().stop(format!(
+                "the code waits for {} tasks at once; a journal has at most {most} entries",
+                numbers.len()
+            )));
+        }
+        let begun = self.lock().next_task();
+        match numbers.iter().find(|number| **number >= begun) {
+            Some(strange) => self.task(*strange).map(|task| vec![task]),
+            None => Ok(numbers.iter().copied().map(Task).collect()),
+        }
+    }
+
     pub fn activity(&self, name: &str, input: Bytes, retry: Option<Retry>) -> Result<Task> {
+        self.spend(name.len() + input.len());
         let mut state = self.lock();
         state.check(keys::check_name("an activity", name))?;
         let retry = retry.unwrap_or_default();
@@ -105,6 +159,7 @@ impl Context {
 
     /// The id is the child's own; where none is given it is made from this instance's.
     pub fn child(&self, name: &str, input: Bytes, id: Option<&str>) -> Result<Task> {
+        self.spend(name.len() + input.len() + id.map_or(0, str::len));
         let mut state = self.lock();
         state.check(keys::check_name("a workflow", name))?;
         let task = state.next_task();
@@ -128,6 +183,7 @@ impl Context {
     }
 
     pub fn event(&self, name: &str, timeout: Option<Duration>) -> Result<Task> {
+        self.spend(name.len());
         let mut state = self.lock();
         state.check(keys::check_name("an event", name))?;
         let (name, timeout) = (name.to_owned(), timeout.map(milliseconds));
@@ -155,20 +211,34 @@ impl Context {
         let state = self.lock();
         let completion = state.board.completion(task.0);
         let completion = completion.map(|(_, outcome)| outcome.clone());
+        if let Some(Outcome::Done(value)) = &completion {
+            self.spend(value.len());
+        }
         completion.ok_or_else(|| Error::internal("a task that completed has no outcome"))
     }
 
     /// Waits for one of them; of several that have completed, the one that did so first.
+    ///
+    /// The code's next step begins where it really waited, or did so when the journal was written. What has completed
+    /// already can be asked for again and again, and is no step.
     pub async fn select(&self, tasks: &[Task]) -> Result<usize> {
+        let cost = tasks.len() as u64 * TASK;
+        self.0.cost.fetch_add(cost, Relaxed);
+        let mut waited = false;
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
             // From here on no change is missed.
             changed.as_mut().enable();
             let first = self.lock().first(tasks)?;
-            if let Some(first) = first {
+            if let Some((first, had_waited)) = first {
+                if waited || had_waited {
+                    self.0.has_waited.store(true, Relaxed);
+                    self.lock().step_bytes = 0;
+                }
                 return Ok(first);
             }
+            waited = true;
             self.0.blocked.notify_one();
             changed.await;
         }
@@ -181,6 +251,7 @@ impl Context {
 
     /// The same at the same place on each run.
     pub fn random(&self) -> u64 {
+        self.0.cost.fetch_add(NUMBER, Relaxed);
         let (seed, place) = self.lock().next_number();
         let bytes = numbers(seed, b"code", place);
         u64::from_be_bytes(bytes.first_chunk().copied().unwrap_or_default())
@@ -197,6 +268,7 @@ impl Context {
     }
 
     pub fn set_status(&self, status: &str) -> Result<()> {
+        self.spend(status.len());
         let mut state = self.lock();
         if status.len() > self.0.limits.status {
             let (length, most) = (status.len(), self.0.limits.status);
@@ -210,6 +282,7 @@ impl Context {
 
     /// True where the journal has no command after this place, and wherever it was true on an earlier run.
     pub fn patched(&self, change: &str) -> Result<bool> {
+        self.spend(change.len());
         let mut state = self.lock();
         state.check(keys::check_name("a change", change))?;
         state.patched(&self.0.limits, change)
@@ -217,6 +290,7 @@ impl Context {
 
     /// When the code returns, the instance begins anew with this input and an empty journal.
     pub fn continue_as_new(&self, input: Bytes) -> Result<()> {
+        self.spend(input.len());
         let mut state = self.lock();
         state.check_size(&self.0.limits, &"the next input", input.len())?;
         state.next_input = Some(input);

@@ -2,12 +2,12 @@
 
 use super::{
     Settings, Timestamp,
-    activities::Work,
     directory::{Directory, Offer, Sort},
     ends::Ends,
     entry::{Kind, Parent},
     instance, keys,
     meta::Meta,
+    shares::{ROOM, Shares},
 };
 use crate::{
     Caller, Error, Result, Tasks,
@@ -22,7 +22,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
@@ -33,6 +33,8 @@ pub(super) const PAGE: u32 = 500;
 /// After a failure of the store, or of an app that is busy.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
+/// Rows of work that are read at once.
+const LOOKUPS: usize = 16;
 /// For what an instance waits for to come at once, while others wait for a place.
 const GRACE: Duration = Duration::from_millis(20);
 
@@ -82,11 +84,17 @@ pub struct Engine {
     pub(super) keeper: Keeper,
     pub(super) settings: Settings,
     pub(super) tasks: Tasks,
-    places: Arc<Semaphore>,
+    pub(super) places: Arc<Semaphore>,
+    /// Of each app, half of them.
+    pub(super) place_shares: Shares,
+    /// Room for the journals in memory, in units of [`ROOM`].
+    pub(super) room: Arc<Semaphore>,
     /// Somebody waits for a place: an instance that waits as well may leave its own.
     pub(super) crowded: Notify,
-    crowd: AtomicUsize,
-    pub(super) flights: Semaphore,
+    pub(super) crowd: AtomicUsize,
+    pub(super) flights: Shares,
+    /// Rows of work that are read at once.
+    pub(super) lookups: Semaphore,
     /// Keys of the rows of work that are under way.
     pub(super) working: Mutex<HashSet<String>>,
     /// When the timers are looked at next, and a bell for an earlier one.
@@ -111,9 +119,12 @@ impl Engine {
             tenant,
             keeper,
             places: Arc::new(Semaphore::new(settings.hot)),
+            place_shares: Shares::new(settings.hot / 2),
+            room: Arc::new(Semaphore::new(settings.hot_bytes / ROOM)),
             crowded: Notify::new(),
             crowd: AtomicUsize::new(0),
-            flights: Semaphore::new(settings.in_flight),
+            flights: Shares::new(settings.in_flight),
+            lookups: Semaphore::new(LOOKUPS),
             settings,
             tasks,
             working: Mutex::default(),
@@ -132,8 +143,10 @@ impl Engine {
         if self.has_begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.tasks.spawn(self.clone().recover());
-        self.tasks.spawn(self.clone().keep_time());
+        let engine = self.clone();
+        self.tasks.keep(move || engine.clone().recover());
+        let engine = self.clone();
+        self.tasks.keep(move || engine.clone().keep_time());
     }
 
     /// Whether code may be started.
@@ -158,22 +171,6 @@ impl Engine {
 
     fn lock(&self) -> MutexGuard<'_, Hot> {
         self.hot.lock().unwrap_or_else(|lock| lock.into_inner())
-    }
-
-    /// A place in memory; none where the host stops.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        let places = self.places.clone();
-        if let Ok(place) = places.clone().try_acquire_owned() {
-            return Some(place);
-        }
-        self.crowd.fetch_add(1, Ordering::SeqCst);
-        self.crowded.notify_one();
-        let place = tokio::select! {
-            place = places.acquire_owned() => place.ok(),
-            () = async { self.stopping().cancelled().await } => None,
-        };
-        self.crowd.fetch_sub(1, Ordering::SeqCst);
-        place
     }
 
     /// How long an instance that waits keeps its place.
@@ -201,9 +198,13 @@ impl Engine {
 
     /// Later, for what cannot be done now.
     pub(super) fn nudge_later(self: &Arc<Self>, id: &str) {
+        self.nudge_after(id, PAUSE);
+    }
+
+    pub(super) fn nudge_after(self: &Arc<Self>, id: &str, pause: Duration) {
         let (engine, id) = (self.clone(), id.to_owned());
         self.tasks.spawn(async move {
-            if engine.pause(PAUSE).await {
+            if engine.pause(pause).await {
                 engine.nudge(&id);
             }
         });
@@ -312,35 +313,6 @@ impl Engine {
             self.keeper.transact(&self.caller(), deletes).await?;
         }
         Ok(())
-    }
-
-    /// What the rows say is to be done; nothing else is looked at, however many instances there are.
-    async fn recover(self: Arc<Self>) {
-        while let Err(error) = self.recover_rows().await {
-            tracing::warn!(tenant = %self.tenant, "workflows are not taken up yet: {}", error.chain());
-            if !self.pause(PAUSE).await {
-                return;
-            }
-        }
-    }
-
-    async fn recover_rows(self: &Arc<Self>) -> Result<()> {
-        let ready = keys::ready("");
-        self.each_row(&ready, |key, _| {
-            self.nudge(key.strip_prefix(&ready).unwrap_or_default());
-            Ok(())
-        })
-        .await?;
-        self.each_row(&keys::all_ended(), |key, row| {
-            self.deliver_end(key, row.value);
-            Ok(())
-        })
-        .await?;
-        self.each_row(&keys::all_works(), |key, _| {
-            self.dispatch(Work::kept(key));
-            Ok(())
-        })
-        .await
     }
 
     /// Tells a parent of its child's end, for as long as it takes.

@@ -231,6 +231,9 @@ impl Kind {
     }
 }
 
+/// Bytes that an entry counts beside its texts.
+const ENTRY: usize = 200;
+
 /// One line of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -285,6 +288,11 @@ impl Entry {
         }
         let entry = Self::read(kept)?;
         (entry.index == index).then_some((entry, computed))
+    }
+
+    /// Bytes that it counts in a journal.
+    pub(super) fn weight(&self) -> usize {
+        ENTRY + self.payload.len() + self.kind.detail().len()
     }
 
     /// Without a look at the chain.

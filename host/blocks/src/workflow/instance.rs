@@ -9,7 +9,7 @@ use super::{
     now, reading, rows,
 };
 use crate::{
-    Result,
+    Error, Result,
     state::{Condition, Etag},
 };
 use std::sync::Arc;
@@ -114,14 +114,17 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
     if meta.status.has_ended() {
         return Ok(Found::Rest(Rest::Ended(Box::new(meta))));
     }
+    let Some(room) = engine.room(meta.bytes).await else {
+        return Err(Error::unavailable("the host stops; try again when it runs"));
+    };
     let journal = engine.journal(id, meta.run, meta.next, &meta.hash).await?;
     Ok(match journal.broken {
         Some(reason) => Found::Rest(Rest::Broken(Box::new(meta), etag, reason)),
         None => Found::Live(Box::new(Live::new(
             engine.clone(),
-            meta,
-            etag,
+            (meta, etag),
             journal.entries,
+            room,
         ))),
     })
 }

@@ -1,8 +1,8 @@
 //! What is new of an instance is kept: its entries, the rows that they cause, and its record, all or nothing.
 
 use super::{
-    activities::Origin, ends::is_over, engine::Engine, entry::Entry, keys, live::Live,
-    meta::Status, now, rows,
+    ends::is_over, engine::Engine, entry::Entry, keys, live::Live, meta::Status, now, rows,
+    work::Origin,
 };
 use crate::{
     Error, Result,
@@ -21,6 +21,7 @@ type Caused = (Entry, Vec<Operation>);
 impl Live {
     /// Keeps what is new, with the rows that it causes.
     pub async fn flush(&mut self) -> Result<()> {
+        self.meta.bytes = self.context.lock().bytes;
         let wants_ready = self.is_behind && self.meta.status == Status::Running;
         let is_same = self.meta == self.kept && wants_ready == self.has_ready;
         let new = self.caused();
@@ -54,6 +55,7 @@ impl Live {
         } else {
             self.kept.clone()
         };
+        meta.bytes = self.meta.bytes;
         (meta.next, meta.hash, meta.run) = (self.meta.next, self.meta.hash, self.meta.run);
         meta.updated = now().max(meta.updated);
         let (id, run) = (meta.id.clone(), meta.run);

@@ -1,10 +1,10 @@
 //! An instance in memory: its record, its journal, and its code where that has come to a wait.
 
 use super::{
+    code::{Code, Step},
     context::Context,
     engine::{Engine, Item},
-    entry::{Entry, Kind, origin},
-    keys,
+    entry::{Entry, Kind},
     meta::{Meta, Status},
     rows,
 };
@@ -13,30 +13,17 @@ use crate::{
     state::{Etag, Operation},
 };
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-type Answer = Result<Result<Bytes, String>>;
-
-/// The code, at a wait, with its place in memory.
-struct Code {
-    running: BoxFuture<'static, Answer>,
-    _place: OwnedSemaphorePermit,
-}
-
-/// How far the code came.
-enum Step {
-    Waits,
-    Returned(Answer),
-    HostStops,
-}
+/// Such steps in a row, each cut short by the end of the host, after which the instance stalls.
+const TRIES: u32 = 3;
 
 pub(super) struct Live {
     pub meta: Meta,
     pub(super) engine: Arc<Engine>,
     pub(super) context: Context,
-    code: Option<Code>,
+    pub(super) code: Option<Code>,
     /// The record as it is kept, and its version.
     pub(super) kept: Meta,
     pub(super) etag: Etag,
@@ -49,10 +36,20 @@ pub(super) struct Live {
     pub(super) is_behind: bool,
     /// It is not to be used any more.
     is_spent: bool,
+    /// Why it has no room for what it is told.
+    overfull: Option<String>,
+    /// For the bytes of the journal.
+    room: OwnedSemaphorePermit,
 }
 
 impl Live {
-    pub fn new(engine: Arc<Engine>, meta: Meta, etag: Etag, entries: Vec<Entry>) -> Self {
+    /// `room` is for the journal's bytes.
+    pub fn new(
+        engine: Arc<Engine>,
+        (meta, etag): (Meta, Etag),
+        entries: Vec<Entry>,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
         let flushed = entries.len();
         let limits = engine.settings.limits.clone();
         Live {
@@ -67,15 +64,33 @@ impl Live {
             has_ready: true,
             is_behind: false,
             is_spent: false,
+            overfull: None,
+            room,
         }
     }
 
-    /// Whether it is worth a place in memory: its code waits there.
-    pub fn is_at_work(&self) -> bool {
-        self.code.is_some() && !self.is_spent && self.meta.status == Status::Running
+    /// Whether it is worth a place in memory: its code waits there, and its journal has room.
+    pub fn is_at_work(&mut self) -> bool {
+        let waits = self.code.is_some() && !self.is_spent && self.meta.status == Status::Running;
+        waits && self.has_room()
     }
 
-    fn push(&mut self, kind: Kind, payload: Bytes) {
+    /// Takes room for what the journal has grown by, if there is some.
+    fn has_room(&mut self) -> bool {
+        let more = self.engine.room_of(self.meta.bytes);
+        match more.saturating_sub(self.room.num_permits()) {
+            0 => true,
+            more => match self.engine.try_room(more) {
+                Some(more) => {
+                    self.room.merge(more);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    pub(super) fn push(&mut self, kind: Kind, payload: Bytes) {
         self.context.lock().push(kind, payload);
         self.is_behind = true;
     }
@@ -93,6 +108,7 @@ impl Live {
                 let task = kind.task().unwrap_or_default();
                 // What is completed already, or of an earlier run, is known: only its row is left.
                 if run == self.meta.run && self.context.lock().board.is_open(task) {
+                    let (kind, payload) = self.fitting(kind, payload);
                     self.push(kind, payload);
                 } else {
                     self.rows.push(rows::delete(key));
@@ -109,6 +125,31 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// An answer that the journal has no room for is none: its task fails, and the instance stalls, so that somebody sees
+    /// it before the code goes on.
+    fn fitting(&mut self, kind: Kind, payload: Bytes) -> (Kind, Bytes) {
+        let most = self.engine.settings.limits.journal_bytes;
+        let more = payload.len();
+        if more == 0 || self.context.lock().bytes + more <= most {
+            return (kind, payload);
+        }
+        let failure = format!(
+            "an answer of {more} bytes has no room in the journal, which has at most {most}; use continue-as-new before that"
+        );
+        self.overfull = Some(failure.clone());
+        let kind = match kind {
+            Kind::ActivityCompleted { task, attempts } => Kind::ActivityFailed {
+                task,
+                attempts,
+                failure,
+                timeout: false,
+            },
+            Kind::ChildCompleted { task } => Kind::ChildFailed { task, failure },
+            other => other,
+        };
+        (kind, Bytes::new())
     }
 
     fn fire(&mut self, key: String, run: u32, task: Option<u32>) {
@@ -128,15 +169,21 @@ impl Live {
 
     fn receive(&mut self, name: String, data: Bytes) -> Result<()> {
         let limits = &self.engine.settings.limits;
-        let ((waiting, bytes), length) = {
+        let ((waiting, bytes), length, kept) = {
             let state = self.context.lock();
-            (state.board.buffered(), state.entries.len())
+            (state.board.buffered(), state.entries.len(), state.bytes)
         };
         let id = &self.meta.id;
         if waiting >= limits.events || bytes + data.len() > limits.event_bytes {
             return Err(Error::exhausted(format!(
                 "instance `{id}` has {waiting} events of {bytes} bytes that it has not waited for; at most {} of {} bytes are kept",
                 limits.events, limits.event_bytes
+            )));
+        }
+        if kept + data.len() > limits.journal_bytes {
+            return Err(Error::exhausted(format!(
+                "the journal of instance `{id}` has {kept} bytes; at most {} are kept",
+                limits.journal_bytes
             )));
         }
         if length >= limits.entries {
@@ -184,6 +231,7 @@ impl Live {
         self.push(Kind::Resumed { reason }, Bytes::new());
         self.meta.status = Status::Running;
         (self.meta.suspended, self.meta.failure) = (None, None);
+        self.meta.tries = 0;
         Ok(())
     }
 
@@ -202,11 +250,16 @@ impl Live {
         if self.meta.status != Status::Running || !self.is_behind || !self.engine.is_running() {
             return Ok(());
         }
+        let kept = self.context.lock().entries.len();
+        if let Some(reason) = self.cannot_go_on() {
+            self.stall(kept, reason);
+            return Ok(());
+        }
         if !self.begin_code().await {
             return Ok(());
         }
-        let kept = self.context.lock().entries.len();
-        let step = self.run_code().await;
+        let step = self.run_code().await?;
+        self.meta.tries = 0;
         let (custom, stop) = {
             let mut state = self.context.lock();
             (state.custom.take(), state.stop.clone())
@@ -224,49 +277,22 @@ impl Live {
         Ok(())
     }
 
-    /// False where the code cannot run now.
-    async fn begin_code(&mut self) -> bool {
-        if self.code.is_some() {
-            self.context.go_on();
-            return true;
-        }
-        let Some(offer) = self.engine.offer(&self.meta.app) else {
-            return false;
+    fn cannot_go_on(&mut self) -> Option<String> {
+        let tries = self.meta.tries;
+        let spins = || {
+            format!(
+                "the host ended {tries} times while the code was in the same step; see `limits.stepFuel`"
+            )
         };
-        let Some(place) = self.engine.place().await else {
-            return false;
-        };
-        let entries = std::mem::take(&mut self.context.lock().entries);
-        let input = entries.first().map(|entry| entry.payload.clone());
-        let limits = self.engine.settings.limits.clone();
-        self.context = Context::new(&self.meta.id, self.meta.run, limits, entries);
-        let (context, name) = (self.context.clone(), self.meta.name.clone());
-        let input = input.unwrap_or_default();
-        self.code = Some(Code {
-            running: Box::pin(async move { offer.app.run_workflow(context, name, input).await }),
-            _place: place,
-        });
-        true
-    }
-
-    async fn run_code(&mut self) -> Step {
-        let Some(code) = &mut self.code else {
-            return Step::HostStops;
-        };
-        let stopping = self.engine.stopping();
-        tokio::select! {
-            biased;
-            answer = &mut code.running => Step::Returned(answer),
-            () = self.context.blocked() => Step::Waits,
-            () = stopping.cancelled() => Step::HostStops,
-        }
+        let overfull = self.overfull.take();
+        overfull.or_else(|| (tries >= TRIES).then(spins))
     }
 
     /// What the code asked for in this step is forgotten; it will ask again.
     fn put_off(&mut self, kept: usize) {
         self.code = None;
         self.is_spent = true;
-        self.context.lock().entries.truncate(kept);
+        self.context.lock().truncate(kept);
     }
 
     fn stall(&mut self, kept: usize, reason: String) {
@@ -328,38 +354,6 @@ impl Live {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// The journal's last entry, the next journal's first, and the events between: one transaction.
-    async fn continue_as_new(&mut self, input: Bytes) -> Result<()> {
-        self.flush().await?;
-        self.push(Kind::ContinuedAsNew, Bytes::new());
-        let (last, events) = {
-            let state = self.context.lock();
-            (state.entries.last().cloned(), state.board.unprocessed())
-        };
-        let (id, run) = (self.meta.id.clone(), self.meta.run);
-        if let Some(last) = last {
-            let (value, _) = last.encode(&self.meta.hash)?;
-            self.rows
-                .push(rows::put(keys::entry(&id, run, last.index), value));
-        }
-        self.meta.run += 1;
-        self.meta.next = 0;
-        self.meta.hash = origin(self.engine.tenant.as_str(), &id, self.meta.run);
-        if let Some(offer) = self.engine.offer(&self.meta.app) {
-            self.meta.digest = offer.app.digest();
-        }
-        self.flushed = 0;
-        let limits = self.engine.settings.limits.clone();
-        self.context = Context::new(&id, self.meta.run, limits, Vec::new());
-        let started = started(&self.meta)?;
-        self.push(started, input);
-        for (name, data) in events {
-            self.push(Kind::EventReceived { name }, data);
-        }
-        self.engine.nudge(&id);
         Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     Timestamp,
-    activities::Origin,
     directory::Sort,
     engine::{Engine, Item},
     entry::{Entry, Parent, origin},
@@ -10,6 +9,7 @@ use super::{
     live::started,
     meta::{Meta, Status},
     now, reading, rows,
+    work::Origin,
 };
 use crate::{
     Caller, Error, Kind as ErrorKind, Result,
@@ -131,6 +131,9 @@ impl Engine {
             failure: None,
             suspended: None,
             parent,
+            bytes: 0,
+            tries: 0,
+            idle_runs: 0,
         };
         self.create(meta, input, start.at).await
     }
@@ -148,9 +151,7 @@ impl Engine {
                 // A child whose start was not yet known to be done.
                 return Ok(id);
             }
-            if !old.status.has_ended() {
-                return Err(taken(&old));
-            }
+            check_free(&old, &meta)?;
             meta.run = old.run + 1;
             condition = Condition::Matches(etag);
         }
@@ -163,7 +164,7 @@ impl Engine {
         };
         let before = origin(self.tenant.as_str(), &id, meta.run);
         let (value, hash) = first.encode(&before)?;
-        (meta.next, meta.hash) = (1, hash);
+        (meta.next, meta.hash, meta.bytes) = (1, hash, first.weight());
         let wake = match at {
             Some(at) if meta.status == Status::Pending => keys::wake(at, &id, meta.run, None),
             _ => keys::ready(&id),
@@ -372,6 +373,14 @@ pub(super) fn taken(old: &Meta) -> Error {
         "the instance id `{}` is taken by one of workflow `{}` that is {}",
         old.id, old.name, old.status
     ))
+}
+
+/// An id is free again when its instance has ended, for the workflow that used it; for others when it is purged.
+pub(super) fn check_free(old: &Meta, new: &Meta) -> Result<()> {
+    if !old.status.has_ended() || (&old.app, &old.name) != (&new.app, &new.name) {
+        return Err(taken(old));
+    }
+    Ok(())
 }
 
 pub(super) fn random_id() -> Result<String> {

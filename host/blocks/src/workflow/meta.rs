@@ -85,6 +85,15 @@ pub(super) struct Meta {
     /// Why it was suspended.
     pub suspended: Option<String>,
     pub parent: Option<Parent>,
+    /// Bytes of the journal.
+    #[serde(default)]
+    pub bytes: usize,
+    /// Steps that began, took long, and did not end before their host did.
+    #[serde(default)]
+    pub tries: u32,
+    /// Runs, one after the other, that ended in continue-as-new and waited for nothing.
+    #[serde(default)]
+    pub idle_runs: u32,
 }
 
 impl Meta {

@@ -3,6 +3,7 @@
 
 mod activities;
 mod board;
+mod code;
 mod context;
 mod directory;
 mod ends;
@@ -15,13 +16,17 @@ mod live;
 mod management;
 mod meta;
 mod reading;
+mod recovery;
 mod replay;
 mod rerun;
+mod rounds;
 mod rows;
+mod shares;
 mod timers;
+mod work;
 
 pub use board::Outcome;
-pub use context::{Context, Task, numbers};
+pub use context::{Context, Price, Task, numbers};
 pub use engine::Engine;
 pub use entry::{Entry, Kind, Parent, Retry};
 pub use keys::MAX_ID;
@@ -29,7 +34,7 @@ pub use management::{Filter, Instance, Page, Start};
 pub use meta::Status;
 pub use reading::History;
 
-use crate::{App, Error, Result, Tasks, state::State};
+use crate::{App, Error, Result, Tasks, app::guarded, state::State};
 use bytes::Bytes;
 use directory::Directory;
 use std::{
@@ -49,6 +54,9 @@ pub struct Limits {
     pub payload: usize,
     /// Of one journal.
     pub entries: usize,
+    /// Bytes of what a step asks for, and of one journal.
+    pub step_bytes: usize,
+    pub journal_bytes: usize,
     /// Events of one instance that nobody has waited for, and their bytes.
     pub events: usize,
     pub event_bytes: usize,
@@ -61,6 +69,8 @@ impl Default for Limits {
         Limits {
             payload: 2 << 20,
             entries: 50_000,
+            step_bytes: 16 << 20,
+            journal_bytes: 64 << 20,
             events: 500,
             event_bytes: 8 << 20,
             status: 4 << 10,
@@ -74,9 +84,11 @@ pub struct Settings {
     pub limits: Limits,
     /// How long an instance that waits stays in memory.
     pub linger: Duration,
-    /// Instances in memory at once.
+    /// Instances in memory at once, of which one app may have half.
     pub hot: usize,
-    /// Activities at once.
+    /// Bytes of the journals in memory.
+    pub hot_bytes: usize,
+    /// Activities at once of one app.
     pub in_flight: usize,
 }
 
@@ -86,6 +98,7 @@ impl Default for Settings {
             limits: Limits::default(),
             linger: Duration::from_secs(1),
             hot: 128,
+            hot_bytes: 256 << 20,
             in_flight: 64,
         }
     }
@@ -149,7 +162,7 @@ impl Workflow {
     ) -> Result<(), Vec<Error>> {
         let directory = self.with(tenant, |tenant| tenant.directory.clone());
         let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
-        directory.add(app, grants, workflows, activities)
+        directory.add(guarded(app), grants, workflows, activities)
     }
 
     /// A tenant's engine. It reads and writes; it runs nothing before [`Workflow::begin`].

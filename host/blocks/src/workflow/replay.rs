@@ -15,6 +15,9 @@ use std::{collections::HashMap, fmt::Display};
 pub(super) struct State {
     pub entries: Vec<Entry>,
     pub board: Board,
+    /// Of the entries, and of those that the code added in this step.
+    pub bytes: usize,
+    pub step_bytes: usize,
     pub seed: u128,
     /// Why the code cannot go on.
     pub stop: Option<String>,
@@ -52,6 +55,8 @@ impl State {
         let seen = begun.map_or(0, |entry| entry.index);
         let last = commands.last().copied().unwrap_or_default();
         State {
+            bytes: entries.iter().map(Entry::weight).sum(),
+            step_bytes: 0,
             known: last.max(board.last_completion()),
             entries,
             board,
@@ -146,9 +151,27 @@ impl State {
                 "the journal has {most} entries, which is the most; use continue-as-new before that"
             )));
         }
+        self.check_room(limits, &words, payload.len())?;
         let index = self.push(kind, payload);
+        let added = self.entries.last().map_or(0, Entry::weight);
+        self.step_bytes += added;
         self.commands.push(index);
         Ok(index)
+    }
+
+    fn check_room(&mut self, limits: &Limits, words: &str, more: usize) -> Result<()> {
+        let (step, journal) = (limits.step_bytes, limits.journal_bytes);
+        if self.step_bytes + more > step {
+            return Err(self.stop(format!(
+                "with {words} the code asks for more than {step} bytes in one step; wait for some of it before it asks for more"
+            )));
+        }
+        if self.bytes + more > journal {
+            return Err(self.stop(format!(
+                "with {words} the journal has more than {journal} bytes; use continue-as-new before that"
+            )));
+        }
+        Ok(())
     }
 
     fn compare(&mut self, index: u32, kind: &Kind, payload: &Bytes) -> Result<()> {
@@ -169,6 +192,12 @@ impl State {
         Err(self.stop(format!("entry {index}: the journal has {had}, {differs}")))
     }
 
+    /// Takes back what was added after the first `length` entries.
+    pub fn truncate(&mut self, length: usize) {
+        self.entries.truncate(length);
+        self.bytes = self.entries.iter().map(Entry::weight).sum();
+    }
+
     /// Adds an entry; its index.
     pub fn push(&mut self, kind: Kind, payload: Bytes) -> u32 {
         let index = self.entries.len() as u32;
@@ -181,12 +210,13 @@ impl State {
             payload,
         };
         self.board.apply(&entry);
+        self.bytes += entry.weight();
         self.entries.push(entry);
         index
     }
 
-    /// Which of these completed first, if any has.
-    pub fn first(&mut self, tasks: &[Task]) -> Result<Option<usize>> {
+    /// Which of these completed first, if any has, and whether the code once waited for that: the journal has it as news.
+    pub fn first(&mut self, tasks: &[Task]) -> Result<Option<(usize, bool)>> {
         if let Some(reason) = &self.stop {
             return Err(Error::internal(reason.clone()));
         }
@@ -200,9 +230,10 @@ impl State {
         let Some((index, place)) = completed.min() else {
             return Ok(None);
         };
+        let is_news = index > self.seen && index <= self.known;
         self.position = self.position.max(index);
         self.seen = self.seen.max(index);
-        Ok(Some(place))
+        Ok(Some((place, is_news)))
     }
 
     pub fn patched(&mut self, limits: &Limits, change: &str) -> Result<bool> {

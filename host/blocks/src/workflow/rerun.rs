@@ -1,14 +1,14 @@
 //! An instance run again from an entry of its journal, and a journal run again to see whether the code is the same.
 
 use super::{
-    activities::Origin,
     context::Context,
     engine::Engine,
     entry::{Entry, Kind, origin},
     keys,
-    management::{random_id, taken},
+    management::{check_free, random_id},
     meta::Status,
     now, reading, rows,
+    work::Origin,
 };
 use crate::{Caller, Error, Result, state::Condition};
 use bytes::Bytes;
@@ -54,11 +54,11 @@ impl Engine {
         (meta.status, meta.created, meta.updated) = (Status::Running, now(), now());
         (meta.custom, meta.output, meta.failure) = (None, None, None);
         (meta.suspended, meta.parent) = (None, None);
+        (meta.tries, meta.idle_runs) = (0, 0);
+        meta.bytes = copied.iter().map(Entry::weight).sum();
         let mut condition = Condition::Absent;
         if let Some((old, etag)) = self.meta(&id).await? {
-            if !old.status.has_ended() {
-                return Err(taken(&old));
-            }
+            check_free(&old, &meta)?;
             meta.run = old.run + 1;
             condition = Condition::Matches(etag);
         }

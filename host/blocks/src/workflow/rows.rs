@@ -1,11 +1,11 @@
 //! The rows that entries cause: work to do, timers to keep. They are written with the entries, all or nothing.
 
 use super::{
-    activities,
     engine::Engine,
     entry::{Entry, Kind},
     keys,
     replay::State,
+    work,
 };
 use crate::state::{Condition, Delete, Operation, Put};
 use bytes::Bytes;
@@ -50,9 +50,9 @@ pub(super) fn of_entry(id: &str, run: u32, entry: &Entry, state: &State) -> Vec<
 pub(super) fn beginning(id: &str, run: u32, asked: &Entry) -> Vec<Operation> {
     match asked.kind {
         Kind::ActivityScheduled { task, .. } | Kind::ChildStarted { task, .. } => {
-            let row = activities::Row {
+            let row = work::Row {
                 entry: asked.index,
-                ..activities::Row::default()
+                ..work::Row::default()
             };
             vec![put(keys::work(id, run, task), row.encode())]
         }
@@ -79,20 +79,20 @@ impl Engine {
     /// Once the rows of these tasks are kept: their work begins, their timers are waited for.
     pub(super) fn take_up<'a>(
         self: &std::sync::Arc<Self>,
-        origin: &activities::Origin,
+        origin: &work::Origin,
         run: u32,
         asked: impl Iterator<Item = &'a Entry>,
     ) {
         for entry in asked {
             match entry.kind {
                 Kind::ActivityScheduled { task, .. } | Kind::ChildStarted { task, .. } => {
-                    let row = activities::Row {
+                    let row = work::Row {
                         entry: entry.index,
-                        ..activities::Row::default()
+                        ..work::Row::default()
                     };
-                    self.dispatch(activities::Work {
+                    self.dispatch(work::Work {
                         key: keys::work(&origin.id, run, task),
-                        asked: Some((row, entry.clone(), origin.clone())),
+                        asked: Some(work::Order::new(row, entry, origin.clone())),
                     });
                 }
                 Kind::TimerCreated { due, .. } | Kind::EventWaited { due: Some(due), .. } => {

@@ -6,6 +6,7 @@ mod configuration;
 mod crypto;
 mod jobs;
 mod lock;
+mod pubsub;
 mod secrets;
 mod workflow;
 
@@ -15,6 +16,7 @@ pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
+pub use pubsub::{PubSub, PubSubVerb};
 pub use secrets::{Secrets, SecretsVerb};
 pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
@@ -96,6 +98,8 @@ pub enum Command {
     Jobs(Jobs),
     New(New),
     Publish(Publish),
+    #[command(name = "pubsub")]
+    PubSub(PubSub),
     Run(Run),
     Secrets(Secrets),
     State(State),

@@ -39,7 +39,7 @@ pub async fn actor(common: &Common, args: &args::Actor) -> Outcome {
         (Format::Json, Answer::Page { actors, next }) => {
             report::print_json(&json!({ "actors": actors, "next": next }));
         }
-        (Format::Text, Answer::State(kept)) => report::print(text(&kept)),
+        (Format::Text, Answer::State(kept)) => report::print_text(text(&kept)),
         (Format::Json, Answer::State(kept)) => report::print_json(&json(&kept)),
     }
     Ok(ExitCode::SUCCESS)

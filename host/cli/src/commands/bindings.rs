@@ -31,7 +31,7 @@ pub async fn bindings(common: &Common, args: &args::Bindings) -> Outcome {
         Answer::Names { names } if json => report::print_json(&json!({ "operations": names })),
         Answer::Names { names } => names
             .iter()
-            .for_each(|name| report::print(format!("{name}\n"))),
+            .for_each(|name| report::print_text(format!("{name}\n"))),
         _ => return Err(project::misfit()),
     }
     Ok(ExitCode::SUCCESS)

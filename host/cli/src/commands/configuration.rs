@@ -8,6 +8,7 @@ use crate::{
     },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
+    signals,
 };
 use serde_json::json;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
@@ -84,7 +85,7 @@ fn show(common: &Common, verb: &Verb, items: &[Item], version: &str) -> Outcome<
             Ok(())
         }
         _ => {
-            items.iter().for_each(|item| report::print(line(item)));
+            items.iter().for_each(|item| report::print_text(line(item)));
             Ok(())
         }
     }
@@ -100,10 +101,16 @@ async fn watch(
     opened: &Opened,
     asks: impl Fn(Option<String>) -> Command,
 ) -> Outcome {
+    let interrupted = signals::interrupted().map_err(anyhow::Error::new)?;
     let mut known = BTreeMap::new();
     let mut version = None;
     loop {
-        let Some(answer) = opened.ask_running(&asks(version.clone())).await? else {
+        let command = asks(version.clone());
+        let asked = interrupted.run_until_cancelled(opened.ask_running(&command));
+        let Some(answer) = asked.await else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let Some(answer) = answer? else {
             let message = match version {
                 None => "no host runs this project; start it by `wythe run`",
                 Some(_) => "the host has stopped",
@@ -124,9 +131,9 @@ async fn watch(
             control::Answer::Configuration(Answer::Unchanged) => {}
             _ => return Err(project::misfit()),
         }
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
-            () = tokio::time::sleep(LOOK) => {}
+        let rest = tokio::time::sleep(LOOK);
+        if interrupted.run_until_cancelled(rest).await.is_none() {
+            return Ok(ExitCode::SUCCESS);
         }
     }
 }
@@ -136,10 +143,10 @@ fn tell(common: &Common, old: &BTreeMap<String, Item>, new: &BTreeMap<String, It
     if common.output == Format::Json {
         return report::print_json(&json!({ "items": items, "removed": removed }));
     }
-    items.iter().for_each(|item| report::print(line(item)));
+    items.iter().for_each(|item| report::print_text(line(item)));
     removed
         .iter()
-        .for_each(|key| report::print(format!("-{key}\n")));
+        .for_each(|key| report::print_text(format!("-{key}\n")));
 }
 
 /// New and changed items, and the keys of those that are gone.

@@ -37,7 +37,7 @@ pub async fn crypto(common: &Common, args: &args::Crypto) -> Outcome {
     let json = common.output == Format::Json;
     match (&args.verb, opened.ask(Needs::Components, command).await?) {
         (_, Answer::Keys { keys }) if json => report::print_json(&json!({ "keys": keys })),
-        (_, Answer::Keys { keys }) => keys.iter().for_each(|key| report::print(line(key))),
+        (_, Answer::Keys { keys }) => keys.iter().for_each(|key| report::print_text(line(key))),
         (_, Answer::Text { text }) => report::print(format!("{text}\n")),
         (CryptoVerb::Sign { .. }, Answer::Bytes(Binary(bytes))) => {
             let signature = STANDARD.encode(bytes);

@@ -38,7 +38,7 @@ pub async fn inspect(common: &Common, args: &Inspect) -> Outcome {
     });
     match common.output {
         Format::Json => report::print_json(&report),
-        Format::Text => report::print(text(&report, &imports)),
+        Format::Text => report::print_text(text(&report, &imports)),
     }
     let denied = app.is_some() && imports.iter().any(|import| import.verdict != "granted");
     Ok(ExitCode::from(u8::from(denied)))

@@ -131,8 +131,8 @@ fn one(common: &Common, verb: &JobsVerb, status: &Status) {
         return report::print_json(&json(status));
     }
     match verb {
-        JobsVerb::Get { .. } => report::print(details(status)),
-        _ => report::print(format!("{}\n", next(status))),
+        JobsVerb::Get { .. } => report::print_text(details(status)),
+        _ => report::print_text(format!("{}\n", next(status))),
     }
 }
 
@@ -142,7 +142,7 @@ fn page(common: &Common, jobs: &[Status], more: Option<String>) {
         return report::print_json(&json!({ "jobs": jobs, "next": more }));
     }
     if !jobs.is_empty() {
-        report::print(table(jobs));
+        report::print_text(table(jobs));
     }
     if let Some(name) = more {
         report::note(&format!("there is more: add `--cursor '{name}'`"));
@@ -150,7 +150,7 @@ fn page(common: &Common, jobs: &[Status], more: Option<String>) {
 }
 
 fn table(jobs: &[Status]) -> String {
-    let head = ["NAME", "NEXT", "TRIGGER", "RUNS", "STATE"].map(str::to_owned);
+    let head = ["NAME", "NEXT", "TRIGGER", "RUNS", "STATE"];
     let row = |status: &Status| {
         [
             status.job.name.clone(),
@@ -160,22 +160,7 @@ fn table(jobs: &[Status]) -> String {
             state(status),
         ]
     };
-    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text += line.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    report::table(head, jobs.iter().map(row))
 }
 
 fn next(status: &Status) -> String {

@@ -39,7 +39,7 @@ pub async fn lock(common: &Common, args: &args::Lock) -> Outcome {
         report::print_json(&json!({ name: grant }));
     } else {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        report::print(text(action, grant.as_ref(), now.unwrap_or_default()));
+        report::print_text(text(action, grant.as_ref(), now.unwrap_or_default()));
     }
     Ok(ExitCode::SUCCESS)
 }

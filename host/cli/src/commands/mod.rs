@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod lock;
 pub mod new;
 pub mod publish;
+pub mod pubsub;
 pub mod run;
 pub mod secrets;
 pub mod state;

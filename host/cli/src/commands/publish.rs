@@ -24,7 +24,7 @@ pub async fn publish(common: &Common, args: &args::Publish) -> Outcome {
     };
     match common.output {
         Format::Json => report::print_json(&serde_json::json!({ "id": id })),
-        Format::Text => report::print(format!("{id}\n")),
+        Format::Text => report::print_text(format!("{id}\n")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
-use wythe_blocks::App as _;
+use wythe_blocks::{App as _, descriptors};
 
 /// How often idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -26,7 +26,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const CLOSE: Duration = Duration::from_secs(5);
 
 pub async fn run(common: &Common, args: &Run) -> Outcome {
-    let shutdown = signals::watch()?;
+    descriptors::raise();
+    let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
     let (plan, warnings) = check::good(&args.path, args.data_dir.as_deref()).await?;
     report::tell(common, &warnings);
     let plan = Arc::new(plan);
@@ -192,7 +193,7 @@ impl Ready {
         match common.output {
             Format::Json => report::print_json(self),
             Format::Text if common.quiet => {}
-            Format::Text => report::print(self.text(plan, built, data)),
+            Format::Text => report::print_text(self.text(plan, built, data)),
         }
     }
 

@@ -20,7 +20,7 @@ pub async fn secrets(common: &Common, args: &args::Secrets) -> Outcome {
         }
         Answer::Names { names } => names
             .iter()
-            .for_each(|name| report::print(format!("{name}\n"))),
+            .for_each(|name| report::print_text(format!("{name}\n"))),
         _ => return Err(project::misfit()),
     }
     Ok(ExitCode::SUCCESS)

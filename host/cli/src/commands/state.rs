@@ -33,7 +33,7 @@ pub async fn state(common: &Common, args: &args::State) -> Outcome {
         Answer::Stored { etag } if common.output == Format::Json => {
             report::print_json(&json!({ "etag": etag }));
         }
-        Answer::Stored { etag } => report::print(format!("{etag}\n")),
+        Answer::Stored { etag } => report::print_text(format!("{etag}\n")),
         Answer::Deleted if common.output == Format::Json => report::print_json(&json!({})),
         Answer::Deleted => {}
         Answer::Page { entries, next } => page(common, &entries, next),
@@ -92,7 +92,7 @@ fn page(common: &Common, entries: &[Entry], next: Option<String>) {
         return report::print_json(&json!({ "entries": entries, "next": next }));
     }
     for entry in entries {
-        report::print(format!("{}\n", entry.key));
+        report::print_text(format!("{}\n", entry.key));
     }
     if let Some(next) = next {
         report::note(&format!("there is more: add `--cursor '{next}'`"));

@@ -30,10 +30,10 @@ pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
     let is_json = common.output == Format::Json;
     match answer {
         Answer::Id(id) if is_json => report::print_json(&json!({ "id": id })),
-        Answer::Id(id) => report::print(format!("{id}\n")),
+        Answer::Id(id) => report::print_text(format!("{id}\n")),
         Answer::Instance(None) => return Err(absent(&args.verb)),
         Answer::Instance(Some(one)) if is_json => report::print_json(&instance_json(&one)),
-        Answer::Instance(Some(one)) => report::print(details(&one)),
+        Answer::Instance(Some(one)) => report::print_text(details(&one)),
         Answer::Page { instances, next } => page(common, &instances, next),
         Answer::History {
             entries,
@@ -168,7 +168,7 @@ fn page(common: &Common, instances: &[Instance], next: Option<String>) {
             ]
         };
         let head = ["ID", "WORKFLOW", "STATUS", "UPDATED", "ENTRIES", "SAYS"];
-        report::print(table(head, instances.iter().map(row)));
+        report::print_text(report::table(head, instances.iter().map(row)));
     }
     if let Some(id) = next {
         report::note(&format!("there is more: add `--cursor '{id}'`"));
@@ -186,7 +186,7 @@ fn history(
         let lines: Vec<Value> = entries.iter().map(entry_json).collect();
         report::print_json(&json!({ "entries": lines, "broken": broken, "next": next }));
     } else if !entries.is_empty() {
-        report::print(lines(entries));
+        report::print_text(lines(entries));
     }
     if let Some(reason) = broken {
         if !is_json {
@@ -216,28 +216,7 @@ fn lines(entries: &[Entry]) -> String {
         ]
     };
     let head = ["ENTRY", "TIME", "WHAT", "TASK", "ABOUT", "TRIES", "PAYLOAD"];
-    table(head, entries.iter().map(row))
-}
-
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows: Vec<_> = std::iter::once(head.map(str::to_owned))
-        .chain(rows)
-        .collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text += line.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    report::table(head, entries.iter().map(row))
 }
 
 /// How bytes begin, on one line; what is no text is told by its length.

@@ -8,7 +8,9 @@ pub mod bindings;
 pub mod configuration;
 pub mod crypto;
 pub mod jobs;
+mod line;
 pub mod lock;
+pub mod pubsub;
 pub mod secrets;
 mod socket;
 pub mod workflow;
@@ -20,7 +22,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::time::{Duration, Instant, SystemTime};
 use wythe_blocks::{
     Caller, Error, Host, Result, invocation,
-    pubsub::{Event, PublishOptions},
     state::{self, Condition, Delete, Put, PutOptions},
 };
 use wythe_manifest::Name;
@@ -42,6 +43,7 @@ pub enum Command {
     Lock(lock::Lock),
     Jobs(jobs::Jobs),
     Publish(Publish),
+    PubSub(pubsub::PubSub),
     Secrets(secrets::Secrets),
     State(State),
     Workflow(workflow::Action),
@@ -167,6 +169,7 @@ pub enum Answer {
         entries: Vec<Entry>,
         next: Option<String>,
     },
+    PubSub(pubsub::Answer),
     Workflow(workflow::Answer),
 }
 
@@ -207,6 +210,7 @@ impl Command {
             Command::Lock(command) => &command.app,
             Command::Jobs(command) => &command.app,
             Command::Publish(command) => &command.app,
+            Command::PubSub(command) => &command.app,
             Command::Secrets(command) => &command.app,
             Command::State(command) => &command.app,
             Command::Ping | Command::Actors(_) | Command::Invoke(_) | Command::Workflow(_) => {
@@ -234,7 +238,8 @@ pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Ans
             let answer = jobs::execute(host, &caller, command.action).await;
             answer.map(Answer::Jobs)
         }
-        Command::Publish(command) => publish(host, &caller, command).await,
+        Command::Publish(command) => pubsub::publish(host, &caller, command).await,
+        Command::PubSub(command) => pubsub::execute(host, &caller, command).await,
         Command::Secrets(command) => secrets::execute(host, &caller, command).await,
         Command::State(command) => state(host, &caller, command).await,
         Command::Workflow(action) => workflow::execute(host, &caller, action).await,
@@ -276,22 +281,6 @@ async fn invoke(host: &Host, caller: &Caller, command: Invoke) -> Result<Answer>
         headers: headers.map(|(name, value)| (name, text(&value))).collect(),
         body: Binary(response.body.into()),
     })
-}
-
-async fn publish(host: &Host, caller: &Caller, command: Publish) -> Result<Answer> {
-    let topic = host
-        .pubsub
-        .open(caller, &command.component, &command.topic)?;
-    let event = Event {
-        id: command.id,
-        kind: command.kind,
-        content_type: command.content_type,
-        data: command.data.0.into(),
-        ..Event::default()
-    };
-    let options = PublishOptions::default();
-    let id = topic.publish(caller, event, &options).await?;
-    Ok(Answer::Published { id })
 }
 
 async fn state(host: &Host, caller: &Caller, command: State) -> Result<Answer> {

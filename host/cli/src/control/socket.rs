@@ -1,6 +1,9 @@
 //! Commands over a Unix domain socket beside the data: one line of JSON in, one line of JSON out, only for its owner.
 
-use super::{Answer, Command, execute};
+use super::{
+    Answer, Command, execute,
+    line::{self, End, Memory},
+};
 use crate::report::{Outcome, Problem};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -16,14 +19,22 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
 };
-use wythe_blocks::Host;
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{
+    Host,
+    connections::{Allowed, Connections, Place},
+};
 use wythe_manifest::Name;
 
-/// Bytes of a line: the largest value of a driver, in base64.
-const LINE: u64 = 96 << 20;
+/// Connections at once: each is one command of one person.
+const CONNECTIONS: usize = 16;
+/// Time for a client to read its answer.
+const WRITE: Duration = Duration::from_secs(10);
+/// Time for the same when the host stops.
+const GRACE: Duration = Duration::from_millis(500);
 /// A little longer than any command may take.
 const PATIENCE: Duration = Duration::from_secs(65);
 /// The kernel takes paths of at most so many bytes for a socket.
@@ -111,7 +122,7 @@ async fn exchange(mut stream: UnixStream, command: &Command) -> anyhow::Result<R
     stream.write_all(&line).await?;
     let mut reply = Vec::new();
     BufReader::new(stream)
-        .take(LINE)
+        .take(line::MAX as u64)
         .read_until(b'\n', &mut reply)
         .await?;
     Ok(serde_json::from_slice(&reply)?)
@@ -120,31 +131,31 @@ async fn exchange(mut stream: UnixStream, command: &Command) -> anyhow::Result<R
 /// Answers commands until the host stops, then removes the socket. The caller has made sure that no other host
 /// has this data directory.
 pub fn serve(host: &Arc<Host>, tenant: &Name, data: &Path) -> anyhow::Result<()> {
-    let place = path(data);
-    let (listener, owner) = bind(data).with_context(|| format!("{}", place.display()))?;
+    let socket = path(data);
+    let (listener, owner) = bind(data).with_context(|| format!("{}", socket.display()))?;
+    let connections = Connections::new("control socket", Allowed::unshared(CONNECTIONS));
+    let memory = Memory::new(line::ALL);
     let (host, tenant) = (host.clone(), tenant.clone());
     host.tasks.clone().spawn(async move {
         let stopping = host.tasks.stopping();
         loop {
-            let stream = tokio::select! {
+            let (stream, _, place) = tokio::select! {
                 () = stopping.cancelled() => break,
-                accepted = listener.accept() => accepted,
+                accepted = connections.accept(&listener) => accepted,
             };
-            match stream {
-                Ok((stream, _)) if may(&stream, owner) => {
-                    let (home, tenant) = (host.clone(), tenant.clone());
-                    host.tasks.spawn(async move {
-                        // A client that went away needs no answer.
-                        let _ = answer(&home, &tenant, stream).await;
-                    });
-                }
-                Ok(_) => {
-                    tracing::warn!("somebody else's connection to the control socket was refused")
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            if !may(&stream, owner) {
+                tracing::warn!("somebody else's connection to the control socket was refused");
+                continue;
             }
+            let client = Client {
+                host: host.clone(),
+                tenant: tenant.clone(),
+                memory: memory.clone(),
+                place,
+            };
+            host.tasks.spawn(client.serve(stream));
         }
-        let _ = fs::remove_file(place);
+        let _ = fs::remove_file(socket);
     });
     Ok(())
 }
@@ -181,44 +192,103 @@ fn is_trusted(peer: u32, owner: u32) -> bool {
     peer == owner || peer == 0
 }
 
-async fn answer(host: &Host, tenant: &Name, mut stream: UnixStream) -> io::Result<()> {
-    let stopping = host.tasks.stopping();
-    let (read, mut write) = stream.split();
-    let mut read = BufReader::new(read);
-    loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut read).take(LINE);
-        let got = tokio::select! {
-            () = stopping.cancelled() => return Ok(()),
-            got = limited.read_until(b'\n', &mut line) => got?,
-        };
-        if got == 0 {
-            return Ok(());
+/// One connection, with its place among those at once.
+struct Client {
+    host: Arc<Host>,
+    tenant: Name,
+    memory: Memory,
+    place: Place,
+}
+
+impl Client {
+    async fn serve(self, stream: UnixStream) {
+        let stopping = self.host.tasks.stopping();
+        tokio::select! {
+            () = stopped(&stopping) => {}
+            () = self.place.evicted() => {}
+            () = self.place.idled() => {}
+            // A client that went away needs no answer.
+            _ = self.answer(stream) => {}
         }
-        let mut reply = serde_json::to_vec(&reply(host, tenant, &line).await)?;
-        reply.push(b'\n');
-        write.write_all(&reply).await?;
+    }
+
+    async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
+        let stopping = self.host.tasks.stopping();
+        let (read, mut write) = stream.split();
+        let mut read = BufReader::new(read);
+        loop {
+            let got = tokio::select! {
+                () = stopping.cancelled() => return Ok(()),
+                got = line::read(&mut read, &self.memory) => got?,
+            };
+            let _work = self.place.work();
+            let command = match got {
+                Ok(line) => line,
+                Err(End::Closed) => return Ok(()),
+                Err(end) => return send(&mut write, &refusal(&end)).await,
+            };
+            let reply = self.reply(&command.text).await;
+            drop(command);
+            let reply = serde_json::to_vec(&reply)?;
+            match self.memory.hold(reply.len()) {
+                Some(_held) => send(&mut write, &reply).await?,
+                None => send(&mut write, &refusal(&End::Full)).await?,
+            }
+        }
+    }
+
+    async fn reply(&self, line: &[u8]) -> Reply {
+        let command = match serde_json::from_slice(line) {
+            Ok(command) => command,
+            Err(error) => {
+                return Reply::invalid(format!(
+                    "the command is not understood: {error}; is the host of another version?"
+                ));
+            }
+        };
+        match execute(&self.host, &self.tenant, command).await {
+            Ok(answer) => Reply::Ok(answer),
+            Err(error) => Reply::Error {
+                kind: error.kind().as_str().to_owned(),
+                message: error.message().to_owned(),
+            },
+        }
     }
 }
 
-async fn reply(host: &Host, tenant: &Name, line: &[u8]) -> Reply {
-    let command = match serde_json::from_slice(line) {
-        Ok(command) => command,
-        Err(error) => {
-            return Reply::Error {
-                kind: "invalid".into(),
-                message: format!(
-                    "the command is not understood: {error}; is the host of another version?"
-                ),
-            };
-        }
-    };
-    match execute(host, tenant, command).await {
-        Ok(answer) => Reply::Ok(answer),
-        Err(error) => Reply::Error {
-            kind: error.kind().as_str().to_owned(),
-            message: error.message().to_owned(),
+/// Returns a moment after the host began to stop: an answer that is ready may still go.
+async fn stopped(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+async fn send(write: &mut (impl AsyncWrite + Unpin), reply: &[u8]) -> io::Result<()> {
+    let written = tokio::time::timeout(WRITE, async {
+        write.write_all(reply).await?;
+        write.write_all(b"\n").await
+    });
+    written.await?
+}
+
+/// The answer to a command that was not read.
+fn refusal(end: &End) -> Vec<u8> {
+    let reply = match end {
+        End::TooLong => Reply::invalid(format!("the command has more than {} bytes", line::MAX)),
+        _ => Reply::Error {
+            kind: "exhausted".into(),
+            message: format!(
+                "the commands and answers under way have {} bytes in all; try again in a moment",
+                line::ALL
+            ),
         },
+    };
+    serde_json::to_vec(&reply).unwrap_or_default()
+}
+
+impl Reply {
+    fn invalid(message: String) -> Self {
+        let kind = "invalid".into();
+        Reply::Error { kind, message }
     }
 }
 
@@ -282,5 +352,43 @@ mod tests {
                 .is_some()
         );
         host.close(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_are_few_and_none_is_idle_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = Arc::new(Host::default());
+        serve(&host, &"default".parse().unwrap(), directory.path()).unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS * 2 {
+            silent.push(connect(directory.path()).await.unwrap());
+        }
+        let asked = ask(directory.path(), &Command::Ping).await.unwrap();
+        assert!(matches!(asked, Some(Answer::Pong { .. })), "{asked:?}");
+        for mut stream in silent {
+            let mut end = Vec::new();
+            // Closed to make room, or because its time was over.
+            let ended = tokio::time::timeout(PATIENCE * 10, stream.read_to_end(&mut end));
+            assert!(ended.await.is_ok() && end.is_empty(), "{end:?}");
+        }
+        assert!(host.close(Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_does_not_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = Arc::new(Host::default());
+        serve(&host, &"default".parse().unwrap(), directory.path()).unwrap();
+        let mut stream = connect(directory.path()).await.unwrap();
+        // Each unknown command is quoted in an answer, until nothing more fits into the socket.
+        let ended = async {
+            loop {
+                if stream.write_all(b"\"unknown\"\n").await.is_err() {
+                    return;
+                }
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE * 10, ended).await.is_ok());
+        assert!(host.close(Duration::from_secs(5)).await);
     }
 }

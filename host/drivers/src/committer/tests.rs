@@ -1,11 +1,14 @@
 //! Batches, failures and the end, over an engine that only counts.
 
 use super::*;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU32};
 
 #[derive(Default)]
 struct Seen {
     batches: Mutex<Vec<Vec<u32>>>,
+    /// Whether the disk has room again, and how often that was tried.
+    has_room: AtomicBool,
+    tries: AtomicU32,
 }
 
 struct Counting {
@@ -37,6 +40,14 @@ impl Engine for Counting {
 
     fn sweep(&mut self) -> Result<bool> {
         Ok(false)
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.seen.tries.fetch_add(1, Relaxed);
+        match self.seen.has_room.load(Relaxed) {
+            true => Ok(()),
+            false => Err(Error::unavailable("still full")),
+        }
     }
 }
 
@@ -84,6 +95,23 @@ async fn check_failure(bad: u32) {
 #[tokio::test]
 async fn nothing_is_written_after_a_failed_commit() {
     check_failure(901).await;
+}
+
+#[tokio::test]
+async fn a_store_opens_again_by_itself() {
+    let (seen, committer) = start();
+    committer.health().unwrap();
+    committer.submit(901).await.unwrap_err();
+    assert_eq!(committer.health().unwrap_err().kind(), Kind::Unavailable);
+    while seen.tries.load(Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(committer.health().unwrap_err().kind(), Kind::Unavailable);
+    seen.has_room.store(true, Relaxed);
+    while committer.health().is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(committer.submit(2).await.unwrap(), 4);
 }
 
 #[tokio::test]

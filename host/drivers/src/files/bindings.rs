@@ -14,8 +14,9 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::sync::Semaphore;
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Permit, Result, Site,
     bindings::{Driver, Features, Outcome, Request},
 };
 
@@ -46,12 +47,23 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
             ))
             .with_source(error)
         })?;
-        Ok(Arc::new(Files(Arc::new(opened))) as Arc<dyn Driver>)
+        Ok(Arc::new(Files {
+            folder: Arc::new(opened),
+            lists: Arc::new(Semaphore::new(LISTS)),
+        }) as Arc<dyn Driver>)
     })
     .await
 }
 
-struct Files(Arc<Folder>);
+/// Lists of one storage that are made at once: each is a walk over a disk.
+const LISTS: usize = 4;
+/// What a name takes in a list beside its text.
+const OF_NAME: usize = 64;
+
+struct Files {
+    folder: Arc<Folder>,
+    lists: Arc<Semaphore>,
+}
 
 /// The handles, not the path: what becomes of the path later leads nowhere else.
 struct Folder {
@@ -131,22 +143,29 @@ impl Folder {
         sync(&folder).map_err(uncertain)
     }
 
-    /// The names of all files below a folder, in order. Links are not followed.
-    fn list(&self, name: Option<&str>, most: u64) -> Result<Vec<String>> {
+    /// The names of all files below a folder, in order. Links are not followed. `held` grows with the list.
+    fn list(
+        &self,
+        name: Option<&str>,
+        most: u64,
+        held: &mut Option<Permit>,
+    ) -> Result<Vec<String>> {
         let (mut found, mut bytes) = (Vec::new(), 0);
         let start = match name {
             Some(name) => {
                 let (mut folders, last) = parts(name)?;
                 folders.push(last);
-                let folder = self
-                    .folder(&folders, false)
+                self.folder(&folders, false)
                     .map_err(|error| told(name, error))?;
-                (format!("{name}/"), folder)
+                format!("{name}/")
             }
-            None => (String::new(), self.root.try_clone().map_err(unavailable)?),
+            None => String::new(),
         };
-        let mut open = vec![start];
-        while let Some((prefix, folder)) = open.pop() {
+        // Names, not handles: however many folders there are, one is open at a time.
+        let mut left = vec![start];
+        while let Some(prefix) = left.pop() {
+            let folders: Vec<&str> = prefix.split_terminator('/').collect();
+            let folder = self.folder(&folders, false).map_err(unavailable)?;
             for entry in folder.entries().map_err(unavailable)? {
                 let entry = entry.map_err(unavailable)?;
                 let Ok(name) = entry.file_name().into_string() else {
@@ -155,16 +174,18 @@ impl Folder {
                 let kind = entry.file_type().map_err(unavailable)?;
                 let whole = format!("{prefix}{name}");
                 if kind.is_dir() && whole != TEMPORARY {
-                    open.push((format!("{whole}/"), entry.open_dir().map_err(unavailable)?));
+                    left.push(format!("{whole}/"));
                 } else if kind.is_file() {
                     bytes += whole.len() as u64 + 3;
+                    held.as_mut()
+                        .map_or(Ok(()), |held| held.grow(whole.len() + OF_NAME))?;
                     found.push(whole);
                 }
-            }
-            if bytes > most {
-                return Err(Error::invalid(format!(
-                    "the list has more than {most} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
-                )));
+                if bytes > most {
+                    return Err(Error::invalid(format!(
+                        "the list has more than {most} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
+                    )));
+                }
             }
         }
         found.sort();
@@ -262,10 +283,16 @@ impl Driver for Files {
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        let (folder, most) = (self.0.clone(), request.most);
+        let (folder, most) = (self.folder.clone(), request.most);
+        let mut held = request.hold(0)?;
         let name = request.get(FILE_NAME).map(str::to_owned);
         let (operation, data) = (request.operation.to_owned(), request.data.clone());
+        let list = match operation.as_str() {
+            "list" => Some(self.lists.clone().acquire_owned().await),
+            _ => None,
+        };
         disk::blocking(move || {
+            let _list = list;
             let named = || {
                 name.as_deref().ok_or_else(|| {
                     Error::invalid(format!("no `{FILE_NAME}` in the metadata; expected one"))
@@ -280,7 +307,7 @@ impl Driver for Files {
                 }
                 "get" => Ok(outcome(folder.get(named()?, most)?, Vec::new())),
                 "list" => {
-                    let names = folder.list(name.as_deref(), most)?;
+                    let names = folder.list(name.as_deref(), most, &mut held)?;
                     Ok(outcome(serde_json::json!(names).to_string(), Vec::new()))
                 }
                 _ => folder.delete(named()?).map(|()| Outcome::default()),

@@ -2,7 +2,8 @@
 
 use super::{Hidden, Key};
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use tokio::sync::Semaphore;
 use wythe_blocks::{
     Error, Result,
     crypto::{Driver, KeyInfo, SignatureAlgorithm, WrapAlgorithm},
@@ -18,6 +19,13 @@ pub(crate) trait Keys: Send + Sync + 'static {
     async fn names(&self) -> Result<Vec<String>>;
 }
 
+/// Work of slow keys that runs at once, of all apps and components: as much as there are cores, so that the threads of
+/// those who wait for disks stay theirs.
+static SLOW: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Arc::new(Semaphore::new(cores.max(2)))
+});
+
 pub(crate) struct Ring<K>(pub(crate) K);
 
 impl<K: Keys> Ring<K> {
@@ -32,7 +40,14 @@ impl<K: Keys> Ring<K> {
             return run(&key, name);
         }
         let name = name.to_owned();
-        match tokio::task::spawn_blocking(move || run(&key, &name)).await {
+        let place = SLOW.clone().acquire_owned().await;
+        let place = place.map_err(|_| Error::internal("the work of keys is over"))?;
+        // The work goes on where its caller does not wait any more, and so does its place.
+        let work = move || {
+            let _place = place;
+            run(&key, &name)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => {
                 Err(Error::internal("the work of a key ended by a panic").with_source(error))

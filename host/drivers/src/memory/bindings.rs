@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Error, Result, Site,
     bindings::{Delivery, Driver, Features, Outcome, Request, Sink},
+    time::Clock as _,
 };
 use wythe_manifest::ByteSize;
 
@@ -162,7 +163,7 @@ impl Memory {
         // Meanwhile it may be gone, or another one.
         if let Some(record) = record.filter(|record| record.sequence == sequence) {
             record.attempts += 1;
-            record.due = (!taken).then(|| Instant::now() + retry::pause(record.attempts));
+            record.due = (!taken).then(|| Instant::now().after(retry::pause(record.attempts)));
         }
     }
 }

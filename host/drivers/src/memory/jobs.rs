@@ -13,19 +13,37 @@ use wythe_blocks::{
     Error, Result, Site,
     jobs::{Driver, Features, Page, Row, Settle, Timestamp},
 };
+use wythe_manifest::ByteSize;
 
-/// There is nothing to set.
+/// Bytes of all jobs; by default.
+const MAX_BYTES: u64 = 64 << 20;
+/// What a job takes beside its name and its data, more or less.
+const OF_JOB: u64 = 512;
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Config {}
-
-pub(super) async fn open(_: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    Ok(Arc::new(Memory(Mutex::default())))
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Config {
+    /// Bytes of all jobs; default 64 MiB.
+    max_bytes: Option<ByteSize>,
 }
 
-struct Memory(Mutex<Apps>);
+pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(Memory {
+        apps: Mutex::default(),
+        most: config.max_bytes.map_or(MAX_BYTES, u64::from),
+    }))
+}
+
+struct Memory {
+    apps: Mutex<Apps>,
+    most: u64,
+}
 
 type Apps = BTreeMap<String, App>;
+
+fn size(row: &Row) -> u64 {
+    OF_JOB + (row.app.len() + row.job.name.len() + row.job.data.len()) as u64
+}
 
 /// The jobs of one app.
 #[derive(Default)]
@@ -34,11 +52,19 @@ struct App {
     /// When, and which; in step with the rows.
     due: BTreeSet<(Timestamp, String)>,
     leases: Leases,
+    /// Of the rows.
+    bytes: u64,
 }
 
 impl App {
+    fn size_of(&self, name: &str) -> u64 {
+        self.rows.get(name).map_or(0, size)
+    }
+
     fn set(&mut self, name: &str, row: Option<Row>) {
         let wake = row.as_ref().and_then(|row| row.wake);
+        self.bytes -= self.size_of(name);
+        self.bytes += row.as_ref().map_or(0, size);
         let old = match row {
             Some(row) => self.rows.insert(name.to_owned(), row),
             None => self.rows.remove(name),
@@ -83,8 +109,24 @@ impl App {
 
 impl Memory {
     fn apps(&self) -> MutexGuard<'_, Apps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is room for a row in place of the one that has its name.
+fn admit(apps: &Apps, row: &Row, most: u64) -> Result<()> {
+    let held: u64 = apps.values().map(|app| app.bytes).sum();
+    let old = apps
+        .get(&row.app)
+        .map_or(0, |app| app.size_of(&row.job.name));
+    let (old, new) = (old, size(row));
+    if new <= old || held - old + new <= most {
+        return Ok(());
+    }
+    Err(Error::exhausted(format!(
+        "the jobs have {held} bytes and would have {}; at most {most} are kept; cancel some, or see `maxBytes`",
+        held - old + new
+    )))
 }
 
 fn changed(name: &str) -> Error {
@@ -99,6 +141,7 @@ impl Driver for Memory {
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
         let mut apps = self.apps();
+        admit(&apps, &row, self.most)?;
         let app = apps.entry(row.app.clone()).or_default();
         let name = row.job.name.clone();
         if !overwrite && app.rows.contains_key(&name) {
@@ -172,5 +215,53 @@ impl Driver for Memory {
             None => Err(changed(&change.name)),
         };
         changes.into_iter().map(settle).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wythe_blocks::jobs::{FailurePolicy, Job, Misfire, Trigger};
+
+    fn row(name: &str, length: usize) -> Row {
+        Row {
+            app: "app".into(),
+            job: Job {
+                name: name.into(),
+                trigger: Trigger::Once(1),
+                start: None,
+                end: None,
+                repeats: None,
+                data: vec![0; length].into(),
+                on_failure: FailurePolicy::Drop,
+                on_misfire: Misfire::One,
+            },
+            incarnation: 1,
+            version: 1,
+            due: Some(1),
+            wake: Some(1),
+            attempts: 0,
+            paused: false,
+            occurrences: 0,
+            failure: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn jobs_have_so_many_bytes_and_no_more() {
+        let driver = Memory {
+            apps: Mutex::default(),
+            most: 2 * size(&row("a", 100)),
+        };
+        driver.put(row("a", 100), false).await.unwrap();
+        driver.put(row("b", 100), false).await.unwrap();
+        let error = driver.put(row("c", 1), false).await.unwrap_err();
+        assert!(error.message().ends_with("see `maxBytes`"), "{error}");
+        driver.put(row("a", 99), true).await.unwrap();
+        driver.delete("app", "a").await.unwrap();
+        driver.put(row("c", 100), false).await.unwrap();
+        driver.delete("app", "b").await.unwrap();
+        driver.delete("app", "c").await.unwrap();
+        assert_eq!(driver.apps()["app"].bytes, 0);
     }
 }

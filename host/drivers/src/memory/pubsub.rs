@@ -1,29 +1,43 @@
 //! Pub/sub in memory: groups and what they have not acknowledged last as long as the component.
 
 use crate::{
-    queue::{Waiting, lane},
-    seat::{Broker, Seat, Verdict},
-    topics::{Group, MAX_BACKLOG, Topics},
+    message, operator,
+    queue::{Stored, Waiting, lane},
+    record,
+    seat::{Broker, Seat, Settling, Verdict},
+    topics::{Backlog, Group, HELD, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Message, Seat as Subscription, SubscribeOptions},
+    pubsub::{
+        Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
+    },
 };
+use wythe_manifest::ByteSize;
+
+/// Bytes of messages that are kept; by default.
+const MAX_BYTES: u64 = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Config {
     /// Messages kept for groups that have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them in all; default 256 MiB.
+    max_backlog_bytes: Option<ByteSize>,
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+    let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
+    let topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
     Ok(Arc::new(Memory(Arc::new(Hub {
         topics: Mutex::new(topics),
     }))))
@@ -48,6 +62,7 @@ impl Driver for Memory {
             durable: false,
             ordering: true,
             delay: true,
+            dead_letters: true,
             max_message_bytes: u64::MAX,
         }
     }
@@ -59,19 +74,9 @@ impl Driver for Memory {
         if groups.is_empty() {
             return Ok(());
         }
-        let sequence = topics.admit(groups.len())?;
-        let lane = message.ordering_key.as_deref().map(lane);
         let due = due(&message)?;
-        let message = Some(Arc::new(message));
-        for group in groups {
-            group.queue.add(vec![Waiting {
-                sequence,
-                due,
-                attempts: 0,
-                lane,
-                message: message.clone(),
-            }]);
-        }
+        let sequence = topics.admit(groups.len(), message::size(&message))?;
+        add(&groups, sequence, due, message);
         Ok(())
     }
 
@@ -83,6 +88,72 @@ impl Driver for Memory {
     ) -> Result<Box<dyn Subscription>> {
         let joined = self.0.topics().join(topic, group, options.ephemeral)?;
         Ok(Box::new(Seat::new(self.0.clone(), joined)))
+    }
+
+    async fn groups(&self) -> Result<Vec<Status>> {
+        let all = self.0.topics().all();
+        let all = all.iter();
+        all.map(|(topic, name, group)| operator::status(topic, name, group, &nowhere))
+            .collect()
+    }
+
+    async fn list(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Kept>> {
+        let group = operator::find(&self.0.topics().all(), topic, group)?;
+        operator::page(&group, after, limit, &nowhere)
+    }
+
+    async fn replace(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        number: u64,
+        to: &str,
+        message: Message,
+    ) -> Result<()> {
+        let group = operator::find(&self.0.topics().all(), topic, group)?;
+        let settling = operator::replacing(group, number, to, message)?;
+        self.0.settle(settling).await
+    }
+
+    async fn purge(&self, topic: &str, group: Option<&str>, remove: bool) -> Result<u64> {
+        let found = operator::find(&self.0.topics().all(), topic, group)?;
+        if remove {
+            operator::check_deserted(&found)?;
+        }
+        let settling = operator::purging(found, usize::MAX);
+        let purged = settling.verdicts.len() as u64;
+        self.0.settle(settling).await?;
+        if remove {
+            let name = group.unwrap_or(HELD);
+            self.0.topics().name(topic, name, None);
+        }
+        Ok(purged)
+    }
+}
+
+/// All messages are in the queues.
+fn nowhere<T>(_: &[u64]) -> Result<HashMap<u64, T>> {
+    Ok(HashMap::new())
+}
+
+fn add(groups: &[Arc<Group>], sequence: u64, due: Instant, message: Message) {
+    let lane = message.ordering_key.as_deref().map(lane);
+    let published = record::now();
+    let stored = Some(Arc::new(Stored { message, published }));
+    for group in groups {
+        group.queue.add(vec![Waiting {
+            sequence,
+            due,
+            attempts: 0,
+            lane,
+            message: stored.clone(),
+        }]);
     }
 }
 
@@ -100,14 +171,20 @@ impl Broker for Hub {
         Err(Error::internal("a message in memory has no content"))
     }
 
-    fn settle(&self, group: Arc<Group>, verdicts: Vec<Verdict>) -> BoxFuture<'static, Result<()>> {
+    fn settle(&self, mut settling: Settling) -> BoxFuture<'static, Result<()>> {
         let mut topics = self.topics();
-        for verdict in verdicts {
-            verdict.settle(&group);
-            if let Verdict::Done(held) = verdict {
-                topics.release(held.sequence);
+        for verdict in &mut settling.verdicts {
+            if let Verdict::Buried(_, letter) = verdict {
+                let message = std::mem::take(&mut letter.message);
+                let (readers, _) = topics.readers(&letter.topic);
+                let sequence = topics.admit_over(readers.len(), message::size(&message));
+                add(&readers, sequence, Instant::now(), message);
+            }
+            if !matches!(verdict, Verdict::Again(..)) {
+                topics.release(verdict.held().sequence);
             }
         }
+        settling.settle();
         ready(Ok(())).boxed()
     }
 

@@ -18,18 +18,27 @@ use wythe_blocks::{
     Error, Result, Site,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
+use wythe_manifest::ByteSize;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Entries swept under one lock, so that no reader waits for long.
 const SWEEP_BATCH: usize = 1_000;
 
-/// There is nothing to set.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Config {}
+/// Bytes of all entries; by default.
+const MAX_BYTES: u64 = 256 << 20;
+/// What an entry takes beside its key, its value and its content type, more or less.
+const OF_ENTRY: u64 = 192;
 
-pub(super) async fn open(_: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let tree = Arc::new(RwLock::new(Tree::default()));
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Config {
+    /// Bytes of all entries; default 256 MiB.
+    max_bytes: Option<ByteSize>,
+}
+
+pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+    let most = config.max_bytes.map_or(MAX_BYTES, u64::from);
+    let tree = Arc::new(RwLock::new(Tree::new(most)));
     let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree))).abort_handle();
     Ok(Arc::new(Memory { tree, sweeper }))
 }
@@ -49,14 +58,34 @@ async fn sweep(tree: Weak<RwLock<Tree>>) {
     }
 }
 
-#[derive(Default)]
 struct Tree {
     entries: BTreeMap<String, Record>,
+    /// Of all entries, and how many there may be.
+    bytes: u64,
+    most: u64,
     /// When, and which key; in step with the entries.
     expiries: BTreeSet<(u64, String)>,
 }
 
+fn size(key: &str, record: &Record) -> u64 {
+    let texts = key.len() + record.content_type.as_ref().map_or(0, String::len);
+    OF_ENTRY + (texts + record.value.len()) as u64
+}
+
 impl Tree {
+    fn new(most: u64) -> Self {
+        Tree {
+            entries: BTreeMap::new(),
+            bytes: 0,
+            most,
+            expiries: BTreeSet::new(),
+        }
+    }
+
+    fn size_of(&self, key: &str) -> u64 {
+        self.entries.get(key).map_or(0, |record| size(key, record))
+    }
+
     /// Removes a batch of those whose time is over; true if there are more.
     fn sweep(&mut self, now: u64) -> bool {
         for _ in 0..SWEEP_BATCH {
@@ -65,6 +94,7 @@ impl Tree {
                 _ => return false,
             }
             if let Some((_, key)) = self.expiries.pop_first() {
+                self.bytes -= self.size_of(&key);
                 self.entries.remove(&key);
             }
         }
@@ -81,7 +111,26 @@ impl Table for Tree {
         Ok(self.entries.get(key).cloned())
     }
 
+    fn admit(&self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
+        let new = changes.iter();
+        let new: u64 = new
+            .filter_map(|(key, record)| Some(size(key, record.as_ref()?)))
+            .sum();
+        let old: u64 = changes.keys().map(|key| self.size_of(key)).sum();
+        if new <= old || self.bytes - old + new <= self.most {
+            return Ok(());
+        }
+        Err(Error::exhausted(format!(
+            "the store holds {} bytes and would hold {}; it takes at most {}; delete some, or see `maxBytes`",
+            self.bytes,
+            self.bytes - old + new,
+            self.most
+        )))
+    }
+
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
+        self.bytes -= self.size_of(key);
+        self.bytes += record.as_ref().map_or(0, |record| size(key, record));
         let expires = record.as_ref().and_then(|record| record.version.expires);
         let old = match (record, self.entries.get_mut(key)) {
             (Some(record), Some(place)) => Some(std::mem::replace(place, record)),
@@ -194,6 +243,7 @@ fn mixed_up(answer: &Answer) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wythe_blocks::state::Condition;
 
     fn record(expires: Option<u64>) -> Option<Record> {
         Some(Record {
@@ -209,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_sweep_removes_what_is_over_and_nothing_else() {
-        let mut tree = Tree::default();
+        let mut tree = Tree::new(MAX_BYTES);
         tree.set("kept", record(None)).unwrap();
         tree.set("later", record(Some(11))).unwrap();
         tree.set("renewed", record(Some(5))).unwrap();
@@ -231,9 +281,55 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_sweep_ends_with_the_store() {
-        let tree = Arc::new(RwLock::new(Tree::default()));
+        let tree = Arc::new(RwLock::new(Tree::new(MAX_BYTES)));
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree)));
         drop(tree);
         sweeper.await.unwrap();
+    }
+
+    fn put(tree: &mut Tree, key: &str, length: usize) -> Result<Answer> {
+        let put = Put::new(key, vec![0; length]);
+        apply::apply(tree, Write::Put(put), record::now())
+    }
+
+    #[test]
+    fn the_store_holds_so_many_bytes_and_no_more() {
+        let mut tree = Tree::new(3 * (OF_ENTRY + 1 + 100));
+        for key in ["a", "b", "c"] {
+            put(&mut tree, key, 100).unwrap();
+        }
+        let told = put(&mut tree, "d", 1).unwrap_err();
+        assert_eq!(
+            told.message(),
+            "the store holds 879 bytes and would hold 1073; it takes at most 879; delete some, or see `maxBytes`"
+        );
+        // In place of another, and smaller, is well.
+        put(&mut tree, "a", 100).unwrap();
+        put(&mut tree, "a", 99).unwrap();
+        put(&mut tree, "a", 101).unwrap_err();
+        let delete = |key: &str| {
+            Operation::Delete(Delete {
+                key: key.into(),
+                condition: Condition::Always,
+            })
+        };
+        let change = vec![Operation::Put(Put::new("d", vec![0; 100])), delete("a")];
+        apply::apply(&mut tree, Write::Transact(change), record::now()).unwrap();
+        let grown = vec![Operation::Put(Put::new("d", vec![0; 101])), delete("x")];
+        apply::apply(&mut tree, Write::Transact(grown), record::now()).unwrap_err();
+        for key in ["b", "c", "d"] {
+            apply::apply(&mut tree, Write::Transact(vec![delete(key)]), record::now()).unwrap();
+        }
+        assert_eq!(tree.bytes, 0);
+    }
+
+    #[test]
+    fn what_the_sweep_removes_is_not_held_any_more() {
+        let mut tree = Tree::new(MAX_BYTES);
+        tree.set("a", record(Some(1))).unwrap();
+        tree.set("b", record(Some(3))).unwrap();
+        tree.set("b", record(Some(2))).unwrap();
+        tree.sweep(2);
+        assert_eq!(tree.bytes, 0);
     }
 }

@@ -151,3 +151,34 @@ fn lanes_are_the_same_in_every_build() {
     assert_eq!(lane("a"), 0xaf63_dc4c_8601_ec8c);
     assert_ne!(lane("a"), lane("b"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_is_being_written_down_is_neither_given_twice_nor_over() {
+    let queue = Queue::default();
+    let seat = queue.sit();
+    queue.add(vec![message(1, None, 0)]);
+    let out = taken(&queue, seat);
+    let held = queue.hold(&out[0].2).unwrap();
+    let error = queue.hold(&out[0].2).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    queue.resume(held.sequence);
+    settle(&queue, &out[0].2);
+    assert_eq!(queue.hold(&out[0].2).unwrap_err().kind(), Kind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_held_keeps_its_place_in_the_key() {
+    let queue = Queue::default();
+    let seat = queue.sit();
+    queue.add(vec![message(1, Some("a"), 0), message(2, Some("a"), 0)]);
+    let held = queue.hold_some(10);
+    assert_eq!(held.len(), 2);
+    assert!(taken(&queue, seat).is_empty());
+    for held in held {
+        queue.resume(held.sequence);
+    }
+    assert_eq!(numbers(&taken(&queue, seat)), [(1, 1)]);
+    assert_eq!(queue.hold_idle(1).unwrap_err().kind(), Kind::Conflict);
+    queue.finish(queue.hold_idle(2).unwrap().sequence);
+    assert!(taken(&queue, seat).is_empty());
+}

@@ -1,6 +1,6 @@
 //! Durable configuration: a table of items, and beside the format's number a counter of changes that never goes back.
 
-use super::{META, commit, open as open_database, read, unavailable, write};
+use super::{META, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
     committer::{Committer, Engine},
     disk,
@@ -44,6 +44,8 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let keeper = Keeper {
             database: database.clone(),
             versions: versions.clone(),
+            path,
+            cache_size: config.cache_size,
         };
         let committer = Arc::new(Committer::start(name, keeper)?);
         let driver: Arc<dyn Driver> = Arc::new(Durable {
@@ -81,6 +83,8 @@ enum Change {
 struct Keeper {
     database: Arc<Handle<Database>>,
     versions: Arc<Versions>,
+    path: PathBuf,
+    cache_size: Option<ByteSize>,
 }
 
 impl Engine for Keeper {
@@ -112,6 +116,17 @@ impl Engine for Keeper {
 
     fn sweep(&mut self) -> Result<bool> {
         Ok(false)
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database
+            .reopen(|| reopen(&self.path, self.cache_size))?;
+        // The change whose commit failed may be there after all.
+        let version = self.database.with(prepare)?;
+        if version != self.versions.now() {
+            self.versions.tell(version);
+        }
+        Ok(())
     }
 }
 
@@ -243,6 +258,10 @@ impl Driver for Durable {
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
         self.committer.submit(Change::Delete(keys)).await
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.committer.health()
     }
 
     async fn close(&self) -> Result<()> {

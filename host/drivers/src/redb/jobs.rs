@@ -2,7 +2,7 @@
 
 mod tables;
 
-use super::{commit, open as open_database, read, unavailable, write};
+use super::{commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
     committer::{Committer, Engine, ends_batch},
     disk,
@@ -52,6 +52,8 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let writer = Writer {
             database: database.clone(),
             leases: leases.clone(),
+            path,
+            cache_size: config.cache_size,
         };
         let driver: Arc<dyn Driver> = Arc::new(Jobs {
             database,
@@ -83,6 +85,8 @@ enum Answer {
 struct Writer {
     database: Arc<Handle<Database>>,
     leases: Arc<Mutex<Leases>>,
+    path: PathBuf,
+    cache_size: Option<ByteSize>,
 }
 
 impl Engine for Writer {
@@ -117,6 +121,10 @@ impl Engine for Writer {
 
     fn sweep(&mut self) -> Result<bool> {
         Ok(false)
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database.reopen(|| reopen(&self.path, self.cache_size))
     }
 }
 
@@ -314,6 +322,10 @@ impl Driver for Jobs {
             Ok(Answer::Done) => failed(Error::internal("the committer answered another write")),
             Err(error) => failed(error),
         }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.committer.health()
     }
 
     async fn close(&self) -> Result<()> {

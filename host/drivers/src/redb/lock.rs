@@ -3,10 +3,11 @@
 //! Grants and the counter change in one transaction, and nothing is answered before it is on disk; so a token that was
 //! told is never given again. Questions take the same way as orders: their answers never show what may yet be lost.
 
-use super::{META, commit, open as open_database, read, unavailable, write};
+use super::{META, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
     committer::{Committer, Engine},
     disk,
+    handle::Handle,
     locks::{Answer, Locks, Moment, Order, Row, mixed_up},
 };
 use async_trait::async_trait;
@@ -46,8 +47,13 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let database = open_database(&path, config.cache_size)?;
         prepare(&database)?;
         let locks = load(&database)?;
-        let keeper = Keeper { database, locks };
         let name = format!("lock store `{}`", path.display());
+        let keeper = Keeper {
+            database: Handle::new(name.clone(), database),
+            locks,
+            path,
+            cache_size: config.cache_size,
+        };
         let committer = Arc::new(Committer::start(name, keeper)?);
         let driver: Arc<dyn Driver> = Arc::new(Durable(committer));
         Ok(driver)
@@ -92,9 +98,11 @@ fn load(database: &Database) -> Result<Locks> {
 
 /// What the committer's thread has.
 struct Keeper {
-    database: Database,
-    /// Ahead of the table while a commit runs; after one that failed nothing is asked any more.
+    database: Handle<Database>,
+    /// Ahead of the table while a commit runs; after one that failed nothing is asked until it was read again.
     locks: Locks,
+    path: PathBuf,
+    cache_size: Option<ByteSize>,
 }
 
 impl Engine for Keeper {
@@ -124,6 +132,13 @@ impl Engine for Keeper {
         self.write(&over.into_iter().collect(), now)?;
         Ok(more)
     }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database
+            .reopen(|| reopen(&self.path, self.cache_size))?;
+        self.locks = self.database.with(load)?;
+        Ok(())
+    }
 }
 
 impl Keeper {
@@ -132,26 +147,28 @@ impl Keeper {
         if changed.is_empty() {
             return Ok(());
         }
-        let transaction = write(&self.database)?;
-        {
-            let mut grants = transaction.open_table(GRANTS).map_err(unavailable)?;
-            for key in changed {
-                let key = key.as_str();
-                match self.locks.row(key, now) {
-                    Some(row) => {
-                        let row = (row.token, row.expires, row.ttl, row.owner);
-                        grants.insert(key, row).map_err(unavailable)?;
-                    }
-                    None => {
-                        grants.remove(key).map_err(unavailable)?;
+        self.database.with(|database| {
+            let transaction = write(database)?;
+            {
+                let mut grants = transaction.open_table(GRANTS).map_err(unavailable)?;
+                for key in changed {
+                    let key = key.as_str();
+                    match self.locks.row(key, now) {
+                        Some(row) => {
+                            let row = (row.token, row.expires, row.ttl, row.owner);
+                            grants.insert(key, row).map_err(unavailable)?;
+                        }
+                        None => {
+                            grants.remove(key).map_err(unavailable)?;
+                        }
                     }
                 }
+                let mut meta = transaction.open_table(META).map_err(unavailable)?;
+                let last = self.locks.last();
+                meta.insert(TOKEN, last).map_err(unavailable)?;
             }
-            let mut meta = transaction.open_table(META).map_err(unavailable)?;
-            let last = self.locks.last();
-            meta.insert(TOKEN, last).map_err(unavailable)?;
-        }
-        commit(transaction, true)
+            commit(transaction, true)
+        })
     }
 }
 
@@ -191,6 +208,10 @@ impl Driver for Durable {
             Answer::Holder(grant) => Ok(grant),
             other => Err(mixed_up(&other)),
         }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.0.health()
     }
 
     async fn close(&self) -> Result<()> {

@@ -24,6 +24,10 @@ const CACHE: u64 = 64 << 20;
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const KNOWN_FORMAT: u64 = 1;
+/// Has something only while a file that was opened again proves that it takes writes.
+const PROBE: TableDefinition<&str, &[u8]> = TableDefinition::new("probe");
+/// Bytes for which there is room again, before a store counts as well.
+const PROBE_SIZE: usize = 1 << 20;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.configuration.add("redb", configuration::open);
@@ -44,7 +48,7 @@ struct StateConfig {
 
 /// Opens or creates the file, durably, and checks its format.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
-    disk::create_directory(path.parent().unwrap_or(Path::new(".")))?;
+    disk::create_private_directory(path.parent().unwrap_or(Path::new(".")))?;
     if disk::is_new(path)? {
         make(path)?;
     }
@@ -70,6 +74,7 @@ fn make(path: &Path) -> Result<()> {
     let database = Builder::new()
         .create(&unfinished)
         .map_err(|error| not_opened(path, error))?;
+    disk::make_private(&unfinished).map_err(unavailable)?;
     check_format(path, &database)?;
     drop(database);
     // A name that somebody else took meanwhile is left alone.
@@ -79,6 +84,22 @@ fn make(path: &Path) -> Result<()> {
         }
         _ => fs::remove_file(&unfinished).map_err(unavailable),
     }
+}
+
+/// Opens the file again after a commit that failed, and writes to it, so that one on a full disk is not taken for well.
+fn reopen(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
+    let database = open(path, cache_size)?;
+    let transaction = write(&database)?;
+    {
+        let mut probe = transaction.open_table(PROBE).map_err(unavailable)?;
+        let bytes = vec![0; PROBE_SIZE];
+        probe.insert("", bytes.as_slice()).map_err(unavailable)?;
+    }
+    commit(transaction, true)?;
+    let transaction = write(&database)?;
+    transaction.delete_table(PROBE).map_err(unavailable)?;
+    commit(transaction, true)?;
+    Ok(database)
 }
 
 fn not_opened(path: &Path, error: DatabaseError) -> Error {
@@ -177,6 +198,18 @@ mod tests {
         drop(open(&path, None).unwrap());
         let names = std::fs::read_dir(temporary.path()).unwrap();
         assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_new_store_is_of_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a/b/state.redb");
+        drop(open(&path, None).unwrap());
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&temporary.path().join("a/b")), 0o700);
+        assert_eq!(mode(&temporary.path().join("a")), 0o700);
     }
 
     #[test]

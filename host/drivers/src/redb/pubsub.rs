@@ -12,23 +12,29 @@ use crate::{
     disk,
     handle::Handle,
     message,
-    seat::{Broker, Seat, Verdict},
-    topics::{Group, MAX_BACKLOG, Topics},
+    operator::{self, Weight},
+    queue::Stored,
+    seat::{Broker, Seat, Settling},
+    topics::{Backlog, Group, HELD, Topics},
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt};
 use journal::{Answer, Journal, Write};
 use redb::Database;
 use serde::Deserialize;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Message, Seat as Subscription, SubscribeOptions},
+    pubsub::{
+        Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
+    },
 };
 use wythe_manifest::ByteSize;
 
 /// Beyond this a message no longer fits into the memory of a batch.
 const MAX_MESSAGE: u64 = 64 << 20;
+/// Bytes of messages that are kept; by default.
+const MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -39,17 +45,21 @@ pub(super) struct Config {
     cache_size: Option<ByteSize>,
     /// Messages kept for groups that have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them in all; default 1 GiB.
+    max_backlog_bytes: Option<ByteSize>,
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     disk::blocking(move || {
         let path = disk::place(config.path, &site.directory, "pubsub.redb");
         let database = open_database(&path, config.cache_size)?;
-        let mut topics = Topics::new(config.max_backlog.unwrap_or(MAX_BACKLOG));
+        let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
+        let mut topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
         tables::load(&database, &mut topics)?;
         let name = format!("message store `{}`", path.display());
         let database = Arc::new(Handle::new(name.clone(), database));
-        let committer = Committer::start(name, Journal::new(database.clone(), topics))?;
+        let journal = Journal::new(database.clone(), topics, path, config.cache_size);
+        let committer = Committer::start(name, journal)?;
         let driver: Arc<dyn Driver> = Arc::new(Queues(Arc::new(Hub {
             database,
             committer,
@@ -73,6 +83,7 @@ impl Driver for Queues {
             durable: true,
             ordering: true,
             delay: true,
+            dead_letters: true,
             max_message_bytes: MAX_MESSAGE,
         }
     }
@@ -116,6 +127,68 @@ impl Driver for Queues {
         }
     }
 
+    async fn groups(&self) -> Result<Vec<Status>> {
+        let (hub, all) = (self.0.clone(), self.0.all().await?);
+        disk::blocking(move || {
+            let all = all.iter();
+            all.map(|(topic, name, group)| {
+                operator::status(topic, name, group, &|numbers| hub.weigh(numbers))
+            })
+            .collect()
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Kept>> {
+        let group = operator::find(&self.0.all().await?, topic, group)?;
+        let hub = self.0.clone();
+        disk::blocking(move || {
+            operator::page(&group, after, limit, &|numbers| hub.look_up(numbers))
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        number: u64,
+        to: &str,
+        message: Message,
+    ) -> Result<()> {
+        let group = operator::find(&self.0.all().await?, topic, group)?;
+        let settling = operator::replacing(group, number, to, message)?;
+        self.0.settle(settling).await
+    }
+
+    async fn purge(&self, topic: &str, group: Option<&str>, remove: bool) -> Result<u64> {
+        let name = group.unwrap_or(HELD);
+        operator::find(&self.0.all().await?, topic, group)?;
+        let mut purged = 0;
+        loop {
+            let write = Write::Purge {
+                topic: topic.to_owned(),
+                group: name.to_owned(),
+                remove,
+            };
+            match self.0.committer.submit(write).await? {
+                Answer::Purged(0) => return Ok(purged),
+                Answer::Purged(count) => purged += count,
+                _ => return Err(mixed_up()),
+            }
+        }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.0.committer.health()
+    }
+
     async fn close(&self) -> Result<()> {
         let hub = self.0.clone();
         disk::blocking(move || {
@@ -125,6 +198,51 @@ impl Driver for Queues {
             Ok(())
         })
         .await
+    }
+}
+
+impl Hub {
+    async fn all(&self) -> Result<Vec<(String, String, Arc<Group>)>> {
+        match self.committer.submit(Write::List).await? {
+            Answer::Listed(all) => Ok(all),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    fn weigh(&self, numbers: &[u64]) -> Result<HashMap<u64, Weight>> {
+        self.each(numbers, |bytes| {
+            let published = message::published(bytes).unwrap_or_default();
+            Ok((bytes.len() as u64, published))
+        })
+    }
+
+    fn look_up(&self, numbers: &[u64]) -> Result<HashMap<u64, Stored>> {
+        self.each(numbers, |bytes| {
+            Ok(Stored {
+                message: message::decode(bytes)?,
+                published: message::published(bytes).unwrap_or_default(),
+            })
+        })
+    }
+
+    /// Reads those that are still there.
+    fn each<T>(
+        &self,
+        numbers: &[u64],
+        read_one: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<HashMap<u64, T>> {
+        self.database.with(|database| {
+            let messages = read(database)?
+                .open_table(tables::MESSAGES)
+                .map_err(unavailable)?;
+            let mut found = HashMap::new();
+            for number in numbers {
+                if let Some(bytes) = messages.get(number).map_err(unavailable)? {
+                    found.insert(*number, read_one(bytes.value())?);
+                }
+            }
+            Ok(found)
+        })
     }
 }
 
@@ -144,9 +262,9 @@ impl Broker for Hub {
         })
     }
 
-    fn settle(&self, group: Arc<Group>, verdicts: Vec<Verdict>) -> BoxFuture<'static, Result<()>> {
+    fn settle(&self, settling: Settling) -> BoxFuture<'static, Result<()>> {
         self.committer
-            .submit(Write::Settle { group, verdicts })
+            .submit(Write::Settle(settling))
             .map(|answer| answer.map(drop))
             .boxed()
     }

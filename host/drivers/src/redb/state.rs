@@ -1,6 +1,6 @@
 //! State in a table, with an index of expiries that changes in the same transactions.
 
-use super::{StateConfig, commit, open as open_database, read, unavailable, write};
+use super::{StateConfig, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
     apply::{self, Answer, Write},
     committer::ends_batch,
@@ -25,7 +25,9 @@ pub(super) async fn open(config: StateConfig, site: Site) -> Result<Arc<dyn Driv
         let transaction = write(&database)?;
         Tables::open(&transaction)?;
         commit(transaction, true)?;
-        let driver: Arc<dyn Driver> = Arc::new(Local::new(Tree(database), &path)?);
+        let (place, cache_size) = (path.clone(), config.cache_size);
+        let again = Box::new(move || reopen(&place, cache_size).map(Tree));
+        let driver: Arc<dyn Driver> = Arc::new(Local::new(Tree(database), &path, again)?);
         Ok(driver)
     })
     .await

@@ -55,14 +55,14 @@ fn make(directory: &Path, cache: u64) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    disk::create_directory(&unfinished)?;
+    disk::create_private_directory(&unfinished)?;
     drop(open_in_place(&unfinished, cache)?);
     // A directory with something in it is somebody's: then the store is made there, as it was asked for.
     match fs::rename(&unfinished, directory) {
         Ok(()) => disk::sync_directory_of(directory).map_err(failed),
         Err(_) => {
             fs::remove_dir_all(&unfinished).map_err(failed)?;
-            disk::create_directory(directory)
+            disk::create_private_directory(directory)
         }
     }
 }

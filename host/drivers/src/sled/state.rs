@@ -35,12 +35,23 @@ pub(super) struct Config {
     cache_size: Option<ByteSize>,
 }
 
+/// What sled had in memory when it failed is not proved to be on disk.
+fn stays_shut() -> Result<Sled> {
+    Err(Error::unsupported(
+        "a sled store is opened again at the next start of the host",
+    ))
+}
+
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     disk::blocking(move || {
         let path = disk::place(config.path, &site.directory, "state.sled");
         let opened = open_tree(&path, config.cache_size)?;
         let view = View::new(opened.tree.clone());
-        let driver: Arc<dyn Driver> = Arc::new(Local::new(Sled { opened, view }, &path)?);
+        let driver: Arc<dyn Driver> = Arc::new(Local::new(
+            Sled { opened, view },
+            &path,
+            Box::new(stays_shut),
+        )?);
         Ok(driver)
     })
     .await

@@ -127,7 +127,7 @@ impl Driver for Web {
         }
         let failed = |error| self.failed(&method, error);
         let mut response = asked.headers(headers).send().await.map_err(failed)?;
-        let data = self.body(&mut response, request.most).await?;
+        let data = self.body(&mut response, &request).await?;
         let data = data.map_err(failed)?;
         self.judge(&method, &response)?;
         let metadata = described(&response);
@@ -136,16 +136,21 @@ impl Driver for Web {
 }
 
 impl Web {
-    /// The body, within the limit.
+    /// The body, within the limit; what has come of it counts for the app that asks.
     async fn body(
         &self,
         response: &mut Response,
-        most: u64,
+        request: &Request<'_>,
     ) -> Result<Result<Bytes, reqwest::Error>> {
-        let mut body = BytesMut::new();
+        let (mut body, most) = (BytesMut::new(), request.most);
+        let mut held = request.hold(0)?;
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => {
+                    held.as_mut()
+                        .map_or(Ok(()), |held| held.grow(chunk.len()))?;
+                    body.extend_from_slice(&chunk);
+                }
                 Ok(None) => return Ok(Ok(body.freeze())),
                 Err(error) => return Ok(Err(error)),
             }

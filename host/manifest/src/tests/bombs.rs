@@ -1,20 +1,13 @@
-//! Files that are made to hurt the reader.
-
-use std::time::{Duration, Instant};
+//! Files that are made to hurt the reader: it stops where a count of its own ends, and says where that was.
 
 use super::check;
 
+/// The place in `expected` is how far the reader went.
 #[track_caller]
-fn refused_quickly(input: &str, expected: &str) {
-    let start = Instant::now();
+fn refused(input: &str, expected: &str) {
     for file in ["wythe.yaml", "resources.yaml"] {
         check(file, input, &format!("{file}{expected}"));
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "took {:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
@@ -27,7 +20,7 @@ fn billions_of_values() {
             [alias.as_str(); 9].join(", ")
         ));
     }
-    refused_quickly(
+    refused(
         &laughs,
         ":6:15: a5[1]: too many values once aliases are written out",
     );
@@ -37,7 +30,7 @@ fn billions_of_values() {
 fn long_texts_by_alias() {
     let text = "x".repeat(400_000);
     let bomb = format!("a: &a {text}\nb: [{}]\n", ["*a"; 1000].join(", "));
-    refused_quickly(
+    refused(
         &bomb,
         ":2:33: b[7]: too many values once aliases are written out",
     );
@@ -45,7 +38,7 @@ fn long_texts_by_alias() {
 
 #[test]
 fn an_alias_of_itself() {
-    refused_quickly(
+    refused(
         "a: &a [*a]\n",
         ":1:8: a[0]: an anchor may not contain its own alias",
     );
@@ -53,17 +46,17 @@ fn an_alias_of_itself() {
 
 #[test]
 fn deep_nesting() {
-    refused_quickly(&"[".repeat(200_000), ":1:65: nested deeper than 64 levels");
-    refused_quickly(
+    refused(&"[".repeat(200_000), ":1:65: nested deeper than 64 levels");
+    refused(
         &"- ".repeat(200_000),
         ":1:129: nested deeper than 64 levels",
     );
-    refused_quickly(
+    refused(
         &"{a: ".repeat(200_000),
         ":1:257: nested deeper than 64 levels",
     );
     let both = format!("{}{}{}", "- ".repeat(40), "[".repeat(40), "]".repeat(40));
-    refused_quickly(&both, ":1:106: nested deeper than 64 levels");
+    refused(&both, ":1:106: nested deeper than 64 levels");
 }
 
 #[test]
@@ -71,15 +64,15 @@ fn large_files() {
     let limit = 1 << 20;
     let largest = format!("#{}\n", " ".repeat(limit - 2));
     check("resources.yaml", &largest, "");
-    refused_quickly(
+    refused(
         &format!("{largest}\n"),
         ": larger than 1 MiB, which is the most that is read",
     );
-    refused_quickly(
+    refused(
         &"a,".repeat(limit / 2),
         ":1:1: expected a mapping, found a text",
     );
-    refused_quickly(
+    refused(
         &format!("[{}]", "a,".repeat(limit / 2 - 1)),
         ":1:500002: [250000]: too many values once aliases are written out",
     );
@@ -90,14 +83,8 @@ fn many_mistakes() {
     let keys: String = (0..60_000)
         .map(|number| format!("kez{number}: 1\n"))
         .collect();
-    let start = Instant::now();
     let (_, problems) = crate::parse_manifest(&keys, "wythe.yaml".as_ref());
     assert_eq!(problems.0.len(), 100);
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "took {:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
@@ -116,9 +103,7 @@ fn strange_bytes() {
         "...\n",
         "--- |\n",
     ] {
-        let start = Instant::now();
         let _any = crate::parse_manifest(text, "wythe.yaml".as_ref());
         let _any = crate::parse_resources(text, "a.yaml".as_ref());
-        assert!(start.elapsed() < Duration::from_secs(1), "{text:?}");
     }
 }

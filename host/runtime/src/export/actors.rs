@@ -5,6 +5,7 @@ use crate::{
     ctx::Ctx,
     engine::Runtime,
     instance::{Pool, Warm},
+    slots::{Holder, Slot, Slots},
 };
 use bytes::Bytes;
 use std::{
@@ -12,7 +13,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 use wythe_blocks::{
     Caller, Error, Result,
@@ -27,7 +27,8 @@ pub struct Acts {
     indices: ActsIndices,
     kept: Mutex<Kept>,
     /// Of the whole host.
-    places: Arc<Semaphore>,
+    places: Arc<Slots>,
+    holder: Holder,
 }
 
 #[derive(Default)]
@@ -40,15 +41,20 @@ struct Kept {
 struct Instance {
     warm: Warm,
     used: u64,
-    place: OwnedSemaphorePermit,
+    place: Slot,
 }
 
 impl Acts {
-    pub fn new(pre: &InstancePre<Ctx>, runtime: &Runtime) -> wasmtime::Result<Self> {
+    pub fn new(
+        pre: &InstancePre<Ctx>,
+        runtime: &Runtime,
+        holder: Holder,
+    ) -> wasmtime::Result<Self> {
         Ok(Acts {
             indices: ActsIndices::new(pre)?,
             kept: Mutex::default(),
             places: runtime.warm.clone(),
+            holder,
         })
     }
 
@@ -98,8 +104,8 @@ impl Acts {
     }
 
     /// In place of the one that was used least lately, where there is no room.
-    fn keep(&self, actor: Arc<Actor>, warm: Warm, place: Option<OwnedSemaphorePermit>) {
-        let place = place.or_else(|| self.places.clone().try_acquire_owned().ok());
+    fn keep(&self, actor: Arc<Actor>, warm: Warm, place: Option<Slot>) {
+        let place = place.or_else(|| self.places.try_take(self.holder));
         let mut kept = self.lock();
         let is_full = place.is_none() || kept.instances.len() >= MOST;
         let oldest = if is_full { kept.take_oldest() } else { None };

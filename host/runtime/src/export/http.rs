@@ -1,31 +1,31 @@
 //! HTTP into a guest, WASI 0.2 and 0.3 alike, through wasmtime's own proxy engine.
 
+mod answer;
+mod body;
+mod expiration;
+mod life;
+mod progress;
+
 use crate::{
+    cpu::timed,
     ctx::{Ctx, Identity},
     engine::Runtime,
     error,
 };
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use answer::Answer;
+use expiration::Expiration;
 use http_body_util::BodyExt;
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, OnceLock, Weak},
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
-};
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::Sleep,
-};
-use wasmtime::{Store, StoreContextMut, component::GuestTaskId};
+use life::Life;
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{Store, StoreContextMut, Trap, WasmBacktrace, component::GuestTaskId};
 use wasmtime_wasi_http::{
     Error as WasiError, WasiBody, WasiHttpView,
     handler::{
-        HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration,
-        WorkerState, WorkerStatus,
+        ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
+        ShouldAccept, WorkerState,
     },
+    p2, p3,
 };
 use wythe_blocks::{Body, Caller, Error, Kind, Result};
 use wythe_manifest::Reuse;
@@ -48,7 +48,7 @@ impl Server {
         }))
     }
 
-    /// `place` is held until the answer's body is through.
+    /// `place` is held until the answer is out and the instance is gone or idle.
     pub async fn handle(
         &self,
         caller: Caller,
@@ -58,74 +58,72 @@ impl Server {
         let identity = &self.0.state().identity;
         let app = identity.id.as_str();
         let deadline = caller.deadline();
-        let fault = Arc::new(Fault::default());
+        let asked = Asked(Answer::new(deadline, place));
         let call = Call {
-            caller,
-            fault: fault.clone(),
+            caller: caller.clone(),
+            answer: asked.0.clone(),
         };
-        let nested = call.caller.parent().is_some();
-        let answer = self.0.handle(call, request.map(body_to_guest));
+        let nested = caller.parent().is_some();
+        let response = self.0.handle(call, request.map(body_to_guest));
         // The instance's own expiration ends what takes too long; only a caller may have less time than that.
-        let answer = match nested {
-            false => answer.await,
-            true => match tokio::time::timeout_at(deadline.into(), answer).await {
+        let response = match nested {
+            false => response.await,
+            true => match tokio::time::timeout_at(deadline.into(), response).await {
                 Err(_) => return Err(error::expired(app)),
-                Ok(answer) => answer,
+                Ok(response) => response,
             },
         };
-        let answer = match answer {
-            Err(_) if Instant::now() >= deadline => return Err(error::expired(app)),
-            Err(error) => return Err(fault.explain(of_handler(app, error)).await),
-            Ok(answer) => answer,
-        };
-        Ok(answer.map(|body| {
-            Held {
-                body,
-                _place: place,
+        match response {
+            Err(_) if Instant::now() >= deadline => Err(error::expired(app)),
+            Err(error) => Err(refused(app, error, &asked.0).await),
+            Ok(response) => {
+                caller.prolong(asked.0.started() + identity.limits.response_time);
+                Ok(asked.0.begin(response).map(BodyExt::boxed_unsync))
             }
-            .boxed_unsync()
-        }))
+        }
     }
 }
 
-/// A guest may answer with an error code instead of a response.
-fn of_handler(app: &str, error: wasmtime::Error) -> Error {
-    match error.downcast_ref::<WasiError>() {
-        Some(code) => Error::internal(format!("`{app}` gave no response: {code}")),
-        None => error::of_call(app, error),
+/// A call whose caller waits for the answer.
+struct Asked(Arc<Answer>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 
-/// What goes with a request into the instance that takes it.
+/// Why there is no response: a guest may answer with an error code, or with nothing. Else its instance knows.
+async fn refused(app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
+    if let Some(code) = code(&error) {
+        return Error::internal(format!("`{app}` gave no response: {code}"));
+    }
+    let is_clear = error.is::<InstantiationError<Call>>()
+        || error.is::<ExpirationError>()
+        || error.is::<Trap>()
+        || error.is::<WasmBacktrace>();
+    let error = error::of_call(app, error);
+    if is_clear || error.kind() != Kind::Internal {
+        return error;
+    }
+    let silent = || Error::internal(format!("`{app}` returned without an answer"));
+    let otherwise = |has_returned| if has_returned { silent() } else { error };
+    answer.explain(otherwise).await
+}
+
+/// The error code that a guest answered with.
+fn code(error: &wasmtime::Error) -> Option<String> {
+    let newer = error.downcast_ref::<p3::bindings::http::types::ErrorCode>();
+    let newer = newer.map(|code| format!("{code:?}"));
+    let older = error.downcast_ref::<p2::bindings::http::types::ErrorCode>();
+    let code = newer.or_else(|| older.map(|code| format!("{code:?}")));
+    code.or_else(|| Some(error.downcast_ref::<WasiError>()?.to_string()))
+}
+
+/// Goes with a request into the instance that takes it.
 pub struct Call {
     caller: Caller,
-    fault: Arc<Fault>,
-}
-
-/// Why an instance ended, for the requests that it was to answer: the proxy engine tells them only that it did.
-#[derive(Default)]
-pub struct Fault {
-    cause: OnceLock<Error>,
-    told: Notify,
-}
-
-/// An instance that faulted is disposed of at once, so its cause is not long in coming; only a busy machine, or a guest
-/// that returned without an answer, makes it wait.
-const EXPLAIN: Duration = Duration::from_secs(2);
-
-impl Fault {
-    fn tell(&self, cause: Error) {
-        let _ = self.cause.set(cause);
-        self.told.notify_waiters();
-    }
-
-    async fn explain(&self, otherwise: Error) -> Error {
-        let told = self.told.notified();
-        if self.cause.get().is_none() && otherwise.kind() == Kind::Internal {
-            let _ = tokio::time::timeout(EXPLAIN, told).await;
-        }
-        self.cause.get().map_or(otherwise, Error::duplicate)
-    }
+    answer: Arc<Answer>,
 }
 
 struct Handler {
@@ -147,33 +145,43 @@ impl HandlerState for Handler {
             self.identity.id.clone(),
             self.identity.grants.clone(),
             wythe_blocks::Trace::start(),
-            Instant::now() + limit,
+            wythe_blocks::time::deadline(limit),
         );
         let mut store = self.runtime.store(&self.identity, caller).await?;
-        let proxy = tokio::time::timeout(limit, self.pre.instantiate_async(&mut store))
+        let clock = store.data().cpu.clock();
+        let start = timed(clock.clone(), self.pre.instantiate_async(&mut store));
+        let proxy = tokio::time::timeout(limit, start)
             .await
             .map_err(|_| error::expired(self.identity.id.as_str()))??;
+        let is_serial = matches!(self.pre, ProxyPre::P2(_));
+        let life = Life::new(self.identity.clone(), is_serial);
         Ok(Instance {
             store,
             proxy,
             view: Ctx::http,
-            expiration: Expiration::new(limit, self.reuse.idle),
-            state: Worker(self.reuse.clone()),
+            expiration: Expiration::new(limit, self.reuse.idle, life.clone(), clock),
+            state: Worker {
+                reuse: self.reuse.clone(),
+                life,
+            },
         })
     }
 }
 
-/// How many requests an instance takes.
-struct Worker(Reuse);
+/// Says how many requests an instance takes, and ends them with it.
+struct Worker {
+    reuse: Reuse,
+    life: Arc<Life>,
+}
 
 impl WorkerState for Worker {
     type StoreData = Ctx;
     type RequestData = Call;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= self.0.max_requests as usize {
+        if total >= self.reuse.max_requests as usize {
             ShouldAccept::Never
-        } else if concurrent >= self.0.max_concurrent as usize {
+        } else if concurrent >= self.reuse.max_concurrent as usize {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -187,103 +195,24 @@ impl WorkerState for Worker {
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         let deadline = call.caller.deadline();
-        let alone = self.0.max_concurrent == 1 && call.caller.parent().is_none();
-        let ctx = store.data_mut();
-        ctx.begin(call.caller);
-        ctx.faults.retain(|fault| fault.strong_count() > 0);
-        ctx.faults.push(Arc::downgrade(&call.fault));
-        match alone {
+        let alone = self.reuse.max_concurrent == 1 && call.caller.parent().is_none();
+        store.data_mut().begin(call.caller);
+        self.life.open(&call.answer);
+        if alone {
             // The whole instance expires when its one request does, which costs no timer a request.
-            true => Box::pin(std::future::pending()),
-            false => Box::pin(tokio::time::sleep_until(deadline.into())),
+            return Box::pin(std::future::pending());
         }
+        Box::pin(async move {
+            tokio::time::sleep_until(deadline.into()).await;
+            // An answer that has begun has limits of its own.
+            if call.answer.has_begun() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
-        let ctx = store.data();
-        let Err(error) = result else {
-            return;
-        };
-        let cause = error::of_call(ctx.identity.id.as_str(), error);
-        tracing::warn!(app = %ctx.identity.id, "the instance ended: {}", cause.chain());
-        for fault in ctx.faults.iter().filter_map(Weak::upgrade) {
-            fault.tell(cause.duplicate());
-        }
-    }
-}
-
-/// Ends an instance that works for longer than its wall time, or that nobody has used for a while.
-///
-/// The timer is not moved with each request: it fires at least once in the shorter of both times, and looks.
-struct Expiration {
-    work: Duration,
-    idle: Duration,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Expiration {
-    fn new(work: Duration, idle: Duration) -> Self {
-        Expiration {
-            work,
-            idle,
-            sleep: Box::pin(tokio::time::sleep(look(work, idle))),
-        }
-    }
-}
-
-/// How often to look; an idle time of nothing is no reason to do nothing else.
-fn look(work: Duration, idle: Duration) -> Duration {
-    work.min(idle).max(Duration::from_millis(1))
-}
-
-impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        status: WorkerStatus,
-        start: Instant,
-    ) -> Poll<()> {
-        let limit = match status {
-            WorkerStatus::Idle => self.idle,
-            WorkerStatus::Requests | WorkerStatus::PostReturn => self.work,
-        };
-        loop {
-            ready!(self.sleep.as_mut().poll(context));
-            let now = Instant::now();
-            let until = start + limit;
-            if now >= until {
-                return Poll::Ready(());
-            }
-            let look = now + look(self.work, self.idle);
-            self.sleep.as_mut().reset(until.min(look).into());
-        }
-    }
-}
-
-/// A body that keeps its app's place among the calls at once.
-struct Held {
-    body: WasiBody,
-    _place: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for Held {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| error_from_guest(&error))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.life.end(store, result);
     }
 }
 

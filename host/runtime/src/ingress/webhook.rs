@@ -1,34 +1,43 @@
-//! A request at the door of an input binding: read whole, admitted, and answered by the app that listens.
+//! A request at the door of an input binding: read whole within bounds, admitted, and answered by the app that listens.
 
-use super::{declared, describe, too_large};
+use super::{No, bodies::Bodies, declared, refusal::Refusals};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
     Body, Error, Host, Result,
     bindings::{Door, Knock},
     body_from,
 };
 
-/// Requests at once: each holds its body in memory.
-const AT_ONCE: usize = 256;
-/// Of a whole body.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// Requests of one door that apps have at once.
+const AT_ONCE: usize = 64;
 const SETTING: &str = "maxBodyBytes";
 
 /// The doors of a host.
 pub struct Webhooks {
+    pub(super) refusals: Refusals,
     host: Arc<Host>,
-    places: Semaphore,
+    bodies: Bodies,
+    /// By path: a place is taken once the body is there.
+    places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Webhooks {
     pub fn new(host: Arc<Host>) -> Self {
-        let places = Semaphore::new(AT_ONCE);
-        Webhooks { host, places }
+        Webhooks {
+            refusals: Refusals::new(),
+            host,
+            bodies: Bodies::default(),
+            places: Mutex::default(),
+        }
     }
 
     /// The door at this path, which is matched whole.
@@ -37,40 +46,38 @@ impl Webhooks {
     }
 
     /// 200 with the app's bytes, 204 without; an error has the status of its kind.
-    pub async fn answer(&self, door: &Door, request: Request<Incoming>) -> Result<Response<Body>> {
+    pub async fn answer(
+        &self,
+        door: &Door,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, No> {
         let (webhook, method) = (&door.webhook, request.method().as_str());
         if !webhook.methods.iter().any(|known| known == method) {
-            return Ok(wrong_method(&webhook.methods));
+            return Err(wrong_method(&webhook.methods));
         }
-        let Ok(_place) = self.places.try_acquire() else {
-            let busy = Error::exhausted("too many webhooks at once");
-            return Err(busy.with_retry_after(Duration::from_secs(1)));
-        };
         let most = webhook.max_body;
         if declared(&request).is_some_and(|length| length > most) {
-            return Ok(too_large(most, SETTING));
+            return Err(No::too_large(most, SETTING));
         }
         let (head, body) = request.into_parts();
-        let Some(body) = whole(body, most).await? else {
-            return Ok(too_large(most, SETTING));
+        let mut share = self.bodies.share(&webhook.path, peer);
+        let Some(body) = share.read(body, most).await? else {
+            return Err(No::too_large(most, SETTING));
         };
+        let _place = self.place(&webhook.path)?;
         let said = self.host.bindings.call_webhook(door, knock(head, body));
         Ok(answered(said.await?))
     }
-}
 
-/// None where it is larger than it may be.
-async fn whole(body: Incoming, most: u64) -> Result<Option<Bytes>> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    match timeout(BODY_TIME, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => Ok(Some(body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(None),
-        Ok(Err(error)) => {
-            Err(Error::unavailable("the client's body ended early").with_source(error))
-        }
-        Err(_) => Err(Error::invalid(format!(
-            "the body did not arrive within {BODY_TIME:?}"
-        ))),
+    fn place(&self, path: &str) -> Result<OwnedSemaphorePermit> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(AT_ONCE));
+        let of_door = places.entry(path.to_owned()).or_insert_with(new).clone();
+        of_door.try_acquire_owned().map_err(|_| {
+            let busy = Error::exhausted("too many webhooks at once");
+            busy.with_retry_after(Duration::from_secs(1))
+        })
     }
 }
 
@@ -107,15 +114,15 @@ fn answered(said: Bytes) -> Response<Body> {
     response
 }
 
-fn wrong_method(methods: &[String]) -> Response<Body> {
+fn wrong_method(methods: &[String]) -> No {
     let allowed = methods.join(", ");
     let error = Error::invalid(format!("the method of this path; expected {allowed}"));
-    let mut response = describe(&error);
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    if let Ok(value) = HeaderValue::from_str(&allowed) {
-        response.headers_mut().insert(header::ALLOW, value);
+    let allow = HeaderValue::from_str(&allowed).map(|value| (header::ALLOW, value));
+    No {
+        error,
+        status: Some(StatusCode::METHOD_NOT_ALLOWED),
+        headers: HeaderMap::from_iter(allow),
     }
-    response
 }
 
 #[cfg(test)]

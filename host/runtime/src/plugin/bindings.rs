@@ -2,7 +2,10 @@
 
 mod world;
 
-use super::plugged::{Effect, Plugged};
+use super::{
+    ATTEMPTS,
+    plugged::{Effect, Plugged},
+};
 use crate::bindings::input_binding_plugin::exports::wythe::plugin::input_binding_driver as wit;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -113,7 +116,9 @@ impl BindingDriver {
             match settled {
                 Err(error) if error.kind().is_temporary() && Instant::now() < until => {
                     let pause = error.retry_after().unwrap_or(LAST_WAIT);
-                    tokio::time::sleep(pause.max(FIRST_WAIT)).await;
+                    let pause = pause.max(FIRST_WAIT);
+                    tokio::time::sleep(pause.min(until.saturating_duration_since(Instant::now())))
+                        .await;
                 }
                 settled => return settled,
             }
@@ -131,7 +136,7 @@ impl BindingDriver {
         let delivered = sink.deliver(Delivery {
             data: data.into(),
             metadata,
-            attempt: attempt.max(1),
+            attempt: attempt.clamp(1, ATTEMPTS),
         });
         let answer = match delivered.await {
             Ok(bytes) => wit::Answer::Ack(bytes.into()),

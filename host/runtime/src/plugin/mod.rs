@@ -17,6 +17,9 @@ use plugged::{Plugged, World};
 use std::{future::Future, sync::Arc};
 use wythe_blocks::{Drivers, Error, Host, Ready, Registry, Result};
 
+/// A count of attempts that is higher is not believed.
+const ATTEMPTS: u32 = 1_000_000;
+
 /// Makes the drivers named `wasm` open component files.
 pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, host: &Arc<Host>) {
     add(&mut registry.bindings, runtime, host, bindings::open);

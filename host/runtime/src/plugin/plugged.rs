@@ -3,9 +3,12 @@
 use super::{checks, settings::Settings};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
+    compile::Compiled,
+    cpu::timed,
     ctx::{Ctx, Identity},
-    engine::{Compiled, Runtime, internal},
+    engine::{Runtime, internal},
     error,
+    version::read_component,
 };
 use futures::future::BoxFuture;
 use std::{
@@ -22,7 +25,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace};
+use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace, time};
 use wythe_manifest::Component;
 
 /// After the first fault; doubles with each that follows at once, up to the last.
@@ -202,8 +205,15 @@ impl<W: World> Plugged<W> {
         settings: Settings,
     ) -> Result<Arc<Self>> {
         let shown = settings.path.display().to_string();
-        let compiled = checks::compile(&runtime, &settings, &site, &shown).await?;
-        checks::check_versions(&compiled, &site)?;
+        let bytes = read_component(Some(&site.root), &settings.path).await?;
+        settings.check_digest(&shown, &bytes)?;
+        let bytes = bytes.into();
+        let inspection = runtime.inspect_bytes(&shown, &bytes).await?;
+        checks::check_versions(&inspection, &site)?;
+        checks::check_offer(&shown, W::INTERFACE, &inspection)?;
+        checks::check_imports(&inspection, &settings, &site)?;
+        // What is refused is not compiled.
+        let compiled = runtime.compile(&shown, bytes, &inspection).await?;
         let misfit = |error| {
             let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
             internal(&message, error)
@@ -211,8 +221,6 @@ impl<W: World> Plugged<W> {
         let pre = runtime.linker.instantiate_pre(&compiled.component);
         let pre = pre.map_err(misfit)?;
         let indices = W::indices(&pre).map_err(misfit)?;
-        // After the world: an app in the place of a plugin needs no grants, it needs to go.
-        checks::check_imports(&compiled, &settings, &site)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let place = |_| Arc::new(Mutex::new(Place::new()));
@@ -253,7 +261,7 @@ impl<W: World> Plugged<W> {
         effect: Effect,
         run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.call;
+        let deadline = time::deadline(self.call);
         if place.live.is_none() {
             self.revive(&mut place, deadline).await?;
         }
@@ -262,7 +270,8 @@ impl<W: World> Plugged<W> {
             return Err(Error::internal("the plugin has no instance"));
         };
         live.store.data_mut().cpu.reset();
-        let answer = run(&live.guest, &mut live.store, generation);
+        let clock = live.store.data().cpu.clock();
+        let answer = timed(clock, run(&live.guest, &mut live.store, generation));
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
                 place.faults = 0;
@@ -329,15 +338,12 @@ impl<W: World> Plugged<W> {
     async fn start(&self) -> Result<Live<W>> {
         let fault = |error| error::of_call(&self.component, error);
         let mut store = self.runtime.store(&self.identity, self.caller()).await?;
-        let instance = self
-            .pre
-            .instantiate_async(&mut store)
-            .await
-            .map_err(fault)?;
+        let clock = store.data().cpu.clock();
+        let instance = timed(clock.clone(), self.pre.instantiate_async(&mut store)).await;
+        let instance = instance.map_err(fault)?;
         let guest = W::load(&self.indices, &mut store, &instance).map_err(fault)?;
-        let started = W::init(&guest, &mut store, &self.component, &self.metadata)
-            .await
-            .map_err(fault)?;
+        let init = W::init(&guest, &mut store, &self.component, &self.metadata);
+        let started = timed(clock, init).await.map_err(fault)?;
         started.map_err(|error| {
             Error::new(
                 error.kind(),
@@ -392,7 +398,7 @@ impl<W: World> Place<W> {
     fn fault(&mut self) {
         self.live = None;
         let pause = FIRST_BACKOFF * 2u32.saturating_pow(self.faults.min(12));
-        self.rest = Instant::now() + pause.min(LAST_BACKOFF);
+        self.rest = time::deadline(pause.min(LAST_BACKOFF));
         self.faults += 1;
     }
 }

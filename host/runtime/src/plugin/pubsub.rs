@@ -1,6 +1,9 @@
 //! A broker that is a plugin. The host pulls it, and takes its seat again after a fault.
 
-use super::plugged::{Answer, Effect, Plugged, world};
+use super::{
+    ATTEMPTS,
+    plugged::{Answer, Effect, Plugged, world},
+};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     bindings::pubsub_plugin::{PubsubPlugin, exports::wythe::plugin::pubsub_driver as wit},
@@ -212,6 +215,11 @@ impl Place {
                 .plugged
                 .lie("answered with a receipt longer than 1 KiB"));
         }
+        if deliveries.iter().any(|one| one.attempt > ATTEMPTS) {
+            return Err(self
+                .plugged
+                .lie("answered with a message of more than 1,000,000 attempts"));
+        }
         lock(&self.pulled).extend(deliveries.into_iter().map(Received::from));
         Ok(())
     }
@@ -334,7 +342,7 @@ impl From<wit::Delivery> for Received {
     fn from(delivery: wit::Delivery) -> Self {
         Received {
             message: delivery.message.into(),
-            attempt: delivery.attempt,
+            attempt: delivery.attempt.max(1),
             receipt: delivery.receipt,
         }
     }

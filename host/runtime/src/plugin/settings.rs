@@ -1,8 +1,13 @@
 //! What the host reads of a plugin's metadata; the rest is the plugin's own.
 
-use crate::{ctx::Identity, log::Log};
+use crate::{
+    ctx::{DENIALS, Identity},
+    egress,
+    log::Log,
+    slots::Holder,
+};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Error, Host, Result, Site};
+use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// Of one call, unless the component says otherwise by `callTimeout`.
@@ -71,7 +76,11 @@ impl Settings {
         Identity {
             tenant: site.tenant.clone(),
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
+            outgoing: egress::under_way(self.limits.outgoing_requests),
+            denied: Rate::per_minute(DENIALS),
+            account: Account::new(id.clone(), self.limits.host_memory),
             id,
+            holder: Holder::new(),
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
             env: Vec::new(),

@@ -40,12 +40,14 @@ impl ContextHost for Ctx {
 
     async fn put(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Answer<()> {
         let ttl = ttl.map(Duration::from_millis);
-        let answer = context(&self.caller).and_then(|turn| turn.put(&key, value.into(), ttl));
+        let caller = &self.caller;
+        let answer = context(caller).and_then(|turn| turn.put(caller, &key, value.into(), ttl));
         Ok(answer.map_err(Into::into))
     }
 
     async fn delete(&mut self, key: String) -> Answer<()> {
-        let answer = context(&self.caller).and_then(|turn| turn.delete(&key));
+        let caller = &self.caller;
+        let answer = context(caller).and_then(|turn| turn.delete(caller, &key));
         Ok(answer.map_err(Into::into))
     }
 
@@ -68,13 +70,15 @@ impl ContextHost for Ctx {
             Duration::from_millis(due),
             period.map(Duration::from_millis),
         );
-        let answer =
-            context(&self.caller).and_then(|turn| turn.set_timer(&name, due, period, data.into()));
+        let caller = &self.caller;
+        let answer = context(caller)
+            .and_then(|turn| turn.set_timer(caller, &name, due, period, data.into()));
         Ok(answer.map_err(Into::into))
     }
 
     async fn clear_timer(&mut self, name: String) -> Answer<()> {
-        let answer = context(&self.caller).and_then(|turn| turn.clear_timer(&name));
+        let caller = &self.caller;
+        let answer = context(caller).and_then(|turn| turn.clear_timer(caller, &name));
         Ok(answer.map_err(Into::into))
     }
 

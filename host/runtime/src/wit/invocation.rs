@@ -6,6 +6,7 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
+    wit::check_items,
 };
 use wasmtime::Result;
 use wythe_blocks::invocation;
@@ -25,6 +26,7 @@ impl Host for Ctx {
         &mut self,
         calls: Vec<(String, wit::Request)>,
     ) -> Result<Vec<std::result::Result<wit::Response, WitError>>> {
+        check_items("`invoke-many`", calls.len())?;
         let calls = calls
             .into_iter()
             .map(|(app, request)| (app, request.into()))

@@ -13,6 +13,8 @@ impl Host for Ctx {
         message: String,
         fields: Vec<(String, String)>,
     ) -> Result<()> {
+        let fields_length = |(name, value): &(String, String)| name.len() + value.len();
+        self.spend(message.len() + fields.iter().map(fields_length).sum::<usize>());
         if self.is_told_again() {
             return Ok(());
         }

@@ -32,6 +32,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    crate::fields::count(&mut linker)?;
     blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
@@ -53,6 +54,19 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
 
 impl types::Host for Ctx {}
 
+/// Items of a list that is answered item by item; more of them end the call, for even their refusals would take long.
+const ITEMS: usize = 10_000;
+
+fn check_items(of: &str, items: usize) -> Result<()> {
+    if items <= ITEMS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{of} of {items} items; at most {ITEMS} are looked at"
+    ))
+    .into())
+}
+
 impl From<Error> for WitError {
     fn from(error: Error) -> Self {
         WitError {
@@ -63,12 +77,20 @@ impl From<Error> for WitError {
     }
 }
 
-/// What a plugin says of a failure, for the caller as it stands.
+/// Bytes of a message that a guest or a plugin gives a failure; the rest is cut off.
+const MESSAGE: usize = 4 << 10;
+/// The longest time after which a guest or a plugin has a failed call tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+/// A failure in the words of a guest or a plugin, which may be as long as it likes.
 impl From<WitError> for Error {
-    fn from(error: WitError) -> Self {
+    fn from(mut error: WitError) -> Self {
+        error
+            .message
+            .truncate(error.message.floor_char_boundary(MESSAGE));
         let converted = Error::new(error.kind.into(), error.message);
-        match error.retry_after {
-            Some(after) => converted.with_retry_after(Duration::from_millis(after)),
+        match error.retry_after.map(Duration::from_millis) {
+            Some(after) => converted.with_retry_after(after.min(RETRY_AFTER)),
             None => converted,
         }
     }
@@ -119,4 +141,21 @@ pub fn timestamp(time: SystemTime) -> u64 {
 /// A time that no clock can hold is as good as never.
 pub fn time(timestamp: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(timestamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_says_of_a_failure_is_bounded() {
+        let said = WitError {
+            kind: ErrorKind::Unavailable,
+            message: "ä".repeat(1 << 20),
+            retry_after: Some(u64::MAX),
+        };
+        let error = Error::from(said);
+        assert_eq!(error.message().len(), MESSAGE);
+        assert_eq!(error.retry_after(), Some(RETRY_AFTER));
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
-    wit::state::too_many,
+    wit::{check_items, state::too_many},
 };
 use std::time::Duration;
 use wasmtime::{Result, component::Resource};
@@ -53,6 +53,7 @@ impl HostTopic for Ctx {
         events: Vec<wit::Event>,
         options: Option<wit::PublishOptions>,
     ) -> Result<Vec<std::result::Result<String, WitError>>> {
+        check_items("`publish-many`", events.len())?;
         let options = options.map(Into::into).unwrap_or_default();
         let events = events.into_iter().map(Into::into).collect();
         let topic = self.table.get(&topic)?;
@@ -86,6 +87,8 @@ impl From<wit::Features> for pubsub::Features {
             durable: f.durable,
             ordering: f.ordering,
             delay: f.delay,
+            // The interface of a plugin has no words for it.
+            dead_letters: false,
             max_message_bytes: f.max_message_bytes,
         }
     }

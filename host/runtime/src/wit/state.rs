@@ -6,7 +6,7 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
-    wit::{time, timestamp},
+    wit::{check_items, time, timestamp},
 };
 use std::time::Duration;
 use wasmtime::{Result, component::Resource};
@@ -43,6 +43,7 @@ impl HostStore for Ctx {
         store: Resource<Store>,
         keys: Vec<String>,
     ) -> Result<Vec<std::result::Result<Option<wit::Entry>, WitError>>> {
+        check_items("`get-many`", keys.len())?;
         let answers = self.table.get(&store)?.get_many(&self.caller, &keys).await;
         let convert = |answer: wythe_blocks::Result<Option<state::Entry>>| {
             answer
@@ -74,6 +75,7 @@ impl HostStore for Ctx {
         store: Resource<Store>,
         items: Vec<wit::Put>,
     ) -> Result<Vec<std::result::Result<String, WitError>>> {
+        check_items("`put-many`", items.len())?;
         let puts = items.into_iter().map(Into::into).collect();
         let answers = self.table.get(&store)?.put_many(&self.caller, puts).await;
         Ok(answers

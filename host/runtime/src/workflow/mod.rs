@@ -6,23 +6,25 @@ mod skin;
 
 use crate::{
     bindings::workflows::{Workflows, WorkflowsIndices},
+    cpu::timed,
     ctx::{Ctx, Identity},
     engine::{self, Runtime, internal},
     error,
+    slots::Slots,
 };
 use bytes::Bytes;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 use wasmtime::{
-    Engine, Store,
+    Config, Engine, Store,
     component::{Component, InstancePre, Linker},
 };
 use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
 
-/// Instances of workflows in memory at once; one that waits gives its place to another.
+/// Instances of workflows in memory at once; one that waits gives its place to another, and an app has half of them at
+/// most.
 const INSTANCES: u32 = 256;
 /// Longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -30,18 +32,13 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// The engine, and what workflows may import.
 pub struct Machine {
     pub engine: Engine,
-    pub slots: Arc<Semaphore>,
+    pub slots: Arc<Slots>,
     linker: Linker<Ctx>,
 }
 
 impl Machine {
     pub fn new(pooled: bool) -> Result<Self> {
-        let mut config = engine::config();
-        // Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
-        config
-            .consume_fuel(true)
-            .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true);
+        let mut config = config();
         if pooled {
             config.allocation_strategy(engine::pooling(INSTANCES));
         }
@@ -51,7 +48,7 @@ impl Machine {
             .map_err(|error| internal("the interfaces of workflows do not link", error))?;
         Ok(Machine {
             engine,
-            slots: Arc::new(Semaphore::new(INSTANCES as usize)),
+            slots: Slots::new(INSTANCES as usize),
             linker,
         })
     }
@@ -59,6 +56,16 @@ impl Machine {
     pub fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Ctx>> {
         self.linker.instantiate_pre(component)
     }
+}
+
+/// Code is compiled and run so that nothing depends on the processor, and a step ends at the same instruction.
+pub(crate) fn config() -> Config {
+    let mut config = engine::config();
+    config
+        .consume_fuel(true)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true);
+    config
 }
 
 /// The workflows of one version of an app.
@@ -89,7 +96,8 @@ impl Flow {
         let names = async {
             let (mut store, guest) = self.guest(Context::empty()).await?;
             let handler = guest.wythe_blocks_workflow_handler();
-            let names = handler.call_workflows(&mut store).await;
+            let clock = store.data().cpu.clock();
+            let names = timed(clock, handler.call_workflows(&mut store)).await;
             names.map_err(|error| self.fault(error))
         };
         let app = self.identity.id.as_str();
@@ -106,7 +114,8 @@ impl Flow {
     ) -> Result<Result<Bytes, String>> {
         let (mut store, guest) = self.guest(context).await?;
         let handler = guest.wythe_blocks_workflow_handler();
-        let answer = handler.call_run(&mut store, name, input).await;
+        let clock = store.data().cpu.clock();
+        let answer = timed(clock, handler.call_run(&mut store, name, input)).await;
         let answer = answer.map_err(|error| self.fault(error))?;
         Ok(answer.map(Bytes::from))
     }
@@ -126,7 +135,8 @@ impl Flow {
         store.data_mut().follow(context, wasi);
         let fuel = store.set_fuel(identity.limits.step_fuel.into());
         fuel.map_err(|error| internal("fuel", error))?;
-        let instance = self.pre.instantiate_async(&mut store).await;
+        let clock = store.data().cpu.clock();
+        let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
         let instance = instance.map_err(|error| self.fault(error))?;
         let guest = self.indices.load(&mut store, &instance);
         Ok((store, guest.map_err(|error| self.fault(error))?))

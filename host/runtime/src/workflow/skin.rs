@@ -42,19 +42,14 @@ impl Host for Ctx {
 
     async fn wait(&mut self, tasks: Vec<Task>) -> Result<u32> {
         let journal = self.journal()?.clone();
-        let tasks = tasks.into_iter().map(|task| journal.task(task));
-        let tasks = tasks.collect::<wythe_blocks::Result<Vec<_>>>()?;
-        let first = journal.select(&tasks).await?;
-        self.next_step();
+        let first = journal.select(&journal.tasks(&tasks)?).await?;
         Ok(u32::try_from(first)?)
     }
 
     async fn outcome(&mut self, task: Task) -> Result<std::result::Result<Vec<u8>, Failure>> {
         let journal = self.journal()?.clone();
         let task = journal.task(task)?;
-        let outcome = journal.wait(task).await?;
-        self.next_step();
-        Ok(match outcome {
+        Ok(match journal.wait(task).await? {
             Outcome::Done(value) => Ok(value.into()),
             Outcome::Failed(failure) => Err(Failure::Failed(failure)),
             Outcome::Timeout => Err(Failure::Timeout),

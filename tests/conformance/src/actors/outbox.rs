@@ -16,7 +16,7 @@ fn publish(data: &str) -> Step {
 }
 
 async fn events(rig: &Rig, count: usize) -> Vec<(String, String, String)> {
-    let end = Instant::now() + Duration::from_secs(15);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let events = rig.broker.events();
         if events.len() >= count {

@@ -140,9 +140,9 @@ impl Puppet {
         match step {
             Step::Add(_) | Step::Sum => return number(turn, caller, &step).await,
             Step::Get(key) => return Ok(text(turn.get(caller, &key).await?)),
-            Step::Put(key, value) => turn.put(&key, value.into(), None)?,
-            Step::PutFor(key, value, ttl) => turn.put(&key, value.into(), Some(ms(ttl)))?,
-            Step::Delete(key) => turn.delete(&key)?,
+            Step::Put(key, value) => turn.put(caller, &key, value.into(), None)?,
+            Step::PutFor(key, value, ttl) => turn.put(caller, &key, value.into(), Some(ms(ttl)))?,
+            Step::Delete(key) => turn.delete(caller, &key)?,
             Step::Keys(prefix) => return Ok(json!(turn.keys(caller, &prefix).await?)),
             Step::Fail(message) => return Err(Error::internal(message)),
             Step::Panic => panic!("as it was told"),
@@ -197,7 +197,7 @@ async fn number(turn: &Turn, caller: &Caller, step: &Step) -> Result<Value> {
         return Ok(json!(old));
     };
     let sum: i64 = old + delta;
-    turn.put("sum", sum.to_string().into(), None)?;
+    turn.put(caller, "sum", sum.to_string().into(), None)?;
     Ok(json!(sum))
 }
 
@@ -211,9 +211,9 @@ async fn wakes(turn: &Turn, caller: &Caller, step: Step) -> Result<()> {
         }
         Step::ForgetReminder(name) => turn.clear_reminder(caller, &name).await,
         Step::Timer(name, due, period, steps) => {
-            turn.set_timer(&name, ms(due), period.map(ms), data(steps))
+            turn.set_timer(caller, &name, ms(due), period.map(ms), data(steps))
         }
-        Step::ForgetTimer(name) => turn.clear_timer(&name),
+        Step::ForgetTimer(name) => turn.clear_timer(caller, &name),
         _ => Ok(()),
     }
 }

@@ -6,12 +6,12 @@ use super::{
 };
 use serde_json::Value;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering::SeqCst},
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Environment, Error, Host, Registry, Result, Settings, Trace, state::Driver,
+    Caller, Environment, Error, Host, Ready, Registry, Result, Settings, Trace, state::Driver,
 };
 use wythe_manifest::{Name, parse_resources};
 
@@ -98,7 +98,7 @@ impl Rig {
 
     /// Waits until there are as many wakes of a name.
     pub(super) async fn woken(&self, by: &str, times: usize) -> Vec<Instant> {
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let woken = self.puppet.woken().into_iter();
             let found: Vec<_> = woken.filter(|w| w.by == by).map(|w| w.at).collect();
@@ -133,18 +133,20 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     let (line, broker) = (line.clone(), broker.clone());
     registry.state.add_raw("line", move |_, _| {
         let line: Arc<dyn Driver> = line.clone();
-        async move { Ok(line) }
+        async move { Ok(Ready::new(|| async { Ok(line) })) }
     });
     registry.pubsub.add_raw("broker", move |_, _| {
         let broker: Arc<dyn wythe_blocks::pubsub::Driver> = broker.clone();
-        async move { Ok(broker) }
+        async move { Ok(Ready::new(|| async { Ok(broker) })) }
     });
     let (resources, problems) = parse_resources(RESOURCES, Path::new("rig.yaml"));
     assert!(problems.is_empty(), "{problems}");
+    // The key that seals events is read while it opens.
+    let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         tenant: tenant(),
         project: Default::default(),
-        data: PathBuf::new(),
+        data: directory.path().to_owned(),
         max_value: 4 << 20,
         environment: Environment::default(),
         scopes: Vec::new(),

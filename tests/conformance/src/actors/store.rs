@@ -116,6 +116,7 @@ impl pubsub::Driver for Broker {
             durable: true,
             ordering: true,
             delay: false,
+            dead_letters: false,
             max_message_bytes: 1 << 20,
         }
     }

@@ -44,7 +44,10 @@ pub(super) async fn panicked(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.one("a", Add(1)).await.unwrap();
     let told = message(rig.run("plain", "a", &[Add(1), Panic]).await);
-    assert_eq!(told, "the turn of actor `plain/a` ended early");
+    assert_eq!(
+        told,
+        "`actor-turn` of app `puppets` ended by a panic of the host"
+    );
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(2));
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use tokio::time::timeout;
 
 /// Ten times what the slowest way to notice a change takes.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 /// Longer than between two looks of a driver that cannot wait by itself.
 const WHILE: Duration = Duration::from_millis(2_500);
 

@@ -8,6 +8,7 @@ mod crypto;
 mod jobs;
 mod lock;
 mod open;
+mod panics;
 mod pubsub;
 mod secrets;
 mod state;
@@ -28,6 +29,7 @@ fn main() -> anyhow::Result<()> {
         crypto::trials(),
         jobs::trials(),
         lock::trials(),
+        panics::trials(),
         pubsub::trials(),
         secrets::trials(),
         state::trials(),

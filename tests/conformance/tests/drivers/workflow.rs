@@ -1,6 +1,7 @@
 //! The workflow block over the stores of this build: what it promises, across kills, changes and wrong use.
 
 mod bed;
+mod bounds;
 mod code;
 mod kills;
 mod management;
@@ -25,7 +26,13 @@ struct Case {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let groups: [&[Case]; 4] = [rules::CASES, management::CASES, wrong::CASES, kills::CASES];
+    let groups: [&[Case]; 5] = [
+        rules::CASES,
+        management::CASES,
+        wrong::CASES,
+        kills::CASES,
+        bounds::CASES,
+    ];
     let mut trials = Vec::new();
     for store in STORES {
         for Case { name, run } in groups.iter().copied().flatten() {

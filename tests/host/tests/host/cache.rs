@@ -20,7 +20,9 @@ async fn compiled_into(directory: &std::path::Path, name: &str) -> Result<PathBu
         ..Options::default()
     };
     let runtime = Runtime::new(&options)?;
-    runtime.inspect(&guest(name)).await?;
+    let inspection = runtime.inspect(&guest(name)).await?;
+    let bytes = fs::read(guest(name))?.into();
+    runtime.compile(name, bytes, &inspection).await?;
     let new = files(directory)?
         .into_iter()
         .find(|file| !before.contains(file));

@@ -46,7 +46,12 @@ pub fn run(project: &Project, more: &[&str]) -> Result<Process> {
 
 /// Started, and ready to answer.
 pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
-    let mut child = command()
+    start(command(), directory, more)
+}
+
+/// As [`run_in`], by a command that begins in another way.
+pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Process> {
+    let mut child = command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
         .args(more)
         .arg(directory)

@@ -1,5 +1,8 @@
 //! Events from publisher to subscriber: verdicts, redelivery, dead letters, order, routes, scopes and restarts.
 
+mod letters;
+mod proof;
+
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project, Running};
@@ -26,7 +29,7 @@ scopes: [echo]
 ";
 
 pub fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         case(
             "events::an_event_is_delivered_once_acknowledged_once",
             delivered,
@@ -50,7 +53,26 @@ pub fn trials() -> Vec<Trial> {
         case("events::a_rule_that_is_no_cel_is_refused", rule),
         case("events::rules_choose_who_gets_what", routed),
         case("events::scopes_of_the_component_hold", scopes),
-    ]
+    ];
+    trials.extend(letters::trials());
+    trials.extend(proof::trials());
+    trials
+}
+
+/// By the guest that publishes whatever it is told to.
+async fn publish(
+    running: &Running,
+    query: &str,
+    content_type: &str,
+    data: &'static str,
+) -> Result<String> {
+    let headers = [("content-type", content_type)];
+    let path = format!("/event/publish?{query}");
+    let answer = running
+        .send(http::Method::POST, &path, &headers, data)
+        .await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    Ok(answer.text())
 }
 
 async fn start(project: Project) -> Result<Running> {
@@ -185,7 +207,8 @@ async fn rule() -> Result<()> {
         .await;
     ensure!(problems.len() == 1, "{problems:?}");
     ensure!(
-        problems[0].starts_with("the rule `event.type ==` is no CEL expression: "),
+        problems[0].starts_with("resources/routed.yaml:10:")
+            && problems[0].contains("the rule `event.type ==` is no CEL expression: "),
         "{problems:?}"
     );
     Ok(())

@@ -59,8 +59,8 @@ const ATTACKS: &[(&str, &str, u16, &str)] = &[
         502,
         "`hostile` ",
     ),
-    ("floods_the_log", "/log-flood?mib=32", 200, "logged 32 MiB"),
-    ("floods_stdout", "/stdout-flood?mib=16", 200, "wrote 16 MiB"),
+    ("floods_the_log", "/log-flood?mib=8", 200, "logged 8 MiB"),
+    ("floods_stdout", "/stdout-flood?mib=4", 200, "wrote 4 MiB"),
     (
         "passes_a_huge_string",
         "/big-string?mib=16",

@@ -321,7 +321,7 @@ async fn failure() -> Result<()> {
                 ensure!(failure.starts_with(expected), "{failure}");
                 return Ok(());
             }
-            None => ensure!(begin.elapsed() < Duration::from_secs(10), "it did not fail"),
+            None => ensure!(begin.elapsed() < Duration::from_secs(60), "it did not fail"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -411,7 +411,7 @@ async fn live() -> Result<()> {
             ensure!(answer.json()[0]["text"] == "hot", "{answer:?}");
             break;
         }
-        ensure!(begin.elapsed() < Duration::from_secs(10), "{answer:?}");
+        ensure!(begin.elapsed() < Duration::from_secs(60), "{answer:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     process.child.kill()?;

@@ -1,19 +1,27 @@
 //! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
 
 mod actors;
+mod answers;
 mod bad_input;
 mod bindings;
+mod bytes;
 mod cache;
 mod command;
+mod compile;
 mod configuration;
+mod connections;
 mod crash;
 mod crypto;
+mod edges;
 mod events;
+mod expressions;
+mod held;
 mod hostile;
 mod ingress;
 mod invocation;
 mod jobs;
 mod lock;
+mod outside;
 mod plugin_conformance;
 mod plugins;
 mod samples;
@@ -23,30 +31,52 @@ mod swap;
 mod workflow;
 
 use libtest_mimic::{Arguments, Trial};
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, thread, time::Duration};
+
+/// Of one test, so that one that hangs fails by its name.
+const CASE: Duration = Duration::from_secs(600);
+/// Of one process that a test starts, and waits for: shorter, so that the test hears of it.
+const PROCESS: Duration = Duration::from_secs(300);
+/// The exit code of a process that took longer.
+const OVERDUE: i32 = 124;
 
 fn main() -> ExitCode {
     if std::env::var_os("WYTHE_AS_COMMAND").is_some() {
+        thread::spawn(|| {
+            thread::sleep(PROCESS);
+            eprintln!("the test did not end this process in time");
+            std::process::exit(OVERDUE);
+        });
         return wythe::main();
     }
+    host_tests::log::listen();
     // One cache for all tests and runs, so that each guest is compiled once.
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
+    wythe::compiler::is_the_command(&[("WYTHE_AS_COMMAND", "1")]);
     let groups = [
         actors::trials(),
+        answers::trials(),
         bad_input::trials(),
         bindings::trials(),
+        bytes::trials(),
         cache::trials(),
         command::trials(),
+        compile::trials(),
         configuration::trials(),
+        connections::trials(),
         crash::trials(),
         crypto::trials(),
+        edges::trials(),
         events::trials(),
+        expressions::trials(),
+        held::trials(),
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
         lock::trials(),
+        outside::trials(),
         jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
@@ -70,8 +100,9 @@ where
             .worker_threads(2)
             .enable_all()
             .build()?;
-        runtime
-            .block_on(run())
+        let ended = runtime.block_on(async { tokio::time::timeout(CASE, run()).await });
+        ended
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("it did not end within {CASE:?}")))
             .map_err(|error| format!("{error:#}").into())
     })
 }

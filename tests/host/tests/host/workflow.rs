@@ -1,6 +1,7 @@
 //! Workflows in a whole host: guests whose code is run again, and what is refused.
 
 mod command;
+mod hostile;
 mod refused;
 
 use crate::case;
@@ -36,6 +37,7 @@ pub fn trials() -> Vec<Trial> {
         case("workflow::what_waits_is_not_in_memory", idle),
     ];
     trials.extend(command::trials());
+    trials.extend(hostile::trials());
     trials.extend(refused::trials());
     trials
 }

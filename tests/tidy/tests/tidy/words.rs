@@ -38,6 +38,25 @@ fn nothing_is_left_to_do_and_no_lint_is_silenced() {
     );
 }
 
+/// What is no constant may be any number.
+#[test]
+fn durations_are_added_to_clocks_in_one_place() {
+    let adds = |line: &str| {
+        let mut sums = line.split("now() + ").skip(1);
+        sums.any(|more| {
+            !more.starts_with(|first: char| first.is_ascii_uppercase() || first.is_ascii_digit())
+        })
+    };
+    let places = REPOSITORY.product().flat_map(|file| {
+        let lines = file.code().into_iter().filter(|(_, line)| adds(line));
+        lines.map(|(number, line)| format!("{}:{number}: {}", file.path, line.trim()))
+    });
+    none(
+        "add it by `time::Clock::after` or `time::deadline` of the blocks",
+        places.collect(),
+    );
+}
+
 #[test]
 fn a_failure_that_can_happen_is_not_unwrapped() {
     let places = REPOSITORY

@@ -266,7 +266,7 @@ async fn a_panic_of_a_run_is_a_failure() {
     let status = stage.get("tick").await.unwrap();
     assert_eq!(
         status.failure.as_deref(),
-        Some("the run of the job ended by a panic")
+        Some("`run` of app `app` ended by a panic of the host")
     );
     stage.until(START + 2_100).await;
     assert_eq!(stage.get("tick").await.unwrap().failure, None);
@@ -305,4 +305,24 @@ async fn a_name_is_taken_until_it_is_overwritten() {
     assert_eq!(ran.len(), 2);
     let incarnation = |id: &str| id.split('/').nth(1).map(str::to_owned);
     assert_eq!(incarnation(&ran[0].id), incarnation(&ran[1].id));
+}
+
+/// Rows that the app is never asked for: the loop takes them at intervals, whatever there is.
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_always_has_more_does_not_keep_the_loop_busy() {
+    for (wake, pause) in [(Some(1), 50), (None, SECOND), (Some(u64::MAX), SECOND)] {
+        let stage = Stage::open().await;
+        let skipped = super::super::Job {
+            on_misfire: Misfire::Skip,
+            ..every("tick", 3_600 * SECOND)
+        };
+        stage.schedule(skipped).await;
+        stage.lies(wake);
+        stage.attach();
+        stage.sleep(10 * SECOND).await;
+        let (takes, most) = (stage.takes_of_driver() as u64, 10 * SECOND / pause + 2);
+        assert!((2..=most).contains(&takes), "{takes} takes of {wake:?}");
+        assert!(stage.ran().is_empty());
+        assert!(stage.stop(Duration::from_secs(5)).await);
+    }
 }

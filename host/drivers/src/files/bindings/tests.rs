@@ -26,6 +26,7 @@ async fn ask(driver: &dyn Driver, operation: &str, name: &str, data: &str) -> Re
         data: &Bytes::copy_from_slice(data.as_bytes()),
         metadata: &[(FILE_NAME.into(), name.into())],
         most: MOST,
+        account: None,
     };
     driver.invoke(request).await.map(|outcome| outcome.data)
 }
@@ -220,4 +221,28 @@ async fn a_file_that_is_too_large_is_refused() {
         error.message(),
         "the file `big` has more than 1000 bytes; see `maxDataBytes`"
     );
+}
+
+#[tokio::test]
+async fn a_list_counts_for_the_app_that_asks_and_ends_inside_a_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let driver = driver(&place).await;
+    for number in 0..20 {
+        let name = number.to_string();
+        ask(&*driver, "create", &name, "x").await.unwrap();
+    }
+    let account = wythe_blocks::Account::new("app".parse().unwrap(), 300);
+    let request = Request {
+        operation: "list",
+        data: &Bytes::new(),
+        metadata: &[],
+        most: MOST,
+        account: Some(&account),
+    };
+    let error = driver.invoke(request).await.unwrap_err();
+    assert!(
+        error.message().ends_with("see `limits.hostMemory`"),
+        "{error}"
+    );
+    assert_eq!(account.used(), 0);
 }

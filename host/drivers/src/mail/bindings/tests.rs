@@ -73,6 +73,7 @@ async fn send(port: u16, tls: Security, text: &'static str) -> Result<Outcome> {
         data: &Bytes::from_static(text.as_bytes()),
         metadata: &[],
         most: 1_000,
+        account: None,
     };
     driver(port, tls).await.invoke(request).await
 }
@@ -190,6 +191,7 @@ async fn an_address_that_the_server_cannot_take_is_told_before_it_is_sent() {
         data: &Bytes::from_static(b"x"),
         metadata: &[("emailTo".into(), "gr\u{fc}n@example.com".into())],
         most: 1_000,
+        account: None,
     };
     let driver = driver(server.port, Security::None).await;
     let error = driver.invoke(request).await.unwrap_err();

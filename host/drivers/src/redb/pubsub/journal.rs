@@ -1,20 +1,27 @@
 //! What a group commit does to the queue: the tables first, and the memory of the groups once that is durable.
 
-use super::super::{commit, unavailable, write};
-use super::{MAX_MESSAGE, tables::Tables};
+use super::super::{commit, reopen, unavailable, write};
+use super::{
+    MAX_MESSAGE,
+    tables::{self, Tables},
+};
 use crate::{
     committer::{Engine, ends_batch},
     handle::Handle,
-    message,
-    queue::{Lane, Waiting, lane},
+    message, operator,
+    queue::{Lane, Stored, Waiting, lane},
     record,
-    seat::Verdict,
-    topics::{Group, Joined, Topics},
+    seat::{Letter, Settling, Verdict},
+    topics::{Group, HELD, Joined, Topics},
 };
 use redb::{Database, WriteTransaction};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use wythe_blocks::{Error, Result, pubsub::Message};
+use wythe_manifest::ByteSize;
+
+/// Messages that one write purges.
+const PURGE: usize = 1_000;
 
 pub(super) enum Write {
     Publish {
@@ -26,9 +33,13 @@ pub(super) enum Write {
         group: String,
         ephemeral: bool,
     },
-    Settle {
-        group: Arc<Group>,
-        verdicts: Vec<Verdict>,
+    Settle(Settling),
+    List,
+    /// Some of what no seat has; the group as well, once nothing is left of it.
+    Purge {
+        topic: String,
+        group: String,
+        remove: bool,
     },
 }
 
@@ -36,23 +47,39 @@ pub(super) enum Answer {
     Published(Vec<Result<()>>),
     Joined(Joined),
     Settled,
+    /// Topic, name and group.
+    Listed(Vec<(String, String, Arc<Group>)>),
+    /// So many; none where nothing is left.
+    Purged(u64),
 }
 
 /// What consumers see when the commit is durable.
 enum Effect {
     Add(Arc<Group>, Waiting),
-    Settle(Arc<Group>, Vec<Verdict>),
+    Settle(Settling),
 }
 
 /// Owns the topics: they change in the order of the commits and nowhere else.
 pub(super) struct Journal {
     database: Arc<Handle<Database>>,
     topics: Topics,
+    path: PathBuf,
+    cache_size: Option<ByteSize>,
 }
 
 impl Journal {
-    pub(super) fn new(database: Arc<Handle<Database>>, topics: Topics) -> Self {
-        Journal { database, topics }
+    pub(super) fn new(
+        database: Arc<Handle<Database>>,
+        topics: Topics,
+        path: PathBuf,
+        cache_size: Option<ByteSize>,
+    ) -> Self {
+        Journal {
+            database,
+            topics,
+            path,
+            cache_size,
+        }
     }
 }
 
@@ -62,12 +89,15 @@ impl Engine for Journal {
 
     fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Result<Answer>>> {
         let topics = &mut self.topics;
-        let (answers, effects) = self.database.with(|database| {
+        topics.begin();
+        let committed = self.database.with(|database| {
             let transaction = write(database)?;
             let staged = Stage::open(&transaction, topics)?.run_all(writes)?;
             commit(transaction, staged.changed)?;
             Ok((staged.answers, staged.effects))
-        })?;
+        });
+        let (answers, effects) = committed.inspect_err(|_| self.topics.undo())?;
+        self.topics.keep();
         run(effects);
         Ok(answers)
     }
@@ -75,6 +105,14 @@ impl Engine for Journal {
     fn sweep(&mut self) -> Result<bool> {
         self.topics.remove_deserted();
         Ok(false)
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.database
+            .reopen(|| reopen(&self.path, self.cache_size))?;
+        let topics = &mut self.topics;
+        self.database
+            .with(|database| tables::load(database, topics))
     }
 }
 
@@ -89,9 +127,9 @@ fn run(effects: Vec<Effect>) {
                 list.push(waiting)
             }
             (Effect::Add(group, waiting), run) => end(run.replace((group, vec![waiting]))),
-            (Effect::Settle(group, verdicts), run) => {
+            (Effect::Settle(settling), run) => {
                 end(run.take());
-                verdicts.iter().for_each(|verdict| verdict.settle(&group));
+                settling.settle();
             }
         }
     }
@@ -171,7 +209,13 @@ impl<'a> Stage<'a> {
                 group,
                 ephemeral,
             } => self.join(&topic, &group, ephemeral),
-            Write::Settle { group, verdicts } => self.settle(group, verdicts),
+            Write::Settle(settling) => self.settle(settling),
+            Write::List => Ok(Answer::Listed(self.topics.all())),
+            Write::Purge {
+                topic,
+                group,
+                remove,
+            } => self.purge(&topic, &group, remove),
         }
     }
 
@@ -194,7 +238,32 @@ impl<'a> Stage<'a> {
         if groups.is_empty() {
             return Ok(());
         }
-        let sequence = self.topics.admit(groups.len())?;
+        let bytes = message::size(&message);
+        let sequence = self.topics.admit(groups.len(), bytes)?;
+        self.put(topic, groups, sequence, (delay, due), message)
+    }
+
+    /// Over the limit, and to the group that holds letters where nobody reads them.
+    fn bury(&mut self, letter: &mut Letter) -> Result<()> {
+        let (topic, message) = (&letter.topic, std::mem::take(&mut letter.message));
+        let (readers, new) = self.topics.readers(topic);
+        if let Some(holder) = readers.last().filter(|_| new) {
+            self.name(topic, HELD, holder.number)?;
+        }
+        let bytes = message::size(&message);
+        let sequence = self.topics.admit_over(readers.len(), bytes);
+        let at_once = (Duration::ZERO, self.now.instant);
+        self.put(topic, &readers, sequence, at_once, message)
+    }
+
+    fn put(
+        &mut self,
+        topic: &str,
+        groups: &[Arc<Group>],
+        sequence: u64,
+        (delay, due): (Duration, Instant),
+        message: Message,
+    ) -> Result<()> {
         let stored = Waiting {
             sequence,
             due,
@@ -215,7 +284,8 @@ impl<'a> Stage<'a> {
             self.write_pending(group.number, sequence, delay, 0, stored.lane)?;
             self.effects.push(Effect::Add(group, stored.clone()));
         }
-        let message = Some(Arc::new(message));
+        let published = self.now.clock;
+        let message = Some(Arc::new(Stored { message, published }));
         let kept = Waiting { message, ..stored };
         let add = |group| Effect::Add(group, kept.clone());
         self.effects.extend(ephemeral.into_iter().map(add));
@@ -259,20 +329,36 @@ impl<'a> Stage<'a> {
 
     fn join(&mut self, topic: &str, name: &str, ephemeral: bool) -> Result<Answer> {
         let joined = self.topics.join(topic, name, ephemeral)?;
-        if !joined.known && !ephemeral {
+        if joined.adopted {
             self.tables
                 .groups
-                .insert((topic, name), joined.group.number)
+                .remove((topic, HELD))
                 .map_err(unavailable)?;
-            self.changed = true;
+        }
+        if !joined.known && !ephemeral {
+            self.name(topic, name, joined.group.number)?;
         }
         Ok(Answer::Joined(joined))
     }
 
-    fn settle(&mut self, group: Arc<Group>, verdicts: Vec<Verdict>) -> Result<Answer> {
-        for verdict in &verdicts {
+    fn name(&mut self, topic: &str, name: &str, number: u64) -> Result<()> {
+        self.tables
+            .groups
+            .insert((topic, name), number)
+            .map_err(unavailable)?;
+        self.changed = true;
+        Ok(())
+    }
+
+    fn settle(&mut self, mut settling: Settling) -> Result<Answer> {
+        let group = settling.group.clone();
+        for verdict in &mut settling.verdicts {
             let held = verdict.held();
             match verdict {
+                Verdict::Buried(_, letter) => {
+                    self.bury(letter)?;
+                    self.remove(&group, held.sequence)?;
+                }
                 Verdict::Done(_) => self.remove(&group, held.sequence)?,
                 Verdict::Again(_, delay) if !group.ephemeral => {
                     self.write_pending(
@@ -286,8 +372,29 @@ impl<'a> Stage<'a> {
                 Verdict::Again(..) => {}
             }
         }
-        self.effects.push(Effect::Settle(group, verdicts));
+        self.effects.push(Effect::Settle(settling));
         Ok(Answer::Settled)
+    }
+
+    fn purge(&mut self, topic: &str, name: &str, remove: bool) -> Result<Answer> {
+        let Some(group) = self.topics.find(topic, name) else {
+            return Ok(Answer::Purged(0));
+        };
+        if remove {
+            operator::check_deserted(&group)?;
+        }
+        let settling = operator::purging(group, PURGE);
+        let count = settling.verdicts.len() as u64;
+        if count == 0 && remove {
+            self.topics.name(topic, name, None);
+            self.tables
+                .groups
+                .remove((topic, name))
+                .map_err(unavailable)?;
+            self.changed = true;
+        }
+        self.settle(settling)?;
+        Ok(Answer::Purged(count))
     }
 
     fn remove(&mut self, group: &Group, sequence: u64) -> Result<()> {

@@ -7,7 +7,11 @@ use crate::{
     topics::{Group, Topics},
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use wythe_blocks::Result;
 
@@ -36,11 +40,13 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Makes the tables where they are missing, and fills `topics` with what they hold.
+/// Makes the tables where they are missing, and brings `topics` to what they hold. Groups that are there keep their
+/// seats and what those have.
 pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
     let transaction = write(database)?;
     Tables::open(&transaction)?;
     commit(transaction, true)?;
+    topics.recount();
     let transaction = read(database)?;
     let groups = transaction.open_table(GROUPS).map_err(unavailable)?;
     let mut by_number = HashMap::new();
@@ -50,7 +56,13 @@ pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
         by_number.insert(number, topics.restore(topic, name, number, false));
     }
     let pending = transaction.open_table(PENDING).map_err(unavailable)?;
-    load_pending(&pending, &by_number, topics)
+    load_pending(&pending, &by_number, topics)?;
+    let messages = transaction.open_table(MESSAGES).map_err(unavailable)?;
+    for item in messages.iter().map_err(unavailable)? {
+        let (sequence, message) = item.map_err(unavailable)?;
+        topics.restore_bytes(sequence.value(), message.value().len() as u64);
+    }
+    Ok(())
 }
 
 fn load_pending(
@@ -63,6 +75,10 @@ fn load_pending(
     for item in pending.iter().map_err(unavailable)? {
         let (place, state) = item.map_err(unavailable)?;
         let ((group, sequence), (due, attempts, lane)) = (place.value(), state.value());
+        if !groups.contains_key(&group) {
+            // Nobody can ever take it, so it needs no room.
+            continue;
+        }
         let due = now + Duration::from_nanos(due.saturating_sub(clock));
         let lane = Some(lane).filter(|lane| *lane != 0);
         waiting.entry(group).or_default().push(Waiting {
@@ -74,10 +90,20 @@ fn load_pending(
         });
         topics.restore_message(sequence);
     }
-    for (number, waiting) in waiting {
-        if let Some(group) = groups.get(&number) {
-            group.queue.add(waiting);
-        }
+    for (number, group) in groups {
+        bring(group, waiting.remove(number).unwrap_or_default());
     }
     Ok(())
+}
+
+/// Adds what the queue lacks of what is stored, and takes out what is not stored any more.
+fn bring(group: &Group, stored: Vec<Waiting>) {
+    let mut gone: HashSet<u64> = group.queue.sequences().into_iter().collect();
+    let new = stored.into_iter();
+    let new: Vec<_> = new
+        .filter(|waiting| !gone.remove(&waiting.sequence))
+        .collect();
+    gone.iter()
+        .for_each(|sequence| group.queue.finish(*sequence));
+    group.queue.add(new);
 }

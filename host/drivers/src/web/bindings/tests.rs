@@ -81,6 +81,7 @@ async fn ask(
         data: &Bytes::from_static(data.as_bytes()),
         metadata: &metadata,
         most: 100,
+        account: None,
     };
     driver.invoke(request).await
 }
@@ -268,4 +269,25 @@ async fn what_cannot_be_sent_is_invalid() {
             .unwrap_err();
         assert_eq!((error.kind(), error.message()), (Kind::Invalid, expected));
     }
+}
+
+#[tokio::test]
+async fn an_answer_counts_for_the_app_that_asks_while_it_comes() {
+    let body = "x".repeat(90);
+    let (url, _requests) = serve(vec![answer("200 OK", "", &body)]);
+    let driver = driver(&url, true, None).await;
+    let account = wythe_blocks::Account::new("app".parse().unwrap(), 50);
+    let request = Request {
+        operation: "get",
+        data: &Bytes::new(),
+        metadata: &[],
+        most: 100,
+        account: Some(&account),
+    };
+    let error = driver.invoke(request).await.unwrap_err();
+    assert!(
+        error.message().ends_with("see `limits.hostMemory`"),
+        "{error}"
+    );
+    assert_eq!(account.used(), 0);
 }

@@ -9,7 +9,7 @@ use wythe_blocks::{
     workflow::{Context, Outcome, Retry, Task},
 };
 
-pub const ALL: [(&str, Code); 17] = [
+pub const ALL: [(&str, Code); 20] = [
     ("chain", |c, i| Box::pin(chain(c, i))),
     ("fan", |c, i| Box::pin(fan(c, i))),
     ("race", |c, i| Box::pin(race(c, i))),
@@ -31,6 +31,9 @@ pub const ALL: [(&str, Code); 17] = [
         Box::pin(async { Err(wythe_blocks::Error::internal("`app` trapped: unreachable")) })
     }),
     ("wild", |c, i| Box::pin(wild(c, i))),
+    ("heap", |c, i| Box::pin(heap(c, i))),
+    ("again", |c, i| Box::pin(again(c, i))),
+    ("stuck", |_, _| Box::pin(std::future::pending())),
 ];
 
 fn number(input: &Bytes) -> u32 {
@@ -208,6 +211,23 @@ async fn mixed(context: Context, input: Bytes) -> Answer {
         value(&context, timer).await?.ok();
     }
     done(told)
+}
+
+/// So many activities in one step, each with an input of 1,000 bytes.
+async fn heap(context: Context, input: Bytes) -> Answer {
+    for _ in 0..number(&input) {
+        context.activity("echo", vec![b'x'; 1_000].into(), None)?;
+    }
+    let task = context.event("never", None)?;
+    value(&context, task).await
+}
+
+/// Begins anew for ever, and waits for nothing; its status says how often.
+async fn again(context: Context, input: Bytes) -> Answer {
+    let runs = number(&input) + 1;
+    context.set_status(&runs.to_string())?;
+    context.continue_as_new(runs.to_string().into())?;
+    done("")
 }
 
 /// Ends by a task that it never began.

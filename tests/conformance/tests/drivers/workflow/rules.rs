@@ -130,7 +130,7 @@ async fn a_child_answers_its_parent(store: Store) -> Result<()> {
     bed.start("parent", "three", "nobody").await?;
     let failure = bed.failure("three", Status::Failed).await?;
     ensure!(
-        failure.starts_with("not-found: no app has the workflow `nobody`; there are: app/chain, "),
+        failure.starts_with("not-found: no app has the workflow `nobody`; there are: app/again, "),
         "{failure}"
     );
     bed.close().await

@@ -26,8 +26,9 @@ const SCRIPT: &[Step] = &[
         "workflow start aks",
         1,
         "",
-        "error: no app has the workflow `aks`; there are: errands/ask, errands/chain, errands/dice, errands/family, \
-         errands/fan, errands/nap, errands/panics, errands/rounds, errands/spin\n",
+        "error: no app has the workflow `aks`; there are: errands/again, errands/ask, errands/calls, errands/chain, \
+         errands/dice, errands/family, errands/fan, errands/nap, errands/panics, errands/rounds, errands/spin, \
+         errands/waits\n",
     ),
     (
         "workflow start ask --id a/b",

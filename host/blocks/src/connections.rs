@@ -1,0 +1,211 @@
+//! Connections at once: how many there may be, how many of one peer, and which one is closed when there is no room.
+
+mod accept;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use accept::Listener;
+pub use place::{Place, Work};
+
+use crate::Rate;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Time from the accept to the end of the first request's headers.
+pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// Time between two requests.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// Lines of the log about connections that were refused, a minute.
+const LINES: u32 = 6;
+
+/// Connections at once, in all and of one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    pub all: usize,
+    pub peer: usize,
+}
+
+impl Allowed {
+    /// Half of them at most are one peer's, so that no single one shuts out the others.
+    pub fn shared(all: usize) -> Self {
+        let peer = (all / 2).max(1);
+        Allowed { all, peer }
+    }
+
+    /// Bounds of a door that knows no peers.
+    pub fn unshared(all: usize) -> Self {
+        Allowed { all, peer: all }
+    }
+}
+
+/// The connections of one door. A connection without a request under way is idle; the one that has been idle for
+/// longest is closed to make room for another.
+pub struct Connections {
+    /// Their name in the log.
+    name: &'static str,
+    allowed: Allowed,
+    table: Mutex<Table>,
+    refused: Rate,
+}
+
+/// Owner of a connection. An IPv6 network of 64 bits is one peer: its addresses cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Peer(IpAddr);
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, Entry>,
+    all: Line,
+    peers: HashMap<Peer, Line>,
+}
+
+/// A number of connections, of which the idle ones stand in a line by the time since which they are.
+#[derive(Default)]
+struct Line {
+    open: usize,
+    idle: BTreeMap<u64, u64>,
+}
+
+struct Entry {
+    peer: Option<Peer>,
+    /// Its number in the lines while it is idle.
+    idle: Option<u64>,
+    evicted: CancellationToken,
+}
+
+impl Connections {
+    pub fn new(name: &'static str, allowed: Allowed) -> Arc<Self> {
+        Arc::new(Connections {
+            name,
+            allowed,
+            table: Mutex::default(),
+            refused: Rate::per_minute(LINES),
+        })
+    }
+
+    /// A place for a connection, idle at first. None where all are in use, or all of this peer's.
+    pub fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+        let peer = peer.map(Peer::of);
+        let mut table = self.table();
+        let has = peer.and_then(|peer| table.peers.get(&peer));
+        let is_full = has.is_some_and(|line| line.open >= self.allowed.peer);
+        if is_full && !table.evict(peer) {
+            return None;
+        }
+        if table.all.open >= self.allowed.all && !table.evict(None) {
+            return None;
+        }
+        let (id, evicted) = table.insert(peer);
+        Some(Place::new(self.clone(), id, evicted))
+    }
+
+    /// Closes the connection that has been idle for longest; false where none is.
+    pub fn make_room(&self) -> bool {
+        self.table().evict(None)
+    }
+
+    /// Connections now.
+    pub fn open(&self) -> usize {
+        self.table().all.open
+    }
+
+    fn set_idle(&self, id: u64, idle: bool) {
+        self.table().set_idle(id, idle);
+    }
+
+    fn remove(&self, id: u64) {
+        self.table().remove(id);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        let table = self.table.lock();
+        table.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Peer {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & (u128::MAX << 64);
+                Peer(Ipv6Addr::from_bits(network).into())
+            }
+            address => Peer(address),
+        }
+    }
+}
+
+impl Table {
+    fn insert(&mut self, peer: Option<Peer>) -> (u64, CancellationToken) {
+        self.next += 1;
+        let (id, evicted) = (self.next, CancellationToken::new());
+        let entry = Entry {
+            peer,
+            idle: None,
+            evicted: evicted.clone(),
+        };
+        self.open.insert(id, entry);
+        self.all.open += 1;
+        if let Some(peer) = peer {
+            self.peers.entry(peer).or_default().open += 1;
+        }
+        self.set_idle(id, true);
+        (id, evicted)
+    }
+
+    fn set_idle(&mut self, id: u64, idle: bool) {
+        let Some(entry) = self.open.get_mut(&id) else {
+            return;
+        };
+        let before = entry.idle.take();
+        if idle {
+            self.next += 1;
+            entry.idle = Some(self.next);
+        }
+        let (now, peer) = (entry.idle, entry.peer);
+        let of_peer = peer.and_then(|peer| self.peers.get_mut(&peer));
+        for line in [Some(&mut self.all), of_peer].into_iter().flatten() {
+            before.map(|number| line.idle.remove(&number));
+            now.map(|number| line.idle.insert(number, id));
+        }
+    }
+
+    /// Ends the oldest idle one, of a peer or of all.
+    fn evict(&mut self, peer: Option<Peer>) -> bool {
+        let line = match peer {
+            Some(peer) => self.peers.get(&peer),
+            None => Some(&self.all),
+        };
+        let oldest = line.and_then(|line| line.idle.first_key_value());
+        let Some((_, id)) = oldest.map(|(number, id)| (*number, *id)) else {
+            return false;
+        };
+        self.remove(id);
+        true
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.set_idle(id, false);
+        let Some(entry) = self.open.remove(&id) else {
+            return;
+        };
+        entry.evicted.cancel();
+        self.all.open -= 1;
+        let Some(peer) = entry.peer else {
+            return;
+        };
+        if let Some(line) = self.peers.get_mut(&peer) {
+            line.open -= 1;
+            if line.open == 0 {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One connection's place: whether a request is under way, and when the connection is to end.
+
+use super::{Connections, FIRST_REQUEST, IDLE};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A connection's place among those at once; dropping it gives the place back.
+pub struct Place(Arc<Inner>);
+
+struct Inner {
+    connections: Arc<Connections>,
+    id: u64,
+    evicted: CancellationToken,
+    activity: Mutex<Activity>,
+}
+
+struct Activity {
+    under_way: usize,
+    /// The time at which the last request ended, or the connection came.
+    since: Instant,
+    /// The longest time without a request.
+    patience: Duration,
+}
+
+/// A request under way; dropping it ends the request.
+pub struct Work(Arc<Inner>);
+
+impl Place {
+    pub(super) fn new(connections: Arc<Connections>, id: u64, evicted: CancellationToken) -> Self {
+        Place(Arc::new(Inner {
+            connections,
+            id,
+            evicted,
+            activity: Mutex::new(Activity {
+                under_way: 0,
+                since: Instant::now(),
+                patience: FIRST_REQUEST,
+            }),
+        }))
+    }
+
+    /// A request begins; it lasts until its answer is through.
+    pub fn work(&self) -> Work {
+        let mut activity = self.0.activity();
+        activity.under_way += 1;
+        activity.patience = IDLE;
+        if activity.under_way == 1 {
+            self.0.connections.set_idle(self.0.id, false);
+        }
+        Work(self.0.clone())
+    }
+
+    /// Returns once the connection has to make room for another one.
+    pub async fn evicted(&self) {
+        self.0.evicted.cancelled().await;
+    }
+
+    /// Returns once the connection was without a request for [`FIRST_REQUEST`] at first, or [`IDLE`] later. It looks
+    /// from time to time, so an idle connection may live for twice as long.
+    pub async fn idled(&self) {
+        loop {
+            tokio::time::sleep_until(self.0.look_again()).await;
+            if self.0.is_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Whether no request is under way.
+    pub fn is_idle(&self) -> bool {
+        self.0.activity().under_way == 0
+    }
+
+    /// The same place, for who only begins requests in it.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Place(self.0.clone())
+    }
+}
+
+impl Inner {
+    fn look_again(&self) -> Instant {
+        let activity = self.activity();
+        match activity.under_way {
+            0 => activity.since + activity.patience,
+            _ => Instant::now() + IDLE,
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        let activity = self.activity();
+        activity.under_way == 0 && Instant::now() >= activity.since + activity.patience
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        let activity = self.activity.lock();
+        activity.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.connections.remove(self.id);
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let mut activity = self.0.activity();
+        activity.under_way -= 1;
+        if activity.under_way == 0 {
+            activity.since = Instant::now();
+            self.0.connections.set_idle(self.0.id, true);
+        }
+    }
+}

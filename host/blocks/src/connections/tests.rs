@@ -1,0 +1,78 @@
+//! Places of connections: who gets one, who loses one, and when an idle one ends.
+
+use super::*;
+use futures::FutureExt;
+
+const ALICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+const BOB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+fn connections(all: usize, peer: usize) -> Arc<Connections> {
+    Connections::new("test", Allowed { all, peer })
+}
+
+fn is_evicted(place: &Place) -> bool {
+    place.evicted().now_or_never().is_some()
+}
+
+#[test]
+fn the_oldest_idle_one_makes_room() {
+    let places = connections(3, 3);
+    let admit = || places.admit(Some(ALICE)).expect("a place");
+    let (first, second, third) = (admit(), admit(), admit());
+    let busy = first.work();
+    drop(second.work());
+    let fourth = admit();
+    assert!(
+        is_evicted(&third),
+        "it has been idle for longer than the second"
+    );
+    assert!(!is_evicted(&first) && !is_evicted(&second) && !is_evicted(&fourth));
+    assert_eq!(places.open(), 3);
+    drop((third, second, fourth, busy, first));
+    assert_eq!(places.open(), 0);
+}
+
+#[test]
+fn where_all_are_busy_nobody_goes() {
+    let places = connections(2, 2);
+    let kept = [places.admit(Some(ALICE)), places.admit(Some(BOB))].map(Option::unwrap);
+    let _work = kept.each_ref().map(Place::work);
+    assert!(places.admit(Some(BOB)).is_none());
+    assert!(!places.make_room());
+    assert!(!kept.iter().any(is_evicted));
+}
+
+#[test]
+fn a_peer_that_has_its_share_loses_its_own() {
+    let places = connections(10, 2);
+    let other = places.admit(Some(BOB)).expect("a place");
+    let own = [places.admit(Some(ALICE)), places.admit(Some(ALICE))].map(Option::unwrap);
+    let more = places.admit(Some(ALICE)).expect("a place of its own");
+    assert!(is_evicted(&own[0]) && !is_evicted(&own[1]) && !is_evicted(&other));
+    let _work = [own[1].work(), more.work()];
+    assert!(places.admit(Some(ALICE)).is_none());
+    assert!(places.admit(Some(BOB)).is_some());
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_peer() {
+    let peer = |text: &str| Peer::of(text.parse().expect("an address"));
+    assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:2"));
+    assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
+    assert_eq!(peer("::ffff:192.0.2.1"), Peer(ALICE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_one_ends_and_a_busy_one_does_not() {
+    let places = connections(9, 9);
+    let (silent, busy) = (places.admit(None).unwrap(), places.admit(None).unwrap());
+    let work = busy.work();
+    let begun = tokio::time::Instant::now();
+    silent.idled().await;
+    assert_eq!(begun.elapsed().as_secs(), FIRST_REQUEST.as_secs());
+    let longer = tokio::time::timeout(IDLE * 10, busy.idled()).await;
+    assert!(longer.is_err(), "a request was under way");
+    drop(work);
+    let ended = tokio::time::timeout(IDLE * 3, busy.idled()).await;
+    assert!(ended.is_ok() && busy.is_idle());
+}

@@ -1,0 +1,80 @@
+//! Lanes of work with keys: so many operations of one app at once, so that a key is never one app's alone.
+
+use crate::{Caller, Error, Result};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wythe_manifest::Name;
+
+/// The lanes of all apps, by tenant and app.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<(Name, Name), Lane>>);
+
+/// The lane of one app.
+#[derive(Clone)]
+pub(super) struct Lane(Arc<Semaphore>);
+
+impl Lanes {
+    pub fn of(&self, caller: &Caller) -> Lane {
+        let key = (caller.tenant().clone(), caller.app_id().clone());
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Lane(Arc::new(Semaphore::new(width())));
+        lanes.entry(key).or_insert_with(new).clone()
+    }
+}
+
+/// Half of the cores, and one at least.
+fn width() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
+
+impl Lane {
+    /// Waits for a place, no longer than the caller does.
+    pub async fn enter(&self, caller: &Caller) -> Result<SemaphorePermit<'_>> {
+        let place = tokio::time::timeout_at(caller.deadline().into(), self.0.acquire());
+        match place.await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Error::exhausted(format!(
+                "app `{}` has more operations of keys under way than were done in time; at most {} are done at once",
+                caller.app_id(),
+                width()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kind, time};
+    use std::time::Duration;
+
+    fn caller(app: &str) -> Caller {
+        let name = |text: &str| text.parse().unwrap();
+        Caller::operator(
+            name("t"),
+            name(app),
+            time::deadline(Duration::from_millis(50)),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_app_waits_for_itself_and_not_for_another() {
+        let lanes = Lanes::default();
+        let lane = lanes.of(&caller("greedy"));
+        let mut held = Vec::new();
+        for _ in 0..width() {
+            held.push(lane.enter(&caller("greedy")).await.unwrap());
+        }
+        let same = lanes.of(&caller("greedy"));
+        let error = same.enter(&caller("greedy")).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Exhausted);
+        let other = lanes.of(&caller("other"));
+        drop(other.enter(&caller("other")).await.unwrap());
+        held.clear();
+        drop(lane.enter(&caller("greedy")).await.unwrap());
+    }
+}

@@ -1,0 +1,126 @@
+//! Settling by a verdict: the broker is told until it knows, so that one which fails for a while loses nothing.
+
+use super::{Loop, backoff};
+use crate::{
+    Caller, Error, Kind, Result, Trace,
+    pubsub::{
+        ACK, BURY, Message, NACK, PUBLISH, Received, Seat, Verdict,
+        letter::{self, Death},
+    },
+};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Tries to tell a broker that gives an answer which another try does not change.
+const TRIES: u32 = 10;
+/// Bytes of a reason in the log.
+const LOGGED: usize = 200;
+
+/// The end of a delivery.
+enum End<'a> {
+    Ack,
+    Again(Duration),
+    Bury(&'a str, Message),
+}
+
+impl Loop {
+    /// Tells the broker, again with pauses until it knows, or says that the delivery is over. Told to stop meanwhile, the
+    /// loop leaves its seat: then the broker delivers again.
+    pub(super) async fn settle(
+        &self,
+        trace: Trace,
+        received: &Received,
+        verdict: Verdict,
+        seat: &dyn Seat,
+        stop: &CancellationToken,
+    ) {
+        let end = self.end(received, verdict);
+        for failures in 1.. {
+            let Err(error) = self.tell(&self.caller(trace), received, &end, seat).await else {
+                return;
+            };
+            let topic = &self.subscription.topic;
+            if error.kind() == Kind::NotFound {
+                return tracing::debug!(topic, "settle: {}", error.chain());
+            }
+            tracing::warn!(app = %self.app.id(), topic, failures, "settle: {}", error.chain());
+            if failures >= TRIES && !may_pass(error.kind()) {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(backoff(failures)) => {}
+            }
+        }
+    }
+
+    fn end(&self, received: &Received, verdict: Verdict) -> End<'_> {
+        let topic = &self.subscription.topic;
+        let reason = match verdict {
+            Verdict::Ack | Verdict::Drop => return End::Ack,
+            Verdict::Retry(after) => {
+                return End::Again(after.unwrap_or_else(|| backoff(received.attempt)));
+            }
+            Verdict::DeadLetter(reason) => reason,
+        };
+        let Some(dead) = &self.subscription.dead_letter_topic else {
+            if reason != super::NO_ROUTE {
+                let reason = &reason[..reason.floor_char_boundary(LOGGED)];
+                tracing::warn!(app = %self.app.id(), topic, reason, "dropped: there is no dead letter topic");
+            }
+            return End::Ack;
+        };
+        let death = Death {
+            reason: &reason,
+            attempts: received.attempt,
+        };
+        let seal = &self.component.driver().seal;
+        let (from, to) = (self.place(topic), self.place(dead));
+        End::Bury(
+            dead,
+            letter::bury(seal, from, to, &received.message, &death),
+        )
+    }
+
+    async fn tell(
+        &self,
+        caller: &Caller,
+        received: &Received,
+        end: &End<'_>,
+        seat: &dyn Seat,
+    ) -> Result<()> {
+        let receipt = &received.receipt;
+        let component = &self.component;
+        match end {
+            End::Again(delay) => {
+                let nack = |_: &_| seat.nack(receipt.clone(), *delay);
+                return component.call(caller, NACK, nack).await;
+            }
+            End::Bury(dead, letter) if component.driver().driver.features().dead_letters => {
+                let bury = |_: &_| seat.bury(receipt.clone(), dead, letter.clone());
+                return component.call(caller, BURY, bury).await;
+            }
+            // The dead letter is with the broker before the original is acknowledged.
+            End::Bury(dead, letter) => {
+                let publish =
+                    component.call(caller, PUBLISH, |d| d.driver.publish(dead, letter.clone()));
+                publish.await?;
+            }
+            End::Ack => {}
+        }
+        let ack = |_: &_| async {
+            let mut answers = seat.ack(vec![receipt.clone()]).await;
+            let lost = || Err(Error::internal("the driver lost an answer"));
+            answers.pop().unwrap_or_else(lost)
+        };
+        component.call(caller, ACK, ack).await
+    }
+}
+
+/// Whether the same call may succeed later.
+fn may_pass(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Unavailable | Kind::Exhausted | Kind::Timeout | Kind::UnknownOutcome
+    )
+}

@@ -1,0 +1,62 @@
+//! Rules that fail on events: counted, and told once in a while, for an event that makes one fail is followed by more.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// Between two lines of one subscription.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Failures of one subscription since the last line about them.
+#[derive(Default)]
+pub(super) struct Failures {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    pub fn tell(&self, topic: &str, failure: &str) {
+        if let Some(count) = self.due(Instant::now()) {
+            tracing::warn!(topic, failures = count, "a rule did not match: {failure}");
+        }
+    }
+
+    /// The failures that a line now stands for, this one included; none when the last line is too near.
+    fn due(&self, now: Instant) -> Option<u64> {
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.count += 1;
+        if state
+            .told
+            .is_some_and(|told| now.duration_since(told) < PAUSE)
+        {
+            return None;
+        }
+        state.told = Some(now);
+        Some(std::mem::take(&mut state.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stands_for_all_failures_before_it() {
+        let failures = Failures::default();
+        let start = Instant::now();
+        assert_eq!(failures.due(start), Some(1));
+        for _ in 0..1000 {
+            assert_eq!(failures.due(start + PAUSE / 2), None);
+        }
+        assert_eq!(failures.due(start + PAUSE), Some(1001));
+    }
+}

@@ -1,0 +1,64 @@
+//! Text from somebody else on its way to a terminal or a log: it moves no cursor, begins no line, and has an end.
+
+use std::borrow::Cow;
+
+/// Bytes of a text of somebody else in a log line.
+pub const MAX_CAUSE: usize = 4 << 10;
+
+/// The text with every control character written out, but tabs.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_but(text, |c| c == '\t')
+}
+
+/// As [`escape`], for a text of several lines.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_but(text, |c| matches!(c, '\t' | '\n'))
+}
+
+/// The beginning of a text, at most so many bytes of it.
+pub fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_bad = |c: char| (c.is_control() || is_direction(c)) && !keep(c);
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_bad(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Characters that turn the direction of what follows, so that a text reads as another.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_line_that_moves_no_cursor() {
+        assert_eq!(escape("a\nb\x1b[2J\tc"), "a\\nb\\u{1b}[2J\tc");
+        assert_eq!(
+            escape("\u{9b}2J\u{202e}txt\x7f"),
+            "\\u{9b}2J\\u{202e}txt\\u{7f}"
+        );
+        assert_eq!(escape_lines("a\n\x07b\n"), "a\n\\u{7}b\n");
+        assert!(matches!(escape("Grüße"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+    }
+}

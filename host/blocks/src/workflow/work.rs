@@ -1,0 +1,165 @@
+//! Work that a workflow asks for: its row, what it stands for, and when it is tried again.
+
+use super::{
+    Timestamp,
+    engine::Engine,
+    entry::{Entry, Kind, Retry},
+    keys,
+};
+use crate::{Error, Result};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of an input that are kept in memory while its activity waits for its turn; larger ones are read then.
+pub(super) const SMALL: usize = 16 << 10;
+/// The shortest interval between two attempts, by how many there were, and the longest of these.
+const FLOOR: u64 = 10;
+const LAST_FLOOR: u64 = 500;
+
+/// The row of an activity or a child that is to be started.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// The index of the entry that asks for it.
+    pub entry: u32,
+    pub attempts: u32,
+    pub not_before: Timestamp,
+}
+
+/// What is to be done, by its row.
+pub(super) struct Work {
+    pub key: String,
+    /// Absent where only the row is known.
+    pub asked: Option<Order>,
+}
+
+/// What a row asks for.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub row: Row,
+    pub kind: Kind,
+    /// Absent where it is large: it is read when its turn comes.
+    input: Option<Bytes>,
+    pub origin: Origin,
+}
+
+/// The instance that asks.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub id: String,
+    pub app: String,
+}
+
+impl Work {
+    pub fn kept(key: &str) -> Self {
+        Work {
+            key: key.to_owned(),
+            asked: None,
+        }
+    }
+}
+
+impl Order {
+    pub fn new(row: Row, asked: &Entry, origin: Origin) -> Self {
+        let input = &asked.payload;
+        Order {
+            row,
+            kind: asked.kind.clone(),
+            input: (input.len() <= SMALL).then(|| input.clone()),
+            origin,
+        }
+    }
+}
+
+impl Row {
+    pub fn encode(self) -> Bytes {
+        // A record of three numbers has no way to fail.
+        serde_json::to_vec(&self).unwrap_or_default().into()
+    }
+}
+
+/// What a row of work stands for.
+pub(super) struct Asked<'a> {
+    pub key: &'a str,
+    pub run: u32,
+    pub order: &'a Order,
+}
+
+impl Engine {
+    /// None: nobody waits for it any more.
+    pub(super) async fn read_work(&self, key: &str) -> Result<Option<Order>> {
+        let Ok(_turn) = self.lookups.acquire().await else {
+            return Ok(None);
+        };
+        let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+            return Ok(None);
+        };
+        let row: Row = serde_json::from_slice(&kept.value)
+            .map_err(|error| Error::internal("a row of work").with_source(error))?;
+        let Some((id, run, _)) = of_work(key) else {
+            return Ok(None);
+        };
+        let Some((meta, _)) = self.meta(id).await? else {
+            return Ok(None);
+        };
+        if meta.status.has_ended() || meta.run != run {
+            return Ok(None);
+        }
+        let entry = self.read_entry(id, run, row.entry).await?;
+        let origin = Origin {
+            id: id.to_owned(),
+            app: meta.app,
+        };
+        Ok(entry.map(|entry| Order::new(row, &entry, origin)))
+    }
+
+    pub(super) async fn input(&self, asked: &Asked<'_>) -> Result<Bytes> {
+        let order = asked.order;
+        if let Some(input) = &order.input {
+            return Ok(input.clone());
+        }
+        let entry = self.read_entry(&order.origin.id, asked.run, order.row.entry);
+        let entry = entry
+            .await?
+            .ok_or_else(|| Error::not_found("its entry is gone"))?;
+        Ok(entry.payload)
+    }
+}
+
+/// Before the attempt after so many.
+pub(super) fn interval(retry: &Retry, attempts: u32) -> u64 {
+    let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
+    let first = retry.first_interval.as_millis() as f64;
+    let most = retry.max_interval.as_millis() as f64;
+    let wanted = (first * retry.factor.powi(exponent)).min(most) as u64;
+    // Whoever asks for no pause at all gets a small one, which grows with the attempts.
+    let floor = FLOOR.saturating_mul(attempts.into()).min(LAST_FLOOR);
+    wanted.max(floor)
+}
+
+pub(super) fn of_work(key: &str) -> Option<(&str, u32, u32)> {
+    keys::parse_row(key, &keys::all_works())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn intervals_grow_to_their_bound() {
+        let retry = Retry {
+            first_interval: Duration::from_millis(100),
+            factor: 3.0,
+            max_interval: Duration::from_millis(500),
+            ..Retry::default()
+        };
+        let all: Vec<_> = (1..5).map(|attempts| interval(&retry, attempts)).collect();
+        assert_eq!(all, [100, 300, 500, 500]);
+        assert_eq!(interval(&retry, u32::MAX), 500);
+        let at_once = Retry {
+            first_interval: Duration::ZERO,
+            ..retry
+        };
+        assert_eq!([1, 2, 300].map(|n| interval(&at_once, n)), [10, 20, 500]);
+    }
+}

@@ -1,0 +1,172 @@
+//! What the command line asks of the pub/sub block.
+
+use super::{Publish, milliseconds};
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{
+    Caller, Host, Result,
+    pubsub::{self, Event, PublishOptions},
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PubSub {
+    pub component: String,
+    /// Whose scopes apply.
+    pub app: String,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Groups,
+    Letters {
+        topic: String,
+        group: Option<String>,
+        after: u64,
+        limit: u32,
+    },
+    Redrive {
+        topic: String,
+        group: Option<String>,
+        to: Option<String>,
+        limit: u32,
+    },
+    Purge {
+        topic: String,
+        group: Option<String>,
+        remove: bool,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Groups(Vec<Group>),
+    Letters(Vec<Letter>),
+    Redriven { moved: u64, left: u64 },
+    Purged { messages: u64 },
+}
+
+/// Times are milliseconds since 1970.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Group {
+    pub topic: String,
+    /// Absent: dead letters that nobody has read yet.
+    pub name: Option<String>,
+    pub ephemeral: bool,
+    pub members: u64,
+    pub messages: u64,
+    pub out: u64,
+    pub bytes: u64,
+    pub oldest: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Letter {
+    pub number: u64,
+    pub id: Option<String>,
+    pub kind: String,
+    pub source: String,
+    pub topic: Option<String>,
+    pub reason: Option<String>,
+    pub attempts: Option<u32>,
+    pub since: Option<u64>,
+    pub bytes: u64,
+}
+
+pub(super) async fn publish(
+    host: &Host,
+    caller: &Caller,
+    command: Publish,
+) -> Result<super::Answer> {
+    let topic = host
+        .pubsub
+        .open(caller, &command.component, &command.topic)?;
+    let event = Event {
+        id: command.id,
+        kind: command.kind,
+        content_type: command.content_type,
+        data: command.data.0.into(),
+        ..Event::default()
+    };
+    let options = PublishOptions::default();
+    let id = topic.publish(caller, event, &options).await?;
+    Ok(super::Answer::Published { id })
+}
+
+pub(super) async fn execute(
+    host: &Host,
+    caller: &Caller,
+    command: PubSub,
+) -> Result<super::Answer> {
+    let (pubsub, component) = (&host.pubsub, command.component.as_str());
+    let answer = match command.action {
+        Action::Groups => {
+            let groups = pubsub.groups(caller, component).await?;
+            Answer::Groups(groups.into_iter().map(Into::into).collect())
+        }
+        Action::Letters {
+            topic,
+            group,
+            after,
+            limit,
+        } => {
+            let place = (topic.as_str(), group.as_deref());
+            let letters = pubsub.letters(caller, component, place, after, limit);
+            Answer::Letters(letters.await?.into_iter().map(Into::into).collect())
+        }
+        Action::Redrive {
+            topic,
+            group,
+            to,
+            limit,
+        } => {
+            let place = (topic.as_str(), group.as_deref());
+            let redriven = pubsub.redrive(caller, component, place, to.as_deref(), limit);
+            let pubsub::Redriven { moved, left } = redriven.await?;
+            Answer::Redriven { moved, left }
+        }
+        Action::Purge {
+            topic,
+            group,
+            remove,
+        } => {
+            let place = (topic.as_str(), group.as_deref());
+            let messages = pubsub.purge(caller, component, place, remove).await?;
+            Answer::Purged { messages }
+        }
+    };
+    Ok(super::Answer::PubSub(answer))
+}
+
+impl From<pubsub::Group> for Group {
+    fn from(group: pubsub::Group) -> Self {
+        Group {
+            topic: group.topic,
+            name: group.name,
+            ephemeral: group.ephemeral,
+            members: group.members,
+            messages: group.messages,
+            out: group.out,
+            bytes: group.bytes,
+            oldest: group.oldest.and_then(milliseconds),
+        }
+    }
+}
+
+impl From<pubsub::Letter> for Letter {
+    fn from(letter: pubsub::Letter) -> Self {
+        Letter {
+            number: letter.number,
+            id: letter.id,
+            kind: letter.kind,
+            source: letter.source,
+            topic: letter.topic,
+            reason: letter.reason,
+            attempts: letter.attempts,
+            since: milliseconds(letter.since),
+            bytes: letter.bytes,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A door for HTTP: connections in, each with a place and a time, requests to one service, and a drain.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulConnection},
+};
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wythe_blocks::{
+    Body, Error, Tasks,
+    connections::{Connections, IDLE, Place, Work},
+};
+
+const HEADERS: usize = 100;
+const HEADER_BYTES: usize = 64 << 10;
+const H2_HEADER_BYTES: u32 = 32 << 10;
+const H2_STREAMS: u32 = 128;
+const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Hyper's own time for headers, which speaks only where that of the connection's place does not.
+const HEADER_TIME: Duration = IDLE.saturating_mul(2);
+/// Time of a connection that was told to end, until it is cut if nothing is under way.
+const GRACE: Duration = Duration::from_secs(1);
+/// The address of a client whose own is not known.
+const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// A bound listener and what holds its connections within bounds.
+pub struct Front {
+    pub listener: TcpListener,
+    pub connections: Arc<Connections>,
+    pub tasks: Tasks,
+}
+
+impl Front {
+    /// Serves until `shutdown`, then lets every request finish, for at most `drain`. True if all of them did.
+    /// The service is given each request and the address of the client.
+    pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken, drain: Duration) -> bool
+    where
+        S: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let (server, under_way) = (server(), TaskTracker::new());
+        loop {
+            let accepted = self.connections.accept(&self.listener);
+            let (stream, peer, place) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = accepted => accepted,
+            };
+            let _ = stream.set_nodelay(true);
+            let peer = peer.unwrap_or(UNKNOWN);
+            let connection = connection(&server, service.clone(), stream, peer, place.share());
+            let (token, ending) = (under_way.token(), shutdown.clone());
+            self.tasks.spawn(async move {
+                run(connection, place, ending).await;
+                drop(token);
+            });
+        }
+        drop(self.listener);
+        under_way.close();
+        tokio::time::timeout(drain, under_way.wait()).await.is_ok()
+    }
+}
+
+fn server() -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_headers(HEADERS)
+        .max_buf_size(HEADER_BYTES);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS)
+        .max_header_list_size(H2_HEADER_BYTES)
+        .keep_alive_interval(H2_KEEP_ALIVE);
+    server
+}
+
+fn connection<S, F>(
+    server: &auto::Builder<TokioExecutor>,
+    service: S,
+    stream: TcpStream,
+    peer: IpAddr,
+    place: Place,
+) -> impl GracefulConnection<Error: Send> + Send + 'static + use<S, F>
+where
+    S: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let work = place.work();
+        let answer = service(request, peer);
+        async move {
+            let answer = answer.await;
+            Ok::<_, Infallible>(answer.map(|body| UnderWay { body, _work: work }))
+        }
+    });
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    connection.into_owned()
+}
+
+/// Until the client or the server ends the connection, its time is over, or its place is another's.
+async fn run(connection: impl GracefulConnection, place: Place, ending: CancellationToken) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A broken connection is the client's business.
+        _ = connection.as_mut() => return,
+        () = place.evicted() => return,
+        () = ending.cancelled() => {}
+        () = place.idled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = place.evicted() => return,
+            () = tokio::time::sleep(GRACE) => {
+                if place.is_idle() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The body of an answer: while it is there, a request is under way.
+struct UnderWay {
+    body: Body,
+    _work: Work,
+}
+
+impl http_body::Body for UnderWay {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

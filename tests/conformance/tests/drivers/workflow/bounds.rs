@@ -1,0 +1,156 @@
+//! What an instance may ask for and keep, and what becomes of one that goes on for ever.
+
+use super::{
+    Case, app, bed,
+    bed::{Bed, Fuse},
+    rules::cases,
+};
+use anyhow::{Result, ensure};
+use std::sync::Arc;
+use wythe_blocks::{state::Driver, workflow::Status};
+
+type Store = Arc<dyn Driver>;
+
+pub const CASES: &[Case] = cases![
+    a_step_has_so_many_bytes,
+    a_journal_has_so_many_bytes,
+    an_answer_without_room_stalls,
+    journals_without_room_take_turns,
+    runs_that_wait_for_nothing_come_ever_slower,
+    an_id_is_the_workflows_that_used_it,
+    a_step_that_outlives_three_hosts_stalls,
+];
+
+async fn small(store: &Store) -> Bed {
+    let change = |how: &mut wythe_blocks::workflow::Settings| {
+        how.limits.step_bytes = 20_000;
+        how.limits.journal_bytes = 50_000;
+    };
+    Bed::with(store, app(), Arc::default(), change).await
+}
+
+async fn a_step_has_so_many_bytes(store: Store) -> Result<()> {
+    let bed = small(&store).await;
+    bed.start("heap", "fits", "10").await?;
+    bed.until("fits", |i| i.entries > 20).await?;
+    bed.start("heap", "one", "1000000").await?;
+    let reason = bed.failure("one", Status::Stalled).await?;
+    let expected = "with activity `echo` the code asks for more than 20000 bytes in one step; wait for some of it before it asks for more";
+    ensure!(reason == expected, "{reason}");
+    // Nothing of the step is kept.
+    ensure!(bed.get("one").await?.entries == 1);
+    bed.close().await
+}
+
+async fn a_journal_has_so_many_bytes(store: Store) -> Result<()> {
+    let bed = small(&store).await;
+    bed.start("chain", "one", "100000").await?;
+    let reason = bed.failure("one", Status::Stalled).await?;
+    let is_told = reason.contains("50000") && reason.ends_with("; use continue-as-new before that");
+    ensure!(is_told, "{reason}");
+    bed.start("listener", "two", "60000").await?;
+    bed.until("two", |i| i.entries == 2).await?;
+    let told = bed.event("two", "other", &"x".repeat(50_000)).await;
+    let told = told.err().map(|error| error.message().to_owned());
+    let expected = "at most 50000 are kept";
+    ensure!(
+        told.as_ref().is_some_and(|told| told.ends_with(expected)),
+        "{told:?}"
+    );
+    bed.close().await
+}
+
+async fn an_answer_without_room_stalls(store: Store) -> Result<()> {
+    let change = |how: &mut wythe_blocks::workflow::Settings| how.limits.journal_bytes = 10_000;
+    let bed = Bed::with(&store, app(), Arc::default(), change).await;
+    bed.start("large", "one", "6000").await?;
+    let reason = bed.failure("one", Status::Stalled).await?;
+    let expected = "an answer of 6000 bytes has no room in the journal, which has at most 10000; use continue-as-new before that";
+    ensure!(reason == expected, "{reason}");
+    // Whoever lets it go on has the code hear of it.
+    bed.engine.resume(&bed.caller, "one", "seen").await?;
+    ensure!(bed.failure("one", Status::Failed).await? == expected);
+    bed.close().await
+}
+
+/// Room for two journals at a time, and twenty that each wait for an event.
+async fn journals_without_room_take_turns(store: Store) -> Result<()> {
+    let change = |how: &mut wythe_blocks::workflow::Settings| how.hot_bytes = 128 << 10;
+    let bed = Bed::with(&store, app(), Arc::default(), change).await;
+    for n in 0..20 {
+        bed.start("listener", &format!("i{n}"), "60000").await?;
+    }
+    for n in 0..20 {
+        bed.until(&format!("i{n}"), |i| i.entries == 2).await?;
+    }
+    for name in ["paid", "paid", "shipped"] {
+        for n in 0..20 {
+            bed.event(&format!("i{n}"), name, "x").await?;
+        }
+    }
+    for n in 0..20 {
+        ensure!(bed.output(&format!("i{n}")).await? == "x,x,x");
+    }
+    bed.close().await
+}
+
+/// The work of others is what passes meanwhile; without a rest there would be hundreds of runs.
+async fn runs_that_wait_for_nothing_come_ever_slower(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    bed.start("again", "one", "0").await?;
+    bed.start("chain", "two", "300").await?;
+    bed.output("two").await?;
+    let runs = bed.until("one", |i| i.custom.is_some()).await?.custom;
+    let runs: u32 = runs.unwrap_or_default().parse()?;
+    ensure!(runs < 20, "{runs} runs");
+    bed.close().await
+}
+
+async fn an_id_is_the_workflows_that_used_it(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    bed.start("chain", "one", "1").await?;
+    bed.output("one").await?;
+    let taken = bed.start("race", "one", "1").await;
+    let told = taken.err().map(|error| error.to_string());
+    let expected = "the instance id `one` is taken by one of workflow `chain` that is completed";
+    ensure!(told.as_deref() == Some(expected), "{told:?}");
+    ensure!(bed.output("one").await? == "0,x");
+    bed.start("chain", "one", "2").await?;
+    bed.output("one").await?;
+    bed.engine.purge(&bed.caller, "one").await?;
+    bed.start("race", "one", "2").await?;
+    ensure!(bed.output("one").await? == "1");
+    bed.close().await
+}
+
+/// Each life ends right after the host has written down that the step takes long.
+async fn a_step_that_outlives_three_hosts_stalls(store: Store) -> Result<()> {
+    for life in 0..3 {
+        let (store, begins) = (store.clone(), life == 0);
+        let life = move || {
+            let runtime = conformance::runtime()?;
+            let lived = runtime.block_on(async {
+                let fuse = Arc::new(Fuse {
+                    at: Some(1 + usize::from(begins)),
+                    after: true,
+                    ..Fuse::default()
+                });
+                let bed = Bed::with(&store, app(), fuse.clone(), |_| {}).await;
+                if begins {
+                    bed.start("stuck", "one", "").await?;
+                }
+                fuse.dead.cancelled().await;
+                anyhow::Ok(())
+            });
+            runtime.shutdown_background();
+            lived
+        };
+        tokio::task::spawn_blocking(life).await??;
+    }
+    let bed = bed(&store).await;
+    let reason = bed.failure("one", Status::Stalled).await?;
+    let expected =
+        "the host ended 3 times while the code was in the same step; see `limits.stepFuel`";
+    ensure!(reason == expected, "{reason}");
+    bed.close().await
+}
