@@ -162,10 +162,7 @@ metadata: { name: s }
 spec:
   pubsubname: nopub
   topic: visits
-  routes:
-    rules:
-      - { match: event.typ ==, path: /a }
-    default: /a
+  routes: { default: /a }
 scopes: [nobody, ledger]
 ---
 apiVersion: dapr.io/v2alpha1
@@ -181,12 +178,29 @@ scopes: [hello]
 ",
         told: &[
             "resources/all.yaml:5:15: spec.pubsubname: no pubsub component is called `nopub`",
-            "resources/all.yaml:9:18: the rule `event.typ ==` ..",
-            "warning: resources/all.yaml:11:10: scopes: no app of this project is called `nobody`",
-            "resources/all.yaml:11:18: subscription `s` names app `ledger`, which does not export wythe:blocks/subscriber",
-            "warning: resources/all.yaml:13:1: subscription `idle` has no effect: no app exports wythe:blocks/subscriber and is granted `subscribe: [pubsub/other]`",
-            "resources/all.yaml:22:10: subscription `denied` names app `hello`, which is not granted the topic; add `grants: { subscribe: [pubsub/other] }` at wythe.yaml:4",
+            "warning: resources/all.yaml:8:10: scopes: no app of this project is called `nobody`",
+            "resources/all.yaml:8:18: subscription `s` names app `ledger`, which does not export wythe:blocks/subscriber",
+            "warning: resources/all.yaml:10:1: subscription `idle` has no effect: no app exports wythe:blocks/subscriber and is granted `subscribe: [pubsub/other]`",
+            "resources/all.yaml:19:10: subscription `denied` names app `hello`, which is not granted the topic; add `grants: { subscribe: [pubsub/other] }` at wythe.yaml:4",
         ],
+    },
+    Wrong {
+        name: "rules_that_are_none",
+        apps: HELLO,
+        resources: "\
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata: { name: s }
+spec:
+  pubsubname: pubsub
+  topic: visits
+  routes:
+    rules:
+      - { match: event.typ ==, path: /a }
+    default: /a
+scopes: [hello]
+",
+        told: &["resources/all.yaml:9:18: spec.routes.rules[0].match: the rule `event.typ ==` .."],
     },
     Wrong {
         name: "documents_that_are_not_used",
