@@ -67,11 +67,14 @@ impl Wrong {
     }
 }
 
+type Mistakes = dyn Fn(&Component) -> Vec<Error> + Send + Sync;
+type Prepare<D> = dyn Fn(Component, Site) -> Prepared<D> + Send + Sync;
+
 /// One driver: how its settings are read, which is all that is done before any component of a project is opened.
 struct Entry<D: ?Sized> {
     /// The mistakes in the settings that are known, where others cannot be looked up.
-    mistakes: Box<dyn Fn(&Component) -> Vec<Error> + Send + Sync>,
-    prepare: Box<dyn Fn(Component, Site) -> Prepared<D> + Send + Sync>,
+    mistakes: Box<Mistakes>,
+    prepare: Box<Prepare<D>>,
 }
 
 /// The drivers of one block.
