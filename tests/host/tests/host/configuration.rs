@@ -13,7 +13,7 @@ const APP: &str = "\
   - appID: flags
     guest: flags.wasm
     ingress: /
-    grants: { configuration: [flags, plugged], state: [statestore] }
+    grants: { configuration: [flags], state: [statestore] }
 ";
 
 const FILE: &str = "checkout:\n  express: off\nbanner: Tea for two\n";
@@ -243,11 +243,6 @@ async fn bad_input() -> Result<()> {
             403,
             "app `flags` is not granted the configuration `other`; add it to `grants: { configuration: [other] }` at wythe.yaml:4",
         ),
-        (
-            "/flags?component=plugged",
-            404,
-            "no configuration component `plugged` for app `flags`",
-        ),
     ];
     for (path, status, message) in cases {
         answers(&running, path, status, message).await?;
@@ -256,7 +251,7 @@ async fn bad_input() -> Result<()> {
 }
 
 async fn denied() -> Result<()> {
-    let apps = |grants: &str| APP.replace("configuration: [flags, plugged], ", grants);
+    let apps = |grants: &str| APP.replace("configuration: [flags], ", grants);
     let memory = flags("memory", "");
     let problems = async |grants: &str, flags: &str| {
         let project = Project::new(&apps(grants)).with("memory", MEMORY);
@@ -308,7 +303,13 @@ async fn lies() -> Result<()> {
         let problems = with(&lie("flags", how)).problems().await;
         ensure!(problems == [expected], "{problems:?}");
     }
-    let project = project(FILE).with("plugged", &lie("plugged", "lie-key"));
+    let apps = APP.replace("[flags]", "[flags, plugged]");
+    let flags = flags("local.file", "{ name: path, value: ../flags.yaml }");
+    let project = Project::new(&apps)
+        .with("memory", MEMORY)
+        .with("flags", &flags)
+        .with("plugged", &lie("plugged", "lie-key"));
+    project.write("flags.yaml", FILE);
     let running = project.start().await?;
     let expected = "plugin `plugged` answered with an item that was not asked for";
     answers(&running, "/flag/a?component=plugged", 500, expected).await?;

@@ -9,7 +9,7 @@ const HOSTILE: &str = "\
   - appID: hostile
     guest: hostile.wasm
     ingress: /
-    grants: { subscribe: [pubsub/bomb] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub/bomb], invoke: [hostile], http: [] }
 ";
 
 /// How a bomb is built: what is before and after the middle, how often, and what is told.
@@ -25,7 +25,7 @@ const BOMBS: &[Bomb] = &[
     ),
     ("1+", "1==1", "", 2000, "nests deeper than 32 levels"),
     ("(", "true", ")", 2000, "is no CEL expression: "),
-    ("[", "", "]==[]", 90, "is no CEL expression: "),
+    ("[", "", "]==[]", 90, "nests deeper than 32 levels"),
     ("[", "1", "]", 60, "nests deeper than 32 levels"),
     ("true?true:", "true", "", 300, "is no CEL expression: "),
     (
@@ -116,7 +116,8 @@ async fn in_yaml() -> Result<()> {
             .with("routed", &subscription("hostile", &text(bomb)))
             .located_problems()
             .await;
-        let [problem] = &problems[..] else {
+        // The grant that it lacks is told as well.
+        let [problem, ..] = &problems[..] else {
             anyhow::bail!("{}: {problems:?}", text(bomb));
         };
         ensure!(
@@ -133,11 +134,11 @@ async fn costly() -> Result<()> {
   - appID: hostile
     guest: hostile.wasm
     ingress: /
-    grants: { publish: [pubsub/routed] }
+    grants: { state: [statestore], publish: [pubsub/routed], invoke: [hostile], http: [] }
   - appID: echo
     guest: echo.wasm
     ingress: /echo
-    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [echo] }
   - appID: neighbour
     guest: hello.wasm
     ingress: /neighbour

@@ -11,7 +11,7 @@ const APPS: &str = "\
   - appID: secrets
     guest: secrets.wasm
     ingress: /
-    grants: { secrets: [vault, plugged], reveal: [vault/shown, vault/several] }
+    grants: { secrets: [vault], reveal: [vault/shown, vault/several] }
 ";
 
 const FILE: &str =
@@ -76,11 +76,6 @@ async fn granted() -> Result<()> {
             "/exists?store=other&name=a",
             403,
             "app `secrets` is not granted the secret `a` of `other`; add it to `grants: { secrets: [other/a] }` at wythe.yaml:4",
-        ),
-        (
-            "/exists?store=plugged&name=a",
-            404,
-            "no secretstores component `plugged` for app `secrets`",
         ),
     ] {
         let answer = running.get(path).await?;
