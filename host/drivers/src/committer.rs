@@ -209,7 +209,7 @@ impl<E: Engine> Worker<E> {
         let outcome = self.caught(run);
         if let Err(error) = &outcome {
             self.failed.store(true, Relaxed);
-            self.reopen_at = Some(Instant::now() + self.pause);
+            self.reopen_at = Some(Instant::now().after(self.pause));
             tracing::error!(
                 store = self.name,
                 cause = error.chain(),
@@ -235,7 +235,7 @@ impl<E: Engine> Worker<E> {
             }
             Err(error) => {
                 self.pause = (self.pause * 2).min(LAST_PAUSE);
-                self.reopen_at = Some(Instant::now() + self.pause);
+                self.reopen_at = Some(Instant::now().after(self.pause));
                 tracing::warn!(
                     store = self.name,
                     cause = error.chain(),

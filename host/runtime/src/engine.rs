@@ -28,6 +28,8 @@ use wythe_blocks::{Caller, Error, Result};
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;
 const STACK: usize = 512 << 10;
+/// Mappings that have to be free for each instance of a pool.
+const MAPPINGS: usize = 16;
 
 /// What the process gives to its guests in all.
 pub struct Options {
@@ -99,14 +101,14 @@ impl Epochs {
 
 impl Runtime {
     pub fn new(options: &Options) -> Result<Arc<Self>> {
-        let pooled = pool_fits();
+        let pooled = pool_fits() && mappings_fit(options.instances);
         let mut config = config();
         if pooled {
             config.allocation_strategy(pooling(options.instances));
         } else {
             tracing::warn!(
-                "this system gives no room for a pool of instances (4 TiB of address space; see `ulimit -v`): \
-                 each call maps its own memory, which is two to three times slower"
+                "this system gives no room for a pool of instances (4 TiB of address space, see `ulimit -v`; and mappings, \
+                 see `vm.max_map_count`): each call maps its own memory, which is two to three times slower"
             );
         }
         let engine = Engine::new(&config)
@@ -258,6 +260,21 @@ fn pool_fits() -> bool {
     };
     let mut store = Store::new(&engine, ());
     wasmtime::Memory::new(&mut store, MemoryType::new64(0, None)).is_ok()
+}
+
+/// Checks that the process may have enough mappings for a pool (`vm.max_map_count`): two for each instance from the
+/// start, more while instances run, and some for everything else, for a process without any left is aborted. True where
+/// the system does not tell.
+fn mappings_fit(instances: u32) -> bool {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let most: Option<usize> =
+        read("/proc/sys/vm/max_map_count").and_then(|most| most.trim().parse().ok());
+    let used = read("/proc/self/maps").map(|maps| maps.lines().count());
+    let wanted = instances as usize * MAPPINGS;
+    match (most, used) {
+        (Some(most), Some(used)) => used + wanted <= most,
+        _ => true,
+    }
 }
 
 /// Counts a tick and moves the epochs, again and again while there is an engine.

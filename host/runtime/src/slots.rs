@@ -195,7 +195,8 @@ mod tests {
         assert_eq!(taken, 100 - 12);
         // Some of the reserve goes to a few each, the rest to the first of each that has none.
         let small = Holder::new();
-        assert_eq!(take_all(&slots, small).len(), 6);
+        let few = take_all(&slots, small);
+        assert_eq!(few.len(), 6);
         let first: Vec<_> = (0..6)
             .filter_map(|_| slots.try_take(Holder::new()))
             .collect();
@@ -230,9 +231,9 @@ mod tests {
         let (greedy, other) = (Holder::new(), Holder::new());
         let _held = take_all(&slots, greedy);
         let refused = slots.refuse(greedy).to_string();
-        let expected = "exhausted: the app has 2 instances, which is its share of this host's 4";
+        let expected = "the app has 2 instances, which is its share of this host's 4";
         assert_eq!(refused, expected);
         let refused = slots.refuse(other).to_string();
-        assert_eq!(refused, "exhausted: every instance of this host is in use");
+        assert_eq!(refused, "every instance of this host is in use");
     }
 }

@@ -8,7 +8,7 @@ use wythe_sdk::pubsub::{
 };
 use wythe_sdk::state::Store;
 
-use super::{Hostile, number, text};
+use super::{Hostile, number, rules, text};
 
 /// Publishes the body under its content type; the query says where, and for how long.
 pub fn publish(request: &mut Request) -> Result<String> {
@@ -45,11 +45,14 @@ pub fn heard() -> Result<String> {
 
 impl Subscriber for Hostile {
     fn subscriptions() -> Vec<Subscription> {
-        Vec::new()
+        rules::subscriptions()
     }
 
     /// The topic says what becomes of it.
     fn on_event(delivery: Delivery) -> Verdict {
+        if delivery.topic == rules::TOPIC {
+            return Verdict::Ack;
+        }
         match keep(&delivery) {
             Err(error) => error.into(),
             Ok(()) if delivery.topic.starts_with("bury") => {

@@ -43,37 +43,12 @@ impl http::Handler for Hostile {
             "/files" => world::files(),
             "/forge" => blocks::forge(text(&query, "component"), text(&query, "topic")),
             "/get" => blocks::get(text(&query, "component"), text(&query, "key")),
-            "/host-spin" => held::host_spin(&query),
-            "/hold" => answers::hold(
-                text(&query, "url"),
-                number(&query, "count", 64),
-                number(&query, "ms", 1000),
-            ),
             "/invoke" => blocks::invoke(text(&query, "app"), text(&query, "path")),
             "/leak-handles" => {
                 memory::leak_handles(text(&query, "kind"), number(&query, "count", u64::MAX))
             }
             "/log-flood" => blocks::log_flood(number(&query, "mib", 64)),
-            "/outgoing" => requests::many(
-                text(&query, "url"),
-                number(&query, "count", 1000),
-                number(&query, "refused", 1),
-            ),
-            "/patience" => requests::patience(
-                text(&query, "url"),
-                number(&query, "first", 30_000),
-                number(&query, "between", 30_000),
-            ),
-            "/long-name" => held::long_name(number(&query, "mib", 1)),
-            "/many-headers" => held::many_headers(text(&query, "app"), number(&query, "count", 1)),
             "/publish" => blocks::publish(text(&query, "component"), text(&query, "topic")),
-            "/publish-wide" => rules::publish_wide(
-                text(&query, "component"),
-                text(&query, "topic"),
-                number(&query, "count", 1),
-                number(&query, "values", 1),
-            ),
-            "/pull" => answers::pull(text(&query, "url")),
             "/put" => blocks::put(
                 text(&query, "component"),
                 text(&query, "key"),
@@ -89,10 +64,42 @@ impl http::Handler for Hostile {
             "/spin" => spin(),
             "/stdout-flood" => world::stdout_flood(number(&query, "mib", 64)),
             "/trap" => panic!("trapped, as asked"),
-            _ => bytes::attack(&path, &query)?,
+            path => costly(path, &query)?,
         };
         Ok(Response::text(text))
     }
+}
+
+/// Attacks on what the host does or holds for a guest.
+fn costly(path: &str, query: &Query) -> Result<String> {
+    Ok(match path {
+        "/host-spin" => held::host_spin(query),
+        "/hold" => answers::hold(
+            text(query, "url"),
+            number(query, "count", 64),
+            number(query, "ms", 1000),
+        ),
+        "/outgoing" => requests::many(
+            text(query, "url"),
+            number(query, "count", 1000),
+            number(query, "refused", 1),
+        ),
+        "/patience" => requests::patience(
+            text(query, "url"),
+            number(query, "first", 30_000),
+            number(query, "between", 30_000),
+        ),
+        "/long-name" => held::long_name(number(query, "mib", 1)),
+        "/many-headers" => held::many_headers(text(query, "app"), number(query, "count", 1)),
+        "/publish-wide" => rules::publish_wide(
+            text(query, "component"),
+            text(query, "topic"),
+            number(query, "count", 1),
+            number(query, "values", 1),
+        ),
+        "/pull" => answers::pull(text(query, "url")),
+        _ => bytes::attack(path, query)?,
+    })
 }
 
 fn number(query: &Query, name: &str, default: u64) -> u64 {
@@ -149,4 +156,3 @@ impl Guest for Hostile {
 }
 
 wythe_sdk::wasip2::http::proxy::export!(Hostile with_types_in wythe_sdk::wasip2);
-wythe_sdk::subscribe!(Hostile);

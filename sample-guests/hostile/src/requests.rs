@@ -19,6 +19,8 @@ pub fn many(url: &str, count: u64, refused: u64) -> String {
         .collect();
     while (errors.len() as u64) < refused {
         for future in held.iter().flatten() {
+            // Nothing is there before somebody has looked.
+            future.subscribe().ready();
             if let Some(Ok(Err(error))) = future.get() {
                 errors.push(format!("{error:?}"));
             }

@@ -3,21 +3,18 @@
 use std::env;
 
 use wythe_sdk::Result;
-use wythe_sdk::pubsub::{Delivery, Rule, Subscriber, Subscription, Topic, Verdict};
+use wythe_sdk::pubsub::{Rule, Subscription, Topic};
 
-impl Subscriber for crate::Hostile {
-    fn subscriptions() -> Vec<Subscription> {
-        let subscription = |rule| {
-            let mut subscription = Subscription::to("pubsub", "bomb");
-            subscription.rules.push(rule);
-            subscription
-        };
-        rule().map(subscription).into_iter().collect()
-    }
+/// The topic whose events meet the rule, and are not kept.
+pub const TOPIC: &str = "bomb";
 
-    fn on_event(_: Delivery) -> Verdict {
-        Verdict::Ack
-    }
+pub fn subscriptions() -> Vec<Subscription> {
+    let subscription = |rule| {
+        let mut subscription = Subscription::to("pubsub", TOPIC);
+        subscription.rules.push(rule);
+        subscription
+    };
+    rule().map(subscription).into_iter().collect()
 }
 
 fn rule() -> Option<Rule> {

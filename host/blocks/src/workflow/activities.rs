@@ -41,6 +41,17 @@ impl Attempt {
     }
 }
 
+/// One attempt of an activity; its input is read when it begins.
+fn attempt(workflow: &str, run: u32, task: u32, name: &str, attempt: u32) -> Call {
+    Call {
+        name: name.to_owned(),
+        workflow: workflow.to_owned(),
+        key: format!("{workflow}/{run}/{task}"),
+        attempt,
+        input: Bytes::new(),
+    }
+}
+
 impl Engine {
     pub(super) fn dispatch(self: &Arc<Self>, work: Work) {
         if !self.is_running() || !self.begin_work(&work.key) {
@@ -109,13 +120,7 @@ impl Engine {
                 return Ok(());
             }
             let attempts = row.attempts + 1;
-            let call = Call {
-                name: name.to_owned(),
-                workflow: id.clone(),
-                key: format!("{id}/{run}/{task}"),
-                attempt: attempts,
-                input: Bytes::new(),
-            };
+            let call = attempt(id, run, task, name, attempts);
             let mut _flight = None;
             let (kind, payload) = match self.attempt(asked, call, retry).await {
                 Attempt::Busy => {
@@ -143,7 +148,7 @@ impl Engine {
         }
     }
 
-    /// False: it was cancelled, or its workflow has ended.
+    /// Returns false if it was cancelled, or its workflow has ended.
     async fn keep_attempt(&self, key: &str, row: Row) -> Result<bool> {
         let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
             return Ok(false);

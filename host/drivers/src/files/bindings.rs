@@ -151,18 +151,8 @@ impl Folder {
         held: &mut Option<Permit>,
     ) -> Result<Vec<String>> {
         let (mut found, mut bytes) = (Vec::new(), 0);
-        let start = match name {
-            Some(name) => {
-                let (mut folders, last) = parts(name)?;
-                folders.push(last);
-                self.folder(&folders, false)
-                    .map_err(|error| told(name, error))?;
-                format!("{name}/")
-            }
-            None => String::new(),
-        };
         // Names, not handles: however many folders there are, one is open at a time.
-        let mut left = vec![start];
+        let mut left = vec![self.start(name)?];
         while let Some(prefix) = left.pop() {
             let folders: Vec<&str> = prefix.split_terminator('/').collect();
             let folder = self.folder(&folders, false).map_err(unavailable)?;
@@ -190,6 +180,18 @@ impl Folder {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// The prefix of the names below a folder, which is there, or of all.
+    fn start(&self, name: Option<&str>) -> Result<String> {
+        let Some(name) = name else {
+            return Ok(String::new());
+        };
+        let (mut folders, last) = parts(name)?;
+        folders.push(last);
+        self.folder(&folders, false)
+            .map_err(|error| told(name, error))?;
+        Ok(format!("{name}/"))
     }
 
     /// Goes down step by step, so that a folder that is made is made durably.

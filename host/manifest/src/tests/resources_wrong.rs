@@ -171,6 +171,7 @@ a.yaml:7:11: spec.routes: expected `rules`, `default` or both, found neither",
         "
 a.yaml:7:21: spec.routes.rules[0]: missing `match`: the condition; a route without one is `default`
 a.yaml:7:35: spec.routes.rules[1]: missing `path`: where matching messages go
+a.yaml:7:44: spec.routes.rules[1].match: the rule `b` names `b`; a rule knows `event` alone
 a.yaml:7:47: spec.routes.rules[1].pth: unknown key; expected one of `match`, `path`; did you mean `path`?
 a.yaml:8:18: spec.bulkSubscribe: bulk delivery is not available yet; remove `bulkSubscribe`",
     );

@@ -29,8 +29,7 @@ const REFUSING: &str = "\
     ingress: /
     grants: { state: [statestore], publish: [pubsub], invoke: [hostile, small, newer], http: [] }
   - appID: small
-    guest: hostile.wasm
-    grants: { state: [statestore], publish: [pubsub], invoke: [], http: [] }
+    guest: plain.wasm
     limits: { memory: 1MiB }
   - appID: newer
     guest: hostile3.wasm
@@ -87,7 +86,9 @@ async fn cut_h1() -> Result<()> {
     for how in ENDS {
         let stream = open(&running, &format!("/cut?how={how}")).await?;
         let answer = read_to_end(stream).await?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "{how}: {answer}");
+        // The connection may be cut before anything is sent.
+        let is_answer = answer.is_empty() || answer.starts_with("HTTP/1.1 200");
+        ensure!(is_answer, "{how}: {answer}");
         ensure!(!answer.ends_with("0\r\n\r\n"), "{how}: {answer}");
     }
     Ok(())
@@ -100,7 +101,10 @@ async fn cut_h2() -> Result<()> {
         .build_http::<Empty<bytes::Bytes>>();
     for how in ENDS {
         let url = running.url(&format!("/cut?how={how}")).parse()?;
-        let response = client.get(url).await?;
+        // The stream may be reset before the headers are sent.
+        let Ok(response) = client.get(url).await else {
+            continue;
+        };
         let body = tokio::time::timeout(GUARD, response.into_body().collect()).await?;
         ensure!(body.is_err(), "{how}: {body:?}");
     }

@@ -116,8 +116,7 @@ async fn in_yaml() -> Result<()> {
             .with("routed", &subscription("hostile", &text(bomb)))
             .located_problems()
             .await;
-        // The grant that it lacks is told as well.
-        let [problem, ..] = &problems[..] else {
+        let [problem] = &problems[..] else {
             anyhow::bail!("{}: {problems:?}", text(bomb));
         };
         ensure!(
@@ -137,7 +136,7 @@ async fn costly() -> Result<()> {
     grants: { state: [statestore], publish: [pubsub/routed], invoke: [hostile], http: [] }
   - appID: echo
     guest: echo.wasm
-    ingress: /echo
+    ingress: /events
     grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [echo] }
   - appID: neighbour
     guest: hello.wasm
@@ -164,7 +163,7 @@ async fn costly() -> Result<()> {
             .as_array()
             .is_some_and(|list| list.len() == 10)
     };
-    running.eventually("/echo/events", all).await?;
+    running.eventually("/events", all).await?;
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }

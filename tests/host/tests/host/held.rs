@@ -49,7 +49,7 @@ async fn loops() -> Result<()> {
         };
         let (attack, neighbour) = tokio::join!(attack, neighbour);
         for answer in attack? {
-            let text = answer.text();
+            let text = answer.message();
             let is_charged = text.contains("`hostile` used its 200ms of CPU time");
             ensure!(answer.status == 504 && is_charged, "{kind}: {answer:?}");
         }

@@ -55,7 +55,12 @@ fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("WYTHE_CACHE_DIR", cache) };
     wythe::compiler::is_the_command(&[("WYTHE_AS_COMMAND", "1")]);
-    let groups = [
+    let trials = groups().into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn groups() -> Vec<Vec<Trial>> {
+    vec![
         actors::trials(),
         answers::trials(),
         bad_input::trials(),
@@ -85,9 +90,7 @@ fn main() -> ExitCode {
         shop::trials(),
         swap::trials(),
         workflow::trials(),
-    ];
-    let trials = groups.into_iter().flatten().collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    ]
 }
 
 /// One test, on a runtime of its own.

@@ -74,7 +74,7 @@ async fn host(to: SocketAddr) -> Result<Running> {
   - appID: hostile
     guest: hostile.wasm
     ingress: /
-    grants: {{ http: [\"{to}\"] }}
+    grants: {{ state: [statestore], publish: [pubsub], invoke: [hostile], http: [\"{to}\"] }}
 "
     );
     Project::new(&apps).with("memory", MEMORY).start().await

@@ -41,15 +41,13 @@ impl Expiration {
         self.work.min(self.idle).max(Duration::from_millis(1))
     }
 
+    /// A request that begins and ends in one poll shows no other status than idle, so each of these is a rest.
     fn see(&mut self, status: WorkerStatus) {
-        if status == self.seen {
-            return;
-        }
-        self.seen = status;
+        let before = std::mem::replace(&mut self.seen, status);
         match status {
             WorkerStatus::Idle => self.life.rest(),
-            WorkerStatus::PostReturn => self.life.returned(),
-            WorkerStatus::Requests => {}
+            WorkerStatus::PostReturn if status != before => self.life.returned(),
+            WorkerStatus::PostReturn | WorkerStatus::Requests => {}
         }
     }
 

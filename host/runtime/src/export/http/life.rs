@@ -57,6 +57,11 @@ impl Life {
         let before = {
             let mut state = self.lock();
             state.open.push(answer.clone());
+            // The proxy engine may run the call to its end without another look at the instance: a place would be held
+            // until the timer fires.
+            if let Some((_, waker)) = &state.armed {
+                waker.wake_by_ref();
+            }
             state.after.take()
         };
         if let Some((_, before)) = before {

@@ -89,7 +89,7 @@ async fn inside() -> Result<()> {
   - appID: victim
     guest: hostile.wasm
     ingress: /victim
-    grants: {{ state: [statestore], publish: [pubsub], invoke: [], http: [] }}
+    grants: {{ state: [statestore], publish: [pubsub], invoke: [victim], http: [] }}
     limits: {{ {LIMITS} }}
 "
     );

@@ -23,7 +23,7 @@ const WRONG: &[Wrong] = &[
     (
         "bindings.cron",
         &[("schedule", "@daily"), ("timeZone", "Mars/Olympus")],
-        "there is no time zone `Mars/Olympus`; did you mean `Mars/Olympus`?",
+        "there is no time zone `Mars/Olympus`; did you mean `Asia/Omsk`?",
     ),
     (
         "bindings.webhook",
