@@ -6,7 +6,6 @@ use bytes::Bytes;
 use libtest_mimic::Trial;
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -150,9 +149,11 @@ fn operator() -> Caller {
 
 async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> Arc<Host> {
     let host = Arc::new(Host::default());
+    // The key that seals events is read while they open.
+    let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         tenant: tenant(),
-        data: PathBuf::new(),
+        data: directory.path().to_owned(),
         max_value: 4 << 20,
         environment: wythe_blocks::Environment::default(),
         scopes: Vec::new(),
