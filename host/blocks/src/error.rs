@@ -1,6 +1,7 @@
 //! The one error of the host: a kind from a closed list, a message for the caller, and a cause for the log.
 
 use std::{error::Error as StdError, fmt, time::Duration};
+use wythe_manifest::{Problem, Source};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -71,6 +72,8 @@ pub struct Error {
     message: String,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Of what the operator wrote, where that is what is wrong.
+    place: Option<Box<Source>>,
 }
 
 impl Error {
@@ -80,6 +83,7 @@ impl Error {
             message: bounded(message.into()),
             retry_after: None,
             source: None,
+            place: None,
         }
     }
 
@@ -136,6 +140,18 @@ impl Error {
         self
     }
 
+    /// The same error, which is about what stands there; a place that it has already is nearer.
+    #[must_use]
+    pub fn at(mut self, place: &Source) -> Self {
+        self.place.get_or_insert_with(|| Box::new(place.clone()));
+        self
+    }
+
+    /// The place of what is wrong in the operator's files.
+    pub fn place(&self) -> Option<&Source> {
+        self.place.as_deref()
+    }
+
     /// The same error in other words.
     #[must_use]
     pub fn map_message(mut self, map: impl FnOnce(String) -> String) -> Self {
@@ -162,6 +178,7 @@ impl Error {
             message: self.message.clone(),
             retry_after: self.retry_after,
             source: None,
+            place: self.place.clone(),
         }
     }
 
@@ -175,6 +192,13 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+/// A mistake in what the operator wrote.
+impl From<&Problem> for Error {
+    fn from(problem: &Problem) -> Self {
+        Error::invalid(problem.text()).at(&problem.source())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The host: one field per block, opened from a tenant's resources, with every problem reported.
 
 use crate::{
-    Environment, Error, Metrics, Registry, Result, Site, Tasks,
+    Environment, Error, Metrics, Registry, Result, Tasks,
     actors::Actors,
     bindings::Bindings,
     configuration::Configuration,
@@ -9,10 +9,8 @@ use crate::{
     invocation::Invocation,
     jobs::Jobs,
     lock::Lock,
-    opening::Opening,
+    prepared::{Prepared, SECRET_STORES, named},
     pubsub::PubSub,
-    registry,
-    scrub::Secrets as Scrub,
     secrets::{Looked, Secrets, Stores},
     state::State,
     workflow::{self, Workflow},
@@ -20,12 +18,11 @@ use crate::{
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
 
-/// The block that is opened before the others.
-const SECRET_STORES: &str = "secretstores";
-
 /// What a tenant's components are opened with.
 pub struct Settings {
     pub tenant: Name,
+    /// The directory of the manifest, which no link below it may lead out of; empty where there is none.
+    pub project: PathBuf,
     /// Embedded drivers keep their files in `<data>/<tenant>/<component>`.
     pub data: PathBuf,
     /// Bytes of a state value, unless the component says otherwise by `maxValueBytes`.
@@ -78,86 +75,131 @@ impl Default for Host {
     }
 }
 
+/// A tenant's components, found good and, but for its secret stores, not open yet.
+pub struct Checked {
+    ready: Vec<(Manifest, Prepared)>,
+    /// Problems of components that may be missing.
+    pub left_out: Vec<Error>,
+}
+
 impl Host {
-    /// Opens a tenant's components. A component whose problem is not to be ignored is in the answer, by name.
+    /// Checks and opens a tenant's components.
     pub async fn open(
         &self,
         registry: &Registry,
         settings: &Settings,
         components: &[Manifest],
     ) -> Result<(), Vec<Error>> {
-        let (others, mut problems) = self.resolve(registry, settings, components).await;
-        for component in &others {
-            let opened = self.open_in_time(registry, settings, component).await;
-            problems.extend(told(component, opened));
+        let (checked, problems) = self.check(registry, settings, components).await;
+        match problems.is_empty() {
+            true => self.open_checked(settings, checked).await,
+            false => Err(problems),
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems)
+    }
+
+    /// Finds every problem of a tenant's components that can be found without opening them. Secret stores are opened,
+    /// for settings are in them.
+    pub async fn check(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        components: &[Manifest],
+    ) -> (Checked, Vec<Error>) {
+        let (others, mut checked, mut problems) =
+            self.resolve(registry, settings, components).await;
+        problems.extend(one_of_jobs(&others));
+        for component in others {
+            match Prepared::new(registry, settings, &component).await {
+                Ok(prepared) => checked.ready.push((component, prepared)),
+                Err(errors) => checked.tell(&component, errors, &mut problems),
+            }
+        }
+        (checked, problems)
+    }
+
+    /// Opens what was found good. A component whose problem is not to be ignored is in the answer, by name.
+    pub async fn open_checked(
+        &self,
+        settings: &Settings,
+        checked: Checked,
+    ) -> Result<(), Vec<Error>> {
+        let mut problems = Vec::new();
+        for (component, prepared) in checked.ready {
+            let opened = self.open_in_time(settings, &component, prepared).await;
+            problems.extend(told(&component, opened));
+        }
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(problems),
         }
     }
 
     /// Opens a tenant's secret stores and nothing else. The answer has the other components with the secrets that
     /// they refer to, and every problem so far.
-    pub async fn resolve(
+    pub(crate) async fn resolve(
         &self,
         registry: &Registry,
         settings: &Settings,
         components: &[Manifest],
-    ) -> (Vec<Manifest>, Vec<Error>) {
+    ) -> (Vec<Manifest>, Checked, Vec<Error>) {
         let own = components.iter().filter(|c| is_of(c, &settings.tenant));
         let own: Vec<&Manifest> = own.collect();
         let mut stores = Stores::new(&settings.tenant, &own);
         let (order, mut problems) = stores.in_order();
+        let (ready, left_out) = Default::default();
+        let mut checked = Checked { ready, left_out };
         for store in order {
-            let Some(resolved) = self.look_up(&stores, store, &mut problems).await else {
+            let asked = (&stores, registry, store);
+            let Some(resolved) = self.look_up(asked, &mut checked, &mut problems).await else {
                 stores.fail(store);
                 continue;
             };
-            let opened = self.open_in_time(registry, settings, &resolved).await;
-            if opened.is_err() {
+            let opened = match Prepared::new(registry, settings, &resolved).await {
+                Ok(prepared) => self.open_in_time(settings, &resolved, prepared).await,
+                Err(errors) => {
+                    stores.fail(store);
+                    checked.tell(&resolved, errors, &mut problems);
+                    continue;
+                }
+            };
+            if let Err(error) = opened {
                 stores.fail(store);
+                checked.tell(&resolved, vec![named(&resolved, error)], &mut problems);
             }
-            problems.extend(told(&resolved, opened));
         }
         let mut others = Vec::new();
         for component in own.iter().filter(|c| c.block != SECRET_STORES) {
-            others.extend(self.look_up(&stores, component, &mut problems).await);
+            let asked = (&stores, registry, *component);
+            others.extend(self.look_up(asked, &mut checked, &mut problems).await);
         }
-        (others, problems)
+        (others, checked, problems)
     }
 
-    /// The component with its secrets; none, if it lacks one.
+    /// The component with its secrets; none, if it lacks one. Then what else is wrong with it is told all the same.
     async fn look_up(
         &self,
-        stores: &Stores<'_>,
-        component: &Manifest,
+        (stores, registry, component): (&Stores<'_>, &Registry, &Manifest),
+        checked: &mut Checked,
         problems: &mut Vec<Error>,
     ) -> Option<Manifest> {
-        match stores.look_up(&self.secrets, component).await {
-            Looked::Up(component) => return Some(*component),
-            Looked::Told => {}
-            Looked::Wrong(wrong) if component.ignore_errors => {
-                for problem in wrong {
-                    tracing::warn!(component = %component.name, "left out: {problem}");
-                }
-            }
-            Looked::Wrong(wrong) => {
-                let errors = wrong.into_iter();
-                problems.extend(errors.map(|problem| Error::invalid(problem.to_string())));
-            }
-        }
+        let mut errors = match stores.look_up(&self.secrets, component).await {
+            Looked::Up(component) if component.metadata.is_whole() => return Some(*component),
+            // A variable of the environment that is not set was told when the file was read.
+            Looked::Up(_) | Looked::Told => Vec::new(),
+            Looked::Wrong(wrong) => wrong.iter().map(Error::from).collect(),
+        };
+        errors.extend(registry.mistakes(component));
+        checked.tell(component, errors, problems);
         None
     }
 
     async fn open_in_time(
         &self,
-        registry: &Registry,
         settings: &Settings,
         component: &Manifest,
+        prepared: Prepared,
     ) -> Result<()> {
-        let opened = self.open_one(registry, settings, component);
+        let opened = prepared.open(self, settings, component);
         let opened = tokio::time::timeout(component.init_timeout, opened).await;
         opened.unwrap_or_else(|_| {
             Err(Error::timeout(format!(
@@ -170,51 +212,6 @@ impl Host {
     /// A tenant's workflows, which are kept in one of its state components.
     pub fn workflows(&self, tenant: &Name) -> Result<Arc<workflow::Engine>> {
         self.workflow.engine(tenant, &self.state)
-    }
-
-    async fn open_one(
-        &self,
-        registry: &Registry,
-        settings: &Settings,
-        component: &Manifest,
-    ) -> Result<()> {
-        let mut component = component.clone();
-        let component = &mut component;
-        let beside = component.source.file.parent().map(PathBuf::from);
-        let site = Site {
-            tenant: settings.tenant.clone(),
-            component: component.name.to_string(),
-            directory: settings
-                .data
-                .join(settings.tenant.as_str())
-                .join(component.name.as_str()),
-            beside: beside.unwrap_or_default(),
-            environment: settings.environment.clone(),
-        };
-        let opening = Opening {
-            registry,
-            metrics: &self.metrics,
-            tenant: &settings.tenant,
-            data: &settings.data,
-        };
-        match component.block.as_str() {
-            "bindings" => self.bindings.add(&opening, component, site).await,
-            "configuration" => self.configuration.add(&opening, component, site).await,
-            "crypto" => self.crypto.add(&opening, component, site).await,
-            "jobs" => self.jobs.add(&opening, component, site).await,
-            "lock" => self.lock.add(&opening, component, site).await,
-            "pubsub" => self.pubsub.add(&opening, component, site).await,
-            SECRET_STORES => {
-                let mut scopes = settings.scopes.iter();
-                let scope = scopes.find(|scope| scope.store == component.name).cloned();
-                self.secrets.add(&opening, component, site, scope).await
-            }
-            "state" => {
-                let most = settings.max_value;
-                self.state.add(&opening, component, site, most).await
-            }
-            other => Err(registry::unknown_block(other)),
-        }
     }
 
     /// Components that cannot do their work, by name, with the reason; none where all is well.
@@ -251,17 +248,33 @@ fn is_of(component: &Manifest, tenant: &Name) -> bool {
         .is_none_or(|namespace| namespace == tenant)
 }
 
+impl Checked {
+    /// Problems of one component, which stop the start unless it may be missing.
+    fn tell(&mut self, component: &Manifest, errors: Vec<Error>, problems: &mut Vec<Error>) {
+        match component.ignore_errors {
+            true => self.left_out.extend(errors),
+            false => problems.extend(errors),
+        }
+    }
+}
+
+/// The second component of a block of which a tenant has one.
+fn one_of_jobs(components: &[Manifest]) -> Option<Error> {
+    let mut jobs = components.iter().filter(|c| c.block == "jobs");
+    let (first, second) = (jobs.next()?, jobs.next()?);
+    let message = format!(
+        "component `{}`: a tenant has one jobs component; `{}` is it already",
+        second.name, first.name
+    );
+    Some(Error::invalid(message).at(&second.source))
+}
+
 /// A problem of opening for the answer, unless it is to be ignored.
 fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
-    let error = opened.err()?;
-    let text = Scrub::of(component).hide(error.chain());
+    let error = named(component, opened.err()?);
     if component.ignore_errors {
-        tracing::warn!(component = %component.name, "left out: {text}");
+        tracing::warn!(component = %component.name, "left out: {}", error.message());
         return None;
     }
-    let message = format!(
-        "{}: component `{}`: {text}",
-        component.source, component.name
-    );
-    Some(Error::new(error.kind(), message))
+    Some(error)
 }

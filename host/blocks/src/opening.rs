@@ -1,13 +1,12 @@
 //! What every block needs to open one of its components, and the checks that all blocks share.
 
-use crate::{Component, Components, Error, Metrics, Operation, Registry, Result};
+use crate::{Component, Components, Drivers, Error, Metrics, Operation, Ready, Result, Site};
 use std::{path::Path, str::FromStr, sync::Arc};
 use wythe_manifest::{Component as Manifest, Name};
 
 /// The host's part in opening a component.
 #[derive(Clone, Copy)]
 pub(crate) struct Opening<'a> {
-    pub registry: &'a Registry,
     pub metrics: &'a Metrics,
     pub tenant: &'a Name,
     /// The directory of all tenants' data.
@@ -28,31 +27,74 @@ impl Opening<'_> {
     }
 }
 
-/// What a manifest requires of a component is checked before anything uses it.
-pub(crate) fn require(
-    component: &Manifest,
-    known: &[&str],
-    has: impl Fn(&str) -> Option<bool>,
-) -> Result<()> {
-    for name in &component.requires {
-        match has(name) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Error::unsupported(format!(
-                    "requires `{name}`, which driver `{}.{}` does not have",
-                    component.block, component.driver
-                )));
-            }
-            None => {
-                return Err(Error::invalid(format!(
-                    "requires `{name}`, which is no feature of {}; expected one of {}",
-                    component.block,
-                    known.join(", ")
-                )));
+/// A component whose settings were found good, those of its block and those of its driver; it is not open yet.
+pub(crate) struct Prepared<D: ?Sized, W> {
+    manifest: Manifest,
+    written: W,
+    ready: Ready<D>,
+}
+
+impl<D: ?Sized + 'static, W> Prepared<D, W> {
+    /// `take` takes out what the block reads itself; `known` are the features that its drivers may have.
+    pub async fn new(
+        drivers: &Drivers<D>,
+        component: &Manifest,
+        site: Site,
+        known: &[&str],
+        take: impl FnOnce(&mut Manifest) -> Result<W>,
+    ) -> Result<Self, Vec<Error>> {
+        let mut manifest = component.clone();
+        let written = take(&mut manifest).map_err(|error| {
+            let named = |text| format!("component `{}`: {text}", component.name);
+            error.map_message(named).at(&component.source)
+        });
+        let mut errors = check_requires(component, known);
+        match (written, drivers.prepare(&manifest, site).await) {
+            (Ok(written), Ok(ready)) if errors.is_empty() => Ok(Prepared {
+                manifest,
+                written,
+                ready,
+            }),
+            (written, ready) => {
+                errors.extend(written.err());
+                errors.extend(ready.err().into_iter().flatten());
+                Err(errors)
             }
         }
     }
-    Ok(())
+
+    /// Opens the driver. The answer has the component with what is left of its settings.
+    pub async fn open(self) -> Result<(Manifest, W, Arc<D>)> {
+        let driver = self.ready.open().await?;
+        Ok((self.manifest, self.written, driver))
+    }
+}
+
+fn check_requires(component: &Manifest, known: &[&str]) -> Vec<Error> {
+    let unknown = component.requires.iter();
+    let unknown = unknown.filter(|name| !known.contains(&name.as_str()));
+    let told = |name: &String| {
+        Error::invalid(format!(
+            "component `{}`: requires `{name}`, which is no feature of {}; expected one of {}",
+            component.name,
+            component.block,
+            known.join(", ")
+        ))
+        .at(&component.source)
+    };
+    unknown.map(told).collect()
+}
+
+/// What a manifest requires of a component is checked before anything uses it.
+pub(crate) fn require(component: &Manifest, has: impl Fn(&str) -> Option<bool>) -> Result<()> {
+    let mut required = component.requires.iter();
+    match required.find(|name| has(name) != Some(true)) {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(format!(
+            "requires `{name}`, which driver `{}.{}` does not have",
+            component.block, component.driver
+        ))),
+    }
 }
 
 /// Takes a setting out that the block reads itself, so that the driver does not see it.
@@ -66,5 +108,5 @@ pub(crate) fn take<T: FromStr<Err: std::fmt::Display>>(
     let parsed = value.reveal().parse();
     parsed
         .map(Some)
-        .map_err(|error| Error::invalid(format!("{name}: {error}")))
+        .map_err(|error| Error::invalid(format!("{name}: {error}")).at(&component.place_of(name)))
 }

@@ -5,7 +5,7 @@ use crate::{
 };
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::Arc};
-use wythe_manifest::{Component, Name};
+use wythe_manifest::{Component, Name, Problems, slip_of};
 
 /// Where a driver lives: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
@@ -16,17 +16,71 @@ pub struct Site {
     pub directory: PathBuf,
     /// The directory of the resource file: what relative paths in it are relative to.
     pub beside: PathBuf,
+    /// The directory of the project, or that of the resource file where it is elsewhere: no link below it may lead out.
+    pub root: PathBuf,
     /// The process's environment, as the command line read it.
     pub environment: Environment,
 }
 
 type Opened<D> = Pin<Box<dyn Future<Output = Result<Arc<D>>> + Send>>;
-type Open<D> = Box<dyn Fn(Component, Site) -> Opened<D> + Send + Sync>;
+type Prepared<D> = Pin<Box<dyn Future<Output = Result<Ready<D>, Vec<Error>>> + Send>>;
+
+/// A driver whose settings were found good; nothing of it is open yet.
+pub struct Ready<D: ?Sized>(Box<dyn FnOnce() -> Opened<D> + Send>);
+
+impl<D: ?Sized + 'static> Ready<D> {
+    /// `open` reaches for the technology.
+    pub fn new<F>(open: impl FnOnce() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Arc<D>>> + Send + 'static,
+    {
+        Ready(Box::new(move || Box::pin(open())))
+    }
+
+    pub async fn open(self) -> Result<Arc<D>> {
+        (self.0)().await
+    }
+}
+
+/// A setting that is of the right type and wrong all the same.
+#[derive(Debug)]
+pub struct Wrong {
+    setting: &'static str,
+    error: Error,
+}
+
+impl From<Wrong> for Error {
+    fn from(wrong: Wrong) -> Self {
+        wrong.error
+    }
+}
+
+impl Wrong {
+    pub fn new(setting: &'static str, error: Error) -> Self {
+        Wrong { setting, error }
+    }
+
+    fn located(self, component: &Component) -> Error {
+        let message = |text| format!("component `{}`: {text}", component.name);
+        let error = self.error.map_message(message);
+        error.at(&component.place_of(self.setting))
+    }
+}
+
+type Mistakes = dyn Fn(&Component) -> Vec<Error> + Send + Sync;
+type Prepare<D> = dyn Fn(Component, Site) -> Prepared<D> + Send + Sync;
+
+/// One driver: how its settings are read, which is all that is done before any component of a project is opened.
+struct Entry<D: ?Sized> {
+    /// The mistakes in the settings that are known, where others cannot be looked up.
+    mistakes: Box<Mistakes>,
+    prepare: Box<Prepare<D>>,
+}
 
 /// The drivers of one block.
 pub struct Drivers<D: ?Sized> {
     block: &'static str,
-    by_name: BTreeMap<&'static str, Open<D>>,
+    by_name: BTreeMap<&'static str, Entry<D>>,
 }
 
 impl<D: ?Sized + 'static> Drivers<D> {
@@ -43,43 +97,80 @@ impl<D: ?Sized + 'static> Drivers<D> {
         name: &'static str,
         open: impl Fn(C, Site) -> F + Send + Sync + 'static,
     ) where
-        C: DeserializeOwned,
+        C: DeserializeOwned + Send + 'static,
         F: Future<Output = Result<Arc<D>>> + Send + 'static,
     {
-        self.add_raw(name, move |component, site| -> Opened<D> {
-            match wythe_manifest::decode::<C>(&component) {
-                Ok(config) => Box::pin(open(config, site)),
-                Err(problems) => Box::pin(async move { Err(Error::invalid(problems.to_string())) }),
-            }
-        });
+        self.add_parsed(name, Ok, open);
+    }
+
+    /// Registers a driver whose config is more than its types say: `parse` finds what is wrong with it, and reaches for
+    /// nothing outside of it.
+    pub fn add_parsed<C, P, F>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(C) -> Result<P, Wrong> + Send + Sync + 'static,
+        open: impl Fn(P, Site) -> F + Send + Sync + 'static,
+    ) where
+        C: DeserializeOwned + 'static,
+        P: Send + 'static,
+        F: Future<Output = Result<Arc<D>>> + Send + 'static,
+    {
+        let open = Arc::new(open);
+        let prepare = move |component: Component, site: Site| -> Prepared<D> {
+            let (parsed, open) = (parsed(&component, &parse), open.clone());
+            let ready = parsed.map(|parsed| Ready::new(move || open(parsed, site)));
+            Box::pin(std::future::ready(ready))
+        };
+        let mistakes = |component: &Component| errors(&wythe_manifest::mistakes::<C>(component));
+        self.insert(name, mistakes, prepare);
     }
 
     /// Registers a driver that reads its metadata itself, as a plugin does.
     pub fn add_raw<F>(
         &mut self,
         name: &'static str,
-        open: impl Fn(Component, Site) -> F + Send + Sync + 'static,
+        prepare: impl Fn(Component, Site) -> F + Send + Sync + 'static,
     ) where
-        F: Future<Output = Result<Arc<D>>> + Send + 'static,
+        F: Future<Output = Result<Ready<D>, Vec<Error>>> + Send + 'static,
     {
-        self.by_name.insert(
-            name,
-            Box::new(move |component, site| Box::pin(open(component, site))),
-        );
+        let prepare = move |component, site| -> Prepared<D> { Box::pin(prepare(component, site)) };
+        self.insert(name, |_: &Component| Vec::new(), prepare);
     }
 
-    pub async fn open(&self, component: &Component, site: Site) -> Result<Arc<D>> {
+    fn insert(
+        &mut self,
+        name: &'static str,
+        mistakes: impl Fn(&Component) -> Vec<Error> + Send + Sync + 'static,
+        prepare: impl Fn(Component, Site) -> Prepared<D> + Send + Sync + 'static,
+    ) {
+        let (mistakes, prepare) = (Box::new(mistakes), Box::new(prepare));
+        self.by_name.insert(name, Entry { mistakes, prepare });
+    }
+
+    /// Reads a component's settings, whole; nothing is opened.
+    pub async fn prepare(&self, component: &Component, site: Site) -> Result<Ready<D>, Vec<Error>> {
         match self.by_name.get(component.driver.as_str()) {
-            Some(open) => open(component.clone(), site).await,
-            None => Err(Error::invalid(self.unknown(component))),
+            Some(entry) => (entry.prepare)(component.clone(), site).await,
+            None => Err(vec![self.unknown(component)]),
         }
     }
 
-    /// Whether this build has the driver that a component names; nothing is opened.
-    pub fn check(&self, component: &Component) -> Result<()> {
-        match self.by_name.contains_key(component.driver.as_str()) {
-            true => Ok(()),
-            false => Err(Error::invalid(self.unknown(component))),
+    /// Prepares a component and opens it, for who needs it alone; several mistakes are told in one error.
+    pub async fn open(&self, component: &Component, site: Site) -> Result<Arc<D>> {
+        match self.prepare(component, site).await {
+            Ok(ready) => ready.open().await,
+            Err(errors) => {
+                let all: Vec<_> = errors.iter().map(Error::message).collect();
+                Err(Error::invalid(all.join("\n")))
+            }
+        }
+    }
+
+    /// What is wrong with the settings of a component some of which are missing for another reason.
+    pub fn mistakes(&self, component: &Component) -> Vec<Error> {
+        match self.by_name.get(component.driver.as_str()) {
+            Some(entry) => (entry.mistakes)(component),
+            None => vec![self.unknown(component)],
         }
     }
 
@@ -87,22 +178,37 @@ impl<D: ?Sized + 'static> Drivers<D> {
         self.by_name.keys().copied()
     }
 
-    fn unknown(&self, component: &Component) -> String {
-        let known: Vec<_> = self
-            .names()
-            .map(|name| format!("{}.{name}", self.block))
-            .collect();
-        let asked = format!("{}.{}", self.block, component.driver);
-        let nearest = known.iter().max_by(|a, b| {
-            let score = |name: &str| strsim::jaro_winkler(&asked, name);
-            score(a).total_cmp(&score(b))
-        });
-        let hint = nearest.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-        format!(
-            "no driver `{asked}` in this build; it has: {}{hint}",
-            known.join(", ")
-        )
+    /// What Dapr has and this build has not is no slip, so only a letter's difference is taken for one.
+    fn unknown(&self, component: &Component) -> Error {
+        let (block, driver) = (self.block, &component.driver);
+        let known = self.names().map(|name| format!("{block}.{name}"));
+        let known: Vec<_> = known.collect();
+        let asked = format!("{block}.{driver}");
+        let hint = slip_of(&asked, known.iter().map(String::as_str));
+        absent(component, &asked, &known.join(", "), hint)
     }
+}
+
+/// A type or a block that this build has not.
+fn absent(component: &Component, asked: &str, known: &str, hint: Option<String>) -> Error {
+    let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+    Error::invalid(format!(
+        "component `{}`: `{asked}` is not in this build; this build has {known}{hint}",
+        component.name
+    ))
+    .at(&component.source)
+}
+
+fn parsed<C: DeserializeOwned, P>(
+    component: &Component,
+    parse: impl Fn(C) -> Result<P, Wrong>,
+) -> Result<P, Vec<Error>> {
+    let config = wythe_manifest::decode(component).map_err(|problems| errors(&problems))?;
+    parse(config).map_err(|wrong| vec![wrong.located(component)])
+}
+
+fn errors(problems: &Problems) -> Vec<Error> {
+    problems.iter().map(Error::from).collect()
 }
 
 /// Every driver of this build.
@@ -118,26 +224,36 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Whether this build has the block and the driver that a component names; nothing is opened.
-    pub fn check(&self, component: &Component) -> Result<()> {
+    /// As [`Drivers::mistakes`], of the block that the component names.
+    pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
         match component.block.as_str() {
-            "bindings" => self.bindings.check(component),
-            "configuration" => self.configuration.check(component),
-            "crypto" => self.crypto.check(component),
-            "jobs" => self.jobs.check(component),
-            "lock" => self.lock.check(component),
-            "pubsub" => self.pubsub.check(component),
-            "secretstores" => self.secrets.check(component),
-            "state" => self.state.check(component),
-            other => Err(unknown_block(other)),
+            "bindings" => self.bindings.mistakes(component),
+            "configuration" => self.configuration.mistakes(component),
+            "crypto" => self.crypto.mistakes(component),
+            "jobs" => self.jobs.mistakes(component),
+            "lock" => self.lock.mistakes(component),
+            "pubsub" => self.pubsub.mistakes(component),
+            "secretstores" => self.secrets.mistakes(component),
+            "state" => self.state.mistakes(component),
+            _ => vec![unknown_block(component)],
         }
     }
 }
 
-pub(crate) fn unknown_block(name: &str) -> Error {
-    Error::invalid(format!(
-        "no block `{name}` in this build; it has: bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state"
-    ))
+const BLOCKS: [&str; 8] = [
+    "bindings",
+    "configuration",
+    "crypto",
+    "jobs",
+    "lock",
+    "pubsub",
+    "secretstores",
+    "state",
+];
+
+pub(crate) fn unknown_block(component: &Component) -> Error {
+    let hint = slip_of(&component.block, BLOCKS);
+    absent(component, &component.block, &BLOCKS.join(", "), hint)
 }
 
 impl Default for Registry {

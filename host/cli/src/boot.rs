@@ -1,11 +1,13 @@
 //! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
-use crate::{compiler, private, report::Problem};
+use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
 use wythe_manifest::{Grants, Manifest, Resources};
 use wythe_runtime::{Guest, Options, Runtime};
 
+/// For a host that could not begin to serve.
+const CLOSE: Duration = Duration::from_secs(1);
 /// Bytes of a state value, unless its component says otherwise.
 const MAX_VALUE: u64 = 4 << 20;
 
@@ -50,27 +52,44 @@ pub struct Booted {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
     pub guests: Vec<Arc<Guest>>,
+    /// What was found on the way and stops nothing.
+    pub warnings: Vec<Problem>,
 }
 
-/// Reads the manifest and every resource; all problems are told, warnings too.
-pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+/// Reads the manifest and every resource, as far as they can be read; all problems are told, warnings too.
+pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     let (manifest, mut problems) = wythe_manifest::load(path);
     let Some(manifest) = manifest else {
-        return Err(Problem::all(problems));
+        return (None, Problem::all(problems));
     };
     let (mut resources, found) = wythe_manifest::load_resources(&manifest.resources_paths);
+    let is_whole = !found.has_errors();
     problems.extend(found);
     problems.extend(resources.resolve(&|name| std::env::var(name).ok()));
-    if problems.has_errors() {
-        return Err(Problem::all(problems));
-    }
     let defaults = add_defaults(&manifest, &mut resources);
+    if is_whole {
+        // What could not be read may be what is named.
+        problems.extend(wythe_manifest::check_names(&manifest, &resources));
+    }
     let plan = Plan {
         manifest,
         resources,
         defaults,
     };
-    Ok((plan, Problem::all(problems)))
+    (Some(plan), Problem::all(problems))
+}
+
+/// As `read`, for what needs a project that is good so far; the answer has the warnings.
+pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    match read(path) {
+        (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// Whether any of them stops a host from starting.
+pub fn has_errors(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| !problem.is_warning)
 }
 
 fn add_defaults(manifest: &Manifest, resources: &mut Resources) -> Vec<String> {
@@ -126,7 +145,7 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     match start(plan, &booted).await {
         Ok(()) => Ok(booted),
         Err(problems) => {
-            booted.host.close(Duration::from_secs(1)).await;
+            booted.host.close(CLOSE).await;
             Err(problems)
         }
     }
@@ -135,40 +154,41 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 /// Opens every component and loads every app, which can then be called; events are not delivered yet.
 pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     private::check(data, "data").map_err(|problem| vec![problem])?;
-    let runtime = runtime(data)?;
-    let host = Arc::new(Host::default());
-    let registry = registry(&runtime, &host);
-    let opened = open(plan, data, &host, &registry).await;
-    let loaded = load(plan, &host, &runtime).await;
-    let guests = match (opened, loaded) {
-        (Ok(()), Ok(guests)) => guests,
-        (opened, loaded) => {
-            host.close(Duration::from_secs(1)).await;
-            let (opened, loaded) = (opened.err(), loaded.err());
-            return Err(opened.into_iter().chain(loaded).flatten().collect());
-        }
+    let found = check::check(plan, data).await?;
+    if has_errors(&found.problems) {
+        found.host.close(CLOSE).await;
+        return Err(found.problems);
+    }
+    let booted = Booted {
+        host: found.host,
+        runtime: found.runtime,
+        guests: found.guests,
+        warnings: found.problems,
     };
+    let settings = settings(plan, data);
+    let opened = booted.host.open_checked(&settings, found.components).await;
+    let problems = match opened {
+        Ok(()) => admit(plan, &booted).await,
+        Err(errors) => errors.into_iter().map(Problem::from).collect(),
+    };
+    if problems.is_empty() {
+        return Ok(booted);
+    }
+    booted.host.close(CLOSE).await;
+    Err(problems)
+}
+
+/// Makes the apps callable.
+async fn admit(plan: &Plan, booted: &Booted) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for guest in &guests {
+    for guest in &booted.guests {
+        let host = &booted.host;
         host.invocation.add(&plan.manifest.tenant, guest.clone());
-        problems.extend(act(&host, guest).await.err().into_iter().flatten());
-        problems.extend(
-            attach_workflows(&host, guest)
-                .await
-                .err()
-                .into_iter()
-                .flatten(),
-        );
+        let acts = act(host, guest).await;
+        let works = attach_workflows(host, guest).await;
+        problems.extend([acts, works].into_iter().filter_map(Result::err).flatten());
     }
-    if !problems.is_empty() {
-        host.close(Duration::from_secs(1)).await;
-        return Err(problems);
-    }
-    Ok(Booted {
-        host,
-        runtime,
-        guests,
-    })
+    problems
 }
 
 /// The types of actors that an app has, which can then be called.
@@ -200,38 +220,14 @@ pub fn registry(runtime: &Arc<Runtime>, host: &Arc<Host>) -> Registry {
     registry
 }
 
-async fn open(
-    plan: &Plan,
-    data: &Path,
-    host: &Host,
-    registry: &Registry,
-) -> Result<(), Vec<Problem>> {
-    let opened = host
-        .open(registry, &settings(plan, data), &plan.resources.components)
-        .await;
-    opened.map_err(|errors| errors.into_iter().map(Problem::from).collect())
-}
-
-/// Opens the secret stores alone, and tells what is wrong with them and with what refers to them.
-pub async fn open_stores(
-    plan: &Plan,
-    data: &Path,
-    host: &Host,
-    registry: &Registry,
-) -> Vec<Problem> {
-    let settings = settings(plan, data);
-    let (_, errors) = host
-        .resolve(registry, &settings, &plan.resources.components)
-        .await;
-    errors.into_iter().map(Problem::from).collect()
-}
-
-fn settings(plan: &Plan, data: &Path) -> Settings {
+/// What a project's components are opened with.
+pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let tenant = &plan.manifest.tenant;
     let configurations = plan.resources.configurations.iter();
     let own = configurations.filter(|c| c.namespace.as_ref().is_none_or(|of| of == tenant));
     Settings {
         tenant: tenant.clone(),
+        project: plan.manifest.directory.clone(),
         data: data.join("data"),
         max_value: MAX_VALUE,
         environment: environment(),
@@ -245,26 +241,6 @@ fn environment() -> Environment {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).collect()
-}
-
-async fn load(
-    plan: &Plan,
-    host: &Arc<Host>,
-    runtime: &Arc<Runtime>,
-) -> Result<Vec<Arc<Guest>>, Vec<Problem>> {
-    let mut guests = Vec::new();
-    let mut problems = Vec::new();
-    for app in &plan.manifest.apps {
-        match Guest::load(runtime, host, &plan.manifest.tenant, app).await {
-            Ok(guest) => guests.push(guest),
-            Err(errors) => problems.extend(errors.into_iter().map(Problem::from)),
-        }
-    }
-    if problems.is_empty() {
-        Ok(guests)
-    } else {
-        Err(problems)
-    }
 }
 
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
@@ -335,13 +311,11 @@ async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), V
         let known = |s: &Subscription| {
             s.component == declared.component.as_str() && s.topic == declared.topic
         };
-        if subscriptions.iter().any(known) || !concerns(guest, declared) {
-            continue;
+        let concerns = is_of(plan, declared) && concerns(guest, declared);
+        // A new version of an app may be no subscriber any more: nothing is delivered to it.
+        if concerns && guest.exports().subscriber && !subscriptions.iter().any(known) {
+            subscriptions.push(convert(declared));
         }
-        if !guest.exports().subscriber {
-            return Err(vec![deaf(guest, declared)]);
-        }
-        subscriptions.push(convert(declared));
     }
     let (tenant, grants) = (guest.tenant(), guest.grants().clone());
     let attached = host
@@ -351,18 +325,15 @@ async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), V
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
-fn deaf(guest: &Guest, declared: &wythe_manifest::Subscription) -> Problem {
-    Problem::new(format!(
-        "{}: subscription `{}` names app `{}`, which does not export wythe:blocks/subscriber",
-        declared.source,
-        declared.name,
-        guest.id()
-    ))
+/// A declaration without a namespace is every tenant's.
+pub fn is_of(plan: &Plan, declared: &wythe_manifest::Subscription) -> bool {
+    let namespace = declared.namespace.as_ref();
+    namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
 }
 
 /// A declaration without scopes is for every subscriber that is granted the topic; one that names the app is for it,
 /// and then a missing grant is a problem.
-fn concerns(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
+pub fn concerns(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
     if !declared.scopes.is_empty() {
         return declared.scopes.contains(guest.id());
     }

@@ -9,6 +9,7 @@
 mod args;
 pub mod boot;
 mod build;
+pub mod check;
 mod commands;
 pub mod compiler;
 pub mod control;

@@ -7,20 +7,44 @@ use crate::{
 use serde::Serialize;
 use std::{
     borrow::Cow,
+    fmt,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     time::Duration,
 };
-use wythe_blocks::text::escape_lines;
-use wythe_manifest::{Problems, Severity};
+use wythe_blocks::text::{escape, escape_lines};
+use wythe_manifest::{Problems, Severity, Source};
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub kind: Cow<'static, str>,
     pub message: String,
+    /// Where it was written, if it is about a file.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     #[serde(skip)]
     pub is_warning: bool,
+}
+
+/// A place in a file; line and column are counted from 1, and 0 where the file as a whole is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// With its place.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(Place { file, line: 0, .. }) => write!(f, "{file}: ")?,
+            Some(Place { file, line, column }) => write!(f, "{file}:{line}:{column}: ")?,
+            None => {}
+        }
+        f.write_str(&self.message)
+    }
 }
 
 /// Why a command could not do what it was asked for.
@@ -34,8 +58,24 @@ impl Problem {
         Problem {
             kind: "invalid".into(),
             message: message.into(),
+            place: None,
             is_warning: false,
         }
+    }
+
+    /// The same problem at a place, unless it has one.
+    pub fn at(mut self, source: &Source) -> Self {
+        self.place.get_or_insert_with(|| Place {
+            file: escape(&source.file.display().to_string()).into_owned(),
+            line: source.line,
+            column: source.column,
+        });
+        self
+    }
+
+    /// In the order of file, line and column; those without a place come last.
+    pub fn sort(problems: &mut [Self]) {
+        problems.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
     }
 
     pub fn warning(message: impl Into<String>) -> Self {
@@ -48,7 +88,7 @@ impl Problem {
     pub fn all(problems: Problems) -> Vec<Self> {
         let convert = |problem: &wythe_manifest::Problem| Problem {
             is_warning: problem.severity == Severity::Warning,
-            ..Self::new(problem.to_string())
+            ..Self::new(problem.text()).at(&problem.source())
         };
         problems.iter().map(convert).collect()
     }
@@ -56,10 +96,15 @@ impl Problem {
 
 impl From<wythe_blocks::Error> for Problem {
     fn from(error: wythe_blocks::Error) -> Self {
-        Problem {
+        let problem = Problem {
             kind: error.kind().as_str().into(),
             message: error.message().to_owned(),
+            place: None,
             is_warning: false,
+        };
+        match error.place() {
+            Some(place) => problem.at(place),
+            None => problem,
         }
     }
 }
@@ -117,7 +162,7 @@ fn tell_one(problem: &Problem) {
         ("error", "31")
     };
     let word = paint(is_coloured(&io::stderr()), colour, word);
-    note(&format!("{word}: {}", escape_lines(&problem.message)));
+    note(&format!("{word}: {}", escape_lines(&problem.to_string())));
 }
 
 /// Tells them, and ends with 1: what was asked for could not be done.

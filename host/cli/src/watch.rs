@@ -51,25 +51,20 @@ impl Watch {
                 let _ = send.send(event.paths);
             }
         })?;
-        let roots = Roots::of(&self.plan);
-        let mut tree = Tree(watcher);
-        roots.0.iter().for_each(|(path, _)| tree.add(path));
+        let watched = Watched::of(&self.plan, watcher);
         let tasks = self.host.tasks.clone();
-        tasks.spawn(self.run(roots, tree, receive));
+        tasks.spawn(self.run(watched, receive));
         Ok(())
     }
 
-    async fn run(self, roots: Roots, mut tree: Tree, mut events: UnboundedReceiver<Vec<PathBuf>>) {
+    async fn run(self, mut watched: Watched, mut events: UnboundedReceiver<Vec<PathBuf>>) {
         let stopping = self.host.tasks.stopping();
         loop {
             let paths = tokio::select! {
                 () = stopping.cancelled() => return,
                 paths = settled(&mut events) => paths,
             };
-            paths.iter().for_each(|path| tree.add(path));
-            let changes: BTreeSet<Change> =
-                paths.iter().flat_map(|path| roots.changed(path)).collect();
-            for change in changes {
+            for change in watched.changes(&paths) {
                 match change {
                     Change::App(index) => tokio::select! {
                         () = stopping.cancelled() => return,
@@ -140,6 +135,44 @@ async fn settled(events: &mut UnboundedReceiver<Vec<PathBuf>>) -> Vec<PathBuf> {
         paths.extend(more);
     }
     paths
+}
+
+/// What is watched, what is to be watched once it is there, and the watches.
+struct Watched {
+    roots: Roots,
+    /// Directories of resources that are not there yet.
+    awaited: Vec<PathBuf>,
+    tree: Tree,
+}
+
+impl Watched {
+    fn of(plan: &Plan, watcher: RecommendedWatcher) -> Self {
+        let mut watched = Watched {
+            roots: Roots::of(plan),
+            awaited: plan.manifest.awaited_paths.clone(),
+            tree: Tree(watcher),
+        };
+        let (roots, tree) = (&watched.roots.0, &mut watched.tree);
+        roots.iter().for_each(|(path, _)| tree.add(path));
+        watched.awaited.iter().for_each(|path| tree.await_one(path));
+        watched
+    }
+
+    /// What events at these paths mean.
+    fn changes(&mut self, paths: &[PathBuf]) -> BTreeSet<Change> {
+        let (roots, tree) = (&mut self.roots, &mut self.tree);
+        paths.iter().for_each(|path| tree.add(path));
+        let mut changes = BTreeSet::new();
+        for path in self.awaited.extract_if(.., |path| path.is_dir()) {
+            tree.add(&path);
+            roots
+                .0
+                .extend(fs::canonicalize(path).map(|path| (path, Change::Project)));
+            changes.insert(Change::Project);
+        }
+        changes.extend(paths.iter().flat_map(|path| roots.changed(path)));
+        changes
+    }
 }
 
 /// What is watched, and whose it is. Paths are those of the file system, as events name them.
@@ -216,9 +249,56 @@ impl Tree {
         }
     }
 
+    /// Watches the directory in which something on the way to `path` is made first.
+    fn await_one(&mut self, path: &Path) {
+        let here = |above: &&Path| above.as_os_str().is_empty() || above.is_dir();
+        match path.ancestors().skip(1).find(here) {
+            Some(above) if above.as_os_str().is_empty() => self.watch(Path::new(".")),
+            Some(above) => self.watch(above),
+            None => {}
+        }
+    }
+
     fn watch(&mut self, directory: &Path) {
         if let Err(error) = self.0.watch(directory, RecursiveMode::NonRecursive) {
             tracing::warn!("{} is not watched: {error}", directory.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_resources_that_comes_later_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(directory.path()).unwrap();
+        let manifest = "version: 1\nname: shop\napps: [{ appID: cart, guest: cart.wasm }]\n";
+        fs::write(root.join("wythe.yaml"), manifest).unwrap();
+        let (plan, _) = boot::read(&root);
+        let (said, heard) = std::sync::mpsc::channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Nobody listens any more only when the test is over.
+            let _ = said.send(event.map(|event| event.paths).unwrap_or_default());
+        });
+        let mut watched = Watched::of(&plan.unwrap(), watcher.unwrap());
+        // Each is heard of by a watch, of a directory that came a moment before in the last case.
+        for name in ["resources", ".dapr", ".dapr/resources"] {
+            fs::create_dir(root.join(name)).unwrap();
+            let mut changes = BTreeSet::new();
+            let is_meant = name != ".dapr";
+            while !changes.contains(&Change::Project) && (is_meant || changes.is_empty()) {
+                let paths = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+                let is_it = paths.contains(&root.join(name));
+                changes = watched.changes(&paths);
+                if is_it && !is_meant {
+                    break;
+                }
+            }
+        }
+        assert_eq!(watched.awaited, [] as [PathBuf; 0]);
+        let file = root.join("resources/a.yaml");
+        assert!(watched.changes(&[file]).contains(&Change::Project));
     }
 }

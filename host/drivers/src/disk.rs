@@ -56,6 +56,39 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
+/// Whether a store has to be made at `file`. An empty file is none: whoever emptied it took a store away, and to begin
+/// with a new one in its place would hide that.
+pub(crate) fn is_new(file: &Path) -> Result<bool> {
+    let metadata = match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        found => found.map_err(|error| {
+            let place = file.display();
+            Error::unavailable(format!("`{place}` cannot be read")).with_source(error)
+        })?,
+    };
+    match metadata.len() {
+        0 => Err(lost(file, "empty")),
+        _ => Ok(false),
+    }
+}
+
+/// The error of a store whose data is gone, though something of it is there.
+pub(crate) fn lost(file: &Path, how: &str) -> Error {
+    let place = file.display();
+    Error::unavailable(format!(
+        "`{place}` is {how}, so the store that was in it is lost; restore it from a copy, or remove what is left to start \
+         with an empty store"
+    ))
+}
+
+/// Where something is made before it gets its name: a store that was made in part, by a process that was killed, is never
+/// taken for one.
+pub(crate) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
 /// Where a store lives: what its config says, or its usual name in the component's own directory.
 pub(crate) fn place(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
     configured.unwrap_or_else(|| directory.join(name))

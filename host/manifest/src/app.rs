@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
 
+use crate::file::leaves;
 use crate::grants::{self, Grants};
 use crate::limits::{self, Limits, Reuse};
 use crate::name::{Name, shown};
@@ -71,6 +72,8 @@ pub(crate) const NO_SIDECAR: &str = "no effect: a guest has no sidecar";
 pub struct App {
     /// The id that other apps call it by.
     pub id: Name,
+    /// The directory of the manifest, which no link below it may lead out of.
+    pub project: PathBuf,
     /// Its directory; relative to the working directory if the manifest's own path is.
     pub directory: PathBuf,
     /// The component file, below `directory` unless it is absolute.
@@ -134,6 +137,7 @@ pub(crate) fn read<'a>(
         source: at.source(),
         id: id?,
         guest: join(&directory, guest?),
+        project: root.to_path_buf(),
         directory,
     };
     Some(Read { app, fields })
@@ -235,20 +239,6 @@ fn read_guest<'a>(fields: &Fields<'a>, below: &str) -> Option<&'a str> {
         return None;
     }
     Some(guest)
-}
-
-/// Whether a relative path has more `..` than directories before them.
-fn leaves(path: &Path) -> bool {
-    let mut depth = 0_i64;
-    !path.is_absolute()
-        && path.components().any(|part| {
-            match part {
-                Part::ParentDir => depth -= 1,
-                Part::Normal(_) => depth += 1,
-                Part::CurDir | Part::RootDir | Part::Prefix(_) => {}
-            }
-            depth < 0
-        })
 }
 
 fn read_ingress(at: &At) -> Option<String> {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::metadata::{self, Metadata};
 use crate::name::{ComponentName, Name, shown};
-use crate::problem::Source;
+use crate::problem::{Problem, Source};
 use crate::quantity;
 use crate::reader::{At, Fields};
+use crate::yaml::Place;
 
 /// The path of keys of the settings.
 pub(crate) const ITEMS: &str = "spec.metadata";
@@ -47,6 +48,26 @@ pub struct Component {
     pub requires: Vec<String>,
     /// Where it was written.
     pub source: Source,
+}
+
+impl Component {
+    /// Where a setting was written; the component's own place where it was not.
+    pub fn place_of(&self, setting: &str) -> Source {
+        match self.metadata.place_of(setting) {
+            Some(Place { line, column }) => Source {
+                line,
+                column,
+                ..self.source.clone()
+            },
+            None => self.source.clone(),
+        }
+    }
+
+    /// A mistake in a setting, at its place.
+    pub fn problem(&self, setting: &str, message: impl Into<String>) -> Problem {
+        self.place_of(setting)
+            .problem(metadata::key_of(setting), message)
+    }
 }
 
 /// The keys `metadata`, `spec` and `scopes` of a resource are read the same way in every kind.

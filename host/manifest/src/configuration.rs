@@ -170,10 +170,5 @@ pub(crate) fn check_scopes(resources: &Resources, problems: &mut Problems) {
 }
 
 fn problem(scope: &SecretScope, message: &str) -> Problem {
-    Problem {
-        line: scope.source.line,
-        column: 1,
-        key: "spec.secrets.scopes".to_owned(),
-        ..Problem::of_file(&scope.source.file, message)
-    }
+    scope.source.problem("spec.secrets.scopes", message)
 }

@@ -19,7 +19,26 @@ use crate::suggest::{did_you_mean, listed};
 /// [`crate::Secret`]. Names are compared without regard to case; a name that the type does not know is an error.
 /// Fields of `#[serde(flatten)]` structs are not checked for unknown names, because serde does not tell them.
 pub fn decode<C: DeserializeOwned>(component: &Component) -> Result<C, Problems> {
-    let mut attempt = Attempt::new(component);
+    let unresolved = component.metadata.pending().iter().map(|pending| Problem {
+        line: pending.place.line,
+        column: pending.place.column,
+        ..problem_at(
+            component,
+            &key_of(&pending.name),
+            "the value could not be looked up",
+        )
+    });
+    let unresolved = Problems(unresolved.collect());
+    attempt(Attempt::new(component, unresolved))
+}
+
+/// The mistakes that [`decode`] finds in the values that are known; the others were told when they were looked up.
+pub fn mistakes<C: DeserializeOwned>(component: &Component) -> Problems {
+    let attempted = attempt::<C>(Attempt::new(component, Problems::default()));
+    attempted.err().unwrap_or_default()
+}
+
+fn attempt<C: DeserializeOwned>(mut attempt: Attempt) -> Result<C, Problems> {
     loop {
         match C::deserialize(&attempt) {
             Ok(config) => return attempt.problems.into_inner().into_result(config),
@@ -40,22 +59,13 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(component: &'a Component) -> Self {
-        let unresolved = component.metadata.pending().iter().map(|pending| Problem {
-            line: pending.place.line,
-            column: pending.place.column,
-            ..problem_at(
-                component,
-                &key_of(&pending.name),
-                "the value could not be looked up",
-            )
-        });
+    fn new(component: &'a Component, unresolved: Problems) -> Self {
         Self {
             component,
             items: component.metadata.iter().collect(),
             made_up: Vec::new(),
             left_out: Vec::new(),
-            problems: RefCell::new(Problems(unresolved.collect())),
+            problems: RefCell::new(unresolved),
             current: Cell::new(None),
         }
     }
@@ -147,7 +157,7 @@ fn problem_at(component: &Component, key: &str, message: &str) -> Problem {
     Problem {
         file: component.source.file.clone(),
         line: component.source.line,
-        column: 1,
+        column: component.source.column,
         key: key.to_owned(),
         message: message.to_owned(),
         help: None,

@@ -1,29 +1,232 @@
-//! Reading a file whole, without ever reading more than is allowed.
+//! Opening and reading the files that a project names: regular files alone, without waiting for a writer, never more than
+//! is allowed, and never through a link that leads out of the directory that they belong to.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component as Part, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 
 use crate::problem::Problem;
 use crate::yaml::LARGEST_FILE;
 
-/// The text of a file; one byte more than allowed is read, so that the parser can tell.
-pub(crate) fn read(path: &Path) -> Result<String, Problem> {
-    let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| Problem::of_file(path, format!("cannot be read: {}", reason(&error))))?;
-    if bytes.len() > LARGEST_FILE {
-        return Err(Problem::of_file(
-            path,
-            "larger than 1 MiB, which is the most that is read",
-        ));
+/// To open a FIFO must not wait for its other end, and to open a terminal must not make it the process's own.
+const FLAGS: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// A regular file, opened once: what is known of it and what is read are of the same file.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: fs::File,
+    size: u64,
+    stamp: Stamp,
+}
+
+/// Which file it is and when it changed last. Two equal stamps mean the same bytes: nobody can set the time of a change of
+/// the inode, as they can that of the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The reason why a file is not read; displayed as the end of a sentence.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// The system says no.
+    Io(io::Error),
+    /// It is a FIFO, a device, a socket or a directory.
+    Irregular(&'static str),
+    /// A link on the way leads out of the directory that the file belongs to.
+    LeadsOut,
+    /// It has more bytes than this.
+    TooLarge(u64),
+}
+
+impl OpenFile {
+    /// Opens a file. A path that is written below `root` may not leave it by a link; one that is absolute, or that leaves
+    /// it by its own `..`, is what the operator wrote, and so is every path where there is no root.
+    pub fn open(root: Option<&Path>, path: &Path) -> Result<Self, Unreadable> {
+        let inside = root.and_then(|root| Some((root, below(root, path)?)));
+        let file = match inside {
+            Some((root, relative)) => open_beneath(root, &relative)?,
+            None => fs::OpenOptions::new()
+                .read(true)
+                .custom_flags(FLAGS)
+                .open(path)
+                .map_err(Unreadable::Io)?,
+        };
+        Self::checked(file)
     }
+
+    /// Opens a file of a directory that is open already.
+    pub fn open_in(directory: &Dir, name: &str) -> Result<Self, Unreadable> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(FLAGS);
+        let file = directory.open_with(name, &options).map_err(refused)?;
+        Self::checked(file.into_std())
+    }
+
+    fn checked(file: fs::File) -> Result<Self, Unreadable> {
+        let metadata = file.metadata().map_err(Unreadable::Io)?;
+        match irregular(&metadata) {
+            Some(what) => Err(Unreadable::Irregular(what)),
+            None => Ok(Self {
+                file,
+                size: metadata.len(),
+                stamp: Stamp::of(&metadata),
+            }),
+        }
+    }
+
+    /// As it was when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// All of its bytes, in one buffer that does not grow on the way unless the file does.
+    pub fn read(self, limit: u64) -> Result<Vec<u8>, Unreadable> {
+        if self.size > limit {
+            return Err(Unreadable::TooLarge(limit));
+        }
+        let capacity = usize::try_from(self.size.saturating_add(1)).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(capacity);
+        // One byte more than is allowed tells that there is more.
+        let mut bounded = self.file.take(limit.saturating_add(1));
+        bounded.read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(Unreadable::TooLarge(limit));
+        }
+        Ok(bytes)
+    }
+}
+
+impl Read for OpenFile {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// When the file or its inode changed last, by the clock of the file system.
+    pub fn changed(&self) -> SystemTime {
+        let (seconds, nanoseconds) = self.changed;
+        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let nanoseconds = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0));
+        SystemTime::UNIX_EPOCH + seconds + nanoseconds
+    }
+}
+
+impl Unreadable {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == ErrorKind::NotFound)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => f.write_str(&reason(error)),
+            Self::Irregular(what) => write!(f, "{what}; expected a regular file"),
+            Self::LeadsOut => f.write_str(
+                "a link leads out of the directory that it belongs to; write the path that is meant instead",
+            ),
+            Self::TooLarge(limit) if limit % (1 << 20) == 0 => {
+                write!(f, "larger than {} MiB, which is the most that is read", limit >> 20)
+            }
+            Self::TooLarge(limit) => {
+                write!(f, "larger than {} KiB, which is the most that is read", limit >> 10)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+fn open_beneath(root: &Path, relative: &Path) -> Result<fs::File, Unreadable> {
+    let root = match root.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => root,
+    };
+    let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(Unreadable::Io)?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(FLAGS);
+    let file = root.open_with(relative, &options).map_err(refused)?;
+    Ok(file.into_std())
+}
+
+/// The system's own refusals have a number; those of the sandbox have none.
+fn refused(error: io::Error) -> Unreadable {
+    match error.kind() {
+        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => Unreadable::LeadsOut,
+        _ => Unreadable::Io(error),
+    }
+}
+
+/// The path below `root` as it is written; none where it is not below.
+fn below(root: &Path, path: &Path) -> Option<PathBuf> {
+    let is_here = root.components().all(|part| part == Part::CurDir);
+    let relative = match is_here {
+        true => path,
+        false => path.strip_prefix(root).ok()?,
+    };
+    (relative.is_relative() && !leaves(relative)).then(|| relative.to_path_buf())
+}
+
+/// Whether a relative path has more `..` than directories before them.
+pub(crate) fn leaves(path: &Path) -> bool {
+    let mut depth = 0_i64;
+    !path.is_absolute()
+        && path.components().any(|part| {
+            match part {
+                Part::ParentDir => depth -= 1,
+                Part::Normal(_) => depth += 1,
+                Part::CurDir | Part::RootDir | Part::Prefix(_) => {}
+            }
+            depth < 0
+        })
+}
+
+fn irregular(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a directory"),
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
+}
+
+/// The text of a resource or a manifest.
+pub(crate) fn read(root: Option<&Path>, path: &Path) -> Result<String, Problem> {
+    let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX);
+    let bytes = OpenFile::open(root, path).and_then(|file| file.read(limit));
+    let bytes = bytes.map_err(|why| match why {
+        Unreadable::TooLarge(_) => Problem::of_file(path, why.to_string()),
+        _ => Problem::of_file(path, format!("cannot be read: {why}")),
+    })?;
     String::from_utf8(bytes).map_err(|_| Problem::of_file(path, "not UTF-8 text"))
 }
 
 /// The operating system's words, as the end of a sentence.
-pub(crate) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     error.kind().to_string()
 }

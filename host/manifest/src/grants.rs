@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::host_pattern::HostPattern;
 use crate::name::{ComponentName, InvalidName, Name, shown};
 use crate::problem::Source;
-use crate::reader::At;
+use crate::reader::{At, Fields};
 
 /// What an app may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,21 @@ pub struct Grants {
     /// The types of actors it may call.
     pub actors: Vec<ActorPattern>,
     /// Where the app was written, so that a refusal can name the place for the missing line.
+    pub source: Source,
+    /// Every component and app that is named above, and where.
+    pub mentions: Vec<Mention>,
+}
+
+/// A component or an app that a grant names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The key of the grant, such as `state`.
+    pub grant: &'static str,
+    /// The component, or the app of `invoke`.
+    pub name: String,
+    /// The path of keys, such as `apps[0].grants.state[0]`.
+    pub key: String,
+    /// Where it was written.
     pub source: Source,
 }
 
@@ -314,6 +329,39 @@ const KEYS: [&str; 15] = [
     "actors",
 ];
 
+/// The keys whose entries name a component, or an app.
+const NAMING: [&str; 11] = [
+    "state",
+    "publish",
+    "subscribe",
+    "invoke",
+    "secrets",
+    "reveal",
+    "configuration",
+    "lock",
+    "crypto",
+    "bindings",
+    "listen",
+];
+
+fn mentions(fields: &Fields) -> Vec<Mention> {
+    let of = |grant: &'static str| {
+        let named = move |(at, text): (At, &str)| {
+            let name = text.split('/').next().unwrap_or_default();
+            // What is no name is told where it is read.
+            name.parse::<ComponentName>().ok()?;
+            Some(Mention {
+                grant,
+                name: name.to_owned(),
+                source: at.source(),
+                key: at.key,
+            })
+        };
+        fields.scalars(grant).into_iter().filter_map(named)
+    };
+    NAMING.into_iter().flat_map(of).collect()
+}
+
 /// Reads `grants`.
 pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
     let fields = at.fields_of(&KEYS, &["logging"])?;
@@ -334,6 +382,7 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         jobs: fields.list("jobs"),
         workflow: fields.list("workflow"),
         actors: fields.list("actors"),
+        mentions: mentions(&fields),
         source,
     })
 }

@@ -1,6 +1,6 @@
 //! `wythe.yaml`: the apps of a project. A Dapr `dapr.yaml` of guests is read the same way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::app::{self, App, NO_SIDECAR, SIDECAR, directory_name, join, read_env};
@@ -27,13 +27,19 @@ pub struct Manifest {
     pub apps: Vec<App>,
     /// Every directory of resources that is named for all apps or for one, and the default ones that exist.
     pub resources_paths: Vec<PathBuf>,
+    /// The default directories of resources that do not exist yet.
+    pub awaited_paths: Vec<PathBuf>,
 }
 
 /// Reads the manifest of a project, given the file or its directory.
 ///
 /// What could be read is returned even if there are errors; check [`Problems::has_errors`] before using it.
 pub fn load(path: &Path) -> (Option<Manifest>, Problems) {
-    let text = find(path).and_then(|file| Ok((file::read(&file)?, file)));
+    let text = find(path).and_then(|file| {
+        // A file that is named is what the operator wrote; one that is found belongs to its directory.
+        let root = path.is_dir().then(|| file.parent()).flatten();
+        Ok((file::read(root, &file)?, file))
+    });
     match text {
         Ok((text, file)) => parse_manifest(&text, &file),
         Err(problem) => (None, problem.into()),
@@ -60,7 +66,7 @@ fn find(path: &Path) -> Result<PathBuf, Problem> {
     let found = FILES
         .iter()
         .map(|name| directory.join(name))
-        .find(|file| file.is_file());
+        .find(|file| file.symlink_metadata().is_ok() && !file.is_dir());
     found.ok_or_else(|| missing("there is no `wythe.yaml` and no `dapr.yaml` in this directory"))
 }
 
@@ -108,7 +114,7 @@ fn read(document: &At) -> Option<Manifest> {
         .filter_map(|at| app::read(at, &root, &env))
         .collect();
     refuse_duplicates(&read);
-    let resources_paths = resources_paths(&root, common.as_ref(), &read);
+    let (resources_paths, awaited_paths) = resources_paths(&root, common.as_ref(), &read);
     let apps = read.into_iter().map(|read| read.app).collect();
     Some(Manifest {
         file,
@@ -117,6 +123,7 @@ fn read(document: &At) -> Option<Manifest> {
         tenant: tenant?,
         apps,
         resources_paths,
+        awaited_paths,
     })
 }
 
@@ -157,7 +164,12 @@ fn refuse_duplicates(apps: &[app::Read]) {
     }
 }
 
-fn resources_paths(root: &Path, common: Option<&Fields>, apps: &[app::Read]) -> Vec<PathBuf> {
+/// The directories that are there, and the default ones that are not.
+fn resources_paths(
+    root: &Path,
+    common: Option<&Fields>,
+    apps: &[app::Read],
+) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let owners = common
         .into_iter()
         .chain(apps.iter().map(|read| &read.fields));
@@ -172,26 +184,17 @@ fn resources_paths(root: &Path, common: Option<&Fields>, apps: &[app::Read]) -> 
     let of_dapr = apps
         .iter()
         .map(|read| join(&read.app.directory, ".dapr/resources"));
-    paths.extend(
-        default
-            .into_iter()
-            .chain(of_dapr)
-            .filter(|path| path.is_dir()),
-    );
-    // Each path once, where it was named first.
-    let order: BTreeMap<&PathBuf, usize> = paths
-        .iter()
-        .enumerate()
-        .rev()
-        .map(|(index, path)| (path, index))
-        .collect();
-    let is_first = |(index, path): &(usize, &PathBuf)| order.get(path) == Some(index);
-    paths
-        .iter()
-        .enumerate()
-        .filter(is_first)
-        .map(|(_, path)| path.clone())
-        .collect()
+    let defaults = default.into_iter().chain(of_dapr);
+    let (there, awaited): (Vec<_>, Vec<_>) = defaults.partition(|path| path.is_dir());
+    paths.extend(there);
+    (unique(paths), unique(awaited))
+}
+
+/// Each path once, where it was named first.
+fn unique(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let mut is_first = |path: &PathBuf| seen.insert(path.clone());
+    paths.into_iter().filter(|path| is_first(path)).collect()
 }
 
 fn named_paths<'a>(owner: &Fields<'a>) -> Vec<At<'a>> {

@@ -13,6 +13,8 @@ use crate::yaml::Place;
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     items: Vec<Item>,
+    /// Where those were written that somebody took out.
+    taken: Vec<(String, Place)>,
     pending: Vec<Pending>,
 }
 
@@ -114,6 +116,11 @@ impl Metadata {
         self.pending.iter().filter_map(reference).collect()
     }
 
+    /// Whether every value is known.
+    pub fn is_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Gives a setting the value that it referred to.
     pub fn resolve(&mut self, reference: &SecretReference, value: Secret) {
         let is_it = |pending: &Pending| pending.name == reference.setting;
@@ -137,7 +144,14 @@ impl Metadata {
             .items
             .iter()
             .position(|item| item.name.eq_ignore_ascii_case(name))?;
-        Some(self.items.remove(index).value)
+        let Item {
+            name,
+            value,
+            line,
+            column,
+        } = self.items.remove(index);
+        self.taken.push((name, Place { line, column }));
+        Some(value)
     }
 
     /// The items in the order they were written.
@@ -172,15 +186,15 @@ impl Metadata {
         });
     }
 
-    fn line_of(&self, name: &str) -> Option<u32> {
-        let items = self.items.iter().map(|item| (&item.name, item.line));
-        let pending = self
-            .pending
-            .iter()
-            .map(|pending| (&pending.name, pending.place.line));
-        let mut all = items.chain(pending);
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
+        let place = |&Item { line, column, .. }: &Item| Place { line, column };
+        let items = self.items.iter().map(|item| (&item.name, place(item)));
+        let taken = self.taken.iter().map(|(name, place)| (name, *place));
+        let pending = self.pending.iter();
+        let pending = pending.map(|pending| (&pending.name, pending.place));
+        let mut all = items.chain(taken).chain(pending);
         all.find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, line)| line)
+            .map(|(_, place)| place)
     }
 }
 
@@ -194,6 +208,7 @@ impl FromIterator<(String, Value)> for Metadata {
         });
         Self {
             items: items.collect(),
+            taken: Vec::new(),
             pending: Vec::new(),
         }
     }
@@ -216,8 +231,11 @@ fn read_item(at: &At, store: Option<&str>, metadata: &mut Metadata) -> Option<()
     let name = fields
         .demand("name", "the name of the setting", At::filled)?
         .to_owned();
-    if let Some(first) = metadata.line_of(&name) {
-        at.error(&format!("`{name}` is set twice, first in line {first}"));
+    if let Some(first) = metadata.place_of(&name) {
+        at.error(&format!(
+            "`{name}` is set twice, first in line {}",
+            first.line
+        ));
         return None;
     }
     let choices = fields.each_of(&CHOICES);

@@ -27,7 +27,8 @@ impl std::error::Error for InvalidName {}
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Arc<str>);
 
-/// The name of a component: as [`Name`], with dots between the labels, at most 253 long.
+/// The name of a component or another resource: as [`Name`], with upper case letters, `_` and dots between the labels, at
+/// most 253 long. No two of a project may differ in case alone, since they name directories.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ComponentName(Arc<str>);
@@ -55,13 +56,18 @@ impl ComponentName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The nearest id, for what speaks in the component's name: `order_Pub.sub` becomes `order-pub-sub`.
+    pub fn as_id(&self) -> Option<Name> {
+        Name::sanitised(&self.0)
+    }
 }
 
 impl FromStr for Name {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        check_label(text)
+        check_label(text, is_label_character, LABEL_RULE)
             .map_err(|rule| InvalidName(format!("`{}` is not a name: {rule}", shown(text))))?;
         Ok(Self(text.into()))
     }
@@ -74,7 +80,8 @@ impl FromStr for ComponentName {
         let rule = if text.len() > DOTTED_LENGTH {
             Err("at most 253 characters are allowed, and 63")
         } else {
-            text.split('.').try_for_each(check_label)
+            text.split('.')
+                .try_for_each(|label| check_label(label, is_component_character, COMPONENT_RULE))
         };
         let place = if text.contains('.') {
             " in each part between dots"
@@ -149,15 +156,22 @@ impl fmt::Display for ComponentName {
     }
 }
 
-fn check_label(label: &str) -> Result<(), &'static str> {
+const LABEL_RULE: &str = "only lower case letters, digits and `-` are allowed";
+const COMPONENT_RULE: &str = "only letters, digits, `-` and `_` are allowed";
+
+fn check_label(
+    label: &str,
+    is_allowed: fn(char) -> bool,
+    rule: &'static str,
+) -> Result<(), &'static str> {
     if label.is_empty() {
         return Err("at least one letter or digit is needed");
     }
     if label.len() > LABEL_LENGTH {
         return Err("at most 63 characters are allowed");
     }
-    if !label.chars().all(is_label_character) {
-        return Err("only lower case letters, digits and `-` are allowed");
+    if !label.chars().all(is_allowed) {
+        return Err(rule);
     }
     if label.starts_with('-') || label.ends_with('-') {
         return Err("`-` is not allowed at the beginning or the end");
@@ -167,6 +181,11 @@ fn check_label(label: &str) -> Result<(), &'static str> {
 
 fn is_label_character(character: char) -> bool {
     character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
+}
+
+/// Dapr takes any name; its own quickstarts have `order_pub_sub` and `daprConfig`.
+fn is_component_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '-' || character == '_'
 }
 
 /// What a user wrote, short enough for a message.

@@ -1,6 +1,6 @@
 //! Mistakes in what a user wrote: where each one is, what was expected, and what to do about it.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The place in a file that something was read from.
@@ -10,9 +10,21 @@ pub struct Source {
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: u32,
+    /// The column in characters, counted from 1.
+    pub column: u32,
 }
 
 impl Source {
+    /// A mistake at this place; `key` is its path of keys.
+    pub fn problem(&self, key: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem {
+            line: self.line,
+            column: self.column,
+            key: key.into(),
+            ..Problem::of_file(&self.file, message)
+        }
+    }
+
     /// The file's name and the line: for a guest, which may not learn where the host keeps its files.
     pub fn short(&self) -> String {
         let name = self.file.file_name().unwrap_or_default();
@@ -74,6 +86,38 @@ impl Problem {
         self
     }
 
+    /// The same problem, which stops nothing.
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// The place in its file.
+    pub fn source(&self) -> Source {
+        Source {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+        }
+    }
+
+    /// What is wrong, without the place, on one line.
+    pub fn text(&self) -> String {
+        escaped(&self.words())
+    }
+
+    fn words(&self) -> String {
+        let mut text = String::new();
+        if !self.key.is_empty() {
+            text.push_str(&format!("{}: ", self.key));
+        }
+        text.push_str(&self.message);
+        if let Some(help) = &self.help {
+            text.push_str(&format!("; {help}"));
+        }
+        text
+    }
+
     fn line_of_text(&self) -> String {
         let mut text = format!("{}:", self.file.display());
         if self.line > 0 {
@@ -82,29 +126,26 @@ impl Problem {
         if self.severity == Severity::Warning {
             text.push_str(" warning:");
         }
-        if !self.key.is_empty() {
-            text.push_str(&format!(" {}:", self.key));
-        }
-        text.push_str(&format!(" {}", self.message));
-        if let Some(help) = &self.help {
-            text.push_str(&format!("; {help}"));
-        }
-        text
+        format!("{text} {}", self.words())
     }
 }
 
 /// One line, whatever was written in the file: control characters are escaped.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.line_of_text().chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
+        f.write_str(&escaped(&self.line_of_text()))
     }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// Every mistake that was found, not only the first; displayed one per line, in the order of file and line.

@@ -120,6 +120,7 @@ impl<'a> At<'a> {
         Source {
             file: self.report.file.clone(),
             line: self.node.place.line,
+            column: self.node.place.column,
         }
     }
 
@@ -316,6 +317,22 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// As [`Fields::of`], but what is no mapping is told by others.
+    pub(crate) fn quiet(at: &At<'a>) -> Option<Self> {
+        match at.node.content {
+            Content::Map(_) => Self::of(at),
+            Content::List(_) | Content::Scalar { .. } => None,
+        }
+    }
+
+    /// The text of a key, where it has one; another value is told by others.
+    pub(crate) fn scalar(&self, name: &str) -> Option<&'a str> {
+        match &self.get(name)?.node.content {
+            Content::Scalar { text, .. } => Some(text),
+            Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
     /// The value of a key, or none when it is missing or nothing is written after it.
     pub(crate) fn get(&self, name: &str) -> Option<At<'a>> {
         self.written(name).filter(|at| !at.node.is_null())
@@ -363,6 +380,21 @@ impl<'a> Fields<'a> {
             self.missing(name, what);
         }
         found
+    }
+
+    /// Each text in a list under a key, with its place; what is no list of texts is told by others.
+    pub(crate) fn scalars(&self, name: &str) -> Vec<(At<'a>, &'a str)> {
+        let Some(at) = self.get(name) else {
+            return Vec::new();
+        };
+        let Content::List(nodes) = &at.node.content else {
+            return Vec::new();
+        };
+        let text = |(at, node): (At<'a>, &'a Node)| match &node.content {
+            Content::Scalar { text, .. } => Some((at, text.as_str())),
+            Content::List(_) | Content::Map(_) => None,
+        };
+        at.items().into_iter().zip(nodes).filter_map(text).collect()
     }
 
     /// Says that a key must be there, and what belongs in it.

@@ -8,7 +8,7 @@ use crate::component::{self, Component};
 use crate::configuration::{self, Configuration};
 use crate::file;
 use crate::name::{ComponentName, Name, shown};
-use crate::problem::{Problem, Problems, Severity, Source};
+use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
 use crate::resolve;
 use crate::subscription::{self, Subscription};
@@ -96,7 +96,8 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
         let is_yaml = path
             .extension()
             .is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if is_yaml && path.is_file() {
+        // What is no file at all is told when it is read.
+        if is_yaml && !path.is_dir() {
             files.push(path);
         }
     }
@@ -105,7 +106,7 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
 }
 
 fn load_file(path: &Path, resources: &mut Resources, problems: &mut Problems) {
-    match file::read(path) {
+    match file::read(path.parent(), path) {
         Ok(text) => {
             let (more, found) = parse_file(&text, path);
             resources.extend(more);
@@ -154,7 +155,9 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
                 shown(version)
             ));
         }
-        (name, _) if NOT_YET.contains(&name) => kind.warn(&format!("`{name}` is not used yet")),
+        (name, _) if NOT_YET.contains(&name) => {
+            kind.warn(&format!("{} is not used yet", called(name, &fields)));
+        }
         (name, _) => {
             let known = || SERVED.into_iter().chain(NOT_YET);
             let message = format!(
@@ -168,12 +171,33 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
     Some(())
 }
 
-/// The version after `dapr.io/`. As in Dapr, documents of others are passed over: they may be meant for Kubernetes.
+/// A resource in words: its kind, and its name where it has one.
+fn called(kind: &str, document: &Fields) -> String {
+    let name = document
+        .get("metadata")
+        .and_then(|at| Fields::quiet(&at)?.scalar("name"));
+    match name {
+        Some(name) => format!("`{}` `{}`", shown(kind), shown(name)),
+        None => format!("`{}`", shown(kind)),
+    }
+}
+
+/// The version after `dapr.io/`. As in Dapr, documents of others are passed over, for they may be meant for Kubernetes; a
+/// warning says so.
 fn read_version<'a>(document: &Fields<'a>) -> Option<&'a str> {
+    let kind = document.scalar("kind");
     let Some(at) = document.get("apiVersion") else {
-        let kind = document.get("kind").and_then(|at| at.text());
-        if kind.is_some_and(|kind| SERVED.contains(&kind)) {
-            document.missing("apiVersion", "write `dapr.io/v1alpha1`");
+        match kind {
+            Some(kind) if SERVED.contains(&kind) => {
+                document.missing("apiVersion", "write `dapr.io/v1alpha1`");
+            }
+            Some(kind) => document.at.warn(&format!(
+                "{} is not used: it has no `apiVersion`",
+                called(kind, document)
+            )),
+            None => document
+                .at
+                .warn("this document is not used: it has no `apiVersion` and no `kind`"),
         }
         return None;
     };
@@ -182,6 +206,12 @@ fn read_version<'a>(document: &Fields<'a>) -> Option<&'a str> {
     if group != GROUP {
         if let Some(help) = did_you_mean(group, [GROUP]) {
             at.error_with_help(&format!("unknown group `{}`", shown(group)), Some(help));
+        } else {
+            at.warn(&format!(
+                "{} of `{}` is not used: it is no resource of `{GROUP}`",
+                called(kind.unwrap_or("a document"), document),
+                shown(text)
+            ));
         }
         return None;
     }
@@ -189,29 +219,27 @@ fn read_version<'a>(document: &Fields<'a>) -> Option<&'a str> {
 }
 
 fn refuse_duplicates(resources: &mut Resources, problems: &mut Problems) {
-    let mut first: HashMap<(Option<Name>, ComponentName), Source> = HashMap::new();
+    let mut first: HashMap<(Option<Name>, String), (ComponentName, Source)> = HashMap::new();
     resources.components.retain(|component| {
-        let place = first.entry((component.namespace.clone(), component.name.clone()));
+        // A file system may not tell `Orders` from `orders`, and each has a directory of its name.
+        let folded = component.name.as_str().to_ascii_lowercase();
+        let place = first.entry((component.namespace.clone(), folded));
         if let std::collections::hash_map::Entry::Occupied(original) = place {
             problems.0.push(duplicate(component, original.get()));
             return false;
         }
-        place.or_insert(component.source.clone());
+        place.or_insert((component.name.clone(), component.source.clone()));
         true
     });
 }
 
-fn duplicate(component: &Component, original: &Source) -> Problem {
-    Problem {
-        file: component.source.file.clone(),
-        line: component.source.line,
-        column: 1,
-        key: "metadata.name".to_owned(),
-        message: format!(
-            "the component `{}` is already defined in {original}",
+fn duplicate(component: &Component, (name, original): &(ComponentName, Source)) -> Problem {
+    let message = match *name == component.name {
+        true => format!("the component `{name}` is already defined in {original}"),
+        false => format!(
+            "the component `{}` differs in case alone from `{name}` in {original}",
             component.name
         ),
-        help: None,
-        severity: Severity::Error,
-    }
+    };
+    component.source.problem("metadata.name", message)
 }

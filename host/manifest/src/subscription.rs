@@ -33,6 +33,17 @@ pub struct Subscription {
     pub scopes: Vec<Name>,
     /// Where it was written.
     pub source: Source,
+    /// Where its parts were written.
+    pub places: Places,
+}
+
+/// Where the parts of a subscription were written, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `pubsubname`.
+    pub component: Source,
+    /// Each of `scopes`.
+    pub scopes: Vec<Source>,
 }
 
 /// A condition and the route of the messages that meet it.
@@ -74,6 +85,13 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
             .collect(),
         scopes: head.scopes,
         source: document.source(),
+        places: Places {
+            component: spec
+                .get("pubsubname")
+                .map(|at| at.source())
+                .unwrap_or_default(),
+            scopes: sources(&fields.scalars("scopes")),
+        },
         name: head.name?,
         component: component?,
         topic: topic?.to_owned(),
@@ -90,6 +108,14 @@ fn keys(routing: &str) -> [&str; 6] {
         "deadLetterTopic",
         BULK,
     ]
+}
+
+/// Of those that are names, as `head.scopes` has them.
+fn sources(scopes: &[(At, &str)]) -> Vec<Source> {
+    let names = scopes
+        .iter()
+        .filter(|(_, text)| text.parse::<Name>().is_ok());
+    names.map(|(at, _)| at.source()).collect()
 }
 
 type Routes = (Vec<Rule>, Option<String>);

@@ -35,6 +35,14 @@ pub fn did_you_mean<'a>(
     nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
+/// As [`did_you_mean`], for names of which another is not a likely slip: one letter may be wrong, missing or swapped.
+pub fn slip_of<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let wanted = word.to_lowercase();
+    let mut near = candidates.into_iter();
+    let near = near.find(|candidate| strsim::damerau_levenshtein(&wanted, candidate) == 1)?;
+    Some(format!("did you mean `{near}`?"))
+}
+
 /// The words as "`a`, `b`, `c`".
 pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();

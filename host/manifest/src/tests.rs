@@ -6,6 +6,7 @@ mod directories;
 mod grants;
 mod manifests;
 mod manifests_wrong;
+mod naming;
 mod references;
 mod resources;
 mod resources_wrong;

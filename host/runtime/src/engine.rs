@@ -139,7 +139,7 @@ impl Runtime {
 
     /// Reads what a file imports and exports; nothing of it is compiled.
     pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
-        let bytes = read_component(path).await?.into();
+        let bytes = read_component(None, path).await?.into();
         let name = path.display().to_string();
         self.compiling.inspect(&name, &bytes).await
     }

@@ -57,6 +57,18 @@ fn has(grants: &Grants, key: &str) -> bool {
     }
 }
 
+/// Every export of a version before a release, which nothing of this host calls.
+pub fn refused_exports(app: &str, exports: &[String]) -> Vec<Error> {
+    let candidates = exports.iter().filter(|name| inspect::is_candidate(name));
+    let told = |name: &String| {
+        Error::unsupported(format!(
+            "app `{app}` exports `{name}`, which this host does not call{}",
+            nearest(name)
+        ))
+    };
+    candidates.map(told).collect()
+}
+
 fn nearest(name: &str) -> String {
     let without_version = name.split('@').next().unwrap_or_default();
     let same = inspect::OFFERED

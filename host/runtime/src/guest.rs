@@ -12,7 +12,11 @@ use crate::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
     Account, App, Body, Caller, Error, Exports, Host, Rate, Result, Trace, actors,
@@ -34,6 +38,8 @@ pub struct Guest {
     runtime: Arc<Runtime>,
     identity: Arc<Identity>,
     reuse: Reuse,
+    /// No link below it may lead out.
+    project: PathBuf,
     places: Arc<Semaphore>,
     version: ArcSwap<Version>,
 }
@@ -59,12 +65,13 @@ impl Guest {
             account: Account::new(app.id.clone(), app.limits.host_memory),
             host: host.clone(),
         });
-        let path = &app.guest;
+        let path = (app.project.as_path(), app.guest.as_path());
         let version = Version::load(runtime, &identity, &app.reuse, path).await?;
         Ok(Arc::new(Guest {
             runtime: runtime.clone(),
             places: Arc::new(Semaphore::new(app.limits.concurrency as usize)),
             reuse: app.reuse.clone(),
+            project: app.project.clone(),
             version: ArcSwap::from_pointee(version),
             identity,
         }))
@@ -73,6 +80,7 @@ impl Guest {
     /// Puts the file at `path` in place of the version that serves now. On an error the old one goes on. True if
     /// the file was another one.
     pub async fn swap(&self, path: &Path) -> Result<bool, Vec<Error>> {
+        let path = (self.project.as_path(), path);
         let version = Version::load(&self.runtime, &self.identity, &self.reuse, path).await?;
         let changed = version.digest != self.version.load().digest;
         if changed {

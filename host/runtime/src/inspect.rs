@@ -74,6 +74,8 @@ pub const OFFERED: &[(&str, &str)] = &[
     ("wasi:cli/environment", "0.2.12 and 0.3.0"),
     ("wasi:clocks/monotonic-clock", "0.2.12 and 0.3.0"),
     ("wasi:filesystem/types", "0.2.12 and 0.3.0"),
+    ("wasi:http/client", "0.3.0"),
+    ("wasi:http/handler", "0.3.0"),
     ("wasi:http/types", "0.2.12 and 0.3.0"),
     ("wasi:http/outgoing-handler", "0.2.12"),
     ("wasi:io/streams", "0.2.12"),
@@ -100,7 +102,9 @@ pub const OFFERED: &[(&str, &str)] = &[
 impl From<Outline> for Inspection {
     fn from(outline: Outline) -> Self {
         let exports = outline.exports;
-        let has = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+        let released = exports.iter().filter(|name| !is_candidate(name));
+        let released: Vec<_> = released.collect();
+        let has = |prefix: &str| released.iter().any(|name| name.starts_with(prefix));
         let lifecycle = has("wythe:plugin/lifecycle@0.1.");
         let drivers = DRIVERS.iter().map(|(name, _)| *name);
         let drivers = drivers.filter(|name| has(&format!("wythe:plugin/{name}@0.1.")));
@@ -126,6 +130,7 @@ impl From<Outline> for Inspection {
 /// Every import with its standing. An interface of which only types are used needs no grant.
 fn imports(asked: Vec<Asked>, has_workflows: bool) -> Vec<Import> {
     let standing = |asked: &Asked| match has_workflows {
+        _ if is_candidate(&asked.name) => Standing::Unknown,
         true => of_workflow(&asked.name),
         false if asked.calls => of_name(&asked.name),
         false => Standing::Free,
@@ -150,6 +155,12 @@ fn of_workflow(name: &str) -> Standing {
         _ if is_of(&["wythe:blocks/types@", "wythe:blocks/logging@"]) => Standing::Free,
         _ => Standing::NotReplayed,
     }
+}
+
+/// Whether an interface is of a version before a release, such as `0.3.0-rc-2026-03-15`: none is what was released later.
+pub fn is_candidate(name: &str) -> bool {
+    name.split_once('@')
+        .is_some_and(|(_, version)| version.contains('-'))
 }
 
 fn of_name(name: &str) -> Standing {

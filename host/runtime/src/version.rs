@@ -15,11 +15,11 @@ use crate::{
     instance::Pool,
     workflow::Flow,
 };
-use std::{path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
 use wythe_blocks::{Error, Exports, Result};
-use wythe_manifest::Reuse;
+use wythe_manifest::{OpenFile, Reuse, Unreadable};
 
 /// Bytes of a component file.
 pub const MAX_COMPONENT: u64 = 64 << 20;
@@ -42,23 +42,22 @@ pub struct Version {
     _compiled: Arc<Compiled>,
 }
 
-/// Reads a component file, within its size limit.
-pub async fn read_component(path: &Path) -> Result<Vec<u8>> {
+/// Reads a component file, within its size limit. One that is written below `root` may not lead out of it by a link.
+pub async fn read_component(root: Option<&Path>, path: &Path) -> Result<Vec<u8>> {
+    let (root, file) = (root.map(Path::to_owned), path.to_owned());
+    let read = move || OpenFile::open(root.as_deref(), &file)?.read(MAX_COMPONENT);
+    let read = tokio::task::spawn_blocking(read).await;
+    let read = read.map_err(|error| Error::internal("a file was not read").with_source(error))?;
     let shown = path.display();
-    let size = tokio::fs::metadata(path).await.map_err(|error| {
-        Error::not_found(format!("no component file at {shown}: {error}; build it first, or give the app a `build:` command"))
-    })?;
-    if size.len() > MAX_COMPONENT {
-        return Err(Error::invalid(format!(
-            "the component file {shown} has {} bytes; expected at most {MAX_COMPONENT}",
-            size.len()
-        )));
-    }
-    let bytes = tokio::fs::read(path).await;
-    bytes.map_err(|error| {
-        Error::unavailable(format!(
+    read.map_err(|why| match why {
+        Unreadable::Io(error) if error.kind() == ErrorKind::NotFound => Error::not_found(format!(
+            "no component file at {shown}: {error}; build it first, or give the app a `build:` command"
+        )),
+        Unreadable::Io(error) => Error::unavailable(format!(
             "the component file {shown} cannot be read: {error}"
-        ))
+        )),
+        Unreadable::TooLarge(_) => Error::invalid(format!("the component file {shown} is {why}")),
+        _ => Error::invalid(format!("the component file {shown} cannot be read: {why}")),
     })
 }
 
@@ -67,14 +66,18 @@ impl Version {
         runtime: &Arc<Runtime>,
         identity: &Arc<Identity>,
         reuse: &Reuse,
-        path: &Path,
+        (project, path): (&Path, &Path),
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
-        let bytes = read_component(path).await.map_err(one)?.into();
+        let bytes = read_component(Some(project), path)
+            .await
+            .map_err(one)?
+            .into();
         let shown = path.display().to_string();
         let inspection = runtime.inspect_bytes(&shown, &bytes).await.map_err(one)?;
         let app = &identity.id;
-        let refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
+        let mut refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
+        refused.extend(grants::refused_exports(app.as_str(), &inspection.exports));
         if !refused.is_empty() {
             return Err(refused);
         }

@@ -280,6 +280,7 @@ fn site(component: &str, directory: &Path) -> Result<Site> {
         component: component.to_owned(),
         directory: directory.join("alone").join(component),
         beside: directory.to_owned(),
+        root: directory.to_owned(),
         environment: Environment::default(),
     })
 }

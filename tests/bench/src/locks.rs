@@ -101,6 +101,7 @@ async fn open(directory: &Path) -> Result<Arc<dyn Driver>> {
         component: "locks".into(),
         directory: directory.to_owned(),
         beside: directory.to_owned(),
+        root: directory.to_owned(),
         environment: Environment::default(),
     };
     let registry = wythe_drivers::registry();

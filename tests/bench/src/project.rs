@@ -82,6 +82,7 @@ impl Project {
         let tenant: Name = "default".parse()?;
         let settings = Settings {
             tenant: tenant.clone(),
+            project: Default::default(),
             data: self.0.join("data"),
             max_value: MAX_VALUE,
             environment: wythe_blocks::Environment::default(),

@@ -13,7 +13,11 @@ use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use wythe::boot::{self, Booted};
+use wythe::{
+    boot::{self, Booted},
+    check,
+    report::Problem,
+};
 use wythe_runtime::{Ingress, Routes};
 
 /// Components that forget everything, for tests of something else.
@@ -67,32 +71,58 @@ impl Project {
         self.directory.path()
     }
 
-    /// What keeps it from running, without the temporary directory's name.
+    /// What keeps it from running, without places and the temporary directory's name. Where `wythe validate` finds an
+    /// error, it is the same list that `wythe run` tells.
     pub async fn problems(&self) -> Vec<String> {
-        let problems = match self.try_start().await {
-            Ok(running) => {
-                running.stop().await;
-                Vec::new()
-            }
+        let problems = self.all_problems().await.into_iter();
+        let errors = problems.filter(|problem| !problem.is_warning);
+        errors.map(|problem| self.shown(&problem.message)).collect()
+    }
+
+    /// The same with places, and with warnings.
+    pub async fn located_problems(&self) -> Vec<String> {
+        let shown = |problem: Problem| {
+            let word = if problem.is_warning { "warning: " } else { "" };
+            format!("{word}{}", self.shown(&problem.to_string()))
+        };
+        self.all_problems().await.into_iter().map(shown).collect()
+    }
+
+    fn shown(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.path().display()), "")
+    }
+
+    async fn all_problems(&self) -> Vec<Problem> {
+        let (_, validated) = check::problems(self.path(), None).await;
+        let run = match self.try_start().await {
+            Ok(running) => running.stop_with_warnings().await,
             Err(problems) => problems,
         };
-        let here = format!("{}/", self.path().display());
-        let problems = problems.into_iter();
-        problems.map(|problem| problem.replace(&here, "")).collect()
+        if boot::has_errors(&validated) || !boot::has_errors(&run) {
+            assert_eq!(validated, run, "`validate` and `run` do not agree");
+        }
+        run
     }
 
     pub async fn start(&self) -> Result<Running> {
         let running = self.try_start().await;
-        running.map_err(|problems| anyhow::anyhow!("{}", problems.join("\n")))
+        running.map_err(|problems| {
+            let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", texts.join("\n"))
+        })
     }
 
-    async fn try_start(&self) -> Result<Running, Vec<String>> {
-        let texts = |problems: Vec<wythe::report::Problem>| {
-            problems.into_iter().map(|p| p.message).collect::<Vec<_>>()
-        };
-        let (plan, _) = boot::plan(self.path()).map_err(texts)?;
+    async fn try_start(&self) -> Result<Running, Vec<Problem>> {
+        let (plan, mut warnings) = check::good(self.path(), None).await?;
         let data = boot::data_directory(&plan.manifest);
-        let booted = boot::boot(&plan, &data).await.map_err(texts)?;
+        let booted = boot::boot(&plan, &data).await;
+        let all = |more: &[Problem]| {
+            let mut all = [warnings.as_slice(), more].concat();
+            Problem::sort(&mut all);
+            all
+        };
+        let booted = booted.map_err(|problems| all(&problems))?;
+        warnings = all(&booted.warnings);
         let mut routes = Routes::default();
         for (app, guest) in plan.manifest.apps.iter().zip(&booted.guests) {
             if let Some(prefix) = &app.ingress {
@@ -111,6 +141,7 @@ impl Project {
             address,
             booted,
             shutdown,
+            warnings,
         })
     }
 }
@@ -132,6 +163,7 @@ pub struct Running {
     pub booted: Booted,
     client: Client<HttpConnector, Full<Bytes>>,
     shutdown: CancellationToken,
+    warnings: Vec<Problem>,
     serving: JoinHandle<bool>,
 }
 
@@ -176,6 +208,12 @@ impl Running {
     /// Tells the host to stop, without waiting for it.
     pub fn begin_stop(&self) {
         self.shutdown.cancel();
+    }
+
+    async fn stop_with_warnings(mut self) -> Vec<Problem> {
+        let warnings = std::mem::take(&mut self.warnings);
+        self.stop().await;
+        warnings
     }
 
     /// Drains and closes; true if nothing was cut short.

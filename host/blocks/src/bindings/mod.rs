@@ -12,16 +12,16 @@ pub use webhooks::{Door, Knock};
 use crate::{
     Caller, Component, Components, Error, Policy, Result, Tasks,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use listening::Ears;
 use sealing::Sealed;
-use settings::{Settings, Written};
+use settings::Settings;
+pub(crate) use settings::Written;
 use std::sync::Arc;
 use webhooks::Doors;
-use wythe_manifest::Component as Manifest;
 
 const INVOKE: component::Operation = component::Operation::write(0, "invoke");
 
@@ -51,6 +51,8 @@ impl Close for Configured {
     }
 }
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
+
 /// The bindings block.
 pub struct Bindings {
     pub(crate) components: Components<Configured>,
@@ -67,17 +69,11 @@ impl Bindings {
         }
     }
 
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
-    ) -> Result<()> {
-        let written = Written::take(component)?;
-        let driver = opening.registry.bindings.open(component, site).await?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
-        let settings = written.check(component, &features)?;
+        require(&component, |name| features.has(name))?;
+        let settings = written.check(&component, &features)?;
         let webhook = driver.webhook().map(|webhook| Webhook {
             max_body: webhook.max_body.min(settings.most),
             ..webhook
@@ -95,7 +91,7 @@ impl Bindings {
             ears: Ears::default(),
         });
         let block = self.components.block();
-        let made = Component::new(block, OPERATIONS, component, configured).with_policy(policy);
+        let made = Component::new(block, OPERATIONS, &component, configured).with_policy(policy);
         if let Some(webhook) = webhook {
             self.doors.claim(webhook, opening.tenant, &component.name)?;
         }

@@ -11,7 +11,7 @@ const LARGEST: u64 = 64 << 20;
 
 /// The settings of one component, checked against what its driver can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub most: u64,
     pub input: bool,
     pub output: bool,
@@ -20,7 +20,7 @@ pub(super) struct Settings {
 }
 
 /// What is written in a component, before its driver is known.
-pub(super) struct Written {
+pub(crate) struct Written {
     most: u64,
     direction: Option<Direction>,
     route: Option<String>,
@@ -58,7 +58,8 @@ impl Written {
         if !(1..=LARGEST).contains(&most) {
             return Err(Error::invalid(format!(
                 "`maxDataBytes: {most}`; expected 1 to {LARGEST} bytes"
-            )));
+            ))
+            .at(&component.place_of("maxDataBytes")));
         }
         let direction = take::<Direction>(component, "direction")?;
         let route = component.metadata.take("route");

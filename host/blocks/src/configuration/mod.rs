@@ -12,12 +12,11 @@ pub use keys::{MAX_KEY, MAX_KEYS};
 use crate::{
     Caller, Component, Components, Error, Result, Tasks,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use listening::{Listeners, Watchers};
 use std::sync::Arc;
-use wythe_manifest::Component as Manifest;
 
 const GET: component::Operation = component::Operation::read(0, "get");
 const VERSION: component::Operation = component::Operation::read(1, "version");
@@ -70,6 +69,8 @@ impl Close for Configured {
     }
 }
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
+
 /// The configuration block.
 pub struct Configuration {
     pub(crate) components: Components<Configured>,
@@ -88,17 +89,12 @@ impl Configuration {
         }
     }
 
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
-    ) -> Result<()> {
-        let driver = opening.registry.configuration.open(component, site).await?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, (), driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let configured = Arc::new(Configured { driver });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

@@ -16,13 +16,12 @@ pub use transform::{EncryptOptions, Transform};
 use crate::{
     Caller, Component, Components, Error, Kind, Result,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening},
 };
 use async_trait::async_trait;
 use lanes::Lanes;
 use scheme::{Collector, HEADER, SEGMENT, TAG};
 use std::sync::Arc;
-use wythe_manifest::Component as Manifest;
 
 /// Bytes that are encrypted, signed or taken in one piece.
 pub const MAX_DATA: usize = 4 << 20;
@@ -53,6 +52,8 @@ impl Close for Configured {
     }
 }
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
+
 /// The crypto block.
 pub struct Crypto {
     pub(crate) components: Components<Configured>,
@@ -69,16 +70,10 @@ impl Default for Crypto {
 }
 
 impl Crypto {
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
-    ) -> Result<()> {
-        let driver = opening.registry.crypto.open(component, site).await?;
-        require(component, &[], |_| None)?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, (), driver) = prepared.open().await?;
         let configured = Arc::new(Configured { driver });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use crate::{
     App, Caller, Component, Components, Error, Kind, Result, Tasks,
     app::guarded,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use scheduler::{Clock, IN_HOST, Runner};
@@ -29,7 +29,7 @@ use std::{
     time::SystemTime,
 };
 use tokio::sync::Semaphore;
-use wythe_manifest::{Component as Manifest, ComponentName, Name};
+use wythe_manifest::{ComponentName, Name};
 
 /// Writes of a pause, where the job's row changes all the time.
 const TRIES: usize = 10;
@@ -108,6 +108,8 @@ impl Close for Configured {
 
 type Runners = HashMap<(Name, Name), Arc<Runner>>;
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
+
 /// The jobs block.
 pub struct Jobs {
     pub(crate) components: Components<Configured>,
@@ -166,25 +168,20 @@ impl Jobs {
         runners.insert((tenant.clone(), id), runner);
     }
 
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
-    ) -> Result<()> {
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
         if let Some(known) = self.tenants().get(opening.tenant) {
             return Err(Error::invalid(format!(
                 "a tenant has one jobs component; `{known}` is it already"
             )));
         }
-        let driver = opening.registry.jobs.open(component, site).await?;
+        let (component, (), driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let configured = Arc::new(Configured {
             driver,
             settler: Settler::default(),
         });
-        let inserted = opening.insert(&self.components, OPERATIONS, component, configured);
+        let inserted = opening.insert(&self.components, OPERATIONS, &component, configured);
         let name = inserted.name().clone();
         self.tenants().insert(opening.tenant.clone(), name);
         Ok(())

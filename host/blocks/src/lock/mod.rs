@@ -12,14 +12,13 @@ pub use lease::Lease;
 use crate::{
     Caller, Components, Error, Kind, Result, Tasks,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening, require},
     state::KeyPrefix,
 };
 use async_trait::async_trait;
 use line::Lines;
 use place::Place;
 use std::{sync::Arc, time::Duration};
-use wythe_manifest::Component as Manifest;
 
 /// Bytes of a name.
 pub const MAX_NAME: usize = 256;
@@ -55,6 +54,8 @@ impl Close for Configured {
     }
 }
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, KeyPrefix>;
+
 /// The lock block.
 pub struct Lock {
     pub(crate) components: Components<Configured>,
@@ -70,23 +71,17 @@ impl Lock {
     }
 
     /// Each app has its own names, unless `keyPrefix` says otherwise: `name` lets all apps share them.
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
-    ) -> Result<()> {
-        let prefix = KeyPrefix::take(component)?;
-        let driver = opening.registry.lock.open(component, site).await?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, prefix, driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let configured = Arc::new(Configured {
             driver,
             prefix,
             lines: Lines::default(),
             tasks: self.tasks.clone(),
         });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Waiting, and what becomes of those who stop waiting, over a driver that answers when the test lets it.
 
 use super::*;
-use crate::{Environment, Host, Registry, Settings, Trace};
+use crate::{Environment, Host, Ready, Registry, Settings, Trace};
 use std::{
     collections::HashMap,
     path::Path,
@@ -87,7 +87,7 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     let opened = driver.clone();
     registry.lock.add_raw("slow", move |_, _| {
         let driver: Arc<dyn Driver> = opened.clone();
-        async move { Ok(driver) }
+        async move { Ok(Ready::new(|| async { Ok(driver) })) }
     });
     let text = format!(
         "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: locks }}\n\
@@ -97,6 +97,7 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     assert!(problems.is_empty(), "{problems}");
     let settings = Settings {
         tenant: "default".parse().unwrap(),
+        project: Default::default(),
         data: "nowhere".into(),
         max_value: 0,
         environment: Environment::default(),

@@ -20,11 +20,11 @@ pub use operating::{Letter, Redriven};
 pub(crate) use scopes::Scopes;
 
 use crate::{
-    Caller, Component, Components, Error, Result, Site, Tasks,
+    Caller, Component, Components, Error, Result, Tasks,
     component::{self, Close},
     error::Cut,
     key_file,
-    opening::{Opening, require},
+    opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use scopes::Access;
@@ -88,6 +88,24 @@ impl Close for Configured {
     }
 }
 
+/// What the block reads itself of a component.
+pub(crate) struct Written {
+    scopes: Scopes,
+    consumer: Option<String>,
+}
+
+impl Written {
+    pub fn take(component: &mut Manifest) -> Result<Self> {
+        let consumer = component.metadata.take("consumerID");
+        Ok(Written {
+            scopes: Scopes::take(component)?,
+            consumer: consumer.map(|value| value.reveal().to_owned()),
+        })
+    }
+}
+
+pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
+
 /// What an app wants to receive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
@@ -141,26 +159,18 @@ impl PubSub {
         }
     }
 
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: Site,
-    ) -> Result<()> {
-        let scopes = Scopes::take(component)?;
-        let consumer = component.metadata.take("consumerID");
-        let consumer = consumer.map(|value| value.reveal().to_owned());
-        let driver = opening.registry.pubsub.open(component, site).await?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let seal = Seal::new(key(opening.data.join(KEY)).await?);
         let configured = Arc::new(Configured {
             driver,
-            scopes,
+            scopes: written.scopes,
             seal,
-            consumer,
+            consumer: written.consumer,
         });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

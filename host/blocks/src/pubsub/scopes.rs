@@ -26,11 +26,16 @@ impl Scopes {
             let value = component.metadata.take(name);
             value.map_or(String::new(), |value| value.reveal().to_owned())
         };
+        let (publishing, subscription) = (text("publishingScopes"), text("subscriptionScopes"));
+        let (allowed, protected) = (text("allowedTopics"), text("protectedTopics"));
+        let by_app = |key: &str, text: &str| {
+            by_app(key, text).map_err(|error| error.at(&component.place_of(key)))
+        };
         Ok(Scopes {
-            publishing: by_app("publishingScopes", &text("publishingScopes"))?,
-            subscription: by_app("subscriptionScopes", &text("subscriptionScopes"))?,
-            allowed: topics(&text("allowedTopics")),
-            protected: topics(&text("protectedTopics")),
+            publishing: by_app("publishingScopes", &publishing)?,
+            subscription: by_app("subscriptionScopes", &subscription)?,
+            allowed: topics(&allowed),
+            protected: topics(&protected),
         })
     }
 

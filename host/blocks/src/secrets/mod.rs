@@ -9,11 +9,11 @@ pub(crate) use references::{Looked, Stores};
 use crate::{
     Caller, Components, Error, Result,
     component::{self, Close},
-    opening::{Opening, require},
+    opening::{self, Opening, require},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
-use wythe_manifest::{Component as Manifest, ComponentName, Grants, PartPattern, SecretScope};
+use wythe_manifest::{ComponentName, Grants, PartPattern, SecretScope};
 
 /// Bytes of a secret's name.
 pub const MAX_NAME: usize = 1_024;
@@ -36,6 +36,8 @@ impl Close for Configured {
     }
 }
 
+pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
+
 /// The secrets block.
 pub struct Secrets {
     pub(crate) components: Components<Configured>,
@@ -53,15 +55,14 @@ impl Secrets {
     pub(crate) async fn add(
         &self,
         opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: crate::Site,
+        prepared: Prepared,
         scope: Option<SecretScope>,
     ) -> Result<()> {
-        let driver = opening.registry.secrets.open(component, site).await?;
+        let (component, (), driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let configured = Arc::new(Configured { driver, scope });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

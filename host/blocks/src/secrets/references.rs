@@ -213,9 +213,9 @@ fn circular(store: &Manifest, cycle: &[&str]) -> Error {
     let names: Vec<_> = cycle.iter().map(|name| format!("`{name}`")).collect();
     let first = cycle.first().copied().unwrap_or_default();
     Error::invalid(format!(
-        "{}: component `{}`: needs a secret of its own to open: {} -> `{first}`; write one of their values out",
-        store.source,
+        "component `{}`: needs a secret of its own to open: {} -> `{first}`; write one of their values out",
         store.name,
         names.join(" -> ")
     ))
+    .at(&store.source)
 }

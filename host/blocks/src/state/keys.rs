@@ -45,7 +45,8 @@ impl KeyPrefix {
     /// Takes `keyPrefix` out of a component's metadata.
     pub(crate) fn take(component: &mut Manifest) -> Result<Self> {
         let prefix = component.metadata.take("keyPrefix");
-        Self::parse(prefix.as_ref().map_or("", |value| value.reveal()))
+        let parsed = Self::parse(prefix.as_ref().map_or("", |value| value.reveal()));
+        parsed.map_err(|error| error.at(&component.place_of("keyPrefix")))
     }
 
     /// What stands before the keys of this caller.

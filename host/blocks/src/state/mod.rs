@@ -12,10 +12,10 @@ pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 
 use crate::{
-    Caller, Component, Components, Error, Result, Site,
+    Caller, Component, Components, Error, Result,
     component::{self, Close},
     error::Cut,
-    opening::{Opening, require, take},
+    opening::{self, Opening, require, take},
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -47,6 +47,27 @@ pub struct Configured {
     pub keeps: bool,
 }
 
+/// What the block reads itself of a component.
+pub(crate) struct Written {
+    prefix: KeyPrefix,
+    max_value: u64,
+    keeps: bool,
+}
+
+impl Written {
+    /// `most` is how large a value may be, unless the component says otherwise by `maxValueBytes`.
+    pub fn take(component: &mut Manifest, most: u64) -> Result<Self> {
+        let size = take::<ByteSize>(component, "maxValueBytes")?;
+        Ok(Written {
+            prefix: KeyPrefix::take(component)?,
+            max_value: size.map_or(most, |size| size.0),
+            keeps: take::<bool>(component, "actorStateStore")?.unwrap_or(false),
+        })
+    }
+}
+
+pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
+
 /// The state block.
 pub struct State {
     pub(crate) components: Components<Configured>,
@@ -72,27 +93,17 @@ impl Close for Configured {
 }
 
 impl State {
-    /// `most` is how large a value may be, unless the component says otherwise by `maxValueBytes`.
-    pub(crate) async fn add(
-        &self,
-        opening: &Opening<'_>,
-        component: &mut Manifest,
-        site: Site,
-        most: u64,
-    ) -> Result<()> {
-        let prefix = KeyPrefix::take(component)?;
-        let max_value = take::<ByteSize>(component, "maxValueBytes")?.map_or(most, |size| size.0);
-        let keeps = take::<bool>(component, "actorStateStore")?.unwrap_or(false);
-        let driver = opening.registry.state.open(component, site).await?;
+    pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
-        require(component, &Features::NAMES, |name| features.has(name))?;
+        require(&component, |name| features.has(name))?;
         let configured = Arc::new(Configured {
             driver,
-            prefix,
-            max_value,
-            keeps,
+            prefix: written.prefix,
+            max_value: written.max_value,
+            keeps: written.keeps,
         });
-        opening.insert(&self.components, OPERATIONS, component, configured);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::{
     args::{Common, Format, Run},
     boot::{self, Booted, Plan},
     build::{self, Built},
-    control, door, metrics, project,
+    check, control, door, metrics, project,
     report::{self, Outcome},
     serve, signals,
     watch::Watch,
@@ -28,7 +28,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 pub async fn run(common: &Common, args: &Run) -> Outcome {
     descriptors::raise();
     let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
-    let (plan, warnings) = boot::plan(&args.path)?;
+    let (plan, warnings) = check::good(&args.path, args.data_dir.as_deref()).await?;
     report::tell(common, &warnings);
     let plan = Arc::new(plan);
     let data = args.data_dir.clone();
@@ -66,6 +66,7 @@ async fn start(
     };
     let start = Instant::now();
     let booted = boot::boot(plan, data).await?;
+    report::tell(common, &booted.warnings);
     Ok((booted, built, start.elapsed()))
 }
 

@@ -90,6 +90,17 @@ pub async fn ask(data: &Path, command: &Command) -> Outcome<Option<Answer>> {
                 .into());
         }
     };
+    if !may(&stream, own()?) {
+        return Err(Problem {
+            kind: "denied".into(),
+            ..Problem::new(format!(
+                "{}: another user listens there, to whom nothing is sent; give the project a data directory of its own by \
+                 `--data-dir`",
+                path(data).display()
+            ))
+        }
+        .into());
+    }
     let reply = tokio::time::timeout(PATIENCE, exchange(stream, command));
     let reply = reply
         .await
@@ -162,11 +173,23 @@ fn bind(data: &Path) -> io::Result<(UnixListener, u32)> {
     Ok((listener, fs::metadata(&place)?.uid()))
 }
 
-/// The file's mode keeps others out, but not in the moment before it was set.
+/// The user of this process.
+fn own() -> anyhow::Result<u32> {
+    let process = fs::metadata("/proc/self").context("the user of this process")?;
+    Ok(process.uid())
+}
+
+/// For the host, the file's mode keeps others out, but not in the moment before it was set. For the command, whoever may
+/// write the directory may listen there, and would hear what it says.
 fn may(stream: &UnixStream, owner: u32) -> bool {
     stream
         .peer_cred()
-        .is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+        .is_ok_and(|peer| is_trusted(peer.uid(), owner))
+}
+
+/// The same user, or root, who may do everything anyway.
+fn is_trusted(peer: u32, owner: u32) -> bool {
+    peer == owner || peer == 0
 }
 
 /// One connection, with its place among those at once.
@@ -305,6 +328,13 @@ mod tests {
         assert_eq!(failure.0[0].kind, "not-found");
         assert!(host.close(Duration::from_secs(5)).await);
         assert!(!path(&data).exists());
+    }
+
+    #[test]
+    fn only_the_same_user_and_root_are_trusted() {
+        assert!(is_trusted(1_000, 1_000) && is_trusted(0, 1_000));
+        assert!(!is_trusted(65_534, 0), "root tells another user nothing");
+        assert!(!is_trusted(1_001, 1_000));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    Result, Site,
+    Result, Site, Wrong,
     bindings::{Delivery, Driver, Features, Sink},
 };
 
@@ -24,8 +24,13 @@ pub(super) struct Config {
     time_zone: Option<String>,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let schedule = Schedule::parse(&config.schedule, config.time_zone.as_deref(), Utc::now())?;
+pub(super) fn parse(config: Config) -> Result<Schedule, Wrong> {
+    let zone = config.time_zone.as_deref();
+    let parsed = Schedule::parse(&config.schedule, zone, Utc::now());
+    parsed.map_err(|error| Wrong::new("schedule", error))
+}
+
+pub(super) async fn open(schedule: Schedule, _: Site) -> Result<Arc<dyn Driver>> {
     Ok(Arc::new(Clock(schedule)))
 }
 

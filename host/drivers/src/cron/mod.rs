@@ -6,5 +6,7 @@ mod schedule;
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.bindings.add("cron", bindings::open);
+    registry
+        .bindings
+        .add_parsed("cron", bindings::parse, bindings::open);
 }

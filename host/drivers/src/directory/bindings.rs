@@ -18,7 +18,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Result, Site, Wrong,
     bindings::{Delivery, Driver, Features, Sink},
 };
 
@@ -38,13 +38,27 @@ pub(super) struct Config {
     done: Option<String>,
 }
 
-pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let wrong = |key: &str, what: String| Error::invalid(format!("{key}: {what}"));
+/// A config that was found good.
+pub(super) struct Parsed {
+    path: PathBuf,
+    pattern: Pattern,
+    done: Done,
+}
+
+pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
+    let wrong = |key: &'static str, what| Wrong::new(key, Error::invalid(format!("{key}: {what}")));
     let pattern = config.pattern.as_deref().unwrap_or("*").parse::<Pattern>();
-    let pattern = pattern.map_err(|error| wrong("pattern", error))?;
     let done = done(config.done.as_deref().unwrap_or("delete"));
-    let done = done.map_err(|error| wrong("done", error))?;
-    let path = site.beside.join(config.path);
+    Ok(Parsed {
+        path: config.path,
+        pattern: pattern.map_err(|error: String| wrong("pattern", error))?,
+        done: done.map_err(|error| wrong("done", error))?,
+    })
+}
+
+pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
+    let path = site.beside.join(parsed.path);
+    let (pattern, done) = (parsed.pattern, parsed.done);
     disk::blocking(move || {
         disk::create_directory(&path)?;
         let folder = Folder::open(&path, pattern, done).map_err(|error| {

@@ -8,5 +8,7 @@ mod waiting;
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.bindings.add("directory", bindings::open);
+    registry
+        .bindings
+        .add_parsed("directory", bindings::parse, bindings::open);
 }

@@ -10,8 +10,6 @@ use crate::{
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{
-    fs::File,
-    io::Read,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,7 +18,7 @@ use wythe_blocks::{
     Error, Result, Site,
     configuration::{Driver, Features, Item},
 };
-use wythe_manifest::parse_document;
+use wythe_manifest::{OpenFile, Stamp, Unreadable, parse_document};
 
 /// Bytes of the file.
 const LARGEST: u64 = 1 << 20;
@@ -43,6 +41,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
     disk::blocking(move || {
         let store = Store {
             path: site.beside.join(config.path),
+            root: site.root,
             separator: config.separator,
             seen: Mutex::default(),
             versions: Versions::new(1),
@@ -59,6 +58,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
 /// The file and what was in it.
 struct Store {
     path: PathBuf,
+    root: PathBuf,
     separator: String,
     seen: Mutex<Seen>,
     versions: Versions,
@@ -108,23 +108,16 @@ impl Store {
 
     fn read(&self) -> Result<Vec<u8>, String> {
         let shown = self.path.display();
-        let mut bytes = Vec::new();
-        let read = File::open(&self.path).and_then(|file| {
-            // One byte more than is allowed tells that there is more.
-            file.take(LARGEST + 1).read_to_end(&mut bytes)
-        });
-        if let Err(error) = read {
-            let reason = error.kind();
-            return Err(format!(
-                "the configuration file `{shown}` cannot be read: {reason}"
-            ));
-        }
-        if bytes.len() as u64 > LARGEST {
-            return Err(format!(
-                "the configuration file `{shown}` is larger than 1 MiB, which is the most that is read"
-            ));
-        }
-        Ok(bytes)
+        let read = OpenFile::open(Some(&self.root), &self.path).and_then(|file| file.read(LARGEST));
+        read.map_err(|why| match why {
+            Unreadable::TooLarge(_) => format!("the configuration file `{shown}` is {why}"),
+            _ => format!("the configuration file `{shown}` cannot be read: {why}"),
+        })
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let opened = OpenFile::open(Some(&self.root), &self.path);
+        opened.ok().map(|file| file.stamp())
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Items, String> {

@@ -1,19 +1,19 @@
 //! Keys in a directory, one a file, each read when it is used: a changed key is used at once.
 
+use super::reader::Reader;
 use crate::keys::{Key, Keys, Ring};
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, Metadata},
-};
+use async_trait::async_trait;
+use cap_std::{ambient_authority, fs::Dir};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
     io::{self, ErrorKind, Read},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{Error, Result, Site, crypto::Driver};
+use wythe_manifest::{OpenFile, Stamp, Unreadable};
 use zeroize::Zeroizing;
 
 /// Bytes of a file: the longest RSA key needs less than half.
@@ -39,40 +39,85 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         ))
         .with_source(error)
     })?;
-    Ok(Arc::new(Ring(Directory {
-        root,
-        seen: Mutex::default(),
-    })))
+    Ok(Arc::new(Ring(Directory::start(root, FRESH)?)))
 }
 
-struct Directory {
+/// The directory, read by a thread of its own.
+struct Directory(Reader<Question, Result<Answer>>);
+
+enum Question {
+    Key(String),
+    Names,
+}
+
+enum Answer {
+    Key(Arc<Key>),
+    Names(Vec<String>),
+}
+
+impl Directory {
+    fn start(root: Dir, fresh: Duration) -> Result<Self> {
+        let mut folder = Folder {
+            root,
+            seen: HashMap::new(),
+            fresh,
+        };
+        let read = move |question| match question {
+            Question::Key(name) => folder.find(&name).map(Answer::Key),
+            Question::Names => folder.names().map(Answer::Names),
+        };
+        Reader::start("keys", read).map(Directory)
+    }
+
+    async fn ask(&self, question: Question) -> Result<Answer> {
+        let answer = self.0.ask(question).await;
+        answer.unwrap_or_else(|| {
+            Err(Error::unavailable(
+                "the directory of keys is on a file system that does not answer",
+            ))
+        })
+    }
+}
+
+#[async_trait]
+impl Keys for Directory {
+    async fn find(&self, name: &str) -> Result<Arc<Key>> {
+        match self.ask(Question::Key(name.to_owned())).await? {
+            Answer::Key(key) => Ok(key),
+            Answer::Names(_) => Err(Error::internal("names where a key was asked for")),
+        }
+    }
+
+    async fn names(&self) -> Result<Vec<String>> {
+        match self.ask(Question::Names).await? {
+            Answer::Names(names) => Ok(names),
+            Answer::Key(_) => Err(Error::internal("a key where names were asked for")),
+        }
+    }
+}
+
+struct Folder {
     /// The handle, not the path: no name and no link leads out of it.
     root: Dir,
-    seen: Mutex<HashMap<String, (Stamp, Arc<Key>)>>,
+    seen: HashMap<String, (Stamp, Arc<Key>)>,
+    /// As `FRESH`, but in tests.
+    fresh: Duration,
 }
 
-/// When a file was changed, and its length.
-type Stamp = (SystemTime, u64);
-
-// Looking at a file blocks, on purpose: it takes microseconds, and reading one is rare.
-impl Keys for Directory {
-    fn find(&self, name: &str) -> Result<Arc<Key>> {
-        let told = |error: io::Error| told(name, error);
+impl Folder {
+    fn find(&mut self, name: &str) -> Result<Arc<Key>> {
+        let told = |why| told(name, why);
         if !is_name(name) {
-            return Err(told(ErrorKind::NotFound.into()));
+            return Err(told(Unreadable::Io(ErrorKind::NotFound.into())));
         }
-        // Opening what is no file could wait for ever.
-        if !self.root.metadata(name).map_err(told)?.is_file() {
-            return Err(Error::invalid(format!("key `{name}`: expected a file")));
-        }
-        let mut file = self.root.open(name).map_err(told)?;
-        let stamp = stamp(&file.metadata().map_err(told)?).map_err(told)?;
+        let mut file = OpenFile::open_in(&self.root, name).map_err(told)?;
+        let stamp = file.stamp();
         if let Some(key) = self.remembered(name, &stamp) {
             return Ok(key);
         }
         // In one piece, so that no copy of it is left behind where it grew.
         let mut bytes = Zeroizing::new(vec![0; LARGEST + 1]);
-        let size = fill(&mut file, &mut bytes).map_err(told)?;
+        let size = fill(&mut file, &mut bytes).map_err(|error| told(Unreadable::Io(error)))?;
         if size > LARGEST {
             return Err(Error::invalid(format!(
                 "key `{name}`: the file has more than 32 KiB; expected one key"
@@ -106,26 +151,24 @@ impl Keys for Directory {
     }
 }
 
-impl Directory {
-    fn remembered(&self, name: &str, stamp: &Stamp) -> Option<Arc<Key>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.get(name) {
+impl Folder {
+    fn remembered(&mut self, name: &str, stamp: &Stamp) -> Option<Arc<Key>> {
+        match self.seen.get(name) {
             Some((known, key)) if known == stamp => Some(key.clone()),
             _ => {
-                seen.remove(name);
+                self.seen.remove(name);
                 None
             }
         }
     }
 
-    fn remember(&self, name: &str, stamp: Stamp, key: &Arc<Key>) {
-        let age = SystemTime::now().duration_since(stamp.0);
-        if age.is_ok_and(|age| age > FRESH) {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() >= REMEMBERED {
-                seen.clear();
+    fn remember(&mut self, name: &str, stamp: Stamp, key: &Arc<Key>) {
+        let age = SystemTime::now().duration_since(stamp.changed());
+        if age.is_ok_and(|age| age > self.fresh) {
+            if self.seen.len() >= REMEMBERED {
+                self.seen.clear();
             }
-            seen.insert(name.to_owned(), (stamp, key.clone()));
+            self.seen.insert(name.to_owned(), (stamp, key.clone()));
         }
     }
 }
@@ -133,10 +176,6 @@ impl Directory {
 /// Others are files that systems and tools keep beside keys, or lead elsewhere.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
-}
-
-fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
-    Ok((metadata.modified()?.into_std(), metadata.len()))
 }
 
 /// Reads until the end or until nothing more fits.
@@ -154,19 +193,24 @@ fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
 }
 
 /// The one translation of the file system's errors.
-fn told(name: &str, error: io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::InvalidFilename => {
+fn told(name: &str, why: Unreadable) -> Error {
+    match why {
+        Unreadable::Io(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::InvalidFilename
+            ) =>
+        {
             Error::not_found(format!("no key `{name}` in the directory"))
         }
-        // The system's own refusals have a number; the sandbox's have none.
-        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => Error::invalid(format!(
+        Unreadable::LeadsOut => Error::invalid(format!(
             "key `{name}`: a link that leads out of the directory; expected a file in it"
         )),
-        _ => Error::unavailable(format!(
+        Unreadable::Irregular(_) => Error::invalid(format!("key `{name}`: expected a file")),
+        why => Error::unavailable(format!(
             "key `{name}` cannot be read; the log has the cause"
         ))
-        .with_source(error),
+        .with_source(why),
     }
 }
 

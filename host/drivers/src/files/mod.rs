@@ -3,6 +3,7 @@
 mod bindings;
 mod configuration;
 mod crypto;
+mod reader;
 mod secrets;
 
 use wythe_blocks::Registry;

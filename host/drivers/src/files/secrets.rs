@@ -1,21 +1,19 @@
 //! Secrets in a JSON file, which is read again when it changes. Nothing of its text reaches an error or the log.
 
-use crate::nested::{self, Shape};
+use super::reader::Reader;
+use crate::nested::{self, Misfit, Shape};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    fs::{self, File, Metadata},
-    io::Read,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use wythe_blocks::{
     Error, Result, Site,
     secrets::{Driver, Features, Found},
 };
-use wythe_manifest::{Secret, parse_document};
+use wythe_manifest::{OpenFile, Secret, Stamp, Unreadable, parse_document};
 
 /// Bytes of the file.
 const LARGEST: u64 = 1 << 20;
@@ -38,100 +36,151 @@ fn colon() -> String {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let store = Store {
+    let file = SecretsFile {
         path: site.beside.join(config.secrets_file),
+        root: site.root,
         shape: Shape {
             separator: config.nested_separator,
             multi_valued: config.multi_valued,
         },
-        seen: Mutex::default(),
+        stamp: None,
+        is_told: false,
     };
-    let seen = Seen {
-        stamp: store.stamp(),
-        secrets: store.read()?,
-    };
-    Ok(Arc::new(Store {
-        seen: Mutex::new(seen),
-        ..store
-    }))
+    Ok(Arc::new(Store::open(file).await?))
 }
 
 struct Store {
-    path: PathBuf,
-    shape: Shape,
-    seen: Mutex<Seen>,
+    shown: String,
+    multi_valued: bool,
+    reader: Reader<(), Result<Option<Secrets>>>,
+    /// As of the last time the file was good.
+    good: Mutex<Arc<Secrets>>,
 }
 
-/// What is known of the file.
-#[derive(Default)]
-struct Seen {
-    /// When and how long it was; none for a file that is not there.
-    stamp: Option<(SystemTime, u64)>,
-    /// As of the last time it was good.
-    secrets: BTreeMap<String, Found>,
+type Secrets = BTreeMap<String, Found>;
+
+/// The file as the reading thread knows it.
+struct SecretsFile {
+    path: PathBuf,
+    root: PathBuf,
+    shape: Shape,
+    /// As of the last time it was read, good or not; none for a file that was not there.
+    stamp: Option<Stamp>,
+    /// Whether it was told that the file is not there.
+    is_told: bool,
 }
 
 impl Store {
-    fn stamp(&self) -> Option<(SystemTime, u64)> {
-        let stamp = |file: Metadata| Some((file.modified().ok()?, file.len()));
-        fs::metadata(&self.path).ok().and_then(stamp)
-    }
-
-    // Looking at the file blocks, on purpose: it takes microseconds, and reading it is rare.
-    fn with<R>(&self, run: impl FnOnce(&BTreeMap<String, Found>) -> R) -> R {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = self.stamp();
-        if stamp != seen.stamp {
-            // Before it is read, so that a change in between is seen the next time.
-            seen.stamp = stamp;
-            match self.read() {
-                Ok(secrets) => seen.secrets = secrets,
-                Err(error) => tracing::warn!(
-                    "{}; the secrets go on as they were when it was last good",
-                    error.message()
-                ),
+    async fn open(mut file: SecretsFile) -> Result<Self> {
+        let store = Store {
+            shown: file.path.display().to_string(),
+            multi_valued: file.shape.multi_valued,
+            reader: Reader::start("secrets", move |()| file.changed())?,
+            good: Mutex::default(),
+        };
+        match store.reader.ask(()).await {
+            Some(read) => store.keep(read?),
+            None => {
+                return Err(Error::unavailable(format!(
+                    "the secrets file `{}` is on a file system that does not answer",
+                    store.shown
+                )));
             }
         }
-        run(&seen.secrets)
+        Ok(store)
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Found>> {
+    fn keep(&self, changed: Option<Secrets>) {
+        if let Some(secrets) = changed {
+            *self.good() = Arc::new(secrets);
+        }
+    }
+
+    fn good(&self) -> MutexGuard<'_, Arc<Secrets>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As they are now, or as they were when the file was last good.
+    async fn now(&self) -> Arc<Secrets> {
+        let wrong = match self.reader.ask(()).await {
+            Some(Ok(changed)) => {
+                self.keep(changed);
+                None
+            }
+            Some(Err(error)) => Some(error.message().to_owned()),
+            None => Some(format!(
+                "the secrets file `{}` is on a file system that does not answer",
+                self.shown
+            )),
+        };
+        if let Some(wrong) = wrong {
+            tracing::warn!("{wrong}; the secrets go on as they were when it was last good");
+        }
+        self.good().clone()
+    }
+}
+
+impl SecretsFile {
+    /// The secrets, if the file is another one than the last time. What is wrong with it is told once for each state of it.
+    fn changed(&mut self) -> Result<Option<Secrets>> {
+        let opened = OpenFile::open(Some(&self.root), &self.path);
+        let stamp = opened.as_ref().ok().map(OpenFile::stamp);
+        if stamp.is_some() && stamp == self.stamp {
+            return Ok(None);
+        }
+        let was_there = self.stamp.is_some();
+        self.stamp = stamp;
+        match opened {
+            Ok(file) => {
+                self.is_told = false;
+                let bytes = file.read(LARGEST).map_err(|why| self.unread(&why))?;
+                self.parse(bytes).map(Some)
+            }
+            Err(why) if was_there || !self.is_told => {
+                self.is_told = true;
+                Err(self.unread(&why))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn unread(&self, why: &Unreadable) -> Error {
         let shown = self.path.display();
-        let mut bytes = Vec::new();
-        let read =
-            File::open(&self.path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            let reason = error.kind();
-            let message = format!("the secrets file `{shown}` cannot be read: {reason}");
-            return Err(Error::unavailable(message));
+        match why {
+            Unreadable::Io(_) => {
+                Error::unavailable(format!("the secrets file `{shown}` cannot be read: {why}"))
+            }
+            Unreadable::TooLarge(_) => {
+                Error::invalid(format!("the secrets file `{shown}` is {why}"))
+            }
+            _ => Error::invalid(format!("the secrets file `{shown}` cannot be read: {why}")),
         }
-        if bytes.len() as u64 > LARGEST {
-            return Err(Error::invalid(format!(
-                "the secrets file `{shown}` is larger than 1 MiB, which is the most that is read"
-            )));
-        }
+    }
+
+    fn parse(&self, bytes: Vec<u8>) -> Result<Secrets> {
         // Cleared when it is dropped, good or not.
         let text = match String::from_utf8(bytes) {
             Ok(text) => Secret::new(text),
             Err(error) => {
                 drop(Secret::new(String::from_utf8_lossy(error.as_bytes())));
-                return Err(self.malformed(""));
+                return Err(self.malformed("", &Misfit::NoObject));
             }
         };
         // What the parser says could have a part of a secret in it, so only the place is told.
         let tree = parse_document(text.reveal(), &self.path);
         let tree = tree.map_err(|problem| match problem.line {
-            0 => self.malformed(""),
-            line => self.malformed(&format!(":{line}:{}", problem.column)),
+            0 => self.malformed("", &Misfit::NoObject),
+            line => {
+                let place = format!(":{line}:{}", problem.column);
+                self.malformed(&place, &Misfit::NoObject)
+            }
         })?;
-        nested::secrets(&tree, &self.shape).ok_or_else(|| self.malformed(""))
+        nested::secrets(&tree, &self.shape).map_err(|misfit| self.malformed("", &misfit))
     }
 
-    fn malformed(&self, place: &str) -> Error {
+    fn malformed(&self, place: &str, misfit: &Misfit) -> Error {
         let shown = self.path.display();
-        Error::invalid(format!(
-            "the secrets file `{shown}{place}`: expected a JSON object of secrets"
-        ))
+        Error::invalid(format!("the secrets file `{shown}{place}`: {misfit}"))
     }
 }
 
@@ -139,17 +188,17 @@ impl Store {
 impl Driver for Store {
     fn features(&self) -> Features {
         Features {
-            multiple_values: self.shape.multi_valued,
+            multiple_values: self.multi_valued,
             names: true,
         }
     }
 
     async fn get(&self, name: &str, _: &[(String, String)]) -> Result<Option<Found>> {
-        Ok(self.with(|secrets| secrets.get(name).cloned()))
+        Ok(self.now().await.get(name).cloned())
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        Ok(self.with(|secrets| secrets.keys().cloned().collect()))
+        Ok(self.now().await.keys().cloned().collect())
     }
 }
 

@@ -10,12 +10,13 @@ use wythe_blocks::{
 };
 
 /// Where keys come from.
+#[async_trait]
 pub(crate) trait Keys: Send + Sync + 'static {
     /// The key as it is now.
-    fn find(&self, name: &str) -> Result<Arc<Key>>;
+    async fn find(&self, name: &str) -> Result<Arc<Key>>;
 
     /// In order.
-    fn names(&self) -> Result<Vec<String>>;
+    async fn names(&self) -> Result<Vec<String>>;
 }
 
 /// Work of slow keys that runs at once, of all apps and components: as much as there are cores, so that the threads of
@@ -34,7 +35,7 @@ impl<K: Keys> Ring<K> {
         name: &str,
         run: impl FnOnce(&Key, &str) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let key = self.0.find(name)?;
+        let key = self.0.find(name).await?;
         if !key.is_slow() {
             return run(&key, name);
         }
@@ -58,7 +59,7 @@ impl<K: Keys> Ring<K> {
 #[async_trait]
 impl<K: Keys> Driver for Ring<K> {
     async fn describe(&self, key: &str) -> Result<KeyInfo> {
-        Ok(self.0.find(key)?.describe())
+        Ok(self.0.find(key).await?.describe())
     }
 
     async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
@@ -99,6 +100,6 @@ impl<K: Keys> Driver for Ring<K> {
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        self.0.names()
+        self.0.names().await
     }
 }

@@ -15,7 +15,7 @@ use lettre::{
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Kind, Result, Site,
+    Error, Kind, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
 };
 use wythe_manifest::Secret;
@@ -57,33 +57,34 @@ enum Security {
     Implicit,
 }
 
-pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
+pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     let usual = match config.port {
         IMPLICIT => Security::Implicit,
         _ => Security::StartTls,
     };
-    let tls = config.tls.unwrap_or(usual);
     let credentials = match (&config.user, &config.password) {
         (Some(user), Some(password)) => Some(Credentials::new(
             user.reveal().to_owned(),
             password.reveal().to_owned(),
         )),
         (None, None) => None,
-        _ => {
-            return Err(Error::invalid(
-                "`user` or `password` alone; expected both or neither",
-            ));
+        (user, _) => {
+            let error = Error::invalid("`user` or `password` alone; expected both or neither");
+            let alone = if user.is_some() { "user" } else { "password" };
+            return Err(Wrong::new(alone, error));
         }
     };
     let parameters = TlsParameters::builder(config.host.clone())
         .dangerous_accept_invalid_certs(config.skip_tls_verify.unwrap_or(false))
         .dangerous_accept_invalid_hostnames(config.skip_tls_verify.unwrap_or(false))
         .build_rustls()
-        .map_err(|error| Error::invalid("`host` does not fit TLS").with_source(error))?;
-    Ok(Arc::new(Post {
-        hello: ClientId::Domain(site.component.clone()),
+        .map_err(|error| {
+            let error = Error::invalid("`host` does not fit TLS").with_source(error);
+            Wrong::new("host", error)
+        })?;
+    Ok(Parsed {
         server: (config.host, config.port),
-        tls,
+        tls: config.tls.unwrap_or(usual),
         parameters,
         credentials,
         defaults: Defaults {
@@ -94,6 +95,27 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
             subject: config.subject,
             priority: config.priority,
         },
+    })
+}
+
+/// A config that was found good.
+pub(super) struct Parsed {
+    server: (String, u16),
+    tls: Security,
+    parameters: TlsParameters,
+    credentials: Option<Credentials>,
+    defaults: Defaults,
+}
+
+pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(Post {
+        // A component may have `_` in its name, and a host may not.
+        hello: ClientId::Domain(site.component.replace('_', "-")),
+        server: parsed.server,
+        tls: parsed.tls,
+        parameters: parsed.parameters,
+        credentials: parsed.credentials,
+        defaults: parsed.defaults,
     }))
 }
 

@@ -4,7 +4,7 @@ use lettre::{
     Message,
     message::{
         Body, Mailboxes, MessageBuilder,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
 };
 use wythe_blocks::{Error, Result};
@@ -77,7 +77,9 @@ impl Defaults {
             letter = mark(letter, &text)?;
         }
         let kind = content_type(request("contentType"))?;
-        let sealed = letter.header(kind).body(encoded(body));
+        // Without it, what follows means nothing (RFC 2045, section 4).
+        let letter = letter.header(MIME_VERSION_1_0).header(kind);
+        let sealed = letter.body(encoded(body));
         sealed.map_err(|error| Error::invalid("the mail cannot be written").with_source(error))
     }
 }
@@ -187,6 +189,13 @@ mod tests {
             assert!(text.contains(line), "{line} in {text}");
         }
         assert!(text.ends_with("\r\n\r\nThank you."), "{text}");
+    }
+
+    /// Without it a reader need not look at the type and the encoding (RFC 2045, section 4).
+    #[test]
+    fn it_says_that_it_has_a_type() {
+        let text = write(&[("contentType", "text/html")]).unwrap();
+        assert_eq!(text.matches("MIME-Version: 1.0\r\n").count(), 1, "{text}");
     }
 
     #[test]

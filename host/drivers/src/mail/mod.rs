@@ -6,5 +6,7 @@ mod letter;
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.bindings.add("smtp", bindings::open);
+    registry
+        .bindings
+        .add_parsed("smtp", bindings::parse, bindings::open);
 }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Result, Site, Wrong,
     configuration::{Driver, Features, Item, NewItem},
 };
 use wythe_manifest::parse_document;
@@ -21,19 +21,25 @@ pub(super) struct Config {
     items: String,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let malformed = |place: String, what: &str| Error::invalid(format!("`items`{place}: {what}"));
+pub(super) async fn open(items: Items, _: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(Memory {
+        items: Mutex::new(items),
+        versions: Versions::new(1),
+    }))
+}
+
+pub(super) fn parse(config: Config) -> Result<Items, Wrong> {
+    let malformed = |place: String, what: &str| {
+        let error = Error::invalid(format!("`items`{place}: {what}"));
+        Wrong::new("items", error)
+    };
     let tree = parse_document(&config.items, Path::new("")).map_err(|problem| {
         let place = format!(" line {}, column {}", problem.line, problem.column);
         let place = if problem.line == 0 { "" } else { &place };
         malformed(place.to_owned(), &problem.message)
     })?;
     let items = items::of_tree(&tree, ".");
-    let items = items.map_err(|what| malformed(String::new(), &what))?;
-    Ok(Arc::new(Memory {
-        items: Mutex::new(items),
-        versions: Versions::new(1),
-    }))
+    items.map_err(|what| malformed(String::new(), &what))
 }
 
 struct Memory {

@@ -1,9 +1,10 @@
 //! Keys that are written in the component itself, as a set of JWKs.
 
 use crate::keys::{self, Key, Keys, Ring};
+use async_trait::async_trait;
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
-use wythe_blocks::{Error, Result, Site, crypto::Driver};
+use wythe_blocks::{Error, Result, Site, Wrong, crypto::Driver};
 use wythe_manifest::Secret;
 
 #[derive(Deserialize)]
@@ -13,19 +14,25 @@ pub(super) struct Config {
     jwks: Secret,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    Ok(Arc::new(Ring(Set(keys::set(config.jwks.reveal())?))))
+pub(super) fn parse(config: Config) -> Result<Set, Wrong> {
+    let keys = keys::set(config.jwks.reveal());
+    keys.map(Set).map_err(|error| Wrong::new("jwks", error))
 }
 
-struct Set(BTreeMap<String, Arc<Key>>);
+pub(super) async fn open(set: Set, _: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(Ring(set)))
+}
 
+pub(super) struct Set(BTreeMap<String, Arc<Key>>);
+
+#[async_trait]
 impl Keys for Set {
-    fn find(&self, name: &str) -> Result<Arc<Key>> {
+    async fn find(&self, name: &str) -> Result<Arc<Key>> {
         let found = self.0.get(name).cloned();
         found.ok_or_else(|| Error::not_found(format!("no key `{name}` in `jwks`")))
     }
 
-    fn names(&self) -> Result<Vec<String>> {
+    async fn names(&self) -> Result<Vec<String>> {
         Ok(self.0.keys().cloned().collect())
     }
 }

@@ -14,13 +14,21 @@ use wythe_blocks::Registry;
 pub(crate) fn register(registry: &mut Registry) {
     for name in ["in-memory", "memory"] {
         registry.bindings.add(name, bindings::open);
-        registry.crypto.add(name, crypto::open);
-        registry.configuration.add(name, configuration::open);
+        registry
+            .crypto
+            .add_parsed(name, crypto::parse, crypto::open);
+        registry
+            .configuration
+            .add_parsed(name, configuration::parse, configuration::open);
         registry.jobs.add(name, jobs::open);
         registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);
-        registry.secrets.add(name, secrets::open);
+        registry
+            .secrets
+            .add_parsed(name, secrets::parse, secrets::open);
         registry.state.add(name, state::open);
     }
-    registry.crypto.add("dapr.jwks", crypto::open);
+    registry
+        .crypto
+        .add_parsed("dapr.jwks", crypto::parse, crypto::open);
 }

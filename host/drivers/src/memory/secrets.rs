@@ -1,11 +1,11 @@
 //! Secrets that are written in the component itself: for tests and for trying things out.
 
-use crate::nested::{self, Shape};
+use crate::nested::{self, Misfit, Shape};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Result, Site, Wrong,
     secrets::{Driver, Features, Found},
 };
 use wythe_manifest::{Secret, parse_document};
@@ -20,27 +20,33 @@ pub(super) struct Config {
     multi_valued: bool,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+pub(super) async fn open(memory: Memory, _: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(memory))
+}
+
+pub(super) fn parse(config: Config) -> Result<Memory, Wrong> {
     let shape = Shape {
         separator: ":".into(),
         multi_valued: config.multi_valued,
     };
     let tree = parse_document(config.secrets.reveal(), Path::new(""));
     // Where it is malformed is told; what is written there is not.
-    let malformed = |place: String| {
-        Error::invalid(format!(
-            "`secrets`{place}: expected a JSON object of secrets"
-        ))
+    let wrong = |place: String, misfit: Misfit| {
+        let message = format!("`secrets`{place}: {misfit}");
+        Wrong::new("secrets", Error::invalid(message))
     };
     let tree = tree.map_err(|problem| match problem.line {
-        0 => malformed(String::new()),
-        line => malformed(format!(" line {line}, column {}", problem.column)),
+        0 => wrong(String::new(), Misfit::NoObject),
+        line => {
+            let place = format!(" line {line}, column {}", problem.column);
+            wrong(place, Misfit::NoObject)
+        }
     })?;
-    let secrets = nested::secrets(&tree, &shape).ok_or_else(|| malformed(String::new()))?;
-    Ok(Arc::new(Memory { secrets, shape }))
+    let secrets = nested::secrets(&tree, &shape).map_err(|misfit| wrong(String::new(), misfit))?;
+    Ok(Memory { secrets, shape })
 }
 
-struct Memory {
+pub(super) struct Memory {
     secrets: BTreeMap<String, Found>,
     shape: Shape,
 }

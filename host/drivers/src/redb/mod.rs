@@ -14,6 +14,7 @@ use ::redb::{
 use serde::Deserialize;
 use std::{
     error::Error as StdError,
+    fs, io,
     path::{Path, PathBuf},
 };
 use wythe_blocks::{Error, Registry, Result};
@@ -48,18 +49,41 @@ struct StateConfig {
 /// Opens or creates the file, durably, and checks its format.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
     disk::create_private_directory(path.parent().unwrap_or(Path::new(".")))?;
-    let is_new = !path.exists();
+    if disk::is_new(path)? {
+        make(path)?;
+    }
     let cache = cache_size.map_or(CACHE, u64::from);
     let database = Builder::new()
         .set_cache_size(usize::try_from(cache).unwrap_or(usize::MAX))
         .create(path)
         .map_err(|error| not_opened(path, error))?;
-    if is_new {
-        disk::make_private(path).map_err(unavailable)?;
-    }
     disk::sync_directory_of(path).map_err(unavailable)?;
     check_format(path, &database)?;
     Ok(database)
+}
+
+/// Makes a new store, whole before it has its name.
+fn make(path: &Path) -> Result<()> {
+    let unfinished = disk::unfinished(path);
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let removed = fs::remove_file(&unfinished).or_else(|error| match gone(&error) {
+        true => Ok(()),
+        false => Err(error),
+    });
+    removed.map_err(unavailable)?;
+    let database = Builder::new()
+        .create(&unfinished)
+        .map_err(|error| not_opened(path, error))?;
+    disk::make_private(&unfinished).map_err(unavailable)?;
+    check_format(path, &database)?;
+    drop(database);
+    // A name that somebody else took meanwhile is left alone.
+    match fs::hard_link(&unfinished, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            fs::rename(&unfinished, path).map_err(unavailable)
+        }
+        _ => fs::remove_file(&unfinished).map_err(unavailable),
+    }
 }
 
 /// Opens the file again after a commit that failed, and writes to it, so that one on a full disk is not taken for well.
@@ -153,6 +177,27 @@ mod tests {
             path.display()
         );
         assert_eq!(error.message(), expected);
+    }
+
+    #[test]
+    fn an_empty_file_is_refused_and_left_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("state.redb");
+        std::fs::write(&path, "").unwrap();
+        let error = open(&path, None).err().unwrap();
+        let expected = format!(
+            "`{}` is empty, so the store that was in it is lost; restore it from a copy, or remove what is left to \
+             start with an empty store",
+            path.display()
+        );
+        assert_eq!(error.message(), expected);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        std::fs::remove_file(&path).unwrap();
+        // As a process leaves it that was killed while it made the store.
+        std::fs::write(disk::unfinished(&path), "part").unwrap();
+        drop(open(&path, None).unwrap());
+        let names = std::fs::read_dir(temporary.path()).unwrap();
+        assert_eq!(names.count(), 1, "nothing is left beside it");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::keys;
 use crate::disk;
 use sled::{Db, Tree};
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -30,8 +30,45 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(directory: &Path, cache_size: Option<ByteSize>) -> Result<Opened> {
-    disk::create_private_directory(directory)?;
-    let database = open_patiently(directory, cache_size.map_or(CACHE, u64::from))?;
+    let cache = cache_size.map_or(CACHE, u64::from);
+    if is_new(directory)? {
+        make(directory, cache)?;
+    }
+    open_in_place(directory, cache)
+}
+
+/// Whether a store has to be made. One of which the file with the data is gone or empty is lost, and no new one.
+fn is_new(directory: &Path) -> Result<bool> {
+    let (data, settings) = (directory.join("db"), directory.join("conf"));
+    let is_missing = disk::is_new(&data)?;
+    match is_missing && settings.exists() {
+        true => Err(disk::lost(&data, "missing")),
+        false => Ok(is_missing),
+    }
+}
+
+/// Makes a new store, whole before it has its name.
+fn make(directory: &Path, cache: u64) -> Result<()> {
+    let unfinished = disk::unfinished(directory);
+    let failed = |error: io::Error| broken(directory).with_source(error);
+    match fs::remove_dir_all(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    disk::create_private_directory(&unfinished)?;
+    drop(open_in_place(&unfinished, cache)?);
+    // A directory with something in it is somebody's: then the store is made there, as it was asked for.
+    match fs::rename(&unfinished, directory) {
+        Ok(()) => disk::sync_directory_of(directory).map_err(failed),
+        Err(_) => {
+            fs::remove_dir_all(&unfinished).map_err(failed)?;
+            disk::create_private_directory(directory)
+        }
+    }
+}
+
+fn open_in_place(directory: &Path, cache: u64) -> Result<Opened> {
+    let database = open_patiently(directory, cache)?;
     let failed = |error: io::Error| broken(directory).with_source(error);
     // The same inode that sled writes: syncing it here syncs what sled wrote.
     let path = directory.join("db");
@@ -115,5 +152,33 @@ fn check_format(directory: &Path, tree: &Tree) -> Result<()> {
             let number = <[u8; 8]>::try_from(&bytes[..]).map_err(|_| broken(directory))?;
             disk::check_format(directory, Some(u64::from_be_bytes(number)), KNOWN_FORMAT)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_whose_data_is_gone_is_refused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("state.sled");
+        drop(open(&directory, None).unwrap());
+        let data = directory.join("db");
+        fs::write(&data, "").unwrap();
+        let told = || open(&directory, None).err().unwrap().message().to_owned();
+        let what = |how: &str| {
+            let place = data.display();
+            format!(
+                "`{place}` is {how}, so the store that was in it is lost; restore it from a copy, or remove what is left to \
+                 start with an empty store"
+            )
+        };
+        assert_eq!(told(), what("empty"));
+        assert_eq!(fs::metadata(&data).unwrap().len(), 0);
+        fs::remove_file(&data).unwrap();
+        assert_eq!(told(), what("missing"));
+        fs::remove_dir_all(&directory).unwrap();
+        drop(open(&directory, None).unwrap());
     }
 }

@@ -10,7 +10,7 @@ use reqwest::{
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Kind, Result, Site,
+    Error, Kind, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
 };
 use wythe_manifest::Duration as Time;
@@ -44,25 +44,39 @@ pub(super) struct Config {
     response_timeout: Option<Time>,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+/// A config that was found good.
+pub(super) struct Parsed {
+    base: Base,
+    strict: bool,
+    timeout: Duration,
+}
+
+pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     let timeout = config.response_timeout.map_or(RESPONSE, Duration::from);
     if timeout.is_zero() {
-        return Err(Error::invalid(
-            "`responseTimeout: 0s`; expected at least 1 ms",
-        ));
+        let error = Error::invalid("`responseTimeout: 0s`; expected at least 1 ms");
+        return Err(Wrong::new("responseTimeout", error));
     }
+    Ok(Parsed {
+        base: Base::parse(&config.url).map_err(|error| Wrong::new("url", error))?,
+        strict: config.error_if_not_2xx.unwrap_or(true),
+        timeout,
+    })
+}
+
+pub(super) async fn open(parsed: Parsed, _: Site) -> Result<Arc<dyn Driver>> {
     let client = Client::builder()
         .no_proxy()
         .redirect(redirects())
         .connect_timeout(CONNECT)
-        .timeout(timeout)
+        .timeout(parsed.timeout)
         .build()
         .map_err(|error| Error::internal("the HTTP client cannot start").with_source(error))?;
     Ok(Arc::new(Web {
-        base: Base::parse(&config.url)?,
-        strict: config.error_if_not_2xx.unwrap_or(true),
+        base: parsed.base,
+        strict: parsed.strict,
+        timeout: parsed.timeout,
         client,
-        timeout,
     }))
 }
 

@@ -6,5 +6,7 @@ mod target;
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.bindings.add("http", bindings::open);
+    registry
+        .bindings
+        .add_parsed("http", bindings::parse, bindings::open);
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 use std::sync::Arc;
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Result, Site, Wrong,
     bindings::{Driver, Features, Webhook},
 };
 use wythe_manifest::{ByteSize, Secret};
@@ -30,33 +30,41 @@ pub(super) struct Config {
     signature_header: Option<String>,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    check_path(&config.path)?;
-    let secret = config.secret.as_ref().map(Secret::reveal);
+pub(super) fn parse(config: Config) -> Result<Hook, Wrong> {
+    let wrong = |setting| move |error| Wrong::new(setting, error);
+    check_path(&config.path).map_err(wrong("path"))?;
+    let methods = methods(config.methods.as_deref().unwrap_or("POST"));
+    let mac = mac(config.secret.as_ref()).map_err(wrong("secret"))?;
+    if mac.is_none() && config.signature_header.is_some() {
+        let error = Error::invalid("`signatureHeader` without `secret`; expected both or neither");
+        return Err(Wrong::new("signatureHeader", error));
+    }
+    let header = config.signature_header.unwrap_or_else(|| HEADER.into());
+    Ok(Hook {
+        webhook: Webhook {
+            path: config.path,
+            methods: methods.map_err(wrong("methods"))?,
+            max_body: config.max_body_bytes.map_or(MAX_BODY, u64::from),
+        },
+        mac,
+        header: header.to_ascii_lowercase(),
+    })
+}
+
+pub(super) async fn open(hook: Hook, _: Site) -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(hook))
+}
+
+fn mac(secret: Option<&Secret>) -> Result<Option<Hmac<Sha256>>> {
+    let secret = secret.map(Secret::reveal);
     if secret.is_some_and(str::is_empty) {
         return Err(Error::invalid(
             "`secret` is empty; expected one, or none at all",
         ));
     }
     let mac = secret.map(|secret| Hmac::<Sha256>::new_from_slice(secret.as_bytes()));
-    let mac = mac
-        .transpose()
-        .map_err(|_| Error::invalid("`secret` is too long"))?;
-    if mac.is_none() && config.signature_header.is_some() {
-        return Err(Error::invalid(
-            "`signatureHeader` without `secret`; expected both or neither",
-        ));
-    }
-    let header = config.signature_header.unwrap_or_else(|| HEADER.into());
-    Ok(Arc::new(Hook {
-        webhook: Webhook {
-            path: config.path,
-            methods: methods(config.methods.as_deref().unwrap_or("POST"))?,
-            max_body: config.max_body_bytes.map_or(MAX_BODY, u64::from),
-        },
-        mac,
-        header: header.to_ascii_lowercase(),
-    }))
+    mac.transpose()
+        .map_err(|_| Error::invalid("`secret` is too long"))
 }
 
 fn check_path(path: &str) -> Result<()> {
@@ -88,7 +96,7 @@ fn methods(list: &str) -> Result<Vec<String>> {
     }
 }
 
-struct Hook {
+pub(super) struct Hook {
     webhook: Webhook,
     mac: Option<Hmac<Sha256>>,
     header: String,

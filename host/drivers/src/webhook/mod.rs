@@ -5,5 +5,7 @@ mod bindings;
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.bindings.add("webhook", bindings::open);
+    registry
+        .bindings
+        .add_parsed("webhook", bindings::parse, bindings::open);
 }

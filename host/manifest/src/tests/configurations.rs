@@ -83,7 +83,7 @@ fn mistakes_are_told() {
     check(
         "a.yaml",
         &[&scopes("{ storeName: valt }"), STORE].concat(),
-        "a.yaml:4:1: warning: spec.secrets.scopes: no secret store is called `valt`; did you mean `vault`?",
+        "a.yaml:4:29: warning: spec.secrets.scopes: no secret store is called `valt`; did you mean `vault`?",
     );
 }
 
@@ -96,6 +96,6 @@ fn a_store_has_one_scope() {
     check(
         "a.yaml",
         &[&scopes("{ storeName: vault }"), STORE, &again].concat(),
-        "a.yaml:14:1: spec.secrets.scopes: the secret store `vault` has its scope already in a.yaml:4; write one for both",
+        "a.yaml:14:29: spec.secrets.scopes: the secret store `vault` has its scope already in a.yaml:4; write one for both",
     );
 }

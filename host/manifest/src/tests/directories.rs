@@ -124,6 +124,47 @@ fn duplicate_components_name_both_places() {
 }
 
 #[test]
+fn default_directories_that_may_come_are_known() {
+    let text = "version: 1\nname: shop\napps: [{ guest: a.wasm, appID: cart }]\n";
+    let project = project(&[("wythe.yaml", text)]);
+    let manifest = load(project.path()).0.expect("a manifest");
+    let awaited = ["resources", ".dapr/resources"].map(|name| project.path().join(name));
+    assert_eq!(manifest.awaited_paths, awaited);
+    assert_eq!(manifest.resources_paths, [] as [PathBuf; 0]);
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_refused() {
+    let two = format!("{}---\n{}", component("Orders"), component("orders"));
+    let project = project(&[("1.yaml", &two)]);
+    let (_, problems) = load_resources(&[project.path().to_path_buf()]);
+    let expected = "1.yaml:6:1: metadata.name: the component `orders` differs in case alone from `Orders` in 1.yaml:1";
+    assert_eq!(told(&project, &problems), expected);
+}
+
+#[test]
+fn what_is_no_regular_file_of_the_directory_is_not_read() {
+    let project = project(&[("wythe.yaml", GUEST), ("r/good.yaml", "")]);
+    let at = |name: &str| project.path().join(name);
+    let fifo = std::ffi::CString::new(at("r/fifo.yaml").to_str().expect("text")).expect("text");
+    // SAFETY: the path is a text that ends with a zero.
+    assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+    std::os::unix::fs::symlink("/dev/zero", at("r/device.yaml")).expect("a link");
+    std::os::unix::fs::symlink(at("wythe.yaml"), at("r/out.yaml")).expect("a link");
+    std::os::unix::fs::symlink("good.yaml", at("r/within.yaml")).expect("a link");
+    let out = "cannot be read: a link leads out of the directory that it belongs to; write the path that is meant instead";
+    let expected = format!(
+        "r/device.yaml: {out}\nr/fifo.yaml: cannot be read: a FIFO; expected a regular file\nr/out.yaml: {out}"
+    );
+    assert_eq!(told(&project, &load_resources(&[at("r")]).1), expected);
+    let device = load(Path::new("/dev/zero")).1;
+    assert_eq!(
+        device.to_string(),
+        "/dev/zero: cannot be read: a device; expected a regular file"
+    );
+}
+
+#[test]
 fn what_cannot_be_read() {
     let project = project(&[]);
     fs::write(project.path().join("a.yaml"), [0xff, 0xfe, 0x00]).expect("a file");

@@ -181,11 +181,11 @@ fn ingress() {
 #[test]
 fn grants() {
     app(
-        "    grants:\n      state: statestore\n      publish: [a/, A/b]\n      invoke: [a.b]\n      http: ['http://a/b', 'ftp://a', 'a:0', '*.10', 'a b', '*.*']\n      quota: [a]\n      logging: true\n",
+        "    grants:\n      state: statestore\n      publish: [a/, -A/b]\n      invoke: [a.b]\n      http: ['http://a/b', 'ftp://a', 'a:0', '*.10', 'a b', '*.*']\n      quota: [a]\n      logging: true\n",
         "
 wythe.yaml:7:14: apps[0].grants.state: expected a list, found a text
 wythe.yaml:8:17: apps[0].grants.publish[0]: expected `component` or `component/part`, found `a/`
-wythe.yaml:8:21: apps[0].grants.publish[1]: `A` is not a component name: only lower case letters, digits and `-` are allowed
+wythe.yaml:8:21: apps[0].grants.publish[1]: `-A` is not a component name: `-` is not allowed at the beginning or the end
 wythe.yaml:9:16: apps[0].grants.invoke[0]: `a.b` is not a name: only lower case letters, digits and `-` are allowed
 wythe.yaml:10:14: apps[0].grants.http[0]: `http://a/b` is not a host: write only the host and the port, without a path or a user
 wythe.yaml:10:28: apps[0].grants.http[1]: `ftp://a` is not a host: the scheme is `http` or `https`

@@ -44,10 +44,6 @@ scopes:
   - cart
   - orders
 ---
-apiVersion: v1
-kind: ConfigMap
-data: { key: value }
----
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -93,7 +89,7 @@ fn components() {
         (bus.version.as_str(), bus.init_timeout),
         ("v1", Duration::from_secs(5))
     );
-    assert_eq!(bus.source.line, 45);
+    assert_eq!(bus.source.line, 41);
 }
 
 #[test]

@@ -39,6 +39,22 @@ fn kinds() {
         "a.yaml:2:7: warning: kind: `Resiliency` is not used yet",
     );
     of(
+        "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: retries }\n",
+        "a.yaml:2:7: warning: kind: `Resiliency` `retries` is not used yet",
+    );
+    of(
+        "spec:\n  policies: { retries: {} }\n",
+        "a.yaml:1:1: warning: this document is not used: it has no `apiVersion` and no `kind`",
+    );
+    of(
+        "kind: Service\nmetadata: { name: nodeapp }\n",
+        "a.yaml:1:1: warning: `Service` `nodeapp` is not used: it has no `apiVersion`",
+    );
+    of(
+        "kind: Service\napiVersion: v1\nmetadata:\n  name: nodeapp\n",
+        "a.yaml:2:13: warning: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
+    );
+    of(
         "apiVersion: dapr.io/v1alpha1\n",
         "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Subscription`",
     );
@@ -81,7 +97,7 @@ a.yaml:5:1: scope: unknown key; expected one of `apiVersion`, `kind`, `metadata`
         "a.yaml",
         "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: My Store, namespace: A }\nspec: { type: state }\n",
         "
-a.yaml:3:19: metadata.name: `My Store` is not a component name: only lower case letters, digits and `-` are allowed
+a.yaml:3:19: metadata.name: `My Store` is not a component name: only letters, digits, `-` and `_` are allowed
 a.yaml:3:40: metadata.namespace: `A` is not a name: only lower case letters, digits and `-` are allowed
 a.yaml:4:15: spec.type: expected a block and a driver such as `state.in-memory`, found `state`",
     );

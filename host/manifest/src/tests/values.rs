@@ -44,7 +44,7 @@ fn names() {
 #[test]
 fn component_names() {
     let longest = vec!["a".repeat(62); 4].join(".");
-    for good in ["a.b-c.d", &longest] {
+    for good in ["a.b-c.d", "order_pub_sub", "daprConfig", &longest] {
         assert_eq!(good.parse::<ComponentName>().expect(good).as_str(), good);
     }
     for (bad, why) in [
@@ -54,7 +54,7 @@ fn component_names() {
         ),
         (
             "a||b",
-            "`a||b` is not a component name: only lower case letters, digits and `-` are allowed",
+            "`a||b` is not a component name: only letters, digits, `-` and `_` are allowed",
         ),
     ] {
         assert_eq!(

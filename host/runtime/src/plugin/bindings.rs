@@ -6,10 +6,7 @@ use super::{
     ATTEMPTS,
     plugged::{Effect, Plugged},
 };
-use crate::{
-    bindings::input_binding_plugin::exports::wythe::plugin::input_binding_driver as wit,
-    engine::Runtime,
-};
+use crate::bindings::input_binding_plugin::exports::wythe::plugin::input_binding_driver as wit;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -19,10 +16,9 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use world::BindingWorld;
 use wythe_blocks::{
-    Error, Host, Result, Site,
+    Error, Result,
     bindings::{Delivery, Driver, Features, Outcome, Request, Sink},
 };
-use wythe_manifest::Component;
 
 /// Deliveries that are asked for at once; the app gets them one after the other.
 const PULL: u32 = 16;
@@ -43,13 +39,7 @@ struct BindingDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<BindingWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<BindingWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

@@ -1,20 +1,16 @@
 //! A configuration store that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{
-    bindings::{
-        app::wythe::blocks::configuration as items,
-        configuration_plugin::exports::wythe::plugin::configuration_driver as wit,
-    },
-    engine::Runtime,
+use crate::bindings::{
+    app::wythe::blocks::configuration as items,
+    configuration_plugin::exports::wythe::plugin::configuration_driver as wit,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
 use wythe_blocks::{
-    Error, Host, Result, Site,
+    Error, Result,
     configuration::{Driver, Features, Item, MAX_KEY, NewItem},
 };
-use wythe_manifest::Component;
 
 /// Bytes of a version.
 const MAX_VERSION: usize = 256;
@@ -29,13 +25,7 @@ struct ConfigurationDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<ConfigurationWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<ConfigurationWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

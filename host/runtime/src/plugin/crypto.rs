@@ -1,16 +1,13 @@
 //! A driver of the crypto block that is a plugin: keys stay in it, and what it answers is held to the sizes that are possible.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{
-    bindings::crypto_plugin::exports::wythe::plugin::crypto_driver as wit, engine::Runtime,
-};
+use crate::bindings::crypto_plugin::exports::wythe::plugin::crypto_driver as wit;
 use async_trait::async_trait;
 use std::sync::Arc;
 use wythe_blocks::{
-    Host, Result, Site,
+    Result,
     crypto::{Driver, KeyInfo, MAX_WRAPPED, SignatureAlgorithm, WrapAlgorithm},
 };
-use wythe_manifest::Component;
 
 /// Bytes of a wrapped key, and of a signature.
 const ANSWER: usize = 2 * MAX_WRAPPED;
@@ -29,13 +26,7 @@ struct CryptoDriver {
     plugged: Arc<Plugged<CryptoWorld>>,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<CryptoWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<CryptoWorld>>) -> Result<Arc<dyn Driver>> {
     Ok(Arc::new(CryptoDriver { plugged }))
 }
 

@@ -1,17 +1,13 @@
 //! A driver of the jobs block that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{
-    bindings::jobs_plugin::exports::wythe::plugin::jobs_driver as wit, engine::Runtime,
-    wit::milliseconds,
-};
+use crate::{bindings::jobs_plugin::exports::wythe::plugin::jobs_driver as wit, wit::milliseconds};
 use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Host, Result, Site,
+    Error, Result,
     jobs::{Driver, Features, MAX_DATA, MAX_FAILURE, Page, Row, Settle, Timestamp, check_name},
 };
-use wythe_manifest::Component;
 
 world! {
     JobsWorld: jobs_plugin::{JobsPlugin, JobsPluginIndices},
@@ -23,13 +19,7 @@ struct JobsDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<JobsWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<JobsWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

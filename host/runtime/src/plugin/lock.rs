@@ -3,7 +3,6 @@
 use super::plugged::{Effect, Plugged, world};
 use crate::{
     bindings::lock_plugin::exports::wythe::plugin::lock_driver as wit,
-    engine::Runtime,
     wit::{milliseconds, time},
 };
 use async_trait::async_trait;
@@ -12,10 +11,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
-    Host, Result, Site,
+    Result,
     lock::{Acquired, Driver, Features, Grant, MAX_TTL},
 };
-use wythe_manifest::Component;
 
 /// How far the clock of a service behind a plugin may be ahead of the host's.
 const SKEW: Duration = Duration::from_secs(3_600);
@@ -30,13 +28,7 @@ struct LockDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<LockWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<LockWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

@@ -1,14 +1,13 @@
 //! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
-use super::settings::Settings;
+use super::{checks, settings::Settings};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     compile::Compiled,
     cpu::timed,
     ctx::{Ctx, Identity},
     engine::{Runtime, internal},
-    error, grants,
-    inspect::Inspection,
+    error,
     version::read_component,
 };
 use futures::future::BoxFuture;
@@ -69,7 +68,7 @@ pub trait World: Send + Sync + 'static {
 /// The world of plugins that export `lifecycle` and one driver: its name, its bindings, and what it is called in WIT.
 macro_rules! world {
     ($world:ident: $module:ident::{$guest:ident, $indices:ident}, $interface:literal) => {
-        struct $world;
+        pub struct $world;
 
         impl $crate::plugin::plugged::World for $world {
             type Indices = $crate::bindings::$module::$indices;
@@ -171,22 +170,48 @@ impl<T: Send + 'static> Drop for Finished<T> {
 }
 
 impl<W: World> Plugged<W> {
-    /// Loads the file, checks it, starts the first instance and asks whether it is well, so that a plugin that cannot
-    /// start is a problem of the boot.
-    pub async fn open(
+    /// Starts the first instance and asks whether it is well, so that a plugin that cannot start is a problem of the boot.
+    pub async fn start_first(self: Arc<Self>) -> Result<Arc<Self>> {
+        self.run(Effect::Reads, |guest, store, _| {
+            Box::pin(W::ping(guest, store))
+        })
+        .await?;
+        Ok(self)
+    }
+
+    /// Loads the file and checks it; nothing of it runs.
+    pub async fn load(
         runtime: Arc<Runtime>,
         host: Arc<Host>,
         mut component: Component,
         site: Site,
+    ) -> Result<Arc<Self>, Vec<Error>> {
+        let source = component.source.clone();
+        let settings = Settings::take(&mut component).map_err(|error| vec![error])?;
+        let loaded = Self::load_with(runtime, host, &component, site, settings).await;
+        loaded.map_err(|error| {
+            let path = component.place_of("path");
+            let place = if path.line > 0 { path } else { source };
+            let named = |text| format!("component `{}`: {text}", component.name);
+            vec![error.map_message(named).at(&place)]
+        })
+    }
+
+    async fn load_with(
+        runtime: Arc<Runtime>,
+        host: Arc<Host>,
+        component: &Component,
+        site: Site,
+        settings: Settings,
     ) -> Result<Arc<Self>> {
-        let settings = Settings::take(&mut component)?;
         let shown = settings.path.display().to_string();
-        let bytes = read_component(&settings.path).await?;
+        let bytes = read_component(Some(&site.root), &settings.path).await?;
         settings.check_digest(&shown, &bytes)?;
         let bytes = bytes.into();
         let inspection = runtime.inspect_bytes(&shown, &bytes).await?;
-        check_offer(&shown, W::INTERFACE, &inspection)?;
-        check_imports(&inspection, &settings, &site)?;
+        checks::check_versions(&inspection, &site)?;
+        checks::check_offer(&shown, W::INTERFACE, &inspection)?;
+        checks::check_imports(&inspection, &settings, &site)?;
         // What is refused is not compiled.
         let compiled = runtime.compile(&shown, bytes, &inspection).await?;
         let misfit = |error| {
@@ -199,7 +224,7 @@ impl<W: World> Plugged<W> {
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let place = |_| Arc::new(Mutex::new(Place::new()));
-        let plugged = Arc::new(Plugged {
+        Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
             identity: Arc::new(settings.identity(host, &site)),
             places: (0..settings.instances).map(place).collect(),
@@ -210,13 +235,7 @@ impl<W: World> Plugged<W> {
             runtime,
             pre,
             _compiled: compiled,
-        });
-        plugged
-            .run(Effect::Reads, |guest, store, _| {
-                Box::pin(W::ping(guest, store))
-            })
-            .await?;
-        Ok(plugged)
+        }))
     }
 
     /// Runs one call in an instance that is nobody else's meanwhile. `run` gets the instance's generation. A call
@@ -382,25 +401,4 @@ impl<W: World> Place<W> {
         self.rest = time::deadline(pause.min(LAST_BACKOFF));
         self.faults += 1;
     }
-}
-
-/// Before the imports: an app in the place of a plugin needs no grants, it needs to go.
-fn check_offer(shown: &str, world: &str, inspection: &Inspection) -> Result<()> {
-    match inspection.plugin.is_empty() || inspection.app.workflow_handler {
-        true => Err(Error::invalid(format!(
-            "`{shown}` is no plugin of the world {world}: it exports no `wythe:plugin/lifecycle` with a driver"
-        ))),
-        false => Ok(()),
-    }
-}
-
-/// That it imports nothing which it was not granted.
-fn check_imports(inspection: &Inspection, settings: &Settings, site: &Site) -> Result<()> {
-    let imports = &inspection.imports;
-    let refused = grants::refused(&site.component, imports, &settings.grants);
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let all: Vec<_> = refused.iter().map(Error::message).collect();
-    Err(Error::denied(all.join("; ")))
 }

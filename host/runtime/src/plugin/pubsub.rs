@@ -8,7 +8,6 @@ use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     bindings::pubsub_plugin::{PubsubPlugin, exports::wythe::plugin::pubsub_driver as wit},
     ctx::Ctx,
-    engine::Runtime,
     wit::milliseconds,
 };
 use async_trait::async_trait;
@@ -18,10 +17,9 @@ use std::{
 };
 use wasmtime::Store;
 use wythe_blocks::{
-    Error, Host, Result, Site,
+    Error, Result,
     pubsub::{Driver, Features, Message, Receipt, Received, Seat, SubscribeOptions},
 };
-use wythe_manifest::Component;
 
 /// Bytes of a receipt.
 const RECEIPT: usize = 1 << 10;
@@ -65,13 +63,7 @@ impl Left {
     }
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<PubSubWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<PubSubWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

@@ -1,16 +1,13 @@
 //! A secret store that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{
-    bindings::secrets_plugin::exports::wythe::plugin::secrets_driver as wit, engine::Runtime,
-};
+use crate::bindings::secrets_plugin::exports::wythe::plugin::secrets_driver as wit;
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{
-    Host, Result, Site,
+    Result,
     secrets::{Driver, Features, Found, MAX_NAME, Value},
 };
-use wythe_manifest::Component;
 
 /// Values of one secret.
 const MAX_VALUES: usize = 1_000;
@@ -27,13 +24,7 @@ struct SecretsDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<SecretsWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<SecretsWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
-use wythe_manifest::{ByteSize, Component, Grants, HostPattern, Limits, Name, Value};
+use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// Of one call, unless the component says otherwise by `callTimeout`.
 const CALL: Duration = Duration::from_secs(5);
@@ -69,9 +69,10 @@ impl Settings {
     }
 
     pub fn identity(&self, host: Arc<Host>, site: &Site) -> Identity {
-        // A component's name may have dots, which an app's id has not.
-        let id: Result<Name, _> = site.component.replace('.', "-").parse();
-        let id = id.unwrap_or_else(|_| site.tenant.clone());
+        // A component's name may have dots, `_` and upper case, which an app's id has not.
+        let name: Result<ComponentName, _> = site.component.parse();
+        let id = name.ok().and_then(|name| name.as_id());
+        let id = id.unwrap_or_else(|| site.tenant.clone());
         Identity {
             tenant: site.tenant.clone(),
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
@@ -115,7 +116,15 @@ fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
             Value::Secret(_) => secret("allowedHosts"),
         })
     };
-    names.map(parse).collect::<Result<_>>().map(Some)
+    let hosts: Result<_> = names.map(parse).collect();
+    let hosts = hosts.map_err(|error| wrong(component, "allowedHosts", error));
+    hosts.map(Some)
+}
+
+/// The error with the component's name, at the setting.
+fn wrong(component: &Component, setting: &str, error: Error) -> Error {
+    let named = |text| format!("component `{}`: {text}", component.name);
+    error.map_message(named).at(&component.place_of(setting))
 }
 
 fn text(component: &mut Component, name: &str) -> Option<String> {
@@ -130,7 +139,8 @@ fn parsed<T: FromStr<Err: Display>>(component: &mut Component, name: &str) -> Re
             Value::Secret(_) => secret(name),
         })
     };
-    component.metadata.take(name).map(parse).transpose()
+    let parsed = component.metadata.take(name).map(parse).transpose();
+    parsed.map_err(|error| wrong(component, name, error))
 }
 
 /// What stands in a secret store or in the environment is not quoted.

@@ -1,14 +1,13 @@
 //! A state driver that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{bindings::app::wythe::blocks::state as wit, engine::Runtime};
+use crate::bindings::app::wythe::blocks::state as wit;
 use async_trait::async_trait;
 use std::{sync::Arc, time::SystemTime};
 use wythe_blocks::{
-    Host, Result, Site,
+    Result,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
-use wythe_manifest::Component;
 
 /// Bytes of an etag.
 const ETAG: usize = 256;
@@ -23,13 +22,7 @@ struct StateDriver {
     features: Features,
 }
 
-pub async fn open(
-    runtime: Arc<Runtime>,
-    host: Arc<Host>,
-    component: Component,
-    site: Site,
-) -> Result<Arc<dyn Driver>> {
-    let plugged = Plugged::<StateWorld>::open(runtime, host, component, site).await?;
+pub async fn open(plugged: Arc<Plugged<StateWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
         .run(Effect::Reads, |guest, store, _| {
             Box::pin(async move {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Environment, Error, Host, Registry, Result, Settings, Trace, state::Driver,
+    Caller, Environment, Error, Host, Ready, Registry, Result, Settings, Trace, state::Driver,
 };
 use wythe_manifest::{Name, parse_resources};
 
@@ -133,11 +133,11 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     let (line, broker) = (line.clone(), broker.clone());
     registry.state.add_raw("line", move |_, _| {
         let line: Arc<dyn Driver> = line.clone();
-        async move { Ok(line) }
+        async move { Ok(Ready::new(|| async { Ok(line) })) }
     });
     registry.pubsub.add_raw("broker", move |_, _| {
         let broker: Arc<dyn wythe_blocks::pubsub::Driver> = broker.clone();
-        async move { Ok(broker) }
+        async move { Ok(Ready::new(|| async { Ok(broker) })) }
     });
     let (resources, problems) = parse_resources(RESOURCES, Path::new("rig.yaml"));
     assert!(problems.is_empty(), "{problems}");
@@ -145,6 +145,7 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         tenant: tenant(),
+        project: Default::default(),
         data: directory.path().to_owned(),
         max_value: 4 << 20,
         environment: Environment::default(),

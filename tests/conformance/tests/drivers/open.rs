@@ -40,6 +40,7 @@ pub(crate) fn site(directory: &Path) -> Site {
         component: "subject".into(),
         directory: directory.join("subject"),
         beside: directory.to_owned(),
+        root: directory.to_owned(),
         environment: Environment::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    App, Caller, Exports, Host, Kind, Registry, Result, Settings, actors,
+    App, Caller, Exports, Host, Kind, Ready, Registry, Result, Settings, actors,
     bindings::Input,
     configuration::{self, Change, NewItem},
     invocation::{Request, Response},
@@ -153,6 +153,7 @@ async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> 
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         tenant: tenant(),
+        project: Default::default(),
         data: directory.path().to_owned(),
         max_value: 4 << 20,
         environment: wythe_blocks::Environment::default(),
@@ -322,7 +323,9 @@ impl Driver for Broken {
 async fn driver() {
     let mut registry = Registry::default();
     registry.state.add_raw("broken", |_, _| async {
-        Ok(Arc::new(Broken) as Arc<dyn Driver>)
+        Ok(Ready::new(|| async {
+            Ok(Arc::new(Broken) as Arc<dyn Driver>)
+        }))
     });
     let host = host(&registry, &[component("state", "broken", "[]")]).await;
     let caller = operator();

@@ -1,5 +1,7 @@
 //! Bad input, named: what a person can get wrong in files, and the exact text that tells them.
 
+mod agreement;
+
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project};
@@ -131,6 +133,7 @@ pub fn trials() -> Vec<Trial> {
             concurrent,
         ),
     ]);
+    trials.extend(agreement::trials());
     trials
 }
 
@@ -148,7 +151,7 @@ fn project(file: &str, grants: &str, more: &str) -> Project {
     } else {
         format!("    grants: {grants}\n")
     };
-    let apps = format!("  - appID: app\n    guest: ./app.wasm\n    ingress: /\n{grants}{more}");
+    let apps = format!("  - appID: app\n    guest: ./app.wasm\n{grants}{more}");
     let project = Project::new(&apps).with("memory", MEMORY);
     project.write("app.wasm", bytes(file));
     project
@@ -298,7 +301,7 @@ async fn driver() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "state.memroy")).await;
     ensure!(
         problems[0]
-            == "resources/memory.yaml:1: component `statestore`: no driver `state.memroy` in this build; it has: state.in-memory, state.memory, state.redb, state.sled, state.wasm; did you mean `state.memory`?",
+            == "component `statestore`: `state.memroy` is not in this build; this build has state.in-memory, state.memory, state.redb, state.sled, state.wasm; did you mean `state.memory`?",
         "{problems:?}"
     );
     Ok(())
@@ -319,7 +322,7 @@ async fn setting() -> Result<()> {
 
 async fn block() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "sate.memory")).await;
-    ensure!(problems.iter().any(|problem| problem.contains("no block `sate` in this build; it has: bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state")), "{problems:?}");
+    ensure!(problems.iter().any(|problem| problem.contains("`sate` is not in this build; this build has bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state; did you mean `state`?")), "{problems:?}");
     Ok(())
 }
 
@@ -339,20 +342,13 @@ async fn feature() -> Result<()> {
 }
 
 async fn store() -> Result<()> {
-    let running = Project::new(HELLO)
-        .with("memory", &MEMORY.replace("name: statestore", "name: other"))
-        .start()
-        .await?;
-    let answer = running.get("/").await?;
-    ensure!(answer.status == 404, "{answer:?}");
-    ensure!(
-        answer.message() == "no state component `statestore` for app `hello`",
-        "{answer:?}"
-    );
+    let problems = problem_of(&MEMORY.replace("name: statestore", "name: other")).await;
+    let expected = "apps[0].grants.state[0]: no state component is called `statestore`";
+    ensure!(problems == [expected], "{problems:?}");
     Ok(())
 }
 
-/// The same answer as for a store that is not there: nobody learns the names of what is not theirs.
+/// The answer is that of a store that is not there: nobody learns the names of what is not theirs.
 async fn scoped() -> Result<()> {
     let scoped = MEMORY.replacen("version: v1 }\n", "version: v1 }\nscopes: [somebody]\n", 1);
     let running = Project::new(HELLO).with("memory", &scoped).start().await?;

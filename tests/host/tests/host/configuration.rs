@@ -13,7 +13,7 @@ const APP: &str = "\
   - appID: flags
     guest: flags.wasm
     ingress: /
-    grants: { configuration: [flags, plugged], state: [statestore] }
+    grants: { configuration: [flags], state: [statestore] }
 ";
 
 const FILE: &str = "checkout:\n  express: off\nbanner: Tea for two\n";
@@ -154,8 +154,7 @@ async fn start() -> Result<()> {
     ];
     for (file, told) in cases {
         let problems = project(file).problems().await;
-        let expected =
-            format!("resources/flags.yaml:1: component `flags`: the configuration file `{told}");
+        let expected = format!("component `flags`: the configuration file `{told}");
         ensure!(problems == [expected], "{problems:?}");
     }
     let missing = project(FILE);
@@ -164,7 +163,7 @@ async fn start() -> Result<()> {
     ensure!(
         problems
             == [
-                "resources/flags.yaml:1: component `flags`: the configuration file `resources/../flags.yaml` cannot be read: entity not found"
+                "component `flags`: the configuration file `resources/../flags.yaml` cannot be read: entity not found"
             ],
         "{problems:?}"
     );
@@ -244,11 +243,6 @@ async fn bad_input() -> Result<()> {
             403,
             "app `flags` is not granted the configuration `other`; add it to `grants: { configuration: [other] }` at wythe.yaml:4",
         ),
-        (
-            "/flags?component=plugged",
-            404,
-            "no configuration component `plugged` for app `flags`",
-        ),
     ];
     for (path, status, message) in cases {
         answers(&running, path, status, message).await?;
@@ -257,7 +251,7 @@ async fn bad_input() -> Result<()> {
 }
 
 async fn denied() -> Result<()> {
-    let apps = |grants: &str| APP.replace("configuration: [flags, plugged], ", grants);
+    let apps = |grants: &str| APP.replace("configuration: [flags], ", grants);
     let memory = flags("memory", "");
     let problems = async |grants: &str, flags: &str| {
         let project = Project::new(&apps(grants)).with("memory", MEMORY);
@@ -271,13 +265,16 @@ async fn denied() -> Result<()> {
         ),
         (
             "configuration: [other], ",
-            memory.clone(),
+            format!(
+                "{memory}---\n{}",
+                memory.replace("name: flags", "name: other")
+            ),
             "app `flags` is not granted the configuration `flags`; add it to `grants: { configuration: [flags] }` at wythe.yaml:4",
         ),
         (
             "configuration: [flags], ",
             memory.replace("name: flags", "name: other"),
-            "no configuration component `flags` for app `flags`",
+            "apps[0].grants.configuration[0]: no configuration component is called `flags`",
         ),
     ];
     for (grants, flags, expected) in cases {
@@ -306,7 +303,13 @@ async fn lies() -> Result<()> {
         let problems = with(&lie("flags", how)).problems().await;
         ensure!(problems == [expected], "{problems:?}");
     }
-    let project = project(FILE).with("plugged", &lie("plugged", "lie-key"));
+    let apps = APP.replace("[flags]", "[flags, plugged]");
+    let flags = flags("local.file", "{ name: path, value: ../flags.yaml }");
+    let project = Project::new(&apps)
+        .with("memory", MEMORY)
+        .with("flags", &flags)
+        .with("plugged", &lie("plugged", "lie-key"));
+    project.write("flags.yaml", FILE);
     let running = project.start().await?;
     let expected = "plugin `plugged` answered with an item that was not asked for";
     answers(&running, "/flag/a?component=plugged", 500, expected).await?;

@@ -203,7 +203,7 @@ async fn rule() -> Result<()> {
     let problems = Project::new(ECHO)
         .with("memory", MEMORY)
         .with("routed", &subscription("event.type =="))
-        .problems()
+        .located_problems()
         .await;
     ensure!(problems.len() == 1, "{problems:?}");
     ensure!(

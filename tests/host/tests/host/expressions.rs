@@ -114,7 +114,7 @@ async fn in_yaml() -> Result<()> {
         let problems = Project::new(HOSTILE)
             .with("memory", MEMORY)
             .with("routed", &subscription("hostile", &text(bomb)))
-            .problems()
+            .located_problems()
             .await;
         let [problem] = &problems[..] else {
             anyhow::bail!("{}: {problems:?}", text(bomb));

@@ -50,6 +50,7 @@ fn site(directory: &Path) -> Site {
         component: "plugged".into(),
         directory: directory.to_owned(),
         beside: directory.to_owned(),
+        root: directory.to_owned(),
         environment: wythe_blocks::Environment::default(),
     }
 }

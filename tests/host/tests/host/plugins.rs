@@ -198,7 +198,9 @@ async fn digest() -> Result<()> {
 }
 
 async fn no_plugin() -> Result<()> {
-    let project = Project::new(HOSTILE).with("bad", &resource("bad", "state", "catalog", &[]));
+    let project = Project::new(HOSTILE)
+        .with("memory", MEMORY)
+        .with("bad", &resource("bad", "state", "catalog", &[]));
     let problems = project.problems().await;
     ensure!(problems.len() == 1, "{problems:?}");
     ensure!(

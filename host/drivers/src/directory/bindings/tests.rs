@@ -85,7 +85,7 @@ fn config(pattern: Option<&str>, done: Option<&str>) -> Config {
 }
 
 async fn start(place: &TempDir, config: Config, ear: &Arc<Ear>) -> Reading {
-    let driver = open(config, site(place)).await.unwrap();
+    let driver = open(parse(config).unwrap(), site(place)).await.unwrap();
     let (stop, ear) = (CancellationToken::new(), ear.clone());
     let until = stop.clone();
     let task = tokio::spawn(async move { driver.read(ear, until).await });
@@ -98,6 +98,7 @@ fn site(place: &TempDir) -> Site {
         component: "inbox".into(),
         directory: place.path().join("data"),
         beside: place.path().to_owned(),
+        root: place.path().to_owned(),
         environment: Default::default(),
     }
 }
@@ -295,9 +296,8 @@ async fn a_file_that_is_too_large_is_read_no_further_and_stays() {
     assert_eq!(left(&place, "inbox"), ["a"]);
 }
 
-#[tokio::test]
-async fn a_setting_that_is_wrong_is_told() {
-    let place = tempfile::tempdir().unwrap();
+#[test]
+fn a_setting_that_is_wrong_is_told() {
     let expected =
         "expected `delete`, or `move:` and the name of a directory below, such as `move:done`";
     for done in [
@@ -309,14 +309,10 @@ async fn a_setting_that_is_wrong_is_told() {
         "move:/etc",
         "delete:",
     ] {
-        let error = open(config(None, Some(done)), site(&place)).await;
-        let error = error.err().unwrap();
+        let error: Error = parse(config(None, Some(done))).err().unwrap().into();
         assert_eq!(error.message(), format!("done: `{done}`; {expected}"));
     }
-    let error = open(config(Some("a/*"), None), site(&place))
-        .await
-        .err()
-        .unwrap();
+    let error: Error = parse(config(Some("a/*"), None)).err().unwrap().into();
     assert_eq!(
         error.message(),
         "pattern: `a/*`; expected a name of a file in which `*` stands for any text, such as `*.csv`"

@@ -13,6 +13,7 @@ async fn driver(place: &TempDir) -> Arc<dyn Driver> {
         component: "storage".into(),
         directory: place.path().join("data"),
         beside: place.path().to_owned(),
+        root: place.path().to_owned(),
         environment: Default::default(),
     };
     let root_path = "root".into();

@@ -9,6 +9,7 @@ fn site(directory: &Path) -> Site {
         component: "settings".into(),
         directory: directory.join("data"),
         beside: directory.to_owned(),
+        root: directory.to_owned(),
         environment: wythe_blocks::Environment::default(),
     }
 }
@@ -98,6 +99,7 @@ fn each_state_of_a_file_is_told_once() {
     let path = directory.path().join("settings.yaml");
     let store = Store {
         path: path.clone(),
+        root: directory.path().to_owned(),
         separator: dot(),
         seen: Mutex::default(),
         versions: Versions::new(1),
@@ -135,4 +137,23 @@ async fn a_file_that_is_not_there_is_a_problem_at_start() {
         directory.path().display()
     );
     assert_eq!(error.message(), expected);
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_for_a_while_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("settings.yaml");
+    fs::write(&file, "a: 1\n").unwrap();
+    let driver = opened(directory.path()).await.unwrap();
+    let version = driver.version().await.unwrap();
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    // Time enough for the watch to look at it; where it has not yet, the next lines hold all the same.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(told(&*driver).await, ["a=1"]);
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "a: 2\n").unwrap();
+    after(&*driver, &version).await;
+    assert_eq!(told(&*driver).await, ["a=2"]);
 }

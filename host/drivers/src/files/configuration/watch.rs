@@ -4,7 +4,6 @@
 use super::Store;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
-    fs::{self, Metadata},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,6 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{Error, Result};
+use wythe_manifest::Stamp;
 
 /// Between two looks where nothing is said.
 const LOOK: Duration = Duration::from_secs(1);
@@ -36,9 +36,6 @@ enum Word {
     Changed,
     End,
 }
-
-/// When a file was written and how long it is; none for one that is not there.
-type Stamp = Option<(SystemTime, u64)>;
 
 impl Watch {
     pub fn start(store: &Arc<Store>) -> Result<Self> {
@@ -97,17 +94,12 @@ fn watch(path: &Path, words: Sender<Word>) -> notify::Result<RecommendedWatcher>
     Ok(watcher)
 }
 
-fn stamp(path: &Path) -> Stamp {
-    let stamp = |file: Metadata| Some((file.modified().ok()?, file.len()));
-    fs::metadata(path).ok().and_then(stamp)
-}
-
 /// Begins with a read, since the file may have changed before it was watched.
 fn run(store: &Store, heard: &Receiver<Word>) {
     let mut seen = None;
     let mut is_said = true;
     loop {
-        if is_said || stamp(&store.path) != seen {
+        if is_said || store.stamp() != seen {
             let Some(now) = read(store, heard) else {
                 return;
             };
@@ -122,17 +114,17 @@ fn run(store: &Store, heard: &Receiver<Word>) {
 }
 
 /// Reads the file between two changes of it; none if there is nothing to watch for any more.
-fn read(store: &Store, heard: &Receiver<Word>) -> Option<Stamp> {
+fn read(store: &Store, heard: &Receiver<Word>) -> Option<Option<Stamp>> {
     let mut rounds = 0;
     loop {
-        if !settled(&store.path, heard) {
+        if !settled(store, heard) {
             return None;
         }
-        let before = stamp(&store.path);
+        let before = store.stamp();
         let read = store.read();
         rounds += 1;
         // What was read while it changed may be a part: a file is emptied before it is written.
-        if stamp(&store.path) == before || rounds == ROUNDS {
+        if store.stamp() == before || rounds == ROUNDS {
             if let Err(error) = store.take(read) {
                 tracing::warn!("{error}; the items go on as they were when it was last good");
             }
@@ -142,10 +134,10 @@ fn read(store: &Store, heard: &Receiver<Word>) -> Option<Stamp> {
 }
 
 /// Waits for the end of the steps; false if there is nothing to watch for any more.
-fn settled(path: &Path, heard: &Receiver<Word>) -> bool {
+fn settled(store: &Store, heard: &Receiver<Word>) -> bool {
     for _ in 0..STEPS {
         match heard.recv_timeout(SETTLED) {
-            Err(RecvTimeoutError::Timeout) if has_rested(path) => return true,
+            Err(RecvTimeoutError::Timeout) if has_rested(store) => return true,
             Ok(Word::Changed) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return false,
         }
@@ -153,8 +145,10 @@ fn settled(path: &Path, heard: &Receiver<Word>) -> bool {
     true
 }
 
-fn has_rested(path: &Path) -> bool {
-    let age = stamp(path).map(|(written, _)| SystemTime::now().duration_since(written));
+fn has_rested(store: &Store) -> bool {
+    let age = store
+        .stamp()
+        .map(|stamp| SystemTime::now().duration_since(stamp.changed()));
     // A file of the future rests, too: its clock is another one.
     age.is_none_or(|age| age.map_or(true, |age| age >= SETTLED))
 }

@@ -9,10 +9,7 @@ use wythe_blocks::{
 
 fn keys(path: &Path) -> Ring<Directory> {
     let root = Dir::open_ambient_dir(path, ambient_authority()).unwrap();
-    Ring(Directory {
-        root,
-        seen: Mutex::default(),
-    })
+    Ring(Directory::start(root, FRESH).unwrap())
 }
 
 fn first(info: Result<KeyInfo>) -> WrapAlgorithm {
@@ -43,24 +40,42 @@ async fn a_changed_key_is_used_at_once() {
     assert_eq!(gone.kind(), Kind::NotFound);
 }
 
-#[test]
-fn a_key_that_stays_is_remembered_until_its_time_changes() {
+/// As images, archives and `rsync -t` put files in place.
+#[tokio::test]
+async fn a_key_that_stays_is_remembered_until_it_is_another_file() {
     let directory = tempfile::tempdir().unwrap();
-    let keys = keys(directory.path()).0;
-    let path = directory.path().join("k");
-    let write = |byte, at| {
+    let root = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+    let keys = Directory::start(root, Duration::ZERO).unwrap();
+    let put = |name: &str, byte| {
+        let path = directory.path().join(name);
         fs::write(&path, [byte; 32]).unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(at))
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000))
             .unwrap();
+        path
     };
-    write(1, 1_000);
-    let one = keys.find("k").unwrap();
-    assert!(Arc::ptr_eq(&one, &keys.find("k").unwrap()));
-    write(2, 1_001);
-    let two = keys.find("k").unwrap();
+    let path = put("k", 1);
+    // The clock of files is coarse: what is of this moment is not remembered.
+    let mut one = keys.find("k").await.unwrap();
+    while !Arc::ptr_eq(&one, &keys.find("k").await.unwrap()) {
+        one = keys.find("k").await.unwrap();
+    }
+    fs::rename(put("other", 2), path).unwrap();
+    let two = keys.find("k").await.unwrap();
     assert!(!Arc::ptr_eq(&one, &two));
-    assert!(Arc::ptr_eq(&two, &keys.find("k").unwrap()));
+}
+
+#[tokio::test]
+async fn a_key_that_becomes_a_fifo_holds_up_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let (keys, file) = (keys(directory.path()), directory.path().join("k"));
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    let error = keys.describe("k").await.unwrap_err();
+    assert_eq!(error.message(), "key `k`: expected a file");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, [1; 16]).unwrap();
+    assert_eq!(first(keys.describe("k").await), WrapAlgorithm::A128Kw);
 }
 
 #[tokio::test]

@@ -1,80 +1,150 @@
 //! Files of secrets that change, break and come back, and what is told of them.
 
 use super::*;
-use std::path::Path;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
-fn store(directory: &Path, json: &str) -> Result<Store> {
+async fn store(directory: &Path, json: &str) -> Result<Store> {
     fs::write(directory.join("secrets.json"), json).unwrap();
-    let store = Store {
+    Store::open(file(directory)).await
+}
+
+fn file(directory: &Path) -> SecretsFile {
+    SecretsFile {
         path: directory.join("secrets.json"),
+        root: directory.into(),
         shape: Shape {
             separator: ":".into(),
             multi_valued: false,
         },
-        seen: Mutex::default(),
-    };
-    let seen = Seen {
-        stamp: store.stamp(),
-        secrets: store.read()?,
-    };
-    *store.seen.lock().unwrap() = seen;
-    Ok(store)
-}
-
-fn value(store: &Store, name: &str) -> Option<String> {
-    store.with(|secrets| {
-        let found = secrets.get(name)?;
-        Some(String::from_utf8_lossy(found.values[name].reveal()).into_owned())
-    })
-}
-
-#[test]
-fn a_changed_file_is_read_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(directory.path(), r#"{ "a": "first" }"#).unwrap();
-    assert_eq!(value(&store, "a").as_deref(), Some("first"));
-    fs::write(&store.path, r#"{ "a": "the second" }"#).unwrap();
-    assert_eq!(value(&store, "a").as_deref(), Some("the second"));
-}
-
-#[test]
-fn a_broken_file_keeps_the_last_good_secrets() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(directory.path(), r#"{ "a": "first" }"#).unwrap();
-    for broken in ["{ \"a\": ", "[]", "hunter2"] {
-        fs::write(&store.path, broken).unwrap();
-        assert_eq!(value(&store, "a").as_deref(), Some("first"), "{broken}");
+        stamp: None,
+        is_told: false,
     }
-    fs::remove_file(&store.path).unwrap();
-    assert_eq!(value(&store, "a").as_deref(), Some("first"));
-    fs::write(&store.path, r#"{ "a": "back" }"#).unwrap();
-    assert_eq!(value(&store, "a").as_deref(), Some("back"));
 }
 
-#[test]
-fn files_of_secrets_are_not_quoted() {
+async fn value(store: &Store, name: &str) -> Option<String> {
+    let secrets = store.now().await;
+    let found = secrets.get(name)?;
+    Some(String::from_utf8_lossy(found.values[name].reveal()).into_owned())
+}
+
+#[tokio::test]
+async fn a_changed_file_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
-    let told = |json: &str| {
-        let error = store(directory.path(), json).err().unwrap();
+    let store = store(directory.path(), r#"{ "a": "first" }"#)
+        .await
+        .unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("first"));
+    fs::write(path(&directory), r#"{ "a": "the second" }"#).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("the second"));
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_the_last_good_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path(), r#"{ "a": "first" }"#)
+        .await
+        .unwrap();
+    for broken in ["{ \"a\": ", "[]", "hunter2"] {
+        fs::write(path(&directory), broken).unwrap();
+        assert_eq!(
+            value(&store, "a").await.as_deref(),
+            Some("first"),
+            "{broken}"
+        );
+    }
+    fs::remove_file(path(&directory)).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("first"));
+    fs::write(path(&directory), r#"{ "a": "back" }"#).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("back"));
+}
+
+#[tokio::test]
+async fn files_of_secrets_are_not_quoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = async |json: &str| {
+        let error = store(directory.path(), json).await.err().unwrap();
         let here = format!("{}/", directory.path().display());
         error.chain().replace(&here, "")
     };
     assert_eq!(
-        told("{ \"a\": hunter2\": }"),
+        told("{ \"a\": hunter2\": }").await,
         "the secrets file `secrets.json:1:16`: expected a JSON object of secrets"
     );
     for text in ["[\"hunter2\"]", "hunter2", "", "{}\n---\n{}"] {
         assert_eq!(
-            told(text),
+            told(text).await,
             "the secrets file `secrets.json`: expected a JSON object of secrets"
         );
     }
     assert_eq!(
-        told(&" ".repeat(2 << 20)),
+        told(&" ".repeat(2 << 20)).await,
         "the secrets file `secrets.json` is larger than 1 MiB, which is the most that is read"
     );
     assert_eq!(
-        told("{ \"hunter2\": 1,\n  \"hunter2\": 2 }"),
+        told("{ \"hunter2\": 1,\n  \"hunter2\": 2 }").await,
         "the secrets file `secrets.json:2:3`: expected a JSON object of secrets"
     );
+}
+
+fn path(directory: &tempfile::TempDir) -> PathBuf {
+    directory.path().join("secrets.json")
+}
+
+/// As images, archives and `rsync -t` put files in place.
+#[tokio::test]
+async fn a_file_of_the_same_time_and_length_is_another_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    let put = |name: &str, json: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, json).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(old).unwrap();
+        path
+    };
+    put("secrets.json", r#"{ "a": "first" }"#);
+    let store = Store::open(file(directory.path())).await.unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("first"));
+    let new = put("new.json", r#"{ "a": "other" }"#);
+    fs::rename(new, path(&directory)).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_keeps_the_last_good_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path(), r#"{ "a": "first" }"#)
+        .await
+        .unwrap();
+    for command in ["mkfifo", "mkdir"] {
+        let _ = fs::remove_file(path(&directory));
+        let made = std::process::Command::new(command)
+            .arg(path(&directory))
+            .status();
+        assert!(made.unwrap().success());
+        assert_eq!(
+            value(&store, "a").await.as_deref(),
+            Some("first"),
+            "{command}"
+        );
+    }
+    fs::remove_dir(path(&directory)).unwrap();
+    for out in ["/dev/zero", "/etc/passwd"] {
+        std::os::unix::fs::symlink(out, path(&directory)).unwrap();
+        assert_eq!(value(&store, "a").await.as_deref(), Some("first"), "{out}");
+        let error = Store::open(file(directory.path())).await.err().unwrap();
+        assert!(
+            error
+                .message()
+                .contains("a link leads out of the directory"),
+            "{error}"
+        );
+        fs::remove_file(path(&directory)).unwrap();
+    }
+    fs::write(path(&directory), r#"{ "a": "back" }"#).unwrap();
+    assert_eq!(value(&store, "a").await.as_deref(), Some("back"));
 }

@@ -47,6 +47,7 @@ async fn driver(port: u16, tls: Security) -> Arc<dyn Driver> {
         component: "mail".into(),
         directory: Default::default(),
         beside: Default::default(),
+        root: Default::default(),
         environment: Default::default(),
     };
     let config = Config {
@@ -63,7 +64,7 @@ async fn driver(port: u16, tls: Security) -> Arc<dyn Driver> {
         subject: Some("An order".into()),
         priority: None,
     };
-    open(config, site).await.unwrap()
+    open(parse(config).unwrap(), site).await.unwrap()
 }
 
 async fn send(port: u16, tls: Security, text: &'static str) -> Result<Outcome> {

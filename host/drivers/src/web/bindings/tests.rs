@@ -60,9 +60,10 @@ async fn driver(url: &str, strict: bool, timeout: Option<Duration>) -> Arc<dyn D
         component: "web".into(),
         directory: Default::default(),
         beside: Default::default(),
+        root: Default::default(),
         environment: Default::default(),
     };
-    open(config, site).await.unwrap()
+    open(parse(config).unwrap(), site).await.unwrap()
 }
 
 async fn ask(

@@ -48,7 +48,7 @@ enum Phase {
     Awaited,
     /// The guest returned, so no answer comes if none is here.
     Returned,
-    Begun(Begun),
+    Begun(Box<Begun>),
     /// The answer is of no use to anybody any more.
     Left,
 }
@@ -91,7 +91,7 @@ impl Answer {
         if remains.is_some() {
             begun.drain();
         }
-        state.phase = Phase::Begun(begun);
+        state.phase = Phase::Begun(Box::new(begun));
         drop(state);
         // The last to look takes the instance down, and settles every answer of it.
         drop(remains);

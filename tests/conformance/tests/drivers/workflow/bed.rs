@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Caller, Exports, Host, Registry, Settings,
+    App, Caller, Exports, Host, Ready, Registry, Settings,
     state::{self, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
     workflow::{Call, Context, Engine, Failure, Instance, Start, Status},
 };
@@ -182,11 +182,12 @@ async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Hos
     let frail: Arc<dyn Driver> = Arc::new(Frail { store, fuse });
     registry.state.add_raw("frail", move |_, _| {
         let frail = frail.clone();
-        async move { Ok(frail) }
+        async move { Ok(Ready::new(|| async { Ok(frail) })) }
     });
     let host = Arc::new(Host::default());
     let settings = Settings {
         tenant: tenant.clone(),
+        project: Default::default(),
         data: std::path::PathBuf::new(),
         max_value: 4 << 20,
         environment: wythe_blocks::Environment::default(),

@@ -27,6 +27,7 @@ pub(super) async fn live(order: &Order) -> Result<()> {
     let host = Host::default();
     let settings = Settings {
         tenant: tenant.clone(),
+        project: Default::default(),
         data: order.directory.clone(),
         max_value: 1 << 20,
         environment: Environment::default(),

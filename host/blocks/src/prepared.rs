@@ -1,0 +1,162 @@
+//! A component of any block, found good and not open yet: what `validate` and `run` both come to.
+
+use crate::{
+    Error, Host, Registry, Result, Settings, Site, bindings, configuration, crypto, jobs, lock,
+    opening::{self, Opening},
+    pubsub, registry,
+    scrub::Secrets as Scrub,
+    secrets, state,
+};
+use std::path::{Path, PathBuf};
+use wythe_manifest::Component as Manifest;
+
+/// The block that is opened before the others.
+pub(crate) const SECRET_STORES: &str = "secretstores";
+
+pub(crate) enum Prepared {
+    Bindings(bindings::Prepared),
+    Configuration(configuration::Prepared),
+    Crypto(crypto::Prepared),
+    Jobs(jobs::Prepared),
+    Lock(lock::Prepared),
+    PubSub(pubsub::Prepared),
+    Secrets(secrets::Prepared),
+    State(state::Prepared),
+}
+
+impl Prepared {
+    /// Reads every setting of a component; each mistake is told with its place.
+    pub async fn new(
+        registry: &Registry,
+        settings: &Settings,
+        component: &Manifest,
+    ) -> Result<Self, Vec<Error>> {
+        let prepared = Self::of_block(registry, settings, component).await;
+        let named = |error| named(component, error);
+        prepared.map_err(|errors| errors.into_iter().map(named).collect())
+    }
+
+    async fn of_block(
+        registry: &Registry,
+        settings: &Settings,
+        component: &Manifest,
+    ) -> Result<Self, Vec<Error>> {
+        use opening::Prepared as One;
+        let site = site(settings, component);
+        Ok(match component.block.as_str() {
+            "bindings" => {
+                let (known, take) = (&bindings::Features::NAMES, bindings::Written::take);
+                let one = One::new(&registry.bindings, component, site, known, take);
+                Self::Bindings(one.await?)
+            }
+            "configuration" => {
+                let known = &configuration::Features::NAMES;
+                let one = One::new(&registry.configuration, component, site, known, nothing);
+                Self::Configuration(one.await?)
+            }
+            "crypto" => {
+                let one = One::new(&registry.crypto, component, site, &[], nothing);
+                Self::Crypto(one.await?)
+            }
+            "jobs" => {
+                let known = &jobs::Features::NAMES;
+                let one = One::new(&registry.jobs, component, site, known, nothing);
+                Self::Jobs(one.await?)
+            }
+            _ => return Self::of_store(registry, settings, component, site).await,
+        })
+    }
+
+    /// The blocks that keep something.
+    async fn of_store(
+        registry: &Registry,
+        settings: &Settings,
+        component: &Manifest,
+        site: Site,
+    ) -> Result<Self, Vec<Error>> {
+        use opening::Prepared as One;
+        Ok(match component.block.as_str() {
+            "lock" => {
+                let (known, take) = (&lock::Features::NAMES, state::KeyPrefix::take);
+                Self::Lock(One::new(&registry.lock, component, site, known, take).await?)
+            }
+            "pubsub" => {
+                let (known, take) = (&pubsub::Features::NAMES, pubsub::Written::take);
+                Self::PubSub(One::new(&registry.pubsub, component, site, known, take).await?)
+            }
+            SECRET_STORES => {
+                let known = &secrets::Features::NAMES;
+                let one = One::new(&registry.secrets, component, site, known, nothing);
+                Self::Secrets(one.await?)
+            }
+            "state" => {
+                let take = |component: &mut _| state::Written::take(component, settings.max_value);
+                let known = &state::Features::NAMES;
+                Self::State(One::new(&registry.state, component, site, known, take).await?)
+            }
+            _ => return Err(vec![registry::unknown_block(component)]),
+        })
+    }
+
+    /// Opens it, so that apps find it.
+    pub async fn open(self, host: &Host, settings: &Settings, component: &Manifest) -> Result<()> {
+        let opening = Opening {
+            metrics: &host.metrics,
+            tenant: &settings.tenant,
+            data: &settings.data,
+        };
+        match self {
+            Self::Bindings(one) => host.bindings.add(&opening, one).await,
+            Self::Configuration(one) => host.configuration.add(&opening, one).await,
+            Self::Crypto(one) => host.crypto.add(&opening, one).await,
+            Self::Jobs(one) => host.jobs.add(&opening, one).await,
+            Self::Lock(one) => host.lock.add(&opening, one).await,
+            Self::PubSub(one) => host.pubsub.add(&opening, one).await,
+            Self::Secrets(one) => {
+                let mut scopes = settings.scopes.iter();
+                let scope = scopes.find(|scope| scope.store == component.name).cloned();
+                host.secrets.add(&opening, one, scope).await
+            }
+            Self::State(one) => host.state.add(&opening, one).await,
+        }
+    }
+}
+
+/// For blocks that read no setting themselves.
+fn nothing(_: &mut Manifest) -> Result<()> {
+    Ok(())
+}
+
+fn site(settings: &Settings, component: &Manifest) -> Site {
+    let beside = component.source.file.parent().unwrap_or(Path::new(""));
+    let is_here = settings
+        .project
+        .components()
+        .all(|part| part == std::path::Component::CurDir);
+    let inside = beside.starts_with(&settings.project) || (is_here && beside.is_relative());
+    let root = match inside {
+        true => settings.project.clone(),
+        false => beside.to_path_buf(),
+    };
+    let own = settings.data.join(settings.tenant.as_str());
+    Site {
+        tenant: settings.tenant.clone(),
+        component: component.name.to_string(),
+        directory: own.join(component.name.as_str()),
+        beside: PathBuf::from(beside),
+        root,
+        environment: settings.environment.clone(),
+    }
+}
+
+/// The error with the component's name and place, unless it has a nearer one, and without the component's secrets.
+pub(crate) fn named(component: &Manifest, error: Error) -> Error {
+    let is_placed = error.place().is_some();
+    let text = Scrub::of(component).hide(error.chain());
+    let text = match is_placed {
+        true => text,
+        false => format!("component `{}`: {text}", component.name),
+    };
+    let place = error.place().unwrap_or(&component.source);
+    Error::new(error.kind(), text).at(place)
+}

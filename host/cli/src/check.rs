@@ -1,0 +1,169 @@
+//! Everything that can be wrong with a project, found by one function, before anything but its secret stores is opened:
+//! what `wythe validate` tells and what keeps `wythe run` from starting are the same.
+
+use crate::{
+    boot::{self, Plan},
+    report::Problem,
+};
+use std::{path::Path, sync::Arc, time::Duration};
+use wythe_blocks::{App as _, Checked, Host};
+use wythe_manifest::{App, Subscription};
+use wythe_runtime::{Guest, Runtime};
+
+/// For the secret stores.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// What was found. A host is started from it if no problem is an error.
+pub struct Found {
+    pub host: Arc<Host>,
+    pub runtime: Arc<Runtime>,
+    pub components: Checked,
+    /// One for each app of the manifest, if no problem is an error.
+    pub guests: Vec<Arc<Guest>>,
+    pub problems: Vec<Problem>,
+}
+
+/// Every problem of a project, those of its manifest, its resources, its components and its apps, in one list. The answer
+/// has no plan where there is no manifest to be read.
+pub async fn problems(path: &Path, data: Option<&Path>) -> (Option<Plan>, Vec<Problem>) {
+    let (plan, mut problems) = boot::read(path);
+    if let Some(plan) = &plan {
+        let usual = boot::data_directory(&plan.manifest);
+        problems.extend(problems_of(plan, data.unwrap_or(&usual)).await);
+    }
+    Problem::sort(&mut problems);
+    (plan, problems)
+}
+
+/// A plan that is good so far, with its warnings. Where it is not, nothing is built for it, and everything that is wrong is
+/// told at once.
+pub async fn good(path: &Path, data: Option<&Path>) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    match boot::plan(path) {
+        Ok(good) => Ok(good),
+        Err(_) => Err(problems(path, data).await.1),
+    }
+}
+
+/// The problems of a plan's components and apps; nothing stays open.
+async fn problems_of(plan: &Plan, data: &Path) -> Vec<Problem> {
+    match check(plan, data).await {
+        Ok(found) => {
+            found.host.close(CLOSE).await;
+            found.problems
+        }
+        Err(problems) => problems,
+    }
+}
+
+/// Checks the components and the apps of a plan. An error says that there is no engine.
+pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
+    let runtime = boot::runtime(data)?;
+    let host = Arc::new(Host::default());
+    let registry = boot::registry(&runtime, &host);
+    let settings = boot::settings(plan, data);
+    let checked = host.check(&registry, &settings, &plan.resources.components);
+    let (components, errors) = checked.await;
+    let mut problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
+    problems.extend(components.left_out.iter().map(left_out));
+    let mut guests = Vec::new();
+    for app in &plan.manifest.apps {
+        match Guest::load(&runtime, &host, &plan.manifest.tenant, app).await {
+            Ok(guest) => guests.push(guest),
+            Err(errors) => {
+                let errors = errors.into_iter().map(Problem::from);
+                problems.extend(errors.map(|problem| problem.at(&app.source)));
+            }
+        }
+    }
+    for app in &plan.manifest.apps {
+        let loaded = guests.iter().find(|guest| *guest.id() == app.id);
+        problems.extend(loaded.into_iter().flat_map(|guest| unheard(app, guest)));
+    }
+    let declared = plan.resources.subscriptions.iter();
+    let declared = declared.filter(|declared| boot::is_of(plan, declared));
+    problems.extend(declared.flat_map(|declared| subscription(declared, plan, &guests)));
+    Problem::sort(&mut problems);
+    Ok(Found {
+        host,
+        runtime,
+        components,
+        guests,
+        problems,
+    })
+}
+
+/// A component that may be missing, as its `ignoreErrors` says.
+fn left_out(error: &wythe_blocks::Error) -> Problem {
+    let problem = Problem::warning(format!("left out: {}", error.message()));
+    match error.place() {
+        Some(place) => problem.at(place),
+        None => problem,
+    }
+}
+
+/// What is said of an app in the manifest and what its component does not answer.
+fn unheard(app: &App, guest: &Guest) -> Vec<Problem> {
+    let exports = guest.exports();
+    let mut problems = Vec::new();
+    if app.ingress.is_some() && !exports.http {
+        let message = format!(
+            "app `{}` has `ingress`, but its component answers no HTTP",
+            app.id
+        );
+        problems.push(Problem::new(message).at(&app.source));
+    }
+    for mention in &app.grants.mentions {
+        let (is_heard, interface) = match mention.grant {
+            "subscribe" => (exports.subscriber, "subscriber"),
+            "listen" => (exports.binding_listener, "binding-listener"),
+            _ => continue,
+        };
+        if !is_heard {
+            let message = format!(
+                "{}: no effect: the component of app `{}` does not export wythe:blocks/{interface}",
+                mention.key, app.id
+            );
+            problems.push(Problem::warning(message).at(&mention.source));
+        }
+    }
+    problems
+}
+
+/// Apps that cannot have the events.
+fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (scope, place) in declared.scopes.iter().zip(&declared.places.scopes) {
+        let guest = guests.iter().find(|guest| guest.id() == scope);
+        let message = guest.and_then(|guest| cannot_have(declared, guest));
+        problems.extend(message.map(|message| Problem::new(message).at(place)));
+    }
+    let is_known = guests.len() == plan.manifest.apps.len();
+    let mut concerned = guests.iter();
+    let is_idle = !concerned.any(|guest| boot::concerns(guest, declared));
+    if is_known && is_idle && declared.scopes.is_empty() {
+        let message = format!(
+            "subscription `{}` has no effect: no app exports wythe:blocks/subscriber and is granted `subscribe: [{}/{}]`",
+            declared.name, declared.component, declared.topic
+        );
+        problems.push(Problem::warning(message).at(&declared.source));
+    }
+    problems
+}
+
+fn cannot_have(declared: &Subscription, guest: &Guest) -> Option<String> {
+    let (name, app) = (&declared.name, guest.id());
+    let (component, topic) = (&declared.component, &declared.topic);
+    if !guest.exports().subscriber {
+        return Some(format!(
+            "subscription `{name}` names app `{app}`, which does not export wythe:blocks/subscriber"
+        ));
+    }
+    if guest.grants().subscribe(component.as_str(), topic) {
+        return None;
+    }
+    Some(format!(
+        "subscription `{name}` names app `{app}`, which is not granted the topic; add `grants: {{ subscribe: \
+         [{component}/{topic}] }}` at {}",
+        guest.grants().source
+    ))
+}

@@ -1,0 +1,120 @@
+//! Names that name nothing: grants and subscriptions whose component or app is not there.
+
+use crate::app::App;
+use crate::component::Component;
+use crate::grants::Mention;
+use crate::manifest::Manifest;
+use crate::name::Name;
+use crate::problem::{Problem, Problems};
+use crate::resources::Resources;
+use crate::subscription::Subscription;
+use crate::suggest::did_you_mean;
+
+/// Compares what a project's grants and subscriptions name with its components and apps. The resources are to be whole,
+/// with the components that exist by default.
+///
+/// A component that is not there is an error; an app that is not there is a warning, for it may come later.
+pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
+    let own = |namespace: &Option<Name>| namespace.as_ref().is_none_or(|of| *of == manifest.tenant);
+    let components = resources.components.iter();
+    let known = Known {
+        components: components.filter(|c| own(&c.namespace)).collect(),
+        apps: manifest.apps.iter().map(|app| app.id.as_str()).collect(),
+    };
+    let grants = manifest.apps.iter().flat_map(|app| known.grants(app));
+    let subscriptions = resources.subscriptions.iter();
+    let subscriptions = subscriptions.filter(|subscription| own(&subscription.namespace));
+    let subscriptions = subscriptions.flat_map(|subscription| known.subscription(subscription));
+    Problems(grants.chain(subscriptions).collect())
+}
+
+struct Known<'a> {
+    components: Vec<&'a Component>,
+    apps: Vec<&'a str>,
+}
+
+impl Known<'_> {
+    fn grants(&self, app: &App) -> Vec<Problem> {
+        let mentions = app.grants.mentions.iter();
+        let told = |mention: &Mention| match block_of(mention.grant) {
+            Some(block) => self.component(app, mention, block),
+            None => {
+                let (message, help) = self.app(&mention.name)?;
+                let problem = mention.source.problem(&mention.key, message).as_warning();
+                Some(Problem { help, ..problem })
+            }
+        };
+        mentions.filter_map(told).collect()
+    }
+
+    fn component(&self, app: &App, mention: &Mention, block: &str) -> Option<Problem> {
+        let problem = |message| mention.source.problem(&mention.key, message);
+        let (message, help) = match self.find(&mention.name, block) {
+            Ok(found) if found.scopes.is_empty() || found.scopes.contains(&app.id) => return None,
+            Ok(found) => {
+                let message = format!(
+                    "app `{}` is not in the `scopes` of `{}` at {}",
+                    app.id, found.name, found.source
+                );
+                return Some(problem(message).as_warning());
+            }
+            Err(wrong) => wrong,
+        };
+        Some(Problem {
+            help,
+            ..problem(message)
+        })
+    }
+
+    fn subscription(&self, subscription: &Subscription) -> Vec<Problem> {
+        let places = &subscription.places;
+        let component = self.find(subscription.component.as_str(), "pubsub").err();
+        let component = component.map(|(message, help)| Problem {
+            help,
+            ..places.component.problem("spec.pubsubname", message)
+        });
+        let scopes = subscription.scopes.iter().zip(&places.scopes);
+        let apps = scopes.filter_map(|(scope, place)| {
+            let (message, help) = self.app(scope.as_str())?;
+            let problem = place.problem("scopes", message).as_warning();
+            Some(Problem { help, ..problem })
+        });
+        component.into_iter().chain(apps).collect()
+    }
+
+    /// The component, or what is said where there is none.
+    fn find(&self, name: &str, block: &str) -> Result<&Component, (String, Option<String>)> {
+        let mut named = self.components.iter().filter(|c| c.name.as_str() == name);
+        if let Some(found) = named.clone().find(|component| component.block == block) {
+            return Ok(found);
+        }
+        if let Some(other) = named.next() {
+            let kind = &other.block;
+            let message = format!("`{name}` is a component of {kind}; expected one of {block}");
+            return Err((message, None));
+        }
+        let of_block = self.components.iter().filter(|c| c.block == block);
+        let help = did_you_mean(name, of_block.map(|component| component.name.as_str()));
+        Err((format!("no {block} component is called `{name}`"), help))
+    }
+
+    /// What is said of an app that is not there.
+    fn app(&self, name: &str) -> Option<(String, Option<String>)> {
+        if self.apps.contains(&name) {
+            return None;
+        }
+        let help = did_you_mean(name, self.apps.iter().copied());
+        Some((format!("no app of this project is called `{name}`"), help))
+    }
+}
+
+/// The block of the components that a grant names; none for `invoke`, which names apps.
+fn block_of(grant: &str) -> Option<&str> {
+    match grant {
+        "invoke" => None,
+        "publish" | "subscribe" => Some("pubsub"),
+        "secrets" | "reveal" => Some("secretstores"),
+        "listen" => Some("bindings"),
+        same => Some(same),
+    }
+}
