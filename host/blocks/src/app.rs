@@ -115,6 +115,11 @@ pub trait App: Send + Sync {
         String::new()
     }
 
+    /// Instances of the app's workflows that may be there and not have ended; 100,000 by default.
+    fn instances(&self) -> usize {
+        100_000
+    }
+
     /// The workflows that the app has; none for one that exports no handler of them.
     async fn workflows(&self) -> Result<Vec<String>> {
         Ok(Vec::new())

@@ -46,6 +46,8 @@ pub struct Limits {
     pub outgoing_requests: u32,
     /// Instructions of a workflow's code between two waits, more or less; default 1,000,000,000.
     pub step_fuel: u32,
+    /// Instances of the app's workflows that have not ended; default 100,000.
+    pub instances: u32,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             request_body: 4 * MIB,
             outgoing_requests: 256,
             step_fuel: 1_000_000_000,
+            instances: 100_000,
         }
     }
 }
@@ -91,25 +94,28 @@ impl Default for Reuse {
     }
 }
 
+const LIMITS: [&str; 16] = [
+    "memory",
+    "tableElements",
+    "handles",
+    "hostcallBytes",
+    "hostMemory",
+    "wallTime",
+    "responseTime",
+    "stallTime",
+    "afterTime",
+    "cpuTime",
+    "concurrency",
+    "logBytesPerSecond",
+    "requestBody",
+    "outgoingRequests",
+    "stepFuel",
+    "instances",
+];
+
 /// Reads `limits`.
 pub(crate) fn read_limits(at: &At) -> Option<Limits> {
-    let fields = at.fields(&[
-        "memory",
-        "tableElements",
-        "handles",
-        "hostcallBytes",
-        "hostMemory",
-        "wallTime",
-        "responseTime",
-        "stallTime",
-        "afterTime",
-        "cpuTime",
-        "concurrency",
-        "logBytesPerSecond",
-        "requestBody",
-        "outgoingRequests",
-        "stepFuel",
-    ])?;
+    let fields = at.fields(&LIMITS)?;
     let default = Limits::default();
     let hour = Duration::from_secs(3600);
     let up_to_a_day = Duration::from_millis(1)..=24 * hour;
@@ -135,6 +141,7 @@ pub(crate) fn read_limits(at: &At) -> Option<Limits> {
         outgoing_requests: count(&fields, "outgoingRequests", 1..=4_096)
             .unwrap_or(default.outgoing_requests),
         step_fuel: count(&fields, "stepFuel", 1_000_000..=u32::MAX).unwrap_or(default.step_fuel),
+        instances: count(&fields, "instances", 1..=10_000_000).unwrap_or(default.instances),
     })
 }
 

@@ -294,6 +294,10 @@ impl App for Guest {
         }
     }
 
+    fn instances(&self) -> usize {
+        self.identity.limits.instances as usize
+    }
+
     fn digest(&self) -> String {
         self.version.load().digest.clone()
     }

@@ -87,6 +87,10 @@ impl App for Guarded {
         self.0.digest()
     }
 
+    fn instances(&self) -> usize {
+        self.0.instances()
+    }
+
     async fn workflows(&self) -> Result<Vec<String>> {
         self.call("workflows", self.0.workflows()).await
     }

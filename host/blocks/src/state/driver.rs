@@ -86,6 +86,18 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+impl Page {
+    /// A driver whose pages do not get on would be read for ever.
+    pub(super) fn checked(self, cursor: Option<&str>) -> Result<Self> {
+        match (&self.next, cursor) {
+            (Some(next), Some(cursor)) if next.as_str() <= cursor => Err(Error::internal(
+                "the store's list goes back to where it was; look at its driver",
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
 /// What a driver can do; conformance proves it and the block relies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {

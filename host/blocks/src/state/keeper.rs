@@ -91,7 +91,8 @@ impl Keeper {
     ) -> Result<Page> {
         self.component
             .call(caller, LIST, |d| d.driver.list(prefix, cursor, limit))
-            .await
+            .await?
+            .checked(cursor)
     }
 
     /// False where the condition does not hold any more.

@@ -246,6 +246,7 @@ impl Store {
                 d.driver.list(&scoped, cursor.as_deref(), limit)
             })
             .await
+            .and_then(|page| page.checked(cursor.as_deref()))
             .map_err(|error| self.plain(error))?;
         let sizes = page.entries.iter();
         caller.charge(

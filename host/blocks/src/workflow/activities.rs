@@ -2,6 +2,7 @@
 
 use super::{
     Call, Failure,
+    alive::Full,
     directory::Sort,
     engine::{Engine, PAUSE},
     entry::{Kind, Parent, Retry},
@@ -130,8 +131,9 @@ impl Engine {
                 Attempt::Failed { again: true, .. } if attempts < retry.attempts => {
                     row.attempts = attempts;
                     row.not_before = now().saturating_add(interval(retry, attempts));
-                    if !self.keep_attempt(asked.key, row).await? {
-                        return Ok(());
+                    match self.keep_attempt(asked.key, row).await? {
+                        Some(kept) => row = kept,
+                        None => return Ok(()),
                     }
                     continue;
                 }
@@ -148,17 +150,31 @@ impl Engine {
         }
     }
 
-    /// Returns false if it was cancelled, or its workflow has ended.
-    async fn keep_attempt(&self, key: &str, row: Row) -> Result<bool> {
-        let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
-            return Ok(false);
-        };
-        let condition = Condition::Matches(kept.etag);
-        let put = rows::put_if(key.to_owned(), row.encode(), condition);
-        match self.keeper.transact(&self.caller(), vec![put]).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
-            Err(error) => Err(error),
+    /// The row as it is to go on; none if it was cancelled, or its workflow has ended.
+    ///
+    /// Whoever else changed it meanwhile, another host or the late write of one that has died, may not be there to go on:
+    /// what he wrote is taken over, with a pause in which he may come to an end.
+    async fn keep_attempt(&self, key: &str, mut row: Row) -> Result<Option<Row>> {
+        loop {
+            let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+                return Ok(None);
+            };
+            let condition = Condition::Matches(kept.etag);
+            let put = rows::put_if(key.to_owned(), row.encode(), condition);
+            match self.keeper.transact(&self.caller(), vec![put]).await {
+                Ok(_) => return Ok(Some(row)),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+            if !self.pause(PAUSE).await {
+                return Ok(None);
+            }
+            let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+                return Ok(None);
+            };
+            let other = Row::decode(&kept.value)?;
+            row.attempts = row.attempts.max(other.attempts);
+            row.not_before = row.not_before.max(other.not_before);
         }
     }
 
@@ -262,7 +278,7 @@ impl Engine {
             at: None,
         };
         let input = self.input(asked).await?;
-        let begun = self.begin_instance(Some(origin), name, input, start, Some(parent));
+        let begun = self.begin_instance(Some((origin, parent)), name, input, start);
         match begun.await {
             Ok(_) => self.remove(asked.key).await,
             Err(error) if is_final(&error) => {
@@ -283,10 +299,14 @@ fn told(error: &Error) -> String {
 }
 
 fn is_final(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Conflict
-    )
+    let is_full = std::error::Error::source(error).is_some_and(|source| source.is::<Full>());
+    let kinds = [
+        ErrorKind::NotFound,
+        ErrorKind::Denied,
+        ErrorKind::Invalid,
+        ErrorKind::Conflict,
+    ];
+    is_full || kinds.contains(&error.kind())
 }
 
 fn failed(task: u32, attempts: u32, failure: String, timeout: bool) -> Kind {

@@ -2,6 +2,7 @@
 
 use super::{
     Settings, Timestamp,
+    alive::Alive,
     directory::{Directory, Offer, Sort},
     ends::Ends,
     entry::{Kind, Parent},
@@ -22,7 +23,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
@@ -35,6 +36,8 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Rows of work that are read at once.
 const LOOKUPS: usize = 16;
+/// Rows of an earlier process that wait in memory to be done; the others wait in the store.
+const LEFT: usize = 100_000;
 /// For what an instance waits for to come at once, while others wait for a place.
 const GRACE: Duration = Duration::from_millis(20);
 
@@ -93,6 +96,9 @@ pub struct Engine {
     pub(super) crowded: Notify,
     pub(super) crowd: AtomicUsize,
     pub(super) flights: Shares,
+    pub(super) alive: Alive,
+    /// Rows that an earlier process left and that are not done yet.
+    pub(super) left: Arc<Semaphore>,
     /// Rows of work that are read at once.
     pub(super) lookups: Semaphore,
     /// Keys of the rows of work that are under way.
@@ -124,6 +130,8 @@ impl Engine {
             crowded: Notify::new(),
             crowd: AtomicUsize::new(0),
             flights: Shares::new(settings.in_flight),
+            alive: Alive::default(),
+            left: Arc::new(Semaphore::new(LEFT)),
             lookups: Semaphore::new(LOOKUPS),
             settings,
             tasks,
@@ -268,25 +276,6 @@ impl Engine {
         self.keeper.list(&caller, prefix, cursor, PAGE).await
     }
 
-    /// Uses every row below a prefix, in order.
-    pub(super) async fn each_row(
-        &self,
-        prefix: &str,
-        mut use_it: impl FnMut(&str, Row) -> Result<()>,
-    ) -> Result<()> {
-        let mut cursor: Option<String> = None;
-        loop {
-            let page = self.page(prefix, cursor.as_deref()).await?;
-            for (key, row) in page.entries {
-                use_it(&key, row)?;
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
     pub(super) async fn remove(&self, key: &str) -> Result<()> {
         let delete = Delete {
             key: key.to_owned(),
@@ -296,27 +285,29 @@ impl Engine {
     }
 
     pub(super) async fn remove_all(&self, prefix: &str) -> Result<()> {
-        let mut keys = Vec::new();
-        self.each_row(prefix, |key, _| {
-            keys.push(key.to_owned());
-            Ok(())
-        })
-        .await?;
-        for keys in keys.chunks(PAGE as usize) {
-            let delete = |key: &String| {
+        let mut scan = self.scan(prefix.to_owned());
+        while let Some(rows) = scan.next().await? {
+            let delete = |(key, _)| {
                 Operation::Delete(Delete {
-                    key: key.clone(),
+                    key,
                     condition: Condition::Always,
                 })
             };
-            let deletes = keys.iter().map(delete).collect();
-            self.keeper.transact(&self.caller(), deletes).await?;
+            let deletes: Vec<_> = rows.into_iter().map(delete).collect();
+            if !deletes.is_empty() {
+                self.keeper.transact(&self.caller(), deletes).await?;
+            }
         }
         Ok(())
     }
 
     /// Tells a parent of its child's end, for as long as it takes.
-    pub(super) fn deliver_end(self: &Arc<Self>, key: &str, value: Bytes) {
+    pub(super) fn deliver_end(
+        self: &Arc<Self>,
+        key: &str,
+        value: Bytes,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
         let Some((id, run, task)) = keys::parse_row(key, &keys::all_ended()) else {
             return;
         };
@@ -329,8 +320,10 @@ impl Engine {
             false => (Kind::ChildCompleted { task }, rest),
         };
         let (engine, key) = (self.clone(), key.to_owned());
-        self.tasks
-            .spawn(async move { engine.deliver(&id, &key, run, kind, payload).await });
+        self.tasks.spawn(async move {
+            engine.deliver(&id, &key, run, kind, payload).await;
+            drop(place);
+        });
     }
 
     /// Tells an instance of a completion until that is kept.

@@ -224,5 +224,8 @@ async fn set(
     let record = rows::put_if(keys::instance(&meta.id), meta.encode()?, condition);
     let operations = vec![rows::delete(keys::ready(&meta.id)), record];
     engine.keeper.transact(&engine.caller(), operations).await?;
+    if status.has_ended() {
+        engine.alive.end(&meta.app, &meta.id);
+    }
     Ok(())
 }

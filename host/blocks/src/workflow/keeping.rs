@@ -122,8 +122,10 @@ impl Live {
             self.engine.ends.ring(id);
         }
         if self.meta.status.has_ended() {
+            self.engine.alive.end(&self.meta.app, id);
             if let (Some(parent), Some(value)) = (&self.meta.parent, self.end_value()) {
-                self.engine.deliver_end(&Engine::end_key(parent), value);
+                self.engine
+                    .deliver_end(&Engine::end_key(parent), value, None);
             }
             return self.engine.clear(id, run, false);
         }

@@ -91,23 +91,23 @@ impl Engine {
         start: Start,
     ) -> Result<String> {
         may(caller, name.rsplit('/').next().unwrap_or_default())?;
-        self.begin_instance(None, name, input, start, None).await
+        self.begin_instance(None, name, input, start).await
     }
 
-    /// `origin` is the instance whose code starts a child.
+    /// `by` is the instance whose code starts a child, with its place above the new one.
     pub(super) async fn begin_instance(
         self: &Arc<Self>,
-        by: Option<&Origin>,
+        by: Option<(&Origin, Parent)>,
         name: &str,
         input: Bytes,
         start: Start,
-        parent: Option<Parent>,
     ) -> Result<String> {
         let (offer, name) = self.find(Sort::Workflow, name)?;
         let app = offer.app.id().to_string();
-        if let Some(by) = by.filter(|by| by.app != app) {
-            self.may_start(by, &name)?;
-        }
+        let depth = match &by {
+            Some((by, _)) => self.depth_below(by, &app, &name).await?,
+            None => 0,
+        };
         self.check_payload("the input", &input)?;
         let id = start.id.map_or_else(random_id, Ok)?;
         keys::check_id(&id)?;
@@ -130,12 +130,22 @@ impl Engine {
             output: None,
             failure: None,
             suspended: None,
-            parent,
+            parent: by.map(|(_, parent)| parent),
             bytes: 0,
             tries: 0,
             idle_runs: 0,
+            depth,
         };
         self.create(meta, input, start.at).await
+    }
+
+    /// The depth of a child, which the instance may start.
+    async fn depth_below(&self, by: &Origin, app: &str, name: &str) -> Result<u32> {
+        if by.app != app {
+            self.may_start(by, name)?;
+        }
+        let parent = self.meta(&by.id).await?;
+        Ok(parent.map_or(0, |(meta, _)| meta.depth) + 1)
     }
 
     async fn create(
@@ -174,7 +184,7 @@ impl Engine {
             rows::put(wake, Bytes::new()),
             rows::put_if(keys::instance(&id), meta.encode()?, condition),
         ];
-        self.transact_new(&id, operations).await?;
+        self.transact_new(&meta, operations).await?;
         self.created(&meta, at);
         Ok(id)
     }
@@ -189,15 +199,20 @@ impl Engine {
         }
     }
 
-    /// Somebody else may have taken the id meanwhile.
-    pub(super) async fn transact_new(&self, id: &str, operations: Vec<Operation>) -> Result<()> {
+    /// Begins an instance, if its app may have one more. Somebody else may have taken the id meanwhile.
+    pub(super) async fn transact_new(&self, meta: &Meta, operations: Vec<Operation>) -> Result<()> {
+        let is_new = self.admit(meta)?;
         let kept = self.keeper.transact(&self.caller(), operations).await;
-        match kept {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::Conflict => Err(Error::conflict(format!(
-                "the instance id `{id}` was taken at the same moment"
+        let Err(error) = kept else {
+            return Ok(());
+        };
+        self.not_begun(meta, is_new, &error);
+        match error.kind() {
+            ErrorKind::Conflict => Err(Error::conflict(format!(
+                "the instance id `{}` was taken at the same moment",
+                meta.id
             ))),
-            Err(error) => Err(error),
+            _ => Err(error),
         }
     }
 

@@ -2,7 +2,9 @@
 //! it was after a crash, a wait of months, or a move.
 
 mod activities;
+mod alive;
 mod board;
+mod bulk;
 mod code;
 mod context;
 mod directory;
@@ -21,11 +23,13 @@ mod replay;
 mod rerun;
 mod rounds;
 mod rows;
+mod scan;
 mod shares;
 mod timers;
 mod work;
 
 pub use board::Outcome;
+pub use bulk::{Bulk, Swept};
 pub use context::{Context, Price, Task, numbers};
 pub use engine::Engine;
 pub use entry::{Entry, Kind, Parent, Retry};

@@ -8,9 +8,12 @@ use super::{
 use crate::Result;
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Instances that are taken up at once after a start.
 const TAKE_UP: usize = 4;
+/// Such whose step did not end with the host before and that are kept for the end.
+const SPINNERS: usize = 10_000;
 
 impl Engine {
     /// What the rows say is to be done; nothing else is looked at, however many instances there are.
@@ -24,40 +27,56 @@ impl Engine {
     }
 
     async fn recover_rows(self: &Arc<Self>) -> Result<()> {
-        self.each_row(&keys::all_ended(), |key, row| {
-            self.deliver_end(key, row.value);
-            Ok(())
-        })
-        .await?;
-        self.each_row(&keys::all_works(), |key, _| {
-            self.dispatch(Work::kept(key));
-            Ok(())
-        })
-        .await?;
-        let (ready, mut ids) = (keys::ready(""), Vec::new());
-        self.each_row(&ready, |key, _| {
-            ids.push(key.strip_prefix(&ready).unwrap_or_default().to_owned());
-            Ok(())
-        })
-        .await?;
-        self.take_up_ready(ids).await
+        let mut ended = self.scan(keys::all_ended());
+        while let Some(rows) = ended.next().await? {
+            for (key, row) in rows {
+                let Some(place) = self.left().await else {
+                    return Ok(());
+                };
+                self.deliver_end(&key, row.value, Some(place));
+            }
+        }
+        let mut works = self.scan(keys::all_works());
+        while let Some(rows) = works.next().await? {
+            for (key, _) in rows {
+                let Some(place) = self.left().await else {
+                    return Ok(());
+                };
+                self.dispatch(Work::kept(&key, place));
+            }
+        }
+        self.take_up_ready().await?;
+        self.count_alive().await
+    }
+
+    /// A place in memory for what is left to be done; none where the host stops.
+    async fn left(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            place = self.left.clone().acquire_owned() => place.ok(),
+            () = async { self.stopping().cancelled().await } => None,
+        }
     }
 
     /// A few at a time, since others want to be answered meanwhile; those whose step did not end with the host before
     /// come last, and one by one.
-    async fn take_up_ready(self: &Arc<Self>, ids: Vec<String>) -> Result<()> {
+    async fn take_up_ready(self: &Arc<Self>) -> Result<()> {
+        let ready = keys::ready("");
+        let mut scan = self.scan(ready.clone());
         let mut spinners = Vec::new();
         let mut taken_up = FuturesUnordered::new();
-        for id in ids {
-            let spins = (self.meta(&id).await?).is_some_and(|(meta, _)| meta.tries > 0);
-            if spins {
-                spinners.push(id);
-                continue;
+        while let Some(rows) = scan.next().await? {
+            for (key, _) in rows {
+                let id = key.strip_prefix(&ready).unwrap_or_default().to_owned();
+                let spins = (self.meta(&id).await?).is_some_and(|(meta, _)| meta.tries > 0);
+                if spins && spinners.len() < SPINNERS {
+                    spinners.push(id);
+                    continue;
+                }
+                if taken_up.len() >= TAKE_UP {
+                    taken_up.next().await;
+                }
+                taken_up.push(self.take_up_one(id));
             }
-            if taken_up.len() >= TAKE_UP {
-                taken_up.next().await;
-            }
-            taken_up.push(self.take_up_one(id));
         }
         while taken_up.next().await.is_some() {}
         drop(taken_up);

@@ -54,7 +54,7 @@ impl Engine {
         (meta.status, meta.created, meta.updated) = (Status::Running, now(), now());
         (meta.custom, meta.output, meta.failure) = (None, None, None);
         (meta.suspended, meta.parent) = (None, None);
-        (meta.tries, meta.idle_runs) = (0, 0);
+        (meta.tries, meta.idle_runs, meta.depth) = (0, 0, 0);
         meta.bytes = copied.iter().map(Entry::weight).sum();
         let mut condition = Condition::Absent;
         if let Some((old, etag)) = self.meta(&id).await? {
@@ -94,7 +94,7 @@ impl Engine {
         }
         operations.push(rows::put(keys::ready(&id), Bytes::new()));
         operations.push(rows::put_if(keys::instance(&id), meta.encode()?, condition));
-        self.transact_new(&id, operations).await?;
+        self.transact_new(&meta, operations).await?;
         let app = meta.app;
         let origin = Origin {
             id: id.clone(),

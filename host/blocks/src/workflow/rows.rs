@@ -90,10 +90,8 @@ impl Engine {
                         entry: entry.index,
                         ..work::Row::default()
                     };
-                    self.dispatch(work::Work {
-                        key: keys::work(&origin.id, run, task),
-                        asked: Some(work::Order::new(row, entry, origin.clone())),
-                    });
+                    let order = work::Order::new(row, entry, origin.clone());
+                    self.dispatch(work::Work::new(keys::work(&origin.id, run, task), order));
                 }
                 Kind::TimerCreated { due, .. } | Kind::EventWaited { due: Some(due), .. } => {
                     self.expect(due);

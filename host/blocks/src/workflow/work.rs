@@ -9,6 +9,7 @@ use super::{
 use crate::{Error, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of an input that are kept in memory while its activity waits for its turn; larger ones are read then.
 pub(super) const SMALL: usize = 16 << 10;
@@ -30,6 +31,8 @@ pub(super) struct Work {
     pub key: String,
     /// Absent where only the row is known.
     pub asked: Option<Order>,
+    /// Of what an earlier process left.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// What a row asks for.
@@ -50,10 +53,19 @@ pub(super) struct Origin {
 }
 
 impl Work {
-    pub fn kept(key: &str) -> Self {
+    pub fn new(key: String, asked: Order) -> Self {
+        Work {
+            key,
+            asked: Some(asked),
+            _place: None,
+        }
+    }
+
+    pub fn kept(key: &str, place: OwnedSemaphorePermit) -> Self {
         Work {
             key: key.to_owned(),
             asked: None,
+            _place: Some(place),
         }
     }
 }
@@ -75,6 +87,11 @@ impl Row {
         // A record of three numbers has no way to fail.
         serde_json::to_vec(&self).unwrap_or_default().into()
     }
+
+    pub fn decode(kept: &[u8]) -> Result<Self> {
+        serde_json::from_slice(kept)
+            .map_err(|error| Error::internal("a row of work").with_source(error))
+    }
 }
 
 /// What a row of work stands for.
@@ -93,8 +110,7 @@ impl Engine {
         let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
             return Ok(None);
         };
-        let row: Row = serde_json::from_slice(&kept.value)
-            .map_err(|error| Error::internal("a row of work").with_source(error))?;
+        let row = Row::decode(&kept.value)?;
         let Some((id, run, _)) = of_work(key) else {
             return Ok(None);
         };

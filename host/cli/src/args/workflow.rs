@@ -55,16 +55,24 @@ pub enum WorkflowVerb {
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
-    /// End an instance
+    /// End an instance, or all of a workflow
     Terminate {
-        id: String,
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All instances of this workflow that have not ended: `order`, or `app/order`
+        #[arg(long, value_name = "WORKFLOW", conflicts_with_all = ["id", "result"])]
+        all: Option<String>,
         /// What it ends with; `-` for standard input
         #[arg(long, default_value = "", hide_default_value = true)]
         result: String,
     },
-    /// Remove an instance that has ended, with its journal
+    /// Remove an instance that has ended, with its journal, or all of a workflow
     Purge {
-        id: String,
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All instances of this workflow that have ended: `order`, or `app/order`
+        #[arg(long, value_name = "WORKFLOW", conflicts_with = "id")]
+        all: Option<String>,
     },
     Rerun(Rerun),
 }

@@ -4,7 +4,7 @@ use crate::{
     args::{self, Common, Format, WorkflowVerb},
     control::{
         self, Binary, Command,
-        workflow::{Action, Answer, Entry, Instance, Tell},
+        workflow::{Action, Answer, Asked, Entry, Instance, Tell, What},
     },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
@@ -15,18 +15,26 @@ use wythe_blocks::{jobs::shown_time, workflow::Status};
 
 /// Characters of a payload, or of what an entry is about, in a line.
 const HEAD: usize = 60;
+/// Over all instances of a workflow, while others begin.
+const WALKS: usize = 1_000;
 
 pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
-    let opened = Opened::new(common, &args.project)?;
+    let open = || Opened::new(common, &args.project);
     // Only a start asks which workflows there are.
     let needs = match args.verb {
         WorkflowVerb::Start(_) => Needs::Apps,
         _ => Needs::Components,
     };
-    let command = Command::Workflow(action(&args.verb)?);
-    let control::Answer::Workflow(answer) = opened.ask(needs, command).await? else {
-        return Err(project::misfit());
-    };
+    match &args.verb {
+        WorkflowVerb::Terminate {
+            all: Some(name), ..
+        } => return sweep(common, open, What::Terminate, name).await,
+        WorkflowVerb::Purge {
+            all: Some(name), ..
+        } => return sweep(common, open, What::Purge, name).await,
+        _ => {}
+    }
+    let answer = ask(open()?, needs, action(&args.verb)?).await?;
     let is_json = common.output == Format::Json;
     match answer {
         Answer::Id(id) if is_json => report::print_json(&json!({ "id": id })),
@@ -42,8 +50,79 @@ pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
         } => return history(common, &entries, broken, next),
         Answer::Done if is_json => report::print_json(&json!({})),
         Answer::Done => {}
+        Answer::Swept { .. } => return Err(project::misfit()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(opened: Opened, needs: Needs, action: Action) -> Outcome<Answer> {
+    match opened.ask(needs, Command::Workflow(action)).await? {
+        control::Answer::Workflow(answer) => Ok(answer),
+        _ => Err(project::misfit()),
+    }
+}
+
+/// All instances, a page at a time; whatever began meanwhile, in another walk. A walk that ends none is the last.
+async fn sweep(
+    common: &Common,
+    open: impl Fn() -> Outcome<Opened>,
+    what: What,
+    name: &str,
+) -> Outcome {
+    let (mut all, mut failed) = (0, Vec::new());
+    for _ in 0..WALKS {
+        let (mut walk, mut cursor) = (0, None);
+        failed.clear();
+        loop {
+            let (name, from) = (name.to_owned(), cursor);
+            let action = Action::Sweep {
+                what,
+                name,
+                cursor: from,
+            };
+            let Answer::Swept {
+                done,
+                failed: more,
+                next,
+            } = ask(open()?, Needs::Components, action).await?
+            else {
+                return Err(project::misfit());
+            };
+            walk += done;
+            failed.extend(more);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        all += walk;
+        if walk == 0 {
+            break;
+        }
+    }
+    Ok(swept(common, what, all, &failed))
+}
+
+fn swept(common: &Common, what: What, done: usize, failed: &[(String, String)]) -> ExitCode {
+    let word = match what {
+        What::Terminate => "terminated",
+        What::Purge => "purged",
+    };
+    if common.output == Format::Json {
+        let failed = failed
+            .iter()
+            .map(|(id, error)| json!({ "id": id, "error": error }));
+        report::print_json(&json!({ word: done, "failed": failed.collect::<Vec<_>>() }));
+    } else {
+        report::print_text(format!("{word} {done}\n"));
+        for (id, error) in failed {
+            report::note(&format!("instance `{id}` stays: {error}"));
+        }
+    }
+    match failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn action(verb: &WorkflowVerb) -> Outcome<Action> {
@@ -63,22 +142,22 @@ fn action(verb: &WorkflowVerb) -> Outcome<Action> {
         }
         WorkflowVerb::Suspend { id, reason } => tell(id, Tell::Suspend { reason }),
         WorkflowVerb::Resume { id, reason } => tell(id, Tell::Resume { reason }),
-        WorkflowVerb::Terminate { id, result } => {
+        WorkflowVerb::Terminate { id, result, .. } => {
             let result = bytes(&result)?;
-            tell(id, Tell::Terminate { result })
+            tell(id.unwrap_or_default(), Tell::Terminate { result })
         }
-        WorkflowVerb::Purge { id } => tell(id, Tell::Purge),
+        WorkflowVerb::Purge { id, .. } => tell(id.unwrap_or_default(), Tell::Purge),
         WorkflowVerb::Rerun(args) => rerun(args),
     })
 }
 
 fn start(args: args::StartWorkflow) -> Outcome<Action> {
-    Ok(Action::Start {
+    Ok(Action::Start(Asked {
         input: Binary(project::argument(&args.input)?),
         name: args.name,
         id: args.id,
         at: args.at,
-    })
+    }))
 }
 
 fn list(args: args::ListWorkflows) -> Action {

@@ -5,18 +5,13 @@ use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Caller, Host, Result,
-    workflow::{self, Engine, Filter, Start, Status},
+    workflow::{self, Bulk, Engine, Filter, Start, Status},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    Start {
-        name: String,
-        id: Option<String>,
-        input: Binary,
-        at: Option<u64>,
-    },
+    Start(Asked),
     Get {
         id: String,
         /// For its end, at most so long.
@@ -42,6 +37,29 @@ pub enum Action {
         entries: u32,
         new_id: Option<String>,
     },
+    /// One page of them.
+    Sweep {
+        what: What,
+        name: String,
+        cursor: Option<String>,
+    },
+}
+
+/// An instance that is to begin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    pub name: String,
+    pub id: Option<String>,
+    pub input: Binary,
+    pub at: Option<u64>,
+}
+
+/// What is done to all instances of a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    Terminate,
+    Purge,
 }
 
 /// What an instance is told.
@@ -72,6 +90,12 @@ pub enum Answer {
         next: Option<u32>,
     },
     Done,
+    Swept {
+        done: usize,
+        /// Ids, and why they stay.
+        failed: Vec<(String, String)>,
+        next: Option<String>,
+    },
 }
 
 /// Times are milliseconds since 1970.
@@ -111,16 +135,7 @@ pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Res
 
 async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result<Answer> {
     match action {
-        Action::Start {
-            name,
-            id,
-            input,
-            at,
-        } => {
-            let (input, start) = (input.0.into(), Start { id, at });
-            let id = engine.start(caller, &name, input, start).await?;
-            Ok(Answer::Id(id))
-        }
+        Action::Start(asked) => start(engine, caller, asked).await,
         Action::Get { id, wait } => {
             let found = engine.wait_end(caller, &id, wait).await?;
             Ok(Answer::Instance(found.map(|found| Box::new(found.into()))))
@@ -147,11 +162,26 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
             let id = engine.rerun(caller, &id, entries, new_id).await?;
             Ok(Answer::Id(id))
         }
+        Action::Sweep { what, name, cursor } => {
+            let swept = engine.sweep(caller, what.into(), &name, cursor.as_deref());
+            Ok(swept.await?.into())
+        }
         Action::Tell { id, what } => {
             tell(engine, caller, &id, what).await?;
             Ok(Answer::Done)
         }
     }
+}
+
+async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<Answer> {
+    let Asked {
+        name,
+        id,
+        input,
+        at,
+    } = asked;
+    let id = engine.start(caller, &name, input.0.into(), Start { id, at });
+    Ok(Answer::Id(id.await?))
 }
 
 async fn tell(engine: &Arc<Engine>, caller: &Caller, id: &str, what: Tell) -> Result<()> {
@@ -161,6 +191,26 @@ async fn tell(engine: &Arc<Engine>, caller: &Caller, id: &str, what: Tell) -> Re
         Tell::Resume { reason } => engine.resume(caller, id, &reason).await,
         Tell::Terminate { result } => engine.terminate(caller, id, result.0.into()).await,
         Tell::Purge => engine.purge(caller, id).await,
+    }
+}
+
+impl From<What> for Bulk {
+    fn from(what: What) -> Self {
+        match what {
+            What::Terminate => Bulk::Terminate,
+            What::Purge => Bulk::Purge,
+        }
+    }
+}
+
+impl From<workflow::Swept> for Answer {
+    fn from(swept: workflow::Swept) -> Self {
+        let failed = swept.failed.into_iter();
+        Answer::Swept {
+            done: swept.done,
+            failed: failed.map(|(id, error)| (id, error.to_string())).collect(),
+            next: swept.next,
+        }
     }
 }
 

@@ -210,7 +210,7 @@ wythe.yaml:10:17: apps[0].limits.wallTime: expected a duration such as `30s`, `2
 wythe.yaml:11:16: apps[0].limits.cpuTime: expected 1ms to 1h, found `2h`
 wythe.yaml:12:20: apps[0].limits.concurrency: expected 1 to 100000, found `99999999999`
 wythe.yaml:13:20: apps[0].limits.requestBody: expected a size such as `64MiB`, `512k` or a number of bytes, found `4 mega`
-wythe.yaml:14:7: apps[0].limits.memroy: unknown key; expected one of `memory`, `tableElements`, `handles`, `hostcallBytes`, `hostMemory`, `wallTime`, `responseTime`, `stallTime`, `afterTime`, `cpuTime`, `concurrency`, `logBytesPerSecond`, `requestBody`, `outgoingRequests`, `stepFuel`; did you mean `memory`?",
+wythe.yaml:14:7: apps[0].limits.memroy: unknown key; expected one of `memory`, `tableElements`, `handles`, `hostcallBytes`, `hostMemory`, `wallTime`, `responseTime`, `stallTime`, `afterTime`, `cpuTime`, `concurrency`, `logBytesPerSecond`, `requestBody`, `outgoingRequests`, `stepFuel`, `instances`; did you mean `memory`?",
     );
     app(
         "    reuse: { maxConcurrent: 4 }\n",

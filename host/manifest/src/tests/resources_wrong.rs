@@ -35,6 +35,30 @@ fn kinds() {
         "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Subscription`, `HTTPEndpoint`, `MCPServer`, `Resiliency`, `WorkflowAccessPolicy`; did you mean `Component`?",
     );
     of(
+        "apiVersion: dapr.io/v1alpha1\n",
+        "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Subscription`",
+    );
+    of(
+        "kind: Component\n",
+        "a.yaml:1:1: missing `apiVersion`: write `dapr.io/v1alpha1`",
+    );
+    of(
+        "apiVersion: dapr.oi/v1alpha1\n",
+        "a.yaml:1:13: apiVersion: unknown group `dapr.oi`; did you mean `dapr.io`?",
+    );
+    of(
+        "apiVersion: dapr.io/v1\nkind: Component\n---\napiVersion: dapr.io/v3alpha1\nkind: Subscription\n",
+        "
+a.yaml:2:7: kind: the versions of `Component` are `v1alpha1`, found `v1`
+a.yaml:5:7: kind: the versions of `Subscription` are `v1alpha1` and `v2alpha1`, found `v3alpha1`",
+    );
+    of("- a\n", "a.yaml:1:1: expected a mapping, found a list");
+}
+
+#[test]
+fn documents_that_are_not_used() {
+    let of = |head: &str, expected: &str| check("a.yaml", head, expected);
+    of(
         "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\n",
         "a.yaml:2:7: warning: kind: `Resiliency` is not used yet",
     );
@@ -54,25 +78,6 @@ fn kinds() {
         "kind: Service\napiVersion: v1\nmetadata:\n  name: nodeapp\n",
         "a.yaml:2:13: warning: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
     );
-    of(
-        "apiVersion: dapr.io/v1alpha1\n",
-        "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Subscription`",
-    );
-    of(
-        "kind: Component\n",
-        "a.yaml:1:1: missing `apiVersion`: write `dapr.io/v1alpha1`",
-    );
-    of(
-        "apiVersion: dapr.oi/v1alpha1\n",
-        "a.yaml:1:13: apiVersion: unknown group `dapr.oi`; did you mean `dapr.io`?",
-    );
-    of(
-        "apiVersion: dapr.io/v1\nkind: Component\n---\napiVersion: dapr.io/v3alpha1\nkind: Subscription\n",
-        "
-a.yaml:2:7: kind: the versions of `Component` are `v1alpha1`, found `v1`
-a.yaml:5:7: kind: the versions of `Subscription` are `v1alpha1` and `v2alpha1`, found `v3alpha1`",
-    );
-    of("- a\n", "a.yaml:1:1: expected a mapping, found a list");
 }
 
 #[test]

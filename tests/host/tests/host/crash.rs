@@ -8,8 +8,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// The drivers have their own 40 kills in the conformance suite; these go through HTTP, a guest and its state.
 const CYCLES: usize = 5;
@@ -82,9 +84,11 @@ async fn visits() -> Result<()> {
     for cycle in 0..CYCLES {
         let mut process = run(&project, &[])?;
         let url = process.url.clone();
+        let answered = Arc::new(Notify::new());
         let visitors: Vec<_> = (0..4)
-            .map(|_| tokio::spawn(visit(url.clone(), acknowledged)))
+            .map(|_| tokio::spawn(visit(url.clone(), acknowledged, answered.clone())))
             .collect();
+        tokio::time::timeout(Duration::from_secs(60), answered.notified()).await?;
         tokio::time::sleep(Duration::from_millis(150 + 70 * cycle as u64)).await;
         process.child.kill()?;
         process.child.wait()?;
@@ -100,7 +104,7 @@ async fn visits() -> Result<()> {
 
 /// Visits until the host is gone; the highest count it heard. A count at or below `floor` was acknowledged before a
 /// kill, so hearing it again means that a write was lost.
-async fn visit(url: String, floor: u64) -> Result<u64> {
+async fn visit(url: String, floor: u64, answered: Arc<Notify>) -> Result<u64> {
     let client = client();
     let mut highest = floor;
     while let Ok(answer) = request(&client, Method::GET, &url, &[], "").await {
@@ -116,6 +120,7 @@ async fn visit(url: String, floor: u64) -> Result<u64> {
             "visit {count} came again after {floor} was acknowledged"
         );
         highest = highest.max(count);
+        answered.notify_one();
     }
     Ok(highest)
 }

@@ -111,7 +111,7 @@ fn subscription(app: &str, rule: &str) -> String {
 
 async fn in_yaml() -> Result<()> {
     for bomb in BOMBS {
-        let problems = Project::new(HOSTILE)
+        let problems = Project::new(&HOSTILE.replace("pubsub/bomb", "pubsub/routed"))
             .with("memory", MEMORY)
             .with("routed", &subscription("hostile", &text(bomb)))
             .located_problems()

@@ -154,13 +154,6 @@ const SCRIPT: &[Step] = &[
     ),
 ];
 
-const ELSEWHERE: &str = "\
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: { name: elsewhere }
-spec: { type: state.memory, version: v1 }
-";
-
 pub fn trials() -> Vec<Trial> {
     vec![
         case("jobs::a_reminder_comes_once_and_not_before_its_time", once),
@@ -312,7 +305,7 @@ async fn failure() -> Result<()> {
     let apps = REMINDER.replace("state: [statestore]", "state: [elsewhere]");
     let running = Project::new(&apps)
         .with("memory", &format!("{MEMORY}{JOBS}"))
-        .with("elsewhere", ELSEWHERE)
+        .with("elsewhere", &MEMORY.replace("statestore", "elsewhere"))
         .start()
         .await?;
     let answer = remind(&running, "in=0s&name=tea").await?;

@@ -31,6 +31,7 @@ pub struct Native {
     digest: String,
     workflows: BTreeMap<&'static str, Code>,
     activities: BTreeMap<&'static str, Activity>,
+    pub instances: usize,
     pub calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -49,6 +50,7 @@ impl Native {
             digest: digest.to_owned(),
             workflows: workflows.iter().copied().collect(),
             activities: activities.into_iter().collect(),
+            instances: 100_000,
             calls: Arc::default(),
         }
     }
@@ -79,6 +81,10 @@ impl App for Native {
 
     fn digest(&self) -> String {
         self.digest.clone()
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
     }
 
     async fn run_workflow(&self, context: Context, name: String, input: Bytes) -> Answer {

@@ -2,12 +2,15 @@
 
 use super::{
     Case, app, bed,
-    bed::{Bed, Fuse},
+    bed::{Bed, Fuse, Native},
     rules::cases,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::sync::Arc;
-use wythe_blocks::{state::Driver, workflow::Status};
+use wythe_blocks::{
+    state::Driver,
+    workflow::{Bulk, Filter, Status},
+};
 
 type Store = Arc<dyn Driver>;
 
@@ -19,6 +22,11 @@ pub const CASES: &[Case] = cases![
     runs_that_wait_for_nothing_come_ever_slower,
     an_id_is_the_workflows_that_used_it,
     a_step_that_outlives_three_hosts_stalls,
+    an_app_has_so_many_instances,
+    what_an_earlier_host_left_is_counted,
+    a_fork_ends_at_its_apps_limit,
+    children_are_so_deep,
+    all_of_a_workflow_end_and_go,
 ];
 
 async fn small(store: &Store) -> Bed {
@@ -152,5 +160,135 @@ async fn a_step_that_outlives_three_hosts_stalls(store: Store) -> Result<()> {
     let expected =
         "the host ended 3 times while the code was in the same step; see `limits.stepFuel`";
     ensure!(reason == expected, "{reason}");
+    bed.close().await
+}
+
+fn few(instances: usize) -> Native {
+    let mut app = app();
+    app.instances = instances;
+    app
+}
+
+/// Why it does not begin.
+async fn refused(bed: &Bed, name: &str, id: &str) -> Result<String> {
+    let told = bed.start(name, id, "").await.err();
+    told.map(|error| error.to_string())
+        .with_context(|| format!("`{id}` began"))
+}
+
+async fn an_app_has_so_many_instances(store: Store) -> Result<()> {
+    let bed = Bed::new(&store, few(3)).await;
+    for id in ["one", "two", "three"] {
+        bed.start("listener", id, "60000").await?;
+    }
+    let told = refused(&bed, "listener", "four").await?;
+    let expected = "app `app` has 3 workflow instances that have not ended, which is the most; see `wythe workflow list`, `wythe workflow terminate --all`, or raise `limits.instances`";
+    ensure!(told == expected, "{told}");
+    // An id that is taken costs no place, and an end gives one back.
+    refused(&bed, "listener", "three").await?;
+    bed.engine
+        .terminate(&bed.caller, "one", Default::default())
+        .await?;
+    bed.start("listener", "four", "60000").await?;
+    refused(&bed, "listener", "five").await?;
+    bed.close().await
+}
+
+async fn what_an_earlier_host_left_is_counted(store: Store) -> Result<()> {
+    let before = Bed::new(&store, few(10)).await;
+    for id in ["one", "two", "three"] {
+        before.start("listener", id, "60000").await?;
+        before.until(id, |i| i.entries == 2).await?;
+    }
+    before.start("chain", "ended", "1").await?;
+    before.output("ended").await?;
+    before.close().await?;
+    let bed = Bed::new(&store, few(3)).await;
+    // Counted behind everything else, so that a start or two may still pass.
+    let mut passed = 0;
+    while bed
+        .start("listener", &format!("more{passed}"), "60000")
+        .await
+        .is_ok()
+    {
+        passed += 1;
+        let id = format!("more{}", passed - 1);
+        bed.engine
+            .terminate(&bed.caller, &id, Default::default())
+            .await?;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        ensure!(passed < 20_000, "those of before are not counted");
+    }
+    bed.close().await
+}
+
+/// Each starts two more: without a limit there would be ever more of them.
+async fn a_fork_ends_at_its_apps_limit(store: Store) -> Result<()> {
+    let bed = Bed::new(&store, few(8)).await;
+    bed.start("fork", "f", "").await?;
+    // Each of 33 generations has 8 at most.
+    let most = 8 * 33;
+    let (mut quiet, every) = (0, Filter::default());
+    while quiet < 20 {
+        let all = bed.engine.list(&bed.caller, &every, None, 1_000);
+        let all = all.await?.instances;
+        let alive = all.iter().filter(|one| !one.status.has_ended()).count();
+        ensure!(alive <= 8, "{alive} are alive");
+        ensure!(all.len() <= most, "{} began", all.len());
+        quiet = if alive == 0 { quiet + 1 } else { 0 };
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    bed.start("chain", "one", "2").await?;
+    bed.output("one").await?;
+    bed.close().await
+}
+
+async fn children_are_so_deep(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    bed.start("deep", "d0", "0").await?;
+    let told = bed.output("d0").await?;
+    let expected = "33: invalid: workflow `deep` would be the child of a child and so on, 33 deep; at most 32 are";
+    ensure!(told == expected, "{told}");
+    bed.close().await
+}
+
+async fn all_of_a_workflow_end_and_go(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    for n in 0..450 {
+        bed.start("listener", &format!("i{n}"), "60000").await?;
+    }
+    bed.start("chain", "other", "1").await?;
+    bed.output("other").await?;
+    for (what, name) in [
+        (Bulk::Purge, "listener"),
+        (Bulk::Terminate, "app/listener"),
+        (Bulk::Terminate, "listener"),
+        (Bulk::Purge, "listener"),
+    ] {
+        let (mut done, mut cursor) = (0, None);
+        loop {
+            let swept = bed
+                .engine
+                .sweep(&bed.caller, what, name, cursor.as_deref())
+                .await?;
+            ensure!(swept.failed.is_empty(), "{:?}", swept.failed);
+            ensure!(swept.done <= 200);
+            done += swept.done;
+            cursor = swept.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let is_first = what == Bulk::Terminate && name == "app/listener";
+        let is_last = what == Bulk::Purge && bed.get("i0").await.is_err();
+        ensure!(
+            done == if is_first || is_last { 450 } else { 0 },
+            "{what:?}: {done}"
+        );
+    }
+    let every = Filter::default();
+    let left = bed.engine.list(&bed.caller, &every, None, 10);
+    let left = left.await?.instances;
+    ensure!(left.len() == 1 && left[0].id == "other", "{left:?}");
     bed.close().await
 }

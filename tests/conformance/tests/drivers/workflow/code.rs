@@ -9,7 +9,7 @@ use wythe_blocks::{
     workflow::{Context, Outcome, Retry, Task},
 };
 
-pub const ALL: [(&str, Code); 20] = [
+pub const ALL: [(&str, Code); 22] = [
     ("chain", |c, i| Box::pin(chain(c, i))),
     ("fan", |c, i| Box::pin(fan(c, i))),
     ("race", |c, i| Box::pin(race(c, i))),
@@ -33,6 +33,8 @@ pub const ALL: [(&str, Code); 20] = [
     ("wild", |c, i| Box::pin(wild(c, i))),
     ("heap", |c, i| Box::pin(heap(c, i))),
     ("again", |c, i| Box::pin(again(c, i))),
+    ("fork", |c, i| Box::pin(fork(c, i))),
+    ("deep", |c, i| Box::pin(deep(c, i))),
     ("stuck", |_, _| Box::pin(std::future::pending())),
 ];
 
@@ -234,4 +236,24 @@ async fn again(context: Context, input: Bytes) -> Answer {
 async fn wild(context: Context, _: Bytes) -> Answer {
     let task = context.task(7)?;
     value(&context, task).await
+}
+
+/// Starts two of its own kind and ends soon; the input is the rest of their ids.
+async fn fork(context: Context, input: Bytes) -> Answer {
+    for side in ["l", "r"] {
+        let path = format!("{}{side}", text(&input));
+        context.child("fork", path.clone().into(), Some(&format!("f{path}")))?;
+    }
+    call(&context, "echo", "").await?.unwrap_or_default();
+    done("")
+}
+
+/// A child of its own kind, and so on for ever; ends with what the innermost was told.
+async fn deep(context: Context, input: Bytes) -> Answer {
+    let next = number(&input) + 1;
+    let child = context.child("deep", next.to_string().into(), Some(&format!("d{next}")))?;
+    match value(&context, child).await? {
+        Ok(told) => done(told),
+        Err(failure) => done(format!("{next}: {failure}")),
+    }
 }
