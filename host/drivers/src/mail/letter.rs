@@ -60,13 +60,7 @@ impl Defaults {
                 ))
             })
         };
-        let from = addresses("emailFrom", &required("emailFrom", &self.from)?)?;
-        let mut from = from.into_iter();
-        let (Some(sender), None) = (from.next(), from.next()) else {
-            return Err(Error::invalid(
-                "several addresses in `emailFrom`; expected one",
-            ));
-        };
+        let sender = sender(&required("emailFrom", &self.from)?)?;
         let domain = sender.email.domain();
         let id = format!("<{}@{domain}>", name::random()?);
         let to = addresses("emailTo", &required("emailTo", &self.to)?)?;
@@ -146,6 +140,16 @@ fn one_line(name: &str, text: &str) -> Result<String> {
             "`{name}` has a line break or another control character; expected one line"
         ))),
         false => Ok(text.to_owned()),
+    }
+}
+
+fn sender(list: &str) -> Result<Mailbox> {
+    let mut from = addresses("emailFrom", list)?.into_iter();
+    match (from.next(), from.next()) {
+        (Some(sender), None) => Ok(sender),
+        _ => Err(Error::invalid(
+            "several addresses in `emailFrom`; expected one",
+        )),
     }
 }
 
