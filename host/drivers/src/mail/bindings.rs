@@ -26,6 +26,8 @@ use wythe_manifest::Secret;
 
 /// To reach one address of the server.
 const CONNECT: Duration = Duration::from_secs(10);
+/// For all that comes before the mail itself: until then nothing is done.
+const PRELUDE: Duration = Duration::from_secs(20);
 /// For the whole call.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The port on which TLS comes first.
@@ -186,15 +188,38 @@ impl Driver for Post {
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
         let lookup = |name: &str| request.get(name).map(str::to_owned);
         let mail = self.parsed.defaults.write(&lookup, request.data.to_vec())?;
-        let (mut session, server) = self.connect().await?;
-        let sent = self.send(&mut session, &server, &mail).await;
+        let text = mail.formatted();
+        let ready = tokio::time::timeout(PRELUDE, self.ready(&mail, &text)).await;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the server does not go on");
+        let mut session = ready.unwrap_or_else(|_| Err(self.unreached(late().into())))?;
+        let given = session.give(&text).await;
         // Whatever came of it: a server that is told good-bye closes in order.
         session.leave().await;
-        sent.map(|()| Outcome::default())
+        match given {
+            Ok(()) => Ok(Outcome::default()),
+            Err(failure @ Failure::Refused(_)) => Err(self.refused("the mail", failure)),
+            Err(failure @ Failure::Broken(_)) => Err(Error::unknown_outcome(format!(
+                "`{}` may have taken the mail: it broke off before it said so",
+                self.parsed.server.0
+            ))
+            .with_source(failure)),
+        }
     }
 }
 
 impl Post {
+    /// A session in which the server waits for the mail's text.
+    async fn ready(&self, mail: &Message, text: &[u8]) -> Result<Session> {
+        let (mut session, server) = self.connect().await?;
+        match self.offer(&mut session, &server, mail, text).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.leave().await;
+                Err(error)
+            }
+        }
+    }
+
     /// A session in which a mail may begin, and what the server said in it that it can do.
     async fn connect(&self) -> Result<(Session, ServerInfo)> {
         let stream = dial(&self.parsed.server).await;
@@ -236,9 +261,15 @@ impl Post {
     }
 
     /// Nothing is sent before the server has taken every recipient.
-    async fn send(&self, session: &mut Session, server: &ServerInfo, mail: &Message) -> Result<()> {
-        let (envelope, text) = (mail.envelope(), mail.formatted());
-        let parameters = self.parameters(server, mail, &text)?;
+    async fn offer(
+        &self,
+        session: &mut Session,
+        server: &ServerInfo,
+        mail: &Message,
+        text: &[u8],
+    ) -> Result<()> {
+        let envelope = mail.envelope();
+        let parameters = self.parameters(server, mail, text)?;
         let from = Mail::new(envelope.from().cloned(), parameters);
         let refused = |what: String| move |failure| self.refused(&what, failure);
         let sender = session.ask(from, DONE).await;
@@ -249,16 +280,7 @@ impl Post {
             taken.map_err(refused(format!("the recipient `{recipient}`")))?;
         }
         let begun = session.ask(Data, GO_ON).await;
-        begun.map_err(refused("the mail".into()))?;
-        match session.give(&text).await {
-            Ok(()) => Ok(()),
-            Err(failure @ Failure::Refused(_)) => Err(self.refused("the mail", failure)),
-            Err(failure @ Failure::Broken(_)) => Err(Error::unknown_outcome(format!(
-                "`{}` may have taken the mail: it broke off before it said so",
-                self.parsed.server.0
-            ))
-            .with_source(failure)),
-        }
+        begun.map(drop).map_err(refused("the mail".into()))
     }
 
     fn parameters(

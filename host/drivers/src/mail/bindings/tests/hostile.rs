@@ -54,9 +54,12 @@ async fn outcome(config: Config) -> Result<Outcome> {
     driver.invoke(request(&data, &[])).await
 }
 
-/// Says so, whatever comes of it, for as long as somebody is there.
+/// Says so for as long as somebody is there: far longer than anybody should be, and no longer.
 async fn for_ever(stream: &mut (impl AsyncWrite + Unpin), again: &[u8]) {
-    while stream.write_all(again).await.is_ok() {}
+    let mut left: usize = 64 << 20;
+    while left > 0 && stream.write_all(again).await.is_ok() {
+        left = left.saturating_sub(again.len());
+    }
 }
 
 /// Answers a line with each of these, and a mail as a whole; returns what it heard.
@@ -113,6 +116,27 @@ async fn a_greeting_without_an_end_is_unavailable() {
         };
         let ((), sent) = tokio::join!(server, outcome(config(port, Security::None)));
         assert_eq!(unreached(&sent.unwrap_err(), port), expected);
+    }
+}
+
+/// The clock goes on by itself where everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_unavailable() {
+    for greeting in ["", "220 hi\r\n"] {
+        let (listener, port) = listening().await;
+        let server = async {
+            let mut stream = accepted(&listener).await;
+            stream.write_all(greeting.as_bytes()).await.unwrap();
+            let mut heard = Vec::new();
+            let _ = stream.read_to_end(&mut heard).await;
+        };
+        let sent = async {
+            let config = config(port, Security::None);
+            let hour = Duration::from_secs(3_600);
+            tokio::time::timeout(hour, outcome(config)).await.unwrap()
+        };
+        let ((), sent) = tokio::join!(server, sent);
+        unreached(&sent.unwrap_err(), port);
     }
 }
 
