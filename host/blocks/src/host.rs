@@ -76,10 +76,13 @@ impl Default for Host {
 }
 
 /// A tenant's components, found good and, but for its secret stores, not open yet.
+#[derive(Default)]
 pub struct Checked {
     ready: Vec<(Manifest, Prepared)>,
     /// Problems of components that may be missing.
     pub left_out: Vec<Error>,
+    /// What is good, and what the operator should know of it.
+    pub warnings: Vec<Error>,
 }
 
 impl Host {
@@ -110,7 +113,10 @@ impl Host {
         problems.extend(one_of_jobs(&others));
         for component in others {
             match Prepared::new(registry, settings, &component).await {
-                Ok(prepared) => checked.ready.push((component, prepared)),
+                Ok(prepared) => {
+                    checked.warnings.extend(prepared.warnings());
+                    checked.ready.push((component, prepared));
+                }
                 Err(errors) => checked.tell(&component, errors, &mut problems),
             }
         }
@@ -146,8 +152,7 @@ impl Host {
         let own: Vec<&Manifest> = own.collect();
         let mut stores = Stores::new(&settings.tenant, &own);
         let (order, mut problems) = stores.in_order();
-        let (ready, left_out) = Default::default();
-        let mut checked = Checked { ready, left_out };
+        let mut checked = Checked::default();
         for store in order {
             let asked = (&stores, registry, store);
             let Some(resolved) = self.look_up(asked, &mut checked, &mut problems).await else {
@@ -155,7 +160,10 @@ impl Host {
                 continue;
             };
             let opened = match Prepared::new(registry, settings, &resolved).await {
-                Ok(prepared) => self.open_in_time(settings, &resolved, prepared).await,
+                Ok(prepared) => {
+                    checked.warnings.extend(prepared.warnings());
+                    self.open_in_time(settings, &resolved, prepared).await
+                }
                 Err(errors) => {
                     stores.fail(store);
                     checked.tell(&resolved, errors, &mut problems);

@@ -63,6 +63,11 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
         }
     }
 
+    /// What the operator is to be warned of.
+    pub fn warnings(&self) -> &[Error] {
+        &self.ready.warnings
+    }
+
     /// Opens the driver. The answer has the component with what is left of its settings.
     pub async fn open(self) -> Result<(Manifest, W, Arc<D>)> {
         let driver = self.ready.open().await?;

@@ -98,6 +98,21 @@ impl Prepared {
         })
     }
 
+    /// What the operator is to be warned of, each with its place.
+    pub fn warnings(&self) -> impl Iterator<Item = Error> {
+        let warnings = match self {
+            Self::Bindings(one) => one.warnings(),
+            Self::Configuration(one) => one.warnings(),
+            Self::Crypto(one) => one.warnings(),
+            Self::Jobs(one) => one.warnings(),
+            Self::Lock(one) => one.warnings(),
+            Self::PubSub(one) => one.warnings(),
+            Self::Secrets(one) => one.warnings(),
+            Self::State(one) => one.warnings(),
+        };
+        warnings.iter().map(Error::duplicate)
+    }
+
     /// Opens it, so that apps find it.
     pub async fn open(self, host: &Host, settings: &Settings, component: &Manifest) -> Result<()> {
         let opening = Opening {

@@ -26,7 +26,11 @@ type Opened<D> = Pin<Box<dyn Future<Output = Result<Arc<D>>> + Send>>;
 type Prepared<D> = Pin<Box<dyn Future<Output = Result<Ready<D>, Vec<Error>>> + Send>>;
 
 /// A driver whose settings were found good; nothing of it is open yet.
-pub struct Ready<D: ?Sized>(Box<dyn FnOnce() -> Opened<D> + Send>);
+pub struct Ready<D: ?Sized> {
+    open: Box<dyn FnOnce() -> Opened<D> + Send>,
+    /// What the operator should know of the settings all the same, each with its place.
+    pub(crate) warnings: Vec<Error>,
+}
 
 impl<D: ?Sized + 'static> Ready<D> {
     /// `open` reaches for the technology.
@@ -34,15 +38,18 @@ impl<D: ?Sized + 'static> Ready<D> {
     where
         F: Future<Output = Result<Arc<D>>> + Send + 'static,
     {
-        Ready(Box::new(move || Box::pin(open())))
+        Ready {
+            open: Box::new(move || Box::pin(open())),
+            warnings: Vec::new(),
+        }
     }
 
     pub async fn open(self) -> Result<Arc<D>> {
-        (self.0)().await
+        (self.open)().await
     }
 }
 
-/// A setting that is of the right type and wrong all the same.
+/// A setting that is of the right type and wrong all the same, or one to be warned of.
 #[derive(Debug)]
 pub struct Wrong {
     setting: &'static str,
@@ -115,10 +122,30 @@ impl<D: ?Sized + 'static> Drivers<D> {
         P: Send + 'static,
         F: Future<Output = Result<Arc<D>>> + Send + 'static,
     {
+        self.add_warned(name, parse, |_| Vec::new(), open);
+    }
+
+    /// As `add_parsed`, for a driver some of whose good settings the operator is warned of, by `validate` and at a start.
+    pub fn add_warned<C, P, F>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(C) -> Result<P, Wrong> + Send + Sync + 'static,
+        warnings: impl Fn(&P) -> Vec<Wrong> + Send + Sync + 'static,
+        open: impl Fn(P, Site) -> F + Send + Sync + 'static,
+    ) where
+        C: DeserializeOwned + 'static,
+        P: Send + 'static,
+        F: Future<Output = Result<Arc<D>>> + Send + 'static,
+    {
         let open = Arc::new(open);
         let prepare = move |component: Component, site: Site| -> Prepared<D> {
             let (parsed, open) = (parsed(&component, &parse), open.clone());
-            let ready = parsed.map(|parsed| Ready::new(move || open(parsed, site)));
+            let ready = parsed.map(|parsed| {
+                let wrongs = warnings(&parsed).into_iter();
+                let warnings = wrongs.map(|wrong| wrong.located(&component)).collect();
+                let ready = Ready::new(move || open(parsed, site));
+                Ready { warnings, ..ready }
+            });
             Box::pin(std::future::ready(ready))
         };
         let mistakes = |component: &Component| errors(&wythe_manifest::mistakes::<C>(component));

@@ -65,6 +65,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let (components, errors) = checked.await;
     let mut problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
     problems.extend(components.left_out.iter().map(left_out));
+    problems.extend(components.warnings.iter().map(warning));
     let mut guests = Vec::new();
     for app in &plan.manifest.apps {
         match Guest::load(&runtime, &host, &plan.manifest.tenant, app).await {
@@ -94,7 +95,16 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
 
 /// A component that may be missing, as its `ignoreErrors` says.
 fn left_out(error: &wythe_blocks::Error) -> Problem {
-    let problem = Problem::warning(format!("left out: {}", error.message()));
+    placed(format!("left out: {}", error.message()), error)
+}
+
+/// A component that is good, and that the operator should know something of.
+fn warning(error: &wythe_blocks::Error) -> Problem {
+    placed(error.message().to_owned(), error)
+}
+
+fn placed(message: String, error: &wythe_blocks::Error) -> Problem {
+    let problem = Problem::warning(message);
     match error.place() {
         Some(place) => problem.at(place),
         None => problem,

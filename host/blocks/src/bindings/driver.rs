@@ -108,6 +108,11 @@ pub trait Driver: Send + Sync {
         None
     }
 
+    /// Attempts after the first of a call that is `unavailable`, where the component says so.
+    fn retries(&self) -> Option<u32> {
+        None
+    }
+
     /// One operation of those in the features.
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
         let operation = request.operation;

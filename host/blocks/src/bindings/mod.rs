@@ -80,6 +80,7 @@ impl Bindings {
         });
         let mut policy = Policy::default();
         policy.timeout = driver.patience().unwrap_or(policy.timeout);
+        policy.retries = driver.retries().unwrap_or(policy.retries);
         let configured = Arc::new(Configured {
             driver,
             operations: match settings.output {

@@ -1,30 +1,40 @@
 //! Mail by SMTP, as Dapr's `smtp`: each request is one mail over a connection of its own, and each step has its own failure.
 
-use super::letter::Defaults;
+use super::{
+    letter::Defaults,
+    secure::Secure,
+    session::{Failure, Session},
+};
 use async_trait::async_trait;
 use lettre::{
     Message,
     transport::smtp::{
-        Error as SmtpError,
-        authentication::{Credentials, Mechanism},
-        client::{AsyncSmtpConnection, TlsParameters},
-        commands::{Data, Mail, Rcpt},
-        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
+        authentication::Credentials,
+        commands::{Data, Mail, Rcpt, Starttls},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo},
+        response::Severity,
     },
 };
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use tokio::net::{TcpStream, lookup_host};
 use wythe_blocks::{
     Error, Kind, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
 };
 use wythe_manifest::Secret;
 
-/// Of each read and write; the whole call has the component's limit.
-const STEP: Duration = Duration::from_secs(20);
+/// To reach one address of the server.
+const CONNECT: Duration = Duration::from_secs(10);
+/// For all that comes before the mail itself: until then nothing is done.
+const PRELUDE: Duration = Duration::from_secs(20);
+/// For the whole call.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The port on which TLS comes first.
 const IMPLICIT: u16 = 465;
+const DONE: Severity = Severity::PositiveCompletion;
+const LATER: Severity = Severity::TransientNegativeCompletion;
+const GO_ON: Severity = Severity::PositiveIntermediate;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -74,18 +84,17 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
             return Err(Wrong::new(alone, error));
         }
     };
-    let parameters = TlsParameters::builder(config.host.clone())
-        .dangerous_accept_invalid_certs(config.skip_tls_verify.unwrap_or(false))
-        .dangerous_accept_invalid_hostnames(config.skip_tls_verify.unwrap_or(false))
-        .build_rustls()
-        .map_err(|error| {
-            let error = Error::invalid("`host` does not fit TLS").with_source(error);
-            Wrong::new("host", error)
-        })?;
+    let any = config.skip_tls_verify.unwrap_or(false);
+    let secure = || Secure::new(&config.host, any).map_err(|error| Wrong::new("host", error));
+    let way = match config.tls.unwrap_or(usual) {
+        Security::None => Way::Plain,
+        Security::StartTls => Way::StartTls(secure()?),
+        Security::Implicit => Way::Implicit(secure()?),
+    };
     Ok(Parsed {
         server: (config.host, config.port),
-        tls: config.tls.unwrap_or(usual),
-        parameters,
+        any,
+        way,
         credentials,
         defaults: Defaults {
             from: config.email_from,
@@ -98,34 +107,62 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     })
 }
 
+/// How the conversation is kept from others.
+enum Way {
+    Plain,
+    StartTls(Secure),
+    Implicit(Secure),
+}
+
 /// A config that was found good.
 pub(super) struct Parsed {
     server: (String, u16),
-    tls: Security,
-    parameters: TlsParameters,
+    /// Any certificate is taken.
+    any: bool,
+    way: Way,
     credentials: Option<Credentials>,
     defaults: Defaults,
+}
+
+/// A password that somebody between here and the server can read. On this machine nobody is between.
+pub(super) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
+    let host = &parsed.server.0;
+    if parsed.credentials.is_none() || is_here(host) {
+        return Vec::new();
+    }
+    let (setting, why) = match (&parsed.way, parsed.any) {
+        (Way::Plain, _) => (
+            "tls",
+            "`tls: none` sends `user` and `password` in clear: whoever is on the way to",
+        ),
+        (_, true) => (
+            "skipTLSVerify",
+            "`skipTLSVerify` gives `user` and `password` to any certificate: whoever is on the way to",
+        ),
+        (_, false) => return Vec::new(),
+    };
+    let error = Error::invalid(format!("{why} `{host}` can read them"));
+    vec![Wrong::new(setting, error)]
+}
+
+fn is_here(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
     Ok(Arc::new(Post {
         // A component may have `_` in its name, and a host may not.
         hello: ClientId::Domain(site.component.replace('_', "-")),
-        server: parsed.server,
-        tls: parsed.tls,
-        parameters: parsed.parameters,
-        credentials: parsed.credentials,
-        defaults: parsed.defaults,
+        parsed,
     }))
 }
 
 struct Post {
-    server: (String, u16),
     hello: ClientId,
-    tls: Security,
-    parameters: TlsParameters,
-    credentials: Option<Credentials>,
-    defaults: Defaults,
+    parsed: Parsed,
 }
 
 #[async_trait]
@@ -143,80 +180,116 @@ impl Driver for Post {
         Some(PATIENCE)
     }
 
+    /// A server that is not there, or that says "later", is not there a tenth of a second later either.
+    fn retries(&self) -> Option<u32> {
+        Some(0)
+    }
+
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
         let lookup = |name: &str| request.get(name).map(str::to_owned);
-        let mail = self.defaults.write(&lookup, request.data.to_vec())?;
-        let mut connection = self.connect().await?;
-        let sent = self.send(&mut connection, &mail).await;
+        let mail = self.parsed.defaults.write(&lookup, request.data.to_vec())?;
+        let text = mail.formatted();
+        let ready = tokio::time::timeout(PRELUDE, self.ready(&mail, &text)).await;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the server does not go on");
+        let mut session = ready.unwrap_or_else(|_| Err(self.unreached(late().into())))?;
+        let given = session.give(&text).await;
         // Whatever came of it: a server that is told good-bye closes in order.
-        let _ = connection.quit().await;
-        sent.map(|()| Outcome::default())
+        session.leave().await;
+        match given {
+            Ok(()) => Ok(Outcome::default()),
+            Err(failure @ Failure::Refused(_)) => Err(self.refused("the mail", failure)),
+            Err(failure @ Failure::Broken(_)) => Err(Error::unknown_outcome(format!(
+                "`{}` may have taken the mail: it broke off before it said so",
+                self.parsed.server.0
+            ))
+            .with_source(failure)),
+        }
     }
 }
 
 impl Post {
-    async fn connect(&self) -> Result<AsyncSmtpConnection> {
-        let first = (self.tls == Security::Implicit).then(|| self.parameters.clone());
-        let server = (self.server.0.as_str(), self.server.1);
-        let connected =
-            AsyncSmtpConnection::connect_tokio1(server, Some(STEP), &self.hello, first, None);
-        let mut connection = connected.await.map_err(|error| self.unreached(error))?;
-        if self.tls == Security::StartTls {
-            if !connection.can_starttls() {
-                return Err(Error::unavailable(format!(
-                    "`{}` offers no TLS; see `tls`, which may be `none` for a server of your own",
-                    self.server.0
-                )));
+    /// A session in which the server waits for the mail's text.
+    async fn ready(&self, mail: &Message, text: &[u8]) -> Result<Session> {
+        let (mut session, server) = self.connect().await?;
+        match self.offer(&mut session, &server, mail, text).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.leave().await;
+                Err(error)
             }
-            let secured = connection.starttls(self.parameters.clone(), &self.hello);
-            secured.await.map_err(|error| self.unreached(error))?;
         }
-        if let Some(credentials) = &self.credentials {
-            let entered = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials);
-            entered.await.map_err(|error| match error.is_permanent() {
-                true => Error::denied(format!("`{}` refused the user", self.server.0)),
-                false => self.unreached(error),
+    }
+
+    /// A session in which a mail may begin, and what the server said in it that it can do.
+    async fn connect(&self) -> Result<(Session, ServerInfo)> {
+        let stream = dial(&self.parsed.server).await;
+        let stream = stream.map_err(|error| self.unreached(Failure::Broken(error)))?;
+        let (mut session, server) = self.begin(Session::new(stream)).await?;
+        if let Some(credentials) = &self.parsed.credentials {
+            let entered = session.log_in(credentials, &server).await;
+            entered.map_err(|failure| match failure {
+                Failure::Refused(answer) if answer.code().severity != LATER => {
+                    Error::denied(format!("`{}` refused the user", self.parsed.server.0))
+                }
+                failure => self.unreached(failure),
             })?;
         }
-        Ok(connection)
+        Ok((session, server))
+    }
+
+    async fn begin(&self, mut session: Session) -> Result<(Session, ServerInfo)> {
+        let unreached = |failure| self.unreached(failure);
+        if let Way::Implicit(tls) = &self.parsed.way {
+            session = session.secure(tls).await.map_err(unreached)?;
+        }
+        session.greeting().await.map_err(unreached)?;
+        let server = session.hello(&self.hello).await.map_err(unreached)?;
+        let Way::StartTls(tls) = &self.parsed.way else {
+            return Ok((session, server));
+        };
+        if !server.supports_feature(Extension::StartTls) {
+            return Err(Error::unavailable(format!(
+                "`{}` offers no TLS; see `tls`, which may be `none` for a server of your own",
+                self.parsed.server.0
+            )));
+        }
+        session.ask(Starttls, DONE).await.map_err(unreached)?;
+        let mut session = session.secure(tls).await.map_err(unreached)?;
+        // What it said of itself in clear may be somebody else's word.
+        let server = session.hello(&self.hello).await.map_err(unreached)?;
+        Ok((session, server))
     }
 
     /// Nothing is sent before the server has taken every recipient.
-    async fn send(&self, connection: &mut AsyncSmtpConnection, mail: &Message) -> Result<()> {
-        let (envelope, text) = (mail.envelope(), mail.formatted());
-        let parameters = self.parameters(connection, mail, &text)?;
+    async fn offer(
+        &self,
+        session: &mut Session,
+        server: &ServerInfo,
+        mail: &Message,
+        text: &[u8],
+    ) -> Result<()> {
+        let envelope = mail.envelope();
+        let parameters = self.parameters(server, mail, text)?;
         let from = Mail::new(envelope.from().cloned(), parameters);
-        let refused = |what: String| move |error| self.refused(&what, error);
-        let sender = connection.command(from).await;
+        let refused = |what: String| move |failure| self.refused(&what, failure);
+        let sender = session.ask(from, DONE).await;
         sender.map_err(refused("the sender".into()))?;
         for recipient in envelope.to() {
-            let taken = connection.command(Rcpt::new(recipient.clone(), Vec::new()));
-            taken
-                .await
-                .map_err(refused(format!("the recipient `{recipient}`")))?;
+            let to = Rcpt::new(recipient.clone(), Vec::new());
+            let taken = session.ask(to, DONE).await;
+            taken.map_err(refused(format!("the recipient `{recipient}`")))?;
         }
-        connection
-            .command(Data)
-            .await
-            .map_err(refused("the mail".into()))?;
-        match connection.message(&text).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.status().is_some() => Err(self.refused("the mail", error)),
-            Err(error) => Err(Error::unknown_outcome(format!(
-                "`{}` may have taken the mail: it broke off before it said so",
-                self.server.0
-            ))
-            .with_source(error)),
-        }
+        let begun = session.ask(Data, GO_ON).await;
+        begun.map(drop).map_err(refused("the mail".into()))
     }
 
     fn parameters(
         &self,
-        connection: &AsyncSmtpConnection,
+        server: &ServerInfo,
         mail: &Message,
         text: &[u8],
     ) -> Result<Vec<MailParameter>> {
-        let has = |ability| connection.server_info().supports_feature(ability);
+        let has = |ability| server.supports_feature(ability);
         let addresses = mail.envelope().to().iter().chain(mail.envelope().from());
         let mut parameters = Vec::new();
         for (wanted, ability, parameter, what) in [
@@ -236,7 +309,7 @@ impl Post {
             ),
         ] {
             if wanted && !has(ability) {
-                let host = &self.server.0;
+                let host = &self.parsed.server.0;
                 return Err(Error::invalid(format!("`{host}` does not take {what}")));
             }
             parameters.extend(wanted.then_some(parameter));
@@ -244,24 +317,37 @@ impl Post {
         Ok(parameters)
     }
 
-    fn unreached(&self, error: SmtpError) -> Error {
-        let (host, port) = &self.server;
+    fn unreached(&self, failure: Failure) -> Error {
+        let (host, port) = &self.parsed.server;
         Error::unavailable(format!("the mail server `{host}:{port}` cannot be reached"))
-            .with_source(error)
+            .with_source(failure)
     }
 
     /// Before the data nothing is done; a permanent answer will not change, a temporary one may.
-    fn refused(&self, what: &str, error: SmtpError) -> Error {
-        let host = &self.server.0;
-        let Some(code) = error.status() else {
-            return self.unreached(error);
+    fn refused(&self, what: &str, failure: Failure) -> Error {
+        let Failure::Refused(answer) = &failure else {
+            return self.unreached(failure);
         };
-        let kind = match error.is_permanent() {
-            true => Kind::Invalid,
-            false => Kind::Unavailable,
+        let kind = match answer.code().severity {
+            LATER => Kind::Unavailable,
+            _ => Kind::Invalid,
         };
-        Error::new(kind, format!("`{host}` refused {what} with {code}")).with_source(error)
+        let (host, code) = (&self.parsed.server.0, answer.code());
+        Error::new(kind, format!("`{host}` refused {what} with {code}")).with_source(failure)
     }
+}
+
+/// The first of the server's addresses that answers.
+async fn dial((host, port): &(String, u16)) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host((host.as_str(), *port)).await? {
+        let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 #[cfg(test)]

@@ -1,13 +1,19 @@
 //! One mail: its addresses and its header lines, each checked, and its body.
 
+use crate::name;
 use lettre::{
-    Message,
+    Address, Message,
     message::{
-        Body, Mailboxes, MessageBuilder,
+        Body, Mailbox, Mailboxes, MessageBuilder,
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
 };
 use wythe_blocks::{Error, Result};
+
+/// Addresses that one mail goes to, copies included: as many as every server has to take (RFC 5321, section 4.5.3.1.8).
+const RECIPIENTS: usize = 100;
+/// Bytes of one list of addresses; a hundred of the longest have room.
+const LIST: usize = 64 << 10;
 
 /// What a component says where a request says nothing.
 #[derive(Default)]
@@ -54,23 +60,23 @@ impl Defaults {
                 ))
             })
         };
-        let from = addresses("emailFrom", &required("emailFrom", &self.from)?)?;
-        let mut from = from.into_iter();
-        let (Some(sender), None) = (from.next(), from.next()) else {
-            return Err(Error::invalid(
-                "several addresses in `emailFrom`; expected one",
-            ));
-        };
-        let mut letter = Message::builder().from(sender).date_now().message_id(None);
-        for mailbox in addresses("emailTo", &required("emailTo", &self.to)?)? {
-            letter = letter.to(mailbox);
+        let sender = sender(&required("emailFrom", &self.from)?)?;
+        let domain = sender.email.domain();
+        let id = format!("<{}@{domain}>", name::random()?);
+        let to = addresses("emailTo", &required("emailTo", &self.to)?)?;
+        let cc = optional("emailCC", value("emailCC", &self.cc))?;
+        let bcc = optional("emailBCC", value("emailBCC", &self.bcc))?;
+        let count = to.len() + cc.len() + bcc.len();
+        if count > RECIPIENTS {
+            return Err(Error::invalid(format!(
+                "{count} addresses in `emailTo`, `emailCC` and `emailBCC`; one mail has {RECIPIENTS} at most"
+            )));
         }
-        for mailbox in optional("emailCC", value("emailCC", &self.cc))? {
-            letter = letter.cc(mailbox);
-        }
-        for mailbox in optional("emailBCC", value("emailBCC", &self.bcc))? {
-            letter = letter.bcc(mailbox);
-        }
+        let letter = Message::builder().from(sender).date_now();
+        let letter = letter.message_id(Some(id));
+        let letter = to.into_iter().fold(letter, MessageBuilder::to);
+        let letter = cc.into_iter().fold(letter, MessageBuilder::cc);
+        let mut letter = bcc.into_iter().fold(letter, MessageBuilder::bcc);
         let subject = required("subject", &self.subject)?;
         letter = letter.subject(one_line("subject", &subject)?);
         if let Some(text) = value("priority", &self.priority) {
@@ -137,18 +143,49 @@ fn one_line(name: &str, text: &str) -> Result<String> {
     }
 }
 
-fn optional(name: &str, list: Option<String>) -> Result<Mailboxes> {
-    list.map_or_else(|| Ok(Mailboxes::new()), |list| addresses(name, &list))
+fn sender(list: &str) -> Result<Mailbox> {
+    let mut from = addresses("emailFrom", list)?.into_iter();
+    match (from.next(), from.next()) {
+        (Some(sender), None) => Ok(sender),
+        _ => Err(Error::invalid(
+            "several addresses in `emailFrom`; expected one",
+        )),
+    }
+}
+
+fn optional(name: &str, list: Option<String>) -> Result<Vec<Mailbox>> {
+    list.map_or_else(|| Ok(Vec::new()), |list| addresses(name, &list))
 }
 
 /// Dapr separates addresses by `;`; a comma does as well.
-fn addresses(name: &str, list: &str) -> Result<Mailboxes> {
+fn addresses(name: &str, list: &str) -> Result<Vec<Mailbox>> {
+    if list.len() > LIST {
+        let size = list.len();
+        return Err(Error::invalid(format!(
+            "`{name}` has {size} bytes; expected {LIST} at most"
+        )));
+    }
     let list = one_line(name, list)?.replace(';', ",");
-    list.parse().map_err(|_| {
+    let wrong = || {
         Error::invalid(format!(
             "`{name}: {list}`; expected addresses such as `ann@example.com; Bob <bob@example.com>`"
         ))
-    })
+    };
+    let mailboxes: Mailboxes = list.parse().map_err(|_| wrong())?;
+    let named = mailboxes.into_iter().map(|mailbox| {
+        let email = in_ascii(mailbox.email).ok_or_else(wrong)?;
+        Ok(Mailbox::new(mailbox.name, email))
+    });
+    named.collect()
+}
+
+/// The address with its domain as name servers know it, for `\u{3002}` is a dot to one reader and a letter to another.
+fn in_ascii(address: Address) -> Option<Address> {
+    if address.domain().is_ascii() {
+        return Some(address);
+    }
+    let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
+    Address::new(address.user(), domain).ok()
 }
 
 #[cfg(test)]
@@ -206,6 +243,75 @@ mod tests {
             text.contains("Content-Type: text/plain; charset=utf-8\r\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_domain_is_in_ascii_and_has_dots_of_ascii() {
+        for (address, expected) in [
+            ("ann@b\u{fc}cher.example", "ann@xn--bcher-kva.example"),
+            ("ann@example\u{3002}com", "ann@example.com"),
+            ("ann@example\u{ff0e}com", "ann@example.com"),
+            ("ann@example\u{ff61}com", "ann@example.com"),
+            ("ann@\u{ff45}xample.com", "ann@example.com"),
+            ("Ann <ann@example\u{3002}com>", "Ann <ann@example.com>"),
+        ] {
+            for (name, header) in [("emailTo", "To"), ("emailCC", "Cc"), ("emailFrom", "From")] {
+                let text = write(&[(name, address)]).unwrap();
+                let line = format!("{header}: {expected}\r\n");
+                assert!(text.contains(&line), "{line} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_domain_that_is_none_is_refused() {
+        for address in [
+            "ann@\u{3002}com",
+            "ann@example\u{3002}\u{3002}com",
+            "ann@b\u{fc}cher_\u{2028}.example",
+            "ann@xn--\u{fc}.example",
+            "ann@\u{200b}.example",
+        ] {
+            for name in ["emailTo", "emailCC", "emailBCC", "emailFrom"] {
+                let error = write(&[(name, address)]).unwrap_err();
+                assert!(error.starts_with(&format!("`{name}: ")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn its_id_is_of_the_senders_domain() {
+        let id = |from| {
+            let text = write(&[("emailFrom", from)]).unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Message-ID: "));
+            line.unwrap().to_owned()
+        };
+        let (one, other) = (
+            id("shop@b\u{fc}cher.example"),
+            id("shop@b\u{fc}cher.example"),
+        );
+        assert!(one.ends_with("@xn--bcher-kva.example>"), "{one}");
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn one_mail_has_a_hundred_recipients_at_most() {
+        let list = |count| vec!["a@b.example"; count].join(",");
+        let (forty, most) = (list(40), list(60));
+        write(&[("emailTo", &most), ("emailCC", &forty)]).unwrap();
+        let all = [
+            ("emailTo", &*most),
+            ("emailCC", &forty),
+            ("emailBCC", "c@d.example"),
+        ];
+        let expected =
+            "101 addresses in `emailTo`, `emailCC` and `emailBCC`; one mail has 100 at most";
+        assert_eq!(write(&all).unwrap_err(), expected);
+        let long = list(10_000);
+        let expected = "`emailTo` has 119999 bytes; expected 65536 at most";
+        assert_eq!(write(&[("emailTo", &long)]).unwrap_err(), expected);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 mod bindings;
 mod letter;
+mod metered;
+mod secure;
+mod session;
 
 use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry
         .bindings
-        .add_parsed("smtp", bindings::parse, bindings::open);
+        .add_warned("smtp", bindings::parse, bindings::warnings, bindings::open);
 }

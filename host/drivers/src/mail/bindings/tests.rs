@@ -1,6 +1,10 @@
 //! The driver against a server that says what the test wants; a real one is met by the tests of a whole host.
 
 use super::*;
+
+mod hostile;
+mod warned;
+
 use bytes::Bytes;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -41,16 +45,8 @@ fn serve(answers: &'static [Option<&'static str>]) -> Scripted {
     Scripted { port, lines }
 }
 
-async fn driver(port: u16, tls: Security) -> Arc<dyn Driver> {
-    let site = Site {
-        tenant: "default".parse().unwrap(),
-        component: "mail".into(),
-        directory: Default::default(),
-        beside: Default::default(),
-        root: Default::default(),
-        environment: Default::default(),
-    };
-    let config = Config {
+fn config(port: u16, tls: Security) -> Config {
+    Config {
         host: "127.0.0.1".into(),
         port,
         user: None,
@@ -63,19 +59,35 @@ async fn driver(port: u16, tls: Security) -> Arc<dyn Driver> {
         email_bcc: None,
         subject: Some("An order".into()),
         priority: None,
+    }
+}
+
+async fn opened(config: Config) -> Arc<dyn Driver> {
+    let site = Site {
+        tenant: "default".parse().unwrap(),
+        component: "mail".into(),
+        directory: Default::default(),
+        beside: Default::default(),
+        root: Default::default(),
+        environment: Default::default(),
     };
     open(parse(config).unwrap(), site).await.unwrap()
 }
 
-async fn send(port: u16, tls: Security, text: &'static str) -> Result<Outcome> {
-    let request = Request {
+fn request<'a>(data: &'a Bytes, metadata: &'a [(String, String)]) -> Request<'a> {
+    Request {
         operation: "create",
-        data: &Bytes::from_static(text.as_bytes()),
-        metadata: &[],
+        data,
+        metadata,
         most: 1_000,
         account: None,
-    };
-    driver(port, tls).await.invoke(request).await
+    }
+}
+
+async fn send(port: u16, tls: Security, text: &'static str) -> Result<Outcome> {
+    let data = Bytes::from_static(text.as_bytes());
+    let driver = opened(config(port, tls)).await;
+    driver.invoke(request(&data, &[])).await
 }
 
 const HELLO: Option<&str> = Some("250 here\r\n");
@@ -186,15 +198,10 @@ async fn a_text_that_is_not_ascii_is_sent_in_ascii() {
 #[tokio::test]
 async fn an_address_that_the_server_cannot_take_is_told_before_it_is_sent() {
     let server = serve(&[HELLO, BYE]);
-    let request = Request {
-        operation: "create",
-        data: &Bytes::from_static(b"x"),
-        metadata: &[("emailTo".into(), "gr\u{fc}n@example.com".into())],
-        most: 1_000,
-        account: None,
-    };
-    let driver = driver(server.port, Security::None).await;
-    let error = driver.invoke(request).await.unwrap_err();
+    let (data, to) = (Bytes::from_static(b"x"), "gr\u{fc}n@example.com");
+    let metadata = [("emailTo".to_owned(), to.to_owned())];
+    let driver = opened(config(server.port, Security::None)).await;
+    let error = driver.invoke(request(&data, &metadata)).await.unwrap_err();
     let expected = "`127.0.0.1` does not take addresses that are not ASCII";
     assert_eq!((error.kind(), error.message()), (Kind::Invalid, expected));
     assert_eq!(server.lines.join().unwrap(), ["EHLO mail", "QUIT"]);
