@@ -40,6 +40,15 @@ pub struct Outcome {
     pub metadata: Vec<(String, String)>,
 }
 
+impl Outcome {
+    /// Bytes of the data and of the metadata.
+    pub fn size(&self) -> usize {
+        let pairs = self.metadata.iter();
+        let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+        self.data.len() + pairs
+    }
+}
+
 /// What an input binding delivers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
@@ -102,6 +111,11 @@ impl Features {
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
+
+    /// Calls of `invoke` that it serves at once, if that is bounded: others wait for their turn.
+    fn places(&self) -> Option<usize> {
+        None
+    }
 
     /// How long one call may take, where the component says so.
     fn patience(&self) -> Option<Duration> {

@@ -2,6 +2,7 @@
 
 mod driver;
 mod listening;
+mod places;
 mod sealing;
 mod settings;
 mod webhooks;
@@ -17,6 +18,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use listening::Ears;
+use places::Places;
 use sealing::Sealed;
 use settings::Settings;
 pub(crate) use settings::Written;
@@ -41,6 +43,7 @@ pub struct Configured {
     /// What apps may ask of it, in alphabetic order.
     operations: Vec<String>,
     takes_secrets: bool,
+    places: Option<Places>,
     ears: Ears,
 }
 
@@ -82,6 +85,7 @@ impl Bindings {
         policy.timeout = driver.patience().unwrap_or(policy.timeout);
         policy.retries = driver.retries().unwrap_or(policy.retries);
         let configured = Arc::new(Configured {
+            places: driver.places().map(Places::new),
             driver,
             operations: match settings.output {
                 true => features.operations,
@@ -179,6 +183,10 @@ impl Bindings {
         sealed: &Sealed,
     ) -> Result<Outcome> {
         caller.charge(data.len())?;
+        let _place = match &component.driver().places {
+            Some(places) => Some(places.enter(caller, component.name()).await?),
+            None => None,
+        };
         let most = component.driver().settings.most;
         let account = caller.account();
         let request = Request {
@@ -202,7 +210,7 @@ impl Bindings {
                 component.name()
             )));
         }
-        caller.charge(outcome.data.len())?;
+        caller.charge(outcome.size())?;
         Ok(outcome)
     }
 }

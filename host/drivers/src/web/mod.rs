@@ -1,6 +1,12 @@
 //! HTTP as an outside system.
 
+mod answer;
+mod asked;
 mod bindings;
+mod call;
+mod connect;
+mod link;
+mod pool;
 mod target;
 
 use wythe_blocks::Registry;

@@ -1,10 +1,8 @@
 //! Where a request goes: the component's URL, and below it a path that never leads elsewhere.
 
-use reqwest::{Url, redirect};
+use http::Uri;
+use url::{Position, Url};
 use wythe_blocks::{Error, Result};
-
-/// Redirects that are followed.
-const REDIRECTS: usize = 5;
 
 /// A URL that requests stay below.
 pub(super) struct Base(Url);
@@ -34,6 +32,13 @@ impl Base {
         Ok(Base(url))
     }
 
+    /// Where connections go.
+    pub fn server(&self) -> Result<Uri> {
+        let server = &self.0[..Position::AfterPort];
+        let uri = format!("{server}/").parse();
+        uri.map_err(|_| Error::invalid("`url`: expected a host that can be connected to"))
+    }
+
     /// For messages: the host alone.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
@@ -55,7 +60,7 @@ impl Base {
             Some((steps, query)) => (steps, Some(query)),
             None => (path, None),
         };
-        let dotted = steps.to_ascii_lowercase().replace("%2e", ".");
+        let dotted = dotted(steps);
         let parts = ["..", "//", "@", "\\", ":", "#"];
         let is_bad = parts.iter().any(|part| dotted.contains(part))
             || dotted.split('/').any(|step| step == ".")
@@ -68,22 +73,32 @@ impl Base {
         url.set_path(&format!("{below}/{}", steps.trim_start_matches('/')));
         url.set_query(query);
         // What the checks let through, the parser may still read in another way.
-        match url.origin() == self.0.origin() && url.path().starts_with(&format!("{below}/")) {
+        match self.has(&url) {
             true => Ok(url),
             false => Err(leaves()),
         }
     }
+
+    /// Where a redirect leads, if that is this URL or below it.
+    pub fn redirect(&self, from: &Url, to: &str) -> Option<Url> {
+        let mut url = from.join(to).ok()?;
+        url.set_fragment(None);
+        let is_plain = url.username().is_empty()
+            && url.password().is_none()
+            && !dotted(url.path()).contains("..");
+        (is_plain && self.has(&url)).then_some(url)
+    }
+
+    fn has(&self, url: &Url) -> bool {
+        let rest = url.path().strip_prefix(self.0.path().trim_end_matches('/'));
+        url.origin() == self.0.origin()
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
-/// Redirects within the same scheme, host and port; others are the answer itself.
-pub(super) fn redirects() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let home = attempt.previous().first().map(Url::origin);
-        match home == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS {
-            true => attempt.follow(),
-            false => attempt.stop(),
-        }
-    })
+/// As a server may read it.
+fn dotted(path: &str) -> String {
+    path.to_ascii_lowercase().replace("%2e", ".")
 }
 
 #[cfg(test)]
@@ -139,6 +154,36 @@ mod tests {
                 path.escape_debug()
             );
             assert_eq!(error.message(), expected);
+        }
+    }
+
+    #[test]
+    fn a_redirect_leads_below_the_url_or_nowhere() {
+        let base = Base::parse("http://a.example/v1").unwrap();
+        let from = base.join(Some("items/7")).unwrap();
+        for (to, expected) in [
+            ("/v1", Some("http://a.example/v1")),
+            ("8", Some("http://a.example/v1/items/8")),
+            ("?a=b#c", Some("http://a.example/v1/items/7?a=b")),
+            ("http://A.example:80/v1/x", Some("http://a.example/v1/x")),
+            ("//a.example/v1/x", Some("http://a.example/v1/x")),
+            ("../new", Some("http://a.example/v1/new")),
+            ("../../admin", None),
+            ("/admin", None),
+            ("/v10/x", None),
+            ("/v1/%2e%2e/admin", None),
+            ("/v1/..%2fadmin", None),
+            ("/v1/.%2E;/admin", None),
+            ("/v1\\..\\..\\admin", None),
+            ("https://a.example/v1/x", None),
+            ("http://a.example:81/v1/x", None),
+            ("http://me@a.example/v1/x", None),
+            ("http://b.example/v1/x", None),
+            ("//b.example/v1/x", None),
+            ("http://[", None),
+        ] {
+            let found = base.redirect(&from, to);
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{to}");
         }
     }
 

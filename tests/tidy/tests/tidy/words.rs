@@ -16,7 +16,7 @@ const ENGINE: [(&str, &str); 2] = [
 ];
 
 /// Where a task may be started without the host's list of tasks, and why.
-const SPAWNS: [(&str, &str); 3] = [
+const SPAWNS: [(&str, &str); 4] = [
     ("host/blocks/src/tasks.rs", "it is the list"),
     (
         "host/cli/src/signals.rs",
@@ -25,6 +25,10 @@ const SPAWNS: [(&str, &str); 3] = [
     (
         "host/drivers/src/memory/state.rs",
         "the sweeper belongs to the driver, which ends it when it is dropped",
+    ),
+    (
+        "host/drivers/src/web/pool.rs",
+        "the sweeper of idle connections belongs to the driver, which ends it when it is dropped",
     ),
 ];
 

@@ -1,0 +1,118 @@
+//! How a connection comes about: names looked up a few at a time, TCP, and TLS where the URL says so.
+
+use super::link::Link;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::{
+    client::legacy::connect::{HttpConnector, dns::Name},
+    rt::TokioIo,
+};
+use std::{
+    error::Error as StdError,
+    future::{Future, poll_fn},
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tower_service::Service;
+
+/// Until a connection can be used: names, TCP and TLS.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// Of a component: a thread looks a name up, and nobody can call it back.
+const LOOKUPS: usize = 4;
+/// A peer that is gone is found out by probes, and by data that nobody takes.
+const PROBE: Duration = Duration::from_secs(15);
+const PROBES: u32 = 3;
+const UNTAKEN: Duration = Duration::from_secs(30);
+
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
+pub(super) type Stream = MaybeHttpsStream<TokioIo<Link>>;
+
+/// Connects to one server after the other. Certificates are those of Mozilla's list, and no proxy is asked.
+#[derive(Clone)]
+pub(super) struct Connector(HttpsConnector<Linked>);
+
+impl Connector {
+    pub fn new() -> Self {
+        let names = Names(Arc::new(Semaphore::new(LOOKUPS)));
+        let mut tcp = HttpConnector::new_with_resolver(names);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_keepalive(Some(PROBE));
+        tcp.set_keepalive_interval(Some(PROBE));
+        tcp.set_keepalive_retries(Some(PROBES));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNTAKEN));
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Linked(tcp));
+        Connector(connector)
+    }
+
+    /// A stream to the server of this URI, within 5 s.
+    pub async fn connect(&self, to: Uri) -> Result<Stream, BoxError> {
+        let mut connector = self.0.clone();
+        let connecting = async {
+            poll_fn(|context| connector.poll_ready(context)).await?;
+            connector.call(to).await
+        };
+        let stream = timeout(CONNECT, connecting).await;
+        stream.map_err(|_| format!("no connection within {} s", CONNECT.as_secs()))?
+    }
+}
+
+/// TCP whose streams are bounded.
+#[derive(Clone)]
+struct Linked(HttpConnector<Names>);
+
+impl Service<Uri> for Linked {
+    type Response = TokioIo<Link>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = self.0.call(to);
+        Box::pin(async move {
+            let stream = connecting.await?.into_inner();
+            Ok(TokioIo::new(Link::new(stream)))
+        })
+    }
+}
+
+/// The system's names.
+#[derive(Clone)]
+struct Names(Arc<Semaphore>);
+
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let lookups = self.0.clone();
+        Box::pin(async move {
+            let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
+            let found = spawn_blocking(move || {
+                // Given back when the thread is, whether or not somebody still waits.
+                let _place = place;
+                (name.as_str(), 0).to_socket_addrs()
+            });
+            found.await.map_err(io::Error::other)?
+        })
+    }
+}
