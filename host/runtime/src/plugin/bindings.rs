@@ -10,7 +10,7 @@ use crate::bindings::input_binding_plugin::exports::wythe::plugin::input_binding
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -182,6 +182,7 @@ impl Driver for BindingDriver {
 
     async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
         let mut wait = FIRST_WAIT;
+        let asked = AtomicU64::new(0);
         while !stop.is_cancelled() {
             let pulled = self.pull().await?;
             let mut taken = !pulled.is_empty();
@@ -189,15 +190,21 @@ impl Driver for BindingDriver {
             for delivery in pulled {
                 taken &= self.deliver(&*sink, delivery).await?;
             }
-            if taken {
-                wait = FIRST_WAIT;
-                continue;
-            }
+            let pause = async {
+                self.plugged.rest(&asked).await;
+                if !taken {
+                    tokio::time::sleep(wait).await;
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(wait) => {}
+                () = pause => {}
             }
-            wait = (wait * 2).min(LAST_WAIT);
+            wait = if taken {
+                FIRST_WAIT
+            } else {
+                (wait * 2).min(LAST_WAIT)
+            };
         }
         Ok(())
     }

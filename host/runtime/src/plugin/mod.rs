@@ -6,6 +6,7 @@ mod configuration;
 mod crypto;
 mod jobs;
 mod lock;
+mod pace;
 mod plugged;
 mod pubsub;
 mod secrets;

@@ -1,6 +1,6 @@
 //! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
-use super::{checks, settings::Settings};
+use super::{checks, pace::Busy, settings::Settings};
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
     compile::Compiled,
@@ -124,6 +124,7 @@ pub struct Plugged<W: World> {
     /// Each place has an instance or makes one; a call has a place to itself.
     places: Vec<Arc<Mutex<Place<W>>>>,
     next: AtomicU64,
+    busy: Busy,
     _compiled: Arc<Compiled>,
 }
 
@@ -229,6 +230,7 @@ impl<W: World> Plugged<W> {
             identity: Arc::new(settings.identity(host, &site)),
             places: (0..settings.instances).map(place).collect(),
             next: AtomicU64::new(0),
+            busy: Busy::default(),
             component: site.component,
             call: settings.call,
             indices,
@@ -272,6 +274,7 @@ impl<W: World> Plugged<W> {
         live.store.data_mut().cpu.reset();
         let clock = live.store.data().cpu.clock();
         let answer = timed(clock, run(&live.guest, &mut live.store, generation));
+        let answer = self.busy.counted(answer);
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
                 place.faults = 0;
@@ -371,6 +374,14 @@ impl<W: World> Plugged<W> {
             Effect::Writes => {
                 Error::new(Kind::UnknownOutcome, error.message().to_owned()).with_source(error)
             }
+        }
+    }
+
+    /// A loop that reads from the plugin gives others as long as the plugin took; `asked` is the loop's own.
+    pub async fn rest(&self, asked: &AtomicU64) {
+        let rest = self.busy.owed(asked);
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
         }
     }
 

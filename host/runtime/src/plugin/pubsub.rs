@@ -12,7 +12,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64},
     time::Duration,
 };
 use wasmtime::Store;
@@ -115,6 +115,7 @@ impl Driver for PubSubDriver {
             left: self.left.clone(),
             handle: Mutex::default(),
             pulled: Mutex::default(),
+            asked: AtomicU64::new(0),
         }));
         // At once, so that what is published from now on is the group's.
         seat.0
@@ -136,6 +137,8 @@ struct Place {
     handle: Mutex<Option<Handle>>,
     /// What was pulled and not yet taken: a pull that nobody waits for any more loses nothing.
     pulled: Mutex<Vec<Received>>,
+    /// Up to when the plugin's time was rested for.
+    asked: AtomicU64,
 }
 
 impl Place {
@@ -237,6 +240,7 @@ impl Seat for PluginSeat {
         let mut wait = FIRST_WAIT;
         loop {
             if lock(&self.0.pulled).is_empty() {
+                self.0.plugged.rest(&self.0.asked).await;
                 self.0.pull_once(max).await?;
             }
             let received = self.0.take(max);
