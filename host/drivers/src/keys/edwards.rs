@@ -11,8 +11,8 @@ pub(super) const SIZE: usize = 32;
 /// 2^255 - 19.
 const PRIME: [u8; SIZE] =
     hexadecimal(b"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
-/// The eight points whose order divides eight, by the coordinate that is written: found by multiplying points of the curve
-/// by the order of its large group.
+/// The eight points whose order divides eight, by the coordinate that is written: found by multiplying points of the
+/// curve by the order of its large group.
 pub(super) const SMALL_ORDER: [[u8; SIZE]; 5] = [
     hexadecimal(b"0000000000000000000000000000000000000000000000000000000000000000"),
     hexadecimal(b"0100000000000000000000000000000000000000000000000000000000000000"),
@@ -49,8 +49,8 @@ impl Key {
         })
     }
 
-    /// By RFC 8032, section 5.1.3, a point is written below the prime. One of small order is refused, since whoever likes
-    /// makes signatures that it verifies; the library looks at neither.
+    /// By RFC 8032, section 5.1.3, a point is written below the prime. One of small order is refused, since whoever
+    /// likes makes signatures that it verifies; the library looks at neither.
     pub(super) fn public(point: [u8; SIZE]) -> Result<Self, &'static str> {
         let mut y = point;
         // The highest bit is the sign of the other coordinate. Bytes come from the lowest on.

@@ -1,5 +1,5 @@
-//! What a JWK says its key is for, by its members `use`, `key_ops` and `alg` (RFC 7517, sections 4.2 to 4.4). Keys of other
-//! forms say nothing, and do all that they can.
+//! What a JWK says its key is for, by its members `use`, `key_ops` and `alg` (RFC 7517, sections 4.2 to 4.4). Keys of
+//! other forms say nothing, and do all that they can.
 
 use super::Material;
 use serde::{Deserialize, Deserializer};

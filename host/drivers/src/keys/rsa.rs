@@ -168,8 +168,8 @@ impl Key {
     }
 }
 
-/// What NIST SP 800-89, section 5.3.3, asks of a public key and a look can tell: an odd exponent above 2^16, and a modulus
-/// without a factor below 752. The library takes any odd exponent from 3 on. A modulus of ones alone may have no such
+/// What NIST SP 800-89, section 5.3.3, asks of a public key and a look can tell: an odd exponent above 2^16, and a
+/// modulus without a factor below 752. The library takes any odd exponent from 3 on. A modulus of ones alone may have no such
 /// factor. Whether a modulus has two large primes only its private key shows.
 fn check_numbers(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
     let is_large = exponent.len() > 2;
