@@ -8,7 +8,8 @@ use wythe_blocks::Kind;
 macro_rules! file {
     ($name:literal) => {
         include_bytes!(concat!(
-            "../../../../tests/conformance/src/crypto/keys/",
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/conformance/src/crypto/keys/",
             $name
         ))
     };
