@@ -5,7 +5,8 @@ use crate::contract::app::wythe::blocks::crypto;
 #[doc(inline)]
 pub use crypto::{Cipher, EncryptOptions, SignatureAlgorithm, WrapAlgorithm};
 
-/// A key of a component that the manifest grants to this app.
+/// A key of a component that the manifest grants to this app. Where its JWK says what it is for, anything else is
+/// `invalid`.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {
@@ -43,7 +44,8 @@ impl Key {
         Ok(self.handle.encrypt(data.as_ref(), options)?)
     }
 
-    /// One error for every way to fail. For at most the message of 4 MiB of data.
+    /// One error for every way to fail. For at most the message of 4 MiB of data. Dapr itself writes an empty message as
+    /// a header alone: of what it encrypted, an empty plaintext is no proof that nothing was cut off.
     pub fn decrypt(&self, message: impl AsRef<[u8]>) -> Result<Vec<u8>> {
         Ok(self.handle.decrypt(message.as_ref())?)
     }
@@ -120,7 +122,7 @@ pub struct Transform {
 
 impl Transform {
     /// What is ready so far, for a chunk of at most 4 MiB. What a decryptor hands out is authentic; that it was all is
-    /// known once `finish` is ok.
+    /// known once `finish` is ok. If nothing came out, [`Key::decrypt`] says what is known.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
         Ok(self.handle.push(chunk)?)
     }

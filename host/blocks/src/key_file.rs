@@ -23,6 +23,27 @@ pub fn load(path: &Path) -> io::Result<[u8; SIZE]> {
     }
 }
 
+/// As [`load`], but a file that is no key of this user alone gives way to a new one: for a key with which nothing was made
+/// that could not be made again. Of processes that do so at once all get the same.
+pub fn load_or_renew(path: &Path) -> io::Result<[u8; SIZE]> {
+    let is_wrong = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
+    match load(path) {
+        Err(error) if is_wrong(&error) => {}
+        other => return other,
+    }
+    // One after the other, so that none removes what the one before it made. A file system without locks is no reason to
+    // go without a key.
+    let directory = fs::File::open(directory_of(path))?;
+    let _ = directory.lock();
+    match load(path) {
+        Err(error) if is_wrong(&error) => {
+            fs::remove_file(path)?;
+            load(path)
+        }
+        other => other,
+    }
+}
+
 fn read(path: &Path) -> io::Result<[u8; SIZE]> {
     let about = fs::symlink_metadata(path)?;
     let wrong = |what: &str| {
@@ -44,11 +65,7 @@ fn read(path: &Path) -> io::Result<[u8; SIZE]> {
 
 /// The file appears whole under its name, and does not take the place of another process's.
 fn make(path: &Path) -> io::Result<()> {
-    // The parent of a bare name is an empty path, which cannot be opened.
-    let named = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = named.unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(directory)?;
     let mut random = [0; SIZE + 8];
@@ -73,6 +90,14 @@ fn make(path: &Path) -> io::Result<()> {
     }
     // The name is as durable as the content.
     fs::File::open(directory)?.sync_all()
+}
+
+/// The parent of a bare name is an empty path, which cannot be opened.
+fn directory_of(path: &Path) -> &Path {
+    let named = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    named.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -114,5 +139,43 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, b"short").unwrap();
         assert!(load(&path).unwrap_err().to_string().contains("32 bytes"));
+    }
+
+    #[test]
+    fn a_wrong_key_is_renewed_where_that_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let first = load_or_renew(&path).unwrap();
+        assert_eq!(load_or_renew(&path).unwrap(), first);
+        // Others may have read it.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let second = load_or_renew(&path).unwrap();
+        assert_ne!(second, first);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // A link is replaced, and what it leads to is left alone.
+        let other = directory.path().join("other");
+        fs::rename(&path, &other).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert_ne!(load_or_renew(&path).unwrap(), second);
+        assert_eq!(load(&other).unwrap(), second);
+        // Nor is a directory in the place of a key removed.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(load_or_renew(&path).is_err());
+    }
+
+    #[test]
+    fn renewers_at_once_get_one_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        for _ in 0..20 {
+            fs::write(&path, b"short").unwrap();
+            let renew = || load_or_renew(&path).unwrap();
+            let keys: Vec<_> = std::thread::scope(|scope| {
+                let renewers: Vec<_> = (0..8).map(|_| scope.spawn(renew)).collect();
+                renewers.into_iter().map(|r| r.join().unwrap()).collect()
+            });
+            assert!(keys.iter().all(|key| *key == keys[0]));
+        }
     }
 }

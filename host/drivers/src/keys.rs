@@ -6,6 +6,7 @@ mod curve;
 mod edwards;
 mod jwk;
 mod parse;
+mod purpose;
 mod ring;
 mod rsa;
 mod symmetric;
@@ -14,6 +15,12 @@ pub(crate) use jwk::set;
 pub(crate) use ring::{Keys, Ring};
 
 use aws_lc_rs::digest::{self, Digest};
+use purpose::{
+    Algorithm,
+    Operation::{self, Sign, Unwrap, Verify, Wrap},
+    Purpose,
+};
+use serde_json::{Map, Value};
 use wythe_blocks::{
     Error, Result,
     crypto::{KeyInfo, SignatureAlgorithm, WrapAlgorithm, not_unwrapped},
@@ -23,12 +30,27 @@ use zeroize::Zeroizing;
 /// Bytes that clear themselves.
 type Hidden = Zeroizing<Vec<u8>>;
 
-/// One key, of any kind.
-pub(crate) enum Key {
+/// One key, with what it is for.
+pub(crate) struct Key {
+    material: Material,
+    purpose: Purpose,
+}
+
+/// A key of any kind.
+enum Material {
     Symmetric(symmetric::Key),
     Rsa(Box<rsa::Key>),
     Curve(curve::Key),
     Edwards(edwards::Key),
+}
+
+impl From<Material> for Key {
+    fn from(material: Material) -> Self {
+        Key {
+            material,
+            purpose: Purpose::default(),
+        }
+    }
 }
 
 impl Key {
@@ -38,68 +60,66 @@ impl Key {
     }
 
     pub(crate) fn describe(&self) -> KeyInfo {
-        match self {
-            Key::Symmetric(key) => key.describe(),
-            Key::Rsa(key) => key.describe(),
-            Key::Curve(key) => key.describe(),
-            Key::Edwards(key) => key.describe(),
+        let (material, allows) = (&self.material, |one| self.purpose.allows(one));
+        let (mut wrap, mut sign) = (Vec::new(), Vec::new());
+        for algorithm in material.algorithms() {
+            let may = |one| self.purpose.allows_by(one, algorithm);
+            match algorithm {
+                Algorithm::Wrap(by) if may(Wrap) || may(Unwrap) => wrap.push(by),
+                Algorithm::Sign(by) if may(Sign) || may(Verify) => sign.push(by),
+                _ => {}
+            }
         }
+        KeyInfo {
+            wrap,
+            unwrap: material.is_private() && allows(Unwrap),
+            sign,
+            public: self.public(),
+        }
+    }
+
+    fn public(&self) -> Option<String> {
+        let mut jwk = self.material.public()?;
+        self.purpose.write_public(&mut jwk);
+        Some(Value::from(jwk).to_string())
     }
 
     /// Whether its work takes long enough to be in the way of others.
     fn is_slow(&self) -> bool {
-        !matches!(self, Key::Symmetric(_))
+        !matches!(self.material, Material::Symmetric(_))
     }
 
     fn wrap(&self, name: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>> {
-        self.check(name, algorithm)?;
-        let wrapped = match self {
-            Key::Symmetric(key) => key.wrap(algorithm, plain),
-            Key::Rsa(key) => key.wrap(algorithm, plain),
-            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        self.check(name, Wrap, Algorithm::Wrap(algorithm))?;
+        let wrapped = match &self.material {
+            Material::Symmetric(key) => key.wrap(algorithm, plain),
+            Material::Rsa(key) => key.wrap(algorithm, plain),
+            _ => return Err(self.misfit(name, Algorithm::Wrap(algorithm))),
         };
         wrapped.map_err(|problem| Error::invalid(format!("key `{name}`: {problem}")))
     }
 
     fn unwrap(&self, name: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
-        self.check(name, algorithm)?;
-        let plain = match self {
-            Key::Symmetric(key) => key.unwrap(algorithm, wrapped),
-            Key::Rsa(key) => key.unwrap(algorithm, wrapped).ok_or_else(|| {
+        self.check(name, Unwrap, Algorithm::Wrap(algorithm))?;
+        let plain = match &self.material {
+            Material::Symmetric(key) => key.unwrap(algorithm, wrapped),
+            Material::Rsa(key) => key.unwrap(algorithm, wrapped).ok_or_else(|| {
                 Error::invalid(format!(
                     "key `{name}` is public and only wraps; its private key unwraps"
                 ))
             })?,
-            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+            _ => return Err(self.misfit(name, Algorithm::Wrap(algorithm))),
         };
         plain.ok_or_else(not_unwrapped)
     }
 
-    fn check(&self, name: &str, algorithm: WrapAlgorithm) -> Result<()> {
-        match self.describe_wraps().contains(&algorithm) {
-            true => Ok(()),
-            false => Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
-        }
-    }
-
-    fn describe_wraps(&self) -> Vec<WrapAlgorithm> {
-        match self {
-            Key::Symmetric(key) => key.wraps().into(),
-            Key::Rsa(_) => rsa::WRAPS.into(),
-            Key::Curve(_) | Key::Edwards(_) => Vec::new(),
-        }
-    }
-
     fn sign(&self, name: &str, algorithm: SignatureAlgorithm, data: &[u8]) -> Result<Vec<u8>> {
-        let signature = match self {
-            Key::Rsa(key) if rsa::SIGNS.contains(&algorithm) => {
-                key.sign(algorithm, &imported(algorithm, data)?)
-            }
-            Key::Curve(key) if key.algorithm() == algorithm => {
-                key.sign(&imported(algorithm, data)?)
-            }
-            Key::Edwards(key) if algorithm == SignatureAlgorithm::EdDsa => key.sign(data),
-            _ => return Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        self.check(name, Sign, Algorithm::Sign(algorithm))?;
+        let signature = match &self.material {
+            Material::Rsa(key) => key.sign(algorithm, &imported(algorithm, data)?),
+            Material::Curve(key) => key.sign(&imported(algorithm, data)?),
+            Material::Edwards(key) => key.sign(data),
+            Material::Symmetric(_) => return Err(self.misfit(name, Algorithm::Sign(algorithm))),
         };
         signature.ok_or_else(|| {
             Error::invalid(format!(
@@ -115,30 +135,89 @@ impl Key {
         data: &[u8],
         signature: &[u8],
     ) -> Result<bool> {
-        match self {
-            Key::Rsa(key) if rsa::SIGNS.contains(&algorithm) => {
-                Ok(key.verify(algorithm, &imported(algorithm, data)?, signature))
-            }
-            Key::Curve(key) if key.algorithm() == algorithm => {
-                Ok(key.verify(&imported(algorithm, data)?, signature))
-            }
-            Key::Edwards(key) if algorithm == SignatureAlgorithm::EdDsa => {
-                Ok(key.verify(data, signature))
-            }
-            _ => Err(self.misfit(name, algorithm.as_str(), algorithm.needs())),
+        self.check(name, Verify, Algorithm::Sign(algorithm))?;
+        match &self.material {
+            Material::Rsa(key) => Ok(key.verify(algorithm, &imported(algorithm, data)?, signature)),
+            Material::Curve(key) => Ok(key.verify(&imported(algorithm, data)?, signature)),
+            Material::Edwards(key) => Ok(key.verify(data, signature)),
+            Material::Symmetric(_) => Err(self.misfit(name, Algorithm::Sign(algorithm))),
         }
     }
 
-    fn misfit(&self, name: &str, algorithm: &str, needs: &str) -> Error {
-        let kind = match self {
-            Key::Symmetric(key) => format!("a symmetric key of {} bits", key.bits()),
-            Key::Rsa(_) => "an RSA key".into(),
-            Key::Curve(key) => format!("an EC key on {}", key.curve()),
-            Key::Edwards(_) => "an Ed25519 key".into(),
+    /// That the algorithm is the key's, and that its JWK allows it.
+    fn check(&self, name: &str, operation: Operation, by: Algorithm) -> Result<()> {
+        if !self.material.algorithms().contains(&by) {
+            return Err(self.misfit(name, by));
+        }
+        if self.purpose.allows_by(operation, by) {
+            return Ok(());
+        }
+        let (by, verb) = (by.as_str(), operation.verb());
+        Err(Error::invalid(format!(
+            "key `{name}` may not {verb} by `{by}`: in its JWK {}",
+            self.purpose
+        )))
+    }
+
+    fn misfit(&self, name: &str, by: Algorithm) -> Error {
+        let kind = match &self.material {
+            Material::Symmetric(key) => format!("a symmetric key of {} bits", key.bits()),
+            Material::Rsa(_) => "an RSA key".into(),
+            Material::Curve(key) => format!("an EC key on {}", key.curve()),
+            Material::Edwards(_) => "an Ed25519 key".into(),
         };
-        Error::invalid(format!(
-            "key `{name}` is {kind}; `{algorithm}` needs {needs}"
-        ))
+        let needs = match by {
+            Algorithm::Wrap(by) => by.needs(),
+            Algorithm::Sign(by) => by.needs(),
+        };
+        let by = by.as_str();
+        Error::invalid(format!("key `{name}` is {kind}; `{by}` needs {needs}"))
+    }
+}
+
+impl Material {
+    /// In the order of preference.
+    fn algorithms(&self) -> Vec<Algorithm> {
+        let (wraps, signs) = match self {
+            Material::Symmetric(key) => (key.wraps().to_vec(), Vec::new()),
+            Material::Rsa(_) => (rsa::WRAPS.to_vec(), rsa::SIGNS.to_vec()),
+            Material::Curve(key) => (Vec::new(), vec![key.algorithm()]),
+            Material::Edwards(_) => (Vec::new(), vec![SignatureAlgorithm::EdDsa]),
+        };
+        let wraps = wraps.into_iter().map(Algorithm::Wrap);
+        wraps
+            .chain(signs.into_iter().map(Algorithm::Sign))
+            .collect()
+    }
+
+    /// What it can do, whatever it is for.
+    fn operations(&self) -> Vec<Operation> {
+        match (self, self.is_private()) {
+            (Material::Symmetric(_), _) => vec![Wrap, Unwrap],
+            (Material::Rsa(_), true) => vec![Wrap, Unwrap, Sign, Verify],
+            (Material::Rsa(_), false) => vec![Wrap, Verify],
+            (_, true) => vec![Sign, Verify],
+            (_, false) => vec![Verify],
+        }
+    }
+
+    fn is_private(&self) -> bool {
+        match self {
+            Material::Symmetric(_) => true,
+            Material::Rsa(key) => key.is_private(),
+            Material::Curve(key) => key.is_private(),
+            Material::Edwards(key) => key.is_private(),
+        }
+    }
+
+    /// The public half as a JWK.
+    fn public(&self) -> Option<Map<String, Value>> {
+        match self {
+            Material::Symmetric(_) => None,
+            Material::Rsa(key) => Some(key.public_half()),
+            Material::Curve(key) => Some(key.public_half()),
+            Material::Edwards(key) => Some(key.public_half()),
+        }
     }
 }
 

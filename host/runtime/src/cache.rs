@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use wasmtime::{Engine, component::Component};
+use wythe_blocks::key_file;
 
 pub struct Cache {
     directory: PathBuf,
@@ -25,7 +26,8 @@ impl Cache {
             .recursive(true)
             .mode(0o700)
             .create(directory)?;
-        let key = read_key(&directory.join("key"))?;
+        // Another key makes every file here a wrong one, which is compiled again.
+        let key = key_file::load_or_renew(&directory.join("key"))?;
         Ok(Cache {
             directory: directory.to_owned(),
             key,
@@ -103,19 +105,6 @@ fn tag_of(path: &Path) -> PathBuf {
         b"cwasm" => path.with_extension("tag"),
         _ => path.with_extension("outline-tag"),
     }
-}
-
-fn read_key(path: &Path) -> io::Result<[u8; 32]> {
-    if let Ok(Ok(key)) = fs::read(path).map(<[u8; 32]>::try_from) {
-        return Ok(key);
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(io::Error::other)?;
-    write_new(path, &key)?;
-    // Two processes may make a key at once; the one that stands in the file is everybody's.
-    fs::read(path)?
-        .try_into()
-        .map_err(|_| io::Error::other("the key of the cache has the wrong size"))
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -35,11 +35,12 @@ pub enum SignatureAlgorithm {
 /// What a key is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// In the order of preference: the first one that the encryption scheme has is its default.
+    /// Those that it wraps or unwraps by, in the order of preference: the first one that the encryption scheme has is its
+    /// default.
     pub wrap: Vec<WrapAlgorithm>,
-    /// Whether it can also unwrap: a public key cannot, and neither can it sign.
+    /// Whether it unwraps: a public key cannot, and neither can it sign.
     pub unwrap: bool,
-    /// Those that it verifies.
+    /// Those that it signs or verifies by.
     pub sign: Vec<SignatureAlgorithm>,
     /// The public half as a JWK; absent for a symmetric key.
     pub public: Option<String>,

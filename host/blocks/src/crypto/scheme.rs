@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! dapr.io/enc/v1
-//! {"k":"key","kw":1,"wfk":"..","cph":1,"np":".."}
+//! {"k":"key","kw":1,"wfk":"..","cph":1,"np":"..","end":1}
 //! base64 of the header's MAC
 //! segment 0, segment 1, ..
 //! ```
 //!
 //! Every message has a random file key, wrapped by the key that is named. From it come the key of the MAC and the key of
 //! the segments. A segment's nonce has its number and whether it is the last, so that none can be left out, moved or
-//! added. An empty message has no segment at all: what is cut off right after its header reads as empty. The format wants
-//! it so.
+//! added.
+//!
+//! Dapr writes an empty message as a header alone, so that any of its messages, cut off right after the header, reads as
+//! an empty one, and nothing tells the two apart. A message that is written here has a last segment even where it is
+//! empty, and says so in its header by `end`, which is under the MAC: without that segment it is not decrypted. Dapr
+//! passes over a member that it does not know, and reads a segment of nothing. What Dapr wrote is read as Dapr reads it.
 
 mod file_key;
 mod header;

@@ -192,6 +192,7 @@ async fn a_changed_message_fails_with_one_error() {
     let mut changed = vec![
         sealed[..5].to_vec(),
         sealed[..header - 1].to_vec(),
+        sealed[..header].to_vec(),
         sealed[..header + 1].to_vec(),
         sealed[..first].to_vec(),
         sealed[..second].to_vec(),

@@ -132,11 +132,13 @@ async fn open(caller: &Caller, key: &Key, header: &Header) -> Result<Segments> {
     let unwrapped = key.unwrap(caller, &header.wrapped, header.wrap);
     let unwrapped = match unwrapped.await {
         Ok(unwrapped) => Some(unwrapped),
+        // What the key is for tells nothing of the message.
+        Err(error) if !key.unwraps() => return Err(error),
         Err(error) if matches!(error.kind(), Kind::Invalid | Kind::Unsupported) => None,
         Err(error) => return Err(error),
     };
     let file_key = header.file_key(unwrapped)?;
-    Ok(Segments::new(file_key.payload_key()?, Way::Open))
+    Ok(Segments::new(file_key.payload_key()?, header.way()))
 }
 
 fn over() -> Error {
@@ -144,6 +146,11 @@ fn over() -> Error {
 }
 
 impl Key {
+    /// Whether it unwraps anything at all.
+    fn unwraps(&self) -> bool {
+        self.info().unwrap && !self.info().wrap.is_empty()
+    }
+
     /// The algorithm that wraps a message's key.
     fn message_wrap(&self, wanted: Option<WrapAlgorithm>) -> Result<WrapAlgorithm> {
         if let Some(algorithm) = wanted {

@@ -17,7 +17,34 @@ use std::{
 use wythe_manifest::Name;
 
 /// Names of crates that a project of the same name could not depend on or be.
-const TAKEN: [&str; 6] = ["alloc", "core", "proc-macro", "std", "test", "wythe-sdk"];
+const TAKEN: [&str; 10] = [
+    "alloc",
+    "core",
+    "proc-macro",
+    "serde",
+    "serde-json",
+    "std",
+    "test",
+    "wasip2",
+    "wit-bindgen",
+    "wythe-sdk",
+];
+/// The words of Rust 2024 that are written in lower case, those that are only reserved among them, and the name of a
+/// program's own function, which cannot be a library's.
+const WORDS: [&str; 52] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "main", "match", "mod", "move", "mut", "override", "priv", "pub",
+    "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+/// What cargo calls the directories of a build.
+const BUILD: [&str; 4] = ["build", "deps", "examples", "incremental"];
+/// Files of this name have another meaning where Windows runs, whatever their ending.
+const DEVICES: [&str; 22] = [
+    "aux", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "con", "lpt1",
+    "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "nul", "prn",
+];
 
 pub fn new(common: &Common, args: &New) -> Outcome {
     let name = name(&args.directory)?;
@@ -58,14 +85,33 @@ fn name(directory: &Path) -> Outcome<Name> {
         ))
         .into());
     }
-    if TAKEN.contains(&name.as_str()) {
-        return Err(Problem::new(format!("`{name}` is the name of another crate")).into());
+    let refusals: [(&[&str], &str); 4] = [
+        (&TAKEN, "is the name of another crate"),
+        (&WORDS, "is a word of Rust, which no crate can be called"),
+        (&BUILD, "is the name of a directory that cargo builds in"),
+        (&DEVICES, "is the name of a device on Windows"),
+    ];
+    let refused = refusals
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()));
+    match refused {
+        Some((_, why)) => {
+            Err(Problem::new(format!("`{name}` {why}; choose another directory")).into())
+        }
+        None => Ok(name),
     }
-    Ok(name)
 }
 
 fn refuse_existing(directory: &Path) -> Outcome<()> {
     let shown = directory.display();
+    // A path that ends in `/` or `/.` would be that of what the link leads to.
+    let bare: PathBuf = directory.components().collect();
+    if bare.is_symlink() {
+        return Err(Problem::new(format!(
+            "{shown} is a link, and a project is not written through one; name the directory itself"
+        ))
+        .into());
+    }
     match fs::read_dir(directory) {
         Ok(entries) => match entries.count() {
             0 => Ok(()),
@@ -169,7 +215,26 @@ mod tests {
             "7up",
             Err("`7up` is not a crate's name: it begins with a letter"),
         );
-        check("std", Err("`std` is the name of another crate"));
+        check(
+            "std",
+            Err("`std` is the name of another crate; choose another directory"),
+        );
+        for word in ["crate", "self", "super", "fn", "async", "main", "gen"] {
+            let told = format!(
+                "`{word}` is a word of Rust, which no crate can be called; choose another directory"
+            );
+            check(word, Err(&told));
+        }
+        check(
+            "some/where/deps",
+            Err("`deps` is the name of a directory that cargo builds in; choose another directory"),
+        );
+        check(
+            "nul",
+            Err("`nul` is the name of a device on Windows; choose another directory"),
+        );
+        check("union", Ok("union"));
+        check("mains", Ok("mains"));
         check(
             "My_Shop",
             Err(
@@ -177,6 +242,26 @@ mod tests {
                  the directory's name is the project's",
             ),
         );
+    }
+
+    #[test]
+    fn a_link_is_no_directory_for_a_project() {
+        let directory = tempfile::tempdir().unwrap();
+        let (real, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let dangling = directory.path().join("dangling");
+        std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+        for path in [link.join(""), link.join("."), link, dangling] {
+            let failure = refuse_existing(&path).unwrap_err();
+            let told = &failure.0[0].message;
+            assert!(told.contains("is a link"), "{told}");
+        }
+        assert!(refuse_existing(&real).is_ok());
+        // One on the way there is the operator's.
+        let beyond = directory.path().join("beyond");
+        std::os::unix::fs::symlink(directory.path(), &beyond).unwrap();
+        assert!(refuse_existing(&beyond.join("real")).is_ok());
     }
 
     #[test]

@@ -10,10 +10,8 @@ use aws_lc_rs::{
         UnparsedPublicKey,
     },
 };
-use wythe_blocks::{
-    Result,
-    crypto::{KeyInfo, SignatureAlgorithm},
-};
+use serde_json::{Map, Value};
+use wythe_blocks::{Result, crypto::SignatureAlgorithm};
 
 pub(super) struct Curve {
     pub(super) name: &'static str,
@@ -82,14 +80,13 @@ impl Key {
         self.curve.algorithm
     }
 
-    pub(super) fn describe(&self) -> KeyInfo {
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
+    pub(super) fn public_half(&self) -> Map<String, Value> {
         let (x, y) = self.point[1..].split_at(self.curve.size);
-        KeyInfo {
-            wrap: Vec::new(),
-            unwrap: self.private.is_some(),
-            sign: vec![self.curve.algorithm],
-            public: Some(jwk::curve(self.curve.name, x, y)),
-        }
+        jwk::curve(self.curve.name, x, y)
     }
 
     /// None for a public key.

@@ -1,9 +1,11 @@
 //! Keys as JSON, by RFC 7517 and 7518: read with care, and written without what is private.
 
 use super::{
-    Hidden, Key,
+    Hidden, Key, Material,
     curve::{self, CURVES, Curve},
-    edwards, rsa, symmetric,
+    edwards,
+    purpose::{self, Member, Members, Purpose},
+    rsa, symmetric,
 };
 use aws_lc_rs::{
     encoding::{AsDer, PublicKeyX509Der},
@@ -15,7 +17,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{Error, Result};
 use zeroize::Zeroizing;
@@ -47,6 +49,12 @@ struct Jwk {
     qi: Text,
     x: Text,
     y: Text,
+    #[serde(default, rename = "use", deserialize_with = "purpose::present")]
+    usage: Member,
+    #[serde(default, deserialize_with = "purpose::present")]
+    key_ops: Member,
+    #[serde(default, deserialize_with = "purpose::present")]
+    alg: Member,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +97,17 @@ pub(crate) fn set(json: &str) -> Result<BTreeMap<String, Arc<Key>>> {
 
 impl Jwk {
     fn key(&self) -> Result<Key, String> {
+        let material = self.material()?;
+        let members = Members {
+            usage: &self.usage,
+            key_ops: &self.key_ops,
+            alg: &self.alg,
+        };
+        let purpose = Purpose::new(members, &material)?;
+        Ok(Key { material, purpose })
+    }
+
+    fn material(&self) -> Result<Material, String> {
         match self.kty.as_str() {
             "oct" => self.symmetric(),
             "RSA" => self.rsa(),
@@ -98,13 +117,14 @@ impl Jwk {
         }
     }
 
-    fn symmetric(&self) -> Result<Key, String> {
+    fn symmetric(&self) -> Result<Material, String> {
         symmetric::Key::new(number("k", &self.k)?)
-            .map(Key::Symmetric)
-            .ok_or_else(|| "`k` has the wrong size; expected 128, 192 or 256 bits".into())
+            .ok_or("`k` has the wrong size; expected 128, 192 or 256 bits")?
+            .check()
+            .map(Material::Symmetric)
     }
 
-    fn rsa(&self) -> Result<Key, String> {
+    fn rsa(&self) -> Result<Material, String> {
         let (n, e) = (number("n", &self.n)?, number("e", &self.e)?);
         let public_key = PublicKeyComponents {
             n: without_zeros(&n),
@@ -142,14 +162,14 @@ impl Jwk {
                     .and_then(rsa::Key::private)
             }
         };
-        key.map(|key| Key::Rsa(Box::new(key)))
+        key.map(|key| Material::Rsa(Box::new(key)))
             .map_err(|refused| match refused {
                 rsa::Refused::Because(reason) => reason,
                 rsa::Refused::Unreadable => "its numbers make no RSA key".into(),
             })
     }
 
-    fn curve(&self) -> Result<Key, String> {
+    fn curve(&self) -> Result<Material, String> {
         let known = CURVES
             .iter()
             .find(|curve| self.crv.as_deref() == Some(curve.name));
@@ -169,24 +189,25 @@ impl Jwk {
                     .map(|pair| curve::Key::private(curve, pair))
             }
         };
-        key.map(Key::Curve)
+        key.map(Material::Curve)
             .ok_or_else(|| format!("its numbers make no key on {}", curve.name))
     }
 
-    fn edwards(&self) -> Result<Key, String> {
+    fn edwards(&self) -> Result<Material, String> {
         if self.crv.as_deref() != Some("Ed25519") {
             return Err("`crv` is no curve of this kind; expected Ed25519".into());
         }
         let x = sized("x", &self.x, edwards::SIZE)?;
-        let key = match &self.d {
-            None => x[..].try_into().ok().map(edwards::Key::public),
-            Some(_) => {
+        let key = match (&self.d, x[..].try_into()) {
+            (None, Ok(point)) => Some(edwards::Key::public(point)?),
+            (None, Err(_)) => None,
+            (Some(_), _) => {
                 let d = sized("d", &self.d, edwards::SIZE)?;
                 let pair = Ed25519KeyPair::from_seed_and_public_key(&d, &x).ok();
                 pair.and_then(edwards::Key::private)
             }
         };
-        key.map(Key::Edwards)
+        key.map(Material::Edwards)
             .ok_or_else(|| "its numbers make no Ed25519 key".into())
     }
 }
@@ -223,16 +244,28 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 }
 
 /// A public key, written.
-pub(super) fn rsa(n: &[u8], e: &[u8]) -> String {
-    json!({ "kty": "RSA", "n": BASE64.encode(n), "e": BASE64.encode(e) }).to_string()
+pub(super) fn rsa(n: &[u8], e: &[u8]) -> Map<String, Value> {
+    written("RSA", None, &[("n", n), ("e", e)])
 }
 
 /// A public key, written.
-pub(super) fn curve(name: &str, x: &[u8], y: &[u8]) -> String {
-    json!({ "kty": "EC", "crv": name, "x": BASE64.encode(x), "y": BASE64.encode(y) }).to_string()
+pub(super) fn curve(name: &str, x: &[u8], y: &[u8]) -> Map<String, Value> {
+    written("EC", Some(name), &[("x", x), ("y", y)])
 }
 
 /// A public key, written.
-pub(super) fn edwards(point: &[u8]) -> String {
-    json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(point) }).to_string()
+pub(super) fn edwards(point: &[u8]) -> Map<String, Value> {
+    written("OKP", Some("Ed25519"), &[("x", point)])
+}
+
+fn written(kty: &str, crv: Option<&str>, numbers: &[(&str, &[u8])]) -> Map<String, Value> {
+    let text = |name: &str, text: String| (name.to_owned(), Value::from(text));
+    let names = [("kty", Some(kty)), ("crv", crv)];
+    let names = names
+        .into_iter()
+        .filter_map(|(name, said)| Some((name, said?)));
+    let names = names.map(|(name, said)| text(name, said.to_owned()));
+    let numbers = numbers.iter();
+    let numbers = numbers.map(|(name, bytes)| text(name, BASE64.encode(bytes)));
+    names.chain(numbers).collect()
 }

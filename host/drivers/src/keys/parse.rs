@@ -1,7 +1,7 @@
 //! What a key is, told from its bytes: PEM, JWK, or a symmetric key.
 
 use super::{
-    Hidden, Key,
+    Hidden, Key, Material,
     curve::{self, CURVES},
     edwards, jwk, rsa, symmetric,
 };
@@ -29,13 +29,14 @@ const KINDS: &str = "RSA, EC on P-256, P-384 or P-521, or Ed25519";
 pub(super) fn parse(bytes: &[u8]) -> Result<Key, String> {
     let text = bytes.trim_ascii();
     if text.starts_with(BEGIN) {
-        return pem(text);
+        return pem(text).map(Key::from);
     }
     // A random key may begin like an object, but it does not go on as one.
     let begins = text.starts_with(b"{");
     let is_object = begins && serde_json::from_slice::<IgnoredAny>(text).is_ok();
     match symmetric(bytes) {
-        Some(key) if !is_object => Ok(Key::Symmetric(key)),
+        Some(_) if !is_object && symmetric::is_one_byte(text) => Err(symmetric::ONE_BYTE.into()),
+        Some(key) if !is_object => Ok(Material::Symmetric(key.check()?).into()),
         _ if begins => jwk::one(text),
         _ => Err(
             "expected PEM, a JWK, or a symmetric key of 16, 24 or 32 bytes, raw or in base64"
@@ -66,7 +67,7 @@ fn symmetric(bytes: &[u8]) -> Option<symmetric::Key> {
     .find_map(symmetric::Key::new)
 }
 
-fn pem(text: &[u8]) -> Result<Key, String> {
+fn pem(text: &[u8]) -> Result<Material, String> {
     let (label, der) = decoded(after_parameters(text))?;
     let key = match label {
         "PRIVATE KEY" => private(&der)?,
@@ -102,19 +103,19 @@ fn decoded(text: &[u8]) -> Result<(&str, Hidden), String> {
 }
 
 /// PKCS#8 says itself what it is.
-fn private(der: &[u8]) -> Result<Option<Key>, String> {
+fn private(der: &[u8]) -> Result<Option<Material>, String> {
     let found = rsa(RsaKeyPair::from_pkcs8(der)
         .map_err(rsa::Refused::from)
         .and_then(rsa::Key::private))?;
     let on_curve = || curve(|curve| EcdsaKeyPair::from_pkcs8(curve, der).ok());
     let edwards = || {
         let pair = Ed25519KeyPair::from_pkcs8(der).ok()?;
-        edwards::Key::private(pair).map(Key::Edwards)
+        edwards::Key::private(pair).map(Material::Edwards)
     };
     Ok(found.or_else(on_curve).or_else(edwards))
 }
 
-fn public(der: &[u8]) -> Result<Option<Key>, String> {
+fn public(der: &[u8]) -> Result<Option<Material>, String> {
     let found = rsa(PublicKey::from_der(der)
         .map_err(rsa::Refused::from)
         .and_then(rsa::Key::public))?;
@@ -125,30 +126,37 @@ fn public(der: &[u8]) -> Result<Option<Key>, String> {
             let der: PublicKeyX509Der = key.as_der().ok()?;
             let der = der.as_ref();
             let point = der.get(der.len().checked_sub(1 + 2 * curve.size)?..)?;
-            curve::Key::public(curve, point).map(Key::Curve)
+            curve::Key::public(curve, point).map(Material::Curve)
         })
     };
     let edwards = || {
         let key = ParsedPublicKey::new(&ED25519, der).ok()?;
         let der: PublicKeyX509Der = key.as_der().ok()?;
-        let point = der.as_ref().last_chunk::<{ edwards::SIZE }>()?;
-        Some(Key::Edwards(edwards::Key::public(*point)))
+        der.as_ref().last_chunk::<{ edwards::SIZE }>().copied()
     };
-    Ok(found.or_else(on_curve).or_else(edwards))
+    match found.or_else(on_curve) {
+        Some(found) => Ok(Some(found)),
+        None => Ok(edwards()
+            .map(edwards::Key::public)
+            .transpose()?
+            .map(Material::Edwards)),
+    }
 }
 
-fn rsa(key: Result<rsa::Key, rsa::Refused>) -> Result<Option<Key>, String> {
+fn rsa(key: Result<rsa::Key, rsa::Refused>) -> Result<Option<Material>, String> {
     match key {
-        Ok(key) => Ok(Some(Key::Rsa(Box::new(key)))),
+        Ok(key) => Ok(Some(Material::Rsa(Box::new(key)))),
         Err(rsa::Refused::Unreadable) => Ok(None),
         Err(rsa::Refused::Because(reason)) => Err(reason),
     }
 }
 
-fn curve(pair: impl Fn(&'static EcdsaSigningAlgorithm) -> Option<EcdsaKeyPair>) -> Option<Key> {
+fn curve(
+    pair: impl Fn(&'static EcdsaSigningAlgorithm) -> Option<EcdsaKeyPair>,
+) -> Option<Material> {
     let mut curves = CURVES.iter();
     curves.find_map(|curve| {
         let pair = pair(curve.signing)?;
-        Some(Key::Curve(curve::Key::private(curve, pair)))
+        Some(Material::Curve(curve::Key::private(curve, pair)))
     })
 }

@@ -12,10 +12,11 @@ use aws_lc_rs::{
     },
     signature::{self, KeyPair, RsaEncoding, RsaKeyPair, RsaParameters, UnparsedPublicKey},
 };
+use serde_json::{Map, Value};
 use wythe_blocks::{
     Result,
     crypto::{
-        KeyInfo, SignatureAlgorithm,
+        SignatureAlgorithm,
         SignatureAlgorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512},
         WrapAlgorithm,
         WrapAlgorithm::{RsaOaep, RsaOaep256, RsaOaep384, RsaOaep512},
@@ -28,6 +29,8 @@ pub(super) const SIGNS: [SignatureAlgorithm; 6] = [Ps256, Ps384, Ps512, Rs256, R
 
 const SMALLEST: usize = 2_048;
 const LARGEST: usize = 8_192;
+/// Of a modulus.
+const SMALLEST_FACTOR: u32 = 752;
 
 pub(crate) struct Key {
     public: PublicKey,
@@ -85,6 +88,9 @@ impl Key {
             bits if bits < SMALLEST => return Err(Refused::size("fewer", SMALLEST)),
             _ => return Err(Refused::size("more", LARGEST)),
         }
+        let exponent = public.exponent();
+        check_numbers(modulus, exponent.big_endian_without_leading_zero())
+            .map_err(|problem| Refused::Because(problem.into()))?;
         let unreadable = |_| Refused::Unreadable;
         let der: PublicKeyX509Der = public.as_der().map_err(unreadable)?;
         let encrypts = PublicEncryptingKey::from_der(der.as_ref())?;
@@ -96,16 +102,15 @@ impl Key {
         })
     }
 
-    pub(super) fn describe(&self) -> KeyInfo {
-        KeyInfo {
-            wrap: WRAPS.into(),
-            unwrap: self.private.is_some(),
-            sign: SIGNS.into(),
-            public: Some(jwk::rsa(
-                self.public.modulus().big_endian_without_leading_zero(),
-                self.public.exponent().big_endian_without_leading_zero(),
-            )),
-        }
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
+    pub(super) fn public_half(&self) -> Map<String, Value> {
+        jwk::rsa(
+            self.public.modulus().big_endian_without_leading_zero(),
+            self.public.exponent().big_endian_without_leading_zero(),
+        )
     }
 
     pub(super) fn wrap(&self, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>, String> {
@@ -161,6 +166,35 @@ impl Key {
             .verify_digest(digest, signature)
             .is_ok()
     }
+}
+
+/// What NIST SP 800-89, section 5.3.3, asks of a public key and a look can tell: an odd exponent above 2^16, and a
+/// modulus without a factor below 752. The library takes any odd exponent from 3 on. A modulus of ones alone may have no such
+/// factor. Whether a modulus has two large primes only its private key shows.
+fn check_numbers(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
+    let is_large = exponent.len() > 2;
+    if !is_large || exponent.last().is_none_or(|byte| byte % 2 == 0) {
+        return Err("an RSA key with a small exponent; expected an odd one of 65537 or more");
+    }
+    let [first, rest @ ..] = modulus else {
+        return Err("an RSA key with an empty modulus");
+    };
+    let is_of_ones = (first.leading_zeros() + first.trailing_ones()) == 8;
+    if is_of_ones && rest.iter().all(|byte| *byte == 0xff) {
+        return Err("an RSA key whose modulus is of ones alone; expected a product of two primes");
+    }
+    // A factor that is no prime is found as the prime in it.
+    if (2..SMALLEST_FACTOR).any(|factor| remainder(modulus, factor) == 0) {
+        return Err(
+            "an RSA key whose modulus has a small factor; expected a product of two primes",
+        );
+    }
+    Ok(())
+}
+
+fn remainder(number: &[u8], by: u32) -> u32 {
+    let step = |rest, byte: &u8| (rest << 8 | u32::from(*byte)) % by;
+    number.iter().fold(0, step)
 }
 
 fn padding(algorithm: WrapAlgorithm) -> &'static OaepAlgorithm {

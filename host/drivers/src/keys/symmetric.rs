@@ -10,9 +10,11 @@ use aws_lc_rs::{
     error::Unspecified,
     iv::FixedLength,
 };
-use wythe_blocks::crypto::{KeyInfo, WrapAlgorithm};
+use wythe_blocks::crypto::WrapAlgorithm;
 use zeroize::Zeroizing;
 
+pub(super) const ONE_BYTE: &str =
+    "a symmetric key of one byte over and over; expected random bytes";
 const BLOCK: usize = 16;
 /// What RFC 3394 adds, and the unit that it works in.
 const UNIT: usize = 8;
@@ -25,6 +27,14 @@ impl Key {
         [16, 24, 32].contains(&bytes.len()).then_some(Key(bytes))
     }
 
+    /// As one that was never filled in; all others could be random.
+    pub(super) fn check(self) -> Result<Self, String> {
+        match is_one_byte(&self.0) {
+            true => Err(ONE_BYTE.into()),
+            false => Ok(self),
+        }
+    }
+
     pub(super) fn bits(&self) -> usize {
         self.0.len() * 8
     }
@@ -35,15 +45,6 @@ impl Key {
             16 => [A128Kw, A128Cbc],
             24 => [A192Kw, A192Cbc],
             _ => [A256Kw, A256Cbc],
-        }
-    }
-
-    pub(super) fn describe(&self) -> KeyInfo {
-        KeyInfo {
-            wrap: self.wraps().into(),
-            unwrap: true,
-            sign: Vec::new(),
-            public: None,
         }
     }
 
@@ -129,6 +130,11 @@ impl Key {
         .ok()?;
         Some(plain)
     }
+}
+
+/// Whether all bytes are the same.
+pub(super) fn is_one_byte(bytes: &[u8]) -> bool {
+    bytes.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 fn is_cbc(algorithm: WrapAlgorithm) -> bool {

@@ -8,11 +8,15 @@ use wythe_blocks::Kind;
 macro_rules! file {
     ($name:literal) => {
         include_bytes!(concat!(
-            "../../../../tests/conformance/src/crypto/keys/",
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/conformance/src/crypto/keys/",
             $name
         ))
     };
 }
+
+mod purpose;
+mod weak;
 
 fn problem(bytes: &[u8]) -> String {
     Key::parse(bytes).err().expect("it is no key")
@@ -20,8 +24,8 @@ fn problem(bytes: &[u8]) -> String {
 
 #[track_caller]
 fn bits(bytes: &[u8], expected: usize) {
-    match Key::parse(bytes) {
-        Ok(Key::Symmetric(key)) => assert_eq!(key.bits(), expected),
+    match Key::parse(bytes).map(|key| key.material) {
+        Ok(Material::Symmetric(key)) => assert_eq!(key.bits(), expected),
         Ok(_) => panic!("another kind of key"),
         Err(problem) => panic!("{problem}"),
     }
@@ -88,8 +92,8 @@ fn malformed_pem_says_what_was_expected() {
 
 #[test]
 fn pem_may_have_other_line_ends_text_before_it_and_parameters() {
-    let is_curve = |text: String| match Key::parse(text.as_bytes()) {
-        Ok(Key::Curve(key)) => assert_eq!(key.curve(), "P-384"),
+    let is_curve = |text: String| match Key::parse(text.as_bytes()).map(|key| key.material) {
+        Ok(Material::Curve(key)) => assert_eq!(key.curve(), "P-384"),
         Ok(_) => panic!("another kind of key"),
         Err(problem) => panic!("{problem}"),
     };

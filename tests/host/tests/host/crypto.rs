@@ -213,7 +213,7 @@ async fn changed() -> Result<()> {
     ensure!(told_so.to_string().contains("no key `new`"), "{told_so}");
     project.write("keys/new", kept("aes-256"));
     let message = done(&running, "/whole/seal?key=new", b"bricks").await?;
-    project.write("keys/new", [7; 32]);
+    project.write("keys/new", b"another key, of thirty-two bytes");
     let wrong = ("/whole/open?key=new", &message[..]);
     let text = "the message cannot be decrypted with this key";
     told(&running, wrong, 400, text).await?;

@@ -1,6 +1,6 @@
 //! The header of a message: how it is collected from chunks, read, checked and written.
 
-use super::{Cipher, FileKey, SEGMENT, WRAPS, file_key::PREFIX, number, undecryptable};
+use super::{Cipher, FileKey, SEGMENT, WRAPS, Way, file_key::PREFIX, number, undecryptable};
 use crate::{Error, Result, crypto::WrapAlgorithm};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ pub(crate) const HEADER: usize = SEGMENT;
 const SCHEME: &[u8] = b"dapr.io/enc/v1";
 const LINES: usize = 3;
 
-/// The second line. The order of its fields is that of the scheme's own writer.
+/// The second line. The order of its fields is that of the scheme's own writer; `end` comes after them.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     #[serde(default, rename = "k", skip_serializing_if = "String::is_empty")]
@@ -23,7 +23,13 @@ struct Manifest {
     cipher: u8,
     #[serde(rename = "np")]
     prefix: String,
+    /// Absent in what Dapr wrote.
+    #[serde(default, rename = "end", skip_serializing_if = "Option::is_none")]
+    end: Option<u8>,
 }
+
+/// That there is a last segment, even if it is empty.
+const ENDS: u8 = 1;
 
 /// Puts the chunks of a message together up to the end of its header.
 #[derive(Default)]
@@ -63,6 +69,8 @@ pub(crate) struct Header {
     pub(crate) wrapped: Vec<u8>,
     cipher: Cipher,
     prefix: [u8; PREFIX],
+    /// Whether the message has a last segment even where it is empty.
+    always_ends: bool,
     /// The lines under the MAC, byte for byte as they came.
     lines: Vec<u8>,
     mac: Vec<u8>,
@@ -84,6 +92,11 @@ impl Header {
             2 => Cipher::ChaCha20Poly1305,
             _ => return None,
         };
+        let always_ends = match manifest.end {
+            None => false,
+            Some(ENDS) => true,
+            Some(_) => return None,
+        };
         bytes.truncate(second);
         Some(Header {
             key: Some(manifest.key).filter(|key| !key.is_empty()),
@@ -91,9 +104,17 @@ impl Header {
             wrapped: STANDARD.decode(manifest.wrapped).ok()?,
             cipher,
             prefix: STANDARD.decode(manifest.prefix).ok()?.try_into().ok()?,
+            always_ends,
             lines: bytes,
             mac,
         })
+    }
+
+    /// How the segments that follow are opened.
+    pub(crate) fn way(&self) -> Way {
+        Way::Open {
+            always_ends: self.always_ends,
+        }
     }
 
     /// The message's key, if what was unwrapped made this header.
@@ -119,6 +140,7 @@ impl Header {
                 Cipher::ChaCha20Poly1305 => 2,
             },
             prefix: STANDARD.encode(key.prefix),
+            end: Some(ENDS),
         };
         let mut header = SCHEME.to_vec();
         header.push(b'\n');

@@ -8,7 +8,10 @@ use std::mem;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Seal,
-    Open,
+    /// Whether there is a last segment even where the message is empty, as its header says.
+    Open {
+        always_ends: bool,
+    },
 }
 
 pub(crate) struct Segments {
@@ -33,7 +36,7 @@ impl Segments {
     pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let size = match self.way {
             Way::Seal => SEGMENT,
-            Way::Open => SEGMENT + TAG,
+            Way::Open { .. } => SEGMENT + TAG,
         };
         // Once, for whatever the chunk completes.
         let turns = (self.pending.len() + chunk.len()) / size;
@@ -60,8 +63,10 @@ impl Segments {
         Ok(())
     }
 
+    /// An empty message is sealed as one segment of nothing.
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
-        if self.pending.is_empty() {
+        let may_have_none = self.way == Way::Open { always_ends: false };
+        if self.pending.is_empty() && may_have_none {
             return Ok(());
         }
         let segment = mem::take(&mut self.pending);
@@ -79,7 +84,7 @@ impl Segments {
                 let tag = self.key.seal(number, last, &mut out[begin..])?;
                 out.extend_from_slice(tag.as_ref());
             }
-            Way::Open => {
+            Way::Open { .. } => {
                 let size = self.key.open(number, last, &mut out[begin..])?;
                 // Only a message of nothing may have a segment of nothing.
                 if size == 0 && number > 0 {

@@ -8,83 +8,91 @@ use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 const AES: &str = "dapr.io/enc/v1\n\
+    {\"k\":\"mykey\",\"kw\":1,\"wfk\":\"ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoOEhYaHiImKiw==\",\"cph\":1,\"np\":\"8PHy8/T19g==\",\"end\":1}\n\
+    F+3FsqX/oNeS5R45A37tRD8Sie1yWLs8Rr41FoVJoco=\n";
+const CHACHA: &str = "dapr.io/enc/v1\n\
+    {\"kw\":5,\"wfk\":\"ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoOEhYaHiImKiw==\",\"cph\":2,\"np\":\"8PHy8/T19g==\",\"end\":1}\n\
+    /BJwdSG04vSrSXOO2bUdzspMBIBIVLo1B+6O8Y7ReQw=\n";
+
+/// The header of `AES` as Dapr writes it.
+const DAPR: &str = "dapr.io/enc/v1\n\
     {\"k\":\"mykey\",\"kw\":1,\"wfk\":\"ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoOEhYaHiImKiw==\",\"cph\":1,\"np\":\"8PHy8/T19g==\"}\n\
     tC42D8lVWPCM4jGwsONpDwC4KhB0wFQwwO69id0VetA=\n";
-const CHACHA: &str = "dapr.io/enc/v1\n\
-    {\"kw\":5,\"wfk\":\"ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoOEhYaHiImKiw==\",\"cph\":2,\"np\":\"8PHy8/T19g==\"}\n\
-    b8s4CliN5gYzNI+nlmffP4nAIFjxSsj+Mihd7PB2gVc=\n";
+/// The segment of "hello world", and the one of an empty message, of either header.
+const HELLO: &str = "6d2ba9ba7c1241f864b936a61fb2ea8ac86d14a407c5263be7d9cc";
+const NOTHING: &str = "257eb3f547d7d7a730e2eddf22e833d6";
 
 /// Bytes of plaintext, the cipher, and the SHA-256 of the whole message of the key `mykey`.
 const DIGESTS: [(usize, Cipher, &str); 14] = [
     (
         0,
         Cipher::AesGcm,
-        "c68114ac016ad7a9f488b8d1e25ee8545d114efe5d5a86f50b9dd160162812d1",
+        "a42ae96cc6f66b954b688b521055565b3f92514ac7150901e8c75c04390403d1",
     ),
     (
         1,
         Cipher::AesGcm,
-        "66e4e80dd916b8d5224aac41e1f9f26a6500f62a1ece4c9613d1a799c1b25500",
+        "940afff609c83878691531dee867520931f76814c2f46e45812a8237f680b195",
     ),
     (
         65535,
         Cipher::AesGcm,
-        "db2f42df0693a37370bf750f2e9c2292fcee90aa04a025114c46306932833767",
+        "7314a6550f2d21db1a1b440ef6e1176d8d955d3e7d9c0ee7ba67f132777240b1",
     ),
     (
         65536,
         Cipher::AesGcm,
-        "c793a45fcf554b469afd23cd668a66ef2be99a8fbe52d375576df3083007d065",
+        "d2cd137d5572b907fcf52702c292d69664787e0cc5b4462096165d3c953c47d9",
     ),
     (
         65537,
         Cipher::AesGcm,
-        "2be97bf517b89b747b1ff8d3a65a1e8644cdc7c7ca67f924426fdc23bb0ba4c6",
+        "9fac3fe51136ee45b9a75e1581ebfeb2da787080a439f3df03e15f7e6f379920",
     ),
     (
         131072,
         Cipher::AesGcm,
-        "9548695385c882aa75d91b597d2a7c634cff55ebe9572f96c5902ff373294b81",
+        "72ea9a88a2f3c1d9122653882b638fd060c2bdb543499995be25e3d80e7b89ce",
     ),
     (
         200000,
         Cipher::AesGcm,
-        "578e198fa68613d409c793a3aaa87604aab1a87efa970f5597dfaf8fca4d09b9",
+        "79292668e49bde03d407a16c94922d4523a954b0d0113c1ce960a3d2d7936d3a",
     ),
     (
         0,
         Cipher::ChaCha20Poly1305,
-        "d672ec084178a8e78b822c8562ec8d684e173ec0f7110d82c958f6b799b16987",
+        "6808fcd8e2c1eea9a2fa590966b67e5f046579da88331f200230c1023882b185",
     ),
     (
         1,
         Cipher::ChaCha20Poly1305,
-        "4d2a97ddc8af0401333c81fdc9c5908185daba0cd3c67ee0e6059f7ee72a98c2",
+        "7f39be6b9d490808b85b72952001208ee39e1466ddf626160ca38987521beda6",
     ),
     (
         65535,
         Cipher::ChaCha20Poly1305,
-        "875197e6a9380a1d956435999d613520785aeccde7e4d8041962c693a0f3a24b",
+        "28607a70843bf870f2f4f46bfe8d931253c1e9b0fa4156055701b07bc44a914f",
     ),
     (
         65536,
         Cipher::ChaCha20Poly1305,
-        "4f21af76b04137f505153d90164f755b474a7acaa959e9dc963248b62e66cee9",
+        "2274e4cb67f93a6e003cc39df17b31a68c5990f4f4f02011559a1cf42ab10788",
     ),
     (
         65537,
         Cipher::ChaCha20Poly1305,
-        "09dfe738ae9ccab02ab9132aa880be4d5c24c9e163bf3b07f18a2fefaefdbb92",
+        "d69ebab5536ad8fdde20e97406fa36060b9dbfeb9eb3aa1fc6125344898dbaeb",
     ),
     (
         131072,
         Cipher::ChaCha20Poly1305,
-        "6133d40676dfab92a373d40084859ebfcedd593aea0603ddeccaaf614d4ecb4b",
+        "93e30ff4d3a421da0682b284da595b88eeb20da53f9cd757b77294ec84572397",
     ),
     (
         200000,
         Cipher::ChaCha20Poly1305,
-        "608f3cccc7cf5fb48af32d6b460c60cb565558108ad085234431133f4158c280",
+        "1556c83784a9ab13b5360dead14764746c89efa5b7a355625e954be84530d92b",
     ),
 ];
 
@@ -132,9 +140,8 @@ fn a_message_is_the_one_of_the_description() {
         Cipher::AesGcm,
         b"hello world",
     );
-    let sealed = "6d2ba9ba7c1241f864b936a61fb2ea8ac86d14a407c5263be7d9cc";
     assert_eq!(std::str::from_utf8(&aes[..AES.len()]).unwrap(), AES);
-    assert_eq!(hex(&aes[AES.len()..]), sealed);
+    assert_eq!(hex(&aes[AES.len()..]), HELLO);
     let cipher = Cipher::ChaCha20Poly1305;
     let chacha = message(None, WrapAlgorithm::RsaOaep256, cipher, b"hello world");
     let sealed = "97b8c3af5bc373090a510952d58b2e503663cc17e8786dfd56c46e";
@@ -157,15 +164,56 @@ fn segments_of_any_number_are_those_of_the_description() {
 }
 
 fn opened(sealed: &[u8]) -> Vec<u8> {
-    let (header, rest) = Collector::default().push(sealed).unwrap().unwrap();
-    let key = header.file_key(Some((0..32).collect())).unwrap();
-    let mut segments = Segments::new(key.payload_key().unwrap(), Way::Open);
+    open(sealed).unwrap()
+}
+
+fn open(sealed: &[u8]) -> Result<Vec<u8>> {
+    let (header, rest) = Collector::default().push(sealed)?.expect("a header");
+    let key = header.file_key(Some((0..32).collect()))?;
+    let mut segments = Segments::new(key.payload_key()?, header.way());
     let mut out = Vec::new();
     for chunk in rest.chunks(6_007) {
-        segments.push(chunk, &mut out).unwrap();
+        segments.push(chunk, &mut out)?;
     }
-    segments.finish(&mut out).unwrap();
-    out
+    segments.finish(&mut out)?;
+    Ok(out)
+}
+
+/// With what follows its header, in hexadecimal.
+fn with(header: &str, segments: &str) -> Vec<u8> {
+    let pairs = (0..segments.len()).step_by(2);
+    let byte = |at| u8::from_str_radix(&segments[at..at + 2], 16).unwrap();
+    header.bytes().chain(pairs.map(byte)).collect()
+}
+
+#[test]
+fn a_message_that_is_cut_after_its_header_is_no_empty_one() {
+    assert_eq!(opened(&with(AES, HELLO)), b"hello world");
+    assert_eq!(opened(&with(AES, NOTHING)), b"");
+    let error = open(AES.as_bytes()).unwrap_err();
+    assert_eq!(error.message(), undecryptable().message());
+    // Two segments, of which the second is of nothing.
+    let second = [HELLO, NOTHING].concat();
+    assert!(open(&with(AES, &second)).is_err());
+    for data in [&b""[..], b"a"] {
+        let whole = message(None, WrapAlgorithm::A256Kw, Cipher::ChaCha20Poly1305, data);
+        assert_eq!(opened(&whole), data);
+        assert!(open(&whole[..whole.len() - TAG - data.len()]).is_err());
+    }
+}
+
+#[test]
+fn what_dapr_wrote_is_read_as_dapr_reads_it() {
+    assert_eq!(opened(&with(DAPR, HELLO)), b"hello world");
+    assert_eq!(opened(DAPR.as_bytes()), b"");
+    // Dapr writes no such segment, and reads it.
+    assert_eq!(opened(&with(DAPR, NOTHING)), b"");
+    // The MAC covers what one message says and the other does not.
+    for (from, to) in [(DAPR, AES), (AES, DAPR)] {
+        let mac = |header: &str| header.lines().last().unwrap().to_owned();
+        let changed = from.replace(&mac(from), &mac(to));
+        assert!(open(changed.as_bytes()).is_err());
+    }
 }
 
 #[test]
@@ -194,12 +242,14 @@ fn what_is_no_header_is_refused() {
         ("dapr.io/enc/v1", "dapr.io/enc/v2"),
         ("dapr.io/enc/v1", ""),
         ("\"kw\":1", "\"kw\":9"),
+        ("\"end\":1", "\"end\":0"),
+        ("\"end\":1", "\"end\":true"),
         ("\"cph\":1", "\"cph\":3"),
         ("\"cph\":1,", ""),
         ("8PHy8/T19g==", "8PHy8/T19w"),
         ("8PHy8/T19g==", "8PHy8/T1"),
         ("ZGVmZ2", "*GVmZ2"),
-        ("\nt", "\n*"),
+        ("\nF", "\n*"),
         ("}", ""),
     ];
     let changed = changed.map(|(from, to)| AES.replacen(from, to, 1));

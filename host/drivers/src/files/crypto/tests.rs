@@ -12,6 +12,10 @@ fn keys(path: &Path) -> Ring<Directory> {
     Ring(Directory::start(root, FRESH).unwrap())
 }
 
+fn key<const SIZE: usize>(first: u8) -> [u8; SIZE] {
+    std::array::from_fn(|at| first.wrapping_add(at as u8))
+}
+
 fn first(info: Result<KeyInfo>) -> WrapAlgorithm {
     info.unwrap().wrap[0]
 }
@@ -20,18 +24,18 @@ fn first(info: Result<KeyInfo>) -> WrapAlgorithm {
 async fn a_changed_key_is_used_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let (keys, file) = (keys(directory.path()), directory.path().join("k"));
-    fs::write(&file, [1; 16]).unwrap();
+    fs::write(&file, key::<16>(1)).unwrap();
     assert_eq!(first(keys.describe("k").await), WrapAlgorithm::A128Kw);
-    fs::write(&file, [1; 32]).unwrap();
+    fs::write(&file, key::<32>(1)).unwrap();
     assert_eq!(first(keys.describe("k").await), WrapAlgorithm::A256Kw);
 
     // The same length within the same moment.
     let wrapped = keys.wrap("k", WrapAlgorithm::A256Kw, &[7; 32]).await;
     let wrapped = wrapped.unwrap();
-    fs::write(&file, [2; 32]).unwrap();
+    fs::write(&file, key::<32>(2)).unwrap();
     let refused = keys.unwrap("k", WrapAlgorithm::A256Kw, &wrapped).await;
     assert_eq!(refused.unwrap_err().kind(), Kind::Invalid);
-    fs::write(&file, [1; 32]).unwrap();
+    fs::write(&file, key::<32>(1)).unwrap();
     let back = keys.unwrap("k", WrapAlgorithm::A256Kw, &wrapped).await;
     assert_eq!(back.unwrap(), [7; 32]);
 
@@ -48,7 +52,7 @@ async fn a_key_that_stays_is_remembered_until_it_is_another_file() {
     let keys = Directory::start(root, Duration::ZERO).unwrap();
     let put = |name: &str, byte| {
         let path = directory.path().join(name);
-        fs::write(&path, [byte; 32]).unwrap();
+        fs::write(&path, key::<32>(byte)).unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000))
             .unwrap();
@@ -74,7 +78,7 @@ async fn a_key_that_becomes_a_fifo_holds_up_nobody() {
     let error = keys.describe("k").await.unwrap_err();
     assert_eq!(error.message(), "key `k`: expected a file");
     fs::remove_file(&file).unwrap();
-    fs::write(&file, [1; 16]).unwrap();
+    fs::write(&file, key::<16>(1)).unwrap();
     assert_eq!(first(keys.describe("k").await), WrapAlgorithm::A128Kw);
 }
 
@@ -90,7 +94,7 @@ async fn files_that_are_no_keys_are_told_without_what_is_in_them() {
         fs::write(directory.path().join(name), bytes).unwrap();
     }
     fs::create_dir(directory.path().join("folder")).unwrap();
-    fs::write(directory.path().join(".hidden"), [1; 16]).unwrap();
+    fs::write(directory.path().join(".hidden"), key::<16>(1)).unwrap();
     assert_eq!(keys.names().await.unwrap(), ["json", "large", "text"]);
     for (name, expected) in [
         (
@@ -124,8 +128,8 @@ async fn a_link_is_followed_only_within_the_directory() {
     let outer = tempfile::tempdir().unwrap();
     let inner = outer.path().join("keys");
     fs::create_dir_all(inner.join("..data")).unwrap();
-    fs::write(outer.path().join("secret"), [1; 16]).unwrap();
-    fs::write(inner.join("..data/k"), [1; 16]).unwrap();
+    fs::write(outer.path().join("secret"), key::<16>(1)).unwrap();
+    fs::write(inner.join("..data/k"), key::<16>(1)).unwrap();
     symlink("..data/k", inner.join("k")).unwrap();
     symlink("../secret", inner.join("out")).unwrap();
     symlink(outer.path().join("secret"), inner.join("root")).unwrap();

@@ -1,0 +1,239 @@
+//! What a JWK says that its key is for, in every operation.
+
+use super::*;
+use serde_json::json;
+use wythe_blocks::crypto::{SignatureAlgorithm as S, WrapAlgorithm as W};
+
+const RSA: &[u8] = file!("rsa-2048.json");
+const RSA_PUBLIC: &[u8] = file!("rsa-2048-public.json");
+const EC: &[u8] = file!("ec-256.json");
+const AES: &[u8] = file!("aes-256.json");
+
+/// A key with these members beside its own.
+fn said(json: &[u8], members: Value) -> Result<Key, String> {
+    let mut jwk: Value = serde_json::from_slice(json).unwrap();
+    let own = jwk.as_object_mut().unwrap();
+    own.extend(members.as_object().unwrap().clone());
+    Key::parse(jwk.to_string().as_bytes())
+}
+
+fn good(json: &[u8], members: Value) -> Key {
+    said(json, members).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// Which of sign, verify, wrap and unwrap it does.
+fn does(key: &Key, sign: S, wrap: W) -> [bool; 4] {
+    let digest = vec![1; sign.digest().map_or(9, |(_, size)| size)];
+    let refused = |error: Error| {
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.message().starts_with("key `k` "), "{error}");
+        false
+    };
+    let is = |result: Result<()>| result.map_or_else(refused, |()| true);
+    // What fails after that is another matter: it was allowed.
+    let unwraps = match key.unwrap("k", wrap, &[1; 40]) {
+        Err(error) if error.message() == not_unwrapped().message() => true,
+        other => is(other.map(drop)),
+    };
+    [
+        is(key.sign("k", sign, &digest).map(drop)),
+        is(key.verify("k", sign, &digest, &[1; 64]).map(drop)),
+        is(key.wrap("k", wrap, &[1; 32]).map(drop)),
+        unwraps,
+    ]
+}
+
+#[test]
+fn every_operation_obeys_use_key_ops_and_alg() {
+    let (all, none) = ([true; 4], [false; 4]);
+    let signs = [true, true, false, false];
+    let wraps = [false, false, true, true];
+    for (members, sign, wrap, expected) in [
+        (json!({}), S::Rs256, W::RsaOaep, all),
+        (json!({ "use": "sig" }), S::Rs256, W::RsaOaep, signs),
+        (json!({ "use": "enc" }), S::Rs256, W::RsaOaep, wraps),
+        (json!({ "alg": "PS512" }), S::Ps512, W::RsaOaep, signs),
+        (json!({ "alg": "PS512" }), S::Rs256, W::RsaOaep, none),
+        (
+            json!({ "alg": "RSA-OAEP-256" }),
+            S::Rs256,
+            W::RsaOaep256,
+            wraps,
+        ),
+        (json!({ "alg": "RSA-OAEP-256" }), S::Rs256, W::RsaOaep, none),
+        (
+            json!({ "key_ops": ["sign"] }),
+            S::Rs256,
+            W::RsaOaep,
+            [true, false, false, false],
+        ),
+        (
+            json!({ "key_ops": ["verify"] }),
+            S::Rs256,
+            W::RsaOaep,
+            [false, true, false, false],
+        ),
+        (
+            json!({ "key_ops": ["wrapKey"] }),
+            S::Rs256,
+            W::RsaOaep,
+            [false, false, true, false],
+        ),
+        (
+            json!({ "key_ops": ["unwrapKey"] }),
+            S::Rs256,
+            W::RsaOaep,
+            [false, false, false, true],
+        ),
+        (
+            json!({ "use": "sig", "key_ops": ["verify"], "alg": "PS512" }),
+            S::Ps512,
+            W::RsaOaep,
+            [false, true, false, false],
+        ),
+        (
+            json!({ "key_ops": ["verify", "wrapKey"] }),
+            S::Rs256,
+            W::RsaOaep,
+            [false, true, true, false],
+        ),
+    ] {
+        let key = good(RSA, members.clone());
+        assert_eq!(does(&key, sign, wrap), expected, "{members}");
+    }
+}
+
+#[test]
+fn the_error_says_what_the_key_is_for() {
+    let members = json!({ "use": "sig", "key_ops": ["verify"], "alg": "PS512" });
+    let key = good(RSA, members);
+    let told = |error: Error| error.message().to_owned();
+    let said = "in its JWK `use` is sig, `key_ops` is verify, `alg` is PS512";
+    assert_eq!(
+        told(key.wrap("k", W::RsaOaep, &[1; 32]).unwrap_err()),
+        format!("key `k` may not wrap by `rsa-oaep`: {said}")
+    );
+    assert_eq!(
+        told(key.sign("k", S::Ps512, &[1; 64]).unwrap_err()),
+        format!("key `k` may not sign by `ps512`: {said}")
+    );
+    // What it is not at all comes first.
+    assert_eq!(
+        told(key.wrap("k", W::A256Kw, &[1; 32]).unwrap_err()),
+        "key `k` is an RSA key; `a256-kw` needs a symmetric key of 256 bits"
+    );
+}
+
+#[test]
+fn what_is_described_is_what_is_allowed() {
+    let info = good(RSA, json!({ "use": "sig", "alg": "PS512" })).describe();
+    assert_eq!(
+        (info.wrap, info.unwrap, info.sign),
+        (vec![], false, vec![S::Ps512])
+    );
+    let info = good(AES, json!({ "alg": "A256KW", "key_ops": ["wrapKey"] })).describe();
+    assert_eq!(
+        (info.wrap, info.unwrap, info.sign),
+        (vec![W::A256Kw], false, vec![])
+    );
+    let info = good(AES, json!({ "alg": "A256CBC-NOPAD" })).describe();
+    assert_eq!((info.wrap, info.unwrap), (vec![W::A256Cbc], true));
+    let info = Key::parse(file!("rsa-2048.pem")).unwrap().describe();
+    let counts = (info.wrap.len(), info.unwrap, info.sign.len());
+    assert_eq!(counts, (4, true, 6), "a key in PEM is free");
+}
+
+/// Whoever gets the public half is told what it checks and wraps.
+#[test]
+fn the_public_half_is_for_the_counterparts() {
+    let public = |json, members| -> Value {
+        let info = good(json, members).describe();
+        serde_json::from_str(&info.public.unwrap()).unwrap()
+    };
+    let jwk = public(
+        RSA,
+        json!({ "use": "sig", "alg": "PS512", "key_ops": ["sign", "verify"] }),
+    );
+    assert_eq!(jwk["use"], "sig");
+    assert_eq!(jwk["alg"], "PS512");
+    assert_eq!(jwk["key_ops"], json!(["verify"]));
+    assert!(Key::parse(jwk.to_string().as_bytes()).is_ok());
+    let jwk = public(RSA, json!({ "key_ops": ["unwrapKey", "sign"] }));
+    assert_eq!(jwk["key_ops"], json!(["verify", "wrapKey"]));
+    let jwk = public(EC, json!({}));
+    assert_eq!(jwk.as_object().unwrap().len(), 4, "nothing was said: {jwk}");
+}
+
+#[test]
+fn what_contradicts_itself_is_told_at_once() {
+    let nothing = "`use`, `key_ops` and `alg` leave nothing that it can do, which is ";
+    let disagree = "`use` and `key_ops` disagree";
+    for (json, members, expected) in [
+        (
+            RSA,
+            json!({ "use": "hunter2" }),
+            "`use` is none that this host knows; expected sig or enc",
+        ),
+        (RSA, json!({ "use": "SIG" }), "`use` is none"),
+        (RSA, json!({ "use": null }), "`use` is none"),
+        (RSA, json!({ "key_ops": "verify" }), "`key_ops` is no list"),
+        (RSA, json!({ "key_ops": null }), "`key_ops` is no list"),
+        (
+            RSA,
+            json!({ "key_ops": ["hunter2"] }),
+            "`key_ops` has one that this host does not know",
+        ),
+        (
+            RSA,
+            json!({ "key_ops": ["sign", "verify", "sign"] }),
+            "`key_ops` has sign twice",
+        ),
+        (RSA, json!({ "key_ops": [] }), nothing),
+        (RSA, json!({ "key_ops": ["encrypt", "decrypt"] }), nothing),
+        (
+            RSA,
+            json!({ "use": "enc", "key_ops": ["verify"] }),
+            disagree,
+        ),
+        (
+            RSA,
+            json!({ "use": "sig", "key_ops": ["sign", "deriveKey"] }),
+            disagree,
+        ),
+        (
+            RSA,
+            json!({ "use": "enc", "alg": "PS512" }),
+            "`use` and `alg` disagree; that algorithm goes with `sig`",
+        ),
+        (
+            RSA,
+            json!({ "key_ops": ["wrapKey"], "alg": "PS512" }),
+            "`key_ops` and `alg` disagree",
+        ),
+        (
+            RSA,
+            json!({ "alg": "hunter2" }),
+            "`alg` is none that this host has for such a key; expected RSA-OAEP-256, ",
+        ),
+        (RSA, json!({ "alg": "ES256" }), "`alg` is none"),
+        (RSA, json!({ "alg": 7 }), "`alg` is none"),
+        (
+            AES,
+            json!({ "alg": "HS256", "use": "sig" }),
+            "`alg` is none that this host has for such a key; expected A256KW, A256CBC-NOPAD",
+        ),
+        (AES, json!({ "use": "sig" }), nothing),
+        (EC, json!({ "key_ops": ["deriveKey"] }), nothing),
+        (RSA_PUBLIC, json!({ "key_ops": ["sign"] }), nothing),
+        (
+            RSA_PUBLIC,
+            json!({ "use": "enc", "key_ops": ["unwrapKey"] }),
+            nothing,
+        ),
+    ] {
+        let problem = said(json, members.clone()).err();
+        let problem = problem.unwrap_or_else(|| panic!("{members} is refused"));
+        assert!(problem.starts_with(expected), "{members}: {problem}");
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+}
