@@ -11,6 +11,8 @@ use wythe_runtime::Front;
 
 /// Connections at once: some that scrape and some that look whether the host is well.
 const CONNECTIONS: usize = 64;
+/// For which a client may take none of its answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for answers that are under way when the host stops.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,7 @@ pub fn serve(host: &Arc<Host>, listener: TcpListener) {
         listener,
         connections: Connections::new("metrics", Allowed::unshared(CONNECTIONS)),
         tasks: host.tasks.clone(),
+        patience: PATIENCE,
     };
     host.tasks.spawn(async move {
         let service = move |request: Request<_>, _: IpAddr| {

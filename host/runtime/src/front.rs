@@ -1,5 +1,7 @@
 //! A door for HTTP: connections in, each with a place and a time, requests to one service, and a drain.
 
+mod outgoing;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -8,6 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
+use outgoing::Outgoing;
 use std::{
     convert::Infallible,
     future::Future,
@@ -41,6 +44,8 @@ pub struct Front {
     pub listener: TcpListener,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
+    /// For which a client may take none of what is written to it.
+    pub patience: Duration,
 }
 
 impl Front {
@@ -60,6 +65,7 @@ impl Front {
             };
             let _ = stream.set_nodelay(true);
             let peer = peer.unwrap_or(UNKNOWN);
+            let stream = Outgoing::new(stream, self.patience);
             let connection = connection(&server, service.clone(), stream, peer, place.share());
             let (token, ending) = (under_way.token(), shutdown.clone());
             self.tasks.spawn(async move {
@@ -93,7 +99,7 @@ fn server() -> auto::Builder<TokioExecutor> {
 fn connection<S, F>(
     server: &auto::Builder<TokioExecutor>,
     service: S,
-    stream: TcpStream,
+    stream: Outgoing<TcpStream>,
     peer: IpAddr,
     place: Place,
 ) -> impl GracefulConnection<Error: Send> + Send + 'static + use<S, F>

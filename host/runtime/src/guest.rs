@@ -102,6 +102,11 @@ impl Guest {
         self.identity.limits.request_body
     }
 
+    /// How long an answer may wait for its reader.
+    pub fn stall_time(&self) -> Duration {
+        self.identity.limits.stall_time
+    }
+
     /// The guest's identity for a call that begins now.
     fn caller(&self, from: Option<&Caller>, trace: Trace) -> Result<Caller> {
         let id = self.identity.id.clone();

@@ -26,6 +26,9 @@ use wythe_blocks::{
 /// Silence of a client in the middle of a body that somebody waits for.
 const LATE: Duration = Duration::from_secs(10);
 
+/// After the longest `limits.stallTime`, whose error comes first: for a connection whose client takes nothing.
+const AFTER_STALL: Duration = Duration::from_secs(10);
+
 /// Which app answers which paths.
 #[derive(Default)]
 pub struct Routes(Vec<Route>);
@@ -46,6 +49,12 @@ impl Routes {
         });
         self.0
             .sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+    }
+
+    /// The longest that an answer of these apps may wait for its reader.
+    fn stall_time(&self) -> Duration {
+        let stalls = self.0.iter().map(|route| route.guest.stall_time());
+        stalls.max().unwrap_or_default()
     }
 
     fn find(&self, path: &str) -> Option<&Route> {
@@ -84,6 +93,7 @@ impl Ingress {
             listener,
             connections: Connections::new("front door", allowed),
             tasks: self.host.tasks.clone(),
+            patience: self.routes.stall_time() + AFTER_STALL,
         };
         let inside = Arc::new(Inside {
             webhooks: Webhooks::new(self.host),

@@ -5,7 +5,7 @@ use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project, Running};
 use libtest_mimic::Trial;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const LIMITS: &str = "concurrency: 2, wallTime: 20s, stallTime: 300ms";
@@ -30,7 +30,17 @@ async fn h1() -> Result<()> {
     for _ in 0..6 {
         held.push(open(&running, "/big-response?mib=64").await?);
     }
-    is_served(&running, "/env").await
+    is_served(&running, "/env").await?;
+    // The connections go, too; a write to one that is gone says so.
+    for mut connection in held {
+        let gone = async {
+            while connection.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), gone).await?;
+    }
+    Ok(())
 }
 
 async fn h2() -> Result<()> {
@@ -105,7 +115,7 @@ async fn inside() -> Result<()> {
         // The victim knows no path below its prefix, which is an answer.
         let answer = running.get("/victim").await?;
         ensure!(answer.status == 404, "{answer:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     attack.abort();
     Ok(())

@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 use host_tests::{Project, Running};
 use http::Method;
 use libtest_mimic::Trial;
+use std::time::{Duration, Instant};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// From the documentation of the most used sender of such signatures.
 const SECRET: &str = "It's a Secret to Everybody";
@@ -18,6 +20,11 @@ pub fn trials() -> Vec<Trial> {
         case("bindings::webhook::each_refusal_has_its_status", refused),
         case("bindings::webhook::a_signature_opens_the_door", signed),
         case("bindings::webhook::a_path_has_one_component", one),
+        case(
+            "bindings::webhook::bodies_that_never_come_hold_no_place",
+            never,
+        ),
+        case("bindings::webhook::a_peers_bodies_are_bounded", held),
     ]
 }
 
@@ -134,4 +141,62 @@ async fn one() -> Result<()> {
         "{problems:?}"
     );
     Ok(())
+}
+
+/// A request whose body is `sent` long so far, and one byte longer by its head.
+async fn begin(running: &Running, path: &str, sent: usize) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(running.address).await?;
+    let length = sent + 1;
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&vec![b'x'; sent]).await?;
+    Ok(stream)
+}
+
+async fn never() -> Result<()> {
+    let running = hooks("hook").start().await?;
+    let mut silent = Vec::new();
+    for _ in 0..256 {
+        silent.push(begin(&running, "/hooks/in", 4).await?);
+        // The host closes none of them to make room for the others.
+        let answer = post(&running, "/hooks/in", "hello").await?;
+        ensure!(answer.status == 200, "{}: {answer:?}", silent.len());
+    }
+    Ok(())
+}
+
+/// 32 MiB of a peer: 40 bodies of a mebibyte each, all but their last byte, are too many.
+async fn held() -> Result<()> {
+    let large = [("path", "/large"), ("maxBodyBytes", "2097152")];
+    let running = hooks("large")
+        .with("large", &component("large", "bindings.webhook", &large))
+        .start()
+        .await?;
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        // One that is refused may be closed before all of its bytes are out.
+        if let Ok(stream) = begin(&running, "/large", 1 << 20).await {
+            open.push(stream);
+        }
+    }
+    let mut answer = [0; 12];
+    let is_refused = |stream: &TcpStream, answer: &mut [u8; 12]| {
+        stream.try_read(answer).is_ok() && answer.ends_with(b" 429")
+    };
+    let begun = Instant::now();
+    while open.len() == 40 && !open.iter().any(|one| is_refused(one, &mut answer)) {
+        ensure!(begun.elapsed() < Duration::from_secs(25), "all are held");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(open);
+    let begun = Instant::now();
+    loop {
+        let answer = post(&running, "/large", "hello").await?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        ensure!(answer.status == 429, "{answer:?}");
+        ensure!(begun.elapsed() < Duration::from_secs(60), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -103,6 +103,37 @@ const SCRIPT: &[Step] = &[
         "error: there is no workflow instance `one`\n",
     ),
     ("workflow get two -o json", 0, "{…", ""),
+    ("workflow purge --all ask", 0, "purged 0\n", ""),
+    (
+        "workflow terminate --all other/ask",
+        0,
+        "terminated 0\n",
+        "",
+    ),
+    (
+        "workflow terminate --all errands/ask",
+        0,
+        "terminated 1\n",
+        "",
+    ),
+    (
+        "workflow purge --all ask -o json",
+        0,
+        "{\"failed\":[],\"purged\":1}\n",
+        "",
+    ),
+    (
+        "workflow terminate",
+        2,
+        "",
+        "error: the following required arguments were not provided:\n  <ID>…",
+    ),
+    (
+        "workflow purge two --all ask",
+        2,
+        "",
+        "error: the argument '[ID]' cannot be used with '--all <WORKFLOW>'…",
+    ),
     ("workflow list -o json", 0, "{…", ""),
 ];
 
