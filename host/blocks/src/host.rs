@@ -15,8 +15,12 @@ use crate::{
     state::State,
     workflow::{self, Workflow},
 };
+use futures::{StreamExt, future, stream};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
+
+/// Components that are opened at once.
+const OPENED_AT_ONCE: usize = 8;
 
 /// What a tenant's components are opened with.
 pub struct Settings {
@@ -123,17 +127,21 @@ impl Host {
         (checked, problems)
     }
 
-    /// Opens what was found good. A component whose problem is not to be ignored is in the answer, by name.
+    /// Opens what was found good, 8 components at a time, so that a slow one does not keep the others waiting. A component whose problem is not to be ignored is in the answer, by name.
     pub async fn open_checked(
         &self,
         settings: &Settings,
         checked: Checked,
     ) -> Result<(), Vec<Error>> {
-        let mut problems = Vec::new();
-        for (component, prepared) in checked.ready {
-            let opened = self.open_in_time(settings, &component, prepared).await;
-            problems.extend(told(&component, opened));
-        }
+        let opened = checked
+            .ready
+            .into_iter()
+            .map(|(component, prepared)| async move {
+                let opened = self.open_in_time(settings, &component, prepared).await;
+                told(&component, opened)
+            });
+        let opened = stream::iter(opened).buffered(OPENED_AT_ONCE);
+        let problems: Vec<_> = opened.filter_map(future::ready).collect().await;
         match problems.is_empty() {
             true => Ok(()),
             false => Err(problems),

@@ -1,4 +1,4 @@
-//! (g) Neighbours: how long one app's requests take while another app's calls do nothing but compute.
+//! (g) Neighbours: how long one app's requests take while another app attacks the host they share.
 
 use crate::{
     Scale,
@@ -13,24 +13,66 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
 
-/// The spinners may go on for longer than the measurement.
+/// The spinners may go on for longer than the measurement; the others have the limits that apps have by default.
 const APPS: &str = "  - appID: plain
     guest: plain.wasm
     ingress: /
-  - appID: hostile
-    guest: hostile.wasm
-    ingress: /spin
-    grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
-    limits: { cpuTime: 1h, wallTime: 1h, concurrency: 64 }
 ";
+const SPINS: &str = "    limits: { cpuTime: 1h, wallTime: 1h, concurrency: 64 }
+";
+
+/// What the other app is asked for, again and again, and by how many clients at once.
+struct Attack {
+    what: &'static str,
+    clients: usize,
+    path: &'static str,
+    limits: &'static str,
+    /// The clients read what is answered.
+    reads: bool,
+}
+
+impl Attack {
+    const fn new(what: &'static str, clients: usize, path: &'static str) -> Self {
+        Attack {
+            what,
+            clients,
+            path,
+            limits: "",
+            reads: true,
+        }
+    }
+}
+
+const ATTACKS: [Attack; 8] = [
+    Attack::new("nobody attacks", 0, "/spin"),
+    Attack {
+        limits: SPINS,
+        ..Attack::new("8 calls spin", 8, "/spin")
+    },
+    Attack {
+        limits: SPINS,
+        ..Attack::new("64 calls spin", 64, "/spin")
+    },
+    Attack::new("2 calls ask for random bytes", 2, "/host-spin?kind=random"),
+    Attack::new("2 calls use long names", 2, "/host-spin?kind=name"),
+    Attack::new("2 calls write long logs", 2, "/host-spin?kind=log"),
+    Attack::new("200 calls answer, then go on", 200, "/after?how=spin"),
+    Attack {
+        reads: false,
+        ..Attack::new("64 answers are not read", 64, "/big-response?mib=64")
+    },
+];
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
 spec: { type: state.memory, version: v1 }
 ";
-const SPINNERS: [usize; 3] = [0, 8, 64];
 const TIME: Duration = Duration::from_secs(4);
 /// Requests begin on time, whether earlier ones were answered or not: 400 a second over all connections.
 const CONNECTIONS: u32 = 40;
@@ -39,30 +81,47 @@ const P99_AIM: Aim = Aim::AtMost(20.0, "ms p99");
 
 pub fn measure(scale: Scale) -> Result<Section> {
     let mut section =
-        Section::new("(g) requests of one app, 400 a second, while another app's calls spin");
-    for spinners in SPINNERS {
-        let (mut latencies, missed) = round(spinners, scale.time(TIME))?;
+        Section::new("(g) requests of one app, 400 a second, while another app attacks the host");
+    let mut quiet = None;
+    for attack in &ATTACKS {
+        let (mut latencies, missed) = round(attack, scale.time(TIME))?;
         let (median, p99) = (latencies.at(0.5) / 1e3, latencies.at(0.99) / 1e3);
         let measured = format!("p50 {median:.2} ms, p99 {p99:.2} ms, {missed} failed");
-        let row = Row::new(format!("{spinners} calls spin"), measured);
-        section.rows.push(match spinners {
+        let row = Row::new(attack.what, measured);
+        let (quiet_median, quiet_p99) = *quiet.get_or_insert((median, p99));
+        section.rows.push(match attack.clients {
             0 => row,
-            _ => row.aim(P99_AIM, p99),
+            _ => row
+                .ratio(format!(
+                    "x{:.1}, x{:.1}",
+                    median / quiet_median,
+                    p99 / quiet_p99
+                ))
+                .aim(P99_AIM, p99),
         });
     }
     Ok(section)
 }
 
 /// Latencies from the moment at which each request was due, and how many failed.
-fn round(spinners: usize, time: Duration) -> Result<(Latencies, u64)> {
+fn round(attack: &Attack, time: Duration) -> Result<(Latencies, u64)> {
     let directory = scratch()?;
-    Project::write(directory.path(), APPS, RESOURCES)?;
+    let (prefix, _) = attack.path.split_once('?').unwrap_or((attack.path, ""));
+    let apps = format!(
+        "{APPS}  - appID: hostile
+    guest: hostile.wasm
+    ingress: {prefix}
+    grants: {{ state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }}
+{}",
+        attack.limits
+    );
+    Project::write(directory.path(), &apps, RESOURCES)?;
     let server: Server = Job::Wythe(directory.path().to_owned()).serve()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let spinning = spin(server.address, spinners).await?;
+        let attackers = begin(server.address, attack).await;
         let mut connections = JoinSet::new();
         let begin = Instant::now();
         for number in 0..CONNECTIONS {
@@ -76,23 +135,33 @@ fn round(spinners: usize, time: Duration) -> Result<(Latencies, u64)> {
                 Err(_) => failed += 1,
             }
         }
-        drop(spinning);
+        drop(attackers);
         Ok((latencies, failed))
     })
 }
 
-/// Requests that are never answered, on connections that are held open.
-async fn spin(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
-    let mut streams = Vec::new();
-    for _ in 0..count {
-        let mut stream = TcpStream::connect(address).await?;
-        stream
-            .write_all(b"GET /spin HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await?;
-        streams.push(stream);
+/// Half a second later the attack is under way. It ends when the set is dropped.
+async fn begin(address: SocketAddr, attack: &Attack) -> JoinSet<()> {
+    let mut attackers = JoinSet::new();
+    for _ in 0..attack.clients {
+        let (path, reads) = (attack.path, attack.reads);
+        attackers.spawn(async move { while ask(address, path, reads).await.is_ok() {} });
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    Ok(streams)
+    attackers
+}
+
+/// One request on a connection of its own; its answer is read to the end, or never.
+async fn ask(address: SocketAddr, path: &str, reads: bool) -> Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    if !reads {
+        std::future::pending::<()>().await;
+    }
+    let mut answer = vec![0; 4 << 10];
+    while stream.read(&mut answer).await? > 0 {}
+    Ok(())
 }
 
 async fn connection(address: SocketAddr, first: Instant, until: Instant) -> Result<Latencies> {

@@ -221,15 +221,19 @@ async fn a_changed_message_fails_with_one_error() {
         second + 5,
         sealed.len() - 1,
     ] {
-        let mut flipped = sealed.clone();
-        flipped[at] ^= 1;
-        changed.push(flipped);
+        changed.push(flipped(&sealed, at));
     }
     for (number, message) in changed.iter().enumerate() {
         let whole = key.decrypt(&caller, message).await.map(|_| ());
         is_the_one_error(whole, number);
         is_the_one_error(chunked(&key, &caller, message).await, number);
     }
+}
+
+fn flipped(message: &[u8], at: usize) -> Vec<u8> {
+    let mut flipped = message.to_vec();
+    flipped[at] ^= 1;
+    flipped
 }
 
 fn is_the_one_error(result: Result<()>, number: usize) {

@@ -154,6 +154,8 @@ const SCRIPT: &[Step] = &[
     ),
 ];
 
+const ELSEWHERE: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: elsewhere }\nspec: { type: state.memory }\n";
+
 pub fn trials() -> Vec<Trial> {
     vec![
         case("jobs::a_reminder_comes_once_and_not_before_its_time", once),
@@ -305,7 +307,7 @@ async fn failure() -> Result<()> {
     let apps = REMINDER.replace("state: [statestore]", "state: [elsewhere]");
     let running = Project::new(&apps)
         .with("memory", &format!("{MEMORY}{JOBS}"))
-        .with("elsewhere", &MEMORY.replace("statestore", "elsewhere"))
+        .with("elsewhere", ELSEWHERE)
         .start()
         .await?;
     let answer = remind(&running, "in=0s&name=tea").await?;

@@ -43,63 +43,68 @@ fn does(key: &Key, sign: S, wrap: W) -> [bool; 4] {
     ]
 }
 
+const ALL: [bool; 4] = [true; 4];
+const NONE: [bool; 4] = [false; 4];
+const SIGNS: [bool; 4] = [true, true, false, false];
+const WRAPS: [bool; 4] = [false, false, true, true];
+
+/// Members of a key of RSA, by which it signs and wraps, and what it does of all four.
+const ALLOWED: &[(&str, S, W, [bool; 4])] = &[
+    (r#"{}"#, S::Rs256, W::RsaOaep, ALL),
+    (r#"{ "use": "sig" }"#, S::Rs256, W::RsaOaep, SIGNS),
+    (r#"{ "use": "enc" }"#, S::Rs256, W::RsaOaep, WRAPS),
+    (r#"{ "alg": "PS512" }"#, S::Ps512, W::RsaOaep, SIGNS),
+    (r#"{ "alg": "PS512" }"#, S::Rs256, W::RsaOaep, NONE),
+    (
+        r#"{ "alg": "RSA-OAEP-256" }"#,
+        S::Rs256,
+        W::RsaOaep256,
+        WRAPS,
+    ),
+    (r#"{ "alg": "RSA-OAEP-256" }"#, S::Rs256, W::RsaOaep, NONE),
+    (
+        r#"{ "key_ops": ["sign"] }"#,
+        S::Rs256,
+        W::RsaOaep,
+        [true, false, false, false],
+    ),
+    (
+        r#"{ "key_ops": ["verify"] }"#,
+        S::Rs256,
+        W::RsaOaep,
+        [false, true, false, false],
+    ),
+    (
+        r#"{ "key_ops": ["wrapKey"] }"#,
+        S::Rs256,
+        W::RsaOaep,
+        [false, false, true, false],
+    ),
+    (
+        r#"{ "key_ops": ["unwrapKey"] }"#,
+        S::Rs256,
+        W::RsaOaep,
+        [false, false, false, true],
+    ),
+    (
+        r#"{ "use": "sig", "key_ops": ["verify"], "alg": "PS512" }"#,
+        S::Ps512,
+        W::RsaOaep,
+        [false, true, false, false],
+    ),
+    (
+        r#"{ "key_ops": ["verify", "wrapKey"] }"#,
+        S::Rs256,
+        W::RsaOaep,
+        [false, true, true, false],
+    ),
+];
+
 #[test]
 fn every_operation_obeys_use_key_ops_and_alg() {
-    let (all, none) = ([true; 4], [false; 4]);
-    let signs = [true, true, false, false];
-    let wraps = [false, false, true, true];
-    for (members, sign, wrap, expected) in [
-        (json!({}), S::Rs256, W::RsaOaep, all),
-        (json!({ "use": "sig" }), S::Rs256, W::RsaOaep, signs),
-        (json!({ "use": "enc" }), S::Rs256, W::RsaOaep, wraps),
-        (json!({ "alg": "PS512" }), S::Ps512, W::RsaOaep, signs),
-        (json!({ "alg": "PS512" }), S::Rs256, W::RsaOaep, none),
-        (
-            json!({ "alg": "RSA-OAEP-256" }),
-            S::Rs256,
-            W::RsaOaep256,
-            wraps,
-        ),
-        (json!({ "alg": "RSA-OAEP-256" }), S::Rs256, W::RsaOaep, none),
-        (
-            json!({ "key_ops": ["sign"] }),
-            S::Rs256,
-            W::RsaOaep,
-            [true, false, false, false],
-        ),
-        (
-            json!({ "key_ops": ["verify"] }),
-            S::Rs256,
-            W::RsaOaep,
-            [false, true, false, false],
-        ),
-        (
-            json!({ "key_ops": ["wrapKey"] }),
-            S::Rs256,
-            W::RsaOaep,
-            [false, false, true, false],
-        ),
-        (
-            json!({ "key_ops": ["unwrapKey"] }),
-            S::Rs256,
-            W::RsaOaep,
-            [false, false, false, true],
-        ),
-        (
-            json!({ "use": "sig", "key_ops": ["verify"], "alg": "PS512" }),
-            S::Ps512,
-            W::RsaOaep,
-            [false, true, false, false],
-        ),
-        (
-            json!({ "key_ops": ["verify", "wrapKey"] }),
-            S::Rs256,
-            W::RsaOaep,
-            [false, true, true, false],
-        ),
-    ] {
-        let key = good(RSA, members.clone());
-        assert_eq!(does(&key, sign, wrap), expected, "{members}");
+    for (members, sign, wrap, expected) in ALLOWED {
+        let key = good(RSA, serde_json::from_str(members).expect("members"));
+        assert_eq!(does(&key, *sign, *wrap), *expected, "{members}");
     }
 }
 
@@ -164,74 +169,74 @@ fn the_public_half_is_for_the_counterparts() {
     assert_eq!(jwk.as_object().unwrap().len(), 4, "nothing was said: {jwk}");
 }
 
+const NOTHING: &str = "`use`, `key_ops` and `alg` leave nothing that it can do, which is ";
+const DISAGREE: &str = "`use` and `key_ops` disagree";
+
+/// A key, members that contradict it or each other, and how the problem begins.
+const CONTRADICTIONS: &[(&[u8], &str, &str)] = &[
+    (
+        RSA,
+        r#"{ "use": "hunter2" }"#,
+        "`use` is none that this host knows; expected sig or enc",
+    ),
+    (RSA, r#"{ "use": "SIG" }"#, "`use` is none"),
+    (RSA, r#"{ "use": null }"#, "`use` is none"),
+    (RSA, r#"{ "key_ops": "verify" }"#, "`key_ops` is no list"),
+    (RSA, r#"{ "key_ops": null }"#, "`key_ops` is no list"),
+    (
+        RSA,
+        r#"{ "key_ops": ["hunter2"] }"#,
+        "`key_ops` has one that this host does not know",
+    ),
+    (
+        RSA,
+        r#"{ "key_ops": ["sign", "verify", "sign"] }"#,
+        "`key_ops` has sign twice",
+    ),
+    (RSA, r#"{ "key_ops": [] }"#, NOTHING),
+    (RSA, r#"{ "key_ops": ["encrypt", "decrypt"] }"#, NOTHING),
+    (RSA, r#"{ "use": "enc", "key_ops": ["verify"] }"#, DISAGREE),
+    (
+        RSA,
+        r#"{ "use": "sig", "key_ops": ["sign", "deriveKey"] }"#,
+        DISAGREE,
+    ),
+    (
+        RSA,
+        r#"{ "use": "enc", "alg": "PS512" }"#,
+        "`use` and `alg` disagree; that algorithm goes with `sig`",
+    ),
+    (
+        RSA,
+        r#"{ "key_ops": ["wrapKey"], "alg": "PS512" }"#,
+        "`key_ops` and `alg` disagree",
+    ),
+    (
+        RSA,
+        r#"{ "alg": "hunter2" }"#,
+        "`alg` is none that this host has for such a key; expected RSA-OAEP-256, ",
+    ),
+    (RSA, r#"{ "alg": "ES256" }"#, "`alg` is none"),
+    (RSA, r#"{ "alg": 7 }"#, "`alg` is none"),
+    (
+        AES,
+        r#"{ "alg": "HS256", "use": "sig" }"#,
+        "`alg` is none that this host has for such a key; expected A256KW, A256CBC-NOPAD",
+    ),
+    (AES, r#"{ "use": "sig" }"#, NOTHING),
+    (EC, r#"{ "key_ops": ["deriveKey"] }"#, NOTHING),
+    (RSA_PUBLIC, r#"{ "key_ops": ["sign"] }"#, NOTHING),
+    (
+        RSA_PUBLIC,
+        r#"{ "use": "enc", "key_ops": ["unwrapKey"] }"#,
+        NOTHING,
+    ),
+];
+
 #[test]
 fn what_contradicts_itself_is_told_at_once() {
-    let nothing = "`use`, `key_ops` and `alg` leave nothing that it can do, which is ";
-    let disagree = "`use` and `key_ops` disagree";
-    for (json, members, expected) in [
-        (
-            RSA,
-            json!({ "use": "hunter2" }),
-            "`use` is none that this host knows; expected sig or enc",
-        ),
-        (RSA, json!({ "use": "SIG" }), "`use` is none"),
-        (RSA, json!({ "use": null }), "`use` is none"),
-        (RSA, json!({ "key_ops": "verify" }), "`key_ops` is no list"),
-        (RSA, json!({ "key_ops": null }), "`key_ops` is no list"),
-        (
-            RSA,
-            json!({ "key_ops": ["hunter2"] }),
-            "`key_ops` has one that this host does not know",
-        ),
-        (
-            RSA,
-            json!({ "key_ops": ["sign", "verify", "sign"] }),
-            "`key_ops` has sign twice",
-        ),
-        (RSA, json!({ "key_ops": [] }), nothing),
-        (RSA, json!({ "key_ops": ["encrypt", "decrypt"] }), nothing),
-        (
-            RSA,
-            json!({ "use": "enc", "key_ops": ["verify"] }),
-            disagree,
-        ),
-        (
-            RSA,
-            json!({ "use": "sig", "key_ops": ["sign", "deriveKey"] }),
-            disagree,
-        ),
-        (
-            RSA,
-            json!({ "use": "enc", "alg": "PS512" }),
-            "`use` and `alg` disagree; that algorithm goes with `sig`",
-        ),
-        (
-            RSA,
-            json!({ "key_ops": ["wrapKey"], "alg": "PS512" }),
-            "`key_ops` and `alg` disagree",
-        ),
-        (
-            RSA,
-            json!({ "alg": "hunter2" }),
-            "`alg` is none that this host has for such a key; expected RSA-OAEP-256, ",
-        ),
-        (RSA, json!({ "alg": "ES256" }), "`alg` is none"),
-        (RSA, json!({ "alg": 7 }), "`alg` is none"),
-        (
-            AES,
-            json!({ "alg": "HS256", "use": "sig" }),
-            "`alg` is none that this host has for such a key; expected A256KW, A256CBC-NOPAD",
-        ),
-        (AES, json!({ "use": "sig" }), nothing),
-        (EC, json!({ "key_ops": ["deriveKey"] }), nothing),
-        (RSA_PUBLIC, json!({ "key_ops": ["sign"] }), nothing),
-        (
-            RSA_PUBLIC,
-            json!({ "use": "enc", "key_ops": ["unwrapKey"] }),
-            nothing,
-        ),
-    ] {
-        let problem = said(json, members.clone()).err();
+    for (json, members, expected) in CONTRADICTIONS {
+        let problem = said(json, serde_json::from_str(members).expect("members")).err();
         let problem = problem.unwrap_or_else(|| panic!("{members} is refused"));
         assert!(problem.starts_with(expected), "{members}: {problem}");
         assert!(!problem.contains("hunter2"), "{problem}");

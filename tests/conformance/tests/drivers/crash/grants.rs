@@ -103,8 +103,9 @@ impl Locks {
             let is_new = held.is_none_or(|held| self.last.get(key) < Some(&held));
             let is_good = match said {
                 Said::Granted(token) => held == Some(*token),
-                Said::Releasing(token) => held.is_none() || held == Some(*token),
-                // A grant that came after it may not have been told.
+                // It was released or not; and where it was, perhaps by an earlier process, a grant that came after it may
+                // not have been told.
+                Said::Releasing(token) => is_new || held == Some(*token),
                 Said::Released(token) => is_new && held != Some(*token),
             };
             ensure!(is_good, "`{key}` is held by {held:?} after {}", said.text());

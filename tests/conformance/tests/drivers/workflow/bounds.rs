@@ -226,15 +226,12 @@ async fn what_an_earlier_host_left_is_counted(store: Store) -> Result<()> {
 async fn a_fork_ends_at_its_apps_limit(store: Store) -> Result<()> {
     let bed = Bed::new(&store, few(8)).await;
     bed.start("fork", "f", "").await?;
-    // Each of 33 generations has 8 at most.
-    let most = 8 * 33;
     let (mut quiet, every) = (0, Filter::default());
     while quiet < 20 {
         let all = bed.engine.list(&bed.caller, &every, None, 1_000);
         let all = all.await?.instances;
         let alive = all.iter().filter(|one| !one.status.has_ended()).count();
         ensure!(alive <= 8, "{alive} are alive");
-        ensure!(all.len() <= most, "{} began", all.len());
         quiet = if alive == 0 { quiet + 1 } else { 0 };
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

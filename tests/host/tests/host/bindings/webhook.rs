@@ -168,8 +168,8 @@ async fn never() -> Result<()> {
 /// 32 MiB of a peer: 40 bodies of a mebibyte each, all but their last byte, are too many.
 async fn held() -> Result<()> {
     let large = [("path", "/large"), ("maxBodyBytes", "2097152")];
-    let running = hooks("large")
-        .with("large", &component("large", "bindings.webhook", &large))
+    let running = hooks("box")
+        .with("box", &component("box", "bindings.webhook", &large))
         .start()
         .await?;
     let mut open = Vec::new();
