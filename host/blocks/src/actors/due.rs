@@ -40,6 +40,8 @@ pub(super) struct Due(Mutex<Board>);
 struct Board {
     lines: BTreeMap<Name, Line>,
     all: Walk,
+    /// As it was when the board was last asked.
+    now: Instant,
     /// When all lines look for new rows.
     look: Instant,
     /// Whose rows were read last: each has its turn.
@@ -103,6 +105,7 @@ impl Due {
         Due(Mutex::new(Board {
             lines: BTreeMap::new(),
             all: Walk::new(),
+            now: Instant::now(),
             look: Instant::now(),
             last: None,
             epoch: 0,
@@ -276,6 +279,7 @@ struct Page {
 
 impl Board {
     fn wake(&mut self, now: Instant) {
+        self.now = now;
         if now >= self.look {
             self.look = now + LOOK;
             for line in self.lines.values_mut() {
@@ -308,10 +312,10 @@ impl Board {
             line.advance(&reading.from, page);
         }
         if page.is_over {
-            self.look = self.look.min(time::deadline(page.left));
+            self.look = self.look.min(self.now.after(page.left));
         }
         if reading.app.is_none() {
-            self.all.advance(page);
+            self.all.advance(page, self.now);
         }
     }
 }
@@ -418,12 +422,12 @@ impl Walk {
         }
     }
 
-    fn advance(&mut self, page: &Page) {
+    fn advance(&mut self, page: &Page, now: Instant) {
         self.cursor.clone_from(&page.last);
         if page.is_over {
             self.cursor = None;
             self.is_on = false;
-            self.again = time::deadline(self.pause);
+            self.again = now.after(self.pause);
             self.pause = (self.pause * 2).min(LAST_WALK);
         }
     }

@@ -53,7 +53,8 @@ pub(super) async fn slow(subject: Subject) {
     remind(&rig, "slow", 200, None, vec![Sleep(19_000)]).await;
     woken(&neighbour, 64).await;
     tick(&rig, 5).await;
-    assert!(neighbour.most() <= 64, "{} at once", neighbour.most());
+    // Those that set the reminders ran beside them, 100 at once.
+    assert!(neighbour.most() <= 164, "{} at once", neighbour.most());
     rig.kill();
 }
 
