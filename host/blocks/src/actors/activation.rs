@@ -123,17 +123,14 @@ impl Engine {
             };
             let run = self.run(&space, hosted, &mut activation, from, why);
             match Box::pin(run).await {
-                Ended::Well(answer) if is_bare => return Ok(answer),
                 Ended::Well(answer) => {
-                    place.slot.rest().activation = Some(activation);
+                    place.slot.rest().activation = (!is_bare).then_some(activation);
                     return Ok(answer);
                 }
                 Ended::Undone(error) => {
                     // An instance that was kept may hold what was undone.
                     hosted.app.forget_actor(actor);
-                    if !is_bare {
-                        place.slot.rest().activation = Some(activation);
-                    }
+                    place.slot.rest().activation = (!is_bare).then_some(activation);
                     return Err(error);
                 }
                 Ended::Over(answer) => {

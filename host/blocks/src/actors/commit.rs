@@ -42,9 +42,7 @@ pub(super) async fn commit(
         });
         operations.push(put(rows::outbox(actor, meta.turns, number), row));
     }
-    let first = staged.reminders.values();
-    let first = first.filter_map(|reset| reset.reminder.as_ref());
-    let first = first.map(|reminder| reminder.due).min();
+    let first = first_due(&staged);
     let caller = space.caller(hosted.app.id());
     let kept = space.keeper.transact(&caller, operations).await;
     // Where nobody knows whether it is kept, it is looked for as well.
@@ -63,6 +61,13 @@ pub(super) async fn commit(
         space.sent.notify_one();
     }
     Ok(())
+}
+
+/// When the first of the reminders comes that are set.
+fn first_due(staged: &Staged) -> Option<u64> {
+    let set = staged.reminders.values();
+    let set = set.filter_map(|reset| reset.reminder.as_ref());
+    set.map(|reminder| reminder.due).min()
 }
 
 fn entries<'a>(actor: &'a Actor, staged: &'a Staged) -> impl Iterator<Item = Operation> + 'a {

@@ -5,13 +5,15 @@
 //! all rows, at growing distances, finds those that came where everything was known already: another host's, or those of
 //! an app that was not there.
 
+mod line;
+
+pub(super) use line::Outcome;
+
 use super::rows;
-use crate::{
-    Rate,
-    time::{self, Clock as _},
-};
+use crate::time::{self, Clock as _};
+use line::Line;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,15 +21,9 @@ use wythe_manifest::Name;
 
 /// The longest time without a look, so that rows of other hosts and a clock that was set are noticed.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
-/// Rows of an app that wait for a place; more are read when half of them are gone.
-const WAITING: usize = 400;
-/// Rows of an app that failed and are remembered; one that is not comes again with the walk over all rows.
-const FAILED: usize = 10_000;
 /// Until the second walk over all rows; doubles with each.
 const FIRST_WALK: Duration = Duration::from_secs(1);
 const LAST_WALK: Duration = Duration::from_secs(60);
-/// After a turn that failed, in first pauses.
-const LAST_PAUSE: u32 = 60;
 /// What is older than this at the start is left to the walk over all rows, so that it does not hold up what is new.
 const RECENT: u64 = 60_000;
 
@@ -52,27 +48,6 @@ struct Board {
     pause: Duration,
 }
 
-struct Line {
-    cursor: Cursor,
-    /// Where a row came meanwhile.
-    back: Option<Cursor>,
-    /// There may be due rows after the cursor.
-    is_behind: bool,
-    waiting: VecDeque<Arc<str>>,
-    failed: HashMap<Arc<str>, Failed>,
-    later: BTreeSet<(Instant, Arc<str>)>,
-    /// Those that wait, those that run, and those that failed.
-    known: HashSet<Arc<str>>,
-    warnings: Rate,
-    errors: Rate,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Failed {
-    attempts: u32,
-    pauses: u32,
-}
-
 /// The walk over all rows.
 struct Walk {
     cursor: Cursor,
@@ -87,16 +62,6 @@ pub(super) struct Reading {
     app: Option<Name>,
     pub from: Cursor,
     epoch: u64,
-}
-
-/// How the turn of a row ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The row is gone.
-    Done,
-    Failed,
-    /// The host or the store was not able to, which is no attempt.
-    Hindered,
 }
 
 impl Due {
@@ -316,98 +281,6 @@ impl Board {
         }
         if reading.app.is_none() {
             self.all.advance(page, self.now);
-        }
-    }
-}
-
-impl Line {
-    fn new(cursor: Cursor) -> Self {
-        Line {
-            cursor,
-            back: None,
-            is_behind: true,
-            waiting: VecDeque::new(),
-            failed: HashMap::new(),
-            later: BTreeSet::new(),
-            known: HashSet::new(),
-            warnings: Rate::per_minute(10),
-            errors: Rate::per_minute(60),
-        }
-    }
-
-    fn wants(&self) -> bool {
-        let is_back = self.back.as_ref().is_some_and(|back| *back < self.cursor);
-        (self.is_behind || is_back) && self.waiting.len() <= WAITING / 2
-    }
-
-    /// A page that is being read now may not have the rows after this, and yet end behind them.
-    fn go_back(&mut self, to: Cursor) {
-        if self.back.as_ref().is_none_or(|back| to < *back) {
-            self.back = Some(to);
-        }
-    }
-
-    /// A row after `previous`. Without room for it, the line's rows are known up to there and no further.
-    fn file(&mut self, key: &str, previous: &Cursor) {
-        if self.known.contains(key) {
-            return;
-        }
-        if self.waiting.len() >= WAITING {
-            self.go_back(previous.clone());
-            return;
-        }
-        let key: Arc<str> = key.into();
-        self.known.insert(key.clone());
-        self.waiting.push_back(key);
-    }
-
-    fn wake(&mut self, now: Instant) {
-        while let Some((at, _)) = self.later.first()
-            && *at <= now
-        {
-            let key = self.later.pop_first();
-            self.waiting.extend(key.map(|(_, key)| key));
-        }
-    }
-
-    fn end(&mut self, key: &Arc<str>, outcome: Outcome, first: Duration, now: Instant) {
-        let is_kept = self.failed.contains_key(key) || self.failed.len() < FAILED;
-        if outcome == Outcome::Done || !is_kept {
-            self.failed.remove(key);
-            self.known.remove(key);
-            return;
-        }
-        let failed = self.failed.entry(key.clone()).or_default();
-        let pause = first * 2u32.saturating_pow(failed.pauses).min(LAST_PAUSE);
-        failed.pauses = failed.pauses.saturating_add(1);
-        if outcome == Outcome::Failed {
-            failed.attempts = failed.attempts.saturating_add(1);
-        }
-        self.later.insert((now.after(pause), key.clone()));
-    }
-
-    fn forget_waiting(&mut self) {
-        for key in self.waiting.drain(..) {
-            self.known.remove(&key);
-            self.failed.remove(&key);
-        }
-    }
-
-    /// After a page from `from` on. What came back meanwhile holds.
-    fn advance(&mut self, from: &Cursor, page: &Page) {
-        if self.cursor >= *from {
-            self.cursor = self.cursor.take().max(page.last.clone());
-            self.is_behind &= !page.is_over;
-        }
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        if let Some(back) = self.back.take()
-            && back < self.cursor
-        {
-            self.cursor = back;
-            self.is_behind = true;
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     rows::{self, Outgoing},
 };
 use crate::{
-    Rate, Result,
+    Error, Rate, Result,
     pages::Pace,
     pubsub::{Event, PublishOptions},
     state::{Condition, Delete, Entry, Operation},
@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use wythe_manifest::Name;
 
 /// What was left behind is looked for so often.
 const LOOK: Duration = Duration::from_secs(5);
@@ -52,6 +53,14 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
 struct Told {
     failures: Rate,
     unreadable: Rate,
+}
+
+impl Told {
+    fn wait(&self, app: &Name, events: usize, error: &Error) {
+        if let Some(untold) = self.failures.allows() {
+            tracing::warn!(app = %app, events, untold, "events of actors wait: {}", error.chain());
+        }
+    }
 }
 
 /// In the order of the rows, which is that of each actor's turns. False where some of them wait, and where the host
@@ -127,7 +136,7 @@ async fn send(
     let Some((_, first)) = group.first() else {
         return Ok(true);
     };
-    let Ok(app) = first.app.parse() else {
+    let Ok(app) = first.app.parse::<Name>() else {
         return Ok(true);
     };
     // The grants were asked when the event was staged; here the host speaks for the app.
@@ -135,9 +144,7 @@ async fn send(
     let topic = match engine.pubsub.open(&caller, &first.component, &first.topic) {
         Ok(topic) => topic,
         Err(error) => {
-            if let Some(untold) = told.failures.allows() {
-                tracing::warn!(app = %app, events = group.len(), untold, "events of actors wait: {}", error.chain());
-            }
+            told.wait(&app, group.len(), &error);
             return Ok(false);
         }
     };
@@ -154,11 +161,7 @@ async fn send(
                 key,
                 condition: Condition::Always,
             })),
-            Err(error) => {
-                if let Some(untold) = told.failures.allows() {
-                    tracing::warn!(app = %app, untold, "an event of an actor waits: {}", error.chain());
-                }
-            }
+            Err(error) => told.wait(&app, 1, &error),
         }
     }
     let are_all_sent = sent.len() == count;

@@ -1,4 +1,5 @@
-use super::*;
+use super::{line::FAILED, *};
+use std::collections::{HashMap, HashSet};
 
 const NOW: u64 = 1_700_000_000_000;
 const PAGE: usize = 200;
