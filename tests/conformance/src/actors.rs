@@ -1,6 +1,7 @@
 //! The suite of the actors block, over whatever keeps its records.
 
 mod history;
+mod neighbours;
 mod outbox;
 mod owners;
 mod puppet;
@@ -98,7 +99,28 @@ pub const CASES: &[Case] = &[
     case("an_occurrence_is_kept_once_by_two_hosts", |s| {
         reminders::two_hosts(s).boxed()
     }),
+    case("slow_reminders_of_an_app_hold_up_no_other", |s| {
+        neighbours::slow(s).boxed()
+    }),
+    case("failing_reminders_of_an_app_hold_up_no_other", |s| {
+        neighbours::failing(s).boxed()
+    }),
+    case("an_occurrence_that_always_fails_is_given_up", |s| {
+        neighbours::given_up(s).boxed()
+    }),
+    case("reminders_of_an_app_that_is_not_there_wait_unread", |s| {
+        neighbours::unknown(s).boxed()
+    }),
+    case("active_actors_have_a_limit_and_each_app_its_sweep", |s| {
+        neighbours::crowded(s).boxed()
+    }),
+    case("lists_without_end_end_with_the_host", |s| {
+        neighbours::endless(s).boxed()
+    }),
     case("a_timer_comes_and_goes_on", |s| timers::repeats(s).boxed()),
+    case("timers_have_a_shortest_period_and_rest", |s| {
+        timers::rests(s).boxed()
+    }),
     case("a_cleared_timer_is_silent", |s| timers::cleared(s).boxed()),
     case("a_timer_ends_with_its_activation", |s| {
         timers::volatile(s).boxed()

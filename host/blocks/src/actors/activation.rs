@@ -19,6 +19,7 @@ use std::{
     time::Instant,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wythe_manifest::Name;
 
 /// How often a turn that changed nothing is run, where others own the actor meanwhile.
 const TRIES: usize = 3;
@@ -26,6 +27,8 @@ const TRIES: usize = 3;
 /// One actor's queue, and its activation between turns.
 pub(super) struct Slot {
     pub actor: Arc<Actor>,
+    /// Whose it was when it came.
+    pub app: Name,
     /// One permit: who holds it has the turn. Fair.
     pub turns: Arc<Semaphore>,
     rest: Mutex<Rest>,
@@ -54,9 +57,10 @@ pub(super) struct Activation {
 }
 
 impl Slot {
-    pub(super) fn new(actor: Arc<Actor>) -> Self {
+    pub(super) fn new(actor: Arc<Actor>, app: Name) -> Self {
         Slot {
             actor,
+            app,
             turns: Arc::new(Semaphore::new(1)),
             rest: Mutex::new(Rest {
                 activation: None,
@@ -104,11 +108,14 @@ impl Engine {
         let actor = &place.slot.actor;
         let space = self.space(&actor.tenant)?;
         for _ in 0..TRIES {
-            let mut activation = match (self.awake(place), why) {
+            let awake = self.awake(place);
+            // One that was not told to activate serves this turn alone.
+            let is_bare = awake.is_none() && matches!(why, Why::GiveUp { .. });
+            let mut activation = match (awake, why) {
                 (Some(activation), _) => activation,
                 // Both are for an activation that is over.
                 (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
-                (None, _) => match self.activate(&space, hosted, actor).await {
+                (None, _) => match self.activate(&space, hosted, actor, is_bare).await {
                     Ok(activation) => activation,
                     Err(Failure::Stale) => continue,
                     Err(Failure::Answer(error)) => return Err(error),
@@ -117,13 +124,13 @@ impl Engine {
             let run = self.run(&space, hosted, &mut activation, from, why);
             match Box::pin(run).await {
                 Ended::Well(answer) => {
-                    place.slot.rest().activation = Some(activation);
+                    place.slot.rest().activation = (!is_bare).then_some(activation);
                     return Ok(answer);
                 }
                 Ended::Undone(error) => {
                     // An instance that was kept may hold what was undone.
                     hosted.app.forget_actor(actor);
-                    place.slot.rest().activation = Some(activation);
+                    place.slot.rest().activation = (!is_bare).then_some(activation);
                     return Err(error);
                 }
                 Ended::Over(answer) => {
@@ -146,6 +153,7 @@ impl Engine {
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
         actor: &Arc<Actor>,
+        is_bare: bool,
     ) -> Result<Activation, Failure> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let key = rows::meta(actor);
@@ -165,7 +173,7 @@ impl Engine {
             memory: Memory::new(space.remembered.clone()),
             timers: Timers::default(),
         };
-        if hosted.kind.lifecycle {
+        if hosted.kind.lifecycle && !is_bare {
             let trigger = Why::Trigger(Trigger::Activate);
             match Box::pin(self.run(space, hosted, &mut activation, None, &trigger)).await {
                 Ended::Well(_) => {}
@@ -250,6 +258,11 @@ impl Engine {
                     None => return Ok(None),
                 }
             }
+            Why::GiveUp { name, due } => {
+                let caller = space.caller(hosted.app.id());
+                let is_given_up = turn.give_up(&caller, name, *due).await?;
+                return Ok(is_given_up.then(Bytes::new));
+            }
         };
         let _holding = self.graph.hold(&activation.actor, turn.number);
         let inside = Inside {
@@ -297,7 +310,7 @@ impl Engine {
         activation: &Activation,
         why: &Why,
     ) -> Ended {
-        if !matches!(why, Why::Reminder { .. }) {
+        if !matches!(why, Why::Reminder { .. } | Why::GiveUp { .. }) {
             return Ended::Well(Bytes::new());
         }
         match self.is_current(space, hosted, activation).await {

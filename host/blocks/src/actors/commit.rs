@@ -5,6 +5,7 @@ use super::{
     engine::{Hosted, Space},
     memory::Staged,
     rows::{self, Binary, Outgoing, Reminder},
+    wakes::now,
 };
 use crate::{
     Error, Kind, Result,
@@ -32,7 +33,7 @@ pub(super) async fn commit(
     let mut operations = vec![Operation::Put(claim)];
     operations.extend(entries(actor, &staged));
     operations.extend(reminders(actor, &staged));
-    let (reminded, sent) = (!staged.reminders.is_empty(), !staged.events.is_empty());
+    let sent = !staged.events.is_empty();
     for (number, event) in staged.events.drain(..).enumerate() {
         let id = event.id.clone().unwrap_or_else(|| meta.event_id(number));
         let row = rows::write(&Outgoing {
@@ -41,8 +42,14 @@ pub(super) async fn commit(
         });
         operations.push(put(rows::outbox(actor, meta.turns, number), row));
     }
+    let first = first_due(&staged);
     let caller = space.caller(hosted.app.id());
     let kept = space.keeper.transact(&caller, operations).await;
+    // Where nobody knows whether it is kept, it is looked for as well.
+    if let Some(due) = first {
+        space.due.set(hosted.app.id(), due, now());
+        space.reminded.notify_one();
+    }
     let etags = kept.map_err(|error| told(actor, error))?;
     let etag = etags.into_iter().next().flatten();
     let etag =
@@ -50,13 +57,17 @@ pub(super) async fn commit(
     activation.etag = Some(etag);
     activation.meta = meta;
     activation.memory.apply(staged);
-    if reminded {
-        space.reminded.notify_one();
-    }
     if sent {
         space.sent.notify_one();
     }
     Ok(())
+}
+
+/// When the first of the reminders comes that are set.
+fn first_due(staged: &Staged) -> Option<u64> {
+    let set = staged.reminders.values();
+    let set = set.filter_map(|reset| reset.reminder.as_ref());
+    set.map(|reminder| reminder.due).min()
 }
 
 fn entries<'a>(actor: &'a Actor, staged: &'a Staged) -> impl Iterator<Item = Operation> + 'a {

@@ -1,15 +1,19 @@
 //! The engine: which actors are here, who stands in the queue of each, and how a turn begins and ends.
 
 use super::{
-    Inside, Trigger, Type,
-    activation::{Place, Slot},
+    Inside, Limits, Trigger, Type,
+    activation::Place,
+    due::Due,
     graph::{self, Graph},
     names::Actor,
-    outbox, reminders, sweep, turn,
+    outbox, reminders,
+    slots::Slots,
+    sweep, turn, wakes,
 };
 use crate::{
     App, Caller, Error, Result, Tasks,
     pubsub::PubSub,
+    shares::Shares,
     state::{Keeper, State},
 };
 use bytes::Bytes;
@@ -25,7 +29,7 @@ use tokio::sync::{Notify, oneshot};
 use wythe_manifest::Name;
 
 /// Of the host's own calls to the store and the broker.
-const CALL: Duration = Duration::from_secs(30);
+pub(super) const CALL: Duration = Duration::from_secs(30);
 
 /// A type and the app that has it.
 pub(super) struct Hosted {
@@ -39,8 +43,14 @@ pub(super) struct Space {
     pub keeper: Keeper,
     /// Bytes that activations remember between turns.
     pub remembered: Arc<AtomicUsize>,
-    slots: Mutex<HashMap<Arc<Actor>, Arc<Slot>>>,
-    /// A reminder may be due earlier than the loop knows.
+    pub slots: Slots,
+    /// One for each app whose actors are made to go.
+    pub sweeps: Shares,
+    /// Reminders that have come due.
+    pub due: Due,
+    /// For their turns.
+    pub places: Shares,
+    /// There is something new about reminders: one was set, a turn has ended, or an app came.
     pub reminded: Notify,
     /// There are events to send.
     pub sent: Notify,
@@ -53,25 +63,15 @@ impl Space {
         Caller::operator(self.tenant.clone(), app.clone(), Instant::now() + CALL)
     }
 
-    fn slot(&self, actor: &Arc<Actor>) -> Arc<Slot> {
-        let mut slots = lock(&self.slots);
-        let new = || Arc::new(Slot::new(actor.clone()));
-        slots.entry(actor.clone()).or_insert_with(new).clone()
-    }
-
-    /// Every actor that is here.
-    pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
-        lock(&self.slots).values().cloned().collect()
-    }
-
-    pub(super) fn has(&self, actor: &Actor) -> bool {
-        lock(&self.slots).contains_key(actor)
-    }
-
-    /// Stands in the actor's queue: first come, first served.
-    async fn enter(&self, actor: &Arc<Actor>, deadline: Instant) -> Result<Place> {
+    /// Stands in the queue of an actor of this app: first come, first served. `exhausted` where there are too many.
+    pub(super) async fn enter(
+        &self,
+        actor: &Arc<Actor>,
+        app: &Name,
+        deadline: Instant,
+    ) -> Result<Place> {
         loop {
-            let slot = self.slot(actor);
+            let slot = self.slots.of(actor, app)?;
             let turn = slot.turns.clone().acquire_owned();
             match tokio::time::timeout_at(deadline.into(), turn).await {
                 Ok(Ok(permit)) => {
@@ -90,22 +90,13 @@ impl Space {
             }
         }
     }
-
-    /// The actor is not here any more; who stands in its queue looks again.
-    pub(super) fn leave(&self, place: &Place) {
-        let mut slots = lock(&self.slots);
-        let is_there = |slot: &Arc<Slot>| Arc::ptr_eq(slot, &place.slot);
-        if slots.get(&place.slot.actor).is_some_and(is_there) {
-            slots.remove(&place.slot.actor);
-        }
-        place.slot.turns.close();
-    }
 }
 
 pub(super) struct Engine {
     pub tasks: Tasks,
     pub graph: Graph,
     pub pubsub: Arc<PubSub>,
+    limits: Mutex<Limits>,
     state: Arc<State>,
     types: Mutex<HashMap<(Name, String), Arc<Hosted>>>,
     spaces: Mutex<HashMap<Name, Arc<Space>>>,
@@ -121,10 +112,15 @@ impl Engine {
             tasks,
             graph: Graph::default(),
             pubsub,
+            limits: Mutex::default(),
             state,
             types: Mutex::default(),
             spaces: Mutex::default(),
         }
+    }
+
+    pub(super) fn limit(&self, limits: Limits) {
+        *lock(&self.limits) = limits;
     }
 
     pub(super) fn hosted(&self, tenant: &Name, kind: &str) -> Option<Arc<Hosted>> {
@@ -149,6 +145,13 @@ impl Engine {
             let app = app.clone();
             types.insert(key, Arc::new(Hosted { app, kind }));
         }
+        let own = types.iter().filter(|((of, _), _)| of == tenant);
+        let apps = own.map(|(_, hosted)| hosted.app.id().clone()).collect();
+        drop(types);
+        if let Some(space) = lock(&self.spaces).get(tenant) {
+            space.due.attach(&apps, wakes::now());
+            space.reminded.notify_one();
+        }
     }
 
     pub(super) fn space(&self, tenant: &Name) -> Result<Arc<Space>> {
@@ -156,11 +159,15 @@ impl Engine {
         if let Some(space) = spaces.get(tenant) {
             return Ok(space.clone());
         }
+        let limits = *lock(&self.limits);
         let space = Arc::new(Space {
             tenant: tenant.clone(),
             keeper: self.state.keeper(tenant)?,
             remembered: Arc::default(),
-            slots: Mutex::default(),
+            slots: Slots::new(limits.active),
+            sweeps: Shares::new(1),
+            due: Due::new(limits.pause),
+            places: Shares::new(reminders::AT_ONCE),
             reminded: Notify::new(),
             sent: Notify::new(),
             is_started: AtomicBool::new(false),
@@ -200,7 +207,9 @@ impl Engine {
             inside.turn.has_called.store(true, Relaxed);
         }
         let space = self.space(&actor.tenant)?;
-        let place = space.enter(&actor, from.deadline()).await?;
+        let place = space
+            .enter(&actor, hosted.app.id(), from.deadline())
+            .await?;
         let answer = self.detach(
             place,
             hosted.clone(),
@@ -224,7 +233,9 @@ impl Engine {
         why: Why,
     ) -> Result<Bytes> {
         let space = self.space(&actor.tenant)?;
-        let place = space.enter(&actor, Instant::now() + CALL).await?;
+        let place = space
+            .enter(&actor, hosted.app.id(), Instant::now() + CALL)
+            .await?;
         self.detach(place, hosted, None, why).await
     }
 
@@ -258,6 +269,11 @@ pub(super) enum Why {
     Trigger(Trigger),
     /// An occurrence of a reminder, which may be done with already.
     Reminder {
+        name: String,
+        due: u64,
+    },
+    /// An occurrence of a reminder that failed too often; the app is not asked.
+    GiveUp {
         name: String,
         due: u64,
     },

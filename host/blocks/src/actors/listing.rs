@@ -47,7 +47,7 @@ impl Actors {
     /// The actors that are active on this host, in order of type and id.
     pub fn active(&self, caller: &Caller, kind: Option<&str>) -> Vec<Listed> {
         let space = self.engine.space(caller.tenant());
-        let slots = space.map(|space| space.slots()).unwrap_or_default();
+        let slots = space.map(|space| space.slots.all()).unwrap_or_default();
         let actors = slots.iter().map(|slot| &slot.actor);
         let actors = actors.filter(|actor| kind.is_none_or(|kind| kind == actor.kind));
         let mut listed: Vec<_> = actors
@@ -115,7 +115,7 @@ impl Actors {
         let entries = entries.collect();
         Ok(Some(Kept {
             turns: meta.turns,
-            active: space.has(&actor),
+            active: space.slots.has(&actor),
             entries,
             reminders: self.wakes(caller, &actor).await?,
         }))

@@ -6,6 +6,7 @@
 
 mod activation;
 mod commit;
+mod due;
 mod engine;
 mod graph;
 mod listing;
@@ -14,6 +15,7 @@ mod names;
 mod outbox;
 mod reminders;
 mod rows;
+mod slots;
 mod sweep;
 mod timers;
 mod turn;
@@ -32,6 +34,25 @@ use wythe_manifest::Name;
 
 /// Of a type that does not say when its actors are idle.
 pub const IDLE: Duration = Duration::from_secs(60);
+
+/// What the actors of a tenant may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Actors that are active at once; half of them of one app. 200,000 by default.
+    pub active: usize,
+    /// After the first turn of a reminder that failed; it doubles with each other one, up to 60 times as long. 1 s by
+    /// default.
+    pub pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            active: 200_000,
+            pause: Duration::from_secs(1),
+        }
+    }
+}
 
 /// A type of actors, as its app declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +120,11 @@ impl Actors {
         Actors {
             engine: Arc::new(Engine::new(tasks, state, pubsub)),
         }
+    }
+
+    /// Other limits than the default ones, for tenants that had no actors so far.
+    pub fn limit(&self, limits: Limits) {
+        self.engine.limit(limits);
     }
 
     /// From now on this app has these types, in place of those that it had; they can be called. Every problem is

@@ -8,11 +8,16 @@ use super::{
     rows::{self, Outgoing},
 };
 use crate::{
-    Result,
+    Error, Rate, Result,
+    pages::Pace,
     pubsub::{Event, PublishOptions},
-    state::{Condition, Delete, Operation},
+    state::{Condition, Delete, Entry, Operation},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wythe_manifest::Name;
 
 /// What was left behind is looked for so often.
 const LOOK: Duration = Duration::from_secs(5);
@@ -22,10 +27,16 @@ const PAGE: u32 = 100;
 
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let stop = engine.tasks.stopping();
+    let told = Told {
+        failures: Rate::per_minute(10),
+        unreadable: Rate::per_minute(1),
+    };
     loop {
-        let all = send_all(&engine, &space).await;
-        if let Err(error) = &all {
-            tracing::warn!(tenant = %space.tenant, "send events of actors: {}", error.chain());
+        let all = send_all(&engine, &space, &told).await;
+        if let Err(error) = &all
+            && let Some(untold) = told.failures.allows()
+        {
+            tracing::warn!(tenant = %space.tenant, untold, "send events of actors: {}", error.chain());
         }
         // New events do not hurry a broker that did not take the last ones.
         let waits = !matches!(all, Ok(true));
@@ -38,35 +49,74 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     }
 }
 
-/// In the order of the rows, which is that of each actor's turns. False where some of them wait.
-async fn send_all(engine: &Engine, space: &Space) -> Result<bool> {
-    let (mut cursor, mut are_all_sent) = (None::<String>, true);
-    loop {
-        let caller = space.caller(&space.tenant);
-        let page = space
-            .keeper
-            .list(&caller, &rows::sort("outbox"), cursor.as_deref(), PAGE)
-            .await?;
-        let mut group: Vec<(String, Outgoing)> = Vec::new();
-        for (key, entry) in page.entries {
-            let Ok(row) = rows::read::<Outgoing>(&key, &entry.value) else {
-                tracing::error!("an event of an actor cannot be read: {key}");
-                continue;
-            };
-            if group
-                .first()
-                .is_some_and(|(_, first)| !first.goes_with(&row))
-            {
-                are_all_sent &= send(engine, space, std::mem::take(&mut group)).await?;
-            }
-            group.push((key, row));
+/// How often the log hears of what waits.
+struct Told {
+    failures: Rate,
+    unreadable: Rate,
+}
+
+impl Told {
+    fn wait(&self, app: &Name, events: usize, error: &Error) {
+        if let Some(untold) = self.failures.allows() {
+            tracing::warn!(app = %app, events, untold, "events of actors wait: {}", error.chain());
         }
-        are_all_sent &= send(engine, space, group).await?;
+    }
+}
+
+/// In the order of the rows, which is that of each actor's turns. False where some of them wait, and where the host
+/// stops before the end.
+async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
+    let stop = engine.tasks.stopping();
+    let (mut cursor, mut are_all_sent, mut pace) = (None::<String>, true, Pace::default());
+    let mut rest = Duration::ZERO;
+    loop {
+        let page = async {
+            tokio::time::sleep(rest).await;
+            let start = Instant::now();
+            let caller = space.caller(&space.tenant);
+            let (prefix, from) = (rows::sort("outbox"), cursor.as_deref());
+            let page = space.keeper.list(&caller, &prefix, from, PAGE).await;
+            rest = pace.rest(start.elapsed());
+            page
+        };
+        let page = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(false),
+            page = page => page?,
+        };
+        for group in groups(page.entries, told) {
+            are_all_sent &= send(engine, space, told, group).await?;
+        }
         match page.next {
             Some(next) => cursor = Some(next),
             None => return Ok(are_all_sent),
         }
     }
+}
+
+/// Rows that go together, in their order. What cannot be read is left alone.
+fn groups(entries: Vec<(String, Entry)>, told: &Told) -> Vec<Vec<(String, Outgoing)>> {
+    let mut groups: Vec<Vec<(String, Outgoing)>> = Vec::new();
+    for (key, entry) in entries {
+        let row = match rows::read::<Outgoing>(&key, &entry.value) {
+            Ok(row) => row,
+            Err(error) => {
+                if let Some(untold) = told.unreadable.allows() {
+                    tracing::error!(
+                        untold,
+                        "an event of an actor cannot be sent: {}",
+                        error.chain()
+                    );
+                }
+                continue;
+            }
+        };
+        match groups.last_mut() {
+            Some(group) if group[0].1.goes_with(&row) => group.push((key, row)),
+            _ => groups.push(vec![(key, row)]),
+        }
+    }
+    groups
 }
 
 impl Outgoing {
@@ -77,11 +127,16 @@ impl Outgoing {
 }
 
 /// Events of one app to one topic. What the broker does not take stays, and is tried again later: then it is false.
-async fn send(engine: &Engine, space: &Space, group: Vec<(String, Outgoing)>) -> Result<bool> {
+async fn send(
+    engine: &Engine,
+    space: &Space,
+    told: &Told,
+    group: Vec<(String, Outgoing)>,
+) -> Result<bool> {
     let Some((_, first)) = group.first() else {
         return Ok(true);
     };
-    let Ok(app) = first.app.parse() else {
+    let Ok(app) = first.app.parse::<Name>() else {
         return Ok(true);
     };
     // The grants were asked when the event was staged; here the host speaks for the app.
@@ -89,7 +144,7 @@ async fn send(engine: &Engine, space: &Space, group: Vec<(String, Outgoing)>) ->
     let topic = match engine.pubsub.open(&caller, &first.component, &first.topic) {
         Ok(topic) => topic,
         Err(error) => {
-            tracing::warn!(app = %app, events = group.len(), "events of actors wait: {}", error.chain());
+            told.wait(&app, group.len(), &error);
             return Ok(false);
         }
     };
@@ -106,9 +161,7 @@ async fn send(engine: &Engine, space: &Space, group: Vec<(String, Outgoing)>) ->
                 key,
                 condition: Condition::Always,
             })),
-            Err(error) => {
-                tracing::warn!(app = %app, "an event of an actor waits: {}", error.chain())
-            }
+            Err(error) => told.wait(&app, 1, &error),
         }
     }
     let are_all_sent = sent.len() == count;

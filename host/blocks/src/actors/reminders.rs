@@ -4,77 +4,41 @@
 //! record of the actor.
 
 use super::{
-    engine::{Engine, Hosted, Space, Why},
+    due::{LOOK, Outcome, Reading},
+    engine::{CALL, Engine, Hosted, Space, Why},
     names::Actor,
     rows,
     wakes::now,
 };
-use crate::{Result, time};
+use crate::{Error, Kind, Rate, Result, pages::Pace, state::Page};
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
+use wythe_manifest::Name;
 
-/// Turns for reminders at once, of one tenant.
-const AT_ONCE: usize = 64;
-/// The longest sleep, so that rows of other hosts and a clock that was set are noticed.
-const LOOK: Duration = Duration::from_secs(1);
+/// Turns for reminders at once, of one app.
+pub(super) const AT_ONCE: usize = 64;
 const PAGE: u32 = 200;
-/// After a turn that failed; doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
-
-/// What this host knows of rows that are due, by their keys.
-#[derive(Default)]
-struct Known(Mutex<Rows>);
-
-#[derive(Default)]
-struct Rows {
-    running: HashSet<String>,
-    /// How often they failed, and when to try again.
-    failed: HashMap<String, (u32, Instant)>,
-}
-
-impl Known {
-    fn lock(&self) -> MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Rows {
-    fn waits(&self, key: &str) -> bool {
-        let is_later = |(_, until): &(u32, Instant)| *until > Instant::now();
-        self.running.contains(key) || self.failed.get(key).is_some_and(is_later)
-    }
-
-    fn end(&mut self, key: &str, is_well: bool) {
-        self.running.remove(key);
-        if is_well {
-            self.failed.remove(key);
-            return;
-        }
-        let failed = self
-            .failed
-            .entry(key.to_owned())
-            .or_insert((0, Instant::now()));
-        let pause = FIRST_PAUSE * 2u32.saturating_pow(failed.0.min(6));
-        *failed = (failed.0 + 1, time::deadline(pause.min(LAST_PAUSE)));
-    }
-}
+/// Of one occurrence, that failed; then it is given up.
+const ATTEMPTS: u32 = 10;
 
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let stop = engine.tasks.stopping();
-    let known = Arc::new(Known::default());
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut look = Look {
+        pace: Pace::default(),
+        next: Instant::now(),
+        failures: Rate::per_minute(1),
+        unreadable: Rate::per_minute(1),
+    };
     loop {
-        let pause = look(&engine, &space, &known, &places)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::warn!(tenant = %space.tenant, "look for reminders: {}", error.chain());
-                LOOK
-            });
+        begin(&engine, &space);
+        let pause = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            pause = look.go_on(&engine, &space) => pause,
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -84,88 +48,196 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     }
 }
 
-/// Starts what is due, and says how long there is time until the next.
-async fn look(
-    engine: &Arc<Engine>,
-    space: &Arc<Space>,
-    known: &Arc<Known>,
-    places: &Arc<Semaphore>,
-) -> Result<Duration> {
-    let mut cursor = None::<String>;
-    let caller = space.caller(&space.tenant);
-    let mut seen = HashSet::new();
-    let pause = 'all: loop {
-        let (prefix, from) = (rows::sort("due"), cursor.as_deref());
-        let page = space.keeper.list(&caller, &prefix, from, PAGE).await?;
-        for (key, _) in page.entries {
-            let Some((due, kind, id, name)) = rows::parse_due(&key) else {
-                continue;
-            };
-            let left = due.saturating_sub(now());
-            if left > 0 {
-                break 'all LOOK.min(Duration::from_millis(left));
-            }
-            seen.insert(key.clone());
-            let Some(hosted) = engine.hosted(&space.tenant, kind) else {
-                continue;
-            };
-            if known.lock().waits(&key) {
-                continue;
-            }
-            let Ok(place) = places.clone().try_acquire_owned() else {
-                return Ok(LOOK);
-            };
-            let actor = Arc::new(Actor::new(&space.tenant, kind, id)?);
-            let name = name.to_owned();
-            let turn = (engine.clone(), hosted, actor, Why::Reminder { name, due });
-            start(turn, space.clone(), known.clone(), key, place);
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break LOOK,
-        }
-    };
-    // Of rows that are gone nothing needs to be known.
-    known.lock().failed.retain(|key, _| seen.contains(key));
-    Ok(pause)
-}
-
-/// The turn of one occurrence, under the key of its row.
-fn start(
-    (engine, hosted, actor, why): (Arc<Engine>, Arc<Hosted>, Arc<Actor>, Why),
-    space: Arc<Space>,
-    known: Arc<Known>,
-    key: String,
-    place: OwnedSemaphorePermit,
-) {
-    known.lock().running.insert(key.clone());
-    engine.tasks.clone().spawn(async move {
-        let answer = engine.wake(hosted, actor.clone(), why).await;
-        if let Err(error) = &answer {
-            tracing::warn!(actor = %actor, "a reminder's turn failed: {}", error.chain());
-        }
-        known.lock().end(&key, answer.is_ok());
-        drop(place);
-        space.reminded.notify_one();
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_minute() {
-        let mut rows = Rows::default();
-        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            rows.end("key", false);
-            let left = rows.failed["key"]
-                .1
-                .saturating_duration_since(Instant::now());
-            assert_eq!(left.as_secs_f64().ceil() as u64, expected);
-            assert!(rows.waits("key"));
-        }
-        rows.end("key", true);
-        assert!(!rows.waits("key"));
+/// Gives places to what is due and known.
+fn begin(engine: &Arc<Engine>, space: &Arc<Space>) {
+    let place = |app: &Name| space.places.of(app.as_str()).try_acquire_owned().ok();
+    for (app, key, place) in space.due.begin(Instant::now(), place) {
+        let row = Row {
+            engine: engine.clone(),
+            space: space.clone(),
+            app,
+            key,
+            place: Some(place),
+            outcome: Outcome::Hindered,
+        };
+        engine.tasks.spawn(row.run());
     }
+}
+
+/// The reading of what is due, no faster than its pace.
+struct Look {
+    pace: Pace,
+    next: Instant,
+    failures: Rate,
+    unreadable: Rate,
+}
+
+impl Look {
+    /// Reads a page if there is one to read, and says how long nothing else has to be done.
+    async fn go_on(&mut self, engine: &Engine, space: &Space) -> Duration {
+        let start = Instant::now();
+        if start < self.next {
+            return self.next - start;
+        }
+        let Some(reading) = space.due.pick(start) else {
+            self.pace.end();
+            return space.due.pause(start);
+        };
+        match self.page(space, &reading).await {
+            Ok(page) => {
+                self.file(engine, space, &reading, page);
+                self.next = Instant::now() + self.pace.rest(start.elapsed());
+            }
+            Err(error) => {
+                self.next = Instant::now() + LOOK;
+                if let Some(untold) = self.failures.allows() {
+                    tracing::warn!(tenant = %space.tenant, untold, "look for reminders: {}", error.chain());
+                }
+            }
+        }
+        self.next.saturating_duration_since(Instant::now())
+    }
+
+    async fn page(&self, space: &Space, reading: &Reading) -> Result<Page> {
+        let caller = space.caller(&space.tenant);
+        let (prefix, from) = (rows::sort("due"), reading.from.as_deref());
+        space.keeper.list(&caller, &prefix, from, PAGE).await
+    }
+
+    fn file(&self, engine: &Engine, space: &Space, reading: &Reading, page: Page) {
+        let owner = |kind: &str| {
+            let hosted = engine.hosted(&space.tenant, kind)?;
+            Some(hosted.app.id().clone())
+        };
+        let keys: Vec<_> = page.entries.into_iter().map(|(key, _)| key).collect();
+        let unreadable = space.due.file(reading, &keys, page.next, owner, now());
+        if unreadable > 0
+            && let Some(untold) = self.unreadable.allows()
+        {
+            tracing::error!(
+                tenant = %space.tenant, rows = unreadable, untold,
+                "rows of times of reminders cannot be read; they are left alone"
+            );
+        }
+    }
+}
+
+/// A row whose turn runs. However it ends, it is told to the others when this goes.
+struct Row {
+    engine: Arc<Engine>,
+    space: Arc<Space>,
+    app: Name,
+    key: Arc<str>,
+    place: Option<OwnedSemaphorePermit>,
+    outcome: Outcome,
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.place = None;
+        let (due, now) = (&self.space.due, Instant::now());
+        due.end(&self.app, &self.key, self.outcome, now);
+        self.space.reminded.notify_one();
+    }
+}
+
+/// A turn that did not come about, or that failed.
+enum Miss {
+    Hindered(Error),
+    Failed(Error),
+}
+
+impl Row {
+    async fn run(mut self) {
+        let key = self.key.clone();
+        let Some((due, kind, id, name)) = rows::parse_due(&key) else {
+            return;
+        };
+        let tenant = &self.space.tenant;
+        // The type may be another app's by now, or nobody's.
+        let hosted = self.engine.hosted(tenant, kind);
+        let Some(hosted) = hosted.filter(|hosted| *hosted.app.id() == self.app) else {
+            self.outcome = Outcome::Done;
+            return;
+        };
+        let actor = match Actor::new(tenant, kind, id) {
+            Ok(actor) => Arc::new(actor),
+            Err(error) => return self.warn(&key, "the row of a reminder cannot be read", &error),
+        };
+        self.outcome = match self.turn(&hosted, &actor, name, due).await {
+            Ok(()) => Outcome::Done,
+            Err(Miss::Hindered(error)) => {
+                self.warn(&actor, "a reminder's turn waits", &error);
+                Outcome::Hindered
+            }
+            Err(Miss::Failed(error)) => {
+                self.warn(&actor, "a reminder's turn failed", &error);
+                self.failed(hosted, actor, name, due, &error).await
+            }
+        };
+    }
+
+    async fn turn(
+        &self,
+        hosted: &Arc<Hosted>,
+        actor: &Arc<Actor>,
+        name: &str,
+        due: u64,
+    ) -> Result<(), Miss> {
+        let place = self
+            .space
+            .enter(actor, &self.app, Instant::now() + CALL)
+            .await;
+        let place = place.map_err(Miss::Hindered)?;
+        let name = name.to_owned();
+        let why = Why::Reminder { name, due };
+        let answer = self.engine.detach(place, hosted.clone(), None, why).await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_hindrance(&error) => Err(Miss::Hindered(error)),
+            Err(error) => Err(Miss::Failed(error)),
+        }
+    }
+
+    /// After so many attempts the occurrence is given up, in the store, so that every host knows.
+    async fn failed(
+        &self,
+        hosted: Arc<Hosted>,
+        actor: Arc<Actor>,
+        name: &str,
+        due: u64,
+        error: &Error,
+    ) -> Outcome {
+        let attempts = self.space.due.attempts(&self.app, &self.key) + 1;
+        if attempts < ATTEMPTS {
+            return Outcome::Failed;
+        }
+        let why = Why::GiveUp {
+            name: name.to_owned(),
+            due,
+        };
+        if let Err(error) = self.engine.wake(hosted, actor.clone(), why).await {
+            self.warn(&actor, "a reminder's occurrence cannot be given up", &error);
+            return Outcome::Failed;
+        }
+        if let Some(untold) = self.space.due.may_tell(&self.app) {
+            tracing::error!(
+                app = %self.app, actor = %actor, reminder = name, attempts, untold,
+                "an occurrence of a reminder is given up; it goes on with its next period, or without one is tried again in an hour: {}",
+                error.chain()
+            );
+        }
+        Outcome::Done
+    }
+
+    fn warn(&self, of: &dyn std::fmt::Display, what: &str, error: &Error) {
+        if let Some(untold) = self.space.due.may_warn(&self.app) {
+            tracing::warn!(app = %self.app, actor = %of, untold, "{what}: {}", error.chain());
+        }
+    }
+}
+
+/// Whether it is the host or the store that has no room, and not the turn that failed.
+fn is_hindrance(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Exhausted | Kind::Unavailable)
 }

@@ -15,6 +15,8 @@ use serde::{
 };
 
 const SEPARATOR: &str = "||";
+/// Milliseconds until a reminder without a period is tried again that was given up.
+const PUT_OFF: u64 = 3_600_000;
 
 /// The beginning of every key of one sort of rows.
 pub(super) fn sort(sort: &str) -> String {
@@ -111,6 +113,14 @@ impl Reminder {
         let due = self.due.checked_add(period.checked_mul(missed + 1)?)?;
         Some(Reminder {
             due,
+            ..self.clone()
+        })
+    }
+
+    /// After an occurrence that is given up: the next one or, where there is none, the same after an hour.
+    pub(super) fn put_off(&self, now: u64) -> Reminder {
+        self.next(now).unwrap_or_else(|| Reminder {
+            due: now.saturating_add(PUT_OFF),
             ..self.clone()
         })
     }
@@ -237,5 +247,8 @@ mod tests {
             "a clock that was set back moves nothing"
         );
         assert_eq!(next(100, Some(u64::MAX)), None);
+        let put_off = |period| reminder(period).put_off(135).due;
+        assert_eq!(put_off(Some(10)), 140);
+        assert_eq!(put_off(None), 135 + PUT_OFF);
     }
 }

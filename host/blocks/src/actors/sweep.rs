@@ -10,42 +10,54 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Deactivations at once.
+/// Between two looks where somebody had to be refused.
+const SOON: Duration = Duration::from_millis(100);
+/// Deactivations at once, of one app.
 const AT_ONCE: usize = 64;
-/// Actors of a tenant that are here; above it, those go that were not called for longest.
-const MOST: usize = 100_000;
 
+/// Looks for those that are to go. Each app's go beside those of others, so that none waits for another's last turns.
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let stop = engine.tasks.stopping();
     loop {
+        let crowded = async {
+            tokio::time::sleep(SOON).await;
+            space.slots.crowded.notified().await;
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
+            () = crowded => {}
         }
-        let over = over(&engine, space.slots(), MOST);
-        stream::iter(over)
-            .for_each_concurrent(AT_ONCE, |(slot, since)| {
-                deactivate(&engine, &space, slot, since)
-            })
-            .await;
+        for (app, over) in space.slots.over(|slot| limit(&engine, slot)) {
+            // The last ones of this app are still at it.
+            let Ok(place) = space.sweeps.of(app.as_str()).try_acquire_owned() else {
+                continue;
+            };
+            let (engine, space) = (engine.clone(), space.clone());
+            let tasks = engine.tasks.clone();
+            tasks.spawn(sweep(engine, space, over, place));
+        }
     }
 }
 
-/// Those that are to go, each with the time of its last turn.
-fn over(engine: &Engine, slots: Vec<Arc<Slot>>, most: usize) -> Vec<(Arc<Slot>, Instant)> {
-    let mut slots: Vec<_> = slots.into_iter().map(|slot| (slot.since(), slot)).collect();
-    let too_many = slots.len().saturating_sub(most);
-    if too_many > 0 {
-        slots.sort_by_key(|(since, _)| *since);
-    }
-    let is_idle = |since: &Instant, slot: &Slot| since.elapsed() >= limit(engine, slot);
-    let over = slots.into_iter().enumerate();
-    over.filter(|(index, (since, slot))| *index < too_many || is_idle(since, slot))
-        .map(|(_, (since, slot))| (slot, since))
-        .collect()
+/// Ends those of one app; when the host stops, it begins with no other one.
+async fn sweep(
+    engine: Arc<Engine>,
+    space: Arc<Space>,
+    over: Vec<(Arc<Slot>, Instant)>,
+    _place: OwnedSemaphorePermit,
+) {
+    let stop = engine.tasks.stopping();
+    stream::iter(over)
+        .take_until(stop.cancelled())
+        .for_each_concurrent(AT_ONCE, |(slot, since)| {
+            deactivate(&engine, &space, slot, since)
+        })
+        .await;
 }
 
 fn limit(engine: &Engine, slot: &Slot) -> Duration {
@@ -71,5 +83,5 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     {
         tracing::warn!(actor = %actor, "its last turn failed: {}", error.chain());
     }
-    space.leave(&place);
+    space.slots.leave(&place.slot);
 }

@@ -1,31 +1,47 @@
 //! Timers: turns after a while, for as long as the activation lasts.
 
 use super::{
-    engine::{Engine, Why},
+    engine::{CALL, Engine, Hosted, Why},
     memory::Timer,
     names::Actor,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, time::Clock as _};
+use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Of one activation.
 const MOST: usize = 100;
+/// The shortest time until a timer's turn, and between two of them.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// The shortest rest between turns of timers of one actor; a longer turn has a rest as long as itself.
+const REST: Duration = Duration::from_millis(5);
 
 /// What ends each timer of an activation; all end with it.
 #[derive(Default)]
-pub(super) struct Timers(BTreeMap<String, DropGuard>);
+pub(super) struct Timers {
+    guards: BTreeMap<String, DropGuard>,
+    pace: Option<Pace>,
+}
+
+/// When the next turn of a timer may begin. Who holds it has a turn or rests.
+type Pace = Arc<Mutex<Instant>>;
 
 impl Timers {
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.guards.contains_key(name)
     }
 
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.0.keys().cloned().collect()
+        self.guards.keys().cloned().collect()
     }
 
     pub(super) fn apply(
@@ -35,9 +51,14 @@ impl Timers {
         activation: u64,
         changes: BTreeMap<String, Option<Timer>>,
     ) {
+        if changes.is_empty() {
+            return;
+        }
+        let pace = || Arc::new(Mutex::new(Instant::now()));
+        let pace = self.pace.get_or_insert_with(pace).clone();
         for (name, timer) in changes {
             let Some(timer) = timer else {
-                self.0.remove(&name);
+                self.guards.remove(&name);
                 continue;
             };
             let stop = engine.tasks.stopping().child_token();
@@ -48,9 +69,10 @@ impl Timers {
                 activation,
                 name: name.clone(),
                 timer,
+                pace: pace.clone(),
             };
             engine.tasks.spawn(running.run(stop));
-            self.0.insert(name, guard);
+            self.guards.insert(name, guard);
         }
     }
 }
@@ -84,6 +106,20 @@ struct Running {
     activation: u64,
     name: String,
     timer: Timer,
+    pace: Pace,
+}
+
+/// While it lives, no other timer of the actor has a turn; from then on a while, too.
+struct Turn<'a> {
+    pace: MutexGuard<'a, Instant>,
+    start: Instant,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        *self.pace = now.after((now - self.start).max(REST));
+    }
 }
 
 impl Running {
@@ -94,7 +130,7 @@ impl Running {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause.max(SHORTEST)) => {}
             }
             let why = Why::Timer {
                 activation: self.activation,
@@ -106,7 +142,7 @@ impl Running {
             let Some(hosted) = self.engine.hosted(tenant, kind) else {
                 return;
             };
-            let turn = self.engine.wake(hosted, self.actor.clone(), why);
+            let turn = self.turn(hosted, why);
             let answer = tokio::select! {
                 biased;
                 answer = turn => answer,
@@ -121,13 +157,24 @@ impl Running {
             pause = period;
         }
     }
+
+    async fn turn(&self, hosted: Arc<Hosted>, why: Why) -> Result<Bytes> {
+        let pace = self.pace.lock().await;
+        tokio::time::sleep_until(*pace).await;
+        let space = self.engine.space(&self.actor.tenant)?;
+        let end = std::time::Instant::now() + CALL;
+        let place = space.enter(&self.actor, hosted.app.id(), end).await?;
+        let _turn = Turn {
+            pace,
+            start: Instant::now(),
+        };
+        self.engine.detach(place, hosted, None, why).await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-    use std::time::Duration;
 
     fn timer() -> Option<Timer> {
         Some(Timer {

@@ -115,6 +115,18 @@ impl Turn {
             .await?;
         Ok(Some(reminder.data.0))
     }
+
+    /// The occurrence is given up, if it is still to come: its reminder goes on with the next one or, where it has no
+    /// period, after an hour. False where there is nothing to give up.
+    pub(super) async fn give_up(&self, caller: &Caller, name: &str, due: u64) -> Result<bool> {
+        let kept = self.kept(caller, name).await?;
+        let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
+            return Ok(false);
+        };
+        self.stage_reminder(caller, name, Some(reminder.put_off(now())))
+            .await?;
+        Ok(true)
+    }
 }
 
 fn check_wake(name: &str, period: Option<Duration>, data: &Bytes) -> Result<()> {

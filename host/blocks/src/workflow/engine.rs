@@ -8,10 +8,11 @@ use super::{
     entry::{Kind, Parent},
     instance, keys,
     meta::Meta,
-    shares::{ROOM, Shares},
+    shares::ROOM,
 };
 use crate::{
     Caller, Error, Result, Tasks,
+    shares::Shares,
     state::{Condition, Delete, Entry as Row, Keeper, Operation, Page},
 };
 use bytes::Bytes;

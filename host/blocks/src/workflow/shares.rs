@@ -1,40 +1,11 @@
 //! Places and room in memory: each app has a share, so that none can take what the others need.
 
 use super::engine::Engine;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of a unit of room.
 pub(super) const ROOM: usize = 64 << 10;
-
-pub(super) struct Shares {
-    /// Places of one app.
-    most: usize,
-    by_app: Mutex<HashMap<String, Arc<Semaphore>>>,
-}
-
-impl Shares {
-    pub fn new(most: usize) -> Self {
-        Shares {
-            most: most.max(1),
-            by_app: Mutex::default(),
-        }
-    }
-
-    /// The places of one app. Apps are those of the manifest, so that there are not many.
-    pub fn of(&self, app: &str) -> Arc<Semaphore> {
-        let mut by_app = self.by_app.lock().unwrap_or_else(|lock| lock.into_inner());
-        if let Some(share) = by_app.get(app) {
-            return share.clone();
-        }
-        let share = Arc::new(Semaphore::new(self.most));
-        by_app.insert(app.to_owned(), share.clone());
-        share
-    }
-}
 
 impl Engine {
     /// A place in memory, of the app's share and of all; none where the host stops.
@@ -76,19 +47,5 @@ impl Engine {
         };
         self.crowd.fetch_sub(1, Ordering::SeqCst);
         place
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Shares;
-
-    #[test]
-    fn an_app_that_holds_all_of_its_places_takes_none_of_others() {
-        let shares = Shares::new(2);
-        let held: Vec<_> = (0..2).map(|_| shares.of("a").try_acquire_owned()).collect();
-        assert!(held.iter().all(Result::is_ok));
-        assert!(shares.of("a").try_acquire_owned().is_err());
-        assert!(shares.of("b").try_acquire_owned().is_ok());
     }
 }

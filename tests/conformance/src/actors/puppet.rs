@@ -20,6 +20,8 @@ use wythe_manifest::{ActorPattern, Grants, Name, PartPattern};
 
 pub(super) const APP: &str = "puppets";
 pub(super) const BROKER: &str = "pubsub";
+/// The type whose actors take all their time to go.
+pub(super) const STICKY: &str = "sticky";
 const WALL: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -303,6 +305,9 @@ impl App for Puppet {
             }
             Trigger::Deactivate => {
                 self.wake(&actor, "deactivate");
+                if actor.kind == STICKY {
+                    tokio::time::sleep(WALL).await;
+                }
                 "[]".into()
             }
         };

@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Environment, Error, Host, Ready, Registry, Result, Settings, Trace, state::Driver,
+    Caller, Environment, Error, Host, Ready, Registry, Result, Settings, Trace,
+    actors::{Limits, Type},
+    state::Driver,
 };
 use wythe_manifest::{Name, parse_resources};
 
@@ -39,13 +41,19 @@ impl Rig {
     /// A host that wakes its actors and sends their events.
     pub async fn new(store: Arc<dyn Driver>) -> Self {
         let rig = Self::sleeping(store).await;
-        rig.host.actors.start(&tenant());
+        rig.start();
         rig
     }
 
     /// A host that does nothing by itself.
     pub(super) async fn sleeping(store: Arc<dyn Driver>) -> Self {
+        Self::limited(store, Limits::default()).await
+    }
+
+    /// A host that does nothing by itself, with limits of its own.
+    pub(super) async fn limited(store: Arc<dyn Driver>, limits: Limits) -> Self {
         let host = Arc::new(Host::default());
+        host.actors.limit(limits);
         let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
         open(&host, &line, &broker).await;
         let puppet = Puppet::new(APP, &host);
@@ -60,6 +68,21 @@ impl Rig {
             line,
             broker,
         }
+    }
+
+    pub(super) fn start(&self) {
+        self.host.actors.start(&tenant());
+    }
+
+    /// Another app of this host, with a type of its own.
+    pub(super) fn neighbour(&self, kind: Type) -> Arc<Puppet> {
+        let puppet = Puppet::new("neighbour", &self.host);
+        let attached = self
+            .host
+            .actors
+            .attach(&tenant(), puppet.clone(), vec![kind]);
+        attached.expect("the type is good");
+        puppet
     }
 
     pub(super) fn caller(&self) -> Caller {

@@ -18,6 +18,11 @@ pub struct Line {
     /// The next commit is done, and its answer lost.
     pub loses_next: AtomicBool,
     pub commits: AtomicU64,
+    /// The host's own lists have no end.
+    pub is_endless: AtomicBool,
+    /// Pages and rows of lists so far.
+    pub pages: AtomicU64,
+    pub rows: AtomicU64,
 }
 
 impl Line {
@@ -27,6 +32,9 @@ impl Line {
             is_cut: AtomicBool::new(false),
             loses_next: AtomicBool::new(false),
             commits: AtomicU64::new(0),
+            is_endless: AtomicBool::new(false),
+            pages: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
         })
     }
 
@@ -81,8 +89,34 @@ impl Driver for Line {
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         self.check()?;
-        self.store.list(prefix, cursor, limit).await
+        let page = match self.is_endless.load(SeqCst) {
+            true => Ok(endless(prefix, cursor, limit)),
+            false => self.store.list(prefix, cursor, limit).await,
+        };
+        self.pages.fetch_add(1, SeqCst);
+        let rows = page.as_ref().map_or(0, |page| page.entries.len());
+        self.rows.fetch_add(rows as u64, SeqCst);
+        page
     }
+}
+
+/// There is always a page more: times of reminders of nobody, or events that cannot be read.
+fn endless(prefix: &str, cursor: Option<&str>, limit: u32) -> Page {
+    let last = cursor.and_then(|cursor| cursor.strip_prefix(prefix));
+    let last = last.and_then(|last| last.split("||").next()?.parse().ok());
+    let first: u64 = last.map_or(0, |last: u64| last + 1);
+    let entry = |number: u64| {
+        let entry = Entry {
+            value: "?".into(),
+            content_type: None,
+            etag: "1".into(),
+            expires: None,
+        };
+        (format!("{prefix}{number:020}||nobody||a||r"), entry)
+    };
+    let entries: Vec<_> = (first..first + u64::from(limit)).map(entry).collect();
+    let next = entries.last().map(|(key, _)| key.clone());
+    Page { entries, next }
 }
 
 /// A broker that keeps what was published and has no subscribers.

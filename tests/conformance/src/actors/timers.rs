@@ -62,3 +62,22 @@ pub(super) async fn volatile(subject: Subject) {
     let names: Vec<_> = rig.puppet.woken().into_iter().map(|w| w.by).collect();
     assert_eq!(names, ["activate", "deactivate"]);
 }
+
+/// A period of 1 ms is one of 10 ms, and turns of timers of one actor have rests as long as they are.
+pub(super) async fn rests(subject: Subject) {
+    let rig = Rig::new(subject.driver()).await;
+    let steps = [timer("tick", 0, Some(1), vec![])];
+    rig.run("plain", "a", &steps).await.unwrap();
+    for pair in rig.woken("tick", 20).await.windows(2) {
+        assert!(pair[1] - pair[0] >= ms(10), "{:?}", pair[1] - pair[0]);
+    }
+    let steps = ["one", "two", "three"].map(|name| timer(name, 0, Some(1), vec![Sleep(30)]));
+    rig.run("plain", "b", &steps).await.unwrap();
+    rig.woken("three", 3).await;
+    let woken = rig.puppet.woken().into_iter();
+    let slow: Vec<_> = woken.filter(|w| w.by != "tick").map(|w| w.at).collect();
+    for pair in slow.windows(2) {
+        assert!(pair[1] - pair[0] >= ms(60), "{:?}", pair[1] - pair[0]);
+    }
+    rig.stop().await;
+}

@@ -1,0 +1,190 @@
+use super::{line::FAILED, *};
+use std::collections::{HashMap, HashSet};
+
+const NOW: u64 = 1_700_000_000_000;
+const PAGE: usize = 200;
+
+/// A store's rows, and how many of them were read. The type of an actor is the name of its app.
+#[derive(Default)]
+struct Store {
+    rows: BTreeSet<String>,
+    read: usize,
+}
+
+impl Store {
+    fn add(&mut self, app: &str, due: u64, count: usize) {
+        for id in 0..count {
+            let key = format!("{}{due:020}||{app}||{id:06}||r", rows::sort("due"));
+            self.rows.insert(key);
+        }
+    }
+
+    /// A page for each reading that is wanted; an endless store would have one for ever.
+    fn serve(&mut self, due: &Due, now: Instant) {
+        while let Some(reading) = due.pick(now) {
+            self.page(due, &reading);
+        }
+    }
+
+    fn page(&mut self, due: &Due, reading: &Reading) {
+        let from = reading.from.clone().unwrap_or_default();
+        let mut rows = self.rows.range(from.clone()..).filter(|key| **key > from);
+        let keys: Vec<_> = rows.by_ref().take(PAGE).cloned().collect();
+        let next = rows.next().and_then(|_| keys.last().cloned());
+        self.read += keys.len();
+        let owner = |kind: &str| name(kind).filter(|name| name.as_str() != "nobody");
+        due.file(reading, &keys, next, owner, NOW);
+    }
+}
+
+fn name(name: &str) -> Option<Name> {
+    name.parse().ok()
+}
+
+fn start(apps: &[&str]) -> Due {
+    let due = Due::new(Duration::from_secs(1));
+    let apps = apps.iter().filter_map(|app| name(app)).collect();
+    due.attach(&apps, NOW);
+    due
+}
+
+/// Rows that begin where each app has so many places.
+fn begin(due: &Due, now: Instant, places: usize) -> Vec<(Name, Arc<str>)> {
+    let taken = Mutex::new(HashMap::<Name, usize>::new());
+    let place = |app: &Name| {
+        let mut taken = taken.lock().unwrap();
+        let taken = taken.entry(app.clone()).or_default();
+        *taken += 1;
+        (*taken <= places).then_some(())
+    };
+    let begun = due.begin(now, place).into_iter();
+    begun.map(|(app, key, ())| (app, key)).collect()
+}
+
+#[test]
+fn many_rows_of_one_app_are_not_before_those_of_another() {
+    for age in [1_000, 100_000_000] {
+        let (due, mut store, now) = (start(&["many", "one"]), Store::default(), Instant::now());
+        store.add("many", NOW - age, 10_000);
+        store.add("one", NOW - 10, 1);
+        store.serve(&due, now);
+        let begun = begin(&due, now, 2);
+        let of = |app: &str| begun.iter().filter(|(of, _)| of.as_str() == app).count();
+        assert_eq!((of("many"), of("one")), (2, 1));
+    }
+}
+
+#[test]
+fn every_row_has_one_turn_and_is_read_few_times() {
+    let (due, mut store, now) = (start(&["many", "one"]), Store::default(), Instant::now());
+    store.add("many", NOW - 100_000_000, 10_000);
+    let mut had = HashSet::new();
+    loop {
+        store.serve(&due, now);
+        let begun = begin(&due, now, 64);
+        if begun.is_empty() {
+            break;
+        }
+        for (app, key) in begun {
+            store.rows.remove(&*key);
+            due.end(&app, &key, Outcome::Done, now);
+            assert!(had.insert(key));
+        }
+    }
+    assert_eq!(had.len(), 10_000);
+    assert!(store.read < 40_000, "{} rows were read", store.read);
+}
+
+#[test]
+fn what_nobody_has_is_read_ever_more_rarely() {
+    let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
+    store.add("nobody", NOW - 1_000, 1_000);
+    // A walk over all rows in each minute, and one of the app's own.
+    for second in 0..600 {
+        store.serve(&due, now + Duration::from_secs(second));
+        assert!(begin(&due, now, 64).is_empty());
+    }
+    assert!(store.read < 20_000, "{} rows were read", store.read);
+    let read = store.read;
+    let apps = ["one", "two"].iter().filter_map(|app| name(app)).collect();
+    due.attach(&apps, NOW);
+    store.serve(&due, now);
+    assert!(store.read >= read + 1_000, "at once when an app comes");
+}
+
+#[test]
+fn a_row_that_failed_waits_without_being_read() {
+    let (due, mut store) = (start(&["one"]), Store::default());
+    store.add("one", NOW - 10, 1);
+    let (app, mut now) = (name("one").unwrap(), Instant::now());
+    for (attempt, pause) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+        store.serve(&due, now);
+        let begun = begin(&due, now, 64);
+        assert_eq!(begun.len(), 1);
+        assert_eq!(due.attempts(&app, &begun[0].1), attempt as u32);
+        due.end(&app, &begun[0].1, Outcome::Failed, now);
+        for later in [0, pause * 1_000 - 1] {
+            store.serve(&due, now + Duration::from_millis(later));
+            let begun = begin(&due, now + Duration::from_millis(later), 64);
+            assert!(begun.is_empty(), "{begun:?}");
+        }
+        now += Duration::from_secs(pause);
+    }
+    let begun = begin(&due, now, 64);
+    due.end(&app, &begun[0].1, Outcome::Hindered, now);
+    assert_eq!(due.attempts(&app, &begun[0].1), 8, "that was no attempt");
+    now += Duration::from_secs(60);
+    let begun = begin(&due, now, 64);
+    due.end(&app, &begun[0].1, Outcome::Done, now);
+    assert_eq!(due.attempts(&app, &begun[0].1), 0);
+}
+
+#[test]
+fn failures_that_are_remembered_are_bounded() {
+    let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
+    store.add("one", NOW - 10, FAILED + 1_000);
+    loop {
+        store.serve(&due, now);
+        let begun = begin(&due, now, 64);
+        if begun.is_empty() {
+            break;
+        }
+        for (app, key) in begun {
+            due.end(&app, &key, Outcome::Failed, now);
+        }
+    }
+    let known = |due: &Due| due.board().lines[&name("one").unwrap()].known.len();
+    assert_eq!(known(&due), FAILED);
+    // The others are found again by the walk over all rows.
+    let later = now + Duration::from_millis(1_500);
+    due.board().all.again = later;
+    store.serve(&due, later);
+    assert!(known(&due) > FAILED);
+}
+
+#[test]
+fn a_row_that_comes_behind_while_a_page_is_read_is_not_lost() {
+    let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
+    store.serve(&due, now);
+    due.board().look = now;
+    store.add("one", NOW - 5, 1);
+    let reading = due.pick(now).expect("it is time to look");
+    // This one is kept after the page was read, and is before its end.
+    due.set(&name("one").unwrap(), NOW - 9, NOW);
+    store.page(&due, &reading);
+    store.add("one", NOW - 9, 1);
+    store.serve(&due, now);
+    assert_eq!(begin(&due, now, 64).len(), 2);
+}
+
+#[test]
+fn a_page_of_before_an_app_came_is_not_believed() {
+    let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
+    store.add("one", NOW - 100_000_000, 1);
+    let reading = due.pick(now).expect("there is something to read");
+    due.attach(&BTreeSet::from_iter(name("one")), NOW);
+    store.page(&due, &reading);
+    assert!(begin(&due, now, 64).is_empty());
+    store.serve(&due, now);
+    assert_eq!(begin(&due, now, 64).len(), 1);
+}
