@@ -89,9 +89,10 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Where a store lives: what its config says, or its usual name in the component's own directory.
+/// Where a store lives: what its config says, or its usual name; below the component's own directory where it is no
+/// absolute path.
 pub(crate) fn place(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
-    configured.unwrap_or_else(|| directory.join(name))
+    directory.join(configured.as_deref().unwrap_or(Path::new(name)))
 }
 
 /// Runs what blocks on a thread made for it.

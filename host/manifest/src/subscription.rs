@@ -67,6 +67,7 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
     let what = "it holds `pubsubname` and `topic`";
     let spec = fields.demand("spec", what, |at| at.fields(&keys(routing)))?;
     refuse_bulk(&spec);
+    check_settings(&spec);
     let component = spec.demand("pubsubname", "the component to subscribe to", At::parse);
     let topic = spec.demand("topic", "the topic to subscribe to", At::filled);
     let routes = spec.demand(routing, "where the messages go", |at| {
@@ -97,6 +98,23 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
         topic: topic?.to_owned(),
     };
     Some(subscription)
+}
+
+/// What the host itself reads of the metadata, and a dead letter topic that would be read by who could not take it.
+fn check_settings(spec: &Fields) {
+    if let Some(metadata) = spec.get("metadata").and_then(|at| Fields::quiet(&at)) {
+        for name in ["broadcast", "rawPayload"] {
+            let _ = metadata.read(name, At::boolean);
+        }
+        let most = metadata.get("maxDeliveryAttempts");
+        if let Some(at) = most.filter(|at| at.count() == Some(0)) {
+            at.error("expected a whole number of at least 1, found `0`");
+        }
+    }
+    let topic = spec.scalar("topic");
+    if let Some(at) = spec.get("deadLetterTopic").filter(|at| at.text() == topic) {
+        at.error("the dead letter topic is the topic itself: what cannot be delivered would come again for ever");
+    }
 }
 
 fn keys(routing: &str) -> [&str; 6] {

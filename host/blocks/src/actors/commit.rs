@@ -52,9 +52,8 @@ pub(super) async fn commit(
     }
     let etags = kept.map_err(|error| told(actor, error))?;
     let etag = etags.into_iter().next().flatten();
-    let etag =
-        etag.ok_or_else(|| Error::internal("the driver gave no etag for an actor's record"))?;
-    activation.etag = Some(etag);
+    let none = || Error::internal("the driver gave no etag for an actor's record");
+    activation.etag = Some(etag.ok_or_else(none)?);
     activation.meta = meta;
     activation.memory.apply(staged);
     if sent {

@@ -10,7 +10,7 @@ use super::{
     rows,
     wakes::now,
 };
-use crate::{Error, Kind, Rate, Result, pages::Pace, state::Page};
+use crate::{Error, Kind, Rate, Result, pages::Pace, state::Page, time};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -86,10 +86,10 @@ impl Look {
         match self.page(space, &reading).await {
             Ok(page) => {
                 self.file(engine, space, &reading, page);
-                self.next = Instant::now() + self.pace.rest(start.elapsed());
+                self.next = time::deadline(self.pace.rest(start.elapsed()));
             }
             Err(error) => {
-                self.next = Instant::now() + LOOK;
+                self.next = time::deadline(LOOK);
                 if let Some(untold) = self.failures.allows() {
                     tracing::warn!(tenant = %space.tenant, untold, "look for reminders: {}", error.chain());
                 }

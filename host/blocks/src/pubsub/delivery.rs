@@ -117,6 +117,11 @@ impl PubSub {
         allow(&found, Access::Subscribe, &caller, topic)?;
         if let Some(dead) = &subscription.dead_letter_topic {
             check_topic(dead)?;
+            if dead == topic {
+                return Err(Error::invalid(format!(
+                    "the dead letter topic of `{component}/{topic}` is the topic itself: what cannot be delivered would come again for ever"
+                )));
+            }
         }
         let default = subscription.default_route.as_deref();
         let routes = Routes::compile(&subscription.rules, default, share).await?;
@@ -187,8 +192,8 @@ fn check_group(name: &str) -> Result<()> {
 
 fn flag(subscription: &Subscription, name: &str) -> Result<bool> {
     match subscription.metadata.get(name).map(String::as_str) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
+        None | Some("false" | "False" | "FALSE") => Ok(false),
+        Some("true" | "True" | "TRUE") => Ok(true),
         Some(other) => Err(Error::invalid(format!(
             "`{name}: {other}` of the subscription to `{}`; expected true or false",
             subscription.topic

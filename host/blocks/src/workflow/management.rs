@@ -17,6 +17,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// The upper bound of a page.
 const MAX_PAGE: u32 = 1_000;
@@ -184,9 +185,27 @@ impl Engine {
             rows::put(wake, Bytes::new()),
             rows::put_if(keys::instance(&id), meta.encode()?, condition),
         ];
-        self.transact_new(&meta, operations).await?;
-        self.created(&meta, at);
-        Ok(id)
+        let engine = self.clone();
+        // Whoever is cut off meanwhile has begun it all the same, or not at all.
+        let begun = async move {
+            engine.transact_new(&meta, operations).await?;
+            engine.created(&meta, at);
+            Ok(id)
+        };
+        self.whole(begun).await
+    }
+
+    /// Work that goes on to its end where its caller is gone before.
+    pub(super) async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        self.tasks.spawn(async move {
+            let _ = tell.send(work.await);
+        });
+        let stopped = || Error::unavailable("the host stops; try again when it runs");
+        told.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     fn created(self: &Arc<Self>, meta: &Meta, at: Option<Timestamp>) {

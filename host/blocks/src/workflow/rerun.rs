@@ -6,11 +6,11 @@ use super::{
     entry::{Entry, Kind, origin},
     keys,
     management::{check_free, random_id},
-    meta::Status,
+    meta::{Meta, Status},
     now, reading, rows,
     work::Origin,
 };
-use crate::{Caller, Error, Result, state::Condition};
+use crate::{Caller, Error, Kind as ErrorKind, Result, state::Condition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -62,13 +62,35 @@ impl Engine {
             meta.run = old.run + 1;
             condition = Condition::Matches(etag);
         }
-        self.copy(meta, copied, condition).await?;
+        // A run of its own: no other start under this id has entries there, and a failed copy takes only its own away.
+        meta.run = meta.run.saturating_add(lot()?);
+        let engine = self.clone();
+        self.whole(async move { engine.copy_whole(meta, copied, condition).await })
+            .await?;
         Ok(id)
+    }
+
+    async fn copy_whole(
+        self: &Arc<Self>,
+        meta: Meta,
+        entries: Vec<Entry>,
+        condition: Condition,
+    ) -> Result<()> {
+        let is_new = self.admit(&meta)?;
+        let (id, run) = (meta.id.clone(), meta.run);
+        let copied = self.copy(&meta, entries, condition).await;
+        if let Err(error) = &copied {
+            self.not_begun(&meta, is_new, error);
+            if !matches!(error.kind(), ErrorKind::UnknownOutcome | ErrorKind::Timeout) {
+                self.clear(&id, run, true);
+            }
+        }
+        copied
     }
 
     async fn copy(
         self: &Arc<Self>,
-        mut meta: super::meta::Meta,
+        meta: &Meta,
         entries: Vec<Entry>,
         condition: Condition,
     ) -> Result<()> {
@@ -85,7 +107,10 @@ impl Engine {
                 self.keeper.transact(&self.caller(), entries).await?;
             }
         }
-        meta.hash = hash;
+        let meta = Meta {
+            hash,
+            ..meta.clone()
+        };
         let limits = self.settings.limits.clone();
         let context = Context::new(&id, run, limits, entries);
         let open: Vec<_> = context.lock().board.open().cloned().collect();
@@ -163,6 +188,15 @@ fn differs(context: &Context, length: usize) -> Option<String> {
             "entry {length}: the journal ends, the code now calls {more}"
         ))
     })
+}
+
+/// A number of 16 bits, and never 0.
+fn lot() -> Result<u32> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::internal("the system gives no random numbers").with_source(error)
+    })?;
+    Ok(u32::from(u16::from_be_bytes(bytes)).max(1))
 }
 
 /// A copy goes on, whatever its model was told.

@@ -163,6 +163,14 @@ a.yaml:6:3: spec.routes: unknown key; expected one of `pubsubname`, `topic`, `ro
     );
     subscription(
         "v2alpha1",
+        "  pubsubname: bus\n  topic: t\n  routes: { default: /a }\n  deadLetterTopic: t\n  metadata: { broadcast: yes, rawPayload: 'true', maxDeliveryAttempts: 0 }\n",
+        "
+a.yaml:8:20: spec.deadLetterTopic: the dead letter topic is the topic itself: what cannot be delivered would come again for ever
+a.yaml:9:26: spec.metadata.broadcast: expected `true` or `false`, found `yes`
+a.yaml:9:70: spec.metadata.maxDeliveryAttempts: expected a whole number of at least 1, found `0`",
+    );
+    subscription(
+        "v2alpha1",
         "  pubsubName: bus\n  topic: ''\n  routes: {}\n",
         "
 a.yaml:5:3: spec.pubsubName: unknown key; expected one of `pubsubname`, `topic`, `routes`, `metadata`, `deadLetterTopic`, `bulkSubscribe`; did you mean `pubsubname`?

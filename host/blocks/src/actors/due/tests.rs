@@ -1,3 +1,5 @@
+//! Lines of reminders: what is read, what waits, and what is tried again.
+
 use super::{line::FAILED, *};
 use std::collections::{HashMap, HashSet};
 
