@@ -5,7 +5,7 @@ use crate::{
     boot::{self, Plan},
     report::Problem,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Checked, Host};
 use wythe_manifest::{App, Subscription};
 use wythe_runtime::{Guest, Runtime};
@@ -83,6 +83,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let declared = plan.resources.subscriptions.iter();
     let declared = declared.filter(|declared| boot::is_of(plan, declared));
     problems.extend(declared.flat_map(|declared| subscription(declared, plan, &guests)));
+    problems.extend(guests.iter().flat_map(|guest| doubled(guest, plan)));
     Problem::sort(&mut problems);
     Ok(Found {
         host,
@@ -156,6 +157,30 @@ fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> 
             declared.name, declared.component, declared.topic
         );
         problems.push(Problem::warning(message).at(&declared.source));
+    }
+    problems
+}
+
+/// Subscriptions of an app to a topic that an earlier one of it has already.
+fn doubled(guest: &Guest, plan: &Plan) -> Vec<Problem> {
+    let declared = plan.resources.subscriptions.iter();
+    let concerned = declared.filter(|one| boot::is_of(plan, one) && boot::concerns(guest, one));
+    let mut first: BTreeMap<(String, &str), &Subscription> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for one in concerned {
+        let topic = (one.component.to_string(), one.topic.as_str());
+        let Some(other) = first.get(&topic) else {
+            first.insert(topic, one);
+            continue;
+        };
+        let message = format!(
+            "subscription `{}` has no effect for app `{}`: `{}` at {} has the same topic",
+            one.name,
+            guest.id(),
+            other.name,
+            other.source.short()
+        );
+        problems.push(Problem::warning(message).at(&one.source));
     }
     problems
 }

@@ -15,6 +15,7 @@ pub mod compiler;
 pub mod control;
 mod door;
 mod embedded;
+mod hold;
 mod log;
 mod metrics;
 mod owner;

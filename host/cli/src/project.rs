@@ -4,12 +4,13 @@ use crate::{
     args::{Common, Project},
     boot::{self, Plan},
     control::{self, Answer, Binary, Command},
+    hold::{self, Hold},
     report::{self, Failure, Outcome, Problem},
 };
 use std::{
     io::Read,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const CLOSE: Duration = Duration::from_secs(5);
@@ -69,10 +70,21 @@ impl Opened {
     }
 
     /// Does a command through the host that runs, or, where none does, in this process.
+    /// One that starts is waited for.
     pub async fn ask(mut self, needs: Needs, command: Command) -> Outcome<Answer> {
-        if let Some(answer) = control::ask(&self.data, &command).await? {
-            return Ok(answer);
-        }
+        let begun = Instant::now();
+        let _hold = loop {
+            if let Some(answer) = control::ask(&self.data, &command).await? {
+                return Ok(answer);
+            }
+            if let Some(hold) = Hold::take(&self.data)? {
+                break hold;
+            }
+            if begun.elapsed() > hold::PATIENCE {
+                return Err(hold::busy(&self.data));
+            }
+            tokio::time::sleep(hold::LOOK).await;
+        };
         if needs == Needs::Components {
             self.plan.manifest.apps.clear();
         }

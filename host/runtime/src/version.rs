@@ -51,7 +51,7 @@ pub async fn read_component(root: Option<&Path>, path: &Path) -> Result<Vec<u8>>
     let shown = path.display();
     read.map_err(|why| match why {
         Unreadable::Io(error) if error.kind() == ErrorKind::NotFound => Error::not_found(format!(
-            "no component file at {shown}: {error}; build it first, or give the app a `build:` command"
+            "no component file at {shown}: {error}; build it first, as `wythe build` does where the app has a `build:` command"
         )),
         Unreadable::Io(error) => Error::unavailable(format!(
             "the component file {shown} cannot be read: {error}"

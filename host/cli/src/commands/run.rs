@@ -4,7 +4,9 @@ use crate::{
     args::{Common, Format, Run},
     boot::{self, Booted, Plan},
     build::{self, Built},
-    check, control, door, metrics, project,
+    check, control, door,
+    hold::Hold,
+    metrics, project,
     report::{self, Outcome},
     serve, signals,
     watch::Watch,
@@ -38,7 +40,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         () = shutdown.cancelled() => return Ok(ExitCode::from(130)),
         started = start(common, args, &plan, &data) => started?,
     };
-    let (booted, built, took) = started;
+    let (booted, built, took, _hold) = started;
     let doors = match open(common, args, &plan, &booted, &data).await {
         Ok(doors) => doors,
         Err(failure) => {
@@ -59,15 +61,16 @@ async fn start(
     args: &Run,
     plan: &Plan,
     data: &Path,
-) -> Outcome<(Booted, Vec<Built>, Duration)> {
+) -> Outcome<(Booted, Vec<Built>, Duration, Hold)> {
     let built = match args.no_build {
         true => Vec::new(),
         false => build::all(common, plan).await?,
     };
+    let hold = Hold::wait(data).await?;
     let start = Instant::now();
     let booted = boot::boot(plan, data).await?;
     report::tell(common, &booted.warnings);
-    Ok((booted, built, start.elapsed()))
+    Ok((booted, built, start.elapsed(), hold))
 }
 
 /// The ports of a host, bound.

@@ -191,7 +191,7 @@ async fn missing() -> Result<()> {
     ensure!(
         problems
             == [
-                "no component file at app.wasm: No such file or directory (os error 2); build it first, or give the app a `build:` command"
+                "no component file at app.wasm: No such file or directory (os error 2); build it first, as `wythe build` does where the app has a `build:` command"
             ],
         "{problems:?}"
     );

@@ -114,7 +114,7 @@ spec:
             "resources/all.yaml:9:37: component `statestore`: maxValueBytes: ..",
             "resources/all.yaml:18:32: component `clock`: ..",
             "resources/all.yaml:20:1: spec.metadata: missing `path`: `bindings.webhook` needs it",
-            "resources/all.yaml:32:28: component `gone`: no component file at resources/../nowhere.wasm: No such file or directory (os error 2); build it first, or give the app a `build:` command",
+            "resources/all.yaml:32:28: component `gone`: no component file at resources/../nowhere.wasm: No such file or directory (os error 2); build it first, as `wythe build` does where the app has a `build:` command",
             "resources/all.yaml:34:1: component `service`: requires `speed`, which is no feature of bindings; expected one of input, output, redelivers, secrets",
             "resources/all.yaml:43:14: component `service`: `url`: expected no query and no fragment; a query belongs to the request's `path`",
         ],
@@ -260,7 +260,7 @@ spec:
         told: &[
             "resources/all.yaml:7:33: spec.metadata.schedule.envRef: the environment variable `WYTHE_TEST_NO_SUCH_VARIABLE` is not set",
             "resources/all.yaml:8:28: spec.metadata.zone: unknown setting; expected one of `schedule`, `timeZone`..",
-            "wythe.yaml:4:5: no component file at gone/hello.wasm: No such file or directory (os error 2); build it first, or give the app a `build:` command",
+            "wythe.yaml:4:5: no component file at gone/hello.wasm: No such file or directory (os error 2); build it first, as `wythe build` does where the app has a `build:` command",
             "wythe.yaml:6:5: apps[0].ingres: unknown key; ..",
         ],
     },
