@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 
 /// The upper bound of a page.
 const MAX_PAGE: u32 = 1_000;
+/// Pages of the store that one call of a list reads.
+const LOOKS: u32 = 8;
 
 /// How an instance is to begin.
 #[derive(Clone, Debug, Default)]
@@ -273,7 +275,8 @@ impl Engine {
         Ok(Some(instance))
     }
 
-    /// Those that fit and that the caller is granted, after `cursor`, in the order of their ids.
+    /// Those that fit and that the caller is granted, after `cursor`, in the order of their ids. A call looks at 4,000
+    /// instances at most, so that a page may be short, or empty, and say where to go on.
     pub async fn list(
         &self,
         caller: &Caller,
@@ -289,8 +292,10 @@ impl Engine {
         let all = keys::instance("");
         let mut cursor = cursor.map(keys::instance);
         let mut page = Page::default();
-        loop {
+        for _ in 0..LOOKS {
             let found = self.page(&all, cursor.as_deref()).await?;
+            // A store in memory answers at once, and others want to go on, too.
+            tokio::task::yield_now().await;
             for (_, row) in found.entries {
                 let meta = Meta::decode(&row.value)?;
                 if !filter.fits(&meta) || may(caller, &meta.name).is_err() {
@@ -307,6 +312,9 @@ impl Engine {
                 return Ok(page);
             }
         }
+        let next = cursor.as_deref().and_then(|last| last.strip_prefix(&all));
+        page.next = next.map(str::to_owned);
+        Ok(page)
     }
 
     /// Kept when this returns; the instance hears of it when it waits for it.
@@ -410,7 +418,14 @@ pub(super) fn taken(old: &Meta) -> Error {
 }
 
 /// An id is free again when its instance has ended, for the workflow that used it; for others when it is purged.
+/// Whoever may not see the instance that has it hears no more than that.
 pub(super) fn check_free(old: &Meta, new: &Meta) -> Result<()> {
+    if old.name != new.name {
+        return Err(Error::conflict(format!(
+            "the instance id `{}` is taken by an instance of another workflow",
+            old.id
+        )));
+    }
     if !old.status.has_ended() || (&old.app, &old.name) != (&new.app, &new.name) {
         return Err(taken(old));
     }

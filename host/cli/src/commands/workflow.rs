@@ -206,6 +206,11 @@ fn details(instance: &Instance) -> String {
         let bytes = bytes.as_ref().filter(|bytes| !bytes.0.is_empty());
         bytes.map(|bytes| head(&bytes.0, usize::MAX))
     };
+    // What an app wrote is on the line that it belongs to.
+    let line = |text: &Option<String>| {
+        let text = text.as_ref();
+        text.map(|text| head(text.as_bytes(), usize::MAX))
+    };
     let parts = [
         ("id", Some(instance.id.clone())),
         (
@@ -213,8 +218,8 @@ fn details(instance: &Instance) -> String {
             Some(format!("{}/{}", instance.app, instance.name)),
         ),
         ("status", Some(instance.status.to_string())),
-        ("says", instance.custom_status.clone()),
-        ("reason", instance.reason.clone()),
+        ("says", line(&instance.custom_status)),
+        ("reason", line(&instance.reason)),
         ("created", Some(shown_time(instance.created))),
         ("updated", Some(shown_time(instance.updated))),
         ("entries", Some(instance.entries.to_string())),

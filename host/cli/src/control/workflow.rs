@@ -147,7 +147,7 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
             cursor,
         } => {
             let filter = Filter { name, status };
-            let page = engine.list(caller, &filter, cursor.as_deref(), limit);
+            let page = list(engine, caller, &filter, cursor, limit);
             Ok(page.await?.into())
         }
         Action::History { id, from, limit } => {
@@ -182,6 +182,24 @@ async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<An
     } = asked;
     let id = engine.start(caller, &name, input.0.into(), Start { id, at });
     Ok(Answer::Id(id.await?))
+}
+
+/// On over instances that do not fit, until there is something to show.
+async fn list(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    filter: &Filter,
+    mut cursor: Option<String>,
+    limit: u32,
+) -> Result<workflow::Page> {
+    loop {
+        let page = engine.list(caller, filter, cursor.as_deref(), limit);
+        let page = page.await?;
+        if !page.instances.is_empty() || page.next.is_none() {
+            return Ok(page);
+        }
+        cursor = page.next;
+    }
 }
 
 async fn tell(engine: &Arc<Engine>, caller: &Caller, id: &str, what: Tell) -> Result<()> {

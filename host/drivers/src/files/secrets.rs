@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 use wythe_blocks::{
     Error, Result, Site,
@@ -17,6 +18,8 @@ use wythe_manifest::{OpenFile, Secret, Stamp, Unreadable, parse_document};
 
 /// Bytes of the file.
 const LARGEST: u64 = 1 << 20;
+/// The age from which a file's times tell it from a later state of it.
+const FRESH: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -44,6 +47,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
             multi_valued: config.multi_valued,
         },
         stamp: None,
+        is_settled: false,
         is_told: false,
     };
     Ok(Arc::new(Store::open(file).await?))
@@ -66,6 +70,8 @@ struct SecretsFile {
     shape: Shape,
     /// As of the last time it was read, good or not; none for a file that was not there.
     stamp: Option<Stamp>,
+    /// It was old enough then for any later change to show.
+    is_settled: bool,
     /// Whether it was told that the file is not there.
     is_told: bool,
 }
@@ -125,9 +131,14 @@ impl SecretsFile {
     fn changed(&mut self) -> Result<Option<Secrets>> {
         let opened = OpenFile::open(Some(&self.root), &self.path);
         let stamp = opened.as_ref().ok().map(OpenFile::stamp);
-        if stamp.is_some() && stamp == self.stamp {
+        if stamp.is_some() && stamp == self.stamp && self.is_settled {
             return Ok(None);
         }
+        // Where a file system's times are coarse, a file may change twice and look the same.
+        let age = stamp
+            .as_ref()
+            .map(|stamp| SystemTime::now().duration_since(stamp.changed()));
+        self.is_settled = age.is_some_and(|age| age.is_ok_and(|age| age > FRESH));
         let was_there = self.stamp.is_some();
         self.stamp = stamp;
         match opened {

@@ -120,7 +120,7 @@ async fn an_id_is_the_workflows_that_used_it(store: Store) -> Result<()> {
     bed.output("one").await?;
     let taken = bed.start("race", "one", "1").await;
     let told = taken.err().map(|error| error.to_string());
-    let expected = "the instance id `one` is taken by one of workflow `chain` that is completed";
+    let expected = "the instance id `one` is taken by an instance of another workflow";
     ensure!(told.as_deref() == Some(expected), "{told:?}");
     ensure!(bed.output("one").await? == "0,x");
     bed.start("chain", "one", "2").await?;
