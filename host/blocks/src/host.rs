@@ -3,6 +3,7 @@
 use crate::{
     Environment, Error, Metrics, Registry, Result, Tasks,
     actors::Actors,
+    between,
     bindings::Bindings,
     configuration::Configuration,
     crypto::Crypto,
@@ -114,7 +115,7 @@ impl Host {
     ) -> (Checked, Vec<Error>) {
         let (others, mut checked, mut problems) =
             self.resolve(registry, settings, components).await;
-        problems.extend(one_of_jobs(&others));
+        problems.extend(between::problems(&others));
         for component in others {
             match Prepared::new(registry, settings, &component).await {
                 Ok(prepared) => {
@@ -272,17 +273,6 @@ impl Checked {
             false => problems.extend(errors),
         }
     }
-}
-
-/// The second component of a block of which a tenant has one.
-fn one_of_jobs(components: &[Manifest]) -> Option<Error> {
-    let mut jobs = components.iter().filter(|c| c.block == "jobs");
-    let (first, second) = (jobs.next()?, jobs.next()?);
-    let message = format!(
-        "component `{}`: a tenant has one jobs component; `{}` is it already",
-        second.name, first.name
-    );
-    Some(Error::invalid(message).at(&second.source))
 }
 
 /// A problem of opening for the answer, unless it is to be ignored.

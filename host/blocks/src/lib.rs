@@ -5,6 +5,7 @@
 mod account;
 pub mod actors;
 mod app;
+mod between;
 pub mod bindings;
 mod caller;
 mod component;

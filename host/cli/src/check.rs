@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Checked, Host};
-use wythe_manifest::{App, Subscription};
+use wythe_manifest::{App, Component, Name, Subscription};
 use wythe_runtime::{Guest, Runtime};
 
 /// For the secret stores.
@@ -84,6 +84,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let declared = declared.filter(|declared| boot::is_of(plan, declared));
     problems.extend(declared.flat_map(|declared| subscription(declared, plan, &guests)));
     problems.extend(guests.iter().flat_map(|guest| doubled(guest, plan)));
+    problems.extend(kept_nowhere(plan, &guests));
     Problem::sort(&mut problems);
     Ok(Found {
         host,
@@ -159,6 +160,38 @@ fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> 
         problems.push(Problem::warning(message).at(&declared.source));
     }
     problems
+}
+
+/// An app with actors or workflows where nobody says which state component keeps them.
+fn kept_nowhere(plan: &Plan, guests: &[Arc<Guest>]) -> Option<Problem> {
+    let is_own = |namespace: Option<&Name>| {
+        namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
+    };
+    let stores = plan.resources.components.iter();
+    let stores: Vec<_> = stores
+        .filter(|one| one.block == "state" && is_own(one.namespace.as_ref()))
+        .collect();
+    let is_chosen = |one: &&Component| {
+        one.name.as_str() == "statestore" || one.metadata.get("actorStateStore").is_some()
+    };
+    if stores.len() < 2 || stores.iter().any(is_chosen) {
+        return None;
+    }
+    let needs = |guest: &&Arc<Guest>| {
+        let exports = guest.exports();
+        exports.workflow_handler || exports.activity_handler || exports.actor_handler
+    };
+    let needy = guests.iter().find(needs)?;
+    let app = plan
+        .manifest
+        .apps
+        .iter()
+        .find(|app| app.id == *needy.id())?;
+    let message = format!(
+        "app `{}` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata",
+        app.id
+    );
+    Some(Problem::new(message).at(&app.source))
 }
 
 /// Subscriptions of an app to a topic that an earlier one of it has already.

@@ -240,6 +240,44 @@ spec: { type: pubsub.memory, version: v1 }
         ],
     },
     Wrong {
+        name: "what_two_components_want_and_one_can_have",
+        apps: "\
+  - appID: account
+    guest: account.wasm
+    grants: { actors: [account], publish: [pubsub/transfers], subscribe: [pubsub/transfers] }
+",
+        resources: "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: one }
+spec: { type: state.memory }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: two }
+spec: { type: state.memory }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: front }
+spec: { type: bindings.webhook, metadata: [{ name: path, value: /in }] }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: side }
+spec: { type: bindings.webhook, metadata: [{ name: path, value: /in }] }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.memory }
+",
+        told: &[
+            "resources/all.yaml:19:64: component `side`: the path `/in` is that of bindings component `front`; expected another one",
+            "wythe.yaml:4:5: app `account` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata",
+        ],
+    },
+    Wrong {
         name: "mistakes_of_every_part_at_once",
         apps: "\
   - appID: hello

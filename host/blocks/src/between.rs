@@ -1,0 +1,65 @@
+//! Mistakes that no component has alone: two of them want what one can have.
+
+use crate::Error;
+use std::collections::BTreeMap;
+use wythe_manifest::{Component as Manifest, Value};
+
+/// Of one tenant's components; each at the later of the two.
+pub(crate) fn problems(components: &[Manifest]) -> Vec<Error> {
+    let mut problems: Vec<_> = one_of_jobs(components).into_iter().collect();
+    problems.extend(one_keeper(components));
+    problems.extend(paths(components));
+    problems
+}
+
+fn one_of_jobs(components: &[Manifest]) -> Option<Error> {
+    let mut jobs = components.iter().filter(|c| c.block == "jobs");
+    let (first, second) = (jobs.next()?, jobs.next()?);
+    let message = format!(
+        "component `{}`: a tenant has one jobs component; `{}` is it already",
+        second.name, first.name
+    );
+    Some(Error::invalid(message).at(&second.source))
+}
+
+/// Actors and workflows are kept in one.
+fn one_keeper(components: &[Manifest]) -> Option<Error> {
+    const MARK: &str = "actorStateStore";
+    let is_marked = |c: &&Manifest| {
+        let mark = c.metadata.get(MARK);
+        c.block == "state" && mark.is_some_and(|mark| mark.reveal().eq_ignore_ascii_case("true"))
+    };
+    let mut marked = components.iter().filter(is_marked);
+    let (first, second) = (marked.next()?, marked.next()?);
+    let message = format!(
+        "component `{}`: `{MARK}` marks one state component, and `{}` is it already",
+        second.name, first.name
+    );
+    Some(Error::invalid(message).at(&second.place_of(MARK)))
+}
+
+/// The doors of webhooks are told apart by their paths.
+fn paths(components: &[Manifest]) -> Vec<Error> {
+    let mut first = BTreeMap::new();
+    let mut problems = Vec::new();
+    let webhooks = components.iter();
+    for one in webhooks.filter(|c| c.block == "bindings" && c.driver == "webhook") {
+        let Some(path) = one.metadata.get("path") else {
+            continue;
+        };
+        let Some(other) = first.get(path.reveal()) else {
+            first.insert(path.reveal(), &one.name);
+            continue;
+        };
+        let shown = match path {
+            Value::Plain(text) => format!("the path `{text}`"),
+            Value::Secret(_) => "its path".to_owned(),
+        };
+        let message = format!(
+            "component `{}`: {shown} is that of bindings component `{other}`; expected another one",
+            one.name
+        );
+        problems.push(Error::invalid(message).at(&one.place_of("path")));
+    }
+    problems
+}
