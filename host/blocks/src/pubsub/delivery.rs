@@ -116,12 +116,7 @@ impl PubSub {
         let found = self.components.find(&caller, component)?;
         allow(&found, Access::Subscribe, &caller, topic)?;
         if let Some(dead) = &subscription.dead_letter_topic {
-            check_topic(dead)?;
-            if dead == topic {
-                return Err(Error::invalid(format!(
-                    "the dead letter topic of `{component}/{topic}` is the topic itself: what cannot be delivered would come again for ever"
-                )));
-            }
+            check_dead(dead, topic)?;
         }
         let default = subscription.default_route.as_deref();
         let routes = Routes::compile(&subscription.rules, default, share).await?;
@@ -177,6 +172,17 @@ fn group(
             metadata,
         },
     ))
+}
+
+/// A letter that comes back to its topic would be a letter again.
+fn check_dead(dead: &str, topic: &str) -> Result<()> {
+    check_topic(dead)?;
+    if dead == topic {
+        return Err(Error::invalid(format!(
+            "the dead letter topic of `{topic}` is the topic itself: what cannot be delivered would come again for ever"
+        )));
+    }
+    Ok(())
 }
 
 /// Drivers keep names of their own apart by control characters.

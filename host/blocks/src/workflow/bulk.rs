@@ -1,9 +1,6 @@
 //! All instances of a workflow at once, a page of them at a time: for an operator who has too many.
 
-use super::{
-    engine::Engine,
-    management::{Filter, Instance},
-};
+use super::{engine::Engine, listing::Filter, management::Instance};
 use crate::{Caller, Error, Kind as ErrorKind, Result};
 use bytes::Bytes;
 use futures::{StreamExt, stream};

@@ -14,6 +14,7 @@ mod entry;
 mod instance;
 mod keeping;
 mod keys;
+mod listing;
 mod live;
 mod management;
 mod meta;
@@ -34,7 +35,8 @@ pub use context::{Context, Price, Task, numbers};
 pub use engine::Engine;
 pub use entry::{Entry, Kind, Parent, Retry};
 pub use keys::MAX_ID;
-pub use management::{Filter, Instance, Page, Start};
+pub use listing::{Filter, Page};
+pub use management::{Instance, Start};
 pub use meta::Status;
 pub use reading::History;
 

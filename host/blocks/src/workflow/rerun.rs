@@ -56,18 +56,23 @@ impl Engine {
         (meta.suspended, meta.parent) = (None, None);
         (meta.tries, meta.idle_runs, meta.depth) = (0, 0, 0);
         meta.bytes = copied.iter().map(Entry::weight).sum();
-        let mut condition = Condition::Absent;
-        if let Some((old, etag)) = self.meta(&id).await? {
-            check_free(&old, &meta)?;
-            meta.run = old.run + 1;
-            condition = Condition::Matches(etag);
-        }
+        let condition = self.succeed(&mut meta).await?;
         // A run of its own: no other start under this id has entries there, and a failed copy takes only its own away.
         meta.run = meta.run.saturating_add(lot()?);
         let engine = self.clone();
         self.whole(async move { engine.copy_whole(meta, copied, condition).await })
             .await?;
         Ok(id)
+    }
+
+    /// In place of an instance of the same id that has ended, if there is one.
+    async fn succeed(&self, meta: &mut Meta) -> Result<Condition> {
+        let Some((old, etag)) = self.meta(&meta.id).await? else {
+            return Ok(Condition::Absent);
+        };
+        check_free(&old, meta)?;
+        meta.run = old.run + 1;
+        Ok(Condition::Matches(etag))
     }
 
     async fn copy_whole(

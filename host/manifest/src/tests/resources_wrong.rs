@@ -167,7 +167,7 @@ a.yaml:6:3: spec.routes: unknown key; expected one of `pubsubname`, `topic`, `ro
         "
 a.yaml:8:20: spec.deadLetterTopic: the dead letter topic is the topic itself: what cannot be delivered would come again for ever
 a.yaml:9:26: spec.metadata.broadcast: expected `true` or `false`, found `yes`
-a.yaml:9:70: spec.metadata.maxDeliveryAttempts: expected a whole number of at least 1, found `0`",
+a.yaml:9:72: spec.metadata.maxDeliveryAttempts: expected a whole number of at least 1, found `0`",
     );
     subscription(
         "v2alpha1",

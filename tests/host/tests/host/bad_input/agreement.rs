@@ -273,7 +273,7 @@ metadata: { name: pubsub }
 spec: { type: pubsub.memory }
 ",
         told: &[
-            "resources/all.yaml:19:64: component `side`: the path `/in` is that of bindings component `front`; expected another one",
+            "resources/all.yaml:19:65: component `side`: the path `/in` is that of bindings component `front`; expected another one",
             "wythe.yaml:4:5: app `account` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata",
         ],
     },
