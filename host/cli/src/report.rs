@@ -221,6 +221,17 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String
     text
 }
 
+/// What there is of a thing, a line for each part. Line breaks in a part do not make lines of their own, for an app may
+/// have written it.
+pub fn details<'a>(parts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let there = parts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    there
+        .map(|(name, value)| format!("{name:8} {}\n", value.replace(['\n', '\r'], " ")))
+        .collect()
+}
+
 /// A terminal that has not been told to stay plain.
 pub fn is_coloured(stream: &impl IsTerminal) -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -236,12 +236,7 @@ fn details(status: &Status) -> String {
         ("misfire", Some(misfire.to_owned())),
         ("data", (!data.is_empty()).then_some(data)),
     ];
-    let there = parts
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    there
-        .map(|(name, value)| format!("{name:8} {value}\n"))
-        .collect()
+    report::details(parts)
 }
 
 fn json(status: &Status) -> Value {

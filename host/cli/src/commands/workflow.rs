@@ -206,11 +206,6 @@ fn details(instance: &Instance) -> String {
         let bytes = bytes.as_ref().filter(|bytes| !bytes.0.is_empty());
         bytes.map(|bytes| head(&bytes.0, usize::MAX))
     };
-    // What an app wrote is on the line that it belongs to.
-    let line = |text: &Option<String>| {
-        let text = text.as_ref();
-        text.map(|text| head(text.as_bytes(), usize::MAX))
-    };
     let parts = [
         ("id", Some(instance.id.clone())),
         (
@@ -218,20 +213,15 @@ fn details(instance: &Instance) -> String {
             Some(format!("{}/{}", instance.app, instance.name)),
         ),
         ("status", Some(instance.status.to_string())),
-        ("says", line(&instance.custom_status)),
-        ("reason", line(&instance.reason)),
+        ("says", instance.custom_status.clone()),
+        ("reason", instance.reason.clone()),
         ("created", Some(shown_time(instance.created))),
         ("updated", Some(shown_time(instance.updated))),
         ("entries", Some(instance.entries.to_string())),
         ("input", text(&instance.input)),
         ("output", text(&instance.output)),
     ];
-    let there = parts
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    there
-        .map(|(name, value)| format!("{name:8} {value}\n"))
-        .collect()
+    report::details(parts)
 }
 
 fn page(common: &Common, instances: &[Instance], next: Option<String>) {
@@ -382,6 +372,12 @@ ENTRY  TIME                      WHAT                TASK  ABOUT   TRIES  PAYLOA
             "x".repeat(60)
         );
         assert_eq!(lines(&entries), expected);
+    }
+
+    #[test]
+    fn what_an_app_wrote_makes_no_line_of_its_own() {
+        let parts = [("says", Some("x\nstatus   completed".to_owned()))];
+        assert_eq!(report::details(parts), "says     x status   completed\n");
     }
 
     #[test]
