@@ -65,7 +65,7 @@ async fn a_wrong_start_is_told(store: Store) -> Result<()> {
     let size = "the input has 2097153 bytes; at most 2097152 are kept in a journal";
     told(begin("chain", "a", large).await, Kind::Invalid, size)?;
     begin("listener", "a", "1".into()).await?;
-    let taken = "the instance id `a` is taken by one of workflow `listener` that is running";
+    let taken = "the instance id `a` is taken by an instance of another workflow";
     told(begin("chain", "a", nothing()).await, Kind::Conflict, taken)?;
     bed.close().await
 }
