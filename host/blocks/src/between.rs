@@ -4,10 +4,9 @@ use crate::Error;
 use std::collections::BTreeMap;
 use wythe_manifest::{Component as Manifest, Value};
 
-/// Of one tenant's components; each at the later of the two.
+/// Finds those of one tenant's components; each is told at the later of the two.
 pub(crate) fn problems(components: &[Manifest]) -> Vec<Error> {
     let mut problems: Vec<_> = one_of_jobs(components).into_iter().collect();
-    problems.extend(one_keeper(components));
     problems.extend(paths(components));
     problems
 }
@@ -20,22 +19,6 @@ fn one_of_jobs(components: &[Manifest]) -> Option<Error> {
         second.name, first.name
     );
     Some(Error::invalid(message).at(&second.source))
-}
-
-/// Actors and workflows are kept in one.
-fn one_keeper(components: &[Manifest]) -> Option<Error> {
-    const MARK: &str = "actorStateStore";
-    let is_marked = |c: &&Manifest| {
-        let mark = c.metadata.get(MARK);
-        c.block == "state" && mark.is_some_and(|mark| mark.reveal().eq_ignore_ascii_case("true"))
-    };
-    let mut marked = components.iter().filter(is_marked);
-    let (first, second) = (marked.next()?, marked.next()?);
-    let message = format!(
-        "component `{}`: `{MARK}` marks one state component, and `{}` is it already",
-        second.name, first.name
-    );
-    Some(Error::invalid(message).at(&second.place_of(MARK)))
 }
 
 /// The doors of webhooks are told apart by their paths.

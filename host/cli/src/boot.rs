@@ -3,10 +3,10 @@
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
-use wythe_manifest::{Grants, Manifest, Resources};
+use wythe_manifest::{Grants, Manifest, Name, Resources};
 use wythe_runtime::{Guest, Options, Runtime};
 
-/// For a host that could not begin to serve.
+/// Time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(1);
 /// Bytes of a state value, unless its component says otherwise.
 const MAX_VALUE: u64 = 4 << 20;
@@ -52,7 +52,7 @@ pub struct Booted {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
     pub guests: Vec<Arc<Guest>>,
-    /// What was found on the way and stops nothing.
+    /// Problems that were found on the way and stop nothing.
     pub warnings: Vec<Problem>,
 }
 
@@ -79,7 +79,7 @@ pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     (Some(plan), Problem::all(problems))
 }
 
-/// As `read`, for what needs a project that is good so far; the answer has the warnings.
+/// Does as `read`, for what needs a project that is good so far; the answer has the warnings.
 pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     match read(path) {
         (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),
@@ -87,7 +87,7 @@ pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     }
 }
 
-/// Whether any of them stops a host from starting.
+/// Says whether any of the problems stops a host from starting.
 pub fn has_errors(problems: &[Problem]) -> bool {
     problems.iter().any(|problem| !problem.is_warning)
 }
@@ -220,11 +220,11 @@ pub fn registry(runtime: &Arc<Runtime>, host: &Arc<Host>) -> Registry {
     registry
 }
 
-/// What a project's components are opened with.
+/// Returns the settings that a project's components are opened with.
 pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let tenant = &plan.manifest.tenant;
     let configurations = plan.resources.configurations.iter();
-    let own = configurations.filter(|c| c.namespace.as_ref().is_none_or(|of| of == tenant));
+    let own = configurations.filter(|c| is_of(plan, c.namespace.as_ref()));
     Settings {
         tenant: tenant.clone(),
         project: plan.manifest.directory.clone(),
@@ -311,7 +311,7 @@ async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), V
         let known = |s: &Subscription| {
             s.component == declared.component.as_str() && s.topic == declared.topic
         };
-        let concerns = is_of(plan, declared) && concerns(guest, declared);
+        let concerns = is_of(plan, declared.namespace.as_ref()) && concerns(guest, declared);
         // A new version of an app may be no subscriber any more: nothing is delivered to it.
         if concerns && guest.exports().subscriber && !subscriptions.iter().any(known) {
             subscriptions.push(convert(declared));
@@ -325,9 +325,8 @@ async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), V
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
-/// A declaration without a namespace is every tenant's.
-pub fn is_of(plan: &Plan, declared: &wythe_manifest::Subscription) -> bool {
-    let namespace = declared.namespace.as_ref();
+/// Says whether a resource is this project's: one without a namespace is every tenant's.
+pub fn is_of(plan: &Plan, namespace: Option<&Name>) -> bool {
     namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
 }
 

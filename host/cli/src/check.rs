@@ -6,14 +6,14 @@ use crate::{
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{App as _, Checked, Host};
-use wythe_manifest::{App, Component, Name, Subscription};
+use wythe_blocks::{App as _, Checked, Host, state::chosen};
+use wythe_manifest::{App, Component, Subscription};
 use wythe_runtime::{Guest, Runtime};
 
-/// For the secret stores.
+/// Time in which the secret stores close.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// What was found. A host is started from it if no problem is an error.
+/// The findings of a check. A host is started from them if no problem is an error.
 pub struct Found {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
@@ -81,7 +81,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
         problems.extend(loaded.into_iter().flat_map(|guest| unheard(app, guest)));
     }
     let declared = plan.resources.subscriptions.iter();
-    let declared = declared.filter(|declared| boot::is_of(plan, declared));
+    let declared = declared.filter(|declared| boot::is_of(plan, declared.namespace.as_ref()));
     problems.extend(declared.flat_map(|declared| subscription(declared, plan, &guests)));
     problems.extend(guests.iter().flat_map(|guest| doubled(guest, plan)));
     problems.extend(kept_nowhere(plan, &guests));
@@ -113,7 +113,7 @@ fn placed(message: String, error: &wythe_blocks::Error) -> Problem {
     }
 }
 
-/// What is said of an app in the manifest and what its component does not answer.
+/// Finds words of the manifest about an app that its component does not answer to.
 fn unheard(app: &App, guest: &Guest) -> Vec<Problem> {
     let exports = guest.exports();
     let mut problems = Vec::new();
@@ -162,34 +162,29 @@ fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> 
     problems
 }
 
-/// An app with actors or workflows where nobody says which state component keeps them.
+/// Finds an app with actors or workflows that no state component keeps, or more than one.
 fn kept_nowhere(plan: &Plan, guests: &[Arc<Guest>]) -> Option<Problem> {
-    let is_own = |namespace: Option<&Name>| {
-        namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
+    let needs = |app: &&App| {
+        let guest = guests.iter().find(|guest| *guest.id() == app.id);
+        guest.is_some_and(|guest| {
+            let exports = guest.exports();
+            exports.workflow_handler || exports.activity_handler || exports.actor_handler
+        })
     };
+    let app = plan.manifest.apps.iter().find(needs)?;
     let stores = plan.resources.components.iter();
-    let stores: Vec<_> = stores
-        .filter(|one| one.block == "state" && is_own(one.namespace.as_ref()))
+    let stores: Vec<&Component> = stores
+        .filter(|one| one.block == "state" && boot::is_of(plan, one.namespace.as_ref()))
         .collect();
-    let is_chosen = |one: &&Component| {
-        one.name.as_str() == "statestore" || one.metadata.get("actorStateStore").is_some()
+    let is_marked = |one: &&Component| {
+        let mark = one.metadata.get("actorStateStore");
+        mark.is_some_and(|mark| mark.reveal().eq_ignore_ascii_case("true"))
     };
-    if stores.len() < 2 || stores.iter().any(is_chosen) {
-        return None;
-    }
-    let needs = |guest: &&Arc<Guest>| {
-        let exports = guest.exports();
-        exports.workflow_handler || exports.activity_handler || exports.actor_handler
-    };
-    let needy = guests.iter().find(needs)?;
-    let app = plan
-        .manifest
-        .apps
-        .iter()
-        .find(|app| app.id == *needy.id())?;
+    let error = chosen(&stores, is_marked, |one| &one.name).err()?;
     let message = format!(
-        "app `{}` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata",
-        app.id
+        "app `{}` has actors or workflows, and {}",
+        app.id,
+        error.message()
     );
     Some(Problem::new(message).at(&app.source))
 }
@@ -197,7 +192,8 @@ fn kept_nowhere(plan: &Plan, guests: &[Arc<Guest>]) -> Option<Problem> {
 /// Subscriptions of an app to a topic that an earlier one of it has already.
 fn doubled(guest: &Guest, plan: &Plan) -> Vec<Problem> {
     let declared = plan.resources.subscriptions.iter();
-    let concerned = declared.filter(|one| boot::is_of(plan, one) && boot::concerns(guest, one));
+    let concerned = declared
+        .filter(|one| boot::is_of(plan, one.namespace.as_ref()) && boot::concerns(guest, one));
     let mut first: BTreeMap<(String, &str), &Subscription> = BTreeMap::new();
     let mut problems = Vec::new();
     for one in concerned {

@@ -5,17 +5,17 @@ use crate::{
     report::{Failure, Outcome, Problem},
 };
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
 
-/// For a command that has the stores open, or a host that starts.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks.
-pub const LOOK: Duration = Duration::from_millis(50);
+/// Time for a command that has the stores open to end, or for a host to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(50);
 const NAME: &str = "lock";
 
 /// The directory is this process's until this is dropped, or the process ends.
@@ -23,9 +23,33 @@ pub struct Hold {
     _file: File,
 }
 
+/// The end of a wait for the hold.
+pub enum Waited<T> {
+    Held(Hold),
+    /// The host that had it answered meanwhile.
+    Answered(T),
+}
+
+/// Waits for the hold, 30 s at most, and asks the host whenever it is another's.
+pub async fn wait<T>(data: &Path, ask: impl AsyncFn() -> Outcome<Option<T>>) -> Outcome<Waited<T>> {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(Waited::Answered(answer));
+        }
+        if let Some(hold) = Hold::take(data)? {
+            return Ok(Waited::Held(hold));
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(busy(data));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 impl Hold {
-    /// None where another process has it.
-    pub fn take(data: &Path) -> Outcome<Option<Self>> {
+    /// Takes the hold; none where another process has it.
+    fn take(data: &Path) -> Outcome<Option<Self>> {
         private::check(data, "data")?;
         let mut file = open(data).map_err(|error| failed(data, &error))?;
         match file.try_lock() {
@@ -38,24 +62,10 @@ impl Hold {
         let _ = write!(file, "{}", std::process::id());
         Ok(Some(Hold { _file: file }))
     }
-
-    /// Waits for it, as for a command that is soon over.
-    pub async fn wait(data: &Path) -> Outcome<Self> {
-        let begun = Instant::now();
-        loop {
-            if let Some(hold) = Self::take(data)? {
-                return Ok(hold);
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err(busy(data));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
 }
 
-/// The directory stayed another process's.
-pub fn busy(data: &Path) -> Failure {
+/// Says that the directory stayed another process's.
+fn busy(data: &Path) -> Failure {
     let mut pid = String::new();
     let told = File::open(data.join(NAME)).and_then(|file| file.take(20).read_to_string(&mut pid));
     let is_known = told.is_ok() && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
@@ -75,9 +85,7 @@ pub fn busy(data: &Path) -> Failure {
 }
 
 fn open(data: &Path) -> std::io::Result<File> {
-    if fs::metadata(data).is_err() {
-        DirBuilder::new().recursive(true).mode(0o700).create(data)?;
-    }
+    private::make(data)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options.mode(0o600);
@@ -104,7 +112,10 @@ mod tests {
             told.contains(&format!("(pid {})", std::process::id())),
             "{told}"
         );
+        let answered = wait(&data, async || Ok(Some(7))).await;
+        assert!(matches!(answered, Ok(Waited::Answered(7))));
         drop(held);
-        assert!(Hold::wait(&data).await.is_ok());
+        let waited = wait(&data, async || Ok(None::<()>)).await;
+        assert!(matches!(waited, Ok(Waited::Held(_))));
     }
 }

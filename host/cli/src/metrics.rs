@@ -11,7 +11,7 @@ use wythe_runtime::Front;
 
 /// Connections at once: some that scrape and some that look whether the host is well.
 const CONNECTIONS: usize = 64;
-/// For which a client may take none of its answer.
+/// Time for which a client may take none of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for answers that are under way when the host stops.
 const DRAIN: Duration = Duration::from_secs(1);

@@ -1,7 +1,11 @@
 //! Directories of the host's own: nobody else may write to them, and who made them is whoever runs the host.
 
 use crate::report::Problem;
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::Path,
+};
 
 /// Mode bits with which others may write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -27,6 +31,14 @@ pub fn check(directory: &Path, what: &str) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+/// Makes a directory that is not there yet, and those above it, for this user alone.
+pub fn make(directory: &Path) -> std::io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
 }
 
 fn denied(message: String) -> Problem {

@@ -4,13 +4,14 @@ use crate::{
     args::{Common, Project},
     boot::{self, Plan},
     control::{self, Answer, Binary, Command},
-    hold::{self, Hold},
+    hold::{self, Hold, Waited},
     report::{self, Failure, Outcome, Problem},
 };
 use std::{
+    convert::Infallible,
     io::Read,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const CLOSE: Duration = Duration::from_secs(5);
@@ -72,18 +73,9 @@ impl Opened {
     /// Does a command through the host that runs, or, where none does, in this process.
     /// One that starts is waited for.
     pub async fn ask(mut self, needs: Needs, command: Command) -> Outcome<Answer> {
-        let begun = Instant::now();
-        let _hold = loop {
-            if let Some(answer) = control::ask(&self.data, &command).await? {
-                return Ok(answer);
-            }
-            if let Some(hold) = Hold::take(&self.data)? {
-                break hold;
-            }
-            if begun.elapsed() > hold::PATIENCE {
-                return Err(hold::busy(&self.data));
-            }
-            tokio::time::sleep(hold::LOOK).await;
+        let _hold = match hold::wait(&self.data, async || self.ask_running(&command).await).await? {
+            Waited::Answered(answer) => return Ok(answer),
+            Waited::Held(hold) => hold,
         };
         if needs == Needs::Components {
             self.plan.manifest.apps.clear();
@@ -107,6 +99,15 @@ pub async fn refuse_second(data: &Path) -> Outcome<()> {
         }
         .into()),
         _ => Ok(()),
+    }
+}
+
+/// Takes the hold of the data, for a host that starts.
+pub async fn hold(data: &Path) -> Outcome<Hold> {
+    let no_second = async || refuse_second(data).await.map(|()| None::<Infallible>);
+    match hold::wait(data, no_second).await? {
+        Waited::Held(hold) => Ok(hold),
+        Waited::Answered(never) => match never {},
     }
 }
 

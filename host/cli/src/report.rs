@@ -20,7 +20,7 @@ use wythe_manifest::{Problems, Severity, Source};
 pub struct Problem {
     pub kind: Cow<'static, str>,
     pub message: String,
-    /// Where it was written, if it is about a file.
+    /// The place where it was written, if it is about a file.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     #[serde(skip)]
@@ -35,7 +35,7 @@ pub struct Place {
     pub column: u32,
 }
 
-/// With its place.
+/// Shows the problem with its place.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
@@ -73,7 +73,7 @@ impl Problem {
         self
     }
 
-    /// In the order of file, line and column; those without a place come last.
+    /// Sorts problems by file, line and column; those without a place come last.
     pub fn sort(problems: &mut [Self]) {
         problems.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
     }
@@ -221,8 +221,8 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String
     text
 }
 
-/// What there is of a thing, a line for each part. Line breaks in a part do not make lines of their own, for an app may
-/// have written it.
+/// Lists what there is of a thing, a line for each part. Line breaks in a part do not make lines of their own, for an
+/// app may have written it.
 pub fn details<'a>(parts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let there = parts
         .into_iter()

@@ -137,7 +137,7 @@ async fn settled(events: &mut UnboundedReceiver<Vec<PathBuf>>) -> Vec<PathBuf> {
     paths
 }
 
-/// What is watched, what is to be watched once it is there, and the watches.
+/// The paths that are watched, those that are to be watched once they are there, and the watches.
 struct Watched {
     roots: Roots,
     /// Directories of resources that are not there yet.
@@ -158,7 +158,7 @@ impl Watched {
         watched
     }
 
-    /// What events at these paths mean.
+    /// Tells what events at these paths mean.
     fn changes(&mut self, paths: &[PathBuf]) -> BTreeSet<Change> {
         let (roots, tree) = (&mut self.roots, &mut self.tree);
         paths.iter().for_each(|path| tree.add(path));

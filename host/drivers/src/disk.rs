@@ -56,8 +56,8 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// Whether a store has to be made at `file`. An empty file is none: whoever emptied it took a store away, and to begin
-/// with a new one in its place would hide that.
+/// Says whether a store has to be made at `file`. An empty file is none: whoever emptied it took a store away, and to
+/// begin with a new one in its place would hide that.
 pub(crate) fn is_new(file: &Path) -> Result<bool> {
     let metadata = match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
@@ -81,15 +81,15 @@ pub(crate) fn lost(file: &Path, how: &str) -> Error {
     ))
 }
 
-/// Where something is made before it gets its name: a store that was made in part, by a process that was killed, is never
-/// taken for one.
+/// Place where something is made before it gets its name: a store that was made in part, by a process that was killed,
+/// is never taken for one.
 pub(crate) fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
 }
 
-/// Where a store lives: what its config says, or its usual name; below the component's own directory where it is no
+/// Place of a store: what its config says, or its usual name; below the component's own directory where it is no
 /// absolute path.
 pub(crate) fn place(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
     directory.join(configured.as_deref().unwrap_or(Path::new(name)))

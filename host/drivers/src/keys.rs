@@ -144,7 +144,7 @@ impl Key {
         }
     }
 
-    /// That the algorithm is the key's, and that its JWK allows it.
+    /// Checks that the algorithm is the key's, and that its JWK allows it.
     fn check(&self, name: &str, operation: Operation, by: Algorithm) -> Result<()> {
         if !self.material.algorithms().contains(&by) {
             return Err(self.misfit(name, by));
@@ -176,7 +176,7 @@ impl Key {
 }
 
 impl Material {
-    /// In the order of preference.
+    /// Algorithms in the order of preference.
     fn algorithms(&self) -> Vec<Algorithm> {
         let (wraps, signs) = match self {
             Material::Symmetric(key) => (key.wraps().to_vec(), Vec::new()),
@@ -190,7 +190,7 @@ impl Material {
             .collect()
     }
 
-    /// What it can do, whatever it is for.
+    /// Operations that the key can do, whatever it is for.
     fn operations(&self) -> Vec<Operation> {
         match (self, self.is_private()) {
             (Material::Symmetric(_), _) => vec![Wrap, Unwrap],

@@ -16,7 +16,7 @@ pub(crate) struct Shape {
 /// The reason why a tree has no secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Misfit {
-    /// It is no object.
+    /// The document is no object.
     NoObject,
     /// Two values have one name once they are flat: the name, and how each is nested.
     Clash(String, [String; 2]),
@@ -66,7 +66,7 @@ pub(crate) fn secrets(tree: &Document, shape: &Shape) -> Result<BTreeMap<String,
     Ok(found)
 }
 
-/// How the value of each flat name is nested.
+/// Nesting of the value of each flat name.
 #[derive(Default)]
 struct Ways(BTreeMap<String, String>);
 
@@ -92,7 +92,8 @@ fn several(values: BTreeMap<String, Value>) -> Found {
     }
 }
 
-/// Nothing is no value; items of lists are named by their place, from 0. `way` has the keys down to `tree`.
+/// Flattens a tree: nothing is no value; items of lists are named by their place, from 0. `way` has the keys down to
+/// `tree`.
 fn flatten<'a>(
     tree: &'a Document,
     way: &mut Vec<&'a str>,

@@ -51,7 +51,7 @@ pub struct Component {
 }
 
 impl Component {
-    /// Where a setting was written; the component's own place where it was not.
+    /// The place where a setting was written; the component's own place where it was not.
     pub fn place_of(&self, setting: &str) -> Source {
         match self.metadata.place_of(setting) {
             Some(Place { line, column }) => Source {

@@ -14,7 +14,8 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use crate::problem::Problem;
 use crate::yaml::LARGEST_FILE;
 
-/// To open a FIFO must not wait for its other end, and to open a terminal must not make it the process's own.
+/// Flags by which opening a FIFO does not wait for its other end, and opening a terminal does not make it the process's
+/// own.
 const FLAGS: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// A regular file, opened once: what is known of it and what is read are of the same file.
@@ -41,11 +42,11 @@ pub struct Stamp {
 pub enum Unreadable {
     /// The system says no.
     Io(io::Error),
-    /// It is a FIFO, a device, a socket or a directory.
+    /// The file is a FIFO, a device, a socket or a directory.
     Irregular(&'static str),
     /// A link on the way leads out of the directory that the file belongs to.
     LeadsOut,
-    /// It has more bytes than this.
+    /// The file has more bytes than this.
     TooLarge(u64),
 }
 
@@ -85,7 +86,7 @@ impl OpenFile {
         }
     }
 
-    /// As it was when it was opened.
+    /// The stamp of the file as it was when it was opened.
     pub fn stamp(&self) -> Stamp {
         self.stamp
     }
@@ -124,7 +125,7 @@ impl Stamp {
         }
     }
 
-    /// When the file or its inode changed last, by the clock of the file system.
+    /// The time when the file or its inode changed last, by the clock of the file system.
     pub fn changed(&self) -> SystemTime {
         let (seconds, nanoseconds) = self.changed;
         let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
@@ -134,7 +135,7 @@ impl Stamp {
 }
 
 impl Unreadable {
-    /// Whether there is no such file.
+    /// Says whether there is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == ErrorKind::NotFound)
     }
@@ -190,7 +191,7 @@ fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     (relative.is_relative() && !leaves(relative)).then(|| relative.to_path_buf())
 }
 
-/// Whether a relative path has more `..` than directories before them.
+/// Says whether a relative path has more `..` than directories before them.
 pub(crate) fn leaves(path: &Path) -> bool {
     let mut depth = 0_i64;
     !path.is_absolute()

@@ -190,7 +190,7 @@ fn resources_paths(
     (unique(paths), unique(awaited))
 }
 
-/// Each path once, where it was named first.
+/// Returns each path once, where it was named first.
 fn unique(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     let mut is_first = |path: &PathBuf| seen.insert(path.clone());

@@ -13,7 +13,7 @@ use crate::yaml::Place;
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     items: Vec<Item>,
-    /// Where those were written that somebody took out.
+    /// The names of the items that somebody took out, and the places where they were written.
     taken: Vec<(String, Place)>,
     pending: Vec<Pending>,
 }
@@ -116,7 +116,7 @@ impl Metadata {
         self.pending.iter().filter_map(reference).collect()
     }
 
-    /// Whether every value is known.
+    /// Says whether every value is known.
     pub fn is_whole(&self) -> bool {
         self.pending.is_empty()
     }

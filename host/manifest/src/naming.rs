@@ -98,7 +98,7 @@ impl Known<'_> {
         Err((format!("no {block} component is called `{name}`"), help))
     }
 
-    /// What is said of an app that is not there.
+    /// The message and the help for an app that is not there.
     fn app(&self, name: &str) -> Option<(String, Option<String>)> {
         if self.apps.contains(&name) {
             return None;

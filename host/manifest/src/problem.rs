@@ -101,7 +101,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong, without the place, on one line.
+    /// Tells what is wrong, without the place, on one line.
     pub fn text(&self) -> String {
         escaped(&self.words())
     }

@@ -317,7 +317,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// As [`Fields::of`], but what is no mapping is told by others.
+    /// Does as [`Fields::of`], but what is no mapping is told by others.
     pub(crate) fn quiet(at: &At<'a>) -> Option<Self> {
         match at.node.content {
             Content::Map(_) => Self::of(at),
@@ -382,7 +382,7 @@ impl<'a> Fields<'a> {
         found
     }
 
-    /// Each text in a list under a key, with its place; what is no list of texts is told by others.
+    /// Returns each text in a list under a key, with its place; what is no list of texts is told by others.
     pub(crate) fn scalars(&self, name: &str) -> Vec<(At<'a>, &'a str)> {
         let Some(at) = self.get(name) else {
             return Vec::new();

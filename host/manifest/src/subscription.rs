@@ -33,16 +33,16 @@ pub struct Subscription {
     pub scopes: Vec<Name>,
     /// Where it was written.
     pub source: Source,
-    /// Where its parts were written.
+    /// The places where its parts were written.
     pub places: Places,
 }
 
-/// Where the parts of a subscription were written, in their order.
+/// The places where the parts of a subscription were written, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     /// `pubsubname`.
     pub component: Source,
-    /// Each of `scopes`.
+    /// The place of each of `scopes`.
     pub scopes: Vec<Source>,
 }
 
@@ -100,7 +100,8 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
     Some(subscription)
 }
 
-/// What the host itself reads of the metadata, and a dead letter topic that would be read by who could not take it.
+/// Checks the part of the metadata that the host itself reads, and refuses a dead letter topic that would be read by
+/// who could not take it.
 fn check_settings(spec: &Fields) {
     if let Some(metadata) = spec.get("metadata").and_then(|at| Fields::quiet(&at)) {
         for name in ["broadcast", "rawPayload"] {
@@ -128,7 +129,7 @@ fn keys(routing: &str) -> [&str; 6] {
     ]
 }
 
-/// Of those that are names, as `head.scopes` has them.
+/// The places of those scopes that are names, as `head.scopes` has them.
 fn sources(scopes: &[(At, &str)]) -> Vec<Source> {
     let names = scopes
         .iter()

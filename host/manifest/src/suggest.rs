@@ -44,7 +44,8 @@ pub fn did_you_mean<'a>(
     nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// As [`did_you_mean`], for names of which another is not a likely slip: one letter may be wrong, missing or swapped.
+/// Does as [`did_you_mean`], for names of which another is not a likely slip: one letter may be wrong, missing or
+/// swapped.
 pub fn slip_of<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     if word.len() > LONGEST {
         return None;

@@ -44,7 +44,7 @@ pub struct Front {
     pub listener: TcpListener,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
-    /// For which a client may take none of what is written to it.
+    /// Time for which a client may take none of what is written to it.
     pub patience: Duration,
 }
 

@@ -38,7 +38,7 @@ pub struct Guest {
     runtime: Arc<Runtime>,
     identity: Arc<Identity>,
     reuse: Reuse,
-    /// No link below it may lead out.
+    /// The directory of the project; no link below it may lead out.
     project: PathBuf,
     places: Arc<Semaphore>,
     version: ArcSwap<Version>,
@@ -102,7 +102,7 @@ impl Guest {
         self.identity.limits.request_body
     }
 
-    /// How long an answer may wait for its reader.
+    /// Time for which an answer may wait for its reader.
     pub fn stall_time(&self) -> Duration {
         self.identity.limits.stall_time
     }

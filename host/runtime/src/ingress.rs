@@ -26,7 +26,7 @@ use wythe_blocks::{
 /// Silence of a client in the middle of a body that somebody waits for.
 const LATE: Duration = Duration::from_secs(10);
 
-/// After the longest `limits.stallTime`, whose error comes first: for a connection whose client takes nothing.
+/// Time after the longest `limits.stallTime`, whose error comes first, for a connection whose client takes nothing.
 const AFTER_STALL: Duration = Duration::from_secs(10);
 
 /// Which app answers which paths.

@@ -157,7 +157,8 @@ fn of_workflow(name: &str) -> Standing {
     }
 }
 
-/// Whether an interface is of a version before a release, such as `0.3.0-rc-2026-03-15`: none is what was released later.
+/// Says whether an interface is of a version before a release, such as `0.3.0-rc-2026-03-15`: none is what was released
+/// later.
 pub fn is_candidate(name: &str) -> bool {
     name.split_once('@')
         .is_some_and(|(_, version)| version.contains('-'))

@@ -27,7 +27,7 @@ const APPS: &str = "  - appID: plain
 const SPINS: &str = "    limits: { cpuTime: 1h, wallTime: 1h, concurrency: 64 }
 ";
 
-/// What the other app is asked for, again and again, and by how many clients at once.
+/// The request that the other app is sent, again and again, and the number of clients that send it at once.
 struct Attack {
     what: &'static str,
     clients: usize,

@@ -71,8 +71,8 @@ impl Project {
         self.directory.path()
     }
 
-    /// What keeps it from running, without places and the temporary directory's name. Where `wythe validate` finds an
-    /// error, it is the same list that `wythe run` tells.
+    /// The errors that keep it from running, without places and the temporary directory's name. Where `wythe validate`
+    /// finds an error, it is the same list that `wythe run` tells.
     pub async fn problems(&self) -> Vec<String> {
         let problems = self.all_problems().await.into_iter();
         let errors = problems.filter(|problem| !problem.is_warning);

@@ -71,7 +71,9 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
     let mut rest = Duration::ZERO;
     loop {
         let page = async {
-            tokio::time::sleep(rest).await;
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
             let start = Instant::now();
             let caller = space.caller(&space.tenant);
             let (prefix, from) = (rows::sort("outbox"), cursor.as_deref());
@@ -121,8 +123,7 @@ fn groups(entries: Vec<(String, Entry)>, told: &Told) -> Vec<Vec<(String, Outgoi
 
 impl Outgoing {
     fn goes_with(&self, other: &Self) -> bool {
-        let to = |row: &Self| (row.app.clone(), row.component.clone(), row.topic.clone());
-        to(self) == to(other)
+        (&self.app, &self.component, &self.topic) == (&other.app, &other.component, &other.topic)
     }
 }
 

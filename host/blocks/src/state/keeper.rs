@@ -3,7 +3,7 @@
 use super::{Configured, DELETE, Delete, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT};
 use crate::{Caller, Component, Error, Kind, Result};
 use std::sync::Arc;
-use wythe_manifest::Name;
+use wythe_manifest::{ComponentName, Name};
 
 /// Keys of the host begin with it, and no others do: a keyspace has a name before its separator, and no app's key has one.
 pub(crate) const RESERVED: &str = "||";
@@ -14,31 +14,42 @@ pub struct Keeper {
     component: Arc<Component<Configured>>,
 }
 
+/// Chooses the state component that keeps actors and workflows: the one that Dapr's `actorStateStore: "true"` marks;
+/// without a mark the only one, or the one that is called `statestore`. A start and a check choose alike.
+pub fn chosen<T>(
+    all: &[T],
+    is_marked: impl Fn(&T) -> bool,
+    name: impl Fn(&T) -> &ComponentName,
+) -> Result<&T> {
+    let marked: Vec<_> = all.iter().filter(|one| is_marked(one)).collect();
+    match (marked.as_slice(), all) {
+        ([one], _) => Ok(*one),
+        ([], [one]) => Ok(one),
+        ([], several) => {
+            let usual = several
+                .iter()
+                .find(|one| name(one).as_str() == "statestore");
+            usual.ok_or_else(|| {
+                Error::not_found(
+                    "no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata",
+                )
+            })
+        }
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(|one| name(one).as_str()).collect();
+            Err(Error::invalid(format!(
+                "state components {} are all marked by `actorStateStore`; expected one",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
 impl State {
-    /// The component that Dapr's `actorStateStore: "true"` marks; without a mark the only state component, or the one
-    /// that is called `statestore`.
+    /// The keeper of a tenant's actors and workflows.
     pub fn keeper(&self, tenant: &Name) -> Result<Keeper> {
         let all = self.components.of_tenant(tenant);
-        let marked: Vec<_> = all.iter().filter(|c| c.driver().keeps).cloned().collect();
-        let component = match (marked.as_slice(), all.as_slice()) {
-            ([one], _) | ([], [one]) => one.clone(),
-            ([], several) => several
-                .iter()
-                .find(|component| component.name().as_str() == "statestore")
-                .cloned()
-                .ok_or_else(|| {
-                    Error::not_found(
-                        "no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata",
-                    )
-                })?,
-            (several, _) => {
-                let names: Vec<_> = several.iter().map(|c| c.name().as_str()).collect();
-                return Err(Error::invalid(format!(
-                    "state components {} are all marked by `actorStateStore`; expected one",
-                    names.join(", ")
-                )));
-            }
-        };
+        let component = chosen(&all, |one| one.driver().keeps, |one| one.name())?.clone();
         let features = component.driver().driver.features();
         if features.transactions && features.list && features.linearizable {
             return Ok(Keeper { component });
@@ -106,5 +117,39 @@ impl Keeper {
             Err(error) if error.kind() == Kind::Conflict => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chooses among components by name, of which those with a `!` are marked.
+    fn of(names: &[&str]) -> Result<String> {
+        let all: Vec<(ComponentName, bool)> = names
+            .iter()
+            .map(|name| {
+                (
+                    name.trim_end_matches('!').parse().unwrap(),
+                    name.ends_with('!'),
+                )
+            })
+            .collect();
+        let chosen = chosen(&all, |one| one.1, |one| &one.0);
+        chosen.map(|one| one.0.to_string())
+    }
+
+    #[test]
+    fn one_component_keeps() {
+        assert_eq!(of(&["a"]).unwrap(), "a");
+        assert_eq!(of(&["a", "statestore"]).unwrap(), "statestore");
+        assert_eq!(of(&["a!", "statestore"]).unwrap(), "a");
+        assert_eq!(of(&["a", "b"]).unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(of(&[]).unwrap_err().kind(), Kind::NotFound);
+        let several = of(&["a!", "b!", "c"]).unwrap_err();
+        assert_eq!(
+            several.message(),
+            "state components a, b are all marked by `actorStateStore`; expected one"
+        );
     }
 }

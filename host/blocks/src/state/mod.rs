@@ -6,8 +6,8 @@ mod keys;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
-pub use keeper::Keeper;
 pub(crate) use keeper::RESERVED;
+pub use keeper::{Keeper, chosen};
 pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 

@@ -4,31 +4,33 @@ use super::{engine::Engine, listing::Filter, management::Instance};
 use crate::{Caller, Error, Kind as ErrorKind, Result};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// Instances that one call looks at.
 const PAGE: u32 = 200;
 /// Instances that are told at once.
 const AT_ONCE: usize = 32;
-/// For one instance, whose step has to come to its end first.
+/// Time for one instance, whose step has to come to its end first.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is done to all instances of a workflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An operation on all instances of a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Bulk {
-    /// Those that have not ended.
+    /// Ends the instances that have not ended.
     Terminate,
-    /// Those that have ended.
+    /// Removes the instances that have ended.
     Purge,
 }
 
-/// What became of a page of instances.
+/// The outcome for a page of instances.
 #[derive(Debug, Default)]
 pub struct Swept {
     pub done: usize,
     /// Ids of those that stay as they were, and why.
     pub failed: Vec<(String, Error)>,
-    /// Where to go on.
+    /// The cursor of the next page.
     pub next: Option<String>,
 }
 

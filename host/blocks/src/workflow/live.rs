@@ -5,6 +5,7 @@ use super::{
     context::Context,
     engine::{Engine, Item},
     entry::{Entry, Kind},
+    management::random,
     meta::{Meta, Status},
     rows,
 };
@@ -360,15 +361,11 @@ impl Live {
 
 /// The first entry of a journal.
 pub(super) fn started(meta: &Meta) -> Result<Kind> {
-    let mut seed = [0; 16];
-    getrandom::fill(&mut seed).map_err(|error| {
-        Error::internal("the system gives no random numbers").with_source(error)
-    })?;
     Ok(Kind::Started {
         name: meta.name.clone(),
         app: meta.app.clone(),
         digest: meta.digest.clone(),
-        seed: u128::from_be_bytes(seed),
+        seed: u128::from_be_bytes(random()?),
         parent: meta.parent.clone(),
     })
 }

@@ -350,8 +350,8 @@ pub(super) fn taken(old: &Meta) -> Error {
     ))
 }
 
-/// An id is free again when its instance has ended, for the workflow that used it; for others when it is purged.
-/// Whoever may not see the instance that has it hears no more than that.
+/// An id is free again when its instance has ended, for the workflow that used it; for others when it is purged, and
+/// they hear no more of the instance that has it.
 pub(super) fn check_free(old: &Meta, new: &Meta) -> Result<()> {
     if old.name != new.name {
         return Err(Error::conflict(format!(
@@ -366,11 +366,16 @@ pub(super) fn check_free(old: &Meta, new: &Meta) -> Result<()> {
 }
 
 pub(super) fn random_id() -> Result<String> {
-    let mut bytes = [0; 16];
+    let bytes: [u8; 16] = random()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         Error::internal("the system gives no random numbers").with_source(error)
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
 }
 
 /// A reason is for people.

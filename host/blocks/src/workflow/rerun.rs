@@ -5,7 +5,7 @@ use super::{
     engine::Engine,
     entry::{Entry, Kind, origin},
     keys,
-    management::{check_free, random_id},
+    management::{check_free, random, random_id},
     meta::{Meta, Status},
     now, reading, rows,
     work::Origin,
@@ -58,14 +58,15 @@ impl Engine {
         meta.bytes = copied.iter().map(Entry::weight).sum();
         let condition = self.succeed(&mut meta).await?;
         // A run of its own: no other start under this id has entries there, and a failed copy takes only its own away.
-        meta.run = meta.run.saturating_add(lot()?);
+        let [lot] = random()?;
+        meta.run = meta.run.saturating_add(u32::from(lot).max(1));
         let engine = self.clone();
         self.whole(async move { engine.copy_whole(meta, copied, condition).await })
             .await?;
         Ok(id)
     }
 
-    /// In place of an instance of the same id that has ended, if there is one.
+    /// Gives the next run of an id whose instance has ended, if there is one, and what has to hold of its record.
     async fn succeed(&self, meta: &mut Meta) -> Result<Condition> {
         let Some((old, etag)) = self.meta(&meta.id).await? else {
             return Ok(Condition::Absent);
@@ -193,15 +194,6 @@ fn differs(context: &Context, length: usize) -> Option<String> {
             "entry {length}: the journal ends, the code now calls {more}"
         ))
     })
-}
-
-/// A number of 16 bits, and never 0.
-fn lot() -> Result<u32> {
-    let mut bytes = [0; 2];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Error::internal("the system gives no random numbers").with_source(error)
-    })?;
-    Ok(u32::from(u16::from_be_bytes(bytes)).max(1))
 }
 
 /// A copy goes on, whatever its model was told.

@@ -1,22 +1,14 @@
-//! A walk over many rows: it ends when the host stops, and rests between pages once it is long, so that a store which
-//! never comes to an end takes no more than a part of one core.
+//! A walk over many rows: it ends when the host stops, and rests between pages once it is long.
 
 use super::engine::Engine;
-use crate::{Result, state::Entry as Row};
+use crate::{Result, pages::Pace, state::Entry as Row};
 use std::time::{Duration, Instant};
-
-/// Pages that are read without a rest: 16,000 rows.
-const AT_ONCE: u32 = 32;
-/// After a page: so many times as long as it took, and no shorter and no longer than these.
-const REST: u32 = 3;
-const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_secs(1);
 
 pub(super) struct Scan<'a> {
     engine: &'a Engine,
     prefix: String,
     cursor: Option<String>,
-    pages: u32,
+    pace: Pace,
     rest: Duration,
     is_over: bool,
 }
@@ -27,7 +19,7 @@ impl Engine {
             engine: self,
             prefix,
             cursor: None,
-            pages: 0,
+            pace: Pace::default(),
             rest: Duration::ZERO,
             is_over: false,
         }
@@ -35,21 +27,20 @@ impl Engine {
 }
 
 impl Scan<'_> {
-    /// The rows of the next page, in order; none after the last, and none where the host stops.
+    /// Reads the rows of the next page, in order; none after the last, and none where the host stops.
     pub async fn next(&mut self) -> Result<Option<Vec<(String, Row)>>> {
-        if self.is_over || self.pages >= AT_ONCE && !self.engine.pause(self.rest).await {
-            return Ok(None);
-        }
-        if self.engine.stopping().is_cancelled() {
+        let (engine, rest) = (self.engine, self.rest);
+        let goes_on = match rest.is_zero() {
+            true => !engine.stopping().is_cancelled(),
+            false => engine.pause(rest).await,
+        };
+        if self.is_over || !goes_on {
             return Ok(None);
         }
         let began = Instant::now();
-        let page = self
-            .engine
-            .page(&self.prefix, self.cursor.as_deref())
-            .await?;
-        self.rest = (began.elapsed() * REST).clamp(SHORTEST, LONGEST);
-        self.pages = self.pages.saturating_add(1);
+        let page = engine.page(&self.prefix, self.cursor.as_deref());
+        let page = page.await?;
+        self.rest = self.pace.rest(began.elapsed());
         self.is_over = page.next.is_none();
         self.cursor = page.next;
         Ok(Some(page.entries))

@@ -38,7 +38,7 @@ const WORDS: [&str; 52] = [
     "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
-/// What cargo calls the directories of a build.
+/// Names that cargo gives the directories of a build.
 const BUILD: [&str; 4] = ["build", "deps", "examples", "incremental"];
 /// Files of this name have another meaning where Windows runs, whatever their ending.
 const DEVICES: [&str; 22] = [

@@ -66,7 +66,7 @@ async fn start(
         true => Vec::new(),
         false => build::all(common, plan).await?,
     };
-    let hold = Hold::wait(data).await?;
+    let hold = project::hold(data).await?;
     let start = Instant::now();
     let booted = boot::boot(plan, data).await?;
     report::tell(common, &booted.warnings);

@@ -4,18 +4,21 @@ use crate::{
     args::{self, Common, Format, WorkflowVerb},
     control::{
         self, Binary, Command,
-        workflow::{Action, Answer, Asked, Entry, Instance, Tell, What},
+        workflow::{Action, Answer, Asked, Entry, Instance, Tell},
     },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use wythe_blocks::{jobs::shown_time, workflow::Status};
+use wythe_blocks::{
+    jobs::shown_time,
+    workflow::{Bulk, Status},
+};
 
 /// Characters of a payload, or of what an entry is about, in a line.
 const HEAD: usize = 60;
-/// Over all instances of a workflow, while others begin.
+/// Walks over all instances of a workflow, while others begin.
 const WALKS: usize = 1_000;
 
 pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
@@ -28,10 +31,10 @@ pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
     match &args.verb {
         WorkflowVerb::Terminate {
             all: Some(name), ..
-        } => return sweep(common, open, What::Terminate, name).await,
+        } => return sweep(common, open, Bulk::Terminate, name).await,
         WorkflowVerb::Purge {
             all: Some(name), ..
-        } => return sweep(common, open, What::Purge, name).await,
+        } => return sweep(common, open, Bulk::Purge, name).await,
         _ => {}
     }
     let answer = ask(open()?, needs, action(&args.verb)?).await?;
@@ -66,7 +69,7 @@ async fn ask(opened: Opened, needs: Needs, action: Action) -> Outcome<Answer> {
 async fn sweep(
     common: &Common,
     open: impl Fn() -> Outcome<Opened>,
-    what: What,
+    what: Bulk,
     name: &str,
 ) -> Outcome {
     let (mut all, mut failed) = (0, Vec::new());
@@ -103,10 +106,10 @@ async fn sweep(
     Ok(swept(common, what, all, &failed))
 }
 
-fn swept(common: &Common, what: What, done: usize, failed: &[(String, String)]) -> ExitCode {
+fn swept(common: &Common, what: Bulk, done: usize, failed: &[(String, String)]) -> ExitCode {
     let word = match what {
-        What::Terminate => "terminated",
-        What::Purge => "purged",
+        Bulk::Terminate => "terminated",
+        Bulk::Purge => "purged",
     };
     if common.output == Format::Json {
         let failed = failed

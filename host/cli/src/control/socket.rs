@@ -4,15 +4,18 @@ use super::{
     Answer, Command, execute,
     line::{self, End, Memory},
 };
-use crate::report::{Outcome, Problem};
+use crate::{
+    private,
+    report::{Outcome, Problem},
+};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, DirBuilder, File, Permissions},
+    fs::{self, File, Permissions},
     io::{self, ErrorKind},
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        unix::fs::{MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -161,7 +164,7 @@ pub fn serve(host: &Arc<Host>, tenant: &Name, data: &Path) -> anyhow::Result<()>
 }
 
 fn bind(data: &Path) -> io::Result<(UnixListener, u32)> {
-    DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    private::make(data)?;
     let place = path(data);
     match fs::remove_file(&place) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -179,8 +182,8 @@ fn own() -> anyhow::Result<u32> {
     Ok(process.uid())
 }
 
-/// For the host, the file's mode keeps others out, but not in the moment before it was set. For the command, whoever may
-/// write the directory may listen there, and would hear what it says.
+/// Says whether the other end is trusted. For the host, the file's mode keeps others out, but not in the moment before
+/// it was set. For the command, whoever may write the directory may listen there, and would hear what it says.
 fn may(stream: &UnixStream, owner: u32) -> bool {
     stream
         .peer_cred()

@@ -39,7 +39,7 @@ pub enum Action {
     },
     /// One page of them.
     Sweep {
-        what: What,
+        what: Bulk,
         name: String,
         cursor: Option<String>,
     },
@@ -52,14 +52,6 @@ pub struct Asked {
     pub id: Option<String>,
     pub input: Binary,
     pub at: Option<u64>,
-}
-
-/// What is done to all instances of a workflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum What {
-    Terminate,
-    Purge,
 }
 
 /// What an instance is told.
@@ -163,7 +155,7 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
             Ok(Answer::Id(id))
         }
         Action::Sweep { what, name, cursor } => {
-            let swept = engine.sweep(caller, what.into(), &name, cursor.as_deref());
+            let swept = engine.sweep(caller, what, &name, cursor.as_deref());
             Ok(swept.await?.into())
         }
         Action::Tell { id, what } => {
@@ -184,7 +176,7 @@ async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<An
     Ok(Answer::Id(id.await?))
 }
 
-/// On over instances that do not fit, until there is something to show.
+/// Walks on over instances that do not fit, until there is something to show.
 async fn list(
     engine: &Arc<Engine>,
     caller: &Caller,
@@ -209,15 +201,6 @@ async fn tell(engine: &Arc<Engine>, caller: &Caller, id: &str, what: Tell) -> Re
         Tell::Resume { reason } => engine.resume(caller, id, &reason).await,
         Tell::Terminate { result } => engine.terminate(caller, id, result.0.into()).await,
         Tell::Purge => engine.purge(caller, id).await,
-    }
-}
-
-impl From<What> for Bulk {
-    fn from(what: What) -> Self {
-        match what {
-            What::Terminate => Bulk::Terminate,
-            What::Purge => Bulk::Purge,
-        }
     }
 }
 

@@ -100,7 +100,7 @@ struct Folder {
     /// The handle, not the path: no name and no link leads out of it.
     root: Dir,
     seen: HashMap<String, (Stamp, Arc<Key>)>,
-    /// As `FRESH`, but in tests.
+    /// Value of `FRESH`, except in tests.
     fresh: Duration,
 }
 

@@ -57,7 +57,7 @@ struct Store {
     shown: String,
     multi_valued: bool,
     reader: Reader<(), Result<Option<Secrets>>>,
-    /// As of the last time the file was good.
+    /// Secrets as of the last time the file was good.
     good: Mutex<Arc<Secrets>>,
 }
 
@@ -68,11 +68,11 @@ struct SecretsFile {
     path: PathBuf,
     root: PathBuf,
     shape: Shape,
-    /// As of the last time it was read, good or not; none for a file that was not there.
+    /// Stamp as of the last time the file was read, good or not; none for a file that was not there.
     stamp: Option<Stamp>,
-    /// It was old enough then for any later change to show.
+    /// Says whether the file was old enough then for any later change to show.
     is_settled: bool,
-    /// Whether it was told that the file is not there.
+    /// Says whether it was told that the file is not there.
     is_told: bool,
 }
 
@@ -106,7 +106,7 @@ impl Store {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As they are now, or as they were when the file was last good.
+    /// Secrets as they are now, or as they were when the file was last good.
     async fn now(&self) -> Arc<Secrets> {
         let wrong = match self.reader.ask(()).await {
             Some(Ok(changed)) => {

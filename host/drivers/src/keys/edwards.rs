@@ -49,8 +49,8 @@ impl Key {
         })
     }
 
-    /// By RFC 8032, section 5.1.3, a point is written below the prime. One of small order is refused, since whoever
-    /// likes makes signatures that it verifies; the library looks at neither.
+    /// A point is written below the prime (RFC 8032, section 5.1.3). One of small order is refused, since whoever likes
+    /// makes signatures that it verifies; the library looks at neither.
     pub(super) fn public(point: [u8; SIZE]) -> Result<Self, &'static str> {
         let mut y = point;
         // The highest bit is the sign of the other coordinate. Bytes come from the lowest on.

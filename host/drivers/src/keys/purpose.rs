@@ -1,12 +1,12 @@
-//! What a JWK says its key is for, by its members `use`, `key_ops` and `alg` (RFC 7517, sections 4.2 to 4.4). Keys of
-//! other forms say nothing, and do all that they can.
+//! The purpose of a key, as its JWK says it by the members `use`, `key_ops` and `alg` (RFC 7517, sections 4.2 to 4.4).
+//! Keys of other forms say nothing, and do all that they can.
 
 use super::Material;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use wythe_blocks::crypto::{SignatureAlgorithm, WrapAlgorithm};
 
-/// What is done with a key. A message is encrypted by wrapping its own key, and decrypted by unwrapping that.
+/// Operation with a key. A message is encrypted by wrapping its own key, and decrypted by unwrapping that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Sign,
@@ -15,7 +15,8 @@ pub(super) enum Operation {
     Unwrap,
 }
 
-/// Those that RFC 7517 names. The others are read, so that members can be compared, and never done with a key here.
+/// Operations that RFC 7517 names. The others are read, so that members can be compared, and never done with a key
+/// here.
 const OPERATIONS: [&str; 8] = [
     "sign",
     "verify",
@@ -43,11 +44,11 @@ pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Memb
     Value::deserialize(deserializer).map(Some)
 }
 
-/// What was said, read and found consistent.
+/// Purpose of a key as it was said, read and found consistent.
 #[derive(Default)]
 pub(super) struct Purpose {
     usage: Option<&'static str>,
-    /// Those of RFC 7517, in the order in which they came.
+    /// Operations of RFC 7517, in the order in which they came.
     operations: Option<Vec<&'static str>>,
     algorithm: Option<Algorithm>,
 }
@@ -111,7 +112,7 @@ impl Purpose {
         }
     }
 
-    /// Whether it may be done at all, by any algorithm.
+    /// Says whether the operation may be done at all, by any algorithm.
     pub(super) fn allows(&self, operation: Operation) -> bool {
         let usage = usage_of(operation.name());
         self.usage.is_none_or(|said| said == usage)
@@ -126,7 +127,7 @@ impl Purpose {
         self.allows(operation) && self.algorithm.is_none_or(|said| said == by)
     }
 
-    /// What the public half is for: it checks what the private one signs, and wraps what that one unwraps.
+    /// Writes what the public half is for: it checks what the private one signs, and wraps what that one unwraps.
     pub(super) fn write_public(&self, jwk: &mut Map<String, Value>) {
         if let Some(usage) = self.usage {
             jwk.insert("use".into(), usage.into());
@@ -143,7 +144,7 @@ impl Purpose {
     }
 }
 
-/// As in the JWK, for an error.
+/// Shows the purpose as in the JWK, for an error.
 impl std::fmt::Display for Purpose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let operations = self.operations.as_ref();
@@ -178,7 +179,7 @@ impl Operation {
 }
 
 impl Algorithm {
-    /// By RFC 7518 and its registry; Dapr's name for the mode that has none there.
+    /// Name by RFC 7518 and its registry; Dapr's name for the mode that has none there.
     fn name(self) -> &'static str {
         use SignatureAlgorithm::*;
         use WrapAlgorithm::*;
@@ -210,7 +211,7 @@ impl Algorithm {
         }
     }
 
-    /// By the contract.
+    /// Name by the contract.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Algorithm::Wrap(by) => by.as_str(),
@@ -274,7 +275,7 @@ fn usage_of(operation: &str) -> &'static str {
     }
 }
 
-/// What the public half of a pair does for an operation of either half.
+/// Operation of a pair's public half for an operation of either half.
 fn counterpart(operation: &str) -> Option<&'static str> {
     match operation {
         "sign" | "verify" => Some("verify"),

@@ -29,7 +29,7 @@ pub(super) const SIGNS: [SignatureAlgorithm; 6] = [Ps256, Ps384, Ps512, Rs256, R
 
 const SMALLEST: usize = 2_048;
 const LARGEST: usize = 8_192;
-/// Of a modulus.
+/// Smallest factor that a modulus may have.
 const SMALLEST_FACTOR: u32 = 752;
 
 pub(crate) struct Key {
@@ -168,9 +168,9 @@ impl Key {
     }
 }
 
-/// What NIST SP 800-89, section 5.3.3, asks of a public key and a look can tell: an odd exponent above 2^16, and a
-/// modulus without a factor below 752. The library takes any odd exponent from 3 on. A modulus of ones alone may have no such
-/// factor. Whether a modulus has two large primes only its private key shows.
+/// Checks what NIST SP 800-89, section 5.3.3, asks of a public key and a look can tell: an odd exponent above 2^16, and
+/// a modulus without a factor below 752. The library takes any odd exponent from 3 on. A modulus of ones alone may have
+/// no such factor. Whether a modulus has two large primes only its private key shows.
 fn check_numbers(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
     let is_large = exponent.len() > 2;
     if !is_large || exponent.last().is_none_or(|byte| byte % 2 == 0) {

@@ -27,7 +27,7 @@ impl Key {
         [16, 24, 32].contains(&bytes.len()).then_some(Key(bytes))
     }
 
-    /// As one that was never filled in; all others could be random.
+    /// Refuses a key of one repeated byte, as one that was never filled in; all others could be random.
     pub(super) fn check(self) -> Result<Self, String> {
         match is_one_byte(&self.0) {
             true => Err(ONE_BYTE.into()),
@@ -132,7 +132,7 @@ impl Key {
     }
 }
 
-/// Whether all bytes are the same.
+/// Says whether all bytes are the same.
 pub(super) fn is_one_byte(bytes: &[u8]) -> bool {
     bytes.windows(2).all(|pair| pair[0] == pair[1])
 }

@@ -24,11 +24,11 @@ use wythe_blocks::{
 };
 use wythe_manifest::Secret;
 
-/// To reach one address of the server.
+/// Time to reach one address of the server.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For all that comes before the mail itself: until then nothing is done.
+/// Time for all that comes before the mail itself: until then nothing is done.
 const PRELUDE: Duration = Duration::from_secs(20);
-/// For the whole call.
+/// Time for the whole call.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The port on which TLS comes first.
 const IMPLICIT: u16 = 465;
@@ -107,7 +107,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     })
 }
 
-/// How the conversation is kept from others.
+/// Way in which the conversation is kept from others.
 enum Way {
     Plain,
     StartTls(Secure),

@@ -228,7 +228,7 @@ mod tests {
         assert!(text.ends_with("\r\n\r\nThank you."), "{text}");
     }
 
-    /// Without it a reader need not look at the type and the encoding (RFC 2045, section 4).
+    /// A reader need not look at the type and the encoding without this header (RFC 2045, section 4).
     #[test]
     fn it_says_that_it_has_a_type() {
         let text = write(&[("contentType", "text/html")]).unwrap();

@@ -21,7 +21,7 @@ const LINES: usize = 100;
 pub(super) const TOTAL: usize = 256 << 10;
 /// A login asks for the user and for the password.
 const CHALLENGES: usize = 10;
-/// For the answer to a good-bye, which changes nothing.
+/// Time for the answer to a good-bye, which changes nothing.
 const GOOD_BYE: Duration = Duration::from_secs(1);
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -68,7 +68,7 @@ type Step<T> = std::result::Result<T, Failure>;
 /// One connection to a server; it is over where a step was broken.
 pub(super) struct Session {
     stream: Box<dyn Stream>,
-    /// What has come and was not read yet: at most one answer's bytes.
+    /// Bytes that have come and were not read yet: at most one answer's.
     ahead: Vec<u8>,
     is_over: bool,
 }
@@ -100,7 +100,7 @@ impl Session {
         quiet(&self.ahead)
     }
 
-    /// What the server can do.
+    /// Asks what the server can do.
     pub async fn hello(&mut self, own: &ClientId) -> Step<ServerInfo> {
         let hello = Ehlo::new(own.clone());
         let answer = self.ask(hello, Severity::PositiveCompletion).await?;

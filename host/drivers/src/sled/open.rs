@@ -37,7 +37,7 @@ pub(super) fn open(directory: &Path, cache_size: Option<ByteSize>) -> Result<Ope
     open_in_place(directory, cache)
 }
 
-/// Whether a store has to be made. One of which the file with the data is gone or empty is lost, and no new one.
+/// Says whether a store has to be made. One of which the file with the data is gone or empty is lost, and no new one.
 fn is_new(directory: &Path) -> Result<bool> {
     let (data, settings) = (directory.join("db"), directory.join("conf"));
     let is_missing = disk::is_new(&data)?;

@@ -8,7 +8,7 @@ use wythe_blocks::{Error, Permit, Result, bindings::Request};
 /// Bytes of answers that one component holds while they come.
 const SHARED: usize = 256 << 20;
 
-/// What a component's answers under way may hold in all.
+/// Memory that a component's answers under way may hold in all.
 #[derive(Clone)]
 pub(super) struct Share(Arc<Semaphore>);
 
@@ -67,7 +67,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// None where more is announced than there may be.
+    /// Returns none where more is announced than there may be.
     pub fn new(most: u64, announced: Option<u64>) -> Option<Self> {
         let bytes = announced.unwrap_or(most);
         (bytes <= most).then(|| Body {
@@ -76,7 +76,7 @@ impl Body {
         })
     }
 
-    /// Whether this piece has room within what there may be. Memory grows by doubling, up to that.
+    /// Adds this piece, and says whether it has room within what there may be. Memory grows by doubling, up to that.
     pub fn push(&mut self, piece: &[u8], held: &mut Held) -> Result<bool> {
         let needed = self.data.len().saturating_add(piece.len());
         if needed > self.most {

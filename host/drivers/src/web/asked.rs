@@ -1,4 +1,4 @@
-//! What is sent: an operation as a method, metadata in capitals as headers.
+//! The request that is sent: an operation as a method, metadata in capitals as headers.
 
 use super::target::Base;
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use http_body_util::Full;
 use url::{Position, Url};
 use wythe_blocks::{Error, Result, bindings::Request};
 
-/// As Dapr says where nothing else is said.
+/// Content type that Dapr says where nothing else is said.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const ANY: HeaderValue = HeaderValue::from_static("*/*");
-/// What frames a message is not an app's to say.
+/// Headers that frame a message, and are not an app's to say.
 const RESERVED: [&str; 5] = [
     "connection",
     "content-length",
@@ -32,7 +32,7 @@ pub(super) struct Asked {
     body: Bytes,
 }
 
-/// What an answer says of where to ask.
+/// Redirect that an answer asks for, if any.
 pub(super) enum Redirect {
     No,
     Below(Box<Asked>),
@@ -138,7 +138,7 @@ fn is_redirect(status: StatusCode) -> bool {
     [301, 302, 303, 307, 308].contains(&status.as_u16())
 }
 
-/// As browsers do (RFC 9110, 15.4).
+/// Says whether a redirect makes the method GET, as browsers do (RFC 9110, 15.4).
 fn becomes_get(status: StatusCode, method: &Method) -> bool {
     match status.as_u16() {
         301 | 302 => *method == Method::POST,
@@ -147,7 +147,7 @@ fn becomes_get(status: StatusCode, method: &Method) -> bool {
     }
 }
 
-/// What stands in the first line of a request.
+/// Target in the first line of a request.
 fn target(url: &Url) -> Option<Uri> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     PathAndQuery::try_from(target).ok().map(Uri::from)

@@ -25,9 +25,9 @@ pub(super) struct Call<'a> {
     web: &'a Web,
     request: Request<'a>,
     asked: Asked,
-    /// Of the operation, whatever a redirect made of it: asking twice does no harm.
+    /// Safety of the operation, whatever a redirect made of it: asking twice does no harm.
     safe: bool,
-    /// Whether the server may have heard of it.
+    /// Says whether the server may have heard of the call.
     sent: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How a connection comes about: names looked up a few at a time, TCP, and TLS where the URL says so.
+//! The making of a connection: names looked up a few at a time, TCP, and TLS where the URL says so.
 
 use super::link::Link;
 use http::Uri;
@@ -20,9 +20,9 @@ use std::{
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use tower_service::Service;
 
-/// Until a connection can be used: names, TCP and TLS.
+/// Time until a connection can be used: names, TCP and TLS.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
-/// Of a component: a thread looks a name up, and nobody can call it back.
+/// Lookups of a component at once: a thread looks a name up, and nobody can call it back.
 const LOOKUPS: usize = 4;
 /// A peer that is gone is found out by probes, and by data that nobody takes.
 const PROBE: Duration = Duration::from_secs(15);

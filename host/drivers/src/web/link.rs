@@ -29,7 +29,7 @@ pub(super) struct Link {
     exchange: Exchange,
 }
 
-/// What the peer has said to the request under way.
+/// Record of what the peer has said to the request under way.
 #[derive(Clone, Default)]
 pub(super) struct Exchange(Arc<State>);
 
@@ -59,7 +59,7 @@ impl Exchange {
         self.0.answered.store(true, Relaxed);
     }
 
-    /// What the peer sent too much of, if it did.
+    /// Tells what the peer sent too much of, if it did.
     pub fn excess(&self) -> Option<String> {
         if self.0.interim.load(Relaxed) > INTERIM {
             return Some(format!("more than {INTERIM} interim answers"));

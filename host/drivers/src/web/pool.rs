@@ -23,7 +23,7 @@ use tokio::{task::AbortHandle, time::Instant};
 
 /// Connections that are kept between calls.
 pub(super) const IDLE: usize = 8;
-/// For so long.
+/// Time for which such a connection is kept.
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
 /// Headers of an answer, as the client reads them.
 const HEADERS: usize = 100;
@@ -43,7 +43,7 @@ struct Driven(Option<http1::Connection<Stream, Full<Bytes>>>);
 
 /// Why there is no answer.
 pub(super) enum Fault {
-    /// There is no connection.
+    /// No connection could be made.
     Connect(BoxError),
     /// The connection was closed before the request was sent.
     Unsent(hyper::Error),
@@ -97,7 +97,7 @@ impl Connection {
         frame.map(|frame| frame.map_err(Fault::Broken))
     }
 
-    /// Whether it can take a request now.
+    /// Says whether the connection can take a request now.
     fn is_free(&mut self, context: &mut Context<'_>) -> bool {
         for _ in 0..TURNS {
             self.driven.turn(context);
@@ -140,7 +140,7 @@ pub(super) struct Pool {
     sweeper: AbortHandle,
 }
 
-/// Those that wait, the oldest first, each with the end of its time.
+/// Connections that wait, the oldest first, each with the end of its time.
 #[derive(Default)]
 struct Idle(Vec<(Instant, Connection)>);
 
@@ -219,7 +219,7 @@ async fn sweep(idle: Weak<Mutex<Idle>>) {
     }
 }
 
-/// When to look again.
+/// Drops connections whose time is over, and returns when to look again.
 fn expire(idle: &Mutex<Idle>) -> Instant {
     let now = Instant::now();
     let mut idle = lock(idle);

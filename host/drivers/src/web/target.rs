@@ -32,7 +32,7 @@ impl Base {
         Ok(Base(url))
     }
 
-    /// Where connections go.
+    /// Server to which connections go.
     pub fn server(&self) -> Result<Uri> {
         let server = &self.0[..Position::AfterPort];
         let uri = format!("{server}/").parse();
@@ -79,7 +79,7 @@ impl Base {
         }
     }
 
-    /// Where a redirect leads, if that is this URL or below it.
+    /// URL to which a redirect leads, if that is this URL or below it.
     pub fn redirect(&self, from: &Url, to: &str) -> Option<Url> {
         let mut url = from.join(to).ok()?;
         url.set_fragment(None);
@@ -96,7 +96,7 @@ impl Base {
     }
 }
 
-/// As a server may read it.
+/// Path as a server may read it.
 fn dotted(path: &str) -> String {
     path.to_ascii_lowercase().replace("%2e", ".")
 }

@@ -14,7 +14,7 @@ use tokio::{
 
 pub struct Outgoing<S> {
     stream: S,
-    /// For which a write may wait without a byte.
+    /// Time for which a write may wait without a byte.
     patience: Duration,
     /// A write waits.
     waits: Option<Pin<Box<Sleep>>>,
@@ -29,7 +29,7 @@ impl<S> Outgoing<S> {
         }
     }
 
-    /// What became of a write: an error in place of a wait that lasts too long.
+    /// Outcome of a write: an error in place of a wait that lasts too long.
     fn within<T>(
         &mut self,
         context: &mut Context<'_>,

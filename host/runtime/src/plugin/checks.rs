@@ -1,4 +1,4 @@
-//! What is found wrong with a plugin's file before any of it is compiled or runs.
+//! The checks of a plugin's file before any of it is compiled or runs.
 
 use super::settings::Settings;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use wythe_blocks::{Error, Result, Site};
 use wythe_manifest::Grants;
 
-/// Before the imports: an app in the place of a plugin needs no grants, it needs to go.
+/// Checks that it is a plugin, before the imports: an app in the place of a plugin needs no grants, it needs to go.
 pub(super) fn check_offer(shown: &str, world: &str, inspection: &Inspection) -> Result<()> {
     match inspection.plugin.is_empty() || inspection.app.workflow_handler {
         true => Err(Error::invalid(format!(
@@ -18,7 +18,7 @@ pub(super) fn check_offer(shown: &str, world: &str, inspection: &Inspection) -> 
     }
 }
 
-/// That it imports nothing which it was not granted.
+/// Checks that it imports nothing which it was not granted.
 pub(super) fn check_imports(
     inspection: &Inspection,
     settings: &Settings,
@@ -28,7 +28,7 @@ pub(super) fn check_imports(
     told(&grants::refused(&site.component, imports, &settings.grants))
 }
 
-/// That it imports and exports no version from before a release, which the linker would tell without a name.
+/// Checks that it imports and exports no version from before a release, which the linker would tell without a name.
 pub(super) fn check_versions(inspection: &Inspection, site: &Site) -> Result<()> {
     let mut imports = inspection.imports.clone();
     imports.retain(|import| inspect::is_candidate(&import.name));

@@ -137,7 +137,7 @@ struct Place {
     handle: Mutex<Option<Handle>>,
     /// What was pulled and not yet taken: a pull that nobody waits for any more loses nothing.
     pulled: Mutex<Vec<Received>>,
-    /// Up to when the plugin's time was rested for.
+    /// The part of the plugin's time that was rested for already.
     asked: AtomicU64,
 }
 

@@ -1,4 +1,4 @@
-//! What an app, or the store, does to the actors of others: nothing.
+//! The effect that an app, or the store, has on the actors of others: none.
 
 use super::{
     Subject,

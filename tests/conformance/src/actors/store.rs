@@ -100,7 +100,7 @@ impl Driver for Line {
     }
 }
 
-/// There is always a page more: times of reminders of nobody, or events that cannot be read.
+/// Returns a page after which there is always one more: times of reminders of nobody, or events that cannot be read.
 fn endless(prefix: &str, cursor: Option<&str>, limit: u32) -> Page {
     let last = cursor.and_then(|cursor| cursor.strip_prefix(prefix));
     let last = last.and_then(|last| last.split("||").next()?.parse().ok());

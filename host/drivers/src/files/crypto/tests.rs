@@ -44,7 +44,7 @@ async fn a_changed_key_is_used_at_once() {
     assert_eq!(gone.kind(), Kind::NotFound);
 }
 
-/// As images, archives and `rsync -t` put files in place.
+/// Images, archives and `rsync -t` put files in place like this.
 #[tokio::test]
 async fn a_key_that_stays_is_remembered_until_it_is_another_file() {
     let directory = tempfile::tempdir().unwrap();

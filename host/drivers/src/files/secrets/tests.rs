@@ -108,7 +108,7 @@ fn path(directory: &tempfile::TempDir) -> PathBuf {
     directory.path().join("secrets.json")
 }
 
-/// As images, archives and `rsync -t` put files in place.
+/// Images, archives and `rsync -t` put files in place like this.
 #[tokio::test]
 async fn a_file_of_the_same_time_and_length_is_another_file() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a JWK says that its key is for, in every operation.
+//! Tests of what a JWK says that its key is for, in every operation.
 
 use super::*;
 use serde_json::json;
@@ -148,7 +148,7 @@ fn what_is_described_is_what_is_allowed() {
     assert_eq!(counts, (4, true, 6), "a key in PEM is free");
 }
 
-/// Whoever gets the public half is told what it checks and wraps.
+/// A holder of the public half is told what it checks and wraps.
 #[test]
 fn the_public_half_is_for_the_counterparts() {
     let public = |json, members| -> Value {

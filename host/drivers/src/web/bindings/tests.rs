@@ -14,7 +14,7 @@ use std::{
 };
 use wythe_blocks::Kind;
 
-/// Longer than any of this takes.
+/// Time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Gives each connection to `serve`, on a thread of its own; the answer is the component's URL.

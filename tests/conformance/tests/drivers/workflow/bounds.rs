@@ -222,7 +222,7 @@ async fn what_an_earlier_host_left_is_counted(store: Store) -> Result<()> {
     bed.close().await
 }
 
-/// Each starts two more: without a limit there would be ever more of them.
+/// Each workflow starts two more: without a limit there would be ever more of them.
 async fn a_fork_ends_at_its_apps_limit(store: Store) -> Result<()> {
     let bed = Bed::new(&store, few(8)).await;
     bed.start("fork", "f", "").await?;

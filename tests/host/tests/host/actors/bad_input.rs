@@ -101,7 +101,7 @@ async fn store() -> Result<()> {
         .replace("name: pubsub", "name: other");
     let both = format!("{more}---\n{other}");
     let problems = Project::new(ACCOUNT).with("memory", &both).problems().await;
-    let expected = "app `account` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata";
+    let expected = "app `account` has actors or workflows, and no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata";
     ensure!(problems == [expected], "{problems:?}");
     let mark = "version: v1, metadata: [ { name: actorStateStore, value: \"true\" } ] }";
     let marked = both.replacen("version: v1 }", mark, 1);

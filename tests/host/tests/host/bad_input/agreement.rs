@@ -11,7 +11,7 @@ struct Wrong {
     name: &'static str,
     apps: &'static str,
     resources: &'static str,
-    /// In the order of file and line; a text that ends with `..` is the beginning of one.
+    /// The problems in the order of file and line; a text that ends with `..` is the beginning of one.
     told: &'static [&'static str],
 }
 
@@ -274,7 +274,7 @@ spec: { type: pubsub.memory }
 ",
         told: &[
             "resources/all.yaml:19:65: component `side`: the path `/in` is that of bindings component `front`; expected another one",
-            "wythe.yaml:4:5: app `account` has actors or workflows, and no state component keeps them; mark one by `actorStateStore: \"true\"` in its metadata",
+            "wythe.yaml:4:5: app `account` has actors or workflows, and no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata",
         ],
     },
     Wrong {

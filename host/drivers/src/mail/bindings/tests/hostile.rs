@@ -13,7 +13,7 @@ use tokio_rustls::{
 };
 use wythe_blocks::Caller;
 
-/// Of `localhost` and 127.0.0.1, signed by itself, until the year 2126; and its key.
+/// Certificate of `localhost` and 127.0.0.1, signed by itself, until the year 2126; and its key.
 const CERTIFICATE: &str = "MIIBmzCCAUGgAwIBAgIUFszh4Hwnon8/TVLCMQ/aynNvZ30wCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTEzMTIyNFoYDzIxMjYxMTA1MTMxMjI0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATaAGqrlsV1t4kE8LXEVU3lQCr3v9aM5OrD4UfpXdMN5XFA1nFPgLsBd3FpXEpMR9KWmLuMo/I7CmRFBJGdho/4o28wbTAdBgNVHQ4EFgQU53pbC9TO2w4XvBl84IvU9BsAQBswHwYDVR0jBBgwFoAU53pbC9TO2w4XvBl84IvU9BsAQBswDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZIzj0EAwIDSAAwRQIhAK+v8yh/pGAGpvqGVDRXnBKFP+2Y/SmcZYW8yr7w2nLdAiA9iKngxlkqA7vv/ZpzQnXvoBaYXJwfGHKogoBDfYIJ8g==";
 const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxFiPtdAFKLAZy/yzOaM6MW8cwDBrPRxW20xglyIKXxuhRANCAATaAGqrlsV1t4kE8LXEVU3lQCr3v9aM5OrD4UfpXdMN5XFA1nFPgLsBd3FpXEpMR9KWmLuMo/I7CmRFBJGdho/4";
 

@@ -105,7 +105,7 @@ async fn a_circle_ends_after_five() {
     assert!(requests.try_recv().is_err());
 }
 
-/// Else it would be sent again by whoever tries again what was `unavailable`.
+/// A caller that tries again what was `unavailable` would else send it again.
 #[tokio::test]
 async fn a_post_that_was_redirected_and_then_lost_has_an_unknown_outcome() {
     let (url, _requests) = serve(vec![answer(

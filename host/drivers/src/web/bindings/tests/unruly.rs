@@ -137,7 +137,7 @@ async fn some_interim_answers_are_passed_over() {
     );
 }
 
-/// What counts for one answer does not count for the next one of the connection.
+/// A count for one answer does not go on with the next one of the connection.
 #[tokio::test]
 async fn large_headers_are_heard_each_time() {
     let connections = Arc::new(AtomicU64::new(0));

@@ -6,6 +6,17 @@ use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project, guest};
 use libtest_mimic::Trial;
 
+const VAULT: &str = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: vault }
+spec:
+  type: secretstores.local.file
+  version: v1
+  metadata:
+    - { name: secretsFile, value: ../secrets.json }
+";
+
 pub fn trials() -> Vec<Trial> {
     vec![
         case("bad_input::validate_and_run_agree::plugins", plugins),
@@ -92,16 +103,6 @@ async fn candidates() -> Result<()> {
 
 /// A FIFO, a device and a link out of the project: none is read, and none holds anything up.
 async fn irregular() -> Result<()> {
-    let vault = "\
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: { name: vault }
-spec:
-  type: secretstores.local.file
-  version: v1
-  metadata:
-    - { name: secretsFile, value: ../secrets.json }
-";
     let apps = "\
   - appID: fifo
     guest: ./fifo.wasm
@@ -110,7 +111,7 @@ spec:
   - appID: outer
     guest: ./outer.wasm
 ";
-    let project = Project::new(apps).with("vault", vault);
+    let project = Project::new(apps).with("vault", VAULT);
     let at = |name: &str| project.path().join(name);
     let made = std::process::Command::new("mkfifo")
         .arg(at("fifo.wasm"))
@@ -131,19 +132,9 @@ spec:
 }
 
 async fn clash() -> Result<()> {
-    let vault = "\
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: { name: vault }
-spec:
-  type: secretstores.local.file
-  version: v1
-  metadata:
-    - { name: secretsFile, value: ../secrets.json }
-";
     let project = Project::new(HELLO)
         .with("memory", MEMORY)
-        .with("vault", vault);
+        .with("vault", VAULT);
     project.write(
         "secrets.json",
         r#"{ "db": { "user": "u" }, "db:user": "a canary" }"#,
