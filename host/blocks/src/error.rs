@@ -72,7 +72,7 @@ pub struct Error {
     message: String,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// Of what the operator wrote, where that is what is wrong.
+    /// Place in what the operator wrote, where that is what is wrong.
     place: Option<Box<Source>>,
 }
 

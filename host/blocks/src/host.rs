@@ -86,7 +86,7 @@ pub struct Checked {
     ready: Vec<(Manifest, Prepared)>,
     /// Problems of components that may be missing.
     pub left_out: Vec<Error>,
-    /// What is good, and what the operator should know of it.
+    /// Warnings of what is good, but of which the operator should know.
     pub warnings: Vec<Error>,
 }
 

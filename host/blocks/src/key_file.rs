@@ -23,8 +23,8 @@ pub fn load(path: &Path) -> io::Result<[u8; SIZE]> {
     }
 }
 
-/// As [`load`], but a file that is no key of this user alone gives way to a new one: for a key with which nothing was made
-/// that could not be made again. Of processes that do so at once all get the same.
+/// Loads as [`load`] does, but a file that is no key of this user alone gives way to a new one: for a key with which
+/// nothing was made that could not be made again. Of processes that do so at once all get the same.
 pub fn load_or_renew(path: &Path) -> io::Result<[u8; SIZE]> {
     let is_wrong = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
     match load(path) {

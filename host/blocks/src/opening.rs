@@ -63,7 +63,7 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
         }
     }
 
-    /// What the operator is to be warned of.
+    /// Tells what the operator is to be warned of.
     pub fn warnings(&self) -> &[Error] {
         &self.ready.warnings
     }
@@ -90,7 +90,7 @@ fn check_requires(component: &Manifest, known: &[&str]) -> Vec<Error> {
     unknown.map(told).collect()
 }
 
-/// What a manifest requires of a component is checked before anything uses it.
+/// Checks what a manifest requires of a component, before anything uses it.
 pub(crate) fn require(component: &Manifest, has: impl Fn(&str) -> Option<bool>) -> Result<()> {
     let mut required = component.requires.iter();
     match required.find(|name| has(name) != Some(true)) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Pages without a rest.
 const AT_ONCE: u32 = 32;
-/// After a page: so many times as long as it took.
+/// Rest after a page: so many times as long as it took.
 const TIMES: u32 = 3;
 /// The shortest rest doubles after so many pages, from the first to the last of these.
 const STEP: u32 = 128;

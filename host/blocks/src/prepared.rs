@@ -98,7 +98,7 @@ impl Prepared {
         })
     }
 
-    /// What the operator is to be warned of, each with its place.
+    /// Tells what the operator is to be warned of, each with its place.
     pub fn warnings(&self) -> impl Iterator<Item = Error> {
         let warnings = match self {
             Self::Bindings(one) => one.warnings(),
@@ -137,7 +137,7 @@ impl Prepared {
     }
 }
 
-/// For blocks that read no setting themselves.
+/// Reads nothing, for blocks that read no setting themselves.
 fn nothing(_: &mut Manifest) -> Result<()> {
     Ok(())
 }

@@ -28,7 +28,7 @@ type Prepared<D> = Pin<Box<dyn Future<Output = Result<Ready<D>, Vec<Error>>> + S
 /// A driver whose settings were found good; nothing of it is open yet.
 pub struct Ready<D: ?Sized> {
     open: Box<dyn FnOnce() -> Opened<D> + Send>,
-    /// What the operator should know of the settings all the same, each with its place.
+    /// Warnings of what the operator should know of the settings all the same, each with its place.
     pub(crate) warnings: Vec<Error>,
 }
 
@@ -125,7 +125,8 @@ impl<D: ?Sized + 'static> Drivers<D> {
         self.add_warned(name, parse, |_| Vec::new(), open);
     }
 
-    /// As `add_parsed`, for a driver some of whose good settings the operator is warned of, by `validate` and at a start.
+    /// Adds, as `add_parsed` does, a driver some of whose good settings the operator is warned of, by `validate` and at
+    /// a start.
     pub fn add_warned<C, P, F>(
         &mut self,
         name: &'static str,
@@ -193,7 +194,7 @@ impl<D: ?Sized + 'static> Drivers<D> {
         }
     }
 
-    /// What is wrong with the settings of a component some of which are missing for another reason.
+    /// Tells what is wrong with the settings of a component some of which are missing for another reason.
     pub fn mistakes(&self, component: &Component) -> Vec<Error> {
         match self.by_name.get(component.driver.as_str()) {
             Some(entry) => (entry.mistakes)(component),
@@ -205,7 +206,8 @@ impl<D: ?Sized + 'static> Drivers<D> {
         self.by_name.keys().copied()
     }
 
-    /// What Dapr has and this build has not is no slip, so only a letter's difference is taken for one.
+    /// Error about a driver that is not there. What Dapr has and this build has not is no slip, so only a letter's
+    /// difference is taken for one.
     fn unknown(&self, component: &Component) -> Error {
         let (block, driver) = (self.block, &component.driver);
         let known = self.names().map(|name| format!("{block}.{name}"));
@@ -251,7 +253,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// As [`Drivers::mistakes`], of the block that the component names.
+    /// Does as [`Drivers::mistakes`], of the block that the component names.
     pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
         match component.block.as_str() {
             "bindings" => self.bindings.mistakes(component),

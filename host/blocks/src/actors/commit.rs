@@ -62,7 +62,7 @@ pub(super) async fn commit(
     Ok(())
 }
 
-/// When the first of the reminders comes that are set.
+/// Returns when the first of the reminders that are set comes.
 fn first_due(staged: &Staged) -> Option<u64> {
     let set = staged.reminders.values();
     let set = set.filter_map(|reset| reset.reminder.as_ref());

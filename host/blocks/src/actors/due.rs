@@ -1,4 +1,4 @@
-//! What a host knows of the reminders that have come due.
+//! A host's knowledge of the reminders that have come due.
 //!
 //! Each app has a line: the rows that wait for a place, those that failed and wait for their time, and how far its rows
 //! are known. So a row is read once, whatever becomes of it, and no app's rows stand before those of another. A walk over
@@ -21,10 +21,10 @@ use wythe_manifest::Name;
 
 /// The longest time without a look, so that rows of other hosts and a clock that was set are noticed.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
-/// Until the second walk over all rows; doubles with each.
+/// Time until the second walk over all rows; it doubles with each.
 const FIRST_WALK: Duration = Duration::from_secs(1);
 const LAST_WALK: Duration = Duration::from_secs(60);
-/// What is older than this at the start is left to the walk over all rows, so that it does not hold up what is new.
+/// Age above which a row is left, at the start, to the walk over all rows, so that it does not hold up what is new.
 const RECENT: u64 = 60_000;
 
 /// The key after which rows are not known yet; none is before all of them.
@@ -36,15 +36,15 @@ pub(super) struct Due(Mutex<Board>);
 struct Board {
     lines: BTreeMap<Name, Line>,
     all: Walk,
-    /// As it was when the board was last asked.
+    /// Time when the board was last asked.
     now: Instant,
-    /// When all lines look for new rows.
+    /// Time when all lines look for new rows.
     look: Instant,
     /// Whose rows were read last: each has its turn.
     last: Option<Name>,
-    /// How often apps came: a page that was read before is not believed.
+    /// Number of times that apps came: a page that was read before is not believed.
     epoch: u64,
-    /// After the first failure of a row.
+    /// Pause after the first failure of a row.
     pause: Duration,
 }
 
@@ -128,7 +128,7 @@ impl Due {
         begun
     }
 
-    /// How many attempts of a row failed so far.
+    /// Tells how many attempts of a row failed so far.
     pub fn attempts(&self, app: &Name, key: &str) -> u32 {
         let board = self.board();
         let line = board.lines.get(app);
@@ -144,12 +144,12 @@ impl Due {
         }
     }
 
-    /// Whether a failure of this app may be told, with how many were not.
+    /// Says whether a failure of this app may be told, with how many were not.
     pub fn may_warn(&self, app: &Name) -> Option<u64> {
         self.board().lines.get(app)?.warnings.allows()
     }
 
-    /// Whether an end of attempts of this app may be told, with how many were not.
+    /// Says whether an end of attempts of this app may be told, with how many were not.
     pub fn may_tell(&self, app: &Name) -> Option<u64> {
         self.board().lines.get(app)?.errors.allows()
     }
@@ -217,7 +217,7 @@ impl Due {
         page.unreadable
     }
 
-    /// How long nothing has to be done, unless a turn ends or a reminder is set.
+    /// Tells how long nothing has to be done, unless a turn ends or a reminder is set.
     pub fn pause(&self, now: Instant) -> Duration {
         let mut board = self.board();
         board.wake(now);
@@ -233,11 +233,11 @@ impl Due {
     }
 }
 
-/// What a page came to.
+/// Outcome of a page.
 struct Page {
     last: Cursor,
     is_over: bool,
-    /// Until the next row is due, as far as is known.
+    /// Time until the next row is due, as far as is known.
     left: Duration,
     unreadable: usize,
 }
@@ -306,7 +306,7 @@ impl Walk {
     }
 }
 
-/// Before every row that is due at this time.
+/// Returns the cursor before every row that is due at this time.
 fn before(due: u64) -> Cursor {
     Some(format!("{}{due:020}", rows::sort("due")))
 }

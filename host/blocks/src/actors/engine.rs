@@ -48,9 +48,9 @@ pub(super) struct Space {
     pub sweeps: Shares,
     /// Reminders that have come due.
     pub due: Due,
-    /// For their turns.
+    /// Places for the turns of reminders.
     pub places: Shares,
-    /// There is something new about reminders: one was set, a turn has ended, or an app came.
+    /// News about reminders: one was set, a turn has ended, or an app came.
     pub reminded: Notify,
     /// There are events to send.
     pub sent: Notify,

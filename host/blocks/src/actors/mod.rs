@@ -35,13 +35,13 @@ use wythe_manifest::Name;
 /// Of a type that does not say when its actors are idle.
 pub const IDLE: Duration = Duration::from_secs(60);
 
-/// What the actors of a tenant may take.
+/// Limits of what the actors of a tenant may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Actors that are active at once; half of them of one app. 200,000 by default.
     pub active: usize,
-    /// After the first turn of a reminder that failed; it doubles with each other one, up to 60 times as long. 1 s by
-    /// default.
+    /// Pause after the first turn of a reminder that failed; it doubles with each other one, up to 60 times as long. 1
+    /// s by default.
     pub pause: Duration,
 }
 

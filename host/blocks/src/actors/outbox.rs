@@ -49,7 +49,7 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     }
 }
 
-/// How often the log hears of what waits.
+/// Rates at which the log hears of what waits.
 struct Told {
     failures: Rate,
     unreadable: Rate,
@@ -63,8 +63,8 @@ impl Told {
     }
 }
 
-/// In the order of the rows, which is that of each actor's turns. False where some of them wait, and where the host
-/// stops before the end.
+/// Sends all in the order of the rows, which is that of each actor's turns. Returns false where some of them wait, and
+/// where the host stops before the end.
 async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
     let stop = engine.tasks.stopping();
     let (mut cursor, mut are_all_sent, mut pace) = (None::<String>, true, Pace::default());

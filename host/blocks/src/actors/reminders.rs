@@ -21,7 +21,7 @@ use wythe_manifest::Name;
 /// Turns for reminders at once, of one app.
 pub(super) const AT_ONCE: usize = 64;
 const PAGE: u32 = 200;
-/// Of one occurrence, that failed; then it is given up.
+/// Failed attempts of one occurrence, after which it is given up.
 const ATTEMPTS: u32 = 10;
 
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
@@ -199,7 +199,7 @@ impl Row {
         }
     }
 
-    /// After so many attempts the occurrence is given up, in the store, so that every host knows.
+    /// Gives the occurrence up after so many attempts, in the store, so that every host knows.
     async fn failed(
         &self,
         hosted: Arc<Hosted>,
@@ -237,7 +237,7 @@ impl Row {
     }
 }
 
-/// Whether it is the host or the store that has no room, and not the turn that failed.
+/// Says whether it is the host or the store that has no room, and not the turn that failed.
 fn is_hindrance(error: &Error) -> bool {
     matches!(error.kind(), Kind::Exhausted | Kind::Unavailable)
 }

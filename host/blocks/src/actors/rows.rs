@@ -117,7 +117,7 @@ impl Reminder {
         })
     }
 
-    /// After an occurrence that is given up: the next one or, where there is none, the same after an hour.
+    /// The reminder after an occurrence that is given up: the next one or, where there is none, the same after an hour.
     pub(super) fn put_off(&self, now: u64) -> Reminder {
         self.next(now).unwrap_or_else(|| Reminder {
             due: now.saturating_add(PUT_OFF),

@@ -10,15 +10,15 @@ use std::{
 use tokio::sync::Notify;
 use wythe_manifest::Name;
 
-/// In hundredths of a limit: from the first on those go that were not called for longest, until the second is left.
+/// Hundredths of a limit: from the first on those actors go that were not called for longest, until the second is left.
 const CROWDED: usize = 95;
 const LEFT: usize = 90;
-/// For a caller that comes too early.
+/// Wait for a caller that comes too early.
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Slots {
     here: Mutex<Here>,
-    /// Of a tenant; an app has half of them.
+    /// The most actors of a tenant; an app has half of them.
     most: usize,
     /// Somebody had to be refused.
     pub crowded: Notify,
@@ -82,7 +82,7 @@ impl Slots {
         slot.turns.close();
     }
 
-    /// Those that are to go, by app, each with the time of its last turn: the idle ones, and where there are nearly too
+    /// Slots that are to go, by app, each with the time of its last turn: the idle ones, and where there are nearly too
     /// many, those that were not called for longest.
     pub fn over(
         &self,
@@ -122,7 +122,7 @@ impl Slots {
     }
 }
 
-/// How many have to go.
+/// Tells how many have to go.
 fn excess(count: usize, most: usize) -> usize {
     match count * 100 >= most * CROWDED {
         true => count.saturating_sub(most * LEFT / 100),

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Between two looks where somebody had to be refused.
+/// Time between two looks where somebody had to be refused.
 const SOON: Duration = Duration::from_millis(100);
 /// Deactivations at once, of one app.
 const AT_ONCE: usize = 64;

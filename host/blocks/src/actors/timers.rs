@@ -32,7 +32,7 @@ pub(super) struct Timers {
     pace: Option<Pace>,
 }
 
-/// When the next turn of a timer may begin. Who holds it has a turn or rests.
+/// Time when the next turn of a timer may begin. Who holds it has a turn or rests.
 type Pace = Arc<Mutex<Instant>>;
 
 impl Timers {
@@ -109,7 +109,7 @@ struct Running {
     pace: Pace,
 }
 
-/// While it lives, no other timer of the actor has a turn; from then on a while, too.
+/// Turn of a timer. While it lives, no other timer of the actor has a turn; from then on a while, too.
 struct Turn<'a> {
     pace: MutexGuard<'a, Instant>,
     start: Instant,

@@ -35,12 +35,12 @@ pub enum SignatureAlgorithm {
 /// What a key is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// Those that it wraps or unwraps by, in the order of preference: the first one that the encryption scheme has is its
-    /// default.
+    /// Algorithms that it wraps or unwraps by, in the order of preference: the first one that the encryption scheme has
+    /// is its default.
     pub wrap: Vec<WrapAlgorithm>,
-    /// Whether it unwraps: a public key cannot, and neither can it sign.
+    /// Says whether it unwraps: a public key cannot, and neither can it sign.
     pub unwrap: bool,
-    /// Those that it signs or verifies by.
+    /// Algorithms that it signs or verifies by.
     pub sign: Vec<SignatureAlgorithm>,
     /// The public half as a JWK; absent for a symmetric key.
     pub public: Option<String>,

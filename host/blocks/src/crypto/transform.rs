@@ -146,7 +146,7 @@ fn over() -> Error {
 }
 
 impl Key {
-    /// Whether it unwraps anything at all.
+    /// Says whether it unwraps anything at all.
     fn unwraps(&self) -> bool {
         self.info().unwrap && !self.info().wrap.is_empty()
     }

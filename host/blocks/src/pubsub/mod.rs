@@ -88,7 +88,7 @@ impl Close for Configured {
     }
 }
 
-/// What the block reads itself of a component.
+/// The part of a component that the block reads itself.
 pub(crate) struct Written {
     scopes: Scopes,
     consumer: Option<String>,

@@ -47,7 +47,7 @@ pub struct Configured {
     pub keeps: bool,
 }
 
-/// What the block reads itself of a component.
+/// The part of a component that the block reads itself.
 pub(crate) struct Written {
     prefix: KeyPrefix,
     max_value: u64,

@@ -1,4 +1,4 @@
-//! How many instances of each app have not ended: an app has a number of them that it may not pass.
+//! Number of instances of each app that have not ended: an app has a number of them that it may not pass.
 
 use super::{engine::Engine, keys, meta::Meta};
 use crate::{Error, Kind as ErrorKind, Result};
@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-/// Of parents and children, one in the other.
+/// The most parents and children, one in the other.
 pub(super) const MAX_DEPTH: u32 = 32;
 
 /// The app has as many instances as it may have. A child is not tried again for this: its parent is one of them.
@@ -34,7 +34,7 @@ pub(super) struct Alive {
 #[derive(Default)]
 struct Known {
     by_app: HashMap<String, HashSet<u64>>,
-    /// Those that ended while an earlier process's are still counted.
+    /// Instances that ended while an earlier process's are still counted.
     ended: HashSet<u64>,
     is_complete: bool,
 }
@@ -108,7 +108,7 @@ impl Engine {
             .admit(&meta.app, &meta.id, most.unwrap_or(usize::MAX))
     }
 
-    /// What was admitted was not kept. Where nobody knows, or another start has the id, it counts on.
+    /// Takes back what was admitted and not kept. Where nobody knows, or another start has the id, it counts on.
     pub(super) fn not_begun(&self, meta: &Meta, was_new: bool, error: &Error) {
         let may_be = matches!(
             error.kind(),

@@ -27,8 +27,8 @@ pub struct Page {
 }
 
 impl Engine {
-    /// Those that fit and that the caller is granted, after `cursor`, in the order of their ids. A call looks at 4,000
-    /// instances at most, so that a page may be short, or empty, and say where to go on.
+    /// Lists the instances that fit and that the caller is granted, after `cursor`, in the order of their ids. A call
+    /// looks at 4,000 instances at most, so that a page may be short, or empty, and say where to go on.
     pub async fn list(
         &self,
         caller: &Caller,

@@ -94,7 +94,7 @@ pub(super) struct Meta {
     /// Runs, one after the other, that ended in continue-as-new and waited for nothing.
     #[serde(default)]
     pub idle_runs: u32,
-    /// Of parents above it.
+    /// Number of parents above it.
     #[serde(default)]
     pub depth: u32,
 }

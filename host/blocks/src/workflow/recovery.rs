@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Instances that are taken up at once after a start.
 const TAKE_UP: usize = 4;
-/// Such whose step did not end with the host before and that are kept for the end.
+/// Instances whose step did not end with the host before and that are kept for the end.
 const SPINNERS: usize = 10_000;
 
 impl Engine {

@@ -31,7 +31,7 @@ pub(super) struct Work {
     pub key: String,
     /// Absent where only the row is known.
     pub asked: Option<Order>,
-    /// Of what an earlier process left.
+    /// Place of what an earlier process left.
     _place: Option<OwnedSemaphorePermit>,
 }
 

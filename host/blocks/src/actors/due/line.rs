@@ -12,19 +12,19 @@ use std::{
 const WAITING: usize = 400;
 /// Rows of an app that failed and are remembered; one that is not comes again with the walk over all rows.
 pub(super) const FAILED: usize = 10_000;
-/// After a turn that failed, in first pauses.
+/// The longest pause after a turn that failed, in first pauses.
 const LAST_PAUSE: u32 = 60;
 
 pub(super) struct Line {
     pub(super) cursor: Cursor,
-    /// Where a row came meanwhile.
+    /// The point where a row came meanwhile.
     back: Option<Cursor>,
-    /// There may be due rows after the cursor.
+    /// Says whether there may be due rows after the cursor.
     pub(super) is_behind: bool,
     pub(super) waiting: VecDeque<Arc<str>>,
     pub(super) failed: HashMap<Arc<str>, Failed>,
     pub(super) later: BTreeSet<(Instant, Arc<str>)>,
-    /// Those that wait, those that run, and those that failed.
+    /// Rows that wait, those that run, and those that failed.
     pub(super) known: HashSet<Arc<str>>,
     pub(super) warnings: Rate,
     pub(super) errors: Rate,
@@ -36,7 +36,7 @@ pub(super) struct Failed {
     pauses: u32,
 }
 
-/// How the turn of a row ended.
+/// The way in which the turn of a row ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::actors) enum Outcome {
     /// The row is gone.
@@ -119,7 +119,7 @@ impl Line {
         }
     }
 
-    /// After a page from `from` on. What came back meanwhile holds.
+    /// Advances after a page from `from` on. What came back meanwhile holds.
     pub(super) fn advance(&mut self, from: &Cursor, page: &Page) {
         if self.cursor >= *from {
             self.cursor = self.cursor.take().max(page.last.clone());

@@ -23,12 +23,12 @@ struct Manifest {
     cipher: u8,
     #[serde(rename = "np")]
     prefix: String,
-    /// Absent in what Dapr wrote.
+    /// Mark of a last segment; absent in what Dapr wrote.
     #[serde(default, rename = "end", skip_serializing_if = "Option::is_none")]
     end: Option<u8>,
 }
 
-/// That there is a last segment, even if it is empty.
+/// Value that says that there is a last segment, even if it is empty.
 const ENDS: u8 = 1;
 
 /// Puts the chunks of a message together up to the end of its header.
@@ -69,7 +69,7 @@ pub(crate) struct Header {
     pub(crate) wrapped: Vec<u8>,
     cipher: Cipher,
     prefix: [u8; PREFIX],
-    /// Whether the message has a last segment even where it is empty.
+    /// Says whether the message has a last segment even where it is empty.
     always_ends: bool,
     /// The lines under the MAC, byte for byte as they came.
     lines: Vec<u8>,
@@ -110,7 +110,7 @@ impl Header {
         })
     }
 
-    /// How the segments that follow are opened.
+    /// The way in which the segments that follow are opened.
     pub(crate) fn way(&self) -> Way {
         Way::Open {
             always_ends: self.always_ends,

@@ -8,7 +8,8 @@ use std::mem;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Seal,
-    /// Whether there is a last segment even where the message is empty, as its header says.
+    /// Way to open; `always_ends` says whether there is a last segment even where the message is empty, as its header
+    /// says.
     Open {
         always_ends: bool,
     },

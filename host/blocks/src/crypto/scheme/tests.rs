@@ -179,7 +179,7 @@ fn open(sealed: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// With what follows its header, in hexadecimal.
+/// Joins a header and what follows it, which is in hexadecimal.
 fn with(header: &str, segments: &str) -> Vec<u8> {
     let pairs = (0..segments.len()).step_by(2);
     let byte = |at| u8::from_str_radix(&segments[at..at + 2], 16).unwrap();
