@@ -1,6 +1,7 @@
 //! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
 
-use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, time};
+use crate::{Account, Error, account::Tab, actors::Inside, error::Cut, time};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{
     cell::Cell,
     fmt::{self, Display},
@@ -12,11 +13,13 @@ use wythe_manifest::{Grants, Name};
 /// The longest chain of apps calling apps.
 pub const MAX_CHAIN: usize = 16;
 
-/// A W3C trace context: one trace through every app that a request reaches.
+/// A W3C trace context: one trace through every app that a request reaches, with a span for each hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub trace: u128,
     pub span: u64,
+    /// The span that caused this one; absent at the root, and where the context came from outside.
+    pub parent: Option<u64>,
     pub sampled: bool,
 }
 
@@ -28,7 +31,18 @@ impl Trace {
         Trace {
             trace: (u128::from(high) << 64 | u128::from(low)).max(1),
             span: span.max(1),
+            parent: None,
             sampled: true,
+        }
+    }
+
+    /// A new span of the same trace, caused by this one.
+    #[must_use]
+    pub fn child(self) -> Self {
+        Trace {
+            span: next_random().max(1),
+            parent: Some(self.span),
+            ..self
         }
     }
 
@@ -48,6 +62,7 @@ impl Trace {
         Some(Trace {
             trace,
             span,
+            parent: None,
             sampled,
         })
     }
@@ -62,6 +77,32 @@ impl fmt::Display for Trace {
             self.span,
             u8::from(self.sampled)
         )
+    }
+}
+
+/// The text of the header; where there is one, `<` and the parent come after it. So a span goes into a record whole.
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.parent {
+            Some(parent) => serializer.collect_str(&format_args!("{self}<{parent:016x}")),
+            None => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Trace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (header, parent) = match text.split_once('<') {
+            Some((header, parent)) => (header, Some(parent)),
+            None => (text.as_str(), None),
+        };
+        let read = || {
+            let parent = parent.map(|parent| u64::from_str_radix(parent, 16));
+            Some((Trace::parse(header)?, parent.transpose().ok()?))
+        };
+        let (trace, parent) = read().ok_or_else(|| D::Error::custom("no trace context"))?;
+        Ok(Trace { parent, ..trace })
     }
 }
 
@@ -117,11 +158,16 @@ impl Caller {
 
     /// The operator at the command line: no grants apply, and scopes are those of `app`.
     pub fn operator(tenant: Name, app: Name, deadline: Instant) -> Self {
-        Self::build(tenant, app, None, Trace::start(), deadline, None)
+        Self::host(tenant, app, Trace::start(), deadline)
+    }
+
+    /// The host on its own, because of `trace`: no grants apply, and scopes are those of `app`.
+    pub fn host(tenant: Name, app: Name, trace: Trace, deadline: Instant) -> Self {
+        Self::build(tenant, app, None, trace, deadline, None)
     }
 
     /// `app`, called by `self`: the trace goes on, the deadline can only come nearer, the chain grows by one.
-    pub fn enter(&self, app: Name, grants: Arc<Grants>, limit: Duration) -> Result<Self> {
+    pub fn enter(&self, app: Name, grants: Arc<Grants>, limit: Duration) -> crate::Result<Self> {
         if self.0.depth >= MAX_CHAIN {
             return Err(Error::exhausted(format!(
                 "the call chain is longer than {MAX_CHAIN}: {} -> {app}",
@@ -134,7 +180,7 @@ impl Caller {
             tenant,
             app,
             Some(grants),
-            self.0.trace,
+            self.0.trace.child(),
             deadline,
             Some(self.clone()),
         ))
@@ -183,7 +229,7 @@ impl Caller {
 
     /// Draws bytes that the host holds for this call, until [`Caller::settle`]; `exhausted` over the app's limit. The
     /// host's own calls are not counted.
-    pub fn charge(&self, bytes: usize) -> Result<()> {
+    pub fn charge(&self, bytes: usize) -> crate::Result<()> {
         self.0.tab.as_ref().map_or(Ok(()), |tab| tab.charge(bytes))
     }
 
@@ -239,7 +285,7 @@ impl Caller {
         what: impl Display,
         key: &str,
         entry: impl Display,
-    ) -> Result<()> {
+    ) -> crate::Result<()> {
         match self.grants() {
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
                 "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",

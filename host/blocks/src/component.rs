@@ -3,7 +3,7 @@
 use crate::{
     Caller, Error, Kind, Metrics, Policy, Result,
     error::Cut,
-    metrics::{ComponentMetrics, Outcome},
+    metrics::{self, CallMetrics, Outcome},
     panics,
     scrub::Secrets,
     text::{MAX_CAUSE, cut},
@@ -67,7 +67,7 @@ pub struct Component<D: ?Sized> {
     block: &'static str,
     scopes: Vec<Name>,
     policy: Policy,
-    metrics: Arc<ComponentMetrics>,
+    metrics: Arc<CallMetrics>,
     secrets: Secrets,
     driver: Arc<D>,
 }
@@ -79,7 +79,7 @@ impl<D: ?Sized> Component<D> {
         manifest: &wythe_manifest::Component,
         driver: Arc<D>,
     ) -> Self {
-        let metrics = ComponentMetrics::new(block, manifest.name.to_string(), operations);
+        let metrics = metrics::of_component(block, &manifest.name, operations);
         Component {
             name: manifest.name.clone(),
             block,
@@ -121,13 +121,15 @@ impl<D: ?Sized> Component<D> {
     where
         F: Future<Output = Result<T>>,
     {
+        let trace = caller.trace().child();
         let span = tracing::debug_span!(
             "call",
             block = self.block,
             component = %self.name,
             operation = operation.name(),
             app = %caller.app_id(),
-            trace = %caller.trace(),
+            %trace,
+            parent = trace.parent,
         );
         let start = Instant::now();
         let result = self

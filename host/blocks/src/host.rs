@@ -1,7 +1,7 @@
 //! The host: one field per block, opened from a tenant's resources, with every problem reported.
 
 use crate::{
-    Environment, Error, Metrics, Registry, Result, Tasks,
+    App, Environment, Error, Metrics, Registry, Result, Tasks,
     actors::Actors,
     between,
     bindings::Bindings,
@@ -224,6 +224,12 @@ impl Host {
                 component.init_timeout
             )))
         })
+    }
+
+    /// Makes an app callable, in place of one with the same id.
+    pub fn admit(&self, app: &Arc<App>) {
+        self.metrics.watch(Arc::downgrade(&app.metrics));
+        self.invocation.add(app);
     }
 
     /// A tenant's workflows, which are kept in one of its state components.

@@ -1,6 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, app::guarded, body_from, error::Cut};
+use crate::{App, Body, Caller, Error, Result, body_from, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -44,7 +44,7 @@ pub struct Response {
     pub body: Bytes,
 }
 
-type Apps = HashMap<(Name, Name), Arc<dyn App>>;
+type Apps = HashMap<(Name, Name), Arc<App>>;
 
 /// The invocation block: every app of the host, by tenant and id.
 #[derive(Default)]
@@ -54,11 +54,10 @@ pub struct Invocation {
 
 impl Invocation {
     /// Makes an app callable, in place of one with the same id.
-    pub fn add(&self, tenant: &Name, app: Arc<dyn App>) {
-        let app = guarded(app);
+    pub fn add(&self, app: &Arc<App>) {
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
-            apps.insert((tenant.clone(), app.id().clone()), app.clone());
+            apps.insert((app.tenant().clone(), app.id().clone()), app.clone());
             apps
         });
     }
@@ -88,7 +87,7 @@ impl Invocation {
     async fn ask(
         &self,
         caller: &Caller,
-        callee: Arc<dyn App>,
+        callee: Arc<App>,
         app: &str,
         method: Method,
         request: Request,
@@ -147,7 +146,7 @@ impl Invocation {
     async fn send(
         &self,
         caller: &Caller,
-        callee: Arc<dyn App>,
+        callee: Arc<App>,
         app: &str,
         mut request: http::Request<Body>,
     ) -> Result<Answer> {
@@ -177,7 +176,7 @@ impl Invocation {
         settled(&method, response).map(Answer)
     }
 
-    fn find(&self, caller: &Caller, app: &str) -> Result<Arc<dyn App>> {
+    fn find(&self, caller: &Caller, app: &str) -> Result<Arc<App>> {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));

@@ -1,6 +1,7 @@
 //! What an app may ask for: the rules of every block, with no wasm, no server and no technology in them.
 //!
-//! A skin finds a component in a block and calls it; [`Component::call`] is the one place where a driver is called.
+//! A skin finds a component in a block and calls it. [`Component::call`] is the one place where a driver is called, and
+//! [`App`] the one way into an app.
 
 mod account;
 pub mod actors;
@@ -40,7 +41,7 @@ pub mod time;
 pub mod workflow;
 
 pub use account::{Account, Permit};
-pub use app::{App, Body, Exports, body_from};
+pub use app::{Admission, App, Body, Callee, Exports, Inbound, Origin, Profile, body_from};
 pub use caller::{Caller, MAX_CHAIN, Trace};
 pub use component::{Component, Components, Operation};
 pub use environment::Environment;

@@ -1,16 +1,17 @@
-//! What is counted about driver calls, and how it reads as Prometheus text.
+//! Counters of calls of drivers and of apps, and how they read as Prometheus text.
 
 use crate::{Kind, Operation, Result};
 use std::{
     collections::BTreeMap,
     fmt::Write,
+    ptr,
     sync::{
-        Mutex, MutexGuard, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
-use wythe_manifest::Name;
+use wythe_manifest::{ComponentName, Name};
 
 /// How a call ended: 0 is ok, the rest are the kinds in order.
 #[derive(Clone, Copy)]
@@ -38,23 +39,62 @@ struct Counters {
     nanoseconds: AtomicU64,
 }
 
-/// Counters of one component, one set an operation.
-pub struct ComponentMetrics {
-    block: &'static str,
-    component: String,
+/// Counters of one component or of one app, a set for each operation or kind of call.
+pub struct CallMetrics {
+    family: &'static Family,
+    /// Labels of the component or the app.
+    labels: String,
     operations: &'static [Operation],
     counters: Vec<Counters>,
 }
 
-impl ComponentMetrics {
-    pub(crate) fn new(
-        block: &'static str,
-        component: String,
-        operations: &'static [Operation],
-    ) -> Self {
-        ComponentMetrics {
-            block,
-            component,
+/// Names and texts of two metrics: how many calls there were, and how long they took.
+struct Family {
+    calls: &'static str,
+    calls_help: &'static str,
+    seconds: &'static str,
+    seconds_help: &'static str,
+    /// The label that has the operation's name.
+    operation: &'static str,
+}
+
+static DRIVERS: Family = Family {
+    calls: "wythe_calls_total",
+    calls_help: "Driver calls by outcome.",
+    seconds: "wythe_call_duration_seconds",
+    seconds_help: "Time of driver calls, retries included.",
+    operation: "operation",
+};
+
+static APPS: Family = Family {
+    calls: "wythe_app_calls_total",
+    calls_help: "Calls of apps by kind and outcome; what was refused is among them.",
+    seconds: "wythe_app_call_duration_seconds",
+    seconds_help: "Time of calls of apps, the wait for a place included; of HTTP, until the answer begins.",
+    operation: "kind",
+};
+
+/// The counters of a component.
+pub(crate) fn of_component(
+    block: &'static str,
+    component: &ComponentName,
+    operations: &'static [Operation],
+) -> CallMetrics {
+    let labels = format!("block=\"{block}\",component=\"{component}\"");
+    CallMetrics::new(&DRIVERS, labels, operations)
+}
+
+/// The counters of an app.
+pub(crate) fn of_app(tenant: &Name, app: &Name, kinds: &'static [Operation]) -> CallMetrics {
+    let labels = format!("tenant=\"{tenant}\",app=\"{app}\"");
+    CallMetrics::new(&APPS, labels, kinds)
+}
+
+impl CallMetrics {
+    fn new(family: &'static Family, labels: String, operations: &'static [Operation]) -> Self {
+        CallMetrics {
+            family,
+            labels,
             operations,
             counters: operations.iter().map(|_| Counters::default()).collect(),
         }
@@ -76,21 +116,17 @@ impl ComponentMetrics {
 
     fn write(&self, calls: &mut String, seconds: &mut String) {
         for (operation, counters) in self.operations.iter().zip(&self.counters) {
-            let labels = format!(
-                "block=\"{}\",component=\"{}\",operation=\"{}\"",
-                self.block,
-                self.component,
-                operation.name()
-            );
-            let total = write_outcomes(calls, &labels, &counters.outcomes);
+            let (own, label, name) = (&self.labels, self.family.operation, operation.name());
+            let labels = format!("{own},{label}=\"{name}\"");
+            let total = write_outcomes(calls, self.family.calls, &labels, &counters.outcomes);
             if total > 0 {
-                write_histogram(seconds, &labels, counters, total);
+                write_histogram(seconds, self.family.seconds, &labels, counters, total);
             }
         }
     }
 }
 
-fn write_outcomes(text: &mut String, labels: &str, outcomes: &[AtomicU64]) -> u64 {
+fn write_outcomes(text: &mut String, metric: &str, labels: &str, outcomes: &[AtomicU64]) -> u64 {
     let mut total = 0;
     for (index, count) in outcomes.iter().enumerate() {
         let count = count.load(Relaxed);
@@ -99,76 +135,63 @@ fn write_outcomes(text: &mut String, labels: &str, outcomes: &[AtomicU64]) -> u6
             .checked_sub(1)
             .map_or("ok", |kind| Kind::ALL[kind].as_str());
         if count > 0 {
-            let _ = writeln!(
-                text,
-                "wythe_calls_total{{{labels},outcome=\"{outcome}\"}} {count}"
-            );
+            let _ = writeln!(text, "{metric}{{{labels},outcome=\"{outcome}\"}} {count}");
         }
     }
     total
 }
 
-fn write_histogram(text: &mut String, labels: &str, counters: &Counters, total: u64) {
+fn write_histogram(text: &mut String, metric: &str, labels: &str, counters: &Counters, total: u64) {
     let mut sum = 0;
     for (bound, count) in BUCKETS.iter().zip(&counters.buckets) {
         sum += count.load(Relaxed);
         let le = *bound as f64 / 1e6;
-        let _ = writeln!(
-            text,
-            "wythe_call_duration_seconds_bucket{{{labels},le=\"{le}\"}} {sum}"
-        );
+        let _ = writeln!(text, "{metric}_bucket{{{labels},le=\"{le}\"}} {sum}");
     }
     let seconds = counters.nanoseconds.load(Relaxed) as f64 / 1e9;
-    let _ = writeln!(
-        text,
-        "wythe_call_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {total}"
-    );
-    let _ = writeln!(
-        text,
-        "wythe_call_duration_seconds_sum{{{labels}}} {seconds}"
-    );
-    let _ = writeln!(
-        text,
-        "wythe_call_duration_seconds_count{{{labels}}} {total}"
-    );
+    let _ = writeln!(text, "{metric}_bucket{{{labels},le=\"+Inf\"}} {total}");
+    let _ = writeln!(text, "{metric}_sum{{{labels}}} {seconds}");
+    let _ = writeln!(text, "{metric}_count{{{labels}}} {total}");
+}
+
+fn render_family(family: &'static Family, all: &[Arc<CallMetrics>]) -> String {
+    let head = |name, help, kind| format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    let mut calls = head(family.calls, family.calls_help, "counter");
+    let mut seconds = head(family.seconds, family.seconds_help, "histogram");
+    for one in all.iter().filter(|one| ptr::eq(one.family, family)) {
+        one.write(&mut calls, &mut seconds);
+    }
+    calls + &seconds
 }
 
 /// How often an app's log line about one thing comes at most.
 const TELL: Duration = Duration::from_secs(10);
 
-/// Every component's counters, for whoever serves them.
+/// The counters of every component and every app, for whoever serves them.
 #[derive(Default)]
 pub struct Metrics {
-    components: Mutex<Vec<Weak<ComponentMetrics>>>,
+    calls: Mutex<Vec<Weak<CallMetrics>>>,
     /// By app: how often one of its calls held a worker for too long, and when the log said so last.
     held: Mutex<BTreeMap<Name, (u64, Instant)>>,
 }
 
 impl Metrics {
-    pub(crate) fn watch(&self, component: Weak<ComponentMetrics>) {
-        let mut list = self.components();
+    pub(crate) fn watch(&self, calls: Weak<CallMetrics>) {
+        let mut list = self.lock_calls();
         list.retain(|known| known.strong_count() > 0);
-        list.push(component);
+        list.push(calls);
     }
 
     /// The Prometheus text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
-        let list = self.components();
-        let mut calls = String::from(
-            "# HELP wythe_calls_total Driver calls by outcome.\n# TYPE wythe_calls_total counter\n",
-        );
-        let mut seconds = String::from(
-            "# HELP wythe_call_duration_seconds Time of driver calls, retries included.\n\
-             # TYPE wythe_call_duration_seconds histogram\n",
-        );
-        for component in list.iter().filter_map(Weak::upgrade) {
-            component.write(&mut calls, &mut seconds);
-        }
-        calls + &seconds + &self.render_held()
+        let list = self.lock_calls();
+        let all: Vec<_> = list.iter().filter_map(Weak::upgrade).collect();
+        drop(list);
+        render_family(&DRIVERS, &all) + &render_family(&APPS, &all) + &self.render_held()
     }
 
-    fn components(&self) -> MutexGuard<'_, Vec<Weak<ComponentMetrics>>> {
-        let list = self.components.lock();
+    fn lock_calls(&self) -> MutexGuard<'_, Vec<Weak<CallMetrics>>> {
+        let list = self.calls.lock();
         list.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 

@@ -31,9 +31,9 @@ impl Clock for SystemTime {
     }
 }
 
-/// The moment at which something that may take so long has to be over.
+/// The moment at which something that may take so long has to be over, by the clock that the runtime sleeps by.
 pub fn deadline(limit: Duration) -> Instant {
-    Instant::now().after(limit)
+    tokio::time::Instant::now().into_std().after(limit)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{App as _, Environment, Host, Registry, Settings, pubsub::Subscription};
+use wythe_blocks::{App, Environment, Host, Registry, Settings, pubsub::Subscription};
 use wythe_manifest::{Grants, Manifest, Name, Resources};
-use wythe_runtime::{Guest, Options, Runtime};
+use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub struct Plan {
 pub struct Booted {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
-    pub guests: Vec<Arc<Guest>>,
+    pub apps: Vec<Loaded>,
     /// Problems that were found on the way and stop nothing.
     pub warnings: Vec<Problem>,
 }
@@ -162,13 +162,13 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     let booted = Booted {
         host: found.host,
         runtime: found.runtime,
-        guests: found.guests,
+        apps: found.apps,
         warnings: found.problems,
     };
     let settings = settings(plan, data);
     let opened = booted.host.open_checked(&settings, found.components).await;
     let problems = match opened {
-        Ok(()) => admit(plan, &booted).await,
+        Ok(()) => admit(&booted).await,
         Err(errors) => errors.into_iter().map(Problem::from).collect(),
     };
     if problems.is_empty() {
@@ -179,23 +179,23 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 }
 
 /// Makes the apps callable.
-async fn admit(plan: &Plan, booted: &Booted) -> Vec<Problem> {
+async fn admit(booted: &Booted) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for guest in &booted.guests {
+    for Loaded { app, .. } in &booted.apps {
         let host = &booted.host;
-        host.invocation.add(&plan.manifest.tenant, guest.clone());
-        let acts = act(host, guest).await;
-        let works = attach_workflows(host, guest).await;
+        host.admit(app);
+        let acts = act(host, app).await;
+        let works = attach_workflows(host, app).await;
         problems.extend([acts, works].into_iter().filter_map(Result::err).flatten());
     }
     problems
 }
 
 /// The types of actors that an app has, which can then be called.
-pub async fn act(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
-    let types = guest.actor_types().await;
+pub async fn act(host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
+    let types = app.actor_types().await;
     let types = types.map_err(|error| vec![Problem::from(error)])?;
-    let attached = host.actors.attach(guest.tenant(), guest.clone(), types);
+    let attached = host.actors.attach(app, types);
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
@@ -246,8 +246,8 @@ fn environment() -> Environment {
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
 async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    for guest in &booted.guests {
-        if let Err(found) = attach(plan, &booted.host, guest).await {
+    for Loaded { app, .. } in &booted.apps {
+        if let Err(found) = attach(plan, &booted.host, app).await {
             problems.extend(found);
         }
     }
@@ -264,43 +264,33 @@ async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
 
 /// Everything that reaches an app without being asked: events, changes of configuration, outside systems, its jobs and
 /// what wakes its actors.
-pub async fn attach(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
-    subscribe(plan, host, guest).await?;
-    let (tenant, grants) = (guest.tenant(), guest.grants());
+pub async fn attach(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
+    subscribe(plan, host, app).await?;
     let one = |error| vec![Problem::from(error)];
     let all = |errors: Vec<_>| errors.into_iter().map(Problem::from).collect::<Vec<_>>();
-    let configurations = guest.configurations().await.map_err(one)?;
-    host.configuration
-        .attach(tenant, guest.clone(), grants.clone(), configurations)
-        .await
-        .map_err(all)?;
-    let inputs = guest.inputs().await.map_err(one)?;
-    host.bindings
-        .attach(tenant, guest.clone(), grants.clone(), inputs)
-        .await
-        .map_err(all)?;
-    host.jobs.attach(tenant, guest.clone());
-    host.actors.start(tenant);
+    let configurations = app.configurations().await.map_err(one)?;
+    let attached = host.configuration.attach(app, configurations).await;
+    attached.map_err(all)?;
+    let inputs = app.inputs().await.map_err(one)?;
+    host.bindings.attach(app, inputs).await.map_err(all)?;
+    host.jobs.attach(app);
+    host.actors.start(app.tenant());
     Ok(())
 }
 
 /// What the app has of workflows and activities, so that they can be started.
-pub async fn attach_workflows(host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
+pub async fn attach_workflows(host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
     let one = |error| vec![Problem::from(error)];
-    let workflows = guest.workflows().await.map_err(one)?;
-    let activities = guest.activities().await.map_err(one)?;
-    let (tenant, grants) = (guest.tenant(), guest.grants().clone());
-    let app: Arc<dyn wythe_blocks::App> = guest.clone();
-    let attached = host
-        .workflow
-        .attach(tenant, app, grants, workflows, activities);
+    let workflows = app.workflows().await.map_err(one)?;
+    let activities = app.activities().await.map_err(one)?;
+    let attached = host.workflow.attach(app, workflows, activities);
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
 /// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.
-async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), Vec<Problem>> {
-    let mut subscriptions = match guest.exports().subscriber {
-        true => guest
+async fn subscribe(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
+    let mut subscriptions = match app.exports().subscriber {
+        true => app
             .subscriptions()
             .await
             .map_err(|error| vec![error.into()])?,
@@ -311,17 +301,13 @@ async fn subscribe(plan: &Plan, host: &Host, guest: &Arc<Guest>) -> Result<(), V
         let known = |s: &Subscription| {
             s.component == declared.component.as_str() && s.topic == declared.topic
         };
-        let concerns = is_of(plan, declared.namespace.as_ref()) && concerns(guest, declared);
+        let concerns = is_of(plan, declared.namespace.as_ref()) && concerns(app, declared);
         // A new version of an app may be no subscriber any more: nothing is delivered to it.
-        if concerns && guest.exports().subscriber && !subscriptions.iter().any(known) {
+        if concerns && app.exports().subscriber && !subscriptions.iter().any(known) {
             subscriptions.push(convert(declared));
         }
     }
-    let (tenant, grants) = (guest.tenant(), guest.grants().clone());
-    let attached = host
-        .pubsub
-        .attach(tenant, guest.clone(), grants, subscriptions);
-    let attached = attached.await;
+    let attached = host.pubsub.attach(app, subscriptions).await;
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
@@ -332,12 +318,12 @@ pub fn is_of(plan: &Plan, namespace: Option<&Name>) -> bool {
 
 /// A declaration without scopes is for every subscriber that is granted the topic; one that names the app is for it,
 /// and then a missing grant is a problem.
-pub fn concerns(guest: &Guest, declared: &wythe_manifest::Subscription) -> bool {
+pub fn concerns(app: &App, declared: &wythe_manifest::Subscription) -> bool {
     if !declared.scopes.is_empty() {
-        return declared.scopes.contains(guest.id());
+        return declared.scopes.contains(app.id());
     }
     let component = declared.component.as_str();
-    guest.exports().subscriber && guest.grants().subscribe(component, &declared.topic)
+    app.exports().subscriber && app.grants().subscribe(component, &declared.topic)
 }
 
 fn convert(declared: &wythe_manifest::Subscription) -> Subscription {

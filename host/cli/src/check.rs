@@ -6,9 +6,9 @@ use crate::{
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{App as _, Checked, Host, state::chosen};
+use wythe_blocks::{self as blocks, Checked, Host, state::chosen};
 use wythe_manifest::{App, Component, Subscription};
-use wythe_runtime::{Guest, Runtime};
+use wythe_runtime::{Guest, Loaded, Runtime};
 
 /// Time in which the secret stores close.
 const CLOSE: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ pub struct Found {
     pub runtime: Arc<Runtime>,
     pub components: Checked,
     /// One for each app of the manifest, if no problem is an error.
-    pub guests: Vec<Arc<Guest>>,
+    pub apps: Vec<Loaded>,
     pub problems: Vec<Problem>,
 }
 
@@ -66,10 +66,10 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let mut problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
     problems.extend(components.left_out.iter().map(left_out));
     problems.extend(components.warnings.iter().map(warning));
-    let mut guests = Vec::new();
+    let mut apps: Vec<Loaded> = Vec::new();
     for app in &plan.manifest.apps {
         match Guest::load(&runtime, &host, &plan.manifest.tenant, app).await {
-            Ok(guest) => guests.push(guest),
+            Ok(loaded) => apps.push(loaded),
             Err(errors) => {
                 let errors = errors.into_iter().map(Problem::from);
                 problems.extend(errors.map(|problem| problem.at(&app.source)));
@@ -77,35 +77,39 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
         }
     }
     for app in &plan.manifest.apps {
-        let loaded = guests.iter().find(|guest| *guest.id() == app.id);
-        problems.extend(loaded.into_iter().flat_map(|guest| unheard(app, guest)));
+        let loaded = apps.iter().find(|loaded| *loaded.app.id() == app.id);
+        problems.extend(
+            loaded
+                .into_iter()
+                .flat_map(|loaded| unheard(app, &loaded.app)),
+        );
     }
     let declared = plan.resources.subscriptions.iter();
     let declared = declared.filter(|declared| boot::is_of(plan, declared.namespace.as_ref()));
-    problems.extend(declared.flat_map(|declared| subscription(declared, plan, &guests)));
-    problems.extend(guests.iter().flat_map(|guest| doubled(guest, plan)));
-    problems.extend(kept_nowhere(plan, &guests));
+    problems.extend(declared.flat_map(|declared| subscription(declared, plan, &apps)));
+    problems.extend(apps.iter().flat_map(|loaded| doubled(&loaded.app, plan)));
+    problems.extend(kept_nowhere(plan, &apps));
     Problem::sort(&mut problems);
     Ok(Found {
         host,
         runtime,
         components,
-        guests,
+        apps,
         problems,
     })
 }
 
 /// A component that may be missing, as its `ignoreErrors` says.
-fn left_out(error: &wythe_blocks::Error) -> Problem {
+fn left_out(error: &blocks::Error) -> Problem {
     placed(format!("left out: {}", error.message()), error)
 }
 
 /// A component that is good, and that the operator should know something of.
-fn warning(error: &wythe_blocks::Error) -> Problem {
+fn warning(error: &blocks::Error) -> Problem {
     placed(error.message().to_owned(), error)
 }
 
-fn placed(message: String, error: &wythe_blocks::Error) -> Problem {
+fn placed(message: String, error: &blocks::Error) -> Problem {
     let problem = Problem::warning(message);
     match error.place() {
         Some(place) => problem.at(place),
@@ -114,8 +118,8 @@ fn placed(message: String, error: &wythe_blocks::Error) -> Problem {
 }
 
 /// Finds words of the manifest about an app that its component does not answer to.
-fn unheard(app: &App, guest: &Guest) -> Vec<Problem> {
-    let exports = guest.exports();
+fn unheard(app: &App, loaded: &blocks::App) -> Vec<Problem> {
+    let exports = loaded.exports();
     let mut problems = Vec::new();
     if app.ingress.is_some() && !exports.http {
         let message = format!(
@@ -142,16 +146,16 @@ fn unheard(app: &App, guest: &Guest) -> Vec<Problem> {
 }
 
 /// Apps that cannot have the events.
-fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> Vec<Problem> {
+fn subscription(declared: &Subscription, plan: &Plan, apps: &[Loaded]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (scope, place) in declared.scopes.iter().zip(&declared.places.scopes) {
-        let guest = guests.iter().find(|guest| guest.id() == scope);
-        let message = guest.and_then(|guest| cannot_have(declared, guest));
+        let loaded = apps.iter().find(|loaded| loaded.app.id() == scope);
+        let message = loaded.and_then(|loaded| cannot_have(declared, &loaded.app));
         problems.extend(message.map(|message| Problem::new(message).at(place)));
     }
-    let is_known = guests.len() == plan.manifest.apps.len();
-    let mut concerned = guests.iter();
-    let is_idle = !concerned.any(|guest| boot::concerns(guest, declared));
+    let is_known = apps.len() == plan.manifest.apps.len();
+    let mut concerned = apps.iter();
+    let is_idle = !concerned.any(|loaded| boot::concerns(&loaded.app, declared));
     if is_known && is_idle && declared.scopes.is_empty() {
         let message = format!(
             "subscription `{}` has no effect: no app exports wythe:blocks/subscriber and is granted `subscribe: [{}/{}]`",
@@ -163,11 +167,11 @@ fn subscription(declared: &Subscription, plan: &Plan, guests: &[Arc<Guest>]) -> 
 }
 
 /// Finds an app with actors or workflows that no state component keeps, or more than one.
-fn kept_nowhere(plan: &Plan, guests: &[Arc<Guest>]) -> Option<Problem> {
+fn kept_nowhere(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
     let needs = |app: &&App| {
-        let guest = guests.iter().find(|guest| *guest.id() == app.id);
-        guest.is_some_and(|guest| {
-            let exports = guest.exports();
+        let loaded = apps.iter().find(|loaded| *loaded.app.id() == app.id);
+        loaded.is_some_and(|loaded| {
+            let exports = loaded.app.exports();
             exports.workflow_handler || exports.activity_handler || exports.actor_handler
         })
     };
@@ -190,10 +194,10 @@ fn kept_nowhere(plan: &Plan, guests: &[Arc<Guest>]) -> Option<Problem> {
 }
 
 /// Subscriptions of an app to a topic that an earlier one of it has already.
-fn doubled(guest: &Guest, plan: &Plan) -> Vec<Problem> {
+fn doubled(app: &blocks::App, plan: &Plan) -> Vec<Problem> {
     let declared = plan.resources.subscriptions.iter();
     let concerned = declared
-        .filter(|one| boot::is_of(plan, one.namespace.as_ref()) && boot::concerns(guest, one));
+        .filter(|one| boot::is_of(plan, one.namespace.as_ref()) && boot::concerns(app, one));
     let mut first: BTreeMap<(String, &str), &Subscription> = BTreeMap::new();
     let mut problems = Vec::new();
     for one in concerned {
@@ -205,7 +209,7 @@ fn doubled(guest: &Guest, plan: &Plan) -> Vec<Problem> {
         let message = format!(
             "subscription `{}` has no effect for app `{}`: `{}` at {} has the same topic",
             one.name,
-            guest.id(),
+            app.id(),
             other.name,
             other.source.short()
         );
@@ -214,20 +218,20 @@ fn doubled(guest: &Guest, plan: &Plan) -> Vec<Problem> {
     problems
 }
 
-fn cannot_have(declared: &Subscription, guest: &Guest) -> Option<String> {
-    let (name, app) = (&declared.name, guest.id());
+fn cannot_have(declared: &Subscription, loaded: &blocks::App) -> Option<String> {
+    let (name, app) = (&declared.name, loaded.id());
     let (component, topic) = (&declared.component, &declared.topic);
-    if !guest.exports().subscriber {
+    if !loaded.exports().subscriber {
         return Some(format!(
             "subscription `{name}` names app `{app}`, which does not export wythe:blocks/subscriber"
         ));
     }
-    if guest.grants().subscribe(component.as_str(), topic) {
+    if loaded.grants().subscribe(component.as_str(), topic) {
         return None;
     }
     Some(format!(
         "subscription `{name}` names app `{app}`, which is not granted the topic; add `grants: {{ subscribe: \
          [{component}/{topic}] }}` at {}",
-        guest.grants().source
+        loaded.grants().source
     ))
 }

@@ -24,9 +24,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> bool {
     let mut routes = Routes::default();
-    for (app, guest) in plan.manifest.apps.iter().zip(&booted.guests) {
+    for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
         if let Some(prefix) = &app.ingress {
-            routes.add(prefix, guest.clone());
+            routes.add(prefix, loaded.app.clone());
         }
     }
     let host = booted.host.clone();

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wythe_blocks::Host;
-use wythe_runtime::Guest;
+use wythe_runtime::Loaded;
 
 /// An editor writes a file in several steps; after this long without any it is done.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ pub struct Watch {
     pub common: Common,
     pub plan: Arc<Plan>,
     pub host: Arc<Host>,
-    pub guests: Vec<Arc<Guest>>,
+    pub apps: Vec<Loaded>,
 }
 
 impl Watch {
@@ -82,13 +82,13 @@ impl Watch {
 
     /// The old version serves until the new one is ready, and goes on if that fails.
     async fn renew(&self, index: usize) {
-        let (app, guest) = (&self.plan.manifest.apps[index], &self.guests[index]);
+        let (app, loaded) = (&self.plan.manifest.apps[index], &self.apps[index]);
         let start = Instant::now();
         if let Err(failure) = build::one(&self.common, app).await {
             return self.keep(app.id.as_str(), &failure.0);
         }
         let built = start.elapsed();
-        let swapped = match guest.swap(&app.guest).await {
+        let swapped = match loaded.guest.swap(&app.guest).await {
             Ok(swapped) => swapped,
             Err(errors) => {
                 let problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
@@ -99,9 +99,9 @@ impl Watch {
             return;
         }
         let attached = [
-            boot::act(&self.host, guest).await,
-            boot::attach(&self.plan, &self.host, guest).await,
-            boot::attach_workflows(&self.host, guest).await,
+            boot::act(&self.host, &loaded.app).await,
+            boot::attach(&self.plan, &self.host, &loaded.app).await,
+            boot::attach_workflows(&self.host, &loaded.app).await,
         ];
         for problems in attached.into_iter().filter_map(Result::err) {
             report::tell(&self.common, &problems);

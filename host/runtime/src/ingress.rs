@@ -5,7 +5,7 @@ mod refusal;
 mod target;
 mod webhook;
 
-use crate::{front::Front, guest::Guest, patient::Patient};
+use crate::{front::Front, patient::Patient};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
@@ -16,11 +16,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, Error, Host, Kind, Result, Trace,
+    App, Body, Error, Host, Result, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{CALLER_APP, CALLER_NAMESPACE, TRACEPARENT, check_path, settled},
-    panics,
 };
 
 /// Silence of a client in the middle of a body that somebody waits for.
@@ -35,16 +34,16 @@ pub struct Routes(Vec<Route>);
 
 struct Route {
     prefix: String,
-    guest: Arc<Guest>,
+    app: Arc<App>,
     refusals: Refusals,
 }
 
 impl Routes {
     /// A prefix such as `/cart`; `/` is for everything that no longer prefix claims.
-    pub fn add(&mut self, prefix: &str, guest: Arc<Guest>) {
+    pub fn add(&mut self, prefix: &str, app: Arc<App>) {
         self.0.push(Route {
             prefix: prefix.trim_end_matches('/').to_owned(),
-            guest,
+            app,
             refusals: Refusals::new(),
         });
         self.0
@@ -53,7 +52,7 @@ impl Routes {
 
     /// The longest that an answer of these apps may wait for its reader.
     fn stall_time(&self) -> Duration {
-        let stalls = self.0.iter().map(|route| route.guest.stall_time());
+        let stalls = self.0.iter().map(|route| route.app.limits().stall_time);
         stalls.max().unwrap_or_default()
     }
 
@@ -131,7 +130,7 @@ async fn answer(inside: &Inside, mut request: Request<Incoming>, peer: IpAddr) -
         });
         return inside.refusals.answer(&error, None, trace);
     };
-    let answer = ask(&route.guest, request).await;
+    let answer = ask(&route.app, request).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, trace))
 }
 
@@ -146,17 +145,16 @@ fn trace(request: &mut Request<Incoming>) -> Trace {
     trace
 }
 
-async fn ask(guest: &Guest, mut request: Request<Incoming>) -> Result<Response<Body>, No> {
+async fn ask(app: &App, mut request: Request<Incoming>) -> Result<Response<Body>, No> {
     check_path(request.uri().path())?;
     target::complete(&mut request)?;
-    let most = guest.request_body();
+    let most = app.limits().request_body;
     if declared(&request).is_some_and(|length| length > most) {
         return Err(No::too_large(most, "limits.requestBody"));
     }
     let method = request.method().clone();
     let request = request.map(|body| limited(body, most));
-    let asked = guest.http(None, request);
-    let answer = panics::caught(Kind::Internal, || "a request".into(), asked).await?;
+    let answer = app.http(None, request).await?;
     Ok(settled(&method, answer)?)
 }
 

@@ -28,7 +28,7 @@ mod workflow;
 pub use compile::{Compiler, Work};
 pub use engine::{Options, Runtime};
 pub use front::Front;
-pub use guest::Guest;
+pub use guest::{Guest, Loaded};
 pub use ingress::{Ingress, Routes};
 pub use inspect::{DRIVERS, Import, Inspection, Standing};
 pub use version::MAX_COMPONENT;

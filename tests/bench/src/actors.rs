@@ -21,11 +21,11 @@ use std::{
 };
 use tokio::task::JoinSet;
 use wythe_blocks::{
-    App, Caller, Exports, Trace,
-    actors::{Inside, Trigger, Type, context},
+    Callee, Caller, Exports,
+    actors::{Trigger, Type, context},
     state::Put,
 };
-use wythe_manifest::{Grants, Name};
+use wythe_runtime::Loaded;
 
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -173,12 +173,9 @@ fn cases<'a>(native: &'a Wythe, fresh: &'a Wythe, warm: &'a Wythe) -> [(&'a Wyth
 async fn guests(directory: &Path, env: &str) -> Result<Wythe> {
     let project = Project::write(directory, &format!("{GUESTS}{env}"), RESOURCES)?;
     let wythe = project.start().await?;
-    for (_, guest) in &wythe.apps {
-        let types = guest.actor_types().await?;
-        let attached = wythe
-            .host
-            .actors
-            .attach(&wythe.tenant, guest.clone(), types);
+    for (_, Loaded { app, .. }) in &wythe.apps {
+        let types = app.actor_types().await?;
+        let attached = wythe.host.actors.attach(app, types);
         attached.map_err(|errors| anyhow!("{errors:?}"))?;
     }
     wythe.host.actors.start(&wythe.tenant);
@@ -190,10 +187,8 @@ fn attach(wythe: &Wythe, idle: Duration) -> Result<()> {
         idle,
         ..Type::new("counter")
     };
-    let app = Arc::new(Counters {
-        id: "counters".parse()?,
-    });
-    let attached = wythe.host.actors.attach(&wythe.tenant, app, vec![kind]);
+    let app = wythe.native("counters", Arc::default(), Arc::new(Counters))?;
+    let attached = wythe.host.actors.attach(&app, vec![kind]);
     attached.map_err(|errors| anyhow!("{errors:?}"))?;
     wythe.host.actors.start(&wythe.tenant);
     Ok(())
@@ -323,16 +318,10 @@ pub async fn idle(directory: &Path, count: u64) -> Result<()> {
 }
 
 /// A native app whose actors count.
-struct Counters {
-    id: Name,
-}
+struct Counters;
 
 #[async_trait]
-impl App for Counters {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Counters {
     fn exports(&self) -> Exports {
         Exports {
             actor_handler: true,
@@ -340,16 +329,7 @@ impl App for Counters {
         }
     }
 
-    async fn actor_turn(
-        &self,
-        _: Option<&Caller>,
-        inside: Inside,
-        trigger: Trigger,
-    ) -> wythe_blocks::Result<Bytes> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let (tenant, grants) = (inside.turn.actor().tenant.clone(), Arc::<Grants>::default());
-        let caller = Caller::app(tenant, self.id.clone(), grants, Trace::start(), deadline);
-        let caller = caller.within(inside);
+    async fn actor_turn(&self, caller: Caller, trigger: Trigger) -> wythe_blocks::Result<Bytes> {
         let turn = context(&caller)?;
         let sum = turn.get(&caller, "sum").await?;
         let sum = sum.map_or(0u64, |sum| {

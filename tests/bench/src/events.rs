@@ -18,11 +18,9 @@ use tokio::{
     task::JoinSet,
 };
 use wythe_blocks::{
-    App, Body, Caller, Error, Exports, invocation,
+    App, Callee, Caller, Exports,
     pubsub::{Delivery, Event, PublishOptions, Subscription, Topic, Verdict},
 };
-use wythe_manifest::Name;
-use wythe_runtime::Guest;
 
 const APPS: &str = "  - appID: fresh
     guest: meter.wasm
@@ -77,15 +75,14 @@ struct Line {
 
 impl Line {
     async fn open(wythe: &Wythe, component: &str, subscriber: &str) -> Result<Self> {
-        let (app, guest) = wythe.app(if subscriber == "host" {
+        let (manifest, loaded) = wythe.app(if subscriber == "host" {
             "fresh"
         } else {
             subscriber
         })?;
         let (arrivals, arrived) = unbounded_channel();
         let watched = Watched {
-            id: subscriber.parse()?,
-            guest: (subscriber != "host").then(|| guest.clone()),
+            app: (subscriber != "host").then(|| loaded.app.clone()),
             arrivals,
         };
         let topic = format!("{subscriber}-events");
@@ -94,13 +91,10 @@ impl Line {
             topic: topic.clone(),
             ..Subscription::default()
         };
-        let grants = Arc::new(app.grants.clone());
-        let attached =
-            wythe
-                .host
-                .pubsub
-                .attach(&wythe.tenant, Arc::new(watched), grants, vec![subscription]);
-        attached.await.map_err(|errors| anyhow!("{errors:?}"))?;
+        let grants = Arc::new(manifest.grants.clone());
+        let app = wythe.native(subscriber, grants, Arc::new(watched))?;
+        let attached = wythe.host.pubsub.attach(&app, vec![subscription]).await;
+        attached.map_err(|errors| anyhow!("{errors:?}"))?;
         let caller = wythe.operator("fresh")?;
         let topic = wythe.host.pubsub.open(&caller, component, &topic)?;
         let what = match subscriber {
@@ -194,17 +188,12 @@ async fn publish(topic: &Topic, caller: &Caller, number: usize) -> Result<()> {
 
 /// A subscriber that says when it is done with an event; with a guest, when the guest is.
 struct Watched {
-    id: Name,
-    guest: Option<Arc<Guest>>,
+    app: Option<Arc<App>>,
     arrivals: UnboundedSender<(usize, Instant)>,
 }
 
 #[async_trait]
-impl App for Watched {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Watched {
     fn exports(&self) -> Exports {
         Exports {
             subscriber: true,
@@ -212,30 +201,10 @@ impl App for Watched {
         }
     }
 
-    async fn http(
-        &self,
-        _caller: Option<&Caller>,
-        _request: http::Request<Body>,
-    ) -> wythe_blocks::Result<http::Response<Body>> {
-        Err(Error::unsupported("only events"))
-    }
-
-    async fn invoke(
-        &self,
-        _caller: &Caller,
-        _request: invocation::Request,
-    ) -> wythe_blocks::Result<invocation::Response> {
-        Err(Error::unsupported("only events"))
-    }
-
-    async fn subscriptions(&self) -> wythe_blocks::Result<Vec<Subscription>> {
-        Ok(Vec::new())
-    }
-
-    async fn on_event(&self, delivery: Delivery) -> wythe_blocks::Result<Verdict> {
+    async fn on_event(&self, _: Caller, delivery: Delivery) -> wythe_blocks::Result<Verdict> {
         let number = delivery.event.id.as_deref().and_then(|id| id.parse().ok());
-        let verdict = match &self.guest {
-            Some(guest) => guest.on_event(delivery).await?,
+        let verdict = match &self.app {
+            Some(app) => app.on_event(delivery).await?,
             None => Verdict::Ack,
         };
         // Who measures may have stopped listening.

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 use wythe_blocks::{
-    App, Exports,
+    App, Callee, Caller, Exports,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -66,7 +66,7 @@ async fn burst(wythe: &Wythe, scale: Scale) -> Result<Row> {
         let at = now();
         schedule(wythe, &app, count, move |_| at).await?;
         let (cpu, begin) = (measure::own_cpu()?, Instant::now());
-        wythe.host.jobs.attach(&wythe.tenant, app.clone());
+        wythe.host.jobs.attach(&app.app(wythe)?);
         app.wait_for(count).await?;
         written(wythe, &app).await?;
         per_second.push(count as f64 / begin.elapsed().as_secs_f64());
@@ -87,7 +87,7 @@ async fn even(wythe: &Wythe, scale: Scale) -> Result<Row> {
     let app = Counter::new("even")?;
     let count = PER_SECOND * scale.time(EVEN).as_secs().max(1);
     let begin = now() + u64::try_from(scale.pick(AHEAD, AHEAD / 4).as_millis())?;
-    wythe.host.jobs.attach(&wythe.tenant, app.clone());
+    wythe.host.jobs.attach(&app.app(wythe)?);
     schedule(wythe, &app, count, move |number| {
         begin + number * 1_000 / PER_SECOND
     })
@@ -150,7 +150,7 @@ pub async fn first(directory: &Path) -> Result<()> {
     let (before, begin) = (resident("VmRSS"), Instant::now());
     let wythe = Project::at(directory).open().await?;
     let app = Counter::new("asleep")?;
-    wythe.host.jobs.attach(&wythe.tenant, app.clone());
+    wythe.host.jobs.attach(&app.app(&wythe)?);
     app.wait_for(1).await?;
     let took = begin.elapsed().as_millis();
     println!("{took} {}", resident("VmRSS").saturating_sub(before));
@@ -224,6 +224,10 @@ struct Counter {
 }
 
 impl Counter {
+    fn app(self: &Arc<Self>, wythe: &Wythe) -> Result<Arc<App>> {
+        wythe.native(self.id.as_str(), Arc::default(), self.clone())
+    }
+
     fn new(id: &str) -> Result<Arc<Self>> {
         Ok(Arc::new(Counter {
             id: id.parse()?,
@@ -258,11 +262,7 @@ impl Counter {
 }
 
 #[async_trait]
-impl App for Counter {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Counter {
     fn exports(&self) -> Exports {
         Exports {
             job_runner: true,
@@ -270,7 +270,7 @@ impl App for Counter {
         }
     }
 
-    async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         let late = since_1970().saturating_sub(Duration::from_millis(occurrence.due));
         let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let mut all = self.late.lock().unwrap_or_else(PoisonError::into_inner);

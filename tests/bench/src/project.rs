@@ -10,9 +10,9 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_blocks::{App as _, Caller, Error, Host, Settings, invocation};
-use wythe_manifest::{App, Name};
-use wythe_runtime::{Guest, Ingress, Options, Routes, Runtime};
+use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, invocation};
+use wythe_manifest::{App, Grants, Limits, Name};
+use wythe_runtime::{Guest, Ingress, Loaded, Options, Routes, Runtime};
 
 /// Bytes of a state value.
 const MAX_VALUE: u64 = 4 << 20;
@@ -114,9 +114,9 @@ impl Project {
     pub async fn serve(&self) -> Result<()> {
         let wythe = self.start().await?;
         let mut routes = Routes::default();
-        for (app, guest) in &wythe.apps {
+        for (app, loaded) in &wythe.apps {
             if let Some(prefix) = &app.ingress {
-                routes.add(prefix, guest.clone());
+                routes.add(prefix, loaded.app.clone());
             }
         }
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -135,47 +135,56 @@ pub struct Wythe {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
     pub tenant: Name,
-    pub apps: Vec<(App, Arc<Guest>)>,
+    pub apps: Vec<(App, Loaded)>,
 }
 
 impl Wythe {
     pub async fn load(&mut self, app: App) -> Result<()> {
-        let guest = Guest::load(&self.runtime, &self.host, &self.tenant, &app)
+        let loaded = Guest::load(&self.runtime, &self.host, &self.tenant, &app)
             .await
             .map_err(all)?;
-        self.host.invocation.add(&self.tenant, guest.clone());
-        self.apps.push((app, guest));
+        self.host.admit(&loaded.app);
+        self.apps.push((app, loaded));
         Ok(())
     }
 
     /// What reaches the apps without being asked: events, changes of configuration, outside systems, their jobs.
     async fn attach(&self) -> Result<()> {
-        let (host, tenant) = (&self.host, &self.tenant);
-        for (_, guest) in &self.apps {
-            let grants = guest.grants();
-            if guest.exports().subscriber {
-                let topics = guest.subscriptions().await?;
-                host.pubsub
-                    .attach(tenant, guest.clone(), grants.clone(), topics)
-                    .await
-                    .map_err(all)?;
+        let host = &self.host;
+        for (_, Loaded { app, .. }) in &self.apps {
+            if app.exports().subscriber {
+                let topics = app.subscriptions().await?;
+                host.pubsub.attach(app, topics).await.map_err(all)?;
             }
-            let items = guest.configurations().await?;
-            host.configuration
-                .attach(tenant, guest.clone(), grants.clone(), items)
-                .await
-                .map_err(all)?;
-            let inputs = guest.inputs().await?;
-            host.bindings
-                .attach(tenant, guest.clone(), grants.clone(), inputs)
-                .await
-                .map_err(all)?;
-            host.jobs.attach(tenant, guest.clone());
+            let items = app.configurations().await?;
+            host.configuration.attach(app, items).await.map_err(all)?;
+            let inputs = app.inputs().await?;
+            host.bindings.attach(app, inputs).await.map_err(all)?;
+            host.jobs.attach(app);
         }
         Ok(())
     }
 
-    pub fn app(&self, id: &str) -> Result<&(App, Arc<Guest>)> {
+    /// An app of this program, none of whose calls waits for a place.
+    pub fn native(
+        &self,
+        id: &str,
+        grants: Arc<Grants>,
+        callee: Arc<dyn Callee>,
+    ) -> Result<Arc<wythe_blocks::App>> {
+        let limits = Limits {
+            concurrency: 100_000,
+            ..Limits::default()
+        };
+        let profile = Profile {
+            grants,
+            limits,
+            ..Profile::new(self.tenant.clone(), id.parse()?)
+        };
+        Ok(wythe_blocks::App::new(profile, callee))
+    }
+
+    pub fn app(&self, id: &str) -> Result<&(App, Loaded)> {
         let found = self.apps.iter().find(|(app, _)| app.id.as_str() == id);
         found.ok_or_else(|| anyhow!("no app `{id}`"))
     }

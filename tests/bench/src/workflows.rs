@@ -17,10 +17,10 @@ use std::{
 };
 use tokio::task::JoinSet;
 use wythe_blocks::{
-    App, Caller, Exports,
+    Callee, Caller, Exports,
     workflow::{Call, Context, Engine, Failure, Filter, Outcome, Start},
 };
-use wythe_manifest::{Grants, Name};
+use wythe_runtime::Loaded;
 
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -92,30 +92,23 @@ struct Bed {
 impl Bed {
     /// Workflows and activities are functions of this program, so that nothing but the engine is measured.
     fn native(wythe: &Wythe) -> Result<Self> {
-        let app = Arc::new(Native("native".parse()?));
+        let app = wythe.native("native", Arc::default(), Arc::new(Native))?;
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         wythe
             .host
             .workflow
-            .attach(
-                &wythe.tenant,
-                app,
-                Arc::new(Grants::default()),
-                names(&["chain", "wait"]),
-                names(&["increment"]),
-            )
+            .attach(&app, names(&["chain", "wait"]), names(&["increment"]))
             .map_err(all)?;
         Self::begin(wythe)
     }
 
     async fn of_guests(wythe: &Wythe) -> Result<Self> {
-        for (app, guest) in &wythe.apps {
-            let (workflows, activities) = (guest.workflows().await?, guest.activities().await?);
-            let grants = Arc::new(app.grants.clone());
+        for (_, Loaded { app, .. }) in &wythe.apps {
+            let (workflows, activities) = (app.workflows().await?, app.activities().await?);
             wythe
                 .host
                 .workflow
-                .attach(&wythe.tenant, guest.clone(), grants, workflows, activities)
+                .attach(app, workflows, activities)
                 .map_err(all)?;
         }
         Self::begin(wythe)
@@ -297,14 +290,10 @@ fn all(errors: Vec<wythe_blocks::Error>) -> anyhow::Error {
 }
 
 /// The same workflows as the guest's.
-struct Native(Name);
+struct Native;
 
 #[async_trait]
-impl App for Native {
-    fn id(&self) -> &Name {
-        &self.0
-    }
-
+impl Callee for Native {
     fn exports(&self) -> Exports {
         Exports {
             workflow_handler: true,
@@ -315,6 +304,7 @@ impl App for Native {
 
     async fn run_workflow(
         &self,
+        _: Caller,
         context: Context,
         name: String,
         input: Bytes,
@@ -336,7 +326,11 @@ impl App for Native {
         Ok(Ok(last))
     }
 
-    async fn run_activity(&self, call: Call) -> wythe_blocks::Result<Result<Bytes, Failure>> {
+    async fn run_activity(
+        &self,
+        _: Caller,
+        call: Call,
+    ) -> wythe_blocks::Result<Result<Bytes, Failure>> {
         let number: u32 = String::from_utf8_lossy(&call.input).parse().unwrap_or(0);
         Ok(Ok((number + 1).to_string().into()))
     }

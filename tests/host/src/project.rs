@@ -124,9 +124,9 @@ impl Project {
         let booted = booted.map_err(|problems| all(&problems))?;
         warnings = all(&booted.warnings);
         let mut routes = Routes::default();
-        for (app, guest) in plan.manifest.apps.iter().zip(&booted.guests) {
+        for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
             if let Some(prefix) = &app.ingress {
-                routes.add(prefix, guest.clone());
+                routes.add(prefix, loaded.app.clone());
             }
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -2,14 +2,14 @@
 
 use super::{
     Inside, OUTERMOST, Trigger, commit,
-    engine::{Engine, Hosted, Space, Why},
+    engine::{Cause, Engine, Hosted, Space, Why},
     memory::{Memory, Staged},
     names::Actor,
     rows::{self, Meta},
     timers::Timers,
     turn::{self, Turn},
 };
-use crate::{Caller, Error, Result, state::Etag};
+use crate::{Error, Origin, Result, Trace, state::Etag};
 use bytes::Bytes;
 use std::{
     sync::{
@@ -54,6 +54,8 @@ pub(super) struct Activation {
     pub etag: Option<Etag>,
     pub memory: Memory,
     pub timers: Timers,
+    /// Span that caused the turn under way.
+    pub trace: Trace,
 }
 
 impl Slot {
@@ -102,7 +104,7 @@ impl Engine {
         self: &Arc<Self>,
         place: &Place,
         hosted: &Arc<Hosted>,
-        from: Option<&Caller>,
+        cause: &Cause,
         why: &Why,
     ) -> Result<Bytes> {
         let actor = &place.slot.actor;
@@ -115,13 +117,13 @@ impl Engine {
                 (Some(activation), _) => activation,
                 // Both are for an activation that is over.
                 (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
-                (None, _) => match self.activate(&space, hosted, actor, is_bare).await {
+                (None, _) => match self.activate(&space, hosted, actor, cause, is_bare).await {
                     Ok(activation) => activation,
                     Err(Failure::Stale) => continue,
                     Err(Failure::Answer(error)) => return Err(error),
                 },
             };
-            let run = self.run(&space, hosted, &mut activation, from, why);
+            let run = self.run(&space, hosted, &mut activation, cause, why);
             match Box::pin(run).await {
                 Ended::Well(answer) => {
                     place.slot.rest().activation = (!is_bare).then_some(activation);
@@ -153,13 +155,14 @@ impl Engine {
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
         actor: &Arc<Actor>,
+        cause: &Cause,
         is_bare: bool,
     ) -> Result<Activation, Failure> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let key = rows::meta(actor);
         let entry = space
             .keeper
-            .get(&space.caller(hosted.app.id()), &key)
+            .get(&space.caller(hosted.app.id(), cause.trace()), &key)
             .await?;
         let (meta, etag) = match entry {
             Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
@@ -172,10 +175,12 @@ impl Engine {
             etag,
             memory: Memory::new(space.remembered.clone()),
             timers: Timers::default(),
+            trace: cause.trace(),
         };
         if hosted.kind.lifecycle && !is_bare {
             let trigger = Why::Trigger(Trigger::Activate);
-            match Box::pin(self.run(space, hosted, &mut activation, None, &trigger)).await {
+            let cause = Cause::Trace(cause.trace());
+            match Box::pin(self.run(space, hosted, &mut activation, &cause, &trigger)).await {
                 Ended::Well(_) => {}
                 Ended::Stale | Ended::Over(Ok(_)) => {
                     hosted.app.forget_actor(actor);
@@ -195,9 +200,10 @@ impl Engine {
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
         activation: &mut Activation,
-        from: Option<&Caller>,
+        cause: &Cause,
         why: &Why,
     ) -> Ended {
+        activation.trace = cause.trace();
         let memory = std::mem::take(&mut activation.memory);
         let (actor, warm) = (activation.actor.clone(), hosted.kind.warm);
         let turn = Turn::new(
@@ -209,7 +215,7 @@ impl Engine {
             activation.timers.names(),
         );
         let turn = Arc::new(turn);
-        let answer = self.ask(space, hosted, activation, &turn, from, why).await;
+        let answer = self.ask(space, hosted, activation, &turn, cause, why).await;
         let (staged, memory) = turn.end();
         activation.memory = memory;
         let ended = match answer {
@@ -234,42 +240,29 @@ impl Engine {
         &self,
         space: &Space,
         hosted: &Hosted,
-        activation: &Activation,
+        activation: &mut Activation,
         turn: &Arc<Turn>,
-        from: Option<&Caller>,
+        cause: &Cause,
         why: &Why,
     ) -> Result<Option<Bytes>> {
-        let trigger = match why {
-            Why::Trigger(trigger) => trigger.clone(),
-            Why::Idle if !hosted.kind.lifecycle => return Ok(None),
-            Why::Idle => Trigger::Deactivate,
-            Why::Timer {
-                activation: of,
-                name,
-                data,
-            } => match *of == activation.number && activation.timers.has(name) {
-                true => Trigger::Timer(name.clone(), data.clone()),
-                false => return Ok(None),
-            },
-            Why::Reminder { name, due } => {
-                let caller = space.caller(hosted.app.id());
-                match turn.begin_occurrence(&caller, name, *due).await? {
-                    Some(data) => Trigger::Reminder(name.clone(), data),
-                    None => return Ok(None),
-                }
-            }
-            Why::GiveUp { name, due } => {
-                let caller = space.caller(hosted.app.id());
-                let is_given_up = turn.give_up(&caller, name, *due).await?;
-                return Ok(is_given_up.then(Bytes::new));
-            }
+        if let Why::GiveUp { name, due } = why {
+            let caller = space.caller(hosted.app.id(), activation.trace);
+            let is_given_up = turn.give_up(&caller, name, *due).await?;
+            return Ok(is_given_up.then(Bytes::new));
+        }
+        let Some(trigger) = trigger(space, hosted, activation, turn, why).await? else {
+            return Ok(None);
         };
         let _holding = self.graph.hold(&activation.actor, turn.number);
         let inside = Inside {
             turn: turn.clone(),
             frame: OUTERMOST,
         };
-        let answer = hosted.app.actor_turn(from, inside, trigger).await?;
+        let origin = match cause {
+            Cause::Call(from) => Origin::Call(from),
+            Cause::Trace(_) => Origin::Trace(activation.trace),
+        };
+        let answer = hosted.app.actor_turn(origin, inside, trigger).await?;
         turn::check_data("the answer", answer.len())?;
         Ok(Some(answer))
     }
@@ -344,10 +337,42 @@ impl Engine {
         let key = rows::meta(&activation.actor);
         let entry = space
             .keeper
-            .get(&space.caller(hosted.app.id()), &key)
+            .get(&space.caller(hosted.app.id(), activation.trace), &key)
             .await?;
         Ok(entry.map(|entry| entry.etag) == activation.etag)
     }
+}
+
+/// Returns what the app is asked; none where there is nothing to ask any more. An occurrence of a reminder goes on with
+/// the trace of the turn that set it.
+async fn trigger(
+    space: &Space,
+    hosted: &Hosted,
+    activation: &mut Activation,
+    turn: &Turn,
+    why: &Why,
+) -> Result<Option<Trigger>> {
+    Ok(match why {
+        Why::Trigger(trigger) => Some(trigger.clone()),
+        Why::Idle => hosted.kind.lifecycle.then_some(Trigger::Deactivate),
+        Why::Timer {
+            activation: of,
+            name,
+            data,
+        } => {
+            let is_there = *of == activation.number && activation.timers.has(name);
+            is_there.then(|| Trigger::Timer(name.clone(), data.clone()))
+        }
+        Why::Reminder { name, due } => {
+            let caller = space.caller(hosted.app.id(), activation.trace);
+            let reminder = turn.begin_occurrence(&caller, name, *due).await?;
+            reminder.map(|reminder| {
+                activation.trace = reminder.trace.unwrap_or(activation.trace);
+                Trigger::Reminder(name.clone(), reminder.data.0)
+            })
+        }
+        Why::GiveUp { .. } => None,
+    })
 }
 
 /// What became of a turn and of its activation.

@@ -43,7 +43,7 @@ pub(super) async fn commit(
         operations.push(put(rows::outbox(actor, meta.turns, number), row));
     }
     let first = first_due(&staged);
-    let caller = space.caller(hosted.app.id());
+    let caller = space.caller(hosted.app.id(), activation.trace);
     let kept = space.keeper.transact(&caller, operations).await;
     // Where nobody knows whether it is kept, it is looked for as well.
     if let Some(due) = first {

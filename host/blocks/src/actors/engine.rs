@@ -11,7 +11,7 @@ use super::{
     sweep, turn, wakes,
 };
 use crate::{
-    App, Caller, Error, Result, Tasks,
+    App, Caller, Error, Origin, Result, Tasks, Trace,
     pubsub::PubSub,
     shares::Shares,
     state::{Keeper, State},
@@ -33,7 +33,7 @@ pub(super) const CALL: Duration = Duration::from_secs(30);
 
 /// A type and the app that has it.
 pub(super) struct Hosted {
-    pub app: Arc<dyn App>,
+    pub app: Arc<App>,
     pub kind: Type,
 }
 
@@ -59,8 +59,9 @@ pub(super) struct Space {
 
 impl Space {
     /// The host speaks for itself: neither scopes nor a caller's deadline apply.
-    pub(super) fn caller(&self, app: &Name) -> Caller {
-        Caller::operator(self.tenant.clone(), app.clone(), Instant::now() + CALL)
+    pub(super) fn caller(&self, app: &Name, trace: Trace) -> Caller {
+        let deadline = Instant::now() + CALL;
+        Caller::host(self.tenant.clone(), app.clone(), trace, deadline)
     }
 
     /// Stands in the queue of an actor of this app: first come, first served. `exhausted` where there are too many.
@@ -137,9 +138,10 @@ impl Engine {
         kinds
     }
 
-    pub(super) fn host(&self, tenant: &Name, app: &Arc<dyn App>, kinds: Vec<Type>) {
+    pub(super) fn host(&self, app: &Arc<App>, kinds: Vec<Type>) {
+        let tenant = app.tenant();
         let mut types = lock(&self.types);
-        types.retain(|(of, _), hosted| of != tenant || !hosted.is_of(&**app));
+        types.retain(|(of, _), hosted| of != tenant || !hosted.is_of(app));
         for kind in kinds {
             let key = (tenant.clone(), kind.name.clone());
             let app = app.clone();
@@ -213,7 +215,7 @@ impl Engine {
         let answer = self.detach(
             place,
             hosted.clone(),
-            Some(from.clone()),
+            Cause::Call(from.clone()),
             Why::Trigger(trigger),
         );
         let answer = tokio::time::timeout_at(from.deadline().into(), answer).await;
@@ -236,7 +238,7 @@ impl Engine {
         let place = space
             .enter(&actor, hosted.app.id(), Instant::now() + CALL)
             .await?;
-        self.detach(place, hosted, None, why).await
+        self.detach(place, hosted, Cause::host(), why).await
     }
 
     /// A turn is a task of its own, so that a caller that goes away cuts no commit in two.
@@ -244,14 +246,14 @@ impl Engine {
         self: &Arc<Self>,
         place: Place,
         hosted: Arc<Hosted>,
-        from: Option<Caller>,
+        cause: Cause,
         why: Why,
     ) -> Result<Bytes> {
         let (sender, receiver) = oneshot::channel();
         let engine = self.clone();
         let actor = place.slot.actor.clone();
         self.tasks.spawn(async move {
-            let answer = engine.turn(&place, &hosted, from.as_ref(), &why).await;
+            let answer = engine.turn(&place, &hosted, &cause, &why).await;
             place.slot.touch();
             drop(place);
             let _ = sender.send(answer);
@@ -261,6 +263,26 @@ impl Engine {
                 "the turn of actor `{actor}` ended early"
             )))
         })
+    }
+}
+
+/// The cause of a turn: a call, or a span that the host goes on from.
+pub(super) enum Cause {
+    Call(Caller),
+    Trace(Trace),
+}
+
+impl Cause {
+    /// The host itself, which begins a trace.
+    pub(super) fn host() -> Self {
+        Cause::Trace(Trace::start())
+    }
+
+    pub(super) fn trace(&self) -> Trace {
+        match self {
+            Cause::Call(from) => from.trace(),
+            Cause::Trace(trace) => *trace,
+        }
     }
 }
 
@@ -311,7 +333,10 @@ async fn reenter(
         turn: turn.clone(),
         frame: frame.number,
     };
-    let answer = hosted.app.actor_turn(Some(from), within, trigger).await?;
+    let answer = hosted
+        .app
+        .actor_turn(Origin::Call(from), within, trigger)
+        .await?;
     turn::check_data("the answer", answer.len())?;
     frame.keep();
     Ok(answer)

@@ -1,7 +1,7 @@
 //! What a turn wants to change, and what an activation remembers of the store; both within bounds.
 
 use super::rows::{Outgoing, Reminder};
-use crate::{Error, Permit, Result};
+use crate::{Error, Permit, Result, Trace};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,6 +38,8 @@ pub(super) struct Timer {
     pub due: Duration,
     pub period: Option<Duration>,
     pub data: Bytes,
+    /// Span of the turn that set it.
+    pub trace: Trace,
     /// Of the app's account, for as long as the timer is there.
     pub _held: Option<Arc<Permit>>,
 }
@@ -257,6 +259,7 @@ mod tests {
             due: Duration::ZERO,
             period: None,
             data: vec![0; length].into(),
+            trace: Trace::start(),
             _held: None,
         };
         let reset = |length: Option<usize>| Reset {
@@ -264,6 +267,7 @@ mod tests {
                 due: 0,
                 period: None,
                 data: Binary(vec![0; length].into()),
+                trace: None,
             }),
             kept: None,
         };

@@ -26,7 +26,7 @@ pub use names::{Actor, MAX_NAME};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 
-use crate::{App, Caller, Error, Result, Tasks, app::guarded, pubsub::PubSub, state::State};
+use crate::{App, Caller, Error, Result, Tasks, pubsub::PubSub, state::State};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -129,16 +129,12 @@ impl Actors {
 
     /// From now on this app has these types, in place of those that it had; they can be called. Every problem is
     /// reported, and then nothing was changed.
-    pub fn attach(
-        &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        types: Vec<Type>,
-    ) -> Result<(), Vec<Error>> {
+    pub fn attach(&self, app: &Arc<App>, types: Vec<Type>) -> Result<(), Vec<Error>> {
+        let tenant = app.tenant();
         let mut problems = Vec::new();
         for (index, kind) in types.iter().enumerate() {
             let is_twice = types[..index].iter().any(|other| other.name == kind.name);
-            problems.extend(self.problem(tenant, &app, kind, is_twice));
+            problems.extend(self.problem(app, kind, is_twice));
         }
         if !types.is_empty()
             && let Err(error) = self.engine.space(tenant)
@@ -151,7 +147,7 @@ impl Actors {
         if !problems.is_empty() {
             return Err(problems);
         }
-        self.engine.host(tenant, &guarded(app), types);
+        self.engine.host(app, types);
         Ok(())
     }
 
@@ -164,13 +160,7 @@ impl Actors {
         }
     }
 
-    fn problem(
-        &self,
-        tenant: &Name,
-        app: &Arc<dyn App>,
-        kind: &Type,
-        is_twice: bool,
-    ) -> Option<Error> {
+    fn problem(&self, app: &App, kind: &Type, is_twice: bool) -> Option<Error> {
         let (id, name) = (app.id(), &kind.name);
         if let Err(error) = names::check("actor type", name) {
             return Some(error.map_message(|message| format!("app `{id}`: {message}")));
@@ -185,7 +175,7 @@ impl Actors {
                 "app `{id}`: the idle time of actor type `{name}` is 0; expected at least 1 ms"
             )));
         }
-        let other = self.engine.hosted(tenant, &kind.name)?;
+        let other = self.engine.hosted(app.tenant(), &kind.name)?;
         let other = other.app.id();
         (other != app.id()).then(|| {
             Error::invalid(format!(
@@ -227,7 +217,7 @@ impl Actors {
 }
 
 impl Hosted {
-    fn is_of(&self, app: &dyn App) -> bool {
+    fn is_of(&self, app: &App) -> bool {
         self.app.id() == app.id()
     }
 }

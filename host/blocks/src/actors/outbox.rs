@@ -8,7 +8,7 @@ use super::{
     rows::{self, Outgoing},
 };
 use crate::{
-    Error, Rate, Result,
+    Error, Rate, Result, Trace,
     pages::Pace,
     pubsub::{Event, PublishOptions},
     state::{Condition, Delete, Entry, Operation},
@@ -75,7 +75,7 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
                 tokio::time::sleep(rest).await;
             }
             let start = Instant::now();
-            let caller = space.caller(&space.tenant);
+            let caller = space.caller(&space.tenant, Trace::start());
             let (prefix, from) = (rows::sort("outbox"), cursor.as_deref());
             let page = space.keeper.list(&caller, &prefix, from, PAGE).await;
             rest = pace.rest(start.elapsed());
@@ -141,7 +141,7 @@ async fn send(
         return Ok(true);
     };
     // The grants were asked when the event was staged; here the host speaks for the app.
-    let caller = space.caller(&app);
+    let caller = space.caller(&app, first.trace.unwrap_or_else(Trace::start));
     let topic = match engine.pubsub.open(&caller, &first.component, &first.topic) {
         Ok(topic) => topic,
         Err(error) => {

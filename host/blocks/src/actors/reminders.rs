@@ -5,12 +5,12 @@
 
 use super::{
     due::{LOOK, Outcome, Reading},
-    engine::{CALL, Engine, Hosted, Space, Why},
+    engine::{CALL, Cause, Engine, Hosted, Space, Why},
     names::Actor,
     rows,
     wakes::now,
 };
-use crate::{Error, Kind, Rate, Result, pages::Pace, state::Page, time};
+use crate::{Error, Kind, Rate, Result, Trace, pages::Pace, state::Page, time};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -99,7 +99,7 @@ impl Look {
     }
 
     async fn page(&self, space: &Space, reading: &Reading) -> Result<Page> {
-        let caller = space.caller(&space.tenant);
+        let caller = space.caller(&space.tenant, Trace::start());
         let (prefix, from) = (rows::sort("due"), reading.from.as_deref());
         space.keeper.list(&caller, &prefix, from, PAGE).await
     }
@@ -191,7 +191,10 @@ impl Row {
         let place = place.map_err(Miss::Hindered)?;
         let name = name.to_owned();
         let why = Why::Reminder { name, due };
-        let answer = self.engine.detach(place, hosted.clone(), None, why).await;
+        let answer = self
+            .engine
+            .detach(place, hosted.clone(), Cause::host(), why)
+            .await;
         match answer {
             Ok(_) => Ok(()),
             Err(error) if is_hindrance(&error) => Err(Miss::Hindered(error)),

@@ -7,7 +7,7 @@
 //! - `outbox`: events of turns that were kept, until the broker has them.
 
 use super::names::Actor;
-use crate::{Error, Result, pubsub::Event, state::RESERVED};
+use crate::{Error, Result, Trace, pubsub::Event, state::RESERVED};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{
@@ -103,6 +103,9 @@ pub(super) struct Reminder {
     pub due: u64,
     pub period: Option<u64>,
     pub data: Binary,
+    /// Span of the turn that set it; absent in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 impl Reminder {
@@ -139,6 +142,9 @@ pub(super) struct Outgoing {
     pub data: Binary,
     pub ordering_key: Option<String>,
     pub extensions: Vec<(String, String)>,
+    /// Span of the turn that published it; absent in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 impl Outgoing {
@@ -154,6 +160,7 @@ impl Outgoing {
             data: Binary(event.data),
             ordering_key: event.ordering_key,
             extensions: event.extensions,
+            trace: event.trace,
         }
     }
 
@@ -166,6 +173,7 @@ impl Outgoing {
             data: self.data.0,
             ordering_key: self.ordering_key,
             extensions: self.extensions,
+            trace: self.trace,
         }
     }
 }
@@ -231,6 +239,7 @@ mod tests {
             due: 100,
             period,
             data: Binary::default(),
+            trace: None,
         };
         let next = |now, period| reminder(period).next(now).map(|next| next.due);
         assert_eq!(next(100, None), None);

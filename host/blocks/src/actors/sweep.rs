@@ -3,7 +3,7 @@
 use super::{
     IDLE,
     activation::{Place, Slot},
-    engine::{Engine, Space, Why},
+    engine::{Cause, Engine, Space, Why},
 };
 use futures::stream::{self, StreamExt};
 use std::{
@@ -79,7 +79,9 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     };
     let actor = &place.slot.actor;
     if let Some(hosted) = engine.hosted(&actor.tenant, &actor.kind)
-        && let Err(error) = engine.turn(&place, &hosted, None, &Why::Idle).await
+        && let Err(error) = engine
+            .turn(&place, &hosted, &Cause::host(), &Why::Idle)
+            .await
     {
         tracing::warn!(actor = %actor, "its last turn failed: {}", error.chain());
     }

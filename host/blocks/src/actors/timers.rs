@@ -1,7 +1,7 @@
 //! Timers: turns after a while, for as long as the activation lasts.
 
 use super::{
-    engine::{CALL, Engine, Hosted, Why},
+    engine::{CALL, Cause, Engine, Hosted, Why},
     memory::Timer,
     names::Actor,
 };
@@ -168,7 +168,9 @@ impl Running {
             pace,
             start: Instant::now(),
         };
-        self.engine.detach(place, hosted, None, why).await
+        self.engine
+            .detach(place, hosted, Cause::Trace(self.timer.trace), why)
+            .await
     }
 }
 
@@ -181,6 +183,7 @@ mod tests {
             due: Duration::ZERO,
             period: None,
             data: Bytes::new(),
+            trace: crate::Trace::start(),
             _held: None,
         })
     }

@@ -193,6 +193,8 @@ impl Turn {
     ) -> Result<()> {
         let opened = self.pubsub.open(caller, component, topic)?;
         opened.check(caller, &event)?;
+        let trace = Some(caller.trace());
+        let event = Event { trace, ..event };
         let row = Outgoing::new(caller.app_id().as_str(), component, topic, event);
         if rows::write(&row).len() as u64 > self.keeper.max_value() {
             let most = self.keeper.max_value();

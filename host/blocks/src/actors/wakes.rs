@@ -34,6 +34,7 @@ impl Turn {
             due,
             period,
             data,
+            trace: caller.trace(),
             _held: held.transpose()?.map(Arc::new),
         };
         self.stage(caller, bytes, |staged| staged.time(name, Some(timer)))
@@ -58,6 +59,7 @@ impl Turn {
             due: now().saturating_add(milliseconds(due)),
             period: period.map(milliseconds),
             data: Binary(data),
+            trace: Some(caller.trace()),
         };
         self.stage_reminder(caller, name, Some(reminder)).await
     }
@@ -100,20 +102,20 @@ impl Turn {
         Ok(reminder)
     }
 
-    /// What an occurrence hands over, if it is still to come; the turn then keeps that it is done with.
+    /// The reminder of an occurrence, if that is still to come; the turn then keeps that it is done with.
     pub(super) async fn begin_occurrence(
         &self,
         caller: &Caller,
         name: &str,
         due: u64,
-    ) -> Result<Option<Bytes>> {
+    ) -> Result<Option<Reminder>> {
         let kept = self.kept(caller, name).await?;
         let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
             return Ok(None);
         };
         self.stage_reminder(caller, name, reminder.next(now()))
             .await?;
-        Ok(Some(reminder.data.0))
+        Ok(Some(reminder))
     }
 
     /// The occurrence is given up, if it is still to come: its reminder goes on with the next one or, where it has no

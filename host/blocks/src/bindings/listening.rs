@@ -1,7 +1,7 @@
 //! How input reaches an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
-use crate::{App, Caller, Component, Error, Kind, Result, Trace, app::guarded, panics};
+use crate::{App, Caller, Component, Error, Kind, Result, Trace, panics};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
-use wythe_manifest::{Grants, Name};
 
 /// Before a source that failed is read again; doubles with each failure, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -26,8 +25,7 @@ pub(super) struct Ears {
 
 #[derive(Clone)]
 struct Listener {
-    tenant: Name,
-    app: Arc<dyn App>,
+    app: Arc<App>,
     stop: CancellationToken,
 }
 
@@ -46,7 +44,7 @@ impl Listening {
     }
 
     /// The one that listens now. The guard does not outlive this.
-    fn app(&self) -> Option<Arc<dyn App>> {
+    fn app(&self) -> Option<Arc<App>> {
         let listener = self.configured().ears.lock();
         listener.as_ref().map(|listener| listener.app.clone())
     }
@@ -80,7 +78,7 @@ impl Sink for Listening {
             component,
             delivery,
         };
-        app.on_input(input).await.inspect_err(|error| {
+        app.on_input(Trace::start(), input).await.inspect_err(|error| {
             tracing::warn!(component = %name, app = %app.id(), attempt, "on-input: {}", error.chain());
         })
     }
@@ -89,17 +87,10 @@ impl Sink for Listening {
 impl Bindings {
     /// Starts the input bindings that an app listens to, in place of those it had. Every problem is reported, and then
     /// nothing was started.
-    pub async fn attach(
-        &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
-        components: Vec<String>,
-    ) -> Result<(), Vec<Error>> {
-        let app = guarded(app);
+    pub async fn attach(&self, app: &Arc<App>, components: Vec<String>) -> Result<(), Vec<Error>> {
         let (mut ready, mut problems) = (Vec::new(), Vec::new());
         for name in BTreeSet::from_iter(components) {
-            match self.prepare(tenant, &*app, &grants, &name) {
+            match self.prepare(app, &name) {
                 Ok(component) => ready.push(component),
                 Err(error) => problems.push(error),
             }
@@ -107,11 +98,10 @@ impl Bindings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        self.detach(tenant, app.id());
+        self.detach(app);
         for component in ready {
             let stop = self.tasks.stopping().child_token();
             let listener = Listener {
-                tenant: tenant.clone(),
                 app: app.clone(),
                 stop: stop.clone(),
             };
@@ -122,13 +112,8 @@ impl Bindings {
         Ok(())
     }
 
-    fn prepare(
-        &self,
-        tenant: &Name,
-        app: &dyn App,
-        grants: &Arc<Grants>,
-        name: &str,
-    ) -> Result<Arc<Component<Configured>>> {
+    fn prepare(&self, app: &App, name: &str) -> Result<Arc<Component<Configured>>> {
+        let (tenant, grants) = (app.tenant(), app.grants());
         if !grants.listen(name) {
             return Err(Error::denied(format!(
                 "app `{}` is not granted to listen to `{name}`; add it to `grants: {{ listen: [{name}] }}` at {}",
@@ -158,8 +143,9 @@ impl Bindings {
     }
 
     /// Ends what the app listened to.
-    fn detach(&self, tenant: &Name, app: &Name) {
-        let is_its = |old: &mut Listener| (&old.tenant, old.app.id()) == (tenant, app);
+    fn detach(&self, app: &App) {
+        let whose = (app.tenant(), app.id());
+        let is_its = |old: &mut Listener| (old.app.tenant(), old.app.id()) == whose;
         for component in self.components.all() {
             if let Some(old) = component.driver().ears.lock().take_if(is_its) {
                 old.stop.cancel();

@@ -131,7 +131,7 @@ impl Delivery {
             ""
         };
         tracing::warn!(
-            tenant = %self.listener.tenant,
+            tenant = %self.listener.app.tenant(),
             app = %self.listener.app.id(),
             component = self.component,
             attempt,

@@ -4,7 +4,7 @@ use super::{
     Configuration, Configured, Subscription, keys,
     watcher::{Joining, Order, Watcher},
 };
-use crate::{App, Caller, Component, Error, Result, Trace, app::guarded};
+use crate::{App, Caller, Component, Error, Result, Trace};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use wythe_manifest::{ComponentName, Grants, Name};
+use wythe_manifest::{ComponentName, Name};
 
 /// Of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,8 +21,7 @@ const ORDERS: usize = 16;
 
 /// An app since it was attached last; all that it subscribes to ends when it is attached again.
 pub(super) struct Listener {
-    pub tenant: Name,
-    pub app: Arc<dyn App>,
+    pub app: Arc<App>,
     pub stop: CancellationToken,
 }
 
@@ -34,24 +33,20 @@ impl Configuration {
     /// Starts an app's subscriptions, in place of those it had. Every problem is reported, and then nothing was started.
     pub async fn attach(
         &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
+        app: &Arc<App>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
-        let app = guarded(app);
-        let key = (tenant.clone(), app.id().clone());
+        let key = (app.tenant().clone(), app.id().clone());
         let deadline = Instant::now() + PATIENCE;
         let caller = Caller::app(
-            tenant.clone(),
+            key.0.clone(),
             key.1.clone(),
-            grants,
+            app.grants().clone(),
             Trace::start(),
             deadline,
         );
         let listener = Arc::new(Listener {
-            tenant: tenant.clone(),
-            app,
+            app: app.clone(),
             stop: self.tasks.stopping().child_token(),
         });
         if let Err(problems) = self.join_all(&listener, &caller, subscriptions).await {

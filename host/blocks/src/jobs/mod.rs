@@ -16,7 +16,6 @@ pub use rules::{MAX_DATA, check_name};
 
 use crate::{
     App, Caller, Component, Components, Error, Kind, Result, Tasks,
-    app::guarded,
     component::{self, Close},
     opening::{self, Opening, require},
 };
@@ -141,12 +140,11 @@ impl Jobs {
 
     /// From now on the jobs of this app run in it, in place of one with the same id. Without a component that it may
     /// use, it has no jobs.
-    pub fn attach(&self, tenant: &Name, app: Arc<dyn App>) {
-        let app = guarded(app);
-        let id = app.id().clone();
+    pub fn attach(&self, app: &Arc<App>) {
+        let (tenant, id) = (app.tenant(), app.id().clone());
         let mut runners = self.runners();
         if let Some(runner) = runners.get(&(tenant.clone(), id.clone())) {
-            return runner.replace(app);
+            return runner.replace(app.clone());
         }
         let caller = Caller::operator(tenant.clone(), id.clone(), std::time::Instant::now());
         let Ok(component) = self.component(&caller) else {
@@ -156,7 +154,7 @@ impl Jobs {
             return;
         }
         let runner = Arc::new(Runner::new(
-            app,
+            app.clone(),
             tenant.clone(),
             component,
             self.clock.clone(),

@@ -20,7 +20,7 @@ use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     course::{self, Outcome},
 };
-use crate::{App, Caller, Component, Error, Kind, Result, Tasks};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -56,7 +56,7 @@ const TRIES: usize = 10;
 pub(super) struct Runner {
     pub tenant: Name,
     pub id: Name,
-    pub app: RwLock<Arc<dyn App>>,
+    pub app: RwLock<Arc<App>>,
     pub component: Arc<Component<Configured>>,
     pub clock: Clock,
     pub tasks: Tasks,
@@ -78,7 +78,7 @@ struct Place {
 
 impl Runner {
     pub(super) fn new(
-        app: Arc<dyn App>,
+        app: Arc<App>,
         tenant: Name,
         component: Arc<Component<Configured>>,
         clock: Clock,
@@ -101,7 +101,7 @@ impl Runner {
     }
 
     /// Puts another version of the app in the place of the one that runs the jobs now.
-    pub(super) fn replace(&self, app: Arc<dyn App>) {
+    pub(super) fn replace(&self, app: Arc<App>) {
         *self.app.write().unwrap_or_else(PoisonError::into_inner) = app;
         self.look();
     }
@@ -119,7 +119,7 @@ impl Runner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn app(&self) -> Arc<dyn App> {
+    fn app(&self) -> Arc<App> {
         self.app
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -297,7 +297,7 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
-        let Err(error) = app.run_job(occurrence).await else {
+        let Err(error) = app.run_job(Trace::start(), occurrence).await else {
             return Outcome::Done;
         };
         let (job, attempt) = (&row.job.name, row.attempts + 1);

@@ -7,14 +7,14 @@ use super::{
     Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
-use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, app::guarded, panics};
+use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use wythe_manifest::{Grants, Name};
+use wythe_manifest::Name;
 
 /// Events of one subscription that are with the app at once.
 const IN_FLIGHT: usize = 32;
@@ -35,9 +35,7 @@ const NO_ROUTE: &str = "no route";
 
 /// One subscription of one app, ready to run.
 struct Loop {
-    app: Arc<dyn App>,
-    tenant: Name,
-    grants: Arc<Grants>,
+    app: Arc<App>,
     component: Arc<Component<Configured>>,
     subscription: Subscription,
     routes: Routes,
@@ -50,17 +48,14 @@ impl PubSub {
     /// published afterwards is missed. Every problem is reported, and then nothing was started.
     pub async fn attach(
         &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
+        app: &Arc<App>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
-        let app = guarded(app);
         let share = Arc::new(Share::new(self.rules.clone()));
         let mut ready = Vec::new();
         let mut problems = Vec::new();
         for subscription in subscriptions {
-            let preparing = self.prepare(tenant, &app, &grants, subscription, &share);
+            let preparing = self.prepare(app, subscription, &share);
             match preparing.await {
                 Ok(pair) => ready.push(pair),
                 Err(error) => problems.push(error),
@@ -70,7 +65,7 @@ impl PubSub {
             return Err(problems);
         }
         let stop = self.tasks.stopping().child_token();
-        let key = (tenant.clone(), app.id().clone());
+        let key = (app.tenant().clone(), app.id().clone());
         let old = self.lock().insert(key, stop.clone());
         if let Some(old) = old {
             old.cancel();
@@ -96,15 +91,14 @@ impl PubSub {
 
     async fn prepare(
         &self,
-        tenant: &Name,
-        app: &Arc<dyn App>,
-        grants: &Arc<Grants>,
+        app: &Arc<App>,
         subscription: Subscription,
         share: &Arc<Share>,
     ) -> Result<(Loop, Box<dyn Seat>)> {
-        let caller = host_caller(tenant, app.id(), grants, Trace::start());
+        let caller = host_caller(app, Trace::start());
         let (component, topic) = (&subscription.component, &subscription.topic);
         check_topic(topic)?;
+        let grants = app.grants();
         if !grants.subscribe(component, topic) {
             return Err(Error::denied(format!(
                 "app `{}` is not granted to subscribe to `{component}/{topic}`; \
@@ -128,8 +122,6 @@ impl PubSub {
             .await?;
         let running = Loop {
             app: app.clone(),
-            tenant: tenant.clone(),
-            grants: grants.clone(),
             attempts: attempts(&subscription)?,
             raw: flag(&subscription, "rawPayload")?,
             component: found,
@@ -141,11 +133,11 @@ impl PubSub {
 }
 
 /// The host speaks to the broker for the app, so the app's scopes hold and its deadline does not.
-fn host_caller(tenant: &Name, app: &Name, grants: &Arc<Grants>, trace: Trace) -> Caller {
+fn host_caller(app: &App, trace: Trace) -> Caller {
     Caller::app(
-        tenant.clone(),
-        app.clone(),
-        grants.clone(),
+        app.tenant().clone(),
+        app.id().clone(),
+        app.grants().clone(),
         trace,
         Instant::now() + SETTLE,
     )
@@ -276,8 +268,7 @@ impl Loop {
         let seal = &self.component.driver().seal;
         let opened = event::open(seal, self.place(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let caller = self.caller(trace);
-        let verdict = async { Ok(self.verdict(&caller, &received, opened).await) };
+        let verdict = async { Ok(self.verdict(trace, &received, opened).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
         let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
         self.settle(trace, &received, verdict, seat, stop).await;
@@ -285,15 +276,10 @@ impl Loop {
 
     /// The handler may take all of its time; what is done with its verdict has time of its own.
     fn caller(&self, trace: Trace) -> Caller {
-        host_caller(&self.tenant, self.app.id(), &self.grants, trace)
+        host_caller(&self.app, trace)
     }
 
-    async fn verdict(
-        &self,
-        caller: &Caller,
-        received: &Received,
-        opened: event::Opened,
-    ) -> Verdict {
+    async fn verdict(&self, trace: Trace, received: &Received, opened: event::Opened) -> Verdict {
         let topic = &self.subscription.topic;
         if opened.expired {
             return Verdict::DeadLetter("expired".into());
@@ -308,7 +294,7 @@ impl Loop {
             }
         };
         let delivery = Delivery {
-            caller: caller.clone(),
+            trace,
             component: self.subscription.component.clone(),
             topic: topic.clone(),
             route,
@@ -338,7 +324,7 @@ impl Loop {
 
     fn place<'a>(&'a self, topic: &'a str) -> Place<'a> {
         Place {
-            tenant: self.tenant.as_str(),
+            tenant: self.app.tenant().as_str(),
             component: self.component.name().as_str(),
             topic,
         }

@@ -139,6 +139,7 @@ impl<'a> Envelope<'a> {
             extensions: extensions
                 .map(|(name, value)| (name.to_owned(), shown(value)))
                 .collect(),
+            trace: None,
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Event {
     pub data: Bytes,
     pub ordering_key: Option<String>,
     pub extensions: Vec<(String, String)>,
+    /// Span that published it; absent, it is that of the call. An event that was delivered has none.
+    pub trace: Option<Trace>,
 }
 
 impl Event {
@@ -190,7 +192,7 @@ fn expiry(ttl: Duration) -> Option<SystemTime> {
 }
 
 fn head(caller: &Caller, place: Place, id: &str, event: &Event, content_type: &str) -> Writer {
-    let trace = caller.trace().to_string();
+    let trace = event.trace.unwrap_or_else(|| caller.trace()).to_string();
     let mut envelope = Writer::new();
     envelope.text("id", id);
     envelope.text("source", caller.app_id().as_str());

@@ -20,7 +20,7 @@ pub use operating::{Letter, Redriven};
 pub(crate) use scopes::Scopes;
 
 use crate::{
-    Caller, Component, Components, Error, Result, Tasks,
+    Caller, Component, Components, Error, Result, Tasks, Trace,
     component::{self, Close},
     error::Cut,
     key_file,
@@ -120,8 +120,8 @@ pub struct Subscription {
 /// One event on its way into an app.
 #[derive(Clone)]
 pub struct Delivery {
-    /// The publisher's trace goes on; the chain starts anew.
-    pub caller: Caller,
+    /// The publisher's span.
+    pub trace: Trace,
     pub component: String,
     pub topic: String,
     pub route: String,

@@ -196,11 +196,12 @@ impl Engine {
             Err(error) if error.kind() == ErrorKind::NotFound => return Attempt::refused(&error),
             Err(_) => return Attempt::Busy,
         };
-        let run = offer.app.run_activity(Call {
+        let call = Call {
             name,
             input,
             ..call
-        });
+        };
+        let run = offer.app.run_activity(origin.span(), call);
         let answer = match retry.timeout {
             Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
                 let limit = limit.as_millis();
@@ -250,13 +251,13 @@ impl Engine {
         let Some(caller) = self.offer(&origin.app).filter(|_| callee != origin.app) else {
             return Ok(());
         };
-        if caller.grants.invoke(callee) {
+        if caller.app.grants().invoke(callee) {
             return Ok(());
         }
         Err(Error::denied(format!(
             "app `{}` is not granted to invoke `{callee}`; add it to `grants: {{ invoke: [{callee}] }}` at {}",
             origin.app,
-            caller.grants.source.short()
+            caller.app.grants().source.short()
         )))
     }
 
@@ -278,7 +279,13 @@ impl Engine {
             at: None,
         };
         let input = self.input(asked).await?;
-        let begun = self.begin_instance(Some((origin, parent)), name, input, start);
+        let begun = self.begin_instance(
+            origin.span().child(),
+            Some((origin, parent)),
+            name,
+            input,
+            start,
+        );
         match begun.await {
             Ok(_) => self.remove(asked.key).await,
             Err(error) if is_final(&error) => {

@@ -103,7 +103,9 @@ impl Engine {
                 meta.name, meta.depth
             )));
         }
-        let most = self.offer(&meta.app).map(|offer| offer.app.instances());
+        let most = self
+            .offer(&meta.app)
+            .map(|offer| offer.app.limits().instances as usize);
         self.alive
             .admit(&meta.app, &meta.id, most.unwrap_or(usize::MAX))
     }

@@ -1,7 +1,7 @@
 //! The code of an instance: begun, run to its next wait, and written down where a step takes long.
 
 use super::{context::Context, keys, live::Live, rows};
-use crate::{Error, Result, state::Condition};
+use crate::{Error, Result, Trace, state::Condition};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::time::Duration;
@@ -44,8 +44,10 @@ impl Live {
         self.context = Context::new(&self.meta.id, self.meta.run, limits, entries);
         let (context, name) = (self.context.clone(), self.meta.name.clone());
         let input = input.unwrap_or_default();
+        let span = self.meta.trace.unwrap_or_else(Trace::start);
+        let run = async move { offer.app.run_workflow(span, context, name, input).await };
         self.code = Some(Code {
-            running: Box::pin(async move { offer.app.run_workflow(context, name, input).await }),
+            running: Box::pin(run),
             _places: places,
         });
         true
@@ -80,7 +82,7 @@ impl Live {
         kept.tries += 1;
         let condition = Condition::Matches(self.etag.clone());
         let put = rows::put_if(keys::instance(&kept.id), kept.encode()?, condition);
-        let caller = self.engine.caller();
+        let caller = self.engine.caller_in(self.meta.trace);
         let mut etags = self.engine.keeper.transact(&caller, vec![put]).await?;
         let etag = etags.pop().flatten();
         self.etag = etag.ok_or_else(|| Error::internal("a put in a transaction has no etag"))?;

@@ -6,13 +6,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use wythe_manifest::Grants;
 
 /// An app with what it offers.
 #[derive(Clone)]
 pub(super) struct Offer {
-    pub app: Arc<dyn App>,
-    pub grants: Arc<Grants>,
+    pub app: Arc<App>,
     workflows: BTreeSet<String>,
     activities: BTreeSet<String>,
 }
@@ -48,8 +46,7 @@ pub(super) struct Directory(BTreeMap<String, Offer>);
 impl Directory {
     pub fn add(
         &mut self,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
+        app: &Arc<App>,
         workflows: Vec<String>,
         activities: Vec<String>,
     ) -> Result<(), Vec<Error>> {
@@ -62,8 +59,7 @@ impl Directory {
             return Err(problems);
         }
         let offer = Offer {
-            app,
-            grants,
+            app: app.clone(),
             workflows: workflows.into_iter().collect(),
             activities: activities.into_iter().collect(),
         };

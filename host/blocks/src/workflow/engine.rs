@@ -11,7 +11,7 @@ use super::{
     shares::ROOM,
 };
 use crate::{
-    Caller, Error, Result, Tasks,
+    Caller, Error, Result, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Row, Keeper, Operation, Page},
 };
@@ -169,8 +169,14 @@ impl Engine {
 
     /// The host's own, for one call to the store.
     pub(super) fn caller(&self) -> Caller {
-        let deadline = Instant::now() + STORE;
-        Caller::operator(self.tenant.clone(), self.operator.clone(), deadline)
+        self.caller_in(None)
+    }
+
+    /// The host's own, for one call to the store because of `trace`; absent, it begins one.
+    pub(super) fn caller_in(&self, trace: Option<Trace>) -> Caller {
+        let (tenant, deadline) = (self.tenant.clone(), Instant::now() + STORE);
+        let trace = trace.unwrap_or_else(Trace::start);
+        Caller::host(tenant, self.operator.clone(), trace, deadline)
     }
 
     /// Instances in memory now.

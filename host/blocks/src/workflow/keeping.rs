@@ -78,7 +78,10 @@ impl Live {
         let condition = Condition::Matches(self.etag.clone());
         operations.push(rows::put_if(keys::instance(&id), meta.encode()?, condition));
         let engine = self.engine.clone();
-        let mut etags = engine.keeper.transact(&engine.caller(), operations).await?;
+        let mut etags = engine
+            .keeper
+            .transact(&engine.caller_in(self.meta.trace), operations)
+            .await?;
         let etag = etags.pop().flatten();
         self.etag = etag.ok_or_else(|| Error::internal("a put in a transaction has no etag"))?;
         self.flushed += new.len();
@@ -133,10 +136,7 @@ impl Live {
         if begins && run > 1 {
             self.engine.clear(id, run - 1, true);
         }
-        let origin = Origin {
-            id: id.clone(),
-            app: self.meta.app.clone(),
-        };
+        let origin = Origin::of(&self.meta);
         let state = self.context.lock();
         let is_open = |entry: &&Entry| {
             let task = entry.kind.task();

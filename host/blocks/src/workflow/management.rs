@@ -12,7 +12,7 @@ use super::{
     work::Origin,
 };
 use crate::{
-    Caller, Error, Kind as ErrorKind, Result,
+    Caller, Error, Kind as ErrorKind, Result, Trace,
     state::{Condition, Operation},
 };
 use bytes::Bytes;
@@ -76,12 +76,14 @@ impl Engine {
         start: Start,
     ) -> Result<String> {
         may(caller, name.rsplit('/').next().unwrap_or_default())?;
-        self.begin_instance(None, name, input, start).await
+        let span = caller.trace().child();
+        self.begin_instance(span, None, name, input, start).await
     }
 
-    /// `by` is the instance whose code starts a child, with its place above the new one.
+    /// `span` is the new instance's. `by` is the instance whose code starts a child, with its place above the new one.
     pub(super) async fn begin_instance(
         self: &Arc<Self>,
+        span: Trace,
         by: Option<(&Origin, Parent)>,
         name: &str,
         input: Bytes,
@@ -120,6 +122,7 @@ impl Engine {
             tries: 0,
             idle_runs: 0,
             depth,
+            trace: Some(span),
         };
         self.create(meta, input, start.at).await
     }
@@ -205,7 +208,10 @@ impl Engine {
     /// Begins an instance, if its app may have one more. Somebody else may have taken the id meanwhile.
     pub(super) async fn transact_new(&self, meta: &Meta, operations: Vec<Operation>) -> Result<()> {
         let is_new = self.admit(meta)?;
-        let kept = self.keeper.transact(&self.caller(), operations).await;
+        let kept = self
+            .keeper
+            .transact(&self.caller_in(meta.trace), operations)
+            .await;
         let Err(error) = kept else {
             return Ok(());
         };
@@ -221,10 +227,10 @@ impl Engine {
 
     fn may_start(&self, by: &Origin, name: &str) -> Result<()> {
         match self.offer(&by.app) {
-            Some(offer) if !offer.grants.workflow(name) => Err(Error::denied(format!(
+            Some(offer) if !offer.app.grants().workflow(name) => Err(Error::denied(format!(
                 "app `{}` is not granted workflow `{name}`; add it to `grants: {{ workflow: [{name}] }}` at {}",
                 by.app,
-                offer.grants.source.short()
+                offer.app.grants().source.short()
             ))),
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@ use super::{
     Timestamp,
     entry::{Hash, Parent},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, Trace};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -97,6 +97,9 @@ pub(super) struct Meta {
     /// Number of parents above it.
     #[serde(default)]
     pub depth: u32,
+    /// Span of the instance; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 impl Meta {

@@ -40,7 +40,7 @@ pub use management::{Instance, Start};
 pub use meta::Status;
 pub use reading::History;
 
-use crate::{App, Error, Result, Tasks, app::guarded, state::State};
+use crate::{App, Error, Result, Tasks, state::State};
 use bytes::Bytes;
 use directory::Directory;
 use std::{
@@ -48,7 +48,7 @@ use std::{
     sync::{Arc, Mutex, RwLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use wythe_manifest::{Grants, Name};
+use wythe_manifest::Name;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Timestamp = u64;
@@ -160,15 +160,13 @@ impl Workflow {
     /// Makes an app's workflows and activities known, in place of those that it had.
     pub fn attach(
         &self,
-        tenant: &Name,
-        app: Arc<dyn App>,
-        grants: Arc<Grants>,
+        app: &Arc<App>,
         workflows: Vec<String>,
         activities: Vec<String>,
     ) -> Result<(), Vec<Error>> {
-        let directory = self.with(tenant, |tenant| tenant.directory.clone());
+        let directory = self.with(app.tenant(), |tenant| tenant.directory.clone());
         let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
-        directory.add(guarded(app), grants, workflows, activities)
+        directory.add(app, workflows, activities)
     }
 
     /// A tenant's engine. It reads and writes; it runs nothing before [`Workflow::begin`].

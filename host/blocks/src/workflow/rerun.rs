@@ -10,7 +10,7 @@ use super::{
     now, reading, rows,
     work::Origin,
 };
-use crate::{Caller, Error, Kind as ErrorKind, Result, state::Condition};
+use crate::{Caller, Error, Kind as ErrorKind, Result, Trace, state::Condition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -126,12 +126,7 @@ impl Engine {
         operations.push(rows::put(keys::ready(&id), Bytes::new()));
         operations.push(rows::put_if(keys::instance(&id), meta.encode()?, condition));
         self.transact_new(&meta, operations).await?;
-        let app = meta.app;
-        let origin = Origin {
-            id: id.clone(),
-            app,
-        };
-        self.take_up(&origin, run, open.iter());
+        self.take_up(&Origin::of(&meta), run, open.iter());
         self.nudge(&id);
         Ok(())
     }
@@ -164,10 +159,10 @@ impl Engine {
             }
         };
         let (length, limits) = (entries.len(), self.settings.limits.clone());
-        let input = entries.first().map(|entry| entry.payload.clone());
+        let input = entries.first().map(|first| first.payload.clone());
         let context = Context::new(id, meta.run, limits, entries);
-        let input = input.unwrap_or_default();
-        let run = offer.app.run_workflow(context.clone(), meta.name, input);
+        let (span, input) = (Trace::start(), input.unwrap_or_default());
+        let run = (offer.app).run_workflow(span, context.clone(), meta.name, input);
         let answer = tokio::select! {
             biased;
             answer = run => Some(answer),

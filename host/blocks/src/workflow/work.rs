@@ -5,8 +5,9 @@ use super::{
     engine::Engine,
     entry::{Entry, Kind, Retry},
     keys,
+    meta::Meta,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, Trace};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
@@ -50,6 +51,22 @@ pub(super) struct Order {
 pub(super) struct Origin {
     pub id: String,
     pub app: String,
+    trace: Option<Trace>,
+}
+
+impl Origin {
+    pub fn of(meta: &Meta) -> Self {
+        Origin {
+            id: meta.id.clone(),
+            app: meta.app.clone(),
+            trace: meta.trace,
+        }
+    }
+
+    /// The instance's span; an instance of an earlier version has none, and each question another one.
+    pub fn span(&self) -> Trace {
+        self.trace.unwrap_or_else(Trace::start)
+    }
 }
 
 impl Work {
@@ -121,10 +138,7 @@ impl Engine {
             return Ok(None);
         }
         let entry = self.read_entry(id, run, row.entry).await?;
-        let origin = Origin {
-            id: id.to_owned(),
-            app: meta.app,
-        };
+        let origin = Origin::of(&meta);
         Ok(entry.map(|entry| Order::new(row, &entry, origin)))
     }
 

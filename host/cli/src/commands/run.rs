@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
-use wythe_blocks::{App as _, descriptors};
+use wythe_blocks::descriptors;
 
 /// How often idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ async fn open(
             common: *common,
             plan: plan.clone(),
             host: booted.host.clone(),
-            guests: booted.guests.clone(),
+            apps: booted.apps.clone(),
         };
         watch.start()?;
     }
@@ -118,9 +118,9 @@ async fn open(
 
 /// Only instances that serve more than one request are ever idle.
 fn sweep(plan: &Plan, booted: &Booted) {
-    let apps = plan.manifest.apps.iter().zip(&booted.guests);
+    let apps = plan.manifest.apps.iter().zip(&booted.apps);
     let reused = apps.filter(|(app, _)| app.reuse.max_requests > 1);
-    let guests: Vec<_> = reused.map(|(_, guest)| guest.clone()).collect();
+    let guests: Vec<_> = reused.map(|(_, loaded)| loaded.guest.clone()).collect();
     if guests.is_empty() {
         return;
     }
@@ -167,11 +167,11 @@ struct Component {
 
 impl Ready {
     fn new(plan: &Plan, booted: &Booted, doors: &Doors, data: &Path, took: Duration) -> Self {
-        let apps = plan.manifest.apps.iter().zip(&booted.guests);
-        let apps = apps.map(|(app, guest)| App {
+        let apps = plan.manifest.apps.iter().zip(&booted.apps);
+        let apps = apps.map(|(app, loaded)| App {
             id: app.id.to_string(),
             ingress: app.ingress.clone(),
-            digest: guest.digest(),
+            digest: loaded.app.digest(),
             bytes: std::fs::metadata(&app.guest).map_or(0, |metadata| metadata.len()),
         });
         let components = plan.resources.components.iter().map(|component| Component {

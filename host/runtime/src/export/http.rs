@@ -17,7 +17,6 @@ use expiration::Expiration;
 use http_body_util::BodyExt;
 use life::Life;
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, Trap, WasmBacktrace, component::GuestTaskId};
 use wasmtime_wasi_http::{
     Error as WasiError, WasiBody, WasiHttpView,
@@ -27,7 +26,7 @@ use wasmtime_wasi_http::{
     },
     p2, p3,
 };
-use wythe_blocks::{Body, Caller, Error, Kind, Result};
+use wythe_blocks::{Admission, Body, Caller, Error, Kind, Result};
 use wythe_manifest::Reuse;
 
 /// One version of a guest that serves HTTP.
@@ -53,7 +52,7 @@ impl Server {
         &self,
         caller: Caller,
         request: http::Request<Body>,
-        place: OwnedSemaphorePermit,
+        place: Admission,
     ) -> Result<http::Response<Body>> {
         let identity = &self.0.state().identity;
         let app = identity.id.as_str();

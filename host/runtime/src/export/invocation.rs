@@ -11,21 +11,21 @@ use wythe_blocks::{
     invocation::{Request, Response},
 };
 
-/// `inside` is the guest's own identity, `from` is who calls it.
+/// Asks the guest; the app that asks is the parent of its call.
 pub async fn handle(
     indices: &InvocableIndices,
     pool: &Pool,
-    inside: Caller,
-    from: &Caller,
+    call: Caller,
     request: Request,
 ) -> Result<Response> {
+    let from = call.parent().unwrap_or(&call);
     let caller = wit::Caller {
         app: from.app_id().to_string(),
         tenant: from.tenant().to_string(),
     };
     let request = request.into();
     let response = pool
-        .run(inside, async |store, instance| {
+        .run(call, async |store, instance| {
             let guest: Invocable = indices.load(&mut *store, instance)?;
             guest
                 .wythe_blocks_invocation_handler()

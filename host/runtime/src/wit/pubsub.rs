@@ -104,6 +104,7 @@ impl From<wit::Event> for pubsub::Event {
             data: event.data.into(),
             ordering_key: event.ordering_key,
             extensions: event.extensions,
+            trace: None,
         }
     }
 }

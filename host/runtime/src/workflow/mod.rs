@@ -94,7 +94,7 @@ impl Flow {
     pub async fn names(&self) -> Result<Vec<String>> {
         let limit = self.identity.limits.wall_time;
         let names = async {
-            let (mut store, guest) = self.guest(Context::empty()).await?;
+            let (mut store, guest) = self.guest(Trace::start(), Context::empty()).await?;
             let handler = guest.wythe_blocks_workflow_handler();
             let clock = store.data().cpu.clock();
             let names = timed(clock, handler.call_workflows(&mut store)).await;
@@ -108,11 +108,12 @@ impl Flow {
     /// Runs until the workflow ends, for as long as that takes. It may be dropped at any wait.
     pub async fn run(
         &self,
+        span: Trace,
         context: Context,
         name: &str,
         input: &Bytes,
     ) -> Result<Result<Bytes, String>> {
-        let (mut store, guest) = self.guest(context).await?;
+        let (mut store, guest) = self.guest(span, context).await?;
         let handler = guest.wythe_blocks_workflow_handler();
         let clock = store.data().cpu.clock();
         let answer = timed(clock, handler.call_run(&mut store, name, input)).await;
@@ -120,13 +121,13 @@ impl Flow {
         Ok(answer.map(Bytes::from))
     }
 
-    async fn guest(&self, context: Context) -> Result<(Store<Ctx>, Workflows)> {
+    async fn guest(&self, span: Trace, context: Context) -> Result<(Store<Ctx>, Workflows)> {
         let identity = &self.identity;
         let caller = Caller::app(
             identity.tenant.clone(),
             identity.id.clone(),
             identity.grants.clone(),
-            Trace::start(),
+            span,
             Instant::now() + FOREVER,
         );
         let machine = self.runtime.machine().await?;

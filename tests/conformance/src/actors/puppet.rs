@@ -12,11 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Caller, Error, Exports, Host, Result, Trace,
-    actors::{self, Actor, Inside, Trigger, Turn, Type},
+    App, Callee, Caller, Error, Exports, Host, Profile, Result,
+    actors::{self, Actor, Trigger, Turn, Type},
     pubsub::Event,
 };
-use wythe_manifest::{ActorPattern, Grants, Name, PartPattern};
+use wythe_manifest::{ActorPattern, Grants, Limits, Name, PartPattern};
 
 pub(super) const APP: &str = "puppets";
 pub(super) const BROKER: &str = "pubsub";
@@ -82,6 +82,20 @@ impl Puppet {
             woken: Mutex::default(),
             forgotten: AtomicUsize::new(0),
         })
+    }
+
+    /// The app that calls reach it by. None of its calls waits for a place.
+    pub(super) fn app(self: &Arc<Self>, tenant: Name) -> Arc<App> {
+        let profile = Profile {
+            grants: Self::grants(),
+            limits: Limits {
+                wall_time: WALL,
+                concurrency: 10_000,
+                ..Limits::default()
+            },
+            ..Profile::new(tenant, self.id.clone())
+        };
+        App::new(profile, self.clone())
     }
 
     pub(super) fn types() -> Vec<Type> {
@@ -262,11 +276,7 @@ impl Drop for Running<'_> {
 }
 
 #[async_trait]
-impl App for Puppet {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Puppet {
     fn exports(&self) -> Exports {
         Exports {
             actor_handler: true,
@@ -274,24 +284,8 @@ impl App for Puppet {
         }
     }
 
-    async fn actor_turn(
-        &self,
-        from: Option<&Caller>,
-        inside: Inside,
-        trigger: Trigger,
-    ) -> Result<Bytes> {
-        let actor = inside.turn.actor().clone();
-        let caller = match from {
-            Some(from) => from.enter(self.id.clone(), Self::grants(), WALL)?,
-            None => Caller::app(
-                actor.tenant.clone(),
-                self.id.clone(),
-                Self::grants(),
-                Trace::start(),
-                Instant::now() + WALL,
-            ),
-        };
-        let caller = caller.within(inside);
+    async fn actor_turn(&self, caller: Caller, trigger: Trigger) -> Result<Bytes> {
+        let actor = actors::context(&caller)?.actor().clone();
         let _running = (actor.kind != "open").then(|| Running::new(self, actor.to_string()));
         let steps = match trigger {
             Trigger::Call(_, data) => data,

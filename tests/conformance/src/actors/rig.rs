@@ -57,9 +57,7 @@ impl Rig {
         let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
         open(&host, &line, &broker).await;
         let puppet = Puppet::new(APP, &host);
-        let attached = host
-            .actors
-            .attach(&tenant(), puppet.clone(), Puppet::types());
+        let attached = host.actors.attach(&puppet.app(tenant()), Puppet::types());
         attached.expect("the types are good");
         assert_eq!(BROKER, "pubsub");
         Rig {
@@ -77,10 +75,7 @@ impl Rig {
     /// Another app of this host, with a type of its own.
     pub(super) fn neighbour(&self, kind: Type) -> Arc<Puppet> {
         let puppet = Puppet::new("neighbour", &self.host);
-        let attached = self
-            .host
-            .actors
-            .attach(&tenant(), puppet.clone(), vec![kind]);
+        let attached = self.host.actors.attach(&puppet.app(tenant()), vec![kind]);
         attached.expect("the type is good");
         puppet
     }

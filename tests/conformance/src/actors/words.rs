@@ -6,7 +6,7 @@ use super::{
     rig::{Rig, error, message, tenant},
 };
 use wythe_blocks::{
-    App as _, Caller, Kind,
+    Caller, Kind,
     actors::{MAX_DATA, MAX_WAKE, Type},
 };
 
@@ -194,14 +194,14 @@ pub(super) async fn listed(subject: Subject) {
 
 pub(super) async fn twice(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
-    let other = Puppet::new("other", &rig.host);
+    let other = Puppet::new("other", &rig.host).app(tenant());
     let hasty = Type {
         idle: Default::default(),
         ..Type::new("hasty")
     };
     let (own, again) = (Type::new("own"), Type::new("own"));
     let types = vec![own, Type::new("plain"), Type::new("a b"), again, hasty];
-    let problems = rig.host.actors.attach(&tenant(), other.clone(), types);
+    let problems = rig.host.actors.attach(&other, types);
     let problems: Vec<_> = problems.expect_err("problems");
     let told: Vec<_> = problems.iter().map(|p| p.message()).collect();
     assert_eq!(
@@ -221,7 +221,7 @@ pub(super) async fn twice(subject: Subject) {
     );
     // An app that is attached again has what it says then.
     let types = vec![Type::new("plain")];
-    let attached = rig.host.actors.attach(&tenant(), rig.puppet.clone(), types);
+    let attached = rig.host.actors.attach(&rig.puppet.app(tenant()), types);
     attached.expect("the types are good");
     let told = message(rig.run("open", "a", &[Sum]).await);
     assert_eq!(

@@ -1,5 +1,7 @@
 //! An app and a driver that panic: each call is an error of its own, and what came in comes again.
 
+mod broken;
+
 use crate::open::component;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,14 +13,15 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    App, Caller, Exports, Host, Kind, Ready, Registry, Result, Settings, actors,
+    Admission, App, Body, Callee, Caller, Exports, Host, Kind, Profile, Registry, Result, Settings,
+    actors,
     bindings::Input,
     configuration::{self, Change, NewItem},
     invocation::{Request, Response},
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
     pubsub::{Delivery, Event, PublishOptions, Subscription, Verdict},
-    state::{Driver, Entry, Etag, Features, Put},
     time,
+    workflow::{self, Failure, Start, Status},
 };
 use wythe_manifest::{Grants, Name, PartPattern, Pattern};
 
@@ -29,7 +32,10 @@ const NAME: &str = "subject";
 pub fn trials() -> Vec<Trial> {
     vec![
         case("panics::every_way_into_an_app", || Box::pin(ways_in())),
-        case("panics::a_driver_that_panics", || Box::pin(driver())),
+        case(
+            "panics::a_driver_that_panics",
+            || Box::pin(broken::driver()),
+        ),
     ]
 }
 
@@ -47,7 +53,7 @@ fn case(name: &str, run: fn() -> futures::future::BoxFuture<'static, ()>) -> Tri
 
 /// Panics the first time it is called in any one way, and is well from then on.
 struct Fragile {
-    id: Name,
+    is_invocable: bool,
     calls: Mutex<HashMap<&'static str, u32>>,
     called: Notify,
 }
@@ -81,24 +87,56 @@ impl Fragile {
 }
 
 #[async_trait]
-impl App for Fragile {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Fragile {
     fn exports(&self) -> Exports {
         Exports {
-            invocation: true,
+            invocation: self.is_invocable,
+            http: true,
             subscriber: true,
             configuration_listener: true,
             binding_listener: true,
             job_runner: true,
             actor_handler: true,
-            ..Exports::default()
+            workflow_handler: true,
+            activity_handler: true,
         }
     }
 
-    async fn invoke(&self, _: &Caller, _: Request) -> Result<Response> {
+    async fn http(
+        &self,
+        _: Caller,
+        _: Admission,
+        _: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        self.call("http");
+        Ok(http::Response::new(wythe_blocks::body_from("well")))
+    }
+
+    async fn run_workflow(
+        &self,
+        _: Caller,
+        context: workflow::Context,
+        _: String,
+        _: Bytes,
+    ) -> Result<Result<Bytes, String>> {
+        self.call("workflow");
+        let retry = workflow::Retry {
+            attempts: 2,
+            ..workflow::Retry::default()
+        };
+        let task = context.activity("fragile", Bytes::new(), Some(retry))?;
+        Ok(match context.wait(task).await? {
+            workflow::Outcome::Done(output) => Ok(output),
+            other => Err(format!("{other:?}")),
+        })
+    }
+
+    async fn run_activity(&self, _: Caller, _: workflow::Call) -> Result<Result<Bytes, Failure>> {
+        self.call("activity");
+        Ok(Ok("well".into()))
+    }
+
+    async fn invoke(&self, _: Caller, _: Request) -> Result<Response> {
         self.call("call");
         Ok(Response {
             status: 200,
@@ -107,32 +145,27 @@ impl App for Fragile {
         })
     }
 
-    async fn on_event(&self, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
         self.call("event");
         Ok(Verdict::Ack)
     }
 
-    async fn on_change(&self, _: Change) -> Result<()> {
+    async fn on_change(&self, _: Caller, _: Change) -> Result<()> {
         self.call("change");
         Ok(())
     }
 
-    async fn on_input(&self, _: Input) -> Result<Bytes> {
+    async fn on_input(&self, _: Caller, _: Input) -> Result<Bytes> {
         self.call("input");
         Ok(Bytes::new())
     }
 
-    async fn run_job(&self, _: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Caller, _: Occurrence) -> Result<()> {
         self.call("job");
         Ok(())
     }
 
-    async fn actor_turn(
-        &self,
-        _: Option<&Caller>,
-        _: actors::Inside,
-        _: actors::Trigger,
-    ) -> Result<Bytes> {
+    async fn actor_turn(&self, _: Caller, _: actors::Trigger) -> Result<Bytes> {
         self.call("turn");
         Ok(Bytes::new())
     }
@@ -168,54 +201,133 @@ async fn ways_in() {
     let blocks = ["pubsub", "jobs", "configuration", "bindings", "state"];
     let components = blocks.map(|block| component(block, "memory", "[]"));
     let host = host(&wythe_drivers::registry(), &components).await;
-    let app = Arc::new(Fragile {
-        id: "fragile".parse().expect("a name"),
-        calls: Mutex::default(),
-        called: Notify::new(),
-    });
-    attach(&host, &app).await;
+    let app = fragile(true);
+    let _app = attach(&host, &app).await;
     let calls = operator();
     asked(&host, &calls).await;
     come_by_themselves(&host, &calls).await;
     for way in ["event", "change", "input", "job"] {
         app.second(way).await;
     }
+    workflows(&host, &calls).await;
+    by_http(&host, &calls).await;
     assert!(host.close(PATIENCE).await, "no task is stuck");
 }
 
-async fn attach(host: &Host, app: &Arc<Fragile>) {
+fn fragile(is_invocable: bool) -> Arc<Fragile> {
+    Arc::new(Fragile {
+        is_invocable,
+        calls: Mutex::default(),
+        called: Notify::new(),
+    })
+}
+
+/// A panic of the code stalls the instance, which `resume` takes up; one of an activity is a failed attempt.
+async fn workflows(host: &Host, caller: &Caller) {
+    let engine = host.workflows(&tenant()).expect("an engine");
+    let start = Start {
+        id: Some("one".into()),
+        at: None,
+    };
+    let started = engine.start(caller, "fragile", Bytes::new(), start).await;
+    started.expect("it starts");
+    let ended = engine.wait_end(caller, "one", PATIENCE).await;
+    let ended = ended.expect("its state").expect("it is there");
+    assert_eq!(
+        (ended.status, ended.reason.as_deref()),
+        (
+            Status::Stalled,
+            Some("`workflow` of app `fragile` ended by a panic of the host")
+        )
+    );
+    let resumed = engine.resume(caller, "one", "again").await;
+    resumed.expect("it goes on");
+    let ended = engine.wait_end(caller, "one", PATIENCE).await;
+    let ended = ended.expect("its state").expect("it is there");
+    assert_eq!(ended.status, Status::Completed, "{:?}", ended.reason);
+    assert_eq!(ended.output.as_deref(), Some(b"well".as_slice()));
+}
+
+/// An app that exports no invocation handler is called by HTTP.
+async fn by_http(host: &Host, caller: &Caller) {
+    let profile = Profile::new(tenant(), "fragile".parse().expect("a name"));
+    host.admit(&App::new(profile, fragile(false)));
+    let request = || Request {
+        method: "GET".into(),
+        path: "/".into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    };
+    let call = || host.invocation.invoke(caller, "fragile", request());
+    let error = call().await.expect_err("the first request");
+    assert_eq!(
+        (error.kind(), error.message()),
+        (
+            Kind::Internal,
+            "`http` of app `fragile` ended by a panic of the host"
+        )
+    );
+    let answer = call().await.expect("the second request");
+    assert_eq!(answer.body, "well");
+    let text = host.metrics.render();
+    let ways = [
+        "http",
+        "invocation",
+        "event",
+        "configuration-change",
+        "input",
+        "job",
+        "actor-turn",
+        "workflow",
+        "activity",
+    ];
+    for way in ways {
+        let line = format!(
+            "wythe_app_calls_total{{tenant=\"default\",app=\"fragile\",kind=\"{way}\",outcome=\"internal\"}} 1\n"
+        );
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+async fn attach(host: &Host, app: &Arc<Fragile>) -> Arc<App> {
     let grants = Arc::new(Grants {
         subscribe: vec![PartPattern::Any],
         listen: vec![Pattern::Any],
         configuration: vec![Pattern::Any],
         ..Grants::default()
     });
-    let tenant = tenant();
-    host.invocation.add(&tenant, app.clone());
-    host.jobs.attach(&tenant, app.clone());
+    let profile = Profile {
+        grants,
+        ..Profile::new(tenant(), "fragile".parse().expect("a name"))
+    };
+    let app = App::new(profile, app.clone());
+    host.admit(&app);
+    host.jobs.attach(&app);
     let types = vec![actors::Type::new("fragile")];
-    let acts = host.actors.attach(&tenant, app.clone(), types);
+    let acts = host.actors.attach(&app, types);
     acts.expect("actors");
     let topics = vec![Subscription {
         component: NAME.into(),
         topic: "topic".into(),
         ..Subscription::default()
     }];
-    let hears = host
-        .pubsub
-        .attach(&tenant, app.clone(), grants.clone(), topics);
+    let hears = host.pubsub.attach(&app, topics);
     hears.await.expect("events");
     let items = vec![configuration::Subscription {
         component: NAME.into(),
         keys: Vec::new(),
     }];
-    let watches = host
-        .configuration
-        .attach(&tenant, app.clone(), grants.clone(), items);
+    let watches = host.configuration.attach(&app, items);
     watches.await.expect("configuration");
     let inputs = vec![NAME.to_owned()];
-    let listens = host.bindings.attach(&tenant, app.clone(), grants, inputs);
+    let listens = host.bindings.attach(&app, inputs);
     listens.await.expect("inputs");
+    let named = vec!["fragile".to_owned()];
+    let works = host.workflow.attach(&app, named.clone(), named);
+    works.expect("workflows");
+    let begun = host.workflow.begin(app.tenant(), &host.state);
+    begun.expect("an engine");
+    app
 }
 
 /// Whoever calls and waits hears of it; the second call is well.
@@ -232,7 +344,7 @@ async fn asked(host: &Host, caller: &Caller) {
         (error.kind(), error.message()),
         (
             Kind::Internal,
-            "`invoke` of app `fragile` ended by a panic of the host"
+            "`invocation` of app `fragile` ended by a panic of the host"
         )
     );
     call().await.expect("the second call");
@@ -286,62 +398,4 @@ async fn come_by_themselves(host: &Host, caller: &Caller) {
     };
     let scheduled = host.jobs.schedule(caller, job, false);
     scheduled.await.expect("a job");
-}
-
-/// Panics wherever it is asked.
-struct Broken;
-
-#[async_trait]
-impl Driver for Broken {
-    fn features(&self) -> Features {
-        Features {
-            transactions: false,
-            ttl: false,
-            list: false,
-            increment: false,
-            fence: false,
-            durable: false,
-            linearizable: false,
-            max_value_bytes: 100,
-            max_operations: 1,
-        }
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        panic!("no {key}")
-    }
-
-    async fn put(&self, put: Put) -> Result<Etag> {
-        panic!("no {}", put.key)
-    }
-
-    async fn delete(&self, _: wythe_blocks::state::Delete) -> Result<()> {
-        panic!("no")
-    }
-}
-
-async fn driver() {
-    let mut registry = Registry::default();
-    registry.state.add_raw("broken", |_, _| async {
-        Ok(Ready::new(|| async {
-            Ok(Arc::new(Broken) as Arc<dyn Driver>)
-        }))
-    });
-    let host = host(&registry, &[component("state", "broken", "[]")]).await;
-    let caller = operator();
-    let store = host.state.open(&caller, NAME).expect("the store");
-    let read = store.get(&caller, "a").await.expect_err("a get");
-    assert_eq!(
-        (read.kind(), read.message()),
-        (
-            Kind::Internal,
-            "`get` of `subject` ended by a panic of the host"
-        )
-    );
-    // Nobody can say whether it was written.
-    let write = store
-        .put(&caller, Put::new("a", "b"))
-        .await
-        .expect_err("a put");
-    assert_eq!(write.kind(), Kind::UnknownOutcome);
 }

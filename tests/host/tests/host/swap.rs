@@ -8,7 +8,6 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
-use wythe_blocks::App;
 
 const APPS: &str = "\
   - appID: one
@@ -54,7 +53,8 @@ async fn under_load() -> Result<()> {
             "app/one.wasm",
             if version % 2 == 0 { &echo } else { &hello },
         );
-        let changed = running.booted.guests[0]
+        let changed = running.booted.apps[0]
+            .guest
             .swap(&path)
             .await
             .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
@@ -73,9 +73,10 @@ async fn bad_file() -> Result<()> {
     let project = Project::new(APPS).with("memory", MEMORY);
     let path = project.write("app/one.wasm", std::fs::read(guest("hello"))?);
     let running = project.start().await?;
-    let digest = running.booted.guests[0].digest();
+    let digest = running.booted.apps[0].app.digest();
     project.write("app/one.wasm", "nonsense");
-    let errors = running.booted.guests[0]
+    let errors = running.booted.apps[0]
+        .guest
         .swap(&path)
         .await
         .err()
@@ -87,7 +88,9 @@ async fn bad_file() -> Result<()> {
             .ends_with("is no wasm file; expected a component built for the target wasm32-wasip2"),
         "{errors:?}"
     );
-    ensure!(running.booted.guests[0].digest() == digest && running.booted.guests[0].exports().http);
+    ensure!(
+        running.booted.apps[0].app.digest() == digest && running.booted.apps[0].app.exports().http
+    );
     ensure!(running.get("/").await?.status == 200);
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! A store in a map, an app that writes down what it hears, and the block between them.
 
 use crate::{
-    App, Body, Caller, Component, Error, Exports, Metrics, Result, Tasks, Trace,
+    App, Callee, Caller, Component, Error, Exports, Metrics, Profile, Result, Tasks, Trace,
     configuration::{
         Change, Configuration, Configured, Driver, Features, Item, NewItem, OPERATIONS,
         Subscription,
     },
-    invocation, pubsub,
 };
 use async_trait::async_trait;
 use std::{
@@ -93,7 +92,6 @@ pub fn stage(items: &str) -> Stage {
         .components
         .insert(&Metrics::default(), tenant(), component);
     let app = Arc::new(Listener {
-        id: "app".parse().unwrap(),
         heard: Mutex::default(),
         fails: AtomicU32::new(0),
         is_deaf: AtomicBool::new(false),
@@ -118,10 +116,12 @@ impl Stage {
     }
 
     pub async fn attach_to(&self, subscriptions: Vec<Subscription>) -> Result<(), Vec<Error>> {
-        let (app, grants) = (self.app.clone(), grants("app"));
-        self.block
-            .attach(&tenant(), app, grants, subscriptions)
-            .await
+        let profile = Profile {
+            grants: grants("app"),
+            ..Profile::new(tenant(), "app".parse().unwrap())
+        };
+        let app = App::new(profile, self.app.clone());
+        self.block.attach(&app, subscriptions).await
     }
 
     /// Time for everything that is due now; less than any pause.
@@ -231,7 +231,6 @@ impl Driver for Store {
 }
 
 pub struct Listener {
-    id: Name,
     heard: Mutex<Vec<String>>,
     /// So many times more.
     fails: AtomicU32,
@@ -257,11 +256,7 @@ impl Listener {
 }
 
 #[async_trait]
-impl App for Listener {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Listener {
     fn exports(&self) -> Exports {
         Exports {
             configuration_listener: !self.is_deaf.load(SeqCst),
@@ -269,27 +264,7 @@ impl App for Listener {
         }
     }
 
-    async fn http(
-        &self,
-        _: Option<&Caller>,
-        _: http::Request<Body>,
-    ) -> Result<http::Response<Body>> {
-        Err(Error::unsupported("not in this test"))
-    }
-
-    async fn invoke(&self, _: &Caller, _: invocation::Request) -> Result<invocation::Response> {
-        Err(Error::unsupported("not in this test"))
-    }
-
-    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
-        Ok(Vec::new())
-    }
-
-    async fn on_event(&self, _: pubsub::Delivery) -> Result<pubsub::Verdict> {
-        Err(Error::unsupported("not in this test"))
-    }
-
-    async fn on_change(&self, change: Change) -> Result<()> {
+    async fn on_change(&self, _: Caller, change: Change) -> Result<()> {
         let items = change
             .items
             .iter()

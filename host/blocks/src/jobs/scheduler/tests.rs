@@ -266,7 +266,7 @@ async fn a_panic_of_a_run_is_a_failure() {
     let status = stage.get("tick").await.unwrap();
     assert_eq!(
         status.failure.as_deref(),
-        Some("`run` of app `app` ended by a panic of the host")
+        Some("`job` of app `app` ended by a panic of the host")
     );
     stage.until(START + 2_100).await;
     assert_eq!(stage.get("tick").await.unwrap().failure, None);

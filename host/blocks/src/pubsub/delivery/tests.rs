@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Exports, Kind, Metrics,
+    Callee, Exports, Kind, Metrics, Profile,
     component::Component,
     pubsub::{Driver, Features, Message, OPERATIONS, Receipt, Scopes, seal::Seal},
 };
@@ -77,19 +77,15 @@ impl Seat for Broker {
     }
 }
 
-struct Strict(Name);
+struct Strict;
 
 #[async_trait]
-impl App for Strict {
-    fn id(&self) -> &Name {
-        &self.0
-    }
-
+impl Callee for Strict {
     fn exports(&self) -> Exports {
         Exports::default()
     }
 
-    async fn on_event(&self, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
         Ok(Verdict::DeadLetter("no".into()))
     }
 }
@@ -118,16 +114,14 @@ async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<St
     let component = Component::new("pubsub", OPERATIONS, &resources.components[0], configured);
     let components = &pubsub.components;
     components.insert(&Metrics::default(), tenant.clone(), component);
-    let app = Arc::new(Strict("cart".parse().unwrap()));
-    let (manifest, _) = wythe_manifest::parse_manifest(MANIFEST, "wythe.yaml".as_ref());
-    let grants = Arc::new(manifest.unwrap().apps.remove(0).grants);
+    let app = cart(tenant);
     let subscription = Subscription {
         component: "pubsub".into(),
         topic: "orders".into(),
         dead_letter_topic: Some("dead".into()),
         ..Subscription::default()
     };
-    let attached = pubsub.attach(&tenant, app, grants, vec![subscription]);
+    let attached = pubsub.attach(&app, vec![subscription]);
     attached.await.unwrap();
     // The clock stands still but for this, and goes on as soon as all wait.
     for _ in 0..1_000 {
@@ -140,6 +134,15 @@ async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<St
     assert!(tasks.stop(Duration::from_secs(1)).await);
     let asked = broker.asked.lock().unwrap();
     asked.clone()
+}
+
+fn cart(tenant: Name) -> Arc<App> {
+    let (manifest, _) = wythe_manifest::parse_manifest(MANIFEST, "wythe.yaml".as_ref());
+    let profile = Profile {
+        grants: Arc::new(manifest.unwrap().apps.remove(0).grants),
+        ..Profile::new(tenant, "cart".parse().unwrap())
+    };
+    App::new(profile, Arc::new(Strict))
 }
 
 const MANIFEST: &str = "version: 1\nname: test\napps:\n  - appID: cart\n    guest: cart.wasm\n    grants: { subscribe: [pubsub] }\n";

@@ -14,9 +14,9 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use wasmtime_wasi_http::WasiBody;
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Admission, Error, Result};
 use wythe_manifest::Limits;
 
 /// The proxy engine tells a request that its instance failed just before the instance is taken down with the reason, so
@@ -34,7 +34,7 @@ pub struct Answer {
 
 struct State {
     /// Among the calls of the app at once.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Admission>,
     life: Weak<Life>,
     phase: Phase,
     /// Set when the instance is over, with the reason if that was no end of its own.
@@ -54,7 +54,7 @@ enum Phase {
 }
 
 impl Answer {
-    pub fn new(deadline: Instant, place: OwnedSemaphorePermit) -> Arc<Self> {
+    pub fn new(deadline: Instant, place: Admission) -> Arc<Self> {
         Arc::new(Answer {
             started: Instant::now(),
             deadline,

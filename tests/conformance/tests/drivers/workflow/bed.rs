@@ -15,11 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Caller, Exports, Host, Ready, Registry, Settings,
+    App, Callee, Caller, Exports, Host, Profile, Ready, Registry, Settings,
     state::{self, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
     workflow::{Call, Context, Engine, Failure, Instance, Start, Status},
 };
-use wythe_manifest::{Grants, Name};
+use wythe_manifest::{Limits, Name};
 
 pub type Answer = wythe_blocks::Result<Result<Bytes, String>>;
 pub type Code = fn(Context, Bytes) -> BoxFuture<'static, Answer>;
@@ -27,11 +27,10 @@ pub type Activity = fn(Call) -> BoxFuture<'static, Result<Bytes, Failure>>;
 
 /// One app: what it has, and the calls of its activities so far.
 pub struct Native {
-    id: Name,
     digest: String,
     workflows: BTreeMap<&'static str, Code>,
     activities: BTreeMap<&'static str, Activity>,
-    pub instances: usize,
+    pub instances: u32,
     pub calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -46,7 +45,6 @@ impl Native {
             ("never", |_| Box::pin(std::future::pending())),
         ];
         Native {
-            id: "app".parse().expect("a name"),
             digest: digest.to_owned(),
             workflows: workflows.iter().copied().collect(),
             activities: activities.into_iter().collect(),
@@ -66,11 +64,7 @@ async fn flaky(call: Call) -> Result<Bytes, Failure> {
 }
 
 #[async_trait]
-impl App for Native {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Native {
     fn exports(&self) -> Exports {
         Exports {
             workflow_handler: true,
@@ -83,15 +77,21 @@ impl App for Native {
         self.digest.clone()
     }
 
-    fn instances(&self) -> usize {
-        self.instances
-    }
-
-    async fn run_workflow(&self, context: Context, name: String, input: Bytes) -> Answer {
+    async fn run_workflow(
+        &self,
+        _: Caller,
+        context: Context,
+        name: String,
+        input: Bytes,
+    ) -> Answer {
         self.workflows[name.as_str()](context, input).await
     }
 
-    async fn run_activity(&self, call: Call) -> wythe_blocks::Result<Result<Bytes, Failure>> {
+    async fn run_activity(
+        &self,
+        _: Caller,
+        call: Call,
+    ) -> wythe_blocks::Result<Result<Bytes, Failure>> {
         let activity = self.activities[call.name.as_str()];
         let calls = self.calls.clone();
         calls.lock().expect("nobody panicked").push(call.clone());
@@ -239,10 +239,16 @@ impl Bed {
         let workflows = app.workflows.keys().map(|name| (*name).to_owned());
         let activities = app.activities.keys().map(|name| (*name).to_owned());
         let (workflows, activities) = (workflows.collect(), activities.collect());
-        let (app, grants) = (Arc::new(app), Arc::new(Grants::default()));
-        let attached = host
-            .workflow
-            .attach(&tenant, app, grants, workflows, activities);
+        let limits = Limits {
+            instances: app.instances,
+            ..Limits::default()
+        };
+        let profile = Profile {
+            limits,
+            ..Profile::new(tenant.clone(), "app".parse().expect("a name"))
+        };
+        let app = App::new(profile, Arc::new(app));
+        let attached = host.workflow.attach(&app, workflows, activities);
         attached.expect("good names");
         let engine = host.workflows(&tenant).expect("a store");
         host.workflow.begin(&tenant, &host.state).expect("a store");

@@ -163,7 +163,7 @@ async fn a_step_that_outlives_three_hosts_stalls(store: Store) -> Result<()> {
     bed.close().await
 }
 
-fn few(instances: usize) -> Native {
+fn few(instances: u32) -> Native {
     let mut app = app();
     app.instances = instances;
     app

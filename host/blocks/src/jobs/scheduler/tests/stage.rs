@@ -1,12 +1,11 @@
 //! What a test of the loop needs: a clock it can set, an app that writes down what it ran, and rows in memory.
 
 use crate::{
-    App, Body, Caller, Component, Error, Exports, Kind, Result, Tasks, invocation,
+    App, Callee, Caller, Component, Error, Exports, Kind, Profile, Result, Tasks,
     jobs::{
         Configured, Driver, FailurePolicy, Features, Job, Jobs, Misfire, OPERATIONS, Occurrence,
         Page, Row, Settle, Settler, Status, Timestamp, Trigger,
     },
-    pubsub,
 };
 use async_trait::async_trait;
 use std::{
@@ -78,7 +77,6 @@ impl Stage {
             .insert(&crate::Metrics::default(), tenant(), component);
         jobs.tenants().insert(tenant(), manifest.name.clone());
         let app = Arc::new(Recorder {
-            id: "app".parse().unwrap(),
             clock: clock.clone(),
             ran: Mutex::default(),
             takes: Mutex::default(),
@@ -97,7 +95,8 @@ impl Stage {
     }
 
     pub fn attach(&self) {
-        self.jobs.attach(&tenant(), self.app.clone());
+        let profile = Profile::new(tenant(), "app".parse().unwrap());
+        self.jobs.attach(&App::new(profile, self.app.clone()));
     }
 
     pub async fn try_schedule(&self, job: Job, overwrite: bool) -> Result<()> {
@@ -204,7 +203,6 @@ fn caller() -> Caller {
 }
 
 struct Recorder {
-    id: Name,
     clock: Arc<TestClock>,
     ran: Mutex<Vec<(Timestamp, Occurrence)>>,
     takes: Mutex<Duration>,
@@ -215,11 +213,7 @@ struct Recorder {
 }
 
 #[async_trait]
-impl App for Recorder {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Recorder {
     fn exports(&self) -> Exports {
         Exports {
             job_runner: true,
@@ -227,27 +221,7 @@ impl App for Recorder {
         }
     }
 
-    async fn http(
-        &self,
-        _: Option<&Caller>,
-        _: http::Request<Body>,
-    ) -> Result<http::Response<Body>> {
-        Err(Error::unsupported("no http"))
-    }
-
-    async fn invoke(&self, _: &Caller, _: invocation::Request) -> Result<invocation::Response> {
-        Err(Error::unsupported("no invocation"))
-    }
-
-    async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
-        Ok(Vec::new())
-    }
-
-    async fn on_event(&self, _: pubsub::Delivery) -> Result<pubsub::Verdict> {
-        Err(Error::unsupported("no events"))
-    }
-
-    async fn run_job(&self, occurrence: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> Result<()> {
         let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
         self.most_at_once.fetch_max(at_once, SeqCst);
         self.ran

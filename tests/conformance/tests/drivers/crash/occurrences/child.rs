@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Caller, Environment, Error, Exports, Host, Kind, Settings,
+    App, Callee, Caller, Environment, Error, Exports, Host, Kind, Profile, Settings,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -43,11 +43,12 @@ pub(super) async fn live(order: &Order) -> Result<()> {
         .create(true)
         .append(true)
         .open(order.directory.join(RAN))?;
-    let app = Diary {
-        id: APP.parse().map_err(|_| anyhow!("a name"))?,
+    let diary = Diary {
         ran: Mutex::new((ran, 0)),
     };
-    host.jobs.attach(&tenant, Arc::new(app));
+    let id = APP.parse().map_err(|_| anyhow!("a name"))?;
+    let app = App::new(Profile::new(tenant.clone(), id), Arc::new(diary));
+    host.jobs.attach(&app);
     schedule(&host, &tenant, order.start).await
 }
 
@@ -97,7 +98,6 @@ fn now() -> u64 {
 }
 
 struct Diary {
-    id: Name,
     ran: Mutex<(File, u64)>,
 }
 
@@ -120,11 +120,7 @@ impl Diary {
 }
 
 #[async_trait]
-impl App for Diary {
-    fn id(&self) -> &Name {
-        &self.id
-    }
-
+impl Callee for Diary {
     fn exports(&self) -> Exports {
         Exports {
             job_runner: true,
@@ -132,7 +128,7 @@ impl App for Diary {
         }
     }
 
-    async fn run_job(&self, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         match self.note(&occurrence) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::internal("this one fails, as planned")),

@@ -1,0 +1,69 @@
+//! The kinds of calls that reach an app, with their names in spans, metrics and messages.
+
+use crate::Operation;
+
+/// A kind of call of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    Http,
+    Invocation,
+    Event,
+    Change,
+    Input,
+    Job,
+    Turn,
+    Workflow,
+    Activity,
+    /// A question of the host about what the app has: its subscriptions, inputs, workflows, activities and actors.
+    Declaration,
+}
+
+/// Names by kind, in the order of [`Inbound`].
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::write(0, "http"),
+    Operation::write(1, "invocation"),
+    Operation::write(2, "event"),
+    Operation::write(3, "configuration-change"),
+    Operation::write(4, "input"),
+    Operation::write(5, "job"),
+    Operation::write(6, "actor-turn"),
+    Operation::write(7, "workflow"),
+    Operation::write(8, "activity"),
+    Operation::read(9, "declaration"),
+];
+
+impl Inbound {
+    pub(super) fn operation(self) -> Operation {
+        OPERATIONS[self as usize]
+    }
+
+    pub fn name(self) -> &'static str {
+        self.operation().name()
+    }
+
+    /// Tells whether a call takes one of the app's `limits.concurrency` places. A workflow's code runs for months and
+    /// has places of its engine's; a declaration is asked for while the host starts, before the app has any call.
+    pub(super) fn is_counted(self) -> bool {
+        !matches!(self, Inbound::Workflow | Inbound::Declaration)
+    }
+
+    /// Tells whether a call ends by its deadline; a workflow's code has none.
+    pub(super) fn is_timed(self) -> bool {
+        self != Inbound::Workflow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_finds_its_name() {
+        for (index, operation) in OPERATIONS.iter().enumerate() {
+            assert_eq!(operation.index(), index);
+        }
+        assert_eq!(Inbound::Http.name(), "http");
+        assert_eq!(Inbound::Declaration.name(), "declaration");
+        assert_eq!(OPERATIONS.len(), Inbound::Declaration as usize + 1);
+    }
+}

@@ -1,0 +1,183 @@
+//! The calls of an app, a function for each kind; all that they have in common is in `App::call`.
+
+use super::{App, Body, Callee, Inbound, Origin};
+use crate::{
+    Caller, Result, Trace, actors, bindings, configuration,
+    invocation::{self, TRACEPARENT},
+    jobs, pubsub, workflow,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+impl App {
+    /// Asks by one HTTP request, streamed both ways. `from` is the app that asks; absent for the outside, whose trace is
+    /// in the request's `traceparent`.
+    pub async fn http(
+        &self,
+        from: Option<&Caller>,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        let origin = match from {
+            Some(from) => Origin::Call(from),
+            None => Origin::Trace(trace(request.headers()).unwrap_or_else(Trace::start)),
+        };
+        let (mut head, body) = request.into_parts();
+        self.call(Inbound::Http, origin, |callee, call, admission| {
+            if let Ok(value) = HeaderValue::from_str(&call.trace().to_string()) {
+                head.headers.insert(TRACEPARENT, value);
+            }
+            callee.http(call, admission, http::Request::from_parts(head, body))
+        })
+        .await
+    }
+
+    /// Asks by one invocation; only for an app that exports its handler.
+    pub async fn invoke(
+        &self,
+        from: &Caller,
+        request: invocation::Request,
+    ) -> Result<invocation::Response> {
+        let from = Origin::Call(from);
+        self.call(
+            Inbound::Invocation,
+            from,
+            async |callee, call, _admission| callee.invoke(call, request).await,
+        )
+        .await
+    }
+
+    /// Delivers an event. An error means the same as [`pubsub::Verdict::Retry`].
+    pub async fn on_event(&self, delivery: pubsub::Delivery) -> Result<pubsub::Verdict> {
+        let origin = Origin::Trace(delivery.trace);
+        self.call(Inbound::Event, origin, async |callee, call, _admission| {
+            callee.on_event(call, delivery).await
+        })
+        .await
+    }
+
+    /// Delivers a change of configuration.
+    pub async fn on_change(&self, change: configuration::Change) -> Result<()> {
+        let origin = Origin::Trace(Trace::start());
+        self.call(Inbound::Change, origin, async |callee, call, _admission| {
+            callee.on_change(call, change).await
+        })
+        .await
+    }
+
+    /// Delivers an input of a binding. Ok acknowledges, with the app's answer.
+    pub async fn on_input(&self, trace: Trace, input: bindings::Input) -> Result<Bytes> {
+        let origin = Origin::Trace(trace);
+        self.call(Inbound::Input, origin, async |callee, call, _admission| {
+            callee.on_input(call, input).await
+        })
+        .await
+    }
+
+    /// Runs an occurrence of a job.
+    pub async fn run_job(&self, trace: Trace, occurrence: jobs::Occurrence) -> Result<()> {
+        let origin = Origin::Trace(trace);
+        self.call(Inbound::Job, origin, async |callee, call, _admission| {
+            callee.run_job(call, occurrence).await
+        })
+        .await
+    }
+
+    /// Runs a workflow until it ends; the future may be dropped at any wait. All runs of an instance are one `span`.
+    pub async fn run_workflow(
+        &self,
+        span: Trace,
+        context: workflow::Context,
+        name: String,
+        input: Bytes,
+    ) -> Result<Result<Bytes, String>> {
+        let origin = Origin::Span(span);
+        self.call(
+            Inbound::Workflow,
+            origin,
+            async |callee, call, _admission| callee.run_workflow(call, context, name, input).await,
+        )
+        .await
+    }
+
+    /// Makes one attempt of an activity.
+    pub async fn run_activity(
+        &self,
+        trace: Trace,
+        activity: workflow::Call,
+    ) -> Result<Result<Bytes, workflow::Failure>> {
+        let origin = Origin::Trace(trace);
+        self.call(
+            Inbound::Activity,
+            origin,
+            async |callee, call, _admission| callee.run_activity(call, activity).await,
+        )
+        .await
+    }
+
+    /// Runs one turn of an actor, called by another call or woken by the host.
+    pub async fn actor_turn(
+        &self,
+        origin: Origin<'_>,
+        inside: actors::Inside,
+        trigger: actors::Trigger,
+    ) -> Result<Bytes> {
+        self.call(Inbound::Turn, origin, async |callee, call, _admission| {
+            callee.actor_turn(call.within(inside), trigger).await
+        })
+        .await
+    }
+
+    /// Forgets an actor whose activation is over. There is nobody to tell of a panic; its own words are on stderr.
+    pub fn forget_actor(&self, actor: &actors::Actor) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.callee.forget_actor(actor)));
+    }
+}
+
+/// Questions of the host about what the app has.
+impl App {
+    /// Lists the app's own subscriptions; empty for one that exports no subscriber.
+    pub async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.subscriptions(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+
+    /// Lists the configuration that the app subscribes to; empty for one that exports no listener.
+    pub async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.configurations(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+
+    /// Lists the input bindings that the app listens to; empty for one that exports no listener.
+    pub async fn inputs(&self) -> Result<Vec<String>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.inputs(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+
+    /// Lists the workflows that the app has; empty for one that exports no handler of them.
+    pub async fn workflows(&self) -> Result<Vec<String>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.workflows(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+
+    /// Lists the activities that the app has; empty for one that exports no handler of them.
+    pub async fn activities(&self) -> Result<Vec<String>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.activities(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+
+    /// Lists the types of actors that the app has; empty for one that exports no handler.
+    pub async fn actor_types(&self) -> Result<Vec<actors::Type>> {
+        let ask = async |callee: &dyn Callee, call, _| callee.actor_types(call).await;
+        self.call(Inbound::Declaration, origin(), ask).await
+    }
+}
+
+fn origin() -> Origin<'static> {
+    Origin::Trace(Trace::start())
+}
+
+fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let header = headers.get(TRACEPARENT)?;
+    Trace::parse(header.to_str().ok()?)
+}

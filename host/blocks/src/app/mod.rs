@@ -1,0 +1,243 @@
+//! An app, and the only way into it. `App::call` is the choke point: the only place that calls the code of an app.
+
+mod callee;
+mod exports;
+mod inbound;
+mod kinds;
+
+pub use callee::Callee;
+pub use exports::Exports;
+pub use inbound::Inbound;
+
+use crate::{
+    Caller, Error, Kind, Result, Trace,
+    metrics::{self, CallMetrics, Outcome},
+    panics,
+    time::{self, Clock as _},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+use wythe_manifest::{Grants, Limits, Name};
+
+/// Time after which a busy app may be asked again.
+const BUSY: Duration = Duration::from_secs(1);
+/// Time after the deadline for code that ends its calls itself, as guests do, and knows better why.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A streamed body between apps.
+pub type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// A body that is all there already.
+pub fn body_from(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// An app's identity, with what it is granted and how much it may take.
+#[derive(Clone)]
+pub struct Profile {
+    pub tenant: Name,
+    pub id: Name,
+    pub grants: Arc<Grants>,
+    pub limits: Limits,
+}
+
+impl Profile {
+    /// Nothing is granted, and the limits are the default ones.
+    pub fn new(tenant: Name, id: Name) -> Self {
+        Profile {
+            tenant,
+            id,
+            grants: Arc::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// One of the calls that an app may have at once (`limits.concurrency`), until it is dropped.
+pub struct Admission {
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+/// An app of a tenant.
+pub struct App {
+    profile: Profile,
+    callee: Arc<dyn Callee>,
+    places: Arc<Semaphore>,
+    pub(crate) metrics: Arc<CallMetrics>,
+}
+
+/// The origin of a call: another call of this host, or no more than a trace.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    Call(&'a Caller),
+    /// The call is a child of this span.
+    Trace(Trace),
+    /// The call is this span itself, which was made when its cause was written down.
+    Span(Trace),
+}
+
+impl App {
+    pub fn new(profile: Profile, callee: Arc<dyn Callee>) -> Arc<Self> {
+        let (tenant, id) = (&profile.tenant, &profile.id);
+        Arc::new(App {
+            places: Arc::new(Semaphore::new(profile.limits.concurrency as usize)),
+            metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
+            callee,
+            profile,
+        })
+    }
+
+    pub fn tenant(&self) -> &Name {
+        &self.profile.tenant
+    }
+
+    pub fn id(&self) -> &Name {
+        &self.profile.id
+    }
+
+    pub fn grants(&self) -> &Arc<Grants> {
+        &self.profile.grants
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.profile.limits
+    }
+
+    pub fn exports(&self) -> Exports {
+        self.callee.exports()
+    }
+
+    /// Digest of the code that answers now; other code has another one.
+    pub fn digest(&self) -> String {
+        self.callee.digest()
+    }
+
+    /// Calls the app's code. Each stage has its reason to stand where it does, from the outside in:
+    ///
+    /// 1. *Metric*: it counts what the stages below refuse, too, and the time that a call waited for its place.
+    /// 2. *Span*: all that is logged below, a refusal among it, belongs to the call's trace.
+    /// 3. *Admission*: a call that is refused costs no more than the refusal. It comes before the deadline's timer, for
+    ///    it keeps the deadline itself, and says which limit it waited for.
+    /// 4. *Deadline*: code that does not end its calls itself is cut off.
+    /// 5. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
+    async fn call<'a, T, F>(
+        &'a self,
+        kind: Inbound,
+        origin: Origin<'_>,
+        run: impl FnOnce(&'a dyn Callee, Caller, Admission) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let start = Instant::now();
+        let result = match self.enter(origin) {
+            Ok(call) => self.run(kind, call, run).await,
+            Err(error) => Err(error),
+        };
+        let outcome = Outcome::of(&result);
+        self.metrics
+            .record(kind.operation(), outcome, start.elapsed());
+        result
+    }
+
+    /// The stages of [`App::call`] below the metric.
+    async fn run<'a, T, F>(
+        &'a self,
+        kind: Inbound,
+        call: Caller,
+        run: impl FnOnce(&'a dyn Callee, Caller, Admission) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let span = tracing::debug_span!(
+            "app",
+            kind = kind.name(),
+            tenant = %self.tenant(),
+            app = %self.id(),
+            trace = %call.trace(),
+            parent = call.trace().parent,
+        );
+        let stages = async {
+            let admission = self.admit(kind, &call).await?;
+            let deadline = call.deadline();
+            let what = || format!("`{}` of app `{}`", kind.name(), self.id());
+            let run = async { run(&*self.callee, call, admission).await };
+            let answer = panics::caught(Kind::Internal, what, run);
+            self.in_time(kind, deadline, answer).await
+        };
+        stages.instrument(span).await
+    }
+
+    /// The call that `origin` makes of this app: its chain and trace go on, and its deadline can only come nearer.
+    fn enter(&self, origin: Origin<'_>) -> Result<Caller> {
+        let (id, grants) = (self.id().clone(), self.grants().clone());
+        let limit = self.limits().wall_time;
+        let trace = match origin {
+            Origin::Call(from) => return from.enter(id, grants, limit),
+            Origin::Trace(trace) => trace.child(),
+            Origin::Span(span) => span,
+        };
+        let (tenant, deadline) = (self.tenant().clone(), time::deadline(limit));
+        Ok(Caller::app(tenant, id, grants, trace, deadline))
+    }
+
+    /// Waits for one of the app's places, no longer than the caller would wait for the answer.
+    async fn admit(&self, kind: Inbound, call: &Caller) -> Result<Admission> {
+        if !kind.is_counted() {
+            return Ok(Admission { _place: None });
+        }
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(Admission {
+                _place: Some(place),
+            });
+        }
+        // A turn that others wait for, in a chain with calls of this app, must not wait until they are over.
+        if kind == Inbound::Turn
+            && call
+                .parent()
+                .is_some_and(|from| from.is_in_chain(self.id()))
+        {
+            return Ok(Admission { _place: None });
+        }
+        let place = self.places.clone().acquire_owned();
+        match tokio::time::timeout_at(call.deadline().into(), place).await {
+            Ok(Ok(place)) => Ok(Admission {
+                _place: Some(place),
+            }),
+            _ => Err(Error::exhausted(format!(
+                "app `{}` is busy with {} calls; see `limits.concurrency`",
+                self.id(),
+                self.limits().concurrency
+            ))
+            .with_retry_after(BUSY)),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        kind: Inbound,
+        deadline: Instant,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if !kind.is_timed() {
+            return answer.await;
+        }
+        let answer = tokio::time::timeout_at(deadline.after(GRACE).into(), answer).await;
+        answer.unwrap_or_else(|_| {
+            Err(Error::timeout(format!(
+                "`{}` did not answer in time; see `limits.wallTime`",
+                self.id()
+            )))
+        })
+    }
+}
