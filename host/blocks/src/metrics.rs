@@ -1,4 +1,4 @@
-//! What is counted about driver calls, and how it reads as Prometheus text.
+//! The counts of driver calls, and their form as Prometheus text.
 
 use crate::{Kind, Operation, Result};
 use std::{
@@ -12,7 +12,7 @@ use std::{
 };
 use wythe_manifest::Name;
 
-/// How a call ended: 0 is ok, the rest are the kinds in order.
+/// The end of a call: 0 is ok, the rest are the kinds in order.
 #[derive(Clone, Copy)]
 pub struct Outcome(usize);
 
@@ -133,14 +133,14 @@ fn write_histogram(text: &mut String, labels: &str, counters: &Counters, total: 
     );
 }
 
-/// How often an app's log line about one thing comes at most.
+/// The shortest time between two log lines of an app about one thing.
 const TELL: Duration = Duration::from_secs(10);
 
 /// Every component's counters, for whoever serves them.
 #[derive(Default)]
 pub struct Metrics {
     components: Mutex<Vec<Weak<ComponentMetrics>>>,
-    /// By app: how often one of its calls held a worker for too long, and when the log said so last.
+    /// Counts by app: how often one of its calls held a worker for too long, and when the log said so last.
     held: Mutex<BTreeMap<Name, (u64, Instant)>>,
 }
 

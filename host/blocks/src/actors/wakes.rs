@@ -1,4 +1,4 @@
-//! What wakes an actor, as its turn sets it: timers and reminders.
+//! The wakes that a turn sets for its actor: timers and reminders.
 
 use super::{
     memory::{Reset, Timer},
@@ -100,7 +100,7 @@ impl Turn {
         Ok(reminder)
     }
 
-    /// What an occurrence hands over, if it is still to come; the turn then keeps that it is done with.
+    /// Returns the data of an occurrence if it is still to come; the turn then keeps that it is done with.
     pub(super) async fn begin_occurrence(
         &self,
         caller: &Caller,

@@ -1,10 +1,10 @@
-//! What a configuration store is asked, and the records that go both ways.
+//! The interface of a configuration store's driver, and the records that go both ways.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Between two looks at the version of a driver that cannot wait by itself.
+/// The interval between two looks at the version of a driver that cannot wait by itself.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Item {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What an operator writes.
+/// An item that an operator writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewItem {
     pub key: String,
@@ -24,17 +24,17 @@ pub struct NewItem {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// What was written is kept over a restart and survives power loss.
+    /// The driver keeps what was written over a restart and power loss.
     pub durable: bool,
     /// Items can be set and deleted through the driver.
     pub writable: bool,
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,

@@ -75,7 +75,7 @@ impl Digest {
         Digest(Context::new(&SHA256))
     }
 
-    /// With its length, so that no two lists of texts run together into one.
+    /// Adds a text with its length, so that no two lists of texts run together into one.
     fn add(&mut self, text: &str) {
         self.count(text.len());
         self.0.update(text.as_bytes());

@@ -1,9 +1,9 @@
-//! What keeps keys is asked; keys themselves never leave it.
+//! The interface of a keeper of keys; keys themselves never leave it.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
 
-/// How a key is wrapped.
+/// The algorithm by which a key is wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WrapAlgorithm {
     A128Kw,
@@ -32,7 +32,7 @@ pub enum SignatureAlgorithm {
     Rs512,
 }
 
-/// What a key is good for.
+/// The algorithms that a key is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// Algorithms that it wraps or unwraps by, in the order of preference: the first one that the encryption scheme has

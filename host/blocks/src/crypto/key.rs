@@ -16,7 +16,7 @@ pub struct Key {
     component: Arc<Component<Configured>>,
     name: String,
     info: Arc<KeyInfo>,
-    /// Of the app that opened it.
+    /// The lane of the app that opened it.
     lane: Lane,
 }
 

@@ -29,10 +29,10 @@ use crate::{Error, Result};
 
 /// Bytes of plaintext in a segment.
 pub(super) const SEGMENT: usize = 64 << 10;
-/// What a segment's seal adds.
+/// Bytes that the seal of a segment adds.
 pub(super) const TAG: usize = 16;
 
-/// How the segments are sealed.
+/// The cipher by which the segments are sealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cipher {
     #[default]

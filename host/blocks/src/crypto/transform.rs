@@ -7,7 +7,7 @@ use super::{
 use crate::{Caller, Error, Kind, Permit, Result};
 use std::mem;
 
-/// How a message is encrypted.
+/// The options of an encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptOptions {
     /// Absent: the first one that the key prefers and the scheme has.
@@ -58,7 +58,8 @@ impl Transform {
         Stage::AwaitsHeader(key, Collector::default()).into()
     }
 
-    /// What is ready so far; of a decryptor, only what is authentic. After an error nothing more may come.
+    /// Takes one more chunk and returns what is ready so far; a decryptor returns only what is authentic. After an
+    /// error nothing more may come.
     pub async fn push(&mut self, caller: &Caller, chunk: &[u8]) -> Result<Vec<u8>> {
         if chunk.len() > MAX_DATA {
             let size = chunk.len();

@@ -1,4 +1,5 @@
-//! What keeps jobs is asked: durable rows, the due ones first, changed by compare-and-set. Time is the block's part.
+//! The interface of a keeper of jobs: durable rows, the due ones first, changed by compare-and-set. Time is the block's
+//! part.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -58,7 +59,7 @@ pub struct Row {
     pub version: u64,
     /// The due time of the occurrence that comes next or is under way; absent where none is left.
     pub due: Option<Timestamp>,
-    /// When the row is to be looked at: `due`, or the time of the next attempt. Absent where the job is paused.
+    /// The time to look at the row: `due`, or the time of the next attempt. Absent where the job is paused.
     pub wake: Option<Timestamp>,
     /// Failed attempts at the occurrence.
     pub attempts: u32,
@@ -85,7 +86,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// A scheduled job survives power loss.
@@ -93,7 +94,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,

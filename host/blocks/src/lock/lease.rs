@@ -25,7 +25,7 @@ impl Lease {
         self.token
     }
 
-    /// As far as is known: another holder of the token may have renewed or released it.
+    /// The end of the lease as far as is known: another holder of the token may have renewed or released it.
     pub fn expires(&self) -> SystemTime {
         self.expires
     }

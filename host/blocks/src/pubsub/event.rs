@@ -47,7 +47,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Of all that the app gave.
+    /// Bytes of all that the app gave.
     pub(crate) fn bytes(&self) -> usize {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let extension = |(name, value): &(String, String)| name.len() + value.len();
@@ -182,7 +182,7 @@ pub(crate) fn seal(
     Ok((id, message))
 }
 
-/// When an event expires; never, where that is later than can be written.
+/// The time when an event expires; never, where that is later than can be written.
 fn expiry(ttl: Duration) -> Option<SystemTime> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let at = now.ok()?.checked_add(ttl)?;

@@ -1,4 +1,4 @@
-//! Where the host keeps what is its own: records of actors and workflows, in a state component, out of every app's reach.
+//! The host's own store: records of actors and workflows, in a state component, out of every app's reach.
 
 use super::{Configured, DELETE, Delete, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT};
 use crate::{Caller, Component, Error, Kind, Result};

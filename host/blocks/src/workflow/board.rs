@@ -1,10 +1,10 @@
-//! What a journal says of an instance's tasks: which are open, which have completed, and at which entry.
+//! The tasks of an instance by its journal: those that are open, those that have completed, and at which entry.
 
 use super::entry::{Entry, Kind};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// What became of a task.
+/// The outcome of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done(Bytes),
@@ -116,7 +116,7 @@ impl Board {
         self.completed.get(&task)
     }
 
-    /// Nothing has completed in this run.
+    /// Returns whether nothing has completed in this run.
     pub fn is_idle(&self) -> bool {
         self.completed.is_empty()
     }
@@ -127,7 +127,7 @@ impl Board {
         indices.max().unwrap_or_default()
     }
 
-    /// How many events nobody has waited for yet, and their bytes.
+    /// The number of events that nobody has waited for yet, and their bytes.
     pub fn buffered(&self) -> (usize, usize) {
         (self.buffered, self.buffered_bytes)
     }

@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 type Answer = Result<Result<Bytes, String>>;
 
-/// Before a step counts as one that may not end: the record then says so, for a start after a crash.
+/// The time after which a step counts as one that may not end: the record then says so, for a start after a crash.
 const LONG_STEP: Duration = Duration::from_secs(1);
 
 /// The code, at a wait, with its places in memory: of its app's share, and of all.
@@ -18,7 +18,7 @@ pub(super) struct Code {
     _places: [OwnedSemaphorePermit; 2],
 }
 
-/// How far the code came.
+/// The point that the code came to.
 pub(super) enum Step {
     Waits,
     Returned(Answer),

@@ -1,4 +1,4 @@
-//! What people and apps do with instances: start, look, tell, hold, end, remove.
+//! The operations of people and apps on instances: start, look, tell, hold, end, remove.
 
 use super::{
     Timestamp,
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// How an instance is to begin.
+/// The options of a start.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Absent: a random one.
@@ -40,7 +40,7 @@ pub struct Instance {
     /// Entries of its journal.
     pub entries: u32,
     pub custom: Option<String>,
-    /// Why it failed, stalled or is suspended.
+    /// The reason why it failed, stalled or is suspended.
     pub reason: Option<String>,
     /// Absent in a list.
     pub input: Option<Bytes>,
@@ -79,7 +79,7 @@ impl Engine {
         self.begin_instance(None, name, input, start).await
     }
 
-    /// `by` is the instance whose code starts a child, with its place above the new one.
+    /// Begins an instance; `by` is the instance whose code starts a child, with its place above the new one.
     pub(super) async fn begin_instance(
         self: &Arc<Self>,
         by: Option<(&Origin, Parent)>,
@@ -277,7 +277,7 @@ impl Engine {
         self.order(caller, id, Item::Suspend { reason }).await
     }
 
-    /// Of a suspended one, or of a stalled one, whose code then tries again.
+    /// Resumes a suspended instance, or a stalled one, whose code then tries again.
     pub async fn resume(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
         let reason = cut(reason);
         self.order(caller, id, Item::Resume { reason }).await

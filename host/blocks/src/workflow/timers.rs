@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-/// However far the next timer is: another host may have set one, and clocks are set.
+/// The interval of looks, however far the next timer is: another host may have set one, and clocks are set.
 const LOOK: Duration = Duration::from_secs(30);
-/// Before a timer whose instance could not take it is tried again.
+/// The pause before a timer whose instance could not take it is tried again.
 const AGAIN: u64 = 10_000;
 /// Timers that are told at once.
 const AT_ONCE: usize = 64;

@@ -137,7 +137,7 @@ impl Stage {
 
 #[derive(Default)]
 pub struct Store {
-    /// With the version of the last change of each.
+    /// The items, each with the version of its last change.
     items: Mutex<BTreeMap<String, (String, u64)>>,
     version: tokio::sync::watch::Sender<u64>,
     fails: AtomicBool,
@@ -233,14 +233,14 @@ impl Driver for Store {
 pub struct Listener {
     id: Name,
     heard: Mutex<Vec<String>>,
-    /// So many times more.
+    /// The number of calls that still fail.
     fails: AtomicU32,
     is_deaf: AtomicBool,
 }
 
 impl Listener {
-    /// What was said since the last time, as `a=1 -b` for a new item and a removed one. What different subscriptions
-    /// hear comes in any order, so it is sorted by length.
+    /// Takes what was said since the last time, as `a=1 -b` for a new item and a removed one. What different
+    /// subscriptions hear comes in any order, so it is sorted by length.
     pub fn heard(&self) -> Vec<String> {
         let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
         heard.sort_by_key(String::len);
