@@ -17,7 +17,7 @@ use std::{
 use tokio::process::Command;
 use wythe_manifest::App;
 
-/// What apps in Rust are compiled for.
+/// The target that apps in Rust are compiled for.
 const TARGET: &str = "wasm32-wasip2";
 
 /// One app that was built.

@@ -1,4 +1,4 @@
-//! What may be written after `wythe actor`.
+//! The arguments of `wythe actor`.
 
 use super::Project;
 use clap::Subcommand;
@@ -20,7 +20,7 @@ pub enum ActorVerb {
         kind: String,
         id: String,
         method: String,
-        /// What the method is given; `-` for standard input
+        /// The data that the method is given; `-` for standard input
         #[arg(short, long, default_value = "", hide_default_value = true)]
         data: String,
     },

@@ -1,4 +1,4 @@
-//! What may be written after `wythe configuration`.
+//! The arguments of `wythe configuration`.
 
 use super::Project;
 use clap::Subcommand;

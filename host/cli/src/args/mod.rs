@@ -1,4 +1,4 @@
-//! What may be written after `wythe`.
+//! The arguments of `wythe`.
 
 mod actor;
 mod bindings;
@@ -52,7 +52,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, clap::Args)]
 pub struct Common {
-    /// How to print the answer
+    /// The format of the answer
     #[arg(
         short,
         long,
@@ -61,7 +61,7 @@ pub struct Common {
         default_value = "text"
     )]
     pub output: Format,
-    /// How to print logs, on standard error
+    /// The format of logs, which go to standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// Log more; twice for everything (or WYTHE_LOG=filter)
@@ -130,7 +130,7 @@ pub struct Inspect {
     /// Judge the imports by the grants of an app in this manifest
     #[arg(short, long, value_name = "PATH")]
     pub manifest: Option<PathBuf>,
-    /// Which app of the manifest; default the one whose guest the file is
+    /// The app of the manifest; default the one whose guest the file is
     #[arg(long, requires = "manifest")]
     pub app: Option<String>,
 }
@@ -141,7 +141,7 @@ pub struct Project {
     /// The manifest or its directory
     #[arg(short, long, global = true, value_name = "PATH", default_value = ".")]
     pub project: PathBuf,
-    /// Where the project's data is, if not in `.wythe` beside the manifest
+    /// The directory of the project's data, if not `.wythe` beside the manifest
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -220,10 +220,10 @@ pub struct Run {
     /// The manifest or its directory
     #[arg(default_value = ".")]
     pub path: PathBuf,
-    /// Where to answer HTTP: `HOST:PORT` or a port; port 0 takes a free one
+    /// The address to answer HTTP on: `HOST:PORT` or a port; port 0 takes a free one
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = door::address)]
     pub listen: SocketAddr,
-    /// Where embedded drivers keep their files; default `.wythe` beside the manifest
+    /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Run what is there, build nothing
@@ -261,7 +261,7 @@ pub enum StateVerb {
     Delete {
         component: String,
         key: String,
-        /// Only if the entry still has this etag
+        /// The etag that the entry must still have
         #[arg(long, value_name = "ETAG")]
         if_match: Option<String>,
     },
@@ -289,10 +289,10 @@ pub struct Set {
     /// Time to live, such as `90s` or `2h`
     #[arg(long)]
     pub ttl: Option<wythe_manifest::Duration>,
-    /// Only if the entry still has this etag
+    /// The etag that the entry must still have
     #[arg(long, value_name = "ETAG")]
     pub if_match: Option<String>,
-    /// Only if there is no entry
+    /// Write only if there is no entry
     #[arg(long, conflicts_with = "if_match")]
     pub if_absent: bool,
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! What may be written after `wythe pubsub`.
+//! The arguments of `wythe pubsub`.
 
 use super::Project;
 use clap::Subcommand;

@@ -296,7 +296,7 @@ fn lines(entries: &[Entry]) -> String {
     report::table(head, entries.iter().map(row))
 }
 
-/// How bytes begin, on one line; what is no text is told by its length.
+/// The beginning of bytes, on one line; what is no text is told by its length.
 fn head(bytes: &[u8], most: usize) -> String {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return format!("{} bytes", bytes.len());

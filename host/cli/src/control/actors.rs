@@ -1,4 +1,4 @@
-//! What the command line asks of the actors block.
+//! The commands of the actors block, as the command line gives them.
 
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What the command line asks of the jobs block.
+//! The commands of the jobs block, as the command line gives them.
 
 use super::Binary;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wythe_blocks::{Caller, Host, Result, jobs};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jobs {
-    /// Whose jobs.
+    /// The app whose jobs they are.
     pub app: String,
     pub action: Action,
 }

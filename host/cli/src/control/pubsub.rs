@@ -1,4 +1,4 @@
-//! What the command line asks of the pub/sub block.
+//! The commands of the pub/sub block, as the command line gives them.
 
 use super::{Publish, milliseconds};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use wythe_blocks::{
 #[serde(deny_unknown_fields)]
 pub struct PubSub {
     pub component: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
     pub action: Action,
 }

@@ -50,7 +50,7 @@ enum Reply {
     Error { kind: String, message: String },
 }
 
-/// Where the host of this data directory listens.
+/// The socket on which the host of this data directory listens.
 pub fn path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
