@@ -43,7 +43,7 @@ pub fn invoke_many(calls: &[(String, Request)]) -> Vec<Result<Response>> {
         .collect()
 }
 
-/// What an app implements to be invoked; `invocable!` exports it.
+/// A trait that an app implements to be invoked; `invocable!` exports it.
 ///
 /// An error becomes a response with the status of its kind and a JSON body.
 pub trait Handler {

@@ -28,8 +28,9 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// None where somebody else holds it still after `wait`, which ends with the call at the latest; zero does not
-    /// wait. The grant ends by itself after `ttl`, 1 ms to 24 h. A name has 1 to 256 bytes without NUL and `||`.
+    /// Takes a lock; none where somebody else holds it still after `wait`, which ends with the call at the latest; zero
+    /// does not wait. The grant ends by itself after `ttl`, 1 ms to 24 h. A name has 1 to 256 bytes without NUL and
+    /// `||`.
     pub fn acquire(
         component: &str,
         name: &str,
@@ -52,7 +53,7 @@ impl Lease {
         self.handle.token()
     }
 
-    /// When the grant ends, as far as is known.
+    /// The time when the grant ends, as far as is known.
     pub fn expires(&self) -> SystemTime {
         crate::time(self.handle.expires())
     }

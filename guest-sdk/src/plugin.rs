@@ -85,7 +85,7 @@ impl From<Vec<(String, String)>> for Metadata {
     }
 }
 
-/// What every plugin implements. One value serves one component, for as long as its instance lives.
+/// A trait that every plugin implements. One value serves one component, for as long as its instance lives.
 pub trait Plugin: Sized + 'static {
     /// An error keeps the component out of service.
     fn init(component: &str, metadata: Metadata) -> Result<Self>;
@@ -123,7 +123,7 @@ pub trait PubsubDriver: Plugin {
     fn publish(&mut self, topic: &str, message: pubsub::Message) -> Result<()>;
     /// A group gets every message published after its first subscription, once per group.
     fn subscribe(&mut self, topic: &str, group: &str, metadata: Metadata) -> Result<u64>;
-    /// Up to `max` messages, at once: none when there is none now.
+    /// Takes up to `max` messages, at once: none when there is none now.
     fn pull(&mut self, subscription: u64, max: u32) -> Result<Vec<pubsub::Delivery>>;
     fn ack(&mut self, subscription: u64, receipt: &[u8]) -> Result<()>;
     /// Deliver again after this many milliseconds.
@@ -131,7 +131,7 @@ pub trait PubsubDriver: Plugin {
     fn unsubscribe(&mut self, subscription: u64);
 }
 
-/// Where an exported driver lives between calls.
+/// The place in which an exported driver lives between calls.
 #[derive(Debug)]
 pub struct Slot<D> {
     driver: RefCell<Option<D>>,
@@ -157,7 +157,7 @@ impl<D: Plugin> Slot<D> {
         }
     }
 
-    /// As `with`, for the functions of the contract that cannot fail.
+    /// Does what `with` does, for the functions of the contract that cannot fail.
     pub fn surely<T>(&self, call: impl FnOnce(&mut D) -> T) -> T {
         call(
             self.driver

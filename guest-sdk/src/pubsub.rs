@@ -134,7 +134,7 @@ impl PublishOptions {
         }
     }
 
-    /// Not delivered after this long; then it goes to the dead letter topic, where there is one.
+    /// Sets the time after which the event is not delivered; then it goes to the dead letter topic, where there is one.
     pub fn ttl(mut self, duration: Duration) -> Self {
         self.ttl = Some(crate::milliseconds(duration));
         self
@@ -146,7 +146,7 @@ impl PublishOptions {
         self
     }
 
-    /// Without the CloudEvents envelope.
+    /// Publishes without the CloudEvents envelope.
     pub fn raw(mut self) -> Self {
         self.raw = true;
         self
@@ -164,7 +164,7 @@ impl Default for PublishOptions {
     }
 }
 
-/// What an app implements to receive events; `subscribe!` exports it.
+/// A trait that an app implements to receive events; `subscribe!` exports it.
 pub trait Subscriber {
     /// Asked once when the app is loaded; adds to the subscriptions declared in YAML.
     fn subscriptions() -> Vec<Subscription>;
@@ -222,7 +222,7 @@ impl Delivery {
         Ok(serde_json::from_slice(&self.event.data)?)
     }
 
-    /// When the event was published.
+    /// The time when the event was published.
     pub fn published(&self) -> SystemTime {
         crate::time(self.time)
     }
@@ -236,7 +236,8 @@ impl Verdict {
 }
 
 impl From<Error> for Verdict {
-    /// What is invalid stays so, and goes to the dead letter topic. All else is worth another attempt.
+    /// Makes a verdict of an error: what is invalid stays so, and goes to the dead letter topic. All else is worth
+    /// another attempt.
     fn from(error: Error) -> Self {
         match error.kind() {
             Kind::Invalid => Self::DeadLetter(error.message().to_owned()),

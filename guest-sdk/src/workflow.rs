@@ -52,7 +52,7 @@ pub fn start<I: Serialize + ?Sized>(name: &str, id: Option<&str>, input: &I) -> 
     begin(name, id, None, input)
 }
 
-/// As [`start`], but its code does not run before this time.
+/// Does what [`start`] does, but its code does not run before this time.
 pub fn start_at<I: Serialize + ?Sized>(
     name: &str,
     id: Option<&str>,
@@ -76,12 +76,12 @@ fn begin<I: Serialize + ?Sized>(
     Ok(workflow::start(name, &input, &options)?)
 }
 
-/// None where there is no such instance.
+/// Reads an instance; none where there is no such instance.
 pub fn get(id: &str) -> Result<Option<Instance>> {
     Ok(workflow::get(id)?)
 }
 
-/// As [`get`], once the instance has ended or stalled, or after so long: then as it is.
+/// Does what [`get`] does, once the instance has ended or stalled, or after so long: then as it is.
 pub fn wait_end(id: &str, timeout: Duration) -> Result<Option<Instance>> {
     Ok(workflow::wait_end(id, crate::milliseconds(timeout))?)
 }
@@ -101,7 +101,7 @@ pub fn suspend(id: &str, reason: &str) -> Result<()> {
     Ok(workflow::suspend(id, reason)?)
 }
 
-/// Of a suspended instance, or of a stalled one, whose code then tries again.
+/// Resumes a suspended instance, or a stalled one, whose code then tries again.
 pub fn resume(id: &str, reason: &str) -> Result<()> {
     Ok(workflow::resume(id, reason)?)
 }
@@ -144,14 +144,14 @@ impl Instance {
         )
     }
 
-    /// What it came to; none before its end, and for one that failed.
+    /// The output that it came to; none before its end, and for one that failed.
     pub fn output<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let output = self.output.as_deref();
         output.map(value).transpose()
     }
 }
 
-/// No bytes are as good as `null`.
+/// Reads a value: no bytes are as good as `null`.
 fn value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
     Ok(serde_json::from_slice(bytes)?)

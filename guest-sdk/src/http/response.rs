@@ -7,7 +7,7 @@ use wasip2::http::types::{
 use super::{BODY_LIMIT, Body, Headers, Writer};
 use crate::{Error, Result};
 
-/// What an app answers with, or what `send` got.
+/// The answer of an app, or the response that `send` got.
 ///
 /// ```
 /// use wythe_sdk::http::Response;
@@ -103,7 +103,7 @@ impl Response {
         &mut self.headers
     }
 
-    /// For reading chunk by chunk.
+    /// The body, for reading chunk by chunk.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }

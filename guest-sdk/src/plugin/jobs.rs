@@ -9,7 +9,7 @@ pub use crate::contract::jobs_driver::exports::wythe::plugin::jobs_driver::{
     Change, Features, Page, Row,
 };
 
-/// What keeps jobs, as rows by app and name; `jobs_plugin!` exports it. The host schedules and runs them; times are
+/// A keeper of jobs, as rows by app and name; `jobs_plugin!` exports it. The host schedules and runs them; times are
 /// milliseconds since 1970.
 pub trait JobsDriver: Plugin {
     fn describe(&self) -> Features;
@@ -22,7 +22,7 @@ pub trait JobsDriver: Plugin {
     /// Deleting what is absent is fine.
     fn delete(&mut self, app: &str, name: &str) -> Result<()>;
 
-    /// At most `limit` rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
+    /// Lists at most `limit` rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
     fn list(&mut self, app: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page>;
 
     /// The rows of an app whose `wake` is not after `until`, the earliest first. A row that was handed out is not handed
