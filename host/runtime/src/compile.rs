@@ -1,4 +1,4 @@
-//! From the bytes of a component to code: looked up in memory and in the cache, else made by the compiler.
+//! The way from the bytes of a component to code: looked up in memory and in the cache, else made by the compiler.
 
 mod child;
 
@@ -27,7 +27,7 @@ pub struct Compiled {
     pub component: Component,
 }
 
-/// What the compiler is asked for.
+/// The work that the compiler is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Work {
     /// Imports and exports alone.

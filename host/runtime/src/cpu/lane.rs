@@ -15,7 +15,7 @@ const OLD_TURN: u64 = 4;
 pub struct Lane {
     young: Queue,
     old: Queue,
-    /// Of this tick, for whoever comes first: what nobody was waiting for.
+    /// Slices of this tick that nobody was waiting for: whoever comes first may have them.
     free: AtomicUsize,
     width: usize,
     ticks: AtomicU64,

@@ -26,7 +26,7 @@ pub struct Webhooks {
     pub(super) refusals: Refusals,
     host: Arc<Host>,
     bodies: Bodies,
-    /// By path: a place is taken once the body is there.
+    /// The permits by path: a place is taken once the body is there.
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 

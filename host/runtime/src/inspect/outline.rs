@@ -90,7 +90,7 @@ fn text(error: wasmparser::Error) -> String {
     error.to_string()
 }
 
-/// Whether an import has a function or a resource.
+/// Returns whether an import has a function or a resource.
 fn calls(types: TypesRef<'_>, entity: ComponentEntityType) -> bool {
     let ComponentEntityType::Instance(instance) = entity else {
         return true;
