@@ -116,7 +116,7 @@ fn publish(topic: &str, count: u32, key: Option<&str>, data: &str) -> Result<Vec
     topic.publish_many(&events).into_iter().collect()
 }
 
-/// What was delivered, by key.
+/// The events that were delivered, by key.
 fn events() -> Result<Vec<Value>> {
     let store = Store::open("statestore")?;
     store.list("event/").map(|entry| entry?.1.json()).collect()
@@ -135,7 +135,7 @@ impl Subscriber for Echo {
     }
 }
 
-/// Under the event's id; a later attempt takes the place of an earlier one.
+/// Keeps an event under its id; a later attempt takes the place of an earlier one.
 fn keep(delivery: &Delivery) -> Result<Verdict> {
     let id = delivery
         .id()

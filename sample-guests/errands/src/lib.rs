@@ -16,7 +16,7 @@ fn chain(ctx: &Context, steps: u32) -> Result<u32> {
     Ok(last)
 }
 
-/// So many at once; their sum.
+/// Starts so many at once, and returns their sum.
 fn fan(ctx: &Context, many: u32) -> Result<u32> {
     let tasks: Vec<Task<u32>> = (0..many)
         .map(|n| ctx.start("increment", &n))
