@@ -21,7 +21,7 @@ const APPS: &str = "  - appID: meter
 ";
 const MEMORY_AIM: Aim = Aim::AtMost(1.5, "us");
 const PLUGIN_AIM: Aim = Aim::AtMost(3.0, "us");
-/// In one call of the guest, so that entering it does not count.
+/// Calls in one call of the guest, so that entering it does not count.
 const TIMES: u64 = 20_000;
 
 fn resources() -> String {
@@ -43,7 +43,7 @@ spec:
     )
 }
 
-/// Of one call, in microseconds, a number for each round.
+/// The cost of one call, in microseconds, a number for each round.
 #[derive(Default)]
 struct Cost {
     wall: Vec<f64>,

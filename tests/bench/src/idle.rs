@@ -109,7 +109,7 @@ fn of(directory: &Path, apps: usize, file: impl Fn(usize) -> Result<String>) -> 
     Ok(Used { apps, all, own })
 }
 
-/// In the child: loads all apps and says by how much memory grew.
+/// Loads all apps, in the child, and says by how much memory grew.
 pub async fn load(directory: &Path) -> Result<()> {
     let project = Project::at(directory);
     let mut wythe = project.open().await?;

@@ -47,7 +47,7 @@ const MEMORY: Aim = Aim::AtMost(100.0, "MB");
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Instances under way at once.
 const AT_ONCE: u64 = 96;
-/// Of the chain over the engine alone, and over guests.
+/// The length of the chain over the engine alone, and over guests.
 const NATIVE: u64 = 100_000;
 const GUESTS: u64 = 10_000;
 const ASLEEP: u64 = 100_000;
@@ -276,7 +276,8 @@ async fn asleep(directory: &Path, scale: Scale) -> Result<Row> {
     Ok(row.aim(MEMORY, megabytes))
 }
 
-/// In the child: a host with all of them, of which the last one is told something, and what memory that took.
+/// Opens, in the child, a host with all of them, of which the last one is told something, and says what memory that
+/// took.
 pub async fn wait(directory: &Path) -> Result<()> {
     let before = resident("VmRSS");
     let wythe = Project::at(directory).open().await?;

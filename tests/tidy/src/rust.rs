@@ -77,7 +77,7 @@ fn function(text: &str, code: &str, at: usize) -> Option<Function> {
     })
 }
 
-/// Where the body opens; none for a declaration.
+/// The place where the body opens; absent for a declaration.
 fn body(code: &str) -> Option<usize> {
     let mut depth = 0_i32;
     let (at, c) = code.char_indices().find(|(_, c)| {
@@ -109,7 +109,7 @@ fn end_of_comment(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// `at` is behind the opening quote.
+/// The end of a text; `at` is behind the opening quote.
 fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() {
         match bytes[at] {
@@ -121,7 +121,7 @@ fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// `at` is the `r` of `r"..."` or `r#"..."#`; none where it begins something else.
+/// The end of a raw text; `at` is the `r` of `r"..."` or `r#"..."#`; absent where it begins something else.
 fn end_of_raw(bytes: &[u8], at: usize) -> Option<usize> {
     let hashes = bytes[at + 1..].iter().take_while(|b| **b == b'#').count();
     let open = at + 1 + hashes;
@@ -137,7 +137,7 @@ fn end_of_raw(bytes: &[u8], at: usize) -> Option<usize> {
     Some(end.map_or(bytes.len(), |end| open + 1 + end + close.len()))
 }
 
-/// None for a lifetime.
+/// The end of a character; absent for a lifetime.
 fn end_of_character(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at + 1..];
     if rest.first() == Some(&b'\\') {

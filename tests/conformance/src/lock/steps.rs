@@ -46,7 +46,7 @@ pub(super) fn kind(result: Result<impl Debug>) -> Kind {
     result.expect_err("an error").kind()
 }
 
-/// Whether two times are one, as far as drivers tell it; a clock may be set a little meanwhile.
+/// Returns whether two times are one, as far as drivers tell it; a clock may be set a little meanwhile.
 pub(super) fn about(one: SystemTime, other: SystemTime) -> bool {
     let apart = one.duration_since(other).or(other.duration_since(one));
     apart.is_ok_and(|apart| apart < Duration::from_secs(1))

@@ -155,7 +155,7 @@ pub(super) async fn transaction(subject: Subject) {
     assert!(get(&*driver, "kept").await.is_some());
 }
 
-/// Also what is swept in the background must not take its neighbours with it.
+/// The sweep in the background must not take the neighbours of what it removes, either.
 pub(super) async fn many(subject: Subject) {
     let driver = subject.driver();
     let puts = (0..300).map(|number| match number % 3 {

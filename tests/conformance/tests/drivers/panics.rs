@@ -218,7 +218,7 @@ async fn attach(host: &Host, app: &Arc<Fragile>) {
     listens.await.expect("inputs");
 }
 
-/// Whoever calls and waits hears of it; the second call is well.
+/// A caller that waits hears of it; the second call is well.
 async fn asked(host: &Host, caller: &Caller) {
     let request = Request {
         method: "GET".into(),

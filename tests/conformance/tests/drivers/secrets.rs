@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// With the secrets of the suite, wherever the driver looks for them.
+/// Opens a driver with the secrets of the suite, wherever it looks for them.
 fn open(driver: &'static str, several: bool) -> Opener<dyn Driver> {
     let mut tree: serde_json::Map<_, _> = KEPT
         .iter()

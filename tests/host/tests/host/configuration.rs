@@ -74,7 +74,7 @@ fn with(flags: &str) -> Project {
         .with("flags", flags)
 }
 
-/// With the flags in a file.
+/// A project with the flags in a file.
 fn project(file: &str) -> Project {
     let project = with(&flags("local.file", "{ name: path, value: ../flags.yaml }"));
     project.write("flags.yaml", file);

@@ -51,7 +51,7 @@ pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
     start(command(), directory, more)
 }
 
-/// As [`run_in`], by a command that begins in another way.
+/// Does what [`run_in`] does, by a command that begins in another way.
 pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Process> {
     let mut child = command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])

@@ -48,7 +48,7 @@ async fn write_grants(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Resul
     Ok(())
 }
 
-/// What was said last of a lock.
+/// The words that were said last of a lock.
 #[derive(Clone, Copy)]
 enum Said {
     Granted(u64),
