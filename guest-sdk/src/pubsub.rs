@@ -140,7 +140,7 @@ impl PublishOptions {
         self
     }
 
-    /// Delivered no earlier than this from now.
+    /// Sets the time from now before which the event is not delivered.
     pub fn delay(mut self, duration: Duration) -> Self {
         self.delay = Some(crate::milliseconds(duration));
         self
@@ -166,7 +166,7 @@ impl Default for PublishOptions {
 
 /// A trait that an app implements to receive events; `subscribe!` exports it.
 pub trait Subscriber {
-    /// Asked once when the app is loaded; adds to the subscriptions declared in YAML.
+    /// The subscriptions, asked for once when the app is loaded; they add to those declared in YAML.
     fn subscriptions() -> Vec<Subscription>;
     fn on_event(event: Delivery) -> Verdict;
 }
@@ -204,7 +204,7 @@ impl Subscription {
         self
     }
 
-    /// Such as `consumerGroup`, `broadcast`, `maxDeliveryAttempts` and `rawPayload`.
+    /// Sets an entry, such as `consumerGroup`, `broadcast`, `maxDeliveryAttempts` and `rawPayload`.
     pub fn metadata(mut self, name: &str, value: &str) -> Self {
         self.metadata.push((name.to_owned(), value.to_owned()));
         self
@@ -229,7 +229,7 @@ impl Delivery {
 }
 
 impl Verdict {
-    /// Deliver again, no earlier than this from now.
+    /// Delivers again, no earlier than this from now.
     pub fn retry_after(delay: Duration) -> Self {
         Self::Retry(Some(crate::milliseconds(delay)))
     }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Such steps in a row, each cut short by the end of the host, after which the instance stalls.
+/// Steps in a row, each cut short by the end of the host, after which the instance stalls.
 const TRIES: u32 = 3;
 
 pub(super) struct Live {

@@ -42,7 +42,7 @@ pub enum CryptoVerb {
     Sign {
         component: String,
         key: String,
-        /// Such as es256, eddsa, ps256, rs256
+        /// The algorithm, such as es256, eddsa, ps256, rs256
         algorithm: String,
         /// A file in place of standard input
         #[arg(long = "in", value_name = "FILE")]
@@ -52,7 +52,7 @@ pub enum CryptoVerb {
     Verify {
         component: String,
         key: String,
-        /// Such as es256, eddsa, ps256, rs256
+        /// The algorithm, such as es256, eddsa, ps256, rs256
         algorithm: String,
         /// The signature in base64
         signature: String,
