@@ -253,7 +253,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Does as [`Drivers::mistakes`], of the block that the component names.
+    /// Does what [`Drivers::mistakes`] does, for the block that the component names.
     pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
         match component.block.as_str() {
             "bindings" => self.bindings.mistakes(component),

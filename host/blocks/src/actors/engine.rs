@@ -44,7 +44,7 @@ pub(super) struct Space {
     /// Bytes that activations remember between turns.
     pub remembered: Arc<AtomicUsize>,
     pub slots: Slots,
-    /// One for each app whose actors are made to go.
+    /// Permits of sweeps, one for each app whose actors are made to go.
     pub sweeps: Shares,
     /// Reminders that have come due.
     pub due: Due,

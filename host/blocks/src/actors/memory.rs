@@ -129,7 +129,7 @@ impl Staged {
 /// right.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Boxed, as a table has room for more than it holds, and most have one or two.
+    /// The entries by key, boxed, as a table has room for more than it holds, and most have one or two.
     entries: HashMap<Box<str>, Option<Box<Value>>>,
     reminders: BTreeMap<String, Option<Reminder>>,
     bytes: usize,

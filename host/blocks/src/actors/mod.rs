@@ -68,7 +68,7 @@ pub struct Type {
 }
 
 impl Type {
-    /// One that wants nothing special.
+    /// A type that wants nothing special.
     pub fn new(name: impl Into<String>) -> Self {
         Type {
             name: name.into(),
@@ -122,7 +122,7 @@ impl Actors {
         }
     }
 
-    /// Other limits than the default ones, for tenants that had no actors so far.
+    /// Sets other limits than the default ones, for tenants that had no actors so far.
     pub fn limit(&self, limits: Limits) {
         self.engine.limit(limits);
     }

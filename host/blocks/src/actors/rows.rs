@@ -75,7 +75,7 @@ pub(super) fn outbox(actor: &Actor, turn: u64, number: usize) -> String {
 /// The actor's record, which each commit replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
-    /// Random, made with the first commit: no other actor of any time has it.
+    /// A random number, made with the first commit: no other actor of any time has it.
     pub incarnation: u128,
     /// The number of turns that were kept.
     pub turns: u64,
@@ -91,7 +91,7 @@ impl Meta {
         }
     }
 
-    /// The same whenever the row of this event is published.
+    /// The id of an event, the same whenever its row is published.
     pub(super) fn event_id(&self, number: usize) -> String {
         format!("{:032x}-{}-{number}", self.incarnation, self.turns)
     }

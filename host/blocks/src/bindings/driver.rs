@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 /// A request to an output binding.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// One of those in the features.
+    /// The operation, one of those in the features.
     pub operation: &'a str,
     pub data: &'a Bytes,
     pub metadata: &'a [(String, String)],
@@ -152,7 +152,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

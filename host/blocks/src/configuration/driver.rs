@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Item {
     pub key: String,
     pub value: String,
-    /// Opaque; changes whenever the item does.
+    /// An opaque version, which changes whenever the item does.
     pub version: String,
     pub metadata: Vec<(String, String)>,
 }
@@ -66,13 +66,13 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// All or nothing.
+    /// Writes all of the items, or none.
     async fn set(&self, items: Vec<NewItem>) -> Result<()> {
         let _ = items;
         Err(Error::unsupported("the driver does not write"))
     }
 
-    /// All or nothing; deleting what is absent is ok.
+    /// Deletes all of the items, or none; deleting what is absent is ok.
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
         let _ = keys;
         Err(Error::unsupported("the driver does not write"))
@@ -83,7 +83,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

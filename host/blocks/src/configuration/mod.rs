@@ -31,7 +31,7 @@ pub(crate) const OPERATIONS: &[component::Operation] = &[GET, VERSION, WAIT, SET
 pub struct Snapshot {
     /// The items in the order of their keys.
     pub items: Vec<Item>,
-    /// Another one if and only if anything of the items is another.
+    /// The version: another one if and only if anything of the items is another.
     pub version: String,
 }
 
@@ -39,7 +39,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     pub component: String,
-    /// Empty: all items.
+    /// The keys; empty for all items.
     pub keys: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Configuration {
         Ok(Snapshot { items, version })
     }
 
-    /// The same, or none if nothing of it has changed since `version`.
+    /// Does what `get` does, or returns none if nothing of it has changed since `version`.
     pub async fn changed(
         &self,
         caller: &Caller,

@@ -38,7 +38,7 @@ pub(super) enum Order {
         joining: Joining,
         reply: oneshot::Sender<Result<()>>,
     },
-    /// Answered by whether there was such a subscription.
+    /// Ends a subscription; the reply says whether there was such a one.
     Leave {
         listener: Arc<Listener>,
         id: String,
@@ -101,7 +101,7 @@ impl Watcher {
         }
     }
 
-    /// False when there is nothing more to do.
+    /// Takes one step, and returns false when there is nothing more to do.
     async fn step(
         &mut self,
         stopping: &CancellationToken,

@@ -59,7 +59,7 @@ pub trait Driver: Send + Sync {
 
     async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
 
-    /// [`not_unwrapped`] for every way to fail, but for an algorithm that is none of the key's.
+    /// Unwraps a key: [`not_unwrapped`] for every way to fail, but for an algorithm that is none of the key's.
     async fn unwrap(&self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
 
     async fn sign(
@@ -80,7 +80,7 @@ pub trait Driver: Send + Sync {
     /// The names of the keys, in order, for the operator.
     async fn names(&self) -> Result<Vec<String>>;
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

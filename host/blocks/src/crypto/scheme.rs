@@ -65,7 +65,7 @@ pub(super) fn check_wrap(algorithm: WrapAlgorithm) -> Result<()> {
     )))
 }
 
-/// Those that a message may be encrypted with, for an error.
+/// The names of the algorithms that a message may be encrypted with, for an error.
 pub(super) fn names() -> String {
     let names: Vec<_> = WRAPS
         .iter()

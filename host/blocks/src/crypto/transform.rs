@@ -10,7 +10,7 @@ use std::mem;
 /// The options of an encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptOptions {
-    /// Absent: the first one that the key prefers and the scheme has.
+    /// The algorithm; absent for the first one that the key prefers and the scheme has.
     pub wrap: Option<WrapAlgorithm>,
     pub cipher: Cipher,
     /// Leaves the key's name out of the message.
@@ -80,7 +80,7 @@ impl Transform {
         Ok(out)
     }
 
-    /// The rest. That it was the whole message is known when this is ok.
+    /// Returns the rest. That it was the whole message is known when this is ok.
     pub async fn finish(&mut self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         self.held = None;

@@ -24,7 +24,7 @@ pub enum FailurePolicy {
     Drop,
     Retry {
         interval: Duration,
-        /// Absent: until it succeeds.
+        /// The most tries; absent for tries until it succeeds.
         most: Option<u32>,
     },
 }
@@ -53,7 +53,8 @@ pub struct Job {
 pub struct Row {
     pub app: String,
     pub job: Job,
-    /// Random for each `schedule`: part of the occurrence id, so that a job that is scheduled anew has other ids.
+    /// A random number for each `schedule`: part of the occurrence id, so that a job that is scheduled anew has other
+    /// ids.
     pub incarnation: u64,
     /// Changes with every write of the row, by the block: what compare-and-set compares.
     pub version: u64,
@@ -75,7 +76,7 @@ pub struct Settle {
     pub app: String,
     pub name: String,
     pub version: u64,
-    /// Absent: the job is over and its row goes.
+    /// The row that comes next; absent where the job is over and its row goes.
     pub row: Option<Row>,
 }
 
@@ -110,12 +111,12 @@ impl Features {
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
-    /// `conflict` if there is a row of this app and name and `overwrite` is false.
+    /// Writes a row; `conflict` if there is one of this app and name and `overwrite` is false.
     async fn put(&self, row: Row, overwrite: bool) -> Result<()>;
 
     async fn get(&self, app: &str, name: &str) -> Result<Option<Row>>;
 
-    /// Deleting what is absent is ok.
+    /// Deletes a row; deleting what is absent is ok.
     async fn delete(&self, app: &str, name: &str) -> Result<()>;
 
     /// Rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
@@ -143,7 +144,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(crate) const OPERATIONS: &[component::Operation] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
     pub name: String,
-    /// The same on every attempt, and never that of another occurrence.
+    /// The id, the same on every attempt, and never that of another occurrence.
     pub id: String,
     pub due: Timestamp,
     /// 1 on the first attempt.

@@ -63,7 +63,7 @@ pub(super) struct Runner {
     pub in_host: Arc<Semaphore>,
     in_app: Arc<Semaphore>,
     unwritten: Arc<Semaphore>,
-    /// True: the driver gave the job's row out again meanwhile.
+    /// The jobs that run; true if the driver gave the job's row out again meanwhile.
     running: Mutex<HashMap<String, bool>>,
     /// Something may be due earlier than the loop knows.
     changed: Notify,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 /// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Grows with every grant of a key, for ever, also over restarts of a durable driver.
+    /// The token, which grows with every grant of a key, for ever, also over restarts of a durable driver.
     pub token: u64,
     pub expires: SystemTime,
     /// The app that asked for it. Owner and token together prove a grant.
@@ -53,7 +53,7 @@ pub trait Driver: Send + Sync {
     /// Returns when the grant ends now. `conflict` unless the token's grant is still alive.
     async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime>;
 
-    /// `conflict` unless the token's grant is still alive.
+    /// Releases a lock; `conflict` unless the token's grant is still alive.
     async fn release(&self, key: &str, token: u64) -> Result<()>;
 
     /// The grant that is alive, if there is one.
@@ -64,7 +64,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Lease {
         Ok(())
     }
 
-    /// `conflict` if the grant was over.
+    /// Releases the lock; `conflict` if the grant was over.
     pub async fn release(&self, caller: &Caller) -> Result<()> {
         self.place.release(caller, self.token).await
     }

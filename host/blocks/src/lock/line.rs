@@ -74,7 +74,7 @@ pub(super) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Held by the first of the line.
+    /// Waits for the turn, which the first of the line holds.
     pub(super) async fn turn(&self) -> impl Drop + '_ {
         self.line.turn.lock().await
     }

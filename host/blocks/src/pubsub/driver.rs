@@ -34,7 +34,7 @@ pub struct Received {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub topic: String,
-    /// Absent: dead letters of a topic that nobody has read yet.
+    /// The group's name; absent for dead letters of a topic that nobody has read yet.
     pub name: Option<String>,
     /// Ends with its last member.
     pub ephemeral: bool,
@@ -153,7 +153,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call; what was acknowledged is kept.
+    /// Closes the driver, once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())
     }
@@ -174,7 +174,7 @@ pub trait Subscription: Send + Sync {
     /// One result per receipt, in order. After an error that is not `not-found` it may be asked again.
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>>;
 
-    /// Deliver again after `delay`.
+    /// Delivers again after `delay`.
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()>;
 
     /// Acknowledges a delivery and publishes its letter to a topic of the same component in one write, over the limit of

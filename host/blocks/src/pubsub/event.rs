@@ -35,7 +35,7 @@ const RESERVED: [&str; 20] = [
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Set by the host when absent.
+    /// The id, which the host sets when it is absent.
     pub id: Option<String>,
     /// CloudEvents `type`.
     pub kind: String,
@@ -70,7 +70,7 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub event: Event,
-    /// Empty unless the host has sealed it.
+    /// The source; empty unless the host has sealed the event.
     pub source: String,
     pub time: SystemTime,
     pub trace: Option<Trace>,

@@ -197,7 +197,7 @@ impl Desk<'_> {
         }
     }
 
-    /// False where it stays.
+    /// Sends a letter back, and returns false where it stays.
     async fn send_back(&self, kept: &Kept, to: Option<&str>) -> Result<bool> {
         let from = self.letter(kept).topic;
         let Some(to) = to.map(str::to_owned).or(from) else {

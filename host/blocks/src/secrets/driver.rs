@@ -83,7 +83,7 @@ pub trait Driver: Send + Sync {
     /// The names of all secrets, in order.
     async fn names(&self) -> Result<Vec<String>>;
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

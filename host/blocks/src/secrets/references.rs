@@ -15,9 +15,9 @@ pub(crate) struct Stores<'a> {
     tenant: &'a Name,
     /// The secret stores by name; where two have it, the tenant's own.
     all: BTreeMap<&'a str, &'a Manifest>,
-    /// Those that could not be opened, which was told already.
+    /// Stores that could not be opened, which was told already.
     failed: BTreeSet<ComponentName>,
-    /// Those that could not be opened and may be missing.
+    /// Stores that could not be opened and may be missing.
     left_out: BTreeSet<ComponentName>,
 }
 
@@ -55,7 +55,8 @@ impl<'a> Stores<'a> {
         }
     }
 
-    /// Each after those that it refers to. Stores that refer to themselves in the end are an error and count as failed.
+    /// Sorts the stores: each comes after those that it refers to. Stores that refer to themselves in the end are an
+    /// error and count as failed.
     pub(crate) fn in_order(&mut self) -> (Vec<&'a Manifest>, Vec<Error>) {
         let (mut order, mut problems) = (Vec::new(), Vec::new());
         let mut left: Vec<&Manifest> = self.all.values().copied().collect();

@@ -47,7 +47,7 @@ pub struct Put {
 }
 
 impl Put {
-    /// Last write wins, no expiry.
+    /// A put without expiry, of which the last write wins.
     pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         Put {
             key: key.into(),
@@ -104,7 +104,7 @@ pub struct Features {
     pub transactions: bool,
     pub ttl: bool,
     pub list: bool,
-    /// One step of the driver; otherwise it is built from compare-and-set.
+    /// True if `increment` is one step of the driver; otherwise it is built from compare-and-set.
     pub increment: bool,
     /// `PutOptions::fence`.
     pub fence: bool,
@@ -180,7 +180,7 @@ pub trait Driver: Send + Sync {
 
     async fn delete(&self, delete: Delete) -> Result<()>;
 
-    /// All or nothing, in order; an etag for each put.
+    /// Does all of the operations in order, or none; returns an etag for each put.
     async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
         let _ = operations;
         Err(Error::unsupported("the driver has no transactions"))
@@ -215,7 +215,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call; what was acknowledged is kept.
+    /// Closes the driver, once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

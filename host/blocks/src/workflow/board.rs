@@ -13,12 +13,12 @@ pub enum Outcome {
     Timeout,
 }
 
-/// Built from the entries in their order, so that a replay comes to the same.
+/// The tasks of a run, built from the entries in their order, so that a replay comes to the same.
 #[derive(Default)]
 pub(super) struct Board {
-    /// Each with the entry that asked for it.
+    /// Tasks that are open, each with the entry that asked for it.
     open: BTreeMap<u32, Entry>,
-    /// Each with the index of the entry that completed it.
+    /// Tasks that have completed, each with the index of the entry that completed it.
     completed: HashMap<u32, (u32, Outcome)>,
     waiters: HashMap<String, VecDeque<u32>>,
     /// Events that nobody has waited for yet.

@@ -26,7 +26,7 @@ pub(super) enum Step {
 }
 
 impl Live {
-    /// False where the code cannot run now.
+    /// Begins the code, and returns false where it cannot run now.
     pub(super) async fn begin_code(&mut self) -> bool {
         if self.code.is_some() {
             self.context.go_on();

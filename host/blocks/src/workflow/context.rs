@@ -249,7 +249,7 @@ impl Context {
         self.lock().now()
     }
 
-    /// The same at the same place on each run.
+    /// A random number, the same at the same place on each run.
     pub fn random(&self) -> u64 {
         self.0.cost.fetch_add(NUMBER, Relaxed);
         let (seed, place) = self.lock().next_number();

@@ -44,7 +44,7 @@ const GRACE: Duration = Duration::from_millis(20);
 
 /// A message to an instance.
 pub(super) enum Item {
-    /// Look whether there is something to do.
+    /// Looks whether there is something to do.
     Run,
     /// The row with the key goes with it.
     Completed {
@@ -76,7 +76,7 @@ pub(super) enum Item {
 
 pub(super) struct Message {
     pub item: Item,
-    /// Answered when what the item causes is kept.
+    /// The reply, which comes when what the item causes is kept.
     pub reply: oneshot::Sender<Result<()>>,
 }
 
@@ -167,7 +167,7 @@ impl Engine {
         self.tasks.stopping()
     }
 
-    /// The host's own, for one call to the store.
+    /// The host's own caller, for one call to the store.
     pub(super) fn caller(&self) -> Caller {
         let deadline = Instant::now() + STORE;
         Caller::operator(self.tenant.clone(), self.operator.clone(), deadline)
@@ -205,7 +205,7 @@ impl Engine {
         self.post(id, Message { item, reply });
     }
 
-    /// Later, for what cannot be done now.
+    /// Lets an instance look later, for what cannot be done now.
     pub(super) fn nudge_later(self: &Arc<Self>, id: &str) {
         self.nudge_after(id, PAUSE);
     }
@@ -219,7 +219,7 @@ impl Engine {
         });
     }
 
-    /// False where the host stops.
+    /// Waits so long, and returns false where the host stops.
     pub(super) async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(time) => true,

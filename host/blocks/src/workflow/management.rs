@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 /// The options of a start.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Absent: a random one.
+    /// The id; absent for a random one.
     pub id: Option<String>,
-    /// Absent: at once.
+    /// The time to begin; absent for a start at once.
     pub at: Option<Timestamp>,
 }
 
@@ -67,7 +67,8 @@ impl From<Meta> for Instance {
 }
 
 impl Engine {
-    /// `name` or `app/name`. The id of the instance; `conflict` if an instance that has not ended has it.
+    /// Starts an instance of `name` or `app/name`. The id of the instance; `conflict` if an instance that has not ended
+    /// has it.
     pub async fn start(
         self: &Arc<Self>,
         caller: &Caller,
@@ -257,7 +258,7 @@ impl Engine {
         Ok(Some(instance))
     }
 
-    /// Kept when this returns; the instance hears of it when it waits for it.
+    /// Sends an event, which is kept when this returns; the instance hears of it when it waits for it.
     pub async fn raise(
         self: &Arc<Self>,
         caller: &Caller,

@@ -116,7 +116,7 @@ pub struct Call {
     pub name: String,
     /// The instance that waits for it.
     pub workflow: String,
-    /// The same on every attempt, and never that of another call.
+    /// The key, the same on every attempt, and never that of another call.
     pub key: String,
     /// 1 on the first attempt.
     pub attempt: u32,

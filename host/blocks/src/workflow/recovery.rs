@@ -57,8 +57,8 @@ impl Engine {
         }
     }
 
-    /// A few at a time, since others want to be answered meanwhile; those whose step did not end with the host before
-    /// come last, and one by one.
+    /// Takes up instances a few at a time, since others want to be answered meanwhile; those whose step did not end
+    /// with the host before come last, and one by one.
     async fn take_up_ready(self: &Arc<Self>) -> Result<()> {
         let ready = keys::ready("");
         let mut scan = self.scan(ready.clone());

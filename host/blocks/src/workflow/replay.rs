@@ -198,7 +198,7 @@ impl State {
         self.bytes = self.entries.iter().map(Entry::weight).sum();
     }
 
-    /// Adds an entry; its index.
+    /// Adds an entry and returns its index.
     pub fn push(&mut self, kind: Kind, payload: Bytes) -> u32 {
         let index = self.entries.len() as u32;
         // A clock that was set back does not show in a journal.

@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Tells every timer whose time has come; when the next one's comes.
+    /// Tells every timer whose time has come, and returns when the next one's comes.
     async fn fire(self: &Arc<Self>, skipped: &mut Skipped) -> Result<Option<Timestamp>> {
         let mut cursor: Option<String> = None;
         let mut next = None;

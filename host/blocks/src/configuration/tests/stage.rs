@@ -19,7 +19,7 @@ use std::{
 };
 use wythe_manifest::{Grants, Name, Pattern};
 
-/// Longer than a test lasts, by either clock.
+/// A time longer than a test lasts, by either clock.
 const LONG: Duration = Duration::from_secs(1_000_000);
 
 pub struct Stage {
@@ -107,7 +107,7 @@ pub fn stage(items: &str) -> Stage {
 }
 
 impl Stage {
-    /// Each with its keys.
+    /// Attaches the subscriptions, each with its keys.
     pub async fn attach(&self, subscriptions: &[&[&str]]) -> Result<(), Vec<Error>> {
         let subscription = |keys: &&[&str]| Subscription {
             component: "settings".into(),
@@ -124,7 +124,7 @@ impl Stage {
             .await
     }
 
-    /// Time for everything that is due now; less than any pause.
+    /// Gives everything that is due now its time, which is less than any pause.
     pub async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

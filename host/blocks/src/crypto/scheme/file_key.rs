@@ -30,9 +30,9 @@ impl FileKey {
         })
     }
 
-    /// One that was unwrapped. A wrapped key that is wrong becomes a random one, with which the header's MAC fails as it
-    /// does for any wrong key: neither the answer nor its time tells the two apart. It must not be one that an attacker
-    /// could know, who would then make a header that fits it.
+    /// A key that was unwrapped. A wrapped key that is wrong becomes a random one, with which the header's MAC fails as
+    /// it does for any wrong key: neither the answer nor its time tells the two apart. It must not be one that an
+    /// attacker could know, who would then make a header that fits it.
     pub(crate) fn unwrapped(
         unwrapped: Option<Vec<u8>>,
         prefix: [u8; PREFIX],
