@@ -79,7 +79,7 @@ pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     (Some(plan), Problem::all(problems))
 }
 
-/// Does as `read`, for what needs a project that is good so far; the answer has the warnings.
+/// Does what `read` does, for what needs a project that is good so far; the answer has the warnings.
 pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     match read(path) {
         (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),

@@ -18,7 +18,7 @@ pub struct Found {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
     pub components: Checked,
-    /// One for each app of the manifest, if no problem is an error.
+    /// The guests, one for each app of the manifest, if no problem is an error.
     pub guests: Vec<Arc<Guest>>,
     pub problems: Vec<Problem>,
 }

@@ -51,7 +51,7 @@ pub struct SecretScope {
     pub default_access: Access,
     /// The secrets that are allowed: where there are any, no other secret is.
     pub allowed: Vec<String>,
-    /// Denied, whatever else is written.
+    /// The secrets that are denied, whatever else is written.
     pub denied: Vec<String>,
     /// The place where it was written.
     pub source: Source,

@@ -43,7 +43,7 @@ impl Report {
         Problems(self.problems.into_inner())
     }
 
-    /// Counted for each severity: an error may not get lost behind warnings.
+    /// Counts for each severity: an error may not get lost behind warnings.
     fn is_full(&self, severity: Severity) -> bool {
         let problems = self.problems.borrow();
         problems

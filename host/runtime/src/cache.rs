@@ -90,7 +90,7 @@ impl Cache {
     }
 }
 
-/// Changes with the version and the settings of the engine.
+/// A text that changes with the version and the settings of the engine.
 fn compatibility(engine: &Engine) -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher};
     let mut hasher = DefaultHasher::new();

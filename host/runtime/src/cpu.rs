@@ -58,7 +58,7 @@ impl Cpu {
         self.clock.clone()
     }
 
-    /// Charges the ticks that passed on a worker since the last look; how many.
+    /// Charges the ticks that passed on a worker since the last look, and returns how many.
     fn look(&mut self) -> wasmtime::Result<u32> {
         let ran = self.clock.lap();
         if ran > 0 {

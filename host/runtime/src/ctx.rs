@@ -51,7 +51,7 @@ pub const DENIALS: u32 = 60;
 pub struct Ctx {
     pub table: ResourceTable,
     pub identity: Arc<Identity>,
-    /// Set anew for each call into the instance.
+    /// The caller, set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
     pub fields: Held,
@@ -159,7 +159,7 @@ impl Ctx {
         self.journal.as_ref().is_some_and(Context::is_replaying)
     }
 
-    /// Another call into the same instance.
+    /// Begins another call into the same instance.
     pub fn begin(&mut self, caller: Caller) {
         let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();

@@ -168,7 +168,7 @@ impl Patience {
     }
 }
 
-/// Streamed both ways, with no socket between.
+/// Passes a request to an app, streamed both ways, with no socket between.
 async fn internal(
     identity: Arc<Identity>,
     caller: Caller,

@@ -56,7 +56,7 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Ctx>,
     pub(crate) egress: Egress,
-    /// Made for the first app that has workflows.
+    /// The machine, made for the first app that has workflows.
     machine: OnceCell<Machine>,
     pooled: bool,
     compiling: Compiling,
@@ -79,7 +79,7 @@ impl Epochs {
         self.lock().push(engine.weak());
     }
 
-    /// False when no engine is left.
+    /// Moves the epochs, and returns false when no engine is left.
     fn advance(&self) -> bool {
         let mut engines = self.lock();
         engines.retain(|engine| match engine.upgrade() {

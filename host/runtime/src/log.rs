@@ -57,7 +57,7 @@ impl Log {
         }
     }
 
-    /// One record. What is over the budget is dropped and counted, before it is looked at.
+    /// Writes one record. What is over the budget is dropped and counted, before it is looked at.
     pub fn record(&self, level: Level, trace: &str, message: &str, fields: &[(String, String)]) {
         let message = cut(message, MESSAGE);
         let fields = &fields[..fields.len().min(FIELDS)];

@@ -23,7 +23,7 @@ pub enum JobsVerb {
     List {
         #[arg(default_value = "")]
         prefix: String,
-        /// 1 to 1000
+        /// The most that are printed, 1 to 1000
         #[arg(long, default_value = "100")]
         limit: u32,
         /// Go on after this name
@@ -111,7 +111,7 @@ pub enum Misfire {
     Skip,
 }
 
-/// Absent: until it succeeds.
+/// The most tries; absent for tries until it succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries(pub Option<u32>);
 

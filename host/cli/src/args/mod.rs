@@ -154,7 +154,7 @@ pub struct Invoke {
     pub path: String,
     #[command(flatten)]
     pub project: Project,
-    /// Default GET, or POST with data
+    /// The method; default GET, or POST with data
     #[arg(short = 'X', long)]
     pub method: Option<String>,
     /// The body
@@ -174,7 +174,7 @@ pub struct New {
     /// The directory to make; its last part is the name of the project
     #[arg(value_name = "NAME")]
     pub directory: PathBuf,
-    /// Default: asked for, or `hello` where nobody can be asked
+    /// The template; default: asked for, or `hello` where nobody can be asked
     #[arg(short, long)]
     pub template: Option<Template>,
     /// Ask nothing, take the defaults
@@ -270,7 +270,7 @@ pub enum StateVerb {
         component: String,
         #[arg(default_value = "")]
         prefix: String,
-        /// 1 to 1000
+        /// The most that are printed, 1 to 1000
         #[arg(long, default_value = "100")]
         limit: u32,
         /// Go on after this key

@@ -31,7 +31,7 @@ pub enum WorkflowVerb {
         /// The index of the first entry
         #[arg(long, value_name = "INDEX", default_value = "0")]
         from: u32,
-        /// Entries at most
+        /// The most entries that are printed
         #[arg(long, default_value = "1000")]
         limit: u32,
     },
@@ -43,7 +43,7 @@ pub enum WorkflowVerb {
         #[arg(short, long, default_value = "", hide_default_value = true)]
         data: String,
     },
-    /// Its code does not run until `resume`
+    /// Run the code of an instance no more until `resume`
     Suspend {
         id: String,
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -91,7 +91,7 @@ fn patience(text: &str) -> Result<Duration, String> {
 pub struct StartWorkflow {
     /// The workflow, as `order`, or `app/order` where several apps have one of that name
     pub name: String,
-    /// Default a random one
+    /// The id; default a random one
     #[arg(long)]
     pub id: Option<String>,
     /// The input of the instance; `-` for standard input
@@ -110,7 +110,7 @@ pub struct ListWorkflows {
     pub name: Option<String>,
     #[arg(long, value_enum)]
     pub status: Option<Status>,
-    /// 1 to 1000
+    /// The most that are printed, 1 to 1000
     #[arg(long, default_value = "100")]
     pub limit: u32,
     /// Go on after this id
@@ -125,7 +125,7 @@ pub struct Rerun {
     /// The number of entries that are taken over, 1 at least
     #[arg(long, value_name = "COUNT")]
     pub entries: u32,
-    /// Default a random one
+    /// The id; default a random one
     #[arg(long, value_name = "ID")]
     pub new_id: Option<String>,
 }

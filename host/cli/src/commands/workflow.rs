@@ -277,7 +277,7 @@ fn history(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One for each entry: when, what, about what, how often it was tried, and how its payload begins.
+/// The lines, one for each entry: when, what, about what, how often it was tried, and how its payload begins.
 fn lines(entries: &[Entry]) -> String {
     let row = |entry: &Entry| {
         let task = entry.task.map_or(String::new(), |task| format!("#{task}"));

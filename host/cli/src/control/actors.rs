@@ -34,7 +34,7 @@ pub enum Action {
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Bytes(Binary),
-    /// Each as TYPE/ID.
+    /// The actors, each as TYPE/ID.
     Page {
         actors: Vec<String>,
         next: Option<String>,

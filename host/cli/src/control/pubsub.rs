@@ -52,7 +52,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Group {
     pub topic: String,
-    /// Absent: dead letters that nobody has read yet.
+    /// The group's name; absent for dead letters that nobody has read yet.
     pub name: Option<String>,
     pub ephemeral: bool,
     pub members: u64,

@@ -69,7 +69,7 @@ pub enum Tell {
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Id(String),
-    /// Absent: there is none.
+    /// An instance; absent where there is none.
     Instance(Option<Box<Instance>>),
     Page {
         instances: Vec<Instance>,

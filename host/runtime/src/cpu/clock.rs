@@ -127,7 +127,7 @@ impl Clock {
         }
     }
 
-    /// One whose thread used all the time that passed.
+    /// A clock whose thread used all the time that passed.
     #[cfg(test)]
     pub fn busy(lane: Arc<Lane>) -> Self {
         Clock {

@@ -93,7 +93,7 @@ impl Acts {
         answer.map(Bytes::from).map_err(Into::into)
     }
 
-    /// Its next turn has a fresh instance.
+    /// Forgets the instance of an actor: its next turn has a fresh one.
     pub fn forget(&self, actor: &Actor) {
         // Dropped outside the lock.
         let _gone = self.lock().instances.remove(actor);

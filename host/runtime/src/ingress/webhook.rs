@@ -45,7 +45,7 @@ impl Webhooks {
         self.host.bindings.webhook(path)
     }
 
-    /// 200 with the app's bytes, 204 without; an error has the status of its kind.
+    /// Answers 200 with the app's bytes, 204 without; an error has the status of its kind.
     pub async fn answer(
         &self,
         door: &Door,

@@ -31,7 +31,7 @@ use wythe_manifest::Component;
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
-/// Longer than any host runs.
+/// A time longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The effect of a call: one that was cut short may have changed something, if it writes.

@@ -23,7 +23,7 @@ const AHEAD: usize = 8;
 pub struct Begun {
     progress: Progress,
     body: Option<WasiBody>,
-    /// Taken out of the body already.
+    /// Frames that were taken out of the body already.
     frames: VecDeque<Frame<Bytes>>,
     /// The end of the body, after which no more frames come, and how it ended.
     end: Option<Result<()>>,
