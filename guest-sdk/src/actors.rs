@@ -114,7 +114,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Calls that come back are refused, each turn has a fresh instance, and an actor is idle after 60 s.
+    /// The default options: calls that come back are refused, each turn has a fresh instance, and an actor is idle
+    /// after 60 s.
     pub fn new() -> Self {
         Self {
             reentrant: false,
@@ -216,13 +217,13 @@ impl Context {
         self.put(key, serde_json::to_vec(value)?)
     }
 
-    /// Gone after this long.
+    /// Writes a value that is gone after this long.
     pub fn put_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<()> {
         let ttl = Some(milliseconds(ttl));
         Ok(actor_context::put(&beside(key), value.as_ref(), ttl)?)
     }
 
-    /// Deleting what is absent is fine.
+    /// Deletes a value; deleting what is absent is fine.
     pub fn delete(&self, key: &str) -> Result<()> {
         Ok(actor_context::delete(&beside(key))?)
     }
@@ -234,7 +235,7 @@ impl Context {
         Ok(keys.map(|key| key[start..].to_owned()).collect())
     }
 
-    /// Volatile: it ends with the activation. See [`Actor::on_timer`].
+    /// Sets a timer, which is volatile: it ends with the activation. See [`Actor::on_timer`].
     pub fn set_timer(&self, name: &str, wake: &Wake) -> Result<()> {
         let (due, period) = (milliseconds(wake.due), wake.period.map(milliseconds));
         Ok(actor_context::set_timer(name, due, period, &wake.data)?)
@@ -244,7 +245,7 @@ impl Context {
         Ok(actor_context::clear_timer(name)?)
     }
 
-    /// Durable: it wakes the actor. See [`Actor::on_reminder`].
+    /// Sets a reminder, which is durable: it wakes the actor. See [`Actor::on_reminder`].
     pub fn set_reminder(&self, name: &str, wake: &Wake) -> Result<()> {
         let (due, period) = (milliseconds(wake.due), wake.period.map(milliseconds));
         Ok(actor_context::set_reminder(name, due, period, &wake.data)?)
@@ -254,7 +255,7 @@ impl Context {
         Ok(actor_context::clear_reminder(name)?)
     }
 
-    /// Sent after the turn is kept, at least once and always with the same id.
+    /// Publishes an event, which is sent after the turn is kept, at least once and always with the same id.
     pub fn publish(&self, component: &str, topic: &str, event: &Event) -> Result<()> {
         Ok(actor_context::publish(component, topic, event)?)
     }

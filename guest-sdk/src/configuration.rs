@@ -28,7 +28,7 @@ pub fn get(component: &str, keys: &[&str]) -> Result<Snapshot> {
     Ok(configuration::get(component, &owned(keys))?)
 }
 
-/// The same, or none if nothing of it has changed since `version`.
+/// Does what [`get`] does, or returns none if nothing of it has changed since `version`.
 pub fn changed(component: &str, keys: &[&str], version: &str) -> Result<Option<Snapshot>> {
     let changed = configuration::changed(component, &owned(keys), version)?;
     Ok(changed)
@@ -46,7 +46,7 @@ pub fn subscribe(component: &str, keys: &[&str]) -> Result<String> {
     Ok(configuration::subscribe(component, &owned(keys))?)
 }
 
-/// `not-found` for an id that is not this app's, or is over.
+/// Ends a subscription; `not-found` for an id that is not this app's, or is over.
 pub fn unsubscribe(component: &str, id: &str) -> Result<()> {
     Ok(configuration::unsubscribe(component, id)?)
 }
@@ -80,7 +80,7 @@ impl Subscription {
 
 /// A trait that an app implements to hear of changes; `configured!` exports it.
 pub trait Listener {
-    /// Asked once when the app is loaded; needs no `subscribe`.
+    /// The subscriptions, asked for once when the app is loaded; they need no `subscribe`.
     fn subscriptions() -> Vec<Subscription>;
     /// Takes a change, at least once for each last state of an item. An error or a panic is tried again, up to 10
     /// times, after 1 s, doubling to 60 s.

@@ -24,13 +24,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// `not-found` where there is no such component or key, `denied` where it is not granted to this app.
+    /// Opens a key; `not-found` where there is no such component or key, `denied` where it is not granted to this app.
     pub fn open(component: &str, name: &str) -> Result<Self> {
         let handle = crypto::Key::open(component, name)?;
         Ok(Self { handle })
     }
 
-    /// A message of Dapr's encryption scheme v1, of at most 4 MiB of data.
+    /// Encrypts at most 4 MiB of data into a message of Dapr's encryption scheme v1.
     pub fn encrypt(&self, data: impl AsRef<[u8]>) -> Result<Vec<u8>> {
         self.encrypt_with(data, &EncryptOptions::new())
     }
@@ -79,7 +79,7 @@ impl Key {
         Ok(self.handle.sign(digest, algorithm)?)
     }
 
-    /// False for a signature that is not this key's, whatever is wrong with it.
+    /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
     pub fn verify(
         &self,
         digest: &[u8],
@@ -128,14 +128,14 @@ impl Transform {
         Ok(self.handle.push(chunk)?)
     }
 
-    /// The rest.
+    /// Returns the rest.
     pub fn finish(self) -> Result<Vec<u8>> {
         Ok(self.handle.finish()?)
     }
 }
 
 impl EncryptOptions {
-    /// AES-GCM, the key's own way to wrap, and its name in the message.
+    /// The default options: AES-GCM, the key's own way to wrap, and its name in the message.
     pub fn new() -> Self {
         Self {
             wrap: None,

@@ -167,7 +167,7 @@ pub fn get(name: &str) -> Result<Option<Status>> {
     Ok(jobs::get(name)?)
 }
 
-/// Deleting what is absent is fine. An occurrence that is running ends by itself.
+/// Deletes a job; deleting what is absent is fine. An occurrence that is running ends by itself.
 pub fn delete(name: &str) -> Result<()> {
     Ok(jobs::delete(name)?)
 }

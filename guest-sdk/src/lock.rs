@@ -48,7 +48,8 @@ impl Lease {
         Ok(Self { handle })
     }
 
-    /// Grows with every grant of this name, for ever; for `PutOptions::fence`, or whatever else the lock protects.
+    /// The token, which grows with every grant of this name, for ever; for `PutOptions::fence`, or whatever else the
+    /// lock protects.
     pub fn token(&self) -> u64 {
         self.handle.token()
     }
@@ -63,7 +64,7 @@ impl Lease {
         Ok(self.handle.renew(crate::milliseconds(ttl))?)
     }
 
-    /// `conflict` if the grant was over already.
+    /// Releases the lock; `conflict` if the grant was over already.
     pub fn release(self) -> Result<()> {
         Ok(self.handle.release()?)
     }

@@ -106,7 +106,7 @@ impl Store {
             .collect()
     }
 
-    /// Deleting what is absent is fine.
+    /// Deletes an entry; deleting what is absent is fine.
     pub fn delete(&self, key: &str) -> Result<()> {
         Ok(self.handle.delete(key, &Condition::Always)?)
     }
@@ -118,7 +118,7 @@ impl Store {
             .delete(key, &Condition::Matches(etag.to_owned()))?)
     }
 
-    /// All or nothing, in order. The result has an etag for each put.
+    /// Does all of the operations in order, or none. The result has an etag for each put.
     pub fn transact(&self, transaction: Transaction) -> Result<Vec<Option<String>>> {
         Ok(self.handle.transact(&transaction.operations)?)
     }

@@ -37,7 +37,7 @@ pub use context::{Awaited, Context, Join, Retry, Task};
 #[doc(inline)]
 pub use workflow::{Filter, Instance, Page, StartOptions, Status};
 
-/// Begins an instance; its id. Where none is given it is a random one. Returns once the instance is durable.
+/// Begins an instance and returns its id. Where none is given it is a random one. Returns once the instance is durable.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {
@@ -91,12 +91,12 @@ pub fn list_page(filter: &Filter, cursor: Option<&str>, limit: u32) -> Result<Pa
     Ok(workflow::list(filter, cursor, Some(limit))?)
 }
 
-/// An event for an instance, which hears of it when it waits for one of that name.
+/// Sends an event to an instance, which hears of it when it waits for one of that name.
 pub fn raise<T: Serialize + ?Sized>(id: &str, event: &str, data: &T) -> Result<()> {
     Ok(workflow::raise(id, event, &serde_json::to_vec(data)?)?)
 }
 
-/// Its code does not run until [`resume`]; what it waits for goes on.
+/// Suspends an instance: its code does not run until [`resume`]; what it waits for goes on.
 pub fn suspend(id: &str, reason: &str) -> Result<()> {
     Ok(workflow::suspend(id, reason)?)
 }
@@ -116,7 +116,7 @@ pub fn purge(id: &str) -> Result<()> {
     Ok(workflow::purge(id)?)
 }
 
-/// Begins a new instance over the first `entries` of another one's journal; its id.
+/// Begins a new instance over the first `entries` of another one's journal, and returns its id.
 pub fn rerun(id: &str, entries: u32, new_id: Option<&str>) -> Result<String> {
     Ok(workflow::rerun(id, entries, new_id)?)
 }

@@ -32,7 +32,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An empty one.
+    /// An empty response.
     pub fn new(status: u16) -> Self {
         Self {
             status,
@@ -73,7 +73,7 @@ impl Response {
         self
     }
 
-    /// Added to those of the same name, but for `content-type`, of which there is one.
+    /// Adds a header to those of the same name, but for `content-type`, of which there is one.
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if name.eq_ignore_ascii_case("content-type") {
             self.headers.remove(name);

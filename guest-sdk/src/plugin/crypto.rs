@@ -14,13 +14,13 @@ pub trait CryptoDriver: Plugin {
 
     fn wrap(&mut self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
 
-    /// `invalid` with one message for every way to fail: see [`not_unwrapped`].
+    /// Unwraps a key: `invalid` with one message for every way to fail, see [`not_unwrapped`].
     fn unwrap(&mut self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
 
     /// Signs a digest made by the algorithm's own hash; for `Eddsa`, the message itself.
     fn sign(&mut self, key: &str, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>>;
 
-    /// False for a signature that is not the key's, whatever is wrong with it.
+    /// Verifies a signature: false for one that is not the key's, whatever is wrong with it.
     fn verify(
         &mut self,
         key: &str,

@@ -14,12 +14,12 @@ pub use crate::contract::jobs_driver::exports::wythe::plugin::jobs_driver::{
 pub trait JobsDriver: Plugin {
     fn describe(&self) -> Features;
 
-    /// An error of kind `conflict` if there is a row of this app and name and `overwrite` is false.
+    /// Writes a row; an error of kind `conflict` if there is one of this app and name and `overwrite` is false.
     fn put(&mut self, row: Row, overwrite: bool) -> Result<()>;
 
     fn get(&mut self, app: &str, name: &str) -> Result<Option<Row>>;
 
-    /// Deleting what is absent is fine.
+    /// Deletes a row; deleting what is absent is fine.
     fn delete(&mut self, app: &str, name: &str) -> Result<()>;
 
     /// Lists at most `limit` rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
@@ -32,7 +32,8 @@ pub trait JobsDriver: Plugin {
     /// The earliest `wake` of the app's rows that are not handed out.
     fn next(&mut self, app: &str) -> Result<Option<u64>>;
 
-    /// `conflict` for a row that has another version or is gone. Of many changes each is asked for by itself, in order.
+    /// Writes a change: `conflict` for a row that has another version or is gone. Of many changes each is asked for by
+    /// itself, in order.
     fn settle(&mut self, change: Change) -> Result<()>;
 }
 

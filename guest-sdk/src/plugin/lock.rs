@@ -18,7 +18,7 @@ pub trait LockDriver: Plugin {
     /// Returns when the grant ends now; `conflict` unless the token's grant is still alive.
     fn renew(&mut self, key: &str, token: u64, ttl: u64) -> Result<u64>;
 
-    /// `conflict` unless the token's grant is still alive.
+    /// Releases a lock; `conflict` unless the token's grant is still alive.
     fn release(&mut self, key: &str, token: u64) -> Result<()>;
 
     /// The grant that is alive, if there is one.

@@ -149,7 +149,7 @@ impl Context {
         self.continued.get()
     }
 
-    /// The same, but that activities are tried as this policy says.
+    /// The same context, but that activities are tried as this policy says.
     pub fn with_retry(&self, retry: Retry) -> Self {
         Context {
             retry: Some(retry),
@@ -236,7 +236,7 @@ impl Context {
         tasks.join()
     }
 
-    /// Waits for one of them; its place in the list. Of several that have completed, the first to do so.
+    /// Waits for one of them, and returns its place in the list. Of several that have completed, the first to do so.
     pub fn select(&self, tasks: &[&dyn Awaited]) -> usize {
         let numbers: Vec<_> = tasks.iter().map(|task| task.number()).collect();
         host::wait(&numbers) as usize
