@@ -48,7 +48,7 @@ impl http::Handler for Echo {
     }
 }
 
-/// Chunk by chunk: the first goes out before the last has come in.
+/// Answers chunk by chunk: the first goes out before the last has come in.
 fn stream(request: http::Request) -> http::Response {
     let media_type = request
         .header("content-type")
@@ -96,7 +96,7 @@ fn told(method: &str, target: &str, headers: &[(String, Vec<u8>)], body: &[u8]) 
     json!({ "method": method, "target": target, "headers": headers, "body": text(body) })
 }
 
-/// Numbered events with the same key; `data` stands beside the number, such as `{"verdict":"retry"}`.
+/// Publishes numbered events with the same key; `data` stands beside the number, such as `{"verdict":"retry"}`.
 fn publish(topic: &str, count: u32, key: Option<&str>, data: &str) -> Result<Vec<String>> {
     let mut value: Value = if data.is_empty() {
         json!({})

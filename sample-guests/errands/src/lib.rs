@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use wythe_sdk::workflow::{Context, Task};
 use wythe_sdk::{Error, Result};
 
-/// One activity after the other, so many, each given what the one before answered.
+/// Calls so many activities one after the other, each given what the one before answered.
 fn chain(ctx: &Context, steps: u32) -> Result<u32> {
     let mut last = 0;
     for _ in 0..steps {
@@ -54,7 +54,7 @@ fn ask(ctx: &Context, limit: u64) -> Result<String> {
     })
 }
 
-/// Two children at once.
+/// Runs two children at once.
 fn family(ctx: &Context, steps: u32) -> Result<u32> {
     let one = ctx.start_child("chain", None, &steps)?;
     let id = format!("{}-other", ctx.instance());

@@ -40,7 +40,7 @@ pub fn long_name(mib: u64) -> String {
     }
 }
 
-/// More headers than a map of them holds.
+/// Sends more headers than a map of them holds.
 pub fn many_headers(app: &str, count: u64) -> String {
     let request = wythe_sdk::invocation::Request::new("GET", "/");
     let request = (0..count).fold(request, |request, n| {

@@ -41,7 +41,7 @@ const AHEAD: Duration = Duration::from_secs(10);
 const ASLEEP: u64 = 100_000;
 /// Schedules that are under way at once.
 const SCHEDULERS: u64 = 256;
-/// Longer than any of this takes.
+/// A time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub async fn measure(scale: Scale) -> Result<Section> {
@@ -57,7 +57,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     Ok(section)
 }
 
-/// All are due before the app is there. The time ends when the last one is run and written.
+/// Jobs that are all due before the app is there. The time ends when the last one is run and written.
 async fn burst(wythe: &Wythe, scale: Scale) -> Result<Row> {
     let count = scale.pick(BURST, BURST / 10);
     let (mut per_second, mut cpus) = (Vec::new(), Vec::new());

@@ -43,7 +43,7 @@ const RATE: Aim = Aim::AtLeast(2_000.0, "workflows/s");
 const FLAT: Aim = Aim::AtLeast(0.8, "of the first");
 const REPLAY: Aim = Aim::AtMost(1.0, "s");
 const MEMORY: Aim = Aim::AtMost(100.0, "MB");
-/// Longer than any instance takes.
+/// A time longer than any instance takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Instances under way at once.
 const AT_ONCE: u64 = 96;

@@ -18,7 +18,7 @@ pub enum Fault {
     LieEtagLong,
     /// A key outside the prefix.
     LieList,
-    /// Always one page more.
+    /// A list that always has one page more.
     LieListEndless,
     /// Ten entries above the limit.
     LieListMany,

@@ -10,7 +10,7 @@ use wythe_sdk::{Error, Kind, Result};
 use crate::order::{Order, Product};
 
 const LOCKS: &str = "lockstore";
-/// Longer than a few reads and a write take.
+/// A time longer than a few reads and a write take.
 const HELD: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(5);
 

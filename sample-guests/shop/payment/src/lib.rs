@@ -33,7 +33,7 @@ struct Authorized {
     card: String,
 }
 
-/// One for each order.
+/// A charge, one for each order.
 #[derive(Clone, Deserialize, Serialize)]
 struct Charge {
     charge: String,
@@ -65,7 +65,7 @@ fn authorize(bill: &Bill) -> Result<Authorized> {
     })
 }
 
-/// Asked for twice, it is one; and what was refunded stays so.
+/// Charges a bill: asked for twice, it is one; and what was refunded stays so.
 fn charge(bill: &Bill) -> Result<Charge> {
     let key = key()?;
     if !verify(&key, bill) {

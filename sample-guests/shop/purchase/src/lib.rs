@@ -52,7 +52,7 @@ fn purchase(ctx: &Context, mut order: Order) -> Result<Outcome> {
     Ok(Outcome::Placed(order))
 }
 
-/// One part of it, done by the checkout.
+/// Has the checkout do one part of it.
 fn step<T: serde::de::DeserializeOwned>(ctx: &Context, name: &str, order: &Order) -> Result<T> {
     ctx.set_status(name);
     ctx.call(&format!("checkout/{name}"), order)

@@ -18,7 +18,7 @@ use wythe_blocks::{
 
 /// The time for what must come, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than a source pauses before its second and third attempt.
+/// A time longer than a source pauses before its second and third attempt.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// The will of the app, which takes a delivery or does not.

@@ -9,7 +9,7 @@ use wythe_blocks::{
     lock::{Acquired, Driver, Grant},
 };
 
-/// Longer than any case.
+/// A time longer than any case.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
 /// Long enough to be seen, short enough to wait for.
 pub(super) const SHORT: Duration = Duration::from_millis(300);

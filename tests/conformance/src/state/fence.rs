@@ -77,7 +77,7 @@ pub(super) async fn kept(subject: Subject) {
     check_mark(&*driver, "key", 7).await;
 }
 
-/// Both must hold, and a write that is refused for the one changes nothing of the other.
+/// The condition and the fence must both hold, and a write that is refused for the one changes nothing of the other.
 pub(super) async fn refused(subject: Subject) {
     let driver = subject.driver();
     written(&*driver, "key", "1", 7).await;

@@ -22,7 +22,7 @@ use wythe_blocks::{
 };
 use wythe_manifest::{Grants, Name, PartPattern, Pattern};
 
-/// Longer than any of this takes.
+/// A time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 const NAME: &str = "subject";
 

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Site, secrets::Driver};
 
-/// Each with whether nested objects are secrets of several values.
+/// The drivers, each with whether nested objects are secrets of several values.
 const DRIVERS: [(&str, bool); 5] = [
     ("local.env", false),
     ("local.file", false),

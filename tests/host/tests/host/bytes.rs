@@ -53,7 +53,7 @@ const HELD: &[(&str, &str, u64, &str)] = &[
     ),
 ];
 
-/// The same of what is kept by a component, which stays.
+/// Cases of what is kept by a component, which stays.
 const KEPT_BY: &[(&str, &str, u64, &str)] = &[
     (
         "state",

@@ -18,7 +18,7 @@ const APP: &str = "\
 
 const FILE: &str = "checkout:\n  express: off\nbanner: Tea for two\n";
 
-/// Longer than a change of a file takes to be seen.
+/// A time longer than a change of a file takes to be seen.
 const SEEN: Duration = Duration::from_millis(1_500);
 
 pub fn trials() -> Vec<Trial> {

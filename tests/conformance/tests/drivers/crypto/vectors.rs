@@ -43,10 +43,10 @@ struct Case {
     sealed: String,
 }
 
-/// Those of the encryption scheme's own ciphers.
+/// The names of the encryption scheme's own ciphers.
 const CIPHERS: [&str; 2] = ["aes-gcm", "chacha20-poly1305"];
 
-/// One for every algorithm that the host has.
+/// Trials, one for every algorithm that the host has.
 pub(super) fn trials() -> Vec<Trial> {
     let wraps = WrapAlgorithm::ALL.map(WrapAlgorithm::as_str);
     let signatures = SignatureAlgorithm::ALL.map(SignatureAlgorithm::as_str);

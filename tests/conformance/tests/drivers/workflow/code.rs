@@ -86,7 +86,7 @@ async fn fan(context: Context, input: Bytes) -> Answer {
     done(sum.to_string())
 }
 
-/// The same, each taken when it has completed.
+/// Does the same, each taken when it has completed.
 async fn race(context: Context, input: Bytes) -> Answer {
     let start = |n: u32| context.activity("echo", n.to_string().into(), None);
     let mut tasks = (0..number(&input)).map(start).collect::<Result<Vec<_>>>()?;
@@ -104,7 +104,7 @@ async fn once(context: Context, input: Bytes) -> Answer {
     call(&context, &text(&input), "1").await
 }
 
-/// `flaky` until it is enough, three times at most.
+/// Calls `flaky` until it is enough, three times at most.
 async fn insist(context: Context, input: Bytes) -> Answer {
     let retry = Retry {
         attempts: 3,

@@ -21,7 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One text for all, so that no guess learns how near it came.
+/// The error has one text for all, so that no guess learns how near it came.
 async fn touched() -> Result<()> {
     let project = project(APP);
     let running = project.start().await?;

@@ -43,7 +43,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Durable, and slow until the host was killed.
+/// A project that is durable, and slow until the host was killed.
 struct Shop(Project);
 
 impl Shop {
