@@ -124,7 +124,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// "expected a, found b", where b is the kind of the value: its text could be a secret.
+    /// Reports "expected a, found b", where b is the kind of the value: its text could be a secret.
     pub(crate) fn expected(&self, what: &str) {
         let found = match &self.node.content {
             _ if self.node.is_null() => "nothing",

@@ -1,4 +1,4 @@
-//! (b) What a call from a guest to the host costs: an empty function, `state.get` in memory, and through a plugin.
+//! (b) The cost of a call from a guest to the host: an empty function, `state.get` in memory, and through a plugin.
 
 use crate::{
     Scale,

@@ -1,5 +1,5 @@
-//! (l) What the cheapest call of each block costs a guest, over its driver alone: the boundary, the handle, the grants,
-//! the deadline and the trace.
+//! (l) The cost to a guest of the cheapest call of each block, over its driver alone: the boundary, the handle, the
+//! grants, the deadline and the trace.
 
 use crate::{
     Scale,

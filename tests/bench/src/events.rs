@@ -1,4 +1,4 @@
-//! (d) From `publish` to the end of the subscriber's handler: latency of single events, and events per second.
+//! (d) Events from `publish` to the end of the subscriber's handler: latency of single ones, and how many per second.
 
 use crate::{
     Scale,

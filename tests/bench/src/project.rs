@@ -110,7 +110,7 @@ impl Project {
         Ok(wythe)
     }
 
-    /// Serves until the process is killed; says where.
+    /// Serves until the process is killed, and says where.
     pub async fn serve(&self) -> Result<()> {
         let wythe = self.start().await?;
         let mut routes = Routes::default();

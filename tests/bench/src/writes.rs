@@ -51,7 +51,7 @@ impl Measured {
         self.latencies.merge(latencies);
     }
 
-    /// A second.
+    /// The median of the writes a second.
     pub fn median(&self) -> f64 {
         measure::median(&self.per_second)
     }

@@ -27,7 +27,7 @@ pub struct Locks {
 }
 
 impl Locks {
-    /// Tokens are above this one.
+    /// A store whose tokens are above this one.
     pub fn new(last: u64) -> Self {
         let (held, by_end) = (HashMap::new(), BTreeSet::new());
         Self { held, by_end, last }

@@ -14,7 +14,7 @@ const PAGE_BYTES: usize = 4 << 20;
 pub struct Cache {
     config: Config,
     entries: BTreeMap<String, Kept>,
-    /// Longest unused first.
+    /// Keys by last use, the longest unused first.
     by_use: BTreeMap<u64, String>,
     by_expiry: BTreeSet<(u64, String)>,
     /// Bytes of all keys and values.

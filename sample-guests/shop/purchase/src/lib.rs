@@ -58,7 +58,7 @@ fn step<T: serde::de::DeserializeOwned>(ctx: &Context, name: &str, order: &Order
     ctx.call(&format!("checkout/{name}"), order)
 }
 
-/// The latest first.
+/// Does the parts that undo a purchase, those of the latest first.
 fn undo(ctx: &Context, order: &Order, steps: &[&str]) -> Result<()> {
     steps.iter().try_for_each(|name| step(ctx, name, order))
 }

@@ -44,7 +44,7 @@ impl Subscriber for Report {
     }
 }
 
-/// Each order once, however often its event comes: the mark and the sums change together.
+/// Counts each order once, however often its event comes: the mark and the sums change together.
 fn count(event: &Delivery) -> Result<()> {
     let order: Order = event.json()?;
     let store = Store::open("statestore")?;

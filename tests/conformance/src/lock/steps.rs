@@ -11,7 +11,7 @@ use wythe_blocks::{
 
 /// A time longer than any case.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
-/// Long enough to be seen, short enough to wait for.
+/// A time long enough to be seen and short enough to wait for.
 pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// Times are told in milliseconds by some drivers.
 pub(super) const GRAIN: Duration = Duration::from_millis(2);

@@ -7,7 +7,7 @@ use wythe_blocks::{
     state::{Condition, Driver, Operation, Put},
 };
 
-/// Long enough for a slow machine to write before it is over.
+/// A time long enough for a slow machine to write before it is over.
 const TTL: Duration = Duration::from_millis(700);
 
 /// Puts an entry and returns a moment before which it must still be there, and one after which it must be gone.

@@ -28,7 +28,7 @@ async fn written(driver: &dyn Driver, key: &str, value: &str, fence: u64) {
     answer.unwrap_or_else(|error| panic!("`{key}` with fence {fence}: {error}"));
 }
 
-/// The mark of the key is this.
+/// Checks that the mark of the key is this.
 async fn check_mark(driver: &dyn Driver, key: &str, mark: u64) {
     let before = get(driver, key).await;
     let lower = write(driver, key, "too late", mark - 1).await;

@@ -46,7 +46,7 @@ pub fn run(project: &Project, more: &[&str]) -> Result<Process> {
     run_in(project.path(), more)
 }
 
-/// Started, and ready to answer.
+/// Starts the command, and returns once it is ready to answer.
 pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
     start(command(), directory, more)
 }

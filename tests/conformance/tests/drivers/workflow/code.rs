@@ -135,7 +135,7 @@ async fn sleeper(context: Context, input: Bytes) -> Answer {
     done((slept >= u64::from(number(&input))).to_string())
 }
 
-/// Two events of the name `paid`, and then one for which it waits so long.
+/// Waits for two events of the name `paid`, and then so long for one of the name `shipped`.
 async fn listener(context: Context, input: Bytes) -> Answer {
     let mut heard = Vec::new();
     for _ in 0..2 {
@@ -196,7 +196,7 @@ async fn forgets(context: Context, _: Bytes) -> Answer {
     done(format!("{first} {}", slow.err().unwrap_or_default()))
 }
 
-/// A little of everything, so often.
+/// Does a little of everything, so often.
 async fn mixed(context: Context, input: Bytes) -> Answer {
     let mut told = String::new();
     for round in 0..number(&input) {
