@@ -37,7 +37,8 @@ pub use context::{Awaited, Context, Join, Retry, Task};
 #[doc(inline)]
 pub use workflow::{Filter, Instance, Page, StartOptions, Status};
 
-/// Begins an instance and returns its id. Where none is given it is a random one. Returns once the instance is durable.
+/// Begins an instance and returns its id, which is a random one where none is given. Returns once the instance is
+/// durable.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {

@@ -1,5 +1,5 @@
-//! The functions that a workflow's code calls. Everything it is told is written down, and told the same when the code
-//! runs again.
+//! The functions that a workflow's code calls. Everything that the code is told is written down, and told the same when
+//! it runs again.
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;

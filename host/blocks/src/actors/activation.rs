@@ -302,7 +302,7 @@ impl Engine {
         Ended::Well(answer)
     }
 
-    /// Ends a turn that had nothing to do after all. For a reminder that rests on what was read, as a turn does.
+    /// Ends a turn that had nothing to do after all. The turn of a reminder rests on what was read, as any other does.
     async fn nothing(
         &self,
         space: &Space,

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// The pause between two questions, where nothing better is known; it doubles up to the last. It finds what another
-/// process freed.
+/// The pause between two questions, where nothing better is known; it doubles up to the last. A question finds what
+/// another process freed.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
 /// An expiry is told in whole milliseconds by some drivers.

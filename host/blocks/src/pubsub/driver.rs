@@ -117,8 +117,8 @@ pub trait Driver: Send + Sync {
         Err(unsupported())
     }
 
-    /// Lists up to `limit` messages of a group whose number is higher than `after`, in order. No group: the dead
-    /// letters that nobody has read yet.
+    /// Lists up to `limit` messages of a group whose number is higher than `after`, in order. Without a group, it lists
+    /// the dead letters that nobody has read yet.
     async fn list(
         &self,
         _topic: &str,

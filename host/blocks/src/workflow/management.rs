@@ -67,8 +67,8 @@ impl From<Meta> for Instance {
 }
 
 impl Engine {
-    /// Starts an instance of `name` or `app/name`. The id of the instance; `conflict` if an instance that has not ended
-    /// has it.
+    /// Starts an instance of `name` or `app/name` and returns its id; `conflict` if an instance that has not ended has
+    /// it.
     pub async fn start(
         self: &Arc<Self>,
         caller: &Caller,
