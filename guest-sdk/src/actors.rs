@@ -15,7 +15,7 @@ use crate::{Error, Result, milliseconds};
 pub use actor_handler::{ActorType, Trigger};
 pub use dispatch::{Method, macros};
 
-/// Where a struct is kept among its actor's values.
+/// The key under which a struct is kept among its actor's values.
 const STATE: &str = "state";
 
 /// Calls a method of an actor with its input, and returns what it answered. Both are JSON.
@@ -35,7 +35,7 @@ where
     Ok(serde_json::from_slice(&answer)?)
 }
 
-/// As [`call`], with bytes that the actor reads as it likes.
+/// Does what [`call`] does, with bytes that the actor reads as it likes.
 pub fn invoke(kind: &str, id: &str, method: &str, data: &[u8]) -> Result<Vec<u8>> {
     Ok(actors::invoke(kind, id, method, data)?)
 }
@@ -75,18 +75,18 @@ pub trait Actor: Default + Serialize + DeserializeOwned {
     /// Its name for those who call.
     const TYPE: &'static str;
 
-    /// How the host treats these actors; asked once, when the app is loaded.
+    /// The host's treatment of these actors; asked once, when the app is loaded.
     fn options() -> Options {
         Options::new()
     }
 
-    /// Before the first turn of an activation, with [`Options::lifecycle`].
+    /// Runs before the first turn of an activation, with [`Options::lifecycle`].
     fn activate(&mut self, context: &Context) -> Result<()> {
         let _ = context;
         Ok(())
     }
 
-    /// After the last turn of an activation, with [`Options::lifecycle`]; not where the host or the instance ends.
+    /// Runs after the last turn of an activation, with [`Options::lifecycle`]; not where the host or the instance ends.
     fn deactivate(&mut self, context: &Context) -> Result<()> {
         let _ = context;
         Ok(())
@@ -104,7 +104,7 @@ pub trait Actor: Default + Serialize + DeserializeOwned {
     }
 }
 
-/// How the host treats the actors of a type.
+/// The host's treatment of the actors of a type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     reentrant: bool,
@@ -114,7 +114,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Calls that come back are refused, each turn has a fresh instance, and an actor is idle after 60 s.
+    /// The default options: calls that come back are refused, each turn has a fresh instance, and an actor is idle
+    /// after 60 s.
     pub fn new() -> Self {
         Self {
             reentrant: false,
@@ -143,14 +144,14 @@ impl Options {
         self
     }
 
-    /// After which an actor that is not called is deactivated.
+    /// Sets the time after which an actor that is not called is deactivated.
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
         self
     }
 }
 
-/// When a timer or a reminder comes, and what it brings along.
+/// The time of a timer or a reminder, and the data that it brings along.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wake {
     due: Duration,
@@ -159,13 +160,13 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// Once, after this long.
+    /// A wake that comes once, after this long.
     pub fn after(due: Duration) -> Self {
         let (period, data) = (None, Vec::new());
         Self { due, period, data }
     }
 
-    /// Again and again, for the first time one period from now.
+    /// A wake that comes again and again, for the first time one period from now.
     pub fn every(period: Duration) -> Self {
         Self {
             period: Some(period),
@@ -173,7 +174,7 @@ impl Wake {
         }
     }
 
-    /// At most 64 KiB.
+    /// Sets the data, at most 64 KiB.
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
         self
@@ -216,13 +217,13 @@ impl Context {
         self.put(key, serde_json::to_vec(value)?)
     }
 
-    /// Gone after this long.
+    /// Writes a value that is gone after this long.
     pub fn put_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<()> {
         let ttl = Some(milliseconds(ttl));
         Ok(actor_context::put(&beside(key), value.as_ref(), ttl)?)
     }
 
-    /// Deleting what is absent is fine.
+    /// Deletes a value; deleting what is absent is fine.
     pub fn delete(&self, key: &str) -> Result<()> {
         Ok(actor_context::delete(&beside(key))?)
     }
@@ -234,7 +235,7 @@ impl Context {
         Ok(keys.map(|key| key[start..].to_owned()).collect())
     }
 
-    /// Volatile: it ends with the activation. See [`Actor::on_timer`].
+    /// Sets a timer, which is volatile: it ends with the activation. See [`Actor::on_timer`].
     pub fn set_timer(&self, name: &str, wake: &Wake) -> Result<()> {
         let (due, period) = (milliseconds(wake.due), wake.period.map(milliseconds));
         Ok(actor_context::set_timer(name, due, period, &wake.data)?)
@@ -244,7 +245,7 @@ impl Context {
         Ok(actor_context::clear_timer(name)?)
     }
 
-    /// Durable: it wakes the actor. See [`Actor::on_reminder`].
+    /// Sets a reminder, which is durable: it wakes the actor. See [`Actor::on_reminder`].
     pub fn set_reminder(&self, name: &str, wake: &Wake) -> Result<()> {
         let (due, period) = (milliseconds(wake.due), wake.period.map(milliseconds));
         Ok(actor_context::set_reminder(name, due, period, &wake.data)?)
@@ -254,7 +255,7 @@ impl Context {
         Ok(actor_context::clear_reminder(name)?)
     }
 
-    /// Sent after the turn is kept, at least once and always with the same id.
+    /// Publishes an event, which is sent after the turn is kept, at least once and always with the same id.
     pub fn publish(&self, component: &str, topic: &str, event: &Event) -> Result<()> {
         Ok(actor_context::publish(component, topic, event)?)
     }

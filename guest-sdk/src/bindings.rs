@@ -38,7 +38,7 @@ pub fn invoke(
     )?)
 }
 
-/// As [`invoke`], with a value as JSON.
+/// Does what [`invoke`] does, with a value as JSON.
 pub fn invoke_json<T: Serialize + ?Sized>(
     component: &str,
     operation: &str,
@@ -48,7 +48,8 @@ pub fn invoke_json<T: Serialize + ?Sized>(
     invoke(component, operation, serde_json::to_vec(value)?, metadata)
 }
 
-/// As `invoke`; each secret becomes one more entry of the metadata, under the name beside it. The app does not see it.
+/// Does what `invoke` does; each secret becomes one more entry of the metadata, under the name beside it. The app does
+/// not see it.
 pub fn invoke_sealed(
     component: &str,
     operation: &str,
@@ -67,7 +68,7 @@ pub fn invoke_sealed(
     )?)
 }
 
-/// What this app may ask [`invoke`] for, in alphabetic order.
+/// Lists the operations that this app may ask [`invoke`] for, in alphabetic order.
 pub fn operations(component: &str) -> Result<Vec<String>> {
     Ok(bindings::operations(component)?)
 }
@@ -119,7 +120,7 @@ impl Input {
     }
 }
 
-/// What an app implements to hear from outside systems; `listen!` exports it.
+/// A trait that an app implements to hear from outside systems; `listen!` exports it.
 pub trait Listener {
     /// The input components that it listens to; asked once when the app is loaded.
     fn components() -> Vec<String>;

@@ -28,7 +28,7 @@ pub fn get(component: &str, keys: &[&str]) -> Result<Snapshot> {
     Ok(configuration::get(component, &owned(keys))?)
 }
 
-/// The same, or none if nothing of it has changed since `version`.
+/// Does what [`get`] does, or returns none if nothing of it has changed since `version`.
 pub fn changed(component: &str, keys: &[&str], version: &str) -> Result<Option<Snapshot>> {
     let changed = configuration::changed(component, &owned(keys), version)?;
     Ok(changed)
@@ -40,13 +40,13 @@ pub fn value(component: &str, key: &str) -> Result<Option<String>> {
     Ok(found.map(|item| item.value))
 }
 
-/// From now on changes reach this app's [`Listener`], until the host stops or `unsubscribe`. Returns the
+/// Asks that changes reach this app's [`Listener`] from now on, until the host stops or `unsubscribe`. Returns the
 /// subscription's id: the same one for the same component and keys.
 pub fn subscribe(component: &str, keys: &[&str]) -> Result<String> {
     Ok(configuration::subscribe(component, &owned(keys))?)
 }
 
-/// `not-found` for an id that is not this app's, or is over.
+/// Ends a subscription; `not-found` for an id that is not this app's, or is over.
 pub fn unsubscribe(component: &str, id: &str) -> Result<()> {
     Ok(configuration::unsubscribe(component, id)?)
 }
@@ -78,12 +78,12 @@ impl Subscription {
     }
 }
 
-/// What an app implements to hear of changes; `configured!` exports it.
+/// A trait that an app implements to hear of changes; `configured!` exports it.
 pub trait Listener {
-    /// Asked once when the app is loaded; needs no `subscribe`.
+    /// The subscriptions, asked for once when the app is loaded; they need no `subscribe`.
     fn subscriptions() -> Vec<Subscription>;
-    /// At least once for each last state of an item. An error or a panic is tried again, up to 10 times, after 1 s,
-    /// doubling to 60 s.
+    /// Takes a change, at least once for each last state of an item. An error or a panic is tried again, up to 10
+    /// times, after 1 s, doubling to 60 s.
     fn on_change(change: Change) -> Result<()>;
 }
 

@@ -1,4 +1,5 @@
-//! What `wit-bindgen` makes of `wit/`: one world of imports for all, and one world with a macro for each optional export.
+//! The bindings that `wit-bindgen` makes of `wit/`: one world of imports for all, and one world with a macro for each
+//! optional export.
 
 /// The blocks an app calls. An import that a guest never uses does not reach its component.
 pub mod app {

@@ -24,18 +24,19 @@ pub struct Key {
 }
 
 impl Key {
-    /// `not-found` where there is no such component or key, `denied` where it is not granted to this app.
+    /// Opens a key; `not-found` where there is no such component or key, `denied` where it is not granted to this app.
     pub fn open(component: &str, name: &str) -> Result<Self> {
         let handle = crypto::Key::open(component, name)?;
         Ok(Self { handle })
     }
 
-    /// A message of Dapr's encryption scheme v1, of at most 4 MiB of data.
+    /// Encrypts at most 4 MiB of data into a message of Dapr's encryption scheme v1.
     pub fn encrypt(&self, data: impl AsRef<[u8]>) -> Result<Vec<u8>> {
         self.encrypt_with(data, &EncryptOptions::new())
     }
 
-    /// As [`Key::encrypt`], with another way to wrap or another cipher, or with another name in the message.
+    /// Does what [`Key::encrypt`] does, with another way to wrap or another cipher, or with another name in the
+    /// message.
     pub fn encrypt_with(
         &self,
         data: impl AsRef<[u8]>,
@@ -50,13 +51,13 @@ impl Key {
         Ok(self.handle.decrypt(message.as_ref())?)
     }
 
-    /// For data of any length, chunk by chunk.
+    /// Begins to encrypt data of any length, chunk by chunk.
     pub fn encryptor(&self, options: &EncryptOptions) -> Result<Transform> {
         let handle = self.handle.encryptor(options)?;
         Ok(Transform { handle })
     }
 
-    /// For messages of any length, chunk by chunk.
+    /// Begins to decrypt a message of any length, chunk by chunk.
     pub fn decryptor(&self) -> Result<Transform> {
         let handle = self.handle.decryptor()?;
         Ok(Transform { handle })
@@ -78,7 +79,7 @@ impl Key {
         Ok(self.handle.sign(digest, algorithm)?)
     }
 
-    /// False for a signature that is not this key's, whatever is wrong with it.
+    /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
     pub fn verify(
         &self,
         digest: &[u8],
@@ -121,20 +122,20 @@ pub struct Transform {
 }
 
 impl Transform {
-    /// What is ready so far, for a chunk of at most 4 MiB. What a decryptor hands out is authentic; that it was all is
-    /// known once `finish` is ok. If nothing came out, [`Key::decrypt`] says what is known.
+    /// Takes a chunk of at most 4 MiB, and returns what is ready so far. What a decryptor hands out is authentic; that
+    /// it was all is known once `finish` is ok. If nothing came out, [`Key::decrypt`] says what is known.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
         Ok(self.handle.push(chunk)?)
     }
 
-    /// The rest.
+    /// Returns the rest.
     pub fn finish(self) -> Result<Vec<u8>> {
         Ok(self.handle.finish()?)
     }
 }
 
 impl EncryptOptions {
-    /// AES-GCM, the key's own way to wrap, and its name in the message.
+    /// The default options: AES-GCM, the key's own way to wrap, and its name in the message.
     pub fn new() -> Self {
         Self {
             wrap: None,
@@ -144,20 +145,20 @@ impl EncryptOptions {
         }
     }
 
-    /// How the message's own key is wrapped. Default: `A256Kw` by a key of 256 bits, `RsaOaep256` by one of RSA; one of
-    /// 128 or 192 bits has its `AnnnCbc`.
+    /// Sets the algorithm by which the message's own key is wrapped. Default: `A256Kw` by a key of 256 bits,
+    /// `RsaOaep256` by one of RSA; one of 128 or 192 bits has its `AnnnCbc`.
     pub fn wrap(mut self, algorithm: WrapAlgorithm) -> Self {
         self.wrap = Some(algorithm);
         self
     }
 
-    /// How the data is encrypted; default AES-GCM.
+    /// Sets the cipher of the data; default AES-GCM.
     pub fn cipher(mut self, cipher: Cipher) -> Self {
         self.cipher = cipher;
         self
     }
 
-    /// Who decrypts the message has to know the key.
+    /// Leaves the key's name out: who decrypts the message has to know the key.
     pub fn omit_key_name(mut self) -> Self {
         self.omit_key_name = true;
         self

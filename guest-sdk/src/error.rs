@@ -1,4 +1,4 @@
-//! Why a call failed: one type for every block, and the HTTP answer that each kind becomes.
+//! The error of a call: one type for every block, and the HTTP answer that each kind becomes.
 use std::fmt;
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::contract::app::wythe::blocks::types;
 #[doc(inline)]
 pub use types::ErrorKind as Kind;
 
-/// What every call of this crate returns.
+/// The result of every call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed.
+/// The reason why a call failed.
 ///
 /// ```
 /// use wythe_sdk::Error;
@@ -73,7 +73,7 @@ impl Error {
         self.kind
     }
 
-    /// For people, without the kind.
+    /// The message for people, without the kind.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -82,7 +82,7 @@ impl Error {
         self.retry_after
     }
 
-    /// Whether the same call may well succeed later, with nothing done in between.
+    /// Returns whether the same call may well succeed later, with nothing done in between.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self.kind,
@@ -149,7 +149,7 @@ pub(crate) fn from_text(text: &str) -> Error {
     known.unwrap_or_else(plain)
 }
 
-/// As the contract spells it.
+/// The name of a kind, as the contract spells it.
 pub fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::NotFound => "not-found",

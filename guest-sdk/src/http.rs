@@ -21,7 +21,7 @@ use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 /// The longest body that `bytes`, `text`, `json` and `form` read into memory; `Body::read` takes another limit.
 pub const BODY_LIMIT: usize = 4 << 20;
 
-/// What an app implements to answer HTTP; `serve!` exports it.
+/// A trait that an app implements to answer HTTP; `serve!` exports it.
 ///
 /// An error becomes an answer with the status of its kind and a JSON body (see [`Error::status`](crate::Error::status)).
 pub trait Handler {
@@ -44,7 +44,7 @@ macro_rules! serve {
     };
 }
 
-/// What `serve!` calls for each request.
+/// Serves a request: `serve!` calls it for each one.
 pub fn serve<H: Handler>(request: IncomingRequest, answer: ResponseOutparam) {
     let response = Request::receive(request).and_then(H::handle);
     response.unwrap_or_else(Response::from).give(answer);

@@ -35,7 +35,7 @@ pub fn post_json<T: Serialize + ?Sized>(app: &str, path: &str, value: &T) -> Res
     invoke(app, &Request::new("POST", path).with_json(value)?)
 }
 
-/// All at once; one result per call, in order. At most 64 calls.
+/// Calls all at once, and returns one result per call, in order. At most 64 calls.
 pub fn invoke_many(calls: &[(String, Request)]) -> Vec<Result<Response>> {
     invocation::invoke_many(calls)
         .into_iter()
@@ -43,7 +43,7 @@ pub fn invoke_many(calls: &[(String, Request)]) -> Vec<Result<Response>> {
         .collect()
 }
 
-/// What an app implements to be invoked; `invocable!` exports it.
+/// A trait that an app implements to be invoked; `invocable!` exports it.
 ///
 /// An error becomes a response with the status of its kind and a JSON body.
 pub trait Handler {
@@ -96,7 +96,7 @@ impl Request {
 }
 
 impl Response {
-    /// An empty one.
+    /// An empty response.
     pub fn new(status: u16) -> Self {
         Self {
             status,

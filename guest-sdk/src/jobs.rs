@@ -29,24 +29,25 @@ impl Job {
         }
     }
 
-    /// Once; a time that has passed already is now.
+    /// A job that runs once; a time that has passed already is now.
     pub fn once_at(name: &str, at: SystemTime) -> Self {
         Self::new(name, Trigger::Once(timestamp(at)))
     }
 
-    /// Once, after this long from now.
+    /// A job that runs once, after this long from now.
     pub fn once_in(name: &str, delay: Duration) -> Self {
         let at = timestamp(SystemTime::now()).saturating_add(milliseconds(delay));
         Self::new(name, Trigger::Once(at))
     }
 
-    /// Again and again, at least 1 ms apart, for the first time one interval from now, or at its `start`.
+    /// A job that runs again and again, at least 1 ms apart, for the first time one interval from now, or at its
+    /// `start`.
     pub fn every(name: &str, interval: Duration) -> Self {
         Self::new(name, Trigger::Every(milliseconds(interval)))
     }
 
-    /// By the calendar: six fields with seconds, five without, a name such as `@daily`, or `@every 1h30m`; in UTC unless
-    /// `time_zone` says otherwise.
+    /// A job that runs by the calendar: six fields with seconds, five without, a name such as `@daily`, or
+    /// `@every 1h30m`; in UTC unless `time_zone` says otherwise.
     ///
     /// ```
     /// use wythe_sdk::jobs::Job;
@@ -72,25 +73,25 @@ impl Job {
         self
     }
 
-    /// No occurrence is after this.
+    /// Sets the time after which there is no occurrence.
     pub fn end(mut self, at: SystemTime) -> Self {
         self.end = Some(timestamp(at));
         self
     }
 
-    /// So many occurrences and no more; at least 1.
+    /// Sets the number of occurrences, after which there are no more; at least 1.
     pub fn repeats(mut self, count: u32) -> Self {
         self.repeats = Some(count);
         self
     }
 
-    /// What each occurrence brings along, at most 64 KiB.
+    /// Sets the data that each occurrence brings along, at most 64 KiB.
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
         self
     }
 
-    /// What each occurrence brings along, as JSON of at most 64 KiB.
+    /// Sets the data that each occurrence brings along, as JSON of at most 64 KiB.
     pub fn data_json<T: Serialize + ?Sized>(self, data: &T) -> Result<Self> {
         Ok(self.data(serde_json::to_vec(data)?))
     }
@@ -113,7 +114,7 @@ impl Job {
         self
     }
 
-    /// What becomes of occurrences that came due while no host ran, or while the one before was still running.
+    /// Sets the treatment of occurrences that came due while no host ran, or while the one before was still running.
     pub fn on_misfire(mut self, misfire: Misfire) -> Self {
         self.on_misfire = misfire;
         self
@@ -121,14 +122,14 @@ impl Job {
 }
 
 impl Status {
-    /// When the job comes next; none while it is paused.
+    /// The time when the job comes next; none while it is paused.
     pub fn next_time(&self) -> Option<SystemTime> {
         self.next.map(time)
     }
 }
 
 impl Occurrence {
-    /// When it was to come. It is never early.
+    /// The time when it was to come. It is never early.
     pub fn due_time(&self) -> SystemTime {
         time(self.due)
     }
@@ -156,22 +157,22 @@ pub fn schedule(job: &Job) -> Result<()> {
     Ok(jobs::schedule(job, false)?)
 }
 
-/// As [`schedule`], in place of a job of this name: the new one starts anew.
+/// Does what [`schedule`] does, in place of a job of this name: the new one starts anew.
 pub fn schedule_over(job: &Job) -> Result<()> {
     Ok(jobs::schedule(job, true)?)
 }
 
-/// None once the job is over or was deleted.
+/// Reads a job; none once it is over or was deleted.
 pub fn get(name: &str) -> Result<Option<Status>> {
     Ok(jobs::get(name)?)
 }
 
-/// Deleting what is absent is fine. An occurrence that is running ends by itself.
+/// Deletes a job; deleting what is absent is fine. An occurrence that is running ends by itself.
 pub fn delete(name: &str) -> Result<()> {
     Ok(jobs::delete(name)?)
 }
 
-/// No more occurrences until [`resume`].
+/// Pauses a job: no more occurrences come until [`resume`].
 pub fn pause(name: &str) -> Result<()> {
     Ok(jobs::pause(name)?)
 }
@@ -195,7 +196,7 @@ pub fn list_page(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page>
     Ok(jobs::list(prefix, cursor, Some(limit))?)
 }
 
-/// What [`list`] returns. Ends after the first error.
+/// The iterator that [`list`] returns. Ends after the first error.
 #[derive(Debug)]
 pub struct Jobs {
     prefix: String,
@@ -234,7 +235,7 @@ impl Iterator for Jobs {
     }
 }
 
-/// What an app implements to run its jobs; `run_jobs!` exports it.
+/// A trait that an app implements to run its jobs; `run_jobs!` exports it.
 pub trait Runner {
     /// One occurrence, at least once: its id is the same on every attempt. An error follows the job's failure policy.
     fn run(occurrence: Occurrence) -> Result<()>;

@@ -28,8 +28,9 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// None where somebody else holds it still after `wait`, which ends with the call at the latest; zero does not
-    /// wait. The grant ends by itself after `ttl`, 1 ms to 24 h. A name has 1 to 256 bytes without NUL and `||`.
+    /// Takes a lock; none where somebody else holds it still after `wait`, which ends with the call at the latest; zero
+    /// does not wait. The grant ends by itself after `ttl`, 1 ms to 24 h. A name has 1 to 256 bytes without NUL and
+    /// `||`.
     pub fn acquire(
         component: &str,
         name: &str,
@@ -47,12 +48,13 @@ impl Lease {
         Ok(Self { handle })
     }
 
-    /// Grows with every grant of this name, for ever; for `PutOptions::fence`, or whatever else the lock protects.
+    /// The token, which grows with every grant of this name, for ever; for `PutOptions::fence`, or whatever else the
+    /// lock protects.
     pub fn token(&self) -> u64 {
         self.handle.token()
     }
 
-    /// When the grant ends, as far as is known.
+    /// The time when the grant ends, as far as is known.
     pub fn expires(&self) -> SystemTime {
         crate::time(self.handle.expires())
     }
@@ -62,7 +64,7 @@ impl Lease {
         Ok(self.handle.renew(crate::milliseconds(ttl))?)
     }
 
-    /// `conflict` if the grant was over already.
+    /// Releases the lock; `conflict` if the grant was over already.
     pub fn release(self) -> Result<()> {
         Ok(self.handle.release()?)
     }

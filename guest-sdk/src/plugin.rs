@@ -66,7 +66,7 @@ impl Metadata {
         self.pairs.iter().map(|pair| pair.0.as_str())
     }
 
-    /// `invalid` at the first name that is none of these: a misspelt name is no default.
+    /// Refuses, as `invalid`, the first name that is none of these: a misspelt name is no default.
     pub fn only(&self, known: &[&str]) -> Result<()> {
         let unknown = |name: &&str| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
         match self.names().find(unknown) {
@@ -85,12 +85,12 @@ impl From<Vec<(String, String)>> for Metadata {
     }
 }
 
-/// What every plugin implements. One value serves one component, for as long as its instance lives.
+/// A trait that every plugin implements. One value serves one component, for as long as its instance lives.
 pub trait Plugin: Sized + 'static {
     /// An error keeps the component out of service.
     fn init(component: &str, metadata: Metadata) -> Result<Self>;
 
-    /// Cheap; asked before the component is called healthy, and after faults.
+    /// A cheap question, asked before the component is called healthy, and after faults.
     fn ping(&mut self) -> Result<()> {
         Ok(())
     }
@@ -104,7 +104,7 @@ pub trait StateDriver: Plugin {
     fn put(&mut self, key: String, value: Vec<u8>, options: state::PutOptions) -> Result<String>;
     fn delete(&mut self, key: &str, condition: state::Condition) -> Result<()>;
 
-    /// All or nothing, in order. The result has an etag for each put.
+    /// Does all of the operations in order, or none. The result has an etag for each put.
     fn transact(&mut self, operations: Vec<state::Operation>) -> Result<Vec<Option<String>>> {
         let _ = operations;
         Err(Error::unsupported("this driver has no transactions"))
@@ -123,15 +123,15 @@ pub trait PubsubDriver: Plugin {
     fn publish(&mut self, topic: &str, message: pubsub::Message) -> Result<()>;
     /// A group gets every message published after its first subscription, once per group.
     fn subscribe(&mut self, topic: &str, group: &str, metadata: Metadata) -> Result<u64>;
-    /// Up to `max` messages, at once: none when there is none now.
+    /// Takes up to `max` messages, at once: none when there is none now.
     fn pull(&mut self, subscription: u64, max: u32) -> Result<Vec<pubsub::Delivery>>;
     fn ack(&mut self, subscription: u64, receipt: &[u8]) -> Result<()>;
-    /// Deliver again after this many milliseconds.
+    /// Delivers again after this many milliseconds.
     fn nack(&mut self, subscription: u64, receipt: &[u8], delay: u64) -> Result<()>;
     fn unsubscribe(&mut self, subscription: u64);
 }
 
-/// Where an exported driver lives between calls.
+/// The place in which an exported driver lives between calls.
 #[derive(Debug)]
 pub struct Slot<D> {
     driver: RefCell<Option<D>>,
@@ -157,7 +157,7 @@ impl<D: Plugin> Slot<D> {
         }
     }
 
-    /// As `with`, for the functions of the contract that cannot fail.
+    /// Does what `with` does, for the functions of the contract that cannot fail.
     pub fn surely<T>(&self, call: impl FnOnce(&mut D) -> T) -> T {
         call(
             self.driver

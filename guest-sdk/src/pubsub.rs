@@ -134,19 +134,19 @@ impl PublishOptions {
         }
     }
 
-    /// Not delivered after this long; then it goes to the dead letter topic, where there is one.
+    /// Sets the time after which the event is not delivered; then it goes to the dead letter topic, where there is one.
     pub fn ttl(mut self, duration: Duration) -> Self {
         self.ttl = Some(crate::milliseconds(duration));
         self
     }
 
-    /// Delivered no earlier than this from now.
+    /// Sets the time from now before which the event is not delivered.
     pub fn delay(mut self, duration: Duration) -> Self {
         self.delay = Some(crate::milliseconds(duration));
         self
     }
 
-    /// Without the CloudEvents envelope.
+    /// Publishes without the CloudEvents envelope.
     pub fn raw(mut self) -> Self {
         self.raw = true;
         self
@@ -164,9 +164,9 @@ impl Default for PublishOptions {
     }
 }
 
-/// What an app implements to receive events; `subscribe!` exports it.
+/// A trait that an app implements to receive events; `subscribe!` exports it.
 pub trait Subscriber {
-    /// Asked once when the app is loaded; adds to the subscriptions declared in YAML.
+    /// The subscriptions, asked for once when the app is loaded; they add to those declared in YAML.
     fn subscriptions() -> Vec<Subscription>;
     fn on_event(event: Delivery) -> Verdict;
 }
@@ -204,7 +204,7 @@ impl Subscription {
         self
     }
 
-    /// Such as `consumerGroup`, `broadcast`, `maxDeliveryAttempts` and `rawPayload`.
+    /// Sets an entry, such as `consumerGroup`, `broadcast`, `maxDeliveryAttempts` and `rawPayload`.
     pub fn metadata(mut self, name: &str, value: &str) -> Self {
         self.metadata.push((name.to_owned(), value.to_owned()));
         self
@@ -222,21 +222,22 @@ impl Delivery {
         Ok(serde_json::from_slice(&self.event.data)?)
     }
 
-    /// When the event was published.
+    /// The time when the event was published.
     pub fn published(&self) -> SystemTime {
         crate::time(self.time)
     }
 }
 
 impl Verdict {
-    /// Deliver again, no earlier than this from now.
+    /// Delivers again, no earlier than this from now.
     pub fn retry_after(delay: Duration) -> Self {
         Self::Retry(Some(crate::milliseconds(delay)))
     }
 }
 
 impl From<Error> for Verdict {
-    /// What is invalid stays so, and goes to the dead letter topic. All else is worth another attempt.
+    /// Makes a verdict of an error: what is invalid stays so, and goes to the dead letter topic. All else is worth
+    /// another attempt.
     fn from(error: Error) -> Self {
         match error.kind() {
             Kind::Invalid => Self::DeadLetter(error.message().to_owned()),

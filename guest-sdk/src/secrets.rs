@@ -20,12 +20,12 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// None where the store has no such secret; `denied` where this app is not granted it.
+    /// Reads a secret; none where the store has no such secret, and `denied` where this app is not granted it.
     pub fn get(component: &str, name: &str) -> Result<Option<Self>> {
         Self::get_with(component, name, &[])
     }
 
-    /// With options of the driver, such as a version to read.
+    /// Reads a secret with options of the driver, such as a version to read.
     pub fn get_with(
         component: &str,
         name: &str,
@@ -35,7 +35,7 @@ impl Secret {
         Ok(found.map(|handle| Self { handle }))
     }
 
-    /// What the store calls this state of the secret, where it has versions.
+    /// The store's name for this state of the secret, where it has versions.
     pub fn version(&self) -> Option<String> {
         self.handle.version()
     }

@@ -10,7 +10,7 @@ use crate::{Error, Kind, Result};
 #[doc(inline)]
 pub use state::{Condition, Delete, Entry, Features, Operation, Page, Put, PutOptions};
 
-/// How often `update_json` tries before it gives the conflict to its caller.
+/// The number of times that `update_json` tries before it gives the conflict to its caller.
 const ATTEMPTS: usize = 20;
 
 /// A configured state component that the manifest grants to this app.
@@ -106,7 +106,7 @@ impl Store {
             .collect()
     }
 
-    /// Deleting what is absent is fine.
+    /// Deletes an entry; deleting what is absent is fine.
     pub fn delete(&self, key: &str) -> Result<()> {
         Ok(self.handle.delete(key, &Condition::Always)?)
     }
@@ -118,7 +118,7 @@ impl Store {
             .delete(key, &Condition::Matches(etag.to_owned()))?)
     }
 
-    /// All or nothing, in order. The result has an etag for each put.
+    /// Does all of the operations in order, or none. The result has an etag for each put.
     pub fn transact(&self, transaction: Transaction) -> Result<Vec<Option<String>>> {
         Ok(self.handle.transact(&transaction.operations)?)
     }
@@ -164,7 +164,7 @@ impl Store {
         self.update_json_with(key, PutOptions::new(), change)
     }
 
-    /// As `update_json`, with these options but their condition, which is the etag that was read.
+    /// Does what `update_json` does, with these options but their condition, which is the etag that was read.
     pub fn update_json_with<T>(
         &self,
         key: &str,
@@ -219,7 +219,7 @@ impl PutOptions {
         self
     }
 
-    /// Only if the entry still has this etag.
+    /// Writes only if the entry still has this etag.
     pub fn if_match(mut self, etag: &str) -> Self {
         self.condition = Condition::Matches(etag.to_owned());
         self
@@ -311,7 +311,7 @@ impl Transaction {
     }
 }
 
-/// What `Store::list` returns. Ends after the first error.
+/// The iterator that `Store::list` returns. Ends after the first error.
 #[derive(Debug)]
 pub struct Entries<'a> {
     store: &'a Store,

@@ -37,7 +37,8 @@ pub use context::{Awaited, Context, Join, Retry, Task};
 #[doc(inline)]
 pub use workflow::{Filter, Instance, Page, StartOptions, Status};
 
-/// Begins an instance; its id. Where none is given it is a random one. Returns once the instance is durable.
+/// Begins an instance and returns its id, which is a random one where none is given. Returns once the instance is
+/// durable.
 ///
 /// ```no_run
 /// # fn main() -> wythe_sdk::Result<()> {
@@ -52,7 +53,7 @@ pub fn start<I: Serialize + ?Sized>(name: &str, id: Option<&str>, input: &I) -> 
     begin(name, id, None, input)
 }
 
-/// As [`start`], but its code does not run before this time.
+/// Does what [`start`] does, but its code does not run before this time.
 pub fn start_at<I: Serialize + ?Sized>(
     name: &str,
     id: Option<&str>,
@@ -76,12 +77,12 @@ fn begin<I: Serialize + ?Sized>(
     Ok(workflow::start(name, &input, &options)?)
 }
 
-/// None where there is no such instance.
+/// Reads an instance; none where there is no such instance.
 pub fn get(id: &str) -> Result<Option<Instance>> {
     Ok(workflow::get(id)?)
 }
 
-/// As [`get`], once the instance has ended or stalled, or after so long: then as it is.
+/// Does what [`get`] does, once the instance has ended or stalled, or after so long: then as it is.
 pub fn wait_end(id: &str, timeout: Duration) -> Result<Option<Instance>> {
     Ok(workflow::wait_end(id, crate::milliseconds(timeout))?)
 }
@@ -91,17 +92,17 @@ pub fn list_page(filter: &Filter, cursor: Option<&str>, limit: u32) -> Result<Pa
     Ok(workflow::list(filter, cursor, Some(limit))?)
 }
 
-/// An event for an instance, which hears of it when it waits for one of that name.
+/// Sends an event to an instance, which hears of it when it waits for one of that name.
 pub fn raise<T: Serialize + ?Sized>(id: &str, event: &str, data: &T) -> Result<()> {
     Ok(workflow::raise(id, event, &serde_json::to_vec(data)?)?)
 }
 
-/// Its code does not run until [`resume`]; what it waits for goes on.
+/// Suspends an instance: its code does not run until [`resume`]; what it waits for goes on.
 pub fn suspend(id: &str, reason: &str) -> Result<()> {
     Ok(workflow::suspend(id, reason)?)
 }
 
-/// Of a suspended instance, or of a stalled one, whose code then tries again.
+/// Resumes a suspended instance, or a stalled one, whose code then tries again.
 pub fn resume(id: &str, reason: &str) -> Result<()> {
     Ok(workflow::resume(id, reason)?)
 }
@@ -116,7 +117,7 @@ pub fn purge(id: &str) -> Result<()> {
     Ok(workflow::purge(id)?)
 }
 
-/// Begins a new instance over the first `entries` of another one's journal; its id.
+/// Begins a new instance over the first `entries` of another one's journal, and returns its id.
 pub fn rerun(id: &str, entries: u32, new_id: Option<&str>) -> Result<String> {
     Ok(workflow::rerun(id, entries, new_id)?)
 }
@@ -144,14 +145,14 @@ impl Instance {
         )
     }
 
-    /// What it came to; none before its end, and for one that failed.
+    /// The output that it came to; none before its end, and for one that failed.
     pub fn output<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let output = self.output.as_deref();
         output.map(value).transpose()
     }
 }
 
-/// No bytes are as good as `null`.
+/// Reads a value: no bytes are as good as `null`.
 fn value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
     Ok(serde_json::from_slice(bytes)?)

@@ -1,4 +1,4 @@
-//! From the one function of the contract to the methods of a struct.
+//! The way from the one function of the contract to the methods of a struct.
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Actor, ActorType, Context, STATE, Trigger, actor_context, lacks, load};
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// What `act!` is made of.
+/// The parts that `act!` is made of.
 #[doc(hidden)]
 pub mod macros {
     use super::*;

@@ -7,12 +7,12 @@ use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 use super::send;
 use crate::{Error, Kind, Result};
 
-/// At most this much is in memory when a body is passed on chunk by chunk.
+/// The most bytes in memory when a body is passed on chunk by chunk.
 const CHUNK: u64 = 64 << 10;
 
 type Write = Box<dyn FnOnce(&mut Writer<'_>) -> Result<()>>;
 
-/// What a request or a response carries.
+/// The body of a request or a response.
 pub struct Body {
     source: Source,
 }
@@ -51,7 +51,7 @@ impl Body {
         })
     }
 
-    /// How long it is, where that is known before it is sent.
+    /// The length, where that is known before it is sent.
     pub(super) fn length(&self) -> Option<usize> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes.len()),
@@ -140,7 +140,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Where the function of a written body writes to.
+/// The stream that the function of a written body writes to.
 #[derive(Debug)]
 pub struct Writer<'a> {
     stream: &'a OutputStream,

@@ -73,7 +73,7 @@ impl Request {
         Ok(self.with_body(serde_json::to_vec(value)?))
     }
 
-    /// How long to wait for the connection, for the first byte, and between two bytes.
+    /// Sets the time to wait for the connection, for the first byte, and between two bytes.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -88,7 +88,7 @@ impl Request {
         self.authority.as_deref()
     }
 
-    /// As it came, without the query.
+    /// The path as it came, without the query.
     pub fn path(&self) -> &str {
         split(&self.target).0
     }
@@ -119,7 +119,7 @@ impl Request {
         &mut self.headers
     }
 
-    /// For reading chunk by chunk.
+    /// The body, for reading chunk by chunk.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }

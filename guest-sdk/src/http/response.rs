@@ -7,7 +7,7 @@ use wasip2::http::types::{
 use super::{BODY_LIMIT, Body, Headers, Writer};
 use crate::{Error, Result};
 
-/// What an app answers with, or what `send` got.
+/// The answer of an app, or the response that `send` got.
 ///
 /// ```
 /// use wythe_sdk::http::Response;
@@ -32,7 +32,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An empty one.
+    /// An empty response.
     pub fn new(status: u16) -> Self {
         Self {
             status,
@@ -73,7 +73,7 @@ impl Response {
         self
     }
 
-    /// Added to those of the same name, but for `content-type`, of which there is one.
+    /// Adds a header to those of the same name, but for `content-type`, of which there is one.
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if name.eq_ignore_ascii_case("content-type") {
             self.headers.remove(name);
@@ -103,7 +103,7 @@ impl Response {
         &mut self.headers
     }
 
-    /// For reading chunk by chunk.
+    /// The body, for reading chunk by chunk.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }

@@ -114,7 +114,7 @@ fn method(name: &str) -> Method {
     }
 }
 
-/// What went wrong with a request, in the words of the blocks.
+/// The failure of a request, in the words of the blocks.
 pub(super) fn error(code: &ErrorCode) -> Error {
     use ErrorCode as Code;
     let kind = match code {

@@ -11,11 +11,11 @@ pub use crate::contract::input_binding_driver::exports::wythe::plugin::input_bin
 
 /// An outside system that apps call; `output_binding_plugin!` exports it.
 pub trait OutputBindingDriver: Plugin {
-    /// What `invoke` may be asked, in alphabetic order.
+    /// The operations that `invoke` may be asked, in alphabetic order.
     fn operations(&self) -> Vec<String>;
 
-    /// Whether secrets may be among the metadata: only if none of them comes back, in an answer, an error or a delivery.
-    /// Default no, and then it is given none.
+    /// Returns whether secrets may be among the metadata: only if none of them comes back, in an answer, an error or a
+    /// delivery. Default no, and then it is given none.
     fn takes_secrets(&self) -> bool {
         false
     }
@@ -26,13 +26,13 @@ pub trait OutputBindingDriver: Plugin {
 
 /// An outside system that calls apps; `input_binding_plugin!` exports it. The host pulls.
 pub trait InputBindingDriver: Plugin {
-    /// Whether what was not acknowledged is delivered again.
+    /// Returns whether what was not acknowledged is delivered again.
     fn redelivers(&self) -> bool;
 
-    /// Up to `max` deliveries, at once: none when there is none now.
+    /// Takes up to `max` deliveries, at once: none when there is none now.
     fn pull(&mut self, max: u32) -> Result<Vec<Delivery>>;
 
-    /// What the app said of a delivery.
+    /// Takes the app's answer to a delivery.
     fn settle(&mut self, receipt: &[u8], answer: Answer) -> Result<()>;
 }
 

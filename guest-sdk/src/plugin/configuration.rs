@@ -17,16 +17,16 @@ pub trait ConfigurationDriver: Plugin {
     /// The items with these keys, absent ones left out; all of them where no key is given. In the order of keys.
     fn get(&mut self, keys: &[String]) -> Result<Vec<Item>>;
 
-    /// Opaque version of the whole store; another one after every change of an item.
+    /// An opaque version of the whole store; another one after every change of an item.
     fn version(&mut self) -> Result<String>;
 
-    /// All or nothing.
+    /// Writes all of the items, or none.
     fn set(&mut self, items: Vec<NewItem>) -> Result<()> {
         let _ = items;
         Err(Error::unsupported("this driver does not write"))
     }
 
-    /// All or nothing; deleting what is absent is ok.
+    /// Deletes all of the items, or none; deleting what is absent is ok.
     fn delete(&mut self, keys: &[String]) -> Result<()> {
         let _ = keys;
         Err(Error::unsupported("this driver does not write"))

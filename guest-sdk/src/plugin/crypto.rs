@@ -1,4 +1,4 @@
-//! What keeps keys, as a plugin: its records, its trait, and the macro that exports it.
+//! A keeper of keys as a plugin: its records, its trait, and the macro that exports it.
 use super::Plugin;
 use crate::{Error, Result};
 
@@ -7,20 +7,20 @@ pub use crate::contract::app::wythe::blocks::crypto::{SignatureAlgorithm, WrapAl
 #[doc(inline)]
 pub use crate::contract::crypto_driver::exports::wythe::plugin::crypto_driver::KeyInfo;
 
-/// What keeps keys; `crypto_plugin!` exports it. A key that is not there is `not-found`, one that does not fit the
+/// A keeper of keys; `crypto_plugin!` exports it. A key that is not there is `not-found`, one that does not fit the
 /// algorithm is `invalid`.
 pub trait CryptoDriver: Plugin {
     fn describe(&mut self, key: &str) -> Result<KeyInfo>;
 
     fn wrap(&mut self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
 
-    /// `invalid` with one message for every way to fail: see [`not_unwrapped`].
+    /// Unwraps a key: `invalid` with one message for every way to fail, see [`not_unwrapped`].
     fn unwrap(&mut self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
 
-    /// Of a digest made by the algorithm's own hash; for `Eddsa`, of the message itself.
+    /// Signs a digest made by the algorithm's own hash; for `Eddsa`, the message itself.
     fn sign(&mut self, key: &str, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>>;
 
-    /// False for a signature that is not the key's, whatever is wrong with it.
+    /// Verifies a signature: false for one that is not the key's, whatever is wrong with it.
     fn verify(
         &mut self,
         key: &str,

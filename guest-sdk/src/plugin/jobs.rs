@@ -9,20 +9,20 @@ pub use crate::contract::jobs_driver::exports::wythe::plugin::jobs_driver::{
     Change, Features, Page, Row,
 };
 
-/// What keeps jobs, as rows by app and name; `jobs_plugin!` exports it. The host schedules and runs them; times are
+/// A keeper of jobs, as rows by app and name; `jobs_plugin!` exports it. The host schedules and runs them; times are
 /// milliseconds since 1970.
 pub trait JobsDriver: Plugin {
     fn describe(&self) -> Features;
 
-    /// An error of kind `conflict` if there is a row of this app and name and `overwrite` is false.
+    /// Writes a row; an error of kind `conflict` if there is one of this app and name and `overwrite` is false.
     fn put(&mut self, row: Row, overwrite: bool) -> Result<()>;
 
     fn get(&mut self, app: &str, name: &str) -> Result<Option<Row>>;
 
-    /// Deleting what is absent is fine.
+    /// Deletes a row; deleting what is absent is fine.
     fn delete(&mut self, app: &str, name: &str) -> Result<()>;
 
-    /// At most `limit` rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
+    /// Lists at most `limit` rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
     fn list(&mut self, app: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page>;
 
     /// The rows of an app whose `wake` is not after `until`, the earliest first. A row that was handed out is not handed
@@ -32,7 +32,8 @@ pub trait JobsDriver: Plugin {
     /// The earliest `wake` of the app's rows that are not handed out.
     fn next(&mut self, app: &str) -> Result<Option<u64>>;
 
-    /// `conflict` for a row that has another version or is gone. Of many changes each is asked for by itself, in order.
+    /// Writes a change: `conflict` for a row that has another version or is gone. Of many changes each is asked for by
+    /// itself, in order.
     fn settle(&mut self, change: Change) -> Result<()>;
 }
 

@@ -12,13 +12,13 @@ pub use crate::contract::lock_driver::exports::wythe::plugin::lock_driver::{
 pub trait LockDriver: Plugin {
     fn describe(&self) -> Features;
 
-    /// At once: waiting is the host's part. The token grows with every grant of the key, for ever.
+    /// Answers at once: waiting is the host's part. The token grows with every grant of the key, for ever.
     fn acquire(&mut self, key: &str, owner: &str, ttl: u64) -> Result<Acquired>;
 
     /// Returns when the grant ends now; `conflict` unless the token's grant is still alive.
     fn renew(&mut self, key: &str, token: u64, ttl: u64) -> Result<u64>;
 
-    /// `conflict` unless the token's grant is still alive.
+    /// Releases a lock; `conflict` unless the token's grant is still alive.
     fn release(&mut self, key: &str, token: u64) -> Result<()>;
 
     /// The grant that is alive, if there is one.

@@ -11,7 +11,7 @@ pub use crate::contract::secrets_driver::exports::wythe::plugin::secrets_driver:
 pub trait SecretsDriver: Plugin {
     fn describe(&self) -> Features;
 
-    /// None where there is no such secret. The metadata is the caller's, such as a version to read.
+    /// Reads a secret; none where there is no such secret. The metadata is the caller's, such as a version to read.
     fn get(&mut self, name: &str, metadata: Metadata) -> Result<Option<Found>>;
 
     /// The names of all secrets, in order.

@@ -1,4 +1,4 @@
-//! From the contract to a function and back, for activities.
+//! The way from the contract to a function and back, for activities.
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::value;

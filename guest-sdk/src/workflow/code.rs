@@ -1,4 +1,4 @@
-//! From the contract to a function and back, for workflows.
+//! The way from the contract to a function and back, for workflows.
 use std::string::ToString;
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,5 @@
-//! What a workflow's code calls. Everything it is told is written down, and told the same when the code runs again.
+//! The functions that a workflow's code calls. Everything that the code is told is written down, and told the same when
+//! it runs again.
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -11,12 +12,13 @@ use crate::contract::workflows::wythe::blocks::workflow_context as host;
 use crate::error::from_text;
 use crate::{Error, Kind, Result, milliseconds};
 
-/// How often an activity is tried: by default once.
+/// The number of times that an activity is tried: by default once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry(host::RetryPolicy);
 
 impl Retry {
-    /// So many times at most, a second after the first, then after twice as long each time, up to a minute.
+    /// A policy of so many attempts at most, a second after the first, then after twice as long each time, up to a
+    /// minute.
     pub fn times(attempts: u32) -> Self {
         Retry(host::RetryPolicy {
             attempts,
@@ -27,19 +29,19 @@ impl Retry {
         })
     }
 
-    /// After the first attempt.
+    /// Sets the interval after the first attempt.
     pub fn after(mut self, interval: Duration) -> Self {
         self.0.first_interval = milliseconds(interval);
         self
     }
 
-    /// By which each interval is longer than the one before, at least 1, up to a bound.
+    /// Sets the factor by which each interval is longer than the one before, at least 1, up to a bound.
     pub fn growing(mut self, factor: f64, most: Duration) -> Self {
         (self.0.factor, self.0.max_interval) = (factor, milliseconds(most));
         self
     }
 
-    /// Of one attempt.
+    /// Sets the timeout of one attempt.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(milliseconds(timeout));
         self
@@ -72,7 +74,7 @@ impl<T: DeserializeOwned> Task<T> {
         }
     }
 
-    /// Nobody waits for it any more. What has completed already stays as it is.
+    /// Cancels the task: nobody waits for it any more. What has completed already stays as it is.
     pub fn cancel(&self) {
         host::cancel(self.number);
     }
@@ -80,7 +82,7 @@ impl<T: DeserializeOwned> Task<T> {
 
 /// A task of any kind.
 pub trait Awaited {
-    /// By which the host knows it.
+    /// The number by which the host knows it.
     fn number(&self) -> u32;
 }
 
@@ -147,7 +149,7 @@ impl Context {
         self.continued.get()
     }
 
-    /// The same, but that activities are tried as this policy says.
+    /// The same context, but that activities are tried as this policy says.
     pub fn with_retry(&self, retry: Retry) -> Self {
         Context {
             retry: Some(retry),
@@ -212,7 +214,7 @@ impl Context {
         self.event(name, None).wait()
     }
 
-    /// As [`wait_event`](Self::wait_event), but no longer than this; none where none came.
+    /// Does what [`wait_event`](Self::wait_event) does, but waits no longer than this; none where none came.
     pub fn wait_event_for<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -234,7 +236,7 @@ impl Context {
         tasks.join()
     }
 
-    /// Waits for one of them; its place in the list. Of several that have completed, the first to do so.
+    /// Waits for one of them, and returns its place in the list. Of several that have completed, the first to do so.
     pub fn select(&self, tasks: &[&dyn Awaited]) -> usize {
         let numbers: Vec<_> = tasks.iter().map(|task| task.number()).collect();
         host::wait(&numbers) as usize
@@ -255,7 +257,7 @@ impl Context {
         host::is_replaying()
     }
 
-    /// What `get` tells of this instance, at most 4 KiB.
+    /// Sets the text that `get` tells of this instance, at most 4 KiB.
     pub fn set_status(&self, status: &str) {
         host::set_status(status);
     }

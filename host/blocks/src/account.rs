@@ -7,7 +7,7 @@ use std::sync::{
 };
 use wythe_manifest::Name;
 
-/// What the host holds for an app in all, and how much that may be.
+/// The memory that the host holds for an app in all, and its limit.
 #[derive(Clone, Debug)]
 pub struct Account(Arc<Inner>);
 

@@ -12,7 +12,7 @@ impl Environment {
         self.0.get(name)
     }
 
-    /// In order.
+    /// The names of the variables, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -5,7 +5,7 @@ use wythe_manifest::{Problem, Source};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed. The only taxonomy; each edge maps it once.
+/// The reason why a call failed. The only taxonomy; each edge maps it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     NotFound,
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// Nothing was changed and the same call may succeed a moment later.
+    /// Returns whether nothing was changed and the same call may succeed a moment later.
     pub fn is_temporary(self) -> bool {
         matches!(self, Kind::Unavailable)
     }
@@ -65,7 +65,7 @@ impl fmt::Display for Kind {
 /// Bytes of a message: what somebody else wrote may be a part of it.
 const MESSAGE: usize = 4 << 10;
 
-/// What the caller reads is `message`, of at most 4 KiB; what only the log may say is `source`.
+/// An error with a `message` for the caller, of at most 4 KiB, and a `source` that only the log may tell.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

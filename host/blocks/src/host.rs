@@ -23,7 +23,7 @@ use wythe_manifest::{Component as Manifest, ComponentName, Name, SecretScope};
 /// Components that are opened at once.
 const OPENED_AT_ONCE: usize = 8;
 
-/// What a tenant's components are opened with.
+/// The settings that a tenant's components are opened with.
 pub struct Settings {
     pub tenant: Name,
     /// The directory of the manifest, which no link below it may lead out of; empty where there is none.
@@ -34,7 +34,7 @@ pub struct Settings {
     pub max_value: u64,
     /// The process's environment.
     pub environment: Environment,
-    /// Which secrets the tenant's apps may have, by store.
+    /// The secrets that the tenant's apps may have, by store.
     pub scopes: Vec<SecretScope>,
 }
 

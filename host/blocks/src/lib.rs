@@ -1,4 +1,4 @@
-//! What an app may ask for: the rules of every block, with no wasm, no server and no technology in them.
+//! The blocks that an app may ask for: the rules of each, with no wasm, no server and no technology in them.
 //!
 //! A skin finds a component in a block and calls it. [`Component::call`] is the one place where a driver is called, and
 //! [`App`] the one way into an app.

@@ -13,7 +13,7 @@ use std::{
 };
 use wythe_manifest::{ComponentName, Name};
 
-/// How a call ended: 0 is ok, the rest are the kinds in order.
+/// The end of a call: 0 is ok, the rest are the kinds in order.
 #[derive(Clone, Copy)]
 pub struct Outcome(usize);
 
@@ -164,14 +164,14 @@ fn render_family(family: &'static Family, all: &[Arc<CallMetrics>]) -> String {
     calls + &seconds
 }
 
-/// How often an app's log line about one thing comes at most.
+/// The shortest time between two log lines of an app about one thing.
 const TELL: Duration = Duration::from_secs(10);
 
 /// The counters of every component and every app, for whoever serves them.
 #[derive(Default)]
 pub struct Metrics {
     calls: Mutex<Vec<Weak<CallMetrics>>>,
-    /// By app: how often one of its calls held a worker for too long, and when the log said so last.
+    /// Counts by app: how often one of its calls held a worker for too long, and when the log said so last.
     held: Mutex<BTreeMap<Name, (u64, Instant)>>,
 }
 

@@ -1,4 +1,4 @@
-//! What every block needs to open one of its components, and the checks that all blocks share.
+//! The tools by which every block opens one of its components, and the checks that all blocks share.
 
 use crate::{Component, Components, Drivers, Error, Metrics, Operation, Ready, Result, Site};
 use std::{path::Path, str::FromStr, sync::Arc};

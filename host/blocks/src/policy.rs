@@ -1,4 +1,4 @@
-//! How long a driver call may take, and what is tried again: retry( timeout( operation )).
+//! The time that a driver call may take, and what is tried again: retry( timeout( operation )).
 
 use crate::{Error, Kind, Operation, Result, time::Clock as _};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// By the clock that the runtime sleeps by, which tests may stop.
+/// The time by the clock that the runtime sleeps by, which tests may stop.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -14,11 +14,11 @@ fn now() -> Instant {
 /// The rule around every driver call.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Of one attempt.
+    /// The timeout of one attempt.
     pub timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,
-    /// Before the first retry; doubles with each.
+    /// The pause before the first retry; it doubles with each.
     pub backoff: Duration,
 }
 

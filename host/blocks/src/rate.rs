@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many lines a period; the first of the next one tells how many were left out.
+/// A limit of so many lines a period; the first of the next one tells how many were left out.
 pub struct Rate {
     lines: u32,
     period: Duration,
@@ -40,7 +40,7 @@ impl Rate {
         }
     }
 
-    /// Whether a line may be written, with how many were left out before it.
+    /// Returns how many lines were left out before this one, if it may be written.
     pub fn allows(&self) -> Option<u64> {
         let mut window = self.window();
         if window.since.elapsed() >= self.period {

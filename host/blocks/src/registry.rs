@@ -1,4 +1,4 @@
-//! Which driver answers to which name, and how a component's metadata reaches it as a typed config.
+//! The drivers by their names, and the way of a component's metadata to each as a typed config.
 
 use crate::{
     Environment, Error, Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state,
@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::Arc};
 use wythe_manifest::{Component, Name, Problems, slip_of};
 
-/// Where a driver lives: its tenant, its name, and the directory that is its own.
+/// The site of a driver: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
 pub struct Site {
     pub tenant: Name,
     pub component: String,
-    /// Not created until a driver needs it.
+    /// The driver's directory, which is not created until a driver needs it.
     pub directory: PathBuf,
     /// The directory of the resource file: what relative paths in it are relative to.
     pub beside: PathBuf,
@@ -253,7 +253,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Does as [`Drivers::mistakes`], of the block that the component names.
+    /// Does what [`Drivers::mistakes`] does, for the block that the component names.
     pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
         match component.block.as_str() {
             "bindings" => self.bindings.mistakes(component),

@@ -2,7 +2,7 @@
 
 use wythe_manifest::{Component, Secret, Value};
 
-/// What is shorter cannot be hidden in a text, and is no secret.
+/// Bytes of the shortest secret: a shorter one cannot be hidden in a text, and is no secret.
 const SHORTEST: usize = 4;
 
 /// Values that a text must not show: a technology quotes what it was given, such as an address with a password in it.

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Before a loop that ended by a panic begins anew.
+/// The pause before a loop that ended by a panic begins anew.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The host's tasks and the signal that ends them.

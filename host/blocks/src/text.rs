@@ -10,7 +10,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     escape_but(text, |c| c == '\t')
 }
 
-/// As [`escape`], for a text of several lines.
+/// Escapes a text of several lines as [`escape`] does, but keeps tabs and line feeds.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     escape_but(text, |c| matches!(c, '\t' | '\n'))
 }

@@ -1,4 +1,4 @@
-//! From a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
+//! The way from a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
@@ -39,7 +39,7 @@ metadata: { name: lockstore }
 spec: { type: lock.redb, version: v1 }
 ";
 
-/// What a manifest and its resources say, found good.
+/// A plan: what a manifest and its resources say, found good.
 pub struct Plan {
     pub manifest: Manifest,
     pub resources: Resources,
@@ -79,7 +79,7 @@ pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     (Some(plan), Problem::all(problems))
 }
 
-/// Does as `read`, for what needs a project that is good so far; the answer has the warnings.
+/// Does what `read` does, for what needs a project that is good so far; the answer has the warnings.
 pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
     match read(path) {
         (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),
@@ -120,7 +120,7 @@ fn is_wanted(manifest: &Manifest, block: &str) -> bool {
     }
 }
 
-/// Where the embedded drivers keep their files, unless `--data-dir` says otherwise.
+/// The directory in which the embedded drivers keep their files, unless `--data-dir` says otherwise.
 pub fn data_directory(manifest: &Manifest) -> PathBuf {
     let directory = &manifest.directory;
     // What the user did not write is not shown: `.wythe` rather than `./.wythe`.
@@ -130,7 +130,7 @@ pub fn data_directory(manifest: &Manifest) -> PathBuf {
         .join(".wythe")
 }
 
-/// Where compiled components are kept: `WYTHE_CACHE_DIR`, else the user's cache directory, else with the data.
+/// The directory of compiled components: `WYTHE_CACHE_DIR`, else the user's cache directory, else with the data.
 pub fn cache_directory(data: &Path) -> PathBuf {
     let named = std::env::var_os("WYTHE_CACHE_DIR").map(PathBuf::from);
     let user = || std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -278,7 +278,7 @@ pub async fn attach(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<
     Ok(())
 }
 
-/// What the app has of workflows and activities, so that they can be started.
+/// Attaches the workflows and activities that the app has, so that they can be started.
 pub async fn attach_workflows(host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
     let one = |error| vec![Problem::from(error)];
     let workflows = app.workflows().await.map_err(one)?;
@@ -287,7 +287,8 @@ pub async fn attach_workflows(host: &Host, app: &Arc<App>) -> Result<(), Vec<Pro
     attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
-/// What the app exports and what YAML declares for it; the same topic twice is the app's own, as in Dapr.
+/// Subscribes the app to what it exports and what YAML declares for it; the same topic twice is the app's own, as in
+/// Dapr.
 async fn subscribe(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
     let mut subscriptions = match app.exports().subscriber {
         true => app

@@ -17,7 +17,7 @@ use std::{
 use tokio::process::Command;
 use wythe_manifest::App;
 
-/// What apps in Rust are compiled for.
+/// The target that apps in Rust are compiled for.
 const TARGET: &str = "wasm32-wasip2";
 
 /// One app that was built.
@@ -147,7 +147,7 @@ fn measure(app: &App, took: Duration) -> Outcome<Built> {
     })
 }
 
-/// Asked only where a component was never built: then the target may be what is missing.
+/// Adds the target only where a component was never built: then it may be what is missing.
 async fn add_target(directory: &Path) -> Outcome<()> {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "target-libdir", "--target", TARGET]);

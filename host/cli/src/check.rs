@@ -18,7 +18,7 @@ pub struct Found {
     pub host: Arc<Host>,
     pub runtime: Arc<Runtime>,
     pub components: Checked,
-    /// One for each app of the manifest, if no problem is an error.
+    /// The apps, one for each of the manifest, if no problem is an error.
     pub apps: Vec<Loaded>,
     pub problems: Vec<Problem>,
 }

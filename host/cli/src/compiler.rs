@@ -12,10 +12,10 @@ use wythe_runtime::{Compiler, Work};
 
 /// The first argument of a process that compiles.
 const VERB: &str = "compile-component";
-/// So that requests come first.
+/// The niceness of such a process, so that requests come first.
 const NICE: i32 = 10;
 
-/// How this program is started again as the command; not set where it cannot be.
+/// The variables by which this program is started again as the command; not set where it cannot be.
 static AGAIN: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
 
 /// Says that this program, started again with these variables set, is the command `wythe`. Hosts of this process then

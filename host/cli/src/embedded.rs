@@ -1,4 +1,4 @@
-//! What the binary carries for people who have nothing else: the contract, the guest SDK, and the templates.
+//! The files that the binary carries for people who have nothing else: the contract, the guest SDK, and the templates.
 
 /// A file by its path below the directory that it is written to.
 pub type File = (&'static str, &'static str);
@@ -79,7 +79,7 @@ pub const SDK_MANIFEST: &str = include_str!("templates/sdk.toml");
 
 macro_rules! template {
     ($name:ident, $directory:literal: $($path:literal),* $(,)?) => {
-        /// In it, `{{name}}` is the project's name and `{{crate}}` the same as Rust spells it.
+        /// A template: in it, `{{name}}` is the project's name and `{{crate}}` the same as Rust spells it.
         pub const $name: &[File] =
             &[$(($path, include_str!(concat!("templates/", $directory, "/", $path)))),*];
     };
@@ -99,7 +99,7 @@ template!(
     "wythe.yaml",
 );
 
-/// Only the runtime names wasmtime, so its version is read where cargo wrote it down.
+/// The version of wasmtime, read where cargo wrote it down, as only the runtime names wasmtime.
 pub fn wasmtime_version() -> &'static str {
     let lock = include_str!("../../../Cargo.lock");
     let package = lock.split("name = \"wasmtime\"\nversion = \"").nth(1);

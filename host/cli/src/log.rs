@@ -1,4 +1,4 @@
-//! What the host and its guests say on standard error: a line each, with the app's name in its colour.
+//! The log of the host and its guests on standard error: a line each, with the app's name in its colour.
 
 mod queue;
 mod rate;
@@ -36,10 +36,10 @@ const TRACE_DIGITS: usize = 8;
 /// Two rounds of the terminal's own colours, without red (errors), black and white.
 const COLOURS: [&str; 10] = ["36", "35", "34", "32", "33", "96", "95", "94", "92", "93"];
 
-/// For the last lines, where somebody reads them slowly.
+/// The time for the last lines, where somebody reads them slowly.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where every line goes; none where the system gives no thread for it.
+/// The queue of every line; absent where the system gives no thread for it.
 static QUEUE: OnceLock<Option<Queue>> = OnceLock::new();
 
 fn queue() -> Option<&'static Queue> {
@@ -105,7 +105,7 @@ pub fn start(common: &Common) {
 /// One line an event.
 struct Lines {
     coloured: bool,
-    /// Of the longest app id so far, so that messages stand below each other.
+    /// The length of the longest app id so far, so that messages stand below each other.
     width: AtomicUsize,
 }
 

@@ -1,4 +1,4 @@
-//! Who listens on a port, as far as `/proc` tells: for the message that it is taken.
+//! The process that listens on a port, as far as `/proc` tells: for the message that it is taken.
 
 use std::{fs, net::SocketAddr, path::Path};
 

@@ -22,7 +22,7 @@ pub struct Opened {
     data: PathBuf,
 }
 
-/// Which part of a project a command needs where no host runs it.
+/// The part of a project that a command needs where no host runs it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     Components,

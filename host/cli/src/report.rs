@@ -1,4 +1,4 @@
-//! What people read when something is wrong, and how every answer is printed: as text or as JSON.
+//! The words for what is wrong, and the way every answer is printed: as text or as JSON.
 
 use crate::{
     args::{Common, Format},
@@ -47,7 +47,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a command could not do what it was asked for.
+/// The reason why a command could not do what it was asked for.
 #[derive(Debug)]
 pub struct Failure(pub Vec<Problem>);
 

@@ -6,12 +6,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_runtime::{Ingress, Routes};
 
-/// For requests that are under way when the host is told to stop.
+/// The time for requests that are under way when the host is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);
-/// For subscriptions and background work after that.
+/// The time for subscriptions and background work after that.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// After which a host that was told to stop ends, whatever its workers do.
+/// The time after which a host that was told to stop ends, whatever its workers do.
 pub const LIMIT: Duration = Duration::from_secs(5)
     .saturating_add(DRAIN)
     .saturating_add(CLOSE);

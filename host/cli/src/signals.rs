@@ -18,9 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// For words about an end: standard error may be a pipe that nobody reads.
+/// The time for words about an end: standard error may be a pipe that nobody reads.
 const WORDS: Duration = Duration::from_millis(200);
-/// Between the first signal and the end of a command that has nothing to finish.
+/// The time between the first signal and the end of a command that has nothing to finish.
 const COMMAND: Duration = Duration::from_secs(5);
 
 /// Fires at the first SIGINT or SIGTERM; the process ends at the second, or `limit` after the first.

@@ -20,10 +20,10 @@ use wythe_runtime::Loaded;
 
 /// An editor writes a file in several steps; after this long without any it is done.
 const DEBOUNCE: Duration = Duration::from_millis(100);
-/// What builds write and people do not.
+/// Directories that builds write and people do not.
 const IGNORED: [&str; 4] = [".git", ".wythe", "node_modules", "target"];
 
-/// What a changed file means.
+/// The meaning of a changed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     /// This app, by its place in the manifest.
@@ -175,7 +175,7 @@ impl Watched {
     }
 }
 
-/// What is watched, and whose it is. Paths are those of the file system, as events name them.
+/// The paths that are watched, and whose they are. Paths are those of the file system, as events name them.
 struct Roots(Vec<(PathBuf, Change)>);
 
 impl Roots {

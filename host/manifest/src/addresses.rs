@@ -24,11 +24,13 @@ const V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(224, 0, 0, 0), 3),
 ];
 
-/// What is public begins with `001`; all else has a special purpose or none as yet: loopback, mapped and translated
-/// addresses (`64:ff9b::/96`), `100::/64`, `5f00::/16`, `fc00::/7`, `fe80::/10`, `fec0::/10`, multicast.
+/// The network of public addresses, which begin with `001`; all else has a special purpose or none as yet: loopback,
+/// mapped and translated addresses (`64:ff9b::/96`), `100::/64`, `5f00::/16`, `fc00::/7`, `fe80::/10`, `fec0::/10`,
+/// multicast.
 const PUBLIC_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Of that, the IANA IPv6 Special-Purpose Address Registry: protocols such as Teredo, documentation, 6to4, AS112.
+/// The exceptions in it, from the IANA IPv6 Special-Purpose Address Registry: protocols such as Teredo, documentation,
+/// 6to4, AS112.
 const V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
@@ -37,8 +39,8 @@ const V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Whether an address is of this machine or of a private or special network, so that only a grant which writes the
-/// address itself allows it. Names are to be checked again once they are resolved.
+/// Returns whether an address is of this machine or of a private or special network, so that only a grant which writes
+/// the address itself allows it. Names are to be checked again once they are resolved.
 pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => V4.iter().any(|network| is_in_v4(address, network)),

@@ -64,7 +64,7 @@ pub(crate) const SIDECAR: [&str; 26] = [
     "unixDomainSocket",
 ];
 
-/// What is said of Dapr's keys for the process beside an app.
+/// The words about Dapr's keys for the process beside an app.
 pub(crate) const NO_SIDECAR: &str = "no effect: a guest has no sidecar";
 
 /// One app.
@@ -80,19 +80,19 @@ pub struct App {
     pub guest: PathBuf,
     /// A shell command to run in `directory` that makes the component file.
     pub build: Option<String>,
-    /// What to watch for changes; default `directory`.
+    /// The paths to watch for changes; default `directory`.
     pub watch: Vec<PathBuf>,
     /// The prefix of the paths that it answers over HTTP, without a slash at its end unless it is `/`.
     pub ingress: Option<String>,
-    /// What it may use.
+    /// The things that it may use.
     pub grants: Grants,
-    /// How much it may use.
+    /// The amounts that it may use.
     pub limits: Limits,
-    /// How long an instance of it lives.
+    /// The life of an instance of it.
     pub reuse: Reuse,
     /// The environment it sees, those of `common` included.
     pub env: BTreeMap<String, String>,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn join(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
     }
 }
 
-/// Even an app without grants knows where it was written, for the message that refuses it something.
+/// Reads the grants: even an app without grants knows where it was written, for the message that refuses it something.
 fn read_grants(fields: &Fields) -> Grants {
     let source = fields.at.source();
     let read = fields

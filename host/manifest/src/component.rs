@@ -26,7 +26,7 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A named, configured instance of a driver.
 #[derive(Clone, Debug)]
 pub struct Component {
-    /// What apps call it.
+    /// The name that apps call it by.
     pub name: ComponentName,
     /// The tenant it belongs to; none is every tenant that loads the file.
     pub namespace: Option<Name>,
@@ -36,17 +36,17 @@ pub struct Component {
     pub driver: String,
     /// The version of the driver; default `v1`.
     pub version: String,
-    /// Whether a failure to open it is only logged; default false.
+    /// True if a failure to open it is only logged; default false.
     pub ignore_errors: bool,
-    /// How long opening it may take; default 5 s.
+    /// The time that opening it may take; default 5 s.
     pub init_timeout: Duration,
-    /// What the driver is configured with.
+    /// The settings that the driver is configured with.
     pub metadata: Metadata,
     /// The apps that may use it; empty is all.
     pub scopes: Vec<Name>,
     /// The features it must have, such as `ttl`, checked when it is opened.
     pub requires: Vec<String>,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
 }
 

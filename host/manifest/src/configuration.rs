@@ -36,28 +36,28 @@ pub struct Configuration {
     pub name: ComponentName,
     /// The tenant it belongs to; none is every tenant that loads the file.
     pub namespace: Option<Name>,
-    /// Which secrets apps may have.
+    /// The secrets that apps may have.
     pub secrets: Vec<SecretScope>,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
 }
 
-/// Which secrets of one store apps may have; a store without a scope is open to every grant.
+/// The secrets of one store that apps may have; a store without a scope is open to every grant.
 #[derive(Clone, Debug)]
 pub struct SecretScope {
     /// The component.
     pub store: ComponentName,
-    /// For secrets that neither list names; default allow.
+    /// The access to secrets that neither list names; default allow.
     pub default_access: Access,
-    /// Where there are any, no other secret is allowed.
+    /// The secrets that are allowed: where there are any, no other secret is.
     pub allowed: Vec<String>,
-    /// Denied, whatever else is written.
+    /// The secrets that are denied, whatever else is written.
     pub denied: Vec<String>,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
 }
 
-/// What is said of a secret that is not named.
+/// The access to a secret that is not named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It may be had.
@@ -67,7 +67,7 @@ pub enum Access {
 }
 
 impl SecretScope {
-    /// Whether a secret may be had.
+    /// Returns whether a secret may be had.
     pub fn allows(&self, secret: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == secret);
         if names(&self.denied) {

@@ -9,13 +9,13 @@ use crate::yaml::{self, Content, Node};
 /// A value of such a file.
 #[derive(Clone)]
 pub enum Document {
-    /// Nothing, or `null`.
+    /// An empty value, or `null`.
     Null,
     /// A text, number or boolean; `plain` says that it had no quotes.
     Text {
-        /// As it was written, without quotes and escapes.
+        /// The text as it was written, without quotes and escapes.
         text: String,
-        /// Whether it may be a number or a boolean.
+        /// True if it may be a number or a boolean.
         plain: bool,
     },
     /// The items in their order.

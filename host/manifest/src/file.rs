@@ -26,8 +26,8 @@ pub struct OpenFile {
     stamp: Stamp,
 }
 
-/// Which file it is and when it changed last. Two equal stamps mean the same bytes: nobody can set the time of a change of
-/// the inode, as they can that of the content.
+/// A stamp of a file: which one it is and when it changed last. Two equal stamps mean the same bytes: nobody can set
+/// the time of a change of the inode, as they can that of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,

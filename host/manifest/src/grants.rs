@@ -1,4 +1,4 @@
-//! What an app may use; nothing that is not written here.
+//! The grants of an app: it may use nothing that is not written here.
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
@@ -9,7 +9,7 @@ use crate::name::{ComponentName, InvalidName, Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
 
-/// What an app may use.
+/// The things that an app may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     /// The state components.
@@ -42,7 +42,7 @@ pub struct Grants {
     pub workflow: Vec<NamePattern>,
     /// The types of actors it may call.
     pub actors: Vec<ActorPattern>,
-    /// Where the app was written, so that a refusal can name the place for the missing line.
+    /// The place where the app was written, so that a refusal can name the place for the missing line.
     pub source: Source,
     /// Every component and app that is named above, and where.
     pub mentions: Vec<Mention>,
@@ -57,7 +57,7 @@ pub struct Mention {
     pub name: String,
     /// The path of keys, such as `apps[0].grants.state[0]`.
     pub key: String,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
 }
 
@@ -98,72 +98,72 @@ pub struct NamePattern {
 }
 
 impl Grants {
-    /// Whether it may use a state component.
+    /// Returns whether it may use a state component.
     pub fn state(&self, component: &str) -> bool {
         any(&self.state, component)
     }
 
-    /// Whether it may publish to a topic.
+    /// Returns whether it may publish to a topic.
     pub fn publish(&self, component: &str, topic: &str) -> bool {
         any_part(&self.publish, component, topic)
     }
 
-    /// Whether it may receive a topic.
+    /// Returns whether it may receive a topic.
     pub fn subscribe(&self, component: &str, topic: &str) -> bool {
         any_part(&self.subscribe, component, topic)
     }
 
-    /// Whether it may call an app.
+    /// Returns whether it may call an app.
     pub fn invoke(&self, app: &str) -> bool {
         any(&self.invoke, app)
     }
 
-    /// Whether it may use a secret of a store.
+    /// Returns whether it may use a secret of a store.
     pub fn secrets(&self, component: &str, secret: &str) -> bool {
         any_part(&self.secrets, component, secret)
     }
 
-    /// Whether it may see a secret of a store.
+    /// Returns whether it may see a secret of a store.
     pub fn reveal(&self, component: &str, secret: &str) -> bool {
         any_part(&self.reveal, component, secret)
     }
 
-    /// Whether it may use a configuration component.
+    /// Returns whether it may use a configuration component.
     pub fn configuration(&self, component: &str) -> bool {
         any(&self.configuration, component)
     }
 
-    /// Whether it may use a lock component.
+    /// Returns whether it may use a lock component.
     pub fn lock(&self, component: &str) -> bool {
         any(&self.lock, component)
     }
 
-    /// Whether it may work with a key of a crypto component.
+    /// Returns whether it may work with a key of a crypto component.
     pub fn crypto(&self, component: &str, key: &str) -> bool {
         any_part(&self.crypto, component, key)
     }
 
-    /// Whether it may ask an output binding for an operation.
+    /// Returns whether it may ask an output binding for an operation.
     pub fn bindings(&self, component: &str, operation: &str) -> bool {
         any_part(&self.bindings, component, operation)
     }
 
-    /// Whether it may hear an input binding.
+    /// Returns whether it may hear an input binding.
     pub fn listen(&self, component: &str) -> bool {
         any(&self.listen, component)
     }
 
-    /// Whether it may schedule a job of this name.
+    /// Returns whether it may schedule a job of this name.
     pub fn jobs(&self, name: &str) -> bool {
         self.jobs.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Whether it may start and manage a workflow.
+    /// Returns whether it may start and manage a workflow.
     pub fn workflow(&self, name: &str) -> bool {
         self.workflow.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Whether it may call actors of a type.
+    /// Returns whether it may call actors of a type.
     pub fn actors(&self, actor_type: &str) -> bool {
         self.actors.iter().any(|pattern| match pattern {
             ActorPattern::Any => true,
@@ -171,7 +171,7 @@ impl Grants {
         })
     }
 
-    /// Whether it may send an HTTP request to a host, which is a name or an address.
+    /// Returns whether it may send an HTTP request to a host, which is a name or an address.
     pub fn http(&self, scheme: &str, host: &str, port: u16) -> bool {
         self.http
             .iter()
@@ -191,7 +191,7 @@ fn any_part(patterns: &[PartPattern], component: &str, part: &str) -> bool {
 }
 
 impl<T: Borrow<str>> Pattern<T> {
-    /// Whether a name is meant.
+    /// Returns whether a name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Pattern::Any => true,
@@ -201,7 +201,7 @@ impl<T: Borrow<str>> Pattern<T> {
 }
 
 impl PartPattern {
-    /// Whether a part of a component is meant.
+    /// Returns whether a part of a component is meant.
     pub fn matches(&self, component: &str, part: &str) -> bool {
         match self {
             PartPattern::Any => true,
@@ -212,7 +212,7 @@ impl PartPattern {
 }
 
 impl NamePattern {
-    /// Whether a name is meant.
+    /// Returns whether a name is meant.
     pub fn matches(&self, name: &str) -> bool {
         if self.is_prefix {
             name.starts_with(&self.text)

@@ -1,4 +1,4 @@
-//! Which hosts an app may send HTTP requests to.
+//! Patterns of the hosts that an app may send HTTP requests to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -34,7 +34,7 @@ enum Host {
 }
 
 impl HostPattern {
-    /// Whether a request to this host is granted; a host may be a name or an address.
+    /// Returns whether a request to this host is granted; a host may be a name or an address.
     pub fn matches(&self, scheme: &str, host: &str, port: u16) -> bool {
         let Some(scheme) = Scheme::read(scheme) else {
             return false;

@@ -1,4 +1,4 @@
-//! What a user writes: `wythe.yaml` and resource files become types that cannot be wrong.
+//! The files that a user writes: `wythe.yaml` and resource files become types that cannot be wrong.
 //!
 //! Nothing stops at the first mistake. Whatever could be read is returned next to the list of [`Problems`], each with
 //! its file, line and column.

@@ -1,4 +1,4 @@
-//! What a guest may use, and how long an instance of it is kept.
+//! The amounts that a guest may use, and how long an instance of it is kept.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What one app may use. Each field is enforced by the host.
+/// The amounts that one app may use. Each field is enforced by the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of linear memory of an instance; default 64 MiB.
@@ -34,7 +34,7 @@ pub struct Limits {
     pub stall_time: Duration,
     /// Time that an instance may work on when its HTTP answer is out, or its reader has left; default 5 s.
     pub after_time: Duration,
-    /// How long a call may compute; default 1 s.
+    /// The time that a call may compute; default 1 s.
     pub cpu_time: Duration,
     /// Calls at a time; default 64.
     pub concurrency: u32,
@@ -73,14 +73,14 @@ impl Default for Limits {
     }
 }
 
-/// How long an instance lives; by default every call gets a fresh one.
+/// The life of an instance; by default every call gets a fresh one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reuse {
     /// Calls that one instance answers in its life; default 1.
     pub max_requests: u32,
     /// Calls that one instance answers at a time; default 1.
     pub max_concurrent: u32,
-    /// How long an instance waits for its next call; default 1 s.
+    /// The time that an instance waits for its next call; default 1 s.
     pub idle: Duration,
 }
 

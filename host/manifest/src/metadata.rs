@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use crate::suggest::listed;
 use crate::yaml::Place;
 
-/// What a driver is configured with.
+/// The settings that a driver is configured with.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     items: Vec<Item>,
@@ -67,7 +67,7 @@ pub(crate) struct Pending {
     pub(crate) reference: Reference,
 }
 
-/// Where a value is written.
+/// The place where a value is written.
 #[derive(Clone, Debug)]
 pub(crate) enum Reference {
     Environment(String),
@@ -87,7 +87,7 @@ pub struct SecretReference {
     pub store: String,
     /// The secret.
     pub name: String,
-    /// Which of the secret's values; the secret's own name where none is written.
+    /// The name of one of the secret's values; the secret's own name where none is written.
     pub key: String,
     place: Place,
 }
@@ -101,7 +101,7 @@ impl SecretReference {
 }
 
 impl Metadata {
-    /// What waits for a secret store, in the order it was written.
+    /// The settings that wait for a secret store, in the order in which they were written.
     pub fn references(&self) -> Vec<SecretReference> {
         let reference = |pending: &Pending| match &pending.reference {
             Reference::Secret { store, name, key } => Some(SecretReference {

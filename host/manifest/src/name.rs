@@ -188,7 +188,7 @@ fn is_component_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '-' || character == '_'
 }
 
-/// What a user wrote, short enough for a message.
+/// A text that a user wrote, short enough for a message.
 pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,4 +1,4 @@
-//! Names that name nothing: grants and subscriptions whose component or app is not there.
+//! Grants and subscriptions that name nothing: their component or app is not there.
 
 use crate::app::App;
 use crate::component::Component;

@@ -38,7 +38,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Whether a problem stops the program from starting.
+/// The weight of a problem: some stop the program from starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The file cannot be used as it is.
@@ -58,11 +58,11 @@ pub struct Problem {
     pub column: u32,
     /// The path of keys, such as `apps[1].grants.state`; empty when there is none.
     pub key: String,
-    /// What was expected and what was found.
+    /// The message: what was expected and what was found.
     pub message: String,
-    /// What to write instead, where that is known.
+    /// The text to write instead, where that is known.
     pub help: Option<String>,
-    /// Whether it stops the program from starting.
+    /// The severity, which says whether it stops the program from starting.
     pub severity: Severity,
 }
 
@@ -153,12 +153,12 @@ fn escaped(text: &str) -> String {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Whether nothing at all is wrong.
+    /// Returns whether nothing at all is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether any of them stops the program from starting.
+    /// Returns whether any of them stops the program from starting.
     pub fn has_errors(&self) -> bool {
         self.0
             .iter()

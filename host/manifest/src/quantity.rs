@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected};
 
-/// Longest unit first where one is the beginning of another, so that `ms` is not read as `m`.
+/// Units of time, the longest first where one is the beginning of another, so that `ms` is not read as `m`.
 const TIME_UNITS: [(&str, u128); 8] = [
     ("ns", 1),
     ("us", 1_000),

@@ -10,7 +10,7 @@ use crate::problem::{Problem, Problems, Severity, Source};
 use crate::suggest::{did_you_mean, listed};
 use crate::yaml::{Content, Entry, Node, Place};
 
-/// After so many mistakes of one severity in one file a reader learns nothing more.
+/// The number of mistakes of one severity in one file after which a reader learns nothing more.
 const MOST_PROBLEMS: usize = 100;
 
 /// The mistakes of one file.
@@ -43,7 +43,7 @@ impl Report {
         Problems(self.problems.into_inner())
     }
 
-    /// Counted for each severity: an error may not get lost behind warnings.
+    /// Counts for each severity: an error may not get lost behind warnings.
     fn is_full(&self, severity: Severity) -> bool {
         let problems = self.problems.borrow();
         problems
@@ -124,7 +124,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// "expected a, found b", where b is the kind of the value: its text could be a secret.
+    /// Reports "expected a, found b", where b is the kind of the value: its text could be a secret.
     pub(crate) fn expected(&self, what: &str) {
         let found = match &self.node.content {
             _ if self.node.is_null() => "nothing",
@@ -146,7 +146,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// As [`At::text`], and something must be written in it.
+    /// Does what [`At::text`] does, and something must be written in it.
     pub(crate) fn filled(&self) -> Option<&'a str> {
         let text = self.text()?;
         if text.trim().is_empty() {
@@ -156,7 +156,7 @@ impl<'a> At<'a> {
         Some(text)
     }
 
-    /// As [`At::text`], but nothing at all is the empty text.
+    /// Does what [`At::text`] does, but nothing at all is the empty text.
     pub(crate) fn text_or_empty(&self) -> Option<&'a str> {
         if self.node.is_null() {
             Some("")
@@ -265,7 +265,7 @@ impl<'a> At<'a> {
         self.fields_of(allowed, &[])
     }
 
-    /// As [`At::fields`], with further keys that are known but not worth proposing in a list.
+    /// Does what [`At::fields`] does, with further keys that are known but not worth proposing in a list.
     pub(crate) fn fields_of(&self, allowed: &[&str], known: &[&str]) -> Option<Fields<'a>> {
         let entries = self.entries()?;
         let is_known = |key: &str| allowed.contains(&key) || known.contains(&key);

@@ -25,7 +25,7 @@ pub(crate) fn resolve(components: &mut [Component], environment: Environment) ->
     problems
 }
 
-/// None where the reference is not to a variable.
+/// Reads the variable of a reference; absent where the reference is not to a variable.
 fn read_variable(
     component: &Component,
     pending: &Pending,

@@ -9,7 +9,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::suggest::listed;
 
-/// Why a setting does not fit its type.
+/// The reason why a setting does not fit its type.
 #[derive(Debug)]
 pub(crate) enum Mistake {
     /// A setting that must be there is not.

@@ -10,7 +10,7 @@ use crate::reader::{At, Fields};
 
 const BULK: &str = "bulkSubscribe";
 
-/// Which messages of a topic go to which route of an app.
+/// A choice of messages of a topic that go to routes of an app.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     /// The name of the resource itself.
@@ -31,7 +31,7 @@ pub struct Subscription {
     pub metadata: BTreeMap<String, String>,
     /// The apps that subscribe; empty is all.
     pub scopes: Vec<Name>,
-    /// Where it was written.
+    /// The place where it was written.
     pub source: Source,
     /// The places where its parts were written.
     pub places: Places,
@@ -51,7 +51,7 @@ pub struct Places {
 pub struct Rule {
     /// A CEL expression over the event.
     pub expression: String,
-    /// Where a matching message goes.
+    /// The route that a matching message takes.
     pub route: String,
 }
 

@@ -1,4 +1,4 @@
-//! What users write, right and wrong, and exactly what they are told.
+//! The files that users write, right and wrong, and exactly what they are told.
 
 mod bombs;
 mod configurations;

@@ -13,7 +13,7 @@ use crate::reader::Report;
 /// The largest file that is read.
 pub(crate) const LARGEST_FILE: usize = 1 << 20;
 const DEEPEST: usize = 64;
-/// What a file may weigh with its aliases written out: one per value, and one per 16 bytes of text.
+/// The most that a file may weigh with its aliases written out: one per value, and one per 16 bytes of text.
 const HEAVIEST: usize = 250_000;
 
 /// A value and its place.
@@ -31,7 +31,7 @@ pub(crate) struct Place {
     pub(crate) column: u32,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     /// Its text as written; `plain` says that it had no quotes.
@@ -52,7 +52,7 @@ pub(crate) struct Entry {
 }
 
 impl Node {
-    /// Whether nothing was written: `key:`, `key: ~` or `key: null`.
+    /// Returns whether nothing was written: `key:`, `key: ~` or `key: null`.
     pub(crate) fn is_null(&self) -> bool {
         match &self.content {
             Content::Scalar { text, plain } => {

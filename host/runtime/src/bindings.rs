@@ -1,4 +1,5 @@
-//! What `bindgen!` makes of `wit/`: the imports of apps, their optional exports, and the worlds of plugins.
+//! The bindings that `bindgen!` makes of `wit/`: the imports of apps, their optional exports, and the worlds of
+//! plugins.
 
 /// The imports of every app.
 pub mod app {

@@ -81,7 +81,7 @@ impl Cache {
         self.directory.join(name)
     }
 
-    /// Over the name as well, so that one good file cannot stand in for another.
+    /// The tag of a file, over its name as well, so that one good file cannot stand in for another.
     fn tag(&self, path: &Path, content: &[u8]) -> Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
@@ -90,7 +90,7 @@ impl Cache {
     }
 }
 
-/// Changes with the version and the settings of the engine.
+/// A text that changes with the version and the settings of the engine.
 fn compatibility(engine: &Engine) -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -98,7 +98,7 @@ fn compatibility(engine: &Engine) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Beside each file.
+/// The path of a file's tag, beside the file.
 fn tag_of(path: &Path) -> PathBuf {
     let extension = path.extension().unwrap_or_default();
     match extension.as_encoded_bytes() {

@@ -1,4 +1,4 @@
-//! From the bytes of a component to code: looked up in memory and in the cache, else made by the compiler.
+//! The way from the bytes of a component to code: looked up in memory and in the cache, else made by the compiler.
 
 mod child;
 
@@ -27,10 +27,10 @@ pub struct Compiled {
     pub component: Component,
 }
 
-/// What the compiler is asked for.
+/// The work that the compiler is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Work {
-    /// Imports and exports alone.
+    /// The imports and exports alone.
     Outline,
     App,
     /// Code whose steps end at the same instruction each time.
@@ -79,7 +79,7 @@ pub struct Compiling {
     compiler: Option<Compiler>,
     /// Equal files are compiled and mapped once.
     compiled: Mutex<HashMap<(Hash, Work), Weak<Compiled>>>,
-    /// One at a time: it uses every core by itself and must not starve requests.
+    /// The turn of a compilation, one at a time: it uses every core by itself and must not starve requests.
     turn: Semaphore,
 }
 
@@ -99,7 +99,7 @@ impl Compiling {
         }
     }
 
-    /// Imports and exports; no code is compiled.
+    /// Reads the imports and exports; no code is compiled.
     pub async fn inspect(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
         check_form(name, bytes)?;
         let digest = blake3::hash(bytes);

@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
 use wythe_blocks::Error;
 
-/// Between two ticks of the engine's epoch; CPU time is counted in ticks.
+/// The time between two ticks of the engine's epoch; CPU time is counted in ticks.
 pub const TICK: Duration = Duration::from_millis(2);
 /// Ticks of one stretch on a worker, 10 ms, after which the log says who held it.
 pub const LONG: u32 = 5;
@@ -31,7 +31,7 @@ pub struct Cpu {
     clock: Arc<Clock>,
     /// Ticks charged since the guest last gave its worker to others.
     due: u32,
-    /// Of these, those after the first charge, when it was to give way already.
+    /// Ticks among these that came after the first charge, when it was to give way already.
     overdue: u32,
 }
 
@@ -53,12 +53,12 @@ impl Cpu {
         self.clock.begin();
     }
 
-    /// For whoever polls the store.
+    /// The clock, for whoever polls the store.
     pub fn clock(&self) -> Arc<Clock> {
         self.clock.clone()
     }
 
-    /// Charges the ticks that passed on a worker since the last look; how many.
+    /// Charges the ticks that passed on a worker since the last look, and returns how many.
     fn look(&mut self) -> wasmtime::Result<u32> {
         let ran = self.clock.lap();
         if ran > 0 {
@@ -157,7 +157,7 @@ fn refuel<T: HasCpu + 'static>(store: &mut StoreContextMut<'_, T>) -> wasmtime::
 pub struct Bill {
     /// All the fuel of a step that begins.
     pub fresh: Option<u64>,
-    /// What the call costs.
+    /// The cost of the call.
     pub cost: u64,
 }
 

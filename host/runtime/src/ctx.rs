@@ -1,4 +1,4 @@
-//! What a store carries: who the guest is, on whose behalf it runs now, and what it may take.
+//! The data of a store: who the guest is, on whose behalf it runs now, and what it may take.
 
 use crate::{
     cpu::{Bill, Cpu},
@@ -25,7 +25,7 @@ const HEADERS: usize = 64 << 10;
 /// Bytes of one answer of `wasi:random`.
 pub const RANDOM: u64 = 64 << 10;
 
-/// What stays the same over all instances of a guest.
+/// The facts that stay the same over all instances of a guest.
 pub struct Identity {
     pub tenant: Name,
     pub id: Name,
@@ -39,7 +39,7 @@ pub struct Identity {
     pub outgoing: Arc<Semaphore>,
     /// Lines about requests that were denied.
     pub denied: Rate,
-    /// Of what the host holds for all instances.
+    /// The account of what the host holds for all instances.
     pub account: Account,
     pub host: Arc<Host>,
 }
@@ -51,21 +51,21 @@ pub const DENIALS: u32 = 60;
 pub struct Ctx {
     pub table: ResourceTable,
     pub identity: Arc<Identity>,
-    /// Set anew for each call into the instance.
+    /// The caller, set anew for each call into the instance.
     pub caller: Caller,
     pub cpu: Cpu,
     pub fields: Held,
-    /// Of the instance whose code this is, if it is a workflow's.
+    /// The journal of the instance whose code this is, if it is a workflow's.
     journal: Option<Context>,
     limiter: Limiter,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
-    /// Of the pool; given back when the store is dropped.
+    /// A slot of the pool; given back when the store is dropped.
     _slot: Slot,
 }
 
-/// For the hooks of a store.
+/// Access to the CPU time for the hooks of a store.
 pub trait HasCpu {
     fn cpu(&mut self) -> &mut Cpu;
 
@@ -154,12 +154,12 @@ impl Ctx {
         }
     }
 
-    /// What it says now it has said already, on an earlier run.
+    /// Returns whether the guest has said already, on an earlier run, what it says now.
     pub fn is_told_again(&self) -> bool {
         self.journal.as_ref().is_some_and(Context::is_replaying)
     }
 
-    /// Another call into the same instance.
+    /// Begins another call into the same instance.
     pub fn begin(&mut self, caller: Caller) {
         let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();
@@ -168,7 +168,8 @@ impl Ctx {
     }
 }
 
-/// No files, no arguments, no network; the environment of the manifest, and the log for stdout and stderr.
+/// A WASI context without files, arguments and network; it has the environment of the manifest, and the log for stdout
+/// and stderr.
 fn wasi(identity: &Identity) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder

@@ -1,4 +1,5 @@
-//! What leaves a guest by `wasi:http`: to apps of this host in process, to granted hosts by a pooled client.
+//! The requests that leave a guest by `wasi:http`: to apps of this host in process, to granted hosts by a pooled
+//! client.
 
 mod answer;
 mod client;
@@ -52,7 +53,7 @@ pub fn under_way(limit: u32) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(half.min(limit as usize)))
 }
 
-/// What a store's guest may send, and for whom.
+/// The hooks by which a store's guest sends what it may, and for whom.
 pub struct Hooks {
     pub caller: Caller,
     identity: Arc<Identity>,
@@ -66,7 +67,7 @@ pub struct Places {
     _app: Option<OwnedSemaphorePermit>,
 }
 
-/// How long a guest waits, within the bounds of the host.
+/// The times that a guest waits, within the bounds of the host.
 struct Patience {
     connect: Duration,
     first_byte: Instant,
@@ -167,7 +168,7 @@ impl Patience {
     }
 }
 
-/// Streamed both ways, with no socket between.
+/// Passes a request to an app, streamed both ways, with no socket between.
 async fn internal(
     identity: Arc<Identity>,
     caller: Caller,

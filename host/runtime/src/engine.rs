@@ -31,11 +31,11 @@ const STACK: usize = 512 << 10;
 /// Mappings that have to be free for each instance of a pool.
 const MAPPINGS: usize = 16;
 
-/// What the process gives to its guests in all.
+/// The things that the process gives to its guests in all.
 pub struct Options {
-    /// Where compiled components are kept; absent to compile at each start.
+    /// The directory in which compiled components are kept; absent to compile at each start.
     pub cache: Option<PathBuf>,
-    /// What compiles, in a process of its own; absent to compile in this one, without a limit of time or memory.
+    /// The compiler, in a process of its own; absent to compile in this one, without a limit of time or memory.
     pub compiler: Option<Compiler>,
     /// Instances alive at once, over all apps.
     pub instances: u32,
@@ -56,14 +56,14 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Ctx>,
     pub(crate) egress: Egress,
-    /// Made for the first app that has workflows.
+    /// The machine, made for the first app that has workflows.
     machine: OnceCell<Machine>,
     pooled: bool,
     compiling: Compiling,
     epochs: Arc<Epochs>,
     lane: Arc<Lane>,
     slots: Arc<Slots>,
-    /// Of the slots, those whose instances actors may keep between turns.
+    /// The slots whose instances actors may keep between turns; they are some of `slots`.
     pub(crate) warm: Arc<Slots>,
 }
 
@@ -79,7 +79,7 @@ impl Epochs {
         self.lock().push(engine.weak());
     }
 
-    /// False when no engine is left.
+    /// Moves the epochs, and returns false when no engine is left.
     fn advance(&self) -> bool {
         let mut engines = self.lock();
         engines.retain(|engine| match engine.upgrade() {
@@ -144,7 +144,7 @@ impl Runtime {
         self.compiling.inspect(&name, &bytes).await
     }
 
-    /// As `inspect`, of bytes that were read.
+    /// Does what `inspect` does, of bytes that were read.
     pub(crate) async fn inspect_bytes(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
         self.compiling.inspect(name, bytes).await
     }
@@ -164,7 +164,7 @@ impl Runtime {
         self.compiling.compile(work, engine, name, bytes).await
     }
 
-    /// What runs workflows.
+    /// The machine that runs workflows.
     pub(crate) async fn machine(&self) -> Result<&Machine> {
         let make = async {
             let machine = Machine::new(self.pooled)?;

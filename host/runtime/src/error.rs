@@ -5,7 +5,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
 use wythe_blocks::Error;
 
-/// What became of a call into a guest that gave no answer. The backtrace is for the log alone.
+/// The error of a call into a guest that gave no answer. The backtrace is for the log alone.
 pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(error) => return error,

@@ -9,7 +9,7 @@ use wasmtime::{
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 use wythe_blocks::{Account, Permit};
 
-/// What a field takes beside its name and its value, more or less.
+/// Bytes that a field takes beside its name and its value, more or less.
 const OF_FIELD: usize = 64;
 
 /// Bytes of the fields of one instance, by their handles. Those that went into a message count until their handle is
@@ -42,7 +42,7 @@ impl Held {
         Ok(())
     }
 
-    /// What was replaced is gone.
+    /// Gives back what was counted for fields that were replaced.
     fn fit(&mut self, handle: u32, now: usize) {
         if let Some(permit) = self.0.get_mut(&handle) {
             permit.shrink(permit.bytes().saturating_sub(now));
@@ -65,7 +65,7 @@ impl Ctx {
     }
 }
 
-/// What makes and changes fields, in place of the library's own; the rest of the interface stays as it is.
+/// Replaces the library's functions that make and change fields; the rest of the interface stays as it is.
 macro_rules! count {
     ($linker:ident, $wasi:ident, $interface:literal) => {{
         use wasmtime_wasi_http::$wasi::bindings::http::types::{HeaderError, Host, HostFields};

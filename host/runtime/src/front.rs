@@ -119,7 +119,7 @@ where
     connection.into_owned()
 }
 
-/// Until the client or the server ends the connection, its time is over, or its place is another's.
+/// Runs a connection until the client or the server ends it, its time is over, or its place is another's.
 async fn run(connection: impl GracefulConnection, place: Place, ending: CancellationToken) {
     let mut connection = pin!(connection);
     tokio::select! {

@@ -1,4 +1,4 @@
-//! What a component may import: everything it asks for is looked up before any of it runs, and all that is
+//! The check of a component's imports: everything it asks for is looked up before any of it runs, and all that is
 //! unknown or not granted is told at once, with the line to add.
 
 use crate::inspect::{self, Import, Standing};

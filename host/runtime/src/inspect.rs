@@ -1,4 +1,4 @@
-//! What a component file asks for and offers, without running or compiling any of it.
+//! The imports and exports of a component file, read without running or compiling any of it.
 
 mod outline;
 
@@ -7,19 +7,19 @@ pub use outline::{FORMAT, Outline};
 use outline::Asked;
 use wythe_blocks::Exports;
 
-/// How the host stands to an import.
+/// The host's stance on an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Every guest may.
     Free,
-    /// Only with this key in the manifest's `grants`.
+    /// A guest may only with this key in the manifest's `grants`.
     Grant {
         key: &'static str,
         example: &'static str,
     },
     /// A workflow may not: it would not be told the same when its code runs again.
     NotReplayed,
-    /// Only a component of workflows may.
+    /// A component of workflows may, and no other.
     OnlyWorkflows,
     /// This host has no such interface.
     Unknown,
@@ -32,7 +32,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Why an app with these grants may not have it; none if it may.
+    /// The reason why an app with these grants may not have it; absent if it may.
     pub fn refusal(
         &self,
         app: &str,
@@ -47,13 +47,13 @@ impl Import {
 pub struct Inspection {
     pub imports: Vec<Import>,
     pub exports: Vec<String>,
-    /// What it is to this host.
+    /// The exports that this host knows in an app.
     pub app: Exports,
     /// The driver interfaces that it exports beside `lifecycle`, such as `state-driver`.
     pub plugin: Vec<&'static str>,
 }
 
-/// What a plugin may export, each with the type of the component that names its file.
+/// The drivers that a plugin may export, each with the type of the component that names its file.
 pub const DRIVERS: [(&str, &str); 9] = [
     ("configuration-driver", "configuration.wasm"),
     ("crypto-driver", "crypto.wasm"),
@@ -66,7 +66,7 @@ pub const DRIVERS: [(&str, &str); 9] = [
     ("state-driver", "state.wasm"),
 ];
 
-/// What a component of workflows exports.
+/// The export of a component of workflows.
 pub const WORKFLOWS: &str = "wythe:blocks/workflow-handler@0.1.";
 
 /// Interfaces and versions, as an import of another version is told.
@@ -142,7 +142,7 @@ fn imports(asked: Vec<Asked>, has_workflows: bool) -> Vec<Import> {
     asked.into_iter().map(import).collect()
 }
 
-/// Of a component of workflows.
+/// The standing of an import of a component of workflows.
 fn of_workflow(name: &str) -> Standing {
     let is_of = |packages: &[&str]| packages.iter().any(|package| name.starts_with(package));
     let is_newer = name.contains("@0.3.");

@@ -62,7 +62,7 @@ impl Pool {
         Ok(answer)
     }
 
-    /// As [`Pool::run`], in an instance that the caller keeps, or in a fresh one; the instance comes back.
+    /// Does what [`Pool::run`] does, in an instance that the caller keeps, or in a fresh one; the instance comes back.
     pub async fn run_in<T>(
         &self,
         warm: Option<Warm>,

@@ -1,4 +1,4 @@
-//! What one instance may take: memory, tables, handles and bytes per call. The caps are the manifest's.
+//! The amounts that one instance may take: memory, tables, handles and bytes per call. The caps are the manifest's.
 
 use wasmtime::{ResourceLimiter, Result, Store};
 use wythe_manifest::Limits;

@@ -57,7 +57,7 @@ impl Log {
         }
     }
 
-    /// One record. What is over the budget is dropped and counted, before it is looked at.
+    /// Writes one record. What is over the budget is dropped and counted, before it is looked at.
     pub fn record(&self, level: Level, trace: &str, message: &str, fields: &[(String, String)]) {
         let message = cut(message, MESSAGE);
         let fields = &fields[..fields.len().min(FIELDS)];
@@ -103,7 +103,7 @@ impl Log {
         fits
     }
 
-    /// What is left of this second.
+    /// The budget that is left of this second.
     fn budget(&self) -> MutexGuard<'_, Budget> {
         let mut budget = self
             .budget
@@ -157,7 +157,7 @@ impl Output {
         }
     }
 
-    /// Of a workflow: what it says while its journal is replayed has been said.
+    /// Ties the log to a workflow: what it says while its journal is replayed has been said.
     pub fn once(mut self, journal: Journal) -> Self {
         self.journal = Some(journal);
         self

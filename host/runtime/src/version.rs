@@ -38,7 +38,7 @@ pub struct Version {
     pub jobs: Option<RunsJobsIndices>,
     pub activities: Option<DoesActivitiesIndices>,
     pub flow: Option<Flow>,
-    /// Kept, so that an equal file is not compiled again.
+    /// The compiled file, kept so that an equal one is not compiled again.
     _compiled: Arc<Compiled>,
 }
 
@@ -147,7 +147,7 @@ fn when<T>(
     exported.then(found).transpose()
 }
 
-/// WASI 0.3 where the component has it, else 0.2.
+/// The proxy for WASI 0.3 where the component has it, else for 0.2.
 fn proxy(pre: InstancePre<Ctx>) -> wasmtime::Result<ProxyPre<Ctx>> {
     if let Ok(service) = p3::bindings::ServicePre::new(pre.clone()) {
         return Ok(ProxyPre::P3(service));

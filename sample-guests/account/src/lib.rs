@@ -13,18 +13,18 @@ use wythe_sdk::actors::{self, Actor, Context, Options, Wake};
 use wythe_sdk::pubsub::{Delivery, Event, Subscriber, Subscription, Verdict};
 use wythe_sdk::{Error, Result, http};
 
-/// How long an account remembers which transfers it took in; a broker that brings one again does so sooner.
+/// The time that an account remembers which transfers it took in; a broker that brings one again does so sooner.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 const TRANSFER: &str = "bank.transfer";
 
-/// What an instance holds beside the struct: gone with it.
+/// A count that an instance holds beside the struct: gone with it.
 static TURNS: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Default, Serialize, Deserialize)]
 struct Account {
     balance: u64,
     partner: Option<String>,
-    /// How often interest was paid.
+    /// The number of times that interest was paid.
     interest: u32,
 }
 
@@ -95,8 +95,8 @@ impl Account {
         Ok(())
     }
 
-    /// With the partner's, which is asked within this turn: two that are each other's partner would wait for ever, and are
-    /// refused.
+    /// The balance with that of the partner, which is asked within this turn: two that are each other's partner would
+    /// wait for ever, and are refused.
     fn wealth(&mut self, _: &Context) -> Result<u64> {
         let partner = self.partner.as_ref();
         let theirs = partner.map_or(Ok(0), |id| actors::call(Self::TYPE, id, "wealth", &()))?;

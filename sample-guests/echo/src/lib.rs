@@ -48,7 +48,7 @@ impl http::Handler for Echo {
     }
 }
 
-/// Chunk by chunk: the first goes out before the last has come in.
+/// Answers chunk by chunk: the first goes out before the last has come in.
 fn stream(request: http::Request) -> http::Response {
     let media_type = request
         .header("content-type")
@@ -96,7 +96,7 @@ fn told(method: &str, target: &str, headers: &[(String, Vec<u8>)], body: &[u8]) 
     json!({ "method": method, "target": target, "headers": headers, "body": text(body) })
 }
 
-/// Numbered events with the same key; `data` stands beside the number, such as `{"verdict":"retry"}`.
+/// Publishes numbered events with the same key; `data` stands beside the number, such as `{"verdict":"retry"}`.
 fn publish(topic: &str, count: u32, key: Option<&str>, data: &str) -> Result<Vec<String>> {
     let mut value: Value = if data.is_empty() {
         json!({})
@@ -116,7 +116,7 @@ fn publish(topic: &str, count: u32, key: Option<&str>, data: &str) -> Result<Vec
     topic.publish_many(&events).into_iter().collect()
 }
 
-/// What was delivered, by key.
+/// The events that were delivered, by key.
 fn events() -> Result<Vec<Value>> {
     let store = Store::open("statestore")?;
     store.list("event/").map(|entry| entry?.1.json()).collect()
@@ -135,7 +135,7 @@ impl Subscriber for Echo {
     }
 }
 
-/// Under the event's id; a later attempt takes the place of an earlier one.
+/// Keeps an event under its id; a later attempt takes the place of an earlier one.
 fn keep(delivery: &Delivery) -> Result<Verdict> {
     let id = delivery
         .id()

@@ -11,7 +11,7 @@ pub fn waits(_: &Context, (times, length): (u64, usize)) -> Result<u64> {
     Ok((0..times).map(|_| u64::from(host::wait(&list))).sum())
 }
 
-/// So many calls that do next to nothing.
+/// Makes so many calls that do next to nothing.
 pub fn calls(_: &Context, times: u64) -> Result<u64> {
     Ok((0..times).filter(|_| host::is_replaying()).count() as u64)
 }

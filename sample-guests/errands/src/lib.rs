@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use wythe_sdk::workflow::{Context, Task};
 use wythe_sdk::{Error, Result};
 
-/// One activity after the other, so many, each given what the one before answered.
+/// Calls so many activities one after the other, each given what the one before answered.
 fn chain(ctx: &Context, steps: u32) -> Result<u32> {
     let mut last = 0;
     for _ in 0..steps {
@@ -16,7 +16,7 @@ fn chain(ctx: &Context, steps: u32) -> Result<u32> {
     Ok(last)
 }
 
-/// So many at once; their sum.
+/// Starts so many at once, and returns their sum.
 fn fan(ctx: &Context, many: u32) -> Result<u32> {
     let tasks: Vec<Task<u32>> = (0..many)
         .map(|n| ctx.start("increment", &n))
@@ -54,7 +54,7 @@ fn ask(ctx: &Context, limit: u64) -> Result<String> {
     })
 }
 
-/// Two children at once.
+/// Runs two children at once.
 fn family(ctx: &Context, steps: u32) -> Result<u32> {
     let one = ctx.start_child("chain", None, &steps)?;
     let id = format!("{}-other", ctx.instance());

@@ -50,7 +50,7 @@ fn flag(component: &str, name: &str) -> Result<http::Response> {
     }
 }
 
-/// One a line.
+/// The flags, one a line.
 fn flags(component: &str, keys: &[&str]) -> Result<http::Response> {
     let items = configuration::get(component, keys)?.items.into_iter();
     let lines = items.map(|item| format!("{}={}\n", item.key, item.value));

@@ -82,7 +82,7 @@ fn in_all(times: u32, mut run: impl FnMut() -> Result<()>) -> Result<String> {
     Ok(start.elapsed().as_nanos().to_string())
 }
 
-/// Whoever may ask for jobs can be run for one.
+/// The runner of jobs: whoever may ask for jobs can be run for one.
 impl Runner for Gauge {
     fn run(_: Occurrence) -> Result<()> {
         Ok(())

@@ -24,7 +24,7 @@ pub fn attack(path: &str, query: &Query) -> Result<String> {
     }
 }
 
-/// How far an attack came, and what ended it.
+/// Attacks until it is refused, and says how far the attack came and what ended it.
 fn until_refused(count: u64, mut attack: impl FnMut(u64) -> Result<()>) -> String {
     for number in 0..count {
         if let Err(error) = attack(number) {

@@ -6,7 +6,7 @@ use wythe_sdk::http::Query;
 use wythe_sdk::wasip2::http::types::Fields;
 use wythe_sdk::wasip2::random::random::get_random_bytes;
 
-/// For ever, or `count` times.
+/// Spins in the host for ever, or `count` times.
 pub fn host_spin(query: &Query) -> String {
     let kind = query.get("kind").unwrap_or_default();
     let count = query.number("count").unwrap_or(u64::MAX);
@@ -40,7 +40,7 @@ pub fn long_name(mib: u64) -> String {
     }
 }
 
-/// More headers than a map of them holds.
+/// Sends more headers than a map of them holds.
 pub fn many_headers(app: &str, count: u64) -> String {
     let request = wythe_sdk::invocation::Request::new("GET", "/");
     let request = (0..count).fold(request, |request, n| {

@@ -21,7 +21,7 @@ pub fn alloc(mib: u64) -> String {
     format!("allocated {} MiB", give_back(held))
 }
 
-/// Before the answer is written, which needs memory too.
+/// Gives memory back before the answer is written, which needs memory too.
 fn give_back(held: Vec<Vec<u8>>) -> usize {
     held.len()
 }

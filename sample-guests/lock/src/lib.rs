@@ -58,7 +58,7 @@ fn give(query: &Query) -> Result<http::Response> {
     Ok(http::Response::text("given back\n"))
 }
 
-/// Refused if a later holder has written the key.
+/// Writes a key; refused if a later holder has written it.
 fn write(query: &Query) -> Result<http::Response> {
     let key = query.get("key").unwrap_or_default();
     let options = PutOptions::new().fence(token(query)?);

@@ -97,7 +97,7 @@ fn duration(text: &str) -> Result<Duration> {
         .ok_or_else(wrong)
 }
 
-/// In the order of their ids: by name, and of one name by time.
+/// The reminders in the order of their ids: by name, and of one name by time.
 fn reminders() -> Result<Vec<Value>> {
     let store = Store::open("statestore")?;
     store

@@ -37,7 +37,7 @@ kind: Component
 metadata: { name: pubsub }
 spec: { type: pubsub.memory, version: v1 }
 ";
-/// With less of its file in memory than there is: what is measured is the actors'.
+/// A store with less of its file in memory than there is: what is measured is the actors'.
 const SMALL: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
@@ -60,7 +60,7 @@ const ACTORS: u64 = 1_000;
 const IDLE: u64 = 100_000;
 const ROUNDS: usize = 5;
 
-/// What one row measures, with a number for each round.
+/// The measurements of one row, with a number for each round.
 struct Measured {
     what: &'static str,
     kind: &'static str,
@@ -271,7 +271,7 @@ async fn activation(wythe: &Wythe, kind: &str, method: &str, scale: Scale) -> Re
     ))
 }
 
-/// In a process of its own, as memory counts; each actor has a value that an earlier process kept.
+/// Measures memory in a process of its own; each actor has a value that an earlier process kept.
 async fn memory(directory: &Path, scale: Scale) -> Result<Row> {
     let (directory, count) = (directory.join("idle"), scale.pick(IDLE, IDLE / 20));
     let wythe = Project::write(&directory, "", SMALL)?.open().await?;
@@ -306,7 +306,7 @@ async fn each(wythe: &Wythe, count: u64, clients: u64, method: &'static str) -> 
     Ok(())
 }
 
-/// In the child: how much more memory is resident once all of them had a turn that read what each has.
+/// Prints, in the child, how much more memory is resident once all of them had a turn that read what each has.
 pub async fn idle(directory: &Path, count: u64) -> Result<()> {
     let wythe = Project::at(directory).open().await?;
     attach(&wythe, Duration::from_secs(600))?;

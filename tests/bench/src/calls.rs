@@ -1,4 +1,4 @@
-//! (b) What a call from a guest to the host costs: an empty function, `state.get` in memory, and through a plugin.
+//! (b) The cost of a call from a guest to the host: an empty function, `state.get` in memory, and through a plugin.
 
 use crate::{
     Scale,
@@ -21,7 +21,7 @@ const APPS: &str = "  - appID: meter
 ";
 const MEMORY_AIM: Aim = Aim::AtMost(1.5, "us");
 const PLUGIN_AIM: Aim = Aim::AtMost(3.0, "us");
-/// In one call of the guest, so that entering it does not count.
+/// Calls in one call of the guest, so that entering it does not count.
 const TIMES: u64 = 20_000;
 
 fn resources() -> String {
@@ -43,7 +43,7 @@ spec:
     )
 }
 
-/// Of one call, in microseconds, a number for each round.
+/// The cost of one call, in microseconds, a number for each round.
 #[derive(Default)]
 struct Cost {
     wall: Vec<f64>,

@@ -1,5 +1,5 @@
-//! (l) What the cheapest call of each block costs a guest, over its driver alone: the boundary, the handle, the grants,
-//! the deadline and the trace.
+//! (l) The cost to a guest of the cheapest call of each block, over its driver alone: the boundary, the handle, the
+//! grants, the deadline and the trace.
 
 use crate::{
     Scale,
@@ -35,7 +35,7 @@ const APPS: &str = "  - appID: gauge
     reuse: { maxRequests: 1000000, idle: 1h }
 ";
 const AIM: Aim = Aim::AtMost(2.0, "us");
-/// In one call of the guest, so that entering it does not count.
+/// Calls in one call of the guest, so that entering it does not count.
 const TIMES: u64 = 20_000;
 const LONG: Duration = Duration::from_secs(60);
 
@@ -118,7 +118,7 @@ impl Call {
         }
     }
 
-    /// What the guest calls it.
+    /// The guest's name for it.
     fn name(self) -> &'static str {
         match self {
             Self::State => "state",
@@ -131,7 +131,7 @@ impl Call {
         }
     }
 
-    /// Of its guest's loop.
+    /// Calls in one turn of its guest's loop.
     fn calls(self) -> u64 {
         match self {
             Self::Lock => 2,

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// What a child does.
+/// The job of a child.
 pub enum Job {
     Hyper,
     /// The host, with the project in a directory.
@@ -118,8 +118,8 @@ pub struct Server {
     pub address: SocketAddr,
 }
 
-/// With RUST_BACKTRACE every error that a library makes and drops walks the stack, which is ten microseconds of a fresh
-/// instance: so this program starts itself again without it, and its children are without it too.
+/// Starts this program again without RUST_BACKTRACE, with which every error that a library makes and drops walks the
+/// stack, which is ten microseconds of a fresh instance; its children are without it too.
 pub fn forget_backtraces(arguments: &[String]) -> Result<()> {
     const NAMES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
     if NAMES.iter().all(|name| std::env::var_os(name).is_none()) {

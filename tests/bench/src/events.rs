@@ -1,4 +1,4 @@
-//! (d) From `publish` to the end of the subscriber's handler: latency of single events, and events per second.
+//! (d) Events from `publish` to the end of the subscriber's handler: latency of single ones, and how many per second.
 
 use crate::{
     Scale,
@@ -44,7 +44,7 @@ const PUBLISHERS: usize = 16;
 const BYTES: usize = 256;
 const LATENCY_TIME: Duration = Duration::from_millis(700);
 const BURST_TIME: Duration = Duration::from_millis(1000);
-/// For what was published to arrive.
+/// The time for what was published to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 pub async fn measure(scale: Scale) -> Result<Section> {

@@ -138,7 +138,7 @@ const fn plan(
     }
 }
 
-/// What was measured of one server, a number for each round.
+/// The measurements of one server, a number for each round.
 #[derive(Default)]
 struct Measured {
     cpu: Vec<f64>,

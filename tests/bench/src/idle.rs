@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use std::{fmt::Write as _, fs, path::Path};
 
 const AIM: Aim = Aim::AtMost(150.0, "MB");
-/// More than `plain` needs; the imports of `meter`.
+/// Grants for the imports of `meter`, more than `plain` needs.
 const GRANTS: &str = "    grants: { state: [statestore], publish: [pubsub], invoke: [app-0] }\n";
 /// The aim is for that many apps.
 const APPS: usize = 1_000;
@@ -45,7 +45,7 @@ pub fn measure(scale: Scale) -> Result<Section> {
     Ok(section)
 }
 
-/// Equal in all but a custom section, so that its digest is another.
+/// A file equal in all but a custom section, so that its digest is another.
 fn distinct(directory: &Path, number: usize) -> Result<String> {
     let mut bytes = fs::read(guests::file("plain"))?;
     let data = format!("{number:08}");
@@ -109,7 +109,7 @@ fn of(directory: &Path, apps: usize, file: impl Fn(usize) -> Result<String>) -> 
     Ok(Used { apps, all, own })
 }
 
-/// In the child: loads all apps and says by how much memory grew.
+/// Loads all apps, in the child, and says by how much memory grew.
 pub async fn load(directory: &Path) -> Result<()> {
     let project = Project::at(directory);
     let mut wythe = project.open().await?;

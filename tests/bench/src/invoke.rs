@@ -23,7 +23,7 @@ const APPS: &str = "  - appID: caller
 ";
 const FRESH_AIM: Aim = Aim::AtMost(40.0, "us");
 const WARM_AIM: Aim = Aim::AtMost(8.0, "us");
-/// In one call of the caller.
+/// Calls in one call of the caller.
 const TIMES: u64 = 1_000;
 
 #[derive(Default)]

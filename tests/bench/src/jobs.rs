@@ -32,16 +32,16 @@ const START: Aim = Aim::AtMost(2.0, "s");
 const BYTES: usize = 256;
 /// Jobs that are due at once.
 const BURST: u64 = 20_000;
-/// Of the even load.
+/// Jobs a second of the even load.
 const PER_SECOND: u64 = 1_000;
 const EVEN: Duration = Duration::from_secs(10);
-/// Until the even load begins, so that all of it is stored before.
+/// The time until the even load begins, so that all of it is stored before.
 const AHEAD: Duration = Duration::from_secs(10);
 /// Jobs that sleep while one is due.
 const ASLEEP: u64 = 100_000;
 /// Schedules that are under way at once.
 const SCHEDULERS: u64 = 256;
-/// Longer than any of this takes.
+/// A time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub async fn measure(scale: Scale) -> Result<Section> {
@@ -57,7 +57,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     Ok(section)
 }
 
-/// All are due before the app is there. The time ends when the last one is run and written.
+/// Jobs that are all due before the app is there. The time ends when the last one is run and written.
 async fn burst(wythe: &Wythe, scale: Scale) -> Result<Row> {
     let count = scale.pick(BURST, BURST / 10);
     let (mut per_second, mut cpus) = (Vec::new(), Vec::new());
@@ -103,7 +103,7 @@ async fn even(wythe: &Wythe, scale: Scale) -> Result<Row> {
     Ok(Row::new(what, text).aim(LATENESS, most))
 }
 
-/// In a process of its own, as memory counts, too.
+/// Measures the start in a process of its own, as memory counts, too.
 async fn start(directory: &Path, scale: Scale) -> Result<[Row; 2]> {
     let count = scale.pick(ASLEEP, ASLEEP / 10);
     let directory = directory.join("asleep");
@@ -145,7 +145,7 @@ async fn start(directory: &Path, scale: Scale) -> Result<[Row; 2]> {
     ])
 }
 
-/// In the child: opens the store, runs the one job that is due, and says how long that took and what memory it took.
+/// Opens the store, in the child, runs the one job that is due, and says how long that took and what memory it took.
 pub async fn first(directory: &Path) -> Result<()> {
     let (before, begin) = (resident("VmRSS"), Instant::now());
     let wythe = Project::at(directory).open().await?;

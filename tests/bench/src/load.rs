@@ -15,7 +15,7 @@ use tokio::{
 pub const CONNECTIONS: usize = 32;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// What came of a load.
+/// The result of a load.
 pub struct Load {
     pub requests: u64,
     pub wall: Duration,

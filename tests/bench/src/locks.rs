@@ -27,15 +27,15 @@ metadata: { name: locks }
 spec: { type: lock.redb, version: v1 }
 ";
 const TIME: Duration = Duration::from_millis(300);
-/// Of a grant, and of the wait for one: longer than a round.
+/// The time of a grant, and of the wait for one: longer than a round.
 const LONG: Duration = Duration::from_secs(60);
 const CLIENTS: [usize; 3] = [1, 8, 64];
 
 #[derive(Clone, Copy)]
 enum Way {
-    /// Through the block, each client with a name of its own.
+    /// The block, each client with a name of its own.
     Own,
-    /// Through the block, all in line for one name.
+    /// The block, all in line for one name.
     One,
     /// The driver alone, each client with a key of its own.
     Driver,

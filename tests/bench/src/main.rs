@@ -30,7 +30,7 @@ use anyhow::{Result, bail};
 use report::Section;
 use std::time::{Duration, Instant};
 
-/// How much is measured.
+/// The amount that is measured.
 #[derive(Clone, Copy)]
 pub struct Scale {
     quick: bool,

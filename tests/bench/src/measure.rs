@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::{fs, time::Duration};
 
-/// What the kernel counts CPU time in, on every Linux.
+/// Ticks a second in which the kernel counts CPU time, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
 pub fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -110,7 +110,7 @@ impl Project {
         Ok(wythe)
     }
 
-    /// Serves until the process is killed; says where.
+    /// Serves until the process is killed, and says where.
     pub async fn serve(&self) -> Result<()> {
         let wythe = self.start().await?;
         let mut routes = Routes::default();
@@ -148,7 +148,8 @@ impl Wythe {
         Ok(())
     }
 
-    /// What reaches the apps without being asked: events, changes of configuration, outside systems, their jobs.
+    /// Attaches what reaches the apps without being asked: events, changes of configuration, outside systems, their
+    /// jobs.
     async fn attach(&self) -> Result<()> {
         let host = &self.host;
         for (_, Loaded { app, .. }) in &self.apps {
@@ -189,7 +190,7 @@ impl Wythe {
         found.ok_or_else(|| anyhow!("no app `{id}`"))
     }
 
-    /// To whom everything is granted, as the scopes are those of `app`.
+    /// A caller to whom everything is granted, as the scopes are those of `app`.
     pub fn operator(&self, app: &str) -> Result<Caller> {
         let deadline = Instant::now() + Duration::from_secs(3600);
         Ok(Caller::operator(
@@ -199,7 +200,7 @@ impl Wythe {
         ))
     }
 
-    /// What an app answers at a path.
+    /// Asks an app at a path, and returns its answer.
     pub async fn ask(&self, app: &str, path: &str) -> Result<String> {
         let request = invocation::Request {
             method: "GET".to_owned(),

@@ -1,4 +1,4 @@
-//! What is printed: aligned tables of what was measured beside what was aimed at.
+//! The tables that are printed, aligned: what was measured beside what was aimed at.
 
 use std::fmt;
 
@@ -132,7 +132,7 @@ impl fmt::Display for Section {
     }
 }
 
-/// How many aims were met.
+/// The number of aims that were met.
 #[derive(Default)]
 pub struct Score {
     met: usize,

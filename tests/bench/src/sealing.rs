@@ -21,10 +21,10 @@ use wythe_blocks::{
 };
 
 const AIM: Aim = Aim::AtLeast(0.8, "of the library");
-/// Of the scheme.
+/// Bytes of a segment of the scheme.
 const SEGMENT: usize = 64 << 10;
 const TAG: usize = 16;
-/// What an app pushes at once.
+/// Bytes that an app pushes at once.
 const CHUNK: usize = 1 << 20;
 /// Bytes of a round.
 const SIZE: usize = 64 << 20;
@@ -170,7 +170,7 @@ impl Library {
         Ok(begin.elapsed())
     }
 
-    /// Over and over on one segment that stays in the cache: what the cipher could do without any data to move.
+    /// Seals one segment over and over, which stays in the cache: what the cipher could do without any data to move.
     fn seal_in_place(&self, size: usize) -> Result<Duration> {
         let mut segment = vec![b'x'; SEGMENT];
         let begin = Instant::now();

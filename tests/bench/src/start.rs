@@ -1,4 +1,5 @@
-//! (e) From the start of the process to the first answer, with an empty cache of compiled components and a full one.
+//! (e) The time from the start of the process to the first answer, with an empty cache of compiled components and a
+//! full one.
 
 use crate::{
     Scale,

@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(20);
 pub struct Wasmtime(PathBuf);
 
 impl Wasmtime {
-    /// In `target/bench-tools/bin` or in PATH; absent if it is not there, or is another version.
+    /// Finds it in `target/bench-tools/bin` or in PATH; absent if it is not there, or is another version.
     pub fn find() -> Option<Self> {
         let own = guests::root().join("target/bench-tools/bin/wasmtime");
         let candidates = [own, PathBuf::from("wasmtime")];

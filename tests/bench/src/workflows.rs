@@ -43,11 +43,11 @@ const RATE: Aim = Aim::AtLeast(2_000.0, "workflows/s");
 const FLAT: Aim = Aim::AtLeast(0.8, "of the first");
 const REPLAY: Aim = Aim::AtMost(1.0, "s");
 const MEMORY: Aim = Aim::AtMost(100.0, "MB");
-/// Longer than any instance takes.
+/// A time longer than any instance takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Instances under way at once.
 const AT_ONCE: u64 = 96;
-/// Of the chain over the engine alone, and over guests.
+/// The length of the chain over the engine alone, and over guests.
 const NATIVE: u64 = 100_000;
 const GUESTS: u64 = 10_000;
 const ASLEEP: u64 = 100_000;
@@ -269,7 +269,8 @@ async fn asleep(directory: &Path, scale: Scale) -> Result<Row> {
     Ok(row.aim(MEMORY, megabytes))
 }
 
-/// In the child: a host with all of them, of which the last one is told something, and what memory that took.
+/// Opens, in the child, a host with all of them, of which the last one is told something, and says what memory that
+/// took.
 pub async fn wait(directory: &Path) -> Result<()> {
     let before = resident("VmRSS");
     let wythe = Project::at(directory).open().await?;

@@ -31,7 +31,7 @@ const TIME: Duration = Duration::from_millis(300);
 const BYTES: usize = 256;
 /// Keys of one writer.
 const KEYS: u64 = 1_000;
-/// Of one file.
+/// The places of one file.
 const PLACES: usize = 4096;
 const WRITERS: [usize; 3] = [1, 8, 64];
 
@@ -51,7 +51,7 @@ impl Measured {
         self.latencies.merge(latencies);
     }
 
-    /// A second.
+    /// The median of the writes a second.
     pub fn median(&self) -> f64 {
         measure::median(&self.per_second)
     }
@@ -98,7 +98,8 @@ pub async fn measure(scale: Scale) -> Result<Section> {
     Ok(section)
 }
 
-/// What the disk can do at one write per sync, in a file that has its size already: growing it would cost more syncs.
+/// Measures what the disk can do at one write per sync, in a file that has its size already: growing it would cost more
+/// syncs.
 pub fn overwrite(path: &Path, time: Duration, measured: &mut Measured) -> Result<()> {
     let file = File::create(path)?;
     file.write_all_at(&vec![0; PLACES * BYTES], 0)?;

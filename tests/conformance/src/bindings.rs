@@ -15,16 +15,16 @@ pub type Subject = crate::Subject<dyn Driver>;
 
 pub struct Case {
     pub name: &'static str,
-    /// Why a driver with these features cannot run it.
+    /// The reason why a driver with these features cannot run it.
     pub needs: fn(&Features) -> Option<&'static str>,
-    /// Whether what it was given must outlive it, of which the features say nothing.
+    /// True if what it was given must outlive it, of which the features say nothing.
     pub needs_durable: bool,
     /// Panics if the driver does not do as it must.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,
 }
 
 impl Case {
-    /// Why this driver cannot run it, if it cannot.
+    /// The reason why this driver cannot run it, if it cannot.
     pub fn reason(&self, features: &Features, durable: bool) -> Option<&'static str> {
         let fleeting = (self.needs_durable && !durable).then_some("the driver is not durable");
         (self.needs)(features).or(fleeting)

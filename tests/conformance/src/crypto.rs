@@ -21,17 +21,17 @@ pub type Subject = crate::Subject<dyn Driver>;
 /// Those keys of the suite that the driver holds, with what it says of them.
 pub type Known = BTreeMap<&'static str, KeyInfo>;
 
-/// What is to be shown of one key.
+/// A case that is to be shown of one key.
 struct Case {
     name: &'static str,
     /// The keys that it is about.
     of: fn(&Kept) -> bool,
-    /// Why a key of which the driver says this cannot show it.
+    /// The reason why a key of which the driver says this cannot show it.
     needs: fn(&KeyInfo) -> Option<&'static str>,
     run: fn(Subject, &'static Kept) -> BoxFuture<'static, ()>,
 }
 
-/// What is to be shown of a driver, whatever keys it holds.
+/// A case that is to be shown of a driver, whatever keys it holds.
 struct Whole {
     name: &'static str,
     run: fn(Subject, Known) -> BoxFuture<'static, ()>,

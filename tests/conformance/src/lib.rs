@@ -1,4 +1,4 @@
-//! What every driver must do, as one suite of cases per block; a case that a driver cannot run says why.
+//! The duties of every driver, as one suite of cases per block; a case that a driver cannot run says why.
 //!
 //! A case is given a [`Subject`]: a driver on storage of its own, which it may close and open again. The tests of
 //! this package run all cases over the native drivers; whoever brings other drivers runs the same ones.

@@ -20,9 +20,9 @@ pub const BACKLOG: usize = 200;
 
 pub struct Case {
     pub name: &'static str,
-    /// Why a driver with these features cannot run it.
+    /// The reason why a driver with these features cannot run it.
     pub needs: fn(&Features) -> Option<&'static str>,
-    /// Whether the driver must have been opened with a backlog of [`BACKLOG`].
+    /// True if the driver must have been opened with a backlog of [`BACKLOG`].
     pub needs_backlog: bool,
     /// Panics if the driver does not do as it must.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,

@@ -15,7 +15,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to before `end`.
+    /// A number from 0 to before `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number() % end
     }

@@ -22,7 +22,7 @@ pub const SEVERAL: (&str, [(&str, &str); 2]) = ("DATABASE", [("password", "r"), 
 
 pub struct Case {
     pub name: &'static str,
-    /// Why a driver with these features cannot run it.
+    /// The reason why a driver with these features cannot run it.
     pub needs: fn(&Features) -> Option<&'static str>,
     /// Panics if the driver does not do as it must.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,

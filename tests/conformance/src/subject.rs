@@ -4,10 +4,10 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use wythe_blocks::{Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state};
 
-/// Opens the driver; each time on the same storage.
+/// A function that opens the driver, each time on the same storage.
 pub type Open<D> = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<D>>> + Send + Sync>;
 
-/// What all drivers can be told at their end.
+/// A driver that can be told of its end, as all can.
 pub trait Closable: Send + Sync {
     fn end(&self) -> BoxFuture<'_, Result<()>>;
 }

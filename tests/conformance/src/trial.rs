@@ -25,7 +25,7 @@ pub fn trial<D: ?Sized + Closable + 'static>(
     .with_ignored_flag(reason.is_some())
 }
 
-/// What the driver says it can do.
+/// The features that the driver says it has.
 pub fn features<D: ?Sized + Closable, F>(open: &Opener<D>, read: impl Fn(&D) -> F) -> F {
     let directory = tempfile::tempdir().expect("a directory");
     let runtime = runtime().expect("a runtime");

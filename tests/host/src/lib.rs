@@ -1,4 +1,4 @@
-//! What the tests of a whole host need: built guests, projects in temporary directories, and a client.
+//! The tools of the tests of a whole host: built guests, projects in temporary directories, and a client.
 
 mod client;
 mod guests;

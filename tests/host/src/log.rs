@@ -18,7 +18,7 @@ pub fn listen() {
     let _ = tracing::subscriber::set_global_default(Ear);
 }
 
-/// What was said about the request with this trace.
+/// The text that was said about the request with this trace.
 pub fn about(trace: &str) -> Option<String> {
     said().get(trace).cloned()
 }

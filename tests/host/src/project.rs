@@ -79,7 +79,7 @@ impl Project {
         errors.map(|problem| self.shown(&problem.message)).collect()
     }
 
-    /// The same with places, and with warnings.
+    /// The problems with places, and with warnings.
     pub async fn located_problems(&self) -> Vec<String> {
         let shown = |problem: Problem| {
             let word = if problem.is_warning { "warning: " } else { "" };

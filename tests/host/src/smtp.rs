@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 const PYTHON: &str = "/usr/bin/python3";
-/// For its start, and for a mail to arrive.
+/// The time for its start, and for a mail to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct SmtpServer {
@@ -21,7 +21,7 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// Why there is none, where there is none.
+    /// The reason why there is none, where there is none.
     pub fn missing() -> Option<&'static str> {
         let found = Command::new(PYTHON)
             .args(["-c", "import aiosmtpd"])
@@ -84,7 +84,7 @@ impl SmtpServer {
     }
 }
 
-/// With the line breaks of this system.
+/// Reads the mails with the line breaks of this system.
 fn read(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mails = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());

@@ -6,12 +6,12 @@ use crate::File;
 pub struct Package {
     pub path: String,
     pub name: String,
-    /// Of every kind, those for builds and tests too.
+    /// The dependencies of every kind, those for builds and tests too.
     pub dependencies: Vec<String>,
 }
 
 impl Package {
-    /// None for a workspace without a package.
+    /// Reads a manifest; absent for a workspace without a package.
     pub fn of(file: &File) -> Option<Self> {
         let (mut section, mut name, mut dependencies) = (String::new(), None, Vec::new());
         for line in file.text.lines().map(str::trim) {

@@ -123,7 +123,7 @@ impl File {
         self.text.contains("#[cfg(test)]\nmod tests {")
     }
 
-    /// Where a line of its code says one of these.
+    /// The places where a line of its code says one of these.
     pub fn places_of(&self, words: &[&str]) -> Vec<String> {
         let said = |line: &str| words.iter().find(|word| line.contains(**word)).copied();
         let lines = self.code();
@@ -135,7 +135,7 @@ impl File {
             .collect()
     }
 
-    /// Where a whole word stands, in code, comment or text.
+    /// The lines where a whole word stands, in code, comment or text.
     pub fn lines_with<'a>(&'a self, word: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
         let lines = self.text.lines().zip(1..);
         lines
@@ -144,7 +144,7 @@ impl File {
     }
 }
 
-/// Whether `word` stands in `text` with no letter, digit or `_` beside it.
+/// Returns whether `word` stands in `text` with no letter, digit or `_` beside it.
 pub fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

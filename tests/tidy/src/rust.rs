@@ -6,16 +6,7 @@ pub fn blanked(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut at = 0;
     while at < bytes.len() {
-        let end = match bytes[at] {
-            b'/' if bytes.get(at + 1) == Some(&b'/') => end_of_line(bytes, at),
-            b'/' if bytes.get(at + 1) == Some(&b'*') => end_of_comment(bytes, at),
-            b'"' => end_of_text(bytes, at + 1),
-            b'r' if !is_part(bytes, at.wrapping_sub(1)) || is_prefixed(bytes, at) => {
-                end_of_raw(bytes, at).unwrap_or(at)
-            }
-            b'\'' => end_of_character(bytes, at).unwrap_or(at),
-            _ => at,
-        };
+        let end = end_of_blank(bytes, at);
         if end == at {
             // A byte of a longer character is never code.
             code.push(if bytes[at].is_ascii() {
@@ -31,6 +22,51 @@ pub fn blanked(text: &str) -> String {
         at = end;
     }
     code
+}
+
+/// The end of the comment, text or character that begins at `at`; `at` itself where none does.
+fn end_of_blank(bytes: &[u8], at: usize) -> usize {
+    match bytes[at] {
+        b'/' if bytes.get(at + 1) == Some(&b'/') => end_of_line(bytes, at),
+        b'/' if bytes.get(at + 1) == Some(&b'*') => end_of_comment(bytes, at),
+        b'"' => end_of_text(bytes, at + 1),
+        b'r' if !is_part(bytes, at.wrapping_sub(1)) || is_prefixed(bytes, at) => {
+            end_of_raw(bytes, at).unwrap_or(at)
+        }
+        b'\'' => end_of_character(bytes, at).unwrap_or(at),
+        _ => at,
+    }
+}
+
+/// The first line of each doc comment with its number: the head of a run of `///` or `//!` lines. WIT has them, too.
+pub fn docs(text: &str) -> Vec<(usize, &str)> {
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    let mut line = 1;
+    let mut last = (0, "");
+    let mut found = Vec::new();
+    while at < bytes.len() {
+        let end = end_of_blank(bytes, at).max(at + 1);
+        if let Some((mark, rest)) = bytes[at..end]
+            .starts_with(b"//")
+            .then(|| doc(&text[at..end]))
+            .flatten()
+        {
+            if last != (line - 1, mark) {
+                found.push((line, rest.trim()));
+            }
+            last = (line, mark);
+        }
+        line += bytes[at..end].iter().filter(|byte| **byte == b'\n').count();
+        at = end;
+    }
+    found
+}
+
+/// The mark of a doc comment, and what is behind it; absent for any other comment.
+fn doc(comment: &str) -> Option<(&str, &str)> {
+    let (mark, rest) = comment.split_at_checked(3)?;
+    let is_doc = mark == "//!" || mark == "///" && !rest.starts_with('/');
+    is_doc.then_some((mark, rest))
 }
 
 /// A function by name, with the number of its first line and how many lines it has, blank ones aside.
@@ -77,7 +113,7 @@ fn function(text: &str, code: &str, at: usize) -> Option<Function> {
     })
 }
 
-/// Where the body opens; none for a declaration.
+/// The place where the body opens; absent for a declaration.
 fn body(code: &str) -> Option<usize> {
     let mut depth = 0_i32;
     let (at, c) = code.char_indices().find(|(_, c)| {
@@ -109,7 +145,7 @@ fn end_of_comment(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// `at` is behind the opening quote.
+/// The end of a text; `at` is behind the opening quote.
 fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() {
         match bytes[at] {
@@ -121,7 +157,7 @@ fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// `at` is the `r` of `r"..."` or `r#"..."#`; none where it begins something else.
+/// The end of a raw text; `at` is the `r` of `r"..."` or `r#"..."#`; absent where it begins something else.
 fn end_of_raw(bytes: &[u8], at: usize) -> Option<usize> {
     let hashes = bytes[at + 1..].iter().take_while(|b| **b == b'#').count();
     let open = at + 1 + hashes;
@@ -137,7 +173,7 @@ fn end_of_raw(bytes: &[u8], at: usize) -> Option<usize> {
     Some(end.map_or(bytes.len(), |end| open + 1 + end + close.len()))
 }
 
-/// None for a lifetime.
+/// The end of a character; absent for a lifetime.
 fn end_of_character(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at + 1..];
     if rest.first() == Some(&b'\\') {
@@ -188,5 +224,12 @@ mod tests {
             .map(|f| (f.name.as_str(), f.line, f.lines))
             .collect();
         assert_eq!(found, [("one", 1, 1), ("two", 5, 3)]);
+    }
+
+    #[test]
+    fn doc_comments_are_found_by_their_first_lines() {
+        let text = "//! A\n//! b\n\n/// C\n/// d\n// e\nf(); /// G\n//// h\n\"\n/// i\n\"\n/// \u{e4}\n//! K\n";
+        let expected = [(1, "A"), (4, "C"), (7, "G"), (12, "\u{e4}"), (13, "K")];
+        assert_eq!(docs(text), expected);
     }
 }

@@ -21,13 +21,13 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_manifest::Name;
 
-/// How often a turn that changed nothing is run, where others own the actor meanwhile.
+/// The number of times that a turn that changed nothing is run while others own the actor.
 const TRIES: usize = 3;
 
 /// One actor's queue, and its activation between turns.
 pub(super) struct Slot {
     pub actor: Arc<Actor>,
-    /// Whose it was when it came.
+    /// The app that the actor belonged to when its slot was made.
     pub app: Name,
     /// One permit: who holds it has the turn. Fair.
     pub turns: Arc<Semaphore>,
@@ -45,12 +45,12 @@ pub(super) struct Place {
     pub _permit: OwnedSemaphorePermit,
 }
 
-/// What this host believes of an actor; every turn proves it anew.
+/// The state that this host believes of an actor; every turn proves it anew.
 pub(super) struct Activation {
     pub actor: Arc<Actor>,
     pub number: u64,
     pub meta: Meta,
-    /// Of the actor's record; none where there is no record yet.
+    /// The etag of the actor's record; absent where there is no record yet.
     pub etag: Option<Etag>,
     pub memory: Memory,
     pub timers: Timers,
@@ -84,7 +84,7 @@ impl Slot {
     }
 }
 
-/// How a turn ended without being kept.
+/// The ways in which a turn ends without being kept.
 enum Failure {
     /// It saw what is not so any more; nothing came of it, so it can be run again.
     Stale,
@@ -295,7 +295,7 @@ impl Engine {
         Ended::Well(answer)
     }
 
-    /// There was nothing to do after all. For a reminder that rests on what was read, as a turn does.
+    /// Ends a turn that had nothing to do after all. The turn of a reminder rests on what was read, as any other does.
     async fn nothing(
         &self,
         space: &Space,
@@ -327,7 +327,7 @@ impl Engine {
         }
     }
 
-    /// Whether the actor's record is still the one that this activation holds.
+    /// Returns whether the actor's record is still the one that this activation holds.
     async fn is_current(
         &self,
         space: &Space,
@@ -375,10 +375,10 @@ async fn trigger(
     })
 }
 
-/// What became of a turn and of its activation.
+/// The outcome of a turn and of its activation.
 enum Ended {
     Well(Bytes),
-    /// Nothing is kept; the activation goes on.
+    /// The turn changed nothing; the activation goes on.
     Undone(Error),
     /// The activation is over.
     Over(Result<Bytes>),

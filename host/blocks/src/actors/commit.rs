@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
-/// After an error nobody may believe the activation any more.
+/// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more.
 pub(super) async fn commit(
     space: &Space,
     hosted: &Hosted,

@@ -40,7 +40,7 @@ struct Board {
     now: Instant,
     /// Time when all lines look for new rows.
     look: Instant,
-    /// Whose rows were read last: each has its turn.
+    /// The app whose rows were read last: each has its turn.
     last: Option<Name>,
     /// Number of times that apps came: a page that was read before is not believed.
     epoch: u64,
@@ -58,7 +58,7 @@ struct Walk {
 
 /// A page that is to be read.
 pub(super) struct Reading {
-    /// Whose rows; of nobody, the walk over all rows.
+    /// The app whose rows are read; absent for the walk over all rows.
     app: Option<Name>,
     pub from: Cursor,
     epoch: u64,
@@ -256,7 +256,7 @@ impl Board {
         }
     }
 
-    /// Whose rows are read next: apps in turn, then the walk over all rows.
+    /// Chooses whose rows are read next: apps in turn, then the walk over all rows.
     fn next(&self) -> Option<Option<Name>> {
         let wants = |app: &&Name| self.lines.get(*app).is_some_and(Line::wants);
         let is_later = |app: &&Name| self.last.as_ref().is_none_or(|last| *app > last);

@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use wythe_manifest::Name;
 
-/// Of the host's own calls to the store and the broker.
+/// The timeout of the host's own calls to the store and the broker.
 pub(super) const CALL: Duration = Duration::from_secs(30);
 
 /// A type and the app that has it.
@@ -44,7 +44,7 @@ pub(super) struct Space {
     /// Bytes that activations remember between turns.
     pub remembered: Arc<AtomicUsize>,
     pub slots: Slots,
-    /// One for each app whose actors are made to go.
+    /// Permits of sweeps, one for each app whose actors are made to go.
     pub sweeps: Shares,
     /// Reminders that have come due.
     pub due: Due,
@@ -52,7 +52,7 @@ pub(super) struct Space {
     pub places: Shares,
     /// News about reminders: one was set, a turn has ended, or an app came.
     pub reminded: Notify,
-    /// There are events to send.
+    /// A bell that rings when there are events to send.
     pub sent: Notify,
     is_started: AtomicBool,
 }
@@ -129,7 +129,7 @@ impl Engine {
         types.get(&(tenant.clone(), kind.to_owned())).cloned()
     }
 
-    /// Of the tenant, in order.
+    /// The actor types of the tenant, in order.
     pub(super) fn kinds(&self, tenant: &Name) -> Vec<String> {
         let types = lock(&self.types);
         let own = types.keys().filter(|(of, _)| of == tenant);
@@ -286,7 +286,7 @@ impl Cause {
     }
 }
 
-/// Why the host looks at an actor.
+/// The reason why the host looks at an actor.
 pub(super) enum Why {
     Trigger(Trigger),
     /// An occurrence of a reminder, which may be done with already.

@@ -1,4 +1,4 @@
-//! Who waits for whom, so that a call that would wait for itself is refused instead.
+//! The graph of turns that wait for actors, so that a call that would wait for itself is refused instead.
 //!
 //! A turn waits for an actor from before it stands in the actor's queue until it has its answer; an actor is held by the
 //! turn that runs in it. A deadlock is a circle of the two. Its last part is always a turn that begins to wait, since a
@@ -22,13 +22,13 @@ struct Edges {
     waiting: HashMap<u64, Vec<Arc<Actor>>>,
 }
 
-/// While it lives, a turn waits for an actor.
+/// A guard: while it lives, a turn waits for an actor.
 pub(super) struct Waiting<'a> {
     graph: &'a Graph,
     edge: Option<(u64, Arc<Actor>)>,
 }
 
-/// While it lives, a turn holds an actor.
+/// A guard: while it lives, a turn holds an actor.
 pub(super) struct Holding<'a> {
     graph: &'a Graph,
     actor: Arc<Actor>,

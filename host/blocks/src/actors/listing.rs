@@ -1,4 +1,4 @@
-//! What an operator sees: which actors are here, which are kept, and what is kept of one.
+//! The operator's view: the actors that are here, the actors that are kept, and what is kept of one.
 
 use super::{Actor, Actors, names, rows};
 use crate::{Caller, Error, Result};
@@ -17,7 +17,7 @@ pub struct Listed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub actors: Vec<Listed>,
-    /// Where to go on.
+    /// The place at which the next page begins.
     pub next: Option<String>,
 }
 
@@ -31,15 +31,15 @@ pub struct Wake {
     pub data: Bytes,
 }
 
-/// What is kept of an actor.
+/// The record, entries and reminders that are kept of an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Turns that changed something.
     pub turns: u64,
     pub active: bool,
-    /// At most the first 1,000.
+    /// The first entries by key, at most 1,000.
     pub entries: Vec<(String, Bytes, Option<SystemTime>)>,
-    /// At most the first 1,000.
+    /// The first reminders, at most 1,000.
     pub reminders: Vec<Wake>,
 }
 
@@ -97,7 +97,7 @@ impl Actors {
         })
     }
 
-    /// None where nothing is kept of the actor.
+    /// Reads what is kept of the actor; absent where nothing is.
     pub async fn show(&self, caller: &Caller, kind: &str, id: &str) -> Result<Option<Kept>> {
         let actor = Actor::new(caller.tenant(), kind, id)?;
         let space = self.engine.space(caller.tenant())?;

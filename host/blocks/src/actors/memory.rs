@@ -1,4 +1,4 @@
-//! What a turn wants to change, and what an activation remembers of the store; both within bounds.
+//! The changes that a turn stages, and what an activation remembers of the store; both within bounds.
 
 use super::rows::{Outgoing, Reminder};
 use crate::{Error, Permit, Result, Trace};
@@ -40,7 +40,7 @@ pub(super) struct Timer {
     pub data: Bytes,
     /// Span of the turn that set it.
     pub trace: Trace,
-    /// Of the app's account, for as long as the timer is there.
+    /// A share of the app's account, for as long as the timer is there.
     pub _held: Option<Arc<Permit>>,
 }
 
@@ -48,11 +48,11 @@ pub(super) struct Timer {
 #[derive(Clone, Debug)]
 pub(super) struct Reset {
     pub reminder: Option<Reminder>,
-    /// When the one that is kept comes, whose row in the order of times goes.
+    /// The time of the reminder that is kept now, whose row in the order of times goes.
     pub kept: Option<u64>,
 }
 
-/// What is kept when the turn ends well. None is a removal.
+/// The changes that are kept when the turn ends well. None is a removal.
 #[derive(Clone, Default)]
 pub(super) struct Staged {
     pub entries: BTreeMap<String, Option<Value>>,
@@ -64,7 +64,7 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Whether there is something to write.
+    /// Returns whether there is something to write.
     pub(super) fn is_durable(&self) -> bool {
         !(self.entries.is_empty() && self.reminders.is_empty() && self.events.is_empty())
     }
@@ -93,7 +93,7 @@ impl Staged {
         }
     }
 
-    /// As if the reminder was never touched.
+    /// Forgets the staged change of a reminder, as if it was never touched.
     pub(super) fn leave(&mut self, name: &str) {
         if let Some(old) = self.reminders.remove(name) {
             self.bytes -= name.len() + old.reminder.map_or(0, |one| one.data.0.len());
@@ -109,8 +109,8 @@ impl Staged {
         self.bytes
     }
 
-    /// Whether one more change, of so many bytes, still fits into one transaction of so many operations. A reminder is
-    /// three of them: its row, its old time and its new one.
+    /// Checks that one more change, of so many bytes, still fits into one transaction of so many operations. A reminder
+    /// is three of them: its row, its old time and its new one.
     pub(super) fn check(&self, more: usize, most: usize) -> Result<()> {
         let operations = 1 + self.entries.len() + 3 * self.reminders.len() + self.events.len();
         if operations + 3 > most {
@@ -127,14 +127,15 @@ impl Staged {
     }
 }
 
-/// What an activation has read or written, none for what is absent. Forgetting any of it is always right.
+/// The rows that an activation has read or written, with none for a row that is absent. Forgetting any of it is always
+/// right.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Boxed, as a table has room for more than it holds, and most have one or two.
+    /// The entries by key, boxed, as a table has room for more than it holds, and most have one or two.
     entries: HashMap<Box<str>, Option<Box<Value>>>,
     reminders: BTreeMap<String, Option<Reminder>>,
     bytes: usize,
-    /// Of the tenant.
+    /// The bytes that all activations of the tenant remember.
     all: Arc<AtomicUsize>,
 }
 
@@ -171,7 +172,7 @@ impl Memory {
         }
     }
 
-    /// What a turn changed is now what is kept.
+    /// Makes the changes of a turn that was kept part of what is remembered.
     pub(super) fn apply(&mut self, staged: Staged) {
         for (key, value) in staged.entries {
             self.keep(&key, value);
@@ -181,7 +182,8 @@ impl Memory {
         }
     }
 
-    /// What was replaced stays counted until there is no room; then all goes, and counting begins anew.
+    /// Counts `more` bytes if there is room for them; what was replaced stays counted until there is none, then all
+    /// goes, and counting begins anew.
     fn has_room(&mut self, more: usize) -> bool {
         if self.bytes + more > OF_ACTOR {
             self.clear();

@@ -32,7 +32,7 @@ use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
 use wythe_manifest::Name;
 
-/// Of a type that does not say when its actors are idle.
+/// The idle time of a type that does not give one.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// Limits of what the actors of a tenant may take.
@@ -68,7 +68,7 @@ pub struct Type {
 }
 
 impl Type {
-    /// One that wants nothing special.
+    /// A type that wants nothing special.
     pub fn new(name: impl Into<String>) -> Self {
         Type {
             name: name.into(),
@@ -80,7 +80,7 @@ impl Type {
     }
 }
 
-/// Why an actor has a turn.
+/// The reason why an actor has a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     Activate,
@@ -101,7 +101,7 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Whether the turn runs in the instance that its actor keeps, if it keeps one: calls inside it do not.
+    /// Returns whether the turn runs in the instance that its actor keeps, if it keeps one: calls inside it do not.
     pub fn is_warm(&self) -> bool {
         self.turn.is_warm && self.frame == OUTERMOST
     }
@@ -122,12 +122,12 @@ impl Actors {
         }
     }
 
-    /// Other limits than the default ones, for tenants that had no actors so far.
+    /// Sets other limits than the default ones, for tenants that had no actors so far.
     pub fn limit(&self, limits: Limits) {
         self.engine.limit(limits);
     }
 
-    /// From now on this app has these types, in place of those that it had; they can be called. Every problem is
+    /// Gives this app these types, in place of those that it had; they can be called from now on. Every problem is
     /// reported, and then nothing was changed.
     pub fn attach(&self, app: &Arc<App>, types: Vec<Type>) -> Result<(), Vec<Error>> {
         let tenant = app.tenant();

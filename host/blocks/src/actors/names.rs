@@ -1,4 +1,4 @@
-//! What actors are called: by tenant, type and id, in an alphabet that no separator is in.
+//! The names of actors: tenant, type and id, in an alphabet that no separator is in.
 
 use crate::{Error, Result};
 use std::fmt;
@@ -7,7 +7,7 @@ use wythe_manifest::Name;
 /// Bytes of a type, an id, and the name of a timer or a reminder.
 pub const MAX_NAME: usize = 256;
 
-/// Which actor.
+/// The name of an actor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Actor {
     pub tenant: Name,
@@ -34,7 +34,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// `what` is it that has this name.
+/// Refuses a name that is too long or has other characters; `what` is it that has this name.
 pub(super) fn check(what: &str, name: &str) -> Result<()> {
     if !(1..=MAX_NAME).contains(&name.len()) {
         return Err(Error::invalid(format!(

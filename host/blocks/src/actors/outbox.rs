@@ -19,9 +19,9 @@ use std::{
 };
 use wythe_manifest::Name;
 
-/// What was left behind is looked for so often.
+/// The interval at which the host looks for what was left behind.
 const LOOK: Duration = Duration::from_secs(5);
-/// After events that a broker did not take.
+/// The pause after events that a broker did not take.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAGE: u32 = 100;
 

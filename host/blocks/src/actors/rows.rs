@@ -31,17 +31,17 @@ pub(super) fn meta(actor: &Actor) -> String {
     of("meta", actor)
 }
 
-/// Of all actors of a type.
+/// The prefix of the records of all actors of a type.
 pub(super) fn metas(kind: &str) -> String {
     format!("{}{kind}{SEPARATOR}", sort("meta"))
 }
 
-/// With an empty key, what all entries of the actor begin with.
+/// The key of an entry; with an empty key, the prefix of all entries of the actor.
 pub(super) fn entry(actor: &Actor, key: &str) -> String {
     format!("{}{SEPARATOR}{key}", of("entry", actor))
 }
 
-/// With an empty name, what all reminders of the actor begin with.
+/// The key of a reminder; with an empty name, the prefix of all reminders of the actor.
 pub(super) fn reminder(actor: &Actor, name: &str) -> String {
     format!("{}{SEPARATOR}{name}", of("reminder", actor))
 }
@@ -72,12 +72,12 @@ pub(super) fn outbox(actor: &Actor, turn: u64, number: usize) -> String {
     )
 }
 
-/// What a commit replaces.
+/// The actor's record, which each commit replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
-    /// Random, made with the first commit: no other actor of any time has it.
+    /// A random number, made with the first commit: no other actor of any time has it.
     pub incarnation: u128,
-    /// How many turns were kept.
+    /// The number of turns that were kept.
     pub turns: u64,
 }
 
@@ -91,7 +91,7 @@ impl Meta {
         }
     }
 
-    /// The same whenever the row of this event is published.
+    /// The id of an event, the same whenever its row is published.
     pub(super) fn event_id(&self, number: usize) -> String {
         format!("{:032x}-{}-{number}", self.incarnation, self.turns)
     }

@@ -18,14 +18,14 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Of one activation.
+/// The most timers of one activation.
 const MOST: usize = 100;
 /// The shortest time until a timer's turn, and between two of them.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// The shortest rest between turns of timers of one actor; a longer turn has a rest as long as itself.
 const REST: Duration = Duration::from_millis(5);
 
-/// What ends each timer of an activation; all end with it.
+/// The guards that end the timers of an activation; all end with it.
 #[derive(Default)]
 pub(super) struct Timers {
     guards: BTreeMap<String, DropGuard>,

@@ -32,7 +32,7 @@ const PAGE: u32 = 1_000;
 pub(super) struct Work {
     pub memory: Memory,
     pub staged: Staged,
-    /// Of the app's account, for what is staged.
+    /// A share of the app's account, for what is staged.
     held: Option<Permit>,
     /// The innermost of the calls that run in this turn.
     frame: u32,
@@ -44,7 +44,7 @@ pub struct Turn {
     pub(super) number: u64,
     pub(super) actor: Arc<Actor>,
     pub(super) is_warm: bool,
-    /// Whether it called another actor, whose turn is kept whatever becomes of this one.
+    /// True if it called another actor, whose turn is kept whatever becomes of this one.
     pub(super) has_called: AtomicBool,
     pub(super) keeper: Keeper,
     /// Names of those that are there already.
@@ -228,7 +228,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Whether one more timer of this name is not one too many.
+    /// Checks that one more timer of this name is not one too many.
     pub(super) fn check_timer(&self, name: &str) -> Result<()> {
         timers::check(&self.timers, &self.work()?.staged.timers, name)
     }
@@ -262,7 +262,7 @@ impl Turn {
         }))
     }
 
-    /// From now on nothing can be staged.
+    /// Takes what was staged and remembered; from now on nothing can be staged.
     pub(super) fn end(&self) -> (Staged, Memory) {
         let mut work = self.lock();
         work.is_over = true;

@@ -1,4 +1,4 @@
-//! What wakes an actor, as its turn sets it: timers and reminders.
+//! The wakes that a turn sets for its actor: timers and reminders.
 
 use super::{
     memory::{Reset, Timer},
@@ -102,7 +102,7 @@ impl Turn {
         Ok(reminder)
     }
 
-    /// The reminder of an occurrence, if that is still to come; the turn then keeps that it is done with.
+    /// Returns the reminder of an occurrence if that is still to come; the turn then keeps that it is done with.
     pub(super) async fn begin_occurrence(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! What an outside system is asked, and how it reaches an app.
+//! The interface of a binding's driver: requests to an outside system, and its deliveries to an app.
 
 use crate::{Account, Error, Permit, Result};
 use async_trait::async_trait;
@@ -6,16 +6,16 @@ use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// What an output binding is asked.
+/// A request to an output binding.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// One of those in the features.
+    /// The operation, one of those in the features.
     pub operation: &'a str,
     pub data: &'a Bytes,
     pub metadata: &'a [(String, String)],
     /// Bytes that the answer may have; a driver reads no more than one byte beyond.
     pub most: u64,
-    /// Of the app that asks, if what it has the host hold is counted.
+    /// The account of the app that asks, if what it has the host hold is counted.
     pub account: Option<&'a Account>,
 }
 
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-/// What an input binding delivers.
+/// A delivery of an input binding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     pub data: Bytes,
@@ -58,7 +58,7 @@ pub struct Delivery {
     pub attempt: u32,
 }
 
-/// Where an input binding delivers to.
+/// The receiver of an input binding's deliveries.
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Bytes that a delivery may have: a source need not read what is larger, and `deliver` refuses it.
@@ -73,27 +73,27 @@ pub trait Sink: Send + Sync {
 pub struct Webhook {
     /// Begins with `/`; matched whole.
     pub path: String,
-    /// In capitals.
+    /// The HTTP methods, in capitals.
     pub methods: Vec<String>,
     /// Bytes of a request's body.
     pub max_body: u64,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// What `invoke` may be asked, in alphabetic order; empty for a driver that is only an input.
+    /// The operations that `invoke` takes, in alphabetic order; empty for a driver that is only an input.
     pub operations: Vec<String>,
     /// It delivers to apps.
     pub input: bool,
-    /// What was not acknowledged is delivered again.
+    /// The driver delivers again what was not acknowledged.
     pub redelivers: bool,
     /// Secrets may be among the metadata of `invoke`: none of them comes back in an answer or a delivery.
     pub secrets: bool,
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "input" => self.input,
@@ -117,7 +117,7 @@ pub trait Driver: Send + Sync {
         None
     }
 
-    /// How long one call may take, where the component says so.
+    /// The time that one call may take, where the component gives one.
     fn patience(&self) -> Option<Duration> {
         None
     }
@@ -152,7 +152,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

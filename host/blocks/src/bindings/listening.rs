@@ -1,4 +1,4 @@
-//! How input reaches an app: one task per component reads the source, and each delivery is a call of the app.
+//! The way of input to an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
 use crate::{App, Caller, Component, Error, Kind, Result, Trace, panics};
@@ -11,11 +11,11 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Before a source that failed is read again; doubles with each failure, up to the last.
+/// The pause before a source that failed is read again; it doubles with each failure, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Who listens to a component, if anybody does.
+/// The listener of a component, if it has one.
 #[derive(Default)]
 pub(super) struct Ears {
     listener: Mutex<Option<Listener>>,
@@ -35,7 +35,7 @@ impl Ears {
     }
 }
 
-/// Where a component's deliveries go: to whoever listens now.
+/// A sink that hands a component's deliveries to whoever listens now.
 pub(super) struct Listening(pub Arc<Component<Configured>>);
 
 impl Listening {

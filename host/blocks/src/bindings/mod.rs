@@ -40,7 +40,7 @@ pub struct Input {
 pub struct Configured {
     driver: Arc<dyn Driver>,
     settings: Settings,
-    /// What apps may ask of it, in alphabetic order.
+    /// The operations that apps may ask of it, in alphabetic order.
     operations: Vec<String>,
     takes_secrets: bool,
     places: Option<Places>,
@@ -119,7 +119,7 @@ impl Bindings {
             .await
     }
 
-    /// What `invoke` may be asked by this caller, in alphabetic order.
+    /// Lists the operations that this caller may ask of `invoke`, in alphabetic order.
     pub fn operations(&self, caller: &Caller, component: &str) -> Result<Vec<String>> {
         let granted = |operation: &str| match caller.grants() {
             Some(grants) => grants.bindings(component, operation),

@@ -4,9 +4,9 @@ use super::{Bindings, Outcome};
 use crate::{Caller, Error, Result, secrets::Value};
 use bytes::Bytes;
 
-/// What becomes of the errors of a call.
+/// The treatment of a call's errors.
 pub(super) enum Sealed {
-    /// No secret went along, so the driver's own words are told.
+    /// The call took no secret along, so the driver's own words are told.
     No,
     Yes,
 }
@@ -29,7 +29,7 @@ impl Sealed {
 }
 
 impl Bindings {
-    /// As `invoke`; each secret becomes one more entry of the metadata, under the name beside it.
+    /// Does what `invoke` does; each secret becomes one more entry of the metadata, under the name beside it.
     pub async fn invoke_sealed(
         &self,
         caller: &Caller,

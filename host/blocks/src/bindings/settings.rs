@@ -1,4 +1,4 @@
-//! What the block itself reads of a component's metadata: sizes, the direction, and the route.
+//! The part of a component's metadata that the block itself reads: sizes, the direction, and the route.
 
 use super::Features;
 use crate::{Error, Result, opening::take};
@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     pub route: Option<String>,
 }
 
-/// What is written in a component, before its driver is known.
+/// The settings that a component has in writing, before its driver is known.
 pub(crate) struct Written {
     most: u64,
     direction: Option<Direction>,

@@ -1,4 +1,4 @@
-//! How changes reach an app: what differs from what it has heard, again and again until it has it.
+//! The delivery of changes to an app: what differs from what it has heard, again and again until it has it.
 
 use super::{
     Change,
@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Before the second attempt; doubles with each, up to the last.
+/// The pause before the second attempt; it doubles with each, up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 /// Attempts after the first.
@@ -24,9 +24,9 @@ pub(super) struct Delivery {
     listener: Arc<Listener>,
     component: String,
     id: String,
-    /// In order; none for all items.
+    /// The keys in order; none for all items.
     keys: Vec<String>,
-    /// What the app has.
+    /// The items that the app has.
     known: State,
     /// Keys of attempts that failed: the app may have heard of them, and of which state nobody knows.
     unsure: BTreeSet<String>,
@@ -47,7 +47,7 @@ impl Delivery {
         delivery
     }
 
-    /// Until it is stopped, or nobody watches any more.
+    /// Delivers each new state until it is stopped, or nobody watches any more.
     pub async fn run(mut self, mut states: watch::Receiver<Arc<State>>, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -95,7 +95,7 @@ impl Delivery {
         own.map(|(key, item)| (key.clone(), item.clone())).collect()
     }
 
-    /// None where the app has all of it.
+    /// The change from what the app has to what it should have; absent where the app has all of it.
     fn change_to(&self, wanted: &State) -> Option<Change> {
         let mut change = Change {
             component: self.component.clone(),
@@ -117,7 +117,7 @@ impl Delivery {
         (!change.items.is_empty() || !change.removed.is_empty()).then_some(change)
     }
 
-    /// Whether the app has it.
+    /// Hands a change to the app, and returns whether the app has it.
     async fn hand_over(&mut self, change: Change, attempt: u32) -> bool {
         let keys = change.items.iter().map(|item| &item.key);
         let keys: Vec<_> = keys.chain(&change.removed).cloned().collect();

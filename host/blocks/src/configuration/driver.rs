@@ -1,22 +1,22 @@
-//! What a configuration store is asked, and the records that go both ways.
+//! The interface of a configuration store's driver, and the records that go both ways.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Between two looks at the version of a driver that cannot wait by itself.
+/// The interval between two looks at the version of a driver that cannot wait by itself.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     pub key: String,
     pub value: String,
-    /// Opaque; changes whenever the item does.
+    /// An opaque version, which changes whenever the item does.
     pub version: String,
     pub metadata: Vec<(String, String)>,
 }
 
-/// What an operator writes.
+/// An item that an operator writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewItem {
     pub key: String,
@@ -24,17 +24,17 @@ pub struct NewItem {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// What was written is kept over a restart and survives power loss.
+    /// The driver keeps what was written over a restart and power loss.
     pub durable: bool,
     /// Items can be set and deleted through the driver.
     pub writable: bool,
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,
@@ -66,13 +66,13 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// All or nothing.
+    /// Writes all of the items, or none.
     async fn set(&self, items: Vec<NewItem>) -> Result<()> {
         let _ = items;
         Err(Error::unsupported("the driver does not write"))
     }
 
-    /// All or nothing; deleting what is absent is ok.
+    /// Deletes all of the items, or none; deleting what is absent is ok.
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
         let _ = keys;
         Err(Error::unsupported("the driver does not write"))
@@ -83,7 +83,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -43,7 +43,7 @@ fn check(key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Equal for equal items, whenever and wherever it is made.
+/// The version of items: equal for equal items, whenever and wherever it is made.
 pub(super) fn version_of(items: &[Item]) -> String {
     let mut digest = Digest::new();
     for item in items {
@@ -59,7 +59,7 @@ pub(super) fn version_of(items: &[Item]) -> String {
     digest.told()
 }
 
-/// The same for the same app, component and keys.
+/// The id of a subscription, the same for the same app, component and keys.
 pub(super) fn id_of(tenant: &Name, app: &Name, component: &str, keys: &[String]) -> String {
     let mut digest = Digest::new();
     let names = [tenant.as_str(), app.as_str(), component];
@@ -75,7 +75,7 @@ impl Digest {
         Digest(Context::new(&SHA256))
     }
 
-    /// With its length, so that no two lists of texts run together into one.
+    /// Adds a text with its length, so that no two lists of texts run together into one.
     fn add(&mut self, text: &str) {
         self.count(text.len());
         self.0.update(text.as_bytes());

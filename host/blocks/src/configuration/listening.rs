@@ -1,4 +1,4 @@
-//! Who listens: the apps that can be told of changes, and the watchers that tell them.
+//! The apps that can be told of changes, and the watchers that tell them.
 
 use super::{
     Configuration, Configured, Subscription, keys,
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::{ComponentName, Name};
 
-/// Of the host's own calls to a store.
+/// The timeout of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Orders that wait for a watcher.
 const ORDERS: usize = 16;
@@ -99,7 +99,7 @@ impl Configuration {
         Ok((self.granted(caller, component)?, asked))
     }
 
-    /// From now on the app hears of changes. The same component and keys again are the same subscription.
+    /// Subscribes the app to changes from now on. The same component and keys again are the same subscription.
     pub async fn subscribe(
         &self,
         caller: &Caller,

@@ -29,17 +29,17 @@ pub(crate) const OPERATIONS: &[component::Operation] = &[GET, VERSION, WAIT, SET
 /// Items as they were at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// In the order of their keys.
+    /// The items in the order of their keys.
     pub items: Vec<Item>,
-    /// Another one if and only if anything of the items is another.
+    /// The version: another one if and only if anything of the items is another.
     pub version: String,
 }
 
-/// What an app wants to hear of.
+/// The items whose changes an app wants to hear of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     pub component: String,
-    /// Empty: all items.
+    /// The keys; empty for all items.
     pub keys: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Configuration {
         Ok(Snapshot { items, version })
     }
 
-    /// The same, or none if nothing of it has changed since `version`.
+    /// Does what `get` does, or returns none if nothing of it has changed since `version`.
     pub async fn changed(
         &self,
         caller: &Caller,
@@ -124,7 +124,7 @@ impl Configuration {
         Ok((snapshot.version != version).then_some(snapshot))
     }
 
-    /// For the operator: writes all of the items, or none.
+    /// Writes all of the items, or none, for the operator.
     pub async fn set(&self, caller: &Caller, component: &str, items: Vec<NewItem>) -> Result<()> {
         let asked: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
         keys::checked(&asked)?;
@@ -134,7 +134,7 @@ impl Configuration {
             .await
     }
 
-    /// For the operator: deletes all of the items, or none; what is absent is fine.
+    /// Deletes all of the items, or none, for the operator; an item that is absent is fine.
     pub async fn delete(&self, caller: &Caller, component: &str, asked: Vec<String>) -> Result<()> {
         let asked = keys::checked(&asked)?;
         let store = self.writable(caller, component)?;

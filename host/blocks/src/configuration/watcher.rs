@@ -17,28 +17,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
-/// Of one wait for a change, which then begins anew; less than any call may take.
+/// The longest single wait for a change, after which the wait begins anew; it is less than any call may take.
 const WAIT_SLICE: Duration = Duration::from_secs(5);
-/// After a look that failed; doubles with each, up to the last.
+/// The pause after a look that failed; it doubles with each, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
-/// Of the host's own calls to a store.
+/// The timeout of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscriptions of one app to one component.
 const MOST: usize = 1_000;
-/// In spans and metrics, who asks.
+/// The name of the caller in spans and metrics.
 const NAME: &str = "watcher";
 
 /// Items by key, all of one moment.
 pub(super) type State = BTreeMap<String, Item>;
 
-/// What is asked of a watcher.
+/// A request to a watcher.
 pub(super) enum Order {
     Join {
         joining: Joining,
         reply: oneshot::Sender<Result<()>>,
     },
-    /// Answered by whether there was such a subscription.
+    /// Ends a subscription; the reply says whether there was such a one.
     Leave {
         listener: Arc<Listener>,
         id: String,
@@ -49,7 +49,7 @@ pub(super) enum Order {
 pub(super) struct Joining {
     pub listener: Arc<Listener>,
     pub id: String,
-    /// In order; none for all items.
+    /// The keys in order; none for all items.
     pub keys: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl Watcher {
         }
     }
 
-    /// False when there is nothing more to do.
+    /// Takes one step, and returns false when there is nothing more to do.
     async fn step(
         &mut self,
         stopping: &CancellationToken,
@@ -223,7 +223,7 @@ impl Watcher {
         Ok(state)
     }
 
-    /// None for all items.
+    /// The keys that are wanted, with those of `more`; none for all items.
     fn wanted(&self, more: Option<&Joining>) -> Vec<String> {
         let subscriptions = self.joined.iter().map(|joined| &joined.is).chain(more);
         let mut keys = BTreeSet::new();

@@ -70,7 +70,7 @@ impl Place {
         }
     }
 
-    /// Whether no request is under way.
+    /// Returns whether no request is under way.
     pub fn is_idle(&self) -> bool {
         self.0.activity().under_way == 0
     }

@@ -32,12 +32,12 @@ const NAMED: [(&str, &str); 7] = [
     ("@hourly", "0 0 * * * *"),
 ];
 
-/// When something comes, again and again.
+/// The times at which something comes, again and again.
 #[derive(Clone, Debug)]
 pub enum Schedule {
-    /// So long after the one before.
+    /// A fixed time after the one before.
     Every(Duration),
-    /// By the clock of a time zone.
+    /// The clock of a time zone, by a cron expression.
     Cron(Cron),
 }
 
@@ -146,7 +146,7 @@ fn parser() -> CronParser {
         .build()
 }
 
-/// Whether one field is good by itself: the parser does not say which one it dislikes.
+/// Returns whether one field is good by itself: the parser does not say which one it dislikes.
 fn is_good(index: usize, field: &str) -> bool {
     let is_word = field.bytes().any(|byte| byte.is_ascii_alphabetic());
     let is_hollow = field

@@ -15,7 +15,7 @@ const MAX_STEPS: u32 = 20_000;
 /// Years among which each of the 14 calendars that a year can have is found, from one that begins on a Saturday.
 const CALENDARS: std::ops::Range<i32> = 2000..2028;
 
-/// Whether the fields name a day that exists in some year: a day depends on its year's calendar alone.
+/// Returns whether the fields name a day that exists in some year: a day depends on its year's calendar alone.
 pub(super) fn comes(cron: &Cron) -> bool {
     let mut first = Weekday::Saturday;
     for year in CALENDARS {

@@ -1,4 +1,4 @@
-//! What is read, and what never comes.
+//! The expressions that are read, and those that never come.
 
 use super::*;
 

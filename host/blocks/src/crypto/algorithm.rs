@@ -9,7 +9,7 @@ pub const MAX_WRAPPED: usize = 1_024;
 const BLOCK: usize = 16;
 
 impl WrapAlgorithm {
-    /// In the order of the contract.
+    /// All of them, in the order of the contract.
     pub const ALL: [WrapAlgorithm; 10] = [
         WrapAlgorithm::A128Kw,
         WrapAlgorithm::A192Kw,
@@ -38,7 +38,7 @@ impl WrapAlgorithm {
         }
     }
 
-    /// What a key must be for it.
+    /// The kind of key that the algorithm needs.
     pub fn needs(self) -> &'static str {
         match self {
             WrapAlgorithm::A128Kw | WrapAlgorithm::A128Cbc => "a symmetric key of 128 bits",
@@ -48,7 +48,7 @@ impl WrapAlgorithm {
         }
     }
 
-    /// How long a key to wrap may be, as far as the algorithm alone says; RSA has a bound of its own for each key.
+    /// Checks the length of a key to wrap, as far as the algorithm alone says; RSA has a bound of its own for each key.
     pub(super) fn check_plain(self, plain: &[u8]) -> Result<()> {
         let size = plain.len();
         let (fits, takes) = match self {
@@ -72,7 +72,7 @@ impl WrapAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// In the order of the contract.
+    /// All of them, in the order of the contract.
     pub const ALL: [SignatureAlgorithm; 10] = [
         SignatureAlgorithm::Es256,
         SignatureAlgorithm::Es384,
@@ -101,7 +101,7 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// What a key must be for it.
+    /// The kind of key that the algorithm needs.
     pub fn needs(self) -> &'static str {
         match self {
             SignatureAlgorithm::Es256 => "an EC key on P-256",

@@ -1,9 +1,9 @@
-//! What keeps keys is asked; keys themselves never leave it.
+//! The interface of a keeper of keys; keys themselves never leave it.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
 
-/// How a key is wrapped.
+/// The algorithm by which a key is wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WrapAlgorithm {
     A128Kw,
@@ -32,7 +32,7 @@ pub enum SignatureAlgorithm {
     Rs512,
 }
 
-/// What a key is good for.
+/// The algorithms that a key is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// Algorithms that it wraps or unwraps by, in the order of preference: the first one that the encryption scheme has
@@ -59,7 +59,7 @@ pub trait Driver: Send + Sync {
 
     async fn wrap(&self, key: &str, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>>;
 
-    /// [`not_unwrapped`] for every way to fail, but for an algorithm that is none of the key's.
+    /// Unwraps a key: [`not_unwrapped`] for every way to fail, but for an algorithm that is none of the key's.
     async fn unwrap(&self, key: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>>;
 
     async fn sign(
@@ -80,7 +80,7 @@ pub trait Driver: Send + Sync {
     /// The names of the keys, in order, for the operator.
     async fn names(&self) -> Result<Vec<String>>;
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{Caller, Component, Error, Result};
 use std::sync::Arc;
 
-/// A wrapped key of any algorithm is no longer; neither is a signature.
+/// The most bytes of an answer: no wrapped key and no signature of any algorithm is longer.
 const MAX_ANSWER: usize = 2 * MAX_WRAPPED;
 
 /// A key of a component. What it is made of stays with the driver.
@@ -16,7 +16,7 @@ pub struct Key {
     component: Arc<Component<Configured>>,
     name: String,
     info: Arc<KeyInfo>,
-    /// Of the app that opened it.
+    /// The lane of the app that opened it.
     lane: Lane,
 }
 
@@ -43,7 +43,7 @@ impl Key {
         &self.info
     }
 
-    /// A message of at most 4 MiB of data.
+    /// Encrypts at most 4 MiB of data into a message.
     pub async fn encrypt(
         &self,
         caller: &Caller,
@@ -55,7 +55,7 @@ impl Key {
         whole(caller, &mut transform, data).await
     }
 
-    /// One error for every way to fail.
+    /// Decrypts a message, with one error for every way to fail.
     pub async fn decrypt(&self, caller: &Caller, data: &[u8]) -> Result<Vec<u8>> {
         check_message(data)?;
         whole(caller, &mut self.decryptor(), data).await
@@ -84,7 +84,7 @@ impl Key {
             .await
     }
 
-    /// One error for every way to fail, but for an algorithm that is none of this key's.
+    /// Unwraps a key, with one error for every way to fail, but for an algorithm that is none of this key's.
     pub async fn unwrap(
         &self,
         caller: &Caller,
@@ -117,7 +117,7 @@ impl Key {
             .await
     }
 
-    /// False for a signature that is not this key's, whatever is wrong with it.
+    /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
     pub async fn verify(
         &self,
         caller: &Caller,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// Bytes that are encrypted, signed or taken in one piece.
 pub const MAX_DATA: usize = 4 << 20;
-/// What a message of that much data may come to.
+/// The most bytes that a message of that much data may come to.
 const MAX_MESSAGE: usize = MAX_DATA + HEADER + (MAX_DATA / SEGMENT) * TAG;
 const MAX_NAME: usize = 256;
 

@@ -29,10 +29,10 @@ use crate::{Error, Result};
 
 /// Bytes of plaintext in a segment.
 pub(super) const SEGMENT: usize = 64 << 10;
-/// What a segment's seal adds.
+/// Bytes that the seal of a segment adds.
 pub(super) const TAG: usize = 16;
 
-/// How the segments are sealed.
+/// The cipher by which the segments are sealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cipher {
     #[default]
@@ -65,7 +65,7 @@ pub(super) fn check_wrap(algorithm: WrapAlgorithm) -> Result<()> {
     )))
 }
 
-/// Those that a message may be encrypted with, for an error.
+/// The names of the algorithms that a message may be encrypted with, for an error.
 pub(super) fn names() -> String {
     let names: Vec<_> = WRAPS
         .iter()

@@ -7,10 +7,10 @@ use super::{
 use crate::{Caller, Error, Kind, Permit, Result};
 use std::mem;
 
-/// How a message is encrypted.
+/// The options of an encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptOptions {
-    /// Absent: the first one that the key prefers and the scheme has.
+    /// The algorithm; absent for the first one that the key prefers and the scheme has.
     pub wrap: Option<WrapAlgorithm>,
     pub cipher: Cipher,
     /// Leaves the key's name out of the message.
@@ -58,7 +58,8 @@ impl Transform {
         Stage::AwaitsHeader(key, Collector::default()).into()
     }
 
-    /// What is ready so far; of a decryptor, only what is authentic. After an error nothing more may come.
+    /// Takes one more chunk and returns what is ready so far; a decryptor returns only what is authentic. After an
+    /// error nothing more may come.
     pub async fn push(&mut self, caller: &Caller, chunk: &[u8]) -> Result<Vec<u8>> {
         if chunk.len() > MAX_DATA {
             let size = chunk.len();
@@ -79,7 +80,7 @@ impl Transform {
         Ok(out)
     }
 
-    /// The rest. That it was the whole message is known when this is ok.
+    /// Returns the rest. That it was the whole message is known when this is ok.
     pub async fn finish(&mut self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         self.held = None;

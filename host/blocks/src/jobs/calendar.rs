@@ -1,4 +1,4 @@
-//! When a trigger's occurrences are: once, at intervals, or by cron in a time zone. Knows no clock.
+//! The times of a trigger's occurrences: once, at intervals, or by cron in a time zone. Knows no clock.
 
 use super::{Timestamp, Trigger};
 use crate::{

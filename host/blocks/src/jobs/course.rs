@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Bytes of a failure's text that are kept.
 pub const MAX_FAILURE: usize = 1 << 10;
 
-/// What became of an occurrence.
+/// The outcome of an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
@@ -24,12 +24,12 @@ pub(super) fn id(row: &Row) -> String {
     format!("{}/{:016x}/{due}", row.job.name, row.incarnation)
 }
 
-/// Whether two rows are at the same occurrence.
+/// Returns whether two rows are at the same occurrence.
 pub(super) fn is_same(one: &Row, other: &Row) -> bool {
     (one.incarnation, one.due) == (other.incarnation, other.due)
 }
 
-/// Whether the occurrence came due before `since`, from when on a host has run, and is not to run as it is.
+/// Returns whether the occurrence came due before `since`, from when on a host has run, and is not to run as it is.
 pub(super) fn is_missed(row: &Row, since: Timestamp, now: Timestamp) -> bool {
     let late = row.attempts == 0 && row.wake.is_some_and(|wake| wake < since);
     late && match row.job.on_misfire {
@@ -107,7 +107,7 @@ fn counted(row: Row) -> Row {
     }
 }
 
-/// On to the occurrence after the one that is done with. What came due while it ran is a misfire.
+/// Moves on to the occurrence after the one that is done with. What came due while it ran is a misfire.
 fn next(row: Row, now: Timestamp) -> Option<Row> {
     let enough = |most: u32| row.occurrences >= u64::from(most);
     if row.job.repeats.is_some_and(enough) {

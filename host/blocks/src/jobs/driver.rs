@@ -1,4 +1,5 @@
-//! What keeps jobs is asked: durable rows, the due ones first, changed by compare-and-set. Time is the block's part.
+//! The interface of a keeper of jobs: durable rows, the due ones first, changed by compare-and-set. Time is the block's
+//! part.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ pub enum FailurePolicy {
     Drop,
     Retry {
         interval: Duration,
-        /// Absent: until it succeeds.
+        /// The most tries; absent for tries until it succeeds.
         most: Option<u32>,
     },
 }
@@ -52,13 +53,14 @@ pub struct Job {
 pub struct Row {
     pub app: String,
     pub job: Job,
-    /// Random for each `schedule`: part of the occurrence id, so that a job that is scheduled anew has other ids.
+    /// A random number for each `schedule`: part of the occurrence id, so that a job that is scheduled anew has other
+    /// ids.
     pub incarnation: u64,
     /// Changes with every write of the row, by the block: what compare-and-set compares.
     pub version: u64,
     /// The due time of the occurrence that comes next or is under way; absent where none is left.
     pub due: Option<Timestamp>,
-    /// When the row is to be looked at: `due`, or the time of the next attempt. Absent where the job is paused.
+    /// The time to look at the row: `due`, or the time of the next attempt. Absent where the job is paused.
     pub wake: Option<Timestamp>,
     /// Failed attempts at the occurrence.
     pub attempts: u32,
@@ -74,7 +76,7 @@ pub struct Settle {
     pub app: String,
     pub name: String,
     pub version: u64,
-    /// Absent: the job is over and its row goes.
+    /// The row that comes next; absent where the job is over and its row goes.
     pub row: Option<Row>,
 }
 
@@ -85,7 +87,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// A scheduled job survives power loss.
@@ -93,7 +95,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,
@@ -109,12 +111,12 @@ impl Features {
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
-    /// `conflict` if there is a row of this app and name and `overwrite` is false.
+    /// Writes a row; `conflict` if there is one of this app and name and `overwrite` is false.
     async fn put(&self, row: Row, overwrite: bool) -> Result<()>;
 
     async fn get(&self, app: &str, name: &str) -> Result<Option<Row>>;
 
-    /// Deleting what is absent is ok.
+    /// Deletes a row; deleting what is absent is ok.
     async fn delete(&self, app: &str, name: &str) -> Result<()>;
 
     /// Rows of an app whose names start with `prefix` and come after `cursor`, in byte order.
@@ -142,7 +144,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) const OPERATIONS: &[component::Operation] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
     pub name: String,
-    /// The same on every attempt, and never that of another occurrence.
+    /// The id, the same on every attempt, and never that of another occurrence.
     pub id: String,
     pub due: Timestamp,
     /// 1 on the first attempt.
@@ -84,7 +84,7 @@ impl From<Row> for Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub jobs: Vec<Status>,
-    /// Where to go on.
+    /// The place at which the next page begins.
     pub next: Option<String>,
 }
 
@@ -116,7 +116,7 @@ pub struct Jobs {
     clock: Clock,
     /// The component of each tenant: there is one.
     tenants: Mutex<HashMap<Name, ComponentName>>,
-    /// By tenant and app.
+    /// The runners by tenant and app.
     runners: Mutex<Runners>,
     in_host: Arc<Semaphore>,
 }
@@ -126,7 +126,7 @@ impl Jobs {
         Self::with_clock(tasks, Arc::new(wall_clock))
     }
 
-    /// As [`Jobs::new`], by another wall clock than the system's.
+    /// Does what [`Jobs::new`] does, by another wall clock than the system's.
     pub fn with_clock(tasks: Tasks, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
         Jobs {
             components: Components::new("jobs"),
@@ -138,7 +138,7 @@ impl Jobs {
         }
     }
 
-    /// From now on the jobs of this app run in it, in place of one with the same id. Without a component that it may
+    /// Runs the jobs of this app in it from now on, in place of one with the same id. Without a component that it may
     /// use, it has no jobs.
     pub fn attach(&self, app: &Arc<App>) {
         let (tenant, id) = (app.tenant(), app.id().clone());
@@ -242,7 +242,7 @@ impl Jobs {
         })
     }
 
-    /// What runs ends by itself; nothing more comes until [`Jobs::resume`].
+    /// Pauses a job: a run under way ends by itself, and nothing more comes until [`Jobs::resume`].
     pub async fn pause(&self, caller: &Caller, name: &str) -> Result<()> {
         self.change(caller, name, |row| {
             Ok((!row.paused).then(|| Some(course::paused(row))))

@@ -1,4 +1,4 @@
-//! What a job must be before it is kept, each wrong one with words of its own.
+//! The rules that a job must keep before it is stored, each with words of its own for a job that breaks it.
 
 use super::{
     FailurePolicy, Job, Row, Timestamp, Trigger,

@@ -1,4 +1,4 @@
-//! How occurrences reach an app: a loop takes what is due, asks the app, and settles by its answer.
+//! The way of occurrences to an app: a loop takes what is due, asks the app, and settles by its answer.
 //!
 //! Invariants:
 //! - Never early. A row is taken only when its time has come by the wall clock, which is read again after every wait;
@@ -44,15 +44,15 @@ pub(super) const IN_HOST: usize = 1_024;
 const UNWRITTEN: usize = 1_024;
 /// The longest sleep, so that a clock that was set and a row that another host wrote are noticed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Where a driver says that something is due and gives nothing, or nothing that the app is asked for.
+/// The pause where a driver says that something is due and gives nothing, or nothing that the app is asked for.
 const AGAIN: Duration = Duration::from_millis(50);
-/// After which another host may take what this one took.
+/// The time after which another host may take what this one took.
 const LEASE: Duration = Duration::from_secs(60);
-/// Of the host's own calls to the driver.
+/// The timeout of the host's own calls to the driver.
 const CALL: Duration = Duration::from_secs(30);
 /// Writes of one occurrence, where others change its row meanwhile.
 const TRIES: usize = 10;
-/// What runs the jobs of one app.
+/// The runner of one app's jobs.
 pub(super) struct Runner {
     pub tenant: Name,
     pub id: Name,
@@ -63,13 +63,13 @@ pub(super) struct Runner {
     pub in_host: Arc<Semaphore>,
     in_app: Arc<Semaphore>,
     unwritten: Arc<Semaphore>,
-    /// True: the driver gave the job's row out again meanwhile.
+    /// The jobs that run; true if the driver gave the job's row out again meanwhile.
     running: Mutex<HashMap<String, bool>>,
     /// Something may be due earlier than the loop knows.
     changed: Notify,
 }
 
-/// What an occurrence holds while the app has it.
+/// The permits that an occurrence holds while the app has it.
 struct Place {
     _app: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
@@ -246,7 +246,7 @@ impl Runner {
         let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
 
-    /// Whether the app is asked for it.
+    /// Starts an occurrence, and returns whether the app is asked for it.
     fn start(self: &Arc<Self>, row: Row, place: Place, since: Timestamp) -> bool {
         if let Some(again) = self.running().get_mut(&row.job.name) {
             *again = true;

@@ -13,7 +13,7 @@ use tokio::{
 
 /// Changes of one write.
 const MOST: usize = 1_024;
-/// Of one write.
+/// The timeout of one write.
 const WRITE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Settler {
     }
 }
 
-/// Whoever took the change along did not come to its end.
+/// The error of a change whose writer, which took it along, did not come to its end.
 fn cut_short() -> Error {
     Error::unknown_outcome("it is not known whether the job is written")
 }

@@ -5,7 +5,7 @@ use crate::{Caller, Error, Result};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::{sync::oneshot, time::timeout_at};
 
-/// How much longer than its caller the host waits for a driver's answer, and for a grant to be given back.
+/// The time that the host waits longer than its caller for a driver's answer, and for a grant to be given back.
 const GRACE: Duration = Duration::from_secs(15);
 
 pub(super) enum Attempt {
@@ -35,7 +35,7 @@ pub(super) async fn attempt(place: &Place, caller: &Caller, ttl: Duration) -> Re
     }
 }
 
-/// For a caller that never heard who holds the lock.
+/// The error for a caller that never heard who holds the lock.
 pub(super) fn late(place: &Place) -> Error {
     Error::timeout(format!(
         "`acquire` of `{}` did not answer in time; a grant that comes late is given back",

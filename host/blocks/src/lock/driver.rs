@@ -1,4 +1,4 @@
-//! What a lock technology is asked, and the records that go both ways.
+//! The interface of a lock technology, and the records that go both ways.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 /// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Grows with every grant of a key, for ever, also over restarts of a durable driver.
+    /// The token, which grows with every grant of a key, for ever, also over restarts of a durable driver.
     pub token: u64,
     pub expires: SystemTime,
     /// The app that asked for it. Owner and token together prove a grant.
@@ -23,7 +23,7 @@ pub enum Acquired {
     },
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Grants and tokens are kept over a restart and survive power loss.
@@ -31,7 +31,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,
@@ -47,13 +47,13 @@ impl Features {
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
-    /// At once: waiting is the block's part.
+    /// Answers at once: waiting is the block's part.
     async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired>;
 
     /// Returns when the grant ends now. `conflict` unless the token's grant is still alive.
     async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime>;
 
-    /// `conflict` unless the token's grant is still alive.
+    /// Releases a lock; `conflict` unless the token's grant is still alive.
     async fn release(&self, key: &str, token: u64) -> Result<()>;
 
     /// The grant that is alive, if there is one.
@@ -64,7 +64,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

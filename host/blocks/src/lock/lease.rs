@@ -25,7 +25,7 @@ impl Lease {
         self.token
     }
 
-    /// As far as is known: another holder of the token may have renewed or released it.
+    /// The end of the lease as far as is known: another holder of the token may have renewed or released it.
     pub fn expires(&self) -> SystemTime {
         self.expires
     }
@@ -37,7 +37,7 @@ impl Lease {
         Ok(())
     }
 
-    /// `conflict` if the grant was over.
+    /// Releases the lock; `conflict` if the grant was over.
     pub async fn release(&self, caller: &Caller) -> Result<()> {
         self.place.release(caller, self.token).await
     }

@@ -1,4 +1,4 @@
-//! Who waits for which lock in this process: a line for each key, first come first served.
+//! The waiters for locks in this process: a line for each key, first come first served.
 
 use std::{
     collections::HashMap,
@@ -74,12 +74,12 @@ pub(super) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Held by the first of the line.
+    /// Waits for the turn, which the first of the line holds.
     pub(super) async fn turn(&self) -> impl Drop + '_ {
         self.line.turn.lock().await
     }
 
-    /// Until the lock may be free, and no longer than until `end`.
+    /// Waits until the lock may be free, and no longer than until `end`.
     pub(super) async fn freed_or(&self, end: Instant) {
         let _ = tokio::time::timeout_at(end.into(), self.line.freed.notified()).await;
     }

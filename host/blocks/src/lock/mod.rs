@@ -121,7 +121,7 @@ impl Lock {
         }
     }
 
-    /// Who holds the lock now.
+    /// Reads who holds the lock now.
     pub async fn holder(
         &self,
         caller: &Caller,

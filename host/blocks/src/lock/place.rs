@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Between two questions, where nothing better is known; doubles up to the last. It finds what another process freed.
+/// The pause between two questions, where nothing better is known; it doubles up to the last. A question finds what
+/// another process freed.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
 /// An expiry is told in whole milliseconds by some drivers.
@@ -25,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// As in Dapr: `lock||app||name`.
+    /// Names the key as Dapr does: `lock||app||name`.
     pub(super) fn new(
         caller: &Caller,
         component: Arc<Component<Configured>>,
@@ -138,7 +139,8 @@ impl Place {
     }
 }
 
-/// Until the grant's end if that is known and near, else about `pause`: waiters of many processes do not ask in step.
+/// The pause before the next question: until the grant's end if that is known and near, else about `pause`: waiters of
+/// many processes do not ask in step.
 fn next(pause: Duration, expires: Option<SystemTime>) -> Duration {
     let jittered = pause.mul_f64(0.5 + (next_random() % 1_000) as f64 / 1_000.0);
     let left = expires.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default() + GRAIN);

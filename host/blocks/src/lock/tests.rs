@@ -145,7 +145,7 @@ impl Fixture {
     }
 }
 
-/// At most ten seconds, for what happens a moment later.
+/// Waits at most ten seconds for what happens a moment later.
 async fn until(holds: impl Fn() -> bool) {
     for _ in 0..2_000 {
         if holds() {

@@ -1,4 +1,4 @@
-//! How events reach an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
+//! The way of events to an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
 mod settling;
 
@@ -20,14 +20,14 @@ use wythe_manifest::Name;
 const IN_FLIGHT: usize = 32;
 /// Bytes of a consumer group's name.
 const MAX_GROUP: usize = 256;
-/// Before the second attempt; doubles with each, up to the last.
+/// The pause before the second attempt; it doubles with each, up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// After which an event goes to the dead letter topic, where there is one.
+/// Attempts after which an event goes to the dead letter topic, where there is one.
 const ATTEMPTS: u32 = 10;
-/// Of the host's own calls to the broker.
+/// The timeout of the host's own calls to the broker.
 const SETTLE: Duration = Duration::from_secs(30);
-/// After a pull that failed.
+/// The pause after a pull that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The reason of an event that no rule takes.
@@ -342,7 +342,7 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
     panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 
-/// Before the next attempt after so many.
+/// The pause before the next attempt after so many.
 fn backoff(attempt: u32) -> Duration {
     let doubled = FIRST_RETRY * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
     doubled.min(LAST_RETRY)

@@ -1,4 +1,4 @@
-//! What a pub/sub technology is asked. The host pulls; it acknowledges after the handler's verdict.
+//! The interface of a pub/sub technology. The host pulls; it acknowledges after the handler's verdict.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
@@ -8,14 +8,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What a broker carries: the event's envelope, or a raw payload.
+/// A message that a broker carries: the event's envelope, or a raw payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     pub data: Bytes,
     pub content_type: String,
     pub ordering_key: Option<String>,
     pub attributes: Vec<(String, String)>,
-    /// Not visible before this long from now.
+    /// The time from now before which the message is not visible.
     pub delay: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ pub struct Received {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub topic: String,
-    /// Absent: dead letters of a topic that nobody has read yet.
+    /// The group's name; absent for dead letters of a topic that nobody has read yet.
     pub name: Option<String>,
     /// Ends with its last member.
     pub ephemeral: bool,
@@ -58,7 +58,7 @@ pub struct Kept {
     pub attempts: u32,
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     pub durable: bool,
@@ -72,7 +72,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,
@@ -117,8 +117,8 @@ pub trait Driver: Send + Sync {
         Err(unsupported())
     }
 
-    /// Up to `limit` messages of a group whose number is higher than `after`, in order. No group: the dead letters that
-    /// nobody has read yet.
+    /// Lists up to `limit` messages of a group whose number is higher than `after`, in order. Without a group, it lists
+    /// the dead letters that nobody has read yet.
     async fn list(
         &self,
         _topic: &str,
@@ -153,7 +153,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call; what was acknowledged is kept.
+    /// Closes the driver, once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())
     }
@@ -174,7 +174,7 @@ pub trait Subscription: Send + Sync {
     /// One result per receipt, in order. After an error that is not `not-found` it may be asked again.
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>>;
 
-    /// Deliver again after `delay`.
+    /// Delivers again after `delay`.
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()>;
 
     /// Acknowledges a delivery and publishes its letter to a topic of the same component in one write, over the limit of

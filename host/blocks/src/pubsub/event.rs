@@ -35,7 +35,7 @@ const RESERVED: [&str; 20] = [
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Set by the host when absent.
+    /// The id, which the host sets when it is absent.
     pub id: Option<String>,
     /// CloudEvents `type`.
     pub kind: String,
@@ -49,7 +49,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Of all that the app gave.
+    /// Bytes of all that the app gave.
     pub(crate) fn bytes(&self) -> usize {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let extension = |(name, value): &(String, String)| name.len() + value.len();
@@ -72,7 +72,7 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub event: Event,
-    /// Empty unless the host has sealed it.
+    /// The source; empty unless the host has sealed the event.
     pub source: String,
     pub time: SystemTime,
     pub trace: Option<Trace>,
@@ -184,7 +184,7 @@ pub(crate) fn seal(
     Ok((id, message))
 }
 
-/// When an event expires; never, where that is later than can be written.
+/// The time when an event expires; never, where that is later than can be written.
 fn expiry(ttl: Duration) -> Option<SystemTime> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let at = now.ok()?.checked_add(ttl)?;

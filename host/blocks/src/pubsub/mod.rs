@@ -106,7 +106,7 @@ impl Written {
 
 pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
 
-/// What an app wants to receive.
+/// A subscription: the events that an app wants to receive, and their routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     pub component: String,
@@ -131,7 +131,7 @@ pub struct Delivery {
     pub attempt: u32,
 }
 
-/// What a subscriber says of an event.
+/// The answer of a subscriber to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Ack,
@@ -144,7 +144,7 @@ pub enum Verdict {
 pub struct PubSub {
     pub(crate) components: Components<Configured>,
     tasks: Tasks,
-    /// What ends the loops of each app's subscriptions.
+    /// The tokens that end the loops of each app's subscriptions.
     running: Mutex<HashMap<(Name, Name), CancellationToken>>,
     rules: Arc<routing::RuleThread>,
 }
@@ -306,7 +306,7 @@ impl Topic {
         sealed.into_iter().map(&mut place).collect()
     }
 
-    /// Whether the event could be published as it is.
+    /// Checks that the event could be published as it is.
     pub(crate) fn check(&self, caller: &Caller, event: &Event) -> Result<()> {
         let options = PublishOptions::default();
         self.seal(caller, event.clone(), &options).map(drop)

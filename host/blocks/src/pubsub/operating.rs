@@ -34,7 +34,7 @@ pub struct Letter {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redriven {
     pub moved: u64,
-    /// With a member of the group, or not known to come from anywhere.
+    /// Messages that are with a member of the group, or not known to come from anywhere.
     pub left: u64,
 }
 
@@ -54,7 +54,7 @@ impl PubSub {
         found.call(caller, GROUPS, |d| d.driver.groups()).await
     }
 
-    /// Up to 1,000 dead letters of a topic whose number is higher than `after`.
+    /// Lists up to 1,000 dead letters of a topic whose number is higher than `after`.
     pub async fn letters(
         &self,
         caller: &Caller,
@@ -197,7 +197,7 @@ impl Desk<'_> {
         }
     }
 
-    /// False where it stays.
+    /// Sends a letter back, and returns false where it stays.
     async fn send_back(&self, kept: &Kept, to: Option<&str>) -> Result<bool> {
         let from = self.letter(kept).topic;
         let Some(to) = to.map(str::to_owned).or(from) else {

@@ -82,7 +82,7 @@ impl Seal {
         }
     }
 
-    /// Whether the attributes of a raw message that are the host's are believed.
+    /// Returns whether the attributes of a raw message that are the host's are believed.
     pub fn is_marked(&self, place: Place, message: &Message) -> bool {
         let mut attributes = message.attributes.iter();
         let tag = attributes.find(|(name, _)| name == NAME);

@@ -1,4 +1,4 @@
-//! What a secret store is asked, and a value that has no way out but `reveal`.
+//! The interface of a secret store, and a value that has no way out but `reveal`.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -50,7 +50,7 @@ impl Found {
     }
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Secrets may have several named values.
@@ -60,7 +60,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "multipleValues" => self.multiple_values,
@@ -77,13 +77,13 @@ impl Features {
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
-    /// None where there is no such secret. The metadata is the caller's, such as a version to read.
+    /// Reads a secret; absent where there is no such secret. The metadata is the caller's, such as a version to read.
     async fn get(&self, name: &str, metadata: &[(String, String)]) -> Result<Option<Found>>;
 
     /// The names of all secrets, in order.
     async fn names(&self) -> Result<Vec<String>>;
 
-    /// Called once, after the last call.
+    /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

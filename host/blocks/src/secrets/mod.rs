@@ -66,7 +66,7 @@ impl Secrets {
         Ok(())
     }
 
-    /// None where the store has no such secret.
+    /// Reads a secret; absent where the store has no such secret.
     pub async fn get(
         &self,
         caller: &Caller,
@@ -119,7 +119,7 @@ impl Secrets {
     }
 }
 
-/// Whether any grant is about the store: otherwise the app has no business to know that there is one.
+/// Returns whether any grant is about the store: otherwise the app has no business to know that there is one.
 fn concerns(grants: &Grants, component: &str) -> bool {
     grants.secrets.iter().any(|pattern| match pattern {
         PartPattern::Any => true,
@@ -156,7 +156,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// What the store calls this state of the secret.
+    /// The store's name for this state of the secret.
     pub fn version(&self) -> Option<&str> {
         self.found.version.as_deref()
     }

@@ -7,27 +7,27 @@ use wythe_manifest::{
     Component as Manifest, ComponentName, Name, Problem, Secret, SecretReference, did_you_mean,
 };
 
-/// In spans and metrics, who looks up what the operator wrote.
+/// The name, in spans and metrics, of the caller that looks up what the operator wrote.
 const OPERATOR: &str = "operator";
 
 /// The secret stores of one tenant while they are opened.
 pub(crate) struct Stores<'a> {
     tenant: &'a Name,
-    /// By name; where two have it, the tenant's own.
+    /// The secret stores by name; where two have it, the tenant's own.
     all: BTreeMap<&'a str, &'a Manifest>,
-    /// Those that could not be opened, which was told already.
+    /// Stores that could not be opened, which was told already.
     failed: BTreeSet<ComponentName>,
-    /// Those that could not be opened and may be missing.
+    /// Stores that could not be opened and may be missing.
     left_out: BTreeSet<ComponentName>,
 }
 
-/// What became of the references of one component.
+/// The outcome of the references of one component.
 pub(crate) enum Looked {
     /// All have their values.
     Up(Box<Manifest>),
     /// A store that it needs is not open, which was told already.
     Told,
-    /// What is wrong with each.
+    /// The problem of each wrong reference.
     Wrong(Vec<Problem>),
 }
 
@@ -55,7 +55,8 @@ impl<'a> Stores<'a> {
         }
     }
 
-    /// Each after those that it refers to. Stores that refer to themselves in the end are an error and count as failed.
+    /// Sorts the stores: each comes after those that it refers to. Stores that refer to themselves in the end are an
+    /// error and count as failed.
     pub(crate) fn in_order(&mut self) -> (Vec<&'a Manifest>, Vec<Error>) {
         let (mut order, mut problems) = (Vec::new(), Vec::new());
         let mut left: Vec<&Manifest> = self.all.values().copied().collect();
@@ -181,7 +182,7 @@ impl<'a> Stores<'a> {
     }
 }
 
-/// For advice alone: that they cannot be told is beside the point.
+/// Lists names for advice alone: that they cannot be told is beside the point.
 async fn names(store: &Component<Configured>, caller: &Caller) -> Vec<String> {
     match store.driver().driver.features().names {
         true => store.call(caller, NAMES, |d| d.driver.names()).await,

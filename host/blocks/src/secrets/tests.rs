@@ -1,4 +1,5 @@
-//! Who may use and see a secret, and how settings get theirs from stores: with the exact words for what is wrong.
+//! The callers that may use and see a secret, and the settings that come from stores: with the exact words for what is
+//! wrong.
 
 use super::*;
 use crate::{Host, Ready, Registry, Settings, Site, Trace};

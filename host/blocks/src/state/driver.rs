@@ -1,4 +1,4 @@
-//! What a state technology is asked, and the records that go both ways.
+//! The interface of a state technology, and the records that go both ways.
 
 use crate::{Error, Kind, Result};
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ pub enum Condition {
     Always,
     /// First write wins: only if there is no entry.
     Absent,
-    /// Only if the entry still has this etag.
+    /// A write only if the entry still has this etag.
     Matches(Etag),
 }
 
@@ -47,7 +47,7 @@ pub struct Put {
 }
 
 impl Put {
-    /// Last write wins, no expiry.
+    /// A put without expiry, of which the last write wins.
     pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         Put {
             key: key.into(),
@@ -98,13 +98,13 @@ impl Page {
     }
 }
 
-/// What a driver can do; conformance proves it and the block relies on it.
+/// The abilities of a driver; conformance proves them and the block relies on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     pub transactions: bool,
     pub ttl: bool,
     pub list: bool,
-    /// One step of the driver; otherwise it is built from compare-and-set.
+    /// True if `increment` is one step of the driver; otherwise it is built from compare-and-set.
     pub increment: bool,
     /// `PutOptions::fence`.
     pub fence: bool,
@@ -115,7 +115,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
+    /// Returns whether a name of a manifest's `requires:` holds; absent for a name that is no feature.
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "transactions" => self.transactions,
@@ -150,7 +150,7 @@ const INCREMENT_TRIES: usize = 64;
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
-    /// Never an entry whose time is over.
+    /// Reads an entry, never one whose time is over.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
 
     /// One result per key, in order. Once the values have [`MAX_ANSWER`] bytes, the rest is `exhausted` and not read.
@@ -180,7 +180,7 @@ pub trait Driver: Send + Sync {
 
     async fn delete(&self, delete: Delete) -> Result<()>;
 
-    /// All or nothing, in order; an etag for each put.
+    /// Does all of the operations in order, or none; returns an etag for each put.
     async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
         let _ = operations;
         Err(Error::unsupported("the driver has no transactions"))
@@ -215,7 +215,7 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// Called once, after the last call; what was acknowledged is kept.
+    /// Closes the driver, once, after the last call; what was acknowledged is kept.
     async fn close(&self) -> Result<()> {
         Ok(())
     }

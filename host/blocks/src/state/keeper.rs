@@ -1,4 +1,4 @@
-//! Where the host keeps what is its own: records of actors and workflows, in a state component, out of every app's reach.
+//! The host's own store: records of actors and workflows, in a state component, out of every app's reach.
 
 use super::{Configured, DELETE, Delete, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT};
 use crate::{Caller, Component, Error, Kind, Result};
@@ -80,7 +80,7 @@ impl Keeper {
         Box::pin(call).await
     }
 
-    /// All or nothing, in order; an etag for each put.
+    /// Does all of the operations in order, or none; returns an etag for each put.
     pub async fn transact(
         &self,
         caller: &Caller,
@@ -106,7 +106,7 @@ impl Keeper {
             .checked(cursor)
     }
 
-    /// False where the condition does not hold any more.
+    /// Deletes an entry, and returns false where the condition does not hold any more.
     pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<bool> {
         let deleted = self
             .component

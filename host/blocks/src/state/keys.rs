@@ -1,4 +1,4 @@
-//! Which keys are good, and whose keyspace they are in.
+//! The rules of good keys, and the prefix that gives a caller its key space.
 
 use crate::{Caller, Error, Result};
 use wythe_manifest::{Component as Manifest, ComponentName};
@@ -49,7 +49,7 @@ impl KeyPrefix {
         parsed.map_err(|error| error.at(&component.place_of("keyPrefix")))
     }
 
-    /// What stands before the keys of this caller.
+    /// The prefix before the keys of this caller.
     pub(crate) fn resolve(&self, caller: &Caller, component: &ComponentName) -> String {
         match self {
             KeyPrefix::AppId => format!("{}{SEPARATOR}", caller.app_id()),

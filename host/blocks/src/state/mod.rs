@@ -43,7 +43,7 @@ pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub prefix: KeyPrefix,
     pub max_value: u64,
-    /// Marked by `actorStateStore`: the host keeps its own records here.
+    /// True if `actorStateStore` marks it: the host keeps its own records here.
     pub keeps: bool,
 }
 
@@ -186,7 +186,7 @@ impl Store {
             .map_err(|error| self.plain(error))
     }
 
-    /// All or nothing, in order; refused where the driver cannot.
+    /// Does all of the operations in order, or none; refused where the driver cannot.
     pub async fn transact(
         &self,
         caller: &Caller,

@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// Bytes of a failure's text.
 const TEXT: usize = 4 << 10;
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 enum Attempt {
     /// A large output keeps its flight until it is kept.
     Done(Bytes, Option<OwnedSemaphorePermit>),
@@ -32,7 +32,7 @@ enum Attempt {
 }
 
 impl Attempt {
-    /// No other attempt would end otherwise.
+    /// A failure that no other attempt would change.
     fn refused(error: &Error) -> Self {
         Attempt::Failed {
             message: told(error),
@@ -105,7 +105,7 @@ impl Engine {
         }
     }
 
-    /// Again and again, until it is done, has failed for good, or is not wanted any more.
+    /// Tries an activity again and again, until it is done, has failed for good, or is not wanted any more.
     async fn try_activity(
         self: &Arc<Self>,
         asked: &Asked<'_>,
@@ -300,7 +300,7 @@ impl Engine {
     }
 }
 
-/// As the SDK writes errors, so that a workflow can tell their kinds.
+/// The words of an error as the SDK writes them, so that a workflow can tell their kinds.
 fn told(error: &Error) -> String {
     format!("{}: {}", error.kind(), error.message())
 }

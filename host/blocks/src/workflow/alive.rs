@@ -68,7 +68,7 @@ impl Alive {
         }
     }
 
-    /// One that an earlier process left, as it was when it was read.
+    /// Counts an instance that an earlier process left, as it was when it was read.
     fn find(&self, meta: &Meta) {
         let hash = self.hasher.hash_one(&meta.id);
         let mut known = self.lock();

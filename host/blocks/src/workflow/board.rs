@@ -1,10 +1,10 @@
-//! What a journal says of an instance's tasks: which are open, which have completed, and at which entry.
+//! The tasks of an instance by its journal: those that are open, those that have completed, and at which entry.
 
 use super::entry::{Entry, Kind};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// What became of a task.
+/// The outcome of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done(Bytes),
@@ -13,12 +13,12 @@ pub enum Outcome {
     Timeout,
 }
 
-/// Built from the entries in their order, so that a replay comes to the same.
+/// The tasks of a run, built from the entries in their order, so that a replay comes to the same.
 #[derive(Default)]
 pub(super) struct Board {
-    /// Each with the entry that asked for it.
+    /// Tasks that are open, each with the entry that asked for it.
     open: BTreeMap<u32, Entry>,
-    /// Each with the index of the entry that completed it.
+    /// Tasks that have completed, each with the index of the entry that completed it.
     completed: HashMap<u32, (u32, Outcome)>,
     waiters: HashMap<String, VecDeque<u32>>,
     /// Events that nobody has waited for yet.
@@ -116,7 +116,7 @@ impl Board {
         self.completed.get(&task)
     }
 
-    /// Nothing has completed in this run.
+    /// Returns whether nothing has completed in this run.
     pub fn is_idle(&self) -> bool {
         self.completed.is_empty()
     }
@@ -127,7 +127,7 @@ impl Board {
         indices.max().unwrap_or_default()
     }
 
-    /// How many events nobody has waited for yet, and their bytes.
+    /// The number of events that nobody has waited for yet, and their bytes.
     pub fn buffered(&self) -> (usize, usize) {
         (self.buffered, self.buffered_bytes)
     }

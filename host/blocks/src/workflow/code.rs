@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 type Answer = Result<Result<Bytes, String>>;
 
-/// Before a step counts as one that may not end: the record then says so, for a start after a crash.
+/// The time after which a step counts as one that may not end: the record then says so, for a start after a crash.
 const LONG_STEP: Duration = Duration::from_secs(1);
 
 /// The code, at a wait, with its places in memory: of its app's share, and of all.
@@ -18,7 +18,7 @@ pub(super) struct Code {
     _places: [OwnedSemaphorePermit; 2],
 }
 
-/// How far the code came.
+/// The point that the code came to.
 pub(super) enum Step {
     Waits,
     Returned(Answer),
@@ -26,7 +26,7 @@ pub(super) enum Step {
 }
 
 impl Live {
-    /// False where the code cannot run now.
+    /// Begins the code, and returns false where it cannot run now.
     pub(super) async fn begin_code(&mut self) -> bool {
         if self.code.is_some() {
             self.context.go_on();

@@ -1,4 +1,4 @@
-//! What a workflow's code calls: each command is written down, and on a replay compared with the journal and answered
+//! The calls of a workflow's code: each command is written down, and on a replay compared with the journal and answered
 //! from it.
 
 use super::{
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 pub struct Task(pub(super) u32);
 
 impl Task {
-    /// What [`Context::task`] takes.
+    /// The number that [`Context::task`] takes.
     pub fn number(self) -> u32 {
         self.0
     }
@@ -40,7 +40,7 @@ const NUMBER: u64 = 500;
 /// The price of a host call, and whether the code waited in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// In units of fuel.
+    /// The cost so far in units of fuel.
     pub cost: u64,
     /// Another step of the code begins.
     pub is_step: bool,
@@ -79,7 +79,7 @@ impl Context {
         }))
     }
 
-    /// Of no instance, for code that only says which workflows it has.
+    /// A context of no instance, for code that only says which workflows it has.
     pub fn empty() -> Self {
         Context::new("", 0, Limits::default(), Vec::new())
     }
@@ -197,7 +197,7 @@ impl Context {
         state.command(&self.0.limits, kind, Bytes::new())
     }
 
-    /// What has completed already stays as it is.
+    /// Cancels a task; one that has completed already stays as it is.
     pub fn cancel(&self, of: Task) -> Result<()> {
         let kind = |task| Kind::Cancelled { task, of: of.0 };
         let mut state = self.lock();
@@ -249,7 +249,7 @@ impl Context {
         self.lock().now()
     }
 
-    /// The same at the same place on each run.
+    /// A random number, the same at the same place on each run.
     pub fn random(&self) -> u64 {
         self.0.cost.fetch_add(NUMBER, Relaxed);
         let (seed, place) = self.lock().next_number();
@@ -257,7 +257,7 @@ impl Context {
         u64::from_be_bytes(bytes.first_chunk().copied().unwrap_or_default())
     }
 
-    /// What everything random of a run is made from.
+    /// The seed of everything random in a run.
     pub fn seed(&self) -> u128 {
         self.lock().seed
     }
@@ -288,7 +288,7 @@ impl Context {
         state.patched(&self.0.limits, change)
     }
 
-    /// When the code returns, the instance begins anew with this input and an empty journal.
+    /// Sets the next input: when the code returns, the instance begins anew with it and an empty journal.
     pub fn continue_as_new(&self, input: Bytes) -> Result<()> {
         self.spend(input.len());
         let mut state = self.lock();

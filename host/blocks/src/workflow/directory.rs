@@ -1,4 +1,4 @@
-//! Which app has which workflow and which activity.
+//! The directory of workflows and activities, and the app that has each.
 
 use super::keys;
 use crate::{App, Error, Result};

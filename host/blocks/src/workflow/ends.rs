@@ -9,14 +9,15 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Where another host on the same store runs the instance, nothing tells this one of its end.
+/// The interval of looks at the record: where another host on the same store runs the instance, nothing tells this one
+/// of its end.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A bell for each instance that somebody waits for.
 #[derive(Default)]
 pub(super) struct Ends(Mutex<HashMap<String, Arc<Notify>>>);
 
-/// Of one who waits; the last one takes the bell away.
+/// The watch of one who waits; the last one takes the bell away.
 struct Watch<'a> {
     ends: &'a Ends,
     id: &'a str,
@@ -55,7 +56,7 @@ impl Drop for Watch<'_> {
 }
 
 impl Engine {
-    /// As [`Engine::get`], once the instance has ended or stalled, or when the time is over.
+    /// Does what [`Engine::get`] does, once the instance has ended or stalled, or when the time is over.
     pub async fn wait_end(
         &self,
         caller: &Caller,
@@ -85,7 +86,7 @@ impl Engine {
     }
 }
 
-/// Nothing more comes by itself.
+/// Returns whether nothing more comes by itself.
 pub(super) fn is_over(status: Status) -> bool {
     status.has_ended() || status == Status::Stalled
 }

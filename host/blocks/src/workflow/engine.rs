@@ -28,23 +28,23 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
-/// Of one call to the store.
+/// The timeout of one call to the store.
 const STORE: Duration = Duration::from_secs(30);
 /// Rows of one page of a scan.
 pub(super) const PAGE: u32 = 500;
-/// After a failure of the store, or of an app that is busy.
+/// The pause after a failure of the store, or of an app that is busy.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Rows of work that are read at once.
 const LOOKUPS: usize = 16;
 /// Rows of an earlier process that wait in memory to be done; the others wait in the store.
 const LEFT: usize = 100_000;
-/// For what an instance waits for to come at once, while others wait for a place.
+/// The time for what an instance waits for to come at once, while others wait for a place.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// What an instance is told.
+/// A message to an instance.
 pub(super) enum Item {
-    /// Look whether there is something to do.
+    /// Looks whether there is something to do.
     Run,
     /// The row with the key goes with it.
     Completed {
@@ -53,7 +53,7 @@ pub(super) enum Item {
         kind: Kind,
         payload: Bytes,
     },
-    /// No task: the instance is to begin.
+    /// A timer that fired; with no task, the instance is to begin.
     Fired {
         key: String,
         run: u32,
@@ -76,7 +76,7 @@ pub(super) enum Item {
 
 pub(super) struct Message {
     pub item: Item,
-    /// Answered when what the item causes is kept.
+    /// The reply, which comes when what the item causes is kept.
     pub reply: oneshot::Sender<Result<()>>,
 }
 
@@ -89,7 +89,7 @@ pub struct Engine {
     pub(super) settings: Settings,
     pub(super) tasks: Tasks,
     pub(super) places: Arc<Semaphore>,
-    /// Of each app, half of them.
+    /// The places that one app may have, which are half of them.
     pub(super) place_shares: Shares,
     /// Room for the journals in memory, in units of [`ROOM`].
     pub(super) room: Arc<Semaphore>,
@@ -104,7 +104,7 @@ pub struct Engine {
     pub(super) lookups: Semaphore,
     /// Keys of the rows of work that are under way.
     pub(super) working: Mutex<HashSet<String>>,
-    /// When the timers are looked at next, and a bell for an earlier one.
+    /// The time at which the timers are looked at next, and a bell for an earlier one.
     pub(super) next_wake: AtomicU64,
     pub(super) earlier: Notify,
     directory: Arc<RwLock<Directory>>,
@@ -158,7 +158,7 @@ impl Engine {
         self.tasks.keep(move || engine.clone().keep_time());
     }
 
-    /// Whether code may be started.
+    /// Returns whether code may be started.
     pub(super) fn is_running(&self) -> bool {
         self.has_begun.load(Ordering::SeqCst) && !self.stopping().is_cancelled()
     }
@@ -167,7 +167,7 @@ impl Engine {
         self.tasks.stopping()
     }
 
-    /// The host's own, for one call to the store.
+    /// The host's own caller, for one call to the store.
     pub(super) fn caller(&self) -> Caller {
         self.caller_in(None)
     }
@@ -188,7 +188,7 @@ impl Engine {
         self.hot.lock().unwrap_or_else(|lock| lock.into_inner())
     }
 
-    /// How long an instance that waits keeps its place.
+    /// The time that an instance that waits keeps its place.
     pub(super) fn linger(&self) -> Duration {
         match self.crowd.load(Ordering::SeqCst) {
             0 => self.settings.linger,
@@ -211,7 +211,7 @@ impl Engine {
         self.post(id, Message { item, reply });
     }
 
-    /// Later, for what cannot be done now.
+    /// Lets an instance look later, for what cannot be done now.
     pub(super) fn nudge_later(self: &Arc<Self>, id: &str) {
         self.nudge_after(id, PAUSE);
     }
@@ -225,7 +225,7 @@ impl Engine {
         });
     }
 
-    /// False where the host stops.
+    /// Waits so long, and returns false where the host stops.
     pub(super) async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(time) => true,

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// Of an entry, over the one before it and what the entry says.
+/// The hash of an entry, over the one before it and what the entry says.
 pub type Hash = [u8; 32];
 
-/// How often an activity is tried, and for how long.
+/// The number of times that an activity is tried, and for how long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
-    /// At least 1.
+    /// The number of attempts, at least 1.
     pub attempts: u32,
     pub first_interval: Duration,
-    /// By which each interval is longer than the one before.
+    /// The factor by which each interval is longer than the one before.
     pub factor: f64,
     pub max_interval: Duration,
-    /// Of one attempt.
+    /// The timeout of one attempt.
     pub timeout: Option<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl Default for Retry {
     }
 }
 
-/// Who waits for a child's end.
+/// The task of a parent that waits for a child's end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
     pub instance: String,
@@ -43,7 +43,8 @@ pub struct Parent {
     pub task: u32,
 }
 
-/// What happened. `task` numbers the commands of a workflow in the order in which its code gives them.
+/// The kind of an entry: what happened. `task` numbers the commands of a workflow in the order in which its code gives
+/// them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -88,7 +89,7 @@ pub enum Kind {
         duration: u64,
         due: Timestamp,
     },
-    /// Of a timer, or of a wait for an event.
+    /// The end of a timer, or of a wait for an event.
     TimerFired {
         task: u32,
     },
@@ -124,7 +125,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As `wythe workflow history` calls it.
+    /// The name of the kind in `wythe workflow history`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Kind::Started { .. } => "started",
@@ -150,7 +151,7 @@ impl Kind {
         }
     }
 
-    /// What the code asked for, in words; absent for what merely happened.
+    /// The command that the code gave, in words; absent for what merely happened.
     pub fn command(&self) -> Option<String> {
         Some(match self {
             Kind::ActivityScheduled { name, .. } => format!("activity `{name}`"),
@@ -180,7 +181,7 @@ impl Kind {
         }
     }
 
-    /// How often an activity was tried until it ended.
+    /// The number of times that an activity was tried until it ended.
     pub fn attempts(&self) -> Option<u32> {
         match self {
             Kind::ActivityCompleted { attempts, .. } | Kind::ActivityFailed { attempts, .. } => {
@@ -208,7 +209,8 @@ impl Kind {
         }
     }
 
-    /// Whether the code that asks for `self` now is the code that asked for `kept`. Times of day are not compared.
+    /// Returns whether the code that asks for `self` now is the code that asked for `kept`. Times of day are not
+    /// compared.
     pub(super) fn is_same_command(&self, kept: &Kind) -> bool {
         match (self, kept) {
             (
@@ -250,7 +252,7 @@ struct Head {
     kind: Kind,
 }
 
-/// Before the first entry: no journal of another instance, or of another run, goes on from it.
+/// The hash before the first entry: no journal of another instance, or of another run, goes on from it.
 pub(super) fn origin(tenant: &str, instance: &str, run: u32) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(format!("wythe workflow 1|{tenant}|{instance}|{run}"));
@@ -258,7 +260,7 @@ pub(super) fn origin(tenant: &str, instance: &str, run: u32) -> Hash {
 }
 
 impl Entry {
-    /// As it is kept: its hash, the length of the head, the head, the payload.
+    /// Encodes an entry as it is kept: its hash, the length of the head, the head, the payload.
     pub(super) fn encode(&self, previous: &Hash) -> Result<(Bytes, Hash)> {
         let head = Head {
             index: self.index,
@@ -279,7 +281,7 @@ impl Entry {
         Ok((kept.into(), hash))
     }
 
-    /// None: it is not what followed the entry before it.
+    /// Decodes an entry; absent if it is not what followed the entry before it.
     pub(super) fn decode(kept: &Bytes, previous: &Hash, index: u32) -> Option<(Entry, Hash)> {
         let (hash, body) = kept.split_at_checked(32)?;
         let computed = chained(previous, body);
@@ -295,7 +297,7 @@ impl Entry {
         ENTRY + self.payload.len() + self.kind.detail().len()
     }
 
-    /// Without a look at the chain.
+    /// Reads an entry without a look at the chain.
     pub(super) fn read(kept: &Bytes) -> Option<Entry> {
         let (_, body) = kept.split_at_checked(32)?;
         let (length, rest) = body.split_at_checked(4)?;

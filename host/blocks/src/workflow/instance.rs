@@ -26,7 +26,7 @@ enum Found {
 /// An instance whose code cannot run.
 enum Rest {
     Nothing,
-    /// Nothing runs any more.
+    /// An instance that has ended: nothing runs any more.
     Ended(Box<Meta>),
     /// Its journal is not what was written.
     Broken(Box<Meta>, Etag, String),
@@ -170,7 +170,7 @@ async fn work(
     (kept.is_ok() && live.is_at_work()).then_some(live)
 }
 
-/// For an instance whose code cannot run any more.
+/// Answers for an instance whose code cannot run any more.
 async fn rest(engine: &Arc<Engine>, id: &str, found: &Rest, item: Item) -> Result<()> {
     match (item, found) {
         (Item::Run, Rest::Broken(meta, etag, reason)) => {

@@ -1,4 +1,4 @@
-//! What is new of an instance is kept: its entries, the rows that they cause, and its record, all or nothing.
+//! Keeps what is new of an instance: its entries, the rows that they cause, and its record, all or nothing.
 
 use super::{
     ends::is_over, engine::Engine, entry::Entry, keys, live::Live, meta::Status, now, rows,
@@ -118,7 +118,7 @@ impl Live {
         Some(value.into())
     }
 
-    /// What was kept is taken up.
+    /// Takes up what was kept.
     fn after(&mut self, new: &[Caused]) {
         let (id, run) = (&self.meta.id, self.meta.run);
         if is_over(self.meta.status) {
@@ -147,7 +147,7 @@ impl Live {
     }
 }
 
-/// What fits into a transaction each; one at least, which may be empty.
+/// Cuts the new entries into chunks that fit into a transaction each; there is one at least, which may be empty.
 fn chunks(new: &[Caused]) -> Vec<&[Caused]> {
     let mut chunks = Vec::new();
     let (mut start, mut operations, mut bytes) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! Where the records of workflows are kept, and what a good instance id is.
+//! The keys of the records of workflows, and the rules of a good instance id.
 
 use super::Timestamp;
 use crate::{Error, Result, state::RESERVED};
@@ -14,7 +14,7 @@ pub(super) fn history(id: &str, run: u32) -> String {
     format!("{}{run:08}||", histories(id))
 }
 
-/// Of all runs.
+/// The prefix of the journals of all runs.
 pub(super) fn histories(id: &str) -> String {
     format!("{RESERVED}workflow||history||{id}||")
 }
@@ -23,7 +23,7 @@ pub(super) fn entry(id: &str, run: u32, index: u32) -> String {
     format!("{}{index:08}", history(id, run))
 }
 
-/// There while entries wait that the workflow's code has not been run past.
+/// The key of a row that is there while entries wait that the workflow's code has not been run past.
 pub(super) fn ready(id: &str) -> String {
     format!("{RESERVED}workflow||ready||{id}")
 }
@@ -102,7 +102,7 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What somebody wrote, cut and escaped for a message.
+/// The text that somebody wrote, cut and escaped for a message.
 pub(super) fn shown(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -13,7 +13,7 @@ const MAX_PAGE: u32 = 1_000;
 /// Pages of the store that one call of a list reads.
 const LOOKS: u32 = 8;
 
-/// Which instances to list.
+/// The filter of the instances to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub status: Option<Status>,

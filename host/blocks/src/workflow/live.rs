@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Such steps in a row, each cut short by the end of the host, after which the instance stalls.
+/// Steps in a row, each cut short by the end of the host, after which the instance stalls.
 const TRIES: u32 = 3;
 
 pub(super) struct Live {
@@ -32,14 +32,14 @@ pub(super) struct Live {
     pub(super) flushed: usize,
     /// Rows that go with the next entries.
     pub(super) rows: Vec<Operation>,
-    /// Whether there may be a row that says that the code is behind, and whether it is.
+    /// True if there may be a row that says that the code is behind; `is_behind` says whether it is.
     pub(super) has_ready: bool,
     pub(super) is_behind: bool,
     /// It is not to be used any more.
     is_spent: bool,
-    /// Why it has no room for what it is told.
+    /// The reason why it has no room for what it is told.
     overfull: Option<String>,
-    /// For the bytes of the journal.
+    /// The room for the bytes of the journal.
     room: OwnedSemaphorePermit,
 }
 
@@ -70,7 +70,7 @@ impl Live {
         }
     }
 
-    /// Whether it is worth a place in memory: its code waits there, and its journal has room.
+    /// Returns whether it is worth a place in memory: its code waits there, and its journal has room.
     pub fn is_at_work(&mut self) -> bool {
         let waits = self.code.is_some() && !self.is_spent && self.meta.status == Status::Running;
         waits && self.has_room()
@@ -289,7 +289,7 @@ impl Live {
         overfull.or_else(|| (tries >= TRIES).then(spins))
     }
 
-    /// What the code asked for in this step is forgotten; it will ask again.
+    /// Forgets what the code asked for in this step; it will ask again.
     fn put_off(&mut self, kept: usize) {
         self.code = None;
         self.is_spent = true;

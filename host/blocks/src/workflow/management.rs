@@ -1,4 +1,4 @@
-//! What people and apps do with instances: start, look, tell, hold, end, remove.
+//! The operations of people and apps on instances: start, look, tell, hold, end, remove.
 
 use super::{
     Timestamp,
@@ -19,12 +19,12 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// How an instance is to begin.
+/// The options of a start.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Absent: a random one.
+    /// The id; absent for a random one.
     pub id: Option<String>,
-    /// Absent: at once.
+    /// The time to begin; absent for a start at once.
     pub at: Option<Timestamp>,
 }
 
@@ -40,7 +40,7 @@ pub struct Instance {
     /// Entries of its journal.
     pub entries: u32,
     pub custom: Option<String>,
-    /// Why it failed, stalled or is suspended.
+    /// The reason why it failed, stalled or is suspended.
     pub reason: Option<String>,
     /// Absent in a list.
     pub input: Option<Bytes>,
@@ -67,7 +67,8 @@ impl From<Meta> for Instance {
 }
 
 impl Engine {
-    /// `name` or `app/name`. The id of the instance; `conflict` if an instance that has not ended has it.
+    /// Starts an instance of `name` or `app/name` and returns its id; `conflict` if an instance that has not ended has
+    /// it.
     pub async fn start(
         self: &Arc<Self>,
         caller: &Caller,
@@ -80,7 +81,8 @@ impl Engine {
         self.begin_instance(span, None, name, input, start).await
     }
 
-    /// `span` is the new instance's. `by` is the instance whose code starts a child, with its place above the new one.
+    /// Begins an instance with the span `span`; `by` is the instance whose code starts a child, with its place above the
+    /// new one.
     pub(super) async fn begin_instance(
         self: &Arc<Self>,
         span: Trace,
@@ -263,7 +265,7 @@ impl Engine {
         Ok(Some(instance))
     }
 
-    /// Kept when this returns; the instance hears of it when it waits for it.
+    /// Sends an event, which is kept when this returns; the instance hears of it when it waits for it.
     pub async fn raise(
         self: &Arc<Self>,
         caller: &Caller,
@@ -283,7 +285,7 @@ impl Engine {
         self.order(caller, id, Item::Suspend { reason }).await
     }
 
-    /// Of a suspended one, or of a stalled one, whose code then tries again.
+    /// Resumes a suspended instance, or a stalled one, whose code then tries again.
     pub async fn resume(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
         let reason = cut(reason);
         self.order(caller, id, Item::Resume { reason }).await

@@ -1,4 +1,4 @@
-//! What is kept of an instance beside its journal: as much for a long one as for a short one.
+//! The record that is kept of an instance beside its journal: as much for a long one as for a short one.
 
 use super::{
     Timestamp,
@@ -66,23 +66,23 @@ pub(super) struct Meta {
     pub id: String,
     pub name: String,
     pub app: String,
-    /// Of the component that it began with.
+    /// The digest of the component that it began with.
     pub digest: String,
     pub status: Status,
     pub created: Timestamp,
     pub updated: Timestamp,
-    /// Which journal: each start under an id, and each continue-as-new, has one of its own.
+    /// The number of the journal: each start under an id, and each continue-as-new, has one of its own.
     pub run: u32,
     /// The index of the next entry.
     pub next: u32,
-    /// Of the last entry.
+    /// The hash of the last entry.
     pub hash: Hash,
     pub custom: Option<String>,
     /// The index of the entry whose payload is the output.
     pub output: Option<u32>,
-    /// Why it failed or stalled.
+    /// The reason why it failed or stalled.
     pub failure: Option<String>,
-    /// Why it was suspended.
+    /// The reason why it was suspended.
     pub suspended: Option<String>,
     pub parent: Option<Parent>,
     /// Bytes of the journal.

@@ -53,12 +53,12 @@ use wythe_manifest::Name;
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Timestamp = u64;
 
-/// How large things may become.
+/// The limits of sizes.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of an input, an output, an event.
     pub payload: usize,
-    /// Of one journal.
+    /// The most entries of one journal.
     pub entries: usize,
     /// Bytes of what a step asks for, and of one journal.
     pub step_bytes: usize,
@@ -84,11 +84,11 @@ impl Default for Limits {
     }
 }
 
-/// How an engine works.
+/// The settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub limits: Limits,
-    /// How long an instance that waits stays in memory.
+    /// The time that an instance that waits stays in memory.
     pub linger: Duration,
     /// Instances in memory at once, of which one app may have half.
     pub hot: usize,
@@ -116,14 +116,14 @@ pub struct Call {
     pub name: String,
     /// The instance that waits for it.
     pub workflow: String,
-    /// The same on every attempt, and never that of another call.
+    /// The key, the same on every attempt, and never that of another call.
     pub key: String,
     /// 1 on the first attempt.
     pub attempt: u32,
     pub input: Bytes,
 }
 
-/// Why an activity has no answer, in its app's words.
+/// The reason why an activity has no answer, in its app's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Another attempt may help.
@@ -152,7 +152,7 @@ impl Workflow {
         }
     }
 
-    /// For engines that are made from now on.
+    /// Sets the settings of engines that are made from now on.
     pub fn configure(&self, tenant: &Name, settings: Settings) {
         self.with(tenant, |tenant| tenant.settings = settings);
     }

@@ -12,9 +12,9 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     pub entries: Vec<Entry>,
-    /// Why the journal is not to be believed; the entries are those before that.
+    /// The reason why the journal is not to be believed; the entries are those before that.
     pub broken: Option<String>,
-    /// Where to go on.
+    /// The entry at which the next page begins.
     pub next: Option<u32>,
 }
 

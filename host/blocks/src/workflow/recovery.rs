@@ -1,4 +1,4 @@
-//! What an earlier process left: its rows are read, and its instances taken up a few at a time.
+//! The recovery of what an earlier process left: its rows are read, and its instances taken up a few at a time.
 
 use super::{
     engine::{Engine, Item, PAUSE},
@@ -16,7 +16,7 @@ const TAKE_UP: usize = 4;
 const SPINNERS: usize = 10_000;
 
 impl Engine {
-    /// What the rows say is to be done; nothing else is looked at, however many instances there are.
+    /// Does what the rows say is to be done; nothing else is looked at, however many instances there are.
     pub(super) async fn recover(self: Arc<Self>) {
         while let Err(error) = self.recover_rows().await {
             tracing::warn!(tenant = %self.tenant, "workflows are not taken up yet: {}", error.chain());
@@ -57,8 +57,8 @@ impl Engine {
         }
     }
 
-    /// A few at a time, since others want to be answered meanwhile; those whose step did not end with the host before
-    /// come last, and one by one.
+    /// Takes up instances a few at a time, since others want to be answered meanwhile; those whose step did not end
+    /// with the host before come last, and one by one.
     async fn take_up_ready(self: &Arc<Self>) -> Result<()> {
         let ready = keys::ready("");
         let mut scan = self.scan(ready.clone());

@@ -1,5 +1,5 @@
-//! Where a run of a workflow's code is in its journal: what it has asked for, what it has seen, and whether it still
-//! is the code that the journal is from.
+//! The place of a run of a workflow's code in its journal: what it has asked for, what it has seen, and whether it
+//! still is the code that the journal is from.
 
 use super::{
     Limits, Timestamp,
@@ -15,11 +15,11 @@ use std::{collections::HashMap, fmt::Display};
 pub(super) struct State {
     pub entries: Vec<Entry>,
     pub board: Board,
-    /// Of the entries, and of those that the code added in this step.
+    /// Bytes of the entries, and of those that the code added in this step.
     pub bytes: usize,
     pub step_bytes: usize,
     pub seed: u128,
-    /// Why the code cannot go on.
+    /// The reason why the code cannot go on.
     pub stop: Option<String>,
     pub custom: Option<String>,
     pub next_input: Option<Bytes>,
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// From now on the code gets nothing but errors.
+    /// Stops the code: from now on it gets nothing but errors.
     pub fn stop(&mut self, reason: String) -> Error {
         let reason = self.stop.get_or_insert(reason);
         Error::internal(reason.clone())
@@ -198,7 +198,7 @@ impl State {
         self.bytes = self.entries.iter().map(Entry::weight).sum();
     }
 
-    /// Adds an entry; its index.
+    /// Adds an entry and returns its index.
     pub fn push(&mut self, kind: Kind, payload: Bytes) -> u32 {
         let index = self.entries.len() as u32;
         // A clock that was set back does not show in a journal.
@@ -215,7 +215,8 @@ impl State {
         index
     }
 
-    /// Which of these completed first, if any has, and whether the code once waited for that: the journal has it as news.
+    /// Finds which of these completed first, if any has, and whether the code once waited for that: the journal has it
+    /// as news.
     pub fn first(&mut self, tasks: &[Task]) -> Result<Option<(usize, bool)>> {
         if let Some(reason) = &self.stop {
             return Err(Error::internal(reason.clone()));

@@ -180,7 +180,7 @@ impl Engine {
     }
 }
 
-/// Where a run has left its journal, whose end but for the last entry is at `length`.
+/// The point where a run differs from its journal, whose end but for the last entry is at `length`.
 fn differs(context: &Context, length: usize) -> Option<String> {
     let state = context.lock();
     state.stop.clone().or_else(|| state.left()).or_else(|| {

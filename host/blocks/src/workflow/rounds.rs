@@ -11,7 +11,7 @@ use crate::Result;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Before the second run of those that wait for nothing; doubles with each, up to the last.
+/// The rest before the second run of those that wait for nothing; it doubles with each, up to the last.
 const FIRST_REST: Duration = Duration::from_millis(100);
 const LAST_REST: Duration = Duration::from_secs(60);
 
@@ -58,7 +58,7 @@ impl Live {
     }
 }
 
-/// Before the next of runs that wait for nothing.
+/// The rest before the next of runs that wait for nothing.
 fn rest(idle_runs: u32) -> Duration {
     match idle_runs {
         0 | 1 => Duration::ZERO,

@@ -25,7 +25,7 @@ pub(super) fn delete(key: String) -> Operation {
     Operation::Delete(Delete { key, condition })
 }
 
-/// What goes with an entry of this journal.
+/// The operations that go with an entry of this journal.
 pub(super) fn of_entry(id: &str, run: u32, entry: &Entry, state: &State) -> Vec<Operation> {
     let task = entry.kind.task().unwrap_or_default();
     match &entry.kind {
@@ -76,7 +76,7 @@ fn ending(id: &str, run: u32, asked: &Entry) -> Vec<Operation> {
 }
 
 impl Engine {
-    /// Once the rows of these tasks are kept: their work begins, their timers are waited for.
+    /// Takes up tasks whose rows are kept: their work begins, their timers are waited for.
     pub(super) fn take_up<'a>(
         self: &std::sync::Arc<Self>,
         origin: &work::Origin,

@@ -33,7 +33,7 @@ impl Engine {
         self.room.clone().try_acquire_many_owned(units).ok()
     }
 
-    /// Whoever waits is a crowd: instances that wait as well leave their places.
+    /// Waits for units; whoever waits is a crowd: instances that wait as well leave their places.
     async fn wait_for(&self, of: Arc<Semaphore>, units: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(units).ok()?;
         if let Ok(place) = of.clone().try_acquire_many_owned(units) {

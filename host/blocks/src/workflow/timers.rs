@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-/// However far the next timer is: another host may have set one, and clocks are set.
+/// The interval of looks, however far the next timer is: another host may have set one, and clocks are set.
 const LOOK: Duration = Duration::from_secs(30);
-/// Before a timer whose instance could not take it is tried again.
+/// The pause before a timer whose instance could not take it is tried again.
 const AGAIN: u64 = 10_000;
 /// Timers that are told at once.
 const AT_ONCE: usize = 64;
@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Tells every timer whose time has come; when the next one's comes.
+    /// Tells every timer whose time has come, and returns when the next one's comes.
     async fn fire(self: &Arc<Self>, skipped: &mut Skipped) -> Result<Option<Timestamp>> {
         let mut cursor: Option<String> = None;
         let mut next = None;

@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub not_before: Timestamp,
 }
 
-/// What is to be done, by its row.
+/// A piece of work that is to be done, by its row.
 pub(super) struct Work {
     pub key: String,
     /// Absent where only the row is known.
@@ -36,7 +36,7 @@ pub(super) struct Work {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// What a row asks for.
+/// The order of a row: what it asks for.
 #[derive(Clone)]
 pub(super) struct Order {
     pub row: Row,
@@ -111,7 +111,7 @@ impl Row {
     }
 }
 
-/// What a row of work stands for.
+/// The work that a row stands for.
 pub(super) struct Asked<'a> {
     pub key: &'a str,
     pub run: u32,
@@ -119,7 +119,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Engine {
-    /// None: nobody waits for it any more.
+    /// Reads an order; absent if nobody waits for it any more.
     pub(super) async fn read_work(&self, key: &str) -> Result<Option<Order>> {
         let Ok(_turn) = self.lookups.acquire().await else {
             return Ok(None);
@@ -155,7 +155,7 @@ impl Engine {
     }
 }
 
-/// Before the attempt after so many.
+/// The pause before the attempt after so many.
 pub(super) fn interval(retry: &Retry, attempts: u32) -> u64 {
     let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
     let first = retry.first_interval.as_millis() as f64;

@@ -1,4 +1,4 @@
-//! What may be written after `wythe actor`.
+//! The arguments of `wythe actor`.
 
 use super::Project;
 use clap::Subcommand;
@@ -14,13 +14,13 @@ pub struct Actor {
 
 #[derive(Clone, Subcommand)]
 pub enum ActorVerb {
-    /// One turn, and its answer: `wythe actor invoke account ada deposit --data 100`
+    /// Run one turn and print its answer: `wythe actor invoke account ada deposit --data 100`
     Invoke {
         #[arg(value_name = "TYPE")]
         kind: String,
         id: String,
         method: String,
-        /// What the method is given; `-` for standard input
+        /// The data that the method is given; `-` for standard input
         #[arg(short, long, default_value = "", hide_default_value = true)]
         data: String,
     },
@@ -31,7 +31,7 @@ pub enum ActorVerb {
         /// Those that are here now, in place of those of which something is kept
         #[arg(long, conflicts_with_all = ["limit", "cursor"])]
         active: bool,
-        /// 1 to 1000
+        /// The most that are printed, 1 to 1000
         #[arg(long, default_value = "100")]
         limit: u32,
         /// Go on after this one

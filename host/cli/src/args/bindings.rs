@@ -1,4 +1,4 @@
-//! What may be written after `wythe bindings`.
+//! The arguments of `wythe bindings`.
 
 use super::Project;
 use clap::Subcommand;
@@ -21,7 +21,7 @@ pub enum BindingsVerb {
     Invoke {
         component: String,
         operation: String,
-        /// `-` for standard input
+        /// The data of the operation; `-` for standard input
         #[arg(default_value = "")]
         data: String,
         /// `name=value`; may be repeated

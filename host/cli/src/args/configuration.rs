@@ -1,4 +1,4 @@
-//! What may be written after `wythe configuration`.
+//! The arguments of `wythe configuration`.
 
 use super::Project;
 use clap::Subcommand;
@@ -20,7 +20,7 @@ pub enum ConfigurationVerb {
     /// Print items as lines `KEY=VALUE`, or the value alone of the one item that is named
     Get {
         component: String,
-        /// Default all
+        /// The keys; default all
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
@@ -40,7 +40,7 @@ pub enum ConfigurationVerb {
     /// Print items, and then what changes until Ctrl-C: lines `KEY=VALUE`, and `-KEY` for one that was removed
     Watch {
         component: String,
-        /// Default all
+        /// The keys; default all
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },

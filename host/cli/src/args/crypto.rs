@@ -1,4 +1,4 @@
-//! What may be written after `wythe crypto`.
+//! The arguments of `wythe crypto`.
 
 use super::Project;
 use clap::{Subcommand, ValueEnum};
@@ -42,7 +42,7 @@ pub enum CryptoVerb {
     Sign {
         component: String,
         key: String,
-        /// Such as es256, eddsa, ps256, rs256
+        /// The algorithm, such as es256, eddsa, ps256, rs256
         algorithm: String,
         /// A file in place of standard input
         #[arg(long = "in", value_name = "FILE")]
@@ -52,9 +52,9 @@ pub enum CryptoVerb {
     Verify {
         component: String,
         key: String,
-        /// Such as es256, eddsa, ps256, rs256
+        /// The algorithm, such as es256, eddsa, ps256, rs256
         algorithm: String,
-        /// In base64
+        /// The signature in base64
         signature: String,
         /// A file in place of standard input
         #[arg(long = "in", value_name = "FILE")]

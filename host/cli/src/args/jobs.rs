@@ -1,4 +1,4 @@
-//! What may be written after `wythe jobs`.
+//! The arguments of `wythe jobs`.
 
 use super::Project;
 use clap::{Subcommand, ValueEnum};
@@ -23,7 +23,7 @@ pub enum JobsVerb {
     List {
         #[arg(default_value = "")]
         prefix: String,
-        /// 1 to 1000
+        /// The most that are printed, 1 to 1000
         #[arg(long, default_value = "100")]
         limit: u32,
         /// Go on after this name
@@ -39,7 +39,7 @@ pub enum JobsVerb {
     Delete {
         name: String,
     },
-    /// No more runs until `resume`
+    /// Run a job no more until `resume`
     Pause {
         name: String,
     },
@@ -58,28 +58,28 @@ pub struct Schedule {
     /// IANA name of the time zone that --cron is in; default UTC
     #[arg(long, value_name = "ZONE", conflicts_with_all = ["every", "at", "after"])]
     pub time_zone: Option<String>,
-    /// What each run is given; `-` for standard input
+    /// The data that each run is given; `-` for standard input
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub data: String,
-    /// So many runs and no more
+    /// The number of runs, after which there are no more
     #[arg(long, value_name = "COUNT")]
     pub repeats: Option<u32>,
-    /// Not before this time, such as `2030-01-31T07:30:00Z`
+    /// The time before which no run comes, such as `2030-01-31T07:30:00Z`
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     pub start: Option<Timestamp>,
-    /// Not after this time
+    /// The time after which no run comes
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     pub end: Option<Timestamp>,
-    /// After a run that failed, wait this long before the next try
+    /// The pause after a run that failed, before the next try
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     pub retry: Duration,
     /// Tries after a run that failed: a number, or `forever`
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = retries)]
     pub retries: Retries,
-    /// What becomes of runs that came due while no host ran
+    /// The treatment of runs that came due while no host ran
     #[arg(long, value_enum, default_value = "one")]
     pub misfire: Misfire,
-    /// In place of a job of this name, which starts anew
+    /// Replace a job of this name, which starts anew
     #[arg(long)]
     pub overwrite: bool,
 }
@@ -90,13 +90,13 @@ pub struct When {
     /// Six fields with seconds, five without, or `@daily` and the like
     #[arg(long, value_name = "SCHEDULE")]
     pub cron: Option<String>,
-    /// Again and again, such as `90s` or `12h`
+    /// The interval of runs that come again and again, such as `90s` or `12h`
     #[arg(long, value_name = "DURATION")]
     pub every: Option<Duration>,
-    /// Once, such as `2030-01-31T07:30:00Z`
+    /// The time of a single run, such as `2030-01-31T07:30:00Z`
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     pub at: Option<Timestamp>,
-    /// Once, so long from now
+    /// The time from now until a single run
     #[arg(long = "in", value_name = "DURATION")]
     pub after: Option<Duration>,
 }
@@ -111,7 +111,7 @@ pub enum Misfire {
     Skip,
 }
 
-/// Absent: until it succeeds.
+/// The most tries; absent for tries until it succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries(pub Option<u32>);
 

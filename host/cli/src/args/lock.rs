@@ -1,4 +1,4 @@
-//! What may be written after `wythe lock`.
+//! The arguments of `wythe lock`.
 
 use super::Project;
 use clap::Subcommand;

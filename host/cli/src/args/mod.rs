@@ -1,4 +1,4 @@
-//! What may be written after `wythe`.
+//! The arguments of `wythe`.
 
 mod actor;
 mod bindings;
@@ -52,7 +52,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, clap::Args)]
 pub struct Common {
-    /// How to print the answer
+    /// The format of the answer
     #[arg(
         short,
         long,
@@ -61,7 +61,7 @@ pub struct Common {
         default_value = "text"
     )]
     pub output: Format,
-    /// How to print logs, on standard error
+    /// The format of logs, which go to standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// Log more; twice for everything (or WYTHE_LOG=filter)
@@ -130,7 +130,7 @@ pub struct Inspect {
     /// Judge the imports by the grants of an app in this manifest
     #[arg(short, long, value_name = "PATH")]
     pub manifest: Option<PathBuf>,
-    /// Which app of the manifest; default the one whose guest the file is
+    /// The app of the manifest; default the one whose guest the file is
     #[arg(long, requires = "manifest")]
     pub app: Option<String>,
 }
@@ -141,7 +141,7 @@ pub struct Project {
     /// The manifest or its directory
     #[arg(short, long, global = true, value_name = "PATH", default_value = ".")]
     pub project: PathBuf,
-    /// Where the project's data is, if not in `.wythe` beside the manifest
+    /// The directory of the project's data, if not `.wythe` beside the manifest
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -154,7 +154,7 @@ pub struct Invoke {
     pub path: String,
     #[command(flatten)]
     pub project: Project,
-    /// Default GET, or POST with data
+    /// The method; default GET, or POST with data
     #[arg(short = 'X', long)]
     pub method: Option<String>,
     /// The body
@@ -174,7 +174,7 @@ pub struct New {
     /// The directory to make; its last part is the name of the project
     #[arg(value_name = "NAME")]
     pub directory: PathBuf,
-    /// Default: asked for, or `hello` where nobody can be asked
+    /// The template; default: asked for, or `hello` where nobody can be asked
     #[arg(short, long)]
     pub template: Option<Template>,
     /// Ask nothing, take the defaults
@@ -220,10 +220,10 @@ pub struct Run {
     /// The manifest or its directory
     #[arg(default_value = ".")]
     pub path: PathBuf,
-    /// Where to answer HTTP: `HOST:PORT` or a port; port 0 takes a free one
+    /// The address to answer HTTP on: `HOST:PORT` or a port; port 0 takes a free one
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = door::address)]
     pub listen: SocketAddr,
-    /// Where embedded drivers keep their files; default `.wythe` beside the manifest
+    /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Run what is there, build nothing
@@ -261,7 +261,7 @@ pub enum StateVerb {
     Delete {
         component: String,
         key: String,
-        /// Only if the entry still has this etag
+        /// The etag that the entry must still have
         #[arg(long, value_name = "ETAG")]
         if_match: Option<String>,
     },
@@ -270,7 +270,7 @@ pub enum StateVerb {
         component: String,
         #[arg(default_value = "")]
         prefix: String,
-        /// 1 to 1000
+        /// The most that are printed, 1 to 1000
         #[arg(long, default_value = "100")]
         limit: u32,
         /// Go on after this key
@@ -289,10 +289,10 @@ pub struct Set {
     /// Time to live, such as `90s` or `2h`
     #[arg(long)]
     pub ttl: Option<wythe_manifest::Duration>,
-    /// Only if the entry still has this etag
+    /// The etag that the entry must still have
     #[arg(long, value_name = "ETAG")]
     pub if_match: Option<String>,
-    /// Only if there is no entry
+    /// Write only if there is no entry
     #[arg(long, conflicts_with = "if_match")]
     pub if_absent: bool,
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! What may be written after `wythe pubsub`.
+//! The arguments of `wythe pubsub`.
 
 use super::Project;
 use clap::Subcommand;
@@ -24,7 +24,7 @@ pub enum PubSubVerb {
     /// Print each consumer group: its members, its messages, how many of them are out, their bytes and age
     Groups {
         component: String,
-        /// Default all topics
+        /// The topic; default all of them
         topic: Option<String>,
     },
     Dead(Dead),
@@ -48,7 +48,7 @@ pub struct Dead {
     pub topic: String,
     #[command(flatten)]
     pub group: Group,
-    /// 1 to 1000
+    /// The most that are printed, 1 to 1000
     #[arg(long, default_value = "100")]
     pub limit: u32,
     /// Go on after this number
@@ -68,17 +68,17 @@ pub struct Redrive {
     pub topic: String,
     #[command(flatten)]
     pub group: Group,
-    /// Default the topic that each comes from
+    /// The topic to send them to; default the one that each comes from
     #[arg(long, value_name = "TOPIC")]
     pub to: Option<String>,
-    /// 1 to 1000
+    /// The most that are sent back, 1 to 1000
     #[arg(long, default_value = "100")]
     pub limit: u32,
 }
 
 #[derive(Clone, clap::Args)]
 pub struct Group {
-    /// Default the letters that nobody has read yet, or the only group of the topic
+    /// The group; default the letters that nobody has read yet, or the only group of the topic
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What may be written after `wythe secrets`.
+//! The arguments of `wythe secrets`.
 
 use super::Project;
 use clap::Subcommand;

@@ -1,4 +1,4 @@
-//! What may be written after `wythe workflow`.
+//! The arguments of `wythe workflow`.
 
 use super::Project;
 use clap::{Subcommand, ValueEnum};
@@ -31,7 +31,7 @@ pub enum WorkflowVerb {
         /// The index of the first entry
         #[arg(long, value_name = "INDEX", default_value = "0")]
         from: u32,
-        /// Entries at most
+        /// The most entries that are printed
         #[arg(long, default_value = "1000")]
         limit: u32,
     },
@@ -39,11 +39,11 @@ pub enum WorkflowVerb {
     Raise {
         id: String,
         event: String,
-        /// `-` for standard input
+        /// The data of the event; `-` for standard input
         #[arg(short, long, default_value = "", hide_default_value = true)]
         data: String,
     },
-    /// Its code does not run until `resume`
+    /// Run the code of an instance no more until `resume`
     Suspend {
         id: String,
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -62,7 +62,7 @@ pub enum WorkflowVerb {
         /// All instances of this workflow that have not ended: `order`, or `app/order`
         #[arg(long, value_name = "WORKFLOW", conflicts_with_all = ["id", "result"])]
         all: Option<String>,
-        /// What it ends with; `-` for standard input
+        /// The result that it ends with; `-` for standard input
         #[arg(long, default_value = "", hide_default_value = true)]
         result: String,
     },
@@ -91,13 +91,13 @@ fn patience(text: &str) -> Result<Duration, String> {
 pub struct StartWorkflow {
     /// The workflow, as `order`, or `app/order` where several apps have one of that name
     pub name: String,
-    /// Default a random one
+    /// The id; default a random one
     #[arg(long)]
     pub id: Option<String>,
-    /// `-` for standard input
+    /// The input of the instance; `-` for standard input
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub input: String,
-    /// Not before this time, such as `2030-01-31T07:30:00Z`
+    /// The time before which it does not begin, such as `2030-01-31T07:30:00Z`
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     pub at: Option<Timestamp>,
 }
@@ -105,12 +105,12 @@ pub struct StartWorkflow {
 /// Print instances in the order of their ids
 #[derive(Clone, clap::Args)]
 pub struct ListWorkflows {
-    /// Only of this workflow
+    /// The workflow whose instances are listed
     #[arg(long)]
     pub name: Option<String>,
     #[arg(long, value_enum)]
     pub status: Option<Status>,
-    /// 1 to 1000
+    /// The most that are printed, 1 to 1000
     #[arg(long, default_value = "100")]
     pub limit: u32,
     /// Go on after this id
@@ -122,10 +122,10 @@ pub struct ListWorkflows {
 #[derive(Clone, clap::Args)]
 pub struct Rerun {
     pub id: String,
-    /// How many entries are taken over, 1 at least
+    /// The number of entries that are taken over, 1 at least
     #[arg(long, value_name = "COUNT")]
     pub entries: u32,
-    /// Default a random one
+    /// The id; default a random one
     #[arg(long, value_name = "ID")]
     pub new_id: Option<String>,
 }

@@ -45,7 +45,7 @@ pub async fn actor(common: &Common, args: &args::Actor) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Only a turn needs an app.
+/// The action of a verb, and what it needs: only a turn needs an app.
 fn action(verb: &ActorVerb) -> Outcome<(Needs, Action)> {
     Ok(match verb.clone() {
         ActorVerb::Invoke {
@@ -107,7 +107,7 @@ fn text(kept: &Kept) -> String {
     text
 }
 
-/// In one line.
+/// The data in one line.
 fn plain(data: &Binary) -> String {
     match std::str::from_utf8(&data.0) {
         Ok(text) => text.escape_debug().to_string().replace("\\\"", "\""),

@@ -13,7 +13,7 @@ use crate::{
 use serde_json::json;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
-/// Between two questions of `watch`.
+/// The pause between two questions of `watch`.
 const LOOK: Duration = Duration::from_millis(500);
 
 pub async fn configuration(common: &Common, args: &args::Configuration) -> Outcome {

@@ -22,7 +22,7 @@ use std::{
 
 /// Bytes that go through a command at once.
 const MOST: u64 = 64 << 20;
-/// What a message of that many bytes has in all: 16 more for each 64 KiB, and its header.
+/// The most bytes of a sealed message of that many bytes: 16 more for each 64 KiB, and its header.
 const MOST_SEALED: u64 = MOST + (1 << 20);
 
 pub async fn crypto(common: &Common, args: &args::Crypto) -> Outcome {
@@ -152,7 +152,7 @@ fn read_up_to(most: u64, path: Option<PathBuf>) -> Outcome<Binary> {
     Ok(Binary(bytes))
 }
 
-/// What the algorithm signs of the data.
+/// The bytes that the algorithm signs of the data.
 fn digest(algorithm: &str, data: Binary) -> Outcome<Binary> {
     let parsed = algorithm.parse::<wythe_blocks::crypto::SignatureAlgorithm>()?;
     Ok(Binary(match parsed.digest() {

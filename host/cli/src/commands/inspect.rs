@@ -109,7 +109,7 @@ fn row(import: &Import, app: Option<&App>) -> Row {
     }
 }
 
-/// What the component is to this host.
+/// The parts that the component can play in this host.
 fn kinds(inspection: &Inspection) -> Vec<String> {
     let app = inspection.app;
     let kinds = [

@@ -75,7 +75,7 @@ fn action(verb: PubSubVerb) -> (String, Action) {
     }
 }
 
-/// In all groups of one topic. A message counts once for each group.
+/// The sums over all groups of one topic. A message counts once for each group.
 #[derive(Default)]
 struct Topic {
     groups: u64,

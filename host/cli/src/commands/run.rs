@@ -22,9 +22,9 @@ use std::{
 use tokio::net::TcpListener;
 use wythe_blocks::descriptors;
 
-/// How often idle instances are looked for.
+/// The interval at which idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
-/// For a host that could not begin to serve.
+/// The time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(5);
 
 pub async fn run(common: &Common, args: &Run) -> Outcome {
@@ -116,7 +116,7 @@ async fn open(
     Ok(doors)
 }
 
-/// Only instances that serve more than one request are ever idle.
+/// Removes idle instances now and then: only instances that serve more than one request are ever idle.
 fn sweep(plan: &Plan, booted: &Booted) {
     let apps = plan.manifest.apps.iter().zip(&booted.apps);
     let reused = apps.filter(|(app, _)| app.reuse.max_requests > 1);
@@ -136,7 +136,7 @@ fn sweep(plan: &Plan, booted: &Booted) {
     });
 }
 
-/// What a person or a program wants to know of a host that serves.
+/// The facts that a person or a program wants to know of a host that serves.
 #[derive(Serialize)]
 struct Ready {
     name: String,
@@ -251,7 +251,7 @@ impl Ready {
     }
 }
 
-/// For a program, which may work in another directory.
+/// Makes a path absolute for a program, which may work in another directory.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -277,7 +277,7 @@ fn history(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One for each entry: when, what, about what, how often it was tried, and how its payload begins.
+/// The lines, one for each entry: when, what, about what, how often it was tried, and how its payload begins.
 fn lines(entries: &[Entry]) -> String {
     let row = |entry: &Entry| {
         let task = entry.task.map_or(String::new(), |task| format!("#{task}"));
@@ -296,7 +296,7 @@ fn lines(entries: &[Entry]) -> String {
     report::table(head, entries.iter().map(row))
 }
 
-/// How bytes begin, on one line; what is no text is told by its length.
+/// The beginning of bytes, on one line; what is no text is told by its length.
 fn head(bytes: &[u8], most: usize) -> String {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return format!("{} bytes", bytes.len());

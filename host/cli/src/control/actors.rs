@@ -1,4 +1,4 @@
-//! What the command line asks of the actors block.
+//! The commands of the actors block, as the command line gives them.
 
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub enum Action {
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Bytes(Binary),
-    /// Each as TYPE/ID.
+    /// The actors, each as TYPE/ID.
     Page {
         actors: Vec<String>,
         next: Option<String>,

@@ -1,4 +1,4 @@
-//! What the command line asks of the bindings block: one operation, or which there are.
+//! The commands of the bindings block, as the command line gives them: one operation, or which there are.
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wythe_blocks::{Caller, Host, Result};
 #[serde(deny_unknown_fields)]
 pub struct Bindings {
     pub component: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
     pub action: Action,
 }

@@ -1,4 +1,4 @@
-//! What the command line asks of the configuration block.
+//! The commands of the configuration block, as the command line gives them.
 
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, configuration::NewItem};
@@ -7,7 +7,7 @@ use wythe_blocks::{Caller, Host, Result, configuration::NewItem};
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
     pub component: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
     pub action: Action,
 }
@@ -15,7 +15,8 @@ pub struct Configuration {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// None of the keys for all items. With a version, only what is not of this version.
+    /// Reads the items of the keys, or all items where there are no keys. With a version, only what is not of this
+    /// version.
     Get {
         keys: Vec<String>,
         version: Option<String>,

@@ -1,4 +1,4 @@
-//! What the command line asks of the crypto block: keys by name, and work done with them.
+//! The commands of the crypto block, as the command line gives them: keys by name, and work done with them.
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use wythe_blocks::{
 #[serde(deny_unknown_fields)]
 pub struct Crypto {
     pub component: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
     pub action: Action,
 }

@@ -1,4 +1,4 @@
-//! What the command line asks of the jobs block.
+//! The commands of the jobs block, as the command line gives them.
 
 use super::Binary;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wythe_blocks::{Caller, Host, Result, jobs};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jobs {
-    /// Whose jobs.
+    /// The app whose jobs they are.
     pub app: String,
     pub action: Action,
 }
@@ -46,7 +46,7 @@ pub enum Answer {
         jobs: Vec<Status>,
         next: Option<String>,
     },
-    /// Absent: there is none, or it is over.
+    /// A job; absent where there is none, or it is over.
     Job(Option<Box<Status>>),
     Done,
 }
@@ -61,7 +61,7 @@ pub struct Job {
     pub end: Option<u64>,
     pub repeats: Option<u32>,
     pub data: Binary,
-    /// Absent: a run that failed is not tried again.
+    /// The retries; absent where a run that failed is not tried again.
     pub retry: Option<Retry>,
     pub misfire: Misfire,
 }
@@ -80,7 +80,7 @@ pub enum Trigger {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Retry {
     pub interval: u64,
-    /// Absent: until it succeeds.
+    /// The most tries; absent for tries until it succeeds.
     pub most: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! What the command line asks of the lock block: who has a lock, and that nobody has it.
+//! The commands of the lock block, as the command line gives them: who has a lock, and that nobody has it.
 
 use super::{Answer, milliseconds};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use wythe_blocks::{Caller, Host, Result, lock};
 pub struct Lock {
     pub component: String,
     pub name: String,
-    /// Whose lock.
+    /// The app whose lock it is.
     pub app: String,
     pub action: Action,
 }

@@ -1,4 +1,5 @@
-//! What the command line asks of a host: one enum of commands, one of answers, and the one function between them.
+//! The commands that the command line gives to a host: one enum of commands, one of answers, and the one function
+//! between them.
 //!
 //! The same function serves both ways: over the socket of a host that runs, and in the process that opened the
 //! project for the moment.
@@ -26,9 +27,9 @@ use wythe_blocks::{
 };
 use wythe_manifest::Name;
 
-/// Who calls where no app is named.
+/// The caller's name where no app is named.
 pub const OPERATOR: &str = "operator";
-/// Of one command.
+/// The deadline of one command.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ pub struct Publish {
 #[serde(deny_unknown_fields)]
 pub struct State {
     pub component: String,
-    /// Whose keys.
+    /// The app whose keys they are.
     pub app: String,
     pub action: Action,
 }
@@ -109,7 +110,7 @@ pub struct List {
     pub cursor: Option<String>,
 }
 
-/// When a write is done.
+/// The condition under which a write is done.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Only {
@@ -338,7 +339,7 @@ impl Entry {
     }
 }
 
-/// Since 1970.
+/// Milliseconds since 1970.
 fn milliseconds(time: SystemTime) -> Option<u64> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok()

@@ -1,4 +1,4 @@
-//! What the command line asks of the pub/sub block.
+//! The commands of the pub/sub block, as the command line gives them.
 
 use super::{Publish, milliseconds};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use wythe_blocks::{
 #[serde(deny_unknown_fields)]
 pub struct PubSub {
     pub component: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
     pub action: Action,
 }
@@ -52,7 +52,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Group {
     pub topic: String,
-    /// Absent: dead letters that nobody has read yet.
+    /// The group's name; absent for dead letters that nobody has read yet.
     pub name: Option<String>,
     pub ephemeral: bool,
     pub members: u64,

@@ -8,7 +8,7 @@ use wythe_blocks::{Caller, Host, Result};
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
     pub store: String,
-    /// Whose scopes apply.
+    /// The app whose scopes apply.
     pub app: String,
 }
 

@@ -38,7 +38,7 @@ const CONNECTIONS: usize = 16;
 const WRITE: Duration = Duration::from_secs(10);
 /// Time for the same when the host stops.
 const GRACE: Duration = Duration::from_millis(500);
-/// A little longer than any command may take.
+/// A time a little longer than any command may take.
 const PATIENCE: Duration = Duration::from_secs(65);
 /// The kernel takes paths of at most so many bytes for a socket.
 const PATH: usize = 100;
@@ -50,7 +50,7 @@ enum Reply {
     Error { kind: String, message: String },
 }
 
-/// Where the host of this data directory listens.
+/// The socket on which the host of this data directory listens.
 pub fn path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }

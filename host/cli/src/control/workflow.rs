@@ -1,4 +1,4 @@
-//! What the command line asks of the workflow block.
+//! The commands of the workflow block, as the command line gives them.
 
 use super::Binary;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub enum Action {
     Start(Asked),
     Get {
         id: String,
-        /// For its end, at most so long.
+        /// The longest wait for its end.
         wait: Duration,
     },
     List {
@@ -54,7 +54,7 @@ pub struct Asked {
     pub at: Option<u64>,
 }
 
-/// What an instance is told.
+/// A message to an instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tell {
@@ -69,7 +69,7 @@ pub enum Tell {
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Id(String),
-    /// Absent: there is none.
+    /// An instance; absent where there is none.
     Instance(Option<Box<Instance>>),
     Page {
         instances: Vec<Instance>,
@@ -77,7 +77,7 @@ pub enum Answer {
     },
     History {
         entries: Vec<Entry>,
-        /// Why what follows is not to be believed.
+        /// The reason why what follows is not to be believed.
         broken: Option<String>,
         next: Option<u32>,
     },

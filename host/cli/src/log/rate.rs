@@ -18,9 +18,9 @@ const OF_A_PLACE: u64 = 100;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Apps and places that are counted apart; those beyond share one count.
 const MAX_KEYS: usize = 1_024;
-/// Of guests, which have a budget of their own.
+/// The target of guests, which have a budget of their own.
 const GUESTS: &str = "wythe::guest";
-/// Of this file, which says at most one line for each key and window.
+/// The target of this file, which says at most one line for each key and window.
 const TOLD: &str = "wythe::dropped";
 
 /// A layer that drops and counts what is over the rate.
@@ -44,7 +44,7 @@ struct Count {
 }
 
 impl Rate {
-    /// Whether one more line is within the rate; and how many were dropped in the window that has just ended.
+    /// Returns whether one more line is within the rate, and how many were dropped in the window that has just ended.
     fn take(&self, key: &Key, most: u64, now: Instant) -> (bool, u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= MAX_KEYS {

@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// Of a process that nobody ends.
+/// The deadline of a process that nobody ends.
 const DEADLINE: Duration = Duration::from_secs(60);
 const OVERDUE: i32 = 9;
 const MODE: &str = "WYTHE_TEST_SIGNALS";

@@ -1,4 +1,4 @@
-//! What an expression costs at most, counted over its tree: nothing in CEL runs longer than its operands are long,
+//! The most that an expression costs, counted over its tree: nothing in CEL runs longer than its operands are long,
 //! once it has no loops.
 
 use crate::did_you_mean;
@@ -193,7 +193,7 @@ impl Walk {
         self.built(parts.into_iter())
     }
 
-    /// What a list or map is made of is copied into it.
+    /// Pays for a list or map, whose parts are copied into it.
     fn built<'a>(&mut self, mut parts: impl Iterator<Item = &'a IdedExpr>) -> Result<Size> {
         let all = parts.try_fold(0, |sum: Size, part| {
             Ok::<_, String>(sum.saturating_add(self.size(part)?))

@@ -100,7 +100,7 @@ impl Expression {
         self.cost
     }
 
-    /// Whether it looks at the event's `data`.
+    /// Returns whether it looks at the event's `data`.
     pub fn reads_data(&self) -> bool {
         self.reads_data
     }

@@ -27,13 +27,13 @@ const SLOW: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Compiler {
     pub program: PathBuf,
-    /// Before the work and the memory.
+    /// Arguments before the work and the memory.
     pub arguments: Vec<OsString>,
     /// Set beside the variables of this process.
     pub variables: Vec<(OsString, OsString)>,
-    /// Which the process keeps to by itself; `Compiler::MEMORY` for most.
+    /// The memory that the process keeps to by itself; `Compiler::MEMORY` for most.
     pub memory: ByteSize,
-    /// After which the process is killed; `Compiler::TIME` for most.
+    /// The time after which the process is killed; `Compiler::TIME` for most.
     pub time: Duration,
 }
 

@@ -42,7 +42,7 @@ fn used() -> u64 {
 /// Ticks of one store on a worker. One task uses it at a time.
 pub struct Clock {
     lane: Arc<Lane>,
-    /// When the present stretch began.
+    /// The time when the present stretch began.
     since: AtomicU64,
     /// Stretches that ended with a wait and are not yet charged.
     owed: AtomicU64,
@@ -86,8 +86,8 @@ impl Clock {
         self.begins.store(true, Relaxed);
     }
 
-    /// For wasmtime's proxy, which tells of each poll that ended with a wait, but of the second of a call: it polls at
-    /// once again when a call has come to its first wait.
+    /// Notes a poll for wasmtime's proxy, which tells of each poll that ended with a wait, but of the second of a call:
+    /// it polls at once again when a call has come to its first wait.
     pub fn polled(&self) {
         self.away();
         let begins = self.begins.load(Relaxed);
@@ -127,7 +127,7 @@ impl Clock {
         }
     }
 
-    /// One whose thread used all the time that passed.
+    /// A clock whose thread used all the time that passed.
     #[cfg(test)]
     pub fn busy(lane: Arc<Lane>) -> Self {
         Clock {

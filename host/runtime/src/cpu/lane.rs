@@ -15,7 +15,7 @@ const OLD_TURN: u64 = 4;
 pub struct Lane {
     young: Queue,
     old: Queue,
-    /// Of this tick, for whoever comes first: what nobody was waiting for.
+    /// Slices of this tick that nobody was waiting for: whoever comes first may have them.
     free: AtomicUsize,
     width: usize,
     ticks: AtomicU64,
@@ -34,7 +34,7 @@ impl Queue {
         }
     }
 
-    /// Gives up to `most` slices, and no more than somebody waits for; how many were given.
+    /// Gives up to `most` slices, and no more than somebody waits for; returns how many were given.
     fn give(&self, most: usize) -> usize {
         let open = self.waiting.load(Relaxed);
         let open = open.saturating_sub(self.slices.available_permits());
@@ -51,7 +51,7 @@ impl Queue {
     }
 }
 
-/// Counted for as long as it lives: a call may be dropped while it waits.
+/// A waiter, counted for as long as it lives: a call may be dropped while it waits.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -84,7 +84,7 @@ impl Lane {
         self.ticks.load(Relaxed)
     }
 
-    /// Called at each tick, before the epoch moves, so that whoever sees the epoch moved finds the tick counted.
+    /// Counts a tick, before the epoch moves, so that whoever sees the epoch moved finds the tick counted.
     pub fn tick(&self) {
         let tick = self.ticks.fetch_add(1, Relaxed);
         let (first, second) = match tick % OLD_TURN {

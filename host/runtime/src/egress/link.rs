@@ -59,7 +59,7 @@ impl Exchange {
         }
     }
 
-    /// Whether so many more bytes may come.
+    /// Returns whether so many more bytes may come.
     fn admits(&self, bytes: usize) -> bool {
         let mut state = self.state();
         state.before = state.before.saturating_add(bytes);

@@ -22,11 +22,11 @@ use wythe_blocks::{
 /// Instances that the actors of an app keep.
 const MOST: usize = 256;
 
-/// What one version of a guest has of actors.
+/// The actors' part of one version of a guest.
 pub struct Acts {
     indices: ActsIndices,
     kept: Mutex<Kept>,
-    /// Of the whole host.
+    /// The slots of the whole host.
     places: Arc<Slots>,
     holder: Holder,
 }
@@ -93,7 +93,7 @@ impl Acts {
         answer.map(Bytes::from).map_err(Into::into)
     }
 
-    /// Its next turn has a fresh instance.
+    /// Forgets the instance of an actor: its next turn has a fresh one.
     pub fn forget(&self, actor: &Actor) {
         // Dropped outside the lock.
         let _gone = self.lock().instances.remove(actor);
@@ -103,7 +103,7 @@ impl Acts {
         self.lock().instances.remove(actor)
     }
 
-    /// In place of the one that was used least lately, where there is no room.
+    /// Keeps an instance, in place of the one that was used least lately where there is no room.
     fn keep(&self, actor: Arc<Actor>, warm: Warm, place: Option<Slot>) {
         let place = place.or_else(|| self.places.try_take(self.holder));
         let mut kept = self.lock();

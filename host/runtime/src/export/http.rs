@@ -92,7 +92,8 @@ impl Drop for Asked {
     }
 }
 
-/// Why there is no response: a guest may answer with an error code, or with nothing. Else its instance knows.
+/// The reason why there is no response: a guest may answer with an error code, or with nothing. Else its instance
+/// knows.
 async fn refused(app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
     if let Some(code) = code(&error) {
         return Error::internal(format!("`{app}` gave no response: {code}"));

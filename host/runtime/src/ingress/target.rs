@@ -1,4 +1,4 @@
-//! Whom a request is for: the one host that its target and its Host header name (RFC 9110 7.2, RFC 9112 3.2).
+//! The target of a request: the one host that its target and its Host header name (RFC 9110 7.2, RFC 9112 3.2).
 
 use http::{HeaderMap, HeaderValue, Request, Uri, Version, header, uri::Authority};
 use wythe_blocks::{Error, Result};
@@ -37,7 +37,7 @@ pub fn complete<B>(request: &mut Request<B>) -> Result<()> {
     Ok(())
 }
 
-/// What the Host header says; none where it may be left out or is empty.
+/// Reads the Host header; absent where it may be left out or is empty.
 fn named(headers: &HeaderMap, version: Version) -> Result<Option<Authority>> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let Some(host) = hosts.next() else {

@@ -26,7 +26,7 @@ async fn door() -> (std::net::SocketAddr, Arc<Host>) {
     (address, host)
 }
 
-/// What the host says until it closes the connection.
+/// The text that the host says until it closes the connection.
 async fn said_until_closed(address: std::net::SocketAddr, sent: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(sent).await.expect("bytes are taken");

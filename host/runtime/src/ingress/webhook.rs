@@ -26,7 +26,7 @@ pub struct Webhooks {
     pub(super) refusals: Refusals,
     host: Arc<Host>,
     bodies: Bodies,
-    /// By path: a place is taken once the body is there.
+    /// The permits by path: a place is taken once the body is there.
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
@@ -45,7 +45,7 @@ impl Webhooks {
         self.host.bindings.webhook(path)
     }
 
-    /// 200 with the app's bytes, 204 without; an error has the status of its kind.
+    /// Answers 200 with the app's bytes, 204 without; an error has the status of its kind.
     pub async fn answer(
         &self,
         door: &Door,

@@ -7,7 +7,7 @@ use wasmparser::{
     types::{Types, TypesRef},
 };
 
-/// Changes with what is written of an outline.
+/// The version of an outline, which changes with what is written of it.
 pub const FORMAT: u32 = 1;
 /// Imports and exports; the host itself offers less than a hundred.
 const MAX_NAMES: usize = 10_000;
@@ -90,7 +90,7 @@ fn text(error: wasmparser::Error) -> String {
     error.to_string()
 }
 
-/// Whether an import has a function or a resource.
+/// Returns whether an import has a function or a resource.
 fn calls(types: TypesRef<'_>, entity: ComponentEntityType) -> bool {
     let ComponentEntityType::Instance(instance) = entity else {
         return true;

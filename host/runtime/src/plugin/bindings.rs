@@ -22,12 +22,12 @@ use wythe_blocks::{
 
 /// Deliveries that are asked for at once; the app gets them one after the other.
 const PULL: u32 = 16;
-/// Between two pulls that found nothing, or what was refused: from the first to the last, doubling.
+/// The pause between two pulls that found nothing, or what was refused: from the first to the last, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// For a verdict, however often the plugin fails meanwhile.
+/// The time for a verdict, however often the plugin fails meanwhile.
 const SETTLE: Duration = Duration::from_secs(30);
-/// So that the plugin's own limit speaks first.
+/// The time by which the host waits longer, so that the plugin's own limit speaks first.
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of a receipt, and operations with the bytes of their names.
 const RECEIPT: usize = 1 << 10;

@@ -92,7 +92,7 @@ impl JobsDriver {
         Ok(Page { rows, next })
     }
 
-    /// What is due by now, in order, and each once.
+    /// Checks that the rows are due by now, in order, and each once.
     fn taken(&self, rows: &[Row], until: Timestamp) -> Result<()> {
         let mut names = HashSet::new();
         let is_due = |row: &Row| row.wake.is_some_and(|wake| wake <= until);
@@ -147,7 +147,7 @@ impl JobsDriver {
     }
 }
 
-/// What `list` is asked for, to hold the answer against.
+/// The question to `list`, to hold the answer against.
 #[derive(Clone)]
 struct Asked {
     app: String,

@@ -15,7 +15,7 @@ use wythe_blocks::{
     lock::{Acquired, Driver, Features, Grant, MAX_TTL},
 };
 
-/// How far the clock of a service behind a plugin may be ahead of the host's.
+/// The time by which the clock of a service behind a plugin may be ahead of the host's.
 const SKEW: Duration = Duration::from_secs(3_600);
 
 world! {

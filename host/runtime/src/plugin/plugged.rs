@@ -1,4 +1,4 @@
-//! What every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
+//! The part that every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
 use super::{checks, pace::Busy, settings::Settings};
 use crate::{
@@ -28,13 +28,13 @@ use wasmtime::{
 use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace, time};
 use wythe_manifest::Component;
 
-/// After the first fault; doubles with each that follows at once, up to the last.
+/// The pause after the first fault; it doubles with each that follows at once, up to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
-/// Longer than any host runs.
+/// A time longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// Whether a call that was cut short may have changed something.
+/// The effect of a call: one that was cut short may have changed something, if it writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Reads,
@@ -131,9 +131,9 @@ pub struct Plugged<W: World> {
 struct Place<W: World> {
     live: Option<Live<W>>,
     faults: u32,
-    /// No new instance before this.
+    /// The time before which there is no new instance.
     rest: Instant,
-    /// Of the instance that lives now: handles from an older one mean nothing to it.
+    /// The generation of the instance that lives now: handles from an older one mean nothing to it.
     generation: u64,
 }
 
@@ -142,7 +142,7 @@ struct Live<W: World> {
     guest: W::Guest,
 }
 
-/// What a call comes to: a fault of the plugin, or its own answer.
+/// The end of a call: a fault of the plugin, or its own answer.
 pub type Answer<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T>>>;
 
 /// A call that goes on by itself when nobody waits for it any more.
@@ -367,7 +367,7 @@ impl<W: World> Plugged<W> {
         Caller::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
     }
 
-    /// Of a write that was cut short nobody can say whether it happened.
+    /// The error of a call that was cut short: of a write nobody can say whether it happened.
     fn cut_short(&self, effect: Effect, error: Error) -> Error {
         match effect {
             Effect::Reads => error,
@@ -385,7 +385,7 @@ impl<W: World> Plugged<W> {
         }
     }
 
-    /// How long one call may take.
+    /// The time that one call may take.
     pub fn patience(&self) -> Duration {
         self.call
     }

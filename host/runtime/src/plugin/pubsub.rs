@@ -23,7 +23,7 @@ use wythe_blocks::{
 
 /// Bytes of a receipt.
 const RECEIPT: usize = 1 << 10;
-/// Between two pulls that found nothing: from the first to the last, doubling.
+/// The pause between two pulls that found nothing: from the first to the last, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
@@ -127,7 +127,7 @@ impl Driver for PubSubDriver {
 
 struct PluginSeat(Arc<Place>);
 
-/// What a call needs that may outlive the seat.
+/// The things that a call needs and that may outlive the seat.
 struct Place {
     plugged: Arc<Plugged<PubSubWorld>>,
     topic: String,
@@ -135,7 +135,7 @@ struct Place {
     metadata: Metadata,
     left: Arc<Left>,
     handle: Mutex<Option<Handle>>,
-    /// What was pulled and not yet taken: a pull that nobody waits for any more loses nothing.
+    /// Messages that were pulled and not yet taken: a pull that nobody waits for any more loses nothing.
     pulled: Mutex<Vec<Received>>,
     /// The part of the plugin's time that was rested for already.
     asked: AtomicU64,

@@ -1,4 +1,4 @@
-//! What the host reads of a plugin's metadata; the rest is the plugin's own.
+//! The part of a plugin's metadata that the host reads; the rest is the plugin's own.
 
 use crate::{
     ctx::{DENIALS, Identity},
@@ -10,7 +10,7 @@ use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
-/// Of one call, unless the component says otherwise by `callTimeout`.
+/// The timeout of one call, unless the component says otherwise by `callTimeout`.
 const CALL: Duration = Duration::from_secs(5);
 
 pub struct Settings {
@@ -52,7 +52,7 @@ impl Settings {
         })
     }
 
-    /// Against `sha256`, where the component names one.
+    /// Checks the file against `sha256`, where the component names one.
     pub fn check_digest(&self, shown: &str, bytes: &[u8]) -> Result<()> {
         use sha2::Digest;
         let Some(expected) = &self.sha256 else {
@@ -143,7 +143,7 @@ fn parsed<T: FromStr<Err: Display>>(component: &mut Component, name: &str) -> Re
     parsed.map_err(|error| wrong(component, name, error))
 }
 
-/// What stands in a secret store or in the environment is not quoted.
+/// The error of a setting from a secret store or the environment, which is not quoted.
 fn secret(name: &str) -> Error {
     Error::invalid(format!(
         "`{name}`: the secret is not of the form that is expected"

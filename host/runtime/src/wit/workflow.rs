@@ -13,7 +13,7 @@ use wythe_blocks::workflow::{Filter, Instance, Page, Start, Status};
 
 type Answer<T> = Result<std::result::Result<T, WitError>>;
 
-/// Of a page, where the guest says nothing.
+/// The size of a page, where the guest says nothing.
 const LIMIT: u32 = 100;
 
 /// One call to the engine, which may not be there, with its error as the contract has it.

@@ -1,4 +1,5 @@
-//! What WASI tells a workflow: clocks that stand still between waits, and numbers that are the same on every run.
+//! The answers of WASI to a workflow: clocks that stand still between waits, and numbers that are the same on every
+//! run.
 
 use crate::{
     ctx::{Identity, RANDOM},
@@ -10,7 +11,8 @@ use tracing::Level;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 use wythe_blocks::workflow::{Context, numbers};
 
-/// No environment, no arguments, no input; what is written while the journal is replayed was written before.
+/// A WASI context without environment, arguments and input; what is written while the journal is replayed was written
+/// before.
 pub fn wasi(identity: &Identity, context: &Context) -> WasiCtx {
     let output = |level| Output::new(identity.log.clone(), level).once(context.clone());
     let seed = numbers(context.seed(), b"hash", 0);

@@ -1,4 +1,4 @@
-//! What a workflow may import, and no more: no files, no sockets, no HTTP, no block.
+//! The imports that a workflow may have, and no more: no files, no sockets, no HTTP, no block.
 
 use crate::ctx::Ctx;
 use wasmtime::{

@@ -26,7 +26,7 @@ use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
 /// Instances of workflows in memory at once; one that waits gives its place to another, and an app has half of them at
 /// most.
 const INSTANCES: u32 = 256;
-/// Longer than any host runs.
+/// A time longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The engine, and what workflows may import.

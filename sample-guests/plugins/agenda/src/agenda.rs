@@ -10,7 +10,7 @@ const PAGE_BYTES: usize = 1 << 20;
 
 pub struct Agenda {
     apps: BTreeMap<String, App>,
-    /// Of all names and data.
+    /// Bytes of all names and data.
     bytes: usize,
     most: usize,
 }
@@ -24,7 +24,7 @@ struct App {
 
 struct Kept {
     row: Row,
-    /// Until when somebody has it.
+    /// The time until which somebody has it.
     leased: u64,
 }
 

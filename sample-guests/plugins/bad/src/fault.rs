@@ -1,4 +1,4 @@
-//! What can go wrong, and how it does.
+//! The faults that a plugin can have, and the way it has them.
 use std::hint::black_box;
 
 use wythe_sdk::{Error, Result};
@@ -7,7 +7,7 @@ use wythe_sdk::{Error, Result};
 pub enum Fault {
     /// Returns an error of its own words.
     Error,
-    /// Never returns.
+    /// The call does not return.
     Hang,
     InitError,
     InitHang,
@@ -18,7 +18,7 @@ pub enum Fault {
     LieEtagLong,
     /// A key outside the prefix.
     LieList,
-    /// Always one page more.
+    /// A list that always has one page more.
     LieListEndless,
     /// Ten entries above the limit.
     LieListMany,
@@ -62,7 +62,7 @@ impl Fault {
         found.ok_or_else(|| Error::invalid(format!("there is no fault `{name}`")))
     }
 
-    /// What is not about a result happens here; a lie that does not fit the call is no lie.
+    /// Has the faults that are not about a result; a lie that does not fit the call is no lie.
     pub fn happen(self) -> Result<()> {
         match self {
             Self::Error => Err(Error::internal("failed, as asked")),

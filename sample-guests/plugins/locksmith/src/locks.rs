@@ -1,4 +1,4 @@
-//! Who holds what. Knows no clock; each call is told the time.
+//! The holders of locks. Knows no clock; each call is told the time.
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wythe_sdk::{Error, Result, milliseconds};
 /// The same moment by a clock that nobody sets, and by the one on the wall.
 #[derive(Clone, Copy)]
 pub struct Moment {
-    /// Since the start.
+    /// The time since the start.
     pub since: Duration,
     /// Milliseconds since 1970; only told, never reckoned with.
     pub wall: u64,
@@ -27,7 +27,7 @@ pub struct Locks {
 }
 
 impl Locks {
-    /// Tokens are above this one.
+    /// A store whose tokens are above this one.
     pub fn new(last: u64) -> Self {
         let (held, by_end) = (HashMap::new(), BTreeSet::new());
         Self { held, by_end, last }

@@ -11,10 +11,10 @@ use wythe_sdk::plugin::bindings::{
 use wythe_sdk::plugin::{Metadata, Plugin};
 use wythe_sdk::{Error, Kind, Result};
 
-/// Before what was refused is delivered again; doubles with each time, up to the last.
+/// The pause before what was refused is delivered again; it doubles with each time, up to the last.
 const FIRST: Duration = Duration::from_millis(500);
 const LAST: Duration = Duration::from_secs(60);
-/// After which a delivery that was never settled is delivered again.
+/// The time after which a delivery that was never settled is delivered again.
 const LEASE: Duration = Duration::from_secs(120);
 
 #[derive(Default)]
@@ -26,12 +26,12 @@ struct Mailbox {
 }
 
 struct Record {
-    /// Which one it is, of all that ever had its key.
+    /// The number of the record, among all that ever had its key.
     number: u64,
     data: Vec<u8>,
     metadata: Vec<(String, String)>,
     attempts: u32,
-    /// When it is delivered; absent once an app has it.
+    /// The time when it is delivered; absent once an app has it.
     due: Option<Instant>,
 }
 

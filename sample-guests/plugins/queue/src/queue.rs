@@ -9,13 +9,13 @@ use wythe_sdk::{Error, Kind, Result};
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// A pull ends behind the message that reaches this, since it is a copy of what is here already.
 const PULL_BYTES: usize = 4 << 20;
-/// When a publisher may ask again whether there is room.
+/// The time after which a publisher may ask again whether there is room.
 const FULL: Duration = Duration::from_secs(1);
 
 pub struct Queue {
     max_messages: usize,
     max_bytes: usize,
-    /// That any group still wants; each counts once.
+    /// Messages that any group still wants; each counts once.
     messages: usize,
     bytes: usize,
     groups: BTreeMap<Name, Group>,
@@ -28,9 +28,9 @@ type Name = (String, String);
 
 #[derive(Default)]
 struct Group {
-    /// By the order of publishing.
+    /// The messages that wait, by the order of publishing.
     waiting: BTreeMap<u64, Waiting>,
-    /// By receipt.
+    /// The messages that a subscriber has, by receipt.
     out: BTreeMap<u64, Out>,
     /// Ends with its last subscription.
     is_ephemeral: bool,
@@ -157,7 +157,7 @@ impl Queue {
         Ok(())
     }
 
-    /// What this subscriber had and did not answer for is for the others of its group.
+    /// Ends a subscription: what this subscriber had and did not answer for is for the others of its group.
     pub fn unsubscribe(&mut self, subscription: u64) {
         let Some(name) = self.subscriptions.remove(&subscription) else {
             return;
@@ -248,7 +248,7 @@ fn group_of<'a>(
     group.ok_or_else(|| Error::not_found(format!("there is no subscription {subscription}")))
 }
 
-/// With something for what surrounds the data.
+/// Bytes of a message, with something for what surrounds the data.
 fn weight(message: &Message) -> usize {
     let attributes: usize = message
         .attributes

@@ -12,7 +12,7 @@ const LIES: [&str; 3] = ["lie-order", "lie-key", "lie-version"];
 
 struct Settings {
     items: BTreeMap<String, Item>,
-    /// Of the last change.
+    /// The version of the last change.
     version: u64,
     lies: Vec<String>,
 }

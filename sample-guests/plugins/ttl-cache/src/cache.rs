@@ -14,10 +14,10 @@ const PAGE_BYTES: usize = 4 << 20;
 pub struct Cache {
     config: Config,
     entries: BTreeMap<String, Kept>,
-    /// Longest unused first.
+    /// Keys by last use, the longest unused first.
     by_use: BTreeMap<u64, String>,
     by_expiry: BTreeSet<(u64, String)>,
-    /// Of all keys and values.
+    /// Bytes of all keys and values.
     bytes: usize,
     /// Numbers writes and uses. It never goes back, so no etag comes twice.
     counter: u64,
@@ -30,7 +30,7 @@ struct Kept {
     fence: Option<u64>,
 }
 
-/// What the operations of a transaction so far left under a key: an entry whose etag nobody can know yet, or nothing.
+/// The entry that the operations of a transaction so far left under a key, whose etag nobody can know yet, or nothing.
 #[derive(Clone, Copy)]
 enum Left {
     Entry { fence: Option<u64> },
@@ -114,7 +114,7 @@ impl Cache {
         Ok(etags)
     }
 
-    /// From behind the cursor, which is the last key of the page before.
+    /// Lists entries from behind the cursor, which is the last key of the page before.
     pub fn list(&mut self, prefix: &str, cursor: Option<&str>, limit: usize, now: u64) -> Page {
         self.expire(now);
         let start = match cursor {
@@ -139,7 +139,7 @@ impl Cache {
         Page { entries, next }
     }
 
-    /// Whether every condition and fence would hold, without a change.
+    /// Checks that every condition and fence would hold, without a change.
     fn rehearse(&self, operations: &[Operation]) -> Result<()> {
         let mut touched = BTreeMap::new();
         for operation in operations {

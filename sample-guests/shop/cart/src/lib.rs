@@ -54,7 +54,8 @@ impl Handler for Cart {
     }
 }
 
-/// More of what is there already, or one kind more. A full cart stays as it is, which its owner sees in the answer.
+/// Adds more of what is there already, or one kind more. A full cart stays as it is, which its owner sees in the
+/// answer.
 fn merge(mut items: Vec<Item>, new: &Item) -> Vec<Item> {
     if let Some(item) = items.iter_mut().find(|item| item.product == new.product) {
         item.quantity = (item.quantity + new.quantity).min(MOST_OF_ONE);

@@ -1,4 +1,5 @@
-//! What the shop sells: read from configuration at every question, so a change of the file is sold at once.
+//! The products that the shop sells: read from configuration at every question, so a change of the file is sold at
+//! once.
 mod pictures;
 mod products;
 

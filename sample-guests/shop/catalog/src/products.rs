@@ -10,15 +10,16 @@ pub struct Product {
     pub id: String,
     pub name: String,
     pub description: String,
-    /// In cents.
+    /// The price in cents.
     pub price: u32,
-    /// How many there are at the start.
+    /// The number of pieces at the start.
     pub stock: u32,
     /// An SVG document.
     pub picture: &'static str,
 }
 
-/// In the order of their names; then what is wrong with each that lacks something, which is not sold.
+/// Reads the products in the order of their names; then what is wrong with each that lacks something, which is not
+/// sold.
 pub fn read<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<Product>, Vec<String>) {
     let mut found: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for (key, value) in items {

@@ -16,7 +16,8 @@ use wythe_sdk::state::Store;
 use wythe_sdk::workflow::{self, Instance};
 use wythe_sdk::{Error, Kind, Result};
 
-/// How long the buyer's request waits for the purchase. One that takes longer goes on, and its page shows how far it is.
+/// The time that the buyer's request waits for the purchase. One that takes longer goes on, and its page shows how far
+/// it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Checkout;

@@ -1,4 +1,4 @@
-//! What an order is, and what is wrong with a form that is none.
+//! An order, and what is wrong with a form that is none.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use wythe_sdk::Result;
 use wythe_sdk::invocation::Response;
 use wythe_sdk::wasip2::random::random::get_random_u64;
 
-/// What the buyer sends.
+/// The form that the buyer sends.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Form {
     pub user: String,
@@ -35,27 +35,27 @@ pub struct Product {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Order {
     pub id: String,
-    /// Of its parcel; empty until there is one, as is the charge below.
+    /// The number of its parcel; empty until there is one, as is the charge below.
     pub tracking: String,
     pub user: String,
     pub email: String,
     pub address: String,
     pub lines: Vec<Line>,
-    /// In cents.
+    /// The sum in cents.
     pub total: u64,
-    /// What may be shown of the card's number.
+    /// The part of the card's number that may be shown.
     pub card: String,
     /// The proof that the card may be charged, and that it was.
     pub authorization: String,
     pub charge: String,
 }
 
-/// What a purchase ends with.
+/// The outcome of a purchase.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Placed(Order),
-    /// What the buyer has to change, and why.
+    /// A refusal: what the buyer has to change, and why.
     Refused {
         field: String,
         message: String,
@@ -67,11 +67,11 @@ pub struct Line {
     pub product: String,
     pub name: String,
     pub quantity: u32,
-    /// Of one, in cents.
+    /// The price of one, in cents.
     pub price: u32,
 }
 
-/// What is wrong, by field.
+/// The mistakes of a form, by field.
 pub type Faults = BTreeMap<String, String>;
 
 impl Form {
@@ -100,7 +100,7 @@ impl Form {
 }
 
 impl Order {
-    /// With the names and prices of now. An error says what is wrong with the cart.
+    /// Makes an order with the names and prices of now. An error says what is wrong with the cart.
     pub fn new(
         id: String,
         form: Form,
@@ -178,7 +178,7 @@ fn is_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// No more than what a mail server can use; whether it exists only a letter can tell.
+/// Checks no more than what a mail server can use; whether it exists only a letter can tell.
 fn is_email(address: &str) -> bool {
     let Some((name, domain)) = address.split_once('@') else {
         return false;

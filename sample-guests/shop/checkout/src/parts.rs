@@ -69,7 +69,7 @@ pub fn publish(_: &Activity, order: Order) -> Result<()> {
     pace(())
 }
 
-/// None where it is not placed, or not yet.
+/// Reads an order; none where it is not placed, or not yet.
 pub fn kept(id: &str) -> Result<Option<Order>> {
     Store::open("statestore")?.get_json(&key(id))
 }
@@ -78,7 +78,7 @@ fn key(id: &str) -> String {
     format!("order/{id}")
 }
 
-/// What another app says in this field.
+/// Posts to another app, and returns what it says in this field.
 fn post(app: &str, path: &str, body: &Value, field: &str) -> Result<String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -100,7 +100,7 @@ fn empty_cart(order: &Order) {
     }
 }
 
-/// With the variable `PACE` each part takes so many milliseconds more before it says that it is done: time to watch a
+/// Waits, with the variable `PACE`, so many milliseconds more before each part says that it is done: time to watch a
 /// purchase, or to stop the host in its midst.
 fn pace<T>(done: T) -> Result<T> {
     let pace = std::env::var("PACE")

@@ -1,5 +1,6 @@
-//! How many of each product are left. Who changes it holds the product's lock, and writes with the lock's token: one
-//! who was stopped for too long, and whose lock is another's by now, cannot write over what the other wrote.
+//! The number of pieces that are left of each product. Who changes it holds the product's lock, and writes with the
+//! lock's token: one who was stopped for too long, and whose lock is another's by now, cannot write over what the other
+//! wrote.
 use std::time::Duration;
 
 use wythe_sdk::lock::Lease;
@@ -9,11 +10,11 @@ use wythe_sdk::{Error, Kind, Result};
 use crate::order::{Order, Product};
 
 const LOCKS: &str = "lockstore";
-/// Longer than a few reads and a write take.
+/// A time longer than a few reads and a write take.
 const HELD: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(5);
 
-/// What an order has of the stock, under its id.
+/// The key of what an order has of the stock, under its id.
 const TAKEN: &str = "taken";
 const GIVEN_BACK: &str = "given back";
 

@@ -17,7 +17,7 @@ struct Letter {
     order: String,
     /// Milliseconds since 1970.
     time: u64,
-    /// Whether the mail server has it.
+    /// True if the mail server has it.
     sent: bool,
 }
 
@@ -72,7 +72,7 @@ fn write(event: &Delivery) -> Result<()> {
     store.put_json(&key, &letter).map(drop)
 }
 
-/// Where to is the component's business: a mail server, or the memory of a host that has none.
+/// Sends a letter; where to is the component's business: a mail server, or the memory of a host that has none.
 fn send(letter: &Letter) -> Result<()> {
     let metadata = [
         ("emailTo", letter.to.as_str()),

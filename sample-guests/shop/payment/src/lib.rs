@@ -16,7 +16,7 @@ struct Payment;
 #[derive(Deserialize)]
 struct Bill {
     order: String,
-    /// In cents.
+    /// The amount in cents.
     amount: u64,
     /// A card's number, where it is to be authorized.
     #[serde(default)]
@@ -26,14 +26,14 @@ struct Bill {
     authorization: String,
 }
 
-/// What stands in for a card's number from here on.
+/// The answer that stands in for a card's number from here on.
 #[derive(Serialize)]
 struct Authorized {
     authorization: String,
     card: String,
 }
 
-/// One for each order.
+/// A charge, one for each order.
 #[derive(Clone, Deserialize, Serialize)]
 struct Charge {
     charge: String,
@@ -65,7 +65,7 @@ fn authorize(bill: &Bill) -> Result<Authorized> {
     })
 }
 
-/// Asked for twice, it is one; and what was refunded stays so.
+/// Charges a bill: asked for twice, it is one; and what was refunded stays so.
 fn charge(bill: &Bill) -> Result<Charge> {
     let key = key()?;
     if !verify(&key, bill) {
@@ -107,13 +107,13 @@ fn mac(key: &[u8], purpose: &str, bill: &Bill) -> Hmac<Sha256> {
     mac
 }
 
-/// In hex.
+/// The signature in hex.
 fn sign(key: &[u8], purpose: &str, bill: &Bill) -> String {
     let tag = mac(key, purpose, bill).finalize().into_bytes();
     tag.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// In a time that tells nothing of where it differs.
+/// Verifies an authorization in a time that tells nothing of where it differs.
 fn verify(key: &[u8], bill: &Bill) -> bool {
     let digits = bill.authorization.as_bytes().chunks(2);
     let bytes = digits.map(|pair| {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wythe_sdk::workflow::{Context, Retry};
 use wythe_sdk::{Error, Kind, Result};
 
-/// Of an order no more than what is found out here; the rest goes along as it came.
+/// The fields of an order that are found out here; the rest goes along as it came.
 #[derive(Serialize, Deserialize)]
 struct Order {
     tracking: String,
@@ -20,7 +20,7 @@ struct Order {
 #[serde(rename_all = "lowercase")]
 enum Outcome {
     Placed(Order),
-    /// What the buyer has to change, and why.
+    /// A refusal: what the buyer has to change, and why.
     Refused {
         field: String,
         message: String,
@@ -52,18 +52,18 @@ fn purchase(ctx: &Context, mut order: Order) -> Result<Outcome> {
     Ok(Outcome::Placed(order))
 }
 
-/// One part of it, done by the checkout.
+/// Has the checkout do one part of it.
 fn step<T: serde::de::DeserializeOwned>(ctx: &Context, name: &str, order: &Order) -> Result<T> {
     ctx.set_status(name);
     ctx.call(&format!("checkout/{name}"), order)
 }
 
-/// The latest first.
+/// Does the parts that undo a purchase, those of the latest first.
 fn undo(ctx: &Context, order: &Order, steps: &[&str]) -> Result<()> {
     steps.iter().try_for_each(|name| step(ctx, name, order))
 }
 
-/// What somebody refused is the buyer's to change; anything else is a failure of the shop.
+/// The end by an error: what somebody refused is the buyer's to change; anything else is a failure of the shop.
 fn end(field: &str, why: Error) -> Result<Outcome> {
     match why.kind() {
         Kind::Conflict | Kind::Invalid => Ok(Outcome::Refused {

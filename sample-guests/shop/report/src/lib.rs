@@ -7,7 +7,8 @@ use wythe_sdk::pubsub::{Delivery, Subscriber, Subscription, Verdict};
 use wythe_sdk::state::{PutOptions, Store};
 use wythe_sdk::{Error, Kind, Result, http};
 
-/// When the night's report is written, unless the variable `REPORT_AT` says otherwise: 02:00:00 in the shop's time zone.
+/// The time when the night's report is written, unless the variable `REPORT_AT` says otherwise: 02:00:00 in the shop's
+/// time zone.
 const NIGHTLY: &str = "0 0 2 * * *";
 const TIME_ZONE: &str = "Europe/Berlin";
 
@@ -22,11 +23,11 @@ struct Order {
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Day {
     orders: u64,
-    /// In cents.
+    /// The sum in cents.
     total: u64,
 }
 
-/// What a night's run wrote.
+/// The report that a night's run wrote.
 #[derive(Debug, Deserialize, Serialize)]
 struct Written {
     due: u64,
@@ -43,7 +44,7 @@ impl Subscriber for Report {
     }
 }
 
-/// Each order once, however often its event comes: the mark and the sums change together.
+/// Counts each order once, however often its event comes: the mark and the sums change together.
 fn count(event: &Delivery) -> Result<()> {
     let order: Order = event.json()?;
     let store = Store::open("statestore")?;

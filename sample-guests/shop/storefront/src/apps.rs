@@ -1,4 +1,4 @@
-//! What the storefront asks of the other apps.
+//! The questions of the storefront to the other apps.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ pub struct Product {
     pub id: String,
     pub name: String,
     pub description: String,
-    /// In cents.
+    /// The price in cents.
     pub price: u32,
     /// An SVG document.
     pub picture: String,
@@ -32,7 +32,7 @@ pub struct Order {
     pub email: String,
     pub address: String,
     pub lines: Vec<Line>,
-    /// What may be shown of the card's number.
+    /// The part of the card's number that may be shown.
     pub card: String,
     /// The part of the purchase that is under way; none once the order is placed.
     pub step: Option<String>,
@@ -59,7 +59,7 @@ impl Line {
     }
 }
 
-/// Why the checkout took no order: a message for each field that is wrong.
+/// The reason why the checkout took no order: a message for each field that is wrong.
 #[derive(Default, Deserialize)]
 pub struct Refusal {
     pub fields: BTreeMap<String, String>,
@@ -105,7 +105,7 @@ pub fn cart(user: &str) -> Result<Vec<Chosen>> {
     Ok(contents.items.into_iter().filter_map(chosen).collect())
 }
 
-/// Only what the catalog knows: the cart itself does not look.
+/// Adds only what the catalog knows: the cart itself does not look.
 pub fn add(user: &str, id: &str, quantity: u32) -> Result<()> {
     let product = product(id)?;
     let item = json!({ "product": product.id, "quantity": quantity });
@@ -153,7 +153,7 @@ pub fn order(user: &str, id: &str) -> Result<Order> {
     }
 }
 
-/// For the order's own buyer.
+/// The receipt, for the order's own buyer.
 pub fn receipt(user: &str, id: &str) -> Result<String> {
     let order = order(user, id)?;
     let path = format!("/orders/{}/receipt", encode(&order.id));

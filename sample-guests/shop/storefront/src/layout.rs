@@ -1,4 +1,4 @@
-//! What all pages share: the frame, the style, and how prices and pictures are shown.
+//! The parts that all pages share: the frame, the style, and how prices and pictures are shown.
 use wythe_sdk::http::{Response, encode, escape};
 
 const STYLE: &str = include_str!("style.css");
@@ -49,7 +49,7 @@ pub fn price(cents: u64) -> String {
     format!("€&nbsp;{}.{:02}", cents / 100, cents % 100)
 }
 
-/// As an image of its own document: whatever the catalog sends, it runs no script here.
+/// The picture as an image of its own document: whatever the catalog sends, it runs no script here.
 pub fn picture(svg: &str) -> String {
     format!(
         r#"<img src="data:image/svg+xml,{}" alt="" width="240" height="240">"#,

@@ -89,12 +89,12 @@ fn random_id() -> String {
     format!("{:016x}{:016x}", get_random_u64(), get_random_u64())
 }
 
-/// What this app hands out, and nothing else: it becomes part of a path.
+/// Accepts the ids that this app hands out, and nothing else: an id becomes part of a path.
 fn is_session(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a page may say what the error says, or only that there is one.
+/// Returns whether a page may say what the error says, or only that there is one.
 fn is_the_callers(error: &Error) -> bool {
     matches!(
         error.kind(),

@@ -130,7 +130,7 @@ fn card_of(typed: String) -> String {
     }
 }
 
-/// Of an order whose purchase still goes on; it asks again by itself.
+/// The page of an order whose purchase still goes on; it asks again by itself.
 fn unsettled(order: &Order, step: &str) -> Response {
     let told = match step {
         "reserve" => "Your goods are taken from the shelf",

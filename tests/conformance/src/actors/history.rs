@@ -21,9 +21,9 @@ use wythe_blocks::{Kind, state::Driver};
 
 const CLIENTS: u64 = 32;
 const ACTORS: u64 = 8;
-/// At once; a client goes to any of them.
+/// Hosts at once; a client goes to any of them.
 const HOSTS: u64 = 2;
-/// Of one driver; `WYTHE_ACTOR_OPERATIONS` makes it more.
+/// Operations of one driver; `WYTHE_ACTOR_OPERATIONS` makes it more.
 const OPERATIONS: u64 = 10_000;
 /// A host ends after so many.
 const LIFE: u64 = 500;
@@ -32,7 +32,7 @@ const LIFE: u64 = 500;
 struct Operation {
     actor: u64,
     is_add: bool,
-    /// On a clock that only grows.
+    /// The start on a clock that only grows.
     start: u64,
     end: u64,
     told: Option<u64>,
@@ -173,7 +173,7 @@ fn verify(history: &[Operation], last: u64) {
     }
 }
 
-/// What was over before an operation began is behind it in the order.
+/// Checks that what was over before an operation began is behind it in the order.
 fn in_time(history: &[Operation]) {
     let mut events: Vec<(u64, bool, usize)> = Vec::new();
     for (index, operation) in history.iter().enumerate() {

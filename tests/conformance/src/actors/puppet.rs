@@ -41,7 +41,7 @@ pub enum Step {
     Sleep(u64),
     /// Steps of another actor: type, id.
     Call(String, String, Vec<Step>),
-    /// As `Call`, with the message where it fails.
+    /// A step like `Call`, with the message where it fails.
     Try(String, String, Vec<Step>),
     /// Two calls of ids of the own type, at once.
     Both(String, String, Vec<Step>),
@@ -54,7 +54,7 @@ pub enum Step {
     FailFirst(usize),
 }
 
-/// What it was woken by, beside calls.
+/// A wake of an actor by something else than a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Woken {
     pub actor: String,

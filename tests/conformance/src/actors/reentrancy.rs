@@ -82,7 +82,7 @@ pub(super) async fn circle(subject: Subject) {
     assert_eq!(total, 0, "{sums:?}");
 }
 
-/// In a ring of five, each holds its own and wants the next one's.
+/// Turns in a ring of five each hold their own actor and want the next one's.
 pub(super) async fn many(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     let turns = (0..5).map(|n| {

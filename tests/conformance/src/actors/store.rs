@@ -1,4 +1,4 @@
-//! What stands between a host and the things that it uses: a store that can be cut off, and a broker that remembers.
+//! The things between a host and what it uses: a store that can be cut off, and a broker that remembers.
 
 use async_trait::async_trait;
 use std::sync::{
@@ -45,7 +45,7 @@ impl Line {
         }
     }
 
-    /// After a write: the answer may not come any more.
+    /// Loses the answer after a write, if it is to: it may not come any more.
     fn after<T>(&self, answer: Result<T>) -> Result<T> {
         let is_lost = self.loses_next.swap(false, SeqCst) || self.is_cut.load(SeqCst);
         match is_lost {

@@ -1,4 +1,4 @@
-//! What is wrong, in exact words; and what an operator is shown.
+//! The exact words for what is wrong, and what an operator is shown.
 
 use super::{
     Subject,

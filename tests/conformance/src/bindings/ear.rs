@@ -16,17 +16,17 @@ use wythe_blocks::{
     bindings::{Delivery, Driver, Sink},
 };
 
-/// For what must come, on a machine that has other things to do.
+/// The time for what must come, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than a source pauses before its second and third attempt.
+/// A time longer than a source pauses before its second and third attempt.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// Whether the app takes a delivery.
+/// The will of the app, which takes a delivery or does not.
 type Will = Box<dyn Fn(&Delivery) -> bool + Send + Sync>;
 
 pub(super) struct Ear {
     will: Will,
-    /// How long it thinks.
+    /// The time that it thinks.
     pause: Duration,
     heard: Mutex<Vec<Delivery>>,
     finished: AtomicUsize,
@@ -64,7 +64,7 @@ impl Ear {
         self.finished.load(SeqCst)
     }
 
-    /// What it heard, once it is that many.
+    /// The deliveries that it heard, once it is that many.
     pub async fn until(&self, count: usize) -> Vec<Delivery> {
         let enough = async {
             while self.heard().len() < count {

@@ -1,4 +1,4 @@
-//! What an input must do that delivers what its output was given.
+//! The duties of an input that delivers what its output was given.
 
 use super::{
     Subject,

@@ -1,4 +1,4 @@
-//! What an output that keeps records must do.
+//! The duties of an output that keeps records.
 
 use super::{
     Subject,
@@ -123,7 +123,7 @@ pub(super) async fn concurrent(subject: Subject) {
     );
 }
 
-/// Whoever reads while others write sees the record of one of them, and no mixture.
+/// A read while others write sees the record of one of them, and no mixture.
 pub(super) async fn whole(subject: Subject) {
     let driver = subject.driver();
     let key = key(&*driver).await;

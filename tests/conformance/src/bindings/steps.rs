@@ -1,4 +1,4 @@
-//! What the cases do again and again: ask, and expect.
+//! The steps that the cases do again and again: ask, and expect.
 
 use bytes::Bytes;
 use wythe_blocks::{
@@ -50,7 +50,7 @@ pub(super) async fn put(driver: &dyn Driver, key: &str, name: &str, data: &[u8])
     created.unwrap_or_else(|error| panic!("`{name}` is created: {}", error.chain()));
 }
 
-/// None where there is no such record.
+/// Gets a record; absent where there is no such record.
 pub(super) async fn get(driver: &dyn Driver, key: &str, name: &str) -> Option<Bytes> {
     match ask(driver, "get", b"", &[(key, name)]).await {
         Ok(outcome) => Some(outcome.data),

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 /// Ten times what the slowest way to notice a change takes.
 const SOON: Duration = Duration::from_secs(60);
-/// Longer than between two looks of a driver that cannot wait by itself.
+/// A time longer than between two looks of a driver that cannot wait by itself.
 const WHILE: Duration = Duration::from_millis(2_500);
 
 pub(super) async fn old(subject: Subject) {

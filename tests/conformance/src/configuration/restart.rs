@@ -1,4 +1,4 @@
-//! What a restart keeps.
+//! The items that a restart keeps.
 
 use super::{
     Subject,

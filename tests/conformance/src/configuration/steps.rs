@@ -48,7 +48,7 @@ pub(super) async fn hold(subject: &Subject) {
     }
 }
 
-/// As `pairs` tells them.
+/// The items as `pairs` tells them.
 pub(super) fn held() -> Vec<(String, String)> {
     let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     HELD.map(owned).into()

@@ -1,4 +1,4 @@
-//! What is written is there, all of it or nothing.
+//! The writes: what is written is there, all of it or nothing.
 
 use super::{
     HELD, Subject,

@@ -2,7 +2,7 @@
 
 use wythe_blocks::crypto::{SignatureAlgorithm, WrapAlgorithm};
 
-/// What kind of key it is.
+/// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     Symmetric,
@@ -14,9 +14,9 @@ pub enum Sort {
 pub struct Kept {
     pub name: &'static str,
     pub sort: Sort,
-    /// What an algorithm that it is for says it needs.
+    /// The words of an algorithm that it is for, about the key that it needs.
     pub is: &'static str,
-    /// With its name as `kid`.
+    /// The key as a JWK, with its name as `kid`.
     pub jwk: &'static str,
     /// The same in another form: PEM, or a symmetric key as it stands or in base64.
     pub file: &'static [u8],
@@ -34,7 +34,7 @@ macro_rules! kept {
     };
 }
 
-/// In the order of their names.
+/// The keys in the order of their names.
 pub static KEPT: [Kept; 11] = [
     kept!("aes-128", Symmetric, "a symmetric key of 128 bits", "key"),
     kept!("aes-192", Symmetric, "a symmetric key of 192 bits", "key"),

@@ -1,4 +1,4 @@
-//! What must hold of keys and their names.
+//! The rules that hold of keys and their names.
 
 use super::{KEPT, Kept, Known, Sort, Subject, signatures::digest};
 use futures::future::join_all;

@@ -1,4 +1,4 @@
-//! What must hold of signatures.
+//! The rules that hold of signatures.
 
 use super::{Kept, Subject};
 use wythe_blocks::{
@@ -32,8 +32,8 @@ async fn is_good(
     answer.unwrap_or_else(|error| panic!("{by} says yes or no: {}", error.chain()))
 }
 
-/// Whether a signature has the form of its algorithm: a sequence of two numbers in ASN.1 for ECDSA, the size of RFC 8032
-/// for EdDSA, and that of the suite's own key for RSA.
+/// Returns whether a signature has the form of its algorithm: a sequence of two numbers in ASN.1 for ECDSA, the size of
+/// RFC 8032 for EdDSA, and that of the suite's own key for RSA.
 fn is_formed(algorithm: SignatureAlgorithm, signature: &[u8]) -> bool {
     let most = match algorithm {
         SignatureAlgorithm::EdDsa => return signature.len() == 64,

@@ -1,4 +1,4 @@
-//! What must hold of wrapped keys.
+//! The rules that hold of wrapped keys.
 
 use super::{Kept, Subject};
 use crate::random::Random;

@@ -1,4 +1,4 @@
-//! What is handed out: when, in which order, and to whom.
+//! The rows that are handed out: when, in which order, and to whom.
 
 use super::{
     Subject,

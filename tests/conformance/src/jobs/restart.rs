@@ -1,4 +1,4 @@
-//! What a durable driver still has after it was closed and opened again.
+//! The rows that a durable driver still has after it was closed and opened again.
 
 use super::{Subject, steps::*};
 use wythe_blocks::Kind;
@@ -35,7 +35,7 @@ pub(super) async fn keeps(mut subject: Subject) {
     assert_eq!(kind(stale), Kind::Conflict);
 }
 
-/// Who had a row is gone, so it comes again at once.
+/// The host that had a row is gone, so the row comes again at once.
 pub(super) async fn leases(mut subject: Subject) {
     put_all(&*subject.driver(), &[("a", 1), ("b", 2)]).await;
     assert_eq!(take(&*subject.driver(), 2, 10).await, ["a", "b"]);

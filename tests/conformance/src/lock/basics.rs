@@ -22,7 +22,7 @@ pub(super) async fn granted(subject: Subject) {
     assert_eq!(Grant { expires, ..told }, grant);
 }
 
-/// Also by who holds it: a lock is not reentrant.
+/// A lock is held against its holder, too: it is not reentrant.
 pub(super) async fn held(subject: Subject) {
     let driver = subject.driver();
     let grant = take(&*driver, "key", LONG).await;

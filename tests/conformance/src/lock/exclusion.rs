@@ -30,7 +30,7 @@ pub(super) async fn one_of_many(subject: Subject) {
     }
 }
 
-/// What the lock protects: it takes what it is given, unless a later holder was here.
+/// The value that the lock protects: it takes what it is given, unless a later holder was here.
 #[derive(Default)]
 struct Fenced {
     value: usize,

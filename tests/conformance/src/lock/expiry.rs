@@ -71,7 +71,7 @@ pub(super) async fn shorter(subject: Subject) {
     assert!(second > token);
 }
 
-/// Also what is swept in the background must not take its neighbours with it.
+/// The sweep in the background must not take the neighbours of what it removes, either.
 pub(super) async fn many(subject: Subject) {
     let driver = subject.driver();
     let mut kept = Vec::new();

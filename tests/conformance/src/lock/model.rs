@@ -48,7 +48,7 @@ impl Model {
         KEYS[self.random.below(KEYS.len() as u64) as usize]
     }
 
-    /// That of the grant, that of one before, or a number.
+    /// The token of the grant, that of one before, or a number.
     fn token(&mut self, key: &str) -> u64 {
         let last = self.last.get(key).copied().unwrap_or_default();
         match self.random.below(4) {
@@ -104,7 +104,7 @@ impl Model {
         assert_eq!(held_by(driver, key).await, held, "{key}");
     }
 
-    /// By its time.
+    /// Ends a grant by its time.
     async fn end(&mut self, driver: &dyn Driver) {
         let key = self.key();
         let Some(token) = self.held.remove(key) else {

@@ -1,4 +1,4 @@
-//! What a durable driver still has after it was closed and opened again.
+//! The grants that a durable driver still has after it was closed and opened again.
 
 use super::{Subject, steps::*};
 use wythe_blocks::{

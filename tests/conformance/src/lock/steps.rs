@@ -9,9 +9,9 @@ use wythe_blocks::{
     lock::{Acquired, Driver, Grant},
 };
 
-/// Longer than any case.
+/// A time longer than any case.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
-/// Long enough to be seen, short enough to wait for.
+/// A time long enough to be seen and short enough to wait for.
 pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// Times are told in milliseconds by some drivers.
 pub(super) const GRAIN: Duration = Duration::from_millis(2);
@@ -46,7 +46,7 @@ pub(super) fn kind(result: Result<impl Debug>) -> Kind {
     result.expect_err("an error").kind()
 }
 
-/// Whether two times are one, as far as drivers tell it; a clock may be set a little meanwhile.
+/// Returns whether two times are one, as far as drivers tell it; a clock may be set a little meanwhile.
 pub(super) fn about(one: SystemTime, other: SystemTime) -> bool {
     let apart = one.duration_since(other).or(other.duration_since(one));
     apart.is_ok_and(|apart| apart < Duration::from_secs(1))

@@ -1,4 +1,4 @@
-//! What nobody acknowledges does not fill the storage without end.
+//! A backlog that nobody acknowledges does not fill the storage without end.
 
 use super::{BACKLOG, Subject, steps::*};
 use std::time::{Duration, Instant};

@@ -103,7 +103,7 @@ pub(super) async fn dropped_pull(subject: Subject) {
     }
 }
 
-/// As Dapr's suite: the handler fails on the first two messages and on every fifth.
+/// The handler fails on the first two messages and on every fifth, as in Dapr's suite.
 pub(super) async fn refused(subject: Subject) {
     let driver = subject.driver();
     let seat = sit(&*driver, "topic", "group").await;

@@ -15,7 +15,7 @@ async fn publish_mixed(subject: &Subject, count: usize) {
     }
 }
 
-/// What was acknowledged, by key, in order.
+/// The messages that were acknowledged, by key, in order.
 #[derive(Default)]
 struct Seen(HashMap<String, Vec<String>>);
 

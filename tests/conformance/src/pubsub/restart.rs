@@ -1,4 +1,4 @@
-//! What a durable driver still delivers after it was closed and opened again.
+//! The messages that a durable driver still delivers after it was closed and opened again.
 
 use super::{Subject, steps::*};
 use std::time::{Duration, Instant};

@@ -6,9 +6,9 @@ use wythe_blocks::pubsub::{Driver, Message, Received, Seat, SubscribeOptions};
 
 pub(super) type BoxedSeat = Box<dyn Seat>;
 
-/// Within this what is ready arrives, even on a busy machine.
+/// The time within which what is ready arrives, even on a busy machine.
 pub(super) const SOON: Duration = Duration::from_secs(60);
-/// Within this what must not arrive would have arrived.
+/// The time within which what must not arrive would have arrived.
 pub(super) const QUIET: Duration = Duration::from_millis(200);
 
 pub(super) async fn sit(driver: &dyn Driver, topic: &str, group: &str) -> BoxedSeat {

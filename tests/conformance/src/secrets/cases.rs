@@ -1,4 +1,4 @@
-//! What every secret store must do.
+//! The duties of every secret store.
 
 use super::{KEPT, SEVERAL, Subject};
 use futures::future::join_all;

@@ -70,7 +70,7 @@ pub(super) async fn of_absent(subject: Subject) {
     assert_eq!(get(&*driver, "key").await, None);
 }
 
-/// Delete and recreate: an old etag must not fit the new entry.
+/// An old etag must not fit an entry that was deleted and created again.
 pub(super) async fn no_return(subject: Subject) {
     let driver = subject.driver();
     let mut seen = HashSet::new();

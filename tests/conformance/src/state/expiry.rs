@@ -7,7 +7,7 @@ use wythe_blocks::{
     state::{Condition, Driver, Operation, Put},
 };
 
-/// Long enough for a slow machine to write before it is over.
+/// A time long enough for a slow machine to write before it is over.
 const TTL: Duration = Duration::from_millis(700);
 
 /// Puts an entry and returns a moment before which it must still be there, and one after which it must be gone.
@@ -155,7 +155,7 @@ pub(super) async fn transaction(subject: Subject) {
     assert!(get(&*driver, "kept").await.is_some());
 }
 
-/// Also what is swept in the background must not take its neighbours with it.
+/// The sweep in the background must not take the neighbours of what it removes, either.
 pub(super) async fn many(subject: Subject) {
     let driver = subject.driver();
     let puts = (0..300).map(|number| match number % 3 {

@@ -28,7 +28,7 @@ async fn written(driver: &dyn Driver, key: &str, value: &str, fence: u64) {
     answer.unwrap_or_else(|error| panic!("`{key}` with fence {fence}: {error}"));
 }
 
-/// The mark of the key is this.
+/// Checks that the mark of the key is this.
 async fn check_mark(driver: &dyn Driver, key: &str, mark: u64) {
     let before = get(driver, key).await;
     let lower = write(driver, key, "too late", mark - 1).await;
@@ -77,7 +77,7 @@ pub(super) async fn kept(subject: Subject) {
     check_mark(&*driver, "key", 7).await;
 }
 
-/// Both must hold, and a write that is refused for the one changes nothing of the other.
+/// The condition and the fence must both hold, and a write that is refused for the one changes nothing of the other.
 pub(super) async fn refused(subject: Subject) {
     let driver = subject.driver();
     written(&*driver, "key", "1", 7).await;

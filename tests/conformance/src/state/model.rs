@@ -51,7 +51,7 @@ pub(super) async fn check(mut subject: Subject) {
     model.compare(&*subject.driver()).await;
 }
 
-/// What the map does with one operation; `etag` is that of the new entry.
+/// Does with the map what one operation does; `etag` is that of the new entry.
 fn run(map: &mut Map, operation: &Operation, etag: Etag) -> Result<(), Kind> {
     let (key, condition) = match operation {
         Operation::Put(put) => (&put.key, &put.options.condition),

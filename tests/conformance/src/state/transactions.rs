@@ -1,4 +1,4 @@
-//! All or nothing, in order.
+//! Transactions: all or nothing, in order.
 
 use super::{Subject, steps::*};
 use wythe_blocks::{

@@ -5,7 +5,7 @@ use conformance::{Opener, bindings, features, trial};
 use libtest_mimic::Trial;
 use wythe_blocks::bindings::Driver;
 
-/// Each with whether it keeps what it was given over a restart.
+/// The drivers, each with whether it keeps what it was given over a restart.
 const DRIVERS: [(&str, bool); 2] = [("localstorage", true), ("memory", false)];
 
 pub(crate) fn trials() -> Vec<Trial> {

@@ -65,7 +65,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// How long the child of a cycle may write, from its first acknowledgement.
+/// The time that the child of a cycle may write, from its first acknowledgement.
 fn life(cycle: u64) -> std::time::Duration {
     std::time::Duration::from_millis(5 + Random::new(cycle).below(200))
 }

@@ -25,7 +25,7 @@ use wythe_blocks::{
 };
 use wythe_manifest::{Grants, Name, PartPattern, Pattern};
 
-/// Longer than any of this takes.
+/// A time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 const NAME: &str = "subject";
 
@@ -330,7 +330,7 @@ async fn attach(host: &Host, app: &Arc<Fragile>) -> Arc<App> {
     app
 }
 
-/// Whoever calls and waits hears of it; the second call is well.
+/// A caller that waits hears of it; the second call is well.
 async fn asked(host: &Host, caller: &Caller) {
     let request = Request {
         method: "GET".into(),

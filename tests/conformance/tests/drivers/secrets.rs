@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Site, secrets::Driver};
 
-/// Each with whether nested objects are secrets of several values.
+/// The drivers, each with whether nested objects are secrets of several values.
 const DRIVERS: [(&str, bool); 5] = [
     ("local.env", false),
     ("local.file", false),
@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// With the secrets of the suite, wherever the driver looks for them.
+/// Opens a driver with the secrets of the suite, wherever it looks for them.
 fn open(driver: &'static str, several: bool) -> Opener<dyn Driver> {
     let mut tree: serde_json::Map<_, _> = KEPT
         .iter()

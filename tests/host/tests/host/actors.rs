@@ -194,7 +194,7 @@ async fn many_warm() -> Result<()> {
     Ok(())
 }
 
-/// With few places for calls, turns that wait for turns of the same app do not wait for a place, too.
+/// Turns that wait for turns of the same app do not wait for a place, too, where there are few places for calls.
 async fn crowd() -> Result<()> {
     let apps = format!("{ACCOUNT}    limits: {{ concurrency: 4 }}\n");
     let running = Project::new(&apps).with("memory", MEMORY).start().await?;

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Against hanging alone.
+/// A limit against hanging alone.
 const GUARD: Duration = Duration::from_secs(60);
 
 /// Ends of a guest in the midst of its answer.

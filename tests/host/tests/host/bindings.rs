@@ -149,7 +149,7 @@ async fn asked() -> Result<()> {
     Ok(())
 }
 
-/// What it heard, as one text, once there is some of this.
+/// The deliveries that it heard, as one text, once there is some of this.
 async fn heard(running: &Running, expected: &str) -> Result<serde_json::Value> {
     let has = |answer: &Answer| answer.text().contains(expected);
     Ok(running.eventually("/heard", has).await?.json())
@@ -318,7 +318,7 @@ async fn sent() -> Result<()> {
     Ok(())
 }
 
-/// Who asks where no app does.
+/// The caller where no app asks.
 fn operator() -> Caller {
     let name = |text: &str| text.parse().expect("a good name");
     let deadline = Instant::now() + Duration::from_secs(60);

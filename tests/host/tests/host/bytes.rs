@@ -1,4 +1,4 @@
-//! What the host holds for an app is bounded, and no number that an app gives ends anything but its own call.
+//! The bounds of what the host holds for an app; no number that an app gives ends anything but its own call.
 
 use crate::case;
 use anyhow::{Context as _, Result, ensure};
@@ -53,7 +53,7 @@ const HELD: &[(&str, &str, u64, &str)] = &[
     ),
 ];
 
-/// The same of what is kept by a component, which stays.
+/// Cases of what is kept by a component, which stays.
 const KEPT_BY: &[(&str, &str, u64, &str)] = &[
     (
         "state",
@@ -142,7 +142,7 @@ async fn reopened() -> Result<()> {
     Ok(())
 }
 
-/// None of them ends the instance, and its caller goes on.
+/// The numbers end no instance, and its caller goes on.
 async fn forever() -> Result<()> {
     let running = project("redb").start().await?;
     for path in ["/forever", "/invoke?app=hostile&path=/forever"] {

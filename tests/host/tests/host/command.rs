@@ -18,8 +18,8 @@ const HELLO: &str = "\
     grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits] }
 ";
 
-/// What is typed, the exit code, and what standard output and standard error say. A text that ends with `…` is a
-/// beginning.
+/// A step: what is typed, the exit code, and what standard output and standard error say. A text that ends with `…` is
+/// a beginning.
 pub type Step<'a> = (&'a str, i32, &'a str, &'a str);
 
 const STATE: &[Step<'static>] = &[
@@ -207,7 +207,7 @@ fn is(text: &str, expected: &str) -> bool {
     }
 }
 
-/// With a host running, the same words reach it and not the files that it holds open.
+/// The same words reach a host that is running, and not the files that it holds open.
 async fn live() -> Result<()> {
     let project = Project::new(HELLO);
     let mut process = run(&project, &[])?;
@@ -294,7 +294,7 @@ fn walk(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(files)
 }
 
-/// From nothing to an answer, with nothing but the binary and cargo.
+/// Goes from nothing to an answer, with nothing but the binary and cargo.
 async fn new(template: &'static str, calls: &'static [Call]) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let made = output(directory.path(), &format!("new fresh -t {template}"))?;

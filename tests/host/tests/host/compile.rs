@@ -8,10 +8,10 @@ use std::{fs, path::Path, process::Output, time::Duration};
 use wythe_manifest::ByteSize;
 use wythe_runtime::{Compiler, Options, Runtime};
 
-/// Of the function that takes much memory to compile: its locals, and loops in which all of them are mixed.
+/// The size of the function that takes much memory to compile: its locals, and loops in which all of them are mixed.
 const LOCALS: u32 = 1_000;
 const LOOPS: u32 = 650;
-/// Of the function that takes long: blocks in each other with a jump to each of them, and how often.
+/// The size of the function that takes long: blocks in each other with a jump to each of them, and how often.
 const BLOCKS: u32 = 1_000;
 const NESTS: usize = 400;
 /// Guards against a host that starts, and then waits for somebody to stop it.
@@ -152,7 +152,7 @@ async fn nested() -> Result<()> {
     Ok(())
 }
 
-/// With the compiler of the command, and a cache of its own.
+/// A runtime with the compiler of the command, and a cache of its own.
 fn runtime(directory: &Path, time: Duration) -> Result<std::sync::Arc<Runtime>> {
     let compiler = Compiler {
         program: std::env::current_exe()?,

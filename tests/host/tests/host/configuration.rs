@@ -18,7 +18,7 @@ const APP: &str = "\
 
 const FILE: &str = "checkout:\n  express: off\nbanner: Tea for two\n";
 
-/// Longer than a change of a file takes to be seen.
+/// A time longer than a change of a file takes to be seen.
 const SEEN: Duration = Duration::from_millis(1_500);
 
 pub fn trials() -> Vec<Trial> {
@@ -74,7 +74,7 @@ fn with(flags: &str) -> Project {
         .with("flags", flags)
 }
 
-/// With the flags in a file.
+/// A project with the flags in a file.
 fn project(file: &str) -> Project {
     let project = with(&flags("local.file", "{ name: path, value: ../flags.yaml }"));
     project.write("flags.yaml", file);

@@ -28,7 +28,7 @@ const APPS: &str = "\
 ";
 /// Descriptors of the host under test.
 const DESCRIPTORS: usize = 128;
-/// Against hanging alone.
+/// A limit against hanging alone.
 const LONG: Duration = Duration::from_secs(60);
 const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

@@ -46,12 +46,12 @@ pub fn run(project: &Project, more: &[&str]) -> Result<Process> {
     run_in(project.path(), more)
 }
 
-/// Started, and ready to answer.
+/// Starts the command, and returns once it is ready to answer.
 pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
     start(command(), directory, more)
 }
 
-/// As [`run_in`], by a command that begins in another way.
+/// Does what [`run_in`] does, by a command that begins in another way.
 pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Process> {
     let mut child = command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])

@@ -51,7 +51,7 @@ fn kept(name: &str) -> &'static [u8] {
     kept.expect("a key of the suite").file
 }
 
-/// With the sample's own keys and all of the suite's.
+/// A project with the sample's own keys and all of the suite's.
 fn project(apps: &str) -> Project {
     let project = Project::new(apps).with("memory", MEMORY).with("keys", KEYS);
     for name in ["receipts", "signatures"] {
@@ -97,7 +97,7 @@ fn some(size: usize) -> Vec<u8> {
         .collect()
 }
 
-/// In one piece and chunk by chunk are one format: what one seals, the other opens.
+/// The message in one piece and the message chunk by chunk are one format: what one seals, the other opens.
 async fn sealed() -> Result<()> {
     let project = project(APP);
     let running = project.start().await?;

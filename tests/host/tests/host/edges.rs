@@ -1,4 +1,4 @@
-//! What stands around a host and fails: a disk that is full, a log that nobody reads, a directory of somebody else.
+//! The surroundings of a host that fail: a disk that is full, a log that nobody reads, a directory of somebody else.
 
 use crate::{case, crash::command};
 use anyhow::{Context, Result, ensure};
@@ -195,7 +195,7 @@ async fn full() -> Result<()> {
     Ok(())
 }
 
-/// With the reader gone, the host logs, answers, and ends when it is told to.
+/// A host whose log has no reader any more still logs, answers, and ends when it is told to.
 async fn unread() -> Result<()> {
     let project = Project::new(
         "  - appID: hostile\n    guest: hostile.wasm\n    ingress: /\n    grants: { state: [statestore], publish: [pubsub/open], invoke: [hostile], http: [\"api.example.com\"] }\n",

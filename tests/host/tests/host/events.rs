@@ -59,7 +59,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// By the guest that publishes whatever it is told to.
+/// Publishes by the guest that publishes whatever it is told to.
 async fn publish(
     running: &Running,
     query: &str,
@@ -163,7 +163,7 @@ async fn ordered() -> Result<()> {
     Ok(())
 }
 
-/// With the durable default, a host that stops loses nothing that was published.
+/// A host that stops loses nothing that was published, with the durable default.
 async fn restart() -> Result<()> {
     let project = Project::new(ECHO);
     let running = project.start().await?;
@@ -214,7 +214,7 @@ async fn rule() -> Result<()> {
     Ok(())
 }
 
-/// Even numbers match; odd ones have no route and go to the dead letter topic.
+/// Events with even numbers match; odd ones have no route and go to the dead letter topic.
 async fn routed() -> Result<()> {
     let project = Project::new(ECHO)
         .with("routed", &subscription("event.data.number % 2 == 0"))

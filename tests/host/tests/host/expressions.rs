@@ -12,7 +12,7 @@ const HOSTILE: &str = "\
     grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub/bomb], invoke: [hostile], http: [] }
 ";
 
-/// How a bomb is built: what is before and after the middle, how often, and what is told.
+/// The plan of a bomb: what is before and after the middle, how often, and what is told.
 type Bomb = (&'static str, &'static str, &'static str, u32, &'static str);
 
 const BOMBS: &[Bomb] = &[
@@ -127,7 +127,8 @@ async fn in_yaml() -> Result<()> {
     Ok(())
 }
 
-/// As much as a rule may do, over events that are wide: each goes its way, and the neighbour is served meanwhile.
+/// Rules that cost as much as they may run over events that are wide: each goes its way, and the neighbour is served
+/// meanwhile.
 async fn costly() -> Result<()> {
     const APPS: &str = "\
   - appID: hostile

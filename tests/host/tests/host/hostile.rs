@@ -226,7 +226,7 @@ async fn allocates() -> Result<()> {
     Ok(())
 }
 
-/// As many spin as may run at once; the neighbour still answers each request.
+/// Calls spin, as many as may run at once; the neighbour still answers each request.
 async fn spinners() -> Result<()> {
     let running = std::sync::Arc::new(start().await?);
     let spinners: Vec<_> = (0..32)
@@ -245,7 +245,7 @@ async fn spinners() -> Result<()> {
     Ok(())
 }
 
-/// What is over the limit is refused before it is read; see `ingress` for what the sender hears.
+/// A body over the limit is refused before it is read; see `ingress` for what the sender hears.
 async fn body() -> Result<()> {
     let running = start().await?;
     let fits = running

@@ -83,7 +83,7 @@ async fn stream() -> Result<()> {
     Ok(())
 }
 
-/// By `wasi:http` and the authority `APP-ID.wythe.internal`: no socket, as much as a body may hold.
+/// Calls by `wasi:http` and the authority `APP-ID.wythe.internal` take no socket, and carry as much as a body may hold.
 async fn internal() -> Result<()> {
     let apps = "\
   - appID: near
@@ -146,7 +146,7 @@ async fn endless() -> Result<()> {
     Ok(())
 }
 
-/// Only what a query cannot hold, so that nesting grows the text slowly.
+/// Encodes only what a query cannot hold, so that nesting grows the text slowly.
 fn encode(path: &str) -> String {
     path.replace('%', "%25")
         .replace('&', "%26")

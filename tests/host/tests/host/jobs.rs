@@ -30,7 +30,7 @@ metadata: { name: jobs }
 spec: { type: jobs.memory, version: v1 }
 ";
 
-/// What is asked for, and the answer: status and message.
+/// Wrong requests: what is asked for, and the answer's status and message.
 const WRONG: &[(&str, u16, &str)] = &[
     (
         "cron=0%200%200%2030%202%20*",
@@ -261,7 +261,7 @@ async fn repeats() -> Result<()> {
     Ok(())
 }
 
-/// With the embedded defaults, nothing is declared and nothing is lost.
+/// The embedded defaults need no declaration and lose nothing.
 async fn restart() -> Result<()> {
     let project = Project::new(REMINDER);
     let running = project.start().await?;

@@ -33,9 +33,9 @@ mod workflow;
 use libtest_mimic::{Arguments, Trial};
 use std::{future::Future, process::ExitCode, thread, time::Duration};
 
-/// Of one test, so that one that hangs fails by its name.
+/// The limit of one test, so that one that hangs fails by its name.
 const CASE: Duration = Duration::from_secs(600);
-/// Of one process that a test starts, and waits for: shorter, so that the test hears of it.
+/// The limit of one process that a test starts, and waits for: shorter, so that the test hears of it.
 const PROCESS: Duration = Duration::from_secs(300);
 /// The exit code of a process that took longer.
 const OVERDUE: i32 = 124;

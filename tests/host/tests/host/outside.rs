@@ -39,7 +39,7 @@ pub async fn holding() -> Result<(SocketAddr, Arc<AtomicUsize>)> {
     Ok((address, accepted))
 }
 
-/// A server that sends a text once, then another one again and again; and how many bytes it got rid of.
+/// A server that sends a text once, then another one again and again; it counts how many bytes it got rid of.
 async fn saying(
     first: &'static str,
     again: &'static str,

@@ -42,7 +42,7 @@ async fn hello() -> Result<()> {
     Ok(())
 }
 
-/// With the embedded defaults, nothing is declared and nothing is lost.
+/// The embedded defaults need no declaration and lose nothing.
 async fn restart() -> Result<()> {
     let project = Project::new(HELLO);
     for visitor in 1..=3 {
@@ -89,7 +89,7 @@ async fn meter() -> Result<()> {
     Ok(())
 }
 
-/// What the gauge calls, with the settings that it needs.
+/// The components that the gauge calls, with the settings that it needs.
 const GAUGED: [(&str, &str, &str); 6] = [
     (
         "vault",

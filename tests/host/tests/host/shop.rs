@@ -56,7 +56,7 @@ const APPS: &str = "\
     grants: { invoke: [cart, catalog, checkout] }
 ";
 
-/// What the sample's manifest stands beside.
+/// The files that the sample's manifest stands beside.
 const FILES: [&str; 7] = [
     "catalog.yaml",
     "secrets.json",
@@ -226,7 +226,7 @@ async fn ungranted() -> Result<()> {
     Ok(())
 }
 
-/// At the same moment, and once more when it is done.
+/// A buyer buys twice at the same moment, and once more when it is done.
 async fn twice() -> Result<()> {
     let project = project()?;
     let running = project.start().await?;

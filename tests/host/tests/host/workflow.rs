@@ -42,7 +42,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// What an operator sees of a host that runs.
+/// The operator's view of a host that runs.
 struct Desk {
     engine: Arc<Engine>,
     caller: Caller,
@@ -80,7 +80,7 @@ impl Desk {
         }
     }
 
-    /// Once it is as wanted; its output, if it has one, else the reason.
+    /// Waits until it is as wanted, and returns its output, if it has one, else the reason.
     async fn end(&self, id: &str, status: Status) -> Result<String> {
         let is_over = |i: &Instance| i.status.has_ended() || i.status == Status::Stalled;
         let instance = self.until(id, is_over).await?;

@@ -1,4 +1,4 @@
-//! Which crate may know which.
+//! The arrows: which crate may know which.
 
 use crate::REPOSITORY;
 use tidy::{cargo::Package, none};

@@ -1,9 +1,9 @@
-//! What documents say of the repository is there.
+//! The documents: what they say of the repository is there.
 
 use crate::REPOSITORY;
 use tidy::{File, none};
 
-/// Where a path in a document begins, when it means a file of the repository.
+/// The beginnings of a path in a document, when it means a file of the repository.
 const ROOTS: [&str; 7] = [
     ".cargo/",
     ".ci/",

@@ -1,4 +1,4 @@
-//! How files and functions look: their heads, their sizes, and what stands at the top of the repository.
+//! The shape of files and functions: their heads, their sizes, and what stands at the top of the repository.
 
 use crate::REPOSITORY;
 use tidy::{File, none, rust};

@@ -3,7 +3,7 @@
 use crate::REPOSITORY;
 use tidy::{File, none};
 
-/// Who names the engine beside the runtime, and why.
+/// The files that name the engine beside the runtime, and why.
 const ENGINE: [(&str, &str); 2] = [
     (
         "host/cli/src/args/mod.rs",
@@ -15,7 +15,7 @@ const ENGINE: [(&str, &str); 2] = [
     ),
 ];
 
-/// Where a task may be started without the host's list of tasks, and why.
+/// The files that may start a task without the host's list of tasks, and why.
 const SPAWNS: [(&str, &str); 4] = [
     ("host/blocks/src/tasks.rs", "it is the list"),
     (
@@ -42,7 +42,7 @@ fn nothing_is_left_to_do_and_no_lint_is_silenced() {
     );
 }
 
-/// What is no constant may be any number.
+/// A duration that is no constant may be any number.
 #[test]
 fn durations_are_added_to_clocks_in_one_place() {
     let adds = |line: &str| {

@@ -18,7 +18,7 @@ use std::{
 };
 use wythe_manifest::{Grants, Name, Pattern};
 
-/// Longer than a test lasts, by either clock.
+/// A time longer than a test lasts, by either clock.
 const LONG: Duration = Duration::from_secs(1_000_000);
 
 pub struct Stage {
@@ -105,7 +105,7 @@ pub fn stage(items: &str) -> Stage {
 }
 
 impl Stage {
-    /// Each with its keys.
+    /// Attaches the subscriptions, each with its keys.
     pub async fn attach(&self, subscriptions: &[&[&str]]) -> Result<(), Vec<Error>> {
         let subscription = |keys: &&[&str]| Subscription {
             component: "settings".into(),
@@ -124,7 +124,7 @@ impl Stage {
         self.block.attach(&app, subscriptions).await
     }
 
-    /// Time for everything that is due now; less than any pause.
+    /// Gives everything that is due now its time, which is less than any pause.
     pub async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -137,7 +137,7 @@ impl Stage {
 
 #[derive(Default)]
 pub struct Store {
-    /// With the version of the last change of each.
+    /// The items, each with the version of its last change.
     items: Mutex<BTreeMap<String, (String, u64)>>,
     version: tokio::sync::watch::Sender<u64>,
     fails: AtomicBool,
@@ -232,14 +232,14 @@ impl Driver for Store {
 
 pub struct Listener {
     heard: Mutex<Vec<String>>,
-    /// So many times more.
+    /// The number of calls that still fail.
     fails: AtomicU32,
     is_deaf: AtomicBool,
 }
 
 impl Listener {
-    /// What was said since the last time, as `a=1 -b` for a new item and a removed one. What different subscriptions
-    /// hear comes in any order, so it is sorted by length.
+    /// Takes what was said since the last time, as `a=1 -b` for a new item and a removed one. What different
+    /// subscriptions hear comes in any order, so it is sorted by length.
     pub fn heard(&self) -> Vec<String> {
         let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
         heard.sort_by_key(String::len);

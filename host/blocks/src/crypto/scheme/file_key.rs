@@ -30,9 +30,9 @@ impl FileKey {
         })
     }
 
-    /// One that was unwrapped. A wrapped key that is wrong becomes a random one, with which the header's MAC fails as it
-    /// does for any wrong key: neither the answer nor its time tells the two apart. It must not be one that an attacker
-    /// could know, who would then make a header that fits it.
+    /// A key that was unwrapped. A wrapped key that is wrong becomes a random one, with which the header's MAC fails as
+    /// it does for any wrong key: neither the answer nor its time tells the two apart. It must not be one that an
+    /// attacker could know, who would then make a header that fits it.
     pub(crate) fn unwrapped(
         unwrapped: Option<Vec<u8>>,
         prefix: [u8; PREFIX],
@@ -51,7 +51,7 @@ impl FileKey {
         })
     }
 
-    /// What is to be wrapped.
+    /// The bytes of the key, to be wrapped.
     pub(crate) fn reveal(&self) -> &[u8] {
         &*self.bytes
     }
@@ -100,7 +100,7 @@ pub(crate) struct PayloadKey {
 }
 
 impl PayloadKey {
-    /// In place; the tag belongs after it.
+    /// Seals a segment in place; the tag belongs after it.
     pub(super) fn seal(&self, number: u32, last: bool, segment: &mut [u8]) -> Result<aead::Tag> {
         let nonce = self.nonce(number, last);
         let sealed = self
@@ -109,14 +109,14 @@ impl PayloadKey {
         sealed.map_err(|_| fault())
     }
 
-    /// In place; how many bytes of it are plaintext.
+    /// Opens a segment in place, and returns how many bytes of it are plaintext.
     pub(super) fn open(&self, number: u32, last: bool, segment: &mut [u8]) -> Result<usize> {
         let nonce = self.nonce(number, last);
         let opened = self.key.open_in_place(nonce, Aad::empty(), segment);
         opened.map(|plain| plain.len()).map_err(|_| undecryptable())
     }
 
-    /// No two segments of a message have the same, and no two messages the same key.
+    /// The nonce of a segment: no two segments of a message have the same, and no two messages the same key.
     fn nonce(&self, number: u32, last: bool) -> Nonce {
         let mut nonce = [0; 12];
         nonce[..PREFIX].copy_from_slice(&self.prefix);

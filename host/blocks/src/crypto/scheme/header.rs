@@ -35,7 +35,7 @@ const ENDS: u8 = 1;
 #[derive(Default)]
 pub(crate) struct Collector {
     bytes: Vec<u8>,
-    /// Where each line ends, its line feed included.
+    /// The end of each line, its line feed included.
     ends: Vec<usize>,
 }
 
@@ -61,7 +61,7 @@ impl Collector {
     }
 }
 
-/// What a header says, not yet believed.
+/// The contents of a header, not yet believed.
 pub(crate) struct Header {
     /// The name of the key that decrypts it, where it has one.
     pub(crate) key: Option<String>,

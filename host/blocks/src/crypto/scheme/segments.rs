@@ -4,7 +4,7 @@ use super::{SEGMENT, TAG, file_key::PayloadKey, undecryptable};
 use crate::{Error, Result};
 use std::mem;
 
-/// Whether segments come as plaintext or as ciphertext.
+/// The direction: segments come as plaintext or as ciphertext.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Seal,
@@ -18,7 +18,8 @@ pub(crate) enum Way {
 pub(crate) struct Segments {
     key: PayloadKey,
     way: Way,
-    /// Not longer than a segment. Once anything came, never empty: whether it is the last shows only with the next byte.
+    /// The bytes of the segment that has not been worked on, never more than a segment. Once anything came, never
+    /// empty: whether it is the last shows only with the next byte.
     pending: Vec<u8>,
     next: u64,
 }
@@ -33,7 +34,7 @@ impl Segments {
         }
     }
 
-    /// After an error, `out` is not to be used.
+    /// Works on one more chunk, and appends the result to `out`, which is not to be used after an error.
     pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let size = match self.way {
             Way::Seal => SEGMENT,
@@ -74,7 +75,7 @@ impl Segments {
         self.turn(&segment, true, out)
     }
 
-    /// Where it comes out is where it is worked on, so it is copied once.
+    /// Works on one segment in the place where it comes out, so it is copied once.
     fn turn(&mut self, segment: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
         let number = u32::try_from(self.next);
         let number = number.map_err(|_| Error::invalid("a message has at most 256 TiB"))?;

@@ -278,7 +278,7 @@ fn a_mac_is_over_every_byte_of_the_header() {
     }
 }
 
-/// Whoever knew the key that stands in for a wrong one could make headers.
+/// A key that stands in for a wrong one would let whoever knows it make headers.
 #[test]
 fn no_known_key_stands_in_for_one_that_was_not_unwrapped() {
     let mut zero = file_key(Cipher::AesGcm);

@@ -1,4 +1,4 @@
-//! What messages under way hold, and whose it is.
+//! The memory that messages under way hold, and the app that it counts for.
 
 use super::*;
 

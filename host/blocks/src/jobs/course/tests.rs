@@ -1,4 +1,4 @@
-//! What comes next: after success, failure, downtime and pause, under each policy.
+//! The next occurrence after success, failure, downtime and pause, under each policy.
 
 use super::*;
 use crate::jobs::{Job, Trigger};

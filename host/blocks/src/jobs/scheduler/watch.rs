@@ -1,12 +1,12 @@
-//! Whether the host runs without a break, as far as its clocks can tell.
+//! A watch over whether the host runs without a break, as far as its clocks can tell.
 
 use super::Timestamp;
 use tokio::time::Instant;
 
-/// Beyond which the wall clock did not just go: it was set forward, or the host slept.
+/// The leap beyond which the wall clock did not just go: it was set forward, or the host slept.
 const LEAP: u64 = 2_000;
 
-/// Since when a host has run without a break, by the wall clock.
+/// The time since when a host has run without a break, by the wall clock.
 pub(super) struct Watch {
     wall: Timestamp,
     at: Instant,

@@ -117,7 +117,7 @@ impl Loop {
     }
 }
 
-/// Whether the same call may succeed later.
+/// Returns whether the same call may succeed later.
 fn may_pass(kind: Kind) -> bool {
     matches!(
         kind,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two lines of one subscription.
+/// The pause between two lines of one subscription.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Failures of one subscription since the last line about them.

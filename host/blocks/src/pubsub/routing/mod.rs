@@ -1,4 +1,4 @@
-//! Which route an event takes: CEL rules in order, then the default.
+//! The choice of an event's route: CEL rules in order, then the default.
 
 mod failures;
 mod program;
@@ -29,7 +29,7 @@ const REST: u32 = 3;
 /// Rests shorter than this are added up: the clock is no finer.
 const SHORTEST_REST: Duration = Duration::from_millis(2);
 
-/// What one app may take of the thread for rules: one evaluation at a time, and a rest after it.
+/// The share of the thread for rules that one app may take: one evaluation at a time, and a rest after it.
 pub(super) struct Share {
     thread: Arc<RuleThread>,
     rest: Mutex<Duration>,

@@ -28,7 +28,7 @@ fn event(data: impl Into<bytes::Bytes>) -> Event {
     }
 }
 
-/// Whether the expression holds for the event.
+/// Returns whether the expression holds for the event.
 async fn holds(expression: &str, event: &Event) -> bool {
     let routes = compiled(&[expression]).await;
     let routes = routes.unwrap_or_else(|error| panic!("{expression}: {error:?}"));

@@ -26,14 +26,14 @@ const EXPLAIN: Duration = Duration::from_secs(2);
 /// The state that a call and its instance share. One is locked inside another where its body passes through it.
 pub struct Answer {
     started: Instant,
-    /// Until then the answer has to begin.
+    /// The time until which the answer has to begin.
     deadline: Instant,
     told: Notify,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Among the calls of the app at once.
+    /// The call's place among those of the app at once.
     place: Option<Admission>,
     life: Weak<Life>,
     phase: Phase,
@@ -102,7 +102,7 @@ impl Answer {
         matches!(self.lock().phase, Phase::Begun(_))
     }
 
-    /// Why there is no answer: what became of the instance, else `otherwise`.
+    /// The reason why there is no answer: what became of the instance, else `otherwise`.
     pub async fn explain(&self, otherwise: impl FnOnce(bool) -> Error) -> Error {
         let ended = async {
             loop {
@@ -125,8 +125,8 @@ impl Answer {
         cause.unwrap_or_else(|| otherwise(has_returned))
     }
 
-    /// Nobody reads it any more, or it is read to its end. What the guest still writes of a body that is there by its
-    /// length has somewhere to go; otherwise the guest sees a closed stream.
+    /// Leaves the answer: nobody reads it any more, or it is read to its end. What the guest still writes of a body
+    /// that is there by its length has somewhere to go; otherwise the guest sees a closed stream.
     pub fn leave(self: &Arc<Self>) {
         let (life, remains, _body) = {
             let mut state = self.lock();
@@ -146,7 +146,7 @@ impl Answer {
     }
 }
 
-/// For the instance's side.
+/// The instance's side.
 impl Answer {
     /// The instance takes the call. False where nobody waits for the answer any more.
     pub fn enter(&self, life: &Arc<Life>) -> bool {
@@ -169,7 +169,7 @@ impl Answer {
         self.told.notify_waiters();
     }
 
-    /// When the call is late; without a reason where its answer has not begun.
+    /// The time when the call is late; without a reason where its answer has not begun.
     pub fn due(&self, limits: &Limits) -> (Instant, Option<Late>) {
         match &self.lock().phase {
             Phase::Begun(begun) => {
@@ -180,8 +180,8 @@ impl Answer {
         }
     }
 
-    /// Until when the instance may work on for a call that nobody waits for any more: one without an answer has no more
-    /// time than it had.
+    /// The time until which the instance may work on for a call that nobody waits for any more: one without an answer
+    /// has no more time than it had.
     pub fn until(&self, now: Instant, limits: &Limits) -> Instant {
         let until = now + limits.after_time;
         match self.has_begun() {

@@ -23,9 +23,9 @@ const AHEAD: usize = 8;
 pub struct Begun {
     progress: Progress,
     body: Option<WasiBody>,
-    /// Taken out of the body already.
+    /// Frames that were taken out of the body already.
     frames: VecDeque<Frame<Bytes>>,
-    /// No more frames come; how it ended.
+    /// The end of the body, after which no more frames come, and how it ended.
     end: Option<Result<()>>,
     /// The instance ends, and nobody knows yet whether the guest had written all.
     is_unsettled: bool,
@@ -143,7 +143,7 @@ impl Begun {
         }
     }
 
-    /// When the answer is late if nothing happens, and at what.
+    /// The time when the answer is late if nothing happens, and at what.
     pub fn due(&self, started: Instant, limits: &Limits) -> (Instant, Late) {
         self.progress.due(started, limits)
     }

@@ -36,7 +36,7 @@ impl Expiration {
         }
     }
 
-    /// Between two looks; an idle time of nothing is no reason to do nothing else.
+    /// The interval between two looks; an idle time of nothing is no reason to do nothing else.
     fn interval(&self) -> Duration {
         self.work.min(self.idle).max(Duration::from_millis(1))
     }
@@ -51,7 +51,7 @@ impl Expiration {
         }
     }
 
-    /// When to look again at the latest; absent if the instance is at its end.
+    /// The time to look again at the latest; absent if the instance is at its end.
     fn next(&self, status: WorkerStatus, start: Instant, now: Instant) -> Option<Instant> {
         match status {
             WorkerStatus::Idle => Some(start + self.idle).filter(|end| now < *end),

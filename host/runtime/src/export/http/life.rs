@@ -31,9 +31,9 @@ struct State {
     open: Vec<Arc<Answer>>,
     /// The last call that was open, and until when the instance may be at work for it; it keeps its place.
     after: Option<(Instant, Arc<Answer>)>,
-    /// When the instance's timer fires, and whom it wakes.
+    /// The time when the instance's timer fires, and whom it wakes.
     armed: Option<(Instant, Waker)>,
-    /// Why the instance expired.
+    /// The reason why the instance expired.
     cause: Option<Error>,
     is_over: bool,
 }
@@ -107,7 +107,7 @@ impl Life {
         self.is_hurried.swap(false, Relaxed)
     }
 
-    /// No call of the instance is at work. Answers that are open are only read on, and places are free.
+    /// Rests: no call of the instance is at work. Answers that are open are only read on, and places are free.
     pub fn rest(&self) {
         let (open, after) = {
             let mut state = self.lock();

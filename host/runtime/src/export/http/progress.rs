@@ -56,7 +56,7 @@ impl Progress {
         self.since = now;
     }
 
-    /// When the answer is late if nothing happens, and at what; `started` is when its call began.
+    /// The time when the answer is late if nothing happens, and at what; `started` is when its call began.
     pub fn due(&self, started: Instant, limits: &Limits) -> (Instant, Late) {
         let whole = (started + limits.response_time, Late::Whole);
         let pause = match self.turn {

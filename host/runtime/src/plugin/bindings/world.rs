@@ -17,13 +17,13 @@ use wythe_blocks::{Error, Result};
 
 pub struct BindingWorld;
 
-/// At least one of them.
+/// The indices of the two exports, at least one of them.
 pub struct Indices {
     input: Option<InputBindingPluginIndices>,
     output: Option<OutputBindingPluginIndices>,
 }
 
-/// At least one of them; both have the same `lifecycle`.
+/// The two exports, at least one of them; both have the same `lifecycle`.
 pub struct Guest {
     pub input: Option<InputBindingPlugin>,
     pub output: Option<OutputBindingPlugin>,

@@ -13,7 +13,7 @@ const WRITERS: u64 = 4;
 /// Locks of each writer, which nobody else touches.
 const KEYS: u64 = 5;
 const START: u64 = 1_000_000;
-/// Longer than the test.
+/// A time longer than the test.
 const TTL: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) async fn write(order: &Order) -> Result<()> {
@@ -48,7 +48,7 @@ async fn write_grants(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Resul
     Ok(())
 }
 
-/// What was said last of a lock.
+/// The words that were said last of a lock.
 #[derive(Clone, Copy)]
 enum Said {
     Granted(u64),

@@ -72,7 +72,7 @@ async fn rows(directory: &Path) -> Result<BTreeMap<String, Row>> {
     Ok(rows)
 }
 
-/// What the app wrote down, once for each id.
+/// The occurrences that the app wrote down, once for each id.
 struct Ran {
     ids: BTreeSet<String>,
 }
@@ -94,7 +94,7 @@ impl Ran {
         self.ids.iter().filter(is_of)
     }
 
-    /// From the first to the one before what the row has next, none is missing, and none is between.
+    /// Checks that from the first to the one before what the row has next, none is missing, and none is between.
     fn check_grid(&self, row: &Row, interval: u64) -> Result<()> {
         let name = &row.job.name;
         let incarnation = format!("{:016x}", row.incarnation);

@@ -14,7 +14,7 @@ use std::{
 const VARIABLE: &str = "WYTHE_CRASH_WRITER";
 const FIRST: Duration = Duration::from_secs(20);
 
-/// What a child is to write, and where.
+/// An order to a child: what it is to write, and where.
 pub(super) struct Order {
     pub kind: String,
     /// The first number to write; numbers grow over all cycles.

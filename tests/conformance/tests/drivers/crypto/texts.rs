@@ -1,4 +1,4 @@
-//! What the native drivers tell of keys that do not fit.
+//! The words of the native drivers about keys that do not fit.
 
 use super::{all, directory, set};
 use conformance::{Opener, crypto::KEPT, runtime};

@@ -1,4 +1,4 @@
-//! What others published of each algorithm, valid and invalid, through the driver that the host has for it.
+//! The vectors that others published of each algorithm, valid and invalid, through the driver that the host has for it.
 
 use super::set;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
@@ -43,10 +43,10 @@ struct Case {
     sealed: String,
 }
 
-/// Those of the encryption scheme's own ciphers.
+/// The names of the encryption scheme's own ciphers.
 const CIPHERS: [&str; 2] = ["aes-gcm", "chacha20-poly1305"];
 
-/// One for every algorithm that the host has.
+/// Trials, one for every algorithm that the host has.
 pub(super) fn trials() -> Vec<Trial> {
     let wraps = WrapAlgorithm::ALL.map(WrapAlgorithm::as_str);
     let signatures = SignatureAlgorithm::ALL.map(SignatureAlgorithm::as_str);
@@ -94,7 +94,7 @@ async fn check(algorithm: &str, group: Group) {
     }
 }
 
-/// With the one key `k`.
+/// A driver with the one key `k`.
 async fn driver(mut key: serde_json::Map<String, serde_json::Value>) -> Arc<dyn Driver> {
     key.insert("kid".into(), "k".into());
     let jwks = serde_json::json!({ "keys": [key] }).to_string();
@@ -131,7 +131,7 @@ async fn signature(driver: &dyn Driver, by: SignatureAlgorithm, case: &Case) {
     assert_eq!(answer.expect("an answer"), case.valid, "{case}");
 }
 
-/// As the encryption scheme has them.
+/// Checks the ciphers as the encryption scheme has them.
 fn cipher(algorithm: &str, key: &[u8], case: &Case) {
     let cipher = match algorithm {
         "aes-gcm" => &AES_256_GCM,

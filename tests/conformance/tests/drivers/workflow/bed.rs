@@ -182,7 +182,7 @@ pub async fn store(driver: &str, directory: &Path) -> Arc<dyn Driver> {
     opened.expect("the store opens")
 }
 
-/// With the store as its only component.
+/// A host with the store as its only component.
 async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Host> {
     let mut registry = Registry::default();
     let frail: Arc<dyn Driver> = Arc::new(Frail { store, fuse });
@@ -205,7 +205,7 @@ async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Hos
     host
 }
 
-/// Longer than any of this takes.
+/// A time longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A host that runs.
@@ -290,14 +290,14 @@ impl Bed {
         }
     }
 
-    /// What it ends with; an error where it does not complete.
+    /// The output that it ends with; an error where it does not complete.
     pub async fn output(&self, id: &str) -> Result<String> {
         let instance = self.until(id, |i| is_over(i.status)).await?;
         ensure!(instance.status == Status::Completed, "{instance:?}");
         Ok(text(&instance.output.unwrap_or_default()))
     }
 
-    /// Why it did not complete.
+    /// The reason why it did not complete.
     pub async fn failure(&self, id: &str, status: Status) -> Result<String> {
         let instance = self.until(id, |i| is_over(i.status)).await?;
         ensure!(instance.status == status, "{instance:?}");

@@ -1,4 +1,4 @@
-//! What an instance may ask for and keep, and what becomes of one that goes on for ever.
+//! The bounds of what an instance may ask for and keep, and what becomes of one that goes on for ever.
 
 use super::{
     Case, app, bed,
@@ -169,7 +169,7 @@ fn few(instances: u32) -> Native {
     app
 }
 
-/// Why it does not begin.
+/// The reason why it does not begin.
 async fn refused(bed: &Bed, name: &str, id: &str) -> Result<String> {
     let told = bed.start(name, id, "").await.err();
     told.map(|error| error.to_string())

@@ -46,7 +46,7 @@ fn done(text: impl Into<Bytes>) -> Answer {
     Ok(Ok(text.into()))
 }
 
-/// What an SDK makes of an outcome.
+/// The value that an SDK makes of an outcome.
 async fn value(context: &Context, task: Task) -> Result<Result<Bytes, String>> {
     Ok(match context.wait(task).await? {
         Outcome::Done(value) => Ok(value),
@@ -65,7 +65,7 @@ fn call<'a>(
     Box::pin(async move { value(context, task?).await })
 }
 
-/// As many activities as the input says, one after the other, each given what the one before answered.
+/// Calls as many activities as the input says, one after the other, each given what the one before answered.
 async fn chain(context: Context, input: Bytes) -> Answer {
     let mut last = Bytes::from("x");
     for step in 0..number(&input) {
@@ -75,7 +75,7 @@ async fn chain(context: Context, input: Bytes) -> Answer {
     done(last)
 }
 
-/// So many activities at once; their sum.
+/// Calls so many activities at once, and returns their sum.
 async fn fan(context: Context, input: Bytes) -> Answer {
     let start = |n: u32| context.activity("echo", n.to_string().into(), None);
     let tasks = (0..number(&input)).map(start).collect::<Result<Vec<_>>>()?;
@@ -86,7 +86,7 @@ async fn fan(context: Context, input: Bytes) -> Answer {
     done(sum.to_string())
 }
 
-/// The same, each taken when it has completed.
+/// Does the same, each taken when it has completed.
 async fn race(context: Context, input: Bytes) -> Answer {
     let start = |n: u32| context.activity("echo", n.to_string().into(), None);
     let mut tasks = (0..number(&input)).map(start).collect::<Result<Vec<_>>>()?;
@@ -104,7 +104,7 @@ async fn once(context: Context, input: Bytes) -> Answer {
     call(&context, &text(&input), "1").await
 }
 
-/// `flaky` until it is enough, three times at most.
+/// Calls `flaky` until it is enough, three times at most.
 async fn insist(context: Context, input: Bytes) -> Answer {
     let retry = Retry {
         attempts: 3,
@@ -115,7 +115,7 @@ async fn insist(context: Context, input: Bytes) -> Answer {
     value(&context, task).await
 }
 
-/// No longer than so many milliseconds for an activity that never returns.
+/// Waits no longer than so many milliseconds for an activity that never returns.
 async fn patient(context: Context, input: Bytes) -> Answer {
     let limit = Duration::from_millis(number(&input).into());
     let retry = Retry {
@@ -135,7 +135,7 @@ async fn sleeper(context: Context, input: Bytes) -> Answer {
     done((slept >= u64::from(number(&input))).to_string())
 }
 
-/// Two events of the name `paid`, and then one for which it waits so long.
+/// Waits for two events of the name `paid`, and then so long for one of the name `shipped`.
 async fn listener(context: Context, input: Bytes) -> Answer {
     let mut heard = Vec::new();
     for _ in 0..2 {
@@ -196,7 +196,7 @@ async fn forgets(context: Context, _: Bytes) -> Answer {
     done(format!("{first} {}", slow.err().unwrap_or_default()))
 }
 
-/// A little of everything, so often.
+/// Does a little of everything, so often.
 async fn mixed(context: Context, input: Bytes) -> Answer {
     let mut told = String::new();
     for round in 0..number(&input) {
@@ -215,7 +215,7 @@ async fn mixed(context: Context, input: Bytes) -> Answer {
     done(told)
 }
 
-/// So many activities in one step, each with an input of 1,000 bytes.
+/// Asks for so many activities in one step, each with an input of 1,000 bytes.
 async fn heap(context: Context, input: Bytes) -> Answer {
     for _ in 0..number(&input) {
         context.activity("echo", vec![b'x'; 1_000].into(), None)?;

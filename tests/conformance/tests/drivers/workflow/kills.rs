@@ -88,7 +88,7 @@ async fn killed(name: &str, input: &str, store: Store) -> Result<()> {
     last.close().await
 }
 
-/// As the store has it: a host that looked would go on with it.
+/// Reads the status in the store: a host that looked would go on with it.
 async fn is_over(store: &Store) -> Result<bool> {
     let records = dump(store, "||instance||one").await?;
     let record = records.values().next().context("a record")?;

@@ -1,4 +1,4 @@
-//! What is done with instances from outside.
+//! The operations on instances from outside.
 
 use super::{
     Case, Native, bed,

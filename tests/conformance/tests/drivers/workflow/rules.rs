@@ -1,4 +1,4 @@
-//! What a workflow's code may count on.
+//! The rules that a workflow's code may count on.
 
 use super::{Case, app, bed, bed::Bed, bed::dump};
 use anyhow::{Result, ensure};

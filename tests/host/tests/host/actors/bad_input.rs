@@ -1,4 +1,4 @@
-//! What is wrong, in exact words.
+//! The exact words for what is wrong.
 
 use super::{ACCOUNT, in_memory, post, posted};
 use crate::case;

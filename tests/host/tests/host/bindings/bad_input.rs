@@ -1,4 +1,4 @@
-//! What can be wrong with a binding, and the words that tell it.
+//! The faults that a binding can have, and the words that tell them.
 
 use super::{component, operation, operator, project, told};
 use crate::case;
@@ -7,7 +7,7 @@ use host_tests::{Project, guest};
 use libtest_mimic::Trial;
 use wythe_blocks::{Kind, secrets::Value};
 
-/// Of a component that does not open: its type, its metadata, and what is told.
+/// A component that does not open: its type, its metadata, and what is told.
 type Wrong = (
     &'static str,
     &'static [(&'static str, &'static str)],
@@ -52,7 +52,7 @@ const WRONG: &[Wrong] = &[
     ),
 ];
 
-/// Of a call: the query that asks for it, the status, and what is told.
+/// Calls that are refused: the query that asks for each, the status, and what is told.
 const REFUSED: &[(&str, u16, &str)] = &[
     (
         "component=files&operation=copy",
@@ -219,7 +219,7 @@ async fn two() -> Result<()> {
     Ok(())
 }
 
-/// What is kept or told with what is asked could be read back by whoever may not see it.
+/// An operation that keeps or tells what it is asked takes no secrets: whoever may not see them could read them back.
 async fn secrets() -> Result<()> {
     let plugin = component(
         "plugin",
@@ -251,7 +251,7 @@ async fn secrets() -> Result<()> {
     Ok(())
 }
 
-/// Whatever the secret is and wherever it stands in the call, the words of the error are the same.
+/// The words of the error are the same, whatever the secret is and wherever it stands in the call.
 async fn covered() -> Result<()> {
     const SECRETS: [&str; 8] = [
         "hunter2",

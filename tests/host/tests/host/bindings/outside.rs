@@ -42,7 +42,7 @@ impl Service {
         Ok(Service { url, requests })
     }
 
-    /// What it was asked.
+    /// The request that it got.
     pub fn request(&self) -> Result<String> {
         let request = self.requests.recv_timeout(PATIENCE);
         request.context("nobody asked")

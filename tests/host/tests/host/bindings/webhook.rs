@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use std::time::{Duration, Instant};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// From the documentation of the most used sender of such signatures.
+/// The secret from the documentation of the most used sender of such signatures.
 const SECRET: &str = "It's a Secret to Everybody";
 const BODY: &str = "Hello, World!";
 const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

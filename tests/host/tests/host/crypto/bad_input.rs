@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! The requests that are refused, and in which words.
 
 use super::{APP, KEYS, done, kept, project, some, told};
 use crate::case;
@@ -21,7 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One text for all, so that no guess learns how near it came.
+/// The error has one text for all, so that no guess learns how near it came.
 async fn touched() -> Result<()> {
     let project = project(APP);
     let running = project.start().await?;
@@ -53,7 +53,7 @@ async fn touched() -> Result<()> {
     Ok(())
 }
 
-/// What came before is authentic; what is not authentic never comes.
+/// The bytes before the fault are authentic; what is not authentic never comes.
 async fn cut_off() -> Result<()> {
     let project = project(APP);
     let running = project.start().await?;

@@ -44,7 +44,7 @@ async fn beside() -> Result<()> {
     steps
 }
 
-/// What is refused, with the words after `error: `.
+/// Commands that are refused, with the words after `error: `.
 const REFUSED: &[(&str, &str)] = &[
     (
         "sign keys ec-256 es257 --in plain",
@@ -114,7 +114,7 @@ fn verifies(path: &Path, key: &str, algorithm: &str) -> Result<()> {
     check(path, (&bad, 1, "", told))
 }
 
-/// Not by the list, not as the public half, not in an error.
+/// Keys are not shown by the list, not as the public half, not in an error.
 async fn hidden() -> Result<()> {
     let project = project(APP);
     let path = project.path();

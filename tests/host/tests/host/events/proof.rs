@@ -126,7 +126,7 @@ async fn restart() -> Result<()> {
     Ok(())
 }
 
-/// While it waits for its reader, too, and whatever it is wrapped in.
+/// An event expires while it waits for its reader, too, and whatever it is wrapped in.
 async fn expired() -> Result<()> {
     let project = Project::new(APPS)
         .with("plain", &hears("plain", "dead"))

@@ -1,4 +1,4 @@
-//! No secret leaves a host, in whatever form, but in the one answer that was granted.
+//! A canary secret leaves a host in no form but in the one answer that was granted.
 
 use super::VAULT;
 use crate::crash::command;
@@ -221,7 +221,7 @@ async fn exercise(ready: &serde_json::Value, shown: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the command line says of secrets, in each form.
+/// Runs the commands that speak of secrets, in each form.
 fn commands(project: &Project) -> Result<()> {
     for line in [
         "secrets list vault",

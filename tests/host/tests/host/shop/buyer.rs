@@ -1,4 +1,4 @@
-//! Who buys in the shop, as a browser does.
+//! A buyer in the shop, who acts as a browser does.
 
 use anyhow::{Context, Result, ensure};
 use host_tests::{Answer, Running, client, request};
@@ -53,13 +53,13 @@ impl Buyer {
         self.buy("", "Lane+1", card).await
     }
 
-    /// With an id of its own, unless it is empty.
+    /// Buys with an id of its own, unless it is empty.
     pub async fn buy(&self, id: &str, address: &str, card: &str) -> Result<Answer> {
         let form = format!("order={id}&email=ann%40example.com&address={address}&card={card}");
         self.post("/checkout", &form).await
     }
 
-    /// Where its page is.
+    /// Orders, and returns where the order's page is.
     pub async fn order(&self) -> Result<String> {
         let answer = self.pay(CARD).await?;
         ensure!(answer.status == 303, "{answer:?}");

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long each part of a purchase takes until the kill.
+/// The time that each part of a purchase takes until the kill.
 const PACE: &str = "env: { PACE: '1500' }";
 
 /// Each part of a purchase, and what the order's page says when it is done and the host does not know yet.
@@ -43,7 +43,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Durable, and slow until the host was killed.
+/// A project that is durable, and slow until the host was killed.
 struct Shop(Project);
 
 impl Shop {
@@ -117,7 +117,7 @@ impl Shop {
         Ok(step.unwrap_or_default().to_owned())
     }
 
-    /// What an app keeps under a key, if anything.
+    /// Reads what an app keeps under a key, if anything.
     fn kept(&self, app: &str, key: &str) -> Result<Option<String>> {
         let output = command()
             .args(["state", "get", "statestore", key, "--app", app])
@@ -141,7 +141,7 @@ fn end(process: &mut Process) -> Result<()> {
     Ok(())
 }
 
-/// What the page of the order says, once it is as wanted.
+/// The text of the order's page, once it is as wanted.
 async fn until(buyer: &Buyer, id: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
     let begin = Instant::now();
     loop {

@@ -12,7 +12,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 use std::path::Path;
 
-/// Without a host, what is written waits for one.
+/// A script without a host: what is written waits for one.
 const SCRIPT: &[Step] = &[
     ("workflow list", 0, "", ""),
     ("workflow start ask --id one --input 60000", 0, "one\n", ""),
@@ -159,7 +159,7 @@ fn json(directory: &Path, line: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("{output:?}"))
 }
 
-/// What was started before there was a host is done by it, and the history tells of each step.
+/// The host does what was started before there was a host, and the history tells of each step.
 async fn live() -> Result<()> {
     let project = Project::new(ERRANDS);
     let here = project.path();

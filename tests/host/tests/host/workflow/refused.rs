@@ -1,4 +1,4 @@
-//! What no host starts with, or does: each with what to do instead.
+//! The things that no host starts with, or does: each with what to do instead.
 
 use super::{Desk, ERRANDS};
 use crate::case;
@@ -10,7 +10,7 @@ use wythe_blocks::workflow::Status;
 /// A component that has workflows, as far as loading goes, and what else it has.
 const COMPONENT: &str = r#"(component MORE (instance $h) (export "wythe:blocks/workflow-handler@0.1.0" (instance $h)))"#;
 
-/// What is imported, and the problem that is told.
+/// The imports, and the problem that is told of each.
 const IMPORTS: [(&str, &str); 5] = [
     ("wasi:filesystem/types@0.2.12", VARIES),
     ("wasi:sockets/tcp@0.2.12", VARIES),
@@ -87,7 +87,7 @@ async fn alone() -> Result<()> {
     Ok(())
 }
 
-/// To have another app do its work.
+/// An app needs a grant to have another app do its work.
 async fn grants() -> Result<()> {
     let apps = ERRANDS.replace("invoke: [echo]", "invoke: [other]");
     let running = Project::new(&apps).with("memory", MEMORY).start().await?;

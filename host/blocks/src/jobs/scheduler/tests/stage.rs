@@ -1,4 +1,4 @@
-//! What a test of the loop needs: a clock it can set, an app that writes down what it ran, and rows in memory.
+//! The stage of a test of the loop: a clock it can set, an app that writes down what it ran, and rows in memory.
 
 use crate::{
     App, Callee, Caller, Component, Error, Exports, Kind, Profile, Result, Tasks,
@@ -19,7 +19,7 @@ use std::{
 use tokio::time::Instant;
 use wythe_manifest::Name;
 
-/// When every test begins.
+/// The time at which every test begins.
 pub const START: Timestamp = 1_700_000_000_000;
 
 pub struct Stage {
@@ -32,7 +32,7 @@ pub struct Stage {
 
 struct TestClock {
     began: Instant,
-    /// What was set, against what just went by.
+    /// The time by which the clock was set, beside the time that just went by.
     shift: AtomicI64,
 }
 
@@ -148,12 +148,12 @@ impl Stage {
             .store(at as i64 - START as i64 - passed, SeqCst);
     }
 
-    /// From now on a run takes so long.
+    /// Sets how long a run takes from now on.
     pub fn takes(&self, time: Duration) {
         *self.app.takes.lock().unwrap() = time;
     }
 
-    /// So many runs fail from now on.
+    /// Lets so many runs fail from now on.
     pub fn fails(&self, count: usize, kind: Kind) {
         *self.app.fails.lock().unwrap() = (count, kind);
     }
@@ -173,7 +173,7 @@ impl Stage {
         self.app.most_at_once.load(SeqCst)
     }
 
-    /// From now on the driver gives out, at each take, as many jobs as it may: new ones, due long ago or never.
+    /// Lets the driver give out, at each take from now on, as many jobs as it may: new ones, due long ago or never.
     pub fn lies(&self, wake: Option<Timestamp>) {
         *self.store.lie.lock().unwrap() = Some(wake);
     }

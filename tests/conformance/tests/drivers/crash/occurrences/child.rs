@@ -102,7 +102,7 @@ struct Diary {
 }
 
 impl Diary {
-    /// One write, and so whole or not there.
+    /// Notes an occurrence in one write, and so whole or not at all.
     fn note(&self, occurrence: &Occurrence) -> std::io::Result<bool> {
         let mut ran = self
             .ran
