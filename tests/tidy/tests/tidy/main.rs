@@ -3,6 +3,7 @@
 mod arrows;
 mod contract;
 mod documents;
+mod references;
 mod shape;
 mod words;
 
