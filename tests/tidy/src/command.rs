@@ -166,7 +166,7 @@ impl Node {
         self.of.starts_with("Vec<")
     }
 
-    /// Whether nothing happens where it is left out.
+    /// True where it may be left out.
     fn is_optional(&self) -> bool {
         let maybe = self.of.starts_with("Option<") || self.is_list() || self.is_flag();
         (maybe && !self.has("required")) || self.has("default_value")

@@ -14,7 +14,7 @@ pub struct Driver {
 /// One key of a component's metadata.
 pub struct Setting {
     pub key: String,
-    /// What the comment says is taken where the key is not written.
+    /// The value that the comment names for a key that is not written.
     pub default: Option<String>,
 }
 
