@@ -1,4 +1,4 @@
-//! Who calls: the identity, the deadline, the trace and the chain of one call. Set by the host, never by a guest.
+//! The identity, the deadline, the trace and the chain of one call. The host sets them, never a guest.
 
 use crate::{Account, Error, account::Tab, actors::Inside, error::Cut, time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -140,7 +140,7 @@ struct Inner {
     depth: usize,
     /// The turn that this call is, where it is an actor's.
     inside: Option<Inside>,
-    /// What the host holds for the call, where that is counted.
+    /// The bytes that the host holds for the call; absent for the host's own calls, of which none are counted.
     tab: Option<Arc<Tab>>,
 }
 
@@ -240,7 +240,7 @@ impl Caller {
         }
     }
 
-    /// Where what outlives the call draws from.
+    /// The account that whatever outlives the call draws from.
     pub fn account(&self) -> Option<Account> {
         self.0.tab.as_ref().map(|tab| tab.account())
     }
@@ -302,7 +302,7 @@ impl Caller {
         self.0.trace
     }
 
-    /// Never later than that of the caller before it.
+    /// The moment at which the call is over, never later than that of the caller before it.
     pub fn deadline(&self) -> Instant {
         let Some(prolonged) = self.0.prolonged.get() else {
             return self.0.deadline;
@@ -322,7 +322,7 @@ impl Caller {
         self.0.parent.as_ref()
     }
 
-    /// Whether an app of this id is part of the chain.
+    /// Tells whether an app of this id is part of the chain.
     pub fn is_in_chain(&self, app: &Name) -> bool {
         let mut chain = std::iter::successors(Some(self), |caller| caller.parent());
         chain.any(|caller| caller.app_id() == app)

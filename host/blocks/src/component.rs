@@ -101,7 +101,7 @@ impl<D: ?Sized> Component<D> {
         &self.name
     }
 
-    /// For what needs no policy: features, and closing.
+    /// The driver itself, to ask for what needs no policy: its features, its end.
     pub fn driver(&self) -> &D {
         &self.driver
     }

@@ -19,7 +19,7 @@ pub const MAX_CALLS: usize = 64;
 /// The authority of an app inside the host, after its id.
 pub const INTERNAL_SUFFIX: &str = ".wythe.internal";
 
-/// Who calls, as the callee may trust it: the host removes what a guest sets.
+/// The app that calls, as the callee may trust it: the host removes what a guest sets.
 pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
 /// The trace of a request, which the host sets.
@@ -209,7 +209,7 @@ pub fn settled(method: &Method, response: http::Response<Body>) -> Result<http::
     Ok(response)
 }
 
-/// What speaks of a connection, of which there is none, and of the length of a body that is there.
+/// Removes headers that speak of a connection, of which there is none, or of the length of a body that is there.
 fn unframed(mut headers: HeaderMap) -> HeaderMap {
     for name in [
         CONNECTION,
@@ -285,7 +285,7 @@ fn list_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
         .collect()
 }
 
-/// What policy judges and what the callee sees is one text, so whatever could be read in two ways is refused.
+/// Refuses a path that could be read in two ways: policy judges the same text as the callee sees.
 pub fn check_path(path: &str) -> Result<()> {
     let bad = |what: &str| {
         Err(Error::invalid(format!(

@@ -10,7 +10,7 @@ use crate::name::{Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
 
-const KEYS: [&str; 11] = [
+pub(crate) const KEYS: [&str; 11] = [
     "appID",
     "appDirPath",
     "guest",

@@ -311,7 +311,7 @@ impl Display for PartPattern {
     }
 }
 
-const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 15] = [
     "state",
     "publish",
     "subscribe",

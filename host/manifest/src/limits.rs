@@ -94,7 +94,7 @@ impl Default for Reuse {
     }
 }
 
-const LIMITS: [&str; 16] = [
+pub(crate) const LIMITS: [&str; 16] = [
     "memory",
     "tableElements",
     "handles",

@@ -3,6 +3,7 @@
 mod bombs;
 mod configurations;
 mod directories;
+mod documents;
 mod grants;
 mod manifests;
 mod manifests_wrong;

@@ -28,7 +28,7 @@ const LATE: Duration = Duration::from_secs(10);
 /// Time after the longest `limits.stallTime`, whose error comes first, for a connection whose client takes nothing.
 const AFTER_STALL: Duration = Duration::from_secs(10);
 
-/// Which app answers which paths.
+/// The apps by the prefixes of their paths.
 #[derive(Default)]
 pub struct Routes(Vec<Route>);
 
@@ -71,7 +71,7 @@ pub struct Ingress {
     pub host: Arc<Host>,
 }
 
-/// What a connection needs to know.
+/// The parts of the front door that each connection needs.
 struct Inside {
     webhooks: Webhooks,
     routes: Routes,

@@ -1,6 +1,9 @@
 //! Reads the repository as text, so that the rules of the house can be sentences of a test.
 
 pub mod cargo;
+pub mod command;
+pub mod drivers;
+pub mod items;
 pub mod repository;
 pub mod rust;
 

@@ -51,7 +51,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Nothing is granted, and the limits are the default ones.
+    /// A profile without grants, with the default limits.
     pub fn new(tenant: Name, id: Name) -> Self {
         Profile {
             tenant,

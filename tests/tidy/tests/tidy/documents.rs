@@ -34,21 +34,57 @@ fn between<'a>(file: &'a File, open: &'a str, close: char) -> Vec<(usize, &'a st
     found
 }
 
+/// The names by which a link reaches a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let names = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let names = names.map(|name| name.replace(' ', "-"));
+    names
+        .map(|name| {
+            name.chars()
+                .filter(|c| c.is_alphanumeric() || "-_".contains(*c))
+                .collect()
+        })
+        .collect()
+}
+
+/// A path without its `.` and `..`.
+fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 #[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();
     for file in documents() {
         let directory = file.path.rsplit_once('/').map_or("", |(before, _)| before);
         for (number, link) in between(file, "](", ')') {
-            let path = link.split('#').next().unwrap_or_default();
-            let outside = link.contains("://") || link.starts_with("mailto:") || path.is_empty();
-            let from_top = format!("{directory}/{path}");
-            if !outside && !REPOSITORY.has(from_top.trim_start_matches('/')) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => file.path.clone(),
+                path => cleaned(&format!("{directory}/{path}")),
+            };
+            let is_heading = || anchors(text(&target)).iter().any(|name| name == anchor);
+            if !REPOSITORY.has(&target) || !anchor.is_empty() && !is_heading() {
                 broken.push(format!("{}:{number}: {link}", file.path));
             }
         }
     }
-    none("a link of a document leads to a file", broken);
+    none(
+        "a link of a document leads to a file, and to a heading in it",
+        broken,
+    );
 }
 
 /// A path with a placeholder in it, such as `host/drivers/src/<technology>/`, is not looked up.
