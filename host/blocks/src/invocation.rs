@@ -1,6 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, body_from, error::Cut};
+use crate::{App, Body, Caller, Error, Result, body_from, call::CALL, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -157,6 +157,7 @@ impl Invocation {
         }
         let authority = format!("{app}{INTERNAL_SUFFIX}");
         let headers = request.headers_mut();
+        headers.remove(CALL);
         headers.insert(http::header::HOST, value(&authority)?);
         headers.insert(CALLER_APP, value(caller.app_id().as_str())?);
         headers.insert(CALLER_NAMESPACE, value(caller.tenant().as_str())?);
@@ -271,7 +272,7 @@ fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
         };
         let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
         let value = HeaderValue::from_bytes(value).map_err(|_| bad())?;
-        if parsed != CALLER_APP && parsed != CALLER_NAMESPACE {
+        if ![CALLER_APP, CALLER_NAMESPACE, CALL].contains(&parsed) {
             map.append(parsed, value);
         }
     }

@@ -8,7 +8,7 @@ pub mod actors;
 mod app;
 mod between;
 pub mod bindings;
-mod caller;
+mod call;
 mod component;
 pub mod configuration;
 pub mod connections;
@@ -42,7 +42,7 @@ pub mod workflow;
 
 pub use account::{Account, Permit};
 pub use app::{Admission, App, Body, Callee, Exports, Inbound, Origin, Profile, body_from};
-pub use caller::{Caller, MAX_CHAIN, Trace};
+pub use call::{CALL, Caller, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation};
 pub use environment::Environment;
 pub use error::{Error, Kind, Result};

@@ -8,7 +8,7 @@ mod link;
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
 use client::{CONNECT, NoPlace};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
@@ -24,7 +24,11 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
-use wythe_blocks::{Caller, descriptors, invocation::INTERNAL_SUFFIX, time};
+use wythe_blocks::{
+    CALL, Caller, descriptors,
+    invocation::{INTERNAL_SUFFIX, TRACEPARENT},
+    time,
+};
 
 /// Time until the headers of the answer, unless the guest asks for less.
 const FIRST_BYTE: Duration = Duration::from_secs(30);
@@ -88,7 +92,10 @@ impl WasiHttpHooks for Hooks {
                 let (identity, caller) = (self.identity.clone(), self.caller.clone());
                 Box::new(internal(identity, caller, app, request, patience, places))
             }
-            Ok((None, places)) => Box::new(outside(self.egress.clone(), request, patience, places)),
+            Ok((None, places)) => {
+                let request = traced(&self.caller, request);
+                Box::new(outside(self.egress.clone(), request, patience, places))
+            }
         }
     }
 }
@@ -187,6 +194,20 @@ async fn internal(
         Answer::body(body, patience.between_bytes, places, None)
     };
     Ok((response.map(body), Box::new(async { Ok(()) })))
+}
+
+/// A request to the outside goes on with the trace of the call, whatever the guest says of that. Baggage does not go out by
+/// itself: it may be meant for the apps alone.
+fn traced(caller: &Caller, mut request: Request<WasiBody>) -> Request<WasiBody> {
+    let headers = request.headers_mut();
+    headers.remove(CALL);
+    if let Ok(value) = HeaderValue::from_str(&caller.trace().to_string()) {
+        headers.insert(TRACEPARENT, value);
+    }
+    if let Some(carried) = caller.carried() {
+        carried.write_tracestate(headers);
+    }
+    request
 }
 
 async fn outside(

@@ -14,9 +14,10 @@ use refusal::Refusals;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, Error, Host, Result, Trace,
+    App, Body, CALL, Error, Host, Result, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{CALLER_APP, CALLER_NAMESPACE, TRACEPARENT, check_path, settled},
@@ -107,16 +108,28 @@ impl Ingress {
     }
 }
 
-/// One request: routed, and refused in words that say nothing of the project.
+/// Answers one request: the front door is the first hop of its trace.
 async fn answer(inside: &Inside, mut request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
     let trace = trace(&mut request);
+    let span = tracing::debug_span!("request", %trace, parent = trace.parent);
+    route(inside, trace, request, peer).instrument(span).await
+}
+
+/// One request: routed, and refused in words that say nothing of the project.
+async fn route(
+    inside: &Inside,
+    trace: Trace,
+    mut request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
     // Only the host says who calls.
     request.headers_mut().remove(CALLER_APP);
     request.headers_mut().remove(CALLER_NAMESPACE);
+    request.headers_mut().remove(CALL);
     let path = request.uri().path();
     if let Some(door) = inside.webhooks.find(path) {
         let answer = match target::complete(&mut request) {
-            Ok(()) => inside.webhooks.answer(&door, request, peer).await,
+            Ok(()) => inside.webhooks.answer(&door, trace, request, peer).await,
             Err(error) => Err(error.into()),
         };
         return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, trace));
@@ -134,11 +147,13 @@ async fn answer(inside: &Inside, mut request: Request<Incoming>, peer: IpAddr) -
     answer.unwrap_or_else(|no| no.answer(&route.refusals, trace))
 }
 
-/// The trace of a request: the client's, or a new one.
+/// The span of a request, in the client's trace or in a new one.
 fn trace(request: &mut Request<Incoming>) -> Trace {
     let header = request.headers().get(TRACEPARENT);
     let header = header.and_then(|header| header.to_str().ok());
-    let trace = header.and_then(Trace::parse).unwrap_or_else(Trace::start);
+    let trace = header
+        .and_then(Trace::parse)
+        .map_or_else(Trace::start, Trace::child);
     if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
         request.headers_mut().insert(TRACEPARENT, value);
     }

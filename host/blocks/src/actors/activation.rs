@@ -254,13 +254,16 @@ impl Engine {
             return Ok(None);
         };
         let _holding = self.graph.hold(&activation.actor, turn.number);
+        let _entered = self.turns.enter(turn);
         let inside = Inside {
             turn: turn.clone(),
             frame: OUTERMOST,
         };
         let origin = match cause {
             Cause::Call(from) => Origin::Call(from),
-            Cause::Trace(_) => Origin::Trace(activation.trace),
+            // A reminder has the trace of the turn that set it.
+            Cause::Host(trace) if *trace == activation.trace => Origin::Span(*trace),
+            Cause::Trace(_) | Cause::Host(_) => Origin::Trace(activation.trace),
         };
         let answer = hosted.app.actor_turn(origin, inside, trigger).await?;
         turn::check_data("the answer", answer.len())?;

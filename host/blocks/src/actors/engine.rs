@@ -8,7 +8,9 @@ use super::{
     names::Actor,
     outbox, reminders,
     slots::Slots,
-    sweep, turn, wakes,
+    sweep,
+    table::Turns,
+    turn, wakes,
 };
 use crate::{
     App, Caller, Error, Origin, Result, Tasks, Trace,
@@ -96,6 +98,7 @@ impl Space {
 pub(super) struct Engine {
     pub tasks: Tasks,
     pub graph: Graph,
+    pub turns: Turns,
     pub pubsub: Arc<PubSub>,
     limits: Mutex<Limits>,
     state: Arc<State>,
@@ -112,6 +115,7 @@ impl Engine {
         Engine {
             tasks,
             graph: Graph::default(),
+            turns: Turns::default(),
             pubsub,
             limits: Mutex::default(),
             state,
@@ -270,18 +274,19 @@ impl Engine {
 pub(super) enum Cause {
     Call(Caller),
     Trace(Trace),
+    /// The host itself, which begins a trace.
+    Host(Trace),
 }
 
 impl Cause {
-    /// The host itself, which begins a trace.
     pub(super) fn host() -> Self {
-        Cause::Trace(Trace::start())
+        Cause::Host(Trace::start())
     }
 
     pub(super) fn trace(&self) -> Trace {
         match self {
             Cause::Call(from) => from.trace(),
-            Cause::Trace(trace) => *trace,
+            Cause::Trace(trace) | Cause::Host(trace) => *trace,
         }
     }
 }

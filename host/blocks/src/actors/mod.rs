@@ -17,6 +17,7 @@ mod reminders;
 mod rows;
 mod slots;
 mod sweep;
+mod table;
 mod timers;
 mod turn;
 mod wakes;
@@ -26,7 +27,7 @@ pub use names::{Actor, MAX_NAME};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 
-use crate::{App, Caller, Error, Result, Tasks, pubsub::PubSub, state::State};
+use crate::{App, Caller, Error, Result, Tasks, TurnId, pubsub::PubSub, state::State};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -101,6 +102,14 @@ pub struct Inside {
 }
 
 impl Inside {
+    /// The name of the turn and of the call in it.
+    pub fn id(&self) -> TurnId {
+        TurnId {
+            number: self.turn.number,
+            frame: self.frame,
+        }
+    }
+
     /// Returns whether the turn runs in the instance that its actor keeps, if it keeps one: calls inside it do not.
     pub fn is_warm(&self) -> bool {
         self.turn.is_warm && self.frame == OUTERMOST
@@ -182,6 +191,11 @@ impl Actors {
                 "actor type `{name}` is of app `{other}` and of app `{id}`; expected one of them"
             ))
         })
+    }
+
+    /// Finds a turn that runs on this host, for a call that comes back from elsewhere.
+    pub fn turn(&self, id: TurnId) -> Option<Inside> {
+        self.engine.turns.find(id)
     }
 
     fn unknown(&self, tenant: &Name, kind: &str) -> Error {

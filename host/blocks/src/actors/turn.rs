@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Caller, Error, Permit, Result,
+    call::next_random,
     pubsub::{Event, PubSub},
     state::{Keeper, check_key, check_prefix},
 };
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
@@ -62,7 +63,8 @@ impl Turn {
         memory: Memory,
         timers: BTreeSet<String>,
     ) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        // Begun at random, so that the turns of two hosts have different numbers.
+        static NUMBER: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(next_random()));
         Turn {
             number: NUMBER.fetch_add(1, Relaxed),
             actor,

@@ -2,7 +2,7 @@
 
 use super::{App, Body, Callee, Inbound, Origin};
 use crate::{
-    Caller, Result, Trace, actors, bindings, configuration,
+    Caller, Carried, Result, Trace, actors, bindings, configuration,
     invocation::{self, TRACEPARENT},
     jobs, pubsub, workflow,
 };
@@ -20,13 +20,22 @@ impl App {
     ) -> Result<http::Response<Body>> {
         let origin = match from {
             Some(from) => Origin::Call(from),
-            None => Origin::Trace(trace(request.headers()).unwrap_or_else(Trace::start)),
+            None => trace(request.headers()).map_or_else(Origin::start, Origin::Trace),
+        };
+        let carried = match from {
+            Some(from) => from.carried().cloned().unwrap_or_default(),
+            None => Carried::read(request.headers()),
         };
         let (mut head, body) = request.into_parts();
         self.call(Inbound::Http, origin, |callee, call, admission| {
             if let Ok(value) = HeaderValue::from_str(&call.trace().to_string()) {
                 head.headers.insert(TRACEPARENT, value);
             }
+            carried.write(&mut head.headers);
+            let call = match carried.is_empty() {
+                true => call,
+                false => call.carrying(carried),
+            };
             callee.http(call, admission, http::Request::from_parts(head, body))
         })
         .await
@@ -58,7 +67,7 @@ impl App {
 
     /// Delivers a change of configuration.
     pub async fn on_change(&self, change: configuration::Change) -> Result<()> {
-        let origin = Origin::Trace(Trace::start());
+        let origin = Origin::start();
         self.call(Inbound::Change, origin, async |callee, call, _admission| {
             callee.on_change(call, change).await
         })
@@ -66,8 +75,7 @@ impl App {
     }
 
     /// Delivers an input of a binding. Ok acknowledges, with the app's answer.
-    pub async fn on_input(&self, trace: Trace, input: bindings::Input) -> Result<Bytes> {
-        let origin = Origin::Trace(trace);
+    pub async fn on_input(&self, origin: Origin<'_>, input: bindings::Input) -> Result<Bytes> {
         self.call(Inbound::Input, origin, async |callee, call, _admission| {
             callee.on_input(call, input).await
         })
@@ -75,8 +83,7 @@ impl App {
     }
 
     /// Runs an occurrence of a job.
-    pub async fn run_job(&self, trace: Trace, occurrence: jobs::Occurrence) -> Result<()> {
-        let origin = Origin::Trace(trace);
+    pub async fn run_job(&self, origin: Origin<'_>, occurrence: jobs::Occurrence) -> Result<()> {
         self.call(Inbound::Job, origin, async |callee, call, _admission| {
             callee.run_job(call, occurrence).await
         })
@@ -139,42 +146,38 @@ impl App {
     /// Lists the app's own subscriptions; empty for one that exports no subscriber.
     pub async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
         let ask = async |callee: &dyn Callee, call, _| callee.subscriptions(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
 
     /// Lists the configuration that the app subscribes to; empty for one that exports no listener.
     pub async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {
         let ask = async |callee: &dyn Callee, call, _| callee.configurations(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
 
     /// Lists the input bindings that the app listens to; empty for one that exports no listener.
     pub async fn inputs(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.inputs(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
 
     /// Lists the workflows that the app has; empty for one that exports no handler of them.
     pub async fn workflows(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.workflows(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
 
     /// Lists the activities that the app has; empty for one that exports no handler of them.
     pub async fn activities(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.activities(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
 
     /// Lists the types of actors that the app has; empty for one that exports no handler.
     pub async fn actor_types(&self) -> Result<Vec<actors::Type>> {
         let ask = async |callee: &dyn Callee, call, _| callee.actor_types(call).await;
-        self.call(Inbound::Declaration, origin(), ask).await
+        self.call(Inbound::Declaration, Origin::start(), ask).await
     }
-}
-
-fn origin() -> Origin<'static> {
-    Origin::Trace(Trace::start())
 }
 
 fn trace(headers: &HeaderMap) -> Option<Trace> {

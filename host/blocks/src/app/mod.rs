@@ -81,8 +81,15 @@ pub enum Origin<'a> {
     Call(&'a Caller),
     /// The call is a child of this span.
     Trace(Trace),
-    /// The call is this span itself, which was made when its cause was written down.
+    /// The call is this span itself: the first one of its trace, or one that was made when its cause was written down.
     Span(Trace),
+}
+
+impl Origin<'static> {
+    /// A cause outside of every trace.
+    pub fn start() -> Self {
+        Origin::Span(Trace::start())
+    }
 }
 
 impl App {

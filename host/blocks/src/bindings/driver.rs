@@ -1,6 +1,6 @@
 //! The interface of a binding's driver: requests to an outside system, and its deliveries to an app.
 
-use crate::{Account, Error, Permit, Result};
+use crate::{Account, Error, Permit, Result, Trace};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -15,6 +15,8 @@ pub struct Request<'a> {
     pub metadata: &'a [(String, String)],
     /// Bytes that the answer may have; a driver reads no more than one byte beyond.
     pub most: u64,
+    /// The span of the app that asks, for a request to the outside to go on with.
+    pub trace: Trace,
     /// The account of the app that asks, if what it has the host hold is counted.
     pub account: Option<&'a Account>,
 }

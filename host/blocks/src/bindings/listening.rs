@@ -1,7 +1,7 @@
 //! The way of input to an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
-use crate::{App, Caller, Component, Error, Kind, Result, Trace, panics};
+use crate::{App, Caller, Component, Error, Kind, Origin, Result, Trace, panics};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -48,15 +48,9 @@ impl Listening {
         let listener = self.configured().ears.lock();
         listener.as_ref().map(|listener| listener.app.clone())
     }
-}
 
-#[async_trait]
-impl Sink for Listening {
-    fn most(&self) -> u64 {
-        self.configured().settings.most
-    }
-
-    async fn deliver(&self, mut delivery: Delivery) -> Result<Bytes> {
+    /// Delivers what came from `origin`.
+    pub async fn deliver_in(&self, origin: Origin<'_>, mut delivery: Delivery) -> Result<Bytes> {
         let (name, most, size) = (self.0.name(), self.most(), delivery.data.len());
         if size as u64 > most {
             tracing::warn!(component = %name, "refused {size} bytes from the source; see `maxDataBytes: {most}`");
@@ -78,9 +72,20 @@ impl Sink for Listening {
             component,
             delivery,
         };
-        app.on_input(Trace::start(), input).await.inspect_err(|error| {
+        app.on_input(origin, input).await.inspect_err(|error| {
             tracing::warn!(component = %name, app = %app.id(), attempt, "on-input: {}", error.chain());
         })
+    }
+}
+
+#[async_trait]
+impl Sink for Listening {
+    fn most(&self) -> u64 {
+        self.configured().settings.most
+    }
+
+    async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
+        self.deliver_in(Origin::start(), delivery).await
     }
 }
 

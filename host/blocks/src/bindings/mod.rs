@@ -194,6 +194,7 @@ impl Bindings {
             data,
             metadata,
             most,
+            trace: caller.trace(),
             account: account.as_ref(),
         };
         let name = component.name().as_str();

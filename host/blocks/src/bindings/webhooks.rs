@@ -1,7 +1,7 @@
 //! Doors in the host's HTTP server: which path is whose, and what a request there comes to.
 
 use super::{Bindings, Delivery, Sink, Webhook, listening::Listening};
-use crate::{Error, Result};
+use crate::{Error, Origin, Result, Trace};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::{
@@ -68,7 +68,7 @@ impl Bindings {
 
     /// The app's answer. `denied` is a signature that does not fit; `unavailable` is no listener, or one that failed: the
     /// sender may try again.
-    pub async fn call_webhook(&self, door: &Door, knock: Knock) -> Result<Bytes> {
+    pub async fn call_webhook(&self, door: &Door, trace: Trace, knock: Knock) -> Result<Bytes> {
         let Some(component) = self.components.of(&door.tenant, &door.component) else {
             return Err(Error::unavailable("the component of this path is gone"));
         };
@@ -86,7 +86,7 @@ impl Bindings {
             metadata,
             attempt: 1,
         };
-        let answer = Listening(component.clone()).deliver(delivery).await;
+        let answer = Listening(component.clone()).deliver_in(Origin::Trace(trace), delivery).await;
         answer.map_err(|error| {
             Error::unavailable("no app took this; try again later").with_source(error)
         })

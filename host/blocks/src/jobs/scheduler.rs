@@ -20,7 +20,7 @@ use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     course::{self, Outcome},
 };
-use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace};
+use crate::{App, Caller, Component, Error, Kind, Origin, Result, Tasks};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -297,7 +297,7 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
-        let Err(error) = app.run_job(Trace::start(), occurrence).await else {
+        let Err(error) = app.run_job(Origin::start(), occurrence).await else {
             return Outcome::Done;
         };
         let (job, attempt) = (&row.job.name, row.attempts + 1);

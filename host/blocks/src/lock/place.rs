@@ -5,7 +5,7 @@ use super::{
     attempt::{Attempt, Unclaimed, attempt, late},
     line::Seat,
 };
-use crate::{Caller, Component, Error, Result, caller::next_random, lock::Grant, state::SEPARATOR};
+use crate::{Caller, Component, Error, Result, call::next_random, lock::Grant, state::SEPARATOR};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},

@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_blocks::{
-    Body, Error, Host, Result,
+    Body, Error, Host, Result, Trace,
     bindings::{Door, Knock},
     body_from,
 };
@@ -49,6 +49,7 @@ impl Webhooks {
     pub async fn answer(
         &self,
         door: &Door,
+        trace: Trace,
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Result<Response<Body>, No> {
@@ -66,7 +67,9 @@ impl Webhooks {
             return Err(No::too_large(most, SETTING));
         };
         let _place = self.place(&webhook.path)?;
-        let said = self.host.bindings.call_webhook(door, knock(head, body));
+        let said = self.host
+            .bindings
+            .call_webhook(door, trace, knock(head, body));
         Ok(answered(said.await?))
     }
 

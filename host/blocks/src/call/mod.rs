@@ -1,10 +1,17 @@
 //! The identity, the deadline, the trace and the chain of one call. The host sets them, never a guest.
 
-use crate::{Account, Error, account::Tab, actors::Inside, error::Cut, time};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+#[cfg(test)]
+mod tests;
+mod trace;
+mod wire;
+
+pub(crate) use trace::next_random;
+pub use trace::{Carried, Trace};
+pub use wire::{CALL, TurnId};
+
+use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, time};
 use std::{
-    cell::Cell,
-    fmt::{self, Display},
+    fmt::Display,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -12,116 +19,6 @@ use wythe_manifest::{Grants, Name};
 
 /// The longest chain of apps calling apps.
 pub const MAX_CHAIN: usize = 16;
-
-/// A W3C trace context: one trace through every app that a request reaches, with a span for each hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trace {
-    pub trace: u128,
-    pub span: u64,
-    /// The span that caused this one; absent at the root, and where the context came from outside.
-    pub parent: Option<u64>,
-    pub sampled: bool,
-}
-
-impl Trace {
-    /// A new trace with a random id. Ids need to differ and nothing more, so they come from a fast generator that the
-    /// operating system seeds once a thread.
-    pub fn start() -> Self {
-        let (high, low, span) = (next_random(), next_random(), next_random());
-        Trace {
-            trace: (u128::from(high) << 64 | u128::from(low)).max(1),
-            span: span.max(1),
-            parent: None,
-            sampled: true,
-        }
-    }
-
-    /// A new span of the same trace, caused by this one.
-    #[must_use]
-    pub fn child(self) -> Self {
-        Trace {
-            span: next_random().max(1),
-            parent: Some(self.span),
-            ..self
-        }
-    }
-
-    /// Reads a `traceparent` header of version 00; anything else starts a new trace, as the standard says.
-    pub fn parse(header: &str) -> Option<Self> {
-        let mut parts = header.split('-');
-        let (version, trace, span, flags) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let sizes = (version.len(), trace.len(), span.len(), flags.len());
-        let ascii = header.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if sizes != (2, 32, 16, 2) || version != "00" || parts.next().is_some() || !ascii {
-            return None;
-        }
-        let trace = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
-        let span = u64::from_str_radix(span, 16).ok().filter(|id| *id != 0)?;
-        let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
-        Some(Trace {
-            trace,
-            span,
-            parent: None,
-            sampled,
-        })
-    }
-}
-
-impl fmt::Display for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace,
-            self.span,
-            u8::from(self.sampled)
-        )
-    }
-}
-
-/// The text of the header; where there is one, `<` and the parent come after it. So a span goes into a record whole.
-impl Serialize for Trace {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.parent {
-            Some(parent) => serializer.collect_str(&format_args!("{self}<{parent:016x}")),
-            None => serializer.collect_str(self),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Trace {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (header, parent) = match text.split_once('<') {
-            Some((header, parent)) => (header, Some(parent)),
-            None => (text.as_str(), None),
-        };
-        let read = || {
-            let parent = parent.map(|parent| u64::from_str_radix(parent, 16));
-            Some((Trace::parse(header)?, parent.transpose().ok()?))
-        };
-        let (trace, parent) = read().ok_or_else(|| D::Error::custom("no trace context"))?;
-        Ok(Trace { parent, ..trace })
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
-pub(crate) fn next_random() -> u64 {
-    thread_local! {
-        static STATE: Cell<u64> = {
-            let mut seed = [0; 8];
-            // Without a seed ids repeat over threads, which spoils a trace and nothing else.
-            let _ = getrandom::fill(&mut seed);
-            Cell::new(u64::from_ne_bytes(seed))
-        };
-    }
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
 
 /// Identity and limits of one call, cheap to clone.
 #[derive(Clone)]
@@ -133,13 +30,17 @@ struct Inner {
     app: Name,
     grants: Option<Arc<Grants>>,
     trace: Trace,
+    /// Additions of others to the trace; absent where that is nothing.
+    carried: Option<Arc<Carried>>,
     deadline: Instant,
     /// Set once the answer has begun, which may then take longer than the wait for it; shared by all copies of the call.
     prolonged: Arc<OnceLock<Instant>>,
     parent: Option<Caller>,
     depth: usize,
-    /// The turn that this call is, where it is an actor's.
+    /// The turn that this call is, where it is an actor's of this host.
     inside: Option<Inside>,
+    /// Its name; of a turn elsewhere no more than that is here.
+    turn: Option<TurnId>,
     /// The bytes that the host holds for the call; absent for the host's own calls, of which none are counted.
     tab: Option<Arc<Tab>>,
 }
@@ -167,7 +68,7 @@ impl Caller {
     }
 
     /// `app`, called by `self`: the trace goes on, the deadline can only come nearer, the chain grows by one.
-    pub fn enter(&self, app: Name, grants: Arc<Grants>, limit: Duration) -> crate::Result<Self> {
+    pub fn enter(&self, app: Name, grants: Arc<Grants>, limit: Duration) -> Result<Self> {
         if self.0.depth >= MAX_CHAIN {
             return Err(Error::exhausted(format!(
                 "the call chain is longer than {MAX_CHAIN}: {} -> {app}",
@@ -200,11 +101,15 @@ impl Caller {
             app,
             grants,
             trace,
+            carried: parent
+                .as_ref()
+                .and_then(|parent| parent.0.carried.clone()),
             deadline,
             prolonged: Arc::default(),
             parent,
             depth,
             inside: None,
+            turn: None,
             tab: None,
         }))
     }
@@ -212,10 +117,21 @@ impl Caller {
     /// The same call as a turn of an actor.
     #[must_use]
     pub fn within(&self, inside: Inside) -> Self {
+        self.at(inside.id(), Some(inside))
+    }
+
+    /// The same call as a turn, which is not there where another host has it.
+    fn at(&self, id: TurnId, inside: Option<Inside>) -> Self {
         Caller(Arc::new(Inner {
-            inside: Some(inside),
+            turn: Some(id),
+            inside,
             ..Inner::clone(&self.0)
         }))
+    }
+
+    /// The name of the turn that this call is, if it is one.
+    pub fn turn_id(&self) -> Option<TurnId> {
+        self.0.turn
     }
 
     /// The same call, whose bytes are drawn from `account`.
@@ -227,9 +143,24 @@ impl Caller {
         }))
     }
 
+    /// The same call, with what others put into its trace.
+    #[must_use]
+    pub fn carrying(&self, carried: Carried) -> Self {
+        let carried = (!carried.is_empty()).then(|| Arc::new(carried));
+        Caller(Arc::new(Inner {
+            carried,
+            ..Inner::clone(&self.0)
+        }))
+    }
+
+    /// Additions of others to the trace, which go on with every call and every request to the outside.
+    pub fn carried(&self) -> Option<&Carried> {
+        self.0.carried.as_deref()
+    }
+
     /// Draws bytes that the host holds for this call, until [`Caller::settle`]; `exhausted` over the app's limit. The
     /// host's own calls are not counted.
-    pub fn charge(&self, bytes: usize) -> crate::Result<()> {
+    pub fn charge(&self, bytes: usize) -> Result<()> {
         self.0.tab.as_ref().map_or(Ok(()), |tab| tab.charge(bytes))
     }
 
@@ -285,7 +216,7 @@ impl Caller {
         what: impl Display,
         key: &str,
         entry: impl Display,
-    ) -> crate::Result<()> {
+    ) -> Result<()> {
         match self.grants() {
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
                 "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",

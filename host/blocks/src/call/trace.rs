@@ -1,0 +1,182 @@
+//! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::{cell::Cell, fmt};
+
+/// Names of the standard's headers (W3C Trace Context, W3C Baggage).
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+/// Bytes of `tracestate` and of `baggage` that are passed on; the standards ask for 512 and 8,192 at least. A longer one
+/// is left out whole, since a cut one may say another thing.
+const MAX_TRACESTATE: usize = 512;
+const MAX_BAGGAGE: usize = 8_192;
+
+/// A W3C trace context: one trace through every app that a request reaches, with a span for each hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    pub trace: u128,
+    pub span: u64,
+    /// The span that caused this one; absent at the root, and where the context came from outside.
+    pub parent: Option<u64>,
+    pub sampled: bool,
+}
+
+impl Trace {
+    /// A new trace with a random id. Ids need to differ and nothing more, so they come from a fast generator that the
+    /// operating system seeds once a thread.
+    pub fn start() -> Self {
+        let (high, low, span) = (next_random(), next_random(), next_random());
+        Trace {
+            trace: (u128::from(high) << 64 | u128::from(low)).max(1),
+            span: span.max(1),
+            parent: None,
+            sampled: true,
+        }
+    }
+
+    /// A new span of the same trace, caused by this one.
+    #[must_use]
+    pub fn child(self) -> Self {
+        Trace {
+            span: next_random().max(1),
+            parent: Some(self.span),
+            ..self
+        }
+    }
+
+    /// Reads a `traceparent` header of version 00; anything else starts a new trace, as the standard says.
+    pub fn parse(header: &str) -> Option<Self> {
+        let mut parts = header.split('-');
+        let (version, trace, span, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let sizes = (version.len(), trace.len(), span.len(), flags.len());
+        let ascii = header.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if sizes != (2, 32, 16, 2) || version != "00" || parts.next().is_some() || !ascii {
+            return None;
+        }
+        let trace = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
+        let span = u64::from_str_radix(span, 16).ok().filter(|id| *id != 0)?;
+        let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+        Some(Trace {
+            trace,
+            span,
+            parent: None,
+            sampled,
+        })
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace,
+            self.span,
+            u8::from(self.sampled)
+        )
+    }
+}
+
+/// The text of the header; where there is one, `<` and the parent come after it. So a span goes into a record whole.
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.parent {
+            Some(parent) => serializer.collect_str(&format_args!("{self}<{parent:016x}")),
+            None => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Trace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (header, parent) = match text.split_once('<') {
+            Some((header, parent)) => (header, Some(parent)),
+            None => (text.as_str(), None),
+        };
+        let read = || {
+            let parent = parent.map(|parent| u64::from_str_radix(parent, 16));
+            Some((Trace::parse(header)?, parent.transpose().ok()?))
+        };
+        let (trace, parent) = read().ok_or_else(|| D::Error::custom("no trace context"))?;
+        Ok(Trace { parent, ..trace })
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
+pub(crate) fn next_random() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = {
+            let mut seed = [0; 8];
+            // Without a seed ids repeat over threads, which spoils a trace and nothing else.
+            let _ = getrandom::fill(&mut seed);
+            Cell::new(u64::from_ne_bytes(seed))
+        };
+    }
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+
+/// Additions of others to a trace: `tracestate` of tracing systems, `baggage` of applications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    pub tracestate: String,
+    pub baggage: String,
+}
+
+impl Carried {
+    /// Reads the headers of a request. Several of one name are one, as the standards say; what is no text or too long is
+    /// left out.
+    pub fn read(headers: &HeaderMap) -> Self {
+        Carried {
+            tracestate: joined(headers, &TRACESTATE, MAX_TRACESTATE),
+            baggage: joined(headers, &BAGGAGE, MAX_BAGGAGE),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tracestate.is_empty() && self.baggage.is_empty()
+    }
+
+    /// Puts them into a request that has none.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        self.write_tracestate(headers);
+        put(headers, BAGGAGE, &self.baggage);
+    }
+
+    /// Puts `tracestate` into a request that has none.
+    pub fn write_tracestate(&self, headers: &mut HeaderMap) {
+        put(headers, TRACESTATE, &self.tracestate);
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text)
+        && !text.is_empty()
+    {
+        headers.entry(name).or_insert(value);
+    }
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName, most: usize) -> String {
+    let mut text = String::new();
+    for value in headers.get_all(name) {
+        let Ok(more) = value.to_str() else {
+            return String::new();
+        };
+        if !text.is_empty() {
+            text.push(',');
+        }
+        if text.len() + more.len() > most {
+            return String::new();
+        }
+        text.push_str(more);
+    }
+    text
+}
