@@ -5,75 +5,30 @@
 //! assert!(registry.state.names().any(|name| name == "memory"));
 //! ```
 
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    expect(dead_code, reason = "only durable drivers use all")
+#![cfg_attr(
+    not(all(feature = "files", feature = "redb")),
+    expect(
+        dead_code,
+        reason = "a build with fewer drivers uses less of what they share"
+    )
 )]
-mod apply;
-mod environment;
-mod etag;
-mod items;
-#[cfg_attr(
-    not(feature = "files"),
-    expect(dead_code, reason = "only files are told apart by what is in them")
-)]
-mod keys;
-mod leases;
-#[cfg_attr(
-    not(feature = "redb"),
-    expect(dead_code, reason = "only durable locks use all")
-)]
-mod locks;
-mod memory;
-mod name;
-mod nested;
-mod operator;
-mod page;
-mod queue;
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    expect(dead_code, reason = "only durable drivers use all")
-)]
-mod record;
-mod retry;
-mod seat;
-#[cfg_attr(
-    not(feature = "redb"),
-    expect(dead_code, reason = "only durable queues use all")
-)]
-mod topics;
 
-#[cfg(any(feature = "redb", feature = "sled"))]
-mod committer;
+mod environment;
+mod memory;
+mod shared;
+
 #[cfg(feature = "cron")]
 mod cron;
 #[cfg(feature = "directory")]
 mod directory;
-#[cfg(any(
-    feature = "directory",
-    feature = "files",
-    feature = "redb",
-    feature = "sled"
-))]
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    expect(dead_code, reason = "only durable stores use all")
-)]
-mod disk;
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod durable;
 #[cfg(feature = "files")]
 mod files;
-#[cfg(any(feature = "redb", feature = "sled"))]
-mod handle;
-#[cfg(any(feature = "redb", feature = "sled"))]
-mod local;
 #[cfg(feature = "mail")]
 mod mail;
 #[cfg(feature = "redb")]
-mod message;
-#[cfg(feature = "redb")]
 mod redb;
-#[cfg(feature = "redb")]
-mod row;
 #[cfg(feature = "sled")]
 mod sled;
 #[cfg(feature = "web")]

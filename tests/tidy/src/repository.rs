@@ -82,9 +82,15 @@ impl Repository {
     /// The technologies: every folder of drivers whose name is a product's and no plain word.
     pub fn technologies(&self) -> Vec<String> {
         let mut names = self.names("host/drivers/src");
-        names.retain(|name| self.has(&format!("host/drivers/src/{name}/mod.rs")));
+        names.retain(|name| self.registers(&format!("host/drivers/src/{name}/mod.rs")));
         names.retain(|name| !WORDS.contains(&name.as_str()));
         names
+    }
+
+    /// Whether the file at this path registers drivers.
+    fn registers(&self, path: &str) -> bool {
+        let mut files = self.files.iter();
+        files.any(|file| file.path == path && file.text.contains("fn register("))
     }
 
     /// The blocks: every file of the contract, but what all of them share.

@@ -5,7 +5,7 @@ use super::{
     pattern::Pattern,
     waiting::{Ready, Waiting},
 };
-use crate::disk;
+use crate::shared::{blocking::blocking, directories};
 use async_trait::async_trait;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde::Deserialize;
@@ -59,8 +59,8 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
 pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
     let path = site.beside.join(parsed.path);
     let (pattern, done) = (parsed.pattern, parsed.done);
-    disk::blocking(move || {
-        disk::create_directory(&path)?;
+    blocking(move || {
+        directories::create(&path)?;
         let folder = Folder::open(&path, pattern, done).map_err(|error| {
             Error::unavailable(format!(
                 "`{}` cannot be opened; expected a directory that can be read and written",

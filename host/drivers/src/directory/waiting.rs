@@ -1,7 +1,7 @@
 //! The files that wait for the app: when each was last seen to change, and when it is tried again.
 
 use super::folder::Stamp;
-use crate::retry;
+use crate::shared::retry;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 

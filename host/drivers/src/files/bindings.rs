@@ -1,6 +1,6 @@
 //! Files in a folder, as Dapr's `localstorage`: a name never leads out of it, and what is created is on the disk.
 
-use crate::disk;
+use crate::shared::{blocking::blocking, directories};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cap_std::{
@@ -38,8 +38,8 @@ pub(super) struct Config {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let root = site.beside.join(config.root_path);
-    disk::blocking(move || {
-        disk::create_directory(&root.join(TEMPORARY))?;
+    blocking(move || {
+        directories::create(&root.join(TEMPORARY))?;
         let opened = Folder::open(&root).map_err(|error| {
             Error::unavailable(format!(
                 "`{}` cannot be opened; expected a folder that can be read and written",
@@ -91,7 +91,7 @@ impl Folder {
         let folder = self
             .folder(&folders, true)
             .map_err(|error| told(name, error))?;
-        let unfinished = crate::name::random()?;
+        let unfinished = crate::shared::name::random()?;
         let written = self
             .write(&unfinished, data)
             .and_then(|()| self.temporary.rename(&unfinished, &folder, last));
@@ -293,7 +293,7 @@ impl Driver for Files {
             "list" => Some(self.lists.clone().acquire_owned().await),
             _ => None,
         };
-        disk::blocking(move || {
+        blocking(move || {
             let _list = list;
             let named = || {
                 name.as_deref().ok_or_else(|| {
@@ -302,7 +302,7 @@ impl Driver for Files {
             };
             match operation.as_str() {
                 "create" => {
-                    let name = name.clone().map_or_else(crate::name::random, Ok)?;
+                    let name = name.clone().map_or_else(crate::shared::name::random, Ok)?;
                     folder.create(&name, &data)?;
                     let answer = serde_json::json!({ FILE_NAME: name });
                     Ok(outcome(answer.to_string(), vec![(FILE_NAME.into(), name)]))

@@ -3,9 +3,9 @@
 
 mod watch;
 
-use crate::{
-    disk,
-    items::{self, Items, Versions},
+use crate::shared::{
+    blocking::blocking,
+    configuration::items::{self, Items, Versions},
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -38,7 +38,7 @@ fn dot() -> String {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let store = Store {
             path: site.beside.join(config.path),
             root: site.root,

@@ -1,7 +1,7 @@
 //! Keys in a directory, one a file, each read when it is used: a changed key is used at once.
 
 use super::reader::Reader;
-use crate::keys::{Key, Keys, Ring};
+use crate::shared::keys::{Key, Keys, Ring};
 use async_trait::async_trait;
 use cap_std::{ambient_authority, fs::Dir};
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Secrets in a JSON file, which is read again when it changes. Nothing of its text reaches an error or the log.
 
 use super::reader::Reader;
-use crate::nested::{self, Misfit, Shape};
+use crate::shared::secrets::nested::{self, Misfit, Shape};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{

@@ -1,6 +1,6 @@
 //! One mail: its addresses and its header lines, each checked, and its body.
 
-use crate::name;
+use crate::shared::name;
 use lettre::{
     Address, Message,
     message::{

@@ -1,6 +1,6 @@
 //! A box of records in memory, for tests and demonstrations: what is put in is delivered to whoever listens.
 
-use crate::retry;
+use crate::shared::retry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -88,7 +88,7 @@ impl Memory {
     fn create(&self, request: Request<'_>) -> Result<Outcome> {
         let key = match request.get(KEY) {
             Some(key) => checked(key)?.to_owned(),
-            None => crate::name::random()?,
+            None => crate::shared::name::random()?,
         };
         let mut records = self.records();
         let old = records.by_key.get(&key).map(|old| old.data.len() as u64);

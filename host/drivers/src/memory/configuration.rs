@@ -1,6 +1,6 @@
 //! Configuration in memory, beginning with what is written in the component: for tests and for trying things out.
 
-use crate::items::{self, Items, Versions};
+use crate::shared::configuration::items::{self, Items, Versions};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{

@@ -1,6 +1,6 @@
 //! Keys that are written in the component itself, as a set of JWKs.
 
-use crate::keys::{self, Key, Keys, Ring};
+use crate::shared::keys::{self, Key, Keys, Ring};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,6 +1,6 @@
 //! Jobs in sorted maps under a lock.
 
-use crate::{leases::Leases, page};
+use crate::shared::{jobs::leases::Leases, state::page};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{

@@ -1,6 +1,6 @@
 //! Locks in a map; they end with the process.
 
-use crate::locks::{Answer, Locks, Moment, Order, mixed_up};
+use crate::shared::lock::{Answer, Locks, Moment, Order, mixed_up};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{

@@ -1,11 +1,13 @@
 //! Pub/sub in memory: groups and what they have not acknowledged last as long as the component.
 
-use crate::{
-    message, operator,
-    queue::{Stored, Waiting, lane},
-    record,
-    seat::{Broker, Seat, Settling, Verdict},
-    topics::{Backlog, Group, HELD, Topics},
+use crate::shared::{
+    clock,
+    pubsub::{
+        member::{Broker, Seat, Settling, Verdict},
+        operator,
+        queue::{Stored, Waiting, lane},
+        topics::{self, Backlog, Group, HELD, Topics},
+    },
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -75,7 +77,7 @@ impl Driver for Memory {
             return Ok(());
         }
         let due = due(&message)?;
-        let sequence = topics.admit(groups.len(), message::size(&message))?;
+        let sequence = topics.admit(groups.len(), topics::size(&message))?;
         add(&groups, sequence, due, message);
         Ok(())
     }
@@ -144,7 +146,7 @@ fn nowhere<T>(_: &[u64]) -> Result<HashMap<u64, T>> {
 
 fn add(groups: &[Arc<Group>], sequence: u64, due: Instant, message: Message) {
     let lane = message.ordering_key.as_deref().map(lane);
-    let published = record::now();
+    let published = clock::now();
     let stored = Some(Arc::new(Stored { message, published }));
     for group in groups {
         group.queue.add(vec![Waiting {
@@ -177,7 +179,7 @@ impl Broker for Hub {
             if let Verdict::Buried(_, letter) = verdict {
                 let message = std::mem::take(&mut letter.message);
                 let (readers, _) = topics.readers(&letter.topic);
-                let sequence = topics.admit_over(readers.len(), message::size(&message));
+                let sequence = topics.admit_over(readers.len(), topics::size(&message));
                 add(&readers, sequence, Instant::now(), message);
             }
             if !matches!(verdict, Verdict::Again(..)) {

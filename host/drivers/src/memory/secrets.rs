@@ -1,6 +1,6 @@
 //! Secrets that are written in the component itself: for tests and for trying things out.
 
-use crate::nested::{self, Misfit, Shape};
+use crate::shared::secrets::nested::{self, Misfit, Shape};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};

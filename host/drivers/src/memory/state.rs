@@ -1,9 +1,12 @@
 //! State in a sorted map under a lock.
 
-use crate::{
-    apply::{self, Answer, MAX_OPERATIONS, Table, Write},
-    page,
-    record::{self, Record, Version},
+use crate::shared::{
+    clock,
+    state::{
+        apply::{self, Answer, MAX_OPERATIONS, Table, Write},
+        page,
+        record::{Record, Version},
+    },
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -47,7 +50,7 @@ async fn sweep(tree: Weak<RwLock<Tree>>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(tree) = tree.upgrade() else { return };
-        let now = record::now();
+        let now = clock::now();
         while tree
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -161,7 +164,7 @@ impl Drop for Memory {
 impl Memory {
     fn write(&self, write: Write) -> Result<Answer> {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-        apply::apply(&mut *tree, write, record::now())
+        apply::apply(&mut *tree, write, clock::now())
     }
 }
 
@@ -186,7 +189,7 @@ impl Driver for Memory {
         let record = tree
             .entries
             .get(key)
-            .filter(|record| !record.version.is_over(record::now));
+            .filter(|record| !record.version.is_over(clock::now));
         Ok(record.map(Record::entry))
     }
 
@@ -209,7 +212,7 @@ impl Driver for Memory {
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
-        let mut page = page::Builder::new(prefix, limit, record::now())?;
+        let mut page = page::Builder::new(prefix, limit, clock::now())?;
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
         let range = (page::start(prefix, cursor), Bound::Unbounded);
         for (key, record) in tree.entries.range::<str, _>(range) {
@@ -289,7 +292,7 @@ mod tests {
 
     fn put(tree: &mut Tree, key: &str, length: usize) -> Result<Answer> {
         let put = Put::new(key, vec![0; length]);
-        apply::apply(tree, Write::Put(put), record::now())
+        apply::apply(tree, Write::Put(put), clock::now())
     }
 
     #[test]
@@ -314,11 +317,11 @@ mod tests {
             })
         };
         let change = vec![Operation::Put(Put::new("d", vec![0; 100])), delete("a")];
-        apply::apply(&mut tree, Write::Transact(change), record::now()).unwrap();
+        apply::apply(&mut tree, Write::Transact(change), clock::now()).unwrap();
         let grown = vec![Operation::Put(Put::new("d", vec![0; 101])), delete("x")];
-        apply::apply(&mut tree, Write::Transact(grown), record::now()).unwrap_err();
+        apply::apply(&mut tree, Write::Transact(grown), clock::now()).unwrap_err();
         for key in ["b", "c", "d"] {
-            apply::apply(&mut tree, Write::Transact(vec![delete(key)]), record::now()).unwrap();
+            apply::apply(&mut tree, Write::Transact(vec![delete(key)]), clock::now()).unwrap();
         }
         assert_eq!(tree.bytes, 0);
     }

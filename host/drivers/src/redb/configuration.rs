@@ -2,10 +2,12 @@
 
 use super::{META, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
-    committer::{Committer, Engine},
-    disk,
-    handle::Handle,
-    items::Versions,
+    durable::{
+        committer::{Committer, Engine},
+        disk,
+        handle::Handle,
+    },
+    shared::{blocking::blocking, configuration::items::Versions},
 };
 use async_trait::async_trait;
 use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -34,7 +36,7 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "configuration.redb");
         let database = open_database(&path, config.cache_size)?;
         let first = prepare(&database)?;
@@ -266,7 +268,7 @@ impl Driver for Durable {
 
     async fn close(&self) -> Result<()> {
         let (database, committer) = (self.database.clone(), self.committer.clone());
-        disk::blocking(move || {
+        blocking(move || {
             // What was handed over still needs the database.
             committer.close();
             database.close();

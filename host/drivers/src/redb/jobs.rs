@@ -4,11 +4,13 @@ mod tables;
 
 use super::{commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
-    committer::{Committer, Engine, ends_batch},
-    disk,
-    handle::Handle,
-    leases::Leases,
-    page, row,
+    durable::{
+        codec::job,
+        committer::{Committer, Engine, ends_batch},
+        disk,
+        handle::Handle,
+    },
+    shared::{blocking::blocking, jobs::leases::Leases, state::page},
 };
 use async_trait::async_trait;
 use redb::Database;
@@ -40,7 +42,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// Reads no rows: each is read when it is due.
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "jobs.redb");
         let database = open_database(&path, config.cache_size)?;
         let transaction = write(&database)?;
@@ -206,7 +208,7 @@ impl Jobs {
                 let bytes = jobs.get((app, name)).map_err(unavailable)?;
                 let bytes =
                     bytes.ok_or_else(|| Error::internal("a job of the index is not stored"))?;
-                rows.push(row::decode(app, name, bytes.value())?);
+                rows.push(job::decode(app, name, bytes.value())?);
             }
             for row in &rows {
                 leases.hold(app, &row.job.name, now, lease);
@@ -256,7 +258,7 @@ impl Jobs {
                     break;
                 }
                 size += bytes.value().len();
-                page.rows.push(row::decode(app, name, bytes.value())?);
+                page.rows.push(job::decode(app, name, bytes.value())?);
             }
             Ok(page)
         })
@@ -280,7 +282,7 @@ impl Driver for Jobs {
             let jobs = read(database)?.open_table(JOBS).map_err(unavailable)?;
             let found = jobs.get((app, name)).map_err(unavailable)?;
             found
-                .map(|bytes| row::decode(app, name, bytes.value()))
+                .map(|bytes| job::decode(app, name, bytes.value()))
                 .transpose()
         })
     }
@@ -330,7 +332,7 @@ impl Driver for Jobs {
 
     async fn close(&self) -> Result<()> {
         let (database, committer) = (self.database.clone(), self.committer.clone());
-        disk::blocking(move || {
+        blocking(move || {
             // The writes that were handed over still need the database.
             committer.close();
             database.close();

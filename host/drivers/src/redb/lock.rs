@@ -5,10 +5,15 @@
 
 use super::{META, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
-    committer::{Committer, Engine},
-    disk,
-    handle::Handle,
-    locks::{Answer, Locks, Moment, Order, Row, mixed_up},
+    durable::{
+        committer::{Committer, Engine},
+        disk,
+        handle::Handle,
+    },
+    shared::{
+        blocking::blocking,
+        lock::{Answer, Locks, Moment, Order, Row, mixed_up},
+    },
 };
 use async_trait::async_trait;
 use redb::{Database, ReadableTable, TableDefinition};
@@ -42,7 +47,7 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "lock.redb");
         let database = open_database(&path, config.cache_size)?;
         prepare(&database)?;
@@ -216,7 +221,7 @@ impl Driver for Durable {
 
     async fn close(&self) -> Result<()> {
         let committer = self.0.clone();
-        disk::blocking(move || {
+        blocking(move || {
             // Its thread owns the database, which is free when that has ended.
             committer.close();
             Ok(())

@@ -6,7 +6,7 @@ mod lock;
 mod pubsub;
 mod state;
 
-use crate::disk;
+use crate::{durable::disk, shared::directories};
 use ::redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
     TableDefinition, WriteTransaction,
@@ -48,7 +48,7 @@ struct StateConfig {
 
 /// Opens or creates the file, durably, and checks its format.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
-    disk::create_private_directory(path.parent().unwrap_or(Path::new(".")))?;
+    directories::create_private(path.parent().unwrap_or(Path::new(".")))?;
     if disk::is_new(path)? {
         make(path)?;
     }
@@ -57,7 +57,7 @@ fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
         .set_cache_size(usize::try_from(cache).unwrap_or(usize::MAX))
         .create(path)
         .map_err(|error| not_opened(path, error))?;
-    disk::sync_directory_of(path).map_err(unavailable)?;
+    directories::sync_parent(path).map_err(unavailable)?;
     check_format(path, &database)?;
     Ok(database)
 }

@@ -8,14 +8,16 @@ mod tables;
 
 use super::{open as open_database, read, unavailable};
 use crate::{
-    committer::Committer,
-    disk,
-    handle::Handle,
-    message,
-    operator::{self, Weight},
-    queue::Stored,
-    seat::{Broker, Seat, Settling},
-    topics::{Backlog, Group, HELD, Topics},
+    durable::{codec::message, committer::Committer, disk, handle::Handle},
+    shared::{
+        blocking::blocking,
+        pubsub::{
+            member::{Broker, Seat, Settling},
+            operator::{self, Weight},
+            queue::Stored,
+            topics::{Backlog, Group, HELD, Topics},
+        },
+    },
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt};
@@ -50,7 +52,7 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "pubsub.redb");
         let database = open_database(&path, config.cache_size)?;
         let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
@@ -129,7 +131,7 @@ impl Driver for Queues {
 
     async fn groups(&self) -> Result<Vec<Status>> {
         let (hub, all) = (self.0.clone(), self.0.all().await?);
-        disk::blocking(move || {
+        blocking(move || {
             let all = all.iter();
             all.map(|(topic, name, group)| {
                 operator::status(topic, name, group, &|numbers| hub.weigh(numbers))
@@ -148,10 +150,8 @@ impl Driver for Queues {
     ) -> Result<Vec<Kept>> {
         let group = operator::find(&self.0.all().await?, topic, group)?;
         let hub = self.0.clone();
-        disk::blocking(move || {
-            operator::page(&group, after, limit, &|numbers| hub.look_up(numbers))
-        })
-        .await
+        blocking(move || operator::page(&group, after, limit, &|numbers| hub.look_up(numbers)))
+            .await
     }
 
     async fn replace(
@@ -191,7 +191,7 @@ impl Driver for Queues {
 
     async fn close(&self) -> Result<()> {
         let hub = self.0.clone();
-        disk::blocking(move || {
+        blocking(move || {
             // The writes that were handed over still need the database.
             hub.committer.close();
             hub.database.close();

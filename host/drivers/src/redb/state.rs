@@ -2,12 +2,20 @@
 
 use super::{StateConfig, commit, open as open_database, read, reopen, unavailable, write};
 use crate::{
-    apply::{self, Answer, Write},
-    committer::ends_batch,
-    disk,
-    local::{Local, Store},
-    page,
-    record::{Record, Version},
+    durable::{
+        codec::entry,
+        committer::ends_batch,
+        disk,
+        state::{Local, Store},
+    },
+    shared::{
+        blocking::blocking,
+        state::{
+            apply::{self, Answer, Write},
+            page,
+            record::{Record, Version},
+        },
+    },
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::{ops::Bound, sync::Arc};
@@ -19,7 +27,7 @@ const EXPIRIES: TableDefinition<(u64, &str), ()> = TableDefinition::new("expirie
 const SWEEP_BATCH: usize = 1_000;
 
 pub(super) async fn open(config: StateConfig, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "state.redb");
         let database = open_database(&path, config.cache_size)?;
         let transaction = write(&database)?;
@@ -39,7 +47,7 @@ impl Store for Tree {
     fn get(&self, key: &str) -> Result<Option<Record>> {
         let entries = read(&self.0)?.open_table(ENTRIES).map_err(unavailable)?;
         let found = entries.get(key).map_err(unavailable)?;
-        found.map(|bytes| Record::decode(bytes.value())).transpose()
+        found.map(|bytes| entry::decode(bytes.value())).transpose()
     }
 
     fn list(&self, prefix: &str, cursor: Option<&str>, page: &mut page::Builder) -> Result<()> {
@@ -48,7 +56,7 @@ impl Store for Tree {
         for item in entries.range::<&str>(range).map_err(unavailable)? {
             let (key, bytes) = item.map_err(unavailable)?;
             if page
-                .offer(key.value(), &Record::decode(bytes.value())?)
+                .offer(key.value(), &entry::decode(bytes.value())?)
                 .is_break()
             {
                 break;
@@ -128,14 +136,14 @@ impl<'a> Tables<'a> {
         let old = match record {
             Some(record) => self
                 .entries
-                .insert(key, record.encode().as_slice())
+                .insert(key, entry::encode(&record).as_slice())
                 .map_err(unavailable)?,
             None => self.entries.remove(key).map_err(unavailable)?,
         };
         self.changed |= record.is_some() || old.is_some();
         // A damaged record has no expiry to forget; replacing it is the way to be rid of it.
         Ok(old
-            .and_then(|bytes| Version::decode(bytes.value()).ok())
+            .and_then(|bytes| entry::version(bytes.value()).ok())
             .and_then(|version| version.expires))
     }
 }
@@ -143,14 +151,12 @@ impl<'a> Tables<'a> {
 impl apply::Table for Tables<'_> {
     fn version(&self, key: &str) -> Result<Option<Version>> {
         let found = self.entries.get(key).map_err(unavailable)?;
-        found
-            .map(|bytes| Version::decode(bytes.value()))
-            .transpose()
+        found.map(|bytes| entry::version(bytes.value())).transpose()
     }
 
     fn get(&self, key: &str) -> Result<Option<Record>> {
         let found = self.entries.get(key).map_err(unavailable)?;
-        found.map(|bytes| Record::decode(bytes.value())).transpose()
+        found.map(|bytes| entry::decode(bytes.value())).transpose()
     }
 
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Opening a tree: settings that make syncing possible, and errors that say what to do.
 
 use super::keys;
-use crate::disk;
+use crate::{durable::disk, shared::directories};
 use sled::{Db, Tree};
 use std::{
     fs::{self, File},
@@ -55,14 +55,14 @@ fn make(directory: &Path, cache: u64) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    disk::create_private_directory(&unfinished)?;
+    directories::create_private(&unfinished)?;
     drop(open_in_place(&unfinished, cache)?);
     // A directory with something in it is somebody's: then the store is made there, as it was asked for.
     match fs::rename(&unfinished, directory) {
-        Ok(()) => disk::sync_directory_of(directory).map_err(failed),
+        Ok(()) => directories::sync_parent(directory).map_err(failed),
         Err(_) => {
             fs::remove_dir_all(&unfinished).map_err(failed)?;
-            disk::create_private_directory(directory)
+            directories::create_private(directory)
         }
     }
 }
@@ -78,7 +78,7 @@ fn open_in_place(directory: &Path, cache: u64) -> Result<Opened> {
     tree.flush()
         .map_err(|error| broken(directory).with_source(error))?;
     file.sync_all().map_err(failed)?;
-    disk::sync_directory_of(&path).map_err(failed)?;
+    directories::sync_parent(&path).map_err(failed)?;
     Ok(Opened {
         _database: database,
         tree,

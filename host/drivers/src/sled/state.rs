@@ -6,12 +6,20 @@ use super::{
     view::{Before, Reader, View},
 };
 use crate::{
-    apply::{self, Answer, Write},
-    committer::ends_batch,
-    disk,
-    local::{Local, Store},
-    page,
-    record::{Record, Version},
+    durable::{
+        codec::entry,
+        committer::ends_batch,
+        disk,
+        state::{Local, Store},
+    },
+    shared::{
+        blocking::blocking,
+        state::{
+            apply::{self, Answer, Write},
+            page,
+            record::{Record, Version},
+        },
+    },
 };
 use serde::Deserialize;
 use sled::{Batch, IVec, Tree};
@@ -43,7 +51,7 @@ fn stays_shut() -> Result<Sled> {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    disk::blocking(move || {
+    blocking(move || {
         let path = disk::place(config.path, &site.directory, "state.sled");
         let opened = open_tree(&path, config.cache_size)?;
         let view = View::new(opened.tree.clone());
@@ -181,7 +189,7 @@ impl Staged<'_> {
         let Ok((count, first)) = split(&head) else {
             return Ok(());
         };
-        let Ok(version) = Version::decode(first) else {
+        let Ok(version) = entry::version(first) else {
             return Ok(());
         };
         for index in 0..count {
@@ -194,7 +202,7 @@ impl Staged<'_> {
     }
 
     fn insert(&mut self, key: &str, record: &Record) {
-        let bytes = record.encode();
+        let bytes = entry::encode(&record);
         let (first, rest) = bytes.split_at(bytes.len().min(PIECE));
         let mut count = 0u32;
         for piece in rest.chunks(PIECE) {
@@ -214,8 +222,7 @@ impl Staged<'_> {
 impl apply::Table for Staged<'_> {
     fn version(&self, key: &str) -> Result<Option<Version>> {
         let head = self.raw(&keys::entry(key)).map_err(unavailable)?;
-        head.map(|head| Version::decode(split(&head)?.1))
-            .transpose()
+        head.map(|head| entry::version(split(&head)?.1)).transpose()
     }
 
     fn get(&self, key: &str) -> Result<Option<Record>> {
@@ -242,16 +249,16 @@ fn split(head: &[u8]) -> Result<(u32, &[u8])> {
 fn assemble(head: &[u8], get: impl Fn(&[u8]) -> sled::Result<Option<IVec>>) -> Result<Record> {
     let (count, first) = split(head)?;
     if count == 0 {
-        return Record::decode(first);
+        return entry::decode(first);
     }
-    let etag = Version::decode(first)?.etag;
+    let etag = entry::version(first)?.etag;
     let mut bytes = Vec::with_capacity(first.len() + count as usize * PIECE);
     bytes.extend(first);
     for index in 0..count {
         let piece = get(&keys::piece(etag, index)).map_err(unavailable)?;
         bytes.extend_from_slice(&piece.ok_or_else(damaged)?);
     }
-    Record::decode(&bytes)
+    entry::decode(&bytes)
 }
 
 fn damaged() -> Error {

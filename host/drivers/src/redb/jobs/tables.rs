@@ -1,7 +1,7 @@
 //! The tables of jobs, changed together.
 
 use super::super::unavailable;
-use crate::row::{self, Head};
+use crate::durable::codec::job::{self, Head};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use wythe_blocks::{Result, jobs::Row};
 
@@ -34,7 +34,7 @@ impl<'a> Tables<'a> {
     pub(super) fn set(&mut self, app: &str, name: &str, row: Option<&Row>) -> Result<()> {
         let old = match row {
             Some(row) => {
-                let bytes = row::encode(row);
+                let bytes = job::encode(row);
                 let old = self.jobs.insert((app, name), bytes.as_slice());
                 old.map_err(unavailable)?
             }

@@ -6,13 +6,20 @@ use super::{
     tables::{self, Tables},
 };
 use crate::{
-    committer::{Engine, ends_batch},
-    handle::Handle,
-    message, operator,
-    queue::{Lane, Stored, Waiting, lane},
-    record,
-    seat::{Letter, Settling, Verdict},
-    topics::{Group, HELD, Joined, Topics},
+    durable::{
+        codec::message,
+        committer::{Engine, ends_batch},
+        handle::Handle,
+    },
+    shared::{
+        clock,
+        pubsub::{
+            member::{Letter, Settling, Verdict},
+            operator,
+            queue::{Lane, Stored, Waiting, lane},
+            topics::{self, Group, HELD, Joined, Topics},
+        },
+    },
 };
 use redb::{Database, WriteTransaction};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -152,7 +159,7 @@ struct Now {
 impl Now {
     fn read() -> Self {
         Now {
-            clock: record::now(),
+            clock: clock::now(),
             instant: Instant::now(),
         }
     }
@@ -238,7 +245,7 @@ impl<'a> Stage<'a> {
         if groups.is_empty() {
             return Ok(());
         }
-        let bytes = message::size(&message);
+        let bytes = topics::size(&message);
         let sequence = self.topics.admit(groups.len(), bytes)?;
         self.put(topic, groups, sequence, (delay, due), message)
     }
@@ -250,7 +257,7 @@ impl<'a> Stage<'a> {
         if let Some(holder) = readers.last().filter(|_| new) {
             self.name(topic, HELD, holder.number)?;
         }
-        let bytes = message::size(&message);
+        let bytes = topics::size(&message);
         let sequence = self.topics.admit_over(readers.len(), bytes);
         let at_once = (Duration::ZERO, self.now.instant);
         self.put(topic, &readers, sequence, at_once, message)
@@ -317,7 +324,7 @@ impl<'a> Stage<'a> {
         attempts: u32,
         lane: Option<Lane>,
     ) -> Result<()> {
-        let due = self.now.clock.saturating_add(record::nanoseconds(delay));
+        let due = self.now.clock.saturating_add(clock::nanoseconds(delay));
         let state = (due, attempts, lane.unwrap_or_default());
         self.tables
             .pending

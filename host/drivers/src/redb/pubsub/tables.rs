@@ -1,10 +1,12 @@
 //! The tables of the queue, and how groups and their backlog come back from them.
 
 use super::super::{commit, read, unavailable, write};
-use crate::{
-    queue::{Lane, Waiting},
-    record,
-    topics::{Group, Topics},
+use crate::shared::{
+    clock,
+    pubsub::{
+        queue::{Lane, Waiting},
+        topics::{Group, Topics},
+    },
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::{
@@ -70,7 +72,7 @@ fn load_pending(
     groups: &HashMap<u64, Arc<Group>>,
     topics: &mut Topics,
 ) -> Result<()> {
-    let (now, clock) = (Instant::now(), record::now());
+    let (now, clock) = (Instant::now(), clock::now());
     let mut waiting: HashMap<u64, Vec<Waiting>> = HashMap::new();
     for item in pending.iter().map_err(unavailable)? {
         let (place, state) = item.map_err(unavailable)?;

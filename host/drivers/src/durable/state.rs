@@ -1,12 +1,19 @@
 //! A durable state driver over any embedded engine: reads go straight to it, writes through the committer.
 
 use crate::{
-    apply::{Answer, MAX_OPERATIONS, Write},
-    committer::{Committer, Engine},
-    disk,
-    handle::Handle,
-    page,
-    record::{self, Record},
+    durable::{
+        committer::{Committer, Engine},
+        handle::Handle,
+    },
+    shared::{
+        blocking::blocking,
+        clock,
+        state::{
+            apply::{Answer, MAX_OPERATIONS, Write},
+            page,
+            record::Record,
+        },
+    },
 };
 use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
@@ -46,11 +53,11 @@ impl<S: Store> Engine for Writer<S> {
     type Answer = Answer;
 
     fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Result<Answer>>> {
-        self.store.with(|store| store.commit(writes, record::now()))
+        self.store.with(|store| store.commit(writes, clock::now()))
     }
 
     fn sweep(&mut self) -> Result<bool> {
-        self.store.with(|store| store.sweep(record::now()))
+        self.store.with(|store| store.sweep(clock::now()))
     }
 
     fn reopen(&mut self) -> Result<()> {
@@ -92,7 +99,7 @@ impl<S: Store> Driver for Local<S> {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let record = self.store.with(|store| store.get(key))?;
         Ok(record
-            .filter(|record| !record.version.is_over(record::now))
+            .filter(|record| !record.version.is_over(clock::now))
             .map(|record| record.entry()))
     }
 
@@ -137,7 +144,7 @@ impl<S: Store> Driver for Local<S> {
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
-        let mut page = page::Builder::new(prefix, limit, record::now())?;
+        let mut page = page::Builder::new(prefix, limit, clock::now())?;
         self.store
             .with(|store| store.list(prefix, cursor, &mut page))?;
         Ok(page.finish())
@@ -163,7 +170,7 @@ impl<S: Store> Driver for Local<S> {
 
     async fn close(&self) -> Result<()> {
         let (store, committer) = (self.store.clone(), self.committer.clone());
-        disk::blocking(move || {
+        blocking(move || {
             // The writes that were handed over still need the store.
             committer.close();
             store.close();

@@ -6,7 +6,7 @@
 //! forward while no process runs ends it early; nothing on one machine can tell that from time that has passed. While
 //! the machine sleeps the monotonic clock stands, so a grant outlives its told end by as long as everybody slept.
 
-use crate::record;
+use crate::shared::clock;
 use std::{
     collections::{BTreeSet, HashMap},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -27,7 +27,7 @@ pub(crate) struct Moment {
 impl Moment {
     pub(crate) fn now() -> Self {
         Moment {
-            wall: record::now(),
+            wall: clock::now(),
             monotonic: Instant::now(),
         }
     }
@@ -35,7 +35,7 @@ impl Moment {
     /// What the wall clock shows when the other one shows `ends`, if nobody sets it.
     fn wall_at(self, ends: Instant) -> u64 {
         let left = ends.saturating_duration_since(self.monotonic);
-        self.wall.saturating_add(record::nanoseconds(left))
+        self.wall.saturating_add(clock::nanoseconds(left))
     }
 
     fn time_at(self, ends: Instant) -> SystemTime {
@@ -131,7 +131,7 @@ impl Locks {
     /// The highest token of a new store: now, as tokens count time. So what was fenced with tokens of a store that is
     /// gone stays behind those of the new one.
     pub(crate) fn first() -> u64 {
-        micros(record::now())
+        micros(clock::now())
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -156,7 +156,7 @@ impl Locks {
         self.held.get(key).map(|held| Row {
             token: held.token,
             expires: now.wall_at(held.ends),
-            ttl: record::nanoseconds(held.ttl),
+            ttl: clock::nanoseconds(held.ttl),
             owner: &held.owner,
         })
     }

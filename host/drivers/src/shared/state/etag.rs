@@ -1,5 +1,6 @@
 //! Etags: random, so that one never comes back after delete and recreate, and 16 hex digits outside.
 
+use crate::shared::clock;
 use std::cell::Cell;
 use wythe_blocks::state::Etag;
 
@@ -13,7 +14,7 @@ fn seed() -> u64 {
     // Without entropy the address of a fresh allocation and the clock still differ between threads and runs.
     getrandom::u64().unwrap_or_else(|_| {
         let place = std::ptr::from_ref(&*Box::new(0u8)) as u64;
-        crate::record::now() ^ place.rotate_left(32)
+        clock::now() ^ place.rotate_left(32)
     })
 }
 

@@ -1,6 +1,7 @@
 //! Grants under clocks of the test's own.
 
 use super::*;
+use crate::shared::clock;
 use wythe_blocks::Kind;
 
 const TTL: Duration = Duration::from_secs(10);
@@ -18,7 +19,7 @@ impl Clocks {
 
     fn pass(&mut self, time: Duration) -> Moment {
         self.0.monotonic += time;
-        self.0.wall += record::nanoseconds(time);
+        self.0.wall += clock::nanoseconds(time);
         self.0
     }
 
@@ -56,7 +57,7 @@ fn expires(locks: &mut Locks, now: Moment) -> Option<u64> {
     match locks.apply(&order, now) {
         Ok(Answer::Holder(grant)) => grant.map(|grant| {
             let since = grant.expires.duration_since(UNIX_EPOCH);
-            record::nanoseconds(since.expect("after 1970"))
+            clock::nanoseconds(since.expect("after 1970"))
         }),
         other => panic!("{other:?}"),
     }
@@ -118,7 +119,7 @@ fn the_wall_clock_moves_no_end_within_a_process() {
         // Told by the clock that everybody reads now.
         assert_eq!(
             expires(&mut locks, now),
-            Some(now.wall + record::nanoseconds(TTL))
+            Some(now.wall + clock::nanoseconds(TTL))
         );
         let now = clocks.pass(TTL - Duration::from_nanos(1));
         assert_eq!(token(&acquire(&mut locks, "k", now)), None, "{jump}");

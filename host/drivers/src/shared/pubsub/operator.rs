@@ -1,8 +1,8 @@
 //! The view of operators on the groups of a broker, and their hand, over any broker that keeps its queues in memory.
 
-use crate::{
+use crate::shared::pubsub::{
+    member::{Letter, Settling, Verdict},
     queue::Stored,
-    seat::{Letter, Settling, Verdict},
     topics::{Group, HELD},
 };
 use std::{

@@ -28,17 +28,6 @@ pub(crate) fn encode(topic: &str, published: u64, message: &Message) -> Vec<u8> 
     bytes
 }
 
-/// What a message takes in a backlog, more or less: all of its bytes, and room for what is beside them.
-pub(crate) fn size(message: &Message) -> u64 {
-    let attributes = message.attributes.iter();
-    let attributes: usize = attributes
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    let key = message.ordering_key.as_ref().map_or(0, String::len);
-    let all = 128 + message.data.len() + message.content_type.len() + key + attributes;
-    all as u64
-}
-
 fn add(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend((text.len() as u32).to_le_bytes());
     bytes.extend(text.as_bytes());

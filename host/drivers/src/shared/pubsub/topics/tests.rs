@@ -1,7 +1,7 @@
 //! Messages and their bytes: who wants them, how many there may be, and what is undone.
 
 use super::*;
-use crate::queue::Waiting;
+use crate::shared::pubsub::queue::Waiting;
 use tokio::time::Instant;
 
 /// Of each message here.

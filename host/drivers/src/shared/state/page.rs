@@ -1,6 +1,6 @@
 //! One page of a list: which keys belong to it, and where the next one begins.
 
-use crate::record::Record;
+use crate::shared::state::record::Record;
 use std::ops::{Bound, ControlFlow};
 use wythe_blocks::{
     Error, Result,
@@ -69,7 +69,7 @@ pub(crate) fn start<'a>(prefix: &'a str, cursor: Option<&'a str>) -> Bound<&'a s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Version;
+    use crate::shared::state::record::Version;
     use bytes::Bytes;
 
     fn record(expires: Option<u64>, size: usize) -> Record {

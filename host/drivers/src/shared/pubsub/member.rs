@@ -1,6 +1,6 @@
 //! A seat in a consumer group, over any broker that keeps its queues in memory and its verdicts where it likes.
 
-use crate::{
+use crate::shared::pubsub::{
     queue::{Delivery, Held},
     topics::{Group, Joined},
 };

@@ -3,9 +3,12 @@
 //! An error of the kind `unavailable` is the table's own failure and ends the whole batch; every other error is the
 //! answer to one write, which then has changed nothing.
 
-use crate::{
-    etag,
-    record::{self, Record, Version},
+use crate::shared::{
+    clock,
+    state::{
+        etag,
+        record::{Record, Version},
+    },
 };
 use std::collections::BTreeMap;
 use wythe_blocks::{
@@ -67,7 +70,7 @@ fn put(table: &mut impl Table, put: Put, now: u64) -> Result<Etag> {
     let expires = put
         .options
         .ttl
-        .and_then(|ttl| now.checked_add(record::nanoseconds(ttl)));
+        .and_then(|ttl| now.checked_add(clock::nanoseconds(ttl)));
     let version = Version {
         etag: etag::fresh(),
         expires,

@@ -1,12 +1,12 @@
 //! Which groups want the messages of which topic, and how many messages, and bytes of them, somebody still wants.
 
-use crate::queue::Queue;
+use crate::shared::pubsub::queue::Queue;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, pubsub::Message};
 use wythe_manifest::ByteSize;
 
 /// Messages of a component that somebody still wants; by default.
@@ -30,6 +30,17 @@ impl Backlog {
             bytes: bytes.map_or(default, u64::from),
         }
     }
+}
+
+/// Bytes that a message counts for in a backlog: all of its own, and room for what is kept beside them.
+pub(crate) fn size(message: &Message) -> u64 {
+    let attributes = message.attributes.iter();
+    let attributes: usize = attributes
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    let key = message.ordering_key.as_ref().map_or(0, String::len);
+    let all = 128 + message.data.len() + message.content_type.len() + key + attributes;
+    all as u64
 }
 
 /// A message that somebody wants.
