@@ -4,7 +4,7 @@ pub mod cargo;
 pub mod repository;
 pub mod rust;
 
-pub use repository::{File, Repository};
+pub use repository::{File, Repository, Technology};
 
 /// Fails with every offender, not the first.
 #[track_caller]

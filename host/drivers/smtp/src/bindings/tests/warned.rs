@@ -15,7 +15,7 @@ pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Host, Settings, Checked)
     let (resources, problems) = wythe_manifest::parse_resources(&text, Path::new("post.yaml"));
     assert!(problems.is_empty(), "{problems}");
     let mut registry = Registry::default();
-    crate::mail::register(&mut registry);
+    crate::register(&mut registry);
     let settings = Settings {
         tenant: "default".parse().unwrap(),
         project: Default::default(),

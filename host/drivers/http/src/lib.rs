@@ -11,7 +11,8 @@ mod target;
 
 use wythe_blocks::Registry;
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Registers `bindings.http`.
+pub fn register(registry: &mut Registry) {
     registry
         .bindings
         .add_parsed("http", bindings::parse, bindings::open);

@@ -1,6 +1,5 @@
 //! One mail: its addresses and its header lines, each checked, and its body.
 
-use crate::shared::name;
 use lettre::{
     Address, Message,
     message::{
@@ -62,7 +61,7 @@ impl Defaults {
         };
         let sender = sender(&required("emailFrom", &self.from)?)?;
         let domain = sender.email.domain();
-        let id = format!("<{}@{domain}>", name::random()?);
+        let id = format!("<{}@{domain}>", random()?);
         let to = addresses("emailTo", &required("emailTo", &self.to)?)?;
         let cc = optional("emailCC", value("emailCC", &self.cc))?;
         let bcc = optional("emailBCC", value("emailBCC", &self.bcc))?;
@@ -186,6 +185,14 @@ fn in_ascii(address: Address) -> Option<Address> {
     }
     let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
     Address::new(address.user(), domain).ok()
+}
+
+/// Makes 128 random bits in hexadecimal, which no other mail has for its id.
+fn random() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::unavailable("no random numbers").with_source(error))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ mod session;
 
 use wythe_blocks::Registry;
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Registers `bindings.smtp`.
+pub fn register(registry: &mut Registry) {
     registry
         .bindings
         .add_warned("smtp", bindings::parse, bindings::warnings, bindings::open);

@@ -1,7 +1,7 @@
 //! Connections: how many there are, how long they live, and what becomes of those that never come about.
 
 use super::*;
-use crate::web::{
+use crate::{
     connect::CONNECT,
     pool::{IDLE, IDLE_FOR},
 };
@@ -14,7 +14,7 @@ use std::{
     },
 };
 use tokio::{net::TcpSocket, task::JoinSet};
-use wythe_blocks::{Caller, Host, Settings, time};
+use wythe_blocks::{Caller, Host, Registry, Settings, time};
 
 /// Answers each request with this; counts connections, and tells of each that ends.
 fn counted(answer: String) -> (String, Arc<AtomicUsize>, mpsc::Receiver<()>) {
@@ -248,7 +248,8 @@ async fn full(gate: &Arc<Gate>) -> Arc<Host> {
     assert!(problems.is_empty(), "{problems}");
     let directory = tempfile::tempdir().unwrap();
     let host = Host::default();
-    let (registry, settings) = (crate::registry(), settings(directory.path()));
+    let (mut registry, settings) = (Registry::default(), settings(directory.path()));
+    crate::register(&mut registry);
     let opened = host.open(&registry, &settings, &resources.components);
     opened.await.unwrap();
     Arc::new(host)

@@ -9,7 +9,7 @@ macro_rules! file {
     ($name:literal) => {
         include_bytes!(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/conformance/src/crypto/keys/",
+            "/../../../tests/conformance/src/crypto/keys/",
             $name
         ))
     };
