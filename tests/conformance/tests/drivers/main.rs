@@ -6,6 +6,7 @@ mod configuration;
 mod crash;
 mod crypto;
 mod jobs;
+mod list;
 mod lock;
 mod open;
 mod panics;
