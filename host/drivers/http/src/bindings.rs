@@ -22,7 +22,7 @@ const OPERATIONS: [&str; 9] = [
     "create", "delete", "get", "head", "options", "patch", "post", "put", "trace",
 ];
 const RESPONSE: Duration = Duration::from_secs(10);
-/// So that the technology's own limit speaks first.
+/// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
 const GRACE: Duration = Duration::from_secs(1);
 /// Calls at once, each with a connection of its own.
 const PLACES: usize = 64;
@@ -31,10 +31,10 @@ const PLACES: usize = 64;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Config {
     url: String,
-    /// Whether another status than 2xx is an error; default true.
+    /// True if another status than 2xx is an error; default true.
     #[serde(rename = "errorIfNot2XX")]
     error_if_not_2xx: Option<bool>,
-    /// Of a whole call; default 10 s.
+    /// Time of a whole call; default 10 s.
     response_timeout: Option<Time>,
 }
 

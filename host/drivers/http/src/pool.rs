@@ -41,9 +41,9 @@ pub(super) struct Connection {
 /// The connection itself, until it is over.
 struct Driven(Option<http1::Connection<Stream, Full<Bytes>>>);
 
-/// Why there is no answer.
+/// Reason for which there is no answer.
 pub(super) enum Fault {
-    /// No connection could be made.
+    /// The connection could not be made.
     Connect(BoxError),
     /// The connection was closed before the request was sent.
     Unsent(hyper::Error),

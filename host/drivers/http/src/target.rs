@@ -1,4 +1,4 @@
-//! Where a request goes: the component's URL, and below it a path that never leads elsewhere.
+//! The target of a request: the component's URL, and below it a path that never leads elsewhere.
 
 use http::Uri;
 use url::{Position, Url};
@@ -39,7 +39,7 @@ impl Base {
         uri.map_err(|_| Error::invalid("`url`: expected a host that can be connected to"))
     }
 
-    /// For messages: the host alone.
+    /// The host alone, for messages.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }

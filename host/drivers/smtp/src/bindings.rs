@@ -1,4 +1,5 @@
-//! Mail by SMTP, as Dapr's `smtp`: each request is one mail over a connection of its own, and each step has its own failure.
+//! Mail by SMTP, as Dapr's `smtp`: each request is one mail over a connection of its own, and each step has its own
+//! failure.
 
 use super::{
     letter::Defaults,
@@ -260,7 +261,7 @@ impl Post {
         Ok((session, server))
     }
 
-    /// Nothing is sent before the server has taken every recipient.
+    /// Offers the mail; its data is not sent before the server has taken every recipient.
     async fn offer(
         &self,
         session: &mut Session,
@@ -323,7 +324,8 @@ impl Post {
             .with_source(failure)
     }
 
-    /// Before the data nothing is done; a permanent answer will not change, a temporary one may.
+    /// The error of a refusal before the data, when nothing is done yet; a permanent answer will not change, a temporary
+    /// one may.
     fn refused(&self, what: &str, failure: Failure) -> Error {
         let Failure::Refused(answer) = &failure else {
             return self.unreached(failure);

@@ -14,7 +14,7 @@ const RECIPIENTS: usize = 100;
 /// Bytes of one list of addresses; a hundred of the longest have room.
 const LIST: usize = 64 << 10;
 
-/// What a component says where a request says nothing.
+/// Values of the component, where a request says nothing.
 #[derive(Default)]
 pub(super) struct Defaults {
     pub from: Option<String>,
@@ -89,8 +89,8 @@ impl Defaults {
     }
 }
 
-/// Every line break is as mail has them. A server that took another one for such would find the mail's end in the midst of
-/// it, and commands in what follows.
+/// Encodes a body, with line breaks as mail has them. A server that took another one for such would find the mail's end
+/// in the midst of it, and commands in what follows.
 fn encoded(body: Vec<u8>) -> Body {
     let binary = |bytes| {
         let encoded = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64);

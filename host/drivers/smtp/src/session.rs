@@ -28,7 +28,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Why a step of the conversation failed.
+/// Reason for which a step of the conversation failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The server said no.

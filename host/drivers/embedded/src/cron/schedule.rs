@@ -1,4 +1,4 @@
-//! When: `@every 5s`, five or six fields, or a word such as `@daily`.
+//! A schedule: `@every 5s`, five or six fields, or a word such as `@daily`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use wythe_blocks::{
 const SHORTEST: Duration = Duration::from_secs(1);
 
 pub(super) enum Schedule {
-    /// So long after the start, again and again.
+    /// Times a step apart, counted from the start.
     Every {
         start: DateTime<Utc>,
         step: TimeDelta,

@@ -24,7 +24,7 @@ use wythe_blocks::{
 
 /// The directory is looked at so often even if nothing is heard of it: not every file system tells.
 const RESCAN: Duration = Duration::from_secs(3);
-/// Between two looks, however much is heard.
+/// Pause between two looks, however many changes are heard of.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
@@ -142,7 +142,7 @@ async fn until_next(waiting: &Waiting, changed: &Notify) {
     tokio::time::sleep_until(now + SHORTEST).await;
 }
 
-/// Without it, files are found a little later.
+/// Starts a watcher; where there is none, files are found a little later.
 fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
     let heard = move |_| changed.notify_one();
     let watching = notify::recommended_watcher(heard).and_then(|mut watcher| {
@@ -215,7 +215,7 @@ impl Inbox {
 enum Outcome {
     Taken,
     Refused,
-    /// It is not the file that was seen.
+    /// The file is not the one that was seen.
     Changed,
 }
 

@@ -12,14 +12,14 @@ use std::{
     path::Path,
 };
 
-/// What a writer calls a file until it is whole.
+/// Endings of the name that a writer gives a file until it is whole.
 const UNFINISHED: [&str; 2] = [".tmp", ".part"];
 
-/// What becomes of a file that the app has.
+/// Fate of a file that the app has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Delete,
-    /// Into this directory below.
+    /// Moves it into this directory below.
     Move(String),
 }
 

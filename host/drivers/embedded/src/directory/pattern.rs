@@ -1,4 +1,4 @@
-//! Which names are meant: a text in which each `*` stands for any text.
+//! A pattern of names: a text in which each `*` stands for any text.
 
 use std::str::FromStr;
 

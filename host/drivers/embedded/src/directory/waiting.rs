@@ -8,11 +8,11 @@ use tokio::time::Instant;
 /// A file that has not changed for so long is whole.
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 
-/// What is known of one file.
+/// A file as it was last seen.
 #[derive(Clone, Copy, Debug)]
 struct File {
     stamp: Stamp,
-    /// When it is delivered, or put away.
+    /// Time at which it is delivered, or put away.
     due: Instant,
     /// Deliveries, or tries to put it away.
     attempts: u32,
@@ -30,7 +30,7 @@ pub(super) struct Ready {
     pub taken: bool,
 }
 
-/// Every file of the directory that was seen.
+/// Files of the directory that were seen.
 #[derive(Default)]
 pub(super) struct Waiting(HashMap<String, File>);
 
@@ -60,12 +60,12 @@ impl Waiting {
         ready
     }
 
-    /// When the next one is due.
+    /// Returns the time at which the next file is due.
     pub fn next(&self) -> Option<Instant> {
         self.0.values().map(|file| file.due).min()
     }
 
-    /// It is tried again later.
+    /// Puts the next attempt off.
     pub fn failed(&mut self, name: &str, now: Instant) {
         if let Some(file) = self.0.get_mut(name) {
             file.attempts += 1;
@@ -73,7 +73,7 @@ impl Waiting {
         }
     }
 
-    /// From now on it is not delivered again, whatever becomes of the file.
+    /// Marks a file as delivered: it is not delivered again, whatever becomes of it.
     pub fn taken(&mut self, name: &str) {
         if let Some(file) = self.0.get_mut(name) {
             file.taken = true;
@@ -81,7 +81,7 @@ impl Waiting {
         }
     }
 
-    /// It is gone, or another one by now: the next look says which.
+    /// Forgets a file that is gone, or another one by now: the next look says which.
     pub fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }

@@ -21,11 +21,11 @@ use wythe_blocks::{Error, Kind, Result, panics::text, time::Clock as _};
 /// Writes of one commit: bounds the memory of a transaction and the wait of the first of them.
 const MAX_BATCH: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Before a store whose commit failed is opened again; doubles with each failure, up to the last.
+/// Pause before a store whose commit failed is opened again; it doubles with each failure, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What a store does with a batch; lives on the committer's thread.
+/// A store's part in a commit, which lives on the committer's thread.
 pub(crate) trait Engine: Send + 'static {
     type Write: Send + 'static;
     type Answer: Send + 'static;
@@ -48,7 +48,7 @@ struct Job<W, A> {
 }
 
 pub(crate) struct Committer<W, A> {
-    /// What messages call the store.
+    /// The store's name in messages.
     name: String,
     failed: Arc<AtomicBool>,
     jobs: Mutex<Option<Sender<Job<W, A>>>>,
@@ -146,7 +146,7 @@ struct Worker<E> {
     name: String,
     engine: E,
     failed: Arc<AtomicBool>,
-    /// Before the store is opened again, after a failure.
+    /// Pause after the next failure, before the store is opened again.
     pause: Duration,
     reopen_at: Option<Instant>,
 }
@@ -259,7 +259,7 @@ fn refused(name: &str) -> Error {
     ))
 }
 
-/// Whether an answer is the store's own failure rather than the answer to one write.
+/// Tells the store's own failure from an answer to one write.
 pub(crate) fn ends_batch<A>(answer: &Result<A>) -> bool {
     matches!(answer, Err(error) if error.kind() == Kind::Unavailable)
 }

@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock};
 use wythe_blocks::{Error, Result};
 
 pub(crate) struct Handle<T> {
-    /// What messages call it.
+    /// The store's name in messages.
     name: String,
     store: RwLock<Option<T>>,
 }

@@ -22,16 +22,16 @@ use wythe_blocks::{
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 
-/// Beyond this a value no longer fits into the memory of a batch.
+/// Bytes of the largest value: larger ones do not fit into the memory of a batch.
 const MAX_VALUE: u64 = 64 << 20;
 
-/// What an engine has to bring. Reads see only what is durable.
+/// Operations that an engine has to bring. Reads see only what is durable.
 pub(crate) trait Store: Send + Sync + 'static {
     fn get(&self, key: &str) -> Result<Option<Record>>;
     fn list(&self, prefix: &str, cursor: Option<&str>, page: &mut page::Builder) -> Result<()>;
-    /// As [`Engine::commit`].
+    /// Commits as [`Engine::commit`] says.
     fn commit(&self, writes: Vec<Write>, now: u64) -> Result<Vec<Result<Answer>>>;
-    /// As [`Engine::sweep`]: removes entries whose time was over at `now`.
+    /// Removes entries whose time was over at `now`, as [`Engine::sweep`] says.
     fn sweep(&self, now: u64) -> Result<bool>;
 }
 

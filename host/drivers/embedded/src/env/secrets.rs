@@ -14,7 +14,7 @@ const OWN: [&str; 3] = ["APP_API_TOKEN", "DAPR_", "WYTHE_"];
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
-    /// What is put before a secret's name to make a variable's; default nothing.
+    /// Prefix of a variable's name, before the secret's name; default nothing.
     #[serde(default)]
     prefix: String,
 }
@@ -31,7 +31,7 @@ struct Variables {
     environment: Environment,
 }
 
-/// Without regard to case, as some systems have it for variables.
+/// Compares without regard to case, as some systems do for variables.
 fn is_own(variable: &str) -> bool {
     let upper = variable.to_ascii_uppercase();
     OWN.iter().any(|own| upper.starts_with(own))

@@ -24,9 +24,9 @@ use wythe_blocks::{
 const MAX_PART: usize = 255;
 const MAX_NAME: usize = 1_024;
 const FILE_NAME: &str = "fileName";
-/// Where files are until they are whole.
+/// Directory of files until they are whole.
 const TEMPORARY: &str = ".wythe-temporary";
-/// After which an unfinished file is nobody's.
+/// Age at which an unfinished file is nobody's.
 const STALE: Duration = Duration::from_secs(3_600);
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
 
 /// Lists of one storage that are made at once: each is a walk over a disk.
 const LISTS: usize = 4;
-/// What a name takes in a list beside its text.
+/// Bytes that a name takes in a list beside its text.
 const OF_NAME: usize = 64;
 
 struct Files {

@@ -28,7 +28,7 @@ const LARGEST: u64 = 1 << 20;
 pub(super) struct Config {
     /// The file, relative to the resource.
     path: PathBuf,
-    /// Between the keys of nested objects; default `.`.
+    /// Separator between the keys of nested objects; default `.`.
     #[serde(default = "dot")]
     separator: String,
 }
@@ -66,11 +66,11 @@ struct Store {
 
 #[derive(Default)]
 struct Seen {
-    /// As of the last time it was read, good or not.
+    /// Content when the file was last read, good or not.
     bytes: Option<Vec<u8>>,
-    /// Why it could not be read the last time.
+    /// Reason for which the file could not be read the last time.
     lost: Option<String>,
-    /// As of the last time it was good.
+    /// Items of the last time the file was good.
     items: Items,
 }
 

@@ -130,7 +130,7 @@ impl Folder {
         Ok(key)
     }
 
-    /// With those that are none, so that the operator sees what is wrong with them.
+    /// Lists the names, with those of files that are no keys, so that the operator sees what is wrong with them.
     fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in self.root.entries().map_err(unavailable)? {

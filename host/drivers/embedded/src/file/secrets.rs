@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(super) struct Config {
     /// The file, relative to the resource.
     secrets_file: PathBuf,
-    /// Between the names of nested objects; default `:`.
+    /// Separator between the names of nested objects; default `:`.
     #[serde(default = "colon")]
     nested_separator: String,
     /// Nested objects are secrets of several values; default false.
@@ -127,7 +127,8 @@ impl Store {
 }
 
 impl SecretsFile {
-    /// The secrets, if the file is another one than the last time. What is wrong with it is told once for each state of it.
+    /// Reads the secrets, if the file is another one than the last time. A fault is told once for each state
+    /// of the file.
     fn changed(&mut self) -> Result<Option<Secrets>> {
         let opened = OpenFile::open(Some(&self.root), &self.path);
         let stamp = opened.as_ref().ok().map(OpenFile::stamp);

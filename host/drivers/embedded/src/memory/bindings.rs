@@ -56,11 +56,11 @@ struct Records {
 }
 
 struct Record {
-    /// Of its creation: one that is created anew is another record.
+    /// Number of its creation: one that is created anew is another record.
     sequence: u64,
     data: Bytes,
     metadata: Vec<(String, String)>,
-    /// When it is delivered; absent once the app has it.
+    /// Time of its next delivery; absent once the app has it.
     due: Option<Instant>,
     attempts: u32,
 }
@@ -138,7 +138,7 @@ impl Memory {
         }
     }
 
-    /// What is due now, or when something is.
+    /// Returns a record that is due now, or the time at which one will be.
     fn due(&self) -> Result<(String, u64, Delivery), Option<Instant>> {
         let records = self.records();
         let Some((due, key, record)) = records.next() else {

@@ -17,7 +17,7 @@ use wythe_manifest::ByteSize;
 
 /// Bytes of all jobs; by default.
 const MAX_BYTES: u64 = 64 << 20;
-/// What a job takes beside its name and its data, more or less.
+/// Bytes that a job takes beside its name and its data, more or less.
 const OF_JOB: u64 = 512;
 
 #[derive(Deserialize)]
@@ -49,10 +49,10 @@ fn size(row: &Row) -> u64 {
 #[derive(Default)]
 struct App {
     rows: BTreeMap<String, Row>,
-    /// When, and which; in step with the rows.
+    /// Time and name of each row that wakes; in step with the rows.
     due: BTreeSet<(Timestamp, String)>,
     leases: Leases,
-    /// Of the rows.
+    /// Bytes of the rows.
     bytes: u64,
 }
 
@@ -87,7 +87,7 @@ impl App {
         Ok(())
     }
 
-    /// What is not handed out, the earliest first.
+    /// Rows that are not handed out, the earliest first.
     fn free(&self, now: Instant) -> impl Iterator<Item = &(Timestamp, String)> {
         let free = move |name: &str| self.leases.is_free("", name, now);
         self.due.iter().filter(move |(_, name)| free(name))
@@ -113,7 +113,7 @@ impl Memory {
     }
 }
 
-/// Whether there is room for a row in place of the one that has its name.
+/// Refuses a row for which there is no room, even in place of the one that has its name.
 fn admit(apps: &Apps, row: &Row, most: u64) -> Result<()> {
     let held: u64 = apps.values().map(|app| app.bytes).sum();
     let old = apps

@@ -12,10 +12,10 @@ use wythe_blocks::{
     lock::{Acquired, Driver, Features, Grant},
 };
 
-/// Of what is over, forgotten with each order: more than an order can add.
+/// Grants whose time is over that each order forgets: more than an order can add.
 const SWEEP: usize = 4;
 
-/// There is nothing to set.
+/// A config without settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {}

@@ -3,7 +3,7 @@
 use crate::shared::{
     clock,
     pubsub::{
-        member::{Broker, Seat, Settling, Verdict},
+        member::{Broker, Member, Settling, Verdict},
         operator,
         queue::{Stored, Waiting, lane},
         topics::{self, Backlog, Group, HELD, Topics},
@@ -19,9 +19,7 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{
-        Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
-    },
+    pubsub::{Driver, Features, Group as Status, Kept, Message, Seat, SubscribeOptions},
 };
 use wythe_manifest::ByteSize;
 
@@ -87,9 +85,9 @@ impl Driver for Memory {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Subscription>> {
+    ) -> Result<Box<dyn Seat>> {
         let joined = self.0.topics().join(topic, group, options.ephemeral)?;
-        Ok(Box::new(Seat::new(self.0.clone(), joined)))
+        Ok(Box::new(Member::new(self.0.clone(), joined)))
     }
 
     async fn groups(&self) -> Result<Vec<Status>> {
@@ -139,7 +137,7 @@ impl Driver for Memory {
     }
 }
 
-/// All messages are in the queues.
+/// Finds nothing elsewhere: all messages are in the queues.
 fn nowhere<T>(_: &[u64]) -> Result<HashMap<u64, T>> {
     Ok(HashMap::new())
 }

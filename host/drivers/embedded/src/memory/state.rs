@@ -29,7 +29,7 @@ const SWEEP_BATCH: usize = 1_000;
 
 /// Bytes of all entries; by default.
 const MAX_BYTES: u64 = 256 << 20;
-/// What an entry takes beside its key, its value and its content type, more or less.
+/// Bytes that an entry takes beside its key, its value and its content type, more or less.
 const OF_ENTRY: u64 = 192;
 
 #[derive(Deserialize)]
@@ -63,10 +63,10 @@ async fn sweep(tree: Weak<RwLock<Tree>>) {
 
 struct Tree {
     entries: BTreeMap<String, Record>,
-    /// Of all entries, and how many there may be.
+    /// Bytes of all entries; `most` is how many there may be.
     bytes: u64,
     most: u64,
-    /// When, and which key; in step with the entries.
+    /// Expiry and key of each entry that has one; in step with the entries.
     expiries: BTreeSet<(u64, String)>,
 }
 

@@ -23,7 +23,7 @@ use wythe_manifest::ByteSize;
 type Row = (u64, &'static str, &'static [u8]);
 
 const ITEMS: TableDefinition<&str, Row> = TableDefinition::new("items");
-/// In `META`: changes so far.
+/// Key in `META` of the number of changes so far.
 const VERSION: &str = "version";
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ enum Change {
     Delete(Vec<String>),
 }
 
-/// What the committer's thread has.
+/// The committer's part of the store.
 struct Keeper {
     database: Arc<Handle<Database>>,
     versions: Arc<Versions>,
@@ -155,7 +155,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Whether anything is now another than before.
+    /// Applies a change; true if it changed anything.
     fn apply(&mut self, change: Change, version: u64) -> Result<bool> {
         let mut changed = false;
         match change {
@@ -205,7 +205,7 @@ fn item(key: &str, (version, value, metadata): (u64, &str, &[u8])) -> Result<Ite
     })
 }
 
-/// All of one moment, since all are read in one transaction.
+/// Items of one moment, since all are read in one transaction.
 fn items(transaction: &ReadTransaction, keys: &[String]) -> Result<Vec<Item>> {
     let table = transaction.open_table(ITEMS).map_err(unavailable)?;
     let mut items = Vec::new();
@@ -226,7 +226,7 @@ fn items(transaction: &ReadTransaction, keys: &[String]) -> Result<Vec<Item>> {
 
 struct Durable {
     database: Arc<Handle<Database>>,
-    /// As of the last commit.
+    /// Version as of the last commit.
     versions: Arc<Versions>,
     committer: Arc<Committer<Change, ()>>,
 }

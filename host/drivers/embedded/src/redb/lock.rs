@@ -32,7 +32,7 @@ use wythe_manifest::ByteSize;
 
 /// Key: token, end by the wall clock, ttl (both in nanoseconds), owner.
 const GRANTS: TableDefinition<&str, (u64, u64, u64, &str)> = TableDefinition::new("grants");
-/// In `META`: the highest token so far.
+/// Key in `META` of the highest token so far.
 const TOKEN: &str = "token";
 /// Grants swept in one transaction, so that nobody waits for long.
 const SWEEP_BATCH: usize = 1_000;
@@ -101,7 +101,7 @@ fn load(database: &Database) -> Result<Locks> {
     Ok(locks)
 }
 
-/// What the committer's thread has.
+/// The committer's part of the store.
 struct Keeper {
     database: Handle<Database>,
     /// Ahead of the table while a commit runs; after one that failed nothing is asked until it was read again.

@@ -12,7 +12,7 @@ use crate::{
     shared::{
         blocking::blocking,
         pubsub::{
-            member::{Broker, Seat, Settling},
+            member::{Broker, Member, Settling},
             operator::{self, Weight},
             queue::Stored,
             topics::{Backlog, Group, HELD, Topics},
@@ -27,13 +27,11 @@ use serde::Deserialize;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{
-        Driver, Features, Group as Status, Kept, Message, Seat as Subscription, SubscribeOptions,
-    },
+    pubsub::{Driver, Features, Group as Status, Kept, Message, Seat, SubscribeOptions},
 };
 use wythe_manifest::ByteSize;
 
-/// Beyond this a message no longer fits into the memory of a batch.
+/// Bytes of the largest message: larger ones do not fit into the memory of a batch.
 const MAX_MESSAGE: u64 = 64 << 20;
 /// Bytes of messages that are kept; by default.
 const MAX_BYTES: u64 = 1 << 30;
@@ -116,7 +114,7 @@ impl Driver for Queues {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Subscription>> {
+    ) -> Result<Box<dyn Seat>> {
         let (topic, group) = (topic.to_owned(), group.to_owned());
         let write = Write::Join {
             topic,
@@ -124,7 +122,7 @@ impl Driver for Queues {
             ephemeral: options.ephemeral,
         };
         match self.0.committer.submit(write).await? {
-            Answer::Joined(joined) => Ok(Box::new(Seat::new(self.0.clone(), joined))),
+            Answer::Joined(joined) => Ok(Box::new(Member::new(self.0.clone(), joined))),
             _ => Err(mixed_up()),
         }
     }

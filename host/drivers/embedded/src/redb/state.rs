@@ -100,7 +100,8 @@ impl Store for Tree {
 }
 
 impl Tree {
-    /// Only the committer's thread sweeps and writes, so what is found here is still so when it is removed.
+    /// Finds entries whose time is over. The committer's thread alone sweeps and writes, so they are still there when
+    /// they are removed.
     fn over(&self, now: u64) -> Result<Vec<String>> {
         let expiries = read(&self.0)?.open_table(EXPIRIES).map_err(unavailable)?;
         let mut keys = Vec::new();
@@ -136,7 +137,7 @@ impl<'a> Tables<'a> {
         let old = match record {
             Some(record) => self
                 .entries
-                .insert(key, entry::encode(&record).as_slice())
+                .insert(key, entry::encode(record).as_slice())
                 .map_err(unavailable)?,
             None => self.entries.remove(key).map_err(unavailable)?,
         };

@@ -1,11 +1,12 @@
-//! When a source delivers again what its app did not take: after a second, then twice as long each time, up to a minute.
+//! Pauses before a source delivers again what its app did not take: a second, then twice as long each time, up to a
+//! minute.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
 
-/// After so many attempts that failed.
+/// Returns the pause after so many attempts that failed.
 pub(crate) fn pause(attempts: u32) -> Duration {
     let doubled = FIRST * 2_u32.saturating_pow(attempts.saturating_sub(1).min(6));
     doubled.min(LAST)

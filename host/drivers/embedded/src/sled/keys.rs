@@ -25,12 +25,12 @@ pub(super) fn piece(etag: u64, index: u32) -> Vec<u8> {
     [&[PIECE][..], &etag.to_be_bytes(), &index.to_be_bytes()].concat()
 }
 
-/// In the order of time.
+/// Makes keys that sort in the order of time.
 pub(super) fn expiry(at: u64, key: &str) -> Vec<u8> {
     [&[EXPIRY][..], &at.to_be_bytes(), key.as_bytes()].concat()
 }
 
-/// All expiries up to and with `now`.
+/// Range of all expiries up to and with `now`.
 pub(super) fn expiries_until(now: u64) -> std::ops::Range<Vec<u8>> {
     vec![EXPIRY]..expiry(now.saturating_add(1), "")
 }

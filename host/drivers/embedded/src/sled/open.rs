@@ -18,7 +18,7 @@ const CACHE: u64 = 64 << 20;
 /// A page goes to the unsynced `blobs/` beyond a quarter of this.
 const SEGMENT: usize = 8 << 20;
 const KNOWN_FORMAT: u64 = 1;
-/// After a close sled's own threads hold the lock for a moment longer.
+/// Wait for the lock of a store that was closed: sled's own threads hold it for a moment longer.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// An open database and the file that has to be synced.

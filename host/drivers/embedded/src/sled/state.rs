@@ -29,7 +29,7 @@ use wythe_manifest::ByteSize;
 
 /// A leaf has up to 17 items, so its page stays far below the 2 MiB from which it would go to an unsynced file.
 const PIECE: usize = 8 << 10;
-/// In front of an entry: the number of its further pieces.
+/// Bytes in front of an entry, with the number of its further pieces.
 const COUNT: usize = 4;
 /// Entries swept in one batch, so that no writer waits for long.
 const SWEEP_BATCH: usize = 1_000;
@@ -43,7 +43,7 @@ pub(super) struct Config {
     cache_size: Option<ByteSize>,
 }
 
-/// What sled had in memory when it failed is not proved to be on disk.
+/// Refuses to open a store again: what sled had in memory when it failed is not proved to be on disk.
 fn stays_shut() -> Result<Sled> {
     Err(Error::unsupported(
         "a sled store is opened again at the next start of the host",
@@ -202,7 +202,7 @@ impl Staged<'_> {
     }
 
     fn insert(&mut self, key: &str, record: &Record) {
-        let bytes = entry::encode(&record);
+        let bytes = entry::encode(record);
         let (first, rest) = bytes.split_at(bytes.len().min(PIECE));
         let mut count = 0u32;
         for piece in rest.chunks(PIECE) {

@@ -1,4 +1,4 @@
-//! What readers see: the tree as it was at the last sync, although the batch being committed is in it already.
+//! The view of readers: the tree as it was at the last sync, although the batch being committed is in it already.
 
 use sled::{IVec, Tree};
 use std::{

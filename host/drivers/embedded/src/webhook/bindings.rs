@@ -20,11 +20,11 @@ const PREFIX: &str = "sha256=";
 pub(super) struct Config {
     /// Begins with `/`; matched whole.
     path: String,
-    /// With commas between them; default POST.
+    /// Methods with commas between them; default POST.
     methods: Option<String>,
     /// Default 1 MiB.
     max_body_bytes: Option<ByteSize>,
-    /// What a sender signs with; without one anybody may send.
+    /// Key that a sender signs with; without one anybody may send.
     secret: Option<Secret>,
     /// Default `x-hub-signature-256`.
     signature_header: Option<String>,
@@ -169,7 +169,7 @@ mod tests {
         vec![(HEADER.into(), value.into())]
     }
 
-    /// From the documentation of the most used sender of such signatures.
+    /// Example from the documentation of the most used sender of such signatures.
     const SECRET: &str = "It's a Secret to Everybody";
     const BODY: &[u8] = b"Hello, World!";
     const GOOD: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

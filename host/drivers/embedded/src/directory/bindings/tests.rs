@@ -117,7 +117,7 @@ fn left(place: &TempDir, below: &str) -> Vec<String> {
     names
 }
 
-/// What is put away is put away a moment after it was heard.
+/// Waits for files to be put away, a moment after they were heard.
 async fn until_left(place: &TempDir, below: &str, expected: &[&str]) {
     while left(place, below) != expected {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,8 +1,8 @@
 //! A record's compact form on disk.
 //!
 //! Layout, numbers little-endian: version (1 byte), flags (1), etag (8), expiry (8, if flagged), fence (8, if
-//! flagged), content type (4 for the length, then the text; if flagged), and all the rest is the value. The engines keep
-//! checksums of their pages, so there is none here.
+//! flagged), content type (4 for the length, then the text; if flagged), and all the rest is the value. The engines
+//! keep checksums of their pages, so there is none here.
 
 use crate::shared::state::record::{Record, Version};
 use bytes::Bytes;

@@ -35,7 +35,7 @@ const ONE: u8 = 0;
 const ALL: u8 = 1;
 const SKIP: u8 = 2;
 
-/// What a compare-and-set and the index need of a stored row.
+/// The part of a stored row that a compare-and-set and the index need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub version: u64,

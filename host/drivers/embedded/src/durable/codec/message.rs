@@ -33,7 +33,7 @@ fn add(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// When the message was published, without reading the rest of it.
+/// Reads the time at which the message was published, and not the rest of it.
 pub(crate) fn published(bytes: &[u8]) -> Option<u64> {
     let time = bytes.get(1..)?.first_chunk()?;
     Some(u64::from_le_bytes(*time))

@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::AtomicU32};
 #[derive(Default)]
 struct Seen {
     batches: Mutex<Vec<Vec<u32>>>,
-    /// Whether the disk has room again, and how often that was tried.
+    /// True once the disk has room again; `tries` counts the attempts.
     has_room: AtomicBool,
     tries: AtomicU32,
 }

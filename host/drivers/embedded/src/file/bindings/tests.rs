@@ -1,4 +1,4 @@
-//! What may not leave the root, and what of a name is told.
+//! Names that may not leave the root, and what errors tell of a name.
 
 use super::*;
 use std::fs;
@@ -31,7 +31,7 @@ async fn ask(driver: &dyn Driver, operation: &str, name: &str, data: &str) -> Re
     driver.invoke(request).await.map(|outcome| outcome.data)
 }
 
-/// Every operation refuses the name, in these words.
+/// Asserts that every operation refuses the name, in these words.
 async fn refused(driver: &dyn Driver, name: &str, message: &str) {
     for operation in ["create", "get", "delete", "list"] {
         let error = ask(driver, operation, name, "x").await.unwrap_err();

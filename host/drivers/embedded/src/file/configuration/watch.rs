@@ -14,7 +14,7 @@ use std::{
 use wythe_blocks::{Error, Result};
 use wythe_manifest::Stamp;
 
-/// Between two looks where nothing is said.
+/// Pause between two looks while no change is heard of.
 const LOOK: Duration = Duration::from_secs(1);
 /// A file is written in several steps; after this long without any it is done.
 const SETTLED: Duration = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! What a group commit does to the queue: the tables first, and the memory of the groups once that is durable.
+//! Group commits of a queue: they write the tables first, and the memory of the groups once that is durable.
 
 use super::super::{commit, reopen, unavailable, write};
 use super::{
@@ -56,11 +56,11 @@ pub(super) enum Answer {
     Settled,
     /// Topic, name and group.
     Listed(Vec<(String, String, Arc<Group>)>),
-    /// So many; none where nothing is left.
+    /// Number of messages that were purged; 0 where nothing was left.
     Purged(u64),
 }
 
-/// What consumers see when the commit is durable.
+/// Change that consumers see when the commit is durable.
 enum Effect {
     Add(Arc<Group>, Waiting),
     Settle(Settling),
@@ -250,7 +250,7 @@ impl<'a> Stage<'a> {
         self.put(topic, groups, sequence, (delay, due), message)
     }
 
-    /// Over the limit, and to the group that holds letters where nobody reads them.
+    /// Buries a letter, over the limit if need be, in the group that holds letters where nobody reads them.
     fn bury(&mut self, letter: &mut Letter) -> Result<()> {
         let (topic, message) = (&letter.topic, std::mem::take(&mut letter.message));
         let (readers, new) = self.topics.readers(topic);

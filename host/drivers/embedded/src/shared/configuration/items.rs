@@ -1,4 +1,4 @@
-//! What configuration stores of this process share: items out of a tree, by their keys, and who waits for a change.
+//! Parts that configuration stores share: items out of a tree, by their keys, and those who wait for a change.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub(crate) fn of_tree(tree: &Document, separator: &str) -> Result<Items, String>
     }
 }
 
-/// Nothing is no item, and a list is one item.
+/// Adds the items of a subtree: nothing is no item, and a list is one item.
 fn flatten(tree: &Document, key: String, separator: &str, items: &mut Items) -> Result<(), String> {
     let value = match tree {
         Document::Null => return Ok(()),
@@ -66,7 +66,7 @@ fn flatten(tree: &Document, key: String, separator: &str, items: &mut Items) -> 
     Ok(())
 }
 
-/// By hand, so that a number stays as it was written.
+/// Writes JSON by hand, so that a number stays as it was written.
 fn write_json(tree: &Document, json: &mut String) {
     match tree {
         Document::Null => json.push_str("null"),
@@ -97,7 +97,7 @@ fn quote(text: &str, json: &mut String) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// Whether JSON has it without quotes, too.
+/// Tells texts that JSON has without quotes, too.
 fn is_literal(text: &str) -> bool {
     use serde_json::Value;
     matches!(
@@ -106,7 +106,7 @@ fn is_literal(text: &str) -> bool {
     )
 }
 
-/// With a version that is made of its value, so that the same value has the same one after a restart, too.
+/// Makes an item with a version out of its value, so that the same value has the same one after a restart, too.
 pub(crate) fn item(new: NewItem) -> Item {
     let mut digest = Context::new(&SHA256);
     let metadata = new.metadata.iter();
@@ -125,7 +125,7 @@ pub(crate) fn item(new: NewItem) -> Item {
     }
 }
 
-/// Those with these keys in order, or all of them where no key is given.
+/// Selects the items with these keys in order, or all of them where no key is given.
 pub(crate) fn select(items: &Items, keys: &[String]) -> Vec<Item> {
     if keys.is_empty() {
         return items.values().cloned().collect();
@@ -147,7 +147,7 @@ impl Versions {
         *self.0.borrow()
     }
 
-    /// After the items have changed, and never a version that was there before.
+    /// Tells those who wait that the items have changed; the version is none that was there before.
     pub(crate) fn tell(&self, version: u64) {
         self.0.send_replace(version);
     }

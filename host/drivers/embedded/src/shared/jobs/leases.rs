@@ -1,11 +1,11 @@
-//! Who may not be handed out now: rows of jobs that somebody has, each until its lease is over.
+//! Leases on job rows: a leased row is not handed out until its lease is over.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// By app and name. As large as what is under way, for what is written leaves it.
+/// Ends of leases by app and name. It is as large as what is under way, for what is written leaves it.
 #[derive(Default)]
 pub(crate) struct Leases(HashMap<String, HashMap<String, Instant>>);
 

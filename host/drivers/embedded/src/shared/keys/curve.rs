@@ -89,7 +89,7 @@ impl Key {
         jwk::curve(self.curve.name, x, y)
     }
 
-    /// None for a public key.
+    /// Signs a digest; none for a public key.
     pub(super) fn sign(&self, digest: &Digest) -> Option<Result<Vec<u8>>> {
         let signed = self.private.as_ref()?.sign_digest(digest);
         Some(

@@ -75,7 +75,7 @@ impl Key {
         jwk::edwards(&self.point)
     }
 
-    /// None for a public key.
+    /// Signs a message; none for a public key.
     pub(super) fn sign(&self, message: &[u8]) -> Option<Result<Vec<u8>>> {
         let signed = self.private.as_ref()?.try_sign(message);
         Some(

@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{Error, Result};
 use zeroize::Zeroizing;
 
-/// What is written has no padding; what is read may.
+/// Base64 that is written without padding and read with it, too.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new()

@@ -84,7 +84,7 @@ impl Key {
         Some(Value::from(jwk).to_string())
     }
 
-    /// Whether its work takes long enough to be in the way of others.
+    /// True if its work takes long enough to be in the way of others.
     fn is_slow(&self) -> bool {
         !matches!(self.material, Material::Symmetric(_))
     }
@@ -238,7 +238,7 @@ fn imported(algorithm: SignatureAlgorithm, bytes: &[u8]) -> Result<Digest> {
     })
 }
 
-/// What the library refuses although nothing is wrong with it.
+/// The error for work that the library refuses although nothing is wrong with it.
 fn fault(what: &str) -> Error {
     Error::internal(format!("the library failed to {what}"))
 }

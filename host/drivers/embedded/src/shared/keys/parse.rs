@@ -1,4 +1,4 @@
-//! What a key is, told from its bytes: PEM, JWK, or a symmetric key.
+//! The kind of a key, told from its bytes: PEM, JWK, or a symmetric key.
 
 use super::{
     Hidden, Key, Material,
@@ -21,7 +21,7 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
-/// What one tool writes before an EC key; the key says it again.
+/// End of a part that one tool writes before an EC key; the key says the same again.
 const PARAMETERS: &[u8] = b"-----END EC PARAMETERS-----";
 const LABELS: &str = "PRIVATE KEY, RSA PRIVATE KEY, EC PRIVATE KEY, PUBLIC KEY or RSA PUBLIC KEY";
 const KINDS: &str = "RSA, EC on P-256, P-384 or P-521, or Ed25519";
@@ -45,7 +45,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Key, String> {
     }
 }
 
-/// As base64 first: a text of that many letters is hardly ever a key as it stands.
+/// Reads base64 first: a text of that many letters is hardly ever a key as it stands.
 fn symmetric(bytes: &[u8]) -> Option<symmetric::Key> {
     let end = |line: &'static [u8]| bytes.strip_suffix(line);
     let line = end(b"\r\n").or_else(|| end(b"\n")).unwrap_or(bytes);

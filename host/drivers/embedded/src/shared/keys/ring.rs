@@ -9,13 +9,13 @@ use wythe_blocks::{
     crypto::{Driver, KeyInfo, SignatureAlgorithm, WrapAlgorithm},
 };
 
-/// Where keys come from.
+/// A source of keys.
 #[async_trait]
 pub(crate) trait Keys: Send + Sync + 'static {
     /// The key as it is now.
     async fn find(&self, name: &str) -> Result<Arc<Key>>;
 
-    /// In order.
+    /// Lists the names of all keys, in order.
     async fn names(&self) -> Result<Vec<String>>;
 }
 

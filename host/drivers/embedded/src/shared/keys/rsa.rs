@@ -43,9 +43,9 @@ struct Private {
     decrypts: OaepPrivateDecryptingKey,
 }
 
-/// Why a key is none.
+/// Reason for which a key is refused.
 pub(super) enum Refused {
-    /// It may be one of another kind.
+    /// The bytes may be a key of another kind.
     Unreadable,
     Because(String),
 }
@@ -132,7 +132,7 @@ impl Key {
         Ok(wrapped)
     }
 
-    /// None for a public key, and none in it for what is no wrapped key.
+    /// Unwraps a key: none for a public key, and none in it for what is no wrapped key.
     pub(super) fn unwrap(
         &self,
         algorithm: WrapAlgorithm,
@@ -144,7 +144,7 @@ impl Key {
         Some(size.map(|plain| plain.to_vec()).ok())
     }
 
-    /// None for a public key.
+    /// Signs a digest; none for a public key.
     pub(super) fn sign(
         &self,
         algorithm: SignatureAlgorithm,

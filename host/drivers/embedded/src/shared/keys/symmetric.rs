@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 pub(super) const ONE_BYTE: &str =
     "a symmetric key of one byte over and over; expected random bytes";
 const BLOCK: usize = 16;
-/// What RFC 3394 adds, and the unit that it works in.
+/// Bytes that RFC 3394 adds, and the unit that it works in.
 const UNIT: usize = 8;
 
 pub(crate) struct Key(Hidden);
 
 impl Key {
-    /// Of 128, 192 or 256 bits.
+    /// Makes a key of 128, 192 or 256 bits.
     pub(super) fn new(bytes: Hidden) -> Option<Self> {
         [16, 24, 32].contains(&bytes.len()).then_some(Key(bytes))
     }

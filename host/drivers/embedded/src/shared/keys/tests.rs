@@ -105,7 +105,7 @@ fn pem_may_have_other_line_ends_text_before_it_and_parameters() {
     ));
 }
 
-/// Each with what is told of it.
+/// Malformed keys, each with the error that is told of it.
 const MALFORMED: &[(&str, &str)] = &[
     (
         "{ hunter2",

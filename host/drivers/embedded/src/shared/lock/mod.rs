@@ -1,4 +1,4 @@
-//! Who holds which lock: grants, their tokens and their time, whatever they are stored in.
+//! Grants of locks, their tokens and their time, whatever they are stored in.
 //!
 //! Within a process a grant ends by the monotonic clock, and the times that are told are reckoned from it: a jump of
 //! the wall clock, either way, neither extends a grant nor ends it early. Over a restart only the wall clock is left.
@@ -32,7 +32,7 @@ impl Moment {
         }
     }
 
-    /// What the wall clock shows when the other one shows `ends`, if nobody sets it.
+    /// Time that the wall clock shows when the other one shows `ends`, if nobody sets it.
     fn wall_at(self, ends: Instant) -> u64 {
         let left = ends.saturating_duration_since(self.monotonic);
         self.wall.saturating_add(clock::nanoseconds(left))
@@ -112,7 +112,7 @@ struct Held {
 
 pub(crate) struct Locks {
     held: HashMap<String, Held>,
-    /// When, and which key; in step with what is held.
+    /// End and key of each grant; in step with what is held.
     ends: BTreeSet<(Instant, String)>,
     last: u64,
 }
@@ -151,7 +151,7 @@ impl Locks {
         self.set(key, Some(held));
     }
 
-    /// What is to be written down of a key.
+    /// Returns the row that is to be written down of a key.
     pub(crate) fn row(&self, key: &str, now: Moment) -> Option<Row<'_>> {
         self.held.get(key).map(|held| Row {
             token: held.token,

@@ -6,7 +6,7 @@ use wythe_blocks::Kind;
 
 const TTL: Duration = Duration::from_secs(10);
 
-/// Both clocks, each moved by itself.
+/// Clocks that are moved each by itself.
 struct Clocks(Moment);
 
 impl Clocks {

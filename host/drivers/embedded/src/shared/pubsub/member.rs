@@ -1,4 +1,4 @@
-//! A seat in a consumer group, over any broker that keeps its queues in memory and its verdicts where it likes.
+//! A member of a consumer group, over any broker that keeps its queues in memory and its verdicts where it likes.
 
 use crate::shared::pubsub::{
     queue::{Delivery, Held},
@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Message, Receipt, Received, Seat as Subscription},
+    pubsub::{Message, Receipt, Received, Seat},
 };
 
 pub(crate) enum Verdict {
@@ -73,15 +73,15 @@ pub(crate) trait Broker: Send + Sync + 'static {
     fn left(&self);
 }
 
-pub(crate) struct Seat<B: Broker> {
+pub(crate) struct Member<B: Broker> {
     broker: Arc<B>,
     group: Arc<Group>,
     number: u64,
 }
 
-impl<B: Broker> Seat<B> {
+impl<B: Broker> Member<B> {
     pub(crate) fn new(broker: Arc<B>, joined: Joined) -> Self {
-        Seat {
+        Member {
             broker,
             group: joined.group,
             number: joined.seat,
@@ -123,7 +123,7 @@ impl<B: Broker> Seat<B> {
 }
 
 #[async_trait]
-impl<B: Broker> Subscription for Seat<B> {
+impl<B: Broker> Seat for Member<B> {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let deliveries = self.group.queue.pull(self.number, max).await;
         let received = self.receive(&deliveries);
@@ -173,7 +173,7 @@ impl<B: Broker> Subscription for Seat<B> {
     }
 }
 
-impl<B: Broker> Drop for Seat<B> {
+impl<B: Broker> Drop for Member<B> {
     fn drop(&mut self) {
         self.group.queue.leave(self.number);
         if self.group.ephemeral {

@@ -1,4 +1,4 @@
-//! What one consumer group has to do: which messages are ready and when, which are out, and which must wait for
+//! Work of one consumer group: messages that are ready or will be, messages that are out, and those that must wait for
 //! another one with the same ordering key.
 
 mod state;
@@ -30,7 +30,7 @@ pub(crate) fn lane(ordering_key: &str) -> Lane {
 /// A message that comes into the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    /// In the order of publishing.
+    /// Number in the order of publishing.
     pub sequence: u64,
     pub due: Instant,
     /// Deliveries so far.
@@ -115,7 +115,7 @@ impl Queue {
         self.state().seats.len()
     }
 
-    /// All that is here and out, in the order of publishing.
+    /// Returns the messages that are here and out, in the order of publishing.
     pub(crate) fn look(&self) -> Vec<Seen> {
         let state = self.state();
         let items = state.items.iter();

@@ -1,4 +1,4 @@
-//! Which groups want the messages of which topic, and how many messages, and bytes of them, somebody still wants.
+//! Topics and the groups that want their messages, with the number and the bytes of messages that somebody still wants.
 
 use crate::shared::pubsub::queue::Queue;
 use std::{
@@ -15,7 +15,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The group that holds the dead letters of a topic until another one joins; no app can name it so.
 pub(crate) const HELD: &str = "\0";
 
-/// How much of a component somebody may still want.
+/// Limits of what somebody may still want of a component.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backlog {
     pub messages: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// What a component says, or else the default: a million messages, and as many bytes as the driver says.
+    /// Takes what a component says, or else the default: a million messages, and as many bytes as the driver says.
     pub(crate) fn new(messages: Option<u64>, bytes: Option<ByteSize>, default: u64) -> Self {
         Backlog {
             messages: messages.unwrap_or(MAX_BACKLOG),
@@ -65,10 +65,10 @@ impl Group {
 
 pub(crate) struct Topics {
     topics: BTreeMap<String, BTreeMap<String, Arc<Group>>>,
-    /// How to undo what was changed since `begin`; absent where nothing is to be undone.
+    /// Steps that undo what was changed since `begin`; absent where nothing is to be undone.
     undo: Option<Vec<Undo>>,
     wanted: HashMap<u64, Wanted>,
-    /// Of all that are wanted.
+    /// Bytes of all that are wanted.
     bytes: u64,
     next_sequence: u64,
     next_group: u64,
@@ -88,9 +88,9 @@ enum Undo {
 pub(crate) struct Joined {
     pub group: Arc<Group>,
     pub seat: u64,
-    /// Whether the group was there before.
+    /// True if the group was there before.
     pub known: bool,
-    /// Whether it was the one that held dead letters.
+    /// True if it was the one that held dead letters.
     pub adopted: bool,
 }
 
@@ -168,7 +168,7 @@ impl Topics {
         }
     }
 
-    /// From here on changes can be undone, until they are kept.
+    /// Begins to note changes, so that they can be undone until they are kept.
     pub(crate) fn begin(&mut self) {
         self.undo = Some(Vec::new());
     }
@@ -177,7 +177,7 @@ impl Topics {
         self.undo = None;
     }
 
-    /// As it was when it began.
+    /// Undoes all changes since `begin`.
     pub(crate) fn undo(&mut self) {
         for undo in self.undo.take().into_iter().flatten().rev() {
             match undo {
@@ -195,8 +195,8 @@ impl Topics {
         }
     }
 
-    /// Forgets the counts of messages and their bytes, to be counted again as the store has them; groups and their seats
-    /// stay.
+    /// Forgets the counts of messages and their bytes, to be counted again as the store has them; groups and their
+    /// seats stay.
     pub(crate) fn recount(&mut self) {
         self.wanted.clear();
         self.bytes = 0;
@@ -231,8 +231,8 @@ impl Topics {
         group
     }
 
-    /// Those that get a dead letter: all that get what is published and, where none of them lasts, the one that holds it;
-    /// and whether that is a new one.
+    /// Returns the groups that get a dead letter: all that get what is published and, where none of them lasts, the one
+    /// that holds it; and whether that is a new one.
     pub(crate) fn readers(&mut self, topic: &str) -> (Vec<Arc<Group>>, bool) {
         let mut readers = self.groups(topic);
         if readers.iter().any(|group| !group.ephemeral) {
@@ -246,7 +246,7 @@ impl Topics {
         (readers, new)
     }
 
-    /// Every group, by topic and name.
+    /// Returns every group, by topic and name.
     pub(crate) fn all(&self) -> Vec<(String, String, Arc<Group>)> {
         let topics = self.topics.iter();
         let all = topics.flat_map(|(topic, groups)| {
@@ -270,7 +270,7 @@ impl Topics {
         }
     }
 
-    /// Those that get what is published.
+    /// Returns the groups that get what is published.
     pub(crate) fn groups(&self, topic: &str) -> Vec<Arc<Group>> {
         let groups = self.topics.get(topic).into_iter().flatten();
         let groups = groups.filter(|(name, _)| *name != HELD);
@@ -298,7 +298,7 @@ impl Topics {
         sequence
     }
 
-    /// Why there is no room for one more message of so many bytes, if there is none.
+    /// Returns the error if there is no room for one more message of so many bytes.
     fn full(&self, more: u64) -> Option<Error> {
         let (count, Backlog { messages, bytes }) = (self.wanted.len(), self.limit);
         if count as u64 >= messages {
@@ -324,7 +324,7 @@ impl Topics {
         matches!(left, Some((0, _)))
     }
 
-    /// How many groups still want the message, and its bytes; none where nobody did.
+    /// Counts one group less, and returns how many still want the message, and its bytes; none where nobody did.
     fn count_down(&mut self, sequence: u64) -> Option<(usize, u64)> {
         let wanted = self.wanted.get_mut(&sequence)?;
         wanted.groups -= 1;

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt};
 use wythe_blocks::secrets::{Found, Value};
 use wythe_manifest::Document;
 
-/// How secrets are taken out of a tree.
+/// The way in which secrets are taken out of a tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    /// Between the names of parents and children.
+    /// Separator between the names of parents and children.
     pub separator: String,
     /// A nested object at the top is one secret of several values, rather than several secrets.
     pub multi_valued: bool,

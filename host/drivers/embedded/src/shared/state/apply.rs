@@ -1,4 +1,4 @@
-//! What a write means: conditions, fences, expiry, etags and transactions, over any table.
+//! The meaning of a write: conditions, fences, expiry, etags and transactions, over any table.
 //!
 //! An error of the kind `unavailable` is the table's own failure and ends the whole batch; every other error is the
 //! answer to one write, which then has changed nothing.
@@ -26,7 +26,7 @@ pub(crate) trait Table {
     /// Puts or removes, and keeps the index of expiries in step.
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<()>;
 
-    /// Whether there is room for all of these changes together; always, where the disk is what bounds.
+    /// Refuses changes for which, all together, there is no room; where the disk is what bounds, it refuses none.
     fn admit(&self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
         let _ = changes;
         Ok(())

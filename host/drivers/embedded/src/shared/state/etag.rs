@@ -28,7 +28,7 @@ pub(crate) fn fresh() -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// By hand because `format!` would be half the price of a read from memory.
+/// Formats by hand because `format!` would be half the price of a read from memory.
 pub(crate) fn to_text(etag: u64) -> Etag {
     let mut text = Etag::with_capacity(16);
     for shift in (0..16).rev() {
@@ -38,7 +38,7 @@ pub(crate) fn to_text(etag: u64) -> Etag {
     text
 }
 
-/// Whether `text` is this etag; a text that no driver gave out is none.
+/// True if `text` is this etag; a text that no driver gave out is none.
 pub(crate) fn is(text: &str, etag: u64) -> bool {
     text == to_text(etag)
 }

@@ -1,4 +1,4 @@
-//! What only this engine can get wrong: pieces, the unsynced directory, and files that are not its own.
+//! Faults that only this engine can have: in pieces, the unsynced directory, and files that are not its own.
 
 use super::*;
 use wythe_blocks::state::Put;

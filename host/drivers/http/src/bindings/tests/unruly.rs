@@ -4,7 +4,7 @@ use super::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::task::yield_now;
 
-/// More than a system buffers for both sides, and less than is read of one who is heard for ever.
+/// Bytes beyond what a system buffers for both sides, and fewer than are read of one who is heard for ever.
 const TAKEN: u64 = 64 << 20;
 
 /// Says `first`, and then this for ever; the answer is how much of it was taken, once the connection has ended.

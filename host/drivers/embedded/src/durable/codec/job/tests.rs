@@ -1,4 +1,4 @@
-//! What is encoded is decoded; what is cut or of another build is refused.
+//! Encoded rows are decoded; rows that are cut or of another build are refused.
 
 use super::*;
 

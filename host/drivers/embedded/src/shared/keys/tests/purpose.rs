@@ -21,7 +21,7 @@ fn good(json: &[u8], members: Value) -> Key {
     said(json, members).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// Which of sign, verify, wrap and unwrap it does.
+/// Tells which of sign, verify, wrap and unwrap the key does.
 fn does(key: &Key, sign: S, wrap: W) -> [bool; 4] {
     let digest = vec![1; sign.digest().map_or(9, |(_, size)| size)];
     let refused = |error: Error| {

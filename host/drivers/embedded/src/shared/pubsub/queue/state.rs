@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{Error, Result};
 
-/// No seat has this number.
+/// A number that no seat has.
 const NOBODY: u64 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) items: HashMap<u64, Item>,
-    /// Those that are here and the first of their lane.
+    /// Messages that are here and the first of their lane.
     pub(super) ready: BTreeSet<(Instant, u64)>,
     pub(super) lanes: HashMap<Lane, BTreeSet<u64>>,
     pub(super) seats: BTreeSet<u64>,
@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    /// What is due, or when to look again.
+    /// Takes messages that are due, or tells when to look again.
     pub(super) fn take(
         &mut self,
         seat: u64,

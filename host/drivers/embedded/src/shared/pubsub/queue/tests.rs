@@ -14,7 +14,7 @@ fn message(sequence: u64, key: Option<&str>, delay: u64) -> Waiting {
     }
 }
 
-/// What a seat is given now: sequence and attempt.
+/// Deliveries that a seat is given now: sequence and attempt.
 fn taken(queue: &Queue, seat: u64) -> Vec<(u64, u32, Receipt)> {
     let deliveries = queue
         .state()

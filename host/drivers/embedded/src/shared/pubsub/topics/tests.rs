@@ -4,7 +4,7 @@ use super::*;
 use crate::shared::pubsub::queue::Waiting;
 use tokio::time::Instant;
 
-/// Of each message here.
+/// Bytes of each message here.
 const BYTES: u64 = 10;
 
 fn topics(messages: u64) -> Topics {
