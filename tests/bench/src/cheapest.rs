@@ -238,6 +238,7 @@ impl Alone {
             data,
             metadata: &[("key".to_owned(), "gauge".to_owned())],
             most: 4 << 20,
+            trace: wythe_blocks::Trace::start(),
             account: None,
         };
         self.bindings.invoke(request).await?;

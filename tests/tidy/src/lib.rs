@@ -7,7 +7,7 @@ pub mod items;
 pub mod repository;
 pub mod rust;
 
-pub use repository::{File, Repository};
+pub use repository::{File, Repository, Technology};
 
 /// Fails with every offender, not the first.
 #[track_caller]

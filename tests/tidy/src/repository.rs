@@ -18,17 +18,27 @@ pub struct File {
     pub text: String,
 }
 
-/// Folders of drivers that are called by a plain word, which may stand anywhere.
-const WORDS: [&str; 8] = [
+/// Technologies that are called by a plain word, which may stand anywhere.
+const WORDS: [&str; 7] = [
     "cron",
     "directory",
-    "environment",
-    "files",
-    "mail",
+    "env",
+    "file",
+    "http",
     "memory",
-    "web",
     "webhook",
 ];
+
+/// Crates of drivers, one folder each, and the folder of the technologies that need no crate of their own.
+pub const STREET: &str = "host/drivers";
+const EMBEDDED: &str = "host/drivers/embedded/src";
+
+/// A technology that drivers are written for.
+pub struct Technology {
+    pub name: String,
+    /// The folder of its source, with the file that registers its drivers.
+    pub home: String,
+}
 
 impl Repository {
     /// Reads the whole of it; what is not UTF-8 is left out.
@@ -79,12 +89,41 @@ impl Repository {
         names
     }
 
-    /// The technologies: every folder of drivers whose name is a product's and no plain word.
-    pub fn technologies(&self) -> Vec<String> {
-        let mut names = self.names("host/drivers/src");
-        names.retain(|name| self.has(&format!("host/drivers/src/{name}/mod.rs")));
-        names.retain(|name| !WORDS.contains(&name.as_str()));
+    /// Returns the crates of the street by their folders.
+    pub fn street(&self) -> Vec<String> {
+        let mut names = self.names(STREET);
+        names.retain(|name| self.has(&format!("{STREET}/{name}/Cargo.toml")));
         names
+    }
+
+    /// Returns every technology: the crates of the street, and the folders of the embedded ones.
+    pub fn technologies(&self) -> Vec<Technology> {
+        let crates = self.street().into_iter().map(|name| {
+            let home = format!("{STREET}/{name}/src");
+            Technology { name, home }
+        });
+        let embedded = self.names(EMBEDDED).into_iter().map(|name| {
+            let home = format!("{EMBEDDED}/{name}");
+            Technology { name, home }
+        });
+        let mut all: Vec<_> = crates.filter(|one| one.home != EMBEDDED).collect();
+        all.extend(embedded.filter(|one| self.list_of(one).is_some()));
+        all
+    }
+
+    /// Returns the technologies whose name is a product's and no plain word.
+    pub fn products(&self) -> Vec<Technology> {
+        let mut products = self.technologies();
+        products.retain(|one| !WORDS.contains(&one.name.as_str()));
+        products
+    }
+
+    /// Returns the file that registers a technology's drivers.
+    pub fn list_of(&self, technology: &Technology) -> Option<&File> {
+        let home = &technology.home;
+        let paths = [format!("{home}/lib.rs"), format!("{home}/mod.rs")];
+        let mut files = self.files.iter();
+        files.find(|file| paths.contains(&file.path) && file.text.contains("fn register("))
     }
 
     /// The blocks: every file of the contract, but what all of them share.

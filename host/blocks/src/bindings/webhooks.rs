@@ -1,6 +1,6 @@
 //! Doors in the host's HTTP server: which path is whose, and what a request there comes to.
 
-use super::{Bindings, Delivery, Sink, Webhook, listening::Listening};
+use super::{Bindings, Delivery, Webhook, listening::Listening};
 use crate::{Error, Origin, Result, Trace};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -86,7 +86,9 @@ impl Bindings {
             metadata,
             attempt: 1,
         };
-        let answer = Listening(component.clone()).deliver_in(Origin::Trace(trace), delivery).await;
+        let answer = Listening(component.clone())
+            .deliver_in(Origin::Trace(trace), delivery)
+            .await;
         answer.map_err(|error| {
             Error::unavailable("no app took this; try again later").with_source(error)
         })

@@ -101,9 +101,7 @@ impl Caller {
             app,
             grants,
             trace,
-            carried: parent
-                .as_ref()
-                .and_then(|parent| parent.0.carried.clone()),
+            carried: parent.as_ref().and_then(|parent| parent.0.carried.clone()),
             deadline,
             prolonged: Arc::default(),
             parent,

@@ -34,7 +34,13 @@ impl Choices {
 fn random(choices: &mut Choices, now: Instant) -> Caller {
     let left = Duration::from_nanos(choices.below(u64::from(u32::MAX)) * 40);
     let (tenant, trace) = (choices.name(), choices.trace());
-    let mut call = Caller::app(tenant, choices.name(), Arc::default(), trace, now.after(left));
+    let mut call = Caller::app(
+        tenant,
+        choices.name(),
+        Arc::default(),
+        trace,
+        now.after(left),
+    );
     for _ in 0..choices.below(16) {
         call = call
             .enter(choices.name(), Arc::default(), Duration::from_secs(3_600))
@@ -85,7 +91,12 @@ fn a_call_from_elsewhere_is_granted_nothing() {
     let call = random(&mut Choices(1), Instant::now());
     let headers = call.to_headers(Instant::now());
     let read = Caller::from_headers(&headers, Instant::now(), |_| None).expect("it can be read");
-    let told = read.require_grant(|grants| grants.invoke("cart"), "to invoke `cart`", "invoke", "cart");
+    let told = read.require_grant(
+        |grants| grants.invoke("cart"),
+        "to invoke `cart`",
+        "invoke",
+        "cart",
+    );
     assert!(told.is_err());
 }
 
@@ -118,7 +129,10 @@ fn what_is_no_call_is_refused() {
     }
     let mut headers = HeaderMap::new();
     headers.insert(CALL, text.parse().expect("a header"));
-    assert!(Caller::from_headers(&headers, now, |_| None).is_err(), "it has no trace");
+    assert!(
+        Caller::from_headers(&headers, now, |_| None).is_err(),
+        "it has no trace"
+    );
 }
 
 #[test]
@@ -146,7 +160,11 @@ fn a_span_goes_into_a_record_whole() {
         let read: Trace = serde_json::from_str(&text).expect("it can be read");
         assert_eq!(read, trace, "{text}");
     }
-    for wrong in ["\"\"", "\"00-1-2-3\"", "\"00-00000000000000000000000000000001-0000000000000002-01<x\""] {
+    for wrong in [
+        "\"\"",
+        "\"00-1-2-3\"",
+        "\"00-00000000000000000000000000000001-0000000000000002-01<x\"",
+    ] {
         assert!(serde_json::from_str::<Trace>(wrong).is_err(), "{wrong}");
     }
 }
@@ -158,7 +176,10 @@ fn additions_are_bounded() {
     headers.append("tracestate", "b=2".parse().expect("a header"));
     headers.insert("baggage", "x".repeat(8_193).parse().expect("a header"));
     let carried = Carried::read(&headers);
-    assert_eq!((carried.tracestate.as_str(), carried.baggage.as_str()), ("a=1,b=2", ""));
+    assert_eq!(
+        (carried.tracestate.as_str(), carried.baggage.as_str()),
+        ("a=1,b=2", "")
+    );
     let mut given = HeaderMap::new();
     given.insert("tracestate", "own=1".parse().expect("a header"));
     carried.write(&mut given);

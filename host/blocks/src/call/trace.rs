@@ -122,7 +122,6 @@ pub(crate) fn next_random() -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-
 /// Additions of others to a trace: `tracestate` of tracing systems, `baggage` of applications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Carried {

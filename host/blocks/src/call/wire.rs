@@ -29,7 +29,11 @@ impl Caller {
         let mut hops: Vec<_> = hops.map(Caller::hop).collect();
         hops.reverse();
         let left = self.deadline().saturating_duration_since(now).as_nanos();
-        let mut text = format!("1;tenant={};left={left};hops={}", self.tenant(), hops.join(","));
+        let mut text = format!(
+            "1;tenant={};left={left};hops={}",
+            self.tenant(),
+            hops.join(",")
+        );
         if let Some(parent) = self.trace().parent {
             text += &format!(";parent={parent:016x}");
         }
@@ -80,7 +84,9 @@ impl Caller {
             parent: parent.transpose().map_err(|_| bad())?,
             ..trace
         };
-        let deadline = now.checked_add(Duration::from_nanos(left)).ok_or_else(bad)?;
+        let deadline = now
+            .checked_add(Duration::from_nanos(left))
+            .ok_or_else(bad)?;
         if hops.split(',').count() > MAX_CHAIN {
             return Err(bad());
         }

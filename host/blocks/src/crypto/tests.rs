@@ -32,7 +32,7 @@ impl Driver for Turned {
 
     async fn unwrap(&self, _: &str, algorithm: WrapAlgorithm, wrapped: &[u8]) -> Result<Vec<u8>> {
         match algorithm {
-            WrapAlgorithm::A256Kw if wrapped[0] == 0 => Err(Error::unavailable("away")),
+            WrapAlgorithm::A256Kw if wrapped == [0; 32] => Err(Error::unavailable("away")),
             WrapAlgorithm::A256Kw => Ok(wrapped.iter().map(|byte| !byte).collect()),
             other => Err(Error::invalid(format!("no {other} here"))),
         }

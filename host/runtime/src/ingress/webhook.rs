@@ -67,7 +67,8 @@ impl Webhooks {
             return Err(No::too_large(most, SETTING));
         };
         let _place = self.place(&webhook.path)?;
-        let said = self.host
+        let said = self
+            .host
             .bindings
             .call_webhook(door, trace, knock(head, body));
         Ok(answered(said.await?))

@@ -24,6 +24,7 @@ pub(super) async fn ask(
         data: &Bytes::copy_from_slice(data),
         metadata: &metadata,
         most: MOST,
+        trace: wythe_blocks::Trace::start(),
         account: None,
     };
     driver.invoke(request).await

@@ -1,17 +1,16 @@
 //! The suite of the actors block over the native drivers of state.
 
+use crate::list;
 use conformance::{actors, features, trial};
 use libtest_mimic::Trial;
 
-const DRIVERS: [&str; 2] = ["memory", "redb"];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for driver in DRIVERS {
-        let open = crate::state::open(driver);
+    for subject in list::of("state").filter(|one| one.hosting) {
+        let open = crate::state::open(subject);
         let features = features(&open, |driver| driver.features());
         for case in actors::CASES {
-            let name = format!("actors::{driver}::{}", case.name);
+            let name = format!("actors::{}::{}", subject.name(), case.name);
             trials.push(trial(name, (case.needs)(&features), open.clone(), case.run));
         }
     }

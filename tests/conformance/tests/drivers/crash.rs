@@ -26,8 +26,7 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
             "configuration.redb" => items::write(&order).await,
             "jobs.redb" => occurrences::write(&order).await,
             "lock.redb" => grants::write(&order).await,
-            "state.redb" => values::write("redb", &order).await,
-            "state.sled" => values::write("sled", &order).await,
+            "state.redb" | "state.sled" => values::write(&order).await,
             _ => events::write(&order).await,
         }
     })?;
@@ -56,10 +55,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         check("jobs::redb", occurrences::check),
         check("lock::redb", grants::check),
         check("state::redb", |directory, cycles| {
-            values::check("redb", directory, cycles)
+            values::check("state.redb", directory, cycles)
         }),
         check("state::sled", |directory, cycles| {
-            values::check("sled", directory, cycles)
+            values::check("state.sled", directory, cycles)
         }),
         check("pubsub::redb", events::check),
     ]

@@ -3,10 +3,13 @@
 mod texts;
 mod vectors;
 
-use crate::open::{component, opener, site};
+use crate::{
+    list::{self, Subject},
+    open::site,
+};
 use conformance::{
     Opener,
-    crypto::{self, KEPT},
+    crypto::{self, KEPT, Kept},
 };
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
@@ -14,22 +17,9 @@ use wythe_blocks::crypto::Driver;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for driver in ["memory", "dapr.jwks"] {
-        trials.extend(crypto::trials(
-            &format!("crypto::{driver}"),
-            set(driver, &all()),
-        ));
-    }
-    let jwks = KEPT.iter().map(|kept| (kept.name, kept.jwk.as_bytes()));
-    let jwks: Vec<_> = jwks.collect();
-    let files: Vec<_> = KEPT.iter().map(|kept| (kept.name, kept.file)).collect();
-    for (name, driver, files) in [
-        ("local.keys", "local.keys", files),
-        ("local.keys_of_jwks", "local.keys", jwks.clone()),
-        ("dapr.localstorage", "dapr.localstorage", jwks),
-    ] {
-        let open = directory(driver, files);
-        trials.extend(crypto::trials(&format!("crypto::{name}"), open));
+    for subject in list::of("crypto") {
+        let name = format!("crypto::{}", subject.name());
+        trials.extend(crypto::trials(&name, open(subject, &all())));
     }
     trials.extend(texts::trials());
     trials.extend(vectors::trials());
@@ -42,29 +32,13 @@ fn all() -> String {
     format!("{{ \"keys\": [{}] }}", keys.join(","))
 }
 
-/// A driver that is given its keys as a set.
-fn set(driver: &str, jwks: &str) -> Opener<dyn Driver> {
-    let jwks = serde_json::Value::from(jwks);
-    let component = component(
-        "crypto",
-        driver,
-        &format!("[{{ name: jwks, value: {jwks} }}]"),
-    );
-    opener(component, |registry, component, site| {
-        Box::pin(async move { registry.crypto.open(&component, site).await })
-    })
-}
-
-/// A driver that is given its keys as files, next to some that are none.
-fn directory(driver: &str, files: Vec<(&'static str, &'static [u8])>) -> Opener<dyn Driver> {
-    let component = component("crypto", driver, "[{ name: path, value: keys }]");
+/// Opens a driver that is given this set of keys, or finds the keys of the suite as files, next to some that are none:
+/// in `keys` as people have them, in `jwks` each as a JWK.
+fn open(subject: &Subject, jwks: &str) -> Opener<dyn Driver> {
+    let component = subject.component(&[("jwks", jwks.into())]);
     Arc::new(move |beside: &Path| {
-        let keys = beside.join("keys");
-        std::fs::create_dir_all(keys.join("folder")).expect("a directory");
-        std::fs::write(keys.join(".hidden"), KEPT[0].file).expect("a file");
-        for (name, bytes) in &files {
-            std::fs::write(keys.join(name), bytes).expect("a file");
-        }
+        write(&beside.join("keys"), |kept| kept.file);
+        write(&beside.join("jwks"), |kept| kept.jwk.as_bytes());
         let registry = Arc::new(wythe_drivers::registry());
         let (component, site) = (component.clone(), site(beside));
         Arc::new(move || {
@@ -72,4 +46,12 @@ fn directory(driver: &str, files: Vec<(&'static str, &'static [u8])>) -> Opener<
             Box::pin(async move { registry.crypto.open(&component, site).await })
         })
     })
+}
+
+fn write(directory: &Path, bytes: fn(&Kept) -> &'static [u8]) {
+    std::fs::create_dir_all(directory.join("folder")).expect("a directory");
+    std::fs::write(directory.join(".hidden"), KEPT[0].file).expect("a file");
+    for kept in &KEPT {
+        std::fs::write(directory.join(kept.name), bytes(kept)).expect("a file");
+    }
 }

@@ -1,29 +1,32 @@
 //! The suite of the jobs block over its native drivers.
 
-use crate::open::{component, opener};
+use crate::{
+    list::{self, Subject},
+    open::opener,
+};
 use conformance::{Opener, features, jobs, trial};
 use libtest_mimic::Trial;
 use wythe_blocks::jobs::Driver;
 
-const DRIVERS: [&str; 2] = ["memory", "redb"];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for driver in DRIVERS {
-        let features = features(&open(driver), |driver| driver.features());
+    for subject in list::of("jobs") {
+        let features = features(&open(subject), |driver| driver.features());
         for case in jobs::CASES {
-            let name = format!("jobs::{driver}::{}", case.name);
-            trials.push(trial(name, (case.needs)(&features), open(driver), case.run));
+            let name = format!("jobs::{}::{}", subject.name(), case.name);
+            trials.push(trial(
+                name,
+                (case.needs)(&features),
+                open(subject),
+                case.run,
+            ));
         }
     }
     trials
 }
 
-pub(crate) fn open(driver: &'static str) -> Opener<dyn Driver> {
-    opener(
-        component("jobs", driver, ""),
-        |registry, component, site| {
-            Box::pin(async move { registry.jobs.open(&component, site).await })
-        },
-    )
+pub(crate) fn open(subject: &Subject) -> Opener<dyn Driver> {
+    opener(subject.component(&[]), |registry, component, site| {
+        Box::pin(async move { registry.jobs.open(&component, site).await })
+    })
 }

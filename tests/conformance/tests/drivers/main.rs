@@ -6,12 +6,14 @@ mod configuration;
 mod crash;
 mod crypto;
 mod jobs;
+mod list;
 mod lock;
 mod open;
 mod panics;
 mod pubsub;
 mod secrets;
 mod state;
+mod traces;
 mod workflow;
 
 use libtest_mimic::Arguments;
@@ -33,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         pubsub::trials(),
         secrets::trials(),
         state::trials(),
+        traces::trials(),
         workflow::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();

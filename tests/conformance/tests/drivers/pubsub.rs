@@ -1,22 +1,23 @@
 //! The suite of the pubsub block over its native drivers.
 
-use crate::open::{component, opener};
+use crate::{
+    list::{self, Subject},
+    open::opener,
+};
 use conformance::{Opener, features, pubsub, trial};
 use libtest_mimic::Trial;
 use wythe_blocks::pubsub::Driver;
 
-const DRIVERS: [&str; 2] = ["memory", "redb"];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for driver in DRIVERS {
-        let features = features(&open(driver, pubsub::BACKLOG), |driver| driver.features());
+    for subject in list::of("pubsub") {
+        let features = features(&open(subject, pubsub::BACKLOG), |driver| driver.features());
         for case in pubsub::CASES {
-            let name = format!("pubsub::{driver}::{}", case.name);
+            let name = format!("pubsub::{}::{}", subject.name(), case.name);
             trials.push(trial(
                 name,
                 (case.needs)(&features),
-                open(driver, pubsub::BACKLOG),
+                open(subject, pubsub::BACKLOG),
                 case.run,
             ));
         }
@@ -24,10 +25,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-pub(crate) fn open(driver: &'static str, backlog: usize) -> Opener<dyn Driver> {
-    let metadata = format!("[{{ name: maxBacklog, value: {backlog} }}]");
+pub(crate) fn open(subject: &Subject, backlog: usize) -> Opener<dyn Driver> {
     opener(
-        component("pubsub", driver, &metadata),
+        subject.component(&[("backlog", backlog.into())]),
         |registry, component, site| {
             Box::pin(async move { registry.pubsub.open(&component, site).await })
         },

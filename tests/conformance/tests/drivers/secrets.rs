@@ -1,6 +1,9 @@
 //! The suite of the secrets block over its native drivers.
 
-use crate::open::{component, site};
+use crate::{
+    list::{self, Subject},
+    open::site,
+};
 use conformance::{
     Opener, features,
     secrets::{self, KEPT, SEVERAL},
@@ -10,34 +13,25 @@ use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{Site, secrets::Driver};
 
-/// The drivers, each with whether nested objects are secrets of several values.
-const DRIVERS: [(&str, bool); 5] = [
-    ("local.env", false),
-    ("local.file", false),
-    ("local.file", true),
-    ("memory", false),
-    ("memory", true),
-];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (driver, several) in DRIVERS {
-        let open = || open(driver, several);
-        let features = features(&open(), |driver| driver.features());
-        let driver = match several {
-            true => format!("{driver}_of_several_values"),
-            false => driver.to_owned(),
-        };
+    for subject in list::of("secretstores") {
+        let features = features(&open(subject), |driver| driver.features());
         for case in secrets::CASES {
-            let name = format!("secrets::{driver}::{}", case.name);
-            trials.push(trial(name, (case.needs)(&features), open(), case.run));
+            let name = format!("secrets::{}::{}", subject.name(), case.name);
+            trials.push(trial(
+                name,
+                (case.needs)(&features),
+                open(subject),
+                case.run,
+            ));
         }
     }
     trials
 }
 
 /// Opens a driver with the secrets of the suite, wherever it looks for them.
-fn open(driver: &'static str, several: bool) -> Opener<dyn Driver> {
+fn open(subject: &Subject) -> Opener<dyn Driver> {
     let mut tree: serde_json::Map<_, _> = KEPT
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))
@@ -46,19 +40,7 @@ fn open(driver: &'static str, several: bool) -> Opener<dyn Driver> {
     let database = serde_json::Map::from_iter(database);
     tree.insert(SEVERAL.0.to_owned(), database.into());
     let json = serde_json::Value::Object(tree).to_string();
-    let metadata = match driver {
-        "local.env" => "[{ name: prefix, value: KEPT_ }]".to_owned(),
-        "local.file" => {
-            format!(
-                "[{{ name: secretsFile, value: secrets.json }}, {{ name: multiValued, value: {several} }}]"
-            )
-        }
-        _ => format!(
-            "[{{ name: secrets, value: {} }}, {{ name: multiValued, value: {several} }}]",
-            serde_json::Value::from(json.as_str())
-        ),
-    };
-    let component = component("secretstores", driver, &metadata);
+    let component = subject.component(&[("secrets", json.as_str().into())]);
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("secrets.json"), &json).expect("a file");
         let registry = Arc::new(wythe_drivers::registry());

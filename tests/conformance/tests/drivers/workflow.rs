@@ -8,14 +8,13 @@ mod management;
 mod rules;
 mod wrong;
 
+use crate::list;
 use bed::{Bed, Native};
 use conformance::runtime;
 use futures::future::BoxFuture;
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use wythe_blocks::state;
-
-const STORES: [&str; 2] = ["memory", "redb"];
 
 /// A store, and what is asked of the block over it.
 type Run = fn(Arc<dyn state::Driver>) -> BoxFuture<'static, anyhow::Result<()>>;
@@ -34,14 +33,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         bounds::CASES,
     ];
     let mut trials = Vec::new();
-    for store in STORES {
+    for subject in list::of("state").filter(|one| one.hosting) {
         for Case { name, run } in groups.iter().copied().flatten() {
             trials.push(Trial::test(
-                format!("workflow::{store}::{name}"),
+                format!("workflow::{}::{name}", subject.name()),
                 move || {
                     let directory = tempfile::tempdir()?;
                     let answer = runtime()?.block_on(async {
-                        let opened = bed::store(store, directory.path()).await;
+                        let opened = bed::store(subject, directory.path()).await;
                         let answer = run(opened.clone()).await;
                         opened.close().await.expect("the store closes");
                         answer

@@ -54,16 +54,26 @@ async fn caller() -> Result<()> {
     Ok(())
 }
 
+/// The trace of a client.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 async fn forged() -> Result<()> {
     let running = start().await?;
     let headers = [
         ("dapr-caller-app-id", "admin"),
         ("dapr-caller-namespace", "root"),
+        ("wythe-call", "1;tenant=root;left=9;hops=admin"),
+        ("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01")),
         ("x-kept", "yes"),
     ];
     let told = running.send(Method::GET, "/", &headers, "").await?.text();
     ensure!(
         !told.contains("admin") && !told.contains("root") && told.contains("x-kept"),
+        "{told}"
+    );
+    // The client's trace goes on, in a span of the app's own.
+    ensure!(
+        told.contains(TRACE) && !told.contains("00f067aa0ba902b7"),
         "{told}"
     );
     Ok(())
@@ -183,8 +193,7 @@ async fn paths() -> Result<()> {
 
 async fn trace() -> Result<()> {
     let running = start().await?;
-    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let parent = format!("00-{id}-00f067aa0ba902b7-01");
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let answer = running
         .send(
             Method::GET,

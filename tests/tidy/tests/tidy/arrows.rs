@@ -1,10 +1,10 @@
 //! The arrows: which crate may know which.
 
 use crate::REPOSITORY;
-use tidy::{cargo::Package, none};
+use tidy::{Technology, cargo::Package, none};
 
-/// The crates of the product, each with those it may know.
-const ARROWS: [(&str, &[&str]); 6] = [
+/// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
+const ARROWS: [(&str, &[&str]); 5] = [
     (
         "wythe",
         &[
@@ -15,14 +15,56 @@ const ARROWS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("wythe-blocks", &["wythe-manifest"]),
-    ("wythe-drivers", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-manifest", &[]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-sdk", &[]),
 ];
 
+/// The crates that a driver's crate may know.
+const DRIVER: [&str; 2] = ["wythe-blocks", "wythe-manifest"];
+const LIST: &str = "wythe-drivers";
+const EMBEDDED: &str = "wythe-drivers-embedded";
+
+/// Clients that have another name than their technology, each with the one driver's crate that may know it.
+const CLIENTS: [(&str, &str); 4] = [
+    ("hyper-rustls", "wythe-drivers-http"),
+    ("lettre", "wythe-drivers-smtp"),
+    ("tokio-rustls", "wythe-drivers-smtp"),
+    ("webpki-roots", "wythe-drivers-smtp"),
+];
+
+/// Crates that speak over a network, and that more than one crate may know.
+const NETWORK: [&str; 6] = [
+    "http",
+    "http-body",
+    "http-body-util",
+    "hyper",
+    "hyper-util",
+    "rustls",
+];
+
 fn packages() -> impl Iterator<Item = Package> {
     REPOSITORY.ending("Cargo.toml").filter_map(Package::of)
+}
+
+/// The names of the crates of the street.
+fn street() -> Vec<String> {
+    let folders = REPOSITORY.street().into_iter();
+    folders.map(|folder| format!("{LIST}-{folder}")).collect()
+}
+
+/// The crates that one may know; none where nothing says which.
+fn known(package: &str) -> Option<Vec<String>> {
+    let street = street();
+    let driver = DRIVER.map(str::to_owned);
+    if package == LIST {
+        return Some(driver.into_iter().chain(street).collect());
+    }
+    if street.iter().any(|name| name == package) {
+        return Some(driver.into());
+    }
+    let (_, known) = ARROWS.iter().find(|(name, _)| *name == package)?;
+    Some(known.iter().map(|name| (*name).to_owned()).collect())
 }
 
 fn is_of_host(package: &Package) -> bool {
@@ -43,20 +85,19 @@ fn strangers(is: impl Fn(&str) -> bool, may: impl Fn(&Package) -> bool) -> Vec<S
 fn arrows_point_one_way() {
     let mut offenders = Vec::new();
     for package in packages().filter(is_of_host) {
-        let Some((_, known)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
+        let Some(known) = known(&package.name) else {
             offenders.push(format!(
                 "{}: `{}` is not in `ARROWS`",
                 package.path, package.name
             ));
             continue;
         };
-        let own = package.dependencies.iter().filter(|name| {
-            ARROWS.iter().any(|(own, _)| own == name) && !known.contains(&name.as_str())
-        });
+        let own = package.dependencies.iter();
+        let own = own.filter(|name| self::known(name).is_some() && !known.contains(name));
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { runtime, drivers } -> blocks -> manifest, and no other arrow",
+        "cli -> { runtime, drivers } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -78,24 +119,44 @@ fn only_the_runtime_depends_on_wasmtime() {
 fn rules_know_no_http_library() {
     let is = |name: &str| ["hyper", "hyper-util", "hyper-rustls"].contains(&name);
     let may = |package: &Package| {
-        ["wythe", "wythe-drivers", "wythe-runtime"].contains(&package.name.as_str())
+        ["wythe", "wythe-drivers-http", "wythe-runtime"].contains(&package.name.as_str())
             || package.path.starts_with("tests/")
     };
     none(
-        "only host/runtime, host/drivers, host/cli and tests know hyper",
+        "only host/runtime, host/drivers/http, host/cli and tests know hyper",
         strangers(is, may),
     );
 }
 
 #[test]
-fn only_drivers_depend_on_a_technology() {
-    let technologies = REPOSITORY.technologies();
-    let is = |name: &str| technologies.iter().any(|technology| technology == name);
-    let may = |package: &Package| {
-        package.name == "wythe-drivers" || package.path.starts_with("tests/bench/")
-    };
+fn only_its_driver_depends_on_a_technology() {
+    let mut offenders = Vec::new();
+    for Technology { name, home } in REPOSITORY.products() {
+        let may = |package: &Package| {
+            let folder = package.path.trim_end_matches("Cargo.toml");
+            home.starts_with(&format!("{folder}src")) || package.path.starts_with("tests/bench/")
+        };
+        offenders.extend(strangers(|dependency| dependency == name, may));
+    }
+    for (client, home) in CLIENTS {
+        let driver = |package: &Package| package.path.starts_with("host/drivers/");
+        let may = |package: &Package| package.name == home || !driver(package);
+        offenders.extend(strangers(|dependency| dependency == client, may));
+    }
     none(
-        "only host/drivers and tests/bench know a client crate",
+        "only a driver's crate knows its client, and tests/bench some",
+        offenders,
+    );
+}
+
+/// A driver that needs a client is a crate of its own.
+#[test]
+fn embedded_drivers_know_no_client() {
+    let is = |name: &str| NETWORK.contains(&name) || CLIENTS.iter().any(|(own, _)| *own == name);
+    let may = |package: &Package| package.name != EMBEDDED;
+    assert!(packages().any(|package| package.name == EMBEDDED));
+    none(
+        "host/drivers/embedded speaks over no network",
         strangers(is, may),
     );
 }

@@ -1,7 +1,7 @@
 //! Words that stand only where they belong.
 
 use crate::REPOSITORY;
-use tidy::{File, none};
+use tidy::{File, Technology, none};
 
 /// The files that name the engine beside the runtime, and why.
 const ENGINE: [(&str, &str); 2] = [
@@ -23,11 +23,11 @@ const SPAWNS: [(&str, &str); 4] = [
         "it waits for signals before there is a host, and until the process ends",
     ),
     (
-        "host/drivers/src/memory/state.rs",
+        "host/drivers/embedded/src/memory/state.rs",
         "the sweeper belongs to the driver, which ends it when it is dropped",
     ),
     (
-        "host/drivers/src/web/pool.rs",
+        "host/drivers/http/src/pool.rs",
         "the sweeper of idle connections belongs to the driver, which ends it when it is dropped",
     ),
 ];
@@ -75,28 +75,32 @@ fn a_failure_that_can_happen_is_not_unwrapped() {
 #[test]
 fn a_technology_is_named_only_where_it_lives() {
     let mut offenders = Vec::new();
-    for technology in REPOSITORY.technologies() {
-        let home = format!("host/drivers/src/{technology}/");
+    for Technology { name, home } in REPOSITORY.products() {
         for file in REPOSITORY.product().filter(|file| !file.is_in(&home)) {
-            let lines = file.lines_with(&technology);
-            let lines = lines.filter(|(_, line)| !is_default(file, line, &technology));
-            offenders
-                .extend(lines.map(|(number, _)| format!("{}:{number}: {technology}", file.path)));
+            let lines = file.lines_with(&name);
+            let lines = lines.filter(|(_, line)| !is_default(file, line, &name));
+            offenders.extend(lines.map(|(number, _)| format!("{}:{number}: {name}", file.path)));
         }
     }
     none(
-        "a technology is named in its folder, in host/drivers/src/lib.rs, in Cargo.toml, documents, YAML, tests, and as \
-         the default component in host/cli/src/boot.rs",
+        "a technology is named in its folder, in the lists of drivers, in Cargo.toml, documents, YAML, tests, and as the \
+         default component in host/cli/src/boot.rs",
         offenders,
     );
 }
 
-/// The list of drivers, and the components that exist where a project declares none.
+/// The lists of drivers, which alone know which of them a build has.
+const LISTS: [&str; 2] = [
+    "host/drivers/embedded/src/lib.rs",
+    "host/drivers/src/lib.rs",
+];
+
+/// Allows the lists of drivers, and the components that exist where a project declares none.
 fn is_default(file: &File, line: &str, technology: &str) -> bool {
     let is_type = ["configuration", "jobs", "lock", "pubsub", "state"]
         .iter()
         .any(|block| line.contains(&format!("type: {block}.{technology}")));
-    file.path == "host/drivers/src/lib.rs" || file.path == "host/cli/src/boot.rs" && is_type
+    LISTS.contains(&file.path.as_str()) || file.path == "host/cli/src/boot.rs" && is_type
 }
 
 #[test]
@@ -121,10 +125,10 @@ fn is_listed(list: &[(&str, &str)], file: &File) -> bool {
 }
 
 #[test]
-fn features_of_cargo_are_asked_for_in_one_file() {
+fn features_of_cargo_are_asked_for_in_the_lists_of_drivers() {
     let files = REPOSITORY
         .product()
-        .filter(|file| file.path != "host/drivers/src/lib.rs");
+        .filter(|file| !LISTS.contains(&file.path.as_str()));
     let places = files.flat_map(|file| {
         file.places_of(&[
             "cfg(feature",
@@ -134,7 +138,7 @@ fn features_of_cargo_are_asked_for_in_one_file() {
         ])
     });
     none(
-        "`cfg(feature)` stands only in host/drivers/src/lib.rs",
+        "`cfg(feature)` stands only in the lists of drivers: see `LISTS` in this test",
         places.collect(),
     );
 }

@@ -5,6 +5,7 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
+use crate::list;
 use anyhow::{Context, Result, ensure};
 use futures::future::{try_join, try_join_all};
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
@@ -16,7 +17,7 @@ const MAX_BACKLOG: usize = 1_000_000;
 const QUIET: Duration = Duration::from_millis(50);
 
 async fn open_in(directory: &Path) -> Result<(Arc<dyn Driver>, Box<dyn Seat>)> {
-    let driver = crate::pubsub::open("redb", MAX_BACKLOG)(directory)().await?;
+    let driver = crate::pubsub::open(list::find("pubsub.redb"), MAX_BACKLOG)(directory)().await?;
     let seat = driver
         .subscribe("topic", "group", SubscribeOptions::default())
         .await?;

@@ -4,6 +4,7 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
+use crate::list;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ const START: u64 = 1_000_000;
 const TTL: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) async fn write(order: &Order) -> Result<()> {
-    let driver = crate::lock::open("redb")(&order.directory)().await?;
+    let driver = crate::lock::open(list::find("lock.redb"))(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_grants(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -138,7 +139,7 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
                 .with_context(|| format!("cycle {cycle}"))?;
         }
         runtime.block_on(async {
-            let driver = crate::lock::open("redb")(directory)().await?;
+            let driver = crate::lock::open(list::find("lock.redb"))(directory)().await?;
             let verified = locks.verify(&*driver).await;
             verified.with_context(|| format!("cycle {cycle}"))?;
             driver.close().await?;

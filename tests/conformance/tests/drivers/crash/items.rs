@@ -5,6 +5,7 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
+use crate::list;
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -16,7 +17,8 @@ const KEYS: u64 = 10;
 const START: u64 = 1_000_000;
 
 pub(super) async fn write(order: &Order) -> Result<()> {
-    let driver = crate::configuration::open("redb")(&order.directory)().await?;
+    let driver =
+        crate::configuration::open(list::find("configuration.redb"))(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_numbers(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -62,7 +64,8 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
             *highest = number.max(*highest);
         }
         runtime.block_on(async {
-            let opened = crate::configuration::open("redb")(directory)().await?;
+            let opened =
+                crate::configuration::open(list::find("configuration.redb"))(directory)().await?;
             verify(&*opened, &last)
                 .await
                 .with_context(|| format!("cycle {cycle}"))?;

@@ -6,6 +6,7 @@ use super::{
     life,
     process::{Order, run_and_kill},
 };
+use crate::list;
 use anyhow::{Context, Result, ensure};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,7 +59,7 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
 }
 
 async fn rows(directory: &Path) -> Result<BTreeMap<String, Row>> {
-    let driver = crate::jobs::open("redb")(directory)().await?;
+    let driver = crate::jobs::open(list::find("jobs.redb"))(directory)().await?;
     let (mut rows, mut cursor) = (BTreeMap::new(), None::<String>);
     loop {
         let page = driver.list(APP, "", cursor.as_deref(), 1_000).await?;

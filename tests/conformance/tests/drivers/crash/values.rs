@@ -4,6 +4,7 @@ use super::{
     life,
     process::{Order, run_and_kill, say},
 };
+use crate::list;
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -14,8 +15,8 @@ const WRITERS: u64 = 4;
 const KEYS: u64 = 25;
 const START: u64 = 1_000_000;
 
-pub(super) async fn write(driver: &'static str, order: &Order) -> Result<()> {
-    let driver = crate::state::open(driver)(&order.directory)().await?;
+pub(super) async fn write(order: &Order) -> Result<()> {
+    let driver = crate::state::open(list::find(&order.kind))(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_numbers(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -74,20 +75,20 @@ fn number(bytes: &[u8]) -> Result<u64> {
 }
 
 /// Returns how many writes were acknowledged.
-pub(super) fn check(driver: &'static str, directory: &Path, cycles: u64) -> Result<usize> {
+pub(super) fn check(kind: &str, directory: &Path, cycles: u64) -> Result<usize> {
     let runtime = conformance::runtime()?;
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     let mut count = 0;
     for cycle in 0..cycles {
         let start = START * (cycle + 1);
-        let lines = run_and_kill(&format!("state.{driver}"), start, directory, life(cycle))?;
+        let lines = run_and_kill(kind, start, directory, life(cycle))?;
         count += lines.len();
         for line in lines {
             let (key, number) = line.split_once(' ').context("a line is key and number")?;
             last.insert(key.to_owned(), number.parse()?);
         }
         runtime.block_on(async {
-            let opened = crate::state::open(driver)(directory)()
+            let opened = crate::state::open(list::find(kind))(directory)()
                 .await
                 .with_context(|| format!("cycle {cycle}"))?;
             verify(&*opened, &last)

@@ -1,7 +1,8 @@
 //! The words of the native drivers about keys that do not fit.
 
-use super::{all, directory, set};
-use conformance::{Opener, crypto::KEPT, runtime};
+use super::{all, open};
+use crate::list;
+use conformance::{Opener, runtime};
 use libtest_mimic::Trial;
 use wythe_blocks::{
     Kind, Result,
@@ -13,19 +14,16 @@ use wythe_blocks::{
 };
 
 pub(super) fn trials() -> Vec<Trial> {
-    let files = KEPT.iter().map(|kept| (kept.name, kept.file)).collect();
-    [
-        ("memory", set("memory", &all())),
-        ("local.keys", directory("local.keys", files)),
-    ]
-    .into_iter()
-    .map(|(name, open)| {
-        Trial::test(format!("crypto::{name}::what_does_not_fit_is_told"), || {
+    let subjects = ["crypto.memory", "crypto.local.keys"].map(list::find);
+    let trials = subjects.map(|subject| {
+        let name = format!("crypto::{}::what_does_not_fit_is_told", subject.name());
+        let open = open(subject, &all());
+        Trial::test(name, || {
             check(open);
             Ok(())
         })
-    })
-    .collect()
+    });
+    trials.into()
 }
 
 fn check(open: Opener<dyn Driver>) {

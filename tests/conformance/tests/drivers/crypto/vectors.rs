@@ -1,6 +1,7 @@
 //! The vectors that others published of each algorithm, valid and invalid, through the driver that the host has for it.
 
-use super::set;
+use super::open;
+use crate::list;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use conformance::runtime;
@@ -99,7 +100,7 @@ async fn driver(mut key: serde_json::Map<String, serde_json::Value>) -> Arc<dyn 
     key.insert("kid".into(), "k".into());
     let jwks = serde_json::json!({ "keys": [key] }).to_string();
     let directory = tempfile::tempdir().expect("a directory");
-    let open = set("memory", &jwks)(directory.path());
+    let open = open(list::find("crypto.memory"), &jwks)(directory.path());
     open().await.expect("it is a key")
 }
 

@@ -1,6 +1,9 @@
 //! A host with one app whose workflows and activities are functions of the test, over a store that outlives it.
 
-use crate::open::{component, site};
+use crate::{
+    list::Subject,
+    open::{component, site},
+};
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -175,9 +178,9 @@ impl Driver for Frail {
     }
 }
 
-pub async fn store(driver: &str, directory: &Path) -> Arc<dyn Driver> {
+pub async fn store(subject: &Subject, directory: &Path) -> Arc<dyn Driver> {
     let registry = wythe_drivers::registry();
-    let component = component("state", driver, "");
+    let component = subject.component(&[]);
     let opened = registry.state.open(&component, site(directory)).await;
     opened.expect("the store opens")
 }

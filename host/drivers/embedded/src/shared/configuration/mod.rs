@@ -1,0 +1,3 @@
+//! Configuration: items, and the version of a store.
+
+pub(crate) mod items;

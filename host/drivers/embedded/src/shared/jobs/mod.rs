@@ -1,0 +1,3 @@
+//! Jobs: leases on their rows.
+
+pub(crate) mod leases;

@@ -1,0 +1,14 @@
+//! The parts that several technologies of this crate use, by block.
+
+pub(crate) mod blocking;
+pub(crate) mod clock;
+pub(crate) mod configuration;
+pub(crate) mod directories;
+pub(crate) mod jobs;
+pub(crate) mod keys;
+pub(crate) mod lock;
+pub(crate) mod name;
+pub(crate) mod pubsub;
+pub(crate) mod retry;
+pub(crate) mod secrets;
+pub(crate) mod state;

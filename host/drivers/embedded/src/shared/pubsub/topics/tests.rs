@@ -1,0 +1,136 @@
+//! Messages and their bytes: who wants them, how many there may be, and what is undone.
+
+use super::*;
+use crate::shared::pubsub::queue::Waiting;
+use tokio::time::Instant;
+
+/// Bytes of each message here.
+const BYTES: u64 = 10;
+
+fn topics(messages: u64) -> Topics {
+    Topics::new(Backlog {
+        messages,
+        bytes: 1_000,
+    })
+}
+
+fn publish(topics: &mut Topics, topic: &str) -> Result<u64> {
+    let groups = topics.groups(topic);
+    let sequence = topics.admit(groups.len(), BYTES)?;
+    for group in groups {
+        let due = Instant::now();
+        group.queue.add(vec![Waiting {
+            sequence,
+            due,
+            attempts: 0,
+            lane: None,
+            message: None,
+        }]);
+    }
+    Ok(sequence)
+}
+
+#[test]
+fn a_message_goes_with_the_last_group_that_wants_it() {
+    let mut topics = topics(10);
+    topics.join("t", "a", false).unwrap();
+    topics.join("t", "b", false).unwrap();
+    let sequence = publish(&mut topics, "t").unwrap();
+    assert!(!topics.release(sequence));
+    assert!(topics.release(sequence));
+    assert!(topics.wanted.is_empty());
+}
+
+#[test]
+fn an_ephemeral_group_ends_with_its_last_seat() {
+    let mut topics = topics(1);
+    let first = topics.join("t", "e", true).unwrap();
+    let second = topics.join("t", "e", true).unwrap();
+    assert_eq!((first.known, second.known), (false, true));
+    publish(&mut topics, "t").unwrap();
+    first.group.queue.leave(first.seat);
+    let error = publish(&mut topics, "t").unwrap_err();
+    assert_eq!(
+        error.message(),
+        "1 messages wait to be acknowledged; at most 1 are kept"
+    );
+    assert_eq!(error.retry_after(), Some(RETRY_AFTER));
+    second.group.queue.leave(second.seat);
+    assert!(!topics.join("t", "e", true).unwrap().known);
+    publish(&mut topics, "t").unwrap();
+}
+
+#[test]
+fn a_durable_seat_is_not_given_in_an_ephemeral_group() {
+    let mut topics = topics(1);
+    topics.join("t", "e", true).unwrap();
+    let error = topics.join("t", "e", false).err().unwrap();
+    assert_eq!(
+        error.message(),
+        "group `e` of topic `t` is in use as an ephemeral one; expected another name"
+    );
+}
+
+#[test]
+fn bytes_are_bounded_and_given_back() {
+    let mut topics = topics(1_000);
+    topics.join("t", "a", false).unwrap();
+    topics.join("t", "b", false).unwrap();
+    let sequences: Vec<u64> = (0..100)
+        .map(|_| publish(&mut topics, "t").unwrap())
+        .collect();
+    let error = publish(&mut topics, "t").unwrap_err();
+    assert_eq!(
+        error.message(),
+        "messages of 1000 bytes wait to be acknowledged, and this one has 10; at most 1000 are kept; see \
+         `maxBacklogBytes`"
+    );
+    topics.release(sequences[0]);
+    publish(&mut topics, "t").unwrap_err();
+    topics.release(sequences[0]);
+    publish(&mut topics, "t").unwrap();
+}
+
+#[test]
+fn bytes_that_were_there_before_count() {
+    let mut topics = topics(1_000);
+    topics.restore_message(1);
+    topics.restore_message(1);
+    topics.restore_bytes(1, 995);
+    topics.restore_bytes(2, 995);
+    topics.join("t", "a", false).unwrap();
+    publish(&mut topics, "t").unwrap_err();
+    topics.release(1);
+    topics.release(1);
+    publish(&mut topics, "t").unwrap();
+    assert_eq!(topics.bytes, BYTES);
+}
+
+#[test]
+fn what_could_not_be_kept_is_undone() {
+    let mut topics = topics(10);
+    let seat = topics.join("t", "a", false).unwrap();
+    let (kept, gone) = (
+        publish(&mut topics, "t").unwrap(),
+        publish(&mut topics, "t").unwrap(),
+    );
+    let (holder, _) = topics.readers("dead");
+    let letter = topics.admit_over(1, BYTES);
+    topics.begin();
+    assert!(topics.release(kept));
+    publish(&mut topics, "t").unwrap();
+    topics.join("t", "new", false).unwrap();
+    topics.join("t", "a", false).unwrap();
+    assert!(topics.join("dead", "reader", false).unwrap().adopted);
+    topics.name("t", "a", None);
+    topics.undo();
+    assert!(topics.find("t", "new").is_none() && topics.find("dead", "reader").is_none());
+    assert!(Arc::ptr_eq(&topics.readers("dead").0[0], &holder[0]));
+    let group = topics.find("t", "a").unwrap();
+    assert!(Arc::ptr_eq(&group, &seat.group));
+    assert_eq!(group.queue.members(), 1);
+    for sequence in [kept, gone, letter] {
+        assert!(topics.release(sequence));
+    }
+    assert!(topics.wanted.is_empty());
+}

@@ -1,0 +1,3 @@
+//! Secrets: flat names out of a tree.
+
+pub(crate) mod nested;

@@ -1,0 +1,6 @@
+//! State: records, and the meaning of a write, over any table.
+
+pub(crate) mod apply;
+pub(crate) mod etag;
+pub(crate) mod page;
+pub(crate) mod record;

@@ -1,0 +1,19 @@
+//! HTTP as an outside system.
+
+mod answer;
+mod asked;
+mod bindings;
+mod call;
+mod connect;
+mod link;
+mod pool;
+mod target;
+
+use wythe_blocks::Registry;
+
+/// Registers `bindings.http`.
+pub fn register(registry: &mut Registry) {
+    registry
+        .bindings
+        .add_parsed("http", bindings::parse, bindings::open);
+}

@@ -1,0 +1,121 @@
+//! The native drivers under test: one entry each, by type.
+
+use crate::open::component;
+use wythe_manifest::Component;
+
+/// A driver under test.
+pub(crate) struct Subject {
+    /// The type, as a component names it.
+    kind: &'static str,
+    /// Metadata as it stands in a file; `{..}` is filled in by the suite of the block.
+    metadata: &'static str,
+    variant: &'static str,
+    /// True of a binding that keeps what it was given over a restart.
+    pub durable: bool,
+    /// True of a state store over which actors and workflows are proved, too.
+    pub hosting: bool,
+}
+
+const SUBJECTS: [Subject; 24] = [
+    subject("bindings.localstorage", "rootPath: storage").durable(),
+    subject("bindings.memory", ""),
+    subject("configuration.local.file", "path: settings.json"),
+    subject("configuration.memory", ""),
+    subject("configuration.redb", ""),
+    subject("crypto.dapr.jwks", "jwks: {jwks}"),
+    subject("crypto.dapr.localstorage", "path: jwks"),
+    subject("crypto.local.keys", "path: keys"),
+    subject("crypto.local.keys", "path: jwks").variant("_of_jwks"),
+    subject("crypto.memory", "jwks: {jwks}"),
+    subject("jobs.memory", ""),
+    subject("jobs.redb", ""),
+    subject("lock.memory", ""),
+    subject("lock.redb", ""),
+    subject("pubsub.memory", "maxBacklog: {backlog}"),
+    subject("pubsub.redb", "maxBacklog: {backlog}"),
+    subject("secretstores.local.env", "prefix: KEPT_"),
+    subject("secretstores.local.file", "secretsFile: secrets.json"),
+    subject(
+        "secretstores.local.file",
+        "secretsFile: secrets.json; multiValued: true",
+    )
+    .variant(SEVERAL),
+    subject("secretstores.memory", "secrets: {secrets}"),
+    subject(
+        "secretstores.memory",
+        "secrets: {secrets}; multiValued: true",
+    )
+    .variant(SEVERAL),
+    subject("state.memory", "").hosting(),
+    subject("state.redb", "").hosting(),
+    subject("state.sled", ""),
+];
+const SEVERAL: &str = "_of_several_values";
+
+const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
+    Subject {
+        kind,
+        metadata,
+        variant: "",
+        durable: false,
+        hosting: false,
+    }
+}
+
+impl Subject {
+    const fn durable(self) -> Self {
+        Subject {
+            durable: true,
+            ..self
+        }
+    }
+
+    const fn hosting(self) -> Self {
+        Subject {
+            hosting: true,
+            ..self
+        }
+    }
+
+    /// Tells the names of its tests from those of the same driver with other metadata.
+    const fn variant(self, variant: &'static str) -> Self {
+        Subject { variant, ..self }
+    }
+
+    /// The block and the driver of the type.
+    fn parts(&self) -> (&'static str, &'static str) {
+        let parts = self.kind.split_once('.');
+        parts.expect("a type has a block and a driver")
+    }
+
+    /// The driver's part in the names of its tests.
+    pub(crate) fn name(&self) -> String {
+        format!("{}{}", self.parts().1, self.variant)
+    }
+
+    /// The component of the driver; each placeholder of its metadata becomes the value of that name, as JSON.
+    pub(crate) fn component(&self, values: &[(&str, serde_json::Value)]) -> Component {
+        let items = self.metadata.split("; ").filter_map(|item| {
+            let (name, value) = item.split_once(": ")?;
+            let filled = values
+                .iter()
+                .find(|(name, _)| value == format!("{{{name}}}"));
+            let value = filled.map_or(value.to_owned(), |(_, filled)| filled.to_string());
+            Some(format!("{{ name: {name}, value: {value} }}"))
+        });
+        let metadata = items.collect::<Vec<_>>().join(", ");
+        let (block, driver) = self.parts();
+        component(block, driver, &format!("[{metadata}]"))
+    }
+}
+
+/// The subjects of a block, by the block's part of the type.
+pub(crate) fn of(block: &str) -> impl Iterator<Item = &'static Subject> {
+    SUBJECTS.iter().filter(move |one| one.parts().0 == block)
+}
+
+/// The first subject of a type.
+pub(crate) fn find(kind: &str) -> &'static Subject {
+    let found = SUBJECTS.iter().find(|one| one.kind == kind);
+    found.unwrap_or_else(|| panic!("`{kind}` is not in the list of drivers"))
+}
