@@ -241,6 +241,11 @@ impl<D: ?Sized> Components<D> {
         own
     }
 
+    /// Forgets every component; who holds one keeps it.
+    pub(crate) fn clear(&self) {
+        self.by_name.store(Arc::default());
+    }
+
     pub fn all(&self) -> Vec<Arc<Component<D>>> {
         self.by_name.load().values().cloned().collect()
     }

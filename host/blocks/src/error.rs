@@ -62,6 +62,15 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A fact about an error beside its kind, for a skin that has a code of its own for it. Nothing is decided by a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The body has more bytes than its receiver takes.
+    BodyTooLarge,
+    /// Apps call each other in a chain that is too long.
+    ChainTooLong,
+}
+
 /// Bytes of a message: what somebody else wrote may be a part of it.
 const MESSAGE: usize = 4 << 10;
 
@@ -69,6 +78,7 @@ const MESSAGE: usize = 4 << 10;
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
+    detail: Option<Detail>,
     message: String,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -80,6 +90,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Error {
             kind,
+            detail: None,
             message: bounded(message.into()),
             retry_after: None,
             source: None,
@@ -135,6 +146,16 @@ impl Error {
     }
 
     #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    pub fn detail(&self) -> Option<Detail> {
+        self.detail
+    }
+
+    #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
@@ -175,6 +196,7 @@ impl Error {
     pub fn duplicate(&self) -> Self {
         Error {
             kind: self.kind,
+            detail: self.detail,
             message: self.message.clone(),
             retry_after: self.retry_after,
             source: None,

@@ -259,7 +259,25 @@ impl Host {
         self.pubsub.components.close().await;
         self.secrets.components.close().await;
         self.state.components.close().await;
+        self.release();
         ended
+    }
+}
+
+impl Host {
+    /// Lets go of apps and components. Guests and plugins hold the host, so that otherwise neither would ever go.
+    fn release(&self) {
+        self.invocation.clear();
+        self.actors.clear();
+        self.workflow.clear();
+        self.jobs.clear();
+        self.bindings.components.clear();
+        self.configuration.clear();
+        self.crypto.components.clear();
+        self.lock.components.clear();
+        self.pubsub.components.clear();
+        self.secrets.components.clear();
+        self.state.components.clear();
     }
 }
 

@@ -62,6 +62,11 @@ impl Invocation {
         });
     }
 
+    /// Forgets every app: none can be called any more.
+    pub(crate) fn clear(&self) {
+        self.apps.store(Arc::default());
+    }
+
     /// The callee's answer, whatever its status; an error means that it gave none.
     pub async fn invoke(&self, caller: &Caller, app: &str, request: Request) -> Result<Response> {
         let callee = self.find(caller, app)?;

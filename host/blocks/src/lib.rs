@@ -45,7 +45,7 @@ pub use app::{Admission, App, Body, Callee, Exports, Inbound, Origin, Profile, b
 pub use call::{CALL, Caller, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation};
 pub use environment::Environment;
-pub use error::{Error, Kind, Result};
+pub use error::{Detail, Error, Kind, Result};
 pub use host::{Checked, Host, Settings};
 pub use metrics::{Metrics, Outcome};
 pub use policy::Policy;

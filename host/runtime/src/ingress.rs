@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, CALL, Error, Host, Result, Trace,
+    App, Body, CALL, Detail, Error, Host, Result, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{CALLER_APP, CALLER_NAMESPACE, TRACEPARENT, check_path, settled},
@@ -194,7 +194,8 @@ impl No {
     fn too_large(most: u64, setting: &str) -> Self {
         let error = Error::invalid(format!(
             "the body has more than {most} bytes; see `{setting}`"
-        ));
+        ))
+        .with_detail(Detail::BodyTooLarge);
         let close = (header::CONNECTION, HeaderValue::from_static("close"));
         No {
             error,
@@ -225,7 +226,8 @@ fn limited(body: Incoming, most: u64) -> Body {
         if error.is::<LengthLimitError>() {
             return Error::invalid(format!(
                 "the body has more than {most} bytes; see `limits.requestBody`"
-            ));
+            ))
+            .with_detail(Detail::BodyTooLarge);
         }
         Error::unavailable("the client's body ended early").with_source(error)
     });

@@ -128,6 +128,11 @@ impl Engine {
         *lock(&self.limits) = limits;
     }
 
+    pub(super) fn clear(&self) {
+        lock(&self.types).clear();
+        lock(&self.spaces).clear();
+    }
+
     pub(super) fn hosted(&self, tenant: &Name, kind: &str) -> Option<Arc<Hosted>> {
         let types = lock(&self.types);
         types.get(&(tenant.clone(), kind.to_owned())).cloned()

@@ -193,6 +193,11 @@ impl Actors {
         })
     }
 
+    /// Forgets every type: no app of this host has actors any more.
+    pub(crate) fn clear(&self) {
+        self.engine.clear();
+    }
+
     /// Finds a turn that runs on this host, for a call that comes back from elsewhere.
     pub fn turn(&self, id: TurnId) -> Option<Inside> {
         self.engine.turns.find(id)

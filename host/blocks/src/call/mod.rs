@@ -9,7 +9,7 @@ pub(crate) use trace::next_random;
 pub use trace::{Carried, Trace};
 pub use wire::{CALL, TurnId};
 
-use crate::{Account, Error, Result, account::Tab, actors::Inside, error::Cut, time};
+use crate::{Account, Detail, Error, Result, account::Tab, actors::Inside, error::Cut, time};
 use std::{
     fmt::Display,
     sync::{Arc, OnceLock},
@@ -73,7 +73,8 @@ impl Caller {
             return Err(Error::exhausted(format!(
                 "the call chain is longer than {MAX_CHAIN}: {} -> {app}",
                 self.chain()
-            )));
+            ))
+            .with_detail(Detail::ChainTooLong));
         }
         let deadline = self.deadline().min(time::deadline(limit));
         let tenant = self.0.tenant.clone();

@@ -63,6 +63,15 @@ impl Configuration {
         Ok(())
     }
 
+    /// Forgets every listener, watcher and component.
+    pub(crate) fn clear(&self) {
+        let poisoned = PoisonError::into_inner;
+        self.listeners.lock().unwrap_or_else(poisoned).clear();
+        let poisoned = PoisonError::into_inner;
+        self.watchers.lock().unwrap_or_else(poisoned).clear();
+        self.components.clear();
+    }
+
     async fn join_all(
         &self,
         listener: &Arc<Listener>,

@@ -166,6 +166,12 @@ impl Jobs {
         runners.insert((tenant.clone(), id), runner);
     }
 
+    /// Forgets every runner and component.
+    pub(crate) fn clear(&self) {
+        self.runners().clear();
+        self.components.clear();
+    }
+
     pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
         if let Some(known) = self.tenants().get(opening.tenant) {
             return Err(Error::invalid(format!(

@@ -201,6 +201,19 @@ impl Workflow {
         Ok(())
     }
 
+    /// Forgets every engine and what the apps have of workflows.
+    pub(crate) fn clear(&self) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(|lock| lock.into_inner());
+        for tenant in tenants.values() {
+            let mut directory = tenant
+                .directory
+                .write()
+                .unwrap_or_else(|lock| lock.into_inner());
+            *directory = Directory::default();
+        }
+        tenants.clear();
+    }
+
     fn with<T>(&self, tenant: &Name, use_it: impl FnOnce(&mut Tenant) -> T) -> T {
         let mut tenants = self.tenants.lock().unwrap_or_else(|lock| lock.into_inner());
         use_it(tenants.entry(tenant.clone()).or_default())

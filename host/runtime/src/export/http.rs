@@ -26,7 +26,7 @@ use wasmtime_wasi_http::{
     },
     p2, p3,
 };
-use wythe_blocks::{Admission, Body, Caller, Error, Kind, Result};
+use wythe_blocks::{Admission, Body, Caller, Detail, Error, Kind, Result};
 use wythe_manifest::Reuse;
 
 /// One version of a guest that serves HTTP.
@@ -229,6 +229,7 @@ fn error_from_guest(error: &WasiError) -> Error {
     match error {
         WasiError::HttpRequestBodySize(_) => {
             Error::invalid("the body is over the limit; see `limits.requestBody`")
+                .with_detail(Detail::BodyTooLarge)
         }
         other => Error::unavailable(format!("the body ended early: {other}")),
     }
@@ -239,13 +240,13 @@ pub fn error_to_guest(error: &Error) -> WasiError {
     match error.kind() {
         Kind::NotFound => WasiError::DestinationNotFound,
         Kind::Denied => WasiError::HttpRequestDenied,
-        Kind::Invalid if error.message().contains("limits.requestBody") => {
+        Kind::Invalid if error.detail() == Some(Detail::BodyTooLarge) => {
             WasiError::HttpRequestBodySize(None)
         }
         Kind::Invalid => WasiError::HttpRequestUriInvalid,
         Kind::Timeout => WasiError::HttpResponseTimeout,
         Kind::Unavailable => WasiError::DestinationUnavailable,
-        Kind::Exhausted if error.message().contains("call chain") => WasiError::LoopDetected,
+        Kind::Exhausted if error.detail() == Some(Detail::ChainTooLong) => WasiError::LoopDetected,
         Kind::Exhausted => WasiError::ConnectionLimitReached,
         _ => WasiError::InternalError(Some(error.message().to_owned())),
     }

@@ -13,6 +13,7 @@ mod connections;
 mod crash;
 mod crypto;
 mod edges;
+mod ends;
 mod events;
 mod expressions;
 mod held;
@@ -74,6 +75,7 @@ fn groups() -> Vec<Vec<Trial>> {
         crash::trials(),
         crypto::trials(),
         edges::trials(),
+        ends::trials(),
         events::trials(),
         expressions::trials(),
         held::trials(),
