@@ -6,6 +6,7 @@
 mod account;
 pub mod actors;
 mod app;
+mod backoff;
 mod between;
 pub mod bindings;
 mod call;
@@ -42,6 +43,7 @@ pub mod workflow;
 
 pub use account::{Account, Permit};
 pub use app::{Admission, App, Body, Callee, Exports, Inbound, Origin, Profile, body_from};
+pub use backoff::Backoff;
 pub use call::{CALL, Caller, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation};
 pub use environment::Environment;

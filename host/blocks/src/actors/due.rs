@@ -10,7 +10,10 @@ mod line;
 pub(super) use line::Outcome;
 
 use super::rows;
-use crate::time::{self, Clock as _};
+use crate::{
+    Backoff,
+    time::{self, Clock as _},
+};
 use line::Line;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,8 +25,7 @@ use wythe_manifest::Name;
 /// The longest time without a look, so that rows of other hosts and a clock that was set are noticed.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// Time until the second walk over all rows; it doubles with each.
-const FIRST_WALK: Duration = Duration::from_secs(1);
-const LAST_WALK: Duration = Duration::from_secs(60);
+const WALKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Age above which a row is left, at the start, to the walk over all rows, so that it does not hold up what is new.
 const RECENT: u64 = 60_000;
 
@@ -53,7 +55,7 @@ struct Walk {
     cursor: Cursor,
     is_on: bool,
     again: Instant,
-    pause: Duration,
+    pause: Backoff,
 }
 
 /// A page that is to be read.
@@ -291,7 +293,7 @@ impl Walk {
             cursor: None,
             is_on: true,
             again: Instant::now(),
-            pause: FIRST_WALK,
+            pause: WALKS,
         }
     }
 
@@ -300,8 +302,7 @@ impl Walk {
         if page.is_over {
             self.cursor = None;
             self.is_on = false;
-            self.again = now.after(self.pause);
-            self.pause = (self.pause * 2).min(LAST_WALK);
+            self.again = now.after(self.pause.fail());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The way of input to an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
-use crate::{App, Caller, Component, Error, Kind, Origin, Result, Trace, panics};
+use crate::{App, Backoff, Caller, Component, Error, Kind, Origin, Result, Trace, panics};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// The pause before a source that failed is read again; it doubles with each failure, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), LAST_PAUSE);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The listener of a component, if it has one.
@@ -164,7 +164,7 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
     let component = sink.0.clone();
     let driver: &dyn Driver = &*component.driver().driver;
     let _turn = component.driver().ears.reading.lock().await;
-    let mut pause = FIRST_PAUSE;
+    let mut pause = PAUSE;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let read = driver.read(sink.clone(), stop.clone());
@@ -178,12 +178,11 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
             }
         }
         if began.elapsed() > LAST_PAUSE {
-            pause = FIRST_PAUSE;
+            pause.reset();
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause.fail()) => {}
         }
-        pause = (pause * 2).min(LAST_PAUSE);
     }
 }

@@ -5,6 +5,7 @@ use super::{
     listening::Listener,
     watcher::{Joining, State},
 };
+use crate::Backoff;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,8 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The pause before the second attempt; it doubles with each, up to the last.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Attempts after the first.
 const RETRIES: u32 = 10;
 
@@ -78,8 +78,8 @@ impl Delivery {
                 self.unsure.clear();
                 return;
             }
-            let pause = (FIRST_RETRY * 2u32.pow(failures)).min(LAST_RETRY);
             failures += 1;
+            let pause = RETRY.after(failures);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

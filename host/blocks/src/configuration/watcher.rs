@@ -4,7 +4,7 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Caller, Component, Error, Kind, Result, Tasks, panics};
+use crate::{Backoff, Caller, Component, Error, Kind, Result, Tasks, panics};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -20,8 +20,7 @@ use wythe_manifest::Name;
 /// The longest single wait for a change, after which the wait begins anew; it is less than any call may take.
 const WAIT_SLICE: Duration = Duration::from_secs(5);
 /// The pause after a look that failed; it doubles with each, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// The timeout of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscriptions of one app to one component.
@@ -73,7 +72,7 @@ pub(super) struct Watcher {
     states: watch::Sender<Arc<State>>,
     /// The store's version before they were read.
     version: Option<String>,
-    pause: Duration,
+    pause: Backoff,
 }
 
 impl Watcher {
@@ -85,7 +84,7 @@ impl Watcher {
             joined: Vec::new(),
             states: watch::Sender::default(),
             version: None,
-            pause: FIRST_PAUSE,
+            pause: PAUSE,
         }
     }
 
@@ -96,7 +95,7 @@ impl Watcher {
             match panics::caught(Kind::Internal, || "a watch of configuration".into(), step).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(_) => tokio::time::sleep(FIRST_PAUSE).await,
+                Err(_) => tokio::time::sleep(PAUSE.after(1)).await,
             }
         }
     }
@@ -174,13 +173,11 @@ impl Watcher {
             Err(error) => Err(error),
         };
         let Err(error) = looked else {
-            self.pause = FIRST_PAUSE;
+            self.pause.reset();
             return;
         };
         tracing::warn!(component = %self.component.name(), "watch: {}", error.chain());
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LAST_PAUSE);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(self.pause.fail()).await;
     }
 
     /// Returns at a change, and after a while without one.

@@ -5,7 +5,9 @@ use super::{
     attempt::{Attempt, Unclaimed, attempt, late},
     line::Seat,
 };
-use crate::{Caller, Component, Error, Result, call::next_random, lock::Grant, state::SEPARATOR};
+use crate::{
+    Backoff, Caller, Component, Error, Result, call::next_random, lock::Grant, state::SEPARATOR,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -13,8 +15,7 @@ use std::{
 
 /// The pause between two questions, where nothing better is known; it doubles up to the last. A question finds what
 /// another process freed.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LAST_PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(250));
 /// An expiry is told in whole milliseconds by some drivers.
 const GRAIN: Duration = Duration::from_millis(1);
 
@@ -81,7 +82,7 @@ impl Place {
         end: Instant,
         seat: &Seat<'_>,
     ) -> Result<Option<Unclaimed>> {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = PAUSE;
         let mut is_held = false;
         loop {
             let expires = match attempt(self, caller, ttl).await? {
@@ -95,8 +96,8 @@ impl Place {
             if now >= end {
                 return Ok(None);
             }
-            seat.freed_or(end.min(now + next(pause, expires))).await;
-            pause = (pause * 2).min(LAST_PAUSE);
+            let next = now + next(pause.fail(), expires);
+            seat.freed_or(end.min(next)).await;
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
-use crate::{App, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
+use crate::{App, Backoff, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -21,8 +21,7 @@ const IN_FLIGHT: usize = 32;
 /// Bytes of a consumer group's name.
 const MAX_GROUP: usize = 256;
 /// The pause before the second attempt; it doubles with each, up to the last.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Attempts after which an event goes to the dead letter topic, where there is one.
 const ATTEMPTS: u32 = 10;
 /// The timeout of the host's own calls to the broker.
@@ -340,12 +339,6 @@ async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
     let free = places.available_permits() + 1;
     drop(place);
     panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
-}
-
-/// The pause before the next attempt after so many.
-fn backoff(attempt: u32) -> Duration {
-    let doubled = FIRST_RETRY * 2u32.saturating_pow(attempt.saturating_sub(1).min(6));
-    doubled.min(LAST_RETRY)
 }
 
 #[cfg(test)]

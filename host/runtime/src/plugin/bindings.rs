@@ -16,13 +16,14 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use world::BindingWorld;
 use wythe_blocks::{
-    Error, Result,
+    Backoff, Error, Result,
     bindings::{Delivery, Driver, Features, Outcome, Request, Sink},
 };
 
 /// Deliveries that are asked for at once; the app gets them one after the other.
 const PULL: u32 = 16;
 /// The pause between two pulls that found nothing, or what was refused: from the first to the last, doubling.
+const WAIT: Backoff = Backoff::new(FIRST_WAIT, LAST_WAIT);
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 /// The time for a verdict, however often the plugin fails meanwhile.
@@ -181,7 +182,7 @@ impl Driver for BindingDriver {
     }
 
     async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
-        let mut wait = FIRST_WAIT;
+        let mut wait = WAIT;
         let asked = AtomicU64::new(0);
         while !stop.is_cancelled() {
             let pulled = self.pull().await?;
@@ -192,19 +193,15 @@ impl Driver for BindingDriver {
             }
             let pause = async {
                 self.plugged.rest(&asked).await;
-                if !taken {
-                    tokio::time::sleep(wait).await;
+                match taken {
+                    true => wait.reset(),
+                    false => tokio::time::sleep(wait.fail()).await,
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = pause => {}
             }
-            wait = if taken {
-                FIRST_WAIT
-            } else {
-                (wait * 2).min(LAST_WAIT)
-            };
         }
         Ok(())
     }

@@ -25,12 +25,11 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Caller, Error, Host, Kind, Result, Site, Trace, time};
+use wythe_blocks::{Backoff, Caller, Error, Host, Kind, Result, Site, Trace, time};
 use wythe_manifest::Component;
 
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-const LAST_BACKOFF: Duration = Duration::from_secs(10);
+const REST: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(10));
 /// A time longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
@@ -130,7 +129,7 @@ pub struct Plugged<W: World> {
 
 struct Place<W: World> {
     live: Option<Live<W>>,
-    faults: u32,
+    faults: Backoff,
     /// The time before which there is no new instance.
     rest: Instant,
     /// The generation of the instance that lives now: handles from an older one mean nothing to it.
@@ -277,7 +276,7 @@ impl<W: World> Plugged<W> {
         let answer = self.busy.counted(answer);
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
-                place.faults = 0;
+                place.faults.reset();
                 answer
             }
             Ok(Err(fault)) => {
@@ -400,7 +399,7 @@ impl<W: World> Place<W> {
     fn new() -> Self {
         Place {
             live: None,
-            faults: 0,
+            faults: REST,
             rest: Instant::now(),
             generation: 0,
         }
@@ -408,8 +407,6 @@ impl<W: World> Place<W> {
 
     fn fault(&mut self) {
         self.live = None;
-        let pause = FIRST_BACKOFF * 2u32.saturating_pow(self.faults.min(12));
-        self.rest = time::deadline(pause.min(LAST_BACKOFF));
-        self.faults += 1;
+        self.rest = time::deadline(self.faults.fail());
     }
 }

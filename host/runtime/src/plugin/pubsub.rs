@@ -17,15 +17,14 @@ use std::{
 };
 use wasmtime::Store;
 use wythe_blocks::{
-    Error, Result,
+    Backoff, Error, Result,
     pubsub::{Driver, Features, Message, Receipt, Received, Seat, SubscribeOptions},
 };
 
 /// Bytes of a receipt.
 const RECEIPT: usize = 1 << 10;
 /// The pause between two pulls that found nothing: from the first to the last, doubling.
-const FIRST_WAIT: Duration = Duration::from_millis(1);
-const LAST_WAIT: Duration = Duration::from_millis(100);
+const WAIT: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
 
 world! {
     PubSubWorld: pubsub_plugin::{PubsubPlugin, PubsubPluginIndices},
@@ -237,7 +236,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl Seat for PluginSeat {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
-        let mut wait = FIRST_WAIT;
+        let mut wait = WAIT;
         loop {
             if lock(&self.0.pulled).is_empty() {
                 self.0.plugged.rest(&self.0.asked).await;
@@ -247,8 +246,7 @@ impl Seat for PluginSeat {
             if !received.is_empty() {
                 return Ok(received);
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LAST_WAIT);
+            tokio::time::sleep(wait.fail()).await;
         }
     }
 

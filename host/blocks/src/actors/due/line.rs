@@ -1,7 +1,7 @@
 //! The line of one app: its rows that are due, from when they are read until their turns are over.
 
 use super::{Cursor, Page};
-use crate::{Rate, time::Clock as _};
+use crate::{Backoff, Rate, time::Clock as _};
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
@@ -104,8 +104,8 @@ impl Line {
             return;
         }
         let failed = self.failed.entry(key.clone()).or_default();
-        let pause = first * 2u32.saturating_pow(failed.pauses).min(LAST_PAUSE);
         failed.pauses = failed.pauses.saturating_add(1);
+        let pause = Backoff::new(first, first * LAST_PAUSE).after(failed.pauses);
         if outcome == Outcome::Failed {
             failed.attempts = failed.attempts.saturating_add(1);
         }

@@ -1,6 +1,6 @@
 //! Settling by a verdict: the broker is told until it knows, so that one which fails for a while loses nothing.
 
-use super::{Loop, backoff};
+use super::{Loop, RETRY};
 use crate::{
     Caller, Error, Kind, Result, Trace,
     pubsub::{
@@ -49,7 +49,7 @@ impl Loop {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(backoff(failures)) => {}
+                () = tokio::time::sleep(RETRY.after(failures)) => {}
             }
         }
     }
@@ -59,7 +59,7 @@ impl Loop {
         let reason = match verdict {
             Verdict::Ack | Verdict::Drop => return End::Ack,
             Verdict::Retry(after) => {
-                return End::Again(after.unwrap_or_else(|| backoff(received.attempt)));
+                return End::Again(after.unwrap_or_else(|| RETRY.after(received.attempt)));
             }
             Verdict::DeadLetter(reason) => reason,
         };

@@ -1,7 +1,7 @@
 //! The files that wait for the app: when each was last seen to change, and when it is tried again.
 
 use super::folder::Stamp;
-use crate::shared::retry;
+use crate::shared::AGAIN;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
@@ -69,7 +69,7 @@ impl Waiting {
     pub fn failed(&mut self, name: &str, now: Instant) {
         if let Some(file) = self.0.get_mut(name) {
             file.attempts += 1;
-            file.due = now + retry::pause(file.attempts);
+            file.due = now + AGAIN.after(file.attempts);
         }
     }
 

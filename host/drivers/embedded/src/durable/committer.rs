@@ -16,14 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
-use wythe_blocks::{Error, Kind, Result, panics::text, time::Clock as _};
+use wythe_blocks::{Backoff, Error, Kind, Result, panics::text, time::Clock as _};
 
 /// Writes of one commit: bounds the memory of a transaction and the wait of the first of them.
 const MAX_BATCH: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Pause before a store whose commit failed is opened again; it doubles with each failure, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// A store's part in a commit, which lives on the committer's thread.
 pub(crate) trait Engine: Send + 'static {
@@ -63,7 +62,7 @@ impl<W: Send + 'static, A: Send + 'static> Committer<W, A> {
             name: name.clone(),
             engine,
             failed: failed.clone(),
-            pause: FIRST_PAUSE,
+            pause: PAUSE,
             reopen_at: None,
         };
         let thread = std::thread::Builder::new()
@@ -147,7 +146,7 @@ struct Worker<E> {
     engine: E,
     failed: Arc<AtomicBool>,
     /// Pause after the next failure, before the store is opened again.
-    pause: Duration,
+    pause: Backoff,
     reopen_at: Option<Instant>,
 }
 
@@ -209,7 +208,7 @@ impl<E: Engine> Worker<E> {
         let outcome = self.caught(run);
         if let Err(error) = &outcome {
             self.failed.store(true, Relaxed);
-            self.reopen_at = Some(Instant::now().after(self.pause));
+            self.reopen_at = Some(Instant::now().after(self.pause.fail()));
             tracing::error!(
                 store = self.name,
                 cause = error.chain(),
@@ -230,17 +229,16 @@ impl<E: Engine> Worker<E> {
             Ok(()) => {
                 self.failed.store(false, Relaxed);
                 self.reopen_at = None;
-                self.pause = FIRST_PAUSE;
+                self.pause.reset();
                 tracing::info!(store = self.name, "opened again; writes are accepted");
             }
             Err(error) => {
-                self.pause = (self.pause * 2).min(LAST_PAUSE);
-                self.reopen_at = Some(Instant::now().after(self.pause));
+                let pause = self.pause.fail();
+                self.reopen_at = Some(Instant::now().after(pause));
                 tracing::warn!(
                     store = self.name,
                     cause = error.chain(),
-                    "it does not open again yet; the next try is in {:?}",
-                    self.pause
+                    "it does not open again yet; the next try is in {pause:?}"
                 );
             }
         }

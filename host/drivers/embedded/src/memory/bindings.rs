@@ -1,6 +1,6 @@
 //! A box of records in memory, for tests and demonstrations: what is put in is delivered to whoever listens.
 
-use crate::shared::retry;
+use crate::shared::AGAIN;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -163,7 +163,7 @@ impl Memory {
         // Meanwhile it may be gone, or another one.
         if let Some(record) = record.filter(|record| record.sequence == sequence) {
             record.attempts += 1;
-            record.due = (!taken).then(|| Instant::now().after(retry::pause(record.attempts)));
+            record.due = (!taken).then(|| Instant::now().after(AGAIN.after(record.attempts)));
         }
     }
 }

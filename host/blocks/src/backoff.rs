@@ -1,0 +1,56 @@
+//! The pause between tries: it doubles with each failure, from its first length up to its last.
+
+use std::time::Duration;
+
+/// A pause that grows with the failures in a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    first: Duration,
+    last: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    pub const fn new(first: Duration, last: Duration) -> Self {
+        Backoff {
+            first,
+            last,
+            failures: 0,
+        }
+    }
+
+    /// The pause after so many failures in a row, at least one.
+    pub fn after(&self, failures: u32) -> Duration {
+        let times = 2u32.saturating_pow(failures.saturating_sub(1));
+        self.first.saturating_mul(times).min(self.last)
+    }
+
+    /// Counts a failure; the pause after it.
+    pub fn fail(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.after(self.failures)
+    }
+
+    /// Forgets the failures: the next one is the first again.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_last() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let seconds = [0, 1, 2, 3, 6, 7, 100, u32::MAX].map(|n| backoff.after(n).as_secs());
+        assert_eq!(seconds, [1, 1, 2, 4, 32, 60, 60, 60]);
+        let grown = [(); 3].map(|()| backoff.fail().as_secs());
+        assert_eq!(grown, [1, 2, 4]);
+        backoff.reset();
+        assert_eq!(backoff.fail().as_secs(), 1);
+        let endless = Backoff::new(Duration::MAX, Duration::MAX);
+        assert_eq!(endless.after(u32::MAX), Duration::MAX);
+    }
+}
