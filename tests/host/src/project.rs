@@ -30,7 +30,7 @@ spec: { type: state.memory, version: v1 }
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: pubsub }
-spec: { type: pubsub.memory, version: v1 }
+spec: { type: pubsub.memory, version: v1, initTimeout: 1m }
 ";
 
 pub struct Project {
