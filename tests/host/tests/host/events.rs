@@ -236,8 +236,8 @@ async fn routed() -> Result<()> {
 
 async fn scopes() -> Result<()> {
     let scoped = MEMORY.replace(
-        "spec: { type: pubsub.memory, version: v1 }",
-        "spec: { type: pubsub.memory, version: v1, metadata: [ { name: publishingScopes, value: \"echo=echo\" } ] }",
+        "type: pubsub.memory,",
+        "type: pubsub.memory, metadata: [ { name: publishingScopes, value: \"echo=echo\" } ],",
     );
     let running = Project::new(ECHO).with("memory", &scoped).start().await?;
     ensure!(running.get("/publish?topic=echo&count=1").await?.status == 200);
