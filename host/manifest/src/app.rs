@@ -35,7 +35,7 @@ const NATIVE: [&str; 6] = [
 ];
 
 /// Dapr's keys of the process beside an app.
-pub(crate) const SIDECAR: [&str; 26] = [
+pub(crate) const SIDECAR: [&str; 25] = [
     "apiListenAddresses",
     "appHealthCheckPath",
     "appHealthProbeInterval",
@@ -45,7 +45,6 @@ pub(crate) const SIDECAR: [&str; 26] = [
     "appMaxConcurrency",
     "appProtocol",
     "appSSL",
-    "configFilePath",
     "daprGRPCPort",
     "daprHTTPPort",
     "daprInternalGRPCPort",
@@ -66,6 +65,9 @@ pub(crate) const SIDECAR: [&str; 26] = [
 
 /// The words about Dapr's keys for the process beside an app.
 pub(crate) const NO_SIDECAR: &str = "no effect: a guest has no sidecar";
+
+/// The key of a file that may deny secrets.
+pub(crate) const CONFIGURATION: &str = "configFilePath";
 
 /// One app.
 #[derive(Clone, Debug)]
@@ -102,6 +104,17 @@ pub(crate) struct Read<'a> {
     pub(crate) fields: Fields<'a>,
 }
 
+/// Tells of keys that have no effect. A `Configuration` that is not read is an error: it may deny what would be allowed
+/// without it.
+pub(crate) fn check_sidecar(fields: &Fields) {
+    fields.warn_of(&SIDECAR, NO_SIDECAR);
+    for (_, at) in fields.each_of(&[CONFIGURATION]) {
+        let help = "move the file to a directory of `resourcesPaths`, such as `resources/`";
+        let message = "not read: a `Configuration` counts only among the resources";
+        at.error_with_help(message, Some(help.to_owned()));
+    }
+}
+
 /// Reads one item of `apps`; `root` is the manifest's directory and `env` what is common to all apps.
 pub(crate) fn read<'a>(
     at: &At<'a>,
@@ -112,10 +125,10 @@ pub(crate) fn read<'a>(
         .iter()
         .chain(&SIDECAR)
         .copied()
-        .chain(["resourcesPath"])
+        .chain(["resourcesPath", CONFIGURATION])
         .collect();
     let fields = at.fields_of(&KEYS, &known)?;
-    fields.warn_of(&SIDECAR, NO_SIDECAR);
+    check_sidecar(&fields);
     let below = fields
         .string("appDirPath")
         .unwrap_or_else(|| ".".to_owned());

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::app::{self, App, NO_SIDECAR, SIDECAR, directory_name, join, read_env};
+use crate::app::{self, App, CONFIGURATION, SIDECAR, directory_name, join, read_env};
 use crate::file;
 use crate::name::{Name, shown};
 use crate::problem::{Problem, Problems};
@@ -137,9 +137,10 @@ fn check_version(fields: &Fields) {
 }
 
 fn read_common<'a>(at: &At<'a>) -> Option<Fields<'a>> {
-    let known: Vec<&str> = SIDECAR.iter().copied().chain(["resourcesPath"]).collect();
+    let more = ["resourcesPath", CONFIGURATION];
+    let known: Vec<&str> = SIDECAR.iter().copied().chain(more).collect();
     let fields = at.fields_of(&["env", "resourcesPaths"], &known)?;
-    fields.warn_of(&SIDECAR, NO_SIDECAR);
+    app::check_sidecar(&fields);
     Some(fields)
 }
 

@@ -8,7 +8,7 @@ use super::{
     entry::{Kind, Parent},
     instance, keys,
     meta::Meta,
-    shares::ROOM,
+    shares::{ROOM, half_of_room},
 };
 use crate::{
     Caller, Error, Result, Tasks, Trace,
@@ -93,6 +93,8 @@ pub struct Engine {
     pub(super) place_shares: Shares,
     /// Room for the journals in memory, in units of [`ROOM`].
     pub(super) room: Arc<Semaphore>,
+    /// The room that one app may have, which is half of it.
+    pub(super) room_shares: Shares,
     /// Somebody waits for a place: an instance that waits as well may leave its own.
     pub(super) crowded: Notify,
     pub(super) crowd: AtomicUsize,
@@ -128,6 +130,7 @@ impl Engine {
             places: Arc::new(Semaphore::new(settings.hot)),
             place_shares: Shares::new(settings.hot / 2),
             room: Arc::new(Semaphore::new(settings.hot_bytes / ROOM)),
+            room_shares: Shares::new(half_of_room(settings.hot_bytes)),
             crowded: Notify::new(),
             crowd: AtomicUsize::new(0),
             flights: Shares::new(settings.in_flight),

@@ -114,7 +114,7 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
     if meta.status.has_ended() {
         return Ok(Found::Rest(Rest::Ended(Box::new(meta))));
     }
-    let Some(room) = engine.room(meta.bytes).await else {
+    let Some(room) = engine.room(&meta.app, meta.bytes).await else {
         return Err(Error::unavailable("the host stops; try again when it runs"));
     };
     let journal = engine.journal(id, meta.run, meta.next, &meta.hash).await?;

@@ -8,6 +8,7 @@ use super::{
     management::random,
     meta::{Meta, Status},
     rows,
+    shares::Room,
 };
 use crate::{
     Error, Kind as ErrorKind, Result,
@@ -15,7 +16,6 @@ use crate::{
 };
 use bytes::Bytes;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Steps in a row, each cut short by the end of the host, after which the instance stalls.
 const TRIES: u32 = 3;
@@ -40,7 +40,7 @@ pub(super) struct Live {
     /// The reason why it has no room for what it is told.
     overfull: Option<String>,
     /// The room for the bytes of the journal.
-    room: OwnedSemaphorePermit,
+    room: Room,
 }
 
 impl Live {
@@ -49,7 +49,7 @@ impl Live {
         engine: Arc<Engine>,
         (meta, etag): (Meta, Etag),
         entries: Vec<Entry>,
-        room: OwnedSemaphorePermit,
+        room: Room,
     ) -> Self {
         let flushed = entries.len();
         let limits = engine.settings.limits.clone();
@@ -78,17 +78,8 @@ impl Live {
 
     /// Takes room for what the journal has grown by, if there is some.
     fn has_room(&mut self) -> bool {
-        let more = self.engine.room_of(self.meta.bytes);
-        match more.saturating_sub(self.room.num_permits()) {
-            0 => true,
-            more => match self.engine.try_room(more) {
-                Some(more) => {
-                    self.room.merge(more);
-                    true
-                }
-                None => false,
-            },
-        }
+        let (app, bytes) = (&self.meta.app, self.meta.bytes);
+        self.engine.grow_room(app, &mut self.room, bytes)
     }
 
     pub(super) fn push(&mut self, kind: Kind, payload: Bytes) {

@@ -7,6 +7,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Bytes of a unit of room.
 pub(super) const ROOM: usize = 64 << 10;
 
+/// Room for a journal in memory.
+pub(super) struct Room {
+    share: OwnedSemaphorePermit,
+    all: OwnedSemaphorePermit,
+}
+
+/// Units of room that one app may have.
+pub(super) fn half_of_room(hot_bytes: usize) -> usize {
+    (hot_bytes / ROOM / 2).max(1)
+}
+
 impl Engine {
     /// A place in memory, of the app's share and of all; none where the host stops.
     pub(super) async fn places(&self, app: &str) -> Option<[OwnedSemaphorePermit; 2]> {
@@ -15,10 +26,19 @@ impl Engine {
         Some([share, place])
     }
 
-    /// Room for a journal of so many bytes; none where the host stops.
-    pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    /// Room for a journal of so many bytes, of the app's half and of all; none where the host stops. The app's half comes
+    /// first: whoever waits for it stands in no queue of others.
+    pub(super) async fn room(&self, app: &str, bytes: usize) -> Option<Room> {
         let units = self.room_of(bytes);
-        self.wait_for(self.room.clone(), units).await
+        let share = units.min(self.half_of_room());
+        let share = self.wait_for(self.room_shares.of(app), share).await?;
+        let all = self.wait_for(self.room.clone(), units).await?;
+        Some(Room { share, all })
+    }
+
+    /// Units of the room that one app may have; a journal that is larger has all of them.
+    fn half_of_room(&self) -> usize {
+        half_of_room(self.settings.hot_bytes)
     }
 
     /// A journal that is larger than all of the room takes all of it.
@@ -27,10 +47,22 @@ impl Engine {
         (1 + bytes / ROOM).min(most)
     }
 
-    /// More room, if there is some now.
-    pub(super) fn try_room(&self, units: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(units).ok()?;
-        self.room.clone().try_acquire_many_owned(units).ok()
+    /// Grows the room of a journal to so many bytes, if there is as much now.
+    pub(super) fn grow_room(&self, app: &str, room: &mut Room, bytes: usize) -> bool {
+        let units = self.room_of(bytes);
+        let share = units.min(self.half_of_room());
+        let grow = |of: Arc<Semaphore>, has: &OwnedSemaphorePermit, wanted: usize| {
+            let more = u32::try_from(wanted.saturating_sub(has.num_permits())).ok()?;
+            of.try_acquire_many_owned(more).ok()
+        };
+        let share = grow(self.room_shares.of(app), &room.share, share);
+        let all = grow(self.room.clone(), &room.all, units);
+        let (Some(share), Some(all)) = (share, all) else {
+            return false;
+        };
+        room.share.merge(share);
+        room.all.merge(all);
+        true
     }
 
     /// Waits for units; whoever waits is a crowd: instances that wait as well leave their places.

@@ -8,6 +8,7 @@ use super::{
 use anyhow::{Context as _, Result, ensure};
 use std::sync::Arc;
 use wythe_blocks::{
+    App, Profile,
     state::Driver,
     workflow::{Bulk, Filter, Status},
 };
@@ -19,6 +20,7 @@ pub const CASES: &[Case] = cases![
     a_journal_has_so_many_bytes,
     an_answer_without_room_stalls,
     journals_without_room_take_turns,
+    an_app_has_half_of_the_room,
     runs_that_wait_for_nothing_come_ever_slower,
     an_id_is_the_workflows_that_used_it,
     a_step_that_outlives_three_hosts_stalls,
@@ -99,6 +101,28 @@ async fn journals_without_room_take_turns(store: Store) -> Result<()> {
     for n in 0..20 {
         ensure!(bed.output(&format!("i{n}")).await? == "x,x,x");
     }
+    bed.close().await
+}
+
+/// Journals of one app wait for their code for ever; those of another have room all the same.
+async fn an_app_has_half_of_the_room(store: Store) -> Result<()> {
+    let change = |how: &mut wythe_blocks::workflow::Settings| how.hot_bytes = 128 << 10;
+    let bed = Bed::with(&store, app(), Arc::default(), change).await;
+    let tenant = bed.caller.tenant().clone();
+    let profile = Profile::new(tenant, "other".parse().expect("a name"));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let other = App::new(profile, Arc::new(app()));
+    let attached = bed
+        .host
+        .workflow
+        .attach(&other, names(&["chain"]), names(&["echo"]));
+    attached.expect("good names");
+    for n in 0..4 {
+        bed.start("stuck", &format!("i{n}"), "").await?;
+    }
+    // An activity of that name is in both apps, so a chain without steps is enough.
+    bed.start("other/chain", "one", "0").await?;
+    bed.until("one", |i| i.status == Status::Completed).await?;
     bed.close().await
 }
 
