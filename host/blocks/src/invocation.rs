@@ -1,6 +1,10 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, Caller, Error, Result, body_from, call::CALL, error::Cut};
+use crate::{
+    App, Body, Caller, Error, Result, body_from,
+    call::{CALL, TRACESTATE},
+    error::Cut,
+};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -163,6 +167,7 @@ impl Invocation {
         let authority = format!("{app}{INTERNAL_SUFFIX}");
         let headers = request.headers_mut();
         headers.remove(CALL);
+        headers.remove(TRACESTATE);
         headers.insert(http::header::HOST, value(&authority)?);
         headers.insert(CALLER_APP, value(caller.app_id().as_str())?);
         headers.insert(CALLER_NAMESPACE, value(caller.tenant().as_str())?);

@@ -25,7 +25,7 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    CALL, Caller, descriptors,
+    CALL, Caller, TRACESTATE, descriptors,
     invocation::{INTERNAL_SUFFIX, TRACEPARENT},
     time,
 };
@@ -201,6 +201,7 @@ async fn internal(
 fn traced(caller: &Caller, mut request: Request<WasiBody>) -> Request<WasiBody> {
     let headers = request.headers_mut();
     headers.remove(CALL);
+    headers.remove(TRACESTATE);
     if let Ok(value) = HeaderValue::from_str(&caller.trace().to_string()) {
         headers.insert(TRACEPARENT, value);
     }

@@ -7,7 +7,7 @@
 //! - `outbox`: events of turns that were kept, until the broker has them.
 
 use super::names::Actor;
-use crate::{Error, Result, Trace, pubsub::Event, state::RESERVED};
+use crate::{Error, Result, Trace, call::trace_or_none, pubsub::Event, state::RESERVED};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{
@@ -104,7 +104,11 @@ pub(super) struct Reminder {
     pub period: Option<u64>,
     pub data: Binary,
     /// Span of the turn that set it; absent in rows of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "trace_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub trace: Option<Trace>,
 }
 
@@ -143,7 +147,11 @@ pub(super) struct Outgoing {
     pub ordering_key: Option<String>,
     pub extensions: Vec<(String, String)>,
     /// Span of the turn that published it; absent in rows of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "trace_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub trace: Option<Trace>,
 }
 

@@ -2,7 +2,9 @@
 
 use super::{App, Body, Callee, Inbound, Origin};
 use crate::{
-    Caller, Carried, Result, Trace, actors, bindings, configuration,
+    Caller, Carried, Result, Trace, actors, bindings,
+    call::TRACESTATE,
+    configuration,
     invocation::{self, TRACEPARENT},
     jobs, pubsub, workflow,
 };
@@ -24,7 +26,7 @@ impl App {
         };
         let carried = match from {
             Some(from) => from.carried().cloned().unwrap_or_default(),
-            None => Carried::read(request.headers()),
+            None => Carried::read(request.headers(), trace(request.headers()).is_some()),
         };
         let (mut head, body) = request.into_parts();
         self.call(Inbound::Http, origin, |callee, call, admission| {
@@ -45,13 +47,16 @@ impl App {
     pub async fn invoke(
         &self,
         from: &Caller,
-        request: invocation::Request,
+        mut request: invocation::Request,
     ) -> Result<invocation::Response> {
         let from = Origin::Call(from);
         self.call(
             Inbound::Invocation,
             from,
-            async |callee, call, _admission| callee.invoke(call, request).await,
+            async |callee, call, _admission| {
+                speak(&call, &mut request.headers);
+                callee.invoke(call, request).await
+            },
         )
         .await
     }
@@ -177,6 +182,28 @@ impl App {
     pub async fn actor_types(&self) -> Result<Vec<actors::Type>> {
         let ask = async |callee: &dyn Callee, call, _| callee.actor_types(call).await;
         self.call(Inbound::Declaration, Origin::start(), ask).await
+    }
+}
+
+/// Puts the call's trace among the headers, in place of what the app that asks says of it.
+fn speak(call: &Caller, headers: &mut Vec<(String, Bytes)>) {
+    let is_own = |name: &str| [TRACEPARENT.as_str(), TRACESTATE.as_str()].contains(&name);
+    headers.retain(|(name, _)| !is_own(&name.to_ascii_lowercase()));
+    let mut own = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(&call.trace().to_string()) {
+        own.insert(TRACEPARENT, value);
+    }
+    if let Some(carried) = call.carried() {
+        carried.write(&mut own);
+    }
+    for (name, value) in &own {
+        let is_there = headers
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name.as_str()));
+        if !is_there {
+            let value = Bytes::copy_from_slice(value.as_bytes());
+            headers.push((name.to_string(), value));
+        }
     }
 }
 

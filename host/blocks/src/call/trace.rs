@@ -4,8 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{cell::Cell, fmt};
 
-/// Names of the standard's headers (W3C Trace Context, W3C Baggage).
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The header of tracing systems (W3C Trace Context).
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The header of applications (W3C Baggage).
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// Bytes of `tracestate` and of `baggage` that are passed on; the standards ask for 512 and 8,192 at least. A longer one
 /// is left out whole, since a cut one may say another thing.
@@ -105,6 +106,14 @@ impl<'de> Deserialize<'de> for Trace {
     }
 }
 
+/// Reads the span of a record. One that cannot be read is none: nothing but the trace is lost by it.
+pub(crate) fn trace_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Trace>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
 pub(crate) fn next_random() -> u64 {
     thread_local! {
@@ -131,10 +140,11 @@ pub struct Carried {
 
 impl Carried {
     /// Reads the headers of a request. Several of one name are one, as the standards say; what is no text or too long is
-    /// left out.
-    pub fn read(headers: &HeaderMap) -> Self {
+    /// left out, and so is `tracestate` where the request has no trace.
+    pub fn read(headers: &HeaderMap, has_trace: bool) -> Self {
+        let tracestate = has_trace.then(|| joined(headers, &TRACESTATE, MAX_TRACESTATE));
         Carried {
-            tracestate: joined(headers, &TRACESTATE, MAX_TRACESTATE),
+            tracestate: tracestate.unwrap_or_default(),
             baggage: joined(headers, &BAGGAGE, MAX_BAGGAGE),
         }
     }

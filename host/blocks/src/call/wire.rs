@@ -101,7 +101,7 @@ impl Caller {
             });
         }
         let call = call.ok_or_else(bad)?;
-        Ok(call.carrying(Carried::read(headers)))
+        Ok(call.carrying(Carried::read(headers, true)))
     }
 }
 

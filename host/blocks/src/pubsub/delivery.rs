@@ -302,13 +302,18 @@ impl Loop {
             time: opened.time,
             attempt: received.attempt,
         };
-        let verdict = self.app.on_event(delivery).await.unwrap_or_else(|error| {
-            tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "on-event: {}", error.chain());
-            Verdict::Retry(error.retry_after())
-        });
-        match verdict {
-            Verdict::Retry(after) => self.again(received.attempt, after),
-            other => other,
+        match self.app.on_event(delivery).await {
+            Ok(Verdict::Retry(after)) => self.again(received.attempt, after),
+            Ok(verdict) => verdict,
+            Err(error) => {
+                tracing::warn!(app = %self.app.id(), topic, attempt = received.attempt, "on-event: {}", error.chain());
+                let after = error.retry_after();
+                // An app that was too busy to begin has not seen it, so it is not given up.
+                match error.kind() {
+                    Kind::Exhausted | Kind::Unavailable => Verdict::Retry(after),
+                    _ => self.again(received.attempt, after),
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Timestamp,
     entry::{Hash, Parent},
 };
-use crate::{Error, Result, Trace};
+use crate::{Error, Result, Trace, call::trace_or_none};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -98,7 +98,11 @@ pub(super) struct Meta {
     #[serde(default)]
     pub depth: u32,
     /// Span of the instance; absent in records of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "trace_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub trace: Option<Trace>,
 }
 

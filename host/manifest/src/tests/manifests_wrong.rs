@@ -110,6 +110,15 @@ wythe.yaml:7:20: apps[0].resourcesPath: there is no directory `neither`",
 }
 
 #[test]
+fn a_configuration_that_is_not_read_is_an_error() {
+    app(
+        "    configFilePath: ./config.yaml\n",
+        "
+wythe.yaml:6:21: apps[0].configFilePath: not read: a `Configuration` counts only among the resources; move the file to a directory of `resourcesPaths`, such as `resources/`",
+    );
+}
+
+#[test]
 fn native_apps_and_sidecars() {
     check(
         "wythe.yaml",

@@ -65,7 +65,7 @@ fn request() -> Request {
     Request {
         method: "GET".into(),
         path: "/".into(),
-        headers: Vec::new(),
+        headers: vec![("Traceparent".into(), CLIENT.into())],
         body: Bytes::new(),
     }
 }
@@ -102,7 +102,14 @@ impl Callee for Relay {
         Ok(http::Response::new(wythe_blocks::body_from("well")))
     }
 
-    async fn invoke(&self, call: Caller, _: Request) -> Result<Response> {
+    async fn invoke(&self, call: Caller, request: Request) -> Result<Response> {
+        // What the app that asks says of the trace is not believed.
+        let own = Bytes::from(call.trace().to_string());
+        let told = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "traceparent");
+        assert_eq!(told.map(|(_, value)| value).collect::<Vec<_>>(), [&own]);
         assert_eq!(
             call.carried().map(|c| c.tracestate.as_str()),
             Some("vendor=1")

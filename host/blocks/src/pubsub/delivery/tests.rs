@@ -94,6 +94,15 @@ const COMPONENT: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata
 
 /// The questions to the broker about one event, while it fails in these ways, the first one last.
 async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<String> {
+    asked_of(Arc::new(Strict), dead_letters, failures, expected).await
+}
+
+async fn asked_of(
+    callee: Arc<dyn Callee>,
+    dead_letters: bool,
+    failures: &[Kind],
+    expected: usize,
+) -> Vec<String> {
     let broker = Broker {
         dead_letters,
         failures: Arc::new(Mutex::new(failures.to_vec())),
@@ -114,14 +123,8 @@ async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<St
     let component = Component::new("pubsub", OPERATIONS, &resources.components[0], configured);
     let components = &pubsub.components;
     components.insert(&Metrics::default(), tenant.clone(), component);
-    let app = cart(tenant);
-    let subscription = Subscription {
-        component: "pubsub".into(),
-        topic: "orders".into(),
-        dead_letter_topic: Some("dead".into()),
-        ..Subscription::default()
-    };
-    let attached = pubsub.attach(&app, vec![subscription]);
+    let app = cart(tenant, callee);
+    let attached = pubsub.attach(&app, vec![subscription()]);
     attached.await.unwrap();
     // The clock stands still but for this, and goes on as soon as all wait.
     for _ in 0..1_000 {
@@ -136,16 +139,52 @@ async fn asked(dead_letters: bool, failures: &[Kind], expected: usize) -> Vec<St
     asked.clone()
 }
 
-fn cart(tenant: Name) -> Arc<App> {
+fn subscription() -> Subscription {
+    Subscription {
+        component: "pubsub".into(),
+        topic: "orders".into(),
+        dead_letter_topic: Some("dead".into()),
+        metadata: [("maxDeliveryAttempts".to_owned(), "1".to_owned())].into(),
+        ..Subscription::default()
+    }
+}
+
+fn cart(tenant: Name, callee: Arc<dyn Callee>) -> Arc<App> {
     let (manifest, _) = wythe_manifest::parse_manifest(MANIFEST, "wythe.yaml".as_ref());
     let profile = Profile {
         grants: Arc::new(manifest.unwrap().apps.remove(0).grants),
         ..Profile::new(tenant, "cart".parse().unwrap())
     };
-    App::new(profile, Arc::new(Strict))
+    App::new(profile, callee)
 }
 
 const MANIFEST: &str = "version: 1\nname: test\napps:\n  - appID: cart\n    guest: cart.wasm\n    grants: { subscribe: [pubsub] }\n";
+
+/// An app that fails in one way.
+struct Failing(Kind);
+
+#[async_trait]
+impl Callee for Failing {
+    fn exports(&self) -> Exports {
+        Exports::default()
+    }
+
+    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
+        Err(Error::new(self.0, "not now"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_no_app_has_seen_is_not_given_up() {
+    for kind in [Kind::Exhausted, Kind::Unavailable] {
+        let asked = asked_of(Arc::new(Failing(kind)), true, &[], 1).await;
+        assert_eq!(asked, ["nack"], "{kind}");
+    }
+    for kind in [Kind::Internal, Kind::Timeout] {
+        let asked = asked_of(Arc::new(Failing(kind)), true, &[], 1).await;
+        assert_eq!(asked, ["bury dead"], "{kind}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_settle_is_tried_again() {
