@@ -38,6 +38,20 @@ pub struct Settings {
     pub scopes: Vec<SecretScope>,
 }
 
+impl Settings {
+    /// Settings of a tenant without a project: 4 MiB a state value, an empty environment, no scopes.
+    pub fn new(tenant: Name, data: impl Into<PathBuf>) -> Self {
+        Settings {
+            tenant,
+            project: PathBuf::new(),
+            data: data.into(),
+            max_value: 4 << 20,
+            environment: Environment::default(),
+            scopes: Vec::new(),
+        }
+    }
+}
+
 /// Every block of one process.
 pub struct Host {
     pub actors: Actors,
@@ -262,9 +276,7 @@ impl Host {
         self.release();
         ended
     }
-}
 
-impl Host {
     /// Lets go of apps and components. Guests and plugins hold the host, so that otherwise neither would ever go.
     fn release(&self) {
         self.invocation.clear();

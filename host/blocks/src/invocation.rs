@@ -1,10 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{
-    App, Body, Caller, Error, Result, body_from,
-    call::{CALL, TRACESTATE},
-    error::Cut,
-};
+use crate::{App, Body, CALL, Caller, Error, Origin, Result, body_from, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -166,12 +162,10 @@ impl Invocation {
         }
         let authority = format!("{app}{INTERNAL_SUFFIX}");
         let headers = request.headers_mut();
-        headers.remove(CALL);
-        headers.remove(TRACESTATE);
+        strip(headers);
         headers.insert(http::header::HOST, value(&authority)?);
         headers.insert(CALLER_APP, value(caller.app_id().as_str())?);
         headers.insert(CALLER_NAMESPACE, value(caller.tenant().as_str())?);
-        headers.insert(TRACEPARENT, value(&caller.trace().to_string())?);
         let path = request
             .uri()
             .path_and_query()
@@ -183,7 +177,7 @@ impl Invocation {
             .build()
             .map_err(|error| Error::invalid(format!("the path of a call to `{app}`: {error}")))?;
         let method = request.method().clone();
-        let response = callee.http(Some(caller), request).await?;
+        let response = callee.http(Origin::Call(caller), request).await?;
         settled(&method, response).map(Answer)
     }
 
@@ -264,6 +258,13 @@ fn value(text: &str) -> Result<HeaderValue> {
         .map_err(|error| Error::internal("a header of the host's own").with_source(error))
 }
 
+/// Removes the headers in which only hosts speak of a call.
+pub fn strip(headers: &mut HeaderMap) {
+    for name in [CALLER_APP, CALLER_NAMESPACE, CALL] {
+        headers.remove(name);
+    }
+}
+
 /// Headers in which the host speaks are not taken from a guest.
 fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
     if headers.len() > MAX_HEADERS {
@@ -282,10 +283,9 @@ fn parse_headers(headers: &[(String, Bytes)]) -> Result<HeaderMap> {
         };
         let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
         let value = HeaderValue::from_bytes(value).map_err(|_| bad())?;
-        if ![CALLER_APP, CALLER_NAMESPACE, CALL].contains(&parsed) {
-            map.append(parsed, value);
-        }
+        map.append(parsed, value);
     }
+    strip(&mut map);
     Ok(map)
 }
 

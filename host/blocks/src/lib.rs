@@ -42,9 +42,9 @@ pub mod time;
 pub mod workflow;
 
 pub use account::{Account, Permit};
-pub use app::{Admission, App, Body, Callee, Exports, Inbound, Origin, Profile, body_from};
+pub use app::{Admission, App, Body, Callee, Exports, Origin, Profile, body_from};
 pub use backoff::Backoff;
-pub use call::{CALL, Caller, Carried, MAX_CHAIN, TRACESTATE, Trace, TurnId};
+pub use call::{CALL, Caller, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation};
 pub use environment::Environment;
 pub use error::{Detail, Error, Kind, Result};

@@ -8,8 +8,6 @@ use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(1);
-/// Bytes of a state value, unless its component says otherwise.
-const MAX_VALUE: u64 = 4 << 20;
 
 /// Components that exist where the resources declare none of their block.
 const DEFAULTS: &str = "\
@@ -226,12 +224,10 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let configurations = plan.resources.configurations.iter();
     let own = configurations.filter(|c| is_of(plan, c.namespace.as_ref()));
     Settings {
-        tenant: tenant.clone(),
         project: plan.manifest.directory.clone(),
-        data: data.join("data"),
-        max_value: MAX_VALUE,
         environment: environment(),
         scopes: own.flat_map(|c| c.secrets.clone()).collect(),
+        ..Settings::new(tenant.clone(), data.join("data"))
     }
 }
 

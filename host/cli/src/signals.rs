@@ -26,7 +26,7 @@ const COMMAND: Duration = Duration::from_secs(5);
 /// Fires at the first SIGINT or SIGTERM; the process ends at the second, or `limit` after the first.
 ///
 /// # Errors
-/// What the system says when it starts no thread or takes no handler.
+/// The system's own, when it starts no thread or takes no handler.
 pub fn drain(limit: Duration) -> io::Result<CancellationToken> {
     listen(limit, || {
         tracing::info!("stopping when what was begun is done; once more to stop at once")

@@ -33,7 +33,7 @@ pub struct Manifest {
 
 /// Reads the manifest of a project, given the file or its directory.
 ///
-/// What could be read is returned even if there are errors; check [`Problems::has_errors`] before using it.
+/// The answer has as much as could be read even if there are errors; check [`Problems::has_errors`] before using it.
 pub fn load(path: &Path) -> (Option<Manifest>, Problems) {
     let text = find(path).and_then(|file| {
         // A file that is named is what the operator wrote; one that is found belongs to its directory.

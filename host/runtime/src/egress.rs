@@ -8,7 +8,7 @@ mod link;
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
 use client::{CONNECT, NoPlace};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
@@ -25,8 +25,8 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    CALL, Caller, TRACESTATE, descriptors,
-    invocation::{INTERNAL_SUFFIX, TRACEPARENT},
+    Caller, descriptors,
+    invocation::{INTERNAL_SUFFIX, strip},
     time,
 };
 
@@ -199,15 +199,8 @@ async fn internal(
 /// A request to the outside goes on with the trace of the call, whatever the guest says of that. Baggage does not go out by
 /// itself: it may be meant for the apps alone.
 fn traced(caller: &Caller, mut request: Request<WasiBody>) -> Request<WasiBody> {
-    let headers = request.headers_mut();
-    headers.remove(CALL);
-    headers.remove(TRACESTATE);
-    if let Ok(value) = HeaderValue::from_str(&caller.trace().to_string()) {
-        headers.insert(TRACEPARENT, value);
-    }
-    if let Some(carried) = caller.carried() {
-        carried.write_tracestate(headers);
-    }
+    strip(request.headers_mut());
+    caller.write_trace(request.headers_mut());
     request
 }
 

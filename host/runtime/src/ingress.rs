@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, CALL, Detail, Error, Host, Result, Trace,
+    App, Body, Detail, Error, Host, Origin, Result, Trace,
     connections::{Allowed, Connections},
     descriptors,
-    invocation::{CALLER_APP, CALLER_NAMESPACE, TRACEPARENT, check_path, settled},
+    invocation::{check_path, settled, strip},
 };
 
 /// Silence of a client in the middle of a body that somebody waits for.
@@ -109,8 +109,8 @@ impl Ingress {
 }
 
 /// Answers one request: the front door is the first hop of its trace.
-async fn answer(inside: &Inside, mut request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-    let trace = trace(&mut request);
+async fn answer(inside: &Inside, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    let trace = Trace::of(request.headers()).map_or_else(Trace::start, Trace::child);
     let span = tracing::debug_span!("request", %trace, parent = trace.parent);
     route(inside, trace, request, peer).instrument(span).await
 }
@@ -123,9 +123,7 @@ async fn route(
     peer: IpAddr,
 ) -> Response<Body> {
     // Only the host says who calls.
-    request.headers_mut().remove(CALLER_APP);
-    request.headers_mut().remove(CALLER_NAMESPACE);
-    request.headers_mut().remove(CALL);
+    strip(request.headers_mut());
     let path = request.uri().path();
     if let Some(door) = inside.webhooks.find(path) {
         let answer = match target::complete(&mut request) {
@@ -143,24 +141,15 @@ async fn route(
         });
         return inside.refusals.answer(&error, None, trace);
     };
-    let answer = ask(&route.app, request).await;
+    let answer = ask(&route.app, trace, request).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, trace))
 }
 
-/// The span of a request, in the client's trace or in a new one.
-fn trace(request: &mut Request<Incoming>) -> Trace {
-    let header = request.headers().get(TRACEPARENT);
-    let header = header.and_then(|header| header.to_str().ok());
-    let trace = header
-        .and_then(Trace::parse)
-        .map_or_else(Trace::start, Trace::child);
-    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-        request.headers_mut().insert(TRACEPARENT, value);
-    }
-    trace
-}
-
-async fn ask(app: &App, mut request: Request<Incoming>) -> Result<Response<Body>, No> {
+async fn ask(
+    app: &App,
+    trace: Trace,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, No> {
     check_path(request.uri().path())?;
     target::complete(&mut request)?;
     let most = app.limits().request_body;
@@ -169,7 +158,7 @@ async fn ask(app: &App, mut request: Request<Incoming>) -> Result<Response<Body>
     }
     let method = request.method().clone();
     let request = request.map(|body| limited(body, most));
-    let answer = app.http(None, request).await?;
+    let answer = app.http(Origin::Trace(trace), request).await?;
     Ok(settled(&method, answer)?)
 }
 

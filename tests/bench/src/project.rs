@@ -14,9 +14,6 @@ use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, invocation};
 use wythe_manifest::{App, Grants, Limits, Name};
 use wythe_runtime::{Guest, Ingress, Loaded, Options, Routes, Runtime};
 
-/// Bytes of a state value.
-const MAX_VALUE: u64 = 4 << 20;
-
 pub struct Project(PathBuf);
 
 impl Project {
@@ -80,14 +77,7 @@ impl Project {
             bail!("{problems}");
         }
         let tenant: Name = "default".parse()?;
-        let settings = Settings {
-            tenant: tenant.clone(),
-            project: Default::default(),
-            data: self.0.join("data"),
-            max_value: MAX_VALUE,
-            environment: wythe_blocks::Environment::default(),
-            scopes: Vec::new(),
-        };
+        let settings = Settings::new(tenant.clone(), self.0.join("data"));
         host.open(&registry, &settings, &resources.components)
             .await
             .map_err(all)?;

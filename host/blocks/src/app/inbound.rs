@@ -4,7 +4,7 @@ use crate::Operation;
 
 /// A kind of call of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inbound {
+pub(super) enum Inbound {
     Http,
     Invocation,
     Event,
@@ -37,7 +37,7 @@ impl Inbound {
         OPERATIONS[self as usize]
     }
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         self.operation().name()
     }
 

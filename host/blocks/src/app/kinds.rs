@@ -9,35 +9,29 @@ use crate::{
     jobs, pubsub, workflow,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl App {
-    /// Asks by one HTTP request, streamed both ways. `from` is the app that asks; absent for the outside, whose trace is
-    /// in the request's `traceparent`.
+    /// Asks by one HTTP request, streamed both ways. What others put beside the trace of a request from outside goes on
+    /// with the call.
     pub async fn http(
         &self,
-        from: Option<&Caller>,
+        origin: Origin<'_>,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
-        let origin = match from {
-            Some(from) => Origin::Call(from),
-            None => trace(request.headers()).map_or_else(Origin::start, Origin::Trace),
-        };
-        let carried = match from {
-            Some(from) => from.carried().cloned().unwrap_or_default(),
-            None => Carried::read(request.headers(), trace(request.headers()).is_some()),
-        };
         let (mut head, body) = request.into_parts();
+        let carried = match origin {
+            Origin::Call(_) => Carried::default(),
+            Origin::Trace(_) | Origin::Span(_) => Carried::take(&mut head.headers),
+        };
         self.call(Inbound::Http, origin, |callee, call, admission| {
-            if let Ok(value) = HeaderValue::from_str(&call.trace().to_string()) {
-                head.headers.insert(TRACEPARENT, value);
-            }
-            carried.write(&mut head.headers);
             let call = match carried.is_empty() {
                 true => call,
                 false => call.carrying(carried),
             };
+            call.write_trace(&mut head.headers);
+            call.write_baggage(&mut head.headers);
             callee.http(call, admission, http::Request::from_parts(head, body))
         })
         .await
@@ -190,12 +184,8 @@ fn speak(call: &Caller, headers: &mut Vec<(String, Bytes)>) {
     let is_own = |name: &str| [TRACEPARENT.as_str(), TRACESTATE.as_str()].contains(&name);
     headers.retain(|(name, _)| !is_own(&name.to_ascii_lowercase()));
     let mut own = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&call.trace().to_string()) {
-        own.insert(TRACEPARENT, value);
-    }
-    if let Some(carried) = call.carried() {
-        carried.write(&mut own);
-    }
+    call.write_trace(&mut own);
+    call.write_baggage(&mut own);
     for (name, value) in &own {
         let is_there = headers
             .iter()
@@ -205,9 +195,4 @@ fn speak(call: &Caller, headers: &mut Vec<(String, Bytes)>) {
             headers.push((name.to_string(), value));
         }
     }
-}
-
-fn trace(headers: &HeaderMap) -> Option<Trace> {
-    let header = headers.get(TRACEPARENT)?;
-    Trace::parse(header.to_str().ok()?)
 }

@@ -4,10 +4,11 @@ mod callee;
 mod exports;
 mod inbound;
 mod kinds;
+#[cfg(test)]
+mod tests;
 
 pub use callee::Callee;
 pub use exports::Exports;
-pub use inbound::Inbound;
 
 use crate::{
     Caller, Error, Kind, Result, Trace,
@@ -17,6 +18,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use inbound::Inbound;
 use std::{
     future::Future,
     sync::Arc,

@@ -5,9 +5,8 @@ mod tests;
 mod trace;
 mod wire;
 
-pub(crate) use trace::next_random;
-pub(crate) use trace::trace_or_none;
-pub use trace::{Carried, TRACESTATE, Trace};
+pub use trace::{Carried, Trace};
+pub(crate) use trace::{TRACESTATE, next_random, trace_or_none};
 pub use wire::{CALL, TurnId};
 
 use crate::{Account, Detail, Error, Result, account::Tab, actors::Inside, error::Cut, time};

@@ -172,19 +172,31 @@ fn a_span_goes_into_a_record_whole() {
 }
 
 #[test]
-fn additions_are_bounded() {
+fn additions_are_bounded_and_need_a_trace() {
+    let call = random(&mut Choices(5), Instant::now()).carrying(Carried::default());
     let mut headers = HeaderMap::new();
     headers.append("tracestate", "a=1".parse().expect("a header"));
     headers.append("tracestate", "b=2".parse().expect("a header"));
     headers.insert("baggage", "x".repeat(8_193).parse().expect("a header"));
-    assert!(Carried::read(&headers, false).is_empty());
-    let carried = Carried::read(&headers, true);
+    let mut without = headers.clone();
+    assert!(Carried::take(&mut without).is_empty());
+    assert!(without.is_empty(), "{without:?}");
+    call.write_trace(&mut headers);
+    headers.append("tracestate", "c=3".parse().expect("a header"));
+    let carried = Carried::take(&mut headers);
     assert_eq!(
         (carried.tracestate.as_str(), carried.baggage.as_str()),
-        ("a=1,b=2", "")
+        ("c=3", "")
     );
-    let mut given = HeaderMap::new();
-    given.insert("tracestate", "own=1".parse().expect("a header"));
-    carried.write(&mut given);
-    assert_eq!(given["tracestate"], "own=1");
+    // An app's own word on the trace is not believed, and its baggage is its own.
+    let call = call.carrying(Carried {
+        baggage: "user=1".into(),
+        ..carried
+    });
+    headers.insert("tracestate", "own=1".parse().expect("a header"));
+    headers.insert("baggage", "own=1".parse().expect("a header"));
+    call.write_trace(&mut headers);
+    call.write_baggage(&mut headers);
+    assert_eq!(headers["tracestate"], "c=3");
+    assert_eq!(headers["baggage"], "own=1");
 }

@@ -1,11 +1,13 @@
 //! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
 
+use super::Caller;
+use crate::invocation::TRACEPARENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{cell::Cell, fmt};
 
 /// The header of tracing systems (W3C Trace Context).
-pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The header of applications (W3C Baggage).
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// Bytes of `tracestate` and of `baggage` that are passed on; the standards ask for 512 and 8,192 at least. A longer one
@@ -44,6 +46,12 @@ impl Trace {
             parent: Some(self.span),
             ..self
         }
+    }
+
+    /// The trace of a request, if its `traceparent` can be read.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let header = headers.get(TRACEPARENT)?;
+        Self::parse(header.to_str().ok()?)
     }
 
     /// Reads a `traceparent` header of version 00; anything else starts a new trace, as the standard says.
@@ -139,29 +147,44 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Reads the headers of a request. Several of one name are one, as the standards say; what is no text or too long is
-    /// left out, and so is `tracestate` where the request has no trace.
-    pub fn read(headers: &HeaderMap, has_trace: bool) -> Self {
-        let tracestate = has_trace.then(|| joined(headers, &TRACESTATE, MAX_TRACESTATE));
-        Carried {
-            tracestate: tracestate.unwrap_or_default(),
+    /// Takes them out of the headers of a request from outside. Several of one name are one, as the standards say; what
+    /// is no text or too long is left out, and so is `tracestate` where the request has no trace.
+    pub fn take(headers: &mut HeaderMap) -> Self {
+        let mut carried = Carried {
+            tracestate: joined(headers, &TRACESTATE, MAX_TRACESTATE),
             baggage: joined(headers, &BAGGAGE, MAX_BAGGAGE),
+        };
+        if Trace::of(headers).is_none() {
+            carried.tracestate.clear();
         }
+        headers.remove(TRACESTATE);
+        headers.remove(BAGGAGE);
+        carried
     }
 
     pub fn is_empty(&self) -> bool {
         self.tracestate.is_empty() && self.baggage.is_empty()
     }
+}
 
-    /// Puts them into a request that has none.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        self.write_tracestate(headers);
-        put(headers, BAGGAGE, &self.baggage);
+/// The headers of a call's trace.
+impl Caller {
+    /// Writes `traceparent` and `tracestate`, in place of what others wrote there.
+    pub fn write_trace(&self, headers: &mut HeaderMap) {
+        headers.remove(TRACESTATE);
+        if let Ok(value) = HeaderValue::from_str(&self.trace().to_string()) {
+            headers.insert(TRACEPARENT, value);
+        }
+        if let Some(carried) = self.carried() {
+            put(headers, TRACESTATE, &carried.tracestate);
+        }
     }
 
-    /// Puts `tracestate` into a request that has none.
-    pub fn write_tracestate(&self, headers: &mut HeaderMap) {
-        put(headers, TRACESTATE, &self.tracestate);
+    /// Writes `baggage`, unless the app that asks gives its own along.
+    pub fn write_baggage(&self, headers: &mut HeaderMap) {
+        if let Some(carried) = self.carried() {
+            put(headers, BAGGAGE, &carried.baggage);
+        }
     }
 }
 

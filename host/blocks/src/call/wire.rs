@@ -2,7 +2,7 @@
 //! own, which the front door removes from whatever comes from outside.
 
 use super::{Caller, Carried, MAX_CHAIN, Trace};
-use crate::{Error, Result, actors::Inside, invocation::TRACEPARENT};
+use crate::{Error, Result, actors::Inside};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{
     sync::Arc,
@@ -38,14 +38,11 @@ impl Caller {
             text += &format!(";parent={parent:016x}");
         }
         // Names are plain, and so is the rest.
-        for (name, text) in [(CALL, text), (TRACEPARENT, self.trace().to_string())] {
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                headers.insert(name, value);
-            }
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(CALL, value);
         }
-        if let Some(carried) = self.carried() {
-            carried.write(&mut headers);
-        }
+        self.write_trace(&mut headers);
+        self.write_baggage(&mut headers);
         headers
     }
 
@@ -79,7 +76,7 @@ impl Caller {
         let hops = next("hops")?;
         let parent = next("parent").ok();
         let parent = parent.map(|parent| u64::from_str_radix(parent, 16));
-        let trace = text(&TRACEPARENT).and_then(Trace::parse).ok_or_else(bad)?;
+        let trace = Trace::of(headers).ok_or_else(bad)?;
         let trace = Trace {
             parent: parent.transpose().map_err(|_| bad())?,
             ..trace
@@ -101,7 +98,7 @@ impl Caller {
             });
         }
         let call = call.ok_or_else(bad)?;
-        Ok(call.carrying(Carried::read(headers, true)))
+        Ok(call.carrying(Carried::take(&mut headers.clone())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Waiting, and what becomes of those who stop waiting, over a driver that answers when the test lets it.
 
 use super::*;
-use crate::{Environment, Host, Ready, Registry, Settings, Trace};
+use crate::{Host, Ready, Registry, Settings, Trace};
 use std::{
     collections::HashMap,
     path::Path,
@@ -95,14 +95,7 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     );
     let (resources, problems) = parse_resources(&text, Path::new("locks.yaml"));
     assert!(problems.is_empty(), "{problems}");
-    let settings = Settings {
-        tenant: "default".parse().unwrap(),
-        project: Default::default(),
-        data: "nowhere".into(),
-        max_value: 0,
-        environment: Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new("default".parse().unwrap(), "nowhere");
     let host = Arc::new(Host::default());
     host.open(&registry, &settings, &resources.components)
         .await

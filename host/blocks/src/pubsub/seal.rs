@@ -1,6 +1,6 @@
 //! Proof that an event comes from this host: a keyed BLAKE3 of its envelope, or of what the host says of a raw message.
 //!
-//! What is sealed holds for one topic of one component of one tenant, so that it proves nothing anywhere else. Apps never
+//! A seal holds for one topic of one component of one tenant, so that it proves nothing anywhere else. Apps never
 //! see a seal, and cannot make one: what a broker, a plugin or a raw publish brings without one has no source.
 
 use super::Message;

@@ -94,16 +94,12 @@ async fn resolved(parts: &[&str]) -> (Host, Vec<Manifest>, Vec<String>) {
     let never = |_, _| async { Err::<Ready<dyn crate::state::Driver>, _>(Vec::new()) };
     registry.state.add_raw("test", never);
     let settings = Settings {
-        tenant: "default".parse().unwrap(),
-        project: Default::default(),
-        data: "nowhere".into(),
-        max_value: 1,
-        environment: Default::default(),
         scopes: resources
             .configurations
             .into_iter()
             .flat_map(|c| c.secrets)
             .collect(),
+        ..Settings::new("default".parse().unwrap(), "nowhere")
     };
     let host = Host::default();
     let (others, _, errors) = host

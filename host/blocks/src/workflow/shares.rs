@@ -13,7 +13,7 @@ pub(super) struct Room {
     all: OwnedSemaphorePermit,
 }
 
-/// Units of room that one app may have.
+/// Units of room that one app may have; a journal that is larger has all of them.
 pub(super) fn half_of_room(hot_bytes: usize) -> usize {
     (hot_bytes / ROOM / 2).max(1)
 }
@@ -30,15 +30,10 @@ impl Engine {
     /// first: whoever waits for it stands in no queue of others.
     pub(super) async fn room(&self, app: &str, bytes: usize) -> Option<Room> {
         let units = self.room_of(bytes);
-        let share = units.min(self.half_of_room());
+        let share = units.min(half_of_room(self.settings.hot_bytes));
         let share = self.wait_for(self.room_shares.of(app), share).await?;
         let all = self.wait_for(self.room.clone(), units).await?;
         Some(Room { share, all })
-    }
-
-    /// Units of the room that one app may have; a journal that is larger has all of them.
-    fn half_of_room(&self) -> usize {
-        half_of_room(self.settings.hot_bytes)
     }
 
     /// A journal that is larger than all of the room takes all of it.
@@ -50,7 +45,7 @@ impl Engine {
     /// Grows the room of a journal to so many bytes, if there is as much now.
     pub(super) fn grow_room(&self, app: &str, room: &mut Room, bytes: usize) -> bool {
         let units = self.room_of(bytes);
-        let share = units.min(self.half_of_room());
+        let share = units.min(half_of_room(self.settings.hot_bytes));
         let grow = |of: Arc<Semaphore>, has: &OwnedSemaphorePermit, wanted: usize| {
             let more = u32::try_from(wanted.saturating_sub(has.num_permits())).ok()?;
             of.try_acquire_many_owned(more).ok()

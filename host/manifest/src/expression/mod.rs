@@ -37,7 +37,7 @@ impl Expression {
     /// Reads an expression, on a thread with a stack of at least [`Expression::STACK`] bytes.
     ///
     /// # Errors
-    /// What is wrong with it, as the end of a sentence that begins with the expression.
+    /// The mistake, as the end of a sentence that begins with the expression.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_TEXT {
             return Err(format!(

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Environment, Error, Host, Ready, Registry, Result, Settings, Trace,
+    Caller, Error, Host, Ready, Registry, Result, Settings, Trace,
     actors::{Limits, Type},
     state::Driver,
 };
@@ -161,14 +161,7 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     assert!(problems.is_empty(), "{problems}");
     // The key that seals events is read while it opens.
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = Settings {
-        tenant: tenant(),
-        project: Default::default(),
-        data: directory.path().to_owned(),
-        max_value: 4 << 20,
-        environment: Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new(tenant(), directory.path().to_owned());
     let opened = host.open(&registry, &settings, &resources.components).await;
     opened.unwrap_or_else(|errors| panic!("{errors:?}"));
 }

@@ -184,14 +184,7 @@ async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> 
     let host = Arc::new(Host::default());
     // The key that seals events is read while they open.
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = Settings {
-        tenant: tenant(),
-        project: Default::default(),
-        data: directory.path().to_owned(),
-        max_value: 4 << 20,
-        environment: wythe_blocks::Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new(tenant(), directory.path().to_owned());
     let opened = host.open(registry, &settings, components).await;
     opened.expect("the host opens");
     host

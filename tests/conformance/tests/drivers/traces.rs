@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Error, Exports, Host, Profile, Result, Settings, TurnId,
-    actors,
+    Admission, App, Body, Callee, Caller, Error, Exports, Host, Origin, Profile, Result, Settings,
+    Trace, TurnId, actors,
     invocation::{Request, Response},
     pubsub::{Delivery, Event, PublishOptions, Subscription, Verdict},
     workflow::{self, Failure, Start},
@@ -65,7 +65,10 @@ fn request() -> Request {
     Request {
         method: "GET".into(),
         path: "/".into(),
-        headers: vec![("Traceparent".into(), CLIENT.into())],
+        headers: vec![
+            ("Traceparent".into(), CLIENT.into()),
+            ("Wythe-Call".into(), "1".into()),
+        ],
         body: Bytes::new(),
     }
 }
@@ -110,6 +113,7 @@ impl Callee for Relay {
             .iter()
             .filter(|(name, _)| name == "traceparent");
         assert_eq!(told.map(|(_, value)| value).collect::<Vec<_>>(), [&own]);
+        assert!(!request.headers.iter().any(|(name, _)| name == "wythe-call"));
         assert_eq!(
             call.carried().map(|c| c.tracestate.as_str()),
             Some("vendor=1")
@@ -188,14 +192,7 @@ async fn tree() {
     let components = ["pubsub", "state"].map(|block| component(block, "memory", "[]"));
     let directory = tempfile::tempdir().expect("a directory");
     let tenant: Name = "default".parse().expect("a name");
-    let settings = Settings {
-        tenant: tenant.clone(),
-        project: Default::default(),
-        data: directory.path().to_owned(),
-        max_value: 4 << 20,
-        environment: wythe_blocks::Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new(tenant.clone(), directory.path().to_owned());
     let registry = wythe_drivers::registry();
     let opened = host.open(&registry, &settings, &components);
     opened.await.expect("the host opens");
@@ -207,7 +204,9 @@ async fn tree() {
         .header("tracestate", "vendor=1")
         .body(wythe_blocks::body_from(""))
         .expect("a request");
-    door.http(None, request).await.expect("an answer");
+    let client = Trace::parse(CLIENT).expect("a trace");
+    let answer = door.http(Origin::Trace(client), request).await;
+    answer.expect("an answer");
     reminded.notified().await;
     assert!(host.close(PATIENCE).await, "no task is stuck");
     let spans = recorder.of_trace("0af7651916cd43dd8448eb211c80319c");

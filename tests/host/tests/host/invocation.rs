@@ -64,6 +64,7 @@ async fn forged() -> Result<()> {
         ("dapr-caller-namespace", "root"),
         ("wythe-call", "1;tenant=root;left=9;hops=admin"),
         ("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01")),
+        ("tracestate", "vendor=kept"),
         ("x-kept", "yes"),
     ];
     let told = running.send(Method::GET, "/", &headers, "").await?.text();
@@ -76,6 +77,16 @@ async fn forged() -> Result<()> {
         told.contains(TRACE) && !told.contains("00f067aa0ba902b7"),
         "{told}"
     );
+    ensure!(told.contains("vendor=kept"), "{told}");
+    // Without a trace there is nothing that it could be the state of.
+    for parent in ["", "00-0-0-00"] {
+        let headers = [("tracestate", "vendor=lost"), ("traceparent", parent)];
+        let told = running.send(Method::GET, "/", &headers, "").await?.text();
+        ensure!(
+            told.contains("traceparent") && !told.contains("vendor"),
+            "{told}"
+        );
+    }
     Ok(())
 }
 

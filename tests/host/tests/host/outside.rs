@@ -3,6 +3,7 @@
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project, Running};
+use http::Method;
 use libtest_mimic::Trial;
 use std::{
     net::SocketAddr,
@@ -21,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         case("outside::interim_answers_without_end_are_given_up", interim),
         case("outside::the_timeouts_of_a_guest_are_kept", timeouts),
         case("outside::a_user_in_a_uri_is_not_sent", user),
+        case("outside::a_request_goes_on_with_the_trace", trace),
     ]
 }
 
@@ -114,6 +116,50 @@ async fn timeouts() -> Result<()> {
         text.starts_with("200 with 4 bytes, then ") && !text.ends_with("Closed"),
         "{text}"
     );
+    Ok(())
+}
+
+/// The head of the one request that a server is asked.
+async fn asked(listener: TcpListener) -> Result<String> {
+    let (mut stream, _) = listener.accept().await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(answer).await?;
+    Ok(String::from_utf8(head)?)
+}
+
+async fn trace() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let to = listener.local_addr()?;
+    let running = host(to).await?;
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let headers = [
+        ("traceparent", format!("00-{id}-00f067aa0ba902b7-01")),
+        ("tracestate", "vendor=1".to_owned()),
+        ("baggage", "user=7".to_owned()),
+    ];
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, text)| (*name, &**text))
+        .collect();
+    let path = format!("/fetch?url=http://{to}/");
+    let (head, answer) = tokio::join!(
+        asked(listener),
+        running.send(Method::GET, &path, &headers, "")
+    );
+    ensure!(answer?.status == 200);
+    let head = head?;
+    let parent = format!("traceparent: 00-{id}-");
+    ensure!(
+        head.contains(&parent) && !head.contains("00f067aa0ba902b7"),
+        "{head}"
+    );
+    ensure!(head.contains("tracestate: vendor=1"), "{head}");
+    // Baggage may be meant for the apps alone.
+    ensure!(!head.contains("baggage"), "{head}");
     Ok(())
 }
 

@@ -194,14 +194,7 @@ async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Hos
         async move { Ok(Ready::new(|| async { Ok(frail) })) }
     });
     let host = Arc::new(Host::default());
-    let settings = Settings {
-        tenant: tenant.clone(),
-        project: Default::default(),
-        data: std::path::PathBuf::new(),
-        max_value: 4 << 20,
-        environment: wythe_blocks::Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new(tenant.clone(), std::path::PathBuf::new());
     let components = [component("state", "frail", "")];
     let opened = host.open(&registry, &settings, &components).await;
     opened.expect("the host opens");

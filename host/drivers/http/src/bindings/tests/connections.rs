@@ -222,14 +222,7 @@ impl Gate {
 }
 
 fn settings(directory: &Path) -> Settings {
-    Settings {
-        tenant: "default".parse().unwrap(),
-        project: Default::default(),
-        data: directory.to_owned(),
-        max_value: 1 << 20,
-        environment: Default::default(),
-        scopes: Vec::new(),
-    }
+    Settings::new("default".parse().unwrap(), directory.to_owned())
 }
 
 /// A host with the component `web`, whose server has the gate before it.

@@ -1,7 +1,7 @@
 //! Passwords that others can read: the operator is warned, by `validate` and at a start.
 
 use std::path::Path;
-use wythe_blocks::{Checked, Environment, Host, Registry, Settings};
+use wythe_blocks::{Checked, Host, Registry, Settings};
 
 /// A host with the component `post` that has these settings, not open yet.
 pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Host, Settings, Checked) {
@@ -16,14 +16,7 @@ pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Host, Settings, Checked)
     assert!(problems.is_empty(), "{problems}");
     let mut registry = Registry::default();
     crate::register(&mut registry);
-    let settings = Settings {
-        tenant: "default".parse().unwrap(),
-        project: Default::default(),
-        data: "nowhere".into(),
-        max_value: 0,
-        environment: Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new("default".parse().unwrap(), "nowhere");
     let host = Host::default();
     let checking = host.check(&registry, &settings, &resources.components);
     let (checked, problems) = checking.await;

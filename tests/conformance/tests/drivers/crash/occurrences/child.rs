@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Environment, Error, Exports, Host, Kind, Profile, Settings,
+    App, Callee, Caller, Error, Exports, Host, Kind, Profile, Settings,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -25,14 +25,7 @@ const FAILS: u64 = 7;
 pub(super) async fn live(order: &Order) -> Result<()> {
     let tenant: Name = "default".parse().map_err(|_| anyhow!("a name"))?;
     let host = Host::default();
-    let settings = Settings {
-        tenant: tenant.clone(),
-        project: Default::default(),
-        data: order.directory.clone(),
-        max_value: 1 << 20,
-        environment: Environment::default(),
-        scopes: Vec::new(),
-    };
+    let settings = Settings::new(tenant.clone(), order.directory.clone());
     let path = order.directory.join("subject/jobs.redb");
     let metadata = format!("[{{ name: path, value: {} }}]", path.display());
     let component = open::component("jobs", "redb", &metadata);
