@@ -1,6 +1,6 @@
 //! Bytes that the host holds for one app. Each of them is drawn from the app's account and given back when it goes.
 
-use crate::{Error, Result};
+use crate::{Error, Result, work::Meter};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering::Relaxed},
@@ -90,16 +90,23 @@ impl Drop for Permit {
     }
 }
 
-/// Bytes of the call that an app has under way: they are drawn as they come and given back together.
+/// The bill of the call that an app has under way: bytes that are drawn as they come and given back together, and CPU
+/// time of the host's own threads.
 #[derive(Debug)]
-pub(crate) struct Tab(Mutex<Permit>);
+pub(crate) struct Tab {
+    permit: Mutex<Permit>,
+    meter: Arc<Meter>,
+}
 
 impl Tab {
     pub fn new(account: &Account) -> Self {
-        Tab(Mutex::new(Permit {
-            account: account.clone(),
-            bytes: 0,
-        }))
+        Tab {
+            permit: Mutex::new(Permit {
+                account: account.clone(),
+                bytes: 0,
+            }),
+            meter: Arc::default(),
+        }
     }
 
     pub fn charge(&self, bytes: usize) -> Result<()> {
@@ -116,8 +123,12 @@ impl Tab {
         self.permit().account.clone()
     }
 
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     fn permit(&self) -> std::sync::MutexGuard<'_, Permit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,6 +39,7 @@ pub mod state;
 mod tasks;
 pub mod text;
 pub mod time;
+pub mod work;
 pub mod workflow;
 
 pub use account::{Account, Permit};

@@ -28,6 +28,8 @@ const YOUNG: u32 = 10;
 pub struct Cpu {
     ticks: u32,
     most: u32,
+    /// Time that the host's threads used for it, short of a tick.
+    rest: Duration,
     clock: Arc<Clock>,
     /// Ticks charged since the guest last gave its worker to others.
     due: u32,
@@ -40,6 +42,7 @@ impl Cpu {
         let most = limit.as_nanos().div_ceil(TICK.as_nanos());
         Cpu {
             ticks: 0,
+            rest: Duration::ZERO,
             most: u32::try_from(most).unwrap_or(u32::MAX).max(1),
             clock: Arc::new(Clock::new(lane)),
             due: 0,
@@ -49,7 +52,7 @@ impl Cpu {
 
     /// A new call begins.
     pub fn reset(&mut self) {
-        (self.ticks, self.overdue) = (0, 0);
+        (self.ticks, self.rest, self.overdue) = (0, Duration::ZERO, 0);
         self.clock.begin();
     }
 
@@ -66,12 +69,26 @@ impl Cpu {
                 self.overdue = self.overdue.saturating_add(ran);
             }
             self.due = self.due.saturating_add(ran);
-            self.ticks = self.ticks.saturating_add(ran);
-            if self.ticks > self.most {
-                return Err(CpuExhausted(TICK * self.most).into());
-            }
+            self.charge(ran)?;
         }
         Ok(ran)
+    }
+
+    /// Charges time that threads of the host used for the call while it waited: it held no worker for that.
+    fn pay(&mut self, time: Duration) -> wasmtime::Result<()> {
+        self.rest += time;
+        let ticks = self.rest.as_nanos() / TICK.as_nanos();
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        self.rest = self.rest.saturating_sub(TICK.saturating_mul(ticks));
+        self.charge(ticks)
+    }
+
+    fn charge(&mut self, ticks: u32) -> wasmtime::Result<()> {
+        self.ticks = self.ticks.saturating_add(ticks);
+        match self.ticks > self.most {
+            true => Err(CpuExhausted(TICK * self.most).into()),
+            false => Ok(()),
+        }
     }
 
     /// Code without a loop or a call of its own has no place to give way at. Honest code makes a few calls to the host in
@@ -112,6 +129,8 @@ pub fn meter<T: HasCpu + 'static>(store: &mut Store<T>) {
     store.call_hook(|mut store, hook| {
         if let CallHook::ReturningFromHost = hook {
             refuel(&mut store)?;
+            let worked = store.data().worked();
+            store.data_mut().cpu().pay(worked)?;
         }
         let cpu = store.data_mut().cpu();
         let has_waited = cpu.clock.is_away();
@@ -205,6 +224,20 @@ mod tests {
         assert_eq!(cpu.look().unwrap(), 6);
         pass(&lane, 1);
         assert!(cpu.look().unwrap_err().is::<CpuExhausted>());
+    }
+
+    #[test]
+    fn what_threads_of_the_host_did_for_a_call_is_charged_to_the_last_bit() {
+        let (_lane, mut cpu) = cpu(10);
+        for _ in 0..40 {
+            cpu.pay(TICK / 4).unwrap();
+        }
+        cpu.pay(TICK / 2).unwrap();
+        assert_eq!(cpu.ticks, 10);
+        assert!(cpu.pay(TICK / 2).unwrap_err().is::<CpuExhausted>());
+        cpu.reset();
+        cpu.pay(TICK * 10).unwrap();
+        assert!(cpu.pay(TICK).unwrap_err().is::<CpuExhausted>());
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub trait HasCpu {
     /// fuel.
     fn bill(&mut self) -> Option<Bill>;
 
+    /// Returns the CPU time that threads of the host used for the call since this was last asked.
+    fn worked(&self) -> Duration;
+
     /// A call has held a worker for that long.
     fn held(&self, time: Duration);
 }
@@ -91,6 +94,10 @@ impl HasCpu for Ctx {
         let fuel = self.identity.limits.step_fuel;
         let fresh = is_step.then_some(fuel.into());
         Some(Bill { fresh, cost })
+    }
+
+    fn worked(&self) -> Duration {
+        self.caller.worked()
     }
 
     fn held(&self, time: Duration) {

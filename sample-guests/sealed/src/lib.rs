@@ -5,6 +5,7 @@
 //! | `POST /seal`, a body of any size | the body as an encrypted message, while it comes |
 //! | `POST /open`, a message of any size | what was sealed, while it comes; cut off where the message is not authentic |
 //! | `POST /whole/seal`, `POST /whole/open` | the same for at most 4 MiB, all or nothing |
+//! | `POST /open/lines`, messages in hexadecimal, one a line | what was sealed in each, one a line |
 //! | `POST /sign`, a text | the signature of the text by an Ed25519 key, in hexadecimal |
 //! | `POST /verify?signature=`, a text | `true` or `false` |
 //! | `GET /public` | the public half of the signing key |
@@ -32,6 +33,15 @@ impl http::Handler for App {
             ("POST", "/whole/open") => {
                 let (key, message) = (key(&query, "receipts")?, request.bytes()?);
                 Ok(Response::new(200).with_body(key.decrypt(message)?))
+            }
+            ("POST", "/open/lines") => {
+                let (key, lines) = (key(&query, "receipts")?, request.text()?);
+                let mut opened = Vec::new();
+                for line in lines.lines() {
+                    opened.append(&mut key.decrypt(bytes(line)?)?);
+                    opened.push(b'\n');
+                }
+                Ok(Response::new(200).with_body(opened))
             }
             ("POST", "/sign") => {
                 let (key, text) = (key(&query, "signatures")?, request.bytes()?);
@@ -70,7 +80,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>> {
-    let wrong = || Error::invalid("the signature is not hexadecimal");
+    let wrong = || Error::invalid("expected hexadecimal digits");
     let pairs = hex.as_bytes().chunks(2);
     let byte = |pair: &[u8]| {
         let text = std::str::from_utf8(pair).map_err(|_| wrong())?;

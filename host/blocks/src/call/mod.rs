@@ -9,7 +9,9 @@ pub use trace::{Carried, Trace};
 pub(crate) use trace::{TRACESTATE, next_random, trace_or_none};
 pub use wire::{CALL, TurnId};
 
-use crate::{Account, Detail, Error, Result, account::Tab, actors::Inside, error::Cut, time};
+use crate::{
+    Account, Detail, Error, Result, account::Tab, actors::Inside, error::Cut, time, work::Meter,
+};
 use std::{
     fmt::Display,
     sync::{Arc, OnceLock},
@@ -168,6 +170,16 @@ impl Caller {
         if let Some(tab) = &self.0.tab {
             tab.settle();
         }
+    }
+
+    /// CPU time that the host's threads used for this call since it was last asked for; none for the host's own calls.
+    pub fn worked(&self) -> Duration {
+        let tab = self.0.tab.as_ref();
+        tab.map_or(Duration::ZERO, |tab| tab.meter().take())
+    }
+
+    pub(crate) fn meter(&self) -> Option<Arc<Meter>> {
+        self.0.tab.as_ref().map(|tab| tab.meter().clone())
     }
 
     /// The account that whatever outlives the call draws from.

@@ -4,7 +4,7 @@ use super::{
     Configured, EncryptOptions, KeyInfo, MAX_WRAPPED, SIGN, SignatureAlgorithm, Transform, UNWRAP,
     VERIFY, WRAP, WrapAlgorithm, check_data, check_message, lanes::Lane, not_unwrapped,
 };
-use crate::{Caller, Component, Error, Result};
+use crate::{Caller, Component, Error, Operation, Result, work};
 use std::sync::Arc;
 
 /// The most bytes of an answer: no wrapped key and no signature of any algorithm is longer.
@@ -76,12 +76,10 @@ impl Key {
         algorithm: WrapAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_plain(plain)?;
-        let _place = self.lane.enter(caller).await?;
-        self.component
-            .call(caller, WRAP, |d| {
-                d.driver.wrap(&self.name, algorithm, plain)
-            })
-            .await
+        self.operate(caller, WRAP, |d| {
+            d.driver.wrap(&self.name, algorithm, plain)
+        })
+        .await
     }
 
     /// Unwraps a key, with one error for every way to fail, but for an algorithm that is none of this key's.
@@ -94,12 +92,10 @@ impl Key {
         if wrapped.len() > MAX_ANSWER {
             return Err(not_unwrapped());
         }
-        let _place = self.lane.enter(caller).await?;
-        self.component
-            .call(caller, UNWRAP, |d| {
-                d.driver.unwrap(&self.name, algorithm, wrapped)
-            })
-            .await
+        self.operate(caller, UNWRAP, |d| {
+            d.driver.unwrap(&self.name, algorithm, wrapped)
+        })
+        .await
     }
 
     pub async fn sign(
@@ -109,12 +105,10 @@ impl Key {
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_digest(digest)?;
-        let _place = self.lane.enter(caller).await?;
-        self.component
-            .call(caller, SIGN, |d| {
-                d.driver.sign(&self.name, algorithm, digest)
-            })
-            .await
+        self.operate(caller, SIGN, |d| {
+            d.driver.sign(&self.name, algorithm, digest)
+        })
+        .await
     }
 
     /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
@@ -129,12 +123,21 @@ impl Key {
         if signature.len() > MAX_ANSWER {
             return Ok(false);
         }
+        self.operate(caller, VERIFY, |d| {
+            d.driver.verify(&self.name, algorithm, digest, signature)
+        })
+        .await
+    }
+
+    /// Does one operation in the app's lane; the caller pays for its CPU time.
+    async fn operate<'a, T, F: Future<Output = Result<T>>>(
+        &'a self,
+        caller: &Caller,
+        operation: Operation,
+        run: impl Fn(&'a Configured) -> F,
+    ) -> Result<T> {
         let _place = self.lane.enter(caller).await?;
-        self.component
-            .call(caller, VERIFY, |d| {
-                d.driver.verify(&self.name, algorithm, digest, signature)
-            })
-            .await
+        work::charged_to(caller, self.component.call(caller, operation, run)).await
     }
 
     /// The public half as a JWK.

@@ -38,6 +38,7 @@ pub fn trials() -> Vec<Trial> {
         case("crypto::what_is_signed_verifies", signed),
         case("crypto::a_plugin_keeps_keys_too", plugged),
         case("crypto::a_changed_key_is_used_at_once", changed),
+        case("crypto::work_with_keys_uses_cpu_time", charged),
         case("crypto::the_samples_own_manifest_is_good", manifest),
     ];
     trials.extend(bad_input::trials());
@@ -202,6 +203,30 @@ spec:
         signature
             == b"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
     );
+    Ok(())
+}
+
+/// The same loop twice: with a key that costs next to nothing it is done in its CPU time, and with one of RSA it is not,
+/// though all of that work is done on other threads.
+async fn charged() -> Result<()> {
+    let apps = format!("{APP}    limits: {{ cpuTime: 400ms, wallTime: 120s }}\n");
+    let project = project(&apps);
+    let running = project.start().await?;
+    let count = 2_000;
+    for key in ["aes-256", "rsa-2048"] {
+        let message = done(&running, &format!("/whole/seal?key={key}"), b"bricks").await?;
+        let line: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines = format!("{line}\n").repeat(count);
+        let open = format!("/open/lines?key={key}");
+        if key == "aes-256" {
+            let opened = done(&running, &open, lines.as_bytes()).await?;
+            ensure!(opened == "bricks\n".repeat(count).as_bytes(), "{opened:?}");
+        } else {
+            let used = "`sealed` used its 400ms of CPU time; see `limits.cpuTime`";
+            told(&running, (&open, lines.as_bytes()), 504, used).await?;
+        }
+    }
+    ensure!(running.stop().await, "not everything finished");
     Ok(())
 }
 

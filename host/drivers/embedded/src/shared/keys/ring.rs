@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use wythe_blocks::{
     Error, Result,
     crypto::{Driver, KeyInfo, SignatureAlgorithm, WrapAlgorithm},
+    work,
 };
 
 /// A source of keys.
@@ -43,16 +44,11 @@ impl<K: Keys> Ring<K> {
         let place = SLOW.clone().acquire_owned().await;
         let place = place.map_err(|_| Error::internal("the work of keys is over"))?;
         // The work goes on where its caller does not wait any more, and so does its place.
-        let work = move || {
+        let run = move || {
             let _place = place;
             run(&key, &name)
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(error) => {
-                Err(Error::internal("the work of a key ended by a panic").with_source(error))
-            }
-        }
+        work::compute(run).await
     }
 }
 
