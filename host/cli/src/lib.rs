@@ -17,7 +17,6 @@ mod door;
 mod embedded;
 mod hold;
 mod log;
-mod metrics;
 mod owner;
 mod private;
 mod project;

@@ -4,7 +4,7 @@ use crate::boot::{Booted, Plan};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_runtime::{Ingress, Routes};
+use wythe_api::{Ingress, Routes};
 
 /// The time for requests that are under way when the host is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);

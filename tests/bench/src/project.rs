@@ -10,9 +10,10 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use wythe_api::{Ingress, Routes};
 use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, invocation};
 use wythe_manifest::{App, Grants, Limits, Name};
-use wythe_runtime::{Guest, Ingress, Loaded, Options, Routes, Runtime};
+use wythe_runtime::{Guest, Loaded, Options, Runtime};
 
 pub struct Project(PathBuf);
 

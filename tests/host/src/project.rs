@@ -18,7 +18,7 @@ use wythe::{
     check,
     report::Problem,
 };
-use wythe_runtime::{Ingress, Routes};
+use wythe_api::{Ingress, Routes};
 
 /// Components that forget everything, for tests of something else.
 pub const MEMORY: &str = "\

@@ -20,6 +20,7 @@ impl Listener for TcpListener {
 
     async fn next(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
         let (stream, peer) = self.accept().await?;
+        let _ = stream.set_nodelay(true);
         Ok((stream, Some(peer.ip())))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     build::{self, Built},
     check, control, door,
     hold::Hold,
-    metrics, project,
+    project,
     report::{self, Outcome},
     serve, signals,
     watch::Watch,
@@ -20,6 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wythe_api::metrics;
 use wythe_blocks::descriptors;
 
 /// The interval at which idle instances are looked for.
@@ -41,7 +43,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         started = start(common, args, &plan, &data) => started?,
     };
     let (booted, built, took, _hold) = started;
-    let doors = match open(common, args, &plan, &booted, &data).await {
+    let doors = match open(common, args, &plan, &booted, (&data, &shutdown)).await {
         Ok(doors) => doors,
         Err(failure) => {
             booted.host.close(CLOSE).await;
@@ -86,7 +88,7 @@ async fn open(
     args: &Run,
     plan: &Arc<Plan>,
     booted: &Booted,
-    data: &Path,
+    (data, shutdown): (&Path, &CancellationToken),
 ) -> Outcome<Doors> {
     let http = door::bind(args.listen, "--listen").await?;
     let address = http.local_addr().map_err(anyhow::Error::new)?;
@@ -98,7 +100,7 @@ async fn open(
     if let Some(wanted) = args.metrics {
         let listener = door::bind(wanted, "--metrics").await?;
         doors.metrics = listener.local_addr().ok();
-        metrics::serve(&booted.host, listener);
+        metrics::serve(&booted.host, listener, shutdown.clone());
     }
     if let Err(error) = control::serve(&booted.host, &plan.manifest.tenant, data) {
         tracing::warn!("`wythe invoke`, `publish` and `state` cannot reach this host: {error:#}");

@@ -1,7 +1,6 @@
 //! The body of an answer to a guest: it has its request's places until it is through.
 
 use super::{Places, link::Exchange};
-use crate::patient::Patient;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -11,6 +10,7 @@ use std::{
     time::Duration,
 };
 use wasmtime_wasi_http::{Error, WasiBody};
+use wythe_blocks::Patient;
 
 /// A body with what it holds.
 pub struct Answer {

@@ -1,4 +1,4 @@
-//! A door for HTTP: connections in, each with a place and a time, requests to one service, and a drain.
+//! The one accept loop: connections in, each with a place and a time, requests to one service, and a drain.
 
 mod outgoing;
 
@@ -20,11 +20,11 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wythe_blocks::{
     Body, Error, Tasks,
-    connections::{Connections, IDLE, Place, Work},
+    connections::{Connections, IDLE, Listener, Place, Work},
 };
 
 const HEADERS: usize = 100;
@@ -39,47 +39,63 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The address of a client whose own is not known.
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
-/// A bound listener and what holds its connections within bounds.
-pub struct Front {
-    pub listener: TcpListener,
+/// A bound listener, of TCP or of Unix, and what holds its connections within bounds.
+pub struct Front<L> {
+    pub listener: L,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
-    /// Time for which a client may take none of what is written to it.
-    pub patience: Duration,
+    pub manner: Manner,
 }
 
-impl Front {
-    /// Serves until `shutdown`, then lets every request finish, for at most `drain`. True if all of them did.
-    /// The service is given each request and the address of the client.
+/// The clients that a door is for.
+#[derive(Clone, Copy)]
+pub enum Manner {
+    /// HTTP/1.1 and HTTP/2. A request ends when its client leaves, and a client that takes nothing of what is written
+    /// to it for so long is cut.
+    Web { silence: Duration },
+    /// HTTP/1.1, so that a connection has one request at a time, which goes on when its client leaves. A client that
+    /// has not taken the whole of an answer for so long is cut.
+    Commands { whole: Duration },
+}
+
+impl<L> Front<L>
+where
+    L: Listener<Stream: AsyncRead + AsyncWrite + Unpin + 'static>,
+{
+    /// Serves until `shutdown`, then lets every request finish, for at most `drain`, and cuts what is left. True if
+    /// all of them did. The service is given each request and the address of the client.
     pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken, drain: Duration) -> bool
     where
         S: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let (server, under_way) = (server(), TaskTracker::new());
+        let (server, under_way) = (server(self.manner), TaskTracker::new());
+        let cut = CancellationToken::new();
         loop {
             let accepted = self.connections.accept(&self.listener);
             let (stream, peer, place) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
-            let _ = stream.set_nodelay(true);
             let peer = peer.unwrap_or(UNKNOWN);
-            let stream = Outgoing::new(stream, self.patience);
+            let stream = Outgoing::new(stream, self.manner);
             let connection = connection(&server, service.clone(), stream, peer, place.share());
-            let (token, ending) = (under_way.token(), shutdown.clone());
+            let (token, ending, cut) = (under_way.token(), shutdown.clone(), cut.clone());
             self.tasks.spawn(async move {
-                run(connection, place, ending).await;
+                let connection = run(connection, place, ending);
+                cut.run_until_cancelled(connection).await;
                 drop(token);
             });
         }
         drop(self.listener);
         under_way.close();
-        tokio::time::timeout(drain, under_way.wait()).await.is_ok()
+        let drained = tokio::time::timeout(drain, under_way.wait()).await;
+        cut.cancel();
+        drained.is_ok()
     }
 }
 
-fn server() -> auto::Builder<TokioExecutor> {
+fn server(manner: Manner) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
@@ -93,17 +109,22 @@ fn server() -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(H2_STREAMS)
         .max_header_list_size(H2_HEADER_BYTES)
         .keep_alive_interval(H2_KEEP_ALIVE);
+    if let Manner::Commands { .. } = manner {
+        server.http1().half_close(true);
+        return server.http1_only();
+    }
     server
 }
 
-fn connection<S, F>(
+fn connection<T, S, F>(
     server: &auto::Builder<TokioExecutor>,
     service: S,
-    stream: Outgoing<TcpStream>,
+    stream: Outgoing<T>,
     peer: IpAddr,
     place: Place,
-) -> impl GracefulConnection<Error: Send> + Send + 'static + use<S, F>
+) -> impl GracefulConnection<Error: Send> + Send + 'static + use<T, S, F>
 where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {

@@ -1,6 +1,6 @@
 //! Bodies that are held in memory until an app has them: so many bytes in all, at one door, and of one peer.
 
-use super::LATE;
+use crate::body::LATE;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use std::{

@@ -1,8 +1,9 @@
 //! Answers of the host's own: a stranger reads the kind and the trace, the log has under that trace what it is about.
 
+use crate::error;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use wythe_blocks::{Body, Error, Kind, Rate, Trace, body_from};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use wythe_blocks::{Body, Detail, Error, Kind, Rate, Trace, body_from};
 
 /// Lines of the log about refusals, a second, for each app and for what is no app's.
 const LINES: u32 = 100;
@@ -24,7 +25,8 @@ impl Refusals {
         trace: Trace,
     ) -> Response<Body> {
         self.log(error, trace);
-        response(error, status.unwrap_or_else(|| of(error.kind())), trace)
+        let status = status.unwrap_or_else(|| error::status(error.kind()));
+        response(error, status, trace)
     }
 
     fn log(&self, error: &Error, trace: Trace) {
@@ -51,49 +53,13 @@ fn id(trace: Trace) -> String {
     format!("{:032x}", trace.trace)
 }
 
-/// The one place where kinds become HTTP statuses.
-fn of(kind: Kind) -> StatusCode {
-    match kind {
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Denied => StatusCode::FORBIDDEN,
-        Kind::Invalid => StatusCode::BAD_REQUEST,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        Kind::Unavailable | Kind::UnknownOutcome => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
-        Kind::Internal => StatusCode::BAD_GATEWAY,
-    }
-}
-
-/// The words of an answer, which say nothing of the project.
-fn words(kind: Kind, status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => return "the body is too large",
-        StatusCode::METHOD_NOT_ALLOWED => return "the method is not allowed here",
-        _ => {}
-    }
-    match kind {
-        Kind::NotFound => "nothing answers here",
-        Kind::Denied => "this is not allowed",
-        Kind::Invalid => "the request is not understood",
-        Kind::Conflict => "the request conflicts with another one",
-        Kind::Timeout => "there was no answer in time",
-        Kind::Unavailable => "this is not available now; try again later",
-        Kind::UnknownOutcome => "it is not known whether this was done",
-        Kind::Exhausted => "too much is asked at once; try again later",
-        Kind::Unsupported => "this is not supported",
-        Kind::Internal => "this failed",
-    }
-}
-
 /// Answer to the outside: kind, trace, and the words of the kind.
 fn response(error: &Error, status: StatusCode, trace: Trace) -> Response<Body> {
     let kind = error.kind();
     let body = serde_json::json!({
         "error": kind.as_str(),
         "trace": id(trace),
-        "message": words(kind, status),
+        "message": error::words(kind, status),
     });
     let mut response = Response::new(body_from(Bytes::from(body.to_string())));
     *response.status_mut() = status;
@@ -107,6 +73,56 @@ fn response(error: &Error, status: StatusCode, trace: Trace) -> Response<Body> {
     response
 }
 
+/// A request that has no answer but the host's own, with a status where it is not that of the kind.
+pub struct No {
+    error: Error,
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+}
+
+impl From<Error> for No {
+    fn from(error: Error) -> Self {
+        No {
+            error,
+            status: None,
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
+impl No {
+    pub fn too_large(most: u64, setting: &str) -> Self {
+        let error = Error::invalid(format!(
+            "the body has more than {most} bytes; see `{setting}`"
+        ))
+        .with_detail(Detail::BodyTooLarge);
+        let close = (header::CONNECTION, HeaderValue::from_static("close"));
+        No {
+            error,
+            status: Some(StatusCode::PAYLOAD_TOO_LARGE),
+            headers: HeaderMap::from_iter([close]),
+        }
+    }
+
+    pub fn wrong_method(methods: &[String]) -> Self {
+        let allowed = methods.join(", ");
+        let error = Error::invalid(format!("the method of this path; expected {allowed}"));
+        let allow = HeaderValue::from_str(&allowed).map(|value| (header::ALLOW, value));
+        No {
+            error,
+            status: Some(StatusCode::METHOD_NOT_ALLOWED),
+            headers: HeaderMap::from_iter(allow),
+        }
+    }
+
+    /// Answers, and tells the log.
+    pub fn answer(self, refusals: &Refusals, trace: Trace) -> Response<Body> {
+        let mut response = refusals.answer(&self.error, self.status, trace);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,16 +132,16 @@ mod tests {
     async fn a_stranger_reads_nothing_of_the_project() {
         let refusals = Refusals::new();
         for kind in Kind::ALL {
-            let error = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
+            let told = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
                 .with_source("a password");
             let trace = Trace::start();
-            let body = refusals.answer(&error, None, trace).into_body();
+            let body = refusals.answer(&told, None, trace).into_body();
             let body = body.collect().await.expect("a body in memory").to_bytes();
             let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             let expected = serde_json::json!({
                 "error": kind.as_str(),
                 "trace": format!("{:032x}", trace.trace),
-                "message": words(kind, of(kind)),
+                "message": error::words(kind, error::status(kind)),
             });
             assert_eq!(body, expected);
         }

@@ -1,30 +1,27 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
-mod bodies;
-mod refusal;
 mod target;
-mod webhook;
+#[cfg(test)]
+mod tests;
 
-use crate::{front::Front, patient::Patient};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use crate::{
+    body::{declared, limited},
+    refusals::{No, Refusals},
+    serve::{Front, Manner},
+    webhooks::Webhooks,
+};
+use http::{Request, Response};
 use hyper::body::Incoming;
-use refusal::Refusals;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use webhook::Webhooks;
 use wythe_blocks::{
-    App, Body, Detail, Error, Host, Origin, Result, Trace,
+    App, Body, Error, Host, Origin, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{check_path, settled, strip},
 };
-
-/// Silence of a client in the middle of a body that somebody waits for.
-const LATE: Duration = Duration::from_secs(10);
 
 /// Time after the longest `limits.stallTime`, whose error comes first, for a connection whose client takes nothing.
 const AFTER_STALL: Duration = Duration::from_secs(10);
@@ -93,7 +90,9 @@ impl Ingress {
             listener,
             connections: Connections::new("front door", allowed),
             tasks: self.host.tasks.clone(),
-            patience: self.routes.stall_time() + AFTER_STALL,
+            manner: Manner::Web {
+                silence: self.routes.stall_time() + AFTER_STALL,
+            },
         };
         let inside = Arc::new(Inside {
             webhooks: Webhooks::new(self.host),
@@ -161,68 +160,3 @@ async fn ask(
     let answer = app.http(Origin::Trace(trace), request).await?;
     Ok(settled(&method, answer)?)
 }
-
-/// A request that has no answer but the host's own, with a status where it is not that of the kind.
-pub(super) struct No {
-    error: Error,
-    status: Option<StatusCode>,
-    headers: HeaderMap,
-}
-
-impl From<Error> for No {
-    fn from(error: Error) -> Self {
-        No {
-            error,
-            status: None,
-            headers: HeaderMap::new(),
-        }
-    }
-}
-
-impl No {
-    fn too_large(most: u64, setting: &str) -> Self {
-        let error = Error::invalid(format!(
-            "the body has more than {most} bytes; see `{setting}`"
-        ))
-        .with_detail(Detail::BodyTooLarge);
-        let close = (header::CONNECTION, HeaderValue::from_static("close"));
-        No {
-            error,
-            status: Some(StatusCode::PAYLOAD_TOO_LARGE),
-            headers: HeaderMap::from_iter([close]),
-        }
-    }
-
-    fn answer(self, refusals: &Refusals, trace: Trace) -> Response<Body> {
-        let mut response = refusals.answer(&self.error, self.status, trace);
-        response.headers_mut().extend(self.headers);
-        response
-    }
-}
-
-/// The length of the body, as the client says.
-fn declared(request: &Request<Incoming>) -> Option<u64> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
-}
-
-fn limited(body: Incoming, most: u64) -> Body {
-    if body.is_end_stream() {
-        return Empty::new().map_err(|never| match never {}).boxed_unsync();
-    }
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let body = Limited::new(body, most).map_err(move |error| {
-        if error.is::<LengthLimitError>() {
-            return Error::invalid(format!(
-                "the body has more than {most} bytes; see `limits.requestBody`"
-            ))
-            .with_detail(Detail::BodyTooLarge);
-        }
-        Error::unavailable("the client's body ended early").with_source(error)
-    });
-    let late = || Error::unavailable("the client sent nothing more of its body");
-    Patient::new(body, LATE, late).boxed_unsync()
-}
-
-#[cfg(test)]
-mod tests;

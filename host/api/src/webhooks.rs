@@ -1,8 +1,14 @@
 //! A request at the door of an input binding: read whole within bounds, admitted, and answered by the app that listens.
 
-use super::{No, bodies::Bodies, declared, refusal::Refusals};
+mod bodies;
+
+use crate::{
+    body::declared,
+    refusals::{No, Refusals},
+};
+use bodies::Bodies;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use std::{
     collections::HashMap,
@@ -23,7 +29,7 @@ const SETTING: &str = "maxBodyBytes";
 
 /// The doors of a host.
 pub struct Webhooks {
-    pub(super) refusals: Refusals,
+    pub refusals: Refusals,
     host: Arc<Host>,
     bodies: Bodies,
     /// The permits by path: a place is taken once the body is there.
@@ -55,7 +61,7 @@ impl Webhooks {
     ) -> Result<Response<Body>, No> {
         let (webhook, method) = (&door.webhook, request.method().as_str());
         if !webhook.methods.iter().any(|known| known == method) {
-            return Err(wrong_method(&webhook.methods));
+            return Err(No::wrong_method(&webhook.methods));
         }
         let most = webhook.max_body;
         if declared(&request).is_some_and(|length| length > most) {
@@ -116,17 +122,6 @@ fn answered(said: Bytes) -> Response<Body> {
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
-}
-
-fn wrong_method(methods: &[String]) -> No {
-    let allowed = methods.join(", ");
-    let error = Error::invalid(format!("the method of this path; expected {allowed}"));
-    let allow = HeaderValue::from_str(&allowed).map(|value| (header::ALLOW, value));
-    No {
-        error,
-        status: Some(StatusCode::METHOD_NOT_ALLOWED),
-        headers: HeaderMap::from_iter(allow),
-    }
 }
 
 #[cfg(test)]

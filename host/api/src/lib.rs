@@ -1,0 +1,12 @@
+//! The room of HTTP: requests of strangers to apps, metrics and health, in one server; there is no engine here.
+
+mod body;
+mod error;
+mod health;
+mod ingress;
+pub mod metrics;
+mod refusals;
+mod serve;
+mod webhooks;
+
+pub use ingress::{Ingress, Routes};

@@ -1,0 +1,91 @@
+//! A port for those who watch the host: `GET /metrics` for Prometheus, and [`health`] for whoever restarts it.
+
+use crate::{
+    health,
+    serve::{Front, Manner},
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{
+    Body, Host, body_from,
+    connections::{Allowed, Connections},
+};
+
+/// Connections at once: some that scrape and some that look whether the host is well.
+const CONNECTIONS: usize = 64;
+/// Time for which a client may take none of its answer.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Time for answers that are under way when the host stops.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Serves until the host stops. Apps are drained from `draining` on, which health then says.
+pub fn serve(host: &Arc<Host>, listener: TcpListener, draining: CancellationToken) {
+    let (home, stopping) = (host.clone(), host.tasks.stopping());
+    let front = Front {
+        listener,
+        connections: Connections::new("metrics", Allowed::unshared(CONNECTIONS)),
+        tasks: host.tasks.clone(),
+        manner: Manner::Web { silence: SILENCE },
+    };
+    host.tasks.spawn(async move {
+        let service = move |request: Request<_>, _: IpAddr| {
+            let (home, draining) = (home.clone(), draining.clone());
+            async move { answer(&home, &draining, &request).await }
+        };
+        front.serve(service, stopping, DRAIN).await;
+    });
+}
+
+async fn answer<B>(
+    host: &Host,
+    draining: &CancellationToken,
+    request: &Request<B>,
+) -> Response<Body> {
+    let (status, kind, body) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let kind = "text/plain; version=0.0.4";
+            (StatusCode::OK, kind, host.metrics.render())
+        }
+        (&Method::GET | &Method::HEAD, "/healthz") => {
+            let (status, text) = health::of(host, draining.is_cancelled()).await;
+            (status, "text/plain", text)
+        }
+        _ => {
+            let help = "GET /metrics or /healthz\n".to_owned();
+            (StatusCode::NOT_FOUND, "text/plain", help)
+        }
+    };
+    let mut response = Response::new(body_from(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn asked(host: &Host, draining: &CancellationToken, path: &str) -> (u16, String) {
+        let request = Request::get(path).body(()).expect("a request");
+        let (head, body) = answer(host, draining, &request).await.into_parts();
+        let body = body.collect().await.expect("a body in memory").to_bytes();
+        let text = String::from_utf8(body.into()).expect("a text");
+        (head.status.as_u16(), text)
+    }
+
+    #[tokio::test]
+    async fn health_says_that_the_host_drains_while_metrics_go_on() {
+        let (host, draining) = (Host::default(), CancellationToken::new());
+        let well = (200, "ok\n".to_owned());
+        assert_eq!(asked(&host, &draining, "/healthz").await, well);
+        draining.cancel();
+        let stopping = (503, "the host is stopping\n".to_owned());
+        assert_eq!(asked(&host, &draining, "/healthz").await, stopping);
+        assert_eq!(asked(&host, &draining, "/metrics").await.0, 200);
+        assert_eq!(asked(&host, &draining, "/else").await.0, 404);
+    }
+}
