@@ -42,3 +42,17 @@ fn row(kind: Kind) -> (StatusCode, &'static str) {
         Kind::Internal => (Code::BAD_GATEWAY, "this failed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_contract_has_this_table() {
+        let page = include_str!("../../../wit/README.md");
+        for kind in Kind::ALL {
+            let row = format!("| `{}` | {}", kind.as_str(), status(kind).as_u16());
+            assert!(page.contains(&row), "wit/README.md has no `{row}`");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The room of HTTP: requests of strangers to apps, metrics and health, in one server; there is no engine here.
 
+pub mod admin;
 mod body;
 mod error;
 mod health;

@@ -12,7 +12,7 @@ mod build;
 pub mod check;
 mod commands;
 pub mod compiler;
-pub mod control;
+mod control;
 mod door;
 mod embedded;
 mod hold;

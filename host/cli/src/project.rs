@@ -3,7 +3,7 @@
 use crate::{
     args::{Common, Project},
     boot::{self, Plan},
-    control::{self, Answer, Binary, Command},
+    control,
     hold::{self, Hold, Waited},
     report::{self, Failure, Outcome, Problem},
 };
@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use wythe_api::admin::{self, Answer, Binary, Command};
 
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -82,7 +83,7 @@ impl Opened {
         }
         let tenant = self.plan.manifest.tenant.clone();
         let booted = boot::prepare(&self.plan, &self.data).await?;
-        let answer = control::execute(&booted.host, &tenant, command).await;
+        let answer = admin::execute(&booted.host, &tenant, command).await;
         booted.host.close(CLOSE).await;
         Ok(answer?)
     }

@@ -2,22 +2,22 @@
 
 use crate::{
     args::{self, ActorVerb, Common, Format},
-    control::{
-        self, Binary, Command,
-        actors::{Action, Answer, Kept},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome},
 };
 use serde_json::{Value, json};
 use std::{process::ExitCode, time::Duration};
+use wythe_api::admin::{
+    self, Binary, Command,
+    actors::{Action, Answer, Kept},
+};
 use wythe_blocks::jobs::shown_time;
 
 pub async fn actor(common: &Common, args: &args::Actor) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
     let (needs, action) = action(&args.verb)?;
     let command = Command::Actors(action);
-    let control::Answer::Actors(answer) = opened.ask(needs, command).await? else {
+    let admin::Answer::Actors(answer) = opened.ask(needs, command).await? else {
         return Err(project::misfit());
     };
     match (common.output, answer) {
@@ -146,7 +146,7 @@ fn json(kept: &Kept) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::actors::{Entry, Reminder};
+    use wythe_api::admin::actors::{Entry, Reminder};
 
     fn kept() -> Kept {
         let entry = |key: &str, value: &[u8], expires| Entry {

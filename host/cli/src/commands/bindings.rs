@@ -2,15 +2,15 @@
 
 use crate::{
     args::{self, BindingsVerb, Common, Format},
-    control::{
-        Answer, Binary, Command,
-        bindings::{Action, Bindings},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, process::ExitCode};
+use wythe_api::admin::{
+    Answer, Binary, Command,
+    bindings::{Action, Bindings},
+};
 
 pub async fn bindings(common: &Common, args: &args::Bindings) -> Outcome {
     let opened = Opened::new(common, &args.project)?;

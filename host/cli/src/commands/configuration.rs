@@ -2,16 +2,16 @@
 
 use crate::{
     args::{self, Common, ConfigurationVerb as Verb, Format},
-    control::{
-        self, Command,
-        configuration::{Action, Answer, Configuration, Item},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
     signals,
 };
 use serde_json::json;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use wythe_api::admin::{
+    self, Command,
+    configuration::{Action, Answer, Configuration, Item},
+};
 
 /// The pause between two questions of `watch`.
 const LOOK: Duration = Duration::from_millis(500);
@@ -49,13 +49,13 @@ pub async fn configuration(common: &Common, args: &args::Configuration) -> Outco
     };
     let answer = opened.ask(Needs::Components, command(&component, action));
     match answer.await? {
-        control::Answer::Configuration(Answer::Snapshot { items, version }) => {
+        admin::Answer::Configuration(Answer::Snapshot { items, version }) => {
             show(common, &args.verb, &items, &version)?;
         }
-        control::Answer::Configuration(Answer::Done) if common.output == Format::Json => {
+        admin::Answer::Configuration(Answer::Done) if common.output == Format::Json => {
             report::print_json(&json!({}));
         }
-        control::Answer::Configuration(Answer::Done) => {}
+        admin::Answer::Configuration(Answer::Done) => {}
         _ => return Err(project::misfit()),
     }
     Ok(ExitCode::SUCCESS)
@@ -118,7 +118,7 @@ async fn watch(
             return Err(Problem::new(message).into());
         };
         match answer {
-            control::Answer::Configuration(Answer::Snapshot {
+            admin::Answer::Configuration(Answer::Snapshot {
                 items,
                 version: newer,
             }) => {
@@ -128,7 +128,7 @@ async fn watch(
                 tell(common, &known, &items);
                 known = items;
             }
-            control::Answer::Configuration(Answer::Unchanged) => {}
+            admin::Answer::Configuration(Answer::Unchanged) => {}
             _ => return Err(project::misfit()),
         }
         let rest = tokio::time::sleep(LOOK);

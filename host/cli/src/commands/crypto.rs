@@ -2,10 +2,6 @@
 
 use crate::{
     args::{self, Cipher, Common, CryptoVerb, Format},
-    control::{
-        Answer, Binary, Command,
-        crypto::{Action, Crypto, Listed},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
@@ -18,6 +14,10 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
+};
+use wythe_api::admin::{
+    Answer, Binary, Command,
+    crypto::{Action, Crypto, Listed},
 };
 
 /// Bytes that go through a command at once.

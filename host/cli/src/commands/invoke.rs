@@ -2,19 +2,22 @@
 
 use crate::{
     args::{self, Common, Format},
-    control::{Answer, Binary, Command, Invoke},
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use anyhow::Context;
 use serde_json::json;
 use std::{path::Path, process::ExitCode};
+use wythe_api::admin::{
+    Answer, Binary, Command,
+    invocation::{Action, Invoke},
+};
 
 pub async fn invoke(common: &Common, args: &args::Invoke) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
     let body = body(args)?;
     let default = if body.is_some() { "POST" } else { "GET" };
-    let command = Command::Invoke(Invoke {
+    let command = Command::Invocation(Action::Invoke(Invoke {
         app: args.app.clone(),
         method: args.method.clone().unwrap_or_else(|| default.to_owned()),
         path: args.path.clone(),
@@ -24,7 +27,7 @@ pub async fn invoke(common: &Common, args: &args::Invoke) -> Outcome {
             .map(|text| header(text))
             .collect::<Outcome<_>>()?,
         body: Binary(body.unwrap_or_default()),
-    });
+    }));
     let Answer::Response {
         status,
         headers,

@@ -2,10 +2,6 @@
 
 use crate::{
     args::{self, Common, Format, JobsVerb},
-    control::{
-        self, Binary, Command,
-        jobs::{Action, Answer, Job, Jobs, Misfire, Retry, Status, Trigger},
-    },
     project::{self, Needs, Opened},
     report::{self, Failure, Outcome, Problem},
 };
@@ -13,6 +9,10 @@ use serde_json::{Value, json};
 use std::{
     process::ExitCode,
     time::{Duration, SystemTime},
+};
+use wythe_api::admin::{
+    self, Binary, Command,
+    jobs::{Action, Answer, Job, Jobs, Misfire, Retry, Status, Trigger},
 };
 use wythe_blocks::jobs::shown_time;
 
@@ -27,7 +27,7 @@ pub async fn jobs(common: &Common, args: &args::Jobs) -> Outcome {
         app: app.clone(),
         action,
     });
-    let control::Answer::Jobs(answer) = opened.ask(Needs::Components, command).await? else {
+    let admin::Answer::Jobs(answer) = opened.ask(Needs::Components, command).await? else {
         return Err(project::misfit());
     };
     match answer {

@@ -2,10 +2,6 @@
 
 use crate::{
     args::{self, Common, Format, LockVerb},
-    control::{
-        Answer, Command,
-        lock::{Action, Grant, Lock},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome},
 };
@@ -13,6 +9,10 @@ use serde_json::json;
 use std::{
     process::ExitCode,
     time::{Duration, SystemTime},
+};
+use wythe_api::admin::{
+    Answer, Command,
+    lock::{Action, Grant, Lock},
 };
 
 pub async fn lock(common: &Common, args: &args::Lock) -> Outcome {

@@ -2,10 +2,6 @@
 
 use crate::{
     args::{self, Common, Format, PubSubVerb},
-    control::{
-        self, Command,
-        pubsub::{Action, Answer, Group, Letter, PubSub},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome},
 };
@@ -14,6 +10,10 @@ use std::{
     collections::BTreeMap,
     process::ExitCode,
     time::{Duration, SystemTime},
+};
+use wythe_api::admin::{
+    self, Command,
+    pubsub::{Action, Answer, Group, Letter, PubSub},
 };
 use wythe_blocks::jobs::shown_time;
 
@@ -25,7 +25,7 @@ pub async fn pubsub(common: &Common, args: &args::PubSub) -> Outcome {
         app: args.app.clone(),
         action,
     });
-    let control::Answer::PubSub(answer) = opened.ask(Needs::Components, command).await? else {
+    let admin::Answer::PubSub(answer) = opened.ask(Needs::Components, command).await? else {
         return Err(project::misfit());
     };
     match common.output {

@@ -2,18 +2,25 @@
 
 use crate::{
     args::{self, Common, Format, SecretsVerb},
-    control::{Answer, Command, secrets::Secrets},
     project::{self, Needs, Opened},
     report::{self, Outcome},
 };
 use serde_json::json;
 use std::process::ExitCode;
+use wythe_api::admin::{
+    Answer, Command,
+    secrets::{Action, Secrets},
+};
 
 pub async fn secrets(common: &Common, args: &args::Secrets) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
     let SecretsVerb::List { store } = args.verb.clone();
     let app = args.app.clone();
-    let command = Command::Secrets(Secrets { store, app });
+    let command = Command::Secrets(Secrets {
+        store,
+        app,
+        action: Action::List,
+    });
     match opened.ask(Needs::Components, command).await? {
         Answer::Names { names } if common.output == Format::Json => {
             report::print_json(&json!({ "names": names }));

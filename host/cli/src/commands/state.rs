@@ -2,12 +2,15 @@
 
 use crate::{
     args::{self, Common, Format, StateVerb},
-    control::{Action, Answer, Binary, Command, Entry, List, Only, Set, State},
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use serde_json::{Value, json};
 use std::{process::ExitCode, time::Duration};
+use wythe_api::admin::{
+    Answer, Binary, Command,
+    state::{Action, Entry, List, Only, Set, State},
+};
 
 pub async fn state(common: &Common, args: &args::State) -> Outcome {
     let opened = Opened::new(common, &args.project)?;

@@ -2,15 +2,15 @@
 
 use crate::{
     args::{self, Common, Format, WorkflowVerb},
-    control::{
-        self, Binary, Command,
-        workflow::{Action, Answer, Asked, Entry, Instance, Tell},
-    },
     project::{self, Needs, Opened},
     report::{self, Outcome, Problem},
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use wythe_api::admin::{
+    self, Binary, Command,
+    workflow::{Action, Answer, Asked, Entry, Instance, List},
+};
 use wythe_blocks::{
     jobs::shown_time,
     workflow::{Bulk, Status},
@@ -60,7 +60,7 @@ pub async fn workflow(common: &Common, args: &args::Workflow) -> Outcome {
 
 async fn ask(opened: Opened, needs: Needs, action: Action) -> Outcome<Answer> {
     match opened.ask(needs, Command::Workflow(action)).await? {
-        control::Answer::Workflow(answer) => Ok(answer),
+        admin::Answer::Workflow(answer) => Ok(answer),
         _ => Err(project::misfit()),
     }
 }
@@ -130,26 +130,28 @@ fn swept(common: &Common, what: Bulk, done: usize, failed: &[(String, String)]) 
 
 fn action(verb: &WorkflowVerb) -> Outcome<Action> {
     let bytes = |text: &str| project::argument(text).map(Binary);
-    let tell = |id: String, what: Tell| Action::Tell { id, what };
     Ok(match verb.clone() {
         WorkflowVerb::Start(args) => start(args)?,
         WorkflowVerb::Get { id, wait } => Action::Get {
             id,
-            wait: wait.unwrap_or_default(),
+            wait_milliseconds: wait.map_or(0, |wait| wait.as_millis() as u64),
         },
         WorkflowVerb::List(args) => list(args),
         WorkflowVerb::History { id, from, limit } => Action::History { id, from, limit },
         WorkflowVerb::Raise { id, event, data } => {
             let (name, data) = (event, bytes(&data)?);
-            tell(id, Tell::Event { name, data })
+            Action::Raise { id, name, data }
         }
-        WorkflowVerb::Suspend { id, reason } => tell(id, Tell::Suspend { reason }),
-        WorkflowVerb::Resume { id, reason } => tell(id, Tell::Resume { reason }),
+        WorkflowVerb::Suspend { id, reason } => Action::Suspend { id, reason },
+        WorkflowVerb::Resume { id, reason } => Action::Resume { id, reason },
         WorkflowVerb::Terminate { id, result, .. } => {
-            let result = bytes(&result)?;
-            tell(id.unwrap_or_default(), Tell::Terminate { result })
+            let (id, result) = (id.unwrap_or_default(), bytes(&result)?);
+            Action::Terminate { id, result }
         }
-        WorkflowVerb::Purge { id, .. } => tell(id.unwrap_or_default(), Tell::Purge),
+        WorkflowVerb::Purge { id, .. } => {
+            let id = id.unwrap_or_default();
+            Action::Purge { id }
+        }
         WorkflowVerb::Rerun(args) => rerun(args),
     })
 }
@@ -164,12 +166,12 @@ fn start(args: args::StartWorkflow) -> Outcome<Action> {
 }
 
 fn list(args: args::ListWorkflows) -> Action {
-    Action::List {
+    Action::List(List {
         name: args.name,
         status: args.status.map(Into::into),
         limit: args.limit,
         cursor: args.cursor,
-    }
+    })
 }
 
 fn rerun(args: args::Rerun) -> Action {

@@ -4,16 +4,18 @@ use crate::REPOSITORY;
 use tidy::{Technology, cargo::Package, none};
 
 /// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     (
         "wythe",
         &[
+            "wythe-api",
             "wythe-blocks",
             "wythe-drivers",
             "wythe-manifest",
             "wythe-runtime",
         ],
     ),
+    ("wythe-api", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-blocks", &["wythe-manifest"]),
     ("wythe-manifest", &[]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
@@ -97,7 +99,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { runtime, drivers } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -114,18 +116,31 @@ fn only_the_runtime_depends_on_wasmtime() {
     );
 }
 
-/// The command has a port for metrics, of which no block knows; a driver is a client.
+/// The room of HTTP serves; the engine's room, a driver and the command are clients.
 #[test]
 fn rules_know_no_http_library() {
     let is = |name: &str| ["hyper", "hyper-util", "hyper-rustls"].contains(&name);
     let may = |package: &Package| {
-        ["wythe", "wythe-drivers-http", "wythe-runtime"].contains(&package.name.as_str())
-            || package.path.starts_with("tests/")
+        let rooms = ["wythe", "wythe-api", "wythe-drivers-http", "wythe-runtime"];
+        rooms.contains(&package.name.as_str()) || package.path.starts_with("tests/")
     };
     none(
-        "only host/runtime, host/drivers/http, host/cli and tests know hyper",
+        "only host/api, host/runtime, host/drivers/http, host/cli and tests know hyper",
         strangers(is, may),
     );
+}
+
+/// The features of a library that make a server of it.
+#[test]
+fn only_the_room_of_http_asks_for_a_server() {
+    let files = REPOSITORY.ending("Cargo.toml");
+    let files = files.filter(|file| file.path != "host/api/Cargo.toml" && !file.is_in("tests/"));
+    let lines = files.flat_map(|file| {
+        let lines = file.text.lines().zip(1..);
+        let lines = lines.filter(|(line, _)| line.starts_with("hyper") && line.contains("server"));
+        lines.map(|(line, number)| format!("{}:{number}: {line}", file.path))
+    });
+    none("only host/api serves HTTP", lines.collect());
 }
 
 #[test]

@@ -165,6 +165,25 @@ fn the_section_of_plugins_lists_the_settings_of_every_plugin() {
 }
 
 #[test]
+fn the_commands_of_the_socket_are_those_of_its_page() {
+    let (_, after) = text("host/api/src/admin/wire.rs")
+        .split_once("const COMMANDS")
+        .expect("the list is there");
+    let list = after.split("];\n").next().unwrap_or_default();
+    let quotes = list.split('"').skip(1).step_by(2);
+    let (_, page) = text("host/api/README.md")
+        .split_once("\n## Commands")
+        .expect("the heading is there");
+    let rows = rows(page);
+    let listed: Vec<_> = rows
+        .iter()
+        .flatten()
+        .flat_map(|cell| quoted(cell))
+        .collect();
+    assert_eq!(listed, quotes.collect::<Vec<_>>(), "host/api/README.md");
+}
+
+#[test]
 fn the_contract_and_its_page_have_the_same_kinds_of_error() {
     let (_, after) = text("wit/types.wit")
         .split_once("enum error-kind {")

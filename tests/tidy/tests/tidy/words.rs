@@ -32,6 +32,13 @@ const SPAWNS: [(&str, &str); 4] = [
     ),
 ];
 
+/// The homes of listeners: where they are bound, where they are served, and the trait of both kinds.
+const LISTENERS: [&str; 3] = [
+    "host/api/src/",
+    "host/blocks/src/connections/accept.rs",
+    "host/cli/src/",
+];
+
 #[test]
 fn nothing_is_left_to_do_and_no_lint_is_silenced() {
     let words = ["todo!", "unimplemented!", "dbg!", "#[allow(", "#![allow("];
@@ -140,6 +147,27 @@ fn features_of_cargo_are_asked_for_in_the_lists_of_drivers() {
     none(
         "`cfg(feature)` stands only in the lists of drivers: see `LISTS` in this test",
         places.collect(),
+    );
+}
+
+/// A listener is bound by the command, and given to the one accept loop.
+#[test]
+fn only_the_room_of_http_listens() {
+    let words = [
+        "hyper::server",
+        "hyper_util::server",
+        "server::conn",
+        "server::{",
+        "server::graceful",
+        "TcpListener",
+        "UnixListener",
+    ];
+    let files = REPOSITORY
+        .product()
+        .filter(|file| !LISTENERS.iter().any(|home| file.is_in(home)));
+    none(
+        "only host/api serves connections, of listeners that host/cli binds",
+        files.flat_map(|file| file.places_of(&words)).collect(),
     );
 }
 

@@ -1,20 +1,20 @@
-//! The commands of the bindings block, as the command line gives them: one operation, or which there are.
+//! The commands of the bindings block, as an operator gives them: one operation, or which there are.
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Bindings {
     pub component: String,
     /// The app whose scopes apply.
     pub app: String,
+    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Invoke {
         operation: String,

@@ -1,21 +1,21 @@
-//! The commands of the lock block, as the command line gives them: who has a lock, and that nobody has it.
+//! The commands of the lock block, as an operator gives them: who has a lock, and that nobody has it.
 
 use super::{Answer, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, lock};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Lock {
     pub component: String,
     pub name: String,
     /// The app whose lock it is.
     pub app: String,
+    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Holder,
     Release,

@@ -1,4 +1,4 @@
-//! The commands of the actors block, as the command line gives them.
+//! The commands of the actors block, as an operator gives them.
 
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wythe_blocks::{
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Invoke {
         kind: String,

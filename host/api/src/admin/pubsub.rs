@@ -1,6 +1,6 @@
-//! The commands of the pub/sub block, as the command line gives them.
+//! The commands of the pub/sub block, as an operator gives them.
 
-use super::{Publish, milliseconds};
+use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
     Caller, Host, Result,
@@ -8,17 +8,18 @@ use wythe_blocks::{
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PubSub {
     pub component: String,
-    /// The app whose scopes apply.
+    /// The app whose scopes apply, and the source of an event.
     pub app: String,
+    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
+    Publish(Publish),
     Groups,
     Letters {
         topic: String,
@@ -48,6 +49,18 @@ pub enum Answer {
     Purged { messages: u64 },
 }
 
+/// An event of the app.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub topic: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub id: Option<String>,
+    pub content_type: String,
+    pub data: Binary,
+}
+
 /// Times are milliseconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Group {
@@ -75,26 +88,6 @@ pub struct Letter {
     pub bytes: u64,
 }
 
-pub(super) async fn publish(
-    host: &Host,
-    caller: &Caller,
-    command: Publish,
-) -> Result<super::Answer> {
-    let topic = host
-        .pubsub
-        .open(caller, &command.component, &command.topic)?;
-    let event = Event {
-        id: command.id,
-        kind: command.kind,
-        content_type: command.content_type,
-        data: command.data.0.into(),
-        ..Event::default()
-    };
-    let options = PublishOptions::default();
-    let id = topic.publish(caller, event, &options).await?;
-    Ok(super::Answer::Published { id })
-}
-
 pub(super) async fn execute(
     host: &Host,
     caller: &Caller,
@@ -102,6 +95,7 @@ pub(super) async fn execute(
 ) -> Result<super::Answer> {
     let (pubsub, component) = (&host.pubsub, command.component.as_str());
     let answer = match command.action {
+        Action::Publish(event) => return publish(host, caller, component, event).await,
         Action::Groups => {
             let groups = pubsub.groups(caller, component).await?;
             Answer::Groups(groups.into_iter().map(Into::into).collect())
@@ -138,6 +132,25 @@ pub(super) async fn execute(
         }
     };
     Ok(super::Answer::PubSub(answer))
+}
+
+async fn publish(
+    host: &Host,
+    caller: &Caller,
+    component: &str,
+    asked: Publish,
+) -> Result<super::Answer> {
+    let topic = host.pubsub.open(caller, component, &asked.topic)?;
+    let event = Event {
+        id: asked.id,
+        kind: asked.kind,
+        content_type: asked.content_type,
+        data: asked.data.0.into(),
+        ..Event::default()
+    };
+    let options = PublishOptions::default();
+    let id = topic.publish(caller, event, &options).await?;
+    Ok(super::Answer::Published { id })
 }
 
 impl From<pubsub::Group> for Group {

@@ -1,19 +1,19 @@
-//! The commands of the configuration block, as the command line gives them.
+//! The commands of the configuration block, as an operator gives them.
 
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, configuration::NewItem};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Configuration {
     pub component: String,
     /// The app whose scopes apply.
     pub app: String,
+    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Reads the items of the keys, or all items where there are no keys. With a version, only what is not of this
     /// version.

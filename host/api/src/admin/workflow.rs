@@ -1,4 +1,4 @@
-//! The commands of the workflow block, as the command line gives them.
+//! The commands of the workflow block, as an operator gives them.
 
 use super::Binary;
 use serde::{Deserialize, Serialize};
@@ -9,28 +9,39 @@ use wythe_blocks::{
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Start(Asked),
     Get {
         id: String,
         /// The longest wait for its end.
-        wait: Duration,
+        wait_milliseconds: u64,
     },
-    List {
-        name: Option<String>,
-        status: Option<Status>,
-        limit: u32,
-        cursor: Option<String>,
-    },
+    List(List),
     History {
         id: String,
         from: u32,
         limit: u32,
     },
-    Tell {
+    Raise {
         id: String,
-        what: Tell,
+        name: String,
+        data: Binary,
+    },
+    Suspend {
+        id: String,
+        reason: String,
+    },
+    Resume {
+        id: String,
+        reason: String,
+    },
+    Terminate {
+        id: String,
+        result: Binary,
+    },
+    Purge {
+        id: String,
     },
     Rerun {
         id: String,
@@ -45,24 +56,24 @@ pub enum Action {
     },
 }
 
+/// The instances that are looked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    pub name: Option<String>,
+    pub status: Option<Status>,
+    pub limit: u32,
+    pub cursor: Option<String>,
+}
+
 /// An instance that is to begin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Asked {
     pub name: String,
     pub id: Option<String>,
     pub input: Binary,
     pub at: Option<u64>,
-}
-
-/// A message to an instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tell {
-    Event { name: String, data: Binary },
-    Suspend { reason: String },
-    Resume { reason: String },
-    Terminate { result: Binary },
-    Purge,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -126,25 +137,20 @@ pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Res
 }
 
 async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result<Answer> {
-    match action {
-        Action::Start(asked) => start(engine, caller, asked).await,
-        Action::Get { id, wait } => {
-            let found = engine.wait_end(caller, &id, wait).await?;
-            Ok(Answer::Instance(found.map(|found| Box::new(found.into()))))
-        }
-        Action::List {
-            name,
-            status,
-            limit,
-            cursor,
+    let done = match action {
+        Action::Start(asked) => return start(engine, caller, asked).await,
+        Action::Get {
+            id,
+            wait_milliseconds,
         } => {
-            let filter = Filter { name, status };
-            let page = list(engine, caller, &filter, cursor, limit);
-            Ok(page.await?.into())
+            let wait = Duration::from_millis(wait_milliseconds);
+            let found = engine.wait_end(caller, &id, wait).await?;
+            return Ok(Answer::Instance(found.map(|found| Box::new(found.into()))));
         }
+        Action::List(asked) => return Ok(list(engine, caller, asked).await?.into()),
         Action::History { id, from, limit } => {
             let history = engine.history(&id, from, limit as usize).await?;
-            Ok(history.into())
+            return Ok(history.into());
         }
         Action::Rerun {
             id,
@@ -152,17 +158,19 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
             new_id,
         } => {
             let id = engine.rerun(caller, &id, entries, new_id).await?;
-            Ok(Answer::Id(id))
+            return Ok(Answer::Id(id));
         }
         Action::Sweep { what, name, cursor } => {
             let swept = engine.sweep(caller, what, &name, cursor.as_deref());
-            Ok(swept.await?.into())
+            return Ok(swept.await?.into());
         }
-        Action::Tell { id, what } => {
-            tell(engine, caller, &id, what).await?;
-            Ok(Answer::Done)
-        }
-    }
+        Action::Raise { id, name, data } => engine.raise(caller, &id, &name, data.0.into()).await,
+        Action::Suspend { id, reason } => engine.suspend(caller, &id, &reason).await,
+        Action::Resume { id, reason } => engine.resume(caller, &id, &reason).await,
+        Action::Terminate { id, result } => engine.terminate(caller, &id, result.0.into()).await,
+        Action::Purge { id } => engine.purge(caller, &id).await,
+    };
+    done.map(|()| Answer::Done)
 }
 
 async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<Answer> {
@@ -177,30 +185,21 @@ async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<An
 }
 
 /// Walks on over instances that do not fit, until there is something to show.
-async fn list(
-    engine: &Arc<Engine>,
-    caller: &Caller,
-    filter: &Filter,
-    mut cursor: Option<String>,
-    limit: u32,
-) -> Result<workflow::Page> {
+async fn list(engine: &Arc<Engine>, caller: &Caller, asked: List) -> Result<workflow::Page> {
+    let List {
+        name,
+        status,
+        limit,
+        mut cursor,
+    } = asked;
+    let filter = Filter { name, status };
     loop {
-        let page = engine.list(caller, filter, cursor.as_deref(), limit);
+        let page = engine.list(caller, &filter, cursor.as_deref(), limit);
         let page = page.await?;
         if !page.instances.is_empty() || page.next.is_none() {
             return Ok(page);
         }
         cursor = page.next;
-    }
-}
-
-async fn tell(engine: &Arc<Engine>, caller: &Caller, id: &str, what: Tell) -> Result<()> {
-    match what {
-        Tell::Event { name, data } => engine.raise(caller, id, &name, data.0.into()).await,
-        Tell::Suspend { reason } => engine.suspend(caller, id, &reason).await,
-        Tell::Resume { reason } => engine.resume(caller, id, &reason).await,
-        Tell::Terminate { result } => engine.terminate(caller, id, result.0.into()).await,
-        Tell::Purge => engine.purge(caller, id).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The commands of the crypto block, as the command line gives them: keys by name, and work done with them.
+//! The commands of the crypto block, as an operator gives them: keys by name, and work done with them.
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use wythe_blocks::{
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Crypto {
     pub component: String,
     /// The app whose scopes apply.
     pub app: String,
+    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Keys,
     Public {

@@ -1,0 +1,191 @@
+//! The commands that an operator gives to a host: one enum of commands, one of answers, and the one function between
+//! them.
+//!
+//! The same function serves both ways: over the socket of a host that runs, and in the process that opened the
+//! project for the moment.
+
+pub mod actors;
+pub mod bindings;
+pub mod configuration;
+pub mod crypto;
+pub mod invocation;
+pub mod jobs;
+pub mod lock;
+mod memory;
+mod peer;
+pub mod pubsub;
+pub mod secrets;
+mod server;
+pub mod state;
+mod wire;
+pub mod workflow;
+
+pub use memory::MAX;
+pub use peer::is_trusted;
+pub use server::serve;
+pub use wire::Refusal;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::time::{Duration, Instant, SystemTime};
+use wythe_blocks::{Caller, Error, Host, Result};
+use wythe_manifest::Name;
+
+/// The caller's name where no app is named.
+pub const OPERATOR: &str = "operator";
+/// The deadline of one command.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "block", rename_all = "lowercase")]
+pub enum Command {
+    Ping,
+    Actors(actors::Action),
+    Bindings(bindings::Bindings),
+    Crypto(crypto::Crypto),
+    Configuration(configuration::Configuration),
+    Invocation(invocation::Action),
+    Lock(lock::Lock),
+    Jobs(jobs::Jobs),
+    PubSub(pubsub::PubSub),
+    Secrets(secrets::Secrets),
+    State(state::State),
+    Workflow(workflow::Action),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Actors(actors::Answer),
+    Pong {
+        pid: u32,
+        version: String,
+    },
+    Response {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Binary,
+    },
+    Bytes(Binary),
+    Outcome {
+        data: Binary,
+        metadata: Vec<(String, String)>,
+    },
+    Configuration(configuration::Answer),
+    Entry(state::Entry),
+    Grant {
+        grant: Option<lock::Grant>,
+    },
+    Jobs(jobs::Answer),
+    Keys {
+        keys: Vec<crypto::Listed>,
+    },
+    Text {
+        text: String,
+    },
+    Verified {
+        good: bool,
+    },
+    Missing {
+        key: String,
+    },
+    Stored {
+        etag: String,
+    },
+    Deleted,
+    Names {
+        names: Vec<String>,
+    },
+    Page {
+        entries: Vec<state::Entry>,
+        next: Option<String>,
+    },
+    Published {
+        id: String,
+    },
+    PubSub(pubsub::Answer),
+    Workflow(workflow::Answer),
+}
+
+/// Bytes; in JSON, base64.
+#[derive(Clone, Debug, Default)]
+pub struct Binary(pub Vec<u8>);
+
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Binary).map_err(D::Error::custom)
+    }
+}
+
+impl Command {
+    /// The app as which it is done.
+    fn app(&self) -> &str {
+        match self {
+            Command::Bindings(command) => &command.app,
+            Command::Crypto(command) => &command.app,
+            Command::Configuration(command) => &command.app,
+            Command::Lock(command) => &command.app,
+            Command::Jobs(command) => &command.app,
+            Command::PubSub(command) => &command.app,
+            Command::Secrets(command) => &command.app,
+            Command::State(command) => &command.app,
+            Command::Ping | Command::Actors(_) | Command::Invocation(_) | Command::Workflow(_) => {
+                OPERATOR
+            }
+        }
+    }
+}
+
+/// Does what an operator asks. No grants apply; components and scopes are those of the app that is named.
+pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Answer> {
+    let caller = caller(tenant, command.app())?;
+    match command {
+        Command::Ping => Ok(Answer::Pong {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        Command::Actors(action) => actors::execute(host, &caller, action).await,
+        Command::Bindings(command) => bindings::execute(host, &caller, command).await,
+        Command::Crypto(command) => crypto::execute(host, &caller, command).await,
+        Command::Configuration(command) => configuration(host, &caller, command).await,
+        Command::Invocation(action) => invocation::execute(host, &caller, action).await,
+        Command::Lock(command) => lock::execute(host, &caller, command).await,
+        Command::Jobs(command) => {
+            let answer = jobs::execute(host, &caller, command.action).await;
+            answer.map(Answer::Jobs)
+        }
+        Command::PubSub(command) => pubsub::execute(host, &caller, command).await,
+        Command::Secrets(command) => secrets::execute(host, &caller, command).await,
+        Command::State(command) => state::execute(host, &caller, command).await,
+        Command::Workflow(action) => workflow::execute(host, &caller, action).await,
+    }
+}
+
+fn caller(tenant: &Name, app: &str) -> Result<Caller> {
+    let app = app.parse::<Name>();
+    let app = app.map_err(|error| Error::invalid(error.to_string()))?;
+    let deadline = Instant::now() + DEADLINE;
+    Ok(Caller::operator(tenant.clone(), app, deadline))
+}
+
+async fn configuration(
+    host: &Host,
+    caller: &Caller,
+    command: configuration::Configuration,
+) -> Result<Answer> {
+    let answer = configuration::execute(host, caller, command).await;
+    answer.map(Answer::Configuration)
+}
+
+/// Milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}

@@ -1,0 +1,29 @@
+//! Secrets as an operator asks for them: by name, and never for what is in them.
+
+use super::Answer;
+use serde::{Deserialize, Serialize};
+use wythe_blocks::{Caller, Host, Result};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Secrets {
+    pub store: String,
+    /// The app whose scopes apply.
+    pub app: String,
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    List,
+}
+
+pub(super) async fn execute(host: &Host, caller: &Caller, command: Secrets) -> Result<Answer> {
+    match command.action {
+        Action::List => {
+            let names = host.secrets.names(caller, &command.store).await?;
+            Ok(Answer::Names { names })
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The control socket as an attacker meets it: what is refused, what is bounded, and what goes on.
+
+use super::*;
+use crate::admin::{Command, invocation};
+use async_trait::async_trait;
+use std::path::PathBuf;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+    time::timeout,
+};
+use wythe_blocks::{App, Callee, Caller, Exports, Profile, Result, invocation as block};
+
+/// A limit against hanging alone; where time is paused, it does not pass while anybody has something to do.
+const LONG: Duration = Duration::from_secs(600);
+const READ: &str = r#"{"component": "s", "app": "a", "key": "k"}"#;
+
+/// A host with a control socket in a directory of its own.
+struct Stage {
+    directory: TempDir,
+    host: Arc<Host>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let host = Arc::new(Host::default());
+        let stage = Stage { directory, host };
+        let listener = UnixListener::bind(stage.path()).expect("a socket");
+        let pair = UnixStream::pair().expect("a pair of sockets");
+        let owner = pair.0.peer_cred().expect("the user of this process").uid();
+        let tenant = "default".parse().expect("a name");
+        let serving = serve(stage.host.clone(), tenant, listener, owner);
+        stage.host.tasks.spawn(serving);
+        stage
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("control.sock")
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.path())
+            .await
+            .expect("a connection")
+    }
+
+    /// The text that the host says until it closes the connection.
+    async fn said(&self, sent: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        // The host may have heard enough before all of it is sent.
+        let _ = stream.write_all(sent.as_ref()).await;
+        until_closed(&mut stream).await
+    }
+}
+
+async fn until_closed(stream: &mut UnixStream) -> String {
+    let mut said = Vec::new();
+    let ended = timeout(LONG, stream.read_to_end(&mut said)).await;
+    assert!(ended.is_ok(), "the connection is still open");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// A request that ends its connection, with more headers.
+fn request(line: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{line} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+/// A command as the socket takes it.
+fn good(path: &str, body: &str) -> String {
+    let headers = "host: localhost\r\ncontent-type: application/json\r\n";
+    request(&format!("POST {path}"), headers, body)
+}
+
+#[tokio::test]
+async fn commands_are_requests_of_http() {
+    let stage = Stage::new();
+    let ping = request("GET /v1/ping", "host: localhost\r\n", "");
+    let said = stage.said(ping).await;
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+    assert!(
+        said.contains("\r\ncontent-type: application/json\r\n"),
+        "{said}"
+    );
+    let pong = format!(r#"{{"pong":{{"pid":{},"#, std::process::id());
+    assert!(said.contains(&pong) && said.ends_with("}}\n"), "{said}");
+    let said = stage.said(good("/v1/state/get", READ)).await;
+    assert!(said.starts_with("HTTP/1.1 404 "), "{said}");
+    let refusal = r#"{"error":"not-found","message":"no state component `s` for app `a`"}"#;
+    assert!(said.ends_with(refusal), "{said}");
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_refused_before_it_is_read() {
+    let stage = Stage::new();
+    let json = "content-type: application/json\r\n";
+    let local = &format!("host: localhost\r\n{json}");
+    let with = |more: &str| format!("{local}{more}\r\n");
+    let path = "POST /v1/state/get";
+    let cases = [
+        (path, with("origin: http://localhost"), 403),
+        (path, with("origin: null"), 403),
+        (path, with("referer: http://localhost/"), 403),
+        (path, with("sec-fetch-site: same-origin"), 403),
+        (path, json.to_owned(), 403),
+        (path, format!("host: a.example\r\n{json}"), 403),
+        (path, format!("host: localhost:8080\r\n{json}"), 403),
+        (path, with("host: localhost"), 403),
+        ("POST http://a.example/v1/state/get", local.clone(), 403),
+        ("CONNECT a.example:80", local.clone(), 403),
+        ("GET /v1/state/get", local.clone(), 405),
+        ("PUT /v1/state/get", local.clone(), 405),
+        ("OPTIONS /v1/state/get", local.clone(), 405),
+        ("BREW /v1/state/get", local.clone(), 405),
+        ("POST /v1/ping", local.clone(), 405),
+        ("OPTIONS *", local.clone(), 404),
+        ("POST /", local.clone(), 404),
+        ("POST /v1/state/erase", local.clone(), 404),
+        ("POST /v1/state/get?key=k", local.clone(), 404),
+        ("POST /v1/state/../state/get", local.clone(), 404),
+        ("GET /metrics", local.clone(), 404),
+        (path, "host: localhost\r\n".to_owned(), 415),
+        (
+            path,
+            "host: localhost\r\ncontent-type: text/plain\r\n".to_owned(),
+            415,
+        ),
+    ];
+    for (line, headers, status) in cases {
+        // A body that never comes is not waited for.
+        let unread = request(line, &headers, "").replace("length: 0", "length: 9");
+        let said = stage.said(unread).await;
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(said.starts_with(&expected), "{line} {headers}: {said}");
+        assert!(said.contains(r#"{"error":""#), "{said}");
+        let allow = if line.ends_with("ping") {
+            "GET"
+        } else {
+            "POST"
+        };
+        let allow = format!("\r\nallow: {allow}\r\n");
+        assert_eq!(said.contains(&allow), status == 405, "{line}: {said}");
+    }
+    for (body, message) in [
+        ("", "EOF while parsing"),
+        ("[1", "invalid type: sequence, expected an object"),
+        ("{\"key\": 1}", "missing field `component`"),
+    ] {
+        let said = stage.said(good("/v1/state/get", body)).await;
+        assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test]
+async fn what_is_no_http_or_too_much_of_it_ends_the_connection() {
+    let stage = Stage::new();
+    let many: String = (0..200)
+        .map(|number| format!("x-{number}: y\r\n"))
+        .collect();
+    let large = format!("x: {}\r\n", "y".repeat(300 << 10));
+    let long = (MAX + 1).to_string();
+    let cases = [
+        ("\"ping\"\n".to_owned(), "HTTP/1.1 400 "),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+        (request("GET /v1/ping", &many, ""), "HTTP/1.1 431 "),
+        (request("GET /v1/ping", &large, ""), ""),
+        (
+            good("/v1/state/get", "").replace("length: 0", &format!("length: {long}")),
+            "HTTP/1.1 413 ",
+        ),
+    ];
+    for (sent, expected) in cases {
+        let said = stage.said(&sent).await;
+        let shown: String = sent.chars().take(80).collect();
+        assert!(said.starts_with(expected), "{shown}: {said}");
+        assert!(!said.starts_with("HTTP/1.1 2"), "{shown}: {said}");
+    }
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test]
+async fn commands_in_one_breath_are_answered_in_order() {
+    let stage = Stage::new();
+    let first = good("/v1/state/get", READ).replace("connection: close\r\n", "");
+    let ping = request("GET /v1/ping", "host: localhost\r\n", "");
+    let said = stage.said(first.repeat(20) + &ping).await;
+    let statuses: Vec<_> = said
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|one| &one[..3])
+        .collect();
+    assert_eq!(statuses, [["404"; 20].as_slice(), &["200"]].concat());
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_go_on_is_closed() {
+    let stage = Stage::new();
+    let cases = [
+        (String::new(), ""),
+        ("P".to_owned(), ""),
+        (
+            "POST /v1/state/get HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+            "",
+        ),
+        (
+            good("/v1/state/get", "{").replace("length: 1", "length: 9"),
+            "HTTP/1.1 408 ",
+        ),
+    ];
+    for (sent, expected) in cases {
+        let said = stage.said(&sent).await;
+        assert!(said.starts_with(expected), "{sent}: {said}");
+        assert_eq!(said.is_empty(), expected.is_empty(), "{sent}: {said}");
+    }
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_does_not_stay() {
+    let stage = Stage::new();
+    let mut stream = stage.connect().await;
+    let ping = "GET /v1/ping HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    // Answers gather until nothing more fits into the socket.
+    let ended = async { while stream.write_all(ping.as_bytes()).await.is_ok() {} };
+    assert!(timeout(LONG, ended).await.is_ok());
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_few_and_idle_ones_make_room() {
+    let stage = Stage::new();
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS * 2 {
+        silent.push(stage.connect().await);
+    }
+    let ping = request("GET /v1/ping", "host: localhost\r\n", "");
+    let said = stage.said(ping).await;
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    for stream in &mut silent {
+        // Closed to make room, or because its time was over.
+        assert_eq!(until_closed(stream).await, "");
+    }
+    assert!(stage.host.close(LONG).await);
+}
+
+/// An app that says when it was called, and when it may answer.
+#[derive(Default)]
+struct Slow {
+    called: Notify,
+    may: Notify,
+    ended: Notify,
+}
+
+#[async_trait]
+impl Callee for Slow {
+    fn exports(&self) -> Exports {
+        Exports {
+            invocation: true,
+            ..Exports::default()
+        }
+    }
+
+    async fn invoke(&self, _: Caller, _: block::Request) -> Result<block::Response> {
+        self.called.notify_one();
+        self.may.notified().await;
+        self.ended.notify_one();
+        Err(Error::conflict("it was called"))
+    }
+}
+
+/// A stage with that app, and the command that calls it.
+fn with_app() -> (Stage, Arc<Slow>, String) {
+    let (stage, slow) = (Stage::new(), Arc::new(Slow::default()));
+    let name = |name: &str| name.parse().expect("a name");
+    let profile = Profile::new(name("default"), name("slow"));
+    stage.host.admit(&App::new(profile, slow.clone()));
+    let call = invocation::Invoke {
+        app: "slow".into(),
+        method: "GET".into(),
+        path: "/".into(),
+        headers: Vec::new(),
+        body: super::super::Binary::default(),
+    };
+    let command = Command::Invocation(invocation::Action::Invoke(call));
+    let (_, path, body) = command.request().expect("JSON");
+    let body = String::from_utf8(body).expect("a text");
+    (stage, slow, good(&path, &body))
+}
+
+#[tokio::test]
+async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
+    let (stage, slow, call) = with_app();
+    let mut stream = stage.connect().await;
+    stream
+        .write_all(call.as_bytes())
+        .await
+        .expect("bytes are taken");
+    stream.shutdown().await.expect("no more is sent");
+    slow.called.notified().await;
+    slow.may.notify_one();
+    let said = until_closed(&mut stream).await;
+    assert!(said.starts_with("HTTP/1.1 409 "), "{said}");
+    slow.ended.notified().await;
+
+    let mut stream = stage.connect().await;
+    stream
+        .write_all(call.as_bytes())
+        .await
+        .expect("bytes are taken");
+    slow.called.notified().await;
+    drop(stream);
+    // Others are served meanwhile.
+    let ping = request("GET /v1/ping", "host: localhost\r\n", "");
+    assert!(stage.said(ping).await.starts_with("HTTP/1.1 200 "));
+    slow.may.notify_one();
+    assert!(timeout(LONG, slow.ended.notified()).await.is_ok());
+    assert!(stage.host.close(LONG).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_under_way_does_not_keep_a_host_that_stops() {
+    let (stage, slow, call) = with_app();
+    let mut stream = stage.connect().await;
+    stream
+        .write_all(call.as_bytes())
+        .await
+        .expect("bytes are taken");
+    slow.called.notified().await;
+    assert!(stage.host.close(DRAIN * 4).await);
+    assert_eq!(until_closed(&mut stream).await, "");
+}

@@ -1,0 +1,170 @@
+//! The control socket of a data directory: bound for the host that runs, and asked by the commands.
+
+use crate::{
+    private,
+    report::{Outcome, Problem},
+};
+use anyhow::Context;
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, ErrorKind},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::net::{UnixListener, UnixStream};
+use wythe_api::admin::{self, Answer, Command, MAX, Refusal, is_trusted};
+use wythe_blocks::Host;
+use wythe_manifest::Name;
+
+/// A time a little longer than any command may take.
+const PATIENCE: Duration = Duration::from_secs(65);
+/// The kernel takes paths of at most so many bytes for a socket.
+const PATH: usize = 100;
+
+/// The answer of a host: what was asked for, or the reason why there is none.
+type Reply = Result<Answer, Refusal>;
+
+/// The socket on which the host of this data directory listens.
+pub fn path(data: &Path) -> PathBuf {
+    data.join("control.sock")
+}
+
+/// A name of the socket that is short enough for the kernel; the file keeps it valid.
+fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok((path.to_owned(), None));
+    };
+    if path.as_os_str().len() <= PATH {
+        return Ok((path.to_owned(), None));
+    }
+    let directory = File::open(directory)?;
+    let descriptor = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
+    Ok((descriptor.join(name), Some(directory)))
+}
+
+async fn connect(data: &Path) -> io::Result<UnixStream> {
+    let (name, _directory) = short(&path(data))?;
+    UnixStream::connect(name).await
+}
+
+/// Asks the host that runs with this data directory; none, if no host does.
+pub async fn ask(data: &Path, command: &Command) -> Outcome<Option<Answer>> {
+    let stream = match connect(data).await {
+        Ok(stream) => stream,
+        // A socket without a listener is what a host that was killed leaves behind.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => {
+            let place = path(data);
+            return Err(anyhow::Error::new(error)
+                .context(format!("the host's socket {}", place.display()))
+                .into());
+        }
+    };
+    if !is_trusted(&stream, own()?) {
+        return Err(Problem {
+            kind: "denied".into(),
+            ..Problem::new(format!(
+                "{}: another user listens there, to whom nothing is sent; give the project a data directory of its own by \
+                 `--data-dir`",
+                path(data).display()
+            ))
+        }
+        .into());
+    }
+    let request = request(command)?;
+    let reply = tokio::time::timeout(PATIENCE, exchange(stream, request));
+    let reply = reply
+        .await
+        .context("the host that runs did not answer in time")?
+        .context("the host that runs did not answer")?;
+    match reply {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Refusal { error, message }) => Err(Problem {
+            kind: error.into(),
+            ..Problem::new(message)
+        }
+        .into()),
+    }
+}
+
+/// The command as a request of HTTP, unless it is more than a host reads.
+fn request(command: &Command) -> Outcome<Request<Full<Bytes>>> {
+    let (method, path, body) = command.request().context("the command")?;
+    if body.len() > MAX {
+        return Err(Problem::new(format!("the command has more than {MAX} bytes")).into());
+    }
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(header::HOST, "localhost");
+    let request = request.header(header::CONTENT_TYPE, "application/json");
+    let request = request.body(Full::new(body.into()));
+    Ok(request.context("the command")?)
+}
+
+/// One request on a connection of its own.
+async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let asked = async move {
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, MAX).collect().await;
+        let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
+        Ok(match head.status.is_success() {
+            true => Ok(serde_json::from_slice(&body)?),
+            false => Err(serde_json::from_slice(&body)?),
+        })
+    };
+    // The connection ends with the request, whose error says more.
+    let (reply, _) = tokio::join!(asked, connection);
+    reply
+}
+
+/// Answers commands until the host stops, then removes the socket. The caller has made sure that no other host
+/// has this data directory.
+pub fn serve(host: &Arc<Host>, tenant: &Name, data: &Path) -> anyhow::Result<()> {
+    let socket = path(data);
+    let (listener, owner) = bind(data).with_context(|| format!("{}", socket.display()))?;
+    let commands = admin::serve(host.clone(), tenant.clone(), listener, owner);
+    host.tasks.spawn(async move {
+        commands.await;
+        let _ = fs::remove_file(socket);
+    });
+    Ok(())
+}
+
+fn bind(data: &Path) -> io::Result<(UnixListener, u32)> {
+    private::make(data)?;
+    let place = path(data);
+    match fs::remove_file(&place) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let (name, _directory) = short(&place)?;
+    let listener = UnixListener::bind(name)?;
+    fs::set_permissions(&place, Permissions::from_mode(0o600))?;
+    Ok((listener, fs::metadata(&place)?.uid()))
+}
+
+/// The user of this process.
+fn own() -> anyhow::Result<u32> {
+    let process = fs::metadata("/proc/self").context("the user of this process")?;
+    Ok(process.uid())
+}
+
+#[cfg(test)]
+mod tests;
