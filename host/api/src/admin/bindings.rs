@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bindings {
     pub component: String,
     /// The app whose scopes apply.
     pub app: String,
-    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Invoke {
         operation: String,

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, configuration::NewItem};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Configuration {
     pub component: String,
     /// The app whose scopes apply.
     pub app: String,
-    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Reads the items of the keys, or all items where there are no keys. With a version, only what is not of this
     /// version.

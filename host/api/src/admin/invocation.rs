@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, invocation};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     Invoke(Invoke),
 }

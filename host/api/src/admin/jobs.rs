@@ -6,15 +6,15 @@ use std::time::Duration;
 use wythe_blocks::{Caller, Host, Result, jobs};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Jobs {
     /// The app whose jobs they are.
     pub app: String,
-    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     List {
         prefix: String,

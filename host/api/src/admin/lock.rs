@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use wythe_blocks::{Caller, Host, Result, lock};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lock {
     pub component: String,
     pub name: String,
     /// The app whose lock it is.
     pub app: String,
-    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Holder,
     Release,

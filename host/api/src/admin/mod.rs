@@ -8,6 +8,7 @@ pub mod actors;
 pub mod bindings;
 pub mod configuration;
 pub mod crypto;
+mod fields;
 pub mod invocation;
 pub mod jobs;
 pub mod lock;
@@ -37,7 +38,7 @@ pub const OPERATOR: &str = "operator";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "block", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub enum Command {
     Ping,
     Actors(actors::Action),

@@ -8,16 +8,16 @@ use wythe_blocks::{
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PubSub {
     pub component: String,
     /// The app whose scopes apply, and the source of an event.
     pub app: String,
-    #[serde(flatten)]
     pub action: Action,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     Publish(Publish),
     Groups,

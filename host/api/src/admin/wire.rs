@@ -1,18 +1,13 @@
 //! The form of a command in HTTP: `POST /v1/<block>/<action>`, with its fields as JSON.
 
-use super::Command;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::StrDeserializer},
-    forward_to_deserialize_any,
-};
-use serde_json::Value;
-use std::fmt;
+use super::{Command, fields::Fields};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The prefix of every path.
 const VERSION: &str = "/v1/";
-/// The names of the tags that a path stands for.
-const TAGS: [&str; 2] = ["block", "action"];
+/// The field of a command that has its action.
+pub const ACTION: &str = "action";
 
 /// Every block with its actions; a test compares them with the commands.
 const COMMANDS: [(&str, &[&str]); 11] = [
@@ -93,109 +88,44 @@ impl Path {
         let Path::Action(block, action) = self else {
             return Ok(Command::Ping);
         };
-        let mut fields = serde_json::Deserializer::from_slice(body);
-        let named = Named {
-            names: [block, action],
-            fields: &mut fields,
-        };
-        let command = Command::deserialize(named)?;
-        fields.end()?;
-        Ok(command)
+        Command::deserialize(Fields::new(&[block, action], body))
     }
 }
 
 impl Command {
     /// The method, the path and the body.
     pub fn request(&self) -> serde_json::Result<(&'static str, String, Vec<u8>)> {
-        let mut value = serde_json::to_value(self)?;
-        let mut names = Vec::new();
-        if let Value::Object(fields) = &mut value {
-            let tags = TAGS.iter().filter_map(|tag| fields.remove(*tag));
-            names.extend(tags.filter_map(|tag| tag.as_str().map(str::to_owned)));
-        }
-        let path = VERSION.to_owned() + &names.join("/");
-        match self {
-            Command::Ping => Ok(("GET", path, Vec::new())),
-            _ => Ok(("POST", path, serde_json::to_vec(&value)?)),
-        }
-    }
-}
-
-/// An object that has the tags of a path before its own fields.
-struct Named<D> {
-    names: [&'static str; 2],
-    fields: D,
-}
-
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Named<D> {
-    type Error = D::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let names = self.names;
-        self.fields.deserialize_map(Before { names, visitor })
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-struct Before<V> {
-    names: [&'static str; 2],
-    visitor: V,
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Before<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with the fields of the command")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
-        let tags = TAGS.into_iter().zip(self.names);
-        self.visitor.visit_map(Chained {
-            tags,
-            name: None,
-            fields,
-        })
-    }
-}
-
-/// The tags, then the fields.
-struct Chained<T, A> {
-    tags: T,
-    name: Option<&'static str>,
-    fields: A,
-}
-
-impl<'de, T, A> MapAccess<'de> for Chained<T, A>
-where
-    T: Iterator<Item = (&'static str, &'static str)>,
-    A: MapAccess<'de>,
-{
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, A::Error> {
-        let Some((tag, name)) = self.tags.next() else {
-            return self.fields.next_key_seed(seed);
+        let (block, fields) = named(serde_json::to_value(self)?);
+        let Command::Ping = self else {
+            let (action, fields) = flat(fields);
+            let path = format!("{VERSION}{block}/{action}");
+            return Ok(("POST", path, serde_json::to_vec(&fields)?));
         };
-        self.name = Some(name);
-        let tag: StrDeserializer<'_, A::Error> = tag.into_deserializer();
-        seed.deserialize(tag).map(Some)
+        Ok(("GET", VERSION.to_owned() + &block, Vec::new()))
     }
+}
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        let Some(name) = self.name.take() else {
-            return self.fields.next_value_seed(seed);
-        };
-        let name: StrDeserializer<'_, A::Error> = name.into_deserializer();
-        seed.deserialize(name)
+/// A variant's name and its fields.
+fn named(variant: Value) -> (String, Map<String, Value>) {
+    match variant {
+        Value::String(name) => (name, Map::new()),
+        Value::Object(fields) => match fields.into_iter().next() {
+            Some((name, Value::Object(fields))) => (name, fields),
+            Some((name, _)) => (name, Map::new()),
+            None => Default::default(),
+        },
+        _ => Default::default(),
     }
+}
+
+/// An action's name, and its fields beside those that are about where it is done.
+fn flat(mut fields: Map<String, Value>) -> (String, Map<String, Value>) {
+    let Some(action) = fields.remove(ACTION) else {
+        return named(Value::Object(fields));
+    };
+    let (action, more) = named(action);
+    fields.extend(more);
+    (action, fields)
 }
 
 #[cfg(test)]
@@ -206,18 +136,11 @@ mod tests {
         state::{Action, Only, Set, State},
     };
 
-    /// The names that the command knows in place of these.
-    fn known(names: [&'static str; 2]) -> Vec<String> {
-        let mut fields = serde_json::Deserializer::from_str(
-            r#"{"component": "a", "store": "a", "name": "a", "app": "a"}"#,
-        );
-        let named = Named {
-            names,
-            fields: &mut fields,
-        };
-        let error = Command::deserialize(named)
-            .expect_err("no such name")
-            .to_string();
+    /// The names that the command knows in place of the last of these.
+    fn known(names: &'static [&'static str]) -> Vec<String> {
+        let body = br#"{"component": "a", "store": "a", "name": "a", "app": "a"}"#;
+        let named = Command::deserialize(Fields::new(names, body));
+        let error = named.expect_err("no such name").to_string();
         let (_, expected) = error.split_once("expected").expect("a list");
         let mut known: Vec<_> = expected.split('`').skip(1).step_by(2).collect();
         known.sort_unstable();
@@ -226,11 +149,12 @@ mod tests {
 
     #[test]
     fn every_command_has_its_path_and_no_other_has_one() {
-        let mut blocks = known(["nothing", "nothing"]);
+        let mut blocks = known(&["nothing"]);
         blocks.retain(|name| name != "ping");
         assert_eq!(blocks, COMMANDS.map(|(block, _)| block));
         for (block, actions) in COMMANDS {
-            assert_eq!(known([block, "nothing"]), actions, "{block}");
+            let names: &'static [&str] = Vec::leak(vec![block, "nothing"]);
+            assert_eq!(known(names), actions, "{block}");
         }
     }
 
@@ -286,22 +210,30 @@ mod tests {
 
     #[test]
     fn fields_are_those_of_the_command() {
+        let deep = "[".repeat(100_000);
         let cases = [
             ("", "EOF while parsing a value"),
             ("[]", "invalid type: sequence, expected an object"),
-            ("{}", "missing field `component`"),
-            (r#"{"component": "a", "app": "b"}"#, "missing field `key`"),
+            ("{}", "missing field `key`"),
+            (r#"{"key": "c"}"#, "missing field `component`"),
+            (
+                r#"{"key": [1]}"#,
+                "invalid type: sequence, expected a string",
+            ),
+            (&format!(r#"{{"key": {deep}"#), ""),
+            (&format!(r#"{{"more": {deep}"#), ""),
             (
                 r#"{"component": "a", "app": "b", "key": "c", "keys": 1}"#,
                 "unknown field `keys`",
             ),
             (
                 r#"{"component": "a", "app": "b", "key": "c", "action": "delete"}"#,
-                "duplicate field `action`",
+                "unknown field `action`",
             ),
+            (r#"{"key": "c", "key": "d"}"#, "duplicate field `key`"),
             (
-                r#"{"component": "a", "app": "b", "key": "c", "block": "lock"}"#,
-                "duplicate field `block`",
+                r#"{"key": "c", "app": "a", "app": "b"}"#,
+                "duplicate field `app`",
             ),
             (
                 r#"{"component": "a", "app": "b", "key": "c"} {}"#,
@@ -310,8 +242,10 @@ mod tests {
         ];
         for (body, expected) in cases {
             let path = Path::find("/v1/state/get").expect("a path");
-            let error = path.command(body.as_bytes()).expect_err(body).to_string();
-            assert!(error.starts_with(expected), "{body}: {error}");
+            let error = path.command(body.as_bytes()).expect_err("no command");
+            let error = error.to_string();
+            let shown: String = body.chars().take(80).collect();
+            assert!(error.starts_with(expected), "{shown}: {error}");
         }
     }
 }

@@ -12,6 +12,7 @@ mod configuration;
 mod connections;
 mod crash;
 mod crypto;
+mod doors;
 mod edges;
 mod ends;
 mod events;
@@ -74,6 +75,7 @@ fn groups() -> Vec<Vec<Trial>> {
         connections::trials(),
         crash::trials(),
         crypto::trials(),
+        doors::trials(),
         edges::trials(),
         ends::trials(),
         events::trials(),
