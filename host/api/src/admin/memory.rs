@@ -29,7 +29,7 @@ pub struct Whole {
 }
 
 /// A part of the memory; dropping it gives it back.
-struct Held {
+pub struct Held {
     memory: Memory,
     units: Option<OwnedSemaphorePermit>,
 }
@@ -94,6 +94,13 @@ impl Memory {
             memory: self.clone(),
             units: None,
         }
+    }
+}
+
+impl Whole {
+    /// The part of the memory, for what was made of the bytes, which are no more.
+    pub fn held(self) -> Held {
+        self.held
     }
 }
 

@@ -34,23 +34,13 @@ const JSON: &str = "application/json";
 
 /// Answers commands until the host stops. The listener is the socket of `owner`, which nobody else may open.
 pub async fn serve(host: Arc<Host>, tenant: Name, listener: UnixListener, owner: u32) {
-    let stopping = host.tasks.stopping();
-    let front = Front {
-        listener: Trusted { listener, owner },
-        connections: Connections::new("control socket", Allowed::unshared(CONNECTIONS)),
-        tasks: host.tasks.clone(),
-        manner: Manner::Commands { whole: WRITE },
-    };
-    let desk = Arc::new(Desk {
+    let memory = Memory::new(ALL);
+    let desk = Desk {
         host,
         tenant,
-        memory: Memory::new(ALL),
-    });
-    let service = move |request, _: IpAddr| {
-        let desk = desk.clone();
-        async move { desk.answer(request).await }
+        memory,
     };
-    front.serve(service, stopping, DRAIN).await;
+    desk.serve(listener, owner).await;
 }
 
 /// A socket of which only connections of its owner and of root come out.
@@ -127,7 +117,8 @@ impl Refused {
             error: self.error.kind().as_str().to_owned(),
             message: self.error.message().to_owned(),
         };
-        let body = serde_json::to_vec(&refusal).unwrap_or_default();
+        let mut body = serde_json::to_vec(&refusal).unwrap_or_default();
+        body.push(b'\n');
         let mut response = json(body_from(body));
         *response.status_mut() = self.status;
         if let Some(allow) = self.allow {
@@ -139,6 +130,22 @@ impl Refused {
 }
 
 impl Desk {
+    async fn serve(self, listener: UnixListener, owner: u32) {
+        let (tasks, stopping) = (self.host.tasks.clone(), self.host.tasks.stopping());
+        let front = Front {
+            listener: Trusted { listener, owner },
+            connections: Connections::new("control socket", Allowed::unshared(CONNECTIONS)),
+            tasks,
+            manner: Manner::Commands { whole: WRITE },
+        };
+        let desk = Arc::new(self);
+        let service = move |request, _: IpAddr| {
+            let desk = desk.clone();
+            async move { desk.answer(request).await }
+        };
+        front.serve(service, stopping, DRAIN).await;
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let answered = match self.reply(request).await {
             Ok(answer) => self.held(&answer),
@@ -157,7 +164,7 @@ impl Desk {
                 "the command is not understood: {error}; is the host of another version?"
             ))
         })?;
-        drop(body);
+        let _held = body.held();
         Ok(execute(&self.host, &self.tenant, command).await?)
     }
 

@@ -1,7 +1,7 @@
 //! The control socket as an attacker meets it: what is refused, what is bounded, and what goes on.
 
 use super::*;
-use crate::admin::{Command, invocation};
+use crate::admin::{Binary, Command, invocation};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -24,6 +24,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Stage::with(ALL)
+    }
+
+    /// A host whose commands and answers have so many bytes in all.
+    fn with(bytes: usize) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let host = Arc::new(Host::default());
         let stage = Stage { directory, host };
@@ -31,7 +36,12 @@ impl Stage {
         let pair = UnixStream::pair().expect("a pair of sockets");
         let owner = pair.0.peer_cred().expect("the user of this process").uid();
         let tenant = "default".parse().expect("a name");
-        let serving = serve(stage.host.clone(), tenant, listener, owner);
+        let desk = Desk {
+            host: stage.host.clone(),
+            tenant,
+            memory: Memory::new(bytes),
+        };
+        let serving = async move { desk.serve(listener, owner).await };
         stage.host.tasks.spawn(serving);
         stage
     }
@@ -90,8 +100,9 @@ async fn commands_are_requests_of_http() {
     assert!(said.contains(&pong) && said.ends_with("}}\n"), "{said}");
     let said = stage.said(good("/v1/state/get", READ)).await;
     assert!(said.starts_with("HTTP/1.1 404 "), "{said}");
-    let refusal = r#"{"error":"not-found","message":"no state component `s` for app `a`"}"#;
-    assert!(said.ends_with(refusal), "{said}");
+    let refusal =
+        r#"{"error":"not-found","message":"no state component `s` for app `a`"}"#.to_owned() + "\n";
+    assert!(said.ends_with(&refusal), "{said}");
     assert!(stage.host.close(LONG).await);
 }
 
@@ -294,9 +305,9 @@ impl Callee for Slow {
     }
 }
 
-/// A stage with that app, and the command that calls it.
-fn with_app() -> (Stage, Arc<Slow>, String) {
-    let (stage, slow) = (Stage::new(), Arc::new(Slow::default()));
+/// A stage with that app, and the command that calls it with so many bytes.
+fn with_app(all: usize, body: usize) -> (Stage, Arc<Slow>, String) {
+    let (stage, slow) = (Stage::with(all), Arc::new(Slow::default()));
     let name = |name: &str| name.parse().expect("a name");
     let profile = Profile::new(name("default"), name("slow"));
     stage.host.admit(&App::new(profile, slow.clone()));
@@ -305,7 +316,7 @@ fn with_app() -> (Stage, Arc<Slow>, String) {
         method: "GET".into(),
         path: "/".into(),
         headers: Vec::new(),
-        body: super::super::Binary::default(),
+        body: Binary(vec![0; body]),
     };
     let command = Command::Invocation(invocation::Action::Invoke(call));
     let (_, path, body) = command.request().expect("JSON");
@@ -315,7 +326,7 @@ fn with_app() -> (Stage, Arc<Slow>, String) {
 
 #[tokio::test]
 async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
-    let (stage, slow, call) = with_app();
+    let (stage, slow, call) = with_app(ALL, 0);
     let mut stream = stage.connect().await;
     stream
         .write_all(call.as_bytes())
@@ -345,7 +356,7 @@ async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_under_way_does_not_keep_a_host_that_stops() {
-    let (stage, slow, call) = with_app();
+    let (stage, slow, call) = with_app(ALL, 0);
     let mut stream = stage.connect().await;
     stream
         .write_all(call.as_bytes())
@@ -354,4 +365,30 @@ async fn a_command_under_way_does_not_keep_a_host_that_stops() {
     slow.called.notified().await;
     assert!(stage.host.close(DRAIN * 4).await);
     assert_eq!(until_closed(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn commands_under_way_have_so_many_bytes_together() {
+    // In base64, each is a little less than half.
+    let (stage, slow, call) = with_app(64 << 10, 20 << 10);
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = stage.connect().await;
+        let sent = stream.write_all(call.as_bytes()).await;
+        sent.expect("bytes are taken");
+        slow.called.notified().await;
+        streams.push(stream);
+    }
+    let said = stage.said(&call).await;
+    assert!(said.starts_with("HTTP/1.1 429 "), "{said}");
+    assert!(said.contains(r#"{"error":"exhausted""#), "{said}");
+    for stream in &mut streams {
+        slow.may.notify_one();
+        slow.ended.notified().await;
+        assert_ne!(until_closed(stream).await, "");
+    }
+    slow.may.notify_one();
+    let said = stage.said(&call).await;
+    assert!(said.starts_with("HTTP/1.1 409 "), "{said}");
+    assert!(stage.host.close(LONG).await);
 }
