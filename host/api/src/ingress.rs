@@ -6,7 +6,7 @@ mod tests;
 
 use crate::{
     body::{declared, limited},
-    refusals::{No, Refusals},
+    refusals::{self, No},
     serve::{Front, Manner},
     webhooks::Webhooks,
 };
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wythe_blocks::{
-    App, Body, Error, Host, Origin, Trace,
+    App, Body, Doors, Error, Host, Origin, REFUSALS, Rate, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{check_path, settled, strip},
@@ -26,55 +26,18 @@ use wythe_blocks::{
 /// Time after the longest `limits.stallTime`, whose error comes first, for a connection whose client takes nothing.
 const AFTER_STALL: Duration = Duration::from_secs(10);
 
-/// The apps by the prefixes of their paths.
-#[derive(Default)]
-pub struct Routes(Vec<Route>);
-
-struct Route {
-    prefix: String,
-    app: Arc<App>,
-    refusals: Refusals,
-}
-
-impl Routes {
-    /// A prefix such as `/cart`; `/` is for everything that no longer prefix claims.
-    pub fn add(&mut self, prefix: &str, app: Arc<App>) {
-        self.0.push(Route {
-            prefix: prefix.trim_end_matches('/').to_owned(),
-            app,
-            refusals: Refusals::new(),
-        });
-        self.0
-            .sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
-    }
-
-    /// The longest that an answer of these apps may wait for its reader.
-    fn stall_time(&self) -> Duration {
-        let stalls = self.0.iter().map(|route| route.app.limits().stall_time);
-        stalls.max().unwrap_or_default()
-    }
-
-    fn find(&self, path: &str) -> Option<&Route> {
-        self.0.iter().find(|route| {
-            let rest = path.strip_prefix(route.prefix.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-    }
-}
-
 /// The front door.
 pub struct Ingress {
-    pub routes: Routes,
-    /// Webhooks of its bindings come before the routes.
+    /// Webhooks of its bindings come before the routes of its apps.
     pub host: Arc<Host>,
 }
 
 /// The parts of the front door that each connection needs.
 struct Inside {
     webhooks: Webhooks,
-    routes: Routes,
-    /// Refusals of what is no app's.
-    refusals: Refusals,
+    doors: Arc<Doors>,
+    /// The rate of lines about what is no app's.
+    refusals: Rate,
 }
 
 impl Ingress {
@@ -85,19 +48,20 @@ impl Ingress {
         shutdown: CancellationToken,
         drain: Duration,
     ) -> bool {
+        let doors = self.host.doors().clone();
         let allowed = Allowed::shared(descriptors::incoming());
         let front = Front {
             listener,
             connections: Connections::new("front door", allowed),
-            tasks: self.host.tasks.clone(),
-            manner: Manner::Web {
-                silence: self.routes.stall_time() + AFTER_STALL,
+            tasks: self.host.tasks().clone(),
+            manner: move || Manner::Web {
+                silence: doors.stall_time() + AFTER_STALL,
             },
         };
         let inside = Arc::new(Inside {
+            doors: self.host.doors().clone(),
             webhooks: Webhooks::new(self.host),
-            routes: self.routes,
-            refusals: Refusals::new(),
+            refusals: Rate::per_second(REFUSALS),
         });
         let service = move |request, peer| {
             let inside = inside.clone();
@@ -131,14 +95,14 @@ async fn route(
         };
         return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, trace));
     }
-    let Some(route) = inside.routes.find(path) else {
+    let Some(route) = inside.doors.find(path) else {
         let error = check_path(path).err().unwrap_or_else(|| {
             let path = path.escape_debug();
             Error::not_found(format!(
                 "no app answers {path}; see `ingress` in the manifest"
             ))
         });
-        return inside.refusals.answer(&error, None, trace);
+        return refusals::answer(&inside.refusals, &error, None, trace);
     };
     let answer = ask(&route.app, trace, request).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, trace))

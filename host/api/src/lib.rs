@@ -10,4 +10,4 @@ mod refusals;
 mod serve;
 mod webhooks;
 
-pub use ingress::{Ingress, Routes};
+pub use ingress::Ingress;

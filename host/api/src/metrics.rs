@@ -22,14 +22,14 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the host stops. Apps are drained from `draining` on, which health then says.
 pub fn serve(host: &Arc<Host>, listener: TcpListener, draining: CancellationToken) {
-    let (home, stopping) = (host.clone(), host.tasks.stopping());
+    let (home, stopping) = (host.clone(), host.tasks().stopping());
     let front = Front {
         listener,
         connections: Connections::new("metrics", Allowed::unshared(CONNECTIONS)),
-        tasks: host.tasks.clone(),
-        manner: Manner::Web { silence: SILENCE },
+        tasks: host.tasks().clone(),
+        manner: || Manner::Web { silence: SILENCE },
     };
-    host.tasks.spawn(async move {
+    host.tasks().spawn(async move {
         let service = move |request: Request<_>, _: IpAddr| {
             let (home, draining) = (home.clone(), draining.clone());
             async move { answer(&home, &draining, &request).await }
@@ -46,7 +46,7 @@ async fn answer<B>(
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let kind = "text/plain; version=0.0.4";
-            (StatusCode::OK, kind, host.metrics.render())
+            (StatusCode::OK, kind, host.metrics().render())
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {
             let (status, text) = health::of(host, draining.is_cancelled()).await;

@@ -5,47 +5,35 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use wythe_blocks::{Body, Detail, Error, Kind, Rate, Trace, body_from};
 
-/// Lines of the log about refusals, a second, for each app and for what is no app's.
-const LINES: u32 = 100;
+/// Tells the log, within a rate, what became of a request, and its sender how to ask about it. The status is that of the
+/// kind unless there is another one.
+pub fn answer(
+    rate: &Rate,
+    error: &Error,
+    status: Option<StatusCode>,
+    trace: Trace,
+) -> Response<Body> {
+    log(rate, error, trace);
+    let status = status.unwrap_or_else(|| error::status(error.kind()));
+    response(error, status, trace)
+}
 
-/// The log of refusals, within a rate.
-pub struct Refusals(Rate);
-
-impl Refusals {
-    pub fn new() -> Self {
-        Refusals(Rate::per_second(LINES))
-    }
-
-    /// Tells the log what became of a request, and its sender how to ask about it. The status is that of the kind
-    /// unless there is another one.
-    pub fn answer(
-        &self,
-        error: &Error,
-        status: Option<StatusCode>,
-        trace: Trace,
-    ) -> Response<Body> {
-        self.log(error, trace);
-        let status = status.unwrap_or_else(|| error::status(error.kind()));
-        response(error, status, trace)
-    }
-
-    fn log(&self, error: &Error, trace: Trace) {
-        let Some(unsaid) = self.0.allows() else {
-            return;
-        };
-        let (kind, trace, message) = (error.kind().as_str(), id(trace), error.message());
-        let chain = error.chain();
-        let cause = chain
-            .strip_prefix(message)
-            .map(|rest| rest.trim_start_matches(": "));
-        let cause = cause.filter(|cause| !cause.is_empty());
-        let unsaid = (unsaid > 0).then_some(unsaid);
-        match error.kind() {
-            Kind::NotFound | Kind::Invalid | Kind::Denied => {
-                tracing::info!(kind, trace, cause, unsaid, "{message}");
-            }
-            _ => tracing::warn!(kind, trace, cause, unsaid, "{message}"),
+fn log(rate: &Rate, error: &Error, trace: Trace) {
+    let Some(unsaid) = rate.allows() else {
+        return;
+    };
+    let (kind, trace, message) = (error.kind().as_str(), id(trace), error.message());
+    let chain = error.chain();
+    let cause = chain
+        .strip_prefix(message)
+        .map(|rest| rest.trim_start_matches(": "));
+    let cause = cause.filter(|cause| !cause.is_empty());
+    let unsaid = (unsaid > 0).then_some(unsaid);
+    match error.kind() {
+        Kind::NotFound | Kind::Invalid | Kind::Denied => {
+            tracing::info!(kind, trace, cause, unsaid, "{message}");
         }
+        _ => tracing::warn!(kind, trace, cause, unsaid, "{message}"),
     }
 }
 
@@ -116,8 +104,8 @@ impl No {
     }
 
     /// Answers, and tells the log.
-    pub fn answer(self, refusals: &Refusals, trace: Trace) -> Response<Body> {
-        let mut response = refusals.answer(&self.error, self.status, trace);
+    pub fn answer(self, rate: &Rate, trace: Trace) -> Response<Body> {
+        let mut response = answer(rate, &self.error, self.status, trace);
         response.headers_mut().extend(self.headers);
         response
     }
@@ -130,12 +118,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_reads_nothing_of_the_project() {
-        let refusals = Refusals::new();
+        let rate = Rate::per_second(wythe_blocks::REFUSALS);
         for kind in Kind::ALL {
             let told = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
                 .with_source("a password");
             let trace = Trace::start();
-            let body = refusals.answer(&told, None, trace).into_body();
+            let body = answer(&rate, &told, None, trace).into_body();
             let body = body.collect().await.expect("a body in memory").to_bytes();
             let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             let expected = serde_json::json!({

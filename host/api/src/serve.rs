@@ -40,11 +40,12 @@ const GRACE: Duration = Duration::from_secs(1);
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 /// A bound listener, of TCP or of Unix, and what holds its connections within bounds.
-pub struct Front<L> {
+pub struct Front<L, M> {
     pub listener: L,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
-    pub manner: Manner,
+    /// The manner of the door, asked for each connection.
+    pub manner: M,
 }
 
 /// The clients that a door is for.
@@ -58,9 +59,10 @@ pub enum Manner {
     Commands { whole: Duration },
 }
 
-impl<L> Front<L>
+impl<L, M> Front<L, M>
 where
     L: Listener<Stream: AsyncRead + AsyncWrite + Unpin + 'static>,
+    M: Fn() -> Manner,
 {
     /// Serves until `shutdown`, then lets every request finish, for at most `drain`, and cuts what is left. True if
     /// all of them did. The service is given each request and the address of the client.
@@ -69,7 +71,7 @@ where
         S: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let (server, under_way) = (server(self.manner), TaskTracker::new());
+        let (server, under_way) = (server((self.manner)()), TaskTracker::new());
         let cut = CancellationToken::new();
         loop {
             let accepted = self.connections.accept(&self.listener);
@@ -78,7 +80,7 @@ where
                 accepted = accepted => accepted,
             };
             let peer = peer.unwrap_or(UNKNOWN);
-            let stream = Outgoing::new(stream, self.manner);
+            let stream = Outgoing::new(stream, (self.manner)());
             let connection = connection(&server, service.clone(), stream, peer, place.share());
             let (token, ending, cut) = (under_way.token(), shutdown.clone(), cut.clone());
             self.tasks.spawn(async move {

@@ -2,53 +2,39 @@
 
 mod bodies;
 
-use crate::{
-    body::declared,
-    refusals::{No, Refusals},
-};
+use crate::{body::declared, refusals::No};
 use bodies::Bodies;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::{net::IpAddr, sync::Arc};
 use wythe_blocks::{
-    Body, Error, Host, Result, Trace,
+    Body, Error, Host, REFUSALS, Rate, Result, Trace,
     bindings::{Door, Knock},
     body_from,
 };
 
-/// Requests of one door that apps have at once.
-const AT_ONCE: usize = 64;
 const SETTING: &str = "maxBodyBytes";
 
 /// The doors of a host.
 pub struct Webhooks {
-    pub refusals: Refusals,
+    pub refusals: Rate,
     host: Arc<Host>,
     bodies: Bodies,
-    /// The permits by path: a place is taken once the body is there.
-    places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Webhooks {
     pub fn new(host: Arc<Host>) -> Self {
         Webhooks {
-            refusals: Refusals::new(),
+            refusals: Rate::per_second(REFUSALS),
             host,
             bodies: Bodies::default(),
-            places: Mutex::default(),
         }
     }
 
     /// The door at this path, which is matched whole.
     pub fn find(&self, path: &str) -> Option<Arc<Door>> {
-        self.host.bindings.webhook(path)
+        self.host.doors().webhook(path)
     }
 
     /// Answers 200 with the app's bytes, 204 without; an error has the status of its kind.
@@ -72,22 +58,13 @@ impl Webhooks {
         let Some(body) = share.read(body, most).await? else {
             return Err(No::too_large(most, SETTING));
         };
-        let _place = self.place(&webhook.path)?;
-        let said = self
-            .host
-            .bindings
-            .call_webhook(door, trace, knock(head, body));
+        // A place is taken once the body is there.
+        let _place = door.enter()?;
+        let Some(tenant) = self.host.tenant(&door.tenant) else {
+            return Err(Error::unavailable("the tenant of this path is gone").into());
+        };
+        let said = tenant.bindings.call_webhook(door, trace, knock(head, body));
         Ok(answered(said.await?))
-    }
-
-    fn place(&self, path: &str) -> Result<OwnedSemaphorePermit> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Semaphore::new(AT_ONCE));
-        let of_door = places.entry(path.to_owned()).or_insert_with(new).clone();
-        of_door.try_acquire_owned().map_err(|_| {
-            let busy = Error::exhausted("too many webhooks at once");
-            busy.with_retry_after(Duration::from_secs(1))
-        })
     }
 }
 

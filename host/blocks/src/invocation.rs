@@ -44,9 +44,9 @@ pub struct Response {
     pub body: Bytes,
 }
 
-type Apps = HashMap<(Name, Name), Arc<App>>;
+type Apps = HashMap<Name, Arc<App>>;
 
-/// The invocation block: every app of the host, by tenant and id.
+/// The invocation block: every app of the tenant, by id.
 #[derive(Default)]
 pub struct Invocation {
     apps: ArcSwap<Apps>,
@@ -57,7 +57,21 @@ impl Invocation {
     pub fn add(&self, app: &Arc<App>) {
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
-            apps.insert((app.tenant().clone(), app.id().clone()), app.clone());
+            apps.insert(app.id().clone(), app.clone());
+            apps
+        });
+    }
+
+    /// Makes an app that is gone unknown, unless another one has its id by now.
+    pub(crate) fn remove(&self, app: &Arc<App>) {
+        self.apps.rcu(|apps| {
+            let mut apps = Apps::clone(apps);
+            if apps
+                .get(app.id())
+                .is_some_and(|known| Arc::ptr_eq(known, app))
+            {
+                apps.remove(app.id());
+            }
             apps
         });
     }
@@ -186,11 +200,7 @@ impl Invocation {
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
         let id: Name = app.parse().map_err(|_| missing())?;
-        self.apps
-            .load()
-            .get(&(caller.tenant().clone(), id))
-            .cloned()
-            .ok_or_else(missing)
+        self.apps.load().get(&id).cloned().ok_or_else(missing)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Component, Components, Drivers, Error, Metrics, Operation, Ready, Result, Site};
 use std::{path::Path, str::FromStr, sync::Arc};
-use wythe_manifest::{Component as Manifest, Name};
+use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
 /// The host's part in opening a component.
 #[derive(Clone, Copy)]
@@ -21,9 +21,9 @@ impl Opening<'_> {
         operations: &'static [Operation],
         manifest: &Manifest,
         driver: Arc<D>,
-    ) -> Arc<Component<D>> {
+    ) {
         let component = Component::new(components.block(), operations, manifest, driver);
-        components.insert(self.metrics, self.tenant.clone(), component)
+        components.insert(self.metrics, component);
     }
 }
 
@@ -61,6 +61,10 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
                 Err(errors)
             }
         }
+    }
+
+    pub fn name(&self) -> &ComponentName {
+        &self.manifest.name
     }
 
     /// Tells what the operator is to be warned of.

@@ -1,7 +1,7 @@
 //! A component of any block, found good and not open yet: what `validate` and `run` both come to.
 
 use crate::{
-    Error, Host, Registry, Result, Settings, Site, bindings, configuration, crypto, jobs, lock,
+    Error, Registry, Result, Settings, Site, Tenant, bindings, configuration, crypto, jobs, lock,
     opening::{self, Opening},
     pubsub, registry,
     scrub::Secrets as Scrub,
@@ -114,25 +114,26 @@ impl Prepared {
     }
 
     /// Opens it, so that apps find it.
-    pub async fn open(self, host: &Host, settings: &Settings, component: &Manifest) -> Result<()> {
+    pub async fn open(self, tenant: &Tenant, component: &Manifest) -> Result<()> {
+        let settings = tenant.settings();
         let opening = Opening {
-            metrics: &host.metrics,
-            tenant: &settings.tenant,
+            metrics: &tenant.metrics,
+            tenant: tenant.name(),
             data: &settings.data,
         };
         match self {
-            Self::Bindings(one) => host.bindings.add(&opening, one).await,
-            Self::Configuration(one) => host.configuration.add(&opening, one).await,
-            Self::Crypto(one) => host.crypto.add(&opening, one).await,
-            Self::Jobs(one) => host.jobs.add(&opening, one).await,
-            Self::Lock(one) => host.lock.add(&opening, one).await,
-            Self::PubSub(one) => host.pubsub.add(&opening, one).await,
+            Self::Bindings(one) => tenant.bindings.add(&opening, one).await,
+            Self::Configuration(one) => tenant.configuration.add(&opening, one).await,
+            Self::Crypto(one) => tenant.crypto.add(&opening, one).await,
+            Self::Jobs(one) => tenant.jobs.add(&opening, one).await,
+            Self::Lock(one) => tenant.lock.add(&opening, one).await,
+            Self::PubSub(one) => tenant.pubsub.add(&opening, one).await,
             Self::Secrets(one) => {
                 let mut scopes = settings.scopes.iter();
                 let scope = scopes.find(|scope| scope.store == component.name).cloned();
-                host.secrets.add(&opening, one, scope).await
+                tenant.secrets.add(&opening, one, scope).await
             }
-            Self::State(one) => host.state.add(&opening, one).await,
+            Self::State(one) => tenant.state.add(&opening, one).await,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     any::Any,
     future::Future,
     panic::{AssertUnwindSafe, Location},
+    sync::Arc,
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -13,20 +14,42 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// The pause before a loop that ended by a panic begins anew.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The host's tasks and the signal that ends them.
+/// The tasks of the host, of a tenant or of an app, and the signal that ends them.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// The list that has these tasks as well.
+    parent: Option<Arc<Tasks>>,
 }
 
 impl Tasks {
+    /// A list of its own for some of these tasks, which can end before the others.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Tasks {
+            tracker: TaskTracker::new(),
+            stop: self.stop.child_token(),
+            parent: Some(Arc::new(self.clone())),
+        }
+    }
+
+    /// Runs a future that is on this list and on those above.
+    fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let lists = std::iter::successors(Some(self), |list| list.parent.as_deref());
+        let tokens: Vec<_> = lists.map(|list| list.tracker.token()).collect();
+        tokio::spawn(async move {
+            task.await;
+            drop(tokens);
+        });
+    }
+
     /// Runs `task` until it ends by itself; a task that loops watches [`Tasks::stopping`]. A panic ends it alone, and
     /// is told.
     #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let place = Location::caller();
-        self.tracker.spawn(async move {
+        self.track(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
                 tell(place, &*panic, "what it did is left as it is");
             }
@@ -40,7 +63,7 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let (place, stop) = (Location::caller(), self.stopping());
-        self.tracker.spawn(async move {
+        self.track(async move {
             while let Err(panic) = AssertUnwindSafe(async { begin().await })
                 .catch_unwind()
                 .await
@@ -59,9 +82,19 @@ impl Tasks {
         self.stop.clone()
     }
 
+    /// Tasks that have not ended.
+    pub fn count(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Tells every task to stop, and waits for none.
+    pub fn cancel(&self) {
+        self.stop.cancel();
+    }
+
     /// Tells every task to stop and waits for them; false when some were still running after `limit`.
     pub async fn stop(&self, limit: Duration) -> bool {
-        self.stop.cancel();
+        self.cancel();
         self.tracker.close();
         tokio::time::timeout(limit, self.tracker.wait())
             .await
@@ -93,6 +126,21 @@ mod tests {
         tokio::time::sleep(AGAIN * 5).await;
         assert_eq!(begun.load(SeqCst), 3);
         assert!(tasks.stop(AGAIN).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_ends_before_its_parent_and_not_after_it() {
+        let host = Tasks::default();
+        let (one, other) = (host.child(), host.child());
+        for tasks in [&one, &other] {
+            let stopping = tasks.stopping();
+            tasks.spawn(async move { stopping.cancelled().await });
+        }
+        assert!(one.stop(AGAIN).await);
+        assert!(!other.stopping().is_cancelled());
+        other.spawn(std::future::pending());
+        assert!(!host.stop(AGAIN).await, "the parent waits for its children");
+        assert!(other.stopping().is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

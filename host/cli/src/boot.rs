@@ -2,7 +2,7 @@
 
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{App, Environment, Host, Registry, Settings, pubsub::Subscription};
+use wythe_blocks::{Environment, Host, Registry, Settings, Tenant};
 use wythe_manifest::{Grants, Manifest, Name, Resources};
 use wythe_runtime::{Loaded, Options, Runtime};
 
@@ -48,6 +48,7 @@ pub struct Plan {
 /// A host with its apps, ready to serve.
 pub struct Booted {
     pub host: Arc<Host>,
+    pub tenant: Arc<Tenant>,
     pub runtime: Arc<Runtime>,
     pub apps: Vec<Loaded>,
     /// Problems that were found on the way and stop nothing.
@@ -140,7 +141,7 @@ pub fn cache_directory(data: &Path) -> PathBuf {
 /// Opens every component, loads every app, and starts every subscription. All problems are told.
 pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     let booted = prepare(plan, data).await?;
-    match start(plan, &booted).await {
+    match start(&booted).await {
         Ok(()) => Ok(booted),
         Err(problems) => {
             booted.host.close(CLOSE).await;
@@ -159,14 +160,14 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     }
     let booted = Booted {
         host: found.host,
+        tenant: found.tenant,
         runtime: found.runtime,
         apps: found.apps,
         warnings: found.problems,
     };
-    let settings = settings(plan, data);
-    let opened = booted.host.open_checked(&settings, found.components).await;
+    let opened = booted.tenant.open_checked(found.components).await;
     let problems = match opened {
-        Ok(()) => admit(&booted).await,
+        Ok(()) => admit(plan, &booted).await,
         Err(errors) => errors.into_iter().map(Problem::from).collect(),
     };
     if problems.is_empty() {
@@ -177,24 +178,13 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 }
 
 /// Makes the apps callable.
-async fn admit(booted: &Booted) -> Vec<Problem> {
+async fn admit(plan: &Plan, booted: &Booted) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for Loaded { app, .. } in &booted.apps {
-        let host = &booted.host;
-        host.admit(app);
-        let acts = act(host, app).await;
-        let works = attach_workflows(host, app).await;
-        problems.extend([acts, works].into_iter().filter_map(Result::err).flatten());
+    for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
+        let admitted = booted.tenant.admit(&loaded.app, app.ingress.as_deref());
+        problems.extend(admitted.await.err().into_iter().flatten());
     }
-    problems
-}
-
-/// The types of actors that an app has, which can then be called.
-pub async fn act(host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
-    let types = app.actor_types().await;
-    let types = types.map_err(|error| vec![Problem::from(error)])?;
-    let attached = host.actors.attach(app, types);
-    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+    problems.into_iter().map(Problem::from).collect()
 }
 
 /// The engine, with the compiled components of earlier starts.
@@ -212,9 +202,9 @@ pub fn runtime(data: &Path) -> Result<Arc<Runtime>, Vec<Problem>> {
 }
 
 /// Every driver: those of this build, and plugins.
-pub fn registry(runtime: &Arc<Runtime>, host: &Arc<Host>) -> Registry {
+pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
     let mut registry = wythe_drivers::registry();
-    wythe_runtime::plugin::register(&mut registry, runtime, host);
+    wythe_runtime::plugin::register(&mut registry, runtime, tenant);
     registry
 }
 
@@ -224,6 +214,7 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let configurations = plan.resources.configurations.iter();
     let own = configurations.filter(|c| is_of(plan, c.namespace.as_ref()));
     Settings {
+        subscriptions: plan.resources.subscriptions.clone(),
         project: plan.manifest.directory.clone(),
         environment: environment(),
         scopes: own.flat_map(|c| c.secrets.clone()).collect(),
@@ -240,96 +231,20 @@ fn environment() -> Environment {
 }
 
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
-async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
+async fn start(booted: &Booted) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     for Loaded { app, .. } in &booted.apps {
-        if let Err(found) = attach(plan, &booted.host, app).await {
-            problems.extend(found);
-        }
+        let started = booted.tenant.start(app).await;
+        problems.extend(started.err().into_iter().flatten());
     }
-    let (host, tenant) = (&booted.host, &plan.manifest.tenant);
-    if let Err(error) = host.workflow.begin(tenant, &host.state) {
-        problems.push(error.into());
+    problems.extend(booted.tenant.begin().err());
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems.into_iter().map(Problem::from).collect()),
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
-}
-
-/// Everything that reaches an app without being asked: events, changes of configuration, outside systems, its jobs and
-/// what wakes its actors.
-pub async fn attach(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
-    subscribe(plan, host, app).await?;
-    let one = |error| vec![Problem::from(error)];
-    let all = |errors: Vec<_>| errors.into_iter().map(Problem::from).collect::<Vec<_>>();
-    let configurations = app.configurations().await.map_err(one)?;
-    let attached = host.configuration.attach(app, configurations).await;
-    attached.map_err(all)?;
-    let inputs = app.inputs().await.map_err(one)?;
-    host.bindings.attach(app, inputs).await.map_err(all)?;
-    host.jobs.attach(app);
-    host.actors.start(app.tenant());
-    Ok(())
-}
-
-/// Attaches the workflows and activities that the app has, so that they can be started.
-pub async fn attach_workflows(host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
-    let one = |error| vec![Problem::from(error)];
-    let workflows = app.workflows().await.map_err(one)?;
-    let activities = app.activities().await.map_err(one)?;
-    let attached = host.workflow.attach(app, workflows, activities);
-    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
-}
-
-/// Subscribes the app to what it exports and what YAML declares for it; the same topic twice is the app's own, as in
-/// Dapr.
-async fn subscribe(plan: &Plan, host: &Host, app: &Arc<App>) -> Result<(), Vec<Problem>> {
-    let mut subscriptions = match app.exports().subscriber {
-        true => app
-            .subscriptions()
-            .await
-            .map_err(|error| vec![error.into()])?,
-        // Attached all the same: an earlier version of the app may have been a subscriber.
-        false => Vec::new(),
-    };
-    for declared in &plan.resources.subscriptions {
-        let known = |s: &Subscription| {
-            s.component == declared.component.as_str() && s.topic == declared.topic
-        };
-        let concerns = is_of(plan, declared.namespace.as_ref()) && concerns(app, declared);
-        // A new version of an app may be no subscriber any more: nothing is delivered to it.
-        if concerns && app.exports().subscriber && !subscriptions.iter().any(known) {
-            subscriptions.push(convert(declared));
-        }
-    }
-    let attached = host.pubsub.attach(app, subscriptions).await;
-    attached.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
 /// Says whether a resource is this project's: one without a namespace is every tenant's.
 pub fn is_of(plan: &Plan, namespace: Option<&Name>) -> bool {
     namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
-}
-
-/// A declaration without scopes is for every subscriber that is granted the topic; one that names the app is for it,
-/// and then a missing grant is a problem.
-pub fn concerns(app: &App, declared: &wythe_manifest::Subscription) -> bool {
-    if !declared.scopes.is_empty() {
-        return declared.scopes.contains(app.id());
-    }
-    let component = declared.component.as_str();
-    app.exports().subscriber && app.grants().subscribe(component, &declared.topic)
-}
-
-fn convert(declared: &wythe_manifest::Subscription) -> Subscription {
-    Subscription {
-        component: declared.component.to_string(),
-        topic: declared.topic.clone(),
-        rules: declared.rules.clone(),
-        default_route: declared.default_route.clone(),
-        dead_letter_topic: declared.dead_letter_topic.clone(),
-        metadata: declared.metadata.clone(),
-    }
 }

@@ -6,7 +6,7 @@ use crate::{
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{self as blocks, Checked, Host, state::chosen};
+use wythe_blocks::{self as blocks, Checked, Host, Tenant, state::chosen};
 use wythe_manifest::{App, Component, Subscription};
 use wythe_runtime::{Guest, Loaded, Runtime};
 
@@ -16,6 +16,7 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// The findings of a check. A host is started from them if no problem is an error.
 pub struct Found {
     pub host: Arc<Host>,
+    pub tenant: Arc<Tenant>,
     pub runtime: Arc<Runtime>,
     pub components: Checked,
     /// The apps, one for each of the manifest, if no problem is an error.
@@ -59,16 +60,17 @@ async fn problems_of(plan: &Plan, data: &Path) -> Vec<Problem> {
 pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let runtime = boot::runtime(data)?;
     let host = Arc::new(Host::default());
-    let registry = boot::registry(&runtime, &host);
-    let settings = boot::settings(plan, data);
-    let checked = host.check(&registry, &settings, &plan.resources.components);
+    let opened = host.open(boot::settings(plan, data));
+    let tenant = opened.map_err(|error| vec![Problem::from(error)])?;
+    let registry = boot::registry(&runtime, &tenant);
+    let checked = tenant.check(&registry, &plan.resources.components);
     let (components, errors) = checked.await;
     let mut problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
     problems.extend(components.left_out.iter().map(left_out));
     problems.extend(components.warnings.iter().map(warning));
     let mut apps: Vec<Loaded> = Vec::new();
     for app in &plan.manifest.apps {
-        match Guest::load(&runtime, &host, &plan.manifest.tenant, app).await {
+        match Guest::load(&runtime, &tenant, app).await {
             Ok(loaded) => apps.push(loaded),
             Err(errors) => {
                 let errors = errors.into_iter().map(Problem::from);
@@ -92,6 +94,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     Problem::sort(&mut problems);
     Ok(Found {
         host,
+        tenant,
         runtime,
         components,
         apps,
@@ -155,7 +158,7 @@ fn subscription(declared: &Subscription, plan: &Plan, apps: &[Loaded]) -> Vec<Pr
     }
     let is_known = apps.len() == plan.manifest.apps.len();
     let mut concerned = apps.iter();
-    let is_idle = !concerned.any(|loaded| boot::concerns(&loaded.app, declared));
+    let is_idle = !concerned.any(|loaded| loaded.app.is_meant_by(declared));
     if is_known && is_idle && declared.scopes.is_empty() {
         let message = format!(
             "subscription `{}` has no effect: no app exports wythe:blocks/subscriber and is granted `subscribe: [{}/{}]`",
@@ -196,8 +199,8 @@ fn kept_nowhere(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
 /// Subscriptions of an app to a topic that an earlier one of it has already.
 fn doubled(app: &blocks::App, plan: &Plan) -> Vec<Problem> {
     let declared = plan.resources.subscriptions.iter();
-    let concerned = declared
-        .filter(|one| boot::is_of(plan, one.namespace.as_ref()) && boot::concerns(app, one));
+    let concerned =
+        declared.filter(|one| boot::is_of(plan, one.namespace.as_ref()) && app.is_meant_by(one));
     let mut first: BTreeMap<(String, &str), &Subscription> = BTreeMap::new();
     let mut problems = Vec::new();
     for one in concerned {

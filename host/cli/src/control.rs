@@ -23,8 +23,7 @@ use std::{
 };
 use tokio::net::{UnixListener, UnixStream};
 use wythe_api::admin::{self, Answer, Command, MAX, Refusal, is_trusted};
-use wythe_blocks::Host;
-use wythe_manifest::Name;
+use wythe_blocks::Tenant;
 
 /// A time a little longer than any command may take.
 const PATIENCE: Duration = Duration::from_secs(65);
@@ -136,11 +135,11 @@ async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>) -> anyhow::
 
 /// Answers commands until the host stops, then removes the socket. The caller has made sure that no other host
 /// has this data directory.
-pub fn serve(host: &Arc<Host>, tenant: &Name, data: &Path) -> anyhow::Result<()> {
+pub fn serve(tenant: &Arc<Tenant>, data: &Path) -> anyhow::Result<()> {
     let socket = path(data);
     let (listener, owner) = bind(data).with_context(|| format!("{}", socket.display()))?;
-    let commands = admin::serve(host.clone(), tenant.clone(), listener, owner);
-    host.tasks.spawn(async move {
+    let commands = admin::serve(tenant.clone(), listener, owner);
+    tenant.tasks.spawn(async move {
         commands.await;
         let _ = fs::remove_file(socket);
     });

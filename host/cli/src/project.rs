@@ -81,9 +81,8 @@ impl Opened {
         if needs == Needs::Components {
             self.plan.manifest.apps.clear();
         }
-        let tenant = self.plan.manifest.tenant.clone();
         let booted = boot::prepare(&self.plan, &self.data).await?;
-        let answer = admin::execute(&booted.host, &tenant, command).await;
+        let answer = admin::execute(&booted.tenant, command).await;
         booted.host.close(CLOSE).await;
         Ok(answer?)
     }

@@ -1,10 +1,10 @@
 //! Boot and drain as a story: bind, serve, wait for the signal, let every request finish, close.
 
-use crate::boot::{Booted, Plan};
+use crate::boot::Booted;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::{Ingress, Routes};
+use wythe_api::Ingress;
 
 /// The time for requests that are under way when the host is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -17,22 +17,9 @@ pub const LIMIT: Duration = Duration::from_secs(5)
     .saturating_add(CLOSE);
 
 /// Serves until `shutdown`. True if nothing had to be cut short.
-pub async fn serve(
-    plan: &Plan,
-    booted: &Booted,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> bool {
-    let mut routes = Routes::default();
-    for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
-        if let Some(prefix) = &app.ingress {
-            routes.add(prefix, loaded.app.clone());
-        }
-    }
+pub async fn serve(booted: &Booted, listener: TcpListener, shutdown: CancellationToken) -> bool {
     let host = booted.host.clone();
-    let drained = Ingress { routes, host }
-        .serve(listener, shutdown, DRAIN)
-        .await;
+    let drained = Ingress { host }.serve(listener, shutdown, DRAIN).await;
     let closed = booted.host.close(CLOSE).await;
     drained && closed
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     args::Common,
-    boot::{self, Plan},
+    boot::Plan,
     build,
     report::{self, Problem},
 };
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use wythe_blocks::Host;
+use wythe_blocks::Tenant;
 use wythe_runtime::Loaded;
 
 /// An editor writes a file in several steps; after this long without any it is done.
@@ -36,7 +36,7 @@ enum Change {
 pub struct Watch {
     pub common: Common,
     pub plan: Arc<Plan>,
-    pub host: Arc<Host>,
+    pub tenant: Arc<Tenant>,
     pub apps: Vec<Loaded>,
 }
 
@@ -52,13 +52,13 @@ impl Watch {
             }
         })?;
         let watched = Watched::of(&self.plan, watcher);
-        let tasks = self.host.tasks.clone();
+        let tasks = self.tenant.tasks.clone();
         tasks.spawn(self.run(watched, receive));
         Ok(())
     }
 
     async fn run(self, mut watched: Watched, mut events: UnboundedReceiver<Vec<PathBuf>>) {
-        let stopping = self.host.tasks.stopping();
+        let stopping = self.tenant.tasks.stopping();
         loop {
             let paths = tokio::select! {
                 () = stopping.cancelled() => return,
@@ -98,12 +98,8 @@ impl Watch {
         if !swapped {
             return;
         }
-        let attached = [
-            boot::act(&self.host, &loaded.app).await,
-            boot::attach(&self.plan, &self.host, &loaded.app).await,
-            boot::attach_workflows(&self.host, &loaded.app).await,
-        ];
-        for problems in attached.into_iter().filter_map(Result::err) {
+        if let Err(errors) = self.tenant.renew(&loaded.app).await {
+            let problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
             report::tell(&self.common, &problems);
         }
         let built = match app.build {
@@ -269,6 +265,7 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot;
 
     #[test]
     fn a_directory_of_resources_that_comes_later_is_seen() {

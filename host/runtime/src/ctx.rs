@@ -15,7 +15,7 @@ use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wythe_blocks::{
-    Account, Caller, Error, Host, Rate, Result,
+    Account, Caller, Error, Rate, Result, Tenant,
     workflow::{Context, Price},
 };
 use wythe_manifest::{Grants, Limits, Name};
@@ -27,7 +27,7 @@ pub const RANDOM: u64 = 64 << 10;
 
 /// The facts that stay the same over all instances of a guest.
 pub struct Identity {
-    pub tenant: Name,
+    pub tenant: Arc<Tenant>,
     pub id: Name,
     /// Counts its instances against its share of the pool.
     pub holder: Holder,
@@ -41,7 +41,6 @@ pub struct Identity {
     pub denied: Rate,
     /// The account of what the host holds for all instances.
     pub account: Account,
-    pub host: Arc<Host>,
 }
 
 /// Lines of the log about what a guest was denied, a minute.
@@ -102,7 +101,7 @@ impl HasCpu for Ctx {
 
     fn held(&self, time: Duration) {
         let app = &self.identity.id;
-        if self.identity.host.metrics.held(app) {
+        if self.identity.tenant.metrics.held(app) {
             tracing::warn!(%app, "a call to the host held one of its threads for {} ms, or the machine is busy", time.as_millis());
         }
     }

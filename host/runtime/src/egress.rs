@@ -185,7 +185,7 @@ async fn internal(
     places: Places,
 ) -> Sent {
     let request = request.map(convert::body_from_guest);
-    let answer = identity.host.invocation.http(&caller, &app, request);
+    let answer = identity.tenant.invocation.http(&caller, &app, request);
     let answer = timeout_at(patience.first_byte.into(), answer).await;
     let answer = answer.map_err(|_| Error::HttpResponseTimeout)?;
     let response = answer.map_err(|error| convert::error_to_guest(&error))?;

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 use wythe_blocks::{
-    Account, Admission, App, Body, Callee, Caller, Error, Exports, Host, Profile, Rate, Result,
+    Account, Admission, App, Body, Callee, Caller, Error, Exports, Profile, Rate, Result, Tenant,
     actors,
     bindings::Input,
     configuration,
@@ -26,7 +26,7 @@ use wythe_blocks::{
     pubsub::{Delivery, Subscription, Verdict},
     workflow::{Call, Context, Failure},
 };
-use wythe_manifest::{Name, Reuse};
+use wythe_manifest::Reuse;
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -49,14 +49,13 @@ impl Guest {
     /// Loads an app's component; every refused import is in the answer.
     pub async fn load(
         runtime: &Arc<Runtime>,
-        host: &Arc<Host>,
-        tenant: &Name,
+        tenant: &Arc<Tenant>,
         app: &wythe_manifest::App,
     ) -> Result<Loaded, Vec<Error>> {
         let profile = Profile {
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
-            ..Profile::new(tenant.clone(), app.id.clone())
+            ..Profile::new(tenant.name().clone(), app.id.clone())
         };
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
@@ -69,7 +68,6 @@ impl Guest {
             outgoing: egress::under_way(app.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
             account: Account::new(app.id.clone(), app.limits.host_memory),
-            host: host.clone(),
         });
         let path = (app.project.as_path(), app.guest.as_path());
         let version = Version::load(runtime, &identity, &app.reuse, path).await?;

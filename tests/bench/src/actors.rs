@@ -175,10 +175,10 @@ async fn guests(directory: &Path, env: &str) -> Result<Wythe> {
     let wythe = project.start().await?;
     for (_, Loaded { app, .. }) in &wythe.apps {
         let types = app.actor_types().await?;
-        let attached = wythe.host.actors.attach(app, types);
+        let attached = wythe.tenant.actors.attach(app, types);
         attached.map_err(|errors| anyhow!("{errors:?}"))?;
     }
-    wythe.host.actors.start(&wythe.tenant);
+    wythe.tenant.actors.start(wythe.tenant.name());
     Ok(wythe)
 }
 
@@ -188,16 +188,16 @@ fn attach(wythe: &Wythe, idle: Duration) -> Result<()> {
         ..Type::new("counter")
     };
     let app = wythe.native("counters", Arc::default(), Arc::new(Counters))?;
-    let attached = wythe.host.actors.attach(&app, vec![kind]);
+    let attached = wythe.tenant.actors.attach(&app, vec![kind]);
     attached.map_err(|errors| anyhow!("{errors:?}"))?;
-    wythe.host.actors.start(&wythe.tenant);
+    wythe.tenant.actors.start(wythe.tenant.name());
     Ok(())
 }
 
 /// Writes a second, without actors.
 async fn store(wythe: &Wythe, clients: u64, time: Duration) -> Result<f64> {
     let caller = wythe.operator("bench")?;
-    let store = wythe.host.state.open(&caller, "statestore")?;
+    let store = wythe.tenant.state.open(&caller, "statestore")?;
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
     for client in 0..clients {
@@ -224,7 +224,7 @@ async fn turns(wythe: &Wythe, measured: &mut Measured, time: Duration) -> Result
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..CLIENTS {
-        let (host, caller, next) = (wythe.host.clone(), wythe.operator("bench")?, next.clone());
+        let (host, caller, next) = (wythe.tenant.clone(), wythe.operator("bench")?, next.clone());
         let (kind, method, actors) = (measured.kind, measured.method, measured.actors);
         tasks.spawn(async move {
             let mut latencies = Latencies::default();
@@ -257,7 +257,7 @@ async fn activation(wythe: &Wythe, kind: &str, method: &str, scale: Scale) -> Re
     for number in 0..scale.pick(2_000, 200) {
         let (id, start) = (format!("new-{number}"), Instant::now());
         wythe
-            .host
+            .tenant
             .actors
             .invoke(&caller, kind, &id, method, Bytes::new())
             .await?;
@@ -288,7 +288,7 @@ async fn memory(directory: &Path, scale: Scale) -> Result<Row> {
 async fn each(wythe: &Wythe, count: u64, clients: u64, method: &'static str) -> Result<()> {
     let mut tasks = JoinSet::new();
     for first in 0..clients {
-        let (host, caller) = (wythe.host.clone(), wythe.operator("bench")?);
+        let (host, caller) = (wythe.tenant.clone(), wythe.operator("bench")?);
         tasks.spawn(async move {
             for number in (first..count).step_by(clients as usize) {
                 let id = format!("customer-{number}");

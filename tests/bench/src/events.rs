@@ -93,10 +93,10 @@ impl Line {
         };
         let grants = Arc::new(manifest.grants.clone());
         let app = wythe.native(subscriber, grants, Arc::new(watched))?;
-        let attached = wythe.host.pubsub.attach(&app, vec![subscription]).await;
+        let attached = wythe.tenant.pubsub.attach(&app, vec![subscription]).await;
         attached.map_err(|errors| anyhow!("{errors:?}"))?;
         let caller = wythe.operator("fresh")?;
-        let topic = wythe.host.pubsub.open(&caller, component, &topic)?;
+        let topic = wythe.tenant.pubsub.open(&caller, component, &topic)?;
         let what = match subscriber {
             "host" => format!("{component}, subscriber in the host (no guest)"),
             guest => format!("{component}, {guest} guest"),

@@ -66,7 +66,7 @@ async fn burst(wythe: &Wythe, scale: Scale) -> Result<Row> {
         let at = now();
         schedule(wythe, &app, count, move |_| at).await?;
         let (cpu, begin) = (measure::own_cpu()?, Instant::now());
-        wythe.host.jobs.attach(&app.app(wythe)?);
+        wythe.tenant.jobs.attach(&app.app(wythe)?);
         app.wait_for(count).await?;
         written(wythe, &app).await?;
         per_second.push(count as f64 / begin.elapsed().as_secs_f64());
@@ -87,7 +87,7 @@ async fn even(wythe: &Wythe, scale: Scale) -> Result<Row> {
     let app = Counter::new("even")?;
     let count = PER_SECOND * scale.time(EVEN).as_secs().max(1);
     let begin = now() + u64::try_from(scale.pick(AHEAD, AHEAD / 4).as_millis())?;
-    wythe.host.jobs.attach(&app.app(wythe)?);
+    wythe.tenant.jobs.attach(&app.app(wythe)?);
     schedule(wythe, &app, count, move |number| {
         begin + number * 1_000 / PER_SECOND
     })
@@ -150,7 +150,7 @@ pub async fn first(directory: &Path) -> Result<()> {
     let (before, begin) = (resident("VmRSS"), Instant::now());
     let wythe = Project::at(directory).open().await?;
     let app = Counter::new("asleep")?;
-    wythe.host.jobs.attach(&app.app(&wythe)?);
+    wythe.tenant.jobs.attach(&app.app(&wythe)?);
     app.wait_for(1).await?;
     let took = begin.elapsed().as_millis();
     println!("{took} {}", resident("VmRSS").saturating_sub(before));
@@ -165,7 +165,7 @@ async fn schedule(
 ) -> Result<()> {
     let mut tasks = JoinSet::new();
     for first in 0..SCHEDULERS {
-        let (host, caller) = (wythe.host.clone(), wythe.operator(app.id.as_str())?);
+        let (host, caller) = (wythe.tenant.clone(), wythe.operator(app.id.as_str())?);
         tasks.spawn(async move {
             for number in (first..count).step_by(SCHEDULERS as usize) {
                 let job = job(number, when(number));
@@ -197,7 +197,7 @@ fn job(number: u64, at: u64) -> Job {
 async fn written(wythe: &Wythe, app: &Counter) -> Result<()> {
     let (caller, begin) = (wythe.operator(app.id.as_str())?, Instant::now());
     loop {
-        let left = wythe.host.jobs.list(&caller, "", None, Some(1)).await?;
+        let left = wythe.tenant.jobs.list(&caller, "", None, Some(1)).await?;
         if left.jobs.is_empty() {
             return Ok(());
         }

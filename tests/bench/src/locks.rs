@@ -159,7 +159,7 @@ fn through(
     begin: Instant,
     time: Duration,
 ) -> Result<impl Future<Output = Result<Latencies>> + Send + use<>> {
-    let (host, caller) = (wythe.host.clone(), wythe.operator("bench")?);
+    let (host, caller) = (wythe.tenant.clone(), wythe.operator("bench")?);
     Ok(async move {
         let mut latencies = Latencies::default();
         while begin.elapsed() < time {

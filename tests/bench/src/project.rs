@@ -10,9 +10,9 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::{Ingress, Routes};
-use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, invocation};
-use wythe_manifest::{App, Grants, Limits, Name};
+use wythe_api::Ingress;
+use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, Tenant, invocation};
+use wythe_manifest::{App, Grants, Limits};
 use wythe_runtime::{Guest, Loaded, Options, Runtime};
 
 pub struct Project(PathBuf);
@@ -68,25 +68,26 @@ impl Project {
             ..Options::default()
         };
         let runtime = Runtime::new(&options)?;
+        let settings = Settings::new("default".parse()?, self.0.join("data"));
         let host = Arc::new(Host::default());
+        let tenant = host.open(settings)?;
         let mut registry = wythe_drivers::registry();
-        wythe_runtime::plugin::register(&mut registry, &runtime, &host);
+        wythe_runtime::plugin::register(&mut registry, &runtime, &tenant);
         let path = self.0.join("resources.yaml");
         let (resources, problems) =
             wythe_manifest::parse_resources(&fs::read_to_string(&path)?, &path);
         if problems.has_errors() {
             bail!("{problems}");
         }
-        let tenant: Name = "default".parse()?;
-        let settings = Settings::new(tenant.clone(), self.0.join("data"));
-        host.open(&registry, &settings, &resources.components)
+        tenant
+            .open(&registry, &resources.components)
             .await
             .map_err(all)?;
         let apps = Vec::new();
         Ok(Wythe {
             host,
-            runtime,
             tenant,
+            runtime,
             apps,
         })
     }
@@ -104,16 +105,10 @@ impl Project {
     /// Serves until the process is killed, and says where.
     pub async fn serve(&self) -> Result<()> {
         let wythe = self.start().await?;
-        let mut routes = Routes::default();
-        for (app, loaded) in &wythe.apps {
-            if let Some(prefix) = &app.ingress {
-                routes.add(prefix, loaded.app.clone());
-            }
-        }
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         let host = wythe.host.clone();
-        let ingress = Ingress { routes, host };
+        let ingress = Ingress { host };
         ingress
             .serve(listener, CancellationToken::new(), Duration::ZERO)
             .await;
@@ -124,17 +119,20 @@ impl Project {
 /// A host in this process.
 pub struct Wythe {
     pub host: Arc<Host>,
+    pub tenant: Arc<Tenant>,
     pub runtime: Arc<Runtime>,
-    pub tenant: Name,
     pub apps: Vec<(App, Loaded)>,
 }
 
 impl Wythe {
     pub async fn load(&mut self, app: App) -> Result<()> {
-        let loaded = Guest::load(&self.runtime, &self.host, &self.tenant, &app)
+        let loaded = Guest::load(&self.runtime, &self.tenant, &app)
             .await
             .map_err(all)?;
-        self.host.admit(&loaded.app);
+        self.tenant
+            .admit(&loaded.app, app.ingress.as_deref())
+            .await
+            .map_err(all)?;
         self.apps.push((app, loaded));
         Ok(())
     }
@@ -142,17 +140,8 @@ impl Wythe {
     /// Attaches what reaches the apps without being asked: events, changes of configuration, outside systems, their
     /// jobs.
     async fn attach(&self) -> Result<()> {
-        let host = &self.host;
         for (_, Loaded { app, .. }) in &self.apps {
-            if app.exports().subscriber {
-                let topics = app.subscriptions().await?;
-                host.pubsub.attach(app, topics).await.map_err(all)?;
-            }
-            let items = app.configurations().await?;
-            host.configuration.attach(app, items).await.map_err(all)?;
-            let inputs = app.inputs().await?;
-            host.bindings.attach(app, inputs).await.map_err(all)?;
-            host.jobs.attach(app);
+            self.tenant.start(app).await.map_err(all)?;
         }
         Ok(())
     }
@@ -171,7 +160,7 @@ impl Wythe {
         let profile = Profile {
             grants,
             limits,
-            ..Profile::new(self.tenant.clone(), id.parse()?)
+            ..Profile::new(self.tenant.name().clone(), id.parse()?)
         };
         Ok(wythe_blocks::App::new(profile, callee))
     }
@@ -185,7 +174,7 @@ impl Wythe {
     pub fn operator(&self, app: &str) -> Result<Caller> {
         let deadline = Instant::now() + Duration::from_secs(3600);
         Ok(Caller::operator(
-            self.tenant.clone(),
+            self.tenant.name().clone(),
             app.parse()?,
             deadline,
         ))
@@ -200,7 +189,7 @@ impl Wythe {
             body: Default::default(),
         };
         let caller = self.operator(app)?;
-        let answer = self.host.invocation.invoke(&caller, app, request).await?;
+        let answer = self.tenant.invocation.invoke(&caller, app, request).await?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         if answer.status != 200 {
             bail!("`{app}` answered {path} with {}: {text}", answer.status);

@@ -68,7 +68,11 @@ pub async fn measure(scale: Scale) -> Result<Section> {
         .open()
         .await?;
     let caller = wythe.operator("bench")?;
-    let key = wythe.host.crypto.open_key(&caller, "keys", "bench").await?;
+    let key = wythe
+        .tenant
+        .crypto
+        .open_key(&caller, "keys", "bench")
+        .await?;
     let plain = vec![b'x'; scale.pick(SIZE, SIZE / 8)];
     let mut section = Section::new(
         "(k) crypto: a stream in chunks of 1 MiB through the block, and the library alone in segments of 64 KiB; one thread",

@@ -95,7 +95,7 @@ impl Bed {
         let app = wythe.native("native", Arc::default(), Arc::new(Native))?;
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         wythe
-            .host
+            .tenant
             .workflow
             .attach(&app, names(&["chain", "wait"]), names(&["increment"]))
             .map_err(all)?;
@@ -106,7 +106,7 @@ impl Bed {
         for (_, Loaded { app, .. }) in &wythe.apps {
             let (workflows, activities) = (app.workflows().await?, app.activities().await?);
             wythe
-                .host
+                .tenant
                 .workflow
                 .attach(app, workflows, activities)
                 .map_err(all)?;
@@ -115,10 +115,10 @@ impl Bed {
     }
 
     fn begin(wythe: &Wythe) -> Result<Self> {
-        let host = &wythe.host;
-        host.workflow.begin(&wythe.tenant, &host.state)?;
+        let host = &wythe.tenant;
+        host.begin()?;
         Ok(Bed {
-            engine: host.workflows(&wythe.tenant)?,
+            engine: host.workflows()?,
             caller: wythe.operator("operator")?,
         })
     }

@@ -128,7 +128,7 @@ async fn write(
     measured: &mut Measured,
 ) -> Result<()> {
     let caller = wythe.operator("bench")?;
-    let store = wythe.host.state.open(&caller, driver)?;
+    let store = wythe.tenant.state.open(&caller, driver)?;
     let (cpu, begin) = (measure::own_cpu()?, Instant::now());
     let mut tasks = JoinSet::new();
     for writer in 0..writers {

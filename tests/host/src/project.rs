@@ -18,7 +18,7 @@ use wythe::{
     check,
     report::Problem,
 };
-use wythe_api::{Ingress, Routes};
+use wythe_api::Ingress;
 
 /// Components that forget everything, for tests of something else.
 pub const MEMORY: &str = "\
@@ -123,18 +123,11 @@ impl Project {
         };
         let booted = booted.map_err(|problems| all(&problems))?;
         warnings = all(&booted.warnings);
-        let mut routes = Routes::default();
-        for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
-            if let Some(prefix) = &app.ingress {
-                routes.add(prefix, loaded.app.clone());
-            }
-        }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         let shutdown = CancellationToken::new();
         let host = booted.host.clone();
-        let serving =
-            Ingress { routes, host }.serve(listener, shutdown.clone(), Duration::from_secs(10));
+        let serving = Ingress { host }.serve(listener, shutdown.clone(), Duration::from_secs(10));
         Ok(Running {
             serving: tokio::spawn(serving),
             client: client(),

@@ -3,7 +3,7 @@
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Error, Host, Result,
+    Caller, Error, Result, Tenant,
     actors::{self, Listed},
 };
 
@@ -67,8 +67,12 @@ pub struct Reminder {
     pub data: Binary,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Result<super::Answer> {
-    let actors = &host.actors;
+pub(super) async fn execute(
+    tenant: &Tenant,
+    caller: &Caller,
+    action: Action,
+) -> Result<super::Answer> {
+    let actors = &tenant.actors;
     Ok(super::Answer::Actors(match action {
         Action::Invoke {
             kind,

@@ -1,7 +1,7 @@
 //! The commands of the configuration block, as an operator gives them.
 
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Host, Result, configuration::NewItem};
+use wythe_blocks::{Caller, Result, Tenant, configuration::NewItem};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,11 +47,11 @@ pub struct Item {
 }
 
 pub(super) async fn execute(
-    host: &Host,
+    tenant: &Tenant,
     caller: &Caller,
     command: Configuration,
 ) -> Result<Answer> {
-    let (block, component) = (&host.configuration, command.component.as_str());
+    let (block, component) = (&tenant.configuration, command.component.as_str());
     match command.action {
         Action::Get { keys, version } => {
             let known = version.unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Host, Result,
+    Caller, Result, Tenant,
     crypto::{self, Cipher, EncryptOptions, MAX_DATA, Transform},
 };
 
@@ -54,8 +54,8 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, command: Crypto) -> Result<Answer> {
-    let (crypto, component) = (&host.crypto, &command.component);
+pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Crypto) -> Result<Answer> {
+    let (crypto, component) = (&tenant.crypto, &command.component);
     let open = |key: String| async move { crypto.open_key(caller, component, &key).await };
     Ok(match command.action {
         Action::Keys => {
@@ -72,7 +72,7 @@ pub(super) async fn execute(host: &Host, caller: &Caller, command: Crypto) -> Re
             let transform = open(key).await?.encryptor(caller, options).await?;
             all(caller, transform, &data.0).await?
         }
-        Action::Decrypt { key, data } => decrypt(host, caller, component, key, &data.0).await?,
+        Action::Decrypt { key, data } => decrypt(tenant, caller, component, key, &data.0).await?,
         Action::Sign {
             key,
             algorithm,
@@ -107,7 +107,7 @@ fn options(chacha: bool) -> EncryptOptions {
 }
 
 async fn decrypt(
-    host: &Host,
+    tenant: &Tenant,
     caller: &Caller,
     component: &str,
     key: Option<String>,
@@ -117,7 +117,7 @@ async fn decrypt(
         Some(key) => key,
         None => crypto::key_of(data)?,
     };
-    let key = host.crypto.open_key(caller, component, &key).await?;
+    let key = tenant.crypto.open_key(caller, component, &key).await?;
     all(caller, key.decryptor(), data).await
 }
 

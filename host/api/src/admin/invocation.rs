@@ -2,7 +2,7 @@
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Host, Result, invocation};
+use wythe_blocks::{Caller, Result, Tenant, invocation};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,7 +20,7 @@ pub struct Invoke {
     pub body: Binary,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Caller, action: Action) -> Result<Answer> {
     let Action::Invoke(command) = action;
     let headers = command.headers.into_iter();
     let request = invocation::Request {
@@ -29,7 +29,7 @@ pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Res
         headers: headers.map(|(name, value)| (name, value.into())).collect(),
         body: command.body.0.into(),
     };
-    let response = host
+    let response = tenant
         .invocation
         .invoke(caller, &command.app, request)
         .await?;

@@ -3,7 +3,7 @@
 use super::Binary;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use wythe_blocks::{Caller, Host, Result, jobs};
+use wythe_blocks::{Caller, Result, Tenant, jobs};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,8 +101,8 @@ pub struct Status {
     pub failure: Option<String>,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Result<Answer> {
-    let jobs = &host.jobs;
+pub(super) async fn execute(tenant: &Tenant, caller: &Caller, action: Action) -> Result<Answer> {
+    let jobs = &tenant.jobs;
     match action {
         Action::List {
             prefix,
@@ -116,14 +116,14 @@ pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Res
                 next: found.next,
             })
         }
-        Action::Get { name } => job(host, caller, &name).await,
+        Action::Get { name } => job(tenant, caller, &name).await,
         Action::Schedule {
             job: wanted,
             overwrite,
         } => {
             let name = wanted.name.clone();
             jobs.schedule(caller, (*wanted).into(), overwrite).await?;
-            job(host, caller, &name).await
+            job(tenant, caller, &name).await
         }
         Action::Delete { name } => jobs.delete(caller, &name).await.map(|()| Answer::Done),
         Action::Pause { name } => jobs.pause(caller, &name).await.map(|()| Answer::Done),
@@ -131,8 +131,8 @@ pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Res
     }
 }
 
-async fn job(host: &Host, caller: &Caller, name: &str) -> Result<Answer> {
-    let found = host.jobs.get(caller, name).await?;
+async fn job(tenant: &Tenant, caller: &Caller, name: &str) -> Result<Answer> {
+    let found = tenant.jobs.get(caller, name).await?;
     Ok(Answer::Job(found.map(|status| Box::new(status.into()))))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Answer, milliseconds};
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Host, Result, lock};
+use wythe_blocks::{Caller, Result, Tenant, lock};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,13 +29,13 @@ pub struct Grant {
     pub expires: Option<u64>,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, command: Lock) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Lock) -> Result<Answer> {
     let Lock {
         component, name, ..
     } = &command;
     let grant = match command.action {
-        Action::Holder => host.lock.holder(caller, component, name).await?,
-        Action::Release => host.lock.free(caller, component, name).await?,
+        Action::Holder => tenant.lock.holder(caller, component, name).await?,
+        Action::Release => tenant.lock.free(caller, component, name).await?,
     };
     let grant = grant.map(Into::into);
     Ok(Answer::Grant { grant })

@@ -29,7 +29,7 @@ pub use wire::Refusal;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::time::{Duration, Instant, SystemTime};
-use wythe_blocks::{Caller, Error, Host, Result};
+use wythe_blocks::{Caller, Error, Result, Tenant};
 use wythe_manifest::Name;
 
 /// The caller's name where no app is named.
@@ -145,27 +145,27 @@ impl Command {
 }
 
 /// Does what an operator asks. No grants apply; components and scopes are those of the app that is named.
-pub async fn execute(host: &Host, tenant: &Name, command: Command) -> Result<Answer> {
-    let caller = caller(tenant, command.app())?;
+pub async fn execute(tenant: &Tenant, command: Command) -> Result<Answer> {
+    let caller = caller(tenant.name(), command.app())?;
     match command {
         Command::Ping => Ok(Answer::Pong {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
-        Command::Actors(action) => actors::execute(host, &caller, action).await,
-        Command::Bindings(command) => bindings::execute(host, &caller, command).await,
-        Command::Crypto(command) => crypto::execute(host, &caller, command).await,
-        Command::Configuration(command) => configuration(host, &caller, command).await,
-        Command::Invocation(action) => invocation::execute(host, &caller, action).await,
-        Command::Lock(command) => lock::execute(host, &caller, command).await,
+        Command::Actors(action) => actors::execute(tenant, &caller, action).await,
+        Command::Bindings(command) => bindings::execute(tenant, &caller, command).await,
+        Command::Crypto(command) => crypto::execute(tenant, &caller, command).await,
+        Command::Configuration(command) => configuration(tenant, &caller, command).await,
+        Command::Invocation(action) => invocation::execute(tenant, &caller, action).await,
+        Command::Lock(command) => lock::execute(tenant, &caller, command).await,
         Command::Jobs(command) => {
-            let answer = jobs::execute(host, &caller, command.action).await;
+            let answer = jobs::execute(tenant, &caller, command.action).await;
             answer.map(Answer::Jobs)
         }
-        Command::PubSub(command) => pubsub::execute(host, &caller, command).await,
-        Command::Secrets(command) => secrets::execute(host, &caller, command).await,
-        Command::State(command) => state::execute(host, &caller, command).await,
-        Command::Workflow(action) => workflow::execute(host, &caller, action).await,
+        Command::PubSub(command) => pubsub::execute(tenant, &caller, command).await,
+        Command::Secrets(command) => secrets::execute(tenant, &caller, command).await,
+        Command::State(command) => state::execute(tenant, &caller, command).await,
+        Command::Workflow(action) => workflow::execute(tenant, &caller, action).await,
     }
 }
 
@@ -177,11 +177,11 @@ fn caller(tenant: &Name, app: &str) -> Result<Caller> {
 }
 
 async fn configuration(
-    host: &Host,
+    tenant: &Tenant,
     caller: &Caller,
     command: configuration::Configuration,
 ) -> Result<Answer> {
-    let answer = configuration::execute(host, caller, command).await;
+    let answer = configuration::execute(tenant, caller, command).await;
     answer.map(Answer::Configuration)
 }
 

@@ -3,7 +3,7 @@
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Host, Result,
+    Caller, Result, Tenant,
     pubsub::{self, Event, PublishOptions},
 };
 
@@ -89,13 +89,13 @@ pub struct Letter {
 }
 
 pub(super) async fn execute(
-    host: &Host,
+    tenant: &Tenant,
     caller: &Caller,
     command: PubSub,
 ) -> Result<super::Answer> {
-    let (pubsub, component) = (&host.pubsub, command.component.as_str());
+    let (pubsub, component) = (&tenant.pubsub, command.component.as_str());
     let answer = match command.action {
-        Action::Publish(event) => return publish(host, caller, component, event).await,
+        Action::Publish(event) => return publish(tenant, caller, component, event).await,
         Action::Groups => {
             let groups = pubsub.groups(caller, component).await?;
             Answer::Groups(groups.into_iter().map(Into::into).collect())
@@ -135,12 +135,12 @@ pub(super) async fn execute(
 }
 
 async fn publish(
-    host: &Host,
+    tenant: &Tenant,
     caller: &Caller,
     component: &str,
     asked: Publish,
 ) -> Result<super::Answer> {
-    let topic = host.pubsub.open(caller, component, &asked.topic)?;
+    let topic = tenant.pubsub.open(caller, component, &asked.topic)?;
     let event = Event {
         id: asked.id,
         kind: asked.kind,

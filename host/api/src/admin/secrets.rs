@@ -2,7 +2,7 @@
 
 use super::Answer;
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Host, Result};
+use wythe_blocks::{Caller, Result, Tenant};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,10 +19,10 @@ pub enum Action {
     List,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, command: Secrets) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Secrets) -> Result<Answer> {
     match command.action {
         Action::List => {
-            let names = host.secrets.names(caller, &command.store).await?;
+            let names = tenant.secrets.names(caller, &command.store).await?;
             Ok(Answer::Names { names })
         }
     }

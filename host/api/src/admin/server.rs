@@ -17,10 +17,9 @@ use hyper::body::Incoming;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::{UnixListener, UnixStream};
 use wythe_blocks::{
-    Body, Error, Host, body_from,
+    Body, Error, Tenant, body_from,
     connections::{Allowed, Connections, Listener},
 };
-use wythe_manifest::Name;
 
 /// Connections at once: each is one command of one person.
 const CONNECTIONS: usize = 16;
@@ -33,13 +32,9 @@ const HOST: &str = "localhost";
 const JSON: &str = "application/json";
 
 /// Answers commands until the host stops. The listener is the socket of `owner`, which nobody else may open.
-pub async fn serve(host: Arc<Host>, tenant: Name, listener: UnixListener, owner: u32) {
+pub async fn serve(tenant: Arc<Tenant>, listener: UnixListener, owner: u32) {
     let memory = Memory::new(ALL);
-    let desk = Desk {
-        host,
-        tenant,
-        memory,
-    };
+    let desk = Desk { tenant, memory };
     desk.serve(listener, owner).await;
 }
 
@@ -65,8 +60,7 @@ impl Listener for Trusted {
 
 /// The place where commands are read and done.
 struct Desk {
-    host: Arc<Host>,
-    tenant: Name,
+    tenant: Arc<Tenant>,
     memory: Memory,
 }
 
@@ -131,12 +125,12 @@ impl Refused {
 
 impl Desk {
     async fn serve(self, listener: UnixListener, owner: u32) {
-        let (tasks, stopping) = (self.host.tasks.clone(), self.host.tasks.stopping());
+        let (tasks, stopping) = (self.tenant.tasks.clone(), self.tenant.tasks.stopping());
         let front = Front {
             listener: Trusted { listener, owner },
             connections: Connections::new("control socket", Allowed::unshared(CONNECTIONS)),
             tasks,
-            manner: Manner::Commands { whole: WRITE },
+            manner: || Manner::Commands { whole: WRITE },
         };
         let desk = Arc::new(self);
         let service = move |request, _: IpAddr| {
@@ -165,7 +159,7 @@ impl Desk {
             ))
         })?;
         let _held = body.held();
-        Ok(execute(&self.host, &self.tenant, command).await?)
+        Ok(execute(&self.tenant, command).await?)
     }
 
     fn held(&self, answer: &Answer) -> Result<Whole, Refused> {

@@ -4,7 +4,7 @@ use super::Binary;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
-    Caller, Host, Result,
+    Caller, Result, Tenant,
     workflow::{self, Bulk, Engine, Filter, Start, Status},
 };
 
@@ -130,8 +130,12 @@ pub struct Entry {
     pub payload: Binary,
 }
 
-pub(super) async fn execute(host: &Host, caller: &Caller, action: Action) -> Result<super::Answer> {
-    let engine = host.workflows(caller.tenant())?;
+pub(super) async fn execute(
+    tenant: &Tenant,
+    caller: &Caller,
+    action: Action,
+) -> Result<super::Answer> {
+    let engine = tenant.workflows()?;
     let answer = answer(&engine, caller, action).await;
     answer.map(super::Answer::Workflow)
 }

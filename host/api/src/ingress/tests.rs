@@ -15,12 +15,9 @@ async fn door() -> (std::net::SocketAddr, Arc<Host>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound port");
     let host = Arc::new(Host::default());
-    let ingress = Ingress {
-        routes: Routes::default(),
-        host: host.clone(),
-    };
-    let (stopping, drain) = (host.tasks.stopping(), Duration::from_secs(5));
-    host.tasks.spawn(async move {
+    let ingress = Ingress { host: host.clone() };
+    let (stopping, drain) = (host.tasks().stopping(), Duration::from_secs(5));
+    host.tasks().spawn(async move {
         ingress.serve(listener, stopping, drain).await;
     });
     (address, host)

@@ -75,6 +75,12 @@ impl Slot {
         self.rest().since = Instant::now();
     }
 
+    /// Forgets what this host believes of the actor, unless it has a turn now, which finds out by itself.
+    pub(super) fn forget(&self) -> bool {
+        let turn = self.turns.try_acquire();
+        turn.is_ok() && self.rest().activation.take().is_some()
+    }
+
     pub(super) fn since(&self) -> Instant {
         self.rest().since
     }

@@ -147,10 +147,12 @@ impl Engine {
         kinds
     }
 
-    pub(super) fn host(&self, app: &Arc<App>, kinds: Vec<Type>) {
+    /// Gives an app these types, and answers with those that it had.
+    pub(super) fn host(&self, app: &Arc<App>, kinds: Vec<Type>) -> Vec<Arc<Hosted>> {
         let tenant = app.tenant();
         let mut types = lock(&self.types);
-        types.retain(|(of, _), hosted| of != tenant || !hosted.is_of(app));
+        let had = types.extract_if(|(of, _), hosted| of == tenant && hosted.is_of(app));
+        let had = had.map(|(_, hosted)| hosted).collect();
         for kind in kinds {
             let key = (tenant.clone(), kind.name.clone());
             let app = app.clone();
@@ -163,6 +165,7 @@ impl Engine {
             space.due.attach(&apps, wakes::now());
             space.reminded.notify_one();
         }
+        had
     }
 
     pub(super) fn space(&self, tenant: &Name) -> Result<Arc<Space>> {
@@ -173,7 +176,7 @@ impl Engine {
         let limits = *lock(&self.limits);
         let space = Arc::new(Space {
             tenant: tenant.clone(),
-            keeper: self.state.keeper(tenant)?,
+            keeper: self.state.keeper()?,
             remembered: Arc::default(),
             slots: Slots::new(limits.active),
             sweeps: Shares::new(1),

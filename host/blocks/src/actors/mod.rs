@@ -160,6 +160,28 @@ impl Actors {
         Ok(())
     }
 
+    /// Lets an app's actors go: each has its last turn, and can be called no more.
+    pub(crate) async fn detach(&self, app: &Arc<App>) {
+        let gone = self.engine.host(app, Vec::new());
+        if !gone.is_empty()
+            && let Ok(space) = self.engine.space(app.tenant())
+        {
+            sweep::evict(&self.engine, &space, app.id(), &gone).await;
+        }
+    }
+
+    /// Forgets what is in memory of every actor: another store is about to take the place of the one it was read from.
+    pub(crate) fn forget(&self, tenant: &Name) {
+        let Ok(space) = self.engine.space(tenant) else {
+            return;
+        };
+        for slot in space.slots.all().into_iter().filter(|slot| slot.forget()) {
+            if let Some(hosted) = self.engine.hosted(tenant, &slot.actor.kind) {
+                hosted.app.forget_actor(&slot.actor);
+            }
+        }
+    }
+
     /// Starts what wakes actors and sends their events, once for each tenant that has some.
     pub fn start(&self, tenant: &Name) {
         if !self.engine.kinds(tenant).is_empty()

@@ -3,7 +3,7 @@
 use super::{
     IDLE,
     activation::{Place, Slot},
-    engine::{Cause, Engine, Space, Why},
+    engine::{CALL, Cause, Engine, Hosted, Space, Why},
 };
 use futures::stream::{self, StreamExt};
 use std::{
@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::OwnedSemaphorePermit;
+use wythe_manifest::Name;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Time between two looks where somebody had to be refused.
@@ -60,6 +61,30 @@ async fn sweep(
         .await;
 }
 
+/// Ends all of one app's, whose types are gone: each when its turn under way is over, and none is waited for any longer
+/// than a turn may take.
+pub(super) async fn evict(engine: &Arc<Engine>, space: &Space, app: &Name, gone: &[Arc<Hosted>]) {
+    let own = space
+        .slots
+        .all()
+        .into_iter()
+        .filter(|slot| slot.app == *app);
+    stream::iter(own)
+        .for_each_concurrent(AT_ONCE, |slot| async {
+            let turn = slot.turns.clone().acquire_owned();
+            if let Ok(Ok(permit)) = tokio::time::timeout(CALL, turn).await {
+                let kind = &slot.actor.kind;
+                let hosted = gone.iter().find(|hosted| hosted.kind.name == *kind);
+                let place = Place {
+                    slot,
+                    _permit: permit,
+                };
+                end(engine, space, place, hosted.cloned()).await;
+            }
+        })
+        .await;
+}
+
 fn limit(engine: &Engine, slot: &Slot) -> Duration {
     let hosted = engine.hosted(&slot.actor.tenant, &slot.actor.kind);
     hosted.map_or(IDLE, |hosted| hosted.kind.idle)
@@ -78,7 +103,14 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
         _permit: permit,
     };
     let actor = &place.slot.actor;
-    if let Some(hosted) = engine.hosted(&actor.tenant, &actor.kind)
+    let hosted = engine.hosted(&actor.tenant, &actor.kind);
+    end(engine, space, place, hosted).await;
+}
+
+/// Gives an actor its last turn, if its app is here, and lets it go.
+async fn end(engine: &Arc<Engine>, space: &Space, place: Place, hosted: Option<Arc<Hosted>>) {
+    let actor = &place.slot.actor;
+    if let Some(hosted) = hosted
         && let Err(error) = engine
             .turn(&place, &hosted, &Cause::host(), &Why::Idle)
             .await

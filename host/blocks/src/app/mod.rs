@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
-use wythe_manifest::{Grants, Limits, Name};
+use wythe_manifest::{Grants, Limits, Name, Subscription};
 
 /// Time after which a busy app may be asked again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -123,6 +123,16 @@ impl App {
 
     pub fn exports(&self) -> Exports {
         self.callee.exports()
+    }
+
+    /// Says whether a subscription that is declared beside the apps is for this one. Without scopes it is for every
+    /// subscriber that is granted the topic; one that names the app is for it, and then a missing grant is a problem.
+    pub fn is_meant_by(&self, declared: &Subscription) -> bool {
+        if !declared.scopes.is_empty() {
+            return declared.scopes.contains(self.id());
+        }
+        let component = declared.component.as_str();
+        self.exports().subscriber && self.grants().subscribe(component, &declared.topic)
     }
 
     /// Digest of the code that answers now; other code has another one.

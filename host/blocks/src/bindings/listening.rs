@@ -1,7 +1,9 @@
 //! The way of input to an app: one task per component reads the source, and each delivery is a call of the app.
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
-use crate::{App, Backoff, Caller, Component, Error, Kind, Origin, Result, Trace, panics};
+use crate::{
+    App, Backoff, Caller, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -10,10 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
+use wythe_manifest::{ComponentName, Name};
 
 /// The pause before a source that failed is read again; it doubles with each failure, up to the last.
 const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), LAST_PAUSE);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
+/// The time for inputs that an app has when it goes.
+const GOING: Duration = Duration::from_secs(30);
 
 /// The listener of a component, if it has one.
 #[derive(Default)]
@@ -26,7 +31,7 @@ pub(super) struct Ears {
 #[derive(Clone)]
 struct Listener {
     app: Arc<App>,
-    stop: CancellationToken,
+    tasks: Tasks,
 }
 
 impl Ears {
@@ -103,16 +108,19 @@ impl Bindings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        self.detach(app);
+        for old in self.silence(app.id()) {
+            old.cancel();
+        }
         for component in ready {
-            let stop = self.tasks.stopping().child_token();
+            let tasks = self.tasks.child();
             let listener = Listener {
                 app: app.clone(),
-                stop: stop.clone(),
+                tasks: tasks.clone(),
             };
             *component.driver().ears.lock() = Some(listener);
             let sink = Arc::new(Listening(component));
-            self.tasks.keep(move || read(sink.clone(), stop.clone()));
+            let stop = tasks.stopping();
+            tasks.keep(move || read(sink.clone(), stop.clone()));
         }
         Ok(())
     }
@@ -128,7 +136,7 @@ impl Bindings {
         }
         let (id, trace) = (app.id().clone(), Trace::start());
         let caller = Caller::app(tenant.clone(), id, grants.clone(), trace, Instant::now());
-        let found = self.components.find(&caller, name)?;
+        let found = self.components.find(&caller, name)?.component();
         if !found.driver().settings.input {
             return Err(Error::unsupported(format!(
                 "app `{}` listens to bindings component `{name}`, which delivers nothing: it is only an output",
@@ -147,15 +155,30 @@ impl Bindings {
         }
     }
 
-    /// Ends what the app listened to.
-    fn detach(&self, app: &App) {
-        let whose = (app.tenant(), app.id());
-        let is_its = |old: &mut Listener| (old.app.tenant(), old.app.id()) == whose;
-        for component in self.components.all() {
-            if let Some(old) = component.driver().ears.lock().take_if(is_its) {
-                old.stop.cancel();
-            }
+    /// Ends what an app listens to, and waits for what it has under way.
+    pub(crate) async fn detach(&self, app: &Name) {
+        for old in self.silence(app) {
+            old.stop(GOING).await;
         }
+    }
+
+    /// The app that listens to a component.
+    pub(crate) fn user(&self, component: &ComponentName) -> Option<Name> {
+        let found = self.components.of(component)?.component();
+        let listener = found.driver().ears.lock();
+        listener.as_ref().map(|listener| listener.app.id().clone())
+    }
+
+    /// Takes what an app listens to from it: the tasks that read, which are to end.
+    fn silence(&self, app: &Name) -> Vec<Tasks> {
+        let is_its = |old: &mut Listener| old.app.id() == app;
+        let taken = |slot: Arc<Slot<Configured>>| {
+            let component = slot.component();
+            let old = component.driver().ears.lock().take_if(is_its);
+            old.map(|old| old.tasks)
+        };
+        let all = self.components.all();
+        all.into_iter().filter_map(taken).collect()
     }
 }
 

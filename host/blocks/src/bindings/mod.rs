@@ -11,8 +11,8 @@ pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
 pub use webhooks::{Door, Knock};
 
 use crate::{
-    Caller, Component, Components, Error, Policy, Result, Tasks,
-    component::{self, Close},
+    Caller, Component, Components, Doors, Error, Policy, Result, Tasks,
+    component::{self, Close, Use},
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
@@ -23,7 +23,6 @@ use sealing::Sealed;
 use settings::Settings;
 pub(crate) use settings::Written;
 use std::sync::Arc;
-use webhooks::Doors;
 
 const INVOKE: component::Operation = component::Operation::write(0, "invoke");
 
@@ -59,15 +58,15 @@ pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
 /// The bindings block.
 pub struct Bindings {
     pub(crate) components: Components<Configured>,
-    doors: Doors,
+    doors: Arc<Doors>,
     tasks: Tasks,
 }
 
 impl Bindings {
-    pub fn new(tasks: Tasks) -> Self {
+    pub fn new(tasks: Tasks, doors: Arc<Doors>) -> Self {
         Bindings {
             components: Components::new("bindings"),
-            doors: Doors::default(),
+            doors,
             tasks,
         }
     }
@@ -98,10 +97,11 @@ impl Bindings {
         let block = self.components.block();
         let made = Component::new(block, OPERATIONS, &component, configured).with_policy(policy);
         if let Some(webhook) = webhook {
-            self.doors.claim(webhook, opening.tenant, &component.name)?;
+            let name = component.name.clone();
+            self.doors
+                .claim(Door::new(webhook, opening.tenant.clone(), name))?;
         }
-        let tenant = opening.tenant.clone();
-        self.components.insert(opening.metrics, tenant, made);
+        self.components.insert(opening.metrics, made);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Bindings {
         data: Bytes,
         metadata: Vec<(String, String)>,
     ) -> Result<Outcome> {
-        let found = self.find(caller, component, operation, data.len())?;
+        let found = self.find(caller, component, operation, data.len()).await?;
         self.ask(caller, &found, operation, &data, &metadata, &Sealed::No)
             .await
     }
@@ -126,9 +126,9 @@ impl Bindings {
             None => true,
         };
         let found = self.components.find(caller, component);
-        let mut operations = found
-            .as_ref()
-            .map_or(Vec::new(), |c| c.driver().operations.clone());
+        let mut operations = found.as_ref().map_or(Vec::new(), |slot| {
+            slot.component().driver().operations.clone()
+        });
         let any = operations.is_empty() && granted("");
         operations.retain(|operation| granted(operation));
         let is_granted = any || !operations.is_empty();
@@ -138,20 +138,20 @@ impl Bindings {
     }
 
     /// Checks everything that needs no driver: the grant, the scope, the operation, the size.
-    fn find(
+    async fn find(
         &self,
         caller: &Caller,
         component: &str,
         operation: &str,
         bytes: usize,
-    ) -> Result<Arc<Component<Configured>>> {
+    ) -> Result<Use<Configured>> {
         caller.require_grant(
             |grants| grants.bindings(component, operation),
             format_args!("operation `{operation}` of bindings component `{component}`"),
             "bindings",
             format_args!("{component}/{operation}"),
         )?;
-        let found = self.components.find(caller, component)?;
+        let found = self.components.enter(caller, component).await?;
         let operations = &found.driver().operations;
         if operations.is_empty() {
             return Err(Error::unsupported(format!(

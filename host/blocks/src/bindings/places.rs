@@ -12,7 +12,7 @@ use wythe_manifest::{ComponentName, Name};
 /// than it may have places.
 pub(super) struct Places {
     all: Arc<Semaphore>,
-    apps: Mutex<HashMap<(Name, Name), Arc<Semaphore>>>,
+    apps: Mutex<HashMap<Name, Arc<Semaphore>>>,
     count: usize,
 }
 
@@ -55,10 +55,11 @@ impl Places {
     }
 
     fn of(&self, caller: &Caller) -> Arc<Semaphore> {
-        let key = (caller.tenant().clone(), caller.app_id().clone());
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Semaphore::new(self.of_one()));
-        apps.entry(key).or_insert_with(new).clone()
+        apps.entry(caller.app_id().clone())
+            .or_insert_with(new)
+            .clone()
     }
 
     /// Three quarters, and one at least.

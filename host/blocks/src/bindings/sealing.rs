@@ -39,7 +39,7 @@ impl Bindings {
         mut metadata: Vec<(String, String)>,
         secrets: Vec<(String, Value)>,
     ) -> Result<Outcome> {
-        let found = self.find(caller, component, operation, data.len())?;
+        let found = self.find(caller, component, operation, data.len()).await?;
         if !secrets.is_empty() && !found.driver().takes_secrets {
             return Err(Error::unsupported(format!(
                 "bindings component `{component}` takes no secrets, for what it is given can come back to an app"

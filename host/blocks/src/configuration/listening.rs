@@ -4,7 +4,7 @@ use super::{
     Configuration, Configured, Subscription, keys,
     watcher::{Joining, Order, Watcher},
 };
-use crate::{App, Caller, Component, Error, Result, Trace};
+use crate::{App, Caller, Error, Result, Slot, Trace};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -25,9 +25,9 @@ pub(super) struct Listener {
     pub stop: CancellationToken,
 }
 
-pub(super) type Listeners = Mutex<HashMap<(Name, Name), Arc<Listener>>>;
+pub(super) type Listeners = Mutex<HashMap<Name, Arc<Listener>>>;
 /// One for each component that was ever subscribed to.
-pub(super) type Watchers = Mutex<HashMap<(Name, ComponentName), mpsc::Sender<Order>>>;
+pub(super) type Watchers = Mutex<HashMap<ComponentName, mpsc::Sender<Order>>>;
 
 impl Configuration {
     /// Starts an app's subscriptions, in place of those it had. Every problem is reported, and then nothing was started.
@@ -36,11 +36,10 @@ impl Configuration {
         app: &Arc<App>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
-        let key = (app.tenant().clone(), app.id().clone());
         let deadline = Instant::now() + PATIENCE;
         let caller = Caller::app(
-            key.0.clone(),
-            key.1.clone(),
+            app.tenant().clone(),
+            app.id().clone(),
             app.grants().clone(),
             Trace::start(),
             deadline,
@@ -57,19 +56,35 @@ impl Configuration {
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = listeners.insert(key, listener) {
+        if let Some(old) = listeners.insert(app.id().clone(), listener) {
             old.stop.cancel();
         }
         Ok(())
     }
 
-    /// Forgets every listener, watcher and component.
+    /// Ends an app's subscriptions.
+    pub(crate) fn detach(&self, app: &Name) {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = listeners.remove(app) {
+            old.stop.cancel();
+        }
+    }
+
+    /// Ends the watch of a component that is gone.
+    pub(crate) fn unwatch(&self, component: &ComponentName) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.remove(component);
+    }
+
+    /// Forgets every listener and watcher.
     pub(crate) fn clear(&self) {
         let poisoned = PoisonError::into_inner;
         self.listeners.lock().unwrap_or_else(poisoned).clear();
         let poisoned = PoisonError::into_inner;
         self.watchers.lock().unwrap_or_else(poisoned).clear();
-        self.components.clear();
     }
 
     async fn join_all(
@@ -103,7 +118,7 @@ impl Configuration {
         caller: &Caller,
         component: &str,
         asked: &[String],
-    ) -> Result<(Arc<Component<Configured>>, Vec<String>)> {
+    ) -> Result<(Arc<Slot<Configured>>, Vec<String>)> {
         let asked = keys::checked(asked)?;
         Ok((self.granted(caller, component)?, asked))
     }
@@ -147,11 +162,11 @@ impl Configuration {
         &self,
         listener: &Arc<Listener>,
         caller: &Caller,
-        store: &Arc<Component<Configured>>,
+        store: &Arc<Slot<Configured>>,
         keys: Vec<String>,
     ) -> Result<String> {
-        let component = store.name().as_str();
-        let id = keys::id_of(caller.tenant(), caller.app_id(), component, &keys);
+        let component = store.name();
+        let id = keys::id_of(caller.tenant(), caller.app_id(), component.as_str(), &keys);
         let joining = Joining {
             listener: listener.clone(),
             id: id.clone(),
@@ -167,7 +182,7 @@ impl Configuration {
     async fn ordered<T>(
         &self,
         caller: &Caller,
-        store: &Arc<Component<Configured>>,
+        store: &Arc<Slot<Configured>>,
         order: Order,
         answer: oneshot::Receiver<T>,
     ) -> Result<T> {
@@ -186,26 +201,24 @@ impl Configuration {
         })
     }
 
-    fn watcher(&self, tenant: &Name, store: &Arc<Component<Configured>>) -> mpsc::Sender<Order> {
+    fn watcher(&self, tenant: &Name, store: &Arc<Slot<Configured>>) -> mpsc::Sender<Order> {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (tenant.clone(), store.name().clone());
         let start = || {
             let (orders, received) = mpsc::channel(ORDERS);
             let watcher = Watcher::new(tenant.clone(), store.clone(), self.tasks.clone());
             self.tasks.spawn(watcher.run(received));
             orders
         };
-        watchers.entry(key).or_insert_with(start).clone()
+        watchers.entry(store.name()).or_insert_with(start).clone()
     }
 
     fn listener(&self, caller: &Caller) -> Result<Arc<Listener>> {
         let app = caller.app_id();
-        let key = (caller.tenant().clone(), app.clone());
         let listeners = self
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match listeners.get(&key) {
+        match listeners.get(app) {
             Some(listener) if listener.app.exports().configuration_listener => Ok(listener.clone()),
             Some(_) => Err(Error::unsupported(format!(
                 "app `{app}` does not export wythe:blocks/configuration-listener, which hears of changes; \

@@ -10,8 +10,8 @@ pub use driver::{Driver, Features, Item, NewItem};
 pub use keys::{MAX_KEY, MAX_KEYS};
 
 use crate::{
-    Caller, Component, Components, Error, Result, Tasks,
-    component::{self, Close},
+    Caller, Components, Error, Result, Slot, Tasks,
+    component::{self, Close, Use},
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
@@ -106,7 +106,7 @@ impl Configuration {
         asked: &[String],
     ) -> Result<Snapshot> {
         let asked = keys::checked(asked)?;
-        let store = self.granted(caller, component)?;
+        let store = self.granted(caller, component)?.enter(caller).await?;
         let items = store.call(caller, GET, |d| d.driver.get(&asked)).await?;
         let version = keys::version_of(&items);
         Ok(Snapshot { items, version })
@@ -128,7 +128,7 @@ impl Configuration {
     pub async fn set(&self, caller: &Caller, component: &str, items: Vec<NewItem>) -> Result<()> {
         let asked: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
         keys::checked(&asked)?;
-        let store = self.writable(caller, component)?;
+        let store = self.writable(caller, component).await?;
         store
             .call(caller, SET, |d| d.driver.set(items.clone()))
             .await
@@ -137,14 +137,14 @@ impl Configuration {
     /// Deletes all of the items, or none, for the operator; an item that is absent is fine.
     pub async fn delete(&self, caller: &Caller, component: &str, asked: Vec<String>) -> Result<()> {
         let asked = keys::checked(&asked)?;
-        let store = self.writable(caller, component)?;
+        let store = self.writable(caller, component).await?;
         store
             .call(caller, DELETE, |d| d.driver.delete(asked.clone()))
             .await
     }
 
     /// The component, if the caller's manifest grants it.
-    fn granted(&self, caller: &Caller, component: &str) -> Result<Arc<Component<Configured>>> {
+    fn granted(&self, caller: &Caller, component: &str) -> Result<Arc<Slot<Configured>>> {
         caller.require_grant(
             |grants| grants.configuration(component),
             format_args!("the configuration `{component}`"),
@@ -154,13 +154,13 @@ impl Configuration {
         self.components.find(caller, component)
     }
 
-    fn writable(&self, caller: &Caller, component: &str) -> Result<Arc<Component<Configured>>> {
+    async fn writable(&self, caller: &Caller, component: &str) -> Result<Use<Configured>> {
         if caller.grants().is_some() {
             return Err(Error::denied(
                 "configuration is changed by the operator alone",
             ));
         }
-        let store = self.components.find(caller, component)?;
+        let store = self.components.enter(caller, component).await?;
         if !store.driver().driver.features().writable {
             return Err(Error::unsupported(format!(
                 "configuration component `{component}` is read-only; its features say so; change it where it is kept"

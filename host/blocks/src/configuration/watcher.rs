@@ -4,7 +4,7 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Backoff, Caller, Component, Error, Kind, Result, Tasks, panics};
+use crate::{Backoff, Caller, Error, Kind, Result, Slot, Tasks, panics};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -65,7 +65,7 @@ impl Joined {
 
 pub(super) struct Watcher {
     tenant: Name,
-    component: Arc<Component<Configured>>,
+    component: Arc<Slot<Configured>>,
     tasks: Tasks,
     joined: Vec<Joined>,
     /// The items that anybody wants to hear of.
@@ -76,7 +76,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub fn new(tenant: Name, component: Arc<Component<Configured>>, tasks: Tasks) -> Self {
+    pub fn new(tenant: Name, component: Arc<Slot<Configured>>, tasks: Tasks) -> Self {
         Watcher {
             tenant,
             component,
@@ -186,19 +186,25 @@ impl Watcher {
             return Ok(true);
         };
         let caller = self.caller();
-        let waited = self
-            .component
-            .call(&caller, WAIT, |d| async {
-                let waited = tokio::time::timeout(WAIT_SLICE, d.driver.wait(version)).await;
-                waited.map_or(Ok(false), |waited| waited.map(|()| true))
-            })
-            .await?;
+        let component = self.component.enter(&caller).await?;
+        let waited = component.call(&caller, WAIT, |d| async {
+            let waited = tokio::time::timeout(WAIT_SLICE, d.driver.wait(version)).await;
+            waited.map_or(Ok(false), |waited| waited.map(|()| true))
+        });
+        // Another component may be on its way, which waits for this one to be let go.
+        let waited = tokio::select! {
+            waited = waited => waited?,
+            () = self.component.closed() => true,
+        };
+        drop(component);
         // A driver that waits for ever is found out by asking it.
         Ok(waited || self.read_version(&caller).await? != *version)
     }
 
     async fn read_version(&self, caller: &Caller) -> Result<String> {
         self.component
+            .enter(caller)
+            .await?
             .call(caller, VERSION, |d| d.driver.version())
             .await
     }
@@ -211,6 +217,8 @@ impl Watcher {
         let keys = self.wanted(more);
         let items = self
             .component
+            .enter(&caller)
+            .await?
             .call(&caller, GET, |d| d.driver.get(&keys))
             .await?;
         self.version = Some(version);

@@ -4,8 +4,9 @@ use super::{
     Configured, EncryptOptions, KeyInfo, MAX_WRAPPED, SIGN, SignatureAlgorithm, Transform, UNWRAP,
     VERIFY, WRAP, WrapAlgorithm, check_data, check_message, lanes::Lane, not_unwrapped,
 };
-use crate::{Caller, Component, Error, Operation, Result, work};
+use crate::{Caller, Error, Result, Slot, component::Use, work};
 use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
 
 /// The most bytes of an answer: no wrapped key and no signature of any algorithm is longer.
 const MAX_ANSWER: usize = 2 * MAX_WRAPPED;
@@ -13,7 +14,7 @@ const MAX_ANSWER: usize = 2 * MAX_WRAPPED;
 /// A key of a component. What it is made of stays with the driver.
 #[derive(Clone)]
 pub struct Key {
-    component: Arc<Component<Configured>>,
+    component: Arc<Slot<Configured>>,
     name: String,
     info: Arc<KeyInfo>,
     /// The lane of the app that opened it.
@@ -22,7 +23,7 @@ pub struct Key {
 
 impl Key {
     pub(super) fn new(
-        component: Arc<Component<Configured>>,
+        component: Arc<Slot<Configured>>,
         name: &str,
         info: KeyInfo,
         lane: Lane,
@@ -76,10 +77,11 @@ impl Key {
         algorithm: WrapAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_plain(plain)?;
-        self.operate(caller, WRAP, |d| {
+        let (_place, component) = self.enter(caller).await?;
+        let done = component.call(caller, WRAP, |d| {
             d.driver.wrap(&self.name, algorithm, plain)
-        })
-        .await
+        });
+        work::charged_to(caller, done).await
     }
 
     /// Unwraps a key, with one error for every way to fail, but for an algorithm that is none of this key's.
@@ -92,10 +94,11 @@ impl Key {
         if wrapped.len() > MAX_ANSWER {
             return Err(not_unwrapped());
         }
-        self.operate(caller, UNWRAP, |d| {
+        let (_place, component) = self.enter(caller).await?;
+        let done = component.call(caller, UNWRAP, |d| {
             d.driver.unwrap(&self.name, algorithm, wrapped)
-        })
-        .await
+        });
+        work::charged_to(caller, done).await
     }
 
     pub async fn sign(
@@ -105,10 +108,11 @@ impl Key {
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<u8>> {
         algorithm.check_digest(digest)?;
-        self.operate(caller, SIGN, |d| {
+        let (_place, component) = self.enter(caller).await?;
+        let done = component.call(caller, SIGN, |d| {
             d.driver.sign(&self.name, algorithm, digest)
-        })
-        .await
+        });
+        work::charged_to(caller, done).await
     }
 
     /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
@@ -123,21 +127,19 @@ impl Key {
         if signature.len() > MAX_ANSWER {
             return Ok(false);
         }
-        self.operate(caller, VERIFY, |d| {
+        let (_place, component) = self.enter(caller).await?;
+        let done = component.call(caller, VERIFY, |d| {
             d.driver.verify(&self.name, algorithm, digest, signature)
-        })
-        .await
+        });
+        work::charged_to(caller, done).await
     }
 
-    /// Does one operation in the app's lane; the caller pays for its CPU time.
-    async fn operate<'a, T, F: Future<Output = Result<T>>>(
-        &'a self,
-        caller: &Caller,
-        operation: Operation,
-        run: impl Fn(&'a Configured) -> F,
-    ) -> Result<T> {
-        let _place = self.lane.enter(caller).await?;
-        work::charged_to(caller, self.component.call(caller, operation, run)).await
+    /// Waits for a place in the app's lane. The caller pays for what is done there.
+    async fn enter(&self, caller: &Caller) -> Result<(SemaphorePermit<'_>, Use<Configured>)> {
+        Ok((
+            self.lane.enter(caller).await?,
+            self.component.enter(caller).await?,
+        ))
     }
 
     /// The public half as a JWK.

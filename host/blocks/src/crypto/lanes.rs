@@ -8,9 +8,9 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wythe_manifest::Name;
 
-/// The lanes of all apps, by tenant and app.
+/// The lanes of all apps, by id.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<(Name, Name), Lane>>);
+pub(super) struct Lanes(Mutex<HashMap<Name, Lane>>);
 
 /// The lane of one app.
 #[derive(Clone)]
@@ -18,10 +18,12 @@ pub(super) struct Lane(Arc<Semaphore>);
 
 impl Lanes {
     pub fn of(&self, caller: &Caller) -> Lane {
-        let key = (caller.tenant().clone(), caller.app_id().clone());
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Lane(Arc::new(Semaphore::new(width())));
-        lanes.entry(key).or_insert_with(new).clone()
+        lanes
+            .entry(caller.app_id().clone())
+            .or_insert_with(new)
+            .clone()
     }
 }
 

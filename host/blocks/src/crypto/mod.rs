@@ -87,7 +87,7 @@ impl Crypto {
             format_args!("{component}/{name}"),
         )?;
         let component = self.components.find(caller, component)?;
-        let info = describe(caller, &component, name).await?;
+        let info = describe(caller, &*component.enter(caller).await?, name).await?;
         Ok(Key::new(component, name, info, self.lanes.of(caller)))
     }
 
@@ -110,7 +110,7 @@ impl Crypto {
         caller: &Caller,
         component: &str,
     ) -> Result<Vec<(String, Result<KeyInfo>)>> {
-        let component = self.components.find(caller, component)?;
+        let component = self.components.enter(caller, component).await?;
         let names = component.call(caller, NAMES, |d| d.driver.names()).await?;
         let mut keys = Vec::with_capacity(names.len());
         for name in names {

@@ -60,10 +60,7 @@ fn block() -> Crypto {
     });
     let component = Component::new("crypto", OPERATIONS, &resources.components[0], driver);
     let crypto = Crypto::default();
-    let tenant = "default".parse().unwrap();
-    crypto
-        .components
-        .insert(&Metrics::default(), tenant, component);
+    crypto.components.insert(&Metrics::default(), component);
     crypto
 }
 

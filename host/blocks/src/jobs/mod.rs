@@ -15,12 +15,13 @@ pub use driver::{
 pub use rules::{MAX_DATA, check_name};
 
 use crate::{
-    App, Caller, Component, Components, Error, Kind, Result, Tasks,
-    component::{self, Close},
+    App, Caller, Components, Error, Kind, Result, Slot, Tasks,
+    component::{self, Close, Use},
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
-use scheduler::{Clock, IN_HOST, Runner};
+pub(crate) use scheduler::IN_HOST;
+use scheduler::{Clock, Runner};
 use settler::Settler;
 use std::{
     collections::HashMap,
@@ -28,7 +29,7 @@ use std::{
     time::SystemTime,
 };
 use tokio::sync::Semaphore;
-use wythe_manifest::{ComponentName, Name};
+use wythe_manifest::Name;
 
 /// Writes of a pause, where the job's row changes all the time.
 const TRIES: usize = 10;
@@ -105,7 +106,7 @@ impl Close for Configured {
     }
 }
 
-type Runners = HashMap<(Name, Name), Arc<Runner>>;
+type Runners = HashMap<Name, Arc<Runner>>;
 
 pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;
 
@@ -114,68 +115,85 @@ pub struct Jobs {
     pub(crate) components: Components<Configured>,
     tasks: Tasks,
     clock: Clock,
-    /// The component of each tenant: there is one.
-    tenants: Mutex<HashMap<Name, ComponentName>>,
-    /// The runners by tenant and app.
+    /// The runners by app.
     runners: Mutex<Runners>,
     in_host: Arc<Semaphore>,
 }
 
 impl Jobs {
-    pub fn new(tasks: Tasks) -> Self {
-        Self::with_clock(tasks, Arc::new(wall_clock))
+    /// `in_host` has the places of all tenants' occurrences that run at once.
+    pub fn new(tasks: Tasks, in_host: Arc<Semaphore>) -> Self {
+        Self::with_clock(tasks, in_host, Arc::new(wall_clock))
     }
 
     /// Does what [`Jobs::new`] does, by another wall clock than the system's.
-    pub fn with_clock(tasks: Tasks, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
+    pub fn with_clock(
+        tasks: Tasks,
+        in_host: Arc<Semaphore>,
+        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> Self {
         Jobs {
             components: Components::new("jobs"),
             tasks,
             clock,
-            tenants: Mutex::default(),
             runners: Mutex::default(),
-            in_host: Arc::new(Semaphore::new(IN_HOST)),
+            in_host,
         }
     }
 
     /// Runs the jobs of this app in it from now on, in place of one with the same id. Without a component that it may
     /// use, it has no jobs.
     pub fn attach(&self, app: &Arc<App>) {
-        let (tenant, id) = (app.tenant(), app.id().clone());
+        let id = app.id();
         let mut runners = self.runners();
-        if let Some(runner) = runners.get(&(tenant.clone(), id.clone())) {
+        if let Some(runner) = runners.get(id) {
             return runner.replace(app.clone());
         }
-        let caller = Caller::operator(tenant.clone(), id.clone(), std::time::Instant::now());
+        let now = std::time::Instant::now();
+        let caller = Caller::operator(app.tenant().clone(), id.clone(), now);
         let Ok(component) = self.component(&caller) else {
             return;
         };
         if !app.exports().job_runner {
             return;
         }
+        let tasks = self.tasks.child();
         let runner = Arc::new(Runner::new(
             app.clone(),
-            tenant.clone(),
             component,
             self.clock.clone(),
-            self.tasks.clone(),
+            tasks.clone(),
             self.in_host.clone(),
         ));
         let running = runner.clone();
-        self.tasks.keep(move || running.clone().run());
-        runners.insert((tenant.clone(), id), runner);
+        tasks.keep(move || running.clone().run());
+        runners.insert(id.clone(), runner);
     }
 
-    /// Forgets every runner and component.
+    /// Runs no more of an app's jobs. They stay where they are kept.
+    pub(crate) async fn detach(&self, app: &Name) {
+        let runner = self.runners().remove(app);
+        if let Some(runner) = runner {
+            runner.tasks.stop(scheduler::CALL).await;
+        }
+    }
+
+    /// Lists the apps whose jobs run.
+    pub(crate) fn users(&self) -> Vec<Name> {
+        self.runners().keys().cloned().collect()
+    }
+
+    /// Forgets every runner.
     pub(crate) fn clear(&self) {
         self.runners().clear();
-        self.components.clear();
     }
 
     pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
-        if let Some(known) = self.tenants().get(opening.tenant) {
+        let known = self.components.all();
+        if let Some(known) = known.iter().find(|slot| slot.name() != *prepared.name()) {
             return Err(Error::invalid(format!(
-                "a tenant has one jobs component; `{known}` is it already"
+                "a tenant has one jobs component; `{}` is it already",
+                known.name()
             )));
         }
         let (component, (), driver) = prepared.open().await?;
@@ -185,9 +203,7 @@ impl Jobs {
             driver,
             settler: Settler::default(),
         });
-        let inserted = opening.insert(&self.components, OPERATIONS, &component, configured);
-        let name = inserted.name().clone();
-        self.tenants().insert(opening.tenant.clone(), name);
+        opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 
@@ -197,7 +213,8 @@ impl Jobs {
         grant(caller, &job.name)?;
         let row = rules::row(caller.app_id().as_str(), job, (self.clock)())?;
         let put = self
-            .component(caller)?
+            .enter(caller)
+            .await?
             .call(caller, PUT, |d| d.driver.put(row.clone(), overwrite))
             .await;
         self.look(caller);
@@ -219,7 +236,8 @@ impl Jobs {
         rules::check_name(name)?;
         grant(caller, name)?;
         let app = caller.app_id().as_str();
-        self.component(caller)?
+        self.enter(caller)
+            .await?
             .call(caller, DELETE, |d| d.driver.delete(app, name))
             .await
     }
@@ -237,7 +255,8 @@ impl Jobs {
         let limit = rules::check_limit(limit)?;
         let app = caller.app_id().as_str();
         let page = self
-            .component(caller)?
+            .enter(caller)
+            .await?
             .call(caller, LIST, |d| d.driver.list(app, prefix, cursor, limit))
             .await?;
         let granted = |row: &Row| grant(caller, &row.job.name).is_ok();
@@ -257,8 +276,7 @@ impl Jobs {
     }
 
     pub async fn resume(&self, caller: &Caller, name: &str) -> Result<()> {
-        let key = (caller.tenant().clone(), caller.app_id().clone());
-        let runner = self.runners().get(&key).cloned();
+        let runner = self.runners().get(caller.app_id()).cloned();
         let running = || {
             runner
                 .as_ref()
@@ -298,6 +316,7 @@ impl Jobs {
                 version: row.version,
                 row: changed,
             };
+            let component = component.enter(caller).await?;
             let settler = &component.driver().settler;
             match settler.settle(&component, caller, settle).await {
                 Err(error) if error.kind() == Kind::Conflict => {}
@@ -313,33 +332,32 @@ impl Jobs {
         rules::check_name(name)?;
         grant(caller, name)?;
         let app = caller.app_id().as_str();
-        self.component(caller)?
+        self.enter(caller)
+            .await?
             .call(caller, GET, |d| d.driver.get(app, name))
             .await
     }
 
     /// The tenant's component, if the app is in its scope.
-    fn component(&self, caller: &Caller) -> Result<Arc<Component<Configured>>> {
-        let name = self.tenants().get(caller.tenant()).cloned();
-        let Some(name) = name else {
+    fn component(&self, caller: &Caller) -> Result<Arc<Slot<Configured>>> {
+        let Some(slot) = self.components.all().into_iter().next() else {
             return Err(Error::not_found(format!(
                 "no jobs component for app `{}`; declare one of type `jobs.<driver>`",
                 caller.app_id()
             )));
         };
-        self.components.find(caller, name.as_str())
+        self.components.find(caller, slot.name().as_str())
+    }
+
+    async fn enter(&self, caller: &Caller) -> Result<Use<Configured>> {
+        self.component(caller)?.enter(caller).await
     }
 
     /// The app's loop sleeps until what it knows of; now there may be more.
     fn look(&self, caller: &Caller) {
-        let key = (caller.tenant().clone(), caller.app_id().clone());
-        if let Some(runner) = self.runners().get(&key) {
+        if let Some(runner) = self.runners().get(caller.app_id()) {
             runner.look();
         }
-    }
-
-    fn tenants(&self) -> MutexGuard<'_, HashMap<Name, ComponentName>> {
-        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runners(&self) -> MutexGuard<'_, Runners> {

@@ -20,7 +20,7 @@ use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     course::{self, Outcome},
 };
-use crate::{App, Caller, Component, Error, Kind, Origin, Result, Tasks};
+use crate::{App, Caller, Error, Kind, Origin, Result, Slot, Tasks};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -39,7 +39,7 @@ pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Occurrences of one app that are in it at once.
 pub(super) const IN_APP: usize = 64;
 /// Occurrences of all apps that run at once.
-pub(super) const IN_HOST: usize = 1_024;
+pub(crate) const IN_HOST: usize = 1_024;
 /// Occurrences of one app that are not written yet.
 const UNWRITTEN: usize = 1_024;
 /// The longest sleep, so that a clock that was set and a row that another host wrote are noticed.
@@ -49,15 +49,14 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// The time after which another host may take what this one took.
 const LEASE: Duration = Duration::from_secs(60);
 /// The timeout of the host's own calls to the driver.
-const CALL: Duration = Duration::from_secs(30);
+pub(super) const CALL: Duration = Duration::from_secs(30);
 /// Writes of one occurrence, where others change its row meanwhile.
 const TRIES: usize = 10;
 /// The runner of one app's jobs.
 pub(super) struct Runner {
-    pub tenant: Name,
     pub id: Name,
     pub app: RwLock<Arc<App>>,
-    pub component: Arc<Component<Configured>>,
+    pub component: Arc<Slot<Configured>>,
     pub clock: Clock,
     pub tasks: Tasks,
     pub in_host: Arc<Semaphore>,
@@ -79,8 +78,7 @@ struct Place {
 impl Runner {
     pub(super) fn new(
         app: Arc<App>,
-        tenant: Name,
-        component: Arc<Component<Configured>>,
+        component: Arc<Slot<Configured>>,
         clock: Clock,
         tasks: Tasks,
         in_host: Arc<Semaphore>,
@@ -88,7 +86,6 @@ impl Runner {
         Runner {
             id: app.id().clone(),
             app: RwLock::new(app),
-            tenant,
             component,
             clock,
             tasks,
@@ -129,7 +126,7 @@ impl Runner {
     /// The host speaks to the driver for the app.
     fn caller(&self) -> Caller {
         let deadline = Instant::now().into_std() + CALL;
-        Caller::operator(self.tenant.clone(), self.id.clone(), deadline)
+        Caller::operator(self.app().tenant().clone(), self.id.clone(), deadline)
     }
 
     /// Takes and starts what is due until the host stops.
@@ -191,20 +188,19 @@ impl Runner {
         }
         let (app, most) = (self.id.as_str(), places.len());
         let limit = u32::try_from(most).unwrap_or(u32::MAX);
-        let rows = self
-            .component
-            .call(&self.caller(), TAKE, |d| {
-                d.driver.take(app, now, limit, LEASE)
-            })
+        let caller = self.caller();
+        let component = self.component.enter(&caller).await?;
+        let rows = component
+            .call(&caller, TAKE, |d| d.driver.take(app, now, limit, LEASE))
             .await?;
         let count = rows.len();
         self.begin(rows, places, now, since).await;
         if count >= most {
             return Ok(Duration::ZERO);
         }
-        let next = self
-            .component
-            .call(&self.caller(), NEXT, |d| d.driver.next(app))
+        let caller = self.caller();
+        let next = component
+            .call(&caller, NEXT, |d| d.driver.next(app))
             .await?;
         Ok(
             next.map_or(LOOK, |at| match at.saturating_sub((self.clock)()) {
@@ -320,11 +316,10 @@ impl Runner {
                 version: row.version,
                 row: course::apply(&row, outcome, (self.clock)()),
             };
-            let settler = &self.component.driver().settler;
-            match settler
-                .settle(&self.component, &self.caller(), change)
-                .await
-            {
+            let caller = self.caller();
+            let component = self.component.enter(&caller).await?;
+            let settler = &component.driver().settler;
+            match settler.settle(&component, &caller, change).await {
                 Err(error) if error.kind() == Kind::Conflict => {}
                 answer => return answer,
             }
@@ -340,9 +335,10 @@ impl Runner {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Row>> {
-        let app = self.id.as_str();
-        self.component
-            .call(&self.caller(), GET, |d| d.driver.get(app, name))
+        let (app, caller) = (self.id.as_str(), self.caller());
+        let component = self.component.enter(&caller).await?;
+        component
+            .call(&caller, GET, |d| d.driver.get(app, name))
             .await
     }
 

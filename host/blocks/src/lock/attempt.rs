@@ -23,7 +23,7 @@ pub(super) async fn attempt(place: &Place, caller: &Caller, ttl: Duration) -> Re
     let (sender, receiver) = oneshot::channel();
     let mut task = Box::pin(ask(place.clone(), caller.clone(), ttl, sender));
     if futures::poll!(&mut task).is_pending() {
-        place.component.driver().tasks.spawn(task);
+        place.tasks().spawn(task);
     }
     match timeout_at(caller.deadline().into(), receiver).await {
         Ok(Ok(answer)) => answer,
@@ -51,10 +51,14 @@ async fn ask(
 ) {
     let late = caller.until(caller.deadline() + GRACE);
     let owner = caller.app_id().as_str();
-    let acquired = place
-        .component
-        .call(&late, ACQUIRE, |c| c.driver.acquire(&place.key, owner, ttl))
-        .await;
+    let acquired = match place.component.enter(&late).await {
+        Ok(component) => {
+            let acquire =
+                component.call(&late, ACQUIRE, |c| c.driver.acquire(&place.key, owner, ttl));
+            acquire.await
+        }
+        Err(error) => Err(error),
+    };
     let answer = match acquired {
         Ok(acquired) => Ok(Attempt::of(acquired, place, late)),
         Err(error) => Err(place.plain(error)),
@@ -91,7 +95,7 @@ impl Drop for Unclaimed {
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        let tasks = place.component.driver().tasks.clone();
+        let tasks = place.tasks();
         tasks.spawn(async move {
             let caller = caller.until(Instant::now() + GRACE);
             // A failure was logged; then the grant ends at its time.

@@ -81,6 +81,10 @@ impl Lock {
             lines: Lines::default(),
             tasks: self.tasks.clone(),
         });
+        if let Some(old) = self.components.of(&component.name) {
+            let old = old.component();
+            old.driver().prefix.check_replacement(&configured.prefix)?;
+        }
         opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{
     line::Seat,
 };
 use crate::{
-    Backoff, Caller, Component, Error, Result, call::next_random, lock::Grant, state::SEPARATOR,
+    Backoff, Caller, Error, Result, Slot, Tasks, call::next_random, lock::Grant, state::SEPARATOR,
 };
 use std::{
     sync::Arc,
@@ -21,7 +21,7 @@ const GRAIN: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
 pub(super) struct Place {
-    pub(super) component: Arc<Component<Configured>>,
+    pub(super) component: Arc<Slot<Configured>>,
     prefix: String,
     pub(super) key: String,
 }
@@ -30,11 +30,12 @@ impl Place {
     /// Names the key as Dapr does: `lock||app||name`.
     pub(super) fn new(
         caller: &Caller,
-        component: Arc<Component<Configured>>,
+        component: Arc<Slot<Configured>>,
         name: &str,
     ) -> Result<Self> {
         check(name)?;
-        let space = component.driver().prefix.resolve(caller, component.name());
+        let found = component.component();
+        let space = found.driver().prefix.resolve(caller, found.name());
         let prefix = format!("lock{SEPARATOR}{space}");
         let key = format!("{prefix}{name}");
         Ok(Place {
@@ -50,7 +51,8 @@ impl Place {
         ttl: Duration,
         wait: Duration,
     ) -> Result<Option<Lease>> {
-        let lines = &self.component.driver().lines;
+        let component = self.component.component();
+        let lines = &component.driver().lines;
         if wait.is_zero() {
             if lines.is_waited_for(&self.key) {
                 return Ok(None);
@@ -103,6 +105,8 @@ impl Place {
 
     pub(super) async fn holder(&self, caller: &Caller) -> Result<Option<Grant>> {
         self.component
+            .enter(caller)
+            .await?
             .call(caller, HOLDER, |c| c.driver.holder(&self.key))
             .await
             .map_err(|error| self.plain(error))
@@ -115,24 +119,31 @@ impl Place {
         ttl: Duration,
     ) -> Result<SystemTime> {
         self.component
+            .enter(caller)
+            .await?
             .call(caller, RENEW, |c| c.driver.renew(&self.key, token, ttl))
             .await
             .map_err(|error| self.plain(error))
     }
 
     pub(super) async fn release(&self, caller: &Caller, token: u64) -> Result<()> {
-        let released = self
-            .component
+        let component = self.component.enter(caller).await?;
+        let released = component
             .call(caller, RELEASE, |c| c.driver.release(&self.key, token))
             .await;
         // Also after an error: the release may have happened, and a waiter that asks in vain waits on.
-        self.component.driver().lines.freed(&self.key);
+        component.driver().lines.freed(&self.key);
         released.map_err(|error| self.plain(error))
     }
 
     /// A driver knows keys only with their keyspace, which an app does not know of.
     pub(super) fn plain(&self, error: Error) -> Error {
         error.map_message(|message| message.replace(&self.prefix, ""))
+    }
+
+    /// The tasks of the tenant.
+    pub(super) fn tasks(&self) -> Tasks {
+        self.component.component().driver().tasks.clone()
     }
 
     pub(super) fn name(&self) -> &str {

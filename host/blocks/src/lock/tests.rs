@@ -1,7 +1,7 @@
 //! Waiting, and what becomes of those who stop waiting, over a driver that answers when the test lets it.
 
 use super::*;
-use crate::{Host, Ready, Registry, Settings, Trace};
+use crate::{Ready, Registry, Settings, Shared, Tenant, Trace};
 use std::{
     collections::HashMap,
     path::Path,
@@ -73,7 +73,7 @@ impl Driver for Slow {
 }
 
 struct Fixture {
-    host: Arc<Host>,
+    tenant: Arc<Tenant>,
     driver: Arc<Slow>,
 }
 
@@ -96,11 +96,9 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     let (resources, problems) = parse_resources(&text, Path::new("locks.yaml"));
     assert!(problems.is_empty(), "{problems}");
     let settings = Settings::new("default".parse().unwrap(), "nowhere");
-    let host = Arc::new(Host::default());
-    host.open(&registry, &settings, &resources.components)
-        .await
-        .unwrap();
-    Fixture { host, driver }
+    let tenant = Tenant::new(settings, &Shared::default());
+    tenant.open(&registry, &resources.components).await.unwrap();
+    Fixture { tenant, driver }
 }
 
 fn operator(deadline: Duration) -> Caller {
@@ -110,7 +108,7 @@ fn operator(deadline: Duration) -> Caller {
 
 impl Fixture {
     async fn acquire(&self, name: &str, wait: Duration) -> Result<Option<Lease>> {
-        let lock = &self.host.lock;
+        let lock = &self.tenant.lock;
         lock.acquire(&operator(LONG), "locks", name, LONG, wait)
             .await
     }
@@ -121,16 +119,17 @@ impl Fixture {
 
     /// A task that waits for the lock and returns its token.
     fn waiter(&self, deadline: Duration) -> JoinHandle<Option<u64>> {
-        let (host, caller) = (self.host.clone(), operator(deadline));
+        let (tenant, caller) = (self.tenant.clone(), operator(deadline));
         tokio::spawn(async move {
-            let acquired = host.lock.acquire(&caller, "locks", "a", LONG, LONG).await;
+            let acquired = tenant.lock.acquire(&caller, "locks", "a", LONG, LONG).await;
             acquired.unwrap().map(|lease| lease.token())
         })
     }
 
     fn lines(&self) -> Arc<crate::Component<Configured>> {
-        let lock = &self.host.lock;
-        lock.components.find(&operator(LONG), "locks").unwrap()
+        let lock = &self.tenant.lock;
+        let slot = lock.components.find(&operator(LONG), "locks").unwrap();
+        slot.component()
     }
 
     async fn asked(&self, times: u64) {
@@ -167,7 +166,7 @@ async fn waiters_are_served_in_the_order_of_their_coming() {
     for (place, waiter) in waiters.into_iter().enumerate() {
         let token = waiter.await.unwrap().unwrap();
         assert_eq!(token, first.token() + 1 + place as u64);
-        let lock = &fixture.host.lock;
+        let lock = &fixture.tenant.lock;
         let lease = lock.resume(&operator(LONG), "locks", "a", token).await;
         lease.unwrap().release(&operator(LONG)).await.unwrap();
     }
@@ -213,7 +212,7 @@ async fn a_waiter_that_is_dropped_leaves_no_trace() {
 async fn a_grant_that_comes_after_the_deadline_is_given_back() {
     let fixture = fixture(0, "").await;
     let caller = operator(Duration::from_millis(50));
-    let lock = &fixture.host.lock;
+    let lock = &fixture.tenant.lock;
     let late = lock.acquire(&caller, "locks", "a", LONG, Duration::ZERO);
     let error = late.await.err().unwrap();
     assert_eq!(error.kind(), Kind::Timeout);
@@ -250,7 +249,7 @@ async fn a_wait_ends_with_none_when_the_lock_stays_taken() {
     assert!(second.is_none() && begin.elapsed() >= wait);
     // A wait of any length ends at the caller's deadline.
     assert_eq!(fixture.waiter(wait).await.unwrap(), None);
-    let lock = &fixture.host.lock;
+    let lock = &fixture.tenant.lock;
     let freed = lock.free(&operator(LONG), "locks", "a").await.unwrap();
     assert_eq!(freed.map(|grant| grant.token), Some(first.token()));
     assert_eq!(
@@ -284,7 +283,7 @@ async fn names_are_in_the_keyspace_that_the_component_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_named() {
     let fixture = fixture(PLENTY, "").await;
-    let lock = &fixture.host.lock;
+    let lock = &fixture.tenant.lock;
     let long = "x".repeat(257);
     let names = [
         ("", "the name of a lock has 0 bytes; expected 1 to 256"),

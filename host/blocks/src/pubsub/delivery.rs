@@ -3,18 +3,19 @@
 mod settling;
 
 use super::{
-    Access, Configured, Delivery, Place, PubSub, Received, SUBSCRIBE, Seat, SubscribeOptions,
-    Subscription, Verdict, allow, check_topic, event,
+    Access, Configured, Delivery, Place, PubSub, Received, Running, SUBSCRIBE, Seat,
+    SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
 use crate::{App, Backoff, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use wythe_manifest::Name;
+use wythe_manifest::{ComponentName, Name};
 
 /// Events of one subscription that are with the app at once.
 const IN_FLIGHT: usize = 32;
@@ -63,29 +64,44 @@ impl PubSub {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let stop = self.tasks.stopping().child_token();
-        let key = (app.tenant().clone(), app.id().clone());
-        let old = self.lock().insert(key, stop.clone());
+        let tasks = self.tasks.child();
+        let components = ready.iter().map(|(running, _)| running.component.name());
+        let now = Running {
+            tasks: tasks.clone(),
+            components: components.cloned().collect(),
+        };
+        let old = self.running().insert(app.id().clone(), now);
         if let Some(old) = old {
-            old.cancel();
+            old.tasks.cancel();
         }
         for (running, seat) in ready {
             let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
-            let (stop, tasks) = (stop.clone(), self.tasks.clone());
-            self.tasks.keep(move || {
-                let running = running.clone();
-                running.run(seat.clone(), stop.clone(), tasks.clone())
-            });
+            let of = tasks.clone();
+            tasks.keep(move || running.clone().run(seat.clone(), of.clone()));
         }
         Ok(())
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, std::collections::HashMap<(Name, Name), CancellationToken>> {
-        self.running
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Ends an app's subscriptions. Its groups stay, and hold what comes.
+    pub(crate) async fn detach(&self, app: &Name) {
+        let old = self.running().remove(app);
+        if let Some(old) = old {
+            // A handler that takes longer is left to itself: its event comes again.
+            old.tasks.stop(SETTLE).await;
+        }
+    }
+
+    /// Lists the apps that subscribe to topics of a component.
+    pub(crate) fn users(&self, component: &ComponentName) -> Vec<Name> {
+        let running = self.running();
+        let users = running
+            .iter()
+            .filter(|(_, of)| of.components.contains(component));
+        users.map(|(app, _)| app.clone()).collect()
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<Name, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepare(
@@ -107,6 +123,7 @@ impl PubSub {
             )));
         }
         let found = self.components.find(&caller, component)?;
+        let found = found.component();
         allow(&found, Access::Subscribe, &caller, topic)?;
         if let Some(dead) = &subscription.dead_letter_topic {
             check_dead(dead, topic)?;
@@ -214,7 +231,8 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 
 impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
-    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, stop: CancellationToken, tasks: Tasks) {
+    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, tasks: Tasks) {
+        let stop = tasks.stopping();
         let places = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {

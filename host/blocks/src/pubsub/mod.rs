@@ -17,10 +17,11 @@ pub use driver::{
 };
 pub use event::{Event, PublishOptions};
 pub use operating::{Letter, Redriven};
+pub(crate) use routing::RuleThread;
 pub(crate) use scopes::Scopes;
 
 use crate::{
-    Caller, Component, Components, Error, Result, Tasks, Trace,
+    Caller, Component, Components, Error, Result, Slot, Tasks, Trace,
     component::{self, Close},
     error::Cut,
     key_file,
@@ -30,14 +31,13 @@ use async_trait::async_trait;
 use scopes::Access;
 use seal::{Place, Seal};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
-use tokio_util::sync::CancellationToken;
 pub use wythe_manifest::Rule;
-use wythe_manifest::{Component as Manifest, Name};
+use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
 const PUBLISH: component::Operation = component::Operation::write(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publish-many");
@@ -144,18 +144,24 @@ pub enum Verdict {
 pub struct PubSub {
     pub(crate) components: Components<Configured>,
     tasks: Tasks,
-    /// The tokens that end the loops of each app's subscriptions.
-    running: Mutex<HashMap<(Name, Name), CancellationToken>>,
-    rules: Arc<routing::RuleThread>,
+    /// The loops of each app's subscriptions.
+    running: Mutex<HashMap<Name, Running>>,
+    rules: Arc<RuleThread>,
+}
+
+/// The subscriptions of an app.
+struct Running {
+    tasks: Tasks,
+    components: BTreeSet<ComponentName>,
 }
 
 impl PubSub {
-    pub fn new(tasks: Tasks) -> Self {
+    pub(crate) fn new(tasks: Tasks, rules: Arc<RuleThread>) -> Self {
         PubSub {
             components: Components::new("pubsub"),
             tasks,
             running: Mutex::default(),
-            rules: Arc::default(),
+            rules,
         }
     }
 
@@ -184,7 +190,7 @@ impl PubSub {
             format_args!("{component}/{topic}"),
         )?;
         let found = self.components.find(caller, component)?;
-        allow(&found, Access::Publish, caller, topic)?;
+        allow(&found.component(), Access::Publish, caller, topic)?;
         Ok(Topic {
             component: found,
             name: topic.to_owned(),
@@ -241,13 +247,13 @@ fn check_topic(topic: &str) -> Result<()> {
 /// An opened topic: the lookup and every check are settled.
 #[derive(Clone)]
 pub struct Topic {
-    component: Arc<Component<Configured>>,
+    component: Arc<Slot<Configured>>,
     name: String,
 }
 
 impl Topic {
     pub fn features(&self) -> Features {
-        self.component.driver().driver.features()
+        self.component.component().driver().driver.features()
     }
 
     /// Returns the event's id once the broker has it durably.
@@ -259,6 +265,8 @@ impl Topic {
     ) -> Result<String> {
         let (id, message) = self.seal(caller, event, options)?;
         self.component
+            .enter(caller)
+            .await?
             .call(caller, PUBLISH, |d| {
                 d.driver.publish(&self.name, message.clone())
             })
@@ -282,13 +290,7 @@ impl Topic {
             .flatten()
             .map(|(_, message)| message.clone())
             .collect();
-        let answers = self
-            .component
-            .call(caller, PUBLISH_MANY, |d| {
-                let asked = d.driver.publish_many(&self.name, good.clone());
-                async move { Ok(asked.await) }
-            })
-            .await;
+        let answers = self.send_many(caller, good).await;
         let answer = |index: usize| match &answers {
             Ok(list) => match list.get(index) {
                 Some(Ok(())) => Ok(()),
@@ -304,6 +306,17 @@ impl Topic {
             answer(position - 1).map(|()| id)
         };
         sealed.into_iter().map(&mut place).collect()
+    }
+
+    async fn send_many(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
+        self.component
+            .enter(caller)
+            .await?
+            .call(caller, PUBLISH_MANY, |d| {
+                let asked = d.driver.publish_many(&self.name, messages.clone());
+                async move { Ok(asked.await) }
+            })
+            .await
     }
 
     /// Checks that the event could be published as it is.
@@ -332,12 +345,13 @@ impl Topic {
                 self.component.name()
             )));
         }
+        let component = self.component.component();
         let place = Place {
             tenant: caller.tenant().as_str(),
-            component: self.component.name().as_str(),
+            component: component.name().as_str(),
             topic: &self.name,
         };
-        let seal = &self.component.driver().seal;
+        let seal = &component.driver().seal;
         let (id, message) = event::seal(caller, seal, place, event, options)?;
         if message.data.len() as u64 > features.max_message_bytes {
             return Err(self.too_large(message.data.len() as u64));

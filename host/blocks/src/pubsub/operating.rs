@@ -4,8 +4,8 @@ use super::{
     Access, Configured, GROUPS, Group, Kept, LIST, PURGE, Place, PubSub, REPLACE, allow,
     check_topic, event, letter,
 };
-use crate::{Caller, Component, Error, Kind, Result};
-use std::{sync::Arc, time::SystemTime};
+use crate::{Caller, Error, Kind, Result, component::Use};
+use std::time::SystemTime;
 
 /// Letters that one call lists or sends back.
 const MAX_PAGE: u32 = 1_000;
@@ -41,7 +41,7 @@ pub struct Redriven {
 /// A topic that an operator looks at, and the group; without one, the letters that nobody has read yet.
 struct Desk<'a> {
     caller: &'a Caller,
-    component: Arc<Component<Configured>>,
+    component: Use<Configured>,
     topic: &'a str,
     group: Option<String>,
 }
@@ -50,7 +50,7 @@ impl PubSub {
     /// Every group of a component, by topic and name. `unsupported` where the driver's features say so, as is what
     /// follows.
     pub async fn groups(&self, caller: &Caller, component: &str) -> Result<Vec<Group>> {
-        let found = self.components.find(caller, component)?;
+        let found = self.components.enter(caller, component).await?;
         found.call(caller, GROUPS, |d| d.driver.groups()).await
     }
 
@@ -127,7 +127,7 @@ impl PubSub {
         topic: &'a str,
         group: Option<&str>,
     ) -> Result<Desk<'a>> {
-        let found = self.components.find(caller, component)?;
+        let found = self.components.enter(caller, component).await?;
         allow(&found, Access::Subscribe, caller, topic)?;
         let mut group = group.map(str::to_owned);
         if group.is_none() {

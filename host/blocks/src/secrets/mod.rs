@@ -81,7 +81,7 @@ impl Secrets {
             "secrets",
             format_args!("{component}/{name}"),
         )?;
-        let store = self.components.find(caller, component)?;
+        let store = self.components.enter(caller, component).await?;
         allow(store.driver(), store.name(), name)?;
         let found = store
             .call(caller, GET, |d| d.driver.get(name, metadata))
@@ -101,7 +101,7 @@ impl Secrets {
             "secrets",
             format_args!("{component}/NAME"),
         )?;
-        let store = self.components.find(caller, component)?;
+        let store = self.components.enter(caller, component).await?;
         if !store.driver().driver.features().names {
             return Err(Error::unsupported(format!(
                 "the secret store `{component}` does not tell the names of its secrets; its features say so"

@@ -157,7 +157,8 @@ impl<'a> Stores<'a> {
         if self.failed.contains(&manifest.name) {
             return Err(Miss::Told);
         }
-        let opened = secrets.components.of(self.tenant, &manifest.name);
+        let opened = secrets.components.of(&manifest.name);
+        let opened = opened.map(|slot| slot.component());
         let Some(opened) = opened.filter(|_| !self.left_out.contains(&manifest.name)) else {
             return Err(wrong(
                 format!("the secret store `{store}` was left out"),

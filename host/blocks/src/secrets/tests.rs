@@ -2,7 +2,7 @@
 //! wrong.
 
 use super::*;
-use crate::{Host, Ready, Registry, Settings, Site, Trace};
+use crate::{Ready, Registry, Settings, Shared, Site, Tenant, Trace};
 use serde::Deserialize;
 use std::{
     path::Path,
@@ -86,7 +86,7 @@ fn resources(parts: &[&str]) -> Resources {
 }
 
 /// The components that are no stores, and the problems.
-async fn resolved(parts: &[&str]) -> (Host, Vec<Manifest>, Vec<String>) {
+async fn resolved(parts: &[&str]) -> (Arc<Tenant>, Vec<Manifest>, Vec<String>) {
     let resources = resources(parts);
     let mut registry = Registry::default();
     registry.secrets.add("kept", open);
@@ -101,13 +101,11 @@ async fn resolved(parts: &[&str]) -> (Host, Vec<Manifest>, Vec<String>) {
             .collect(),
         ..Settings::new("default".parse().unwrap(), "nowhere")
     };
-    let host = Host::default();
-    let (others, _, errors) = host
-        .resolve(&registry, &settings, &resources.components)
-        .await;
+    let tenant = Tenant::new(settings, &Shared::default());
+    let (others, _, errors) = tenant.resolve(&registry, &resources.components).await;
     let told = errors.iter().map(|error| error.message().to_owned());
     let told = told.collect();
-    (host, others, told)
+    (tenant, others, told)
 }
 
 fn reference(secret: &str) -> String {
@@ -264,9 +262,9 @@ fn caller(grants: &str) -> Caller {
 
 #[tokio::test]
 async fn use_and_sight_are_granted_apart() {
-    let (host, _, _) = resolved(&[&store("vault", "a=1,b=2,b=3")]).await;
+    let (tenant, _, _) = resolved(&[&store("vault", "a=1,b=2,b=3")]).await;
     let caller = caller("{ secrets: [vault/a, vault/b], reveal: [vault/b] }");
-    let get = |name| host.secrets.get(&caller, "vault", name, &[]);
+    let get = |name| tenant.secrets.get(&caller, "vault", name, &[]);
     let a = get("a").await.unwrap().unwrap();
     assert_eq!(a.sealed().unwrap().reveal(), b"1");
     assert_eq!(a.version(), Some("7"));
@@ -286,7 +284,7 @@ async fn use_and_sight_are_granted_apart() {
     );
     assert!(!format!("{a:?}").contains('1'));
     assert_eq!(
-        host.secrets.names(&caller, "vault").await.unwrap(),
+        tenant.secrets.names(&caller, "vault").await.unwrap(),
         ["a", "b"]
     );
 }
@@ -294,24 +292,24 @@ async fn use_and_sight_are_granted_apart() {
 #[tokio::test]
 async fn a_scope_denies_whatever_is_granted() {
     let configuration = "---\napiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: { name: c }\nspec: { secrets: { scopes: [{ storeName: vault, deniedSecrets: [b] }] } }\n";
-    let (host, _, _) = resolved(&[&store("vault", "a=1,b=2"), configuration]).await;
+    let (tenant, _, _) = resolved(&[&store("vault", "a=1,b=2"), configuration]).await;
     let caller = caller("{ secrets: ['*'] }");
-    let error = host.secrets.get(&caller, "vault", "b", &[]).await;
+    let error = tenant.secrets.get(&caller, "vault", "b", &[]).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), crate::Kind::Denied);
     assert_eq!(
         error.message(),
         "the secret `b` of `vault` is denied; see `secrets.scopes` of the Configuration at a.yaml:11"
     );
-    assert_eq!(host.secrets.names(&caller, "vault").await.unwrap(), ["a"]);
+    assert_eq!(tenant.secrets.names(&caller, "vault").await.unwrap(), ["a"]);
 }
 
 #[tokio::test]
 async fn names_of_stores_and_secrets_are_checked() {
-    let (host, _, _) = resolved(&[&store("vault", "a=1")]).await;
+    let (tenant, _, _) = resolved(&[&store("vault", "a=1")]).await;
     let all = caller("{ secrets: ['*'] }");
     for name in ["", "a\n", &"x".repeat(1_025)] {
-        let error = host
+        let error = tenant
             .secrets
             .get(&all, "vault", name, &[])
             .await
@@ -322,16 +320,17 @@ async fn names_of_stores_and_secrets_are_checked() {
         );
         assert_eq!(error.message(), expected);
     }
-    let get = host.secrets.get(&all, "nowhere", "a", &[]).await;
+    let get = tenant.secrets.get(&all, "nowhere", "a", &[]).await;
     assert_eq!(
         get.unwrap_err().message(),
         "no secretstores component `nowhere` for app `cart`"
     );
-    let absent = host.secrets.get(&all, "vault", "b", &[]).await.unwrap();
+    let absent = tenant.secrets.get(&all, "vault", "b", &[]).await.unwrap();
     assert!(absent.is_none());
     let other = caller("{ secrets: [other/a] }");
     assert_eq!(
-        host.secrets
+        tenant
+            .secrets
             .names(&other, "vault")
             .await
             .unwrap_err()

@@ -1,9 +1,11 @@
 //! The host's own store: records of actors and workflows, in a state component, out of every app's reach.
 
-use super::{Configured, DELETE, Delete, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT};
-use crate::{Caller, Component, Error, Kind, Result};
-use std::sync::Arc;
-use wythe_manifest::{ComponentName, Name};
+use super::{
+    Configured, DELETE, Delete, Driver, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT,
+};
+use crate::{Caller, Error, Kind, Result, Slot};
+use std::sync::{Arc, PoisonError};
+use wythe_manifest::ComponentName;
 
 /// Keys of the host begin with it, and no others do: a keyspace has a name before its separator, and no app's key has one.
 pub(crate) const RESERVED: &str = "||";
@@ -11,7 +13,7 @@ pub(crate) const RESERVED: &str = "||";
 /// A state component that can keep the host's records: transactions, order and reads of what was written.
 #[derive(Clone)]
 pub struct Keeper {
-    component: Arc<Component<Configured>>,
+    component: Arc<Slot<Configured>>,
 }
 
 /// Chooses the state component that keeps actors and workflows: the one that Dapr's `actorStateStore: "true"` marks;
@@ -46,25 +48,48 @@ pub fn chosen<T>(
 }
 
 impl State {
-    /// The keeper of a tenant's actors and workflows.
-    pub fn keeper(&self, tenant: &Name) -> Result<Keeper> {
-        let all = self.components.of_tenant(tenant);
-        let component = chosen(&all, |one| one.driver().keeps, |one| one.name())?.clone();
-        let features = component.driver().driver.features();
-        if features.transactions && features.list && features.linearizable {
-            return Ok(Keeper { component });
-        }
-        Err(Error::unsupported(format!(
-            "state component `{}` cannot keep actors and workflows: it needs transactions, list and linearizable",
-            component.name()
-        )))
+    /// The keeper of actors and workflows. It is chosen once: a component that takes the place of another one keeps what
+    /// that one kept.
+    pub fn keeper(&self) -> Result<Keeper> {
+        let mut keeps = self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = match &*keeps {
+            Some(component) => component.clone(),
+            None => keeps.insert(self.choose()?).clone(),
+        };
+        Ok(Keeper { component })
     }
+
+    /// Says whether actors and workflows are kept in this component.
+    pub(crate) fn is_keeper(&self, name: &ComponentName) -> bool {
+        let keeps = self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        keeps.as_ref().is_some_and(|slot| slot.name() == *name)
+    }
+
+    fn choose(&self) -> Result<Arc<Slot<Configured>>> {
+        let all = self.components.all();
+        let all: Vec<_> = all.iter().map(|slot| (slot, slot.component())).collect();
+        let (slot, component) = chosen(&all, |one| one.1.driver().keeps, |one| one.1.name())?;
+        check(component.name(), &*component.driver().driver)?;
+        Ok((*slot).clone())
+    }
+}
+
+/// Checks that a driver can keep the host's records.
+pub(super) fn check(name: &ComponentName, driver: &dyn Driver) -> Result<()> {
+    let features = driver.features();
+    if features.transactions && features.list && features.linearizable {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "state component `{name}` cannot keep actors and workflows: it needs transactions, list and linearizable"
+    )))
 }
 
 impl Keeper {
     /// Bytes of a value.
     pub fn max_value(&self) -> u64 {
-        let configured = self.component.driver();
+        let component = self.component.component();
+        let configured = component.driver();
         configured
             .max_value
             .min(configured.driver.features().max_value_bytes)
@@ -72,11 +97,13 @@ impl Keeper {
 
     /// Operations of one transaction.
     pub fn max_operations(&self) -> usize {
-        self.component.driver().driver.features().max_operations as usize
+        let component = self.component.component();
+        component.driver().driver.features().max_operations as usize
     }
 
     pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
-        let call = self.component.call(caller, GET, |d| d.driver.get(key));
+        let component = self.component.enter(caller).await?;
+        let call = component.call(caller, GET, |d| d.driver.get(key));
         Box::pin(call).await
     }
 
@@ -86,9 +113,8 @@ impl Keeper {
         caller: &Caller,
         operations: Vec<Operation>,
     ) -> Result<Vec<Option<Etag>>> {
-        let call = self
-            .component
-            .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()));
+        let component = self.component.enter(caller).await?;
+        let call = component.call(caller, TRANSACT, |d| d.driver.transact(operations.clone()));
         Box::pin(call).await
     }
 
@@ -101,6 +127,8 @@ impl Keeper {
         limit: u32,
     ) -> Result<Page> {
         self.component
+            .enter(caller)
+            .await?
             .call(caller, LIST, |d| d.driver.list(prefix, cursor, limit))
             .await?
             .checked(cursor)
@@ -110,6 +138,8 @@ impl Keeper {
     pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<bool> {
         let deleted = self
             .component
+            .enter(caller)
+            .await?
             .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
             .await;
         match deleted {

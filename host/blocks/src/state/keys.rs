@@ -1,6 +1,7 @@
 //! The rules of good keys, and the prefix that gives a caller its key space.
 
 use crate::{Caller, Error, Result};
+use std::fmt;
 use wythe_manifest::{Component as Manifest, ComponentName};
 
 /// Bytes of a key.
@@ -49,6 +50,16 @@ impl KeyPrefix {
         parsed.map_err(|error| error.at(&component.place_of("keyPrefix")))
     }
 
+    /// Refuses another prefix for what takes the place of a component: what apps wrote would be out of their reach.
+    pub(crate) fn check_replacement(&self, new: &Self) -> Result<()> {
+        match self == new {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "`keyPrefix` was {self} and would be {new}, by which no app would find what it wrote; remove the component first, then add it anew"
+            ))),
+        }
+    }
+
     /// The prefix before the keys of this caller.
     pub(crate) fn resolve(&self, caller: &Caller, component: &ComponentName) -> String {
         match self {
@@ -59,6 +70,18 @@ impl KeyPrefix {
             KeyPrefix::None => String::new(),
             KeyPrefix::Literal(word) => format!("{word}{SEPARATOR}"),
         }
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyPrefix::AppId => "appid",
+            KeyPrefix::Name => "name",
+            KeyPrefix::Namespace => "namespace",
+            KeyPrefix::None => "none",
+            KeyPrefix::Literal(word) => word,
+        })
     }
 }
 

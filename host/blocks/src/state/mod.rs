@@ -12,14 +12,14 @@ pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 
 use crate::{
-    Caller, Component, Components, Error, Result,
-    component::{self, Close},
+    Caller, Components, Error, Result, Slot,
+    component::{self, Close, Use},
     error::Cut,
     opening::{self, Opening, require, take},
 };
 use async_trait::async_trait;
-use std::sync::Arc;
-use wythe_manifest::{ByteSize, Component as Manifest};
+use std::sync::{Arc, Mutex};
+use wythe_manifest::{ByteSize, Component as Manifest, ComponentName};
 
 /// Keys of one `get-many`, and the upper bound of a page.
 pub const MAX_KEYS: usize = 1_000;
@@ -71,12 +71,15 @@ pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
 /// The state block.
 pub struct State {
     pub(crate) components: Components<Configured>,
+    /// The component that was chosen to keep actors and workflows.
+    keeps: Mutex<Option<Arc<Slot<Configured>>>>,
 }
 
 impl Default for State {
     fn default() -> Self {
         State {
             components: Components::new("state"),
+            keeps: Mutex::default(),
         }
     }
 }
@@ -103,8 +106,21 @@ impl State {
             max_value: written.max_value,
             keeps: written.keeps,
         });
+        self.check_replacement(&component.name, &configured)?;
         opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
+    }
+
+    /// Refuses to put a component in the place of one whose data would be out of reach from then on.
+    fn check_replacement(&self, name: &ComponentName, new: &Configured) -> Result<()> {
+        let Some(old) = self.components.of(name).map(|slot| slot.component()) else {
+            return Ok(());
+        };
+        old.driver().prefix.check_replacement(&new.prefix)?;
+        match self.is_keeper(name) {
+            true => keeper::check(name, &*new.driver),
+            false => Ok(()),
+        }
     }
 
     /// Finds the component and checks scope and grant, once for many calls.
@@ -112,7 +128,8 @@ impl State {
         let what = format_args!("state component `{name}`");
         caller.require_grant(|grants| grants.state(name), what, "state", name)?;
         let component = self.components.find(caller, name)?;
-        let prefix = component.driver().prefix.resolve(caller, component.name());
+        let found = component.component();
+        let prefix = found.driver().prefix.resolve(caller, found.name());
         Ok(Store { component, prefix })
     }
 }
@@ -120,13 +137,14 @@ impl State {
 /// An opened component: the lookup, the scope check and the keyspace are settled.
 #[derive(Clone)]
 pub struct Store {
-    component: Arc<Component<Configured>>,
+    component: Arc<Slot<Configured>>,
     prefix: String,
 }
 
 impl Store {
     pub fn features(&self) -> Features {
-        let configured = self.component.driver();
+        let component = self.component.component();
+        let configured = component.driver();
         let mut features = configured.driver.features();
         features.max_value_bytes = features.max_value_bytes.min(configured.max_value);
         features
@@ -134,7 +152,8 @@ impl Store {
 
     pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
         let key = self.scoped(key)?;
-        let answer = self.component.call(caller, GET, |d| d.driver.get(&key));
+        let component = self.component.enter(caller).await?;
+        let answer = component.call(caller, GET, |d| d.driver.get(&key));
         let answer = answer.await.map_err(|error| self.plain(error));
         caller.charge(driver::size(&answer))?;
         answer
@@ -150,7 +169,10 @@ impl Store {
             return keys.iter().map(|_| Err(error.duplicate())).collect();
         }
         let scoped = keys.iter().map(|key| self.scoped(key)).collect();
-        let answers = self.batch(caller, GET_MANY, scoped, |d, keys| d.get_many(keys));
+        let entered = self.component.enter(caller).await;
+        let answers = self.batch(&entered, caller, GET_MANY, scoped, |d, keys| {
+            d.get_many(keys)
+        });
         let charged = |answer: Result<Option<Entry>>| {
             caller.charge(driver::size(&answer))?;
             answer
@@ -162,6 +184,8 @@ impl Store {
         caller.charge(put.value.len())?;
         let put = self.scoped_put(put)?;
         self.component
+            .enter(caller)
+            .await?
             .call(caller, PUT, |d| d.driver.put(put.clone()))
             .await
             .map_err(|error| self.plain(error))
@@ -174,13 +198,18 @@ impl Store {
             self.scoped_put(put)
         };
         let scoped = puts.into_iter().map(charged).collect();
-        self.batch(caller, PUT_MANY, scoped, |d, puts| d.put_many(puts))
-            .await
+        let entered = self.component.enter(caller).await;
+        self.batch(&entered, caller, PUT_MANY, scoped, |d, puts| {
+            d.put_many(puts)
+        })
+        .await
     }
 
     pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<()> {
         let delete = self.scoped_delete(delete)?;
         self.component
+            .enter(caller)
+            .await?
             .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
             .await
             .map_err(|error| self.plain(error))
@@ -213,6 +242,8 @@ impl Store {
             return Ok(Vec::new());
         }
         self.component
+            .enter(caller)
+            .await?
             .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()))
             .await
             .map_err(|error| self.plain(error))
@@ -242,6 +273,8 @@ impl Store {
         let cursor = cursor.transpose()?;
         let page = self
             .component
+            .enter(caller)
+            .await?
             .call(caller, LIST, |d| {
                 d.driver.list(&scoped, cursor.as_deref(), limit)
             })
@@ -261,6 +294,8 @@ impl Store {
     pub async fn increment(&self, caller: &Caller, key: &str, delta: i64) -> Result<i64> {
         let key = self.scoped(key)?;
         self.component
+            .enter(caller)
+            .await?
             .call(caller, INCREMENT, |d| d.driver.increment(&key, delta))
             .await
             .map_err(|error| self.plain(error))
@@ -353,7 +388,8 @@ impl Store {
 
     /// Asks the driver for the well-formed items and puts the answers where they belong.
     async fn batch<'a, I, T, F>(
-        &'a self,
+        &self,
+        entered: &'a Result<Use<Configured>>,
         caller: &Caller,
         operation: component::Operation,
         items: Vec<Result<I>>,
@@ -367,14 +403,15 @@ impl Store {
             .iter()
             .filter_map(|item| item.as_ref().ok().cloned())
             .collect();
-        let (count, name) = (good.len(), self.component.name());
-        let answers = self
-            .component
-            .call(caller, operation, |d| {
-                let asked = ask(&*d.driver, good.clone());
-                async move { positional(asked.await, count, name) }
-            })
-            .await;
+        let (count, name) = (good.len(), &self.component.name());
+        let ask = |d: &'a Configured| {
+            let asked = ask(&*d.driver, good.clone());
+            async move { positional(asked.await, count, name) }
+        };
+        let answers = match entered {
+            Ok(component) => component.call(caller, operation, ask).await,
+            Err(error) => Err(error.duplicate()),
+        };
         let mut answers = match answers {
             Ok(answers) => answers.into_iter(),
             Err(error) => {

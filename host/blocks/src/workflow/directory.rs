@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use wythe_manifest::Name;
 
 /// An app with what it offers.
 #[derive(Clone)]
@@ -69,6 +70,10 @@ impl Directory {
             self.0.insert(id, offer);
         }
         Ok(())
+    }
+
+    pub fn remove(&mut self, app: &Name) {
+        self.0.remove(app.as_str());
     }
 
     pub fn is_empty(&self) -> bool {

@@ -169,12 +169,19 @@ impl Workflow {
         directory.add(app, workflows, activities)
     }
 
+    /// Makes an app's workflows and activities unknown. Instances wait for an app that has them again.
+    pub(crate) fn detach(&self, app: &Arc<App>) {
+        let directory = self.with(app.tenant(), |tenant| tenant.directory.clone());
+        let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
+        directory.remove(app.id());
+    }
+
     /// A tenant's engine. It reads and writes; it runs nothing before [`Workflow::begin`].
     pub fn engine(&self, tenant: &Name, state: &State) -> Result<Arc<Engine>> {
         if let Some(engine) = self.with(tenant, |tenant| tenant.engine.clone()) {
             return Ok(engine);
         }
-        let keeper = state.keeper(tenant)?;
+        let keeper = state.keeper()?;
         Ok(self.with(tenant, |known| {
             let make = || {
                 let (directory, settings) = (known.directory.clone(), known.settings.clone());

@@ -51,7 +51,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         }
     };
     Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built, &data);
-    let complete = serve::serve(&plan, &booted, doors.http, shutdown).await;
+    let complete = serve::serve(&booted, doors.http, shutdown).await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
     }
@@ -102,14 +102,14 @@ async fn open(
         doors.metrics = listener.local_addr().ok();
         metrics::serve(&booted.host, listener, shutdown.clone());
     }
-    if let Err(error) = control::serve(&booted.host, &plan.manifest.tenant, data) {
+    if let Err(error) = control::serve(&booted.tenant, data) {
         tracing::warn!("`wythe invoke`, `publish` and `state` cannot reach this host: {error:#}");
     }
     if args.watch {
         let watch = Watch {
             common: *common,
             plan: plan.clone(),
-            host: booted.host.clone(),
+            tenant: booted.tenant.clone(),
             apps: booted.apps.clone(),
         };
         watch.start()?;
@@ -126,8 +126,8 @@ fn sweep(plan: &Plan, booted: &Booted) {
     if guests.is_empty() {
         return;
     }
-    let stopping = booted.host.tasks.stopping();
-    booted.host.tasks.spawn(async move {
+    let stopping = booted.tenant.tasks.stopping();
+    booted.tenant.tasks.spawn(async move {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {

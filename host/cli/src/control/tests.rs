@@ -2,12 +2,14 @@
 
 use super::*;
 use wythe_api::admin::state::{Action, State};
+use wythe_blocks::{Settings, Shared};
 
 /// A limit against hanging alone.
 const LONG: Duration = Duration::from_secs(60);
 
-fn tenant() -> Name {
-    "default".parse().unwrap()
+fn tenant() -> Arc<Tenant> {
+    let settings = Settings::new("default".parse().unwrap(), "nowhere");
+    Tenant::new(settings, &Shared::default())
 }
 
 #[tokio::test]
@@ -19,8 +21,8 @@ async fn answers_and_leaves_nothing_behind() {
         ask(&data, &Command::Ping).await.unwrap().is_none(),
         "nobody is there"
     );
-    let host = Arc::new(Host::default());
-    serve(&host, &tenant(), &data).unwrap();
+    let tenant = tenant();
+    serve(&tenant, &data).unwrap();
     let mode = fs::metadata(path(&data)).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
     let answer = ask(&data, &Command::Ping).await.unwrap();
@@ -39,7 +41,7 @@ async fn answers_and_leaves_nothing_behind() {
     .unwrap_err();
     assert_eq!(failure.0[0].message, "no state component `s` for app `a`");
     assert_eq!(failure.0[0].kind, "not-found");
-    assert!(host.close(LONG).await);
+    assert!(tenant.close(LONG).await);
     assert!(!path(&data).exists());
 }
 
@@ -49,11 +51,11 @@ async fn a_socket_of_a_host_that_was_killed_is_replaced() {
     drop(std::os::unix::net::UnixListener::bind(path(directory.path())).unwrap());
     let asked = ask(directory.path(), &Command::Ping).await.unwrap();
     assert!(asked.is_none(), "nobody listens");
-    let host = Arc::new(Host::default());
-    serve(&host, &tenant(), directory.path()).unwrap();
+    let tenant = tenant();
+    serve(&tenant, directory.path()).unwrap();
     let asked = ask(directory.path(), &Command::Ping).await.unwrap();
     assert!(asked.is_some());
-    host.close(LONG).await;
+    tenant.close(LONG).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -141,7 +141,7 @@ impl HandlerState for Handler {
     async fn instantiate(&self) -> wasmtime::Result<Instance<Ctx, Expiration, Worker>> {
         let limit = self.identity.limits.wall_time;
         let caller = Caller::app(
-            self.identity.tenant.clone(),
+            self.identity.tenant.name().clone(),
             self.identity.id.clone(),
             self.identity.grants.clone(),
             wythe_blocks::Trace::start(),

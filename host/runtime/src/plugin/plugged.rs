@@ -25,7 +25,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Backoff, Caller, Error, Host, Kind, Result, Site, Trace, time};
+use wythe_blocks::{Backoff, Caller, Error, Kind, Result, Site, Tenant, Trace, time};
 use wythe_manifest::Component;
 
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
@@ -182,13 +182,13 @@ impl<W: World> Plugged<W> {
     /// Loads the file and checks it; nothing of it runs.
     pub async fn load(
         runtime: Arc<Runtime>,
-        host: Arc<Host>,
+        tenant: Arc<Tenant>,
         mut component: Component,
         site: Site,
     ) -> Result<Arc<Self>, Vec<Error>> {
         let source = component.source.clone();
         let settings = Settings::take(&mut component).map_err(|error| vec![error])?;
-        let loaded = Self::load_with(runtime, host, &component, site, settings).await;
+        let loaded = Self::load_with(runtime, tenant, &component, site, settings).await;
         loaded.map_err(|error| {
             let path = component.place_of("path");
             let place = if path.line > 0 { path } else { source };
@@ -199,7 +199,7 @@ impl<W: World> Plugged<W> {
 
     async fn load_with(
         runtime: Arc<Runtime>,
-        host: Arc<Host>,
+        tenant: Arc<Tenant>,
         component: &Component,
         site: Site,
         settings: Settings,
@@ -226,7 +226,7 @@ impl<W: World> Plugged<W> {
         let place = |_| Arc::new(Mutex::new(Place::new()));
         Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
-            identity: Arc::new(settings.identity(host, &site)),
+            identity: Arc::new(settings.identity(tenant, &site)),
             places: (0..settings.instances).map(place).collect(),
             next: AtomicU64::new(0),
             busy: Busy::default(),
@@ -361,7 +361,10 @@ impl<W: World> Plugged<W> {
 
     /// The plugin's identity for as long as an instance lives: its calls are bounded by `callTimeout`.
     fn caller(&self) -> Caller {
-        let (tenant, id) = (self.identity.tenant.clone(), self.identity.id.clone());
+        let (tenant, id) = (
+            self.identity.tenant.name().clone(),
+            self.identity.id.clone(),
+        );
         let grants = self.identity.grants.clone();
         Caller::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
     }

@@ -7,7 +7,7 @@ use crate::{
     slots::Holder,
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Account, Error, Host, Rate, Result, Site};
+use wythe_blocks::{Account, Error, Rate, Result, Site, Tenant};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// The timeout of one call, unless the component says otherwise by `callTimeout`.
@@ -68,13 +68,12 @@ impl Settings {
         )))
     }
 
-    pub fn identity(&self, host: Arc<Host>, site: &Site) -> Identity {
+    pub fn identity(&self, tenant: Arc<Tenant>, site: &Site) -> Identity {
         // A component's name may have dots, `_` and upper case, which an app's id has not.
         let name: Result<ComponentName, _> = site.component.parse();
         let id = name.ok().and_then(|name| name.as_id());
         let id = id.unwrap_or_else(|| site.tenant.clone());
         Identity {
-            tenant: site.tenant.clone(),
             log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
             outgoing: egress::under_way(self.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
@@ -84,7 +83,7 @@ impl Settings {
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
             env: Vec::new(),
-            host,
+            tenant,
         }
     }
 }

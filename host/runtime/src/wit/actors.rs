@@ -21,7 +21,7 @@ impl Host for Ctx {
         method: String,
         data: Vec<u8>,
     ) -> Answer<Vec<u8>> {
-        let actors = &self.identity.host.actors;
+        let actors = &self.identity.tenant.actors;
         let answer = actors.invoke(&self.caller, &actor_type, &id, &method, data.into());
         Ok(answer.await.map(Into::into).map_err(Into::into))
     }

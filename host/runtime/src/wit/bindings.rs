@@ -24,13 +24,13 @@ impl Host for Ctx {
         data: Vec<u8>,
         metadata: Metadata,
     ) -> Answer<wit::Outcome> {
-        let bindings = &self.identity.host.bindings;
+        let bindings = &self.identity.tenant.bindings;
         let answer = bindings.invoke(&self.caller, &component, &operation, data.into(), metadata);
         Ok(answer.await.map(Into::into).map_err(Into::into))
     }
 
     async fn operations(&mut self, component: String) -> Answer<Vec<String>> {
-        let bindings = &self.identity.host.bindings;
+        let bindings = &self.identity.tenant.bindings;
         let answer = bindings.operations(&self.caller, &component);
         Ok(answer.map_err(Into::into))
     }
@@ -49,7 +49,7 @@ impl sealed_bindings::Host for Ctx {
             Ok(secrets) => secrets,
             Err(error) => return Ok(Err(error)),
         };
-        let bindings = &self.identity.host.bindings;
+        let bindings = &self.identity.tenant.bindings;
         let answer = bindings.invoke_sealed(
             &self.caller,
             &component,

@@ -14,7 +14,7 @@ type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn get(&mut self, component: String, keys: Vec<String>) -> Answer<wit::Snapshot> {
-        let block = &self.identity.host.configuration;
+        let block = &self.identity.tenant.configuration;
         let snapshot = block.get(&self.caller, &component, &keys).await;
         Ok(snapshot.map(Into::into).map_err(Into::into))
     }
@@ -25,7 +25,7 @@ impl Host for Ctx {
         keys: Vec<String>,
         version: String,
     ) -> Answer<Option<wit::Snapshot>> {
-        let block = &self.identity.host.configuration;
+        let block = &self.identity.tenant.configuration;
         let changed = block.changed(&self.caller, &component, &keys, &version);
         let changed = changed.await;
         Ok(changed
@@ -34,13 +34,13 @@ impl Host for Ctx {
     }
 
     async fn subscribe(&mut self, component: String, keys: Vec<String>) -> Answer<String> {
-        let block = &self.identity.host.configuration;
+        let block = &self.identity.tenant.configuration;
         let id = block.subscribe(&self.caller, &component, &keys).await;
         Ok(id.map_err(Into::into))
     }
 
     async fn unsubscribe(&mut self, component: String, id: String) -> Answer<()> {
-        let block = &self.identity.host.configuration;
+        let block = &self.identity.tenant.configuration;
         let ended = block.unsubscribe(&self.caller, &component, &id).await;
         Ok(ended.map_err(Into::into))
     }

@@ -15,7 +15,7 @@ type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn decrypt_named(&mut self, component: String, data: Vec<u8>) -> Answer<Vec<u8>> {
-        let crypto = &self.identity.host.crypto;
+        let crypto = &self.identity.tenant.crypto;
         let answer = crypto.decrypt_named(&self.caller, &component, &data).await;
         Ok(answer.map_err(Into::into))
     }
@@ -23,7 +23,7 @@ impl Host for Ctx {
 
 impl HostKey for Ctx {
     async fn open(&mut self, component: String, name: String) -> Answer<Resource<Key>> {
-        let crypto = &self.identity.host.crypto;
+        let crypto = &self.identity.tenant.crypto;
         Ok(
             match crypto.open_key(&self.caller, &component, &name).await {
                 Ok(key) => self.table.push(key).map_err(|_| too_many()),

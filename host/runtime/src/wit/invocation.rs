@@ -17,7 +17,7 @@ impl Host for Ctx {
         app: String,
         request: wit::Request,
     ) -> Result<std::result::Result<wit::Response, WitError>> {
-        let invocation = &self.identity.host.invocation;
+        let invocation = &self.identity.tenant.invocation;
         let answer = invocation.invoke(&self.caller, &app, request.into()).await;
         Ok(answer.map(Into::into).map_err(Into::into))
     }
@@ -33,7 +33,7 @@ impl Host for Ctx {
             .collect();
         let answers = self
             .identity
-            .host
+            .tenant
             .invocation
             .invoke_many(&self.caller, calls)
             .await;

@@ -16,20 +16,20 @@ type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn schedule(&mut self, job: wit::Job, overwrite: bool) -> Answer<()> {
-        let jobs = &self.identity.host.jobs;
+        let jobs = &self.identity.tenant.jobs;
         let answer = jobs.schedule(&self.caller, job.into(), overwrite).await;
         Ok(answer.map_err(Into::into))
     }
 
     async fn get(&mut self, name: String) -> Answer<Option<wit::Status>> {
-        let answer = self.identity.host.jobs.get(&self.caller, &name).await;
+        let answer = self.identity.tenant.jobs.get(&self.caller, &name).await;
         Ok(answer
             .map(|status| status.map(Into::into))
             .map_err(Into::into))
     }
 
     async fn delete(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.host.jobs.delete(&self.caller, &name).await;
+        let answer = self.identity.tenant.jobs.delete(&self.caller, &name).await;
         Ok(answer.map_err(Into::into))
     }
 
@@ -39,18 +39,18 @@ impl Host for Ctx {
         cursor: Option<String>,
         limit: Option<u32>,
     ) -> Answer<wit::Page> {
-        let jobs = &self.identity.host.jobs;
+        let jobs = &self.identity.tenant.jobs;
         let answer = jobs.list(&self.caller, &prefix, cursor.as_deref(), limit);
         Ok(answer.await.map(Into::into).map_err(Into::into))
     }
 
     async fn pause(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.host.jobs.pause(&self.caller, &name).await;
+        let answer = self.identity.tenant.jobs.pause(&self.caller, &name).await;
         Ok(answer.map_err(Into::into))
     }
 
     async fn resume(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.host.jobs.resume(&self.caller, &name).await;
+        let answer = self.identity.tenant.jobs.resume(&self.caller, &name).await;
         Ok(answer.map_err(Into::into))
     }
 }

@@ -25,7 +25,7 @@ impl HostLease for Ctx {
         wait: u64,
     ) -> Answer<Option<Resource<Lease>>> {
         let (ttl, wait) = (Duration::from_millis(ttl), Duration::from_millis(wait));
-        let lock = &self.identity.host.lock;
+        let lock = &self.identity.tenant.lock;
         let acquired = lock.acquire(&self.caller, &component, &name, ttl, wait);
         let lease = match acquired.await {
             Ok(Some(lease)) => lease,
@@ -46,7 +46,7 @@ impl HostLease for Ctx {
         name: String,
         token: u64,
     ) -> Answer<Resource<Lease>> {
-        let lock = &self.identity.host.lock;
+        let lock = &self.identity.tenant.lock;
         let resumed = lock.resume(&self.caller, &component, &name, token);
         Ok(match resumed.await {
             Ok(lease) => self.table.push(lease).map_err(|_| too_many()),

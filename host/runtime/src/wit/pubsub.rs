@@ -21,7 +21,7 @@ impl HostTopic for Ctx {
         Ok(
             match self
                 .identity
-                .host
+                .tenant
                 .pubsub
                 .open(&self.caller, &component, &name)
             {

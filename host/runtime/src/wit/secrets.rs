@@ -16,7 +16,7 @@ type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn names(&mut self, component: String) -> Answer<Vec<String>> {
-        let secrets = &self.identity.host.secrets;
+        let secrets = &self.identity.tenant.secrets;
         let answer = secrets.names(&self.caller, &component).await;
         Ok(answer.map_err(Into::into))
     }
@@ -29,7 +29,7 @@ impl HostSecret for Ctx {
         name: String,
         metadata: Metadata,
     ) -> Answer<Option<Resource<Secret>>> {
-        let secrets = &self.identity.host.secrets;
+        let secrets = &self.identity.tenant.secrets;
         let found = secrets.get(&self.caller, &component, &name, &metadata);
         Ok(match found.await {
             Ok(None) => Ok(None),

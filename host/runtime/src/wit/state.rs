@@ -21,7 +21,7 @@ impl Host for Ctx {}
 
 impl HostStore for Ctx {
     async fn open(&mut self, name: String) -> Answer<Resource<Store>> {
-        Ok(match self.identity.host.state.open(&self.caller, &name) {
+        Ok(match self.identity.tenant.state.open(&self.caller, &name) {
             Ok(store) => self.table.push(store).map_err(|_| too_many()),
             Err(error) => Err(error.into()),
         })

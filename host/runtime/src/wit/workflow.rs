@@ -20,7 +20,7 @@ const LIMIT: u32 = 100;
 macro_rules! ask {
     ($ctx:ident, |$engine:ident, $caller:ident| $call:expr) => {{
         let $caller = &$ctx.caller;
-        let answer = match $ctx.identity.host.workflows($caller.tenant()) {
+        let answer = match $ctx.identity.tenant.workflows() {
             Ok($engine) => $call.await,
             Err(error) => Err(error),
         };

@@ -124,7 +124,7 @@ impl Flow {
     async fn guest(&self, span: Trace, context: Context) -> Result<(Store<Ctx>, Workflows)> {
         let identity = &self.identity;
         let caller = Caller::app(
-            identity.tenant.clone(),
+            identity.tenant.name().clone(),
             identity.id.clone(),
             identity.grants.clone(),
             span,

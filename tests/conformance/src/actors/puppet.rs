@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Error, Exports, Host, Profile, Result,
+    App, Callee, Caller, Error, Exports, Profile, Result, Tenant,
     actors::{self, Actor, Trigger, Turn, Type},
     pubsub::Event,
 };
@@ -64,7 +64,7 @@ pub struct Woken {
 
 pub struct Puppet {
     id: Name,
-    host: Weak<Host>,
+    host: Weak<Tenant>,
     failures: AtomicUsize,
     /// Actors of which a turn runs now, with the most there ever were at once.
     running: Mutex<(Vec<String>, usize)>,
@@ -73,7 +73,7 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    pub(super) fn new(id: &str, host: &Arc<Host>) -> Arc<Self> {
+    pub(super) fn new(id: &str, host: &Arc<Tenant>) -> Arc<Self> {
         Arc::new(Puppet {
             id: id.parse().expect("a name"),
             host: Arc::downgrade(host),

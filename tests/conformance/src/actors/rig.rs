@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Error, Host, Ready, Registry, Result, Settings, Trace,
+    Caller, Error, Ready, Registry, Result, Settings, Shared, Tenant, Trace,
     actors::{Limits, Type},
     state::Driver,
 };
@@ -31,7 +31,7 @@ spec: { type: pubsub.broker, version: v1 }
 
 /// One host: its puppets, its way to the store, and the broker.
 pub struct Rig {
-    pub host: Arc<Host>,
+    pub host: Arc<Tenant>,
     pub puppet: Arc<Puppet>,
     pub(super) line: Arc<Line>,
     pub(super) broker: Arc<Broker>,
@@ -52,10 +52,8 @@ impl Rig {
 
     /// A host that does nothing by itself, with limits of its own.
     pub(super) async fn limited(store: Arc<dyn Driver>, limits: Limits) -> Self {
-        let host = Arc::new(Host::default());
-        host.actors.limit(limits);
         let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
-        open(&host, &line, &broker).await;
+        let host = open(limits, &line, &broker).await;
         let puppet = Puppet::new(APP, &host);
         let attached = host.actors.attach(&puppet.app(tenant()), Puppet::types());
         attached.expect("the types are good");
@@ -146,7 +144,7 @@ pub(super) fn error(result: Result<impl std::fmt::Debug>) -> Error {
     result.expect_err("an error")
 }
 
-async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
+async fn open(limits: Limits, line: &Arc<Line>, broker: &Arc<Broker>) -> Arc<Tenant> {
     let mut registry = Registry::default();
     let (line, broker) = (line.clone(), broker.clone());
     registry.state.add_raw("line", move |_, _| {
@@ -162,6 +160,9 @@ async fn open(host: &Host, line: &Arc<Line>, broker: &Arc<Broker>) {
     // The key that seals events is read while it opens.
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings::new(tenant(), directory.path().to_owned());
-    let opened = host.open(&registry, &settings, &resources.components).await;
+    let host = Tenant::new(settings, &Shared::default());
+    host.actors.limit(limits);
+    let opened = host.open(&registry, &resources.components).await;
     opened.unwrap_or_else(|errors| panic!("{errors:?}"));
+    host
 }

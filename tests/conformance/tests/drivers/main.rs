@@ -13,6 +13,7 @@ mod panics;
 mod pubsub;
 mod secrets;
 mod state;
+mod tenants;
 mod traces;
 mod workflow;
 
@@ -35,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         pubsub::trials(),
         secrets::trials(),
         state::trials(),
+        tenants::trials(),
         traces::trials(),
         workflow::trials(),
     ];

@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Exports, Host, Kind, Profile, Registry, Result, Settings,
-    actors,
+    Admission, App, Body, Callee, Caller, Exports, Kind, Profile, Registry, Result, Settings,
+    Shared, Tenant, actors,
     bindings::Input,
     configuration::{self, Change, NewItem},
     invocation::{Request, Response},
@@ -180,12 +180,12 @@ fn operator() -> Caller {
     Caller::operator(tenant(), app, time::deadline(PATIENCE))
 }
 
-async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> Arc<Host> {
-    let host = Arc::new(Host::default());
+async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> Arc<Tenant> {
     // The key that seals events is read while they open.
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings::new(tenant(), directory.path().to_owned());
-    let opened = host.open(registry, &settings, components).await;
+    let host = Tenant::new(settings, &Shared::default());
+    let opened = host.open(registry, components).await;
     opened.expect("the host opens");
     host
 }
@@ -216,8 +216,8 @@ fn fragile(is_invocable: bool) -> Arc<Fragile> {
 }
 
 /// A panic of the code stalls the instance, which `resume` takes up; one of an activity is a failed attempt.
-async fn workflows(host: &Host, caller: &Caller) {
-    let engine = host.workflows(&tenant()).expect("an engine");
+async fn workflows(host: &Tenant, caller: &Caller) {
+    let engine = host.workflows().expect("an engine");
     let start = Start {
         id: Some("one".into()),
         at: None,
@@ -242,9 +242,10 @@ async fn workflows(host: &Host, caller: &Caller) {
 }
 
 /// An app that exports no invocation handler is called by HTTP.
-async fn by_http(host: &Host, caller: &Caller) {
+async fn by_http(host: &Tenant, caller: &Caller) {
     let profile = Profile::new(tenant(), "fragile".parse().expect("a name"));
-    host.admit(&App::new(profile, fragile(false)));
+    let app = App::new(profile, fragile(false));
+    host.admit(&app, None).await.expect("the app");
     let request = || Request {
         method: "GET".into(),
         path: "/".into(),
@@ -282,7 +283,7 @@ async fn by_http(host: &Host, caller: &Caller) {
     }
 }
 
-async fn attach(host: &Host, app: &Arc<Fragile>) -> Arc<App> {
+async fn attach(host: &Tenant, app: &Arc<Fragile>) -> Arc<App> {
     let grants = Arc::new(Grants {
         subscribe: vec![PartPattern::Any],
         listen: vec![Pattern::Any],
@@ -294,7 +295,7 @@ async fn attach(host: &Host, app: &Arc<Fragile>) -> Arc<App> {
         ..Profile::new(tenant(), "fragile".parse().expect("a name"))
     };
     let app = App::new(profile, app.clone());
-    host.admit(&app);
+    host.admit(&app, None).await.expect("the app");
     host.jobs.attach(&app);
     let types = vec![actors::Type::new("fragile")];
     let acts = host.actors.attach(&app, types);
@@ -318,13 +319,13 @@ async fn attach(host: &Host, app: &Arc<Fragile>) -> Arc<App> {
     let named = vec!["fragile".to_owned()];
     let works = host.workflow.attach(&app, named.clone(), named);
     works.expect("workflows");
-    let begun = host.workflow.begin(app.tenant(), &host.state);
+    let begun = host.begin();
     begun.expect("an engine");
     app
 }
 
 /// A caller that waits hears of it; the second call is well.
-async fn asked(host: &Host, caller: &Caller) {
+async fn asked(host: &Tenant, caller: &Caller) {
     let request = Request {
         method: "GET".into(),
         path: "/".into(),
@@ -356,7 +357,7 @@ async fn asked(host: &Host, caller: &Caller) {
     turn().await.expect("the second turn");
 }
 
-async fn come_by_themselves(host: &Host, caller: &Caller) {
+async fn come_by_themselves(host: &Tenant, caller: &Caller) {
     let topic = host.pubsub.open(caller, NAME, "topic").expect("the topic");
     let event = Event {
         kind: "test".into(),

@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Error, Exports, Host, Origin, Profile, Result, Settings,
-    Trace, TurnId, actors,
+    Admission, App, Body, Callee, Caller, Error, Exports, Origin, Profile, Result, Settings,
+    Shared, Tenant, Trace, TurnId, actors,
     invocation::{Request, Response},
     pubsub::{Delivery, Event, PublishOptions, Subscription, Verdict},
     workflow::{self, Failure, Start},
@@ -51,12 +51,12 @@ pub fn trials() -> Vec<Trial> {
 
 /// An app that hands on what it is asked.
 struct Relay {
-    host: Weak<Host>,
+    host: Weak<Tenant>,
     reminded: Arc<Notify>,
 }
 
 impl Relay {
-    fn host(&self) -> Arc<Host> {
+    fn host(&self) -> Arc<Tenant> {
         self.host.upgrade().expect("the host is there")
     }
 }
@@ -134,7 +134,7 @@ impl Callee for Relay {
     }
 
     async fn on_event(&self, call: Caller, _: Delivery) -> Result<Verdict> {
-        let engine = self.host().workflows(call.tenant())?;
+        let engine = self.host().workflows()?;
         let start = Start {
             id: Some("one".into()),
             at: None,
@@ -188,13 +188,13 @@ impl Callee for Relay {
 
 async fn tree() {
     let (recorder, _recording) = Recorder::start();
-    let host = Arc::new(Host::default());
     let components = ["pubsub", "state"].map(|block| component(block, "memory", "[]"));
     let directory = tempfile::tempdir().expect("a directory");
     let tenant: Name = "default".parse().expect("a name");
     let settings = Settings::new(tenant.clone(), directory.path().to_owned());
     let registry = wythe_drivers::registry();
-    let opened = host.open(&registry, &settings, &components);
+    let host = Tenant::new(settings, &Shared::default());
+    let opened = host.open(&registry, &components);
     opened.await.expect("the host opens");
     let reminded = Arc::new(Notify::new());
     let door = apps(&host, &tenant, &reminded).await;
@@ -227,9 +227,9 @@ fn everything() -> Grants {
     }
 }
 
-async fn apps(host: &Arc<Host>, tenant: &Name, reminded: &Arc<Notify>) -> Arc<App> {
+async fn apps(host: &Arc<Tenant>, tenant: &Name, reminded: &Arc<Notify>) -> Arc<App> {
     let grants = Arc::new(everything());
-    let app = |id: &str| {
+    let app = async |id: &str| {
         let relay = Relay {
             host: Arc::downgrade(host),
             reminded: reminded.clone(),
@@ -239,30 +239,31 @@ async fn apps(host: &Arc<Host>, tenant: &Name, reminded: &Arc<Notify>) -> Arc<Ap
             ..Profile::new(tenant.clone(), id.parse().expect("a name"))
         };
         let app = App::new(profile, Arc::new(relay));
-        host.admit(&app);
+        host.admit(&app, None).await.expect("the app");
         app
     };
-    let (door, _checkout) = (app("door"), app("checkout"));
+    let (door, _checkout) = (app("door").await, app("checkout").await);
     let topics = vec![Subscription {
         component: NAME.into(),
         topic: "orders".into(),
         ..Subscription::default()
     }];
-    let hears = host.pubsub.attach(&app("billing"), topics).await;
+    let hears = host.pubsub.attach(&app("billing").await, topics).await;
     hears.expect("events");
     let names = |name: &str| vec![name.to_owned()];
     let flows = host
         .workflow
-        .attach(&app("flow"), names("bill"), Vec::new());
+        .attach(&app("flow").await, names("bill"), Vec::new());
     flows.expect("workflows");
     let works = host
         .workflow
-        .attach(&app("payment"), Vec::new(), names("charge"));
+        .attach(&app("payment").await, Vec::new(), names("charge"));
     works.expect("activities");
     let types = vec![actors::Type::new("account")];
-    host.actors.attach(&app("accounts"), types).expect("actors");
+    let acts = host.actors.attach(&app("accounts").await, types);
+    acts.expect("actors");
     host.actors.start(tenant);
-    let begun = host.workflow.begin(tenant, &host.state);
+    let begun = host.begin();
     begun.expect("an engine");
     door
 }

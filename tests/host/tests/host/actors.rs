@@ -222,12 +222,12 @@ async fn restart() -> Result<()> {
     ensure!(running.stop().await, "not everything finished");
     let running = project.start().await?;
     // Nobody calls it: the reminder wakes it.
-    let before = running.booted.host.actors.active(&operator()?, None);
+    let before = running.booted.tenant.actors.active(&operator()?, None);
     ensure!(before.is_empty(), "{before:?}");
     let begin = std::time::Instant::now();
     while running
         .booted
-        .host
+        .tenant
         .actors
         .active(&operator()?, None)
         .is_empty()

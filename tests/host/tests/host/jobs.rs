@@ -333,7 +333,7 @@ async fn failure() -> Result<()> {
 async fn status(running: &Running, name: &str) -> Result<Option<Status>> {
     let (tenant, app) = ("default".parse()?, "reminder".parse()?);
     let caller = Caller::operator(tenant, app, Instant::now() + Duration::from_secs(10));
-    Ok(running.booted.host.jobs.get(&caller, name).await?)
+    Ok(running.booted.tenant.jobs.get(&caller, name).await?)
 }
 
 async fn wrong() -> Result<()> {

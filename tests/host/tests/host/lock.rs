@@ -227,7 +227,7 @@ async fn stolen() -> Result<()> {
     let with_prefix = locksmith().replace("metadata: [", &format!("metadata: [{shared}, "));
     for locks in [locks("memory", shared), locks("redb", shared), with_prefix] {
         let running = start(&locks).await?;
-        let lock = &running.booted.host.lock;
+        let lock = &running.booted.tenant.lock;
         let (owner, thief) = (operator("owner")?, operator("thief")?);
         let (ttl, wait) = (Duration::from_secs(60), Duration::ZERO);
         let lease = lock.acquire(&owner, "locks", "door", ttl, wait).await?;

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use host_tests::guest;
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
-use wythe_blocks::{Drivers, Host, Registry, Result, Site};
+use wythe_blocks::{Drivers, Registry, Result, Settings, Shared, Site, Tenant};
 use wythe_manifest::{Component, parse_resources};
 use wythe_runtime::{Options, Runtime, plugin};
 
@@ -32,16 +32,17 @@ pub fn trials() -> Vec<Trial> {
     groups.into_iter().flatten().collect()
 }
 
-fn registry() -> Result<(Registry, Arc<Host>)> {
+fn registry() -> Result<(Registry, Arc<Tenant>)> {
     let cache = std::env::var_os("WYTHE_CACHE_DIR").map(Into::into);
     let runtime = Runtime::new(&Options {
         cache,
         ..Options::default()
     })?;
-    let host = Arc::new(Host::default());
+    let settings = Settings::new("default".parse().expect("a name"), "nowhere");
+    let tenant = Tenant::new(settings, &Shared::default());
     let mut registry = Registry::default();
-    plugin::register(&mut registry, &runtime, &host);
-    Ok((registry, host))
+    plugin::register(&mut registry, &runtime, &tenant);
+    Ok((registry, tenant))
 }
 
 fn site(directory: &Path) -> Site {
@@ -65,7 +66,7 @@ pub fn opener<D: ?Sized + 'static>(
         Arc::new(move || {
             let (site, component) = (site.clone(), component.clone());
             async move {
-                let (registry, _host) = registry()?;
+                let (registry, _tenant) = registry()?;
                 drivers(&registry).open(&component, site).await
             }
             .boxed()

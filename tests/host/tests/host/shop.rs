@@ -212,8 +212,11 @@ async fn ungranted() -> Result<()> {
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     let caller = Caller::operator("default".parse()?, "test".parse()?, deadline);
-    let host = &running.booted.host;
-    let answer = host.invocation.invoke(&caller, "checkout", request).await?;
+    let tenant = &running.booted.tenant;
+    let answer = tenant
+        .invocation
+        .invoke(&caller, "checkout", request)
+        .await?;
     let told = String::from_utf8_lossy(&answer.body);
     let expected = "app `checkout` is not granted workflow `purchase`; add it to `grants: { workflow: [purchase] }` at \
                     wythe.yaml:10";

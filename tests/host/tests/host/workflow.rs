@@ -51,7 +51,7 @@ struct Desk {
 impl Desk {
     fn of(running: &Running) -> Result<Self> {
         let tenant = "default".parse()?;
-        let engine = running.booted.host.workflows(&tenant)?;
+        let engine = running.booted.tenant.workflows()?;
         let deadline = Instant::now() + Duration::from_secs(600);
         let caller = Caller::operator(tenant, "test".parse()?, deadline);
         Ok(Desk { engine, caller })

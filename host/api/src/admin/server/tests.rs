@@ -10,7 +10,9 @@ use tokio::{
     sync::Notify,
     time::timeout,
 };
-use wythe_blocks::{App, Callee, Caller, Exports, Profile, Result, invocation as block};
+use wythe_blocks::{
+    App, Callee, Caller, Exports, Profile, Result, Settings, Shared, Tenant, invocation as block,
+};
 
 /// A limit against hanging alone; where time is paused, it does not pass while anybody has something to do.
 const LONG: Duration = Duration::from_secs(600);
@@ -19,7 +21,7 @@ const READ: &str = r#"{"component": "s", "app": "a", "key": "k"}"#;
 /// A host with a control socket in a directory of its own.
 struct Stage {
     directory: TempDir,
-    host: Arc<Host>,
+    tenant: Arc<Tenant>,
 }
 
 impl Stage {
@@ -30,19 +32,18 @@ impl Stage {
     /// A host whose commands and answers have so many bytes in all.
     fn with(bytes: usize) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let host = Arc::new(Host::default());
-        let stage = Stage { directory, host };
+        let settings = Settings::new("default".parse().expect("a name"), directory.path());
+        let tenant = Tenant::new(settings, &Shared::default());
+        let stage = Stage { directory, tenant };
         let listener = UnixListener::bind(stage.path()).expect("a socket");
         let pair = UnixStream::pair().expect("a pair of sockets");
         let owner = pair.0.peer_cred().expect("the user of this process").uid();
-        let tenant = "default".parse().expect("a name");
         let desk = Desk {
-            host: stage.host.clone(),
-            tenant,
+            tenant: stage.tenant.clone(),
             memory: Memory::new(bytes),
         };
         let serving = async move { desk.serve(listener, owner).await };
-        stage.host.tasks.spawn(serving);
+        stage.tenant.tasks.spawn(serving);
         stage
     }
 
@@ -103,7 +104,7 @@ async fn commands_are_requests_of_http() {
     let refusal =
         r#"{"error":"not-found","message":"no state component `s` for app `a`"}"#.to_owned() + "\n";
     assert!(said.ends_with(&refusal), "{said}");
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 /// Sends requests whose body never comes: by line, more headers and the status that is expected.
@@ -121,7 +122,7 @@ async fn refused(cases: &[(&str, &str, u16)]) {
         };
         assert_eq!(said.contains(allow), *status == 405, "{line}: {said}");
     }
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test]
@@ -184,7 +185,7 @@ async fn a_body_that_is_no_command_is_told_why() {
         assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
         assert!(said.contains(message), "{said}");
     }
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test]
@@ -211,7 +212,7 @@ async fn what_is_no_http_or_too_much_of_it_ends_the_connection() {
         assert!(said.starts_with(expected), "{shown}: {said}");
         assert!(!said.starts_with("HTTP/1.1 2"), "{shown}: {said}");
     }
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn commands_in_one_breath_are_answered_in_order() {
         .map(|one| &one[..3])
         .collect();
     assert_eq!(statuses, [["404"; 20].as_slice(), &["200"]].concat());
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +250,7 @@ async fn a_client_that_does_not_go_on_is_closed() {
         assert!(said.starts_with(expected), "{sent}: {said}");
         assert_eq!(said.is_empty(), expected.is_empty(), "{sent}: {said}");
     }
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +261,7 @@ async fn a_client_that_reads_nothing_does_not_stay() {
     // Answers gather until nothing more fits into the socket.
     let ended = async { while stream.write_all(ping.as_bytes()).await.is_ok() {} };
     assert!(timeout(LONG, ended).await.is_ok());
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +278,7 @@ async fn connections_are_few_and_idle_ones_make_room() {
         // Closed to make room, or because its time was over.
         assert_eq!(until_closed(stream).await, "");
     }
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 /// An app that says when it was called, and when it may answer.
@@ -306,11 +307,12 @@ impl Callee for Slow {
 }
 
 /// A stage with that app, and the command that calls it with so many bytes.
-fn with_app(all: usize, body: usize) -> (Stage, Arc<Slow>, String) {
+async fn with_app(all: usize, body: usize) -> (Stage, Arc<Slow>, String) {
     let (stage, slow) = (Stage::with(all), Arc::new(Slow::default()));
     let name = |name: &str| name.parse().expect("a name");
     let profile = Profile::new(name("default"), name("slow"));
-    stage.host.admit(&App::new(profile, slow.clone()));
+    let app = App::new(profile, slow.clone());
+    stage.tenant.admit(&app, None).await.expect("the app");
     let call = invocation::Invoke {
         app: "slow".into(),
         method: "GET".into(),
@@ -326,7 +328,7 @@ fn with_app(all: usize, body: usize) -> (Stage, Arc<Slow>, String) {
 
 #[tokio::test]
 async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
-    let (stage, slow, call) = with_app(ALL, 0);
+    let (stage, slow, call) = with_app(ALL, 0).await;
     let mut stream = stage.connect().await;
     stream
         .write_all(call.as_bytes())
@@ -351,26 +353,26 @@ async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
     assert!(stage.said(ping).await.starts_with("HTTP/1.1 200 "));
     slow.may.notify_one();
     assert!(timeout(LONG, slow.ended.notified()).await.is_ok());
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_command_under_way_does_not_keep_a_host_that_stops() {
-    let (stage, slow, call) = with_app(ALL, 0);
+    let (stage, slow, call) = with_app(ALL, 0).await;
     let mut stream = stage.connect().await;
     stream
         .write_all(call.as_bytes())
         .await
         .expect("bytes are taken");
     slow.called.notified().await;
-    assert!(stage.host.close(DRAIN * 4).await);
+    assert!(stage.tenant.close(DRAIN * 4).await);
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
 #[tokio::test]
 async fn commands_under_way_have_so_many_bytes_together() {
     // In base64, each is a little less than half.
-    let (stage, slow, call) = with_app(64 << 10, 20 << 10);
+    let (stage, slow, call) = with_app(64 << 10, 20 << 10).await;
     let mut streams = Vec::new();
     for _ in 0..2 {
         let mut stream = stage.connect().await;
@@ -390,5 +392,5 @@ async fn commands_under_way_have_so_many_bytes_together() {
     slow.may.notify_one();
     let said = stage.said(&call).await;
     assert!(said.starts_with("HTTP/1.1 409 "), "{said}");
-    assert!(stage.host.close(LONG).await);
+    assert!(stage.tenant.close(LONG).await);
 }

@@ -88,9 +88,7 @@ pub fn stage(items: &str) -> Stage {
         &resources.components[0],
         configured,
     );
-    block
-        .components
-        .insert(&Metrics::default(), tenant(), component);
+    block.components.insert(&Metrics::default(), component);
     let app = Arc::new(Listener {
         heard: Mutex::default(),
         fails: AtomicU32::new(0),

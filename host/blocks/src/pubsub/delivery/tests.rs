@@ -110,7 +110,7 @@ async fn asked_of(
         ..Broker::default()
     };
     let tasks = Tasks::default();
-    let pubsub = PubSub::new(tasks.clone());
+    let pubsub = PubSub::new(tasks.clone(), Arc::default());
     let (resources, problems) = wythe_manifest::parse_resources(COMPONENT, "p.yaml".as_ref());
     assert!(problems.is_empty(), "{problems}");
     let configured = Arc::new(Configured {
@@ -122,7 +122,7 @@ async fn asked_of(
     let tenant: Name = "tenant".parse().unwrap();
     let component = Component::new("pubsub", OPERATIONS, &resources.components[0], configured);
     let components = &pubsub.components;
-    components.insert(&Metrics::default(), tenant.clone(), component);
+    components.insert(&Metrics::default(), component);
     let app = cart(tenant, callee);
     let attached = pubsub.attach(&app, vec![subscription()]);
     attached.await.unwrap();

@@ -15,7 +15,7 @@ use std::{
     },
     time::Duration,
 };
-pub(super) use thread::RuleThread;
+pub(crate) use thread::RuleThread;
 use tokio::sync::Mutex;
 use wythe_manifest::Rule;
 

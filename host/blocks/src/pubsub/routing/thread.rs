@@ -17,7 +17,7 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Starts with the first rule, and ends with its owner.
 #[derive(Default)]
-pub(in crate::pubsub) struct RuleThread {
+pub(crate) struct RuleThread {
     queue: Mutex<Option<Sender<Work>>>,
 }
 

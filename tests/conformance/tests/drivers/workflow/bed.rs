@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Exports, Host, Profile, Ready, Registry, Settings,
+    App, Callee, Caller, Exports, Profile, Ready, Registry, Settings, Shared, Tenant,
     state::{self, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
     workflow::{Call, Context, Engine, Failure, Instance, Start, Status},
 };
@@ -186,17 +186,17 @@ pub async fn store(subject: &Subject, directory: &Path) -> Arc<dyn Driver> {
 }
 
 /// A host with the store as its only component.
-async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Host> {
+async fn host(store: Arc<dyn Driver>, fuse: Arc<Fuse>, tenant: &Name) -> Arc<Tenant> {
     let mut registry = Registry::default();
     let frail: Arc<dyn Driver> = Arc::new(Frail { store, fuse });
     registry.state.add_raw("frail", move |_, _| {
         let frail = frail.clone();
         async move { Ok(Ready::new(|| async { Ok(frail) })) }
     });
-    let host = Arc::new(Host::default());
     let settings = Settings::new(tenant.clone(), std::path::PathBuf::new());
     let components = [component("state", "frail", "")];
-    let opened = host.open(&registry, &settings, &components).await;
+    let host = Tenant::new(settings, &Shared::default());
+    let opened = host.open(&registry, &components).await;
     opened.expect("the host opens");
     host
 }
@@ -206,7 +206,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A host that runs.
 pub struct Bed {
-    pub host: Arc<Host>,
+    pub host: Arc<Tenant>,
     pub engine: Arc<Engine>,
     pub caller: Caller,
     pub calls: Arc<Mutex<Vec<Call>>>,
@@ -246,8 +246,8 @@ impl Bed {
         let app = App::new(profile, Arc::new(app));
         let attached = host.workflow.attach(&app, workflows, activities);
         attached.expect("good names");
-        let engine = host.workflows(&tenant).expect("a store");
-        host.workflow.begin(&tenant, &host.state).expect("a store");
+        let engine = host.workflows().expect("a store");
+        host.begin().expect("a store");
         let deadline = Instant::now() + Duration::from_secs(3_600);
         let caller = Caller::operator(tenant, "test".parse().expect("a name"), deadline);
         Bed {

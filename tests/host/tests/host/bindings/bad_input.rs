@@ -235,7 +235,7 @@ async fn secrets() -> Result<()> {
         )
         .with("plugin", &plugin);
     let running = project.start().await?;
-    let bindings = &running.booted.host.bindings;
+    let bindings = &running.booted.tenant.bindings;
     for name in ["box", "files", "plugin"] {
         let sealed = vec![("key".to_owned(), Value::new(*b"hunter2"))];
         let (caller, data) = (operator(), "x".into());
@@ -268,7 +268,7 @@ async fn covered() -> Result<()> {
         .with("memory", host_tests::MEMORY)
         .with("web", &web);
     let running = project.start().await?;
-    let bindings = &running.booted.host.bindings;
+    let bindings = &running.booted.tenant.bindings;
     let expected = "operation `get` of bindings component `web` failed; the call carried a secret, so no more is told: \
                     try it with a value that is none";
     for name in ["path", "X-Key", "Host", "no name", "Content-Length"] {
@@ -287,7 +287,7 @@ async fn covered() -> Result<()> {
 
 async fn large() -> Result<()> {
     let running = project("").start().await?;
-    let bindings = &running.booted.host.bindings;
+    let bindings = &running.booted.tenant.bindings;
     let data = vec![0; 100 << 20].into();
     let caller = operator();
     let answer = bindings.invoke(&caller, "files", "create", data, Vec::new());

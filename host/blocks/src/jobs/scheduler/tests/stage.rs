@@ -3,8 +3,8 @@
 use crate::{
     App, Callee, Caller, Component, Error, Exports, Kind, Profile, Result, Tasks,
     jobs::{
-        Configured, Driver, FailurePolicy, Features, Job, Jobs, Misfire, OPERATIONS, Occurrence,
-        Page, Row, Settle, Settler, Status, Timestamp, Trigger,
+        Configured, Driver, FailurePolicy, Features, IN_HOST, Job, Jobs, Misfire, OPERATIONS,
+        Occurrence, Page, Row, Settle, Settler, Status, Timestamp, Trigger,
     },
 };
 use async_trait::async_trait;
@@ -63,7 +63,8 @@ impl Stage {
             shift: AtomicI64::new(0),
         });
         let (tasks, store, told) = (Tasks::default(), Arc::new(Store::default()), clock.clone());
-        let jobs = Jobs::with_clock(tasks.clone(), Arc::new(move || told.now()));
+        let places = Arc::new(tokio::sync::Semaphore::new(IN_HOST));
+        let jobs = Jobs::with_clock(tasks.clone(), places, Arc::new(move || told.now()));
         let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: jobs }\nspec: { type: jobs.test, version: v1 }\n";
         let (resources, problems) = wythe_manifest::parse_resources(text, "jobs.yaml".as_ref());
         assert!(problems.is_empty(), "{problems}");
@@ -74,8 +75,7 @@ impl Stage {
         let manifest = &resources.components[0];
         let component = Component::new("jobs", OPERATIONS, manifest, configured);
         jobs.components
-            .insert(&crate::Metrics::default(), tenant(), component);
-        jobs.tenants().insert(tenant(), manifest.name.clone());
+            .insert(&crate::Metrics::default(), component);
         let app = Arc::new(Recorder {
             clock: clock.clone(),
             ran: Mutex::default(),

@@ -14,7 +14,7 @@ use std::{
     },
 };
 use tokio::{net::TcpSocket, task::JoinSet};
-use wythe_blocks::{Caller, Host, Registry, Settings, time};
+use wythe_blocks::{Caller, Registry, Settings, Shared, Tenant, time};
 
 /// Answers each request with this; counts connections, and tells of each that ends.
 fn counted(answer: String) -> (String, Arc<AtomicUsize>, mpsc::Receiver<()>) {
@@ -226,7 +226,7 @@ fn settings(directory: &Path) -> Settings {
 }
 
 /// A host with the component `web`, whose server has the gate before it.
-async fn full(gate: &Arc<Gate>) -> Arc<Host> {
+async fn full(gate: &Arc<Gate>) -> Arc<Tenant> {
     let held = gate.clone();
     let url = listen(move |mut stream| {
         while read(&mut stream).is_some() {
@@ -241,15 +241,15 @@ async fn full(gate: &Arc<Gate>) -> Arc<Host> {
     let (resources, problems) = wythe_manifest::parse_resources(&text, Path::new("web.yaml"));
     assert!(problems.is_empty(), "{problems}");
     let directory = tempfile::tempdir().unwrap();
-    let host = Host::default();
     let (mut registry, settings) = (Registry::default(), settings(directory.path()));
     crate::register(&mut registry);
-    let opened = host.open(&registry, &settings, &resources.components);
+    let host = Tenant::new(settings, &Shared::default());
+    let opened = host.open(&registry, &resources.components);
     opened.await.unwrap();
-    Arc::new(host)
+    host
 }
 
-async fn call(host: Arc<Host>, app: &str, patience: Duration) -> Result<()> {
+async fn call(host: Arc<Tenant>, app: &str, patience: Duration) -> Result<()> {
     let (tenant, app) = ("default".parse().unwrap(), app.parse().unwrap());
     let caller = Caller::operator(tenant, app, time::deadline(patience));
     let (data, metadata) = (Bytes::new(), Vec::new());

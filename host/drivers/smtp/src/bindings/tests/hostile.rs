@@ -307,7 +307,7 @@ async fn a_certificate_of_nobody_is_refused() {
 async fn a_server_is_tried_once() {
     let (listener, port) = listening().await;
     let port = port.to_string();
-    let (host, settings, checked) = warned::checked(&[
+    let (host, checked) = warned::checked(&[
         ("host", "127.0.0.1"),
         ("port", &port),
         ("tls", "none"),
@@ -316,10 +316,10 @@ async fn a_server_is_tried_once() {
         ("subject", "An order"),
     ])
     .await;
-    host.open_checked(&settings, checked).await.unwrap();
+    host.open_checked(checked).await.unwrap();
     let app = "shop".parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(600);
-    let caller = Caller::operator(settings.tenant, app, deadline);
+    let caller = Caller::operator(host.name().clone(), app, deadline);
     let tries = Cell::new(0);
     let server = async {
         loop {

@@ -1,10 +1,11 @@
 //! Passwords that others can read: the operator is warned, by `validate` and at a start.
 
 use std::path::Path;
-use wythe_blocks::{Checked, Host, Registry, Settings};
+use std::sync::Arc;
+use wythe_blocks::{Checked, Registry, Settings, Shared, Tenant};
 
 /// A host with the component `post` that has these settings, not open yet.
-pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Host, Settings, Checked) {
+pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Arc<Tenant>, Checked) {
     let line =
         |(name, value): &(&str, &str)| format!("    - {{ name: {name}, value: \"{value}\" }}\n");
     let lines: String = pairs.iter().map(line).collect();
@@ -17,16 +18,16 @@ pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Host, Settings, Checked)
     let mut registry = Registry::default();
     crate::register(&mut registry);
     let settings = Settings::new("default".parse().unwrap(), "nowhere");
-    let host = Host::default();
-    let checking = host.check(&registry, &settings, &resources.components);
+    let host = Tenant::new(settings, &Shared::default());
+    let checking = host.check(&registry, &resources.components);
     let (checked, problems) = checking.await;
     assert!(problems.is_empty(), "{problems:?}");
-    (host, settings, checked)
+    (host, checked)
 }
 
 /// The warnings of a component with these settings, each with its line.
 async fn warned(pairs: &[(&str, &str)]) -> Vec<String> {
-    let (_, _, checked) = checked(pairs).await;
+    let (_, checked) = checked(pairs).await;
     let told = checked.warnings.iter().map(|warning| {
         let place = warning.place().unwrap();
         format!("{}: {}", place.line, warning.message())

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Error, Exports, Host, Kind, Profile, Settings,
+    App, Callee, Caller, Error, Exports, Kind, Profile, Settings, Shared, Tenant,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -24,12 +24,12 @@ const FAILS: u64 = 7;
 
 pub(super) async fn live(order: &Order) -> Result<()> {
     let tenant: Name = "default".parse().map_err(|_| anyhow!("a name"))?;
-    let host = Host::default();
     let settings = Settings::new(tenant.clone(), order.directory.clone());
     let path = order.directory.join("subject/jobs.redb");
     let metadata = format!("[{{ name: path, value: {} }}]", path.display());
     let component = open::component("jobs", "redb", &metadata);
-    host.open(&wythe_drivers::registry(), &settings, &[component])
+    let host = Tenant::new(settings, &Shared::default());
+    host.open(&wythe_drivers::registry(), &[component])
         .await
         .map_err(|errors| anyhow!("{errors:?}"))?;
     let ran = OpenOptions::new()
@@ -45,7 +45,7 @@ pub(super) async fn live(order: &Order) -> Result<()> {
     schedule(&host, &tenant, order.start).await
 }
 
-async fn schedule(host: &Host, tenant: &Name, start: u64) -> Result<()> {
+async fn schedule(host: &Tenant, tenant: &Name, start: u64) -> Result<()> {
     for (name, interval) in REPEATING {
         let job = job(name, Trigger::Every(Duration::from_millis(interval)));
         match host.jobs.schedule(&caller(tenant)?, job, false).await {

@@ -1,16 +1,23 @@
 //! A named driver under policy. `Component::call` is the choke point: the only place that calls a driver.
 
+mod components;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+pub use components::Components;
+pub use slot::{Slot, Use};
+
 use crate::{
-    Caller, Error, Kind, Metrics, Policy, Result,
-    error::Cut,
+    Caller, Error, Kind, Policy, Result,
     metrics::{self, CallMetrics, Outcome},
     panics,
     scrub::Secrets,
     text::{MAX_CAUSE, cut},
 };
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use std::{collections::HashMap, future::Future, sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wythe_manifest::{ComponentName, Name};
 
@@ -70,6 +77,8 @@ pub struct Component<D: ?Sized> {
     metrics: Arc<CallMetrics>,
     secrets: Secrets,
     driver: Arc<D>,
+    /// Calls under way, whose end the component's close waits for.
+    uses: TaskTracker,
 }
 
 impl<D: ?Sized> Component<D> {
@@ -88,6 +97,7 @@ impl<D: ?Sized> Component<D> {
             metrics: Arc::new(metrics),
             secrets: Secrets::of(manifest),
             driver,
+            uses: TaskTracker::new(),
         }
     }
 
@@ -168,110 +178,5 @@ pub(crate) trait Close: Send + Sync {
 
     async fn health(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-type ByName<D> = HashMap<(Name, ComponentName), Arc<Component<D>>>;
-
-/// The components of one block, by tenant and name.
-pub struct Components<D: ?Sized> {
-    block: &'static str,
-    by_name: ArcSwap<ByName<D>>,
-}
-
-impl<D: ?Sized> Components<D> {
-    pub fn new(block: &'static str) -> Self {
-        Components {
-            block,
-            by_name: ArcSwap::default(),
-        }
-    }
-
-    pub(crate) fn block(&self) -> &'static str {
-        self.block
-    }
-
-    pub fn insert(
-        &self,
-        metrics: &Metrics,
-        tenant: Name,
-        component: Component<D>,
-    ) -> Arc<Component<D>> {
-        let component = Arc::new(component);
-        metrics.watch(Arc::downgrade(&component.metrics));
-        self.by_name.rcu(|map| {
-            let mut map = HashMap::clone(map);
-            map.insert((tenant.clone(), component.name.clone()), component.clone());
-            map
-        });
-        component
-    }
-
-    /// The component, if there is one and the caller is in its scope. Both failures read the same, so that
-    /// nobody learns the names of what is not theirs.
-    pub fn find(&self, caller: &Caller, name: &str) -> Result<Arc<Component<D>>> {
-        let block = self.block;
-        let missing = || {
-            Error::not_found(format!(
-                "no {block} component `{}` for app `{}`",
-                Cut(name),
-                caller.app_id()
-            ))
-        };
-        let parsed: ComponentName = name.parse().map_err(|_| missing())?;
-        let map = self.by_name.load();
-        map.get(&(caller.tenant().clone(), parsed))
-            .filter(|component| component.is_in_scope(caller.app_id()))
-            .cloned()
-            .ok_or_else(missing)
-    }
-
-    /// The component, for the host itself: no scope applies.
-    pub(crate) fn of(&self, tenant: &Name, name: &ComponentName) -> Option<Arc<Component<D>>> {
-        let key = (tenant.clone(), name.clone());
-        self.by_name.load().get(&key).cloned()
-    }
-
-    /// Those of one tenant, in the order of their names.
-    pub(crate) fn of_tenant(&self, tenant: &Name) -> Vec<Arc<Component<D>>> {
-        let map = self.by_name.load();
-        let own = map.iter().filter(|((of, _), _)| of == tenant);
-        let mut own: Vec<_> = own.map(|(_, component)| component.clone()).collect();
-        own.sort_by(|a, b| a.name.cmp(&b.name));
-        own
-    }
-
-    /// Forgets every component; who holds one keeps it.
-    pub(crate) fn clear(&self) {
-        self.by_name.store(Arc::default());
-    }
-
-    pub fn all(&self) -> Vec<Arc<Component<D>>> {
-        self.by_name.load().values().cloned().collect()
-    }
-
-    /// Components that cannot do their work, with the reason.
-    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
-    where
-        D: Close,
-    {
-        let mut unwell = Vec::new();
-        for component in self.all() {
-            if let Err(error) = component.driver().health().await {
-                unwell.push((component.name.clone(), error));
-            }
-        }
-        unwell
-    }
-
-    pub(crate) async fn close(&self)
-    where
-        D: Close,
-    {
-        for component in self.all() {
-            if let Err(error) = component.driver().close().await {
-                tracing::error!(component = %component.name, "close: {}", error.chain());
-            }
-        }
     }
 }

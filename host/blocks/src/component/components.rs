@@ -1,0 +1,134 @@
+//! The components of one block of a tenant, by name.
+
+use super::{Close, Component, Slot, Use};
+use crate::{Caller, Error, Metrics, Result, error::Cut};
+use arc_swap::ArcSwap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wythe_manifest::ComponentName;
+
+/// The time for calls under way when their component goes: as long as the host's own calls may take.
+const GOING: Duration = Duration::from_secs(30);
+
+type ByName<D> = BTreeMap<ComponentName, Arc<Slot<D>>>;
+
+/// The components of one block.
+pub struct Components<D: ?Sized> {
+    block: &'static str,
+    by_name: ArcSwap<ByName<D>>,
+}
+
+impl<D: ?Sized> Components<D> {
+    pub fn new(block: &'static str) -> Self {
+        Components {
+            block,
+            by_name: ArcSwap::default(),
+        }
+    }
+
+    pub(crate) fn block(&self) -> &'static str {
+        self.block
+    }
+
+    /// Puts a component in its place, which others may have had before.
+    pub fn insert(&self, metrics: &Metrics, component: Component<D>) {
+        let component = Arc::new(component);
+        metrics.watch(Arc::downgrade(&component.metrics));
+        if let Some(slot) = self.by_name.load().get(&component.name) {
+            return slot.fill(component);
+        }
+        self.by_name.rcu(|map| {
+            let mut map = ByName::clone(map);
+            let slot = Arc::new(Slot::new(component.clone()));
+            map.insert(component.name.clone(), slot);
+            map
+        });
+    }
+
+    /// The component's place, if there is one and the caller is in its scope. Both failures read the same, so that
+    /// nobody learns the names of what is not theirs.
+    pub fn find(&self, caller: &Caller, name: &str) -> Result<Arc<Slot<D>>> {
+        let missing = || missing(self.block, name, caller);
+        let parsed: ComponentName = name.parse().map_err(|_| missing())?;
+        self.of(&parsed)
+            .filter(|slot| slot.component().is_in_scope(caller.app_id()))
+            .ok_or_else(missing)
+    }
+
+    /// The component itself, for one call.
+    pub(crate) async fn enter(&self, caller: &Caller, name: &str) -> Result<Use<D>> {
+        self.find(caller, name)?.enter(caller).await
+    }
+
+    /// The component's place, for the host itself: no scope applies.
+    pub(crate) fn of(&self, name: &ComponentName) -> Option<Arc<Slot<D>>> {
+        self.by_name.load().get(name).cloned()
+    }
+
+    /// Places of all components, in the order of their names.
+    pub fn all(&self) -> Vec<Arc<Slot<D>>> {
+        self.by_name.load().values().cloned().collect()
+    }
+
+    /// Components that cannot do their work, with the reason.
+    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
+    where
+        D: Close,
+    {
+        let mut unwell = Vec::new();
+        for slot in self.all().into_iter().filter(|slot| slot.is_open()) {
+            let component = slot.component();
+            if let Err(error) = component.driver().health().await {
+                unwell.push((component.name.clone(), error));
+            }
+        }
+        unwell
+    }
+
+    /// Closes a component, for another one to take its place; calls wait until then. False where there is none.
+    pub(crate) async fn vacate(&self, name: &ComponentName) -> bool
+    where
+        D: Close,
+    {
+        let slot = self.of(name);
+        if let Some(slot) = &slot {
+            slot.leave(false, GOING).await;
+        }
+        slot.is_some()
+    }
+
+    /// Closes a component for good; handles that are left find none. False where there is none.
+    pub(crate) async fn remove(&self, name: &ComponentName) -> bool
+    where
+        D: Close,
+    {
+        let Some(slot) = self.of(name) else {
+            return false;
+        };
+        self.by_name.rcu(|map| {
+            let mut map = ByName::clone(map);
+            map.remove(name);
+            map
+        });
+        slot.leave(true, GOING).await;
+        true
+    }
+
+    /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
+    pub(crate) async fn close(&self)
+    where
+        D: Close,
+    {
+        for slot in self.by_name.swap(Arc::default()).values() {
+            slot.leave(true, Duration::ZERO).await;
+        }
+    }
+}
+
+/// The error for who asks for a component that is not there, or not for him.
+pub(super) fn missing(block: &str, name: &str, caller: &Caller) -> Error {
+    Error::not_found(format!(
+        "no {block} component `{}` for app `{}`",
+        Cut(name),
+        caller.app_id()
+    ))
+}

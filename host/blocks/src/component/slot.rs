@@ -1,0 +1,140 @@
+//! The place of a component in its tenant. Handles hold it, so that a component which takes the place of another is what
+//! they use from their next call on.
+
+use super::{Close, Component};
+use crate::{Caller, Error, Result};
+use arc_swap::ArcSwap;
+use std::{ops::Deref, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use wythe_manifest::ComponentName;
+
+/// A place for one component after the other.
+pub struct Slot<D: ?Sized> {
+    /// The component, or the last one where there is none now.
+    component: ArcSwap<Component<D>>,
+    stage: watch::Sender<Stage>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// Another component is on its way: calls wait for it.
+    Moves,
+    Gone,
+}
+
+/// A component that is not closed before this is dropped.
+pub struct Use<D: ?Sized> {
+    component: Arc<Component<D>>,
+    _token: TaskTrackerToken,
+}
+
+impl<D: ?Sized> Deref for Use<D> {
+    type Target = Component<D>;
+
+    fn deref(&self) -> &Component<D> {
+        &self.component
+    }
+}
+
+impl<D: ?Sized> Slot<D> {
+    pub(super) fn new(component: Arc<Component<D>>) -> Self {
+        Slot {
+            component: ArcSwap::new(component),
+            stage: watch::Sender::new(Stage::Open),
+        }
+    }
+
+    /// The component as it is now, to ask for what needs no call: its name, its features.
+    pub fn component(&self) -> Arc<Component<D>> {
+        self.component.load_full()
+    }
+
+    pub fn name(&self) -> ComponentName {
+        self.component.load().name.clone()
+    }
+
+    /// The component for one call; where it moves, the call waits, no longer than its deadline.
+    pub async fn enter(&self, caller: &Caller) -> Result<Use<D>> {
+        loop {
+            let component = self.component.load_full();
+            // The token comes before the look, so that whoever closes the component waits for all that found it open.
+            let token = component.uses.token();
+            let stage = *self.stage.borrow();
+            match stage {
+                Stage::Open
+                    if !component.is_in_scope(caller.app_id()) && caller.grants().is_some() =>
+                {
+                    return Err(component.missing(caller));
+                }
+                Stage::Open => {
+                    return Ok(Use {
+                        component,
+                        _token: token,
+                    });
+                }
+                Stage::Moves => drop(token),
+                Stage::Gone => return Err(component.missing(caller)),
+            }
+            let mut stages = self.stage.subscribe();
+            let moved = stages.wait_for(|stage| *stage != Stage::Moves);
+            if tokio::time::timeout_at(caller.deadline().into(), moved)
+                .await
+                .is_err()
+            {
+                return Err(Error::unavailable(format!(
+                    "component `{}` is being replaced; try again",
+                    component.name
+                )));
+            }
+        }
+    }
+
+    /// Lets no further call in, waits for those under way, at most for `limit`, and closes the component.
+    pub(super) async fn leave(&self, is_for_good: bool, limit: Duration)
+    where
+        D: Close,
+    {
+        let stage = match is_for_good {
+            true => Stage::Gone,
+            false => Stage::Moves,
+        };
+        self.stage.send_replace(stage);
+        let component = self.component.load_full();
+        component.uses.close();
+        if tokio::time::timeout(limit, component.uses.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(component = %component.name, "closed though calls of it are under way");
+        }
+        if let Err(error) = component.driver.close().await {
+            tracing::error!(component = %component.name, "close: {}", error.chain());
+        }
+    }
+
+    /// Puts a component into the place, and lets calls in.
+    pub(super) fn fill(&self, component: Arc<Component<D>>) {
+        self.component.store(component);
+        self.stage.send_replace(Stage::Open);
+    }
+
+    /// Returns once the component is asked to let go, for who waits in a call until something happens.
+    pub(crate) async fn closed(&self) {
+        let mut stages = self.stage.subscribe();
+        // The sender is part of this place, so that it is there for as long as anybody waits.
+        let _ = stages.wait_for(|stage| *stage != Stage::Open).await;
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        *self.stage.borrow() == Stage::Open
+    }
+}
+
+impl<D: ?Sized> Component<D> {
+    /// The error for who may not know that there is such a component, and for who comes too late.
+    fn missing(&self, caller: &Caller) -> Error {
+        super::components::missing(self.block, self.name.as_str(), caller)
+    }
+}

@@ -1,0 +1,142 @@
+//! The apps of a tenant: they come in two steps, so that all can be called before the first event is delivered, and go.
+
+use super::Tenant;
+use crate::{App, Error, Result, pubsub::Subscription};
+use std::sync::Arc;
+use wythe_manifest::{Name, Subscription as Declared};
+
+impl Tenant {
+    /// Makes an app callable, in place of one with the same id: by HTTP below the prefix `ingress`, by other apps, its
+    /// actors by their types, its workflows and activities by their names. Every problem is reported.
+    pub async fn admit(&self, app: &Arc<App>, ingress: Option<&str>) -> Result<(), Vec<Error>> {
+        let _turn = self.changes.lock().await;
+        self.doors
+            .route(ingress, app)
+            .map_err(|error| vec![error])?;
+        self.metrics.watch(Arc::downgrade(&app.metrics));
+        self.invocation.add(app);
+        self.apps().insert(app.id().clone(), app.clone());
+        self.offer(app).await
+    }
+
+    /// Attaches what an app offers to be called.
+    async fn offer(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let mut problems = Vec::new();
+        match app.actor_types().await {
+            Ok(types) => problems.extend(self.actors.attach(app, types).err()),
+            Err(error) => problems.push(vec![error]),
+        }
+        match (app.workflows().await, app.activities().await) {
+            (Ok(workflows), Ok(activities)) => {
+                let attached = self.workflow.attach(app, workflows, activities);
+                problems.extend(attached.err());
+            }
+            (Err(error), _) | (_, Err(error)) => problems.push(vec![error]),
+        }
+        all(problems)
+    }
+
+    /// Starts everything that reaches an app without being asked, in place of what it had: events, changes of
+    /// configuration, input, its jobs, and what wakes its actors. Every problem is reported.
+    pub async fn start(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let _turn = self.changes.lock().await;
+        self.subscribe(app).await?;
+        let one = |error| vec![error];
+        let configurations = app.configurations().await.map_err(one)?;
+        self.configuration.attach(app, configurations).await?;
+        self.listen(app).await?;
+        self.jobs.attach(app);
+        self.actors.start(app.tenant());
+        Ok(())
+    }
+
+    /// Takes up the workflows that an earlier process left, and runs what comes.
+    pub fn begin(&self) -> Result<()> {
+        self.workflow.begin(self.name(), &self.state)
+    }
+
+    /// Another version of an app's code answers by now: what it offers and what reaches it is attached anew.
+    pub async fn renew(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let offered = {
+            let _turn = self.changes.lock().await;
+            self.offer(app).await
+        };
+        let started = self.start(app).await;
+        all([offered, started].into_iter().filter_map(Result::err))
+    }
+
+    /// Removes an app: no call, event or wake reaches it from now on, and what it has under way has 30 s to end. What it
+    /// keeps stays where it is kept. False where there is no such app.
+    pub async fn remove(&self, id: &Name) -> bool {
+        let _turn = self.changes.lock().await;
+        let Some(app) = self.apps().remove(id) else {
+            return false;
+        };
+        // Without a prefix it cannot be another's.
+        let _ = self.doors.route(None, &app);
+        self.invocation.remove(&app);
+        self.pubsub.detach(id).await;
+        self.configuration.detach(id);
+        self.bindings.detach(id).await;
+        self.jobs.detach(id).await;
+        self.actors.detach(&app).await;
+        self.workflow.detach(&app);
+        true
+    }
+
+    /// The tenant's apps, in the order of their ids.
+    pub fn all_apps(&self) -> Vec<Arc<App>> {
+        self.apps().values().cloned().collect()
+    }
+
+    pub(super) async fn listen(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let inputs = app.inputs().await.map_err(|error| vec![error])?;
+        self.bindings.attach(app, inputs).await
+    }
+
+    /// Subscribes the app to what it exports and what is declared for it; the same topic twice is the app's own, as in
+    /// Dapr.
+    pub(super) async fn subscribe(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let mut subscriptions = match app.exports().subscriber {
+            true => app.subscriptions().await.map_err(|error| vec![error])?,
+            // Attached all the same: an earlier version of the app may have been a subscriber.
+            false => Vec::new(),
+        };
+        for declared in &self.settings.subscriptions {
+            let known = |s: &Subscription| {
+                s.component == declared.component.as_str() && s.topic == declared.topic
+            };
+            let is_ours = declared
+                .namespace
+                .as_ref()
+                .is_none_or(|of| of == self.name());
+            // A new version of an app may be no subscriber any more: nothing is delivered to it.
+            let is_for_it = is_ours && app.exports().subscriber && app.is_meant_by(declared);
+            if is_for_it && !subscriptions.iter().any(known) {
+                subscriptions.push(declared.into());
+            }
+        }
+        self.pubsub.attach(app, subscriptions).await
+    }
+}
+
+impl From<&Declared> for Subscription {
+    fn from(declared: &Declared) -> Self {
+        Subscription {
+            component: declared.component.to_string(),
+            topic: declared.topic.clone(),
+            rules: declared.rules.clone(),
+            default_route: declared.default_route.clone(),
+            dead_letter_topic: declared.dead_letter_topic.clone(),
+            metadata: declared.metadata.clone(),
+        }
+    }
+}
+
+fn all(problems: impl IntoIterator<Item = Vec<Error>>) -> Result<(), Vec<Error>> {
+    let problems: Vec<_> = problems.into_iter().flatten().collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}

@@ -1,0 +1,172 @@
+//! A tenant: the value that has its apps, its components and the tasks of both, and can change while others run.
+
+mod admit;
+mod open;
+mod replace;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use open::Checked;
+pub use settings::Settings;
+
+use crate::{
+    App, Doors, Error, Metrics, Result, Tasks,
+    actors::Actors,
+    bindings::Bindings,
+    configuration::Configuration,
+    crypto::Crypto,
+    invocation::Invocation,
+    jobs::Jobs,
+    lock::Lock,
+    pubsub::{PubSub, RuleThread},
+    secrets::Secrets,
+    state::State,
+    workflow::{self, Workflow},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use wythe_manifest::{Component as Manifest, ComponentName, Name};
+
+/// What all tenants of a host share.
+#[derive(Clone, Default)]
+pub struct Shared {
+    pub metrics: Arc<Metrics>,
+    pub tasks: Tasks,
+    pub doors: Arc<Doors>,
+    pub(crate) rules: Arc<RuleThread>,
+    pub(crate) jobs: JobPlaces,
+}
+
+/// Places for the occurrences of jobs that run at once, of all tenants.
+#[derive(Clone)]
+pub(crate) struct JobPlaces(pub Arc<Semaphore>);
+
+impl Default for JobPlaces {
+    fn default() -> Self {
+        JobPlaces(Arc::new(Semaphore::new(crate::jobs::IN_HOST)))
+    }
+}
+
+/// Every block of one tenant.
+pub struct Tenant {
+    pub actors: Actors,
+    pub bindings: Bindings,
+    pub configuration: Configuration,
+    pub crypto: Crypto,
+    pub invocation: Invocation,
+    pub jobs: Jobs,
+    pub lock: Lock,
+    pub pubsub: Arc<PubSub>,
+    pub secrets: Secrets,
+    pub state: Arc<State>,
+    pub workflow: Workflow,
+    pub metrics: Arc<Metrics>,
+    pub tasks: Tasks,
+    doors: Arc<Doors>,
+    settings: Settings,
+    apps: Mutex<BTreeMap<Name, Arc<App>>>,
+    /// Components as they are written, by name: their secrets are still references.
+    manifests: Mutex<BTreeMap<ComponentName, Manifest>>,
+    /// Held by whoever changes what the tenant has.
+    changes: tokio::sync::Mutex<()>,
+}
+
+impl Tenant {
+    /// A tenant with nothing in it.
+    pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
+        let tasks = shared.tasks.child();
+        let pubsub = Arc::new(PubSub::new(tasks.clone(), shared.rules.clone()));
+        let state = Arc::<State>::default();
+        Arc::new(Tenant {
+            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
+            bindings: Bindings::new(tasks.clone(), shared.doors.clone()),
+            configuration: Configuration::new(tasks.clone()),
+            crypto: Crypto::default(),
+            invocation: Invocation::default(),
+            jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone()),
+            lock: Lock::new(tasks.clone()),
+            pubsub,
+            secrets: Secrets::default(),
+            state,
+            workflow: Workflow::new(tasks.clone()),
+            metrics: shared.metrics.clone(),
+            tasks,
+            doors: shared.doors.clone(),
+            settings,
+            apps: Mutex::default(),
+            manifests: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
+        })
+    }
+
+    pub fn name(&self) -> &Name {
+        &self.settings.tenant
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The tenant's workflows, which are kept in one of its state components.
+    pub fn workflows(&self) -> Result<Arc<workflow::Engine>> {
+        self.workflow.engine(self.name(), &self.state)
+    }
+
+    /// Components that cannot do their work, by name, with the reason; none where all is well.
+    pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
+        let mut unwell = self.configuration.components.unwell().await;
+        unwell.extend(self.jobs.components.unwell().await);
+        unwell.extend(self.lock.components.unwell().await);
+        unwell.extend(self.pubsub.components.unwell().await);
+        unwell.extend(self.state.components.unwell().await);
+        unwell.sort_by(|one, other| one.0.cmp(&other.0));
+        unwell
+    }
+
+    /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.
+    pub async fn close(&self, limit: Duration) -> bool {
+        let ended = self.tasks.stop(limit).await;
+        self.bindings.components.close().await;
+        self.configuration.components.close().await;
+        self.crypto.components.close().await;
+        self.jobs.components.close().await;
+        self.lock.components.close().await;
+        self.pubsub.components.close().await;
+        self.secrets.components.close().await;
+        self.state.components.close().await;
+        self.release();
+        ended
+    }
+
+    /// Lets go of apps. Guests and plugins hold the tenant, so that otherwise neither would ever go.
+    fn release(&self) {
+        self.doors.clear(self.name());
+        self.apps().clear();
+        self.invocation.clear();
+        self.actors.clear();
+        self.workflow.clear();
+        self.jobs.clear();
+        self.configuration.clear();
+    }
+
+    fn apps(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<App>>> {
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manifests(&self) -> MutexGuard<'_, BTreeMap<ComponentName, Manifest>> {
+        self.manifests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers how a component is written.
+    fn know(&self, component: &Manifest) {
+        let name = component.name.clone();
+        self.manifests().insert(name, component.clone());
+    }
+}

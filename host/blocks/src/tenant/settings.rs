@@ -1,0 +1,37 @@
+//! The settings of a tenant, by which its components are opened and its apps are told what comes to them.
+
+use crate::Environment;
+use std::path::PathBuf;
+use wythe_manifest::{Name, SecretScope, Subscription};
+
+/// The settings of a tenant.
+pub struct Settings {
+    pub tenant: Name,
+    /// The directory of the manifest, which no link below it may lead out of; empty where there is none.
+    pub project: PathBuf,
+    /// Embedded drivers keep their files in `<data>/<tenant>/<component>`.
+    pub data: PathBuf,
+    /// Bytes of a state value, unless the component says otherwise by `maxValueBytes`.
+    pub max_value: u64,
+    /// The process's environment.
+    pub environment: Environment,
+    /// The secrets that the tenant's apps may have, by store.
+    pub scopes: Vec<SecretScope>,
+    /// Subscriptions that are declared beside the apps.
+    pub subscriptions: Vec<Subscription>,
+}
+
+impl Settings {
+    /// Settings of a tenant without a project: 4 MiB a state value, an empty environment, no scopes, no subscriptions.
+    pub fn new(tenant: Name, data: impl Into<PathBuf>) -> Self {
+        Settings {
+            tenant,
+            project: PathBuf::new(),
+            data: data.into(),
+            max_value: 4 << 20,
+            environment: Environment::default(),
+            scopes: Vec::new(),
+            subscriptions: Vec::new(),
+        }
+    }
+}
