@@ -1,5 +1,6 @@
 //! The suite of the actors block, over whatever keeps its records.
 
+mod formats;
 mod history;
 mod neighbours;
 mod outbox;
@@ -140,6 +141,19 @@ pub const CASES: &[Case] = &[
     }),
     case("what_is_wrong_is_told", |s| words::wrong(s).boxed()),
     case("what_is_kept_is_listed", |s| words::listed(s).boxed()),
+    case("rows_of_the_first_format_come_once", |s| {
+        formats::first(s).boxed()
+    }),
+    case(
+        "a_host_that_is_killed_while_it_moves_rows_loses_none",
+        |s| formats::killed(s).boxed(),
+    ),
+    case("rows_of_a_newer_build_are_refused", |s| {
+        formats::newer(s).boxed()
+    }),
+    case("a_reminder_is_changed_before_its_row_moves", |s| {
+        formats::changed(s).boxed()
+    }),
     case("apps_with_the_same_type_are_refused", |s| {
         words::twice(s).boxed()
     }),

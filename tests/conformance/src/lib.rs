@@ -9,6 +9,7 @@ pub mod configuration;
 pub mod crypto;
 pub mod jobs;
 pub mod lock;
+pub mod old;
 pub mod pubsub;
 pub mod random;
 pub mod secrets;

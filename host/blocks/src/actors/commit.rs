@@ -32,7 +32,7 @@ pub(super) async fn commit(
         .map_or(Condition::Absent, Condition::Matches);
     let mut operations = vec![Operation::Put(claim)];
     operations.extend(entries(actor, &staged));
-    operations.extend(reminders(actor, &staged));
+    operations.extend(reminders(actor, &staged, space.moved.is_over()));
     let sent = !staged.events.is_empty();
     for (number, event) in staged.events.drain(..).enumerate() {
         let id = event.id.clone().unwrap_or_else(|| meta.event_id(number));
@@ -47,7 +47,7 @@ pub(super) async fn commit(
     let kept = space.keeper.transact(&caller, operations).await;
     // Where nobody knows whether it is kept, it is looked for as well.
     if let Some(due) = first {
-        space.due.set(hosted.app.id(), due, now());
+        (space.due).set(hosted.app.id(), actor.shard(), due, now());
         space.reminded.notify_one();
     }
     let etags = kept.map_err(|error| told(actor, error))?;
@@ -91,11 +91,15 @@ fn entries<'a>(actor: &'a Actor, staged: &'a Staged) -> impl Iterator<Item = Ope
     })
 }
 
-/// The index of times changes with the rows, so that neither is ever without the other.
-fn reminders(actor: &Actor, staged: &Staged) -> Vec<Operation> {
+/// The index of times changes with the rows, so that neither is ever without the other. Before all rows have their keys of
+/// today, one of them may have its old key.
+fn reminders(actor: &Actor, staged: &Staged, have_moved: bool) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (name, reset) in &staged.reminders {
-        operations.extend(reset.kept.map(|due| delete(rows::due(actor, name, due))));
+        if let Some(due) = reset.kept {
+            operations.push(delete(rows::due(actor, name, due)));
+            operations.extend((!have_moved).then(|| delete(rows::old_due(actor, name, due))));
+        }
         match &reset.reminder {
             Some(reminder) => operations.extend(write(actor, name, reminder)),
             None => operations.push(delete(rows::reminder(actor, name))),

@@ -1,20 +1,24 @@
 //! A host's knowledge of the reminders that have come due.
 //!
 //! Each app has a line: the rows that wait for a place, those that failed and wait for their time, and how far its rows
-//! are known. So a row is read once, whatever becomes of it, and no app's rows stand before those of another. A walk over
-//! all rows, at growing distances, finds those that came where everything was known already: another host's, or those of
-//! an app that was not there.
+//! are known in each shard. So a row is read once, whatever becomes of it, and no app's rows stand before those of
+//! another; the shards have their turns, so that none waits for all rows of another. A walk over all rows, at growing
+//! distances, finds those that came where everything was known already: another host's, or those of an app that was not
+//! there.
 
 mod line;
+mod page;
 
 pub(super) use line::Outcome;
 
 use super::rows;
 use crate::{
-    Backoff,
+    Backoff, SHARDS, Shard,
+    shard::Shards,
     time::{self, Clock as _},
 };
 use line::Line;
+use page::Segment;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,15 +26,17 @@ use std::{
 };
 use wythe_manifest::Name;
 
-/// The longest time without a look, so that rows of other hosts and a clock that was set are noticed.
+/// The longest time without a look, so that rows of other hosts and a clock that was set are noticed. Where many shards
+/// have rows, it is as much longer as it takes to look at no more than so many of them in each.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+const SHARDS_A_LOOK: u32 = 32;
 /// Time until the second walk over all rows; it doubles with each.
 const WALKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Age above which a row is left, at the start, to the walk over all rows, so that it does not hold up what is new.
 const RECENT: u64 = 60_000;
-
-/// The key after which rows are not known yet; none is before all of them.
-type Cursor = Option<String>;
+/// Rows of a page, and of one that only looks whether there are any.
+const PAGE: u32 = 200;
+const GLANCE: u32 = 2;
 
 /// Rows that are due, of one tenant.
 pub(super) struct Due(Mutex<Board>);
@@ -40,8 +46,10 @@ struct Board {
     all: Walk,
     /// Time when the board was last asked.
     now: Instant,
-    /// Time when all lines look for new rows.
-    look: Instant,
+    /// Time when all lines look for new rows, by shard.
+    looks: Vec<Instant>,
+    /// Shards that have rows, due or not, as far as is known.
+    filled: Shards,
     /// The app whose rows were read last: each has its turn.
     last: Option<Name>,
     /// Number of times that apps came: a page that was read before is not believed.
@@ -52,7 +60,9 @@ struct Board {
 
 /// The walk over all rows.
 struct Walk {
-    cursor: Cursor,
+    shard: Shard,
+    /// The key after which rows are not read yet.
+    cursor: String,
     is_on: bool,
     again: Instant,
     pause: Backoff,
@@ -62,8 +72,45 @@ struct Walk {
 pub(super) struct Reading {
     /// The app whose rows are read; absent for the walk over all rows.
     app: Option<Name>,
-    pub from: Cursor,
+    shard: Shard,
+    /// The key after which the page begins.
+    pub from: String,
+    scope: Scope,
     epoch: u64,
+}
+
+/// The rows that a page may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Those of one shard.
+    Shard,
+    /// A few of one shard, to see whether there are any.
+    Glance,
+    /// A few of a shard that had none, and of those after it.
+    Around,
+    /// Those of all shards.
+    All,
+}
+
+impl Reading {
+    pub fn prefix(&self) -> String {
+        match self.scope {
+            Scope::Shard | Scope::Glance => rows::shard_of("due", self.shard),
+            Scope::Around | Scope::All => rows::shards("due"),
+        }
+    }
+
+    pub fn limit(&self) -> u32 {
+        match self.scope {
+            Scope::Shard | Scope::All => PAGE,
+            Scope::Glance | Scope::Around => GLANCE,
+        }
+    }
+
+    /// Returns whether the page goes on behind its shard.
+    fn is_wide(&self) -> bool {
+        matches!(self.scope, Scope::Around | Scope::All)
+    }
 }
 
 impl Due {
@@ -73,7 +120,8 @@ impl Due {
             lines: BTreeMap::new(),
             all: Walk::new(),
             now: Instant::now(),
-            look: Instant::now(),
+            looks: vec![Instant::now(); SHARDS],
+            filled: Shards::default(),
             last: None,
             epoch: 0,
             pause,
@@ -96,18 +144,18 @@ impl Due {
             line.forget_waiting();
         }
         for app in apps {
-            let line = || Line::new(before(now.saturating_sub(RECENT)));
+            let line = || Line::new(now.saturating_sub(RECENT));
             board.lines.entry(app.clone()).or_insert_with(line);
         }
     }
 
-    /// A row of this app was written, or may have been.
-    pub fn set(&self, app: &Name, due: u64, now: u64) {
+    /// A row of this app was written in this shard, or may have been.
+    pub fn set(&self, app: &Name, shard: Shard, due: u64, now: u64) {
         let mut board = self.board();
         let left = Duration::from_millis(due.saturating_sub(now));
-        board.look = board.look.min(time::deadline(left));
+        board.look_after(shard, time::deadline(left));
         if let Some(line) = board.lines.get_mut(app) {
-            line.go_back(before(due));
+            line.go_back(shard, rows::before(shard, due));
         }
     }
 
@@ -164,15 +212,18 @@ impl Due {
         for line in board.lines.values_mut() {
             line.settle();
         }
-        let from = match &app {
-            Some(app) => board.lines.get(app)?.cursor.clone(),
-            None => board.all.cursor.clone(),
-        };
         board.last.clone_from(&app);
+        let (epoch, filled) = (board.epoch, board.filled);
+        let (shard, from, scope) = match &app {
+            Some(app) => board.lines.get_mut(app)?.pick(&filled)?,
+            None => (board.all.shard, board.all.cursor.clone(), Scope::All),
+        };
         Some(Reading {
             app,
+            shard,
             from,
-            epoch: board.epoch,
+            scope,
+            epoch,
         })
     }
 
@@ -181,7 +232,7 @@ impl Due {
         &self,
         reading: &Reading,
         keys: &[String],
-        next: Cursor,
+        next: Option<&str>,
         owner: impl Fn(&str) -> Option<Name>,
         now: u64,
     ) -> usize {
@@ -189,33 +240,23 @@ impl Due {
         if board.epoch != reading.epoch {
             return 0;
         }
-        let mut page = Page {
-            last: reading.from.clone(),
-            is_over: next.is_none(),
-            left: LOOK,
-            unreadable: 0,
-        };
-        for key in keys {
-            match rows::parse_due(key) {
-                None => page.unreadable += 1,
-                Some((due, ..)) if due > now => {
-                    page.left = LOOK.min(Duration::from_millis(due - now));
-                    page.is_over = true;
-                    break;
-                }
-                Some((_, kind, ..)) => {
-                    let line = owner(kind).and_then(|app| board.lines.get_mut(&app));
-                    if let Some(line) = line {
-                        line.file(key, &page.last);
-                    }
-                }
+        let file = |app: &str, key: &str, shard, previous: &str| {
+            let line = owner(app).and_then(|app| board.lines.get_mut(&app));
+            if let Some(line) = line {
+                line.file(key, shard, previous);
             }
-            page.last = Some(key.clone());
+        };
+        let page = page::read(reading, keys, next, now, file);
+        for segment in &page.segments {
+            board.end(segment);
         }
-        if !page.is_over {
-            page.last = page.last.max(next);
+        for line in board.lines.values_mut() {
+            line.settle();
         }
-        board.end(reading, &page);
+        if reading.app.is_none() {
+            let now = board.now;
+            board.all.advance(&page.segments, next, now);
+        }
         page.unreadable
     }
 
@@ -227,35 +268,37 @@ impl Due {
             return Duration::ZERO;
         }
         let later = board.lines.values().filter_map(|line| line.later.first());
-        let later = later.map(|(at, _)| *at).min().unwrap_or(board.look);
-        later
-            .min(board.look)
-            .min(board.all.again)
-            .saturating_duration_since(now)
+        let later = later.map(|(at, _)| *at).chain(board.looks.iter().copied());
+        let first = later.min().unwrap_or(now + LOOK);
+        first.min(board.all.again).saturating_duration_since(now)
     }
-}
-
-/// Outcome of a page.
-struct Page {
-    last: Cursor,
-    is_over: bool,
-    /// Time until the next row is due, as far as is known.
-    left: Duration,
-    unreadable: usize,
 }
 
 impl Board {
     fn wake(&mut self, now: Instant) {
         self.now = now;
-        if now >= self.look {
-            self.look = now + LOOK;
-            for line in self.lines.values_mut() {
-                line.is_behind = true;
+        let far = self.far();
+        for (shard, look) in Shard::all().zip(&mut self.looks) {
+            if now >= *look {
+                *look = now + far;
+                for line in self.lines.values_mut() {
+                    line.unsure.insert(shard);
+                }
             }
         }
         if !self.all.is_on && now >= self.all.again {
             self.all.is_on = true;
         }
+    }
+
+    /// The time until a shard is looked at again.
+    fn far(&self) -> Duration {
+        LOOK * (1 + self.filled.len() / SHARDS_A_LOOK)
+    }
+
+    fn look_after(&mut self, shard: Shard, at: Instant) {
+        let look = &mut self.looks[shard.index()];
+        *look = at.min(*look);
     }
 
     /// Chooses whose rows are read next: apps in turn, then the walk over all rows.
@@ -274,15 +317,18 @@ impl Board {
         }
     }
 
-    fn end(&mut self, reading: &Reading, page: &Page) {
+    fn end(&mut self, segment: &Segment) {
         for line in self.lines.values_mut() {
-            line.advance(&reading.from, page);
+            line.advance(segment);
         }
-        if page.is_over {
-            self.look = self.look.min(self.now.after(page.left));
+        match segment.is_filled() {
+            Some(true) => self.filled.insert(segment.shard),
+            Some(false) => self.filled.remove(segment.shard),
+            None => {}
         }
-        if reading.app.is_none() {
-            self.all.advance(page, self.now);
+        if segment.is_over {
+            let left = segment.left.unwrap_or(Duration::MAX).min(self.far());
+            self.look_after(segment.shard, self.now + left);
         }
     }
 }
@@ -290,26 +336,33 @@ impl Board {
 impl Walk {
     fn new() -> Self {
         Walk {
-            cursor: None,
+            shard: Shard::FIRST,
+            cursor: rows::shard_of("due", Shard::FIRST),
             is_on: true,
             again: Instant::now(),
             pause: WALKS,
         }
     }
 
-    fn advance(&mut self, page: &Page, now: Instant) {
-        self.cursor.clone_from(&page.last);
-        if page.is_over {
-            self.cursor = None;
-            self.is_on = false;
-            self.again = now.after(self.pause.fail());
+    /// Goes on after the page, and with the next shard where the rest of this one is not due.
+    fn advance(&mut self, segments: &[Segment], next: Option<&str>, now: Instant) {
+        let last = segments.last();
+        let place = match (last, next) {
+            (Some(last), Some(_)) if last.is_over => last.shard.next().map(|shard| {
+                let begin = rows::shard_of("due", shard);
+                (shard, begin)
+            }),
+            (Some(last), Some(next)) => Some((last.shard, last.last.clone().max(next.to_owned()))),
+            _ => None,
+        };
+        if let Some((shard, cursor)) = place {
+            (self.shard, self.cursor) = (shard, cursor);
+            return;
         }
+        (self.shard, self.cursor) = (Shard::FIRST, rows::shard_of("due", Shard::FIRST));
+        self.is_on = false;
+        self.again = now.after(self.pause.fail());
     }
-}
-
-/// Returns the cursor before every row that is due at this time.
-fn before(due: u64) -> Cursor {
-    Some(format!("{}{due:020}", rows::sort("due")))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::{
     activation::Place,
     due::Due,
     graph::{self, Graph},
+    moving::{self, Moved},
     names::Actor,
     outbox, reminders,
     slots::Slots,
@@ -56,6 +57,7 @@ pub(super) struct Space {
     pub reminded: Notify,
     /// A bell that rings when there are events to send.
     pub sent: Notify,
+    pub moved: Moved,
     is_started: AtomicBool,
 }
 
@@ -184,6 +186,7 @@ impl Engine {
             places: Shares::new(reminders::AT_ONCE),
             reminded: Notify::new(),
             sent: Notify::new(),
+            moved: Moved::default(),
             is_started: AtomicBool::new(false),
         });
         spaces.insert(tenant.clone(), space.clone());
@@ -194,6 +197,9 @@ impl Engine {
         if space.is_started.swap(true, Relaxed) {
             return;
         }
+        let (engine, of) = (self.clone(), space.clone());
+        self.tasks
+            .keep(move || moving::run(engine.clone(), of.clone()));
         let (engine, of) = (self.clone(), space.clone());
         self.tasks
             .keep(move || reminders::run(engine.clone(), of.clone()));

@@ -11,6 +11,7 @@ mod engine;
 mod graph;
 mod listing;
 mod memory;
+mod moving;
 mod names;
 mod outbox;
 mod reminders;

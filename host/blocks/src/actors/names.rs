@@ -1,6 +1,6 @@
 //! The names of actors: tenant, type and id, in an alphabet that no separator is in.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Shard};
 use std::fmt;
 use wythe_manifest::Name;
 
@@ -26,6 +26,16 @@ impl Actor {
             id: id.to_owned(),
         })
     }
+
+    /// The shard of the rows that loops read of it.
+    pub(super) fn shard(&self) -> Shard {
+        shard(&self.kind, &self.id)
+    }
+}
+
+/// The shard of an actor by its type and id.
+pub(super) fn shard(kind: &str, id: &str) -> Shard {
+    Shard::of(&format!("{kind}/{id}"))
 }
 
 impl fmt::Display for Actor {

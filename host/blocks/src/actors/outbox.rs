@@ -31,6 +31,9 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
         failures: Rate::per_minute(10),
         unreadable: Rate::per_minute(1),
     };
+    if !space.moved.wait(&stop).await {
+        return;
+    }
     loop {
         let all = send_all(&engine, &space, &told).await;
         if let Err(error) = &all
@@ -63,7 +66,7 @@ impl Told {
     }
 }
 
-/// Sends all in the order of the rows, which is that of each actor's turns. Returns false where some of them wait, and
+/// Sends all, shard by shard, in the order of the rows, which is that of each actor's turns. Returns false where some of them wait, and
 /// where the host stops before the end.
 async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
     let stop = engine.tasks.stopping();
@@ -76,7 +79,7 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
             }
             let start = Instant::now();
             let caller = space.caller(&space.tenant, Trace::start());
-            let (prefix, from) = (rows::sort("outbox"), cursor.as_deref());
+            let (prefix, from) = (rows::shards("outbox"), cursor.as_deref());
             let page = space.keeper.list(&caller, &prefix, from, PAGE).await;
             rest = pace.rest(start.elapsed());
             page

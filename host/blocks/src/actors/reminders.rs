@@ -20,7 +20,6 @@ use wythe_manifest::Name;
 
 /// Turns for reminders at once, of one app.
 pub(super) const AT_ONCE: usize = 64;
-const PAGE: u32 = 200;
 /// Failed attempts of one occurrence, after which it is given up.
 const ATTEMPTS: u32 = 10;
 
@@ -32,6 +31,9 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
         failures: Rate::per_minute(1),
         unreadable: Rate::per_minute(1),
     };
+    if !space.moved.wait(&stop).await {
+        return;
+    }
     loop {
         begin(&engine, &space);
         let pause = tokio::select! {
@@ -100,8 +102,10 @@ impl Look {
 
     async fn page(&self, space: &Space, reading: &Reading) -> Result<Page> {
         let caller = space.caller(&space.tenant, Trace::start());
-        let (prefix, from) = (rows::sort("due"), reading.from.as_deref());
-        space.keeper.list(&caller, &prefix, from, PAGE).await
+        let (prefix, from) = (reading.prefix(), Some(reading.from.as_str()));
+        (space.keeper)
+            .list(&caller, &prefix, from, reading.limit())
+            .await
     }
 
     fn file(&self, engine: &Engine, space: &Space, reading: &Reading, page: Page) {
@@ -110,7 +114,8 @@ impl Look {
             Some(hosted.app.id().clone())
         };
         let keys: Vec<_> = page.entries.into_iter().map(|(key, _)| key).collect();
-        let unreadable = space.due.file(reading, &keys, page.next, owner, now());
+        let next = page.next.as_deref();
+        let unreadable = space.due.file(reading, &keys, next, owner, now());
         if unreadable > 0
             && let Some(untold) = self.unreadable.allows()
         {
@@ -150,9 +155,10 @@ enum Miss {
 impl Row {
     async fn run(mut self) {
         let key = self.key.clone();
-        let Some((due, kind, id, name)) = rows::parse_due(&key) else {
+        let Some(row) = rows::parse_due(&key) else {
             return;
         };
+        let (due, kind, id, name) = (row.due, row.kind, row.id, row.name);
         let tenant = &self.space.tenant;
         // The type may be another app's by now, or nobody's.
         let hosted = self.engine.hosted(tenant, kind);

@@ -3,11 +3,17 @@
 //! - `meta`: one an actor. Every commit of the actor replaces it, and only over the etag that the activation holds: that
 //!   is the whole of its safety.
 //! - `entry`: the actor's own values.
-//! - `reminder`: by actor and name; beside it, in the same transaction, `due`: in the order in which they come due.
-//! - `outbox`: events of turns that were kept, until the broker has them.
+//! - `reminder`: by actor and name; beside it, in the same transaction, `due`: by shard, and there in the order in which
+//!   they come due.
+//! - `outbox`: events of turns that were kept, by shard, until the broker has them.
 
-use super::names::Actor;
-use crate::{Error, Result, Trace, call::trace_or_none, pubsub::Event, state::RESERVED};
+use super::names::{self, Actor};
+use crate::{
+    Error, Result, Shard, Trace,
+    call::trace_or_none,
+    pubsub::Event,
+    state::{Old, RESERVED},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{
@@ -46,18 +52,92 @@ pub(super) fn reminder(actor: &Actor, name: &str) -> String {
     format!("{}{SEPARATOR}{name}", of("reminder", actor))
 }
 
-/// Twenty digits hold every time there is, so the order of keys is that of times.
-pub(super) fn due(actor: &Actor, name: &str, due: u64) -> String {
-    let (sort, kind, id) = (sort("due"), &actor.kind, &actor.id);
-    format!("{sort}{due:020}{SEPARATOR}{kind}{SEPARATOR}{id}{SEPARATOR}{name}")
+/// The beginning of every key of a sort that has shards.
+pub(super) fn shards(sort: &str) -> String {
+    format!("{RESERVED}actors{SEPARATOR}{sort}/")
 }
 
-/// Time, type, id and name of a row of the sort `due`.
-pub(super) fn parse_due(key: &str) -> Option<(u64, &str, &str, &str)> {
-    let mut parts = key.strip_prefix(&sort("due"))?.split(SEPARATOR);
+/// The beginning of every key of one shard of a sort.
+pub(super) fn shard_of(sort: &str, shard: Shard) -> String {
+    format!("{}{shard}{SEPARATOR}", shards(sort))
+}
+
+/// Twenty digits hold every time there is, so within a shard the order of keys is that of times.
+pub(super) fn due(actor: &Actor, name: &str, due: u64) -> String {
+    due_of(due, &actor.kind, &actor.id, name)
+}
+
+fn due_of(due: u64, kind: &str, id: &str, name: &str) -> String {
+    let shard = shard_of("due", names::shard(kind, id));
+    format!("{shard}{due:020}{SEPARATOR}{kind}{SEPARATOR}{id}{SEPARATOR}{name}")
+}
+
+/// The cursor before every row of a shard that is due at this time.
+pub(super) fn before(shard: Shard, due: u64) -> String {
+    format!("{}{due:020}", shard_of("due", shard))
+}
+
+/// The parts of the key of a row of the sort `due`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due<'a> {
+    pub shard: Shard,
+    pub due: u64,
+    pub kind: &'a str,
+    pub id: &'a str,
+    pub name: &'a str,
+}
+
+pub(super) fn parse_due(key: &str) -> Option<Due<'_>> {
+    let (shard, rest) = parse_shard("due", key)?;
+    let mut parts = rest.split(SEPARATOR);
     let due = parts.next()?.parse().ok()?;
     let (kind, id, name) = (parts.next()?, parts.next()?, parts.next()?);
-    parts.next().is_none().then_some((due, kind, id, name))
+    let row = Due {
+        shard,
+        due,
+        kind,
+        id,
+        name,
+    };
+    parts.next().is_none().then_some(row)
+}
+
+/// The shard of a key of a sort, and what comes after it.
+pub(super) fn parse_shard<'a>(sort: &str, key: &'a str) -> Option<(Shard, &'a str)> {
+    let (shard, rest) = key.strip_prefix(&shards(sort))?.split_once(SEPARATOR)?;
+    Some((Shard::parse(shard)?, rest))
+}
+
+/// Rows of the first format, whose keys have no shard.
+pub(super) fn old() -> [Old; 2] {
+    [
+        Old {
+            prefix: sort("due"),
+            key: |key| {
+                let mut parts = key.strip_prefix(&sort("due"))?.split(SEPARATOR);
+                let due = parts.next()?.parse().ok()?;
+                let (kind, id, name) = (parts.next()?, parts.next()?, parts.next()?);
+                parts.next().is_none().then(|| due_of(due, kind, id, name))
+            },
+        },
+        Old {
+            prefix: sort("outbox"),
+            key: |key| {
+                let rest = key.strip_prefix(&sort("outbox"))?;
+                let mut parts = rest.splitn(3, SEPARATOR);
+                let (kind, id) = (parts.next()?, parts.next()?);
+                parts.next()?;
+                let shard = shard_of("outbox", names::shard(kind, id));
+                Some(format!("{shard}{rest}"))
+            },
+        },
+    ]
+}
+
+/// The key that a row of the sort `due` had in the first format.
+pub(super) fn old_due(actor: &Actor, name: &str, due: u64) -> String {
+    let (sort, kind, id) = (sort("due"), &actor.kind, &actor.id);
+    format!("{sort}{due:020}{SEPARATOR}{kind}{SEPARATOR}{id}{SEPARATOR}{name}")
 }
 
 /// Type and id of a row of the sort `meta`.
@@ -66,10 +146,8 @@ pub(super) fn parse_meta(key: &str) -> Option<(&str, &str)> {
 }
 
 pub(super) fn outbox(actor: &Actor, turn: u64, number: usize) -> String {
-    format!(
-        "{}{SEPARATOR}{turn:020}{SEPARATOR}{number:06}",
-        of("outbox", actor)
-    )
+    let (shard, kind, id) = (shard_of("outbox", actor.shard()), &actor.kind, &actor.id);
+    format!("{shard}{kind}{SEPARATOR}{id}{SEPARATOR}{turn:020}{SEPARATOR}{number:06}")
 }
 
 /// The actor's record, which each commit replaces.
@@ -229,16 +307,35 @@ mod tests {
         assert_eq!(meta(&actor()), "||actors||meta||account||a:1");
         assert_eq!(parse_meta(&meta(&actor())), Some(("account", "a:1")));
         let key = due(&actor(), "interest", 1_700_000_000_123);
+        let shard = actor().shard();
+        let rest = "00000001700000000123||account||a:1||interest";
+        assert_eq!(key, format!("||actors||due/{shard}||{rest}"));
+        let row = parse_due(&key).unwrap();
+        assert_eq!((row.shard, row.due), (shard, 1_700_000_000_123));
+        assert_eq!((row.kind, row.id, row.name), ("account", "a:1", "interest"));
+        for bad in [
+            "||actors||due/00||7||account||a",
+            "||actors||due/0||7||account||a||r",
+        ] {
+            assert_eq!(parse_due(bad), None);
+        }
+        assert!(due(&actor(), "z", 9) < due(&actor(), "a", 10));
+        assert!(before(shard, 9) < due(&actor(), "z", 9));
+    }
+
+    #[test]
+    fn rows_of_the_first_format_find_their_shard() {
+        let [due_rows, events] = old();
+        let key = old_due(&actor(), "interest", 17);
         assert_eq!(
             key,
-            "||actors||due||00000001700000000123||account||a:1||interest"
+            "||actors||due||00000000000000000017||account||a:1||interest"
         );
-        assert_eq!(
-            parse_due(&key),
-            Some((1_700_000_000_123, "account", "a:1", "interest"))
-        );
-        assert_eq!(parse_due("||actors||due||7||account||a"), None);
-        assert!(due(&actor(), "z", 9) < due(&actor(), "a", 10));
+        assert_eq!((due_rows.key)(&key), Some(due(&actor(), "interest", 17)));
+        let key = "||actors||outbox||account||a:1||00000000000000000003||000001";
+        assert_eq!((events.key)(key), Some(outbox(&actor(), 3, 1)));
+        assert_eq!((due_rows.key)("||actors||due||soon||account||a:1||r"), None);
+        assert_eq!((events.key)("||actors||outbox||account"), None);
     }
 
     #[test]

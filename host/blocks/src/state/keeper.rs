@@ -86,6 +86,18 @@ pub(super) fn check(name: &ComponentName, driver: &dyn Driver) -> Result<()> {
 }
 
 impl Keeper {
+    /// The keeper over a component; `unsupported` where its driver cannot keep the host's records.
+    pub(super) fn of(slot: Arc<Slot<Configured>>) -> Result<Self> {
+        let component = slot.component();
+        check(component.name(), &*component.driver().driver)?;
+        Ok(Keeper { component: slot })
+    }
+
+    /// The component's name in messages.
+    pub(super) fn name(&self) -> ComponentName {
+        self.component.name()
+    }
+
     /// Bytes of a value.
     pub fn max_value(&self) -> u64 {
         let component = self.component.component();

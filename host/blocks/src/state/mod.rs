@@ -1,15 +1,19 @@
 //! The whole of the state block's rules: who may open a store, which keys are whose, and what a driver is asked.
 
 mod driver;
+mod format;
 mod keeper;
 mod keys;
+mod moving;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
+pub(crate) use format::{ACTORS, WORKFLOW};
 pub(crate) use keeper::RESERVED;
 pub use keeper::{Keeper, chosen};
 pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
+pub(crate) use moving::{Mover, Old};
 
 use crate::{
     Caller, Components, Error, Result, Slot,
@@ -108,7 +112,12 @@ impl State {
         });
         self.check_replacement(&component.name, &configured)?;
         opening.insert(&self.components, OPERATIONS, &component, configured);
-        Ok(())
+        let keeper = self.components.of(&component.name).map(Keeper::of);
+        match keeper {
+            Some(Ok(keeper)) => format::check(&keeper, opening.tenant).await,
+            // It keeps what apps put there, and nothing of the host's own.
+            Some(Err(_)) | None => Ok(()),
+        }
     }
 
     /// Refuses to put a component in the place of one whose data would be out of reach from then on.

@@ -9,9 +9,10 @@ use super::{
     instance, keys,
     meta::Meta,
     shares::{ROOM, half_of_room},
+    timers::Heads,
 };
 use crate::{
-    Caller, Error, Result, Tasks, Trace,
+    Caller, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Row, Keeper, Operation, Page},
 };
@@ -24,7 +25,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
@@ -106,13 +107,16 @@ pub struct Engine {
     pub(super) lookups: Semaphore,
     /// Keys of the rows of work that are under way.
     pub(super) working: Mutex<HashSet<String>>,
-    /// The time at which the timers are looked at next, and a bell for an earlier one.
+    /// The time at which the timers are looked at next, those that were set meanwhile, and a bell for an earlier one.
     pub(super) next_wake: AtomicU64,
+    pub(super) expected: Mutex<Heads>,
     pub(super) earlier: Notify,
     directory: Arc<RwLock<Directory>>,
     hot: Mutex<Hot>,
     pub(super) ends: Ends,
     has_begun: AtomicBool,
+    /// True once code may run: all rows have the keys of this build.
+    pub(super) may_run: watch::Sender<bool>,
     operator: Name,
 }
 
@@ -141,11 +145,13 @@ impl Engine {
             tasks,
             working: Mutex::default(),
             next_wake: AtomicU64::new(u64::MAX),
+            expected: Mutex::new(Heads::none()),
             earlier: Notify::new(),
             directory,
             hot: Mutex::default(),
             ends: Ends::default(),
             has_begun: AtomicBool::new(false),
+            may_run: watch::Sender::new(false),
             operator: "workflow".parse().expect("a word is a name"),
         })
     }
@@ -163,7 +169,7 @@ impl Engine {
 
     /// Returns whether code may be started.
     pub(super) fn is_running(&self) -> bool {
-        self.has_begun.load(Ordering::SeqCst) && !self.stopping().is_cancelled()
+        *self.may_run.borrow() && !self.stopping().is_cancelled()
     }
 
     pub(super) fn stopping(&self) -> CancellationToken {
@@ -318,7 +324,7 @@ impl Engine {
         value: Bytes,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let Some((id, run, task)) = keys::parse_row(key, &keys::all_ended()) else {
+        let Some((id, run, task)) = keys::parse_row(key, keys::ENDED) else {
             return;
         };
         let id = id.to_owned();
@@ -376,8 +382,14 @@ impl Engine {
         keys::ended(&parent.instance, parent.run, parent.task)
     }
 
-    /// A timer was set.
-    pub(super) fn expect(&self, due: Timestamp) {
+    /// A timer of this instance was set.
+    pub(super) fn expect(&self, id: &str, due: Timestamp) {
+        let mut expected = self
+            .expected
+            .lock()
+            .unwrap_or_else(|lock| lock.into_inner());
+        expected.lower(Shard::of(id), due);
+        drop(expected);
         if due < self.next_wake.load(Ordering::SeqCst) {
             self.earlier.notify_one();
         }

@@ -202,7 +202,7 @@ impl Engine {
             self.clear(&meta.id, meta.run - 1, true);
         }
         match at {
-            Some(at) if meta.status == Status::Pending => self.expect(at),
+            Some(at) if meta.status == Status::Pending => self.expect(&meta.id, at),
             _ => self.nudge(&meta.id),
         }
     }

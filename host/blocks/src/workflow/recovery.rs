@@ -5,7 +5,10 @@ use super::{
     keys,
     work::Work,
 };
-use crate::Result;
+use crate::{
+    Rate, Result,
+    state::{Mover, WORKFLOW},
+};
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,6 +21,10 @@ const SPINNERS: usize = 10_000;
 impl Engine {
     /// Does what the rows say is to be done; nothing else is looked at, however many instances there are.
     pub(super) async fn recover(self: Arc<Self>) {
+        if !self.move_rows().await {
+            return;
+        }
+        self.may_run.send_replace(true);
         while let Err(error) = self.recover_rows().await {
             tracing::warn!(tenant = %self.tenant, "workflows are not taken up yet: {}", error.chain());
             if !self.pause(PAUSE).await {
@@ -26,8 +33,32 @@ impl Engine {
         }
     }
 
+    /// Gives rows of an earlier build the keys of this one. No code runs before; false where the host stops.
+    async fn move_rows(&self) -> bool {
+        let (failures, caller) = (Rate::per_minute(1), || self.caller());
+        let mover = Mover {
+            format: WORKFLOW,
+            keeper: &self.keeper,
+            caller: &caller,
+            stop: self.stopping(),
+        };
+        loop {
+            match mover.run(&keys::old()).await {
+                Ok(is_over) => return is_over,
+                Err(error) => {
+                    if let Some(untold) = failures.allows() {
+                        tracing::error!(tenant = %self.tenant, untold, "workflows wait: {}", error.chain());
+                    }
+                }
+            }
+            if !self.pause(PAUSE).await {
+                return false;
+            }
+        }
+    }
+
     async fn recover_rows(self: &Arc<Self>) -> Result<()> {
-        let mut ended = self.scan(keys::all_ended());
+        let mut ended = self.scan(keys::all(keys::ENDED));
         while let Some(rows) = ended.next().await? {
             for (key, row) in rows {
                 let Some(place) = self.left().await else {
@@ -36,7 +67,7 @@ impl Engine {
                 self.deliver_end(&key, row.value, Some(place));
             }
         }
-        let mut works = self.scan(keys::all_works());
+        let mut works = self.scan(keys::all(keys::WORK));
         while let Some(rows) = works.next().await? {
             for (key, _) in rows {
                 let Some(place) = self.left().await else {
@@ -60,13 +91,14 @@ impl Engine {
     /// Takes up instances a few at a time, since others want to be answered meanwhile; those whose step did not end
     /// with the host before come last, and one by one.
     async fn take_up_ready(self: &Arc<Self>) -> Result<()> {
-        let ready = keys::ready("");
-        let mut scan = self.scan(ready.clone());
+        let mut scan = self.scan(keys::all(keys::READY));
         let mut spinners = Vec::new();
         let mut taken_up = FuturesUnordered::new();
         while let Some(rows) = scan.next().await? {
             for (key, _) in rows {
-                let id = key.strip_prefix(&ready).unwrap_or_default().to_owned();
+                let Some(id) = keys::parse_ready(&key).map(str::to_owned) else {
+                    continue;
+                };
                 let spins = (self.meta(&id).await?).is_some_and(|(meta, _)| meta.tries > 0);
                 if spins && spinners.len() < SPINNERS {
                     spinners.push(id);

@@ -94,7 +94,7 @@ impl Engine {
                     self.dispatch(work::Work::new(keys::work(&origin.id, run, task), order));
                 }
                 Kind::TimerCreated { due, .. } | Kind::EventWaited { due: Some(due), .. } => {
-                    self.expect(due);
+                    self.expect(&origin.id, due);
                 }
                 _ => {}
             }

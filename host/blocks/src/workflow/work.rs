@@ -167,7 +167,7 @@ pub(super) fn interval(retry: &Retry, attempts: u32) -> u64 {
 }
 
 pub(super) fn of_work(key: &str) -> Option<(&str, u32, u32)> {
-    keys::parse_row(key, &keys::all_works())
+    keys::parse_row(key, keys::WORK)
 }
 
 #[cfg(test)]

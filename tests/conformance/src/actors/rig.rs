@@ -4,6 +4,7 @@ use super::{
     puppet::{APP, BROKER, Puppet, Step},
     store::{Broker, Line},
 };
+use crate::old::count;
 use serde_json::Value;
 use std::{
     path::Path,
@@ -53,7 +54,8 @@ impl Rig {
     /// A host that does nothing by itself, with limits of its own.
     pub(super) async fn limited(store: Arc<dyn Driver>, limits: Limits) -> Self {
         let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
-        let host = open(limits, &line, &broker).await;
+        let opened = open(limits, &line, &broker).await;
+        let host = opened.unwrap_or_else(|errors| panic!("{errors:?}"));
         let puppet = Puppet::new(APP, &host);
         let attached = host.actors.attach(&puppet.app(tenant()), Puppet::types());
         attached.expect("the types are good");
@@ -106,6 +108,45 @@ impl Rig {
         Ok(self.run("plain", id, &[step]).await?.remove(0))
     }
 
+    /// Does what [`Rig::one`] does, again where another turn was faster.
+    pub(super) async fn one_soon(&self, id: &str, step: Step) -> Value {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.one(id, step.clone()).await {
+                Ok(answer) => return answer,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the broker has so many events.
+    pub(super) async fn published(&self, count: usize) {
+        self.until(|| self.broker.events().len() >= count).await;
+    }
+
+    /// Waits until the host has asked for so many commits.
+    pub(super) async fn committed(&self, count: u64) {
+        self.until(|| self.line.commits.load(SeqCst) >= count).await;
+    }
+
+    /// Waits until no reminder is due any more, in whichever format.
+    pub(super) async fn woken_or_done(&self, driver: &dyn Driver) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while count(driver, "||actors||due").await > 0 {
+            assert!(Instant::now() < end, "reminders are left");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < end, "it does not come");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The host is gone without a word: nothing of it reaches the store any more.
     pub(super) fn kill(&self) {
         self.line.is_cut.store(true, SeqCst);
@@ -144,7 +185,20 @@ pub(super) fn error(result: Result<impl std::fmt::Debug>) -> Error {
     result.expect_err("an error")
 }
 
-async fn open(limits: Limits, line: &Arc<Line>, broker: &Arc<Broker>) -> Arc<Tenant> {
+/// The words of a host that cannot be opened over the store.
+pub(super) async fn refusal(store: Arc<dyn Driver>) -> String {
+    let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
+    let opened = open(Limits::default(), &line, &broker).await;
+    let errors = opened.err().expect("it is refused");
+    let messages: Vec<_> = errors.iter().map(Error::message).collect();
+    messages.join("\n")
+}
+
+async fn open(
+    limits: Limits,
+    line: &Arc<Line>,
+    broker: &Arc<Broker>,
+) -> Result<Arc<Tenant>, Vec<Error>> {
     let mut registry = Registry::default();
     let (line, broker) = (line.clone(), broker.clone());
     registry.state.add_raw("line", move |_, _| {
@@ -162,7 +216,6 @@ async fn open(limits: Limits, line: &Arc<Line>, broker: &Arc<Broker>) -> Arc<Ten
     let settings = Settings::new(tenant(), directory.path().to_owned());
     let host = Tenant::new(settings, &Shared::default());
     host.actors.limit(limits);
-    let opened = host.open(&registry, &resources.components).await;
-    opened.unwrap_or_else(|errors| panic!("{errors:?}"));
-    host
+    host.open(&registry, &resources.components).await?;
+    Ok(host)
 }

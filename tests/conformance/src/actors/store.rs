@@ -100,9 +100,14 @@ impl Driver for Line {
     }
 }
 
-/// Returns a page after which there is always one more: times of reminders of nobody, or events that cannot be read.
+/// Returns a page after which there is always one more: times of reminders of nobody, or events that cannot be read. All
+/// are in the first shard.
 fn endless(prefix: &str, cursor: Option<&str>, limit: u32) -> Page {
-    let last = cursor.and_then(|cursor| cursor.strip_prefix(prefix));
+    let prefix = match prefix.ends_with('/') {
+        true => format!("{prefix}00||"),
+        false => prefix.to_owned(),
+    };
+    let last = cursor.and_then(|cursor| cursor.strip_prefix(&prefix));
     let last = last.and_then(|last| last.split("||").next()?.parse().ok());
     let first: u64 = last.map_or(0, |last: u64| last + 1);
     let entry = |number: u64| {

@@ -3,6 +3,7 @@
 mod bed;
 mod bounds;
 mod code;
+mod formats;
 mod kills;
 mod management;
 mod rules;
@@ -25,12 +26,13 @@ struct Case {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let groups: [&[Case]; 5] = [
+    let groups: [&[Case]; 6] = [
         rules::CASES,
         management::CASES,
         wrong::CASES,
         kills::CASES,
         bounds::CASES,
+        formats::CASES,
     ];
     let mut trials = Vec::new();
     for subject in list::of("state").filter(|one| one.hosting) {

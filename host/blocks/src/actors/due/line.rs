@@ -1,9 +1,9 @@
 //! The line of one app: its rows that are due, from when they are read until their turns are over.
 
-use super::{Cursor, Page};
-use crate::{Backoff, Rate, time::Clock as _};
+use super::{Scope, page::Segment, rows};
+use crate::{Backoff, Rate, Shard, shard::Shards, time::Clock as _};
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,11 +16,16 @@ pub(super) const FAILED: usize = 10_000;
 const LAST_PAUSE: u32 = 60;
 
 pub(super) struct Line {
-    pub(super) cursor: Cursor,
-    /// The point where a row came meanwhile.
-    back: Option<Cursor>,
-    /// Says whether there may be due rows after the cursor.
-    pub(super) is_behind: bool,
+    /// The key after which rows are not known yet, by shard.
+    cursors: Vec<String>,
+    /// The points where a row came meanwhile.
+    back: BTreeMap<Shard, String>,
+    /// Shards in which there are due rows after the cursor, or were a moment ago.
+    behind: Shards,
+    /// Shards of which that has to be found out.
+    pub(super) unsure: Shards,
+    /// The shard whose turn it is.
+    turn: Shard,
     pub(super) waiting: VecDeque<Arc<str>>,
     pub(super) failed: HashMap<Arc<str>, Failed>,
     pub(super) later: BTreeSet<(Instant, Arc<str>)>,
@@ -47,11 +52,16 @@ pub(in crate::actors) enum Outcome {
 }
 
 impl Line {
-    pub(super) fn new(cursor: Cursor) -> Self {
+    /// Rows that were due before this time are known already.
+    pub(super) fn new(known: u64) -> Self {
         Line {
-            cursor,
-            back: None,
-            is_behind: true,
+            cursors: Shard::all()
+                .map(|shard| rows::before(shard, known))
+                .collect(),
+            back: BTreeMap::new(),
+            behind: Shards::default(),
+            unsure: Shards::all(),
+            turn: Shard::FIRST,
             waiting: VecDeque::new(),
             failed: HashMap::new(),
             later: BTreeSet::new(),
@@ -61,25 +71,49 @@ impl Line {
         }
     }
 
+    fn cursor(&mut self, shard: Shard) -> &mut String {
+        &mut self.cursors[shard.index()]
+    }
+
     pub(super) fn wants(&self) -> bool {
-        let is_back = self.back.as_ref().is_some_and(|back| *back < self.cursor);
-        (self.is_behind || is_back) && self.waiting.len() <= WAITING / 2
+        let is_back = |(shard, back): (&Shard, &String)| *back < self.cursors[shard.index()];
+        let is_behind = !self.behind.is_empty() || !self.unsure.is_empty();
+        (is_behind || self.back.iter().any(is_back)) && self.waiting.len() <= WAITING / 2
+    }
+
+    /// The page to read next: its shard, where it begins, and what it is for. Shards have their turns.
+    pub(super) fn pick(&mut self, filled: &Shards) -> Option<(Shard, String, Scope)> {
+        let is_behind = !self.behind.is_empty();
+        let set = if is_behind {
+            &self.behind
+        } else {
+            &self.unsure
+        };
+        let shard = set.from(self.turn)?;
+        let scope = match filled.has(shard) {
+            _ if is_behind => Scope::Shard,
+            true => Scope::Glance,
+            false => Scope::Around,
+        };
+        self.turn = shard.next().unwrap_or(Shard::FIRST);
+        Some((shard, self.cursor(shard).clone(), scope))
     }
 
     /// A page that is being read now may not have the rows after this, and yet end behind them.
-    pub(super) fn go_back(&mut self, to: Cursor) {
-        if self.back.as_ref().is_none_or(|back| to < *back) {
-            self.back = Some(to);
+    pub(super) fn go_back(&mut self, shard: Shard, to: String) {
+        let back = self.back.entry(shard).or_insert_with(|| to.clone());
+        if to < *back {
+            *back = to;
         }
     }
 
     /// A row after `previous`. Without room for it, the line's rows are known up to there and no further.
-    pub(super) fn file(&mut self, key: &str, previous: &Cursor) {
+    pub(super) fn file(&mut self, key: &str, shard: Shard, previous: &str) {
         if self.known.contains(key) {
             return;
         }
         if self.waiting.len() >= WAITING {
-            self.go_back(previous.clone());
+            self.go_back(shard, previous.to_owned());
             return;
         }
         let key: Arc<str> = key.into();
@@ -119,21 +153,30 @@ impl Line {
         }
     }
 
-    /// Advances after a page from `from` on. What came back meanwhile holds.
-    pub(super) fn advance(&mut self, from: &Cursor, page: &Page) {
-        if self.cursor >= *from {
-            self.cursor = self.cursor.take().max(page.last.clone());
-            self.is_behind &= !page.is_over;
+    /// Advances after a part of a page. What came back meanwhile is settled after its last part.
+    pub(super) fn advance(&mut self, segment: &Segment) {
+        let shard = segment.shard;
+        let cursor = self.cursor(shard);
+        let (is_known, is_news) = (*cursor >= segment.from, *cursor < segment.last);
+        if is_known && is_news {
+            cursor.clone_from(&segment.last);
         }
-        self.settle();
+        if is_known && segment.is_over {
+            self.unsure.remove(shard);
+            self.behind.remove(shard);
+        } else if is_known && is_news {
+            self.unsure.remove(shard);
+            self.behind.insert(shard);
+        }
     }
 
     pub(super) fn settle(&mut self) {
-        if let Some(back) = self.back.take()
-            && back < self.cursor
-        {
-            self.cursor = back;
-            self.is_behind = true;
+        for (shard, back) in std::mem::take(&mut self.back) {
+            let cursor = self.cursor(shard);
+            if back < *cursor {
+                *cursor = back;
+                self.behind.insert(shard);
+            }
         }
     }
 }

@@ -1,23 +1,25 @@
 //! Lines of reminders: what is read, what waits, and what is tried again.
 
 use super::{line::FAILED, *};
+use crate::actors::Actor;
 use std::collections::{HashMap, HashSet};
 
 const NOW: u64 = 1_700_000_000_000;
-const PAGE: usize = 200;
 
 /// A store's rows, and how many of them were read. The type of an actor is the name of its app.
 #[derive(Default)]
 struct Store {
     rows: BTreeSet<String>,
     read: usize,
+    pages: usize,
 }
 
 impl Store {
     fn add(&mut self, app: &str, due: u64, count: usize) {
+        let tenant = name("default").unwrap();
         for id in 0..count {
-            let key = format!("{}{due:020}||{app}||{id:06}||r", rows::sort("due"));
-            self.rows.insert(key);
+            let actor = Actor::new(&tenant, app, &format!("{id:06}")).unwrap();
+            self.rows.insert(rows::due(&actor, "r", due));
         }
     }
 
@@ -29,13 +31,16 @@ impl Store {
     }
 
     fn page(&mut self, due: &Due, reading: &Reading) {
-        let from = reading.from.clone().unwrap_or_default();
-        let mut rows = self.rows.range(from.clone()..).filter(|key| **key > from);
-        let keys: Vec<_> = rows.by_ref().take(PAGE).cloned().collect();
+        let (from, prefix) = (reading.from.clone(), reading.prefix());
+        let is_meant = |key: &&String| **key > from && key.starts_with(&prefix);
+        let mut rows = self.rows.range(from.clone()..).filter(is_meant);
+        let limit = reading.limit() as usize;
+        let keys: Vec<_> = rows.by_ref().take(limit).cloned().collect();
         let next = rows.next().and_then(|_| keys.last().cloned());
         self.read += keys.len();
+        self.pages += 1;
         let owner = |kind: &str| name(kind).filter(|name| name.as_str() != "nobody");
-        due.file(reading, &keys, next, owner, NOW);
+        due.file(reading, &keys, next.as_deref(), owner, NOW);
     }
 }
 
@@ -168,11 +173,14 @@ fn failures_that_are_remembered_are_bounded() {
 fn a_row_that_comes_behind_while_a_page_is_read_is_not_lost() {
     let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
     store.serve(&due, now);
-    due.board().look = now;
+    due.board().looks.fill(now);
     store.add("one", NOW - 5, 1);
+    let shard = Actor::new(&name("default").unwrap(), "one", "000000")
+        .unwrap()
+        .shard();
     let reading = due.pick(now).expect("it is time to look");
     // This one is kept after the page was read, and is before its end.
-    due.set(&name("one").unwrap(), NOW - 9, NOW);
+    due.set(&name("one").unwrap(), shard, NOW - 9, NOW);
     store.page(&due, &reading);
     store.add("one", NOW - 9, 1);
     store.serve(&due, now);

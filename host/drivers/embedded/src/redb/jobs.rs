@@ -1,8 +1,10 @@
-//! Jobs in a table, with an index by app and wake that changes in the same transactions; who has what is in memory.
+//! Jobs in a table, with an index by app, shard and wake that changes in the same transactions; who has what is in memory.
 
 mod tables;
+mod upgrade;
+mod wakes;
 
-use super::{commit, open as open_database, read, reopen, unavailable, write};
+use super::{commit, open_as, read, reopen_as, unavailable, write};
 use crate::{
     durable::{
         codec::job,
@@ -21,7 +23,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tables::{DUE, JOBS, Tables};
+use tables::{JOBS, Tables};
+use upgrade::KNOWN;
+use wakes::{WAKES, Wakes};
 use wythe_blocks::{
     Error, Result, Site,
     jobs::{Driver, Features, Page, Row, Settle, Timestamp},
@@ -40,11 +44,12 @@ pub(super) struct Config {
 /// A page ends early beyond this, so that a list of jobs with much data cannot fill the memory.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Reads no rows: each is read when it is due.
+/// Reads no rows, but for those of an index of the first format: each is read when it is due.
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
         let path = disk::place(config.path, &site.directory, "jobs.redb");
-        let database = open_database(&path, config.cache_size)?;
+        let database = open_as(KNOWN, &path, config.cache_size)?;
+        upgrade::upgrade(&database)?;
         let transaction = write(&database)?;
         Tables::open(&transaction)?;
         commit(transaction, true)?;
@@ -126,7 +131,8 @@ impl Engine for Writer {
     }
 
     fn reopen(&mut self) -> Result<()> {
-        self.database.reopen(|| reopen(&self.path, self.cache_size))
+        let reopen = || reopen_as(KNOWN, &self.path, self.cache_size);
+        self.database.reopen(reopen)
     }
 }
 
@@ -193,15 +199,15 @@ impl Jobs {
         self.database.with(|database| {
             let mut leases = lock(&self.leases);
             let transaction = read(database)?;
-            let due = transaction.open_table(DUE).map_err(unavailable)?;
+            let wakes = transaction.open_table(WAKES).map_err(unavailable)?;
             let jobs = transaction.open_table(JOBS).map_err(unavailable)?;
             let (now, mut rows) = (Instant::now(), Vec::new());
-            for item in due.range((app, 0, "")..).map_err(unavailable)? {
-                let (place, _) = item.map_err(unavailable)?;
-                let (of, wake, name) = place.value();
-                if of != app || wake > until || rows.len() >= limit as usize {
-                    break;
-                }
+            let mut wakes = Wakes::of(&wakes, app)?;
+            while rows.len() < limit as usize
+                && let Some((wake, name)) = wakes.next()?
+                && wake <= until
+            {
+                let name = name.as_str();
                 if !leases.is_free(app, name, now) {
                     continue;
                 }
@@ -220,15 +226,10 @@ impl Jobs {
     fn next_now(&self, app: &str) -> Result<Option<Timestamp>> {
         self.database.with(|database| {
             let leases = lock(&self.leases);
-            let due = read(database)?.open_table(DUE).map_err(unavailable)?;
-            let now = Instant::now();
-            for item in due.range((app, 0, "")..).map_err(unavailable)? {
-                let (place, _) = item.map_err(unavailable)?;
-                let (of, wake, name) = place.value();
-                if of != app {
-                    break;
-                }
-                if leases.is_free(app, name, now) {
+            let wakes = read(database)?.open_table(WAKES).map_err(unavailable)?;
+            let (now, mut wakes) = (Instant::now(), Wakes::of(&wakes, app)?);
+            while let Some((wake, name)) = wakes.next()? {
+                if leases.is_free(app, &name, now) {
                     return Ok(Some(wake));
                 }
             }
@@ -341,3 +342,6 @@ impl Driver for Jobs {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,11 +46,16 @@ struct StateConfig {
     cache_size: Option<ByteSize>,
 }
 
-/// Opens or creates the file, durably, and checks its format.
+/// Opens or creates a file of the only format that there is of most stores.
 fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
+    open_as(KNOWN_FORMAT, path, cache_size)
+}
+
+/// Opens or creates the file, durably, and checks its format, of which `known` is the newest.
+fn open_as(known: u64, path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
     directories::create_private(path.parent().unwrap_or(Path::new(".")))?;
     if disk::is_new(path)? {
-        make(path)?;
+        make(known, path)?;
     }
     let cache = cache_size.map_or(CACHE, u64::from);
     let database = Builder::new()
@@ -58,12 +63,12 @@ fn open(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
         .create(path)
         .map_err(|error| not_opened(path, error))?;
     directories::sync_parent(path).map_err(unavailable)?;
-    check_format(path, &database)?;
+    check_format(known, path, &database)?;
     Ok(database)
 }
 
 /// Makes a new store, whole before it has its name.
-fn make(path: &Path) -> Result<()> {
+fn make(known: u64, path: &Path) -> Result<()> {
     let unfinished = disk::unfinished(path);
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let removed = fs::remove_file(&unfinished).or_else(|error| match gone(&error) {
@@ -75,7 +80,7 @@ fn make(path: &Path) -> Result<()> {
         .create(&unfinished)
         .map_err(|error| not_opened(path, error))?;
     disk::make_private(&unfinished).map_err(unavailable)?;
-    check_format(path, &database)?;
+    check_format(known, path, &database)?;
     drop(database);
     // A name that somebody else took meanwhile is left alone.
     match fs::hard_link(&unfinished, path) {
@@ -88,7 +93,11 @@ fn make(path: &Path) -> Result<()> {
 
 /// Opens the file again after a commit that failed, and writes to it, so that one on a full disk is not taken for well.
 fn reopen(path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
-    let database = open(path, cache_size)?;
+    reopen_as(KNOWN_FORMAT, path, cache_size)
+}
+
+fn reopen_as(known: u64, path: &Path, cache_size: Option<ByteSize>) -> Result<Database> {
+    let database = open_as(known, path, cache_size)?;
     let transaction = write(&database)?;
     {
         let mut probe = transaction.open_table(PROBE).map_err(unavailable)?;
@@ -120,7 +129,7 @@ fn not_opened(path: &Path, error: DatabaseError) -> Error {
     Error::unavailable(message).with_source(error)
 }
 
-fn check_format(path: &Path, database: &Database) -> Result<()> {
+fn check_format(known: u64, path: &Path, database: &Database) -> Result<()> {
     let transaction = write(database)?;
     let found = {
         let mut meta = transaction.open_table(META).map_err(unavailable)?;
@@ -129,11 +138,11 @@ fn check_format(path: &Path, database: &Database) -> Result<()> {
             .map_err(unavailable)?
             .map(|number| number.value());
         if found.is_none() {
-            meta.insert(FORMAT, KNOWN_FORMAT).map_err(unavailable)?;
+            meta.insert(FORMAT, known).map_err(unavailable)?;
         }
         found
     };
-    disk::check_format(path, found, KNOWN_FORMAT)?;
+    disk::check_format(path, found, known)?;
     commit(transaction, found.is_none())
 }
 

@@ -1,18 +1,19 @@
 //! The tables of jobs, changed together.
 
-use super::super::unavailable;
+use super::{
+    super::unavailable,
+    wakes::{WAKES, shard},
+};
 use crate::durable::codec::job::{self, Head};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use wythe_blocks::{Result, jobs::Row};
 
 /// App and name: the job.
 pub(super) const JOBS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("jobs");
-/// App, wake and name of the jobs that have a wake.
-pub(super) const DUE: TableDefinition<(&str, u64, &str), ()> = TableDefinition::new("due");
 
 pub(super) struct Tables<'a> {
     jobs: Table<'a, (&'static str, &'static str), &'static [u8]>,
-    due: Table<'a, (&'static str, u64, &'static str), ()>,
+    wakes: Table<'a, (&'static str, u8, u64, &'static str), ()>,
     /// App and name of what was changed.
     pub written: Vec<(String, String)>,
 }
@@ -21,7 +22,7 @@ impl<'a> Tables<'a> {
     pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self> {
         Ok(Tables {
             jobs: transaction.open_table(JOBS).map_err(unavailable)?,
-            due: transaction.open_table(DUE).map_err(unavailable)?,
+            wakes: transaction.open_table(WAKES).map_err(unavailable)?,
             written: Vec::new(),
         })
     }
@@ -42,13 +43,14 @@ impl<'a> Tables<'a> {
         };
         let was = old.is_some();
         let old = old.map(|bytes| Head::decode(bytes.value())).transpose()?;
+        let shard = shard(app, name);
         if let Some(wake) = old.and_then(|head| head.wake) {
-            self.due.remove((app, wake, name)).map_err(unavailable)?;
+            let place = (app, shard, wake, name);
+            self.wakes.remove(place).map_err(unavailable)?;
         }
         if let Some(wake) = row.and_then(|row| row.wake) {
-            self.due
-                .insert((app, wake, name), ())
-                .map_err(unavailable)?;
+            let place = (app, shard, wake, name);
+            self.wakes.insert(place, ()).map_err(unavailable)?;
         }
         if was || row.is_some() {
             self.written.push((app.to_owned(), name.to_owned()));
