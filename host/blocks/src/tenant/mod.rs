@@ -32,7 +32,7 @@ use std::{
 use tokio::sync::Semaphore;
 use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
-/// What all tenants of a host share.
+/// Parts that all tenants of a host share.
 #[derive(Clone, Default)]
 pub struct Shared {
     pub metrics: Arc<Metrics>,

@@ -223,7 +223,7 @@ impl Model {
         assert_eq!(self.tenant.remove(&name).await, known.is_some());
     }
 
-    /// What an app, a handle and an actor keep is kept in the component that is there now.
+    /// Keeps something by a handle and by actors, in the component that is there now.
     async fn keep(&mut self, random: &mut Random) {
         let caller = operator(self.tenant.name());
         if let Some(handle) = &self.handle {
