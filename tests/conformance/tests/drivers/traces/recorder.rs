@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tracing::{
-    Subscriber,
+    Dispatch, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id},
     subscriber::DefaultGuard,
@@ -60,11 +60,15 @@ impl Visit for Span {
 pub struct Recorder(Arc<Mutex<Vec<Span>>>);
 
 impl Recorder {
-    /// Records until the guard is dropped.
-    pub fn start() -> (Self, DefaultGuard) {
+    /// Records until the guards are dropped.
+    pub fn start() -> (Self, (DefaultGuard, Dispatch)) {
         let recorder = Recorder::default();
+        // While there is one subscriber in the process, tracing asks that of the thread which comes to a span first,
+        // and remembers its answer for all: a thread of another test has none. With two it asks both.
+        let other = Dispatch::new(tracing_subscriber::registry());
         let subscriber = tracing_subscriber::registry().with(recorder.clone());
-        (recorder, tracing::subscriber::set_default(subscriber))
+        let guard = tracing::subscriber::set_default(subscriber);
+        (recorder, (guard, other))
     }
 
     /// The spans of one trace, in the order in which they began.
