@@ -1,22 +1,51 @@
 //! The engine of one tenant: which instances are in memory, who is told what, and what is taken up after a start.
 
+mod activities;
+mod alive;
+mod bulk;
+mod directory;
+mod effects;
+mod ends;
+mod instance;
+mod listing;
+mod live;
+mod management;
+mod reading;
+mod recovery;
+mod rerun;
+mod scan;
+mod shares;
+mod timers;
+mod work;
+
+pub use bulk::{Bulk, Swept};
+pub(super) use directory::Directory;
+pub use listing::{Filter, Page};
+pub use management::{Instance, Start};
+pub use reading::History;
+
 use super::{
     Settings, Timestamp,
-    alive::Alive,
-    directory::{Directory, Offer, Sort},
-    ends::Ends,
-    entry::{Kind, Parent},
-    instance, keys,
-    meta::Meta,
-    shares::{ROOM, half_of_room},
-    timers::Heads,
+    core::{
+        Clock,
+        entry::{Kind, Parent},
+        item::Item,
+        meta::Meta,
+        row::Row,
+    },
+    now,
+    store::keys,
 };
 use crate::{
     Caller, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
-    state::{Condition, Delete, Entry as Row, Keeper, Operation, Page},
+    state::{Condition, Delete, Entry as Kept, Keeper, Operation, Page as Rows},
 };
+use alive::Alive;
 use bytes::Bytes;
+use directory::{Offer, Sort};
+use ends::Ends;
+use shares::{ROOM, half_of_room};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -25,6 +54,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use timers::Heads;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
@@ -32,9 +62,9 @@ use wythe_manifest::Name;
 /// The timeout of one call to the store.
 const STORE: Duration = Duration::from_secs(30);
 /// Rows of one page of a scan.
-pub(super) const PAGE: u32 = 500;
+const PAGE: u32 = 500;
 /// The pause after a failure of the store, or of an app that is busy.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Rows of work that are read at once.
 const LOOKUPS: usize = 16;
@@ -43,39 +73,7 @@ const LEFT: usize = 100_000;
 /// The time for what an instance waits for to come at once, while others wait for a place.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// A message to an instance.
-pub(super) enum Item {
-    /// Looks whether there is something to do.
-    Run,
-    /// The row with the key goes with it.
-    Completed {
-        key: String,
-        run: u32,
-        kind: Kind,
-        payload: Bytes,
-    },
-    /// A timer that fired; with no task, the instance is to begin.
-    Fired {
-        key: String,
-        run: u32,
-        task: Option<u32>,
-    },
-    Event {
-        name: String,
-        data: Bytes,
-    },
-    Suspend {
-        reason: String,
-    },
-    Resume {
-        reason: String,
-    },
-    Terminate {
-        output: Bytes,
-    },
-}
-
-pub(super) struct Message {
+struct Message {
     pub item: Item,
     /// The reply, which comes when what the item causes is kept.
     pub reply: oneshot::Sender<Result<()>>,
@@ -85,38 +83,38 @@ type Hot = HashMap<String, mpsc::UnboundedSender<Message>>;
 
 /// A tenant's workflows.
 pub struct Engine {
-    pub(super) tenant: Name,
-    pub(super) keeper: Keeper,
-    pub(super) settings: Settings,
-    pub(super) tasks: Tasks,
-    pub(super) places: Arc<Semaphore>,
+    tenant: Name,
+    keeper: Keeper,
+    settings: Settings,
+    tasks: Tasks,
+    places: Arc<Semaphore>,
     /// The places that one app may have, which are half of them.
-    pub(super) place_shares: Shares,
+    place_shares: Shares,
     /// Room for the journals in memory, in units of [`ROOM`].
-    pub(super) room: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     /// The room that one app may have, which is half of it.
-    pub(super) room_shares: Shares,
+    room_shares: Shares,
     /// Somebody waits for a place: an instance that waits as well may leave its own.
-    pub(super) crowded: Notify,
-    pub(super) crowd: AtomicUsize,
-    pub(super) flights: Shares,
-    pub(super) alive: Alive,
+    crowded: Notify,
+    crowd: AtomicUsize,
+    flights: Shares,
+    alive: Alive,
     /// Rows that an earlier process left and that are not done yet.
-    pub(super) left: Arc<Semaphore>,
+    left: Arc<Semaphore>,
     /// Rows of work that are read at once.
-    pub(super) lookups: Semaphore,
+    lookups: Semaphore,
     /// Keys of the rows of work that are under way.
-    pub(super) working: Mutex<HashSet<String>>,
+    working: Mutex<HashSet<String>>,
     /// The time at which the timers are looked at next, those that were set meanwhile, and a bell for an earlier one.
-    pub(super) next_wake: AtomicU64,
-    pub(super) expected: Mutex<Heads>,
-    pub(super) earlier: Notify,
+    next_wake: AtomicU64,
+    expected: Mutex<Heads>,
+    earlier: Notify,
     directory: Arc<RwLock<Directory>>,
     hot: Mutex<Hot>,
-    pub(super) ends: Ends,
+    ends: Ends,
     has_begun: AtomicBool,
     /// True once code may run: all rows have the keys of this build.
-    pub(super) may_run: watch::Sender<bool>,
+    may_run: watch::Sender<bool>,
     operator: Name,
 }
 
@@ -168,21 +166,21 @@ impl Engine {
     }
 
     /// Returns whether code may be started.
-    pub(super) fn is_running(&self) -> bool {
+    fn is_running(&self) -> bool {
         *self.may_run.borrow() && !self.stopping().is_cancelled()
     }
 
-    pub(super) fn stopping(&self) -> CancellationToken {
+    fn stopping(&self) -> CancellationToken {
         self.tasks.stopping()
     }
 
     /// The host's own caller, for one call to the store.
-    pub(super) fn caller(&self) -> Caller {
+    fn caller(&self) -> Caller {
         self.caller_in(None)
     }
 
     /// The host's own, for one call to the store because of `trace`; absent, it begins one.
-    pub(super) fn caller_in(&self, trace: Option<Trace>) -> Caller {
+    fn caller_in(&self, trace: Option<Trace>) -> Caller {
         let (tenant, deadline) = (self.tenant.clone(), Instant::now() + STORE);
         let trace = trace.unwrap_or_else(Trace::start);
         Caller::host(tenant, self.operator.clone(), trace, deadline)
@@ -198,7 +196,7 @@ impl Engine {
     }
 
     /// The time that an instance that waits keeps its place.
-    pub(super) fn linger(&self) -> Duration {
+    fn linger(&self) -> Duration {
         match self.crowd.load(Ordering::SeqCst) {
             0 => self.settings.linger,
             _ => self.settings.linger.min(GRACE),
@@ -206,7 +204,7 @@ impl Engine {
     }
 
     /// Tells an instance, and waits until what that causes is kept.
-    pub(super) async fn tell(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
+    async fn tell(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.post(id, Message { item, reply });
         let gone = || Error::unavailable("the host stops; try again when it runs");
@@ -214,18 +212,18 @@ impl Engine {
     }
 
     /// Lets an instance look whether there is something to do.
-    pub(super) fn nudge(self: &Arc<Self>, id: &str) {
+    fn nudge(self: &Arc<Self>, id: &str) {
         let (reply, _) = oneshot::channel();
         let item = Item::Run;
         self.post(id, Message { item, reply });
     }
 
     /// Lets an instance look later, for what cannot be done now.
-    pub(super) fn nudge_later(self: &Arc<Self>, id: &str) {
+    fn nudge_later(self: &Arc<Self>, id: &str) {
         self.nudge_after(id, PAUSE);
     }
 
-    pub(super) fn nudge_after(self: &Arc<Self>, id: &str, pause: Duration) {
+    fn nudge_after(self: &Arc<Self>, id: &str, pause: Duration) {
         let (engine, id) = (self.clone(), id.to_owned());
         self.tasks.spawn(async move {
             if engine.pause(pause).await {
@@ -235,7 +233,7 @@ impl Engine {
     }
 
     /// Waits so long, and returns false where the host stops.
-    pub(super) async fn pause(&self, time: Duration) -> bool {
+    async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(time) => true,
             () = async { self.stopping().cancelled().await } => false,
@@ -260,7 +258,7 @@ impl Engine {
     }
 
     /// Takes an instance off the list, unless something was posted to it meanwhile.
-    pub(super) fn leave(&self, id: &str, inbox: &mpsc::UnboundedReceiver<Message>) -> bool {
+    fn leave(&self, id: &str, inbox: &mpsc::UnboundedReceiver<Message>) -> bool {
         let mut hot = self.lock();
         let leaves = inbox.is_empty();
         if leaves {
@@ -269,7 +267,7 @@ impl Engine {
         leaves
     }
 
-    pub(super) fn offer(&self, app: &str) -> Option<Offer> {
+    fn offer(&self, app: &str) -> Option<Offer> {
         let directory = self
             .directory
             .read()
@@ -277,7 +275,7 @@ impl Engine {
         directory.app(app).cloned()
     }
 
-    pub(super) fn find(&self, sort: Sort, name: &str) -> Result<(Offer, String)> {
+    fn find(&self, sort: Sort, name: &str) -> Result<(Offer, String)> {
         let directory = self
             .directory
             .read()
@@ -287,12 +285,12 @@ impl Engine {
             .map(|(offer, name)| (offer.clone(), name))
     }
 
-    pub(super) async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Page> {
+    async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Rows> {
         let caller = self.caller();
         self.keeper.list(&caller, prefix, cursor, PAGE).await
     }
 
-    pub(super) async fn remove(&self, key: &str) -> Result<()> {
+    async fn remove(&self, key: &str) -> Result<()> {
         let delete = Delete {
             key: key.to_owned(),
             condition: Condition::Always,
@@ -300,7 +298,7 @@ impl Engine {
         self.keeper.delete(&self.caller(), delete).await.map(|_| ())
     }
 
-    pub(super) async fn remove_all(&self, prefix: &str) -> Result<()> {
+    async fn remove_all(&self, prefix: &str) -> Result<()> {
         let mut scan = self.scan(prefix.to_owned());
         while let Some(rows) = scan.next().await? {
             let delete = |(key, _)| {
@@ -318,16 +316,13 @@ impl Engine {
     }
 
     /// Tells a parent of its child's end, for as long as it takes.
-    pub(super) fn deliver_end(
+    fn deliver_end(
         self: &Arc<Self>,
-        key: &str,
+        parent: Parent,
         value: Bytes,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let Some((id, run, task)) = keys::parse_row(key, keys::ENDED) else {
-            return;
-        };
-        let id = id.to_owned();
+        let (id, run, task) = (parent.instance, parent.run, parent.task);
         let failed = value.first() != Some(&0);
         let rest = value.slice(value.len().min(1)..);
         let failure = String::from_utf8_lossy(&rest).into_owned();
@@ -335,25 +330,18 @@ impl Engine {
             true => (Kind::ChildFailed { task, failure }, Bytes::new()),
             false => (Kind::ChildCompleted { task }, rest),
         };
-        let (engine, key) = (self.clone(), key.to_owned());
+        let (engine, row) = (self.clone(), Row::Ended { run, task });
         self.tasks.spawn(async move {
-            engine.deliver(&id, &key, run, kind, payload).await;
+            engine.deliver(&id, row, run, kind, payload).await;
             drop(place);
         });
     }
 
     /// Tells an instance of a completion until that is kept.
-    pub(super) async fn deliver(
-        self: &Arc<Self>,
-        id: &str,
-        key: &str,
-        run: u32,
-        kind: Kind,
-        payload: Bytes,
-    ) {
+    async fn deliver(self: &Arc<Self>, id: &str, row: Row, run: u32, kind: Kind, payload: Bytes) {
         loop {
             let item = Item::Completed {
-                key: key.to_owned(),
+                row: row.clone(),
                 run,
                 kind: kind.clone(),
                 payload: payload.clone(),
@@ -371,19 +359,19 @@ impl Engine {
     }
 
     /// The record of an instance with the version that it has.
-    pub(super) async fn meta(&self, id: &str) -> Result<Option<(Meta, String)>> {
+    async fn meta(&self, id: &str) -> Result<Option<(Meta, String)>> {
         let kept = self.keeper.get(&self.caller(), &keys::instance(id)).await?;
-        let decode = |kept: Row| Ok((Meta::decode(&kept.value)?, kept.etag));
+        let decode = |kept: Kept| Ok((Meta::decode(&kept.value)?, kept.etag));
         kept.map(decode).transpose()
     }
 
-    /// The row by which a parent hears of this instance's end.
-    pub(super) fn end_key(parent: &Parent) -> String {
-        keys::ended(&parent.instance, parent.run, parent.task)
+    /// The clock of decisions.
+    fn clock(&self) -> Clock {
+        Arc::new(now)
     }
 
     /// A timer of this instance was set.
-    pub(super) fn expect(&self, id: &str, due: Timestamp) {
+    fn expect(&self, id: &str, due: Timestamp) {
         let mut expected = self
             .expected
             .lock()

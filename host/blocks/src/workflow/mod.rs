@@ -1,48 +1,22 @@
 //! The whole of the workflow block's rules: ordinary code whose every step is written down, so that it goes on where
 //! it was after a crash, a wait of months, or a move.
 
-mod activities;
-mod alive;
-mod board;
-mod bulk;
-mod code;
-mod context;
-mod directory;
-mod ends;
+mod core;
 mod engine;
-mod entry;
-mod instance;
-mod keeping;
-mod keys;
-mod listing;
-mod live;
-mod management;
-mod meta;
-mod reading;
-mod recovery;
-mod replay;
-mod rerun;
-mod rounds;
-mod rows;
-mod scan;
-mod shares;
-mod timers;
-mod work;
+mod store;
 
-pub use board::Outcome;
-pub use bulk::{Bulk, Swept};
-pub use context::{Context, Price, Task, numbers};
-pub use engine::Engine;
-pub use entry::{Entry, Kind, Parent, Retry};
-pub use keys::MAX_ID;
-pub use listing::{Filter, Page};
-pub use management::{Instance, Start};
-pub use meta::Status;
-pub use reading::History;
+pub use self::core::{
+    board::Outcome,
+    context::{Context, Price, Task, numbers},
+    entry::{Entry, Kind, Parent, Retry},
+    meta::Status,
+    names::MAX_ID,
+};
+pub use engine::{Bulk, Engine, Filter, History, Instance, Page, Start, Swept};
 
 use crate::{App, Error, Result, Tasks, state::State};
 use bytes::Bytes;
-use directory::Directory;
+use engine::Directory;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, RwLock},

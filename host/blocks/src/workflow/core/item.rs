@@ -1,0 +1,76 @@
+//! The things that an instance is told, and what its host does because of it once that is kept.
+
+use super::{
+    entry::{Entry, Kind, Parent},
+    row::Row,
+};
+use crate::workflow::Timestamp;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A message to an instance.
+#[derive(Clone, Debug)]
+pub(in crate::workflow) enum Item {
+    /// Looks whether there is something to do.
+    Run,
+    /// The end of a task; the row goes with it.
+    Completed {
+        row: Row,
+        run: u32,
+        kind: Kind,
+        payload: Bytes,
+    },
+    /// A timer that fired; with no task, the instance is to begin.
+    Fired {
+        due: Timestamp,
+        run: u32,
+        task: Option<u32>,
+    },
+    Event {
+        name: String,
+        data: Bytes,
+    },
+    Suspend {
+        reason: String,
+    },
+    Resume {
+        reason: String,
+    },
+    Terminate {
+        output: Bytes,
+    },
+}
+
+impl Item {
+    /// The row that is there until the item is taken.
+    pub fn row(&self) -> Option<Row> {
+        match self {
+            Item::Completed { row, .. } => Some(row.clone()),
+            Item::Fired { due, run, task } => Some(Row::Wake {
+                due: *due,
+                run: *run,
+                task: *task,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Something that a host does because of a commit, after it.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::workflow) enum Effect {
+    /// An activity or a child is started, as this entry asks.
+    Start { run: u32, asked: Entry },
+    /// A timer is waited for.
+    Expect(Timestamp),
+    /// The instance ended or stalled: whoever waits for that hears it.
+    Ring,
+    /// The instance counts no more.
+    Leave,
+    /// The parent hears of the end.
+    Tell(Parent, Bytes),
+    /// Rows of work of a run that is over go, and its journal where another one began.
+    Clear { run: u32, with_journal: bool },
+    /// The instance looks again whether there is something to do.
+    Again(Duration),
+}

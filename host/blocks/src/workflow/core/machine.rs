@@ -1,0 +1,270 @@
+//! An instance: its record, its journal, and what it makes of what it is told.
+
+pub(in crate::workflow) mod commit;
+pub(in crate::workflow) mod step;
+
+use super::{
+    Clock,
+    context::Context,
+    entry::{Entry, Kind},
+    item::{Effect, Item},
+    meta::{Meta, Status},
+    row::{Change, Row},
+};
+use crate::{Error, Result, workflow::Limits};
+use bytes::Bytes;
+use commit::{Commit, Over};
+
+pub(in crate::workflow) struct Machine {
+    pub meta: Meta,
+    pub context: Context,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    /// The record as it is kept, and its version.
+    pub(super) kept: Meta,
+    pub(super) version: String,
+    /// Entries that are kept.
+    pub(super) flushed: usize,
+    /// Changes that go with the next entries.
+    pub(super) changes: Vec<Change>,
+    /// True if there may be a row that says that the code is behind; `is_behind` says whether it is.
+    pub(super) has_ready: bool,
+    pub(super) is_behind: bool,
+    /// It is not to be used any more.
+    pub(super) is_spent: bool,
+    /// The reason why it has no room for what it is told.
+    pub(super) overfull: Option<String>,
+    /// Effects that wait for what is new to be kept.
+    pub(super) later: Vec<Effect>,
+}
+
+impl Machine {
+    /// An instance with the record and the journal that were read.
+    pub fn new(
+        (meta, version): (Meta, String),
+        entries: Vec<Entry>,
+        limits: Limits,
+        clock: Clock,
+    ) -> Self {
+        Machine {
+            flushed: entries.len(),
+            context: Context::new(&meta.id, meta.run, limits.clone(), entries, clock.clone()),
+            limits,
+            clock,
+            kept: meta.clone(),
+            meta,
+            version,
+            changes: Vec::new(),
+            has_ready: true,
+            is_behind: false,
+            is_spent: false,
+            overfull: None,
+            later: Vec::new(),
+        }
+    }
+
+    /// Returns whether code that has come to a wait can stay there.
+    pub fn may_wait(&self) -> bool {
+        !self.is_spent && self.meta.status == Status::Running
+    }
+
+    /// Effects that wait for no commit any more.
+    pub fn rest(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.later)
+    }
+
+    pub(super) fn push(&mut self, kind: Kind, payload: Bytes) {
+        self.context.lock().push(kind, payload);
+        self.is_behind = true;
+    }
+
+    /// Writes down what the instance is told, for the next commit. An error is for who told it.
+    pub fn accept(&mut self, item: Item) -> Result<()> {
+        let row = item.row();
+        match item {
+            Item::Run => self.is_behind = true,
+            Item::Completed {
+                run, kind, payload, ..
+            } => {
+                let task = kind.task().unwrap_or_default();
+                // What is completed already, or of an earlier run, is known: only its row is left.
+                if self.waits_for(run, task) {
+                    let (kind, payload) = self.fitting(kind, payload);
+                    self.push(kind, payload);
+                } else {
+                    self.changes.extend(row.map(Change::Delete));
+                }
+            }
+            Item::Fired { run, task, .. } => self.fire(row, run, task),
+            Item::Event { name, data } => self.receive(name, data)?,
+            Item::Suspend { reason } => self.suspend(reason)?,
+            Item::Resume { reason } => self.resume(reason)?,
+            Item::Terminate { output } => {
+                self.push(Kind::Terminated, output);
+                self.end_as(Status::Terminated);
+            }
+        }
+        Ok(())
+    }
+
+    fn waits_for(&self, run: u32, task: u32) -> bool {
+        run == self.meta.run && self.context.lock().board.is_open(task)
+    }
+
+    /// An answer that the journal has no room for is none: its task fails, and the instance stalls, so that somebody sees
+    /// it before the code goes on.
+    fn fitting(&mut self, kind: Kind, payload: Bytes) -> (Kind, Bytes) {
+        let most = self.limits.journal_bytes;
+        let more = payload.len();
+        if more == 0 || self.context.lock().bytes + more <= most {
+            return (kind, payload);
+        }
+        let failure = format!(
+            "an answer of {more} bytes has no room in the journal, which has at most {most}; use continue-as-new before that"
+        );
+        self.overfull = Some(failure.clone());
+        let kind = match kind {
+            Kind::ActivityCompleted { task, attempts } => Kind::ActivityFailed {
+                task,
+                attempts,
+                failure,
+                timeout: false,
+            },
+            Kind::ChildCompleted { task } => Kind::ChildFailed { task, failure },
+            other => other,
+        };
+        (kind, Bytes::new())
+    }
+
+    fn fire(&mut self, row: Option<Row>, run: u32, task: Option<u32>) {
+        match task {
+            Some(task) if self.waits_for(run, task) => {
+                return self.push(Kind::TimerFired { task }, Bytes::new());
+            }
+            None if run == self.meta.run && self.meta.status == Status::Pending => {
+                self.push(Kind::Begun, Bytes::new());
+                self.meta.status = Status::Running;
+            }
+            _ => {}
+        }
+        self.changes.extend(row.map(Change::Delete));
+    }
+
+    fn receive(&mut self, name: String, data: Bytes) -> Result<()> {
+        let limits = &self.limits;
+        let ((waiting, bytes), length, kept) = {
+            let state = self.context.lock();
+            (state.board.buffered(), state.entries.len(), state.bytes)
+        };
+        let id = &self.meta.id;
+        if waiting >= limits.events || bytes + data.len() > limits.event_bytes {
+            return Err(Error::exhausted(format!(
+                "instance `{id}` has {waiting} events of {bytes} bytes that it has not waited for; at most {} of {} bytes are kept",
+                limits.events, limits.event_bytes
+            )));
+        }
+        if kept + data.len() > limits.journal_bytes {
+            return Err(Error::exhausted(format!(
+                "the journal of instance `{id}` has {kept} bytes; at most {} are kept",
+                limits.journal_bytes
+            )));
+        }
+        if length >= limits.entries {
+            return Err(Error::exhausted(format!(
+                "the journal of instance `{id}` has {length} entries, which is the most"
+            )));
+        }
+        self.push(Kind::EventReceived { name }, data);
+        Ok(())
+    }
+
+    fn suspend(&mut self, reason: String) -> Result<()> {
+        match self.meta.status {
+            Status::Suspended => return Ok(()),
+            Status::Running => {}
+            status => {
+                return Err(misfit(
+                    &self.meta.id,
+                    status,
+                    "a running one can be suspended",
+                ));
+            }
+        }
+        let kind = Kind::Suspended {
+            reason: reason.clone(),
+        };
+        self.push(kind, Bytes::new());
+        self.meta.status = Status::Suspended;
+        self.meta.suspended = Some(reason);
+        Ok(())
+    }
+
+    fn resume(&mut self, reason: String) -> Result<()> {
+        match self.meta.status {
+            Status::Running => return Ok(()),
+            Status::Suspended | Status::Stalled => {}
+            status => {
+                let wanted = "a suspended or stalled one can be resumed";
+                return Err(misfit(&self.meta.id, status, wanted));
+            }
+        }
+        self.push(Kind::Resumed { reason }, Bytes::new());
+        self.meta.status = Status::Running;
+        (self.meta.suspended, self.meta.failure) = (None, None);
+        self.meta.tries = 0;
+        Ok(())
+    }
+
+    pub(super) fn end_as(&mut self, status: Status) {
+        self.meta.status = status;
+        self.meta.suspended = None;
+        let last = self.context.lock().entries.len() - 1;
+        self.meta.output = (status != Status::Failed).then_some(last as u32);
+        if status != Status::Failed {
+            self.meta.failure = None;
+        }
+    }
+
+    /// The commit that says of a step that it takes long. If the host ends in it, the next start knows.
+    pub fn note_long(&self) -> Commit {
+        let mut kept = self.kept.clone();
+        kept.tries += 1;
+        Commit::plain(kept, Over::Version(self.version.clone()), Vec::new())
+    }
+
+    /// Takes up that this is kept.
+    pub fn noted(&mut self, commit: Commit, version: String) {
+        self.meta.tries = commit.meta.tries;
+        (self.kept, self.version) = (commit.meta, version);
+    }
+}
+
+/// Returns whether nothing more comes by itself.
+pub(in crate::workflow) fn is_over(status: Status) -> bool {
+    status.has_ended() || status == Status::Stalled
+}
+
+pub(in crate::workflow) fn misfit(id: &str, status: Status, wanted: &str) -> Error {
+    Error::conflict(format!("instance `{id}` is {status}; only {wanted}"))
+}
+
+/// The commit that says of a broken instance what it is; its journal stays as it was found. None where it says so
+/// already.
+pub(in crate::workflow) fn broken(
+    meta: &Meta,
+    version: &str,
+    status: Status,
+    reason: &str,
+    clock: &Clock,
+) -> Option<Commit> {
+    if meta.status == status && meta.failure.as_deref() == Some(reason) {
+        return None;
+    }
+    let mut meta = meta.clone();
+    meta.status = status;
+    meta.failure = Some(reason.to_owned());
+    meta.updated = clock();
+    let changes = vec![Change::Delete(Row::Ready)];
+    let over = Over::Version(version.to_owned());
+    Some(Commit::plain(meta, over, changes))
+}

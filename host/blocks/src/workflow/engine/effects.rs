@@ -1,0 +1,50 @@
+//! Commits and effects: what the core decided is written, and then done.
+
+use super::{
+    Engine,
+    work::{Order, Origin, Work},
+};
+use crate::{
+    Error, Result, Trace,
+    workflow::{
+        core::{attempt::Row, item::Effect, machine::commit::Commit, meta::Meta},
+        store::{commit, keys},
+    },
+};
+use std::sync::Arc;
+
+impl Engine {
+    /// Writes a commit and returns the record's version.
+    pub(super) async fn keep(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
+        let operations = commit::operations(commit)?;
+        let caller = self.caller_in(trace);
+        let mut etags = self.keeper.transact(&caller, operations).await?;
+        let etag = etags.pop().flatten();
+        etag.ok_or_else(|| Error::internal("a put in a transaction has no etag"))
+    }
+
+    /// Does what an instance wants done, after the commit.
+    pub(super) fn run_effects(self: &Arc<Self>, meta: &Meta, effects: Vec<Effect>) {
+        let id = &meta.id;
+        for effect in effects {
+            match effect {
+                Effect::Start { run, asked } => {
+                    let row = Row {
+                        entry: asked.index,
+                        ..Row::default()
+                    };
+                    let task = asked.kind.task().unwrap_or_default();
+                    let order = Order::new(row, &asked, Origin::of(meta));
+                    self.dispatch(Work::new(keys::work(id, run, task), order));
+                }
+                Effect::Expect(due) => self.expect(id, due),
+                Effect::Ring => self.ends.ring(id),
+                Effect::Leave => self.alive.end(&meta.app, id),
+                Effect::Tell(parent, value) => self.deliver_end(parent, value, None),
+                Effect::Clear { run, with_journal } => self.clear(id, run, with_journal),
+                Effect::Again(pause) if pause.is_zero() => self.nudge(id),
+                Effect::Again(pause) => self.nudge_after(id, pause),
+            }
+        }
+    }
+}

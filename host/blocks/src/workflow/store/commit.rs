@@ -1,0 +1,60 @@
+//! A decision as one transaction of the store: entries, rows, and the record over the version that was read.
+
+use super::{keys, rows};
+use crate::{
+    Result,
+    state::{Condition, Operation},
+    workflow::core::{
+        attempt,
+        machine::commit::{Commit, Over},
+        row::Change,
+    },
+};
+use bytes::Bytes;
+
+/// The operations of a commit; the record is the last one.
+pub(in crate::workflow) fn operations(commit: &Commit) -> Result<Vec<Operation>> {
+    let (id, run) = (&commit.meta.id, commit.meta.run);
+    let entry =
+        |(index, entry): &(u32, Bytes)| rows::put(keys::entry(id, run, *index), entry.clone());
+    let mut operations: Vec<_> = commit.entries.iter().map(entry).collect();
+    operations.extend(commit.changes.iter().map(|one| change(id, one)));
+    let record = commit.meta.encode()?;
+    operations.push(rows::put_if(
+        keys::instance(id),
+        record,
+        condition(&commit.over),
+    ));
+    Ok(operations)
+}
+
+pub(in crate::workflow) fn condition(over: &Over) -> Condition {
+    match over {
+        Over::Nothing => Condition::Absent,
+        Over::Version(version) => Condition::Matches(version.clone()),
+    }
+}
+
+/// The operation of a change of an instance's rows.
+pub(in crate::workflow) fn change(id: &str, change: &Change) -> Operation {
+    match change {
+        Change::Ask { run, task, entry } => {
+            let row = attempt::Row {
+                entry: *entry,
+                ..attempt::Row::default()
+            };
+            rows::put(keys::work(id, *run, *task), row.encode())
+        }
+        Change::Put(row) => rows::put(keys::of(id, row), Bytes::new()),
+        Change::Delete(row) => rows::delete(keys::of(id, row)),
+        Change::End(parent, value) => rows::put(keys::end_of(parent), value.clone()),
+        Change::Last { run, index, entry } => {
+            rows::put(keys::entry(id, *run, *index), entry.clone())
+        }
+    }
+}
+
+/// The write of a row of work over the version that was read.
+pub(in crate::workflow) fn attempt(key: &str, row: attempt::Row, version: String) -> Operation {
+    rows::put_if(key.to_owned(), row.encode(), Condition::Matches(version))
+}
