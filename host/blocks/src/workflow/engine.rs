@@ -29,7 +29,7 @@ use super::{
     core::{
         Clock,
         entry::{Kind, Parent},
-        item::Item,
+        item::{Item, end_of_child},
         meta::Meta,
         row::Row,
     },
@@ -112,6 +112,8 @@ pub struct Engine {
     directory: Arc<RwLock<Directory>>,
     hot: Mutex<Hot>,
     ends: Ends,
+    /// Instances of which a commit may be kept or not: whatever it asks for is taken up when they are read again.
+    doubtful: Mutex<HashSet<String>>,
     has_begun: AtomicBool,
     /// True once code may run: all rows have the keys of this build.
     may_run: watch::Sender<bool>,
@@ -148,6 +150,7 @@ impl Engine {
             directory,
             hot: Mutex::default(),
             ends: Ends::default(),
+            doubtful: Mutex::default(),
             has_begun: AtomicBool::new(false),
             may_run: watch::Sender::new(false),
             operator: "workflow".parse().expect("a word is a name"),
@@ -298,6 +301,22 @@ impl Engine {
         self.keeper.delete(&self.caller(), delete).await.map(|_| ())
     }
 
+    /// Removes the row that says that code is behind, of an instance that has ended or is gone. One that begins under the
+    /// same id meanwhile keeps its row.
+    async fn forget_ready(&self, id: &str) -> Result<()> {
+        let key = keys::ready(id);
+        let Some(kept) = self.keeper.get(&self.caller(), &key).await? else {
+            return Ok(());
+        };
+        let meta = self.meta(id).await?;
+        if meta.is_some_and(|(meta, _)| !meta.status.has_ended()) {
+            return Ok(());
+        }
+        let condition = Condition::Matches(kept.etag);
+        let delete = Delete { key, condition };
+        self.keeper.delete(&self.caller(), delete).await.map(drop)
+    }
+
     async fn remove_all(&self, prefix: &str) -> Result<()> {
         let mut scan = self.scan(prefix.to_owned());
         while let Some(rows) = scan.next().await? {
@@ -323,13 +342,7 @@ impl Engine {
         place: Option<OwnedSemaphorePermit>,
     ) {
         let (id, run, task) = (parent.instance, parent.run, parent.task);
-        let failed = value.first() != Some(&0);
-        let rest = value.slice(value.len().min(1)..);
-        let failure = String::from_utf8_lossy(&rest).into_owned();
-        let (kind, payload) = match failed {
-            true => (Kind::ChildFailed { task, failure }, Bytes::new()),
-            false => (Kind::ChildCompleted { task }, rest),
-        };
+        let (kind, payload) = end_of_child(task, &value);
         let (engine, row) = (self.clone(), Row::Ended { run, task });
         self.tasks.spawn(async move {
             engine.deliver(&id, row, run, kind, payload).await;

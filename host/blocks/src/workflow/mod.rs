@@ -5,6 +5,9 @@ mod core;
 mod engine;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::core::{
     board::Outcome,
     context::{Context, Price, Task, numbers},

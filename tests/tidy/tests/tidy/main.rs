@@ -3,6 +3,7 @@
 mod arrows;
 mod contract;
 mod documents;
+mod floors;
 mod prose;
 mod references;
 mod shape;

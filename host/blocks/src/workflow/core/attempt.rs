@@ -1,6 +1,9 @@
 //! Attempts of an activity: what comes after each, and when.
 
-use super::entry::{Kind, Retry};
+use super::{
+    entry::{Kind, Retry},
+    meta::Meta,
+};
 use crate::{Error, Result, workflow::Timestamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -58,6 +61,11 @@ impl Row {
             }
         }
     }
+}
+
+/// Says whether an instance with this record still waits for work of a run.
+pub(in crate::workflow) fn is_wanted(meta: &Meta, run: u32) -> bool {
+    !meta.status.has_ended() && meta.run == run
 }
 
 /// The outcome of an attempt.

@@ -74,3 +74,14 @@ pub(in crate::workflow) enum Effect {
     /// The instance looks again whether there is something to do.
     Again(Duration),
 }
+
+/// The entry that the end of a child becomes in its parent: `value` is as [`Effect::Tell`] has it.
+pub(in crate::workflow) fn end_of_child(task: u32, value: &Bytes) -> (Kind, Bytes) {
+    let failed = value.first() != Some(&0);
+    let rest = value.slice(value.len().min(1)..);
+    let failure = String::from_utf8_lossy(&rest).into_owned();
+    match failed {
+        true => (Kind::ChildFailed { task, failure }, Bytes::new()),
+        false => (Kind::ChildCompleted { task }, rest),
+    }
+}

@@ -15,27 +15,36 @@ use crate::{Error, Result, workflow::Limits};
 use bytes::Bytes;
 use commit::{Commit, Over};
 
+#[cfg(test)]
+use crate::workflow::tests::bugs::{self, Bug};
+
 pub(in crate::workflow) struct Machine {
     pub meta: Meta,
     pub context: Context,
-    pub(super) limits: Limits,
-    pub(super) clock: Clock,
+    limits: Limits,
+    clock: Clock,
     /// The record as it is kept, and its version.
-    pub(super) kept: Meta,
-    pub(super) version: String,
+    kept: Meta,
+    version: String,
     /// Entries that are kept.
-    pub(super) flushed: usize,
+    flushed: usize,
     /// Changes that go with the next entries.
-    pub(super) changes: Vec<Change>,
+    changes: Vec<Change>,
     /// True if there may be a row that says that the code is behind; `is_behind` says whether it is.
-    pub(super) has_ready: bool,
-    pub(super) is_behind: bool,
+    has_ready: bool,
+    is_behind: bool,
+    /// Somebody was told what the record is, which has to be so.
+    is_unproven: bool,
     /// It is not to be used any more.
-    pub(super) is_spent: bool,
+    is_spent: bool,
     /// The reason why it has no room for what it is told.
-    pub(super) overfull: Option<String>,
-    /// Effects that wait for what is new to be kept.
-    pub(super) later: Vec<Effect>,
+    overfull: Option<String>,
+    /// Effects of what is kept, and those that wait for all that is new.
+    due: Vec<Effect>,
+    later: Vec<Effect>,
+    /// Run and number of entries whose effects were done before their commit.
+    #[cfg(test)]
+    early: (u32, usize),
 }
 
 impl Machine {
@@ -55,11 +64,16 @@ impl Machine {
             meta,
             version,
             changes: Vec::new(),
+            // Nobody knows whether the code was run past the last entry.
             has_ready: true,
-            is_behind: false,
+            is_behind: true,
+            is_unproven: false,
             is_spent: false,
             overfull: None,
+            due: Vec::new(),
             later: Vec::new(),
+            #[cfg(test)]
+            early: (0, 0),
         }
     }
 
@@ -68,12 +82,7 @@ impl Machine {
         !self.is_spent && self.meta.status == Status::Running
     }
 
-    /// Effects that wait for no commit any more.
-    pub fn rest(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.later)
-    }
-
-    pub(super) fn push(&mut self, kind: Kind, payload: Bytes) {
+    fn push(&mut self, kind: Kind, payload: Bytes) {
         self.context.lock().push(kind, payload);
         self.is_behind = true;
     }
@@ -82,7 +91,8 @@ impl Machine {
     pub fn accept(&mut self, item: Item) -> Result<()> {
         let row = item.row();
         match item {
-            Item::Run => self.is_behind = true,
+            // There may be another run by now, which only a write over the record can tell.
+            Item::Run => (self.is_behind, self.is_unproven) = (true, true),
             Item::Completed {
                 run, kind, payload, ..
             } => {
@@ -108,6 +118,10 @@ impl Machine {
     }
 
     fn waits_for(&self, run: u32, task: u32) -> bool {
+        #[cfg(test)]
+        if bugs::has(Bug::ResultTakenTwice) {
+            return run == self.meta.run;
+        }
         run == self.meta.run && self.context.lock().board.is_open(task)
     }
 
@@ -180,7 +194,10 @@ impl Machine {
 
     fn suspend(&mut self, reason: String) -> Result<()> {
         match self.meta.status {
-            Status::Suspended => return Ok(()),
+            Status::Suspended => {
+                self.is_unproven = true;
+                return Ok(());
+            }
             Status::Running => {}
             status => {
                 return Err(misfit(
@@ -201,7 +218,10 @@ impl Machine {
 
     fn resume(&mut self, reason: String) -> Result<()> {
         match self.meta.status {
-            Status::Running => return Ok(()),
+            Status::Running => {
+                self.is_unproven = true;
+                return Ok(());
+            }
             Status::Suspended | Status::Stalled => {}
             status => {
                 let wanted = "a suspended or stalled one can be resumed";
@@ -215,7 +235,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn end_as(&mut self, status: Status) {
+    fn end_as(&mut self, status: Status) {
         self.meta.status = status;
         self.meta.suspended = None;
         let last = self.context.lock().entries.len() - 1;

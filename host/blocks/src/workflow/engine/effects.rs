@@ -47,4 +47,54 @@ impl Engine {
             }
         }
     }
+
+    /// Remembers that nobody knows whether a commit of this instance is kept.
+    pub(super) fn doubt(&self, id: &str) {
+        let mut doubtful = self
+            .doubtful
+            .lock()
+            .unwrap_or_else(|lock| lock.into_inner());
+        doubtful.insert(id.to_owned());
+    }
+
+    /// Returns whether that is so, once.
+    pub(super) fn is_doubtful(&self, id: &str) -> bool {
+        let mut doubtful = self
+            .doubtful
+            .lock()
+            .unwrap_or_else(|lock| lock.into_inner());
+        doubtful.remove(id)
+    }
+
+    /// Takes up what an instance waits for, where nobody knows whether that is under way.
+    pub(super) fn take_up_open(self: &Arc<Self>, meta: &Meta, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Start { run, asked } => {
+                    let task = asked.kind.task().unwrap_or_default();
+                    self.dispatch(Work::found(keys::work(&meta.id, run, task)));
+                }
+                Effect::Expect(due) => self.expect(&meta.id, due),
+                _ => {}
+            }
+        }
+    }
+
+    /// Does what the end of an instance asks for, where nobody knows whether that was done.
+    pub(super) async fn take_up_end(self: &Arc<Self>, meta: &Meta) -> Result<()> {
+        self.ends.ring(&meta.id);
+        self.alive.end(&meta.app, &meta.id);
+        self.clear(&meta.id, meta.run, false);
+        let Some(parent) = &meta.parent else {
+            return Ok(());
+        };
+        let kept = self
+            .keeper
+            .get(&self.caller(), &keys::end_of(parent))
+            .await?;
+        if let Some(kept) = kept {
+            self.deliver_end(parent.clone(), kept.value, None);
+        }
+        Ok(())
+    }
 }

@@ -114,6 +114,12 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
         return Ok(Found::Rest(Rest::Nothing));
     };
     if meta.status.has_ended() {
+        if engine.is_doubtful(id)
+            && let Err(error) = engine.take_up_end(&meta).await
+        {
+            engine.doubt(id);
+            return Err(error);
+        }
         return Ok(Found::Rest(Rest::Ended(Box::new(meta))));
     }
     let Some(room) = engine.room(&meta.app, meta.bytes).await else {
@@ -122,12 +128,14 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
     let journal = engine.journal(id, meta.run, meta.next, &meta.hash).await?;
     Ok(match journal.broken {
         Some(reason) => Found::Rest(Rest::Broken(Box::new(meta), etag, reason)),
-        None => Found::Live(Box::new(Live::new(
-            engine.clone(),
-            (meta, etag),
-            journal.entries,
-            room,
-        ))),
+        None => {
+            let read = (meta, etag);
+            let live = Live::new(engine.clone(), read, journal.entries, room);
+            if engine.is_doubtful(id) {
+                engine.take_up_open(&live.machine.meta, live.machine.open());
+            }
+            Found::Live(Box::new(live))
+        }
     })
 }
 
@@ -163,6 +171,7 @@ async fn work(
             "the journal is not kept, and is read again: {}",
             error.chain()
         );
+        engine.doubt(id);
         engine.nudge_later(id);
     }
     for reply in waiting {
@@ -179,7 +188,7 @@ async fn rest(engine: &Arc<Engine>, id: &str, found: &Rest, item: Item) -> Resul
         (Item::Run, Rest::Broken(meta, etag, reason), _) => {
             set(engine, meta, etag, Status::Stalled, reason).await
         }
-        (Item::Run, _, _) => engine.remove(&keys::ready(id)).await,
+        (Item::Run, _, _) => engine.forget_ready(id).await,
         (_, Rest::Broken(_, _, reason), Some(key)) => {
             tracing::warn!(instance = id, "`{key}` waits: {reason}");
             Err(broken(id, reason))

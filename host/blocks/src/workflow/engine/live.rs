@@ -8,8 +8,11 @@ use crate::{
     workflow::core::{
         entry::Entry,
         item::Item,
-        machine::Machine,
-        machine::step::{Course, Step},
+        machine::{
+            Machine,
+            commit::Next,
+            step::{Course, Step},
+        },
         meta::Meta,
     },
 };
@@ -97,14 +100,18 @@ impl Live {
 
     /// Keeps what is new, with the rows that it causes, and does what is to be done then.
     pub async fn flush(&mut self) -> Result<()> {
-        while let Some(commit) = self.machine.next_commit()? {
+        while let Some(next) = self.machine.next()? {
+            let commit = match next {
+                Next::Write(commit) => commit,
+                Next::Run(effects) => {
+                    self.engine.run_effects(&self.machine.meta, effects);
+                    continue;
+                }
+            };
             let trace = self.machine.meta.trace;
             let version = self.engine.keep(&commit, trace).await?;
-            let effects = self.machine.committed(commit, version);
-            self.engine.run_effects(&self.machine.meta, effects);
+            self.machine.committed(commit, version);
         }
-        let effects = self.machine.rest();
-        self.engine.run_effects(&self.machine.meta, effects);
         Ok(())
     }
 }

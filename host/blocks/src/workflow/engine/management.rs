@@ -147,15 +147,30 @@ impl Engine {
         let (old, seed) = (self.meta(&id).await?, u128::from_be_bytes(random()?));
         let born = birth(self.tenant.as_str(), meta, old, (input, seed), at)?;
         let Some(commit) = born else {
+            // Whoever began it may not have heard of that.
+            self.nudge(&id);
             return Ok(id);
         };
         let engine = self.clone();
         // Whoever is cut off meanwhile has begun it all the same, or not at all.
         let begun = async move {
             let operations = commit::operations(&commit)?;
-            engine.transact_new(&commit.meta, operations).await?;
-            engine.created(&commit.meta, at);
-            Ok(id)
+            let begun = engine.transact_new(&commit.meta, operations).await;
+            let kind = begun.as_ref().err().map(Error::kind);
+            let may_be = [
+                None,
+                Some(ErrorKind::UnknownOutcome),
+                Some(ErrorKind::Timeout),
+            ];
+            if may_be.contains(&kind) {
+                engine.created(&commit.meta, at);
+            }
+            // The next try finds the child that somebody else has begun for the same parent.
+            let is_again = kind == Some(ErrorKind::Conflict) && commit.meta.parent.is_some();
+            match begun {
+                Err(error) if is_again => Err(Error::unavailable(error.message().to_owned())),
+                begun => begun.map(|()| id),
+            }
         };
         self.whole(begun).await
     }

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::workflow::{
     core::{
-        attempt::Row,
+        attempt::{Row, is_wanted},
         entry::{Entry, Kind},
         meta::Meta,
     },
@@ -66,6 +66,15 @@ impl Work {
         }
     }
 
+    /// Work of which only the row is known, if there is one.
+    pub fn found(key: String) -> Self {
+        Work {
+            key,
+            asked: None,
+            _place: None,
+        }
+    }
+
     pub fn kept(key: &str, place: OwnedSemaphorePermit) -> Self {
         Work {
             key: key.to_owned(),
@@ -110,7 +119,7 @@ impl Engine {
         let Some((meta, _)) = self.meta(id).await? else {
             return Ok(None);
         };
-        if meta.status.has_ended() || meta.run != run {
+        if !is_wanted(&meta, run) {
             return Ok(None);
         }
         let entry = self.read_entry(id, run, row.entry).await?;

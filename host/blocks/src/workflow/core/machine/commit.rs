@@ -12,6 +12,9 @@ use crate::{
 };
 use bytes::Bytes;
 
+#[cfg(test)]
+use crate::workflow::tests::bugs::{self, Bug};
+
 /// Operations, and bytes of payloads, of the entries of one transaction. The first entries of a run fit into one, with
 /// the events that the run before hands on.
 const OPERATIONS: usize = 700;
@@ -54,12 +57,49 @@ impl Commit {
     }
 }
 
+/// The next thing to do for an instance.
+#[derive(Debug)]
+pub(in crate::workflow) enum Next {
+    Write(Box<Commit>),
+    Run(Vec<Effect>),
+}
+
 impl Machine {
+    /// The next thing to do until all that is new is kept: a transaction, or effects of one that was; none at the end.
+    pub fn next(&mut self) -> Result<Option<Next>> {
+        if !self.due.is_empty() {
+            return Ok(Some(Next::Run(std::mem::take(&mut self.due))));
+        }
+        #[cfg(test)]
+        if let Some(effects) = self.early() {
+            return Ok(Some(Next::Run(effects)));
+        }
+        if let Some(commit) = self.next_commit()? {
+            return Ok(Some(Next::Write(Box::new(commit))));
+        }
+        let later = std::mem::take(&mut self.later);
+        Ok((!later.is_empty()).then_some(Next::Run(later)))
+    }
+
+    /// Effects of what is not kept yet, where that fault is planted.
+    #[cfg(test)]
+    fn early(&mut self) -> Option<Vec<Effect>> {
+        let (run, all) = (self.meta.run, self.context.lock().entries.len());
+        let known = if self.early.0 == run { self.early.1 } else { 0 };
+        if !bugs::has(Bug::EffectBeforeCommit) || known.max(self.flushed) >= all {
+            return None;
+        }
+        self.early = (run, all);
+        Some(self.taken_up(known.max(self.flushed), all))
+    }
+
     /// The next transaction, if there is something to keep.
-    pub fn next_commit(&mut self) -> Result<Option<Commit>> {
+    fn next_commit(&mut self) -> Result<Option<Commit>> {
         self.meta.bytes = self.context.lock().bytes;
         let wants_ready = self.is_behind && self.meta.status == Status::Running;
-        let is_same = self.meta == self.kept && wants_ready == self.has_ready;
+        #[cfg(test)]
+        let wants_ready = wants_ready && !bugs::has(Bug::RowDeletedEarly);
+        let is_same = self.meta == self.kept && wants_ready == self.has_ready && !self.is_unproven;
         let (new, is_last) = self.chunk();
         if new.is_empty() && self.changes.is_empty() && is_same {
             return Ok(None);
@@ -108,6 +148,10 @@ impl Machine {
         if is_last {
             changes.append(&mut self.changes);
             changes.extend(self.end().map(|(parent, value)| Change::End(parent, value)));
+            #[cfg(test)]
+            if bugs::has(Bug::EndNotKept) {
+                changes.retain(|change| !matches!(change, Change::End(..)));
+            }
         }
         match (ready, self.has_ready) {
             (true, _) => changes.push(Change::Put(Row::Ready)),
@@ -125,10 +169,17 @@ impl Machine {
         })
     }
 
-    /// Takes up what was kept: the record's version now, and what is to be done because of it.
-    pub fn committed(&mut self, commit: Commit, version: String) -> Vec<Effect> {
+    /// Takes up what was kept, and the record's version now.
+    pub fn committed(&mut self, commit: Box<Commit>, version: String) {
+        let mut effects = self.take(*commit, version);
+        self.due.append(&mut effects);
+    }
+
+    /// Returns what is to be done because of a commit.
+    fn take(&mut self, commit: Commit, version: String) -> Vec<Effect> {
         let first = self.flushed;
         self.version = version;
+        self.is_unproven = false;
         self.flushed += commit.count;
         self.has_ready = commit.ready;
         let meta = &commit.meta;
@@ -143,6 +194,10 @@ impl Machine {
             return effects;
         }
         let run = self.meta.run;
+        #[cfg(test)]
+        if bugs::has(Bug::EffectBeforeCommit) {
+            return effects;
+        }
         if first == 0 && commit.count > 0 && run > 1 {
             effects.push(Effect::Clear {
                 run: run - 1,
@@ -164,6 +219,11 @@ impl Machine {
             with_journal: false,
         });
         effects
+    }
+
+    /// The effects of all tasks that are open: after a commit whose outcome is not known, nobody may have begun them.
+    pub fn open(&self) -> Vec<Effect> {
+        self.taken_up(0, self.flushed)
     }
 
     /// The tasks among these entries that are open: their work begins, their timers are waited for.
