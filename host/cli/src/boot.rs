@@ -9,32 +9,33 @@ use wythe_runtime::{Loaded, Options, Runtime};
 /// Time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// Components that exist where the resources declare none of their block.
+/// Components that exist where the resources declare none of their block. A busy disk may take longer than the 5 s of
+/// others.
 const DEFAULTS: &str = "\
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
-spec: { type: state.redb, version: v1 }
+spec: { type: state.redb, version: v1, initTimeout: 30s }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: pubsub }
-spec: { type: pubsub.redb, version: v1 }
+spec: { type: pubsub.redb, version: v1, initTimeout: 30s }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: configuration }
-spec: { type: configuration.redb, version: v1 }
+spec: { type: configuration.redb, version: v1, initTimeout: 30s }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: jobs }
-spec: { type: jobs.redb, version: v1 }
+spec: { type: jobs.redb, version: v1, initTimeout: 30s }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: lockstore }
-spec: { type: lock.redb, version: v1 }
+spec: { type: lock.redb, version: v1, initTimeout: 30s }
 ";
 
 /// A plan: what a manifest and its resources say, found good.

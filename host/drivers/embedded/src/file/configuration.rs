@@ -124,6 +124,10 @@ impl Store {
         let shown = self.path.display();
         let wrong = |what: &str| format!("the configuration file `{shown}`: {what}");
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("not UTF-8 text"))?;
+        // Whoever writes a file in place empties it first, and the items are not gone for that moment.
+        if text.trim().is_empty() {
+            return Err(wrong("is empty; write `{}` where there are no items"));
+        }
         let tree = parse_document(text, &self.path).map_err(|problem| match problem.line {
             0 => wrong(&problem.message),
             line => format!(
