@@ -1,11 +1,13 @@
 //! An actor that is here: its queue, what this host knows of it, and its turns.
 
 use super::{
-    Inside, OUTERMOST, Trigger, commit,
+    Inside, OUTERMOST, Trigger,
+    core::names::Actor,
+    core::record::Meta,
+    core::staged::{Memory, Staged},
     engine::{Cause, Engine, Hosted, Space, Why},
-    memory::{Memory, Staged},
-    names::Actor,
-    rows::{self, Meta},
+    keeping,
+    store::rows,
     timers::Timers,
     turn::{self, Turn},
 };
@@ -172,7 +174,7 @@ impl Engine {
             .await?;
         let (meta, etag) = match entry {
             Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
-            None => (Meta::new(), None),
+            None => (Meta::new(incarnation()), None),
         };
         let mut activation = Activation {
             actor: actor.clone(),
@@ -288,7 +290,7 @@ impl Engine {
     ) -> Ended {
         let timers = std::mem::take(&mut staged.timers);
         if staged.is_durable() {
-            if let Err(error) = commit::commit(space, hosted, activation, staged).await {
+            if let Err(error) = keeping::keep(space, hosted, activation, staged).await {
                 return Ended::Over(Err(error));
             }
         } else {
@@ -399,4 +401,11 @@ pub(super) fn superseded(actor: &Actor) -> Error {
     Error::conflict(format!(
         "another host took over actor `{actor}`; nothing of this turn is kept"
     ))
+}
+
+/// A random number, which no other actor of any time has.
+fn incarnation() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    u128::from_be_bytes(bytes)
 }

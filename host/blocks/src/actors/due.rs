@@ -11,7 +11,7 @@ mod page;
 
 pub(super) use line::Outcome;
 
-use super::rows;
+use super::store::rows;
 use crate::{
     Backoff, SHARDS, Shard,
     shard::Shards,

@@ -3,10 +3,10 @@
 use super::{
     Inside, Limits, Trigger, Type,
     activation::Place,
+    core::graph::{self, Graph},
+    core::names::Actor,
     due::Due,
-    graph::{self, Graph},
     moving::{self, Moved},
-    names::Actor,
     outbox, reminders,
     slots::Slots,
     sweep,

@@ -1,6 +1,10 @@
 //! The operator's view: the actors that are here, the actors that are kept, and what is kept of one.
 
-use super::{Actor, Actors, names, rows};
+use super::{
+    Actor, Actors,
+    core::{names, record},
+    store::rows,
+};
 use crate::{Caller, Error, Result};
 use bytes::Bytes;
 use std::time::SystemTime;
@@ -105,7 +109,7 @@ impl Actors {
         let Some(meta) = space.keeper.get(caller, &key).await? else {
             return Ok(None);
         };
-        let meta: rows::Meta = rows::read(&key, &meta.value)?;
+        let meta: record::Meta = rows::read(&key, &meta.value)?;
         let prefix = rows::entry(&actor, "");
         let page = space.keeper.list(caller, &prefix, None, PAGE).await?;
         let entries = page.entries.into_iter().map(|(key, entry)| {
@@ -126,7 +130,7 @@ impl Actors {
         let prefix = rows::reminder(actor, "");
         let page = space.keeper.list(caller, &prefix, None, PAGE).await?;
         let wake = |(key, entry): (String, crate::state::Entry)| {
-            let row: rows::Reminder = rows::read(&key, &entry.value)?;
+            let row: record::Reminder = rows::read(&key, &entry.value)?;
             let name = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
             Ok(Wake {
                 name,

@@ -5,26 +5,24 @@
 //! part of that.
 
 mod activation;
-mod commit;
+mod core;
 mod due;
 mod engine;
-mod graph;
+mod keeping;
 mod listing;
-mod memory;
 mod moving;
-mod names;
 mod outbox;
 mod reminders;
-mod rows;
 mod slots;
+mod store;
 mod sweep;
 mod table;
 mod timers;
 mod turn;
 mod wakes;
 
+pub use self::core::names::{Actor, MAX_NAME};
 pub use listing::{Kept, Listed, Listing, Wake};
-pub use names::{Actor, MAX_NAME};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 
@@ -194,7 +192,7 @@ impl Actors {
 
     fn problem(&self, app: &App, kind: &Type, is_twice: bool) -> Option<Error> {
         let (id, name) = (app.id(), &kind.name);
-        if let Err(error) = names::check("actor type", name) {
+        if let Err(error) = core::names::check("actor type", name) {
             return Some(error.map_message(|message| format!("app `{id}`: {message}")));
         }
         if is_twice {
@@ -244,7 +242,7 @@ impl Actors {
         data: Bytes,
     ) -> Result<Bytes> {
         let actor = Arc::new(Actor::new(caller.tenant(), kind, id)?);
-        names::check_method(method)?;
+        core::names::check_method(method)?;
         turn::check_data("the call", data.len())?;
         let what = format!("actor type `{kind}`");
         caller.require_grant(|grants| grants.actors(kind), &what, "actors", kind)?;

@@ -2,7 +2,7 @@
 
 use super::{
     engine::{Engine, Space},
-    rows,
+    store::rows,
 };
 use crate::{
     Rate, Trace,

@@ -4,8 +4,9 @@
 //! event is sent at least once, and always as the same one.
 
 use super::{
+    core::record::Outgoing,
     engine::{Engine, Space},
-    rows::{self, Outgoing},
+    store::rows,
 };
 use crate::{
     Error, Rate, Result, Trace,

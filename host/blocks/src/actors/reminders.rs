@@ -4,10 +4,10 @@
 //! record of the actor.
 
 use super::{
+    core::names::Actor,
     due::{LOOK, Outcome, Reading},
     engine::{CALL, Cause, Engine, Hosted, Space, Why},
-    names::Actor,
-    rows,
+    store::rows,
     wakes::now,
 };
 use crate::{Error, Kind, Rate, Result, Trace, pages::Pace, state::Page, time};

@@ -1,6 +1,6 @@
 //! The actors that are here, and how many of each app: at the limit no other one comes.
 
-use super::{activation::Slot, names::Actor};
+use super::{activation::Slot, core::names::Actor};
 use crate::{Error, Result};
 use std::{
     collections::HashMap,

@@ -1,9 +1,9 @@
 //! Timers: turns after a while, for as long as the activation lasts.
 
 use super::{
+    core::names::Actor,
+    core::staged::Timer,
     engine::{CALL, Cause, Engine, Hosted, Why},
-    memory::Timer,
-    names::Actor,
 };
 use crate::{Error, Result, time::Clock as _};
 use bytes::Bytes;

@@ -2,9 +2,10 @@
 
 use super::{
     Inside, OUTERMOST,
-    memory::{Memory, Staged, Value},
-    names::Actor,
-    rows::{self, Outgoing},
+    core::names::Actor,
+    core::record::Outgoing,
+    core::staged::{Memory, Staged, Value},
+    store::rows,
     timers,
 };
 use crate::{
@@ -101,7 +102,9 @@ impl Turn {
             bytes: entry.value,
             expires: entry.expires,
         });
-        let live = value.as_ref().and_then(Value::live);
+        let live = value
+            .as_ref()
+            .and_then(|value| value.live(SystemTime::now()));
         self.work()?.memory.keep(key, value);
         Ok(live)
     }
@@ -110,7 +113,7 @@ impl Turn {
         let work = self.work()?;
         let staged = work.staged.entries.get(key).map(Option::as_ref);
         let known = staged.or_else(|| work.memory.entry(key));
-        Ok(known.map(|value| value.and_then(Value::live)))
+        Ok(known.map(|value| value.and_then(|value| value.live(SystemTime::now()))))
     }
 
     pub fn put(
@@ -177,7 +180,10 @@ impl Turn {
             .iter()
             .filter(|(key, _)| key.starts_with(prefix))
         {
-            match value.as_ref().and_then(Value::live) {
+            match value
+                .as_ref()
+                .and_then(|value| value.live(SystemTime::now()))
+            {
                 Some(_) => keys.insert(key.clone()),
                 None => keys.remove(key),
             };

@@ -1,9 +1,10 @@
 //! The wakes that a turn sets for its actor: timers and reminders.
 
 use super::{
-    memory::{Reset, Timer},
-    names,
-    rows::{self, Binary, Reminder},
+    core::names,
+    core::record::{Binary, Reminder},
+    core::staged::{Reset, Timer},
+    store::rows,
     turn::Turn,
 };
 use crate::{Caller, Error, Result};

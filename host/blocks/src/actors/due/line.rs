@@ -1,7 +1,7 @@
 //! The line of one app: its rows that are due, from when they are read until their turns are over.
 
-use super::{Scope, page::Segment, rows};
-use crate::{Backoff, Rate, Shard, shard::Shards, time::Clock as _};
+use super::{Scope, page::Segment};
+use crate::{Backoff, Rate, Shard, actors::store::rows, shard::Shards, time::Clock as _};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,

@@ -1,7 +1,8 @@
 //! A page of rows of times, as the parts of it that are of one shard each.
 
-use super::{Reading, rows};
+use super::Reading;
 use crate::Shard;
+use crate::actors::store::rows;
 use std::time::Duration;
 
 /// The part of a page that is of one shard.

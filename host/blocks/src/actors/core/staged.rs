@@ -1,6 +1,6 @@
 //! The changes that a turn stages, and what an activation remembers of the store; both within bounds.
 
-use super::rows::{Outgoing, Reminder};
+use super::record::{Outgoing, Reminder};
 use crate::{Error, Permit, Result, Trace};
 use bytes::Bytes;
 use std::{
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Bytes that one turn may change.
-pub(super) const MAX_STAGED: usize = 16 << 20;
+pub(in crate::actors) const MAX_STAGED: usize = 16 << 20;
 /// Bytes that an activation remembers of what it has read.
 const OF_ACTOR: usize = 1 << 20;
 /// Bytes that the activations of a tenant remember in all. Whoever comes too late reads again, and that is all.
@@ -21,20 +21,20 @@ const OF_TENANT: usize = 64 << 20;
 
 /// A value and when it ends.
 #[derive(Clone, Debug)]
-pub(super) struct Value {
+pub(in crate::actors) struct Value {
     pub bytes: Bytes,
     pub expires: Option<SystemTime>,
 }
 
 impl Value {
-    pub(super) fn live(&self) -> Option<Bytes> {
-        let is_over = self.expires.is_some_and(|at| at <= SystemTime::now());
+    pub(in crate::actors) fn live(&self, now: SystemTime) -> Option<Bytes> {
+        let is_over = self.expires.is_some_and(|at| at <= now);
         (!is_over).then(|| self.bytes.clone())
     }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Timer {
+pub(in crate::actors) struct Timer {
     pub due: Duration,
     pub period: Option<Duration>,
     pub data: Bytes,
@@ -46,7 +46,7 @@ pub(super) struct Timer {
 
 /// A reminder that is set anew or, with none, removed.
 #[derive(Clone, Debug)]
-pub(super) struct Reset {
+pub(in crate::actors) struct Reset {
     pub reminder: Option<Reminder>,
     /// The time of the reminder that is kept now, whose row in the order of times goes.
     pub kept: Option<u64>,
@@ -54,7 +54,7 @@ pub(super) struct Reset {
 
 /// The changes that are kept when the turn ends well. None is a removal.
 #[derive(Clone, Default)]
-pub(super) struct Staged {
+pub(in crate::actors) struct Staged {
     pub entries: BTreeMap<String, Option<Value>>,
     pub reminders: BTreeMap<String, Reset>,
     pub events: Vec<Outgoing>,
@@ -65,11 +65,11 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Returns whether there is something to write.
-    pub(super) fn is_durable(&self) -> bool {
+    pub(in crate::actors) fn is_durable(&self) -> bool {
         !(self.entries.is_empty() && self.reminders.is_empty() && self.events.is_empty())
     }
 
-    pub(super) fn put(&mut self, key: &str, value: Option<Value>) {
+    pub(in crate::actors) fn put(&mut self, key: &str, value: Option<Value>) {
         let length = |value: &Option<Value>| value.as_ref().map_or(0, |value| value.bytes.len());
         self.bytes += key.len() + length(&value);
         if let Some(old) = self.entries.insert(key.to_owned(), value) {
@@ -77,7 +77,7 @@ impl Staged {
         }
     }
 
-    pub(super) fn time(&mut self, name: &str, timer: Option<Timer>) {
+    pub(in crate::actors) fn time(&mut self, name: &str, timer: Option<Timer>) {
         let length = |timer: &Option<Timer>| timer.as_ref().map_or(0, |timer| timer.data.len());
         self.bytes += name.len() + length(&timer);
         if let Some(old) = self.timers.insert(name.to_owned(), timer) {
@@ -85,7 +85,7 @@ impl Staged {
         }
     }
 
-    pub(super) fn remind(&mut self, name: &str, reset: Reset) {
+    pub(in crate::actors) fn remind(&mut self, name: &str, reset: Reset) {
         let length = |reset: &Reset| reset.reminder.as_ref().map_or(0, |one| one.data.0.len());
         self.bytes += name.len() + length(&reset);
         if let Some(old) = self.reminders.insert(name.to_owned(), reset) {
@@ -94,24 +94,24 @@ impl Staged {
     }
 
     /// Forgets the staged change of a reminder, as if it was never touched.
-    pub(super) fn leave(&mut self, name: &str) {
+    pub(in crate::actors) fn leave(&mut self, name: &str) {
         if let Some(old) = self.reminders.remove(name) {
             self.bytes -= name.len() + old.reminder.map_or(0, |one| one.data.0.len());
         }
     }
 
-    pub(super) fn send(&mut self, event: Outgoing) {
+    pub(in crate::actors) fn send(&mut self, event: Outgoing) {
         self.bytes += event.data.0.len();
         self.events.push(event);
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::actors) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Checks that one more change, of so many bytes, still fits into one transaction of so many operations. A reminder
     /// is three of them: its row, its old time and its new one.
-    pub(super) fn check(&self, more: usize, most: usize) -> Result<()> {
+    pub(in crate::actors) fn check(&self, more: usize, most: usize) -> Result<()> {
         let operations = 1 + self.entries.len() + 3 * self.reminders.len() + self.events.len();
         if operations + 3 > most {
             return Err(Error::exhausted(format!(
@@ -130,7 +130,7 @@ impl Staged {
 /// The rows that an activation has read or written, with none for a row that is absent. Forgetting any of it is always
 /// right.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(in crate::actors) struct Memory {
     /// The entries by key, boxed, as a table has room for more than it holds, and most have one or two.
     entries: HashMap<Box<str>, Option<Box<Value>>>,
     reminders: BTreeMap<String, Option<Reminder>>,
@@ -140,21 +140,21 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(all: Arc<AtomicUsize>) -> Self {
+    pub(in crate::actors) fn new(all: Arc<AtomicUsize>) -> Self {
         let mut memory = Memory::default();
         memory.all = all;
         memory
     }
 
-    pub(super) fn entry(&self, key: &str) -> Option<Option<&Value>> {
+    pub(in crate::actors) fn entry(&self, key: &str) -> Option<Option<&Value>> {
         self.entries.get(key).map(Option::as_deref)
     }
 
-    pub(super) fn reminder(&self, name: &str) -> Option<&Option<Reminder>> {
+    pub(in crate::actors) fn reminder(&self, name: &str) -> Option<&Option<Reminder>> {
         self.reminders.get(name)
     }
 
-    pub(super) fn keep(&mut self, key: &str, value: Option<Value>) {
+    pub(in crate::actors) fn keep(&mut self, key: &str, value: Option<Value>) {
         self.entries.remove(key);
         let length = value.as_ref().map_or(0, |value| value.bytes.len());
         if self.has_room(key.len() + length) {
@@ -162,7 +162,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn keep_reminder(&mut self, name: &str, reminder: Option<Reminder>) {
+    pub(in crate::actors) fn keep_reminder(&mut self, name: &str, reminder: Option<Reminder>) {
         self.reminders.remove(name);
         let length = reminder
             .as_ref()
@@ -173,7 +173,7 @@ impl Memory {
     }
 
     /// Makes the changes of a turn that was kept part of what is remembered.
-    pub(super) fn apply(&mut self, staged: Staged) {
+    pub(in crate::actors) fn apply(&mut self, staged: Staged) {
         for (key, value) in staged.entries {
             self.keep(&key, value);
         }
@@ -212,7 +212,7 @@ impl Drop for Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::rows::Binary, *};
+    use super::{super::record::Binary, *};
 
     fn value(length: usize) -> Option<Value> {
         Some(Value {

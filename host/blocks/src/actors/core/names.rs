@@ -17,7 +17,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    pub(super) fn new(tenant: &Name, kind: &str, id: &str) -> Result<Self> {
+    pub(in crate::actors) fn new(tenant: &Name, kind: &str, id: &str) -> Result<Self> {
         check("actor type", kind)?;
         check("actor id", id)?;
         Ok(Actor {
@@ -28,13 +28,13 @@ impl Actor {
     }
 
     /// The shard of the rows that loops read of it.
-    pub(super) fn shard(&self) -> Shard {
+    pub(in crate::actors) fn shard(&self) -> Shard {
         shard(&self.kind, &self.id)
     }
 }
 
 /// The shard of an actor by its type and id.
-pub(super) fn shard(kind: &str, id: &str) -> Shard {
+pub(in crate::actors) fn shard(kind: &str, id: &str) -> Shard {
     Shard::of(&format!("{kind}/{id}"))
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Actor {
 }
 
 /// Refuses a name that is too long or has other characters; `what` is it that has this name.
-pub(super) fn check(what: &str, name: &str) -> Result<()> {
+pub(in crate::actors) fn check(what: &str, name: &str) -> Result<()> {
     if !(1..=MAX_NAME).contains(&name.len()) {
         return Err(Error::invalid(format!(
             "the {what} has {} bytes; expected 1 to {MAX_NAME}",
@@ -63,7 +63,7 @@ pub(super) fn check(what: &str, name: &str) -> Result<()> {
 }
 
 /// A method is the actor's own word, so only its length is the host's.
-pub(super) fn check_method(method: &str) -> Result<()> {
+pub(in crate::actors) fn check_method(method: &str) -> Result<()> {
     if (1..=MAX_NAME).contains(&method.len()) {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 #[derive(Default)]
-pub(super) struct Graph(Mutex<Edges>);
+pub(in crate::actors) struct Graph(Mutex<Edges>);
 
 #[derive(Default)]
 struct Edges {
@@ -23,20 +23,20 @@ struct Edges {
 }
 
 /// A guard: while it lives, a turn waits for an actor.
-pub(super) struct Waiting<'a> {
+pub(in crate::actors) struct Waiting<'a> {
     graph: &'a Graph,
     edge: Option<(u64, Arc<Actor>)>,
 }
 
 /// A guard: while it lives, a turn holds an actor.
-pub(super) struct Holding<'a> {
+pub(in crate::actors) struct Holding<'a> {
     graph: &'a Graph,
     actor: Arc<Actor>,
 }
 
 impl Graph {
     /// Refuses where the caller would wait for itself.
-    pub(super) fn wait(&self, from: &Caller, actor: &Arc<Actor>) -> Result<Waiting<'_>> {
+    pub(in crate::actors) fn wait(&self, from: &Caller, actor: &Arc<Actor>) -> Result<Waiting<'_>> {
         let chain: Vec<_> = from.turns().map(|inside| &inside.turn).collect();
         let Some(innermost) = chain.first() else {
             return Ok(Waiting {
@@ -62,7 +62,7 @@ impl Graph {
         })
     }
 
-    pub(super) fn hold(&self, actor: &Arc<Actor>, turn: u64) -> Holding<'_> {
+    pub(in crate::actors) fn hold(&self, actor: &Arc<Actor>, turn: u64) -> Holding<'_> {
         self.lock().held.insert(actor.clone(), turn);
         Holding {
             graph: self,
@@ -76,7 +76,10 @@ impl Graph {
 }
 
 /// A call that would wait for itself, with the chain that shows it.
-pub(super) fn refusal<'a>(actor: &Actor, chain: impl Iterator<Item = &'a Arc<Actor>>) -> Error {
+pub(in crate::actors) fn refusal<'a>(
+    actor: &Actor,
+    chain: impl Iterator<Item = &'a Arc<Actor>>,
+) -> Error {
     let names: Vec<_> = chain.map(ToString::to_string).collect();
     let chain = names.join(" -> ");
     Error::conflict(format!(

@@ -1,0 +1,87 @@
+//! The one write of a turn: the actor's record over the version that was read, and with it everything that the turn did.
+
+use super::{
+    record::{Meta, Outgoing},
+    staged::{Reset, Staged, Value},
+};
+use std::collections::BTreeMap;
+
+/// One transaction.
+#[derive(Clone)]
+pub(in crate::actors) struct Commit<'a> {
+    /// The record as it is to be, and the version of the one that it replaces; absent where there is none.
+    pub meta: Meta,
+    pub over: Option<String>,
+    pub entries: &'a BTreeMap<String, Option<Value>>,
+    pub reminders: &'a BTreeMap<String, Reset>,
+    /// Events with their ids, in their order.
+    pub events: Vec<Outgoing>,
+}
+
+/// Something that a host does because of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::actors) enum Effect {
+    /// A reminder is due then: it is looked for, also where nobody knows whether it is kept.
+    Expect(u64),
+    /// Events are sent, once they are kept.
+    Send,
+}
+
+impl<'a> Commit<'a> {
+    /// The commit of what a turn staged over the record that its activation holds.
+    pub fn of(meta: &Meta, version: Option<&str>, staged: &'a Staged) -> Self {
+        let mut meta = meta.clone();
+        meta.turns += 1;
+        let named = |(number, event): (usize, &Outgoing)| Outgoing {
+            id: Some(event.id.clone().unwrap_or_else(|| meta.event_id(number))),
+            ..event.clone()
+        };
+        Commit {
+            events: staged.events.iter().enumerate().map(named).collect(),
+            meta,
+            over: version.map(str::to_owned),
+            entries: &staged.entries,
+            reminders: &staged.reminders,
+        }
+    }
+
+    /// Returns what follows from it.
+    pub fn effects(&self) -> Vec<Effect> {
+        let set = self.reminders.values();
+        let set = set.filter_map(|reset| reset.reminder.as_ref());
+        let first = set.map(|reminder| reminder.due).min();
+        let sends = (!self.events.is_empty()).then_some(Effect::Send);
+        first.map(Effect::Expect).into_iter().chain(sends).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::core::record::{Binary, Reminder};
+
+    fn reset(due: u64) -> Reset {
+        let reminder = Reminder {
+            due,
+            period: None,
+            data: Binary::default(),
+            trace: None,
+        };
+        Reset {
+            reminder: Some(reminder),
+            kept: None,
+        }
+    }
+
+    #[test]
+    fn a_commit_counts_the_turn_and_looks_for_its_first_reminder() {
+        let mut staged = Staged::default();
+        let meta = Meta::new(7);
+        assert_eq!(Commit::of(&meta, None, &staged).effects(), []);
+        staged.remind("later", reset(20));
+        staged.remind("sooner", reset(10));
+        let commit = Commit::of(&meta, Some("3"), &staged);
+        assert_eq!((commit.meta.turns, commit.over.as_deref()), (1, Some("3")));
+        assert_eq!(commit.effects(), [Effect::Expect(10)]);
+    }
+}

@@ -1,0 +1,60 @@
+//! Keeps what a turn did, and does what follows from it.
+
+use super::{
+    activation::{Activation, superseded},
+    core::{
+        commit::{Commit, Effect},
+        names::Actor,
+        staged::Staged,
+    },
+    engine::{Hosted, Space},
+    store::commit,
+    wakes::now,
+};
+use crate::{Error, Kind, Result};
+use std::time::SystemTime;
+
+/// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more.
+pub(super) async fn keep(
+    space: &Space,
+    hosted: &Hosted,
+    activation: &mut Activation,
+    staged: Staged,
+) -> Result<()> {
+    let (actor, app) = (&activation.actor, hosted.app.id());
+    let commit = Commit::of(&activation.meta, activation.etag.as_deref(), &staged);
+    let (have_moved, time) = (space.moved.is_over(), SystemTime::now());
+    let operations = commit::operations(actor, &commit, have_moved, time);
+    let (meta, effects) = (commit.meta.clone(), commit.effects());
+    let caller = space.caller(app, activation.trace);
+    let kept = space.keeper.transact(&caller, operations).await;
+    for effect in effects {
+        match effect {
+            Effect::Expect(due) => {
+                space.due.set(app, actor.shard(), due, now());
+                space.reminded.notify_one();
+            }
+            Effect::Send if kept.is_ok() => space.sent.notify_one(),
+            Effect::Send => {}
+        }
+    }
+    let etags = kept.map_err(|error| told(actor, error))?;
+    let etag = etags.into_iter().next().flatten();
+    let none = || Error::internal("the driver gave no etag for an actor's record");
+    activation.etag = Some(etag.ok_or_else(none)?);
+    activation.meta = meta;
+    activation.memory.apply(staged);
+    Ok(())
+}
+
+/// The store speaks of the host's own keys, and a lost condition has one meaning here.
+fn told(actor: &Actor, error: Error) -> Error {
+    match error.kind() {
+        Kind::Conflict => superseded(actor),
+        Kind::UnknownOutcome => Error::unknown_outcome(format!(
+            "nobody can say whether the turn of actor `{actor}` is kept; read back before trying again"
+        ))
+        .with_source(error),
+        kind => Error::new(kind, format!("the turn of actor `{actor}` cannot be kept")).with_source(error),
+    }
+}
