@@ -261,3 +261,6 @@ impl Hosted {
         self.app.id() == app.id()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! A commit as one transaction of the store.
 
 use super::rows;
+#[cfg(test)]
+use crate::actors::tests::{self, Bug};
 use crate::{
     actors::core::{
         commit::Commit,
@@ -29,10 +31,18 @@ pub(in crate::actors) fn operations(
         .over
         .clone()
         .map_or(Condition::Absent, Condition::Matches);
+    #[cfg(test)]
+    if tests::has(Bug::NoCondition) {
+        claim.options.condition = Condition::Always;
+    }
     let mut operations = vec![Operation::Put(claim)];
     operations.extend(entries(actor, commit.entries, now));
     operations.extend(reminders(actor, commit.reminders, have_moved));
     for (number, event) in commit.events.iter().enumerate() {
+        #[cfg(test)]
+        if tests::has(Bug::EventsNotKept) {
+            continue;
+        }
         let key = rows::outbox(actor, commit.meta.turns, number);
         operations.push(put(key, rows::write(event)));
     }
@@ -70,6 +80,16 @@ fn entries(
 fn reminders(actor: &Actor, resets: &BTreeMap<String, Reset>, have_moved: bool) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (name, reset) in resets {
+        #[cfg(test)]
+        if tests::has(Bug::TimeStays) {
+            operations.extend(
+                reset
+                    .reminder
+                    .iter()
+                    .flat_map(|one| write(actor, name, one)),
+            );
+            continue;
+        }
         if let Some(due) = reset.kept {
             operations.push(delete(rows::due(actor, name, due)));
             operations.extend((!have_moved).then(|| delete(rows::old_due(actor, name, due))));
