@@ -5,7 +5,7 @@ use super::{
     driver::{Operation, Put},
     keeper::RESERVED,
 };
-use crate::{Caller, Error, Kind, Result, Trace};
+use crate::{Caller, Error, Result, Trace};
 use std::time::{Duration, Instant};
 use wythe_manifest::Name;
 
@@ -37,10 +37,10 @@ pub(super) async fn check(keeper: &Keeper, tenant: &Name) -> Result<()> {
         let host: Name = "host".parse().expect("a word is a name");
         let deadline = Instant::now() + PATIENCE;
         let caller = Caller::host(tenant.clone(), host, Trace::start(), deadline);
-        match format.read(keeper, &caller).await {
-            Err(error) if error.kind() == Kind::Unsupported => return Err(error),
-            Err(error) => tracing::debug!("the format of {}: {error}", format.block),
+        match format.found(keeper, &caller).await {
+            Ok(number) if number > format.known => return Err(format.too_new(keeper, number)),
             Ok(_) => {}
+            Err(error) => tracing::debug!("the format of {}: {error}", format.block),
         }
     }
     Ok(())
@@ -53,20 +53,24 @@ impl Format {
 
     /// Reads the number that the store has; `unsupported` where a newer build has written it.
     pub async fn read(self, keeper: &Keeper, caller: &Caller) -> Result<u32> {
-        let Some(found) = keeper.get(caller, &self.key()).await? else {
-            return Ok(1);
-        };
-        let text = String::from_utf8_lossy(&found.value);
-        let number = text.parse().map_err(|_| {
-            let (component, block) = (keeper.name(), self.block);
-            Error::internal(format!(
-                "state component `{component}` has no number as its format of {block}; restore it from a copy"
-            ))
-        })?;
+        let number = self.found(keeper, caller).await?;
         match number > self.known {
             true => Err(self.too_new(keeper, number)),
             false => Ok(number),
         }
+    }
+
+    async fn found(self, keeper: &Keeper, caller: &Caller) -> Result<u32> {
+        let Some(found) = keeper.get(caller, &self.key()).await? else {
+            return Ok(1);
+        };
+        let text = String::from_utf8_lossy(&found.value);
+        text.parse().map_err(|_| {
+            let (component, block) = (keeper.name(), self.block);
+            Error::internal(format!(
+                "state component `{component}` has no number as its format of {block}; restore it from a copy"
+            ))
+        })
     }
 
     fn too_new(self, keeper: &Keeper, found: u32) -> Error {
