@@ -3,10 +3,15 @@
 use crate::{
     Doors, Error, Metrics, Result, Tasks,
     tenant::{Settings, Shared, Tenant},
+    time,
 };
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use wythe_manifest::{ComponentName, Name};
 
 type Tenants = BTreeMap<Name, Arc<Tenant>>;
@@ -49,15 +54,22 @@ impl Host {
 
     /// Removes a tenant and closes all that it has; false where there is none, or a task of it outlived `limit`.
     pub async fn remove(&self, name: &Name, limit: Duration) -> bool {
-        let before = self.tenants.rcu(|tenants| {
+        let Some(tenant) = self.tenant(name) else {
+            return false;
+        };
+        // Its name is free once nothing of it is left.
+        let closed = tenant.close(limit).await;
+        self.tenants.rcu(|tenants| {
             let mut tenants = Tenants::clone(tenants);
-            tenants.remove(name);
+            if tenants
+                .get(name)
+                .is_some_and(|known| Arc::ptr_eq(known, &tenant))
+            {
+                tenants.remove(name);
+            }
             tenants
         });
-        match before.get(name) {
-            Some(tenant) => tenant.close(limit).await,
-            None => false,
-        }
+        closed
     }
 
     /// The routes and webhooks of all tenants.
@@ -87,9 +99,11 @@ impl Host {
     /// Closes every tenant, then waits for the host's own tasks; false when one outlived `limit`.
     pub async fn close(&self, limit: Duration) -> bool {
         self.shared.tasks.cancel();
+        let end = time::deadline(limit);
         let tenants = self.tenants.swap(Arc::default());
         let closed = join_all(tenants.values().map(|tenant| tenant.close(limit))).await;
-        let ended = self.shared.tasks.stop(limit).await;
+        let left = end.saturating_duration_since(Instant::now());
+        let ended = self.shared.tasks.stop(left).await;
         ended && closed.into_iter().all(|closed| closed)
     }
 }

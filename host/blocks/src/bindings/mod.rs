@@ -96,10 +96,13 @@ impl Bindings {
         });
         let block = self.components.block();
         let made = Component::new(block, OPERATIONS, &component, configured).with_policy(policy);
-        if let Some(webhook) = webhook {
-            let name = component.name.clone();
-            self.doors
-                .claim(Door::new(webhook, opening.tenant.clone(), name))?;
+        let (tenant, name) = (opening.tenant, &component.name);
+        match webhook {
+            Some(webhook) => {
+                let door = Door::new(webhook, tenant.clone(), name.clone());
+                self.doors.claim(door)?;
+            }
+            None => self.doors.close(tenant, name),
         }
         self.components.insert(opening.metrics, made);
         Ok(())

@@ -60,6 +60,13 @@ impl Bindings {
         };
         let component = slot.component();
         let driver = &component.driver().driver;
+        // What took the component's place may know of no signatures.
+        if driver
+            .webhook()
+            .is_none_or(|own| own.path != door.webhook.path)
+        {
+            return Err(Error::unavailable("the component of this path has moved"));
+        }
         driver.admit(&knock.headers, &knock.body)?;
         let mut metadata = vec![
             ("method".to_owned(), knock.method),

@@ -75,7 +75,13 @@ impl<D: ?Sized> Components<D> {
         D: Close,
     {
         let mut unwell = Vec::new();
-        for slot in self.all().into_iter().filter(|slot| slot.is_open()) {
+        for slot in self.all() {
+            if slot.is_broken() {
+                unwell.push((slot.name(), slot.broken()));
+            }
+            if !slot.is_open() {
+                continue;
+            }
             let component = slot.component();
             if let Err(error) = component.driver().health().await {
                 unwell.push((component.name.clone(), error));
@@ -94,6 +100,13 @@ impl<D: ?Sized> Components<D> {
             slot.leave(false, GOING).await;
         }
         slot.is_some()
+    }
+
+    /// Says that no component could be opened for a place, which stays there for the next one.
+    pub(crate) fn break_off(&self, name: &ComponentName) {
+        if let Some(slot) = self.of(name) {
+            slot.break_off();
+        }
     }
 
     /// Closes a component for good; handles that are left find none. False where there is none.

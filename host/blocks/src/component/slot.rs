@@ -21,6 +21,8 @@ enum Stage {
     Open,
     /// Another component is on its way: calls wait for it.
     Moves,
+    /// The last change left it without a component; the place waits for one.
+    Broken,
     Gone,
 }
 
@@ -39,7 +41,7 @@ impl<D: ?Sized> Deref for Use<D> {
 }
 
 impl<D: ?Sized> Slot<D> {
-    pub(super) fn new(component: Arc<Component<D>>) -> Self {
+    pub(crate) fn new(component: Arc<Component<D>>) -> Self {
         Slot {
             component: ArcSwap::new(component),
             stage: watch::Sender::new(Stage::Open),
@@ -68,6 +70,8 @@ impl<D: ?Sized> Slot<D> {
                 {
                     return Err(component.missing(caller));
                 }
+                // It may be another one's place by now.
+                Stage::Open if !Arc::ptr_eq(&component, &self.component.load()) => continue,
                 Stage::Open => {
                     return Ok(Use {
                         component,
@@ -75,20 +79,31 @@ impl<D: ?Sized> Slot<D> {
                     });
                 }
                 Stage::Moves => drop(token),
+                Stage::Broken => return Err(self.broken()),
                 Stage::Gone => return Err(component.missing(caller)),
             }
-            let mut stages = self.stage.subscribe();
-            let moved = stages.wait_for(|stage| *stage != Stage::Moves);
-            if tokio::time::timeout_at(caller.deadline().into(), moved)
-                .await
-                .is_err()
-            {
-                return Err(Error::unavailable(format!(
-                    "component `{}` is being replaced; try again",
-                    component.name
-                )));
-            }
+            // Boxed, so that the future of a call that does not wait stays small.
+            Box::pin(self.moved(caller)).await?;
         }
+    }
+
+    /// Waits until the place has a component, or has none for good.
+    async fn moved(&self, caller: &Caller) -> Result<()> {
+        let mut stages = self.stage.subscribe();
+        let moved = stages.wait_for(|stage| *stage != Stage::Moves);
+        let moved = tokio::time::timeout_at(caller.deadline().into(), moved).await;
+        moved.map(drop).map_err(|_| {
+            let name = self.name();
+            Error::unavailable(format!("component `{name}` is being replaced; try again"))
+        })
+    }
+
+    /// The error of a place whose component could not be opened.
+    pub(super) fn broken(&self) -> Error {
+        Error::unavailable(format!(
+            "component `{}` could not be opened again after a change; the log says why",
+            self.name()
+        ))
     }
 
     /// Lets no further call in, waits for those under way, at most for `limit`, and closes the component.
@@ -100,7 +115,10 @@ impl<D: ?Sized> Slot<D> {
             true => Stage::Gone,
             false => Stage::Moves,
         };
-        self.stage.send_replace(stage);
+        if self.stage.send_replace(stage) != Stage::Open {
+            // It was closed when it left.
+            return;
+        }
         let component = self.component.load_full();
         component.uses.close();
         if tokio::time::timeout(limit, component.uses.wait())
@@ -112,6 +130,15 @@ impl<D: ?Sized> Slot<D> {
         if let Err(error) = component.driver.close().await {
             tracing::error!(component = %component.name, "close: {}", error.chain());
         }
+    }
+
+    /// Says that no component could be opened for the place, which waits for one.
+    pub(super) fn break_off(&self) {
+        self.stage.send_replace(Stage::Broken);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        *self.stage.borrow() == Stage::Broken
     }
 
     /// Puts a component into the place, and lets calls in.

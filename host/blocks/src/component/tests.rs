@@ -124,6 +124,24 @@ async fn a_call_waits_no_longer_than_its_deadline_and_finds_nothing_where_the_co
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_whose_component_could_not_be_opened_waits_for_one_and_calls_do_not() {
+    let components = Components::new("state");
+    let (first, second) = (named("first", 1), named("second", 1));
+    put(&components, &first);
+    let slot = components.find(&caller(), "one").unwrap();
+    let name = "one".parse().unwrap();
+    assert!(components.vacate(&name).await);
+    components.break_off(&name);
+    let error = ask(&slot).await.unwrap_err();
+    let told = "component `one` could not be opened again after a change; the log says why";
+    assert_eq!((error.kind(), error.message()), (Kind::Unavailable, told));
+    let unwell = components.unwell().await;
+    assert_eq!(unwell.len(), 1, "the operator is told");
+    put(&components, &second);
+    assert_eq!(ask(&slot).await.unwrap(), "second");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_never_ends_does_not_keep_its_component_for_ever() {
     let components = Components::new("state");
     let stuck = named("stuck", 0);

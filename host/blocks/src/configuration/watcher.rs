@@ -4,10 +4,10 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Backoff, Caller, Error, Kind, Result, Slot, Tasks, panics};
+use crate::{Backoff, Caller, Component, Error, Kind, Result, Slot, Tasks, panics};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::{
@@ -70,8 +70,9 @@ pub(super) struct Watcher {
     joined: Vec<Joined>,
     /// The items that anybody wants to hear of.
     states: watch::Sender<Arc<State>>,
-    /// The store's version before they were read.
+    /// The store's version before they were read, and the component that told it: another one counts otherwise.
     version: Option<String>,
+    of: Weak<Component<Configured>>,
     pause: Backoff,
 }
 
@@ -84,6 +85,7 @@ impl Watcher {
             joined: Vec::new(),
             states: watch::Sender::default(),
             version: None,
+            of: Weak::new(),
             pause: PAUSE,
         }
     }
@@ -182,9 +184,13 @@ impl Watcher {
 
     /// Returns at a change, and after a while without one.
     async fn is_changed(&self) -> Result<bool> {
+        let now = self.component.component();
         let Some(version) = &self.version else {
             return Ok(true);
         };
+        if !std::ptr::eq(self.of.as_ptr(), Arc::as_ptr(&now)) {
+            return Ok(true);
+        }
         let caller = self.caller();
         let component = self.component.enter(&caller).await?;
         let waited = component.call(&caller, WAIT, |d| async {
@@ -212,6 +218,7 @@ impl Watcher {
     /// Reads what all subscriptions want, and one that is to come, and hands it on.
     async fn refresh(&mut self, more: Option<&Joining>) -> Result<Arc<State>> {
         let caller = self.caller();
+        let now = self.component.component();
         // Before the items are read, so that a change in between is seen the next time.
         let version = self.read_version(&caller).await?;
         let keys = self.wanted(more);
@@ -221,7 +228,7 @@ impl Watcher {
             .await?
             .call(&caller, GET, |d| d.driver.get(&keys))
             .await?;
-        self.version = Some(version);
+        (self.version, self.of) = (Some(version), Arc::downgrade(&now));
         let items = items.into_iter().map(|item| (item.key.clone(), item));
         let state = Arc::new(items.collect::<State>());
         self.states.send_replace(state.clone());

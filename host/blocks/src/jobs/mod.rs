@@ -178,6 +178,18 @@ impl Jobs {
         }
     }
 
+    /// Ends the jobs of apps that are not in the component's scopes any more, and begins those of apps that are by now.
+    pub(crate) async fn refresh(&self, apps: &[Arc<App>]) {
+        for app in apps {
+            let now = std::time::Instant::now();
+            let caller = Caller::operator(app.tenant().clone(), app.id().clone(), now);
+            match self.component(&caller) {
+                Ok(_) => self.attach(app),
+                Err(_) => self.detach(app.id()).await,
+            }
+        }
+    }
+
     /// Lists the apps whose jobs run.
     pub(crate) fn users(&self) -> Vec<Name> {
         self.runners().keys().cloned().collect()

@@ -317,9 +317,13 @@ impl Runner {
                 row: course::apply(&row, outcome, (self.clock)()),
             };
             let caller = self.caller();
-            let component = self.component.enter(&caller).await?;
-            let settler = &component.driver().settler;
-            match settler.settle(&component, &caller, change).await {
+            // What is entered is left before it is entered again.
+            let settled = {
+                let component = self.component.enter(&caller).await?;
+                let settler = &component.driver().settler;
+                settler.settle(&component, &caller, change).await
+            };
+            match settled {
                 Err(error) if error.kind() == Kind::Conflict => {}
                 answer => return answer,
             }

@@ -8,6 +8,7 @@ use super::{
     routing::{Routes, Share},
 };
 use crate::{App, Backoff, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
+use futures::future::join_all;
 use std::{
     collections::HashMap,
     sync::{Arc, MutexGuard, PoisonError},
@@ -66,13 +67,19 @@ impl PubSub {
         }
         let tasks = self.tasks.child();
         let components = ready.iter().map(|(running, _)| running.component.name());
-        let now = Running {
+        let mut now = Running {
             tasks: tasks.clone(),
+            before: Vec::new(),
             components: components.cloned().collect(),
         };
-        let old = self.running().insert(app.id().clone(), now);
-        if let Some(old) = old {
-            old.tasks.cancel();
+        {
+            let mut running = self.running();
+            if let Some(old) = running.remove(app.id()) {
+                old.tasks.cancel();
+                let all = old.before.into_iter().chain([old.tasks]);
+                now.before = all.filter(|tasks| tasks.count() > 0).collect();
+            }
+            running.insert(app.id().clone(), now);
         }
         for (running, seat) in ready {
             let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
@@ -87,7 +94,8 @@ impl PubSub {
         let old = self.running().remove(app);
         if let Some(old) = old {
             // A handler that takes longer is left to itself: its event comes again.
-            old.tasks.stop(SETTLE).await;
+            let all = old.before.iter().chain([&old.tasks]);
+            join_all(all.map(|tasks| tasks.stop(SETTLE))).await;
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) use scopes::Scopes;
 
 use crate::{
     Caller, Component, Components, Error, Result, Slot, Tasks, Trace,
-    component::{self, Close},
+    component::{self, Close, Use},
     error::Cut,
     key_file,
     opening::{self, Opening, require},
@@ -152,6 +152,8 @@ pub struct PubSub {
 /// The subscriptions of an app.
 struct Running {
     tasks: Tasks,
+    /// Loops of earlier versions that have not ended yet.
+    before: Vec<Tasks>,
     components: BTreeSet<ComponentName>,
 }
 
@@ -264,8 +266,7 @@ impl Topic {
         options: &PublishOptions,
     ) -> Result<String> {
         let (id, message) = self.seal(caller, event, options)?;
-        self.component
-            .enter(caller)
+        self.enter(caller)
             .await?
             .call(caller, PUBLISH, |d| {
                 d.driver.publish(&self.name, message.clone())
@@ -308,9 +309,15 @@ impl Topic {
         sealed.into_iter().map(&mut place).collect()
     }
 
+    /// The component as it is now, which may let the app publish less than the one that was opened.
+    async fn enter(&self, caller: &Caller) -> Result<Use<Configured>> {
+        let component = self.component.enter(caller).await?;
+        allow(&component, Access::Publish, caller, &self.name)?;
+        Ok(component)
+    }
+
     async fn send_many(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
-        self.component
-            .enter(caller)
+        self.enter(caller)
             .await?
             .call(caller, PUBLISH_MANY, |d| {
                 let asked = d.driver.publish_many(&self.name, messages.clone());

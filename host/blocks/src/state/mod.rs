@@ -18,7 +18,7 @@ pub(crate) use moving::{Mover, Old};
 pub use store::Store;
 
 use crate::{
-    Caller, Components, Result, Slot,
+    Caller, Component, Components, Result, Slot,
     component::{self, Close},
     opening::{self, Opening, require, take},
 };
@@ -111,13 +111,24 @@ impl State {
             max_value: written.max_value,
             keeps: written.keeps,
         });
-        self.check_replacement(&component.name, &configured)?;
+        let made = Component::new("state", OPERATIONS, &component, configured.clone());
+        let slot = Arc::new(Slot::new(Arc::new(made)));
+        if let Err(error) = self.check(opening, slot).await {
+            configured.close().await?;
+            return Err(error);
+        }
         opening.insert(&self.components, OPERATIONS, &component, configured);
-        let keeper = self.components.of(&component.name).map(Keeper::of);
-        match keeper {
-            Some(Ok(keeper)) => format::check(&keeper, opening.tenant).await,
+        Ok(())
+    }
+
+    /// Checks a component in a place of its own, before any call finds it.
+    async fn check(&self, opening: &Opening<'_>, slot: Arc<Slot<Configured>>) -> Result<()> {
+        let component = slot.component();
+        self.check_replacement(component.name(), component.driver())?;
+        match Keeper::of(slot) {
+            Ok(keeper) => format::check(&keeper, opening.tenant).await,
             // It keeps what apps put there, and nothing of the host's own.
-            Some(Err(_)) | None => Ok(()),
+            Err(_) => Ok(()),
         }
     }
 

@@ -2,17 +2,17 @@
 
 use super::Tenant;
 use crate::{App, Error, Result, pubsub::Subscription};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
+use tokio::sync::MutexGuard;
 use wythe_manifest::{Name, Subscription as Declared};
 
 impl Tenant {
     /// Makes an app callable, in place of one with the same id: by HTTP below the prefix `ingress`, by other apps, its
     /// actors by their types, its workflows and activities by their names. Every problem is reported.
     pub async fn admit(&self, app: &Arc<App>, ingress: Option<&str>) -> Result<(), Vec<Error>> {
-        let _turn = self.changes.lock().await;
-        self.doors
-            .route(ingress, app)
-            .map_err(|error| vec![error])?;
+        let one = |error| vec![error];
+        let _turn = self.turn().await.map_err(one)?;
+        self.doors.route(ingress, app).map_err(one)?;
         self.metrics.watch(Arc::downgrade(&app.metrics));
         self.invocation.add(app);
         self.apps().insert(app.id().clone(), app.clone());
@@ -37,40 +37,68 @@ impl Tenant {
     }
 
     /// Starts everything that reaches an app without being asked, in place of what it had: events, changes of
-    /// configuration, input, its jobs, and what wakes its actors. Every problem is reported.
+    /// configuration, input, its jobs, and what wakes its actors. Every problem is reported; `not-found` where the app is
+    /// the tenant's no more.
     pub async fn start(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
-        let _turn = self.changes.lock().await;
-        self.subscribe(app).await?;
         let one = |error| vec![error];
+        let _turn = self.turn_of(app).await.map_err(one)?;
+        self.reach(app).await
+    }
+
+    /// Waits for the turn to change something of an app, and looks whether it is still the tenant's.
+    async fn turn_of(&self, app: &Arc<App>) -> Result<MutexGuard<'_, ()>> {
+        let turn = self.turn().await?;
+        let is_known = |known: &Arc<App>| Arc::ptr_eq(known, app);
+        match self.apps().get(app.id()).is_some_and(is_known) {
+            true => Ok(turn),
+            false => Err(Error::not_found(format!(
+                "app `{}` was removed, or another one has its id",
+                app.id()
+            ))),
+        }
+    }
+
+    async fn reach(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
+        let one = |error| vec![error];
+        self.subscribe(app).await?;
         let configurations = app.configurations().await.map_err(one)?;
         self.configuration.attach(app, configurations).await?;
         self.listen(app).await?;
         self.jobs.attach(app);
         self.actors.start(app.tenant());
-        Ok(())
+        match self.has_begun.load(SeqCst) {
+            // It may be the first one with workflows.
+            true => self.workflow.begin(self.name(), &self.state).map_err(one),
+            false => Ok(()),
+        }
     }
 
     /// Takes up the workflows that an earlier process left, and runs what comes.
     pub fn begin(&self) -> Result<()> {
+        self.has_begun.store(true, SeqCst);
         self.workflow.begin(self.name(), &self.state)
     }
 
     /// Another version of an app's code answers by now: what it offers and what reaches it is attached anew.
     pub async fn renew(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
-        let offered = {
-            let _turn = self.changes.lock().await;
-            self.offer(app).await
-        };
-        let started = self.start(app).await;
+        let _turn = self.turn_of(app).await.map_err(|error| vec![error])?;
+        let offered = self.offer(app).await;
+        let started = self.reach(app).await;
         all([offered, started].into_iter().filter_map(Result::err))
     }
 
     /// Removes an app: no call, event or wake reaches it from now on, and what it has under way has 30 s to end. What it
     /// keeps stays where it is kept. False where there is no such app.
-    pub async fn remove(&self, id: &Name) -> bool {
-        let _turn = self.changes.lock().await;
+    pub async fn remove(self: &Arc<Self>, id: &Name) -> Result<bool> {
+        let (tenant, id) = (self.clone(), id.clone());
+        self.whole(async move { tenant.remove_now(&id).await })
+            .await?
+    }
+
+    async fn remove_now(&self, id: &Name) -> Result<bool> {
+        let _turn = self.turn().await?;
         let Some(app) = self.apps().remove(id) else {
-            return false;
+            return Ok(false);
         };
         // Without a prefix it cannot be another's.
         let _ = self.doors.route(None, &app);
@@ -81,7 +109,7 @@ impl Tenant {
         self.jobs.detach(id).await;
         self.actors.detach(&app).await;
         self.workflow.detach(&app);
-        true
+        Ok(true)
     }
 
     /// The tenant's apps, in the order of their ids.

@@ -4,8 +4,6 @@ mod admit;
 mod open;
 mod replace;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 pub use open::Checked;
 pub use settings::Settings;
@@ -22,14 +20,18 @@ use crate::{
     pubsub::{PubSub, RuleThread},
     secrets::Secrets,
     state::State,
+    time,
     workflow::{self, Workflow},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
 /// Parts that all tenants of a host share.
@@ -72,8 +74,13 @@ pub struct Tenant {
     apps: Mutex<BTreeMap<Name, Arc<App>>>,
     /// Components as they are written, by name: their secrets are still references.
     manifests: Mutex<BTreeMap<ComponentName, Manifest>>,
+    /// Apps that something of a component reached which could not be opened again after a change.
+    orphans: Mutex<BTreeMap<ComponentName, Vec<Name>>>,
     /// Held by whoever changes what the tenant has.
     changes: tokio::sync::Mutex<()>,
+    /// Workflows run from now on.
+    has_begun: AtomicBool,
+    is_closing: AtomicBool,
 }
 
 impl Tenant {
@@ -100,7 +107,10 @@ impl Tenant {
             settings,
             apps: Mutex::default(),
             manifests: Mutex::default(),
+            orphans: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
+            has_begun: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
         })
     }
 
@@ -128,9 +138,14 @@ impl Tenant {
         unwell
     }
 
-    /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`.
+    /// Ends subscriptions, waits for every task, then closes the drivers; false when a task outlived `limit`. Nothing comes
+    /// to the tenant from now on.
     pub async fn close(&self, limit: Duration) -> bool {
+        self.is_closing.store(true, SeqCst);
+        let end = time::deadline(limit);
         let ended = self.tasks.stop(limit).await;
+        let left = end.saturating_duration_since(Instant::now());
+        let _turn = tokio::time::timeout(left, self.changes.lock()).await;
         self.bindings.components.close().await;
         self.configuration.components.close().await;
         self.crypto.components.close().await;
@@ -141,6 +156,32 @@ impl Tenant {
         self.state.components.close().await;
         self.release();
         ended
+    }
+
+    /// Waits for the turn to change what the tenant has; `unavailable` where it closes.
+    async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        let turn = self.changes.lock().await;
+        match self.is_closing.load(SeqCst) {
+            false => Ok(turn),
+            true => Err(Error::unavailable(format!(
+                "tenant `{}` is being closed",
+                self.name()
+            ))),
+        }
+    }
+
+    /// Does a change to its end, whatever becomes of who asked for it.
+    async fn whole<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, done) = oneshot::channel();
+        self.tasks.spawn(async move {
+            // One that went away does not want the answer.
+            let _ = sender.send(change.await);
+        });
+        done.await
+            .map_err(|_| Error::internal("the change ended by a panic of the host"))
     }
 
     /// Lets go of apps. Guests and plugins hold the tenant, so that otherwise neither would ever go.

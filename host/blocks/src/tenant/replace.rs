@@ -2,23 +2,37 @@
 
 use super::{Checked, Tenant, open::is_of};
 use crate::{
-    App, Error, Registry, Result, between,
+    App, Error, Kind, Registry, Result, between, panics,
     prepared::{Prepared, SECRET_STORES, named},
     secrets::Stores,
 };
-use std::sync::Arc;
-use wythe_manifest::{Component as Manifest, ComponentName};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
 impl Tenant {
     /// Puts a component in the place of the one with its name, or adds it. Its settings are checked first. Calls under
     /// way end with the old one, within 30 s; those that come wait until the new one is open. Where it does not open, or
     /// an app cannot use it as it used the old one, the old one is opened again, and the answer says why.
     pub async fn replace(
+        self: &Arc<Self>,
+        registry: &Arc<Registry>,
+        component: &Manifest,
+    ) -> Result<(), Vec<Error>> {
+        let (tenant, registry) = (self.clone(), registry.clone());
+        let component = component.clone();
+        let replaced = self.whole(async move { tenant.replace_now(&registry, &component).await });
+        replaced.await.map_err(|error| vec![error])?
+    }
+
+    async fn replace_now(
         &self,
         registry: &Registry,
         component: &Manifest,
     ) -> Result<(), Vec<Error>> {
-        let _turn = self.changes.lock().await;
+        let _turn = self.turn().await.map_err(|error| vec![error])?;
         if !is_of(component, self.name()) {
             let error = Error::invalid(format!("is not of tenant `{}`", self.name()));
             return Err(vec![named(component, error)]);
@@ -33,33 +47,49 @@ impl Tenant {
         }
         let resolved = self.prepare(registry, component).await?;
         let users = self.users(&component.name);
+        let ids = users.iter().map(|app| app.id().clone()).collect();
+        self.orphans().insert(component.name.clone(), ids);
         self.vacate(component, &users).await;
         let Err(mut problems) = self.fill(resolved, &users).await else {
+            self.orphans().remove(&component.name);
             self.know(component);
             return Ok(());
         };
         let Some(old) = old else {
+            self.orphans().remove(&component.name);
             self.close_component(component).await;
             return Err(problems);
         };
-        self.vacate(&old, &users).await;
-        let restored = match self.prepare(registry, &old).await {
-            Ok(resolved) => self.fill(resolved, &users).await,
-            Err(errors) => Err(errors),
-        };
-        if let Err(errors) = restored {
-            self.close_component(&old).await;
-            self.manifests().remove(&old.name);
-            let text = "cannot be opened again either, and is gone";
-            problems.push(named(&old, Error::unavailable(text)));
-            problems.extend(errors);
-        }
+        problems.extend(self.restore(registry, &old, &users).await);
         Err(problems)
     }
 
+    /// Opens the component that was there before, and tells why where it cannot.
+    async fn restore(&self, registry: &Registry, old: &Manifest, users: &[Arc<App>]) -> Vec<Error> {
+        self.vacate(old, users).await;
+        let restored = match self.prepare(registry, old).await {
+            Ok(resolved) => self.fill(resolved, users).await,
+            Err(errors) => Err(errors),
+        };
+        let Err(mut errors) = restored else {
+            self.orphans().remove(&old.name);
+            return Vec::new();
+        };
+        self.break_off(old).await;
+        let text = "cannot be opened again either; replace it by one that opens";
+        errors.insert(0, named(old, Error::unavailable(text)));
+        errors
+    }
+
     /// Removes a component. `conflict` while an app cannot do without it, `not-found` where there is none.
-    pub async fn remove_component(&self, name: &ComponentName) -> Result<()> {
-        let _turn = self.changes.lock().await;
+    pub async fn remove_component(self: &Arc<Self>, name: &ComponentName) -> Result<()> {
+        let (tenant, name) = (self.clone(), name.clone());
+        self.whole(async move { tenant.remove_component_now(&name).await })
+            .await?
+    }
+
+    async fn remove_component_now(&self, name: &ComponentName) -> Result<()> {
+        let _turn = self.turn().await?;
         let known = self.manifests().get(name).cloned();
         let Some(component) = known else {
             return Err(Error::not_found(format!("no component `{name}`")));
@@ -111,10 +141,13 @@ impl Tenant {
     /// Apps that something of the component reaches, without being asked.
     fn users(&self, component: &ComponentName) -> Vec<Arc<App>> {
         let mut ids = self.pubsub.users(component);
+        ids.extend(self.orphans().get(component).cloned().unwrap_or_default());
         ids.extend(self.bindings.user(component));
         if self.jobs.components.of(component).is_some() {
             ids.extend(self.jobs.users());
         }
+        ids.sort();
+        ids.dedup();
         let apps = self.apps();
         ids.iter().filter_map(|id| apps.get(id).cloned()).collect()
     }
@@ -156,7 +189,9 @@ impl Tenant {
         (component, prepared): (Manifest, Prepared),
         users: &[Arc<App>],
     ) -> Result<(), Vec<Error>> {
-        let opened = self.open_in_time(&component, prepared).await;
+        let what = || "`open` of a component".to_owned();
+        let opened = self.open_in_time(&component, prepared);
+        let opened = panics::caught(Kind::Internal, what, opened).await;
         opened.map_err(|error| vec![named(&component, error)])?;
         for app in users {
             match component.block.as_str() {
@@ -167,9 +202,30 @@ impl Tenant {
         }
         if component.block == "jobs" {
             // Apps that came before it have jobs from now on.
-            self.all_apps().iter().for_each(|app| self.jobs.attach(app));
+            self.jobs.refresh(&self.all_apps()).await;
         }
         Ok(())
+    }
+
+    /// Leaves the place of a component that cannot be opened, with all that is for it, to the next one.
+    async fn break_off(&self, component: &Manifest) {
+        let users = self.users(&component.name);
+        self.vacate(component, &users).await;
+        let name = &component.name;
+        match component.block.as_str() {
+            "bindings" => self.bindings.components.break_off(name),
+            "configuration" => self.configuration.components.break_off(name),
+            "crypto" => self.crypto.components.break_off(name),
+            "jobs" => self.jobs.components.break_off(name),
+            "lock" => self.lock.components.break_off(name),
+            "pubsub" => self.pubsub.components.break_off(name),
+            SECRET_STORES => self.secrets.components.break_off(name),
+            _ => self.state.components.break_off(name),
+        }
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, BTreeMap<ComponentName, Vec<Name>>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn close_component(&self, component: &Manifest) {
