@@ -37,7 +37,9 @@ impl Tasks {
     /// Runs a future that is on this list and on those above.
     fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
         let lists = std::iter::successors(Some(self), |list| list.parent.as_deref());
-        let tokens: Vec<_> = lists.map(|list| list.tracker.token()).collect();
+        // Those above come first and go first: once this list is empty, they have nothing of it any more.
+        let mut tokens: Vec<_> = lists.map(|list| list.tracker.token()).collect();
+        tokens.reverse();
         tokio::spawn(async move {
             task.await;
             drop(tokens);
@@ -137,6 +139,7 @@ mod tests {
             tasks.spawn(async move { stopping.cancelled().await });
         }
         assert!(one.stop(AGAIN).await);
+        assert_eq!((one.count(), host.count()), (0, 1));
         assert!(!other.stopping().is_cancelled());
         other.spawn(std::future::pending());
         assert!(!host.stop(AGAIN).await, "the parent waits for its children");

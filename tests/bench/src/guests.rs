@@ -7,7 +7,7 @@ use std::{
 };
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 18] = [
     "account",
     "cart",
     "catalog",
@@ -21,7 +21,9 @@ const PACKAGES: [&str; 16] = [
     "payment",
     "plain",
     "plain3",
+    "purchase",
     "report",
+    "shipping",
     "storefront",
     "ttl-cache",
 ];

@@ -112,6 +112,7 @@ impl Tenant {
         }
         self.close_component(&component).await;
         self.manifests().remove(name);
+        self.orphans().remove(name);
         Ok(())
     }
 
@@ -121,11 +122,11 @@ impl Tenant {
         registry: &Registry,
         component: &Manifest,
     ) -> Result<(Manifest, Prepared), Vec<Error>> {
-        let known: Vec<Manifest> = self.manifests().values().cloned().collect();
-        let others = known.iter().filter(|known| known.name != component.name);
-        let all: Vec<&Manifest> = others.chain([component]).collect();
-        let mut problems =
-            between::problems(all.iter().copied().cloned().collect::<Vec<_>>().as_slice());
+        let mut all: Vec<Manifest> = self.manifests().values().cloned().collect();
+        all.retain(|known| known.name != component.name);
+        all.push(component.clone());
+        let mut problems = between::problems(&all);
+        let all: Vec<&Manifest> = all.iter().collect();
         let stores = Stores::new(self.name(), &all);
         let mut checked = Checked::default();
         let asked = (&stores, registry, component);

@@ -40,18 +40,27 @@ async fn gone() -> Result<()> {
         let running = project.start().await?;
         let answer = running.get("/").await?;
         ensure!(answer.status == 200, "{answer:?}");
-        let (host, runtime) = (&running.booted.host, &running.booted.runtime);
-        let (host, runtime) = (Arc::downgrade(host), Arc::downgrade(runtime));
+        let booted = &running.booted;
+        let host = Arc::downgrade(&booted.host);
+        let (tenant, runtime) = (
+            Arc::downgrade(&booted.tenant),
+            Arc::downgrade(&booted.runtime),
+        );
         ensure!(running.stop().await, "not everything finished");
         // The last instances and tasks go a moment later.
         for _ in 0..600 {
-            if host.strong_count() == 0 && runtime.strong_count() == 0 {
+            let held = host.strong_count() + tenant.strong_count() + runtime.strong_count();
+            if held == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let held = (host.strong_count(), runtime.strong_count());
-        ensure!(held == (0, 0), "round {round}: held {held:?} times");
+        let held = (
+            host.strong_count(),
+            tenant.strong_count(),
+            runtime.strong_count(),
+        );
+        ensure!(held == (0, 0, 0), "round {round}: held {held:?} times");
     }
     Ok(())
 }
