@@ -1,6 +1,6 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, CALL, Caller, Error, Origin, Result, body_from, error::Cut};
+use crate::{App, Body, CALL, Call, Error, Origin, Result, body_from, error::Cut};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -82,7 +82,7 @@ impl Invocation {
     }
 
     /// The callee's answer, whatever its status; an error means that it gave none.
-    pub async fn invoke(&self, caller: &Caller, app: &str, request: Request) -> Result<Response> {
+    pub async fn invoke(&self, caller: &Call, app: &str, request: Request) -> Result<Response> {
         let callee = self.find(caller, app)?;
         check_path(&request.path)?;
         if request.body.len() > MAX_BODY {
@@ -105,7 +105,7 @@ impl Invocation {
 
     async fn ask(
         &self,
-        caller: &Caller,
+        caller: &Call,
         callee: Arc<App>,
         app: &str,
         method: Method,
@@ -132,7 +132,7 @@ impl Invocation {
     /// One result per call, in order, all at once.
     pub async fn invoke_many(
         &self,
-        caller: &Caller,
+        caller: &Call,
         calls: Vec<(String, Request)>,
     ) -> Vec<Result<Response>> {
         if calls.len() > MAX_CALLS {
@@ -153,7 +153,7 @@ impl Invocation {
     /// One HTTP request to an app of this host, streamed both ways, with no socket between.
     pub async fn http(
         &self,
-        caller: &Caller,
+        caller: &Call,
         app: &str,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
@@ -164,7 +164,7 @@ impl Invocation {
 
     async fn send(
         &self,
-        caller: &Caller,
+        caller: &Call,
         callee: Arc<App>,
         app: &str,
         mut request: http::Request<Body>,
@@ -195,7 +195,7 @@ impl Invocation {
         settled(&method, response).map(Answer)
     }
 
-    fn find(&self, caller: &Caller, app: &str) -> Result<Arc<App>> {
+    fn find(&self, caller: &Call, app: &str) -> Result<Arc<App>> {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));

@@ -49,7 +49,7 @@ pub mod workflow;
 pub use account::{Account, Permit};
 pub use app::{Admission, App, Body, Callee, Exports, Origin, Profile, body_from};
 pub use backoff::Backoff;
-pub use call::{CALL, Caller, Carried, MAX_CHAIN, Trace, TurnId};
+pub use call::{CALL, Call, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation, Slot};
 pub use doors::{Doors, REFUSALS, Route};
 pub use environment::Environment;

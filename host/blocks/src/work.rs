@@ -1,6 +1,6 @@
 //! Work that computes for long, on a thread where no other task waits for it: the call that asked for it pays for it.
 
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::{
     sync::{
         Arc,
@@ -31,7 +31,7 @@ impl Meter {
 }
 
 /// Runs `future`, in which whatever [`compute`] does is charged to the caller; nobody pays for the host's own calls.
-pub(crate) async fn charged_to<T>(caller: &Caller, future: impl Future<Output = T>) -> T {
+pub(crate) async fn charged_to<T>(caller: &Call, future: impl Future<Output = T>) -> T {
     match caller.meter() {
         Some(meter) => METER.scope(meter, future).await,
         None => future.await,
@@ -71,9 +71,9 @@ mod tests {
     use crate::{Account, time};
     use std::time::Instant;
 
-    fn caller() -> Caller {
+    fn caller() -> Call {
         let name = |text: &str| text.parse().unwrap();
-        let caller = Caller::operator(
+        let caller = Call::operator(
             name("t"),
             name("shop"),
             time::deadline(Duration::from_secs(60)),

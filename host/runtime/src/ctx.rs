@@ -15,7 +15,7 @@ use wasmtime::{Engine, Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wythe_blocks::{
-    Account, Caller, Error, Rate, Result, Tenant,
+    Account, Call, Error, Rate, Result, Tenant,
     workflow::{Context, Price},
 };
 use wythe_manifest::{Grants, Limits, Name};
@@ -51,7 +51,7 @@ pub struct Ctx {
     pub table: ResourceTable,
     pub identity: Arc<Identity>,
     /// The caller, set anew for each call into the instance.
-    pub caller: Caller,
+    pub caller: Call,
     pub cpu: Cpu,
     pub fields: Held,
     /// The journal of the instance whose code this is, if it is a workflow's.
@@ -112,7 +112,7 @@ impl Ctx {
     pub fn store(
         engine: &Engine,
         identity: Arc<Identity>,
-        caller: Caller,
+        caller: Call,
         cpu: Cpu,
         hooks: Hooks,
         slot: Slot,
@@ -166,7 +166,7 @@ impl Ctx {
     }
 
     /// Begins another call into the same instance.
-    pub fn begin(&mut self, caller: Caller) {
+    pub fn begin(&mut self, caller: Call) {
         let caller = caller.with_account(&self.identity.account);
         self.hooks.caller = caller.clone();
         self.caller = caller;

@@ -25,7 +25,7 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    Caller, descriptors,
+    Call, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
     time,
 };
@@ -59,7 +59,7 @@ pub fn under_way(limit: u32) -> Arc<Semaphore> {
 
 /// The hooks by which a store's guest sends what it may, and for whom.
 pub struct Hooks {
-    pub caller: Caller,
+    pub caller: Call,
     identity: Arc<Identity>,
     egress: Egress,
     under_way: Arc<Semaphore>,
@@ -101,7 +101,7 @@ impl WasiHttpHooks for Hooks {
 }
 
 impl Hooks {
-    pub fn new(caller: Caller, identity: Arc<Identity>, egress: Egress) -> Self {
+    pub fn new(caller: Call, identity: Arc<Identity>, egress: Egress) -> Self {
         Hooks {
             caller,
             identity,
@@ -178,7 +178,7 @@ impl Patience {
 /// Passes a request to an app, streamed both ways, with no socket between.
 async fn internal(
     identity: Arc<Identity>,
-    caller: Caller,
+    caller: Call,
     app: String,
     request: Request<WasiBody>,
     patience: Patience,
@@ -198,7 +198,7 @@ async fn internal(
 
 /// A request to the outside goes on with the trace of the call, whatever the guest says of that. Baggage does not go out by
 /// itself: it may be meant for the apps alone.
-fn traced(caller: &Caller, mut request: Request<WasiBody>) -> Request<WasiBody> {
+fn traced(caller: &Call, mut request: Request<WasiBody>) -> Request<WasiBody> {
     strip(request.headers_mut());
     caller.write_trace(request.headers_mut());
     request

@@ -23,7 +23,7 @@ use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, MemoryType, OptLevel,
     PoolingAllocationConfig, Store, component::Linker,
 };
-use wythe_blocks::{Caller, Error, Result};
+use wythe_blocks::{Call, Error, Result};
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;
@@ -175,11 +175,7 @@ impl Runtime {
     }
 
     /// A store for one more instance, or `exhausted` when the pool has none for this app.
-    pub(crate) async fn store(
-        &self,
-        identity: &Arc<Identity>,
-        caller: Caller,
-    ) -> Result<Store<Ctx>> {
+    pub(crate) async fn store(&self, identity: &Arc<Identity>, caller: Call) -> Result<Store<Ctx>> {
         let cpu = Cpu::new(identity.limits.cpu_time, self.lane.clone());
         self.store_of(&self.engine, &self.slots, identity, caller, cpu)
             .await
@@ -190,7 +186,7 @@ impl Runtime {
         &self,
         machine: &Machine,
         identity: &Arc<Identity>,
-        caller: Caller,
+        caller: Call,
     ) -> Result<Store<Ctx>> {
         let cpu = Cpu::new(Duration::MAX, self.lane.clone());
         self.store_of(&machine.engine, &machine.slots, identity, caller, cpu)
@@ -202,7 +198,7 @@ impl Runtime {
         engine: &Engine,
         slots: &Arc<Slots>,
         identity: &Arc<Identity>,
-        caller: Caller,
+        caller: Call,
         cpu: Cpu,
     ) -> Result<Store<Ctx>> {
         let slot = slots.take(identity.holder).await?;

@@ -1,6 +1,6 @@
 //! The one place where wasmtime's errors become the host's.
 
-use crate::{cpu::CpuExhausted, export::http::Call};
+use crate::{cpu::CpuExhausted, export::http::HttpCall};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
 use wythe_blocks::Error;
@@ -11,7 +11,7 @@ pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
         Ok(error) => return error,
         Err(error) => error,
     };
-    if let Some(inner) = error.downcast_ref::<InstantiationError<Call>>() {
+    if let Some(inner) = error.downcast_ref::<InstantiationError<HttpCall>>() {
         return describe(app, &inner.error, inner.error.to_string());
     }
     let cause = format!("{error:#}");

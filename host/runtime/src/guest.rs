@@ -17,14 +17,14 @@ use std::{
     sync::Arc,
 };
 use wythe_blocks::{
-    Account, Admission, App, Body, Callee, Caller, Error, Exports, Profile, Rate, Result, Tenant,
+    Account, Admission, App, Body, Call, Callee, Error, Exports, Profile, Rate, Result, Tenant,
     actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
     jobs::Occurrence,
     pubsub::{Delivery, Subscription, Verdict},
-    workflow::{Call, Context, Failure},
+    workflow::{ActivityCall, Context, Failure},
 };
 use wythe_manifest::Reuse;
 
@@ -103,7 +103,7 @@ impl Callee for Guest {
 
     async fn http(
         &self,
-        call: Caller,
+        call: Call,
         admission: Admission,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
@@ -114,7 +114,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn invoke(&self, call: Caller, request: Request) -> Result<Response> {
+    async fn invoke(&self, call: Call, request: Request) -> Result<Response> {
         let version = self.version.load_full();
         match &version.invocable {
             Some(indices) => {
@@ -124,7 +124,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn subscriptions(&self, call: Caller) -> Result<Vec<Subscription>> {
+    async fn subscriptions(&self, call: Call) -> Result<Vec<Subscription>> {
         let version = self.version.load_full();
         match &version.subscriber {
             Some(indices) => export::subscriber::subscriptions(indices, &version.pool, call).await,
@@ -132,7 +132,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn on_event(&self, call: Caller, delivery: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, call: Call, delivery: Delivery) -> Result<Verdict> {
         let version = self.version.load_full();
         match &version.subscriber {
             Some(indices) => {
@@ -142,7 +142,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn configurations(&self, call: Caller) -> Result<Vec<configuration::Subscription>> {
+    async fn configurations(&self, call: Call) -> Result<Vec<configuration::Subscription>> {
         let version = self.version.load_full();
         match &version.configured {
             Some(indices) => {
@@ -152,7 +152,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn on_change(&self, call: Caller, change: configuration::Change) -> Result<()> {
+    async fn on_change(&self, call: Call, change: configuration::Change) -> Result<()> {
         let version = self.version.load_full();
         match &version.configured {
             Some(indices) => {
@@ -162,7 +162,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn inputs(&self, call: Caller) -> Result<Vec<String>> {
+    async fn inputs(&self, call: Call) -> Result<Vec<String>> {
         let version = self.version.load_full();
         match &version.listens {
             Some(indices) => export::bindings::components(indices, &version.pool, call).await,
@@ -170,7 +170,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn on_input(&self, call: Caller, input: Input) -> Result<Bytes> {
+    async fn on_input(&self, call: Call, input: Input) -> Result<Bytes> {
         let version = self.version.load_full();
         match &version.listens {
             Some(indices) => export::bindings::on_input(indices, &version.pool, call, input).await,
@@ -178,7 +178,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn run_job(&self, call: Caller, occurrence: Occurrence) -> Result<()> {
+    async fn run_job(&self, call: Call, occurrence: Occurrence) -> Result<()> {
         let version = self.version.load_full();
         match &version.jobs {
             Some(indices) => export::jobs::run(indices, &version.pool, call, occurrence).await,
@@ -186,7 +186,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn actor_types(&self, call: Caller) -> Result<Vec<actors::Type>> {
+    async fn actor_types(&self, call: Call) -> Result<Vec<actors::Type>> {
         let version = self.version.load_full();
         match &version.actors {
             Some(acts) => acts.types(&version.pool, call).await,
@@ -194,7 +194,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn actor_turn(&self, call: Caller, trigger: actors::Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, call: Call, trigger: actors::Trigger) -> Result<Bytes> {
         let version = self.version.load_full();
         match &version.actors {
             Some(acts) => acts.turn(&version.pool, call, trigger).await,
@@ -206,7 +206,7 @@ impl Callee for Guest {
         self.version.load().digest.clone()
     }
 
-    async fn workflows(&self, _: Caller) -> Result<Vec<String>> {
+    async fn workflows(&self, _: Call) -> Result<Vec<String>> {
         match &self.version.load_full().flow {
             Some(flow) => flow.names().await,
             None => Ok(Vec::new()),
@@ -215,7 +215,7 @@ impl Callee for Guest {
 
     async fn run_workflow(
         &self,
-        call: Caller,
+        call: Call,
         context: Context,
         name: String,
         input: Bytes,
@@ -226,7 +226,7 @@ impl Callee for Guest {
         }
     }
 
-    async fn activities(&self, call: Caller) -> Result<Vec<String>> {
+    async fn activities(&self, call: Call) -> Result<Vec<String>> {
         let version = self.version.load_full();
         match &version.activities {
             Some(indices) => export::workflow::activities(indices, &version.pool, call).await,
@@ -234,7 +234,11 @@ impl Callee for Guest {
         }
     }
 
-    async fn run_activity(&self, call: Caller, activity: Call) -> Result<Result<Bytes, Failure>> {
+    async fn run_activity(
+        &self,
+        call: Call,
+        activity: ActivityCall,
+    ) -> Result<Result<Bytes, Failure>> {
         let version = self.version.load_full();
         match &version.activities {
             Some(indices) => export::workflow::run(indices, &version.pool, call, activity).await,

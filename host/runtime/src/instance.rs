@@ -14,7 +14,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Caller, Result};
+use wythe_blocks::{Call, Result};
 use wythe_manifest::Reuse;
 
 /// An instance in its own store.
@@ -54,7 +54,7 @@ impl Pool {
     /// short is not used again.
     pub async fn run<T>(
         &self,
-        caller: Caller,
+        caller: Call,
         call: impl AsyncFnOnce(&mut Store<Ctx>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T> {
         let (answer, warm) = self.run_in(self.idle(), caller, call).await?;
@@ -66,7 +66,7 @@ impl Pool {
     pub async fn run_in<T>(
         &self,
         warm: Option<Warm>,
-        caller: Caller,
+        caller: Call,
         call: impl AsyncFnOnce(&mut Store<Ctx>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<(T, Warm)> {
         let app = self.identity.id.as_str();
@@ -103,7 +103,7 @@ impl Pool {
         }
     }
 
-    async fn fresh(&self, caller: Caller) -> Result<Warm> {
+    async fn fresh(&self, caller: Call) -> Result<Warm> {
         let mut store = self.runtime.store(&self.identity, caller).await?;
         let clock = store.data().cpu.clock();
         let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;

@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::task::JoinSet;
 use wythe_blocks::{
-    Callee, Caller, Exports,
+    Call, Callee, Exports,
     actors::{Trigger, Type, context},
     state::Put,
 };
@@ -329,7 +329,7 @@ impl Callee for Counters {
         }
     }
 
-    async fn actor_turn(&self, caller: Caller, trigger: Trigger) -> wythe_blocks::Result<Bytes> {
+    async fn actor_turn(&self, caller: Call, trigger: Trigger) -> wythe_blocks::Result<Bytes> {
         let turn = context(&caller)?;
         let sum = turn.get(&caller, "sum").await?;
         let sum = sum.map_or(0u64, |sum| {

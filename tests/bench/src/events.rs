@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 use wythe_blocks::{
-    App, Callee, Caller, Exports,
+    App, Call, Callee, Exports,
     pubsub::{Delivery, Event, PublishOptions, Subscription, Topic, Verdict},
 };
 
@@ -69,7 +69,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
 struct Line {
     what: String,
     topic: Topic,
-    caller: Caller,
+    caller: Call,
     arrived: UnboundedReceiver<(usize, Instant)>,
 }
 
@@ -172,7 +172,7 @@ impl Line {
     }
 }
 
-async fn publish(topic: &Topic, caller: &Caller, number: usize) -> Result<()> {
+async fn publish(topic: &Topic, caller: &Call, number: usize) -> Result<()> {
     let event = Event {
         id: Some(number.to_string()),
         kind: "bench.event".to_owned(),
@@ -201,7 +201,7 @@ impl Callee for Watched {
         }
     }
 
-    async fn on_event(&self, _: Caller, delivery: Delivery) -> wythe_blocks::Result<Verdict> {
+    async fn on_event(&self, _: Call, delivery: Delivery) -> wythe_blocks::Result<Verdict> {
         let number = delivery.event.id.as_deref().and_then(|id| id.parse().ok());
         let verdict = match &self.app {
             Some(app) => app.on_event(delivery).await?,

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 use wythe_blocks::{
-    App, Callee, Caller, Exports,
+    App, Call, Callee, Exports,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -270,7 +270,7 @@ impl Callee for Counter {
         }
     }
 
-    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+    async fn run_job(&self, _: Call, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         let late = since_1970().saturating_sub(Duration::from_millis(occurrence.due));
         let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let mut all = self.late.lock().unwrap_or_else(PoisonError::into_inner);

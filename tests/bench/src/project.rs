@@ -11,7 +11,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_api::Ingress;
-use wythe_blocks::{Callee, Caller, Error, Host, Profile, Settings, Tenant, invocation};
+use wythe_blocks::{Call, Callee, Error, Host, Profile, Settings, Tenant, invocation};
 use wythe_manifest::{App, Grants, Limits};
 use wythe_runtime::{Guest, Loaded, Options, Runtime};
 
@@ -171,9 +171,9 @@ impl Wythe {
     }
 
     /// A caller to whom everything is granted, as the scopes are those of `app`.
-    pub fn operator(&self, app: &str) -> Result<Caller> {
+    pub fn operator(&self, app: &str) -> Result<Call> {
         let deadline = Instant::now() + Duration::from_secs(3600);
-        Ok(Caller::operator(
+        Ok(Call::operator(
             self.tenant.name().clone(),
             app.parse()?,
             deadline,

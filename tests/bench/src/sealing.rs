@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller,
+    Call,
     crypto::{Cipher, EncryptOptions, Key},
 };
 
@@ -92,7 +92,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
 async fn round(
     library: &Library,
     key: &Key,
-    caller: &Caller,
+    caller: &Call,
     cipher: Cipher,
     plain: &[u8],
     speeds: &mut Speeds,
@@ -113,7 +113,7 @@ async fn round(
 /// The message, and how long another one of the same took whose parts are dropped as soon as they are out.
 async fn seal(
     key: &Key,
-    caller: &Caller,
+    caller: &Call,
     cipher: Cipher,
     plain: &[u8],
 ) -> Result<(Vec<u8>, Duration)> {
@@ -136,7 +136,7 @@ async fn seal(
     Ok((message, begin.elapsed()))
 }
 
-async fn open(key: &Key, caller: &Caller, message: &[u8], size: usize) -> Result<Duration> {
+async fn open(key: &Key, caller: &Call, message: &[u8], size: usize) -> Result<Duration> {
     let begin = Instant::now();
     let (mut transform, mut opened) = (key.decryptor(), 0);
     for chunk in message.chunks(CHUNK) {

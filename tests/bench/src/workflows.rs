@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::task::JoinSet;
 use wythe_blocks::{
-    Callee, Caller, Exports,
-    workflow::{Call, Context, Engine, Failure, Filter, Outcome, Start},
+    Call, Callee, Exports,
+    workflow::{ActivityCall, Context, Engine, Failure, Filter, Outcome, Start},
 };
 use wythe_runtime::Loaded;
 
@@ -86,7 +86,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
 
 struct Bed {
     engine: Arc<Engine>,
-    caller: Caller,
+    caller: Call,
 }
 
 impl Bed {
@@ -216,7 +216,7 @@ impl Bed {
 
 async fn start(
     engine: &Arc<Engine>,
-    caller: &Caller,
+    caller: &Call,
     name: &str,
     id: &str,
     input: u32,
@@ -230,7 +230,7 @@ async fn start(
     Ok(())
 }
 
-async fn ended(engine: &Arc<Engine>, caller: &Caller, id: &str) -> Result<()> {
+async fn ended(engine: &Arc<Engine>, caller: &Call, id: &str) -> Result<()> {
     let found = engine.wait_end(caller, id, PATIENCE).await?;
     ensure!(found.is_some_and(|found| found.status.has_ended()), "{id}");
     Ok(())
@@ -305,7 +305,7 @@ impl Callee for Native {
 
     async fn run_workflow(
         &self,
-        _: Caller,
+        _: Call,
         context: Context,
         name: String,
         input: Bytes,
@@ -329,8 +329,8 @@ impl Callee for Native {
 
     async fn run_activity(
         &self,
-        _: Caller,
-        call: Call,
+        _: Call,
+        call: ActivityCall,
     ) -> wythe_blocks::Result<Result<Bytes, Failure>> {
         let number: u32 = String::from_utf8_lossy(&call.input).parse().unwrap_or(0);
         Ok(Ok((number + 1).to_string().into()))

@@ -3,7 +3,7 @@
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Error, Result, Tenant,
+    Call, Error, Result, Tenant,
     actors::{self, Listed},
 };
 
@@ -69,7 +69,7 @@ pub struct Reminder {
 
 pub(super) async fn execute(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     action: Action,
 ) -> Result<super::Answer> {
     let actors = &tenant.actors;

@@ -2,7 +2,7 @@
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Result, Tenant};
+use wythe_blocks::{Call, Result, Tenant};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub enum Action {
     Operations,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Bindings) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: Bindings) -> Result<Answer> {
     let (bindings, component) = (&tenant.bindings, &command.component);
     Ok(match command.action {
         Action::Invoke {

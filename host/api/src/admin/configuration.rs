@@ -1,7 +1,7 @@
 //! The commands of the configuration block, as an operator gives them.
 
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Result, Tenant, configuration::NewItem};
+use wythe_blocks::{Call, Result, Tenant, configuration::NewItem};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +48,7 @@ pub struct Item {
 
 pub(super) async fn execute(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     command: Configuration,
 ) -> Result<Answer> {
     let (block, component) = (&tenant.configuration, command.component.as_str());

@@ -3,7 +3,7 @@
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Result, Tenant,
+    Call, Result, Tenant,
     crypto::{self, Cipher, EncryptOptions, MAX_DATA, Transform},
 };
 
@@ -54,7 +54,7 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Crypto) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: Crypto) -> Result<Answer> {
     let (crypto, component) = (&tenant.crypto, &command.component);
     let open = |key: String| async move { crypto.open_key(caller, component, &key).await };
     Ok(match command.action {
@@ -108,7 +108,7 @@ fn options(chacha: bool) -> EncryptOptions {
 
 async fn decrypt(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     component: &str,
     key: Option<String>,
     data: &[u8],
@@ -121,7 +121,7 @@ async fn decrypt(
     all(caller, key.decryptor(), data).await
 }
 
-async fn all(caller: &Caller, mut transform: Transform, data: &[u8]) -> Result<Answer> {
+async fn all(caller: &Call, mut transform: Transform, data: &[u8]) -> Result<Answer> {
     let mut out = Vec::with_capacity(data.len());
     for chunk in data.chunks(MAX_DATA) {
         out.append(&mut transform.push(caller, chunk).await?);

@@ -2,7 +2,7 @@
 
 use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Result, Tenant, invocation};
+use wythe_blocks::{Call, Result, Tenant, invocation};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,7 +20,7 @@ pub struct Invoke {
     pub body: Binary,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, action: Action) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, action: Action) -> Result<Answer> {
     let Action::Invoke(command) = action;
     let headers = command.headers.into_iter();
     let request = invocation::Request {

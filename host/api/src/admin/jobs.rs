@@ -3,7 +3,7 @@
 use super::Binary;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use wythe_blocks::{Caller, Result, Tenant, jobs};
+use wythe_blocks::{Call, Result, Tenant, jobs};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,7 +101,7 @@ pub struct Status {
     pub failure: Option<String>,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, action: Action) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, action: Action) -> Result<Answer> {
     let jobs = &tenant.jobs;
     match action {
         Action::List {
@@ -131,7 +131,7 @@ pub(super) async fn execute(tenant: &Tenant, caller: &Caller, action: Action) ->
     }
 }
 
-async fn job(tenant: &Tenant, caller: &Caller, name: &str) -> Result<Answer> {
+async fn job(tenant: &Tenant, caller: &Call, name: &str) -> Result<Answer> {
     let found = tenant.jobs.get(caller, name).await?;
     Ok(Answer::Job(found.map(|status| Box::new(status.into()))))
 }

@@ -2,7 +2,7 @@
 
 use super::{Answer, milliseconds};
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Result, Tenant, lock};
+use wythe_blocks::{Call, Result, Tenant, lock};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ pub struct Grant {
     pub expires: Option<u64>,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Lock) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: Lock) -> Result<Answer> {
     let Lock {
         component, name, ..
     } = &command;

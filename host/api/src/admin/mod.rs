@@ -29,7 +29,7 @@ pub use wire::Refusal;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::time::{Duration, Instant, SystemTime};
-use wythe_blocks::{Caller, Error, Result, Tenant};
+use wythe_blocks::{Call, Error, Result, Tenant};
 use wythe_manifest::Name;
 
 /// The caller's name where no app is named.
@@ -169,16 +169,16 @@ pub async fn execute(tenant: &Tenant, command: Command) -> Result<Answer> {
     }
 }
 
-fn caller(tenant: &Name, app: &str) -> Result<Caller> {
+fn caller(tenant: &Name, app: &str) -> Result<Call> {
     let app = app.parse::<Name>();
     let app = app.map_err(|error| Error::invalid(error.to_string()))?;
     let deadline = Instant::now() + DEADLINE;
-    Ok(Caller::operator(tenant.clone(), app, deadline))
+    Ok(Call::operator(tenant.clone(), app, deadline))
 }
 
 async fn configuration(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     command: configuration::Configuration,
 ) -> Result<Answer> {
     let answer = configuration::execute(tenant, caller, command).await;

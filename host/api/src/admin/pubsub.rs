@@ -3,7 +3,7 @@
 use super::{Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
-    Caller, Result, Tenant,
+    Call, Result, Tenant,
     pubsub::{self, Event, PublishOptions},
 };
 
@@ -90,7 +90,7 @@ pub struct Letter {
 
 pub(super) async fn execute(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     command: PubSub,
 ) -> Result<super::Answer> {
     let (pubsub, component) = (&tenant.pubsub, command.component.as_str());
@@ -136,7 +136,7 @@ pub(super) async fn execute(
 
 async fn publish(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     component: &str,
     asked: Publish,
 ) -> Result<super::Answer> {

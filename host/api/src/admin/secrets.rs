@@ -2,7 +2,7 @@
 
 use super::Answer;
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Caller, Result, Tenant};
+use wythe_blocks::{Call, Result, Tenant};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ pub enum Action {
     List,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: Secrets) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: Secrets) -> Result<Answer> {
     match command.action {
         Action::List => {
             let names = tenant.secrets.names(caller, &command.store).await?;

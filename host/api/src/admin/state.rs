@@ -4,7 +4,7 @@ use super::{Answer, Binary, milliseconds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use wythe_blocks::{
-    Caller, Result, Tenant,
+    Call, Result, Tenant,
     state::{self, Condition, Delete, Put, PutOptions},
 };
 
@@ -71,7 +71,7 @@ pub struct Entry {
     pub expires: Option<u64>,
 }
 
-pub(super) async fn execute(tenant: &Tenant, caller: &Caller, command: State) -> Result<Answer> {
+pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: State) -> Result<Answer> {
     let store = tenant.state.open(caller, &command.component)?;
     match command.action {
         Action::Get { key } => Ok(match store.get(caller, &key).await? {

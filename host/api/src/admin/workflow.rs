@@ -4,7 +4,7 @@ use super::Binary;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
-    Caller, Result, Tenant,
+    Call, Result, Tenant,
     workflow::{self, Bulk, Engine, Filter, Start, Status},
 };
 
@@ -132,7 +132,7 @@ pub struct Entry {
 
 pub(super) async fn execute(
     tenant: &Tenant,
-    caller: &Caller,
+    caller: &Call,
     action: Action,
 ) -> Result<super::Answer> {
     let engine = tenant.workflows()?;
@@ -140,7 +140,7 @@ pub(super) async fn execute(
     answer.map(super::Answer::Workflow)
 }
 
-async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result<Answer> {
+async fn answer(engine: &Arc<Engine>, caller: &Call, action: Action) -> Result<Answer> {
     let done = match action {
         Action::Start(asked) => return start(engine, caller, asked).await,
         Action::Get {
@@ -177,7 +177,7 @@ async fn answer(engine: &Arc<Engine>, caller: &Caller, action: Action) -> Result
     done.map(|()| Answer::Done)
 }
 
-async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<Answer> {
+async fn start(engine: &Arc<Engine>, caller: &Call, asked: Asked) -> Result<Answer> {
     let Asked {
         name,
         id,
@@ -189,7 +189,7 @@ async fn start(engine: &Arc<Engine>, caller: &Caller, asked: Asked) -> Result<An
 }
 
 /// Walks on over instances that do not fit, until there is something to show.
-async fn list(engine: &Arc<Engine>, caller: &Caller, asked: List) -> Result<workflow::Page> {
+async fn list(engine: &Arc<Engine>, caller: &Call, asked: List) -> Result<workflow::Page> {
     let List {
         name,
         status,

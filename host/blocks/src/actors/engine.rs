@@ -14,7 +14,7 @@ use super::{
     turn, wakes,
 };
 use crate::{
-    App, Caller, Error, Origin, Result, Tasks, Trace,
+    App, Call, Error, Origin, Result, Tasks, Trace,
     pubsub::PubSub,
     shares::Shares,
     state::{Keeper, State},
@@ -63,9 +63,9 @@ pub(super) struct Space {
 
 impl Space {
     /// The host speaks for itself: neither scopes nor a caller's deadline apply.
-    pub(super) fn caller(&self, app: &Name, trace: Trace) -> Caller {
+    pub(super) fn caller(&self, app: &Name, trace: Trace) -> Call {
         let deadline = Instant::now() + CALL;
-        Caller::host(self.tenant.clone(), app.clone(), trace, deadline)
+        Call::host(self.tenant.clone(), app.clone(), trace, deadline)
     }
 
     /// Stands in the queue of an actor of this app: first come, first served. `exhausted` where there are too many.
@@ -214,7 +214,7 @@ impl Engine {
     /// A call by an app or the operator.
     pub(super) async fn call(
         self: &Arc<Self>,
-        from: &Caller,
+        from: &Call,
         hosted: &Arc<Hosted>,
         actor: Arc<Actor>,
         trigger: Trigger,
@@ -286,7 +286,7 @@ impl Engine {
 
 /// The cause of a turn: a call, or a span that the host goes on from.
 pub(super) enum Cause {
-    Call(Caller),
+    Call(Call),
     Trace(Trace),
     /// The host itself, which begins a trace.
     Host(Trace),
@@ -329,12 +329,7 @@ pub(super) enum Why {
 }
 
 /// A call that came back to a turn in its own chain.
-async fn reenter(
-    from: &Caller,
-    hosted: &Hosted,
-    inside: &Inside,
-    trigger: Trigger,
-) -> Result<Bytes> {
+async fn reenter(from: &Call, hosted: &Hosted, inside: &Inside, trigger: Trigger) -> Result<Bytes> {
     let turn = &inside.turn;
     let refusal = || {
         let mut chain: Vec<_> = from.turns().map(|inside| &inside.turn.actor).collect();

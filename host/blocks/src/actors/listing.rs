@@ -5,7 +5,7 @@ use super::{
     core::{names, record},
     store::rows,
 };
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use bytes::Bytes;
 use std::time::SystemTime;
 
@@ -49,7 +49,7 @@ pub struct Kept {
 
 impl Actors {
     /// The actors that are active on this host, in order of type and id.
-    pub fn active(&self, caller: &Caller, kind: Option<&str>) -> Vec<Listed> {
+    pub fn active(&self, caller: &Call, kind: Option<&str>) -> Vec<Listed> {
         let space = self.engine.space(caller.tenant());
         let slots = space.map(|space| space.slots.all()).unwrap_or_default();
         let actors = slots.iter().map(|slot| &slot.actor);
@@ -67,7 +67,7 @@ impl Actors {
     /// The actors of which something is kept.
     pub async fn stored(
         &self,
-        caller: &Caller,
+        caller: &Call,
         kind: Option<&str>,
         cursor: Option<&str>,
         limit: u32,
@@ -102,7 +102,7 @@ impl Actors {
     }
 
     /// Reads what is kept of the actor; absent where nothing is.
-    pub async fn show(&self, caller: &Caller, kind: &str, id: &str) -> Result<Option<Kept>> {
+    pub async fn show(&self, caller: &Call, kind: &str, id: &str) -> Result<Option<Kept>> {
         let actor = Actor::new(caller.tenant(), kind, id)?;
         let space = self.engine.space(caller.tenant())?;
         let key = rows::meta(&actor);
@@ -125,7 +125,7 @@ impl Actors {
         }))
     }
 
-    async fn wakes(&self, caller: &Caller, actor: &Actor) -> Result<Vec<Wake>> {
+    async fn wakes(&self, caller: &Call, actor: &Actor) -> Result<Vec<Wake>> {
         let space = self.engine.space(&actor.tenant)?;
         let prefix = rows::reminder(actor, "");
         let page = space.keeper.list(caller, &prefix, None, PAGE).await?;
@@ -144,7 +144,7 @@ impl Actors {
 }
 
 /// The key of the actor that a page ended with.
-fn after(caller: &Caller, cursor: &str) -> Result<String> {
+fn after(caller: &Call, cursor: &str) -> Result<String> {
     let Some((kind, id)) = cursor.split_once('/') else {
         return Err(Error::invalid(
             "the cursor; expected one that a page gave, TYPE/ID",

@@ -26,7 +26,7 @@ pub use listing::{Kept, Listed, Listing, Wake};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 
-use crate::{App, Caller, Error, Result, Tasks, TurnId, pubsub::PubSub, state::State};
+use crate::{App, Call, Error, Result, Tasks, TurnId, pubsub::PubSub, state::State};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -235,7 +235,7 @@ impl Actors {
     /// One turn; its answer comes when all that it did is kept.
     pub async fn invoke(
         &self,
-        caller: &Caller,
+        caller: &Call,
         kind: &str,
         id: &str,
         method: &str,

@@ -9,7 +9,7 @@ use super::{
     timers,
 };
 use crate::{
-    Caller, Error, Permit, Result,
+    Call, Error, Permit, Result,
     call::next_random,
     pubsub::{Event, PubSub},
     state::{Keeper, check_key, check_prefix},
@@ -88,7 +88,7 @@ impl Turn {
         &self.actor
     }
 
-    pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Bytes>> {
+    pub async fn get(&self, caller: &Call, key: &str) -> Result<Option<Bytes>> {
         check_key(key)?;
         if let Some(known) = self.known(key)? {
             return Ok(known);
@@ -116,13 +116,7 @@ impl Turn {
         Ok(known.map(|value| value.and_then(|value| value.live(SystemTime::now()))))
     }
 
-    pub fn put(
-        &self,
-        caller: &Caller,
-        key: &str,
-        bytes: Bytes,
-        ttl: Option<Duration>,
-    ) -> Result<()> {
+    pub fn put(&self, caller: &Call, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
         check_key(key)?;
         let most = self.keeper.max_value();
         if bytes.len() as u64 > most {
@@ -141,12 +135,12 @@ impl Turn {
         })
     }
 
-    pub fn delete(&self, caller: &Caller, key: &str) -> Result<()> {
+    pub fn delete(&self, caller: &Call, key: &str) -> Result<()> {
         check_key(key)?;
         self.stage(caller, key.len(), |staged| staged.put(key, None))
     }
 
-    pub async fn keys(&self, caller: &Caller, prefix: &str) -> Result<Vec<String>> {
+    pub async fn keys(&self, caller: &Call, prefix: &str) -> Result<Vec<String>> {
         check_prefix(prefix)?;
         let own = rows::entry(&self.actor, "");
         let start = format!("{own}{prefix}");
@@ -192,13 +186,7 @@ impl Turn {
     }
 
     /// Grants and scopes are those of the app, as if it published now.
-    pub fn publish(
-        &self,
-        caller: &Caller,
-        component: &str,
-        topic: &str,
-        event: Event,
-    ) -> Result<()> {
+    pub fn publish(&self, caller: &Call, component: &str, topic: &str, event: Event) -> Result<()> {
         let opened = self.pubsub.open(caller, component, topic)?;
         opened.check(caller, &event)?;
         let trace = Some(caller.trace());
@@ -216,7 +204,7 @@ impl Turn {
     /// Changes what the turn wants, by so many bytes more at most; they are of the app's account until the turn is over.
     pub(super) fn stage(
         &self,
-        caller: &Caller,
+        caller: &Call,
         more: usize,
         change: impl FnOnce(&mut Staged),
     ) -> Result<()> {
@@ -311,7 +299,7 @@ impl Drop for Frame {
 }
 
 /// The turn that a guest runs in.
-pub fn context(caller: &Caller) -> Result<&Turn> {
+pub fn context(caller: &Call) -> Result<&Turn> {
     match caller.inside() {
         Some(Inside { turn, .. }) => Ok(turn),
         None => Err(Error::denied(format!(

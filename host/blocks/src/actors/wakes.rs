@@ -7,7 +7,7 @@ use super::{
     store::rows,
     turn::Turn,
 };
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use bytes::Bytes;
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ pub const MAX_WAKE: usize = 64 << 10;
 impl Turn {
     pub fn set_timer(
         &self,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         due: Duration,
         period: Option<Duration>,
@@ -41,14 +41,14 @@ impl Turn {
         self.stage(caller, bytes, |staged| staged.time(name, Some(timer)))
     }
 
-    pub fn clear_timer(&self, caller: &Caller, name: &str) -> Result<()> {
+    pub fn clear_timer(&self, caller: &Call, name: &str) -> Result<()> {
         names::check("timer", name)?;
         self.stage(caller, name.len(), |staged| staged.time(name, None))
     }
 
     pub async fn set_reminder(
         &self,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         due: Duration,
         period: Option<Duration>,
@@ -65,14 +65,14 @@ impl Turn {
         self.stage_reminder(caller, name, Some(reminder)).await
     }
 
-    pub async fn clear_reminder(&self, caller: &Caller, name: &str) -> Result<()> {
+    pub async fn clear_reminder(&self, caller: &Call, name: &str) -> Result<()> {
         names::check("reminder", name)?;
         self.stage_reminder(caller, name, None).await
     }
 
     async fn stage_reminder(
         &self,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         reminder: Option<Reminder>,
     ) -> Result<()> {
@@ -89,7 +89,7 @@ impl Turn {
     }
 
     /// The reminder as it was before this turn.
-    async fn kept(&self, caller: &Caller, name: &str) -> Result<Option<Reminder>> {
+    async fn kept(&self, caller: &Call, name: &str) -> Result<Option<Reminder>> {
         if let Some(known) = self.work()?.memory.reminder(name) {
             return Ok(known.clone());
         }
@@ -106,7 +106,7 @@ impl Turn {
     /// Returns the reminder of an occurrence if that is still to come; the turn then keeps that it is done with.
     pub(super) async fn begin_occurrence(
         &self,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         due: u64,
     ) -> Result<Option<Reminder>> {
@@ -121,7 +121,7 @@ impl Turn {
 
     /// The occurrence is given up, if it is still to come: its reminder goes on with the next one or, where it has no
     /// period, after an hour. False where there is nothing to give up.
-    pub(super) async fn give_up(&self, caller: &Caller, name: &str, due: u64) -> Result<bool> {
+    pub(super) async fn give_up(&self, caller: &Call, name: &str, due: u64) -> Result<bool> {
         let kept = self.kept(caller, name).await?;
         let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
             return Ok(false);

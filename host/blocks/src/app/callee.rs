@@ -2,7 +2,7 @@
 
 use super::{Admission, Body, Exports};
 use crate::{
-    Caller, Error, Result, actors, bindings, configuration, invocation, jobs, pubsub, workflow,
+    Call, Error, Result, actors, bindings, configuration, invocation, jobs, pubsub, workflow,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ pub trait Callee: Send + Sync {
     /// for it, which may be longer than until the answer begins.
     async fn http(
         &self,
-        call: Caller,
+        call: Call,
         admission: Admission,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
@@ -28,7 +28,7 @@ pub trait Callee: Send + Sync {
     /// Answers one invocation where HTTP is too much; the app that asks is the parent of `call`.
     async fn invoke(
         &self,
-        call: Caller,
+        call: Call,
         request: invocation::Request,
     ) -> Result<invocation::Response> {
         let _ = request;
@@ -36,43 +36,43 @@ pub trait Callee: Send + Sync {
     }
 
     /// Lists the app's own subscriptions; empty for one that exports no subscriber.
-    async fn subscriptions(&self, call: Caller) -> Result<Vec<pubsub::Subscription>> {
+    async fn subscriptions(&self, call: Call) -> Result<Vec<pubsub::Subscription>> {
         let _ = call;
         Ok(Vec::new())
     }
 
     /// Takes an event. An error means the same as [`pubsub::Verdict::Retry`].
-    async fn on_event(&self, call: Caller, delivery: pubsub::Delivery) -> Result<pubsub::Verdict> {
+    async fn on_event(&self, call: Call, delivery: pubsub::Delivery) -> Result<pubsub::Verdict> {
         let _ = delivery;
         Err(missing(&call, "subscriber"))
     }
 
     /// Lists the configuration that the app subscribes to; empty for one that exports no listener.
-    async fn configurations(&self, call: Caller) -> Result<Vec<configuration::Subscription>> {
+    async fn configurations(&self, call: Call) -> Result<Vec<configuration::Subscription>> {
         let _ = call;
         Ok(Vec::new())
     }
 
     /// Takes a change. After an error it comes again.
-    async fn on_change(&self, call: Caller, change: configuration::Change) -> Result<()> {
+    async fn on_change(&self, call: Call, change: configuration::Change) -> Result<()> {
         let _ = change;
         Err(missing(&call, "configuration-listener"))
     }
 
     /// Lists the input bindings that the app listens to; empty for one that exports no listener.
-    async fn inputs(&self, call: Caller) -> Result<Vec<String>> {
+    async fn inputs(&self, call: Call) -> Result<Vec<String>> {
         let _ = call;
         Ok(Vec::new())
     }
 
     /// Takes an input. Ok acknowledges, with the app's answer.
-    async fn on_input(&self, call: Caller, input: bindings::Input) -> Result<Bytes> {
+    async fn on_input(&self, call: Call, input: bindings::Input) -> Result<Bytes> {
         let _ = input;
         Err(missing(&call, "binding-listener"))
     }
 
     /// Runs an occurrence of a job. An error follows the job's failure policy.
-    async fn run_job(&self, call: Caller, occurrence: jobs::Occurrence) -> Result<()> {
+    async fn run_job(&self, call: Call, occurrence: jobs::Occurrence) -> Result<()> {
         let _ = occurrence;
         Err(missing(&call, "job-runner"))
     }
@@ -83,7 +83,7 @@ pub trait Callee: Send + Sync {
     }
 
     /// Lists the workflows that the app has; empty for one that exports no handler of them.
-    async fn workflows(&self, call: Caller) -> Result<Vec<String>> {
+    async fn workflows(&self, call: Call) -> Result<Vec<String>> {
         let _ = call;
         Ok(Vec::new())
     }
@@ -92,7 +92,7 @@ pub trait Callee: Send + Sync {
     /// than a failure, which is its answer.
     async fn run_workflow(
         &self,
-        call: Caller,
+        call: Call,
         context: workflow::Context,
         name: String,
         input: Bytes,
@@ -102,7 +102,7 @@ pub trait Callee: Send + Sync {
     }
 
     /// Lists the activities that the app has; empty for one that exports no handler of them.
-    async fn activities(&self, call: Caller) -> Result<Vec<String>> {
+    async fn activities(&self, call: Call) -> Result<Vec<String>> {
         let _ = call;
         Ok(Vec::new())
     }
@@ -110,22 +110,22 @@ pub trait Callee: Send + Sync {
     /// Makes one attempt of an activity. An error is tried again, as a failure is that says so.
     async fn run_activity(
         &self,
-        call: Caller,
-        activity: workflow::Call,
+        call: Call,
+        activity: workflow::ActivityCall,
     ) -> Result<Result<Bytes, workflow::Failure>> {
         let _ = activity;
         Err(missing(&call, "activity-handler"))
     }
 
     /// Lists the types of actors that the app has; empty for one that exports no handler.
-    async fn actor_types(&self, call: Caller) -> Result<Vec<actors::Type>> {
+    async fn actor_types(&self, call: Call) -> Result<Vec<actors::Type>> {
         let _ = call;
         Ok(Vec::new())
     }
 
-    /// Runs one turn of an actor, which is [`Caller::inside`] of `call`; its parent is absent where the host itself wakes
+    /// Runs one turn of an actor, which is [`Call::inside`] of `call`; its parent is absent where the host itself wakes
     /// the actor.
-    async fn actor_turn(&self, call: Caller, trigger: actors::Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, call: Call, trigger: actors::Trigger) -> Result<Bytes> {
         let _ = trigger;
         Err(missing(&call, "actor-handler"))
     }
@@ -136,7 +136,7 @@ pub trait Callee: Send + Sync {
     }
 }
 
-fn missing(call: &Caller, interface: &str) -> Error {
+fn missing(call: &Call, interface: &str) -> Error {
     Error::unsupported(format!(
         "app `{}` does not export wythe:blocks/{interface}",
         call.app_id()

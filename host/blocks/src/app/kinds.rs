@@ -2,7 +2,7 @@
 
 use super::{App, Body, Callee, Inbound, Origin};
 use crate::{
-    Caller, Carried, Result, Trace, actors, bindings,
+    Call, Carried, Result, Trace, actors, bindings,
     call::TRACESTATE,
     configuration,
     invocation::{self, TRACEPARENT},
@@ -40,7 +40,7 @@ impl App {
     /// Asks by one invocation; only for an app that exports its handler.
     pub async fn invoke(
         &self,
-        from: &Caller,
+        from: &Call,
         mut request: invocation::Request,
     ) -> Result<invocation::Response> {
         let from = Origin::Call(from);
@@ -110,7 +110,7 @@ impl App {
     pub async fn run_activity(
         &self,
         trace: Trace,
-        activity: workflow::Call,
+        activity: workflow::ActivityCall,
     ) -> Result<Result<Bytes, workflow::Failure>> {
         let origin = Origin::Trace(trace);
         self.call(
@@ -180,7 +180,7 @@ impl App {
 }
 
 /// Puts the call's trace among the headers, in place of what the app that asks says of it.
-fn speak(call: &Caller, headers: &mut Vec<(String, Bytes)>) {
+fn speak(call: &Call, headers: &mut Vec<(String, Bytes)>) {
     let is_own = |name: &str| [TRACEPARENT.as_str(), TRACESTATE.as_str()].contains(&name);
     headers.retain(|(name, _)| !is_own(&name.to_ascii_lowercase()));
     let mut own = HeaderMap::new();

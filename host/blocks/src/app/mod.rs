@@ -11,7 +11,7 @@ pub use callee::Callee;
 pub use exports::Exports;
 
 use crate::{
-    Caller, Error, Kind, Result, Trace,
+    Call, Error, Kind, Result, Trace,
     metrics::{self, CallMetrics, Outcome},
     panics,
     time::{self, Clock as _},
@@ -80,7 +80,7 @@ pub struct App {
 /// The origin of a call: another call of this host, or no more than a trace.
 #[derive(Clone, Copy)]
 pub enum Origin<'a> {
-    Call(&'a Caller),
+    Call(&'a Call),
     /// The call is a child of this span.
     Trace(Trace),
     /// The call is this span itself: the first one of its trace, or one that was made when its cause was written down.
@@ -152,7 +152,7 @@ impl App {
         &'a self,
         kind: Inbound,
         origin: Origin<'_>,
-        run: impl FnOnce(&'a dyn Callee, Caller, Admission) -> F,
+        run: impl FnOnce(&'a dyn Callee, Call, Admission) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -172,8 +172,8 @@ impl App {
     async fn run<'a, T, F>(
         &'a self,
         kind: Inbound,
-        call: Caller,
-        run: impl FnOnce(&'a dyn Callee, Caller, Admission) -> F,
+        call: Call,
+        run: impl FnOnce(&'a dyn Callee, Call, Admission) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -198,7 +198,7 @@ impl App {
     }
 
     /// The call that `origin` makes of this app: its chain and trace go on, and its deadline can only come nearer.
-    fn enter(&self, origin: Origin<'_>) -> Result<Caller> {
+    fn enter(&self, origin: Origin<'_>) -> Result<Call> {
         let (id, grants) = (self.id().clone(), self.grants().clone());
         let limit = self.limits().wall_time;
         let trace = match origin {
@@ -207,11 +207,11 @@ impl App {
             Origin::Span(span) => span,
         };
         let (tenant, deadline) = (self.tenant().clone(), time::deadline(limit));
-        Ok(Caller::app(tenant, id, grants, trace, deadline))
+        Ok(Call::app(tenant, id, grants, trace, deadline))
     }
 
     /// Waits for one of the app's places, no longer than the caller would wait for the answer.
-    async fn admit(&self, kind: Inbound, call: &Caller) -> Result<Admission> {
+    async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
         if !kind.is_counted() {
             return Ok(Admission { _place: None });
         }

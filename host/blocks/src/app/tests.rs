@@ -17,19 +17,19 @@ impl Callee for Endless {
         Exports::default()
     }
 
-    async fn run_job(&self, _: Caller, _: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Call, _: Occurrence) -> Result<()> {
         self.begun.fetch_add(1, SeqCst);
         std::future::pending().await
     }
 
-    async fn subscriptions(&self, _: Caller) -> Result<Vec<pubsub::Subscription>> {
+    async fn subscriptions(&self, _: Call) -> Result<Vec<pubsub::Subscription>> {
         self.begun.fetch_add(1, SeqCst);
         std::future::pending().await
     }
 
     async fn run_workflow(
         &self,
-        _: Caller,
+        _: Call,
         _: workflow::Context,
         _: String,
         _: Bytes,

@@ -2,7 +2,7 @@
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
 use crate::{
-    App, Backoff, Caller, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics,
+    App, Backoff, Call, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -135,7 +135,7 @@ impl Bindings {
             )));
         }
         let (id, trace) = (app.id().clone(), Trace::start());
-        let caller = Caller::app(tenant.clone(), id, grants.clone(), trace, Instant::now());
+        let caller = Call::app(tenant.clone(), id, grants.clone(), trace, Instant::now());
         let found = self.components.find(&caller, name)?.component();
         if !found.driver().settings.input {
             return Err(Error::unsupported(format!(

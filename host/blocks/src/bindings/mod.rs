@@ -11,7 +11,7 @@ pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
 pub use webhooks::{Door, Knock};
 
 use crate::{
-    Caller, Component, Components, Doors, Error, Policy, Result, Tasks,
+    Call, Component, Components, Doors, Error, Policy, Result, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
 };
@@ -111,7 +111,7 @@ impl Bindings {
     /// Does one operation of the outside system.
     pub async fn invoke(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         operation: &str,
         data: Bytes,
@@ -123,7 +123,7 @@ impl Bindings {
     }
 
     /// Lists the operations that this caller may ask of `invoke`, in alphabetic order.
-    pub fn operations(&self, caller: &Caller, component: &str) -> Result<Vec<String>> {
+    pub fn operations(&self, caller: &Call, component: &str) -> Result<Vec<String>> {
         let granted = |operation: &str| match caller.grants() {
             Some(grants) => grants.bindings(component, operation),
             None => true,
@@ -143,7 +143,7 @@ impl Bindings {
     /// Checks everything that needs no driver: the grant, the scope, the operation, the size.
     async fn find(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         operation: &str,
         bytes: usize,
@@ -178,7 +178,7 @@ impl Bindings {
 
     async fn ask(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &Component<Configured>,
         operation: &str,
         data: &Bytes,

@@ -1,6 +1,6 @@
 //! Places of calls to an outside system: so many at once, and never all of them one app's.
 
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -32,7 +32,7 @@ impl Places {
     }
 
     /// Waits for a place, no longer than the caller does.
-    pub async fn enter(&self, caller: &Caller, component: &ComponentName) -> Result<Place> {
+    pub async fn enter(&self, caller: &Call, component: &ComponentName) -> Result<Place> {
         let app = self.of(caller);
         let all = self.all.clone();
         let place = async {
@@ -54,7 +54,7 @@ impl Places {
         })
     }
 
-    fn of(&self, caller: &Caller) -> Arc<Semaphore> {
+    fn of(&self, caller: &Call) -> Arc<Semaphore> {
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Semaphore::new(self.of_one()));
         apps.entry(caller.app_id().clone())
@@ -74,9 +74,9 @@ mod tests {
     use crate::{Kind, time};
     use std::time::Duration;
 
-    fn caller(app: &str, patience: Duration) -> Caller {
+    fn caller(app: &str, patience: Duration) -> Call {
         let name = |text: &str| text.parse().unwrap();
-        Caller::operator(name("t"), name(app), time::deadline(patience))
+        Call::operator(name("t"), name(app), time::deadline(patience))
     }
 
     async fn enter(places: &Places, app: &str) -> Result<Place> {

@@ -1,7 +1,7 @@
 //! Calls with metadata that an app may use and not see: the secrets go to the driver, and into no error and no log.
 
 use super::{Bindings, Outcome};
-use crate::{Caller, Error, Result, secrets::Value};
+use crate::{Call, Error, Result, secrets::Value};
 use bytes::Bytes;
 
 /// The treatment of a call's errors.
@@ -32,7 +32,7 @@ impl Bindings {
     /// Does what `invoke` does; each secret becomes one more entry of the metadata, under the name beside it.
     pub async fn invoke_sealed(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         operation: &str,
         data: Bytes,

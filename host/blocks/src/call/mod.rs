@@ -24,7 +24,7 @@ pub const MAX_CHAIN: usize = 16;
 
 /// Identity and limits of one call, cheap to clone.
 #[derive(Clone)]
-pub struct Caller(Arc<Inner>);
+pub struct Call(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
@@ -37,7 +37,7 @@ struct Inner {
     deadline: Instant,
     /// Set once the answer has begun, which may then take longer than the wait for it; shared by all copies of the call.
     prolonged: Arc<OnceLock<Instant>>,
-    parent: Option<Caller>,
+    parent: Option<Call>,
     depth: usize,
     /// The turn that this call is, where it is an actor's of this host.
     inside: Option<Inside>,
@@ -47,7 +47,7 @@ struct Inner {
     tab: Option<Arc<Tab>>,
 }
 
-impl Caller {
+impl Call {
     /// An app whose manifest grants are `grants`, entered from outside the host.
     pub fn app(
         tenant: Name,
@@ -96,10 +96,10 @@ impl Caller {
         grants: Option<Arc<Grants>>,
         trace: Trace,
         deadline: Instant,
-        parent: Option<Caller>,
+        parent: Option<Call>,
     ) -> Self {
         let depth = parent.as_ref().map_or(1, |parent| parent.0.depth + 1);
-        Caller(Arc::new(Inner {
+        Call(Arc::new(Inner {
             tenant,
             app,
             grants,
@@ -123,7 +123,7 @@ impl Caller {
 
     /// The same call as a turn, which is not there where another host has it.
     fn at(&self, id: TurnId, inside: Option<Inside>) -> Self {
-        Caller(Arc::new(Inner {
+        Call(Arc::new(Inner {
             turn: Some(id),
             inside,
             ..Inner::clone(&self.0)
@@ -138,7 +138,7 @@ impl Caller {
     /// The same call, whose bytes are drawn from `account`.
     #[must_use]
     pub fn with_account(&self, account: &Account) -> Self {
-        Caller(Arc::new(Inner {
+        Call(Arc::new(Inner {
             tab: Some(Arc::new(Tab::new(account))),
             ..Inner::clone(&self.0)
         }))
@@ -148,7 +148,7 @@ impl Caller {
     #[must_use]
     pub fn carrying(&self, carried: Carried) -> Self {
         let carried = (!carried.is_empty()).then(|| Arc::new(carried));
-        Caller(Arc::new(Inner {
+        Call(Arc::new(Inner {
             carried,
             ..Inner::clone(&self.0)
         }))
@@ -159,7 +159,7 @@ impl Caller {
         self.0.carried.as_deref()
     }
 
-    /// Draws bytes that the host holds for this call, until [`Caller::settle`]; `exhausted` over the app's limit. The
+    /// Draws bytes that the host holds for this call, until [`Call::settle`]; `exhausted` over the app's limit. The
     /// host's own calls are not counted.
     pub fn charge(&self, bytes: usize) -> Result<()> {
         self.0.tab.as_ref().map_or(Ok(()), |tab| tab.charge(bytes))
@@ -194,7 +194,7 @@ impl Caller {
 
     /// Turns of actors that wait for this call, the innermost first.
     pub(crate) fn turns(&self) -> impl Iterator<Item = &Inside> {
-        std::iter::successors(Some(self), |caller| caller.parent()).filter_map(Caller::inside)
+        std::iter::successors(Some(self), |caller| caller.parent()).filter_map(Call::inside)
     }
 
     pub fn tenant(&self) -> &Name {
@@ -212,7 +212,7 @@ impl Caller {
 
     /// The same call with more time, for what the host has to finish after its caller has gone.
     pub(crate) fn until(&self, deadline: Instant) -> Self {
-        Caller(Arc::new(Inner {
+        Call(Arc::new(Inner {
             deadline,
             prolonged: Arc::default(),
             ..Inner::clone(&self.0)
@@ -249,7 +249,7 @@ impl Caller {
         let Some(prolonged) = self.0.prolonged.get() else {
             return self.0.deadline;
         };
-        let parent = self.parent().map(Caller::deadline);
+        let parent = self.parent().map(Call::deadline);
         parent.map_or(*prolonged, |parent| parent.min(*prolonged))
     }
 
@@ -260,7 +260,7 @@ impl Caller {
     }
 
     /// The app that called this one, if an app did.
-    pub fn parent(&self) -> Option<&Caller> {
+    pub fn parent(&self) -> Option<&Call> {
         self.0.parent.as_ref()
     }
 

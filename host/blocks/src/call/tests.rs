@@ -31,10 +31,10 @@ impl Choices {
 }
 
 /// A call of one to sixteen apps, some of which are turns.
-fn random(choices: &mut Choices, now: Instant) -> Caller {
+fn random(choices: &mut Choices, now: Instant) -> Call {
     let left = Duration::from_nanos(choices.below(u64::from(u32::MAX)) * 40);
     let (tenant, trace) = (choices.name(), choices.trace());
-    let mut call = Caller::app(
+    let mut call = Call::app(
         tenant,
         choices.name(),
         Arc::default(),
@@ -58,8 +58,8 @@ fn random(choices: &mut Choices, now: Instant) -> Caller {
 }
 
 /// All that travels of a call.
-fn told(call: &Caller, now: Instant) -> String {
-    let turns = std::iter::successors(Some(call), |call| call.parent()).map(Caller::turn_id);
+fn told(call: &Call, now: Instant) -> String {
+    let turns = std::iter::successors(Some(call), |call| call.parent()).map(Call::turn_id);
     format!(
         "{} {} {:?} {:?} {:?} {:?}",
         call.tenant(),
@@ -80,7 +80,7 @@ fn a_call_comes_back_as_it_was() {
         // The clock of the host that reads is another one.
         let there = now.after(Duration::from_secs(round));
         let headers = call.to_headers(now);
-        let read = Caller::from_headers(&headers, there, |_| None).expect("it can be read");
+        let read = Call::from_headers(&headers, there, |_| None).expect("it can be read");
         assert_eq!(told(&read, there), told(&call, now), "round {round}");
         assert_eq!(read.to_headers(there), headers, "round {round}");
     }
@@ -90,7 +90,7 @@ fn a_call_comes_back_as_it_was() {
 fn a_call_from_elsewhere_is_granted_nothing() {
     let call = random(&mut Choices(1), Instant::now());
     let headers = call.to_headers(Instant::now());
-    let read = Caller::from_headers(&headers, Instant::now(), |_| None).expect("it can be read");
+    let read = Call::from_headers(&headers, Instant::now(), |_| None).expect("it can be read");
     let told = read.require_grant(
         |grants| grants.invoke("cart"),
         "to invoke `cart`",
@@ -123,14 +123,14 @@ fn what_is_no_call_is_refused() {
     for text in wrong {
         let mut headers = good.clone();
         headers.insert(CALL, text.parse().expect("a header"));
-        let told = Caller::from_headers(&headers, now, |_| None).err();
+        let told = Call::from_headers(&headers, now, |_| None).err();
         let told = told.unwrap_or_else(|| panic!("`{text}` was taken"));
         assert_eq!(told.message(), "the header `wythe-call` of a call");
     }
     let mut headers = HeaderMap::new();
     headers.insert(CALL, text.parse().expect("a header"));
     assert!(
-        Caller::from_headers(&headers, now, |_| None).is_err(),
+        Call::from_headers(&headers, now, |_| None).is_err(),
         "it has no trace"
     );
 }
@@ -138,7 +138,7 @@ fn what_is_no_call_is_refused() {
 #[test]
 fn each_hop_has_a_span_of_its_own() {
     let now = Instant::now();
-    let first = Caller::app(
+    let first = Call::app(
         "t".parse().expect("a name"),
         "a".parse().expect("a name"),
         Arc::default(),

@@ -1,6 +1,6 @@
 //! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
 
-use super::Caller;
+use super::Call;
 use crate::invocation::TRACEPARENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -168,7 +168,7 @@ impl Carried {
 }
 
 /// The headers of a call's trace.
-impl Caller {
+impl Call {
     /// Writes `traceparent` and `tracestate`, in place of what others wrote there.
     pub fn write_trace(&self, headers: &mut HeaderMap) {
         headers.remove(TRACESTATE);

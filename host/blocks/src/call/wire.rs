@@ -1,7 +1,7 @@
 //! A call as headers, for an app that runs elsewhere: `traceparent`, `tracestate`, `baggage`, and one header of the host's
 //! own, which the front door removes from whatever comes from outside.
 
-use super::{Caller, Carried, MAX_CHAIN, Trace};
+use super::{Call, Carried, MAX_CHAIN, Trace};
 use crate::{Error, Result, actors::Inside};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{
@@ -20,13 +20,13 @@ pub struct TurnId {
     pub frame: u32,
 }
 
-impl Caller {
+impl Call {
     /// Writes the call as it is at `now`: its tenant, its chain of apps with the turns among them, the time that is left,
     /// and its trace. Grants stay here: an app's host knows its own.
     pub fn to_headers(&self, now: Instant) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let hops = std::iter::successors(Some(self), |caller| caller.parent());
-        let mut hops: Vec<_> = hops.map(Caller::hop).collect();
+        let mut hops: Vec<_> = hops.map(Call::hop).collect();
         hops.reverse();
         let left = self.deadline().saturating_duration_since(now).as_nanos();
         let mut text = format!(
@@ -87,7 +87,7 @@ impl Caller {
         if hops.split(',').count() > MAX_CHAIN {
             return Err(bad());
         }
-        let mut call: Option<Caller> = None;
+        let mut call: Option<Call> = None;
         for hop in hops.split(',') {
             let (app, id) = read_hop(hop).ok_or_else(bad)?;
             let nothing = Some(Arc::default());

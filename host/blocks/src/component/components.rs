@@ -1,7 +1,7 @@
 //! The components of one block of a tenant, by name.
 
 use super::{Close, Component, Slot, Use};
-use crate::{Caller, Error, Metrics, Result, error::Cut};
+use crate::{Call, Error, Metrics, Result, error::Cut};
 use arc_swap::ArcSwap;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::ComponentName;
@@ -46,7 +46,7 @@ impl<D: ?Sized> Components<D> {
 
     /// The component's place, if there is one and the caller is in its scope. Both failures read the same, so that
     /// nobody learns the names of what is not theirs.
-    pub fn find(&self, caller: &Caller, name: &str) -> Result<Arc<Slot<D>>> {
+    pub fn find(&self, caller: &Call, name: &str) -> Result<Arc<Slot<D>>> {
         let missing = || missing(self.block, name, caller);
         let parsed: ComponentName = name.parse().map_err(|_| missing())?;
         self.of(&parsed)
@@ -55,7 +55,7 @@ impl<D: ?Sized> Components<D> {
     }
 
     /// The component itself, for one call.
-    pub(crate) async fn enter(&self, caller: &Caller, name: &str) -> Result<Use<D>> {
+    pub(crate) async fn enter(&self, caller: &Call, name: &str) -> Result<Use<D>> {
         self.find(caller, name)?.enter(caller).await
     }
 
@@ -138,7 +138,7 @@ impl<D: ?Sized> Components<D> {
 }
 
 /// The error for who asks for a component that is not there, or not for him.
-pub(super) fn missing(block: &str, name: &str, caller: &Caller) -> Error {
+pub(super) fn missing(block: &str, name: &str, caller: &Call) -> Error {
     Error::not_found(format!(
         "no {block} component `{}` for app `{}`",
         Cut(name),

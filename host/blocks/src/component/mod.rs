@@ -9,7 +9,7 @@ pub use components::Components;
 pub use slot::{Slot, Use};
 
 use crate::{
-    Caller, Error, Kind, Policy, Result,
+    Call, Error, Kind, Policy, Result,
     metrics::{self, CallMetrics, Outcome},
     panics,
     scrub::Secrets,
@@ -124,7 +124,7 @@ impl<D: ?Sized> Component<D> {
     /// Calls the driver under span, metric, timeout and retry, never past the caller's deadline.
     pub async fn call<'a, T, F>(
         &'a self,
-        caller: &Caller,
+        caller: &Call,
         operation: Operation,
         run: impl Fn(&'a D) -> F,
     ) -> Result<T>
@@ -156,7 +156,7 @@ impl<D: ?Sized> Component<D> {
     }
 
     /// A cause is for the log alone: the caller reads only the message.
-    fn log(&self, operation: Operation, caller: &Caller, error: &Error) {
+    fn log(&self, operation: Operation, caller: &Call, error: &Error) {
         if std::error::Error::source(error).is_some() {
             tracing::warn!(
                 component = %self.name,

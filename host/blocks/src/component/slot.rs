@@ -2,7 +2,7 @@
 //! they use from their next call on.
 
 use super::{Close, Component};
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use arc_swap::ArcSwap;
 use std::{ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -58,7 +58,7 @@ impl<D: ?Sized> Slot<D> {
     }
 
     /// The component for one call; where it moves, the call waits, no longer than its deadline.
-    pub async fn enter(&self, caller: &Caller) -> Result<Use<D>> {
+    pub async fn enter(&self, caller: &Call) -> Result<Use<D>> {
         loop {
             let component = self.component.load_full();
             // The token comes before the look, so that whoever closes the component waits for all that found it open.
@@ -88,7 +88,7 @@ impl<D: ?Sized> Slot<D> {
     }
 
     /// Waits until the place has a component, or has none for good.
-    async fn moved(&self, caller: &Caller) -> Result<()> {
+    async fn moved(&self, caller: &Call) -> Result<()> {
         let mut stages = self.stage.subscribe();
         let moved = stages.wait_for(|stage| *stage != Stage::Moves);
         let moved = tokio::time::timeout_at(caller.deadline().into(), moved).await;
@@ -161,7 +161,7 @@ impl<D: ?Sized> Slot<D> {
 
 impl<D: ?Sized> Component<D> {
     /// The error for who may not know that there is such a component, and for who comes too late.
-    fn missing(&self, caller: &Caller) -> Error {
+    fn missing(&self, caller: &Call) -> Error {
         super::components::missing(self.block, self.name.as_str(), caller)
     }
 }

@@ -44,9 +44,9 @@ fn put(components: &Components<Named>, driver: &Arc<Named>) {
     components.insert(&Metrics::default(), component);
 }
 
-fn caller() -> Caller {
+fn caller() -> Call {
     let name = |text: &str| text.parse().unwrap();
-    Caller::operator(
+    Call::operator(
         name("t"),
         name("app"),
         time::deadline(Duration::from_secs(9)),

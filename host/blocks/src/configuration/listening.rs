@@ -4,7 +4,7 @@ use super::{
     Configuration, Configured, Subscription, keys,
     watcher::{Joining, Order, Watcher},
 };
-use crate::{App, Caller, Error, Result, Slot, Trace};
+use crate::{App, Call, Error, Result, Slot, Trace};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -37,7 +37,7 @@ impl Configuration {
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
         let deadline = Instant::now() + PATIENCE;
-        let caller = Caller::app(
+        let caller = Call::app(
             app.tenant().clone(),
             app.id().clone(),
             app.grants().clone(),
@@ -90,7 +90,7 @@ impl Configuration {
     async fn join_all(
         &self,
         listener: &Arc<Listener>,
-        caller: &Caller,
+        caller: &Call,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
         let (mut ready, mut problems) = (Vec::new(), Vec::new());
@@ -115,7 +115,7 @@ impl Configuration {
 
     fn prepare(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         asked: &[String],
     ) -> Result<(Arc<Slot<Configured>>, Vec<String>)> {
@@ -126,7 +126,7 @@ impl Configuration {
     /// Subscribes the app to changes from now on. The same component and keys again are the same subscription.
     pub async fn subscribe(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         asked: &[String],
     ) -> Result<String> {
@@ -136,7 +136,7 @@ impl Configuration {
     }
 
     /// An id that is not this app's, or is over, is `not-found`.
-    pub async fn unsubscribe(&self, caller: &Caller, component: &str, id: &str) -> Result<()> {
+    pub async fn unsubscribe(&self, caller: &Call, component: &str, id: &str) -> Result<()> {
         let store = self.granted(caller, component)?;
         let missing = || {
             let app = caller.app_id();
@@ -161,7 +161,7 @@ impl Configuration {
     async fn join(
         &self,
         listener: &Arc<Listener>,
-        caller: &Caller,
+        caller: &Call,
         store: &Arc<Slot<Configured>>,
         keys: Vec<String>,
     ) -> Result<String> {
@@ -181,7 +181,7 @@ impl Configuration {
     /// Gives an order to the component's watcher and waits for its answer, no longer than the caller does.
     async fn ordered<T>(
         &self,
-        caller: &Caller,
+        caller: &Call,
         store: &Arc<Slot<Configured>>,
         order: Order,
         answer: oneshot::Receiver<T>,
@@ -212,7 +212,7 @@ impl Configuration {
         watchers.entry(store.name()).or_insert_with(start).clone()
     }
 
-    fn listener(&self, caller: &Caller) -> Result<Arc<Listener>> {
+    fn listener(&self, caller: &Call) -> Result<Arc<Listener>> {
         let app = caller.app_id();
         let listeners = self
             .listeners

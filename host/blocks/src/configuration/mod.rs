@@ -10,7 +10,7 @@ pub use driver::{Driver, Features, Item, NewItem};
 pub use keys::{MAX_KEY, MAX_KEYS};
 
 use crate::{
-    Caller, Components, Error, Result, Slot, Tasks,
+    Call, Components, Error, Result, Slot, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
 };
@@ -99,12 +99,7 @@ impl Configuration {
     }
 
     /// The items with these keys, absent ones left out; all items where no key is given.
-    pub async fn get(
-        &self,
-        caller: &Caller,
-        component: &str,
-        asked: &[String],
-    ) -> Result<Snapshot> {
+    pub async fn get(&self, caller: &Call, component: &str, asked: &[String]) -> Result<Snapshot> {
         let asked = keys::checked(asked)?;
         let store = self.granted(caller, component)?.enter(caller).await?;
         let items = store.call(caller, GET, |d| d.driver.get(&asked)).await?;
@@ -115,7 +110,7 @@ impl Configuration {
     /// Does what `get` does, or returns none if nothing of it has changed since `version`.
     pub async fn changed(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         asked: &[String],
         version: &str,
@@ -125,7 +120,7 @@ impl Configuration {
     }
 
     /// Writes all of the items, or none, for the operator.
-    pub async fn set(&self, caller: &Caller, component: &str, items: Vec<NewItem>) -> Result<()> {
+    pub async fn set(&self, caller: &Call, component: &str, items: Vec<NewItem>) -> Result<()> {
         let asked: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
         keys::checked(&asked)?;
         let store = self.writable(caller, component).await?;
@@ -135,7 +130,7 @@ impl Configuration {
     }
 
     /// Deletes all of the items, or none, for the operator; an item that is absent is fine.
-    pub async fn delete(&self, caller: &Caller, component: &str, asked: Vec<String>) -> Result<()> {
+    pub async fn delete(&self, caller: &Call, component: &str, asked: Vec<String>) -> Result<()> {
         let asked = keys::checked(&asked)?;
         let store = self.writable(caller, component).await?;
         store
@@ -144,7 +139,7 @@ impl Configuration {
     }
 
     /// The component, if the caller's manifest grants it.
-    fn granted(&self, caller: &Caller, component: &str) -> Result<Arc<Slot<Configured>>> {
+    fn granted(&self, caller: &Call, component: &str) -> Result<Arc<Slot<Configured>>> {
         caller.require_grant(
             |grants| grants.configuration(component),
             format_args!("the configuration `{component}`"),
@@ -154,7 +149,7 @@ impl Configuration {
         self.components.find(caller, component)
     }
 
-    async fn writable(&self, caller: &Caller, component: &str) -> Result<Use<Configured>> {
+    async fn writable(&self, caller: &Call, component: &str) -> Result<Use<Configured>> {
         if caller.grants().is_some() {
             return Err(Error::denied(
                 "configuration is changed by the operator alone",

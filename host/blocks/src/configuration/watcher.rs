@@ -4,7 +4,7 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Backoff, Caller, Component, Error, Kind, Result, Slot, Tasks, panics};
+use crate::{Backoff, Call, Component, Error, Kind, Result, Slot, Tasks, panics};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
@@ -207,7 +207,7 @@ impl Watcher {
         Ok(waited || self.read_version(&caller).await? != *version)
     }
 
-    async fn read_version(&self, caller: &Caller) -> Result<String> {
+    async fn read_version(&self, caller: &Call) -> Result<String> {
         self.component
             .enter(caller)
             .await?
@@ -249,9 +249,9 @@ impl Watcher {
     }
 
     /// The host asks for itself: what each app may have was found out before.
-    fn caller(&self) -> Caller {
+    fn caller(&self) -> Call {
         let name = NAME.parse().expect("a good name");
         let deadline = Instant::now() + PATIENCE;
-        Caller::operator(self.tenant.clone(), name, deadline.into_std())
+        Call::operator(self.tenant.clone(), name, deadline.into_std())
     }
 }

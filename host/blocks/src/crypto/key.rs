@@ -4,7 +4,7 @@ use super::{
     Configured, EncryptOptions, KeyInfo, MAX_WRAPPED, SIGN, SignatureAlgorithm, Transform, UNWRAP,
     VERIFY, WRAP, WrapAlgorithm, check_data, check_message, lanes::Lane, not_unwrapped,
 };
-use crate::{Caller, Error, Result, Slot, component::Use, work};
+use crate::{Call, Error, Result, Slot, component::Use, work};
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 
@@ -47,7 +47,7 @@ impl Key {
     /// Encrypts at most 4 MiB of data into a message.
     pub async fn encrypt(
         &self,
-        caller: &Caller,
+        caller: &Call,
         data: &[u8],
         options: EncryptOptions,
     ) -> Result<Vec<u8>> {
@@ -57,12 +57,12 @@ impl Key {
     }
 
     /// Decrypts a message, with one error for every way to fail.
-    pub async fn decrypt(&self, caller: &Caller, data: &[u8]) -> Result<Vec<u8>> {
+    pub async fn decrypt(&self, caller: &Call, data: &[u8]) -> Result<Vec<u8>> {
         check_message(data)?;
         whole(caller, &mut self.decryptor(), data).await
     }
 
-    pub async fn encryptor(&self, caller: &Caller, options: EncryptOptions) -> Result<Transform> {
+    pub async fn encryptor(&self, caller: &Call, options: EncryptOptions) -> Result<Transform> {
         Transform::encrypt(caller, self, options).await
     }
 
@@ -72,7 +72,7 @@ impl Key {
 
     pub async fn wrap(
         &self,
-        caller: &Caller,
+        caller: &Call,
         plain: &[u8],
         algorithm: WrapAlgorithm,
     ) -> Result<Vec<u8>> {
@@ -87,7 +87,7 @@ impl Key {
     /// Unwraps a key, with one error for every way to fail, but for an algorithm that is none of this key's.
     pub async fn unwrap(
         &self,
-        caller: &Caller,
+        caller: &Call,
         wrapped: &[u8],
         algorithm: WrapAlgorithm,
     ) -> Result<Vec<u8>> {
@@ -103,7 +103,7 @@ impl Key {
 
     pub async fn sign(
         &self,
-        caller: &Caller,
+        caller: &Call,
         digest: &[u8],
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<u8>> {
@@ -118,7 +118,7 @@ impl Key {
     /// Verifies a signature: false for one that is not this key's, whatever is wrong with it.
     pub async fn verify(
         &self,
-        caller: &Caller,
+        caller: &Call,
         digest: &[u8],
         signature: &[u8],
         algorithm: SignatureAlgorithm,
@@ -135,7 +135,7 @@ impl Key {
     }
 
     /// Waits for a place in the app's lane. The caller pays for what is done there.
-    async fn enter(&self, caller: &Caller) -> Result<(SemaphorePermit<'_>, Use<Configured>)> {
+    async fn enter(&self, caller: &Call) -> Result<(SemaphorePermit<'_>, Use<Configured>)> {
         Ok((
             self.lane.enter(caller).await?,
             self.component.enter(caller).await?,
@@ -153,7 +153,7 @@ impl Key {
     }
 }
 
-async fn whole(caller: &Caller, transform: &mut Transform, data: &[u8]) -> Result<Vec<u8>> {
+async fn whole(caller: &Call, transform: &mut Transform, data: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(data.len());
     for chunk in data.chunks(super::MAX_DATA) {
         out.append(&mut transform.push(caller, chunk).await?);

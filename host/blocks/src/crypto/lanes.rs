@@ -1,6 +1,6 @@
 //! Lanes of work with keys: so many operations of one app at once, so that a key is never one app's alone.
 
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +17,7 @@ pub(super) struct Lanes(Mutex<HashMap<Name, Lane>>);
 pub(super) struct Lane(Arc<Semaphore>);
 
 impl Lanes {
-    pub fn of(&self, caller: &Caller) -> Lane {
+    pub fn of(&self, caller: &Call) -> Lane {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Lane(Arc::new(Semaphore::new(width())));
         lanes
@@ -35,7 +35,7 @@ fn width() -> usize {
 
 impl Lane {
     /// Waits for a place, no longer than the caller does.
-    pub async fn enter(&self, caller: &Caller) -> Result<SemaphorePermit<'_>> {
+    pub async fn enter(&self, caller: &Call) -> Result<SemaphorePermit<'_>> {
         let place = tokio::time::timeout_at(caller.deadline().into(), self.0.acquire());
         match place.await {
             Ok(Ok(place)) => Ok(place),
@@ -54,9 +54,9 @@ mod tests {
     use crate::{Kind, time};
     use std::time::Duration;
 
-    fn caller(app: &str) -> Caller {
+    fn caller(app: &str) -> Call {
         let name = |text: &str| text.parse().unwrap();
-        Caller::operator(
+        Call::operator(
             name("t"),
             name(app),
             time::deadline(Duration::from_millis(50)),

@@ -14,7 +14,7 @@ pub use scheme::Cipher;
 pub use transform::{EncryptOptions, Transform};
 
 use crate::{
-    Caller, Component, Components, Error, Kind, Result,
+    Call, Component, Components, Error, Kind, Result,
     component::{self, Close},
     opening::{self, Opening},
 };
@@ -78,7 +78,7 @@ impl Crypto {
     }
 
     /// Checks grant and scope, and that the key is there, once for many calls.
-    pub async fn open_key(&self, caller: &Caller, component: &str, name: &str) -> Result<Key> {
+    pub async fn open_key(&self, caller: &Call, component: &str, name: &str) -> Result<Key> {
         check_name(name)?;
         caller.require_grant(
             |grants| grants.crypto(component, name),
@@ -94,7 +94,7 @@ impl Crypto {
     /// Decrypts a message by the key that it names.
     pub async fn decrypt_named(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         data: &[u8],
     ) -> Result<Vec<u8>> {
@@ -107,7 +107,7 @@ impl Crypto {
     /// Every key with what it is good for, or with what is wrong with it. For the operator.
     pub async fn keys(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
     ) -> Result<Vec<(String, Result<KeyInfo>)>> {
         let component = self.components.enter(caller, component).await?;
@@ -130,11 +130,7 @@ pub fn key_of(message: &[u8]) -> Result<String> {
         .ok_or_else(|| Error::invalid("the message names no key; open the key that decrypts it"))
 }
 
-async fn describe(
-    caller: &Caller,
-    component: &Component<Configured>,
-    name: &str,
-) -> Result<KeyInfo> {
+async fn describe(caller: &Call, component: &Component<Configured>, name: &str) -> Result<KeyInfo> {
     let described = component.call(caller, DESCRIBE, |d| d.driver.describe(name));
     described.await.map_err(|error| match error.kind() {
         Kind::NotFound => Error::not_found(format!(

@@ -64,23 +64,23 @@ fn block() -> Crypto {
     crypto
 }
 
-fn caller(app: &str, grants: &[&str]) -> Caller {
+fn caller(app: &str, grants: &[&str]) -> Call {
     let grants = Grants {
         crypto: grants.iter().map(|grant| grant.parse().unwrap()).collect(),
         ..Grants::default()
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     let (tenant, app) = ("default".parse().unwrap(), app.parse().unwrap());
-    Caller::app(tenant, app, Arc::new(grants), Trace::start(), deadline)
+    Call::app(tenant, app, Arc::new(grants), Trace::start(), deadline)
 }
 
-async fn key() -> (Key, Caller) {
+async fn key() -> (Key, Call) {
     let caller = caller("app", &["vault/k"]);
     let key = block().open_key(&caller, "vault", "k").await.unwrap();
     (key, caller)
 }
 
-async fn encrypted(size: usize) -> (Key, Caller, Vec<u8>, Vec<u8>) {
+async fn encrypted(size: usize) -> (Key, Call, Vec<u8>, Vec<u8>) {
     let (key, caller) = key().await;
     let data: Vec<u8> = (0..size).map(|at| (at ^ (at >> 8)) as u8).collect();
     let sealed = key.encrypt(&caller, &data, EncryptOptions::default()).await;
@@ -160,7 +160,7 @@ async fn a_message_comes_back_whatever_the_chunks() {
 }
 
 async fn through(
-    caller: &Caller,
+    caller: &Call,
     transform: &mut Transform,
     mut data: &[u8],
     below: &mut impl FnMut(u64) -> u64,
@@ -239,7 +239,7 @@ fn is_the_one_error(result: Result<()>, number: usize) {
     assert_eq!(told, (Kind::Invalid, ONE_ERROR), "{number}");
 }
 
-async fn chunked(key: &Key, caller: &Caller, message: &[u8]) -> Result<()> {
+async fn chunked(key: &Key, caller: &Call, message: &[u8]) -> Result<()> {
     let mut transform = key.decryptor();
     for chunk in message.chunks(10_000) {
         transform.push(caller, chunk).await?;
@@ -356,7 +356,7 @@ async fn options_go_into_the_message() {
     is(encrypted, Kind::Invalid, message);
 }
 
-async fn caller_and(name: &str) -> (Key, Caller) {
+async fn caller_and(name: &str) -> (Key, Call) {
     let caller = caller("app", &["vault"]);
     let key = block().open_key(&caller, "vault", name).await.unwrap();
     (key, caller)

@@ -4,7 +4,7 @@ use super::{
     Cipher, HEADER, Key, MAX_DATA, SEGMENT, TAG, WrapAlgorithm, check_name,
     scheme::{self, Collector, FileKey, Header, Segments, Way, undecryptable},
 };
-use crate::{Caller, Error, Kind, Permit, Result};
+use crate::{Call, Error, Kind, Permit, Result};
 use std::mem;
 
 /// The options of an encryption.
@@ -38,11 +38,7 @@ enum Stage {
 }
 
 impl Transform {
-    pub(super) async fn encrypt(
-        caller: &Caller,
-        key: &Key,
-        options: EncryptOptions,
-    ) -> Result<Self> {
+    pub(super) async fn encrypt(caller: &Call, key: &Key, options: EncryptOptions) -> Result<Self> {
         let wrap = key.message_wrap(options.wrap)?;
         let name = options.decryption_key.as_deref().unwrap_or(key.name());
         check_name(name)?;
@@ -60,7 +56,7 @@ impl Transform {
 
     /// Takes one more chunk and returns what is ready so far; a decryptor returns only what is authentic. After an
     /// error nothing more may come.
-    pub async fn push(&mut self, caller: &Caller, chunk: &[u8]) -> Result<Vec<u8>> {
+    pub async fn push(&mut self, caller: &Call, chunk: &[u8]) -> Result<Vec<u8>> {
         if chunk.len() > MAX_DATA {
             let size = chunk.len();
             return Err(Error::invalid(format!(
@@ -104,7 +100,7 @@ impl From<Stage> for Transform {
 }
 
 impl Stage {
-    async fn push(self, caller: &Caller, chunk: &[u8], out: &mut Vec<u8>) -> Result<Self> {
+    async fn push(self, caller: &Call, chunk: &[u8], out: &mut Vec<u8>) -> Result<Self> {
         match self {
             Stage::Encrypts(header, mut segments) => {
                 *out = header;
@@ -129,7 +125,7 @@ impl Stage {
 }
 
 /// The payload of a message whose header this key made.
-async fn open(caller: &Caller, key: &Key, header: &Header) -> Result<Segments> {
+async fn open(caller: &Call, key: &Key, header: &Header) -> Result<Segments> {
     let unwrapped = key.unwrap(caller, &header.wrapped, header.wrap);
     let unwrapped = match unwrapped.await {
         Ok(unwrapped) => Some(unwrapped),

@@ -15,7 +15,7 @@ pub use driver::{
 pub use rules::{MAX_DATA, check_name};
 
 use crate::{
-    App, Caller, Components, Error, Kind, Result, Slot, Tasks,
+    App, Call, Components, Error, Kind, Result, Slot, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
 };
@@ -150,7 +150,7 @@ impl Jobs {
             return runner.replace(app.clone());
         }
         let now = std::time::Instant::now();
-        let caller = Caller::operator(app.tenant().clone(), id.clone(), now);
+        let caller = Call::operator(app.tenant().clone(), id.clone(), now);
         let Ok(component) = self.component(&caller) else {
             return;
         };
@@ -182,7 +182,7 @@ impl Jobs {
     pub(crate) async fn refresh(&self, apps: &[Arc<App>]) {
         for app in apps {
             let now = std::time::Instant::now();
-            let caller = Caller::operator(app.tenant().clone(), app.id().clone(), now);
+            let caller = Call::operator(app.tenant().clone(), app.id().clone(), now);
             match self.component(&caller) {
                 Ok(_) => self.attach(app),
                 Err(_) => self.detach(app.id()).await,
@@ -220,7 +220,7 @@ impl Jobs {
     }
 
     /// Returns once the job is kept as the driver's features promise.
-    pub async fn schedule(&self, caller: &Caller, job: Job, overwrite: bool) -> Result<()> {
+    pub async fn schedule(&self, caller: &Call, job: Job, overwrite: bool) -> Result<()> {
         rules::check_name(&job.name)?;
         grant(caller, &job.name)?;
         let row = rules::row(caller.app_id().as_str(), job, (self.clock)())?;
@@ -240,11 +240,11 @@ impl Jobs {
         })
     }
 
-    pub async fn get(&self, caller: &Caller, name: &str) -> Result<Option<Status>> {
+    pub async fn get(&self, caller: &Call, name: &str) -> Result<Option<Status>> {
         Ok(self.row(caller, name).await?.map(Status::from))
     }
 
-    pub async fn delete(&self, caller: &Caller, name: &str) -> Result<()> {
+    pub async fn delete(&self, caller: &Call, name: &str) -> Result<()> {
         rules::check_name(name)?;
         grant(caller, name)?;
         let app = caller.app_id().as_str();
@@ -257,7 +257,7 @@ impl Jobs {
     /// Jobs whose names start with `prefix`; those that are not granted are left out.
     pub async fn list(
         &self,
-        caller: &Caller,
+        caller: &Call,
         prefix: &str,
         cursor: Option<&str>,
         limit: Option<u32>,
@@ -280,14 +280,14 @@ impl Jobs {
     }
 
     /// Pauses a job: a run under way ends by itself, and nothing more comes until [`Jobs::resume`].
-    pub async fn pause(&self, caller: &Caller, name: &str) -> Result<()> {
+    pub async fn pause(&self, caller: &Call, name: &str) -> Result<()> {
         self.change(caller, name, |row| {
             Ok((!row.paused).then(|| Some(course::paused(row))))
         })
         .await
     }
 
-    pub async fn resume(&self, caller: &Caller, name: &str) -> Result<()> {
+    pub async fn resume(&self, caller: &Call, name: &str) -> Result<()> {
         let runner = self.runners().get(caller.app_id()).cloned();
         let running = || {
             runner
@@ -310,7 +310,7 @@ impl Jobs {
     /// Writes what `change` makes of the row, again if others write meanwhile; none is no change.
     async fn change(
         &self,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         change: impl Fn(&Row) -> Result<Option<Option<Row>>>,
     ) -> Result<()> {
@@ -340,7 +340,7 @@ impl Jobs {
         )))
     }
 
-    async fn row(&self, caller: &Caller, name: &str) -> Result<Option<Row>> {
+    async fn row(&self, caller: &Call, name: &str) -> Result<Option<Row>> {
         rules::check_name(name)?;
         grant(caller, name)?;
         let app = caller.app_id().as_str();
@@ -351,7 +351,7 @@ impl Jobs {
     }
 
     /// The tenant's component, if the app is in its scope.
-    fn component(&self, caller: &Caller) -> Result<Arc<Slot<Configured>>> {
+    fn component(&self, caller: &Call) -> Result<Arc<Slot<Configured>>> {
         let Some(slot) = self.components.all().into_iter().next() else {
             return Err(Error::not_found(format!(
                 "no jobs component for app `{}`; declare one of type `jobs.<driver>`",
@@ -361,12 +361,12 @@ impl Jobs {
         self.components.find(caller, slot.name().as_str())
     }
 
-    async fn enter(&self, caller: &Caller) -> Result<Use<Configured>> {
+    async fn enter(&self, caller: &Call) -> Result<Use<Configured>> {
         self.component(caller)?.enter(caller).await
     }
 
     /// The app's loop sleeps until what it knows of; now there may be more.
-    fn look(&self, caller: &Caller) {
+    fn look(&self, caller: &Call) {
         if let Some(runner) = self.runners().get(caller.app_id()) {
             runner.look();
         }
@@ -377,12 +377,12 @@ impl Jobs {
     }
 }
 
-fn grant(caller: &Caller, name: &str) -> Result<()> {
+fn grant(caller: &Call, name: &str) -> Result<()> {
     let what = format_args!("job `{name}`");
     caller.require_grant(|grants| grants.jobs(name), what, "jobs", name)
 }
 
-fn missing(caller: &Caller, name: &str) -> Error {
+fn missing(caller: &Call, name: &str) -> Error {
     Error::not_found(format!("app `{}` has no job `{name}`", caller.app_id()))
 }
 

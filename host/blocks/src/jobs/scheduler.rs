@@ -20,7 +20,7 @@ use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     course::{self, Outcome},
 };
-use crate::{App, Caller, Error, Kind, Origin, Result, Slot, Tasks};
+use crate::{App, Call, Error, Kind, Origin, Result, Slot, Tasks};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -124,9 +124,9 @@ impl Runner {
     }
 
     /// The host speaks to the driver for the app.
-    fn caller(&self) -> Caller {
+    fn caller(&self) -> Call {
         let deadline = Instant::now().into_std() + CALL;
-        Caller::operator(self.app().tenant().clone(), self.id.clone(), deadline)
+        Call::operator(self.app().tenant().clone(), self.id.clone(), deadline)
     }
 
     /// Takes and starts what is due until the host stops.

@@ -1,7 +1,7 @@
 //! Many answers in one write: whoever finds the driver free takes along all that wait.
 
 use super::{Configured, SETTLE, Settle};
-use crate::{Caller, Component, Error, Result};
+use crate::{Call, Component, Error, Result};
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -29,7 +29,7 @@ impl Settler {
     pub(super) async fn settle(
         &self,
         component: &Component<Configured>,
-        caller: &Caller,
+        caller: &Call,
         change: Settle,
     ) -> Result<()> {
         let (sender, mut answer) = oneshot::channel();
@@ -71,10 +71,10 @@ fn cut_short() -> Error {
     Error::unknown_outcome("it is not known whether the job is written")
 }
 
-async fn write(component: &Component<Configured>, caller: &Caller, batch: Vec<Waiting>) {
+async fn write(component: &Component<Configured>, caller: &Call, batch: Vec<Waiting>) {
     // Others wait for it, too, so it does not end at the deadline of the one that happens to lead.
     let (tenant, app) = (caller.tenant().clone(), caller.app_id().clone());
-    let caller = &Caller::operator(tenant, app, Instant::now().into_std() + WRITE);
+    let caller = &Call::operator(tenant, app, Instant::now().into_std() + WRITE);
     let (changes, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let count = changes.len();
     let answers = component.call(caller, SETTLE, |d| {

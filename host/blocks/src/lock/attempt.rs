@@ -1,7 +1,7 @@
 //! One question to the driver, whose grant finds its way back if nobody is there to take it.
 
 use super::{ACQUIRE, Acquired, Grant, Lease, place::Place};
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::{sync::oneshot, time::timeout_at};
 
@@ -19,7 +19,7 @@ pub(super) enum Attempt {
 
 /// Asks the driver, and goes on to ask on a task of its own if it does not answer at once: the answer to a caller that
 /// has gone must still be heard, since it may be a grant.
-pub(super) async fn attempt(place: &Place, caller: &Caller, ttl: Duration) -> Result<Attempt> {
+pub(super) async fn attempt(place: &Place, caller: &Call, ttl: Duration) -> Result<Attempt> {
     let (sender, receiver) = oneshot::channel();
     let mut task = Box::pin(ask(place.clone(), caller.clone(), ttl, sender));
     if futures::poll!(&mut task).is_pending() {
@@ -43,12 +43,7 @@ pub(super) fn late(place: &Place) -> Error {
     ))
 }
 
-async fn ask(
-    place: Place,
-    caller: Caller,
-    ttl: Duration,
-    sender: oneshot::Sender<Result<Attempt>>,
-) {
+async fn ask(place: Place, caller: Call, ttl: Duration, sender: oneshot::Sender<Result<Attempt>>) {
     let late = caller.until(caller.deadline() + GRACE);
     let owner = caller.app_id().as_str();
     let acquired = match place.component.enter(&late).await {
@@ -68,7 +63,7 @@ async fn ask(
 }
 
 /// A grant that its waiter has not taken yet: wherever it is dropped, it is released.
-pub(super) struct Unclaimed(Option<(Place, Caller, Grant)>);
+pub(super) struct Unclaimed(Option<(Place, Call, Grant)>);
 
 impl Unclaimed {
     pub(super) fn claim(mut self) -> Option<Lease> {
@@ -78,7 +73,7 @@ impl Unclaimed {
 }
 
 impl Attempt {
-    fn of(acquired: Acquired, place: Place, caller: Caller) -> Self {
+    fn of(acquired: Acquired, place: Place, caller: Call) -> Self {
         match acquired {
             Acquired::Granted(grant) => Attempt::Granted(Unclaimed(Some((place, caller, grant)))),
             Acquired::Held { expires } => Attempt::Held { expires },

@@ -1,7 +1,7 @@
 //! A lock that was granted, in the hands of its holder.
 
 use super::{Grant, check_ttl, place::Place};
-use crate::{Caller, Result};
+use crate::{Call, Result};
 use std::time::{Duration, SystemTime};
 
 /// Dropping it gives nothing back: the grant ends by `release` or at its time.
@@ -31,14 +31,14 @@ impl Lease {
     }
 
     /// The grant now ends after `ttl` from now; `conflict` if it was over.
-    pub async fn renew(&mut self, caller: &Caller, ttl: Duration) -> Result<()> {
+    pub async fn renew(&mut self, caller: &Call, ttl: Duration) -> Result<()> {
         check_ttl(ttl)?;
         self.expires = self.place.renew(caller, self.token, ttl).await?;
         Ok(())
     }
 
     /// Releases the lock; `conflict` if the grant was over.
-    pub async fn release(&self, caller: &Caller) -> Result<()> {
+    pub async fn release(&self, caller: &Call) -> Result<()> {
         self.place.release(caller, self.token).await
     }
 }

@@ -10,7 +10,7 @@ pub use driver::{Acquired, Driver, Features, Grant};
 pub use lease::Lease;
 
 use crate::{
-    Caller, Components, Error, Kind, Result, Tasks,
+    Call, Components, Error, Kind, Result, Tasks,
     component::{self, Close},
     opening::{self, Opening, require},
     state::KeyPrefix,
@@ -93,7 +93,7 @@ impl Lock {
     /// unless others of this process wait already: who does not wait overtakes nobody.
     pub async fn acquire(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         name: &str,
         ttl: Duration,
@@ -108,7 +108,7 @@ impl Lock {
     /// token that another of them guessed or heard of is `conflict`.
     pub async fn resume(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         name: &str,
         token: u64,
@@ -128,7 +128,7 @@ impl Lock {
     /// Reads who holds the lock now.
     pub async fn holder(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         name: &str,
     ) -> Result<Option<Grant>> {
@@ -136,12 +136,7 @@ impl Lock {
     }
 
     /// Ends whatever grant is alive, as an operator may, and returns it.
-    pub async fn free(
-        &self,
-        caller: &Caller,
-        component: &str,
-        name: &str,
-    ) -> Result<Option<Grant>> {
+    pub async fn free(&self, caller: &Call, component: &str, name: &str) -> Result<Option<Grant>> {
         let place = self.place(caller, component, name)?;
         for _ in 0..FREE_TRIES {
             let Some(grant) = place.holder(caller).await? else {
@@ -159,7 +154,7 @@ impl Lock {
     }
 
     /// Checks the grant and the scope, finds the component, and puts the name into its keyspace.
-    fn place(&self, caller: &Caller, component: &str, name: &str) -> Result<Place> {
+    fn place(&self, caller: &Call, component: &str, name: &str) -> Result<Place> {
         let what = format_args!("lock component `{component}`");
         caller.require_grant(|grants| grants.lock(component), what, "lock", component)?;
         let component = self.components.find(caller, component)?;

@@ -6,7 +6,7 @@ use super::{
     line::Seat,
 };
 use crate::{
-    Backoff, Caller, Error, Result, Slot, Tasks, call::next_random, lock::Grant, state::SEPARATOR,
+    Backoff, Call, Error, Result, Slot, Tasks, call::next_random, lock::Grant, state::SEPARATOR,
 };
 use std::{
     sync::Arc,
@@ -28,11 +28,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Names the key as Dapr does: `lock||app||name`.
-    pub(super) fn new(
-        caller: &Caller,
-        component: Arc<Slot<Configured>>,
-        name: &str,
-    ) -> Result<Self> {
+    pub(super) fn new(caller: &Call, component: Arc<Slot<Configured>>, name: &str) -> Result<Self> {
         check(name)?;
         let found = component.component();
         let space = found.driver().prefix.resolve(caller, found.name());
@@ -47,7 +43,7 @@ impl Place {
 
     pub(super) async fn acquire(
         self,
-        caller: &Caller,
+        caller: &Call,
         ttl: Duration,
         wait: Duration,
     ) -> Result<Option<Lease>> {
@@ -79,7 +75,7 @@ impl Place {
     /// The first of its line asks until it is granted or its time is over.
     async fn insist(
         &self,
-        caller: &Caller,
+        caller: &Call,
         ttl: Duration,
         end: Instant,
         seat: &Seat<'_>,
@@ -103,7 +99,7 @@ impl Place {
         }
     }
 
-    pub(super) async fn holder(&self, caller: &Caller) -> Result<Option<Grant>> {
+    pub(super) async fn holder(&self, caller: &Call) -> Result<Option<Grant>> {
         self.component
             .enter(caller)
             .await?
@@ -114,7 +110,7 @@ impl Place {
 
     pub(super) async fn renew(
         &self,
-        caller: &Caller,
+        caller: &Call,
         token: u64,
         ttl: Duration,
     ) -> Result<SystemTime> {
@@ -126,7 +122,7 @@ impl Place {
             .map_err(|error| self.plain(error))
     }
 
-    pub(super) async fn release(&self, caller: &Caller, token: u64) -> Result<()> {
+    pub(super) async fn release(&self, caller: &Call, token: u64) -> Result<()> {
         let component = self.component.enter(caller).await?;
         let released = component
             .call(caller, RELEASE, |c| c.driver.release(&self.key, token))

@@ -101,9 +101,9 @@ async fn fixture(answers: usize, metadata: &str) -> Fixture {
     Fixture { tenant, driver }
 }
 
-fn operator(deadline: Duration) -> Caller {
+fn operator(deadline: Duration) -> Call {
     let (tenant, app) = ("default".parse().unwrap(), "cart".parse().unwrap());
-    Caller::operator(tenant, app, Instant::now() + deadline)
+    Call::operator(tenant, app, Instant::now() + deadline)
 }
 
 impl Fixture {
@@ -314,7 +314,7 @@ async fn what_is_wrong_is_named() {
     );
     let (tenant, app) = ("default".parse().unwrap(), "cart".parse().unwrap());
     let grants = Arc::new(Grants::default());
-    let caller = Caller::app(tenant, app, grants, Trace::start(), Instant::now() + LONG);
+    let caller = Call::app(tenant, app, grants, Trace::start(), Instant::now() + LONG);
     let error = lock.holder(&caller, "locks", "a").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied);
     let text = "app `cart` is not granted lock component `locks`; add it to `grants: { lock: [locks] }` at ";

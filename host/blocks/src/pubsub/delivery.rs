@@ -7,7 +7,7 @@ use super::{
     SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
-use crate::{App, Backoff, Caller, Component, Error, Kind, Result, Tasks, Trace, panics};
+use crate::{App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics};
 use futures::future::join_all;
 use std::{
     collections::HashMap,
@@ -157,8 +157,8 @@ impl PubSub {
 }
 
 /// The host speaks to the broker for the app, so the app's scopes hold and its deadline does not.
-fn host_caller(app: &App, trace: Trace) -> Caller {
-    Caller::app(
+fn host_caller(app: &App, trace: Trace) -> Call {
+    Call::app(
         app.tenant().clone(),
         app.id().clone(),
         app.grants().clone(),
@@ -300,7 +300,7 @@ impl Loop {
     }
 
     /// The handler may take all of its time; what is done with its verdict has time of its own.
-    fn caller(&self, trace: Trace) -> Caller {
+    fn caller(&self, trace: Trace) -> Call {
         host_caller(&self.app, trace)
     }
 

@@ -5,7 +5,7 @@ use super::{
     media,
     seal::{self, Place, Seal},
 };
-use crate::{Caller, Error, Result, Trace, pubsub::Message};
+use crate::{Call, Error, Result, Trace, pubsub::Message};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
@@ -143,7 +143,7 @@ fn check_extensions(event: &Event) -> Result<()> {
 
 /// Puts an event into its envelope, under the host's seal, and gives back its id.
 pub(crate) fn seal(
-    caller: &Caller,
+    caller: &Call,
     seal: &Seal,
     place: Place,
     event: Event,
@@ -191,7 +191,7 @@ fn expiry(ttl: Duration) -> Option<SystemTime> {
     (at.as_secs() <= LAST).then(|| SystemTime::UNIX_EPOCH + at)
 }
 
-fn head(caller: &Caller, place: Place, id: &str, event: &Event, content_type: &str) -> Writer {
+fn head(caller: &Call, place: Place, id: &str, event: &Event, content_type: &str) -> Writer {
     let trace = event.trace.unwrap_or_else(|| caller.trace()).to_string();
     let mut envelope = Writer::new();
     envelope.text("id", id);

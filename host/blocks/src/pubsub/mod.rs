@@ -21,7 +21,7 @@ pub(crate) use routing::RuleThread;
 pub(crate) use scopes::Scopes;
 
 use crate::{
-    Caller, Component, Components, Error, Result, Slot, Tasks, Trace,
+    Call, Component, Components, Error, Result, Slot, Tasks, Trace,
     component::{self, Close, Use},
     error::Cut,
     key_file,
@@ -183,7 +183,7 @@ impl PubSub {
     }
 
     /// Finds the component and checks scopes and grant, once for many calls.
-    pub fn open(&self, caller: &Caller, component: &str, topic: &str) -> Result<Topic> {
+    pub fn open(&self, caller: &Call, component: &str, topic: &str) -> Result<Topic> {
         check_topic(topic)?;
         caller.require_grant(
             |grants| grants.publish(component, topic),
@@ -214,7 +214,7 @@ async fn key(path: PathBuf) -> Result<[u8; 32]> {
 fn allow(
     component: &Component<Configured>,
     access: Access,
-    caller: &Caller,
+    caller: &Call,
     topic: &str,
 ) -> Result<()> {
     if component
@@ -261,7 +261,7 @@ impl Topic {
     /// Returns the event's id once the broker has it durably.
     pub async fn publish(
         &self,
-        caller: &Caller,
+        caller: &Call,
         event: Event,
         options: &PublishOptions,
     ) -> Result<String> {
@@ -278,7 +278,7 @@ impl Topic {
     /// One result per event, in order.
     pub async fn publish_many(
         &self,
-        caller: &Caller,
+        caller: &Call,
         events: Vec<Event>,
         options: &PublishOptions,
     ) -> Vec<Result<String>> {
@@ -310,13 +310,13 @@ impl Topic {
     }
 
     /// The component as it is now, which may let the app publish less than the one that was opened.
-    async fn enter(&self, caller: &Caller) -> Result<Use<Configured>> {
+    async fn enter(&self, caller: &Call) -> Result<Use<Configured>> {
         let component = self.component.enter(caller).await?;
         allow(&component, Access::Publish, caller, &self.name)?;
         Ok(component)
     }
 
-    async fn send_many(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
+    async fn send_many(&self, caller: &Call, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
         self.enter(caller)
             .await?
             .call(caller, PUBLISH_MANY, |d| {
@@ -327,14 +327,14 @@ impl Topic {
     }
 
     /// Checks that the event could be published as it is.
-    pub(crate) fn check(&self, caller: &Caller, event: &Event) -> Result<()> {
+    pub(crate) fn check(&self, caller: &Call, event: &Event) -> Result<()> {
         let options = PublishOptions::default();
         self.seal(caller, event.clone(), &options).map(drop)
     }
 
     fn seal(
         &self,
-        caller: &Caller,
+        caller: &Call,
         event: Event,
         options: &PublishOptions,
     ) -> Result<(String, Message)> {

@@ -4,7 +4,7 @@ use super::{
     Access, Configured, GROUPS, Group, Kept, LIST, PURGE, Place, PubSub, REPLACE, allow,
     check_topic, event, letter,
 };
-use crate::{Caller, Error, Kind, Result, component::Use};
+use crate::{Call, Error, Kind, Result, component::Use};
 use std::time::SystemTime;
 
 /// Letters that one call lists or sends back.
@@ -40,7 +40,7 @@ pub struct Redriven {
 
 /// A topic that an operator looks at, and the group; without one, the letters that nobody has read yet.
 struct Desk<'a> {
-    caller: &'a Caller,
+    caller: &'a Call,
     component: Use<Configured>,
     topic: &'a str,
     group: Option<String>,
@@ -49,7 +49,7 @@ struct Desk<'a> {
 impl PubSub {
     /// Every group of a component, by topic and name. `unsupported` where the driver's features say so, as is what
     /// follows.
-    pub async fn groups(&self, caller: &Caller, component: &str) -> Result<Vec<Group>> {
+    pub async fn groups(&self, caller: &Call, component: &str) -> Result<Vec<Group>> {
         let found = self.components.enter(caller, component).await?;
         found.call(caller, GROUPS, |d| d.driver.groups()).await
     }
@@ -57,7 +57,7 @@ impl PubSub {
     /// Lists up to 1,000 dead letters of a topic whose number is higher than `after`.
     pub async fn letters(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         (topic, group): (&str, Option<&str>),
         after: u64,
@@ -72,7 +72,7 @@ impl PubSub {
     /// Sends up to 1,000 letters back to the topic that each comes from, or to `to`. Every group of that topic gets them.
     pub async fn redrive(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         (topic, group): (&str, Option<&str>),
         to: Option<&str>,
@@ -105,7 +105,7 @@ impl PubSub {
     /// were.
     pub async fn purge(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         (topic, group): (&str, Option<&str>),
         remove: bool,
@@ -122,7 +122,7 @@ impl PubSub {
     /// Letters that nobody has read are meant where no group is named; else the only group.
     async fn desk<'a>(
         &self,
-        caller: &'a Caller,
+        caller: &'a Call,
         component: &str,
         topic: &'a str,
         group: Option<&str>,

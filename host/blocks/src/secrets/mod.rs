@@ -7,7 +7,7 @@ pub use driver::{Driver, Features, Found, Value};
 pub(crate) use references::{Looked, Stores};
 
 use crate::{
-    Caller, Components, Error, Result,
+    Call, Components, Error, Result,
     component::{self, Close},
     opening::{self, Opening, require},
 };
@@ -69,7 +69,7 @@ impl Secrets {
     /// Reads a secret; absent where the store has no such secret.
     pub async fn get(
         &self,
-        caller: &Caller,
+        caller: &Call,
         component: &str,
         name: &str,
         metadata: &[(String, String)],
@@ -94,7 +94,7 @@ impl Secrets {
     }
 
     /// The names of the secrets that the caller may get, in order.
-    pub async fn names(&self, caller: &Caller, component: &str) -> Result<Vec<String>> {
+    pub async fn names(&self, caller: &Call, component: &str) -> Result<Vec<String>> {
         caller.require_grant(
             |grants| concerns(grants, component),
             format_args!("any secret of `{component}`"),
@@ -162,7 +162,7 @@ impl Secret {
     }
 
     /// The named values, for who may see them: a grant of its own.
-    pub fn reveal(&self, caller: &Caller) -> Result<&BTreeMap<String, Value>> {
+    pub fn reveal(&self, caller: &Call) -> Result<&BTreeMap<String, Value>> {
         let (component, name) = (self.component.as_str(), &self.name);
         caller.require_grant(
             |grants| grants.reveal(component, name),

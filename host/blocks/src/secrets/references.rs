@@ -1,7 +1,7 @@
 //! Settings whose values are in secret stores: which store is opened first, and what is told where a value is missing.
 
 use super::{Configured, GET, NAMES, Secrets, Value};
-use crate::{Caller, Error, component::Component, time};
+use crate::{Call, Error, component::Component, time};
 use std::collections::{BTreeMap, BTreeSet};
 use wythe_manifest::{
     Component as Manifest, ComponentName, Name, Problem, Secret, SecretReference, did_you_mean,
@@ -120,7 +120,7 @@ impl<'a> Stores<'a> {
         let mut component = component.clone();
         let deadline = time::deadline(component.init_timeout);
         let app = OPERATOR.parse().expect("it is a good name");
-        let caller = Caller::operator(self.tenant.clone(), app, deadline);
+        let caller = Call::operator(self.tenant.clone(), app, deadline);
         let (mut told, mut wrong) = (false, Vec::new());
         for reference in component.metadata.references() {
             match self.value(secrets, &caller, &component, &reference).await {
@@ -139,7 +139,7 @@ impl<'a> Stores<'a> {
     async fn value(
         &self,
         secrets: &Secrets,
-        caller: &Caller,
+        caller: &Call,
         component: &Manifest,
         reference: &SecretReference,
     ) -> Result<Secret, Miss> {
@@ -184,7 +184,7 @@ impl<'a> Stores<'a> {
 }
 
 /// Lists names for advice alone: that they cannot be told is beside the point.
-async fn names(store: &Component<Configured>, caller: &Caller) -> Vec<String> {
+async fn names(store: &Component<Configured>, caller: &Call) -> Vec<String> {
     match store.driver().driver.features().names {
         true => store.call(caller, NAMES, |d| d.driver.names()).await,
         false => Ok(Vec::new()),

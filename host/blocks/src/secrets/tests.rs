@@ -248,7 +248,7 @@ async fn stores_that_need_each_other_are_named() {
     );
 }
 
-fn caller(grants: &str) -> Caller {
+fn caller(grants: &str) -> Call {
     let text = format!(
         "version: 1\nname: shop\napps:\n  - guest: cart.wasm\n    appID: cart\n    grants: {grants}\n"
     );
@@ -257,7 +257,7 @@ fn caller(grants: &str) -> Caller {
     let grants = Arc::new(manifest.unwrap().apps.remove(0).grants);
     let (tenant, app) = ("default".parse().unwrap(), "cart".parse().unwrap());
     let deadline = Instant::now() + Duration::from_secs(10);
-    Caller::app(tenant, app, grants, Trace::start(), deadline)
+    Call::app(tenant, app, grants, Trace::start(), deadline)
 }
 
 #[tokio::test]

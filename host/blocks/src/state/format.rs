@@ -5,7 +5,7 @@ use super::{
     driver::{Operation, Put},
     keeper::RESERVED,
 };
-use crate::{Caller, Error, Result, Trace};
+use crate::{Call, Error, Result, Trace};
 use std::time::{Duration, Instant};
 use wythe_manifest::Name;
 
@@ -36,7 +36,7 @@ pub(super) async fn check(keeper: &Keeper, tenant: &Name) -> Result<()> {
     for format in [ACTORS, WORKFLOW] {
         let host: Name = "host".parse().expect("a word is a name");
         let deadline = Instant::now() + PATIENCE;
-        let caller = Caller::host(tenant.clone(), host, Trace::start(), deadline);
+        let caller = Call::host(tenant.clone(), host, Trace::start(), deadline);
         match format.found(keeper, &caller).await {
             Ok(number) if number > format.known => return Err(format.too_new(keeper, number)),
             Ok(_) => {}
@@ -52,7 +52,7 @@ impl Format {
     }
 
     /// Reads the number that the store has; `unsupported` where a newer build has written it.
-    pub async fn read(self, keeper: &Keeper, caller: &Caller) -> Result<u32> {
+    pub async fn read(self, keeper: &Keeper, caller: &Call) -> Result<u32> {
         let number = self.found(keeper, caller).await?;
         match number > self.known {
             true => Err(self.too_new(keeper, number)),
@@ -60,7 +60,7 @@ impl Format {
         }
     }
 
-    async fn found(self, keeper: &Keeper, caller: &Caller) -> Result<u32> {
+    async fn found(self, keeper: &Keeper, caller: &Call) -> Result<u32> {
         let Some(found) = keeper.get(caller, &self.key()).await? else {
             return Ok(1);
         };
@@ -82,7 +82,7 @@ impl Format {
     }
 
     /// Writes that the store has the newest format.
-    pub async fn write(self, keeper: &Keeper, caller: &Caller) -> Result<()> {
+    pub async fn write(self, keeper: &Keeper, caller: &Call) -> Result<()> {
         let put = Put::new(self.key(), self.known.to_string());
         keeper.transact(caller, vec![Operation::Put(put)]).await?;
         Ok(())

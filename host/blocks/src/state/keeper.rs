@@ -3,7 +3,7 @@
 use super::{
     Configured, DELETE, Delete, Driver, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT,
 };
-use crate::{Caller, Error, Kind, Result, Slot};
+use crate::{Call, Error, Kind, Result, Slot};
 use std::sync::{Arc, PoisonError};
 use wythe_manifest::ComponentName;
 
@@ -113,7 +113,7 @@ impl Keeper {
         component.driver().driver.features().max_operations as usize
     }
 
-    pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
+    pub async fn get(&self, caller: &Call, key: &str) -> Result<Option<Entry>> {
         let component = self.component.enter(caller).await?;
         let call = component.call(caller, GET, |d| d.driver.get(key));
         Box::pin(call).await
@@ -122,7 +122,7 @@ impl Keeper {
     /// Does all of the operations in order, or none; returns an etag for each put.
     pub async fn transact(
         &self,
-        caller: &Caller,
+        caller: &Call,
         operations: Vec<Operation>,
     ) -> Result<Vec<Option<Etag>>> {
         let component = self.component.enter(caller).await?;
@@ -133,7 +133,7 @@ impl Keeper {
     /// Keys after `cursor` that start with `prefix`, in byte order.
     pub async fn list(
         &self,
-        caller: &Caller,
+        caller: &Call,
         prefix: &str,
         cursor: Option<&str>,
         limit: u32,
@@ -147,7 +147,7 @@ impl Keeper {
     }
 
     /// Deletes an entry, and returns false where the condition does not hold any more.
-    pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<bool> {
+    pub async fn delete(&self, caller: &Call, delete: Delete) -> Result<bool> {
         let deleted = self
             .component
             .enter(caller)

@@ -1,6 +1,6 @@
 //! The rules of good keys, and the prefix that gives a caller its key space.
 
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::fmt;
 use wythe_manifest::{Component as Manifest, ComponentName};
 
@@ -61,7 +61,7 @@ impl KeyPrefix {
     }
 
     /// The prefix before the keys of this caller.
-    pub(crate) fn resolve(&self, caller: &Caller, component: &ComponentName) -> String {
+    pub(crate) fn resolve(&self, caller: &Call, component: &ComponentName) -> String {
         match self {
             KeyPrefix::AppId => format!("{}{SEPARATOR}", caller.app_id()),
             KeyPrefix::Name => format!("{component}{SEPARATOR}"),

@@ -18,7 +18,7 @@ pub(crate) use moving::{Mover, Old};
 pub use store::Store;
 
 use crate::{
-    Caller, Component, Components, Result, Slot,
+    Call, Component, Components, Result, Slot,
     component::{self, Close},
     opening::{self, Opening, require, take},
 };
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// Finds the component and checks scope and grant, once for many calls.
-    pub fn open(&self, caller: &Caller, name: &str) -> Result<Store> {
+    pub fn open(&self, caller: &Call, name: &str) -> Result<Store> {
         let what = format_args!("state component `{name}`");
         caller.require_grant(|grants| grants.state(name), what, "state", name)?;
         let component = self.components.find(caller, name)?;

@@ -9,7 +9,7 @@ use super::{
     driver::{Condition, Delete, Entry, Operation, Put},
     format::Format,
 };
-use crate::{Caller, Kind, Result, pages::Pace};
+use crate::{Call, Kind, Result, pages::Pace};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ pub(crate) struct Mover<'a> {
     pub format: Format,
     pub keeper: &'a Keeper,
     /// Makes the caller of one call to the store.
-    pub caller: &'a (dyn Fn() -> Caller + Send + Sync),
+    pub caller: &'a (dyn Fn() -> Call + Send + Sync),
     pub stop: CancellationToken,
 }
 

@@ -7,7 +7,7 @@ use super::{
     keys,
 };
 use crate::{
-    Caller, Error, Result, Slot,
+    Call, Error, Result, Slot,
     component::{self, Use},
     error::Cut,
 };
@@ -29,7 +29,7 @@ impl Store {
         features
     }
 
-    pub async fn get(&self, caller: &Caller, key: &str) -> Result<Option<Entry>> {
+    pub async fn get(&self, caller: &Call, key: &str) -> Result<Option<Entry>> {
         let key = self.scoped(key)?;
         let component = self.component.enter(caller).await?;
         let answer = component.call(caller, GET, |d| d.driver.get(&key));
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// One result per key, in order.
-    pub async fn get_many(&self, caller: &Caller, keys: &[String]) -> Vec<Result<Option<Entry>>> {
+    pub async fn get_many(&self, caller: &Call, keys: &[String]) -> Vec<Result<Option<Entry>>> {
         if keys.len() > MAX_KEYS {
             let error = Error::invalid(format!(
                 "{} keys at once; at most {MAX_KEYS} are allowed",
@@ -59,7 +59,7 @@ impl Store {
         answers.await.into_iter().map(charged).collect()
     }
 
-    pub async fn put(&self, caller: &Caller, put: Put) -> Result<Etag> {
+    pub async fn put(&self, caller: &Call, put: Put) -> Result<Etag> {
         caller.charge(put.value.len())?;
         let put = self.scoped_put(put)?;
         self.component
@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// One result per item, in order; items do not depend on each other.
-    pub async fn put_many(&self, caller: &Caller, puts: Vec<Put>) -> Vec<Result<Etag>> {
+    pub async fn put_many(&self, caller: &Call, puts: Vec<Put>) -> Vec<Result<Etag>> {
         let charged = |put: Put| {
             caller.charge(put.value.len())?;
             self.scoped_put(put)
@@ -84,7 +84,7 @@ impl Store {
         .await
     }
 
-    pub async fn delete(&self, caller: &Caller, delete: Delete) -> Result<()> {
+    pub async fn delete(&self, caller: &Call, delete: Delete) -> Result<()> {
         let delete = self.scoped_delete(delete)?;
         self.component
             .enter(caller)
@@ -97,7 +97,7 @@ impl Store {
     /// Does all of the operations in order, or none; refused where the driver cannot.
     pub async fn transact(
         &self,
-        caller: &Caller,
+        caller: &Call,
         operations: Vec<Operation>,
     ) -> Result<Vec<Option<Etag>>> {
         let features = self.features();
@@ -131,7 +131,7 @@ impl Store {
     /// Entries whose key starts with `prefix`, in key order, without the keyspace's own prefix.
     pub async fn list(
         &self,
-        caller: &Caller,
+        caller: &Call,
         prefix: &str,
         cursor: Option<&str>,
         limit: Option<u32>,
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// Adds to a decimal integer and returns the sum.
-    pub async fn increment(&self, caller: &Caller, key: &str, delta: i64) -> Result<i64> {
+    pub async fn increment(&self, caller: &Call, key: &str, delta: i64) -> Result<i64> {
         let key = self.scoped(key)?;
         self.component
             .enter(caller)
@@ -269,7 +269,7 @@ impl Store {
     async fn batch<'a, I, T, F>(
         &self,
         entered: &'a Result<Use<Configured>>,
-        caller: &Caller,
+        caller: &Call,
         operation: component::Operation,
         items: Vec<Result<I>>,
         ask: impl Fn(&'a dyn Driver, Vec<I>) -> F,

@@ -37,7 +37,7 @@ use super::{
     store::keys,
 };
 use crate::{
-    Caller, Error, Result, Shard, Tasks, Trace,
+    Call, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Kept, Keeper, Operation, Page as Rows},
 };
@@ -178,15 +178,15 @@ impl Engine {
     }
 
     /// The host's own caller, for one call to the store.
-    fn caller(&self) -> Caller {
+    fn caller(&self) -> Call {
         self.caller_in(None)
     }
 
     /// The host's own, for one call to the store because of `trace`; absent, it begins one.
-    fn caller_in(&self, trace: Option<Trace>) -> Caller {
+    fn caller_in(&self, trace: Option<Trace>) -> Call {
         let (tenant, deadline) = (self.tenant.clone(), Instant::now() + STORE);
         let trace = trace.unwrap_or_else(Trace::start);
-        Caller::host(tenant, self.operator.clone(), trace, deadline)
+        Call::host(tenant, self.operator.clone(), trace, deadline)
     }
 
     /// Instances in memory now.

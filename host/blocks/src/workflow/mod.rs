@@ -89,7 +89,7 @@ impl Default for Settings {
 
 /// An activity on its way into an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct ActivityCall {
     pub name: String,
     /// The instance that waits for it.
     pub workflow: String,

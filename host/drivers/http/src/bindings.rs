@@ -2,7 +2,7 @@
 
 use super::{
     answer::Share,
-    call::Call,
+    call::HttpCall,
     pool::{Fault, Pool},
     target::Base,
 };
@@ -106,7 +106,7 @@ impl Driver for Web {
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        let mut call = Call::new(self, request)?;
+        let mut call = HttpCall::new(self, request)?;
         let end = Instant::now().after(self.timeout);
         match timeout_at(end, call.run()).await {
             Ok(outcome) => outcome,

@@ -21,7 +21,7 @@ const REDIRECTS: usize = 5;
 /// Bytes of an answer after which others have a turn.
 const STRETCH: usize = 256 << 10;
 
-pub(super) struct Call<'a> {
+pub(super) struct HttpCall<'a> {
     web: &'a Web,
     request: Request<'a>,
     asked: Asked,
@@ -31,10 +31,10 @@ pub(super) struct Call<'a> {
     sent: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> HttpCall<'a> {
     pub fn new(web: &'a Web, request: Request<'a>) -> Result<Self> {
         let asked = Asked::new(&web.base, &request)?;
-        Ok(Call {
+        Ok(HttpCall {
             web,
             request,
             safe: is_safe(asked.method()),

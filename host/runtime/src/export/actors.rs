@@ -15,7 +15,7 @@ use std::{
 };
 use wasmtime::component::InstancePre;
 use wythe_blocks::{
-    Caller, Error, Result,
+    Call, Error, Result,
     actors::{Actor, IDLE, Trigger, Type},
 };
 
@@ -58,7 +58,7 @@ impl Acts {
         })
     }
 
-    pub async fn types(&self, pool: &Pool, caller: Caller) -> Result<Vec<Type>> {
+    pub async fn types(&self, pool: &Pool, caller: Call) -> Result<Vec<Type>> {
         let types = pool
             .run(caller, async |store, instance| {
                 let guest: Guest = self.indices.load(&mut *store, instance)?;
@@ -69,7 +69,7 @@ impl Acts {
     }
 
     /// The caller is inside the turn.
-    pub async fn turn(&self, pool: &Pool, caller: Caller, trigger: Trigger) -> Result<Bytes> {
+    pub async fn turn(&self, pool: &Pool, caller: Call, trigger: Trigger) -> Result<Bytes> {
         let Some(inside) = caller.inside() else {
             return Err(Error::internal("a turn of no actor"));
         };

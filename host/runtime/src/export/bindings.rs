@@ -5,12 +5,12 @@ use crate::{
     instance::Pool,
 };
 use bytes::Bytes;
-use wythe_blocks::{Caller, Error, Result, bindings::Input};
+use wythe_blocks::{Call, Error, Result, bindings::Input};
 
 pub async fn components(
     indices: &ListensIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
 ) -> Result<Vec<String>> {
     pool.run(caller, async |store, instance| {
         let guest: Listens = indices.load(&mut *store, instance)?;
@@ -25,7 +25,7 @@ pub async fn components(
 pub async fn on_input(
     indices: &ListensIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
     input: Input,
 ) -> Result<Bytes> {
     let input = wit::Input {

@@ -7,14 +7,14 @@ use crate::{
     instance::Pool,
 };
 use wythe_blocks::{
-    Caller, Error, Result,
+    Call, Error, Result,
     configuration::{Change, Subscription},
 };
 
 pub async fn subscriptions(
     indices: &ConfiguredIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
 ) -> Result<Vec<Subscription>> {
     let answer = pool
         .run(caller, async |store, instance| {
@@ -35,7 +35,7 @@ pub async fn subscriptions(
 pub async fn on_change(
     indices: &ConfiguredIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
     change: Change,
 ) -> Result<()> {
     let change = wit::Change {

@@ -26,7 +26,7 @@ use wasmtime_wasi_http::{
     },
     p2, p3,
 };
-use wythe_blocks::{Admission, Body, Caller, Detail, Error, Kind, Result};
+use wythe_blocks::{Admission, Body, Call, Detail, Error, Kind, Result};
 use wythe_manifest::Reuse;
 
 /// One version of a guest that serves HTTP.
@@ -50,7 +50,7 @@ impl Server {
     /// `place` is held until the answer is out and the instance is gone or idle.
     pub async fn handle(
         &self,
-        caller: Caller,
+        caller: Call,
         request: http::Request<Body>,
         place: Admission,
     ) -> Result<http::Response<Body>> {
@@ -58,7 +58,7 @@ impl Server {
         let app = identity.id.as_str();
         let deadline = caller.deadline();
         let asked = Asked(Answer::new(deadline, place));
-        let call = Call {
+        let call = HttpCall {
             caller: caller.clone(),
             answer: asked.0.clone(),
         };
@@ -98,7 +98,7 @@ async fn refused(app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
     if let Some(code) = code(&error) {
         return Error::internal(format!("`{app}` gave no response: {code}"));
     }
-    let is_clear = error.is::<InstantiationError<Call>>()
+    let is_clear = error.is::<InstantiationError<HttpCall>>()
         || error.is::<ExpirationError>()
         || error.is::<Trap>()
         || error.is::<WasmBacktrace>();
@@ -121,8 +121,8 @@ fn code(error: &wasmtime::Error) -> Option<String> {
 }
 
 /// Goes with a request into the instance that takes it.
-pub struct Call {
-    caller: Caller,
+pub struct HttpCall {
+    caller: Call,
     answer: Arc<Answer>,
 }
 
@@ -140,7 +140,7 @@ impl HandlerState for Handler {
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<Ctx, Expiration, Worker>> {
         let limit = self.identity.limits.wall_time;
-        let caller = Caller::app(
+        let caller = Call::app(
             self.identity.tenant.name().clone(),
             self.identity.id.clone(),
             self.identity.grants.clone(),
@@ -176,7 +176,7 @@ struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Ctx;
-    type RequestData = Call;
+    type RequestData = HttpCall;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.reuse.max_requests as usize {
@@ -191,7 +191,7 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, Ctx>,
-        call: Call,
+        call: HttpCall,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         let deadline = call.caller.deadline();

@@ -7,7 +7,7 @@ use crate::{
     instance::Pool,
 };
 use wythe_blocks::{
-    Caller, Result,
+    Call, Result,
     invocation::{Request, Response},
 };
 
@@ -15,7 +15,7 @@ use wythe_blocks::{
 pub async fn handle(
     indices: &InvocableIndices,
     pool: &Pool,
-    call: Caller,
+    call: Call,
     request: Request,
 ) -> Result<Response> {
     let from = call.parent().unwrap_or(&call);

@@ -4,12 +4,12 @@ use crate::{
     bindings::runs_jobs::{RunsJobs, RunsJobsIndices, exports::wythe::blocks::job_runner as wit},
     instance::Pool,
 };
-use wythe_blocks::{Caller, Error, Result, jobs::Occurrence};
+use wythe_blocks::{Call, Error, Result, jobs::Occurrence};
 
 pub async fn run(
     indices: &RunsJobsIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
     occurrence: Occurrence,
 ) -> Result<()> {
     let occurrence = wit::Occurrence {

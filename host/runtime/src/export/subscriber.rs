@@ -9,14 +9,14 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 use wythe_blocks::{
-    Caller, Result,
+    Call, Result,
     pubsub::{Delivery, Rule, Subscription, Verdict},
 };
 
 pub async fn subscriptions(
     indices: &SubscribesIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
 ) -> Result<Vec<Subscription>> {
     let answer = pool
         .run(caller, async |store, instance| {
@@ -33,7 +33,7 @@ pub async fn subscriptions(
 pub async fn on_event(
     indices: &SubscribesIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
     delivery: Delivery,
 ) -> Result<Verdict> {
     let delivery = wit::Delivery::from(delivery);

@@ -8,14 +8,14 @@ use crate::{
 };
 use bytes::Bytes;
 use wythe_blocks::{
-    Caller, Result,
-    workflow::{Call, Failure},
+    Call, Result,
+    workflow::{ActivityCall, Failure},
 };
 
 pub async fn activities(
     indices: &DoesActivitiesIndices,
     pool: &Pool,
-    caller: Caller,
+    caller: Call,
 ) -> Result<Vec<String>> {
     pool.run(caller, async |store, instance| {
         let guest: DoesActivities = indices.load(&mut *store, instance)?;
@@ -28,8 +28,8 @@ pub async fn activities(
 pub async fn run(
     indices: &DoesActivitiesIndices,
     pool: &Pool,
-    caller: Caller,
-    call: Call,
+    caller: Call,
+    call: ActivityCall,
 ) -> Result<Result<Bytes, Failure>> {
     let activity = wit::Activity {
         name: call.name,

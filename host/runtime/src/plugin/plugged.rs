@@ -25,7 +25,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Backoff, Caller, Error, Kind, Result, Site, Tenant, Trace, time};
+use wythe_blocks::{Backoff, Call, Error, Kind, Result, Site, Tenant, Trace, time};
 use wythe_manifest::Component;
 
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
@@ -360,13 +360,13 @@ impl<W: World> Plugged<W> {
     }
 
     /// The plugin's identity for as long as an instance lives: its calls are bounded by `callTimeout`.
-    fn caller(&self) -> Caller {
+    fn caller(&self) -> Call {
         let (tenant, id) = (
             self.identity.tenant.name().clone(),
             self.identity.id.clone(),
         );
         let grants = self.identity.grants.clone();
-        Caller::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
+        Call::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
     }
 
     /// The error of a call that was cut short: of a write nobody can say whether it happened.

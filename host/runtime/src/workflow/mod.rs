@@ -21,7 +21,7 @@ use wasmtime::{
     Config, Engine, Store,
     component::{Component, InstancePre, Linker},
 };
-use wythe_blocks::{Caller, Error, Result, Trace, workflow::Context};
+use wythe_blocks::{Call, Error, Result, Trace, workflow::Context};
 
 /// Instances of workflows in memory at once; one that waits gives its place to another, and an app has half of them at
 /// most.
@@ -123,7 +123,7 @@ impl Flow {
 
     async fn guest(&self, span: Trace, context: Context) -> Result<(Store<Ctx>, Workflows)> {
         let identity = &self.identity;
-        let caller = Caller::app(
+        let caller = Call::app(
             identity.tenant.name().clone(),
             identity.id.clone(),
             identity.grants.clone(),

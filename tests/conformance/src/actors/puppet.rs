@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Error, Exports, Profile, Result, Tenant,
+    App, Call, Callee, Error, Exports, Profile, Result, Tenant,
     actors::{self, Actor, Trigger, Turn, Type},
     pubsub::Event,
 };
@@ -143,7 +143,7 @@ impl Puppet {
         });
     }
 
-    async fn run(&self, caller: &Caller, steps: Vec<Step>) -> Result<Vec<Value>> {
+    async fn run(&self, caller: &Call, steps: Vec<Step>) -> Result<Vec<Value>> {
         let mut answers = Vec::new();
         for step in steps {
             answers.push(Box::pin(self.step(caller, step)).await?);
@@ -151,7 +151,7 @@ impl Puppet {
         Ok(answers)
     }
 
-    async fn step(&self, caller: &Caller, step: Step) -> Result<Value> {
+    async fn step(&self, caller: &Call, step: Step) -> Result<Value> {
         let turn = actors::context(caller)?;
         match step {
             Step::Add(_) | Step::Sum => return number(turn, caller, &step).await,
@@ -177,7 +177,7 @@ impl Puppet {
         Ok(Value::Null)
     }
 
-    async fn call(&self, caller: &Caller, step: Step) -> Result<Value> {
+    async fn call(&self, caller: &Call, step: Step) -> Result<Value> {
         match step {
             Step::Call(kind, id, steps) => self.send(caller, &kind, &id, &steps).await,
             Step::Try(kind, id, steps) => Ok(match self.send(caller, &kind, &id, &steps).await {
@@ -196,7 +196,7 @@ impl Puppet {
         }
     }
 
-    async fn send(&self, caller: &Caller, kind: &str, id: &str, steps: &[Step]) -> Result<Value> {
+    async fn send(&self, caller: &Call, kind: &str, id: &str, steps: &[Step]) -> Result<Value> {
         let host = self.host.upgrade().expect("the host is there");
         let data = serde_json::to_vec(steps).expect("steps are JSON").into();
         let answer = host.actors.invoke(caller, kind, id, "run", data).await?;
@@ -204,7 +204,7 @@ impl Puppet {
     }
 }
 
-async fn number(turn: &Turn, caller: &Caller, step: &Step) -> Result<Value> {
+async fn number(turn: &Turn, caller: &Call, step: &Step) -> Result<Value> {
     let old = turn.get(caller, "sum").await?;
     let old = old.map_or(0, |old| {
         String::from_utf8_lossy(&old).parse().expect("a number")
@@ -217,7 +217,7 @@ async fn number(turn: &Turn, caller: &Caller, step: &Step) -> Result<Value> {
     Ok(json!(sum))
 }
 
-async fn wakes(turn: &Turn, caller: &Caller, step: Step) -> Result<()> {
+async fn wakes(turn: &Turn, caller: &Call, step: Step) -> Result<()> {
     let data = |steps: Vec<Step>| Bytes::from(serde_json::to_vec(&steps).expect("steps are JSON"));
     match step {
         Step::Remind(name, due, period, steps) => {
@@ -234,7 +234,7 @@ async fn wakes(turn: &Turn, caller: &Caller, step: Step) -> Result<()> {
     }
 }
 
-fn publish(turn: &Turn, caller: &Caller, topic: &str, data: String) -> Result<()> {
+fn publish(turn: &Turn, caller: &Call, topic: &str, data: String) -> Result<()> {
     let event = Event {
         kind: "test".into(),
         content_type: "text/plain".into(),
@@ -284,7 +284,7 @@ impl Callee for Puppet {
         }
     }
 
-    async fn actor_turn(&self, caller: Caller, trigger: Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, caller: Call, trigger: Trigger) -> Result<Bytes> {
         let actor = actors::context(&caller)?.actor().clone();
         let _running = (actor.kind != "open").then(|| Running::new(self, actor.to_string()));
         let steps = match trigger {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller, Error, Ready, Registry, Result, Settings, Shared, Tenant, Trace,
+    Call, Error, Ready, Registry, Result, Settings, Shared, Tenant, Trace,
     actors::{Limits, Type},
     state::Driver,
 };
@@ -80,10 +80,10 @@ impl Rig {
         puppet
     }
 
-    pub(super) fn caller(&self) -> Caller {
+    pub(super) fn caller(&self) -> Call {
         let deadline = Instant::now() + Duration::from_secs(20);
         let app = "caller".parse().expect("a name");
-        Caller::app(tenant(), app, Puppet::grants(), Trace::start(), deadline)
+        Call::app(tenant(), app, Puppet::grants(), Trace::start(), deadline)
     }
 
     /// The answers of an actor to its steps.
@@ -93,7 +93,7 @@ impl Rig {
 
     pub(super) async fn run_as(
         &self,
-        caller: &Caller,
+        caller: &Call,
         kind: &str,
         id: &str,
         steps: &[Step],

@@ -6,7 +6,7 @@ use super::{
     rig::{Rig, error, message, tenant},
 };
 use wythe_blocks::{
-    Caller, Kind,
+    Call, Kind,
     actors::{MAX_DATA, MAX_WAKE, Type},
 };
 
@@ -25,7 +25,7 @@ pub(super) async fn wrong(subject: Subject) {
         told.message(),
         "the data of the call has 4194305 bytes; expected at most 4194304"
     );
-    let stranger = Caller::app(
+    let stranger = Call::app(
         tenant(),
         "stranger".parse().expect("a name"),
         Default::default(),

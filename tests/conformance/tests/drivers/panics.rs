@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Exports, Kind, Profile, Registry, Result, Settings,
-    Shared, Tenant, actors,
+    Admission, App, Body, Call, Callee, Exports, Kind, Profile, Registry, Result, Settings, Shared,
+    Tenant, actors,
     bindings::Input,
     configuration::{self, Change, NewItem},
     invocation::{Request, Response},
@@ -104,7 +104,7 @@ impl Callee for Fragile {
 
     async fn http(
         &self,
-        _: Caller,
+        _: Call,
         _: Admission,
         _: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
@@ -114,7 +114,7 @@ impl Callee for Fragile {
 
     async fn run_workflow(
         &self,
-        _: Caller,
+        _: Call,
         context: workflow::Context,
         _: String,
         _: Bytes,
@@ -131,12 +131,16 @@ impl Callee for Fragile {
         })
     }
 
-    async fn run_activity(&self, _: Caller, _: workflow::Call) -> Result<Result<Bytes, Failure>> {
+    async fn run_activity(
+        &self,
+        _: Call,
+        _: workflow::ActivityCall,
+    ) -> Result<Result<Bytes, Failure>> {
         self.call("activity");
         Ok(Ok("well".into()))
     }
 
-    async fn invoke(&self, _: Caller, _: Request) -> Result<Response> {
+    async fn invoke(&self, _: Call, _: Request) -> Result<Response> {
         self.call("call");
         Ok(Response {
             status: 200,
@@ -145,27 +149,27 @@ impl Callee for Fragile {
         })
     }
 
-    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Call, _: Delivery) -> Result<Verdict> {
         self.call("event");
         Ok(Verdict::Ack)
     }
 
-    async fn on_change(&self, _: Caller, _: Change) -> Result<()> {
+    async fn on_change(&self, _: Call, _: Change) -> Result<()> {
         self.call("change");
         Ok(())
     }
 
-    async fn on_input(&self, _: Caller, _: Input) -> Result<Bytes> {
+    async fn on_input(&self, _: Call, _: Input) -> Result<Bytes> {
         self.call("input");
         Ok(Bytes::new())
     }
 
-    async fn run_job(&self, _: Caller, _: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Call, _: Occurrence) -> Result<()> {
         self.call("job");
         Ok(())
     }
 
-    async fn actor_turn(&self, _: Caller, _: actors::Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, _: Call, _: actors::Trigger) -> Result<Bytes> {
         self.call("turn");
         Ok(Bytes::new())
     }
@@ -175,9 +179,9 @@ fn tenant() -> Name {
     "default".parse().expect("a name")
 }
 
-fn operator() -> Caller {
+fn operator() -> Call {
     let app = "fragile".parse().expect("a name");
-    Caller::operator(tenant(), app, time::deadline(PATIENCE))
+    Call::operator(tenant(), app, time::deadline(PATIENCE))
 }
 
 async fn host(registry: &Registry, components: &[wythe_manifest::Component]) -> Arc<Tenant> {
@@ -216,7 +220,7 @@ fn fragile(is_invocable: bool) -> Arc<Fragile> {
 }
 
 /// A panic of the code stalls the instance, which `resume` takes up; one of an activity is a failed attempt.
-async fn workflows(host: &Tenant, caller: &Caller) {
+async fn workflows(host: &Tenant, caller: &Call) {
     let engine = host.workflows().expect("an engine");
     let start = Start {
         id: Some("one".into()),
@@ -242,7 +246,7 @@ async fn workflows(host: &Tenant, caller: &Caller) {
 }
 
 /// An app that exports no invocation handler is called by HTTP.
-async fn by_http(host: &Tenant, caller: &Caller) {
+async fn by_http(host: &Tenant, caller: &Call) {
     let profile = Profile::new(tenant(), "fragile".parse().expect("a name"));
     let app = App::new(profile, fragile(false));
     host.admit(&app, None).await.expect("the app");
@@ -325,7 +329,7 @@ async fn attach(host: &Tenant, app: &Arc<Fragile>) -> Arc<App> {
 }
 
 /// A caller that waits hears of it; the second call is well.
-async fn asked(host: &Tenant, caller: &Caller) {
+async fn asked(host: &Tenant, caller: &Call) {
     let request = Request {
         method: "GET".into(),
         path: "/".into(),
@@ -357,7 +361,7 @@ async fn asked(host: &Tenant, caller: &Caller) {
     turn().await.expect("the second turn");
 }
 
-async fn come_by_themselves(host: &Tenant, caller: &Caller) {
+async fn come_by_themselves(host: &Tenant, caller: &Call) {
     let topic = host.pubsub.open(caller, NAME, "topic").expect("the topic");
     let event = Event {
         kind: "test".into(),

@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Error, Exports, Origin, Profile, Result, Settings,
-    Shared, Tenant, Trace, TurnId, actors,
+    Admission, App, Body, Call, Callee, Error, Exports, Origin, Profile, Result, Settings, Shared,
+    Tenant, Trace, TurnId, actors,
     invocation::{Request, Response},
     pubsub::{Delivery, Event, PublishOptions, Subscription, Verdict},
     workflow::{self, Failure, Start},
@@ -89,7 +89,7 @@ impl Callee for Relay {
 
     async fn http(
         &self,
-        call: Caller,
+        call: Call,
         _: Admission,
         request_in: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
@@ -105,7 +105,7 @@ impl Callee for Relay {
         Ok(http::Response::new(wythe_blocks::body_from("well")))
     }
 
-    async fn invoke(&self, call: Caller, request: Request) -> Result<Response> {
+    async fn invoke(&self, call: Call, request: Request) -> Result<Response> {
         // What the app that asks says of the trace is not believed.
         let own = Bytes::from(call.trace().to_string());
         let told = request
@@ -133,7 +133,7 @@ impl Callee for Relay {
         })
     }
 
-    async fn on_event(&self, call: Caller, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, call: Call, _: Delivery) -> Result<Verdict> {
         let engine = self.host().workflows()?;
         let start = Start {
             id: Some("one".into()),
@@ -145,7 +145,7 @@ impl Callee for Relay {
 
     async fn run_workflow(
         &self,
-        _: Caller,
+        _: Call,
         context: workflow::Context,
         _: String,
         _: Bytes,
@@ -157,8 +157,8 @@ impl Callee for Relay {
 
     async fn run_activity(
         &self,
-        call: Caller,
-        _: workflow::Call,
+        call: Call,
+        _: workflow::ActivityCall,
     ) -> Result<Result<Bytes, Failure>> {
         let host = self.host();
         let paid = host
@@ -167,7 +167,7 @@ impl Callee for Relay {
         Ok(Ok(paid.await?))
     }
 
-    async fn actor_turn(&self, call: Caller, trigger: actors::Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, call: Call, trigger: actors::Trigger) -> Result<Bytes> {
         let turn = actors::context(&call)?;
         // A call that went elsewhere and comes back finds the turn that it is inside of.
         let id: TurnId = call.turn_id().ok_or_else(|| Error::internal("no turn"))?;

@@ -243,8 +243,8 @@ async fn restart() -> Result<()> {
     Ok(())
 }
 
-fn operator() -> Result<wythe_blocks::Caller> {
+fn operator() -> Result<wythe_blocks::Call> {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     let (tenant, app) = ("default".parse()?, "operator".parse()?);
-    Ok(wythe_blocks::Caller::operator(tenant, app, deadline))
+    Ok(wythe_blocks::Call::operator(tenant, app, deadline))
 }

@@ -13,7 +13,7 @@ use std::{
     fs,
     time::{Duration, Instant},
 };
-use wythe_blocks::Caller;
+use wythe_blocks::Call;
 
 const APPS: &str = "\
   - appID: outside
@@ -319,8 +319,8 @@ async fn sent() -> Result<()> {
 }
 
 /// The caller where no app asks.
-fn operator() -> Caller {
+fn operator() -> Call {
     let name = |text: &str| text.parse().expect("a good name");
     let deadline = Instant::now() + Duration::from_secs(60);
-    Caller::operator(name("default"), name("operator"), deadline)
+    Call::operator(name("default"), name("operator"), deadline)
 }

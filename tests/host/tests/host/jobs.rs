@@ -13,7 +13,7 @@ use http::Method;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime};
-use wythe_blocks::{Caller, jobs::Status};
+use wythe_blocks::{Call, jobs::Status};
 
 const REMINDER: &str = "\
   - appID: reminder
@@ -332,7 +332,7 @@ async fn failure() -> Result<()> {
 
 async fn status(running: &Running, name: &str) -> Result<Option<Status>> {
     let (tenant, app) = ("default".parse()?, "reminder".parse()?);
-    let caller = Caller::operator(tenant, app, Instant::now() + Duration::from_secs(10));
+    let caller = Call::operator(tenant, app, Instant::now() + Duration::from_secs(10));
     Ok(running.booted.tenant.jobs.get(&caller, name).await?)
 }
 

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use wythe_blocks::{Caller, Kind};
+use wythe_blocks::{Call, Kind};
 
 const APP: &str = "\
   - appID: lock
@@ -241,9 +241,9 @@ async fn stolen() -> Result<()> {
     Ok(())
 }
 
-fn operator(app: &str) -> Result<Caller> {
+fn operator(app: &str) -> Result<Call> {
     let deadline = Instant::now() + Duration::from_secs(60);
-    Ok(Caller::operator("default".parse()?, app.parse()?, deadline))
+    Ok(Call::operator("default".parse()?, app.parse()?, deadline))
 }
 
 async fn bad_input() -> Result<()> {

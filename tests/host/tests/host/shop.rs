@@ -14,7 +14,7 @@ use std::{
     fs,
     time::{Duration, Instant},
 };
-use wythe_blocks::{Caller, invocation};
+use wythe_blocks::{Call, invocation};
 
 const APPS: &str = "\
   - appID: cart
@@ -211,7 +211,7 @@ async fn ungranted() -> Result<()> {
         headers: Vec::new(),
     };
     let deadline = Instant::now() + Duration::from_secs(60);
-    let caller = Caller::operator("default".parse()?, "test".parse()?, deadline);
+    let caller = Call::operator("default".parse()?, "test".parse()?, deadline);
     let tenant = &running.booted.tenant;
     let answer = tenant
         .invocation

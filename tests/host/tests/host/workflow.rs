@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    Caller,
+    Call,
     workflow::{Engine, Instance, Start, Status},
 };
 
@@ -45,7 +45,7 @@ pub fn trials() -> Vec<Trial> {
 /// The operator's view of a host that runs.
 struct Desk {
     engine: Arc<Engine>,
-    caller: Caller,
+    caller: Call,
 }
 
 impl Desk {
@@ -53,7 +53,7 @@ impl Desk {
         let tenant = "default".parse()?;
         let engine = running.booted.tenant.workflows()?;
         let deadline = Instant::now() + Duration::from_secs(600);
-        let caller = Caller::operator(tenant, "test".parse()?, deadline);
+        let caller = Call::operator(tenant, "test".parse()?, deadline);
         Ok(Desk { engine, caller })
     }
 

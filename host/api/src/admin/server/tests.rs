@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 use wythe_blocks::{
-    App, Callee, Caller, Exports, Profile, Result, Settings, Shared, Tenant, invocation as block,
+    App, Call, Callee, Exports, Profile, Result, Settings, Shared, Tenant, invocation as block,
 };
 
 /// A limit against hanging alone; where time is paused, it does not pass while anybody has something to do.
@@ -298,7 +298,7 @@ impl Callee for Slow {
         }
     }
 
-    async fn invoke(&self, _: Caller, _: block::Request) -> Result<block::Response> {
+    async fn invoke(&self, _: Call, _: block::Request) -> Result<block::Response> {
         self.called.notify_one();
         self.may.notified().await;
         self.ended.notify_one();

@@ -5,7 +5,7 @@
 //! turn that begins to run waits for nobody yet: so looking whenever somebody begins to wait finds every one.
 
 use super::names::Actor;
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -36,7 +36,7 @@ pub(in crate::actors) struct Holding<'a> {
 
 impl Graph {
     /// Refuses where the caller would wait for itself.
-    pub(in crate::actors) fn wait(&self, from: &Caller, actor: &Arc<Actor>) -> Result<Waiting<'_>> {
+    pub(in crate::actors) fn wait(&self, from: &Call, actor: &Arc<Actor>) -> Result<Waiting<'_>> {
         let chain: Vec<_> = from.turns().map(|inside| &inside.turn).collect();
         let Some(innermost) = chain.first() else {
             return Ok(Waiting {

@@ -1,7 +1,7 @@
 //! A store in a map, an app that writes down what it hears, and the block between them.
 
 use crate::{
-    App, Callee, Caller, Component, Error, Exports, Metrics, Profile, Result, Tasks, Trace,
+    App, Call, Callee, Component, Error, Exports, Metrics, Profile, Result, Tasks, Trace,
     configuration::{
         Change, Configuration, Configured, Driver, Features, Item, NewItem, OPERATIONS,
         Subscription,
@@ -47,9 +47,9 @@ fn grants(app: &str) -> Arc<Grants> {
     Arc::new(grants)
 }
 
-pub fn app(id: &str) -> Caller {
+pub fn app(id: &str) -> Call {
     let deadline = Instant::now() + LONG;
-    Caller::app(
+    Call::app(
         tenant(),
         id.parse().unwrap(),
         grants(id),
@@ -59,12 +59,12 @@ pub fn app(id: &str) -> Caller {
 }
 
 /// Another app that is granted the same.
-pub fn granted(id: &str) -> Caller {
+pub fn granted(id: &str) -> Call {
     app(id)
 }
 
-pub fn operator() -> Caller {
-    Caller::operator(tenant(), "operator".parse().unwrap(), Instant::now() + LONG)
+pub fn operator() -> Call {
+    Call::operator(tenant(), "operator".parse().unwrap(), Instant::now() + LONG)
 }
 
 /// `items` is as `a=1 b=2`.
@@ -262,7 +262,7 @@ impl Callee for Listener {
         }
     }
 
-    async fn on_change(&self, _: Caller, change: Change) -> Result<()> {
+    async fn on_change(&self, _: Call, change: Change) -> Result<()> {
         let items = change
             .items
             .iter()

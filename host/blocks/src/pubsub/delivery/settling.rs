@@ -2,7 +2,7 @@
 
 use super::{Loop, RETRY};
 use crate::{
-    Caller, Error, Kind, Result, Trace,
+    Call, Error, Kind, Result, Trace,
     pubsub::{
         ACK, BURY, Message, NACK, PUBLISH, Received, Seat, Verdict,
         letter::{self, Death},
@@ -84,7 +84,7 @@ impl Loop {
 
     async fn tell(
         &self,
-        caller: &Caller,
+        caller: &Call,
         received: &Received,
         end: &End<'_>,
         seat: &dyn Seat,

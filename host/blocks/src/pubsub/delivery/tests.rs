@@ -85,7 +85,7 @@ impl Callee for Strict {
         Exports::default()
     }
 
-    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Call, _: Delivery) -> Result<Verdict> {
         Ok(Verdict::DeadLetter("no".into()))
     }
 }
@@ -169,7 +169,7 @@ impl Callee for Failing {
         Exports::default()
     }
 
-    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Call, _: Delivery) -> Result<Verdict> {
         Err(Error::new(self.0, "not now"))
     }
 }

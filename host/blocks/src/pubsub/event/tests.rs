@@ -17,9 +17,9 @@ fn place(topic: &str) -> Place<'_> {
     }
 }
 
-fn caller() -> Caller {
+fn caller() -> Call {
     let name = |text: &str| text.parse::<Name>().unwrap();
-    Caller::operator(name("tenant"), name("cart"), Instant::now())
+    Call::operator(name("tenant"), name("cart"), Instant::now())
 }
 
 fn event(content_type: &str, data: &[u8]) -> Event {

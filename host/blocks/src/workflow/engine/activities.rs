@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Error, Kind as ErrorKind, Result,
     workflow::{
-        Call, Failure,
+        ActivityCall, Failure,
         core::{
             attempt::{Course, Outcome, Row},
             entry::{Kind, Parent, Retry},
@@ -59,8 +59,8 @@ impl Attempt {
 }
 
 /// One attempt of an activity; its input is read when it begins.
-fn attempt(workflow: &str, run: u32, task: u32, name: &str, attempt: u32) -> Call {
-    Call {
+fn attempt(workflow: &str, run: u32, task: u32, name: &str, attempt: u32) -> ActivityCall {
+    ActivityCall {
         name: name.to_owned(),
         workflow: workflow.to_owned(),
         key: format!("{workflow}/{run}/{task}"),
@@ -178,7 +178,7 @@ impl Engine {
         }
     }
 
-    async fn attempt(&self, asked: &Asked<'_>, call: Call, retry: &Retry) -> Attempt {
+    async fn attempt(&self, asked: &Asked<'_>, call: ActivityCall, retry: &Retry) -> Attempt {
         let origin = &asked.order.origin;
         let (offer, name) = match self.find(Sort::Activity, &call.name) {
             Ok(found) => found,
@@ -196,7 +196,7 @@ impl Engine {
             Err(error) if error.kind() == ErrorKind::NotFound => return Attempt::refused(&error),
             Err(_) => return Attempt::busy(),
         };
-        let call = Call {
+        let call = ActivityCall {
             name,
             input,
             ..call

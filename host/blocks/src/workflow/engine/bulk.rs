@@ -1,7 +1,7 @@
 //! All instances of a workflow at once, a page of them at a time: for an operator who has too many.
 
 use super::{Engine, Filter, Instance};
-use crate::{Caller, Error, Kind as ErrorKind, Result};
+use crate::{Call, Error, Kind as ErrorKind, Result};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl Engine {
     /// Ends or removes the instances of a workflow, `order` or `app/order`, that come after `cursor`, 200 at most.
     pub async fn sweep(
         self: &Arc<Self>,
-        caller: &Caller,
+        caller: &Call,
         what: Bulk,
         name: &str,
         cursor: Option<&str>,
@@ -78,7 +78,7 @@ impl Engine {
         Ok(swept)
     }
 
-    async fn end_one(self: &Arc<Self>, caller: &Caller, what: Bulk, id: &str) -> Result<()> {
+    async fn end_one(self: &Arc<Self>, caller: &Call, what: Bulk, id: &str) -> Result<()> {
         match what {
             Bulk::Terminate => self.terminate(caller, id, Bytes::new()).await,
             Bulk::Purge => self.purge(caller, id).await,

@@ -2,7 +2,7 @@
 
 use super::{Engine, Instance};
 use crate::workflow::core::{machine::is_over, names};
-use crate::{Caller, Result};
+use crate::{Call, Result};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,7 +60,7 @@ impl Engine {
     /// Does what [`Engine::get`] does, once the instance has ended or stalled, or when the time is over.
     pub async fn wait_end(
         &self,
-        caller: &Caller,
+        caller: &Call,
         id: &str,
         timeout: Duration,
     ) -> Result<Option<Instance>> {

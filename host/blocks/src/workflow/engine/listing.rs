@@ -8,7 +8,7 @@ use crate::workflow::{
     core::meta::{Meta, Status},
     store::keys,
 };
-use crate::{Caller, Error, Result};
+use crate::{Call, Error, Result};
 
 /// The upper bound of a page.
 const MAX_PAGE: u32 = 1_000;
@@ -33,7 +33,7 @@ impl Engine {
     /// looks at 4,000 instances at most, so that a page may be short, or empty, and say where to go on.
     pub async fn list(
         &self,
-        caller: &Caller,
+        caller: &Call,
         filter: &Filter,
         cursor: Option<&str>,
         limit: u32,

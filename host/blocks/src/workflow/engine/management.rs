@@ -13,7 +13,7 @@ use crate::workflow::{
     now,
     store::{commit, keys},
 };
-use crate::{Caller, Error, Kind as ErrorKind, Result, Trace, state::Operation};
+use crate::{Call, Error, Kind as ErrorKind, Result, Trace, state::Operation};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -70,7 +70,7 @@ impl Engine {
     /// it.
     pub async fn start(
         self: &Arc<Self>,
-        caller: &Caller,
+        caller: &Call,
         name: &str,
         input: Bytes,
         start: Start,
@@ -239,7 +239,7 @@ impl Engine {
         Ok(())
     }
 
-    pub async fn get(&self, caller: &Caller, id: &str) -> Result<Option<Instance>> {
+    pub async fn get(&self, caller: &Call, id: &str) -> Result<Option<Instance>> {
         names::check_id(id)?;
         let Some((meta, _)) = self.meta(id).await? else {
             return Ok(None);
@@ -259,7 +259,7 @@ impl Engine {
     /// Sends an event, which is kept when this returns; the instance hears of it when it waits for it.
     pub async fn raise(
         self: &Arc<Self>,
-        caller: &Caller,
+        caller: &Call,
         id: &str,
         name: &str,
         data: Bytes,
@@ -271,33 +271,28 @@ impl Engine {
     }
 
     /// Its code does not run until it is resumed; what it waits for goes on.
-    pub async fn suspend(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
+    pub async fn suspend(self: &Arc<Self>, caller: &Call, id: &str, reason: &str) -> Result<()> {
         let reason = cut(reason);
         self.order(caller, id, Item::Suspend { reason }).await
     }
 
     /// Resumes a suspended instance, or a stalled one, whose code then tries again.
-    pub async fn resume(self: &Arc<Self>, caller: &Caller, id: &str, reason: &str) -> Result<()> {
+    pub async fn resume(self: &Arc<Self>, caller: &Call, id: &str, reason: &str) -> Result<()> {
         let reason = cut(reason);
         self.order(caller, id, Item::Resume { reason }).await
     }
 
-    pub async fn terminate(
-        self: &Arc<Self>,
-        caller: &Caller,
-        id: &str,
-        output: Bytes,
-    ) -> Result<()> {
+    pub async fn terminate(self: &Arc<Self>, caller: &Call, id: &str, output: Bytes) -> Result<()> {
         self.check_payload("the output", &output)?;
         self.order(caller, id, Item::Terminate { output }).await
     }
 
-    async fn order(self: &Arc<Self>, caller: &Caller, id: &str, item: Item) -> Result<()> {
+    async fn order(self: &Arc<Self>, caller: &Call, id: &str, item: Item) -> Result<()> {
         self.granted(caller, id).await?;
         self.tell(id, item).await
     }
 
-    pub(super) async fn granted(&self, caller: &Caller, id: &str) -> Result<Meta> {
+    pub(super) async fn granted(&self, caller: &Call, id: &str) -> Result<Meta> {
         names::check_id(id)?;
         let (meta, _) = self.meta(id).await?.ok_or_else(|| reading::unknown(id))?;
         may(caller, &meta.name)?;
@@ -305,7 +300,7 @@ impl Engine {
     }
 
     /// Removes an instance that has ended, with its journal.
-    pub async fn purge(&self, caller: &Caller, id: &str) -> Result<()> {
+    pub async fn purge(&self, caller: &Call, id: &str) -> Result<()> {
         let meta = self.granted(caller, id).await?;
         if !meta.status.has_ended() {
             return Err(Error::conflict(format!(
@@ -333,7 +328,7 @@ impl Engine {
     }
 }
 
-pub(super) fn may(caller: &Caller, name: &str) -> Result<()> {
+pub(super) fn may(caller: &Call, name: &str) -> Result<()> {
     caller.require_grant(
         |grants| grants.workflow(name),
         format!("workflow `{}`", names::shown(name)),

@@ -17,7 +17,7 @@ use crate::workflow::{
     now,
     store::{commit, keys, rows},
 };
-use crate::{Caller, Error, Kind as ErrorKind, Result, Trace, state::Condition};
+use crate::{Call, Error, Kind as ErrorKind, Result, Trace, state::Condition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Engine {
     /// under way at that place is begun again. The id of the new one.
     pub async fn rerun(
         self: &Arc<Self>,
-        caller: &Caller,
+        caller: &Call,
         from: &str,
         entries: u32,
         id: Option<String>,

@@ -1,6 +1,8 @@
 //! The workflows of the simulation, written as a guest would write them, and what each of them comes to.
 
-use crate::workflow::{Call, Context, Failure, Outcome, Retry, Task, core::machine::step::Answer};
+use crate::workflow::{
+    ActivityCall, Context, Failure, Outcome, Retry, Task, core::machine::step::Answer,
+};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::time::Duration;
@@ -44,7 +46,7 @@ fn chained(steps: u32) -> String {
 }
 
 /// An activity: `echo` gives its input back, `flaky` does so in its third attempt, `poor` never.
-pub(super) fn activity(call: &Call) -> Result<Bytes, Failure> {
+pub(super) fn activity(call: &ActivityCall) -> Result<Bytes, Failure> {
     match call.name.as_str() {
         "flaky" if call.attempt < 3 => Err(Failure::Retryable("not yet".into())),
         "poor" => Err(Failure::Permanent("never".into())),

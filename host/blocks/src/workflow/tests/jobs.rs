@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Kind as ErrorKind,
     workflow::{
-        Call,
+        ActivityCall,
         core::{
             attempt::{Course, Outcome, Row, is_wanted},
             birth::birth,
@@ -133,7 +133,7 @@ impl World {
         if order.row.not_before > now {
             return;
         }
-        let call = Call {
+        let call = ActivityCall {
             name,
             workflow: id.to_owned(),
             key: format!("{id}/{run}/{task}"),

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::SeqCst},
 };
 use wythe_blocks::{
-    Admission, App, Body, Callee, Caller, Exports, Profile, Result, actors,
+    Admission, App, Body, Call, Callee, Exports, Profile, Result, actors,
     bindings::Input,
     body_from,
     configuration::{self, Change},
@@ -101,14 +101,14 @@ impl Callee for Busy {
 
     async fn http(
         &self,
-        _: Caller,
+        _: Call,
         _: Admission,
         _: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
         Ok(http::Response::new(body_from(self.id.clone())))
     }
 
-    async fn invoke(&self, _: Caller, _: Request) -> Result<Response> {
+    async fn invoke(&self, _: Call, _: Request) -> Result<Response> {
         Ok(Response {
             status: 200,
             headers: Vec::new(),
@@ -116,7 +116,7 @@ impl Callee for Busy {
         })
     }
 
-    async fn subscriptions(&self, _: Caller) -> Result<Vec<Subscription>> {
+    async fn subscriptions(&self, _: Call) -> Result<Vec<Subscription>> {
         let subscription = Subscription {
             component: "events".into(),
             topic: "news".into(),
@@ -130,12 +130,12 @@ impl Callee for Busy {
             .collect())
     }
 
-    async fn on_event(&self, _: Caller, _: Delivery) -> Result<Verdict> {
+    async fn on_event(&self, _: Call, _: Delivery) -> Result<Verdict> {
         self.events.fetch_add(1, SeqCst);
         Ok(Verdict::Ack)
     }
 
-    async fn configurations(&self, _: Caller) -> Result<Vec<configuration::Subscription>> {
+    async fn configurations(&self, _: Call) -> Result<Vec<configuration::Subscription>> {
         let subscription = configuration::Subscription {
             component: "settings".into(),
             keys: Vec::new(),
@@ -148,30 +148,30 @@ impl Callee for Busy {
             .collect())
     }
 
-    async fn on_change(&self, _: Caller, _: Change) -> Result<()> {
+    async fn on_change(&self, _: Call, _: Change) -> Result<()> {
         Ok(())
     }
 
-    async fn inputs(&self, _: Caller) -> Result<Vec<String>> {
+    async fn inputs(&self, _: Call) -> Result<Vec<String>> {
         let name = "hook".to_owned();
         Ok(self.parts.inputs.then_some(name).into_iter().collect())
     }
 
-    async fn on_input(&self, _: Caller, _: Input) -> Result<Bytes> {
+    async fn on_input(&self, _: Call, _: Input) -> Result<Bytes> {
         self.inputs.fetch_add(1, SeqCst);
         Ok(Bytes::new())
     }
 
-    async fn run_job(&self, _: Caller, _: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Call, _: Occurrence) -> Result<()> {
         Ok(())
     }
 
-    async fn actor_types(&self, _: Caller) -> Result<Vec<actors::Type>> {
+    async fn actor_types(&self, _: Call) -> Result<Vec<actors::Type>> {
         let own = actors::Type::new(kind(&self.id));
         Ok(self.parts.actors.then_some(own).into_iter().collect())
     }
 
-    async fn actor_turn(&self, call: Caller, _: actors::Trigger) -> Result<Bytes> {
+    async fn actor_turn(&self, call: Call, _: actors::Trigger) -> Result<Bytes> {
         let Some(inside) = call.inside() else {
             return Ok(Bytes::new());
         };

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Caller, Error, Host, Kind, Origin, Registry, Result, Settings, Tenant, Trace,
+    App, Call, Error, Host, Kind, Origin, Registry, Result, Settings, Tenant, Trace,
     bindings::Knock,
     body_from,
     pubsub::{Event, PublishOptions},
@@ -49,9 +49,9 @@ pub struct Model {
     changes: u64,
 }
 
-pub fn operator(tenant: &Name) -> Caller {
+pub fn operator(tenant: &Name) -> Call {
     let app = "operator".parse().expect("a name");
-    Caller::operator(tenant.clone(), app, time::deadline(PATIENCE))
+    Call::operator(tenant.clone(), app, time::deadline(PATIENCE))
 }
 
 fn kind_of(result: Result<impl Sized, Vec<Error>>) -> Option<Kind> {

@@ -18,15 +18,15 @@ use std::{
     time::{Duration, Instant},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Exports, Profile, Ready, Registry, Settings, Shared, Tenant,
+    App, Call, Callee, Exports, Profile, Ready, Registry, Settings, Shared, Tenant,
     state::{self, Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
-    workflow::{Call, Context, Engine, Failure, Instance, Start, Status},
+    workflow::{ActivityCall, Context, Engine, Failure, Instance, Start, Status},
 };
 use wythe_manifest::{Limits, Name};
 
 pub type Answer = wythe_blocks::Result<Result<Bytes, String>>;
 pub type Code = fn(Context, Bytes) -> BoxFuture<'static, Answer>;
-pub type Activity = fn(Call) -> BoxFuture<'static, Result<Bytes, Failure>>;
+pub type Activity = fn(ActivityCall) -> BoxFuture<'static, Result<Bytes, Failure>>;
 
 /// One app: what it has, and the calls of its activities so far.
 pub struct Native {
@@ -34,7 +34,7 @@ pub struct Native {
     workflows: BTreeMap<&'static str, Code>,
     activities: BTreeMap<&'static str, Activity>,
     pub instances: u32,
-    pub calls: Arc<Mutex<Vec<Call>>>,
+    pub calls: Arc<Mutex<Vec<ActivityCall>>>,
 }
 
 impl Native {
@@ -58,7 +58,7 @@ impl Native {
 }
 
 /// Fails until its input, a number, says that it is enough.
-async fn flaky(call: Call) -> Result<Bytes, Failure> {
+async fn flaky(call: ActivityCall) -> Result<Bytes, Failure> {
     let enough: u32 = String::from_utf8_lossy(&call.input).parse().unwrap_or(1);
     match call.attempt < enough {
         true => Err(Failure::Retryable(format!("attempt {}", call.attempt))),
@@ -80,20 +80,14 @@ impl Callee for Native {
         self.digest.clone()
     }
 
-    async fn run_workflow(
-        &self,
-        _: Caller,
-        context: Context,
-        name: String,
-        input: Bytes,
-    ) -> Answer {
+    async fn run_workflow(&self, _: Call, context: Context, name: String, input: Bytes) -> Answer {
         self.workflows[name.as_str()](context, input).await
     }
 
     async fn run_activity(
         &self,
-        _: Caller,
-        call: Call,
+        _: Call,
+        call: ActivityCall,
     ) -> wythe_blocks::Result<Result<Bytes, Failure>> {
         let activity = self.activities[call.name.as_str()];
         let calls = self.calls.clone();
@@ -208,8 +202,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Bed {
     pub host: Arc<Tenant>,
     pub engine: Arc<Engine>,
-    pub caller: Caller,
-    pub calls: Arc<Mutex<Vec<Call>>>,
+    pub caller: Call,
+    pub calls: Arc<Mutex<Vec<ActivityCall>>>,
 }
 
 impl Bed {
@@ -249,7 +243,7 @@ impl Bed {
         let engine = host.workflows().expect("a store");
         host.begin().expect("a store");
         let deadline = Instant::now() + Duration::from_secs(3_600);
-        let caller = Caller::operator(tenant, "test".parse().expect("a name"), deadline);
+        let caller = Call::operator(tenant, "test".parse().expect("a name"), deadline);
         Bed {
             host,
             engine,

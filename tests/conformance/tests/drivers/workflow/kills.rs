@@ -17,7 +17,7 @@ pub const CASES: &[Case] = cases![
 ];
 
 /// A process is a runtime: all of its tasks end with it, wherever they are.
-fn live(store: Store, fuse: Fuse) -> Result<Vec<wythe_blocks::workflow::Call>> {
+fn live(store: Store, fuse: Fuse) -> Result<Vec<wythe_blocks::workflow::ActivityCall>> {
     let runtime = conformance::runtime()?;
     let calls = runtime.block_on(async {
         let fuse = Arc::new(fuse);

@@ -1,7 +1,7 @@
 //! The stage of a test of the loop: a clock it can set, an app that writes down what it ran, and rows in memory.
 
 use crate::{
-    App, Callee, Caller, Component, Error, Exports, Kind, Profile, Result, Tasks,
+    App, Call, Callee, Component, Error, Exports, Kind, Profile, Result, Tasks,
     jobs::{
         Configured, Driver, FailurePolicy, Features, IN_HOST, Job, Jobs, Misfire, OPERATIONS,
         Occurrence, Page, Row, Settle, Settler, Status, Timestamp, Trigger,
@@ -197,9 +197,9 @@ fn tenant() -> Name {
     "tenant".parse().unwrap()
 }
 
-fn caller() -> Caller {
+fn caller() -> Call {
     let deadline = std::time::Instant::now() + Duration::from_secs(3_600);
-    Caller::operator(tenant(), "app".parse().unwrap(), deadline)
+    Call::operator(tenant(), "app".parse().unwrap(), deadline)
 }
 
 struct Recorder {
@@ -221,7 +221,7 @@ impl Callee for Recorder {
         }
     }
 
-    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> Result<()> {
+    async fn run_job(&self, _: Call, occurrence: Occurrence) -> Result<()> {
         let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
         self.most_at_once.fetch_max(at_once, SeqCst);
         self.ran

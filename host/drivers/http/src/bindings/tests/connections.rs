@@ -14,7 +14,7 @@ use std::{
     },
 };
 use tokio::{net::TcpSocket, task::JoinSet};
-use wythe_blocks::{Caller, Registry, Settings, Shared, Tenant, time};
+use wythe_blocks::{Call, Registry, Settings, Shared, Tenant, time};
 
 /// Answers each request with this; counts connections, and tells of each that ends.
 fn counted(answer: String) -> (String, Arc<AtomicUsize>, mpsc::Receiver<()>) {
@@ -251,7 +251,7 @@ async fn full(gate: &Arc<Gate>) -> Arc<Tenant> {
 
 async fn call(host: Arc<Tenant>, app: &str, patience: Duration) -> Result<()> {
     let (tenant, app) = ("default".parse().unwrap(), app.parse().unwrap());
-    let caller = Caller::operator(tenant, app, time::deadline(patience));
+    let caller = Call::operator(tenant, app, time::deadline(patience));
     let (data, metadata) = (Bytes::new(), Vec::new());
     let asked = host.bindings.invoke(&caller, "web", "get", data, metadata);
     asked.await.map(drop)

@@ -11,7 +11,7 @@ use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
 };
-use wythe_blocks::Caller;
+use wythe_blocks::Call;
 
 /// Certificate of `localhost` and 127.0.0.1, signed by itself, until the year 2126; and its key.
 const CERTIFICATE: &str = "MIIBmzCCAUGgAwIBAgIUFszh4Hwnon8/TVLCMQ/aynNvZ30wCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTEzMTIyNFoYDzIxMjYxMTA1MTMxMjI0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATaAGqrlsV1t4kE8LXEVU3lQCr3v9aM5OrD4UfpXdMN5XFA1nFPgLsBd3FpXEpMR9KWmLuMo/I7CmRFBJGdho/4o28wbTAdBgNVHQ4EFgQU53pbC9TO2w4XvBl84IvU9BsAQBswHwYDVR0jBBgwFoAU53pbC9TO2w4XvBl84IvU9BsAQBswDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZIzj0EAwIDSAAwRQIhAK+v8yh/pGAGpvqGVDRXnBKFP+2Y/SmcZYW8yr7w2nLdAiA9iKngxlkqA7vv/ZpzQnXvoBaYXJwfGHKogoBDfYIJ8g==";
@@ -319,7 +319,7 @@ async fn a_server_is_tried_once() {
     host.open_checked(checked).await.unwrap();
     let app = "shop".parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(600);
-    let caller = Caller::operator(host.name().clone(), app, deadline);
+    let caller = Call::operator(host.name().clone(), app, deadline);
     let tries = Cell::new(0);
     let server = async {
         loop {

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    App, Callee, Caller, Error, Exports, Kind, Profile, Settings, Shared, Tenant,
+    App, Call, Callee, Error, Exports, Kind, Profile, Settings, Shared, Tenant,
     jobs::{FailurePolicy, Job, Misfire, Occurrence, Trigger},
 };
 use wythe_manifest::Name;
@@ -79,10 +79,10 @@ fn job(name: &str, trigger: Trigger) -> Job {
     }
 }
 
-fn caller(tenant: &Name) -> Result<Caller> {
+fn caller(tenant: &Name) -> Result<Call> {
     let app = APP.parse().map_err(|_| anyhow!("a name"))?;
     let deadline = Instant::now() + Duration::from_secs(60);
-    Ok(Caller::operator(tenant.clone(), app, deadline))
+    Ok(Call::operator(tenant.clone(), app, deadline))
 }
 
 fn now() -> u64 {
@@ -121,7 +121,7 @@ impl Callee for Diary {
         }
     }
 
-    async fn run_job(&self, _: Caller, occurrence: Occurrence) -> wythe_blocks::Result<()> {
+    async fn run_job(&self, _: Call, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         match self.note(&occurrence) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::internal("this one fails, as planned")),
