@@ -51,7 +51,7 @@ impl Policy {
                 Err(error) => error,
             };
             let again = error.kind().is_temporary()
-                || (operation.is_read() && error.kind() == Kind::Timeout);
+                || (operation.is_idempotent() && error.kind() == Kind::Timeout);
             if !again || left == 0 || now().after(pause) >= deadline {
                 return Err(error);
             }
@@ -71,7 +71,7 @@ impl Policy {
         match tokio::time::timeout_at(until.into(), attempt).await {
             Ok(result) => result,
             // A read that never answered changed nothing; of a write nobody can say.
-            Err(_) if operation.is_read() => Err(Error::timeout(format!(
+            Err(_) if operation.is_idempotent() => Err(Error::timeout(format!(
                 "`{}` did not answer in time",
                 operation.name()
             ))),

@@ -20,16 +20,16 @@ pub(super) enum Inbound {
 
 /// Names by kind, in the order of [`Inbound`].
 pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::write(0, "http"),
-    Operation::write(1, "invocation"),
-    Operation::write(2, "event"),
-    Operation::write(3, "configuration-change"),
-    Operation::write(4, "input"),
-    Operation::write(5, "job"),
-    Operation::write(6, "actor-turn"),
-    Operation::write(7, "workflow"),
-    Operation::write(8, "activity"),
-    Operation::read(9, "declaration"),
+    Operation::once(0, "http"),
+    Operation::once(1, "invocation"),
+    Operation::once(2, "event"),
+    Operation::once(3, "configuration-change"),
+    Operation::once(4, "input"),
+    Operation::once(5, "job"),
+    Operation::once(6, "actor-turn"),
+    Operation::once(7, "workflow"),
+    Operation::once(8, "activity"),
+    Operation::idempotent(9, "declaration"),
 ];
 
 impl Inbound {

@@ -24,7 +24,7 @@ use settings::Settings;
 pub(crate) use settings::Written;
 use std::sync::Arc;
 
-const INVOKE: component::Operation = component::Operation::write(0, "invoke");
+const INVOKE: component::Operation = component::Operation::once(0, "invoke");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[INVOKE];
 

@@ -21,29 +21,29 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wythe_manifest::{ComponentName, Name};
 
-/// One function of a driver: its name in spans and metrics, and whether it only reads.
+/// One function of a driver: its name in spans and metrics, and whether it may be done twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     index: u8,
     name: &'static str,
-    read: bool,
+    idempotent: bool,
 }
 
 impl Operation {
-    /// A read may be tried again after a timeout. `index` is its place in the block's list.
-    pub const fn read(index: u8, name: &'static str) -> Self {
+    /// May be done twice, so it is tried again after a timeout. `index` is its place in the block's list.
+    pub const fn idempotent(index: u8, name: &'static str) -> Self {
         Operation {
             index,
             name,
-            read: true,
+            idempotent: true,
         }
     }
 
-    pub const fn write(index: u8, name: &'static str) -> Self {
+    pub const fn once(index: u8, name: &'static str) -> Self {
         Operation {
             index,
             name,
-            read: false,
+            idempotent: false,
         }
     }
 
@@ -55,13 +55,13 @@ impl Operation {
         self.index.into()
     }
 
-    pub(crate) fn is_read(self) -> bool {
-        self.read
+    pub(crate) fn is_idempotent(self) -> bool {
+        self.idempotent
     }
 
-    /// The kind of a call that ended without an answer: of a write nobody can say whether it happened.
+    /// The kind of a call that ended without an answer: of one that is done once nobody can say whether it happened.
     fn lost(self) -> Kind {
-        match self.read {
+        match self.idempotent {
             true => Kind::Internal,
             false => Kind::UnknownOutcome,
         }

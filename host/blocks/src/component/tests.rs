@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-const ASK: Operation = Operation::read(0, "ask");
+const ASK: Operation = Operation::idempotent(0, "ask");
 const COMPONENT: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: one }\nspec: { type: state.test, version: v1 }\n";
 
 /// A driver that answers with its name, once it may.

@@ -18,11 +18,11 @@ use async_trait::async_trait;
 use listening::{Listeners, Watchers};
 use std::sync::Arc;
 
-const GET: component::Operation = component::Operation::read(0, "get");
-const VERSION: component::Operation = component::Operation::read(1, "version");
-const WAIT: component::Operation = component::Operation::read(2, "wait");
-const SET: component::Operation = component::Operation::write(3, "set");
-const DELETE: component::Operation = component::Operation::write(4, "delete");
+const GET: component::Operation = component::Operation::idempotent(0, "get");
+const VERSION: component::Operation = component::Operation::idempotent(1, "version");
+const WAIT: component::Operation = component::Operation::idempotent(2, "wait");
+const SET: component::Operation = component::Operation::once(3, "set");
+const DELETE: component::Operation = component::Operation::once(4, "delete");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[GET, VERSION, WAIT, SET, DELETE];
 

@@ -30,12 +30,12 @@ const MAX_MESSAGE: usize = MAX_DATA + HEADER + (MAX_DATA / SEGMENT) * TAG;
 const MAX_NAME: usize = 256;
 
 // None of them changes anything, so each may be tried again.
-const DESCRIBE: component::Operation = component::Operation::read(0, "describe");
-const WRAP: component::Operation = component::Operation::read(1, "wrap");
-const UNWRAP: component::Operation = component::Operation::read(2, "unwrap");
-const SIGN: component::Operation = component::Operation::read(3, "sign");
-const VERIFY: component::Operation = component::Operation::read(4, "verify");
-const NAMES: component::Operation = component::Operation::read(5, "names");
+const DESCRIBE: component::Operation = component::Operation::idempotent(0, "describe");
+const WRAP: component::Operation = component::Operation::idempotent(1, "wrap");
+const UNWRAP: component::Operation = component::Operation::idempotent(2, "unwrap");
+const SIGN: component::Operation = component::Operation::idempotent(3, "sign");
+const VERIFY: component::Operation = component::Operation::idempotent(4, "verify");
+const NAMES: component::Operation = component::Operation::idempotent(5, "names");
 
 pub(crate) const OPERATIONS: &[component::Operation] =
     &[DESCRIBE, WRAP, UNWRAP, SIGN, VERIFY, NAMES];

@@ -34,13 +34,13 @@ use wythe_manifest::Name;
 /// Writes of a pause, where the job's row changes all the time.
 const TRIES: usize = 10;
 
-const PUT: component::Operation = component::Operation::write(0, "put");
-const GET: component::Operation = component::Operation::read(1, "get");
-const DELETE: component::Operation = component::Operation::write(2, "delete");
-const LIST: component::Operation = component::Operation::read(3, "list");
-const TAKE: component::Operation = component::Operation::write(4, "take");
-const NEXT: component::Operation = component::Operation::read(5, "next");
-const SETTLE: component::Operation = component::Operation::write(6, "settle");
+const PUT: component::Operation = component::Operation::once(0, "put");
+const GET: component::Operation = component::Operation::idempotent(1, "get");
+const DELETE: component::Operation = component::Operation::once(2, "delete");
+const LIST: component::Operation = component::Operation::idempotent(3, "list");
+const TAKE: component::Operation = component::Operation::once(4, "take");
+const NEXT: component::Operation = component::Operation::idempotent(5, "next");
+const SETTLE: component::Operation = component::Operation::once(6, "settle");
 
 pub(crate) const OPERATIONS: &[component::Operation] =
     &[PUT, GET, DELETE, LIST, TAKE, NEXT, SETTLE];

@@ -28,10 +28,10 @@ pub const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);
 /// Tries of an operator to free a lock that changes hands meanwhile.
 const FREE_TRIES: usize = 8;
 
-const ACQUIRE: component::Operation = component::Operation::write(0, "acquire");
-const RENEW: component::Operation = component::Operation::write(1, "renew");
-const RELEASE: component::Operation = component::Operation::write(2, "release");
-const HOLDER: component::Operation = component::Operation::read(3, "holder");
+const ACQUIRE: component::Operation = component::Operation::once(0, "acquire");
+const RENEW: component::Operation = component::Operation::once(1, "renew");
+const RELEASE: component::Operation = component::Operation::once(2, "release");
+const HOLDER: component::Operation = component::Operation::idempotent(3, "holder");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[ACQUIRE, RENEW, RELEASE, HOLDER];
 

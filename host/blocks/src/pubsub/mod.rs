@@ -39,16 +39,16 @@ use std::{
 pub use wythe_manifest::Rule;
 use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
-const PUBLISH: component::Operation = component::Operation::write(0, "publish");
-const PUBLISH_MANY: component::Operation = component::Operation::write(1, "publish-many");
-const SUBSCRIBE: component::Operation = component::Operation::read(2, "subscribe");
-const ACK: component::Operation = component::Operation::read(3, "ack");
-const NACK: component::Operation = component::Operation::read(4, "nack");
-const BURY: component::Operation = component::Operation::write(5, "bury");
-const GROUPS: component::Operation = component::Operation::read(6, "groups");
-const LIST: component::Operation = component::Operation::read(7, "list");
-const REPLACE: component::Operation = component::Operation::write(8, "replace");
-const PURGE: component::Operation = component::Operation::write(9, "purge");
+const PUBLISH: component::Operation = component::Operation::once(0, "publish");
+const PUBLISH_MANY: component::Operation = component::Operation::once(1, "publish-many");
+const SUBSCRIBE: component::Operation = component::Operation::idempotent(2, "subscribe");
+const ACK: component::Operation = component::Operation::idempotent(3, "ack");
+const NACK: component::Operation = component::Operation::idempotent(4, "nack");
+const BURY: component::Operation = component::Operation::once(5, "bury");
+const GROUPS: component::Operation = component::Operation::idempotent(6, "groups");
+const LIST: component::Operation = component::Operation::idempotent(7, "list");
+const REPLACE: component::Operation = component::Operation::once(8, "replace");
+const PURGE: component::Operation = component::Operation::once(9, "purge");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[
     PUBLISH,

@@ -18,8 +18,8 @@ use wythe_manifest::{ComponentName, Grants, PartPattern, SecretScope};
 /// Bytes of a secret's name.
 pub const MAX_NAME: usize = 1_024;
 
-const GET: component::Operation = component::Operation::read(0, "get");
-const NAMES: component::Operation = component::Operation::read(1, "names");
+const GET: component::Operation = component::Operation::idempotent(0, "get");
+const NAMES: component::Operation = component::Operation::idempotent(1, "names");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[GET, NAMES];
 

@@ -30,14 +30,14 @@ use wythe_manifest::{ByteSize, Component as Manifest, ComponentName};
 pub const MAX_KEYS: usize = 1_000;
 const DEFAULT_PAGE: u32 = 100;
 
-const GET: component::Operation = component::Operation::read(0, "get");
-const GET_MANY: component::Operation = component::Operation::read(1, "get-many");
-const PUT: component::Operation = component::Operation::write(2, "put");
-const PUT_MANY: component::Operation = component::Operation::write(3, "put-many");
-const DELETE: component::Operation = component::Operation::write(4, "delete");
-const TRANSACT: component::Operation = component::Operation::write(5, "transact");
-const LIST: component::Operation = component::Operation::read(6, "list");
-const INCREMENT: component::Operation = component::Operation::write(7, "increment");
+const GET: component::Operation = component::Operation::idempotent(0, "get");
+const GET_MANY: component::Operation = component::Operation::idempotent(1, "get-many");
+const PUT: component::Operation = component::Operation::once(2, "put");
+const PUT_MANY: component::Operation = component::Operation::once(3, "put-many");
+const DELETE: component::Operation = component::Operation::once(4, "delete");
+const TRANSACT: component::Operation = component::Operation::once(5, "transact");
+const LIST: component::Operation = component::Operation::idempotent(6, "list");
+const INCREMENT: component::Operation = component::Operation::once(7, "increment");
 
 pub(crate) const OPERATIONS: &[component::Operation] = &[
     GET, GET_MANY, PUT, PUT_MANY, DELETE, TRANSACT, LIST, INCREMENT,
