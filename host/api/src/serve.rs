@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wythe_blocks::{
     Body, Error, Tasks,
-    connections::{Connections, IDLE, Listener, Place, Work},
+    connections::{Connections, IDLE, Listener, Permit, Work},
 };
 
 const HEADERS: usize = 100;
@@ -75,16 +75,16 @@ where
         let cut = CancellationToken::new();
         loop {
             let accepted = self.connections.accept(&self.listener);
-            let (stream, peer, place) = tokio::select! {
+            let (stream, peer, permit) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
             let peer = peer.unwrap_or(UNKNOWN);
             let stream = Outgoing::new(stream, (self.manner)());
-            let connection = connection(&server, service.clone(), stream, peer, place.share());
+            let connection = connection(&server, service.clone(), stream, peer, permit.share());
             let (token, ending, cut) = (under_way.token(), shutdown.clone(), cut.clone());
             self.tasks.spawn(async move {
-                let connection = run(connection, place, ending);
+                let connection = run(connection, permit, ending);
                 cut.run_until_cancelled(connection).await;
                 drop(token);
             });
@@ -123,7 +123,7 @@ fn connection<T, S, F>(
     service: S,
     stream: Outgoing<T>,
     peer: IpAddr,
-    place: Place,
+    permit: Permit,
 ) -> impl GracefulConnection<Error: Send> + Send + 'static + use<T, S, F>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -131,7 +131,7 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let work = place.work();
+        let work = permit.work();
         let answer = service(request, peer);
         async move {
             let answer = answer.await;
@@ -143,22 +143,22 @@ where
 }
 
 /// Runs a connection until the client or the server ends it, its time is over, or its place is another's.
-async fn run(connection: impl GracefulConnection, place: Place, ending: CancellationToken) {
+async fn run(connection: impl GracefulConnection, permit: Permit, ending: CancellationToken) {
     let mut connection = pin!(connection);
     tokio::select! {
         // A broken connection is the client's business.
         _ = connection.as_mut() => return,
-        () = place.evicted() => return,
+        () = permit.evicted() => return,
         () = ending.cancelled() => {}
-        () = place.idled() => {}
+        () = permit.idled() => {}
     }
     connection.as_mut().graceful_shutdown();
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = place.evicted() => return,
+            () = permit.evicted() => return,
             () = tokio::time::sleep(GRACE) => {
-                if place.is_idle() {
+                if permit.is_idle() {
                     return;
                 }
             }

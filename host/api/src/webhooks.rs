@@ -59,7 +59,7 @@ impl Webhooks {
             return Err(No::too_large(most, SETTING));
         };
         // A place is taken once the body is there.
-        let _place = door.enter()?;
+        let _permit = door.enter()?;
         let Some(tenant) = self.host.tenant(&door.tenant) else {
             return Err(Error::unavailable("the tenant of this path is gone").into());
         };

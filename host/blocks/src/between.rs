@@ -42,7 +42,7 @@ fn paths(components: &[Manifest]) -> Vec<Error> {
             "component `{}`: {shown} is that of bindings component `{other}`; expected another one",
             one.name
         );
-        problems.push(Error::invalid(message).at(&one.place_of("path")));
+        problems.push(Error::invalid(message).at(&one.position_of("path")));
     }
     problems
 }

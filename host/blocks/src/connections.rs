@@ -1,12 +1,12 @@
 //! Connections at once: how many there may be, how many of one peer, and which one is closed when there is no room.
 
 mod accept;
-mod place;
+mod permit;
 #[cfg(test)]
 mod tests;
 
 pub use accept::Listener;
-pub use place::{Place, Work};
+pub use permit::{Permit, Work};
 
 use crate::Rate;
 use std::{
@@ -91,7 +91,7 @@ impl Connections {
     }
 
     /// A place for a connection, idle at first. None where all are in use, or all of this peer's.
-    pub fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+    pub fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
         let peer = peer.map(Peer::of);
         let mut table = self.table();
         let has = peer.and_then(|peer| table.peers.get(&peer));
@@ -103,7 +103,7 @@ impl Connections {
             return None;
         }
         let (id, evicted) = table.insert(peer);
-        Some(Place::new(self.clone(), id, evicted))
+        Some(Permit::new(self.clone(), id, evicted))
     }
 
     /// Closes the connection that has been idle for longest; false where none is.

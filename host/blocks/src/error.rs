@@ -83,7 +83,7 @@ pub struct Error {
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// Place in what the operator wrote, where that is what is wrong.
-    place: Option<Box<Source>>,
+    position: Option<Box<Source>>,
 }
 
 impl Error {
@@ -94,7 +94,7 @@ impl Error {
             message: bounded(message.into()),
             retry_after: None,
             source: None,
-            place: None,
+            position: None,
         }
     }
 
@@ -163,14 +163,15 @@ impl Error {
 
     /// The same error, which is about what stands there; a place that it has already is nearer.
     #[must_use]
-    pub fn at(mut self, place: &Source) -> Self {
-        self.place.get_or_insert_with(|| Box::new(place.clone()));
+    pub fn at(mut self, position: &Source) -> Self {
+        self.position
+            .get_or_insert_with(|| Box::new(position.clone()));
         self
     }
 
     /// The place of what is wrong in the operator's files.
-    pub fn place(&self) -> Option<&Source> {
-        self.place.as_deref()
+    pub fn position(&self) -> Option<&Source> {
+        self.position.as_deref()
     }
 
     /// The same error in other words.
@@ -200,7 +201,7 @@ impl Error {
             message: self.message.clone(),
             retry_after: self.retry_after,
             source: None,
-            place: self.place.clone(),
+            position: self.position.clone(),
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn take<T: FromStr<Err: std::fmt::Display>>(
         return Ok(None);
     };
     let parsed = value.reveal().parse();
-    parsed
-        .map(Some)
-        .map_err(|error| Error::invalid(format!("{name}: {error}")).at(&component.place_of(name)))
+    parsed.map(Some).map_err(|error| {
+        Error::invalid(format!("{name}: {error}")).at(&component.position_of(name))
+    })
 }

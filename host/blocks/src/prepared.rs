@@ -167,12 +167,12 @@ fn site(settings: &Settings, component: &Manifest) -> Site {
 
 /// The error with the component's name and place, unless it has a nearer one, and without the component's secrets.
 pub(crate) fn named(component: &Manifest, error: Error) -> Error {
-    let is_placed = error.place().is_some();
+    let is_placed = error.position().is_some();
     let text = Scrub::of(component).hide(error.chain());
     let text = match is_placed {
         true => text,
         false => format!("component `{}`: {text}", component.name),
     };
-    let place = error.place().unwrap_or(&component.source);
+    let place = error.position().unwrap_or(&component.source);
     Error::new(error.kind(), text).at(place)
 }

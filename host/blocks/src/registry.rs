@@ -70,7 +70,7 @@ impl Wrong {
     fn located(self, component: &Component) -> Error {
         let message = |text| format!("component `{}`: {text}", component.name);
         let error = self.error.map_message(message);
-        error.at(&component.place_of(self.setting))
+        error.at(&component.position_of(self.setting))
     }
 }
 

@@ -68,22 +68,22 @@ impl Shards {
         Shards([u64::MAX; SHARDS / 64])
     }
 
-    fn place(shard: Shard) -> (usize, u64) {
+    fn bit(shard: Shard) -> (usize, u64) {
         (shard.index() / 64, 1 << (shard.index() % 64))
     }
 
     pub fn insert(&mut self, shard: Shard) {
-        let (word, bit) = Self::place(shard);
+        let (word, bit) = Self::bit(shard);
         self.0[word] |= bit;
     }
 
     pub fn remove(&mut self, shard: Shard) {
-        let (word, bit) = Self::place(shard);
+        let (word, bit) = Self::bit(shard);
         self.0[word] &= !bit;
     }
 
     pub fn has(&self, shard: Shard) -> bool {
-        let (word, bit) = Self::place(shard);
+        let (word, bit) = Self::bit(shard);
         self.0[word] & bit != 0
     }
 

@@ -50,10 +50,10 @@ impl Tasks {
     /// is told.
     #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let place = Location::caller();
+        let origin = Location::caller();
         self.track(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                tell(place, &*panic, "what it did is left as it is");
+                tell(origin, &*panic, "what it did is left as it is");
             }
         });
     }
@@ -64,13 +64,13 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (place, stop) = (Location::caller(), self.stopping());
+        let (origin, stop) = (Location::caller(), self.stopping());
         self.track(async move {
             while let Err(panic) = AssertUnwindSafe(async { begin().await })
                 .catch_unwind()
                 .await
             {
-                tell(place, &*panic, "it begins anew");
+                tell(origin, &*panic, "it begins anew");
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(AGAIN) => {}

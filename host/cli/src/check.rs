@@ -104,18 +104,18 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
 
 /// A component that may be missing, as its `ignoreErrors` says.
 fn left_out(error: &blocks::Error) -> Problem {
-    placed(format!("left out: {}", error.message()), error)
+    located(format!("left out: {}", error.message()), error)
 }
 
 /// A component that is good, and that the operator should know something of.
 fn warning(error: &blocks::Error) -> Problem {
-    placed(error.message().to_owned(), error)
+    located(error.message().to_owned(), error)
 }
 
-fn placed(message: String, error: &blocks::Error) -> Problem {
+fn located(message: String, error: &blocks::Error) -> Problem {
     let problem = Problem::warning(message);
-    match error.place() {
-        Some(place) => problem.at(place),
+    match error.position() {
+        Some(position) => problem.at(position),
         None => problem,
     }
 }
@@ -151,10 +151,10 @@ fn unheard(app: &App, loaded: &blocks::App) -> Vec<Problem> {
 /// Apps that cannot have the events.
 fn subscription(declared: &Subscription, plan: &Plan, apps: &[Loaded]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (scope, place) in declared.scopes.iter().zip(&declared.places.scopes) {
+    for (scope, position) in declared.scopes.iter().zip(&declared.positions.scopes) {
         let loaded = apps.iter().find(|loaded| loaded.app.id() == scope);
         let message = loaded.and_then(|loaded| cannot_have(declared, &loaded.app));
-        problems.extend(message.map(|message| Problem::new(message).at(place)));
+        problems.extend(message.map(|message| Problem::new(message).at(position)));
     }
     let is_known = apps.len() == plan.manifest.apps.len();
     let mut concerned = apps.iter();

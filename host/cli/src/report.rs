@@ -22,14 +22,14 @@ pub struct Problem {
     pub message: String,
     /// The place where it was written, if it is about a file.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     #[serde(skip)]
     pub is_warning: bool,
 }
 
 /// A place in a file; line and column are counted from 1, and 0 where the file as a whole is meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct Position {
     pub file: String,
     pub line: u32,
     pub column: u32,
@@ -38,9 +38,9 @@ pub struct Place {
 /// Shows the problem with its place.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(Place { file, line: 0, .. }) => write!(f, "{file}: ")?,
-            Some(Place { file, line, column }) => write!(f, "{file}:{line}:{column}: ")?,
+        match &self.position {
+            Some(Position { file, line: 0, .. }) => write!(f, "{file}: ")?,
+            Some(Position { file, line, column }) => write!(f, "{file}:{line}:{column}: ")?,
             None => {}
         }
         f.write_str(&self.message)
@@ -58,14 +58,14 @@ impl Problem {
         Problem {
             kind: "invalid".into(),
             message: message.into(),
-            place: None,
+            position: None,
             is_warning: false,
         }
     }
 
     /// The same problem at a place, unless it has one.
     pub fn at(mut self, source: &Source) -> Self {
-        self.place.get_or_insert_with(|| Place {
+        self.position.get_or_insert_with(|| Position {
             file: escape(&source.file.display().to_string()).into_owned(),
             line: source.line,
             column: source.column,
@@ -75,7 +75,9 @@ impl Problem {
 
     /// Sorts problems by file, line and column; those without a place come last.
     pub fn sort(problems: &mut [Self]) {
-        problems.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
+        problems.sort_by(|a, b| {
+            (a.position.is_none(), &a.position).cmp(&(b.position.is_none(), &b.position))
+        });
     }
 
     pub fn warning(message: impl Into<String>) -> Self {
@@ -99,11 +101,11 @@ impl From<wythe_blocks::Error> for Problem {
         let problem = Problem {
             kind: error.kind().as_str().into(),
             message: error.message().to_owned(),
-            place: None,
+            position: None,
             is_warning: false,
         };
-        match error.place() {
-            Some(place) => problem.at(place),
+        match error.position() {
+            Some(position) => problem.at(position),
             None => problem,
         }
     }

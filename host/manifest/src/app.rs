@@ -232,8 +232,8 @@ fn read_guest<'a>(fields: &Fields<'a>, below: &str) -> Option<&'a str> {
     let native = fields.each_of(&NATIVE);
     let Some(at) = fields.get("guest") else {
         match native.first() {
-            Some((place, native)) => fields.at.report.error(
-                *place,
+            Some((position, native)) => fields.at.report.error(
+                *position,
                 native.key.clone(),
                 "this version does not run native apps",
                 Some("give `guest:`, the path of a component file".to_owned()),

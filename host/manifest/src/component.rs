@@ -7,7 +7,7 @@ use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Source};
 use crate::quantity;
 use crate::reader::{At, Fields};
-use crate::yaml::Place;
+use crate::yaml::Position;
 
 /// The path of keys of the settings.
 pub(crate) const ITEMS: &str = "spec.metadata";
@@ -52,9 +52,9 @@ pub struct Component {
 
 impl Component {
     /// The place where a setting was written; the component's own place where it was not.
-    pub fn place_of(&self, setting: &str) -> Source {
-        match self.metadata.place_of(setting) {
-            Some(Place { line, column }) => Source {
+    pub fn position_of(&self, setting: &str) -> Source {
+        match self.metadata.position_of(setting) {
+            Some(Position { line, column }) => Source {
                 line,
                 column,
                 ..self.source.clone()
@@ -65,7 +65,7 @@ impl Component {
 
     /// A mistake in a setting, at its place.
     pub fn problem(&self, setting: &str, message: impl Into<String>) -> Problem {
-        self.place_of(setting)
+        self.position_of(setting)
             .problem(metadata::key_of(setting), message)
     }
 }

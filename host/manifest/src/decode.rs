@@ -20,8 +20,8 @@ use crate::suggest::{did_you_mean, listed};
 /// Fields of `#[serde(flatten)]` structs are not checked for unknown names, because serde does not tell them.
 pub fn decode<C: DeserializeOwned>(component: &Component) -> Result<C, Problems> {
     let unresolved = component.metadata.pending().iter().map(|pending| Problem {
-        line: pending.place.line,
-        column: pending.place.column,
+        line: pending.position.line,
+        column: pending.position.column,
         ..problem_at(
             component,
             &key_of(&pending.name),

@@ -78,5 +78,5 @@ pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resources::{Resources, load_resources, parse_resources};
 pub use secret::Secret;
-pub use subscription::{Places, Rule, Subscription};
+pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};

@@ -7,14 +7,14 @@ use crate::problem::{Problem, Severity};
 use crate::reader::At;
 use crate::secret::Secret;
 use crate::suggest::listed;
-use crate::yaml::Place;
+use crate::yaml::Position;
 
 /// The settings that a driver is configured with.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     items: Vec<Item>,
     /// The names of the items that somebody took out, and the places where they were written.
-    taken: Vec<(String, Place)>,
+    taken: Vec<(String, Position)>,
     pending: Vec<Pending>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for Value {
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) name: String,
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     pub(crate) reference: Reference,
 }
 
@@ -89,14 +89,14 @@ pub struct SecretReference {
     pub name: String,
     /// The name of one of the secret's values; the secret's own name where none is written.
     pub key: String,
-    place: Place,
+    position: Position,
 }
 
 impl SecretReference {
     /// A mistake at the place of the reference.
     pub fn problem(&self, component: &Component, message: impl Into<String>) -> Problem {
         let (kind, message) = ("secretKeyRef", message.into());
-        problem_at(component, &self.setting, self.place, kind, message)
+        problem_at(component, &self.setting, self.position, kind, message)
     }
 }
 
@@ -109,7 +109,7 @@ impl Metadata {
                 store: store.clone(),
                 name: name.clone(),
                 key: key.clone(),
-                place: pending.place,
+                position: pending.position,
             }),
             Reference::Environment(_) => None,
         };
@@ -150,7 +150,7 @@ impl Metadata {
             line,
             column,
         } = self.items.remove(index);
-        self.taken.push((name, Place { line, column }));
+        self.taken.push((name, Position { line, column }));
         Some(value)
     }
 
@@ -172,12 +172,12 @@ impl Metadata {
     }
 
     pub(crate) fn settle(&mut self, pending: Pending, value: Value) {
-        self.add(pending.name, pending.place, value);
+        self.add(pending.name, pending.position, value);
         self.items.sort_by_key(|item| (item.line, item.column));
     }
 
-    fn add(&mut self, name: String, place: Place, value: Value) {
-        let Place { line, column } = place;
+    fn add(&mut self, name: String, position: Position, value: Value) {
+        let Position { line, column } = position;
         self.items.push(Item {
             name,
             value,
@@ -186,15 +186,15 @@ impl Metadata {
         });
     }
 
-    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
-        let place = |&Item { line, column, .. }: &Item| Place { line, column };
-        let items = self.items.iter().map(|item| (&item.name, place(item)));
-        let taken = self.taken.iter().map(|(name, place)| (name, *place));
+    pub(crate) fn position_of(&self, name: &str) -> Option<Position> {
+        let position = |&Item { line, column, .. }: &Item| Position { line, column };
+        let items = self.items.iter().map(|item| (&item.name, position(item)));
+        let taken = self.taken.iter().map(|(name, position)| (name, *position));
         let pending = self.pending.iter();
-        let pending = pending.map(|pending| (&pending.name, pending.place));
+        let pending = pending.map(|pending| (&pending.name, pending.position));
         let mut all = items.chain(taken).chain(pending);
         all.find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, place)| place)
+            .map(|(_, position)| position)
     }
 }
 
@@ -231,7 +231,7 @@ fn read_item(at: &At, store: Option<&str>, metadata: &mut Metadata) -> Option<()
     let name = fields
         .demand("name", "the name of the setting", At::filled)?
         .to_owned();
-    if let Some(first) = metadata.place_of(&name) {
+    if let Some(first) = metadata.position_of(&name) {
         at.error(&format!(
             "`{name}` is set twice, first in line {}",
             first.line
@@ -251,10 +251,10 @@ fn read_item(at: &At, store: Option<&str>, metadata: &mut Metadata) -> Option<()
         ));
         return None;
     };
-    let place = choice.node.place;
+    let position = choice.node.position;
     let reference = if fields.written("value").is_some() {
         let value = Value::Plain(choice.text_or_empty()?.to_owned());
-        metadata.add(name, place, value);
+        metadata.add(name, position, value);
         return Some(());
     } else if fields.written("envRef").is_some() {
         Reference::Environment(choice.filled()?.to_owned())
@@ -263,7 +263,7 @@ fn read_item(at: &At, store: Option<&str>, metadata: &mut Metadata) -> Option<()
     };
     metadata.pending.push(Pending {
         name,
-        place,
+        position,
         reference,
     });
     Some(())
@@ -296,14 +296,14 @@ pub(crate) fn key_of(name: &str) -> String {
 pub(crate) fn problem_at(
     component: &Component,
     setting: &str,
-    place: Place,
+    position: Position,
     kind: &str,
     message: String,
 ) -> Problem {
     Problem {
         file: component.source.file.clone(),
-        line: place.line,
-        column: place.column,
+        line: position.line,
+        column: position.column,
         key: format!("{}.{kind}", key_of(setting)),
         message,
         help: None,

@@ -67,16 +67,16 @@ impl Known<'_> {
     }
 
     fn subscription(&self, subscription: &Subscription) -> Vec<Problem> {
-        let places = &subscription.places;
+        let positions = &subscription.positions;
         let component = self.find(subscription.component.as_str(), "pubsub").err();
         let component = component.map(|(message, help)| Problem {
             help,
-            ..places.component.problem("spec.pubsubname", message)
+            ..positions.component.problem("spec.pubsubname", message)
         });
-        let scopes = subscription.scopes.iter().zip(&places.scopes);
-        let apps = scopes.filter_map(|(scope, place)| {
+        let scopes = subscription.scopes.iter().zip(&positions.scopes);
+        let apps = scopes.filter_map(|(scope, position)| {
             let (message, help) = self.app(scope.as_str())?;
-            let problem = place.problem("scopes", message).as_warning();
+            let problem = position.problem("scopes", message).as_warning();
             Some(Problem { help, ..problem })
         });
         component.into_iter().chain(apps).collect()

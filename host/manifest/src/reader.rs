@@ -8,7 +8,7 @@ use std::str::FromStr;
 use crate::name::shown;
 use crate::problem::{Problem, Problems, Severity, Source};
 use crate::suggest::{did_you_mean, listed};
-use crate::yaml::{Content, Entry, Node, Place};
+use crate::yaml::{Content, Entry, Node, Position};
 
 /// The number of mistakes of one severity in one file after which a reader learns nothing more.
 const MOST_PROBLEMS: usize = 100;
@@ -31,12 +31,23 @@ impl Report {
         &self.file
     }
 
-    pub(crate) fn error(&self, place: Place, key: String, message: &str, help: Option<String>) {
-        self.add(place, key, message, help, Severity::Error);
+    pub(crate) fn error(
+        &self,
+        position: Position,
+        key: String,
+        message: &str,
+        help: Option<String>,
+    ) {
+        self.add(position, key, message, help, Severity::Error);
     }
 
     pub(crate) fn of_file(&self, message: &str) {
-        self.error(Place { line: 0, column: 0 }, String::new(), message, None);
+        self.error(
+            Position { line: 0, column: 0 },
+            String::new(),
+            message,
+            None,
+        );
     }
 
     pub(crate) fn into_problems(self) -> Problems {
@@ -55,7 +66,7 @@ impl Report {
 
     fn add(
         &self,
-        place: Place,
+        position: Position,
         key: String,
         message: &str,
         help: Option<String>,
@@ -65,7 +76,7 @@ impl Report {
             return;
         }
         let (file, message) = (self.file.clone(), message.to_owned());
-        let Place { line, column } = place;
+        let Position { line, column } = position;
         let problem = Problem {
             file,
             line,
@@ -98,17 +109,17 @@ impl<'a> At<'a> {
 
     pub(crate) fn error(&self, message: &str) {
         self.report
-            .error(self.node.place, self.key.clone(), message, None);
+            .error(self.node.position, self.key.clone(), message, None);
     }
 
     pub(crate) fn error_with_help(&self, message: &str, help: Option<String>) {
         self.report
-            .error(self.node.place, self.key.clone(), message, help);
+            .error(self.node.position, self.key.clone(), message, help);
     }
 
     pub(crate) fn warn(&self, message: &str) {
         self.report.add(
-            self.node.place,
+            self.node.position,
             self.key.clone(),
             message,
             None,
@@ -119,8 +130,8 @@ impl<'a> At<'a> {
     pub(crate) fn source(&self) -> Source {
         Source {
             file: self.report.file.clone(),
-            line: self.node.place.line,
-            column: self.node.place.column,
+            line: self.node.position.line,
+            column: self.node.position.column,
         }
     }
 
@@ -279,7 +290,7 @@ impl<'a> At<'a> {
             );
             let help = did_you_mean(&entry.key, allowed.iter().chain(known).copied());
             self.report
-                .error(entry.place, at.key.clone(), &message, help);
+                .error(entry.position, at.key.clone(), &message, help);
         }
         Some(Fields {
             at: self.clone(),
@@ -403,20 +414,22 @@ impl<'a> Fields<'a> {
     }
 
     /// Each of the named keys that was written, with its place.
-    pub(crate) fn each_of(&self, names: &[&str]) -> Vec<(Place, At<'a>)> {
+    pub(crate) fn each_of(&self, names: &[&str]) -> Vec<(Position, At<'a>)> {
         let named = self
             .entries
             .iter()
             .filter(|(entry, _)| names.contains(&entry.key.as_str()));
-        named.map(|(entry, at)| (entry.place, at.clone())).collect()
+        named
+            .map(|(entry, at)| (entry.position, at.clone()))
+            .collect()
     }
 
     /// Warns of each of the named keys that was written.
     pub(crate) fn warn_of(&self, names: &[&str], message: &str) {
-        for (place, at) in self.each_of(names) {
+        for (position, at) in self.each_of(names) {
             self.at
                 .report
-                .add(place, at.key, message, None, Severity::Warning);
+                .add(position, at.key, message, None, Severity::Warning);
         }
     }
 }

@@ -36,7 +36,13 @@ fn read_variable(
     };
     let missing = || {
         let message = format!("the environment variable `{variable}` is not set");
-        problem_at(component, &pending.name, pending.place, "envRef", message)
+        problem_at(
+            component,
+            &pending.name,
+            pending.position,
+            "envRef",
+            message,
+        )
     };
     // People keep passwords in the environment, so what comes from there is not shown either.
     let value = environment(variable).map(|text| Value::Secret(Secret::new(text)));

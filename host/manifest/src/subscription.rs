@@ -34,12 +34,12 @@ pub struct Subscription {
     /// The place where it was written.
     pub source: Source,
     /// The places where its parts were written.
-    pub places: Places,
+    pub positions: Positions,
 }
 
 /// The places where the parts of a subscription were written, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub struct Positions {
     /// `pubsubname`.
     pub component: Source,
     /// The place of each of `scopes`.
@@ -86,7 +86,7 @@ pub(crate) fn read(document: &At, version: &str) -> Option<Subscription> {
             .collect(),
         scopes: head.scopes,
         source: document.source(),
-        places: Places {
+        positions: Positions {
             component: spec
                 .get("pubsubname")
                 .map(|at| at.source())

@@ -19,14 +19,14 @@ const HEAVIEST: usize = 250_000;
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     pub(crate) content: Content,
     weight: usize,
 }
 
 /// A line and a column, both counted from 1.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) line: u32,
     pub(crate) column: u32,
 }
@@ -47,7 +47,7 @@ pub(crate) enum Content {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     pub(crate) value: Node,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
         match self.events.next() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
-                let here = place(*error.marker());
+                let here = position(*error.marker());
                 Err(match error.kind() {
                     granit_parser::ErrorKind::RecursionLimitExceeded => self.too_deep(here),
                     kind => self.stop(here, &format!("not valid YAML: {kind}")),
@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Stopped> {
-        let here = place(span.start);
+        let here = position(span.start);
         if self.path.len() > DEEPEST {
             return Err(self.too_deep(here));
         }
@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
             _ => return Err(self.stop(here, "not valid YAML: a value is missing")),
         };
         let node = Node {
-            place: here,
+            position: here,
             weight: weight_of(&content),
             content,
         };
@@ -162,14 +162,14 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    fn alias(&mut self, id: usize, here: Place) -> Result<Node, Stopped> {
+    fn alias(&mut self, id: usize, here: Position) -> Result<Node, Stopped> {
         let Some(weight) = self.anchors.get(&id).map(|node| node.weight) else {
             return Err(self.stop(here, "an anchor may not contain its own alias"));
         };
         // Paid before it is copied: a file of a few lines can ask for billions of values.
         self.spend(weight, here)?;
         Ok(Node {
-            place: here,
+            position: here,
             ..self.anchors[&id].clone()
         })
     }
@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
             let key = self.node(event, span)?;
             let Content::Scalar { text, plain } = key.content else {
                 self.report.error(
-                    key.place,
+                    key.position,
                     self.key(),
                     "expected a text as the key, found a collection",
                     None,
@@ -213,24 +213,24 @@ impl<'a> Builder<'a> {
                 self.merge(&mut keys, value);
             } else if let Err(first) = keys.add(Entry {
                 key: text,
-                place: key.place,
+                position: key.position,
                 value,
             }) {
                 let message = format!("this key is written twice, first in line {first}");
-                self.report.error(key.place, self.key(), &message, None);
+                self.report.error(key.position, self.key(), &message, None);
             }
             self.path.pop();
         }
     }
 
     fn merge(&self, keys: &mut Keys, value: Node) {
-        let place = value.place;
+        let position = value.position;
         match value.content {
             Content::Map(entries) => keys.merged.extend(entries),
             Content::List(items) => items.into_iter().for_each(|item| self.merge(keys, item)),
             Content::Scalar { .. } => {
                 self.report.error(
-                    place,
+                    position,
                     self.key(),
                     "expected a mapping to merge, found a text",
                     None,
@@ -239,7 +239,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn spend(&mut self, weight: usize, here: Place) -> Result<(), Stopped> {
+    fn spend(&mut self, weight: usize, here: Position) -> Result<(), Stopped> {
         self.weight = self.weight.saturating_add(weight);
         if self.weight <= HEAVIEST {
             return Ok(());
@@ -247,7 +247,7 @@ impl<'a> Builder<'a> {
         Err(self.stop(here, "too many values once aliases are written out"))
     }
 
-    fn check_tag(&self, tag: Option<&Tag>, here: Place) {
+    fn check_tag(&self, tag: Option<&Tag>, here: Position) {
         const CORE: [&str; 7] = ["str", "int", "float", "bool", "null", "map", "seq"];
         if let Some(tag) = tag
             && !tag
@@ -259,13 +259,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn stop(&self, here: Place, message: &str) -> Stopped {
+    fn stop(&self, here: Position, message: &str) -> Stopped {
         self.report.error(here, self.key(), message, None);
         Stopped
     }
 
     /// The path of so many keys would not help anybody.
-    fn too_deep(&self, here: Place) -> Stopped {
+    fn too_deep(&self, here: Position) -> Stopped {
         let message = format!("nested deeper than {DEEPEST} levels");
         self.report.error(here, String::new(), &message, None);
         Stopped
@@ -298,7 +298,7 @@ impl Keys {
         if let Some(first) = self.lines.get(&entry.key) {
             return Err(*first);
         }
-        self.lines.insert(entry.key.clone(), entry.place.line);
+        self.lines.insert(entry.key.clone(), entry.position.line);
         self.written.push(entry);
         Ok(())
     }
@@ -312,10 +312,10 @@ impl Keys {
     }
 }
 
-fn place(marker: granit_parser::Marker) -> Place {
+fn position(marker: granit_parser::Marker) -> Position {
     let line = u32::try_from(marker.line()).unwrap_or(u32::MAX);
     let column = u32::try_from(marker.col() + 1).unwrap_or(u32::MAX);
-    Place { line, column }
+    Position { line, column }
 }
 
 fn own_weight(content: &Content) -> usize {

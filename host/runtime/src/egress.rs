@@ -7,7 +7,7 @@ mod link;
 
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
-use client::{CONNECT, NoPlace};
+use client::{CONNECT, NoPermit};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -66,7 +66,7 @@ pub struct Hooks {
 }
 
 /// The places of a request: of its instance, and of its app if it goes outside.
-pub struct Places {
+pub struct Permits {
     _instance: OwnedSemaphorePermit,
     _app: Option<OwnedSemaphorePermit>,
 }
@@ -88,13 +88,13 @@ impl WasiHttpHooks for Hooks {
         let patience = Patience::new(options.as_ref(), self.caller.deadline());
         match self.judge(request.uri()) {
             Err(error) => Box::new(async move { Err(error) }),
-            Ok((Some(app), places)) => {
+            Ok((Some(app), permits)) => {
                 let (identity, caller) = (self.identity.clone(), self.caller.clone());
-                Box::new(internal(identity, caller, app, request, patience, places))
+                Box::new(internal(identity, caller, app, request, patience, permits))
             }
-            Ok((None, places)) => {
+            Ok((None, permits)) => {
                 let request = traced(&self.caller, request);
-                Box::new(outside(self.egress.clone(), request, patience, places))
+                Box::new(outside(self.egress.clone(), request, patience, permits))
             }
         }
     }
@@ -111,7 +111,7 @@ impl Hooks {
     }
 
     /// The app that is asked, or none for a host outside, and the places of the request.
-    fn judge(&self, uri: &Uri) -> Result<(Option<String>, Places), Error> {
+    fn judge(&self, uri: &Uri) -> Result<(Option<String>, Permits), Error> {
         // A user in a URI is a secret in the log of whoever reads it (RFC 9110, 4.2.4).
         if uri
             .authority()
@@ -126,7 +126,7 @@ impl Hooks {
         }
         let limit = |_| Error::ConnectionLimitReached;
         let instance = self.under_way.clone().try_acquire_owned();
-        let places = Places {
+        let permits = Permits {
             _instance: instance.map_err(limit)?,
             _app: match app {
                 Some(_) => None,
@@ -136,7 +136,7 @@ impl Hooks {
                 }
             },
         };
-        Ok((app, places))
+        Ok((app, permits))
     }
 
     fn check(&self, uri: &Uri, host: &str) -> Result<(), Error> {
@@ -182,7 +182,7 @@ async fn internal(
     app: String,
     request: Request<WasiBody>,
     patience: Patience,
-    places: Places,
+    permits: Permits,
 ) -> Sent {
     let request = request.map(convert::body_from_guest);
     let answer = identity.tenant.invocation.http(&caller, &app, request);
@@ -191,7 +191,7 @@ async fn internal(
     let response = answer.map_err(|error| convert::error_to_guest(&error))?;
     let body = |body| {
         let body = convert::body_to_guest(body);
-        Answer::body(body, patience.between_bytes, places, None)
+        Answer::body(body, patience.between_bytes, permits, None)
     };
     Ok((response.map(body), Box::new(async { Ok(()) })))
 }
@@ -208,7 +208,7 @@ async fn outside(
     egress: Egress,
     mut request: Request<WasiBody>,
     patience: Patience,
-    places: Places,
+    permits: Permits,
 ) -> Sent {
     let mut connection = capture_connection(&mut request);
     let mut answer = pin!(timeout_at(
@@ -239,7 +239,7 @@ async fn outside(
     }
     let body = |body: hyper::body::Incoming| {
         let body = body.map_err(Error::Hyper).boxed_unsync();
-        Answer::body(body, patience.between_bytes, places, exchange)
+        Answer::body(body, patience.between_bytes, permits, exchange)
     };
     Ok((response.map(body), Box::new(async { Ok(()) })))
 }
@@ -247,7 +247,7 @@ async fn outside(
 fn failure(error: &hyper_util::client::legacy::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<NoPlace>() {
+        if inner.is::<NoPermit>() {
             return Error::ConnectionLimitReached;
         }
         if let Some(io) = inner.downcast_ref::<io::Error>() {

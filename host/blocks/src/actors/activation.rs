@@ -42,7 +42,7 @@ struct Rest {
 }
 
 /// The right to a turn.
-pub(super) struct Place {
+pub(super) struct TurnPermit {
     pub slot: Arc<Slot>,
     pub _permit: OwnedSemaphorePermit,
 }
@@ -110,15 +110,15 @@ impl Engine {
     /// allocated for a moment and freed on another thread leaves holes between what stays, unless it is small.
     pub(super) async fn turn(
         self: &Arc<Self>,
-        place: &Place,
+        permit: &TurnPermit,
         hosted: &Arc<Hosted>,
         cause: &Cause,
         why: &Why,
     ) -> Result<Bytes> {
-        let actor = &place.slot.actor;
+        let actor = &permit.slot.actor;
         let space = self.space(&actor.tenant)?;
         for _ in 0..TRIES {
-            let awake = self.awake(place);
+            let awake = self.awake(permit);
             // One that was not told to activate serves this turn alone.
             let is_bare = awake.is_none() && matches!(why, Why::GiveUp { .. });
             let mut activation = match (awake, why) {
@@ -134,13 +134,13 @@ impl Engine {
             let run = self.run(&space, hosted, &mut activation, cause, why);
             match Box::pin(run).await {
                 Ended::Well(answer) => {
-                    place.slot.rest().activation = (!is_bare).then_some(activation);
+                    permit.slot.rest().activation = (!is_bare).then_some(activation);
                     return Ok(answer);
                 }
                 Ended::Undone(error) => {
                     // An instance that was kept may hold what was undone.
                     hosted.app.forget_actor(actor);
-                    place.slot.rest().activation = (!is_bare).then_some(activation);
+                    permit.slot.rest().activation = (!is_bare).then_some(activation);
                     return Err(error);
                 }
                 Ended::Over(answer) => {
@@ -153,8 +153,8 @@ impl Engine {
         Err(superseded(actor))
     }
 
-    fn awake(&self, place: &Place) -> Option<Activation> {
-        place.slot.rest().activation.take()
+    fn awake(&self, permit: &TurnPermit) -> Option<Activation> {
+        permit.slot.rest().activation.take()
     }
 
     /// Reads the actor's record; the first write then replaces exactly that.

@@ -163,16 +163,16 @@ impl Due {
     pub fn begin<P>(
         &self,
         now: Instant,
-        place: impl Fn(&Name) -> Option<P>,
+        permit: impl Fn(&Name) -> Option<P>,
     ) -> Vec<(Name, Arc<str>, P)> {
         let mut begun = Vec::new();
         for (app, line) in &mut self.board().lines {
             line.wake(now);
             while !line.waiting.is_empty()
-                && let Some(place) = place(app)
+                && let Some(permit) = permit(app)
             {
                 let key = line.waiting.pop_front();
-                begun.extend(key.map(|key| (app.clone(), key, place)));
+                begun.extend(key.map(|key| (app.clone(), key, permit)));
             }
         }
         begun
@@ -347,7 +347,7 @@ impl Walk {
     /// Goes on after the page, and with the next shard where the rest of this one is not due.
     fn advance(&mut self, segments: &[Segment], next: Option<&str>, now: Instant) {
         let last = segments.last();
-        let place = match (last, next) {
+        let resume = match (last, next) {
             (Some(last), Some(_)) if last.is_over => last.shard.next().map(|shard| {
                 let begin = rows::shard_of("due", shard);
                 (shard, begin)
@@ -355,7 +355,7 @@ impl Walk {
             (Some(last), Some(next)) => Some((last.shard, last.last.clone().max(next.to_owned()))),
             _ => None,
         };
-        if let Some((shard, cursor)) = place {
+        if let Some((shard, cursor)) = resume {
             (self.shard, self.cursor) = (shard, cursor);
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Inside, Limits, Trigger, Type,
-    activation::Place,
+    activation::TurnPermit,
     core::graph::{self, Graph},
     core::names::Actor,
     due::Due,
@@ -52,7 +52,7 @@ pub(super) struct Space {
     /// Reminders that have come due.
     pub due: Due,
     /// Places for the turns of reminders.
-    pub places: Shares,
+    pub permits: Shares,
     /// News about reminders: one was set, a turn has ended, or an app came.
     pub reminded: Notify,
     /// A bell that rings when there are events to send.
@@ -74,13 +74,13 @@ impl Space {
         actor: &Arc<Actor>,
         app: &Name,
         deadline: Instant,
-    ) -> Result<Place> {
+    ) -> Result<TurnPermit> {
         loop {
             let slot = self.slots.of(actor, app)?;
             let turn = slot.turns.clone().acquire_owned();
             match tokio::time::timeout_at(deadline.into(), turn).await {
                 Ok(Ok(permit)) => {
-                    return Ok(Place {
+                    return Ok(TurnPermit {
                         slot,
                         _permit: permit,
                     });
@@ -183,7 +183,7 @@ impl Engine {
             slots: Slots::new(limits.active),
             sweeps: Shares::new(1),
             due: Due::new(limits.pause),
-            places: Shares::new(reminders::AT_ONCE),
+            permits: Shares::new(reminders::AT_ONCE),
             reminded: Notify::new(),
             sent: Notify::new(),
             moved: Moved::default(),
@@ -227,11 +227,11 @@ impl Engine {
             inside.turn.has_called.store(true, Relaxed);
         }
         let space = self.space(&actor.tenant)?;
-        let place = space
+        let permit = space
             .enter(&actor, hosted.app.id(), from.deadline())
             .await?;
         let answer = self.detach(
-            place,
+            permit,
             hosted.clone(),
             Cause::Call(from.clone()),
             Why::Trigger(trigger),
@@ -253,27 +253,27 @@ impl Engine {
         why: Why,
     ) -> Result<Bytes> {
         let space = self.space(&actor.tenant)?;
-        let place = space
+        let permit = space
             .enter(&actor, hosted.app.id(), Instant::now() + CALL)
             .await?;
-        self.detach(place, hosted, Cause::host(), why).await
+        self.detach(permit, hosted, Cause::host(), why).await
     }
 
     /// A turn is a task of its own, so that a caller that goes away cuts no commit in two.
     pub(super) async fn detach(
         self: &Arc<Self>,
-        place: Place,
+        permit: TurnPermit,
         hosted: Arc<Hosted>,
         cause: Cause,
         why: Why,
     ) -> Result<Bytes> {
         let (sender, receiver) = oneshot::channel();
         let engine = self.clone();
-        let actor = place.slot.actor.clone();
+        let actor = permit.slot.actor.clone();
         self.tasks.spawn(async move {
-            let answer = engine.turn(&place, &hosted, &cause, &why).await;
-            place.slot.touch();
-            drop(place);
+            let answer = engine.turn(&permit, &hosted, &cause, &why).await;
+            permit.slot.touch();
+            drop(permit);
             let _ = sender.send(answer);
         });
         receiver.await.unwrap_or_else(|_| {

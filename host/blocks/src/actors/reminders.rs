@@ -52,14 +52,14 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
 
 /// Gives places to what is due and known.
 fn begin(engine: &Arc<Engine>, space: &Arc<Space>) {
-    let place = |app: &Name| space.places.of(app.as_str()).try_acquire_owned().ok();
-    for (app, key, place) in space.due.begin(Instant::now(), place) {
+    let permit = |app: &Name| space.permits.of(app.as_str()).try_acquire_owned().ok();
+    for (app, key, permit) in space.due.begin(Instant::now(), permit) {
         let row = Row {
             engine: engine.clone(),
             space: space.clone(),
             app,
             key,
-            place: Some(place),
+            permit: Some(permit),
             outcome: Outcome::Hindered,
         };
         engine.tasks.spawn(row.run());
@@ -133,13 +133,13 @@ struct Row {
     space: Arc<Space>,
     app: Name,
     key: Arc<str>,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     outcome: Outcome,
 }
 
 impl Drop for Row {
     fn drop(&mut self) {
-        self.place = None;
+        self.permit = None;
         let (due, now) = (&self.space.due, Instant::now());
         due.end(&self.app, &self.key, self.outcome, now);
         self.space.reminded.notify_one();
@@ -190,16 +190,16 @@ impl Row {
         name: &str,
         due: u64,
     ) -> Result<(), Miss> {
-        let place = self
+        let permit = self
             .space
             .enter(actor, &self.app, Instant::now() + CALL)
             .await;
-        let place = place.map_err(Miss::Hindered)?;
+        let permit = permit.map_err(Miss::Hindered)?;
         let name = name.to_owned();
         let why = Why::Reminder { name, due };
         let answer = self
             .engine
-            .detach(place, hosted.clone(), Cause::host(), why)
+            .detach(permit, hosted.clone(), Cause::host(), why)
             .await;
         match answer {
             Ok(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::{
     IDLE,
-    activation::{Place, Slot},
+    activation::{Slot, TurnPermit},
     engine::{CALL, Cause, Engine, Hosted, Space, Why},
 };
 use futures::stream::{self, StreamExt};
@@ -35,12 +35,12 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
         }
         for (app, over) in space.slots.over(|slot| limit(&engine, slot)) {
             // The last ones of this app are still at it.
-            let Ok(place) = space.sweeps.of(app.as_str()).try_acquire_owned() else {
+            let Ok(permit) = space.sweeps.of(app.as_str()).try_acquire_owned() else {
                 continue;
             };
             let (engine, space) = (engine.clone(), space.clone());
             let tasks = engine.tasks.clone();
-            tasks.spawn(sweep(engine, space, over, place));
+            tasks.spawn(sweep(engine, space, over, permit));
         }
     }
 }
@@ -75,11 +75,11 @@ pub(super) async fn evict(engine: &Arc<Engine>, space: &Space, app: &Name, gone:
             if let Ok(Ok(permit)) = tokio::time::timeout(CALL, turn).await {
                 let kind = &slot.actor.kind;
                 let hosted = gone.iter().find(|hosted| hosted.kind.name == *kind);
-                let place = Place {
+                let permit = TurnPermit {
                     slot,
                     _permit: permit,
                 };
-                end(engine, space, place, hosted.cloned()).await;
+                end(engine, space, permit, hosted.cloned()).await;
             }
         })
         .await;
@@ -98,24 +98,24 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     if slot.since() != since {
         return;
     }
-    let place = Place {
+    let permit = TurnPermit {
         slot,
         _permit: permit,
     };
-    let actor = &place.slot.actor;
+    let actor = &permit.slot.actor;
     let hosted = engine.hosted(&actor.tenant, &actor.kind);
-    end(engine, space, place, hosted).await;
+    end(engine, space, permit, hosted).await;
 }
 
 /// Gives an actor its last turn, if its app is here, and lets it go.
-async fn end(engine: &Arc<Engine>, space: &Space, place: Place, hosted: Option<Arc<Hosted>>) {
-    let actor = &place.slot.actor;
+async fn end(engine: &Arc<Engine>, space: &Space, permit: TurnPermit, hosted: Option<Arc<Hosted>>) {
+    let actor = &permit.slot.actor;
     if let Some(hosted) = hosted
         && let Err(error) = engine
-            .turn(&place, &hosted, &Cause::host(), &Why::Idle)
+            .turn(&permit, &hosted, &Cause::host(), &Why::Idle)
             .await
     {
         tracing::warn!(actor = %actor, "its last turn failed: {}", error.chain());
     }
-    space.slots.leave(&place.slot);
+    space.slots.leave(&permit.slot);
 }

@@ -163,13 +163,13 @@ impl Running {
         tokio::time::sleep_until(*pace).await;
         let space = self.engine.space(&self.actor.tenant)?;
         let end = std::time::Instant::now() + CALL;
-        let place = space.enter(&self.actor, hosted.app.id(), end).await?;
+        let permit = space.enter(&self.actor, hosted.app.id(), end).await?;
         let _turn = Turn {
             pace,
             start: Instant::now(),
         };
         self.engine
-            .detach(place, hosted, Cause::Trace(self.timer.trace), why)
+            .detach(permit, hosted, Cause::Trace(self.timer.trace), why)
             .await
     }
 }

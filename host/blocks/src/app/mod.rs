@@ -66,14 +66,14 @@ impl Profile {
 
 /// One of the calls that an app may have at once (`limits.concurrency`), until it is dropped.
 pub struct Admission {
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// An app of a tenant.
 pub struct App {
     profile: Profile,
     callee: Arc<dyn Callee>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     pub(crate) metrics: Arc<CallMetrics>,
 }
 
@@ -98,7 +98,7 @@ impl App {
     pub fn new(profile: Profile, callee: Arc<dyn Callee>) -> Arc<Self> {
         let (tenant, id) = (&profile.tenant, &profile.id);
         Arc::new(App {
-            places: Arc::new(Semaphore::new(profile.limits.concurrency as usize)),
+            permits: Arc::new(Semaphore::new(profile.limits.concurrency as usize)),
             metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
             callee,
             profile,
@@ -213,11 +213,11 @@ impl App {
     /// Waits for one of the app's places, no longer than the caller would wait for the answer.
     async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
         if !kind.is_counted() {
-            return Ok(Admission { _place: None });
+            return Ok(Admission { _permit: None });
         }
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(Admission {
-                _place: Some(place),
+                _permit: Some(permit),
             });
         }
         // A turn that others wait for, in a chain with calls of this app, must not wait until they are over.
@@ -226,12 +226,12 @@ impl App {
                 .parent()
                 .is_some_and(|from| from.is_in_chain(self.id()))
         {
-            return Ok(Admission { _place: None });
+            return Ok(Admission { _permit: None });
         }
-        let place = self.places.clone().acquire_owned();
-        match tokio::time::timeout_at(call.deadline().into(), place).await {
-            Ok(Ok(place)) => Ok(Admission {
-                _place: Some(place),
+        let permit = self.permits.clone().acquire_owned();
+        match tokio::time::timeout_at(call.deadline().into(), permit).await {
+            Ok(Ok(permit)) => Ok(Admission {
+                _permit: Some(permit),
             }),
             _ => Err(Error::exhausted(format!(
                 "app `{}` is busy with {} calls; see `limits.concurrency`",

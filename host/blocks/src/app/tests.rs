@@ -89,7 +89,7 @@ async fn code_that_does_not_end_its_call_is_cut_off() {
     assert!(counted(&app, "timeout"));
     // Its place is free again, and a question of the host ends as well.
     app.subscriptions().await.unwrap_err();
-    assert_eq!(app.places.available_permits(), 1);
+    assert_eq!(app.permits.available_permits(), 1);
 }
 
 #[tokio::test(start_paused = true)]

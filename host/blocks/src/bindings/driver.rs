@@ -115,7 +115,7 @@ pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
     /// Calls of `invoke` that it serves at once, if that is bounded: others wait for their turn.
-    fn places(&self) -> Option<usize> {
+    fn permits(&self) -> Option<usize> {
         None
     }
 

@@ -2,7 +2,7 @@
 
 mod driver;
 mod listening;
-mod places;
+mod permits;
 mod sealing;
 mod settings;
 mod webhooks;
@@ -18,7 +18,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use listening::Ears;
-use places::Places;
+use permits::Permits;
 use sealing::Sealed;
 use settings::Settings;
 pub(crate) use settings::Written;
@@ -42,7 +42,7 @@ pub struct Configured {
     /// The operations that apps may ask of it, in alphabetic order.
     operations: Vec<String>,
     takes_secrets: bool,
-    places: Option<Places>,
+    permits: Option<Permits>,
     ears: Ears,
 }
 
@@ -84,7 +84,7 @@ impl Bindings {
         policy.timeout = driver.patience().unwrap_or(policy.timeout);
         policy.retries = driver.retries().unwrap_or(policy.retries);
         let configured = Arc::new(Configured {
-            places: driver.places().map(Places::new),
+            permits: driver.permits().map(Permits::new),
             driver,
             operations: match settings.output {
                 true => features.operations,
@@ -186,8 +186,8 @@ impl Bindings {
         sealed: &Sealed,
     ) -> Result<Outcome> {
         caller.charge(data.len())?;
-        let _place = match &component.driver().places {
-            Some(places) => Some(places.enter(caller, component.name()).await?),
+        let _permit = match &component.driver().permits {
+            Some(permits) => Some(permits.enter(caller, component.name()).await?),
             None => None,
         };
         let most = component.driver().settings.most;

@@ -59,7 +59,7 @@ impl Written {
             return Err(Error::invalid(format!(
                 "`maxDataBytes: {most}`; expected 1 to {LARGEST} bytes"
             ))
-            .at(&component.place_of("maxDataBytes")));
+            .at(&component.position_of("maxDataBytes")));
         }
         let direction = take::<Direction>(component, "direction")?;
         let route = component.metadata.take("route");

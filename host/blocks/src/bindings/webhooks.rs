@@ -16,7 +16,7 @@ pub struct Door {
     pub webhook: Webhook,
     pub tenant: Name,
     pub component: ComponentName,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Door {
@@ -25,7 +25,7 @@ impl Door {
             webhook,
             tenant,
             component,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
@@ -35,7 +35,7 @@ impl Door {
 
     /// Takes a place among the requests that the app has at once; `exhausted` where there is none.
     pub fn enter(&self) -> Result<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().map_err(|_| {
+        self.permits.clone().try_acquire_owned().map_err(|_| {
             let busy = Error::exhausted("too many webhooks at once");
             busy.with_retry_after(Duration::from_secs(1))
         })

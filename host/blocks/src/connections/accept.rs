@@ -1,6 +1,6 @@
 //! Accepting: a connection that has a place comes out, whatever the operating system says meanwhile.
 
-use super::{Connections, Place};
+use super::{Connections, Permit};
 use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -39,12 +39,12 @@ impl Connections {
     pub async fn accept<L: Listener>(
         self: &Arc<Self>,
         listener: &L,
-    ) -> (L::Stream, Option<IpAddr>, Place) {
+    ) -> (L::Stream, Option<IpAddr>, Permit) {
         loop {
             match listener.next().await {
                 Ok((stream, peer)) => {
-                    if let Some(place) = self.admit(peer) {
-                        return (stream, peer, place);
+                    if let Some(permit) = self.admit(peer) {
+                        return (stream, peer, permit);
                     }
                     self.say("refused, for all places are in use");
                 }

@@ -10,14 +10,14 @@ fn connections(all: usize, peer: usize) -> Arc<Connections> {
     Connections::new("test", Allowed { all, peer })
 }
 
-fn is_evicted(place: &Place) -> bool {
-    place.evicted().now_or_never().is_some()
+fn is_evicted(permit: &Permit) -> bool {
+    permit.evicted().now_or_never().is_some()
 }
 
 #[test]
 fn the_oldest_idle_one_makes_room() {
-    let places = connections(3, 3);
-    let admit = || places.admit(Some(ALICE)).expect("a place");
+    let permits = connections(3, 3);
+    let admit = || permits.admit(Some(ALICE)).expect("a place");
     let (first, second, third) = (admit(), admit(), admit());
     let busy = first.work();
     drop(second.work());
@@ -27,31 +27,31 @@ fn the_oldest_idle_one_makes_room() {
         "it has been idle for longer than the second"
     );
     assert!(!is_evicted(&first) && !is_evicted(&second) && !is_evicted(&fourth));
-    assert_eq!(places.open(), 3);
+    assert_eq!(permits.open(), 3);
     drop((third, second, fourth, busy, first));
-    assert_eq!(places.open(), 0);
+    assert_eq!(permits.open(), 0);
 }
 
 #[test]
 fn where_all_are_busy_nobody_goes() {
-    let places = connections(2, 2);
-    let kept = [places.admit(Some(ALICE)), places.admit(Some(BOB))].map(Option::unwrap);
-    let _work = kept.each_ref().map(Place::work);
-    assert!(places.admit(Some(BOB)).is_none());
-    assert!(!places.make_room());
+    let permits = connections(2, 2);
+    let kept = [permits.admit(Some(ALICE)), permits.admit(Some(BOB))].map(Option::unwrap);
+    let _work = kept.each_ref().map(Permit::work);
+    assert!(permits.admit(Some(BOB)).is_none());
+    assert!(!permits.make_room());
     assert!(!kept.iter().any(is_evicted));
 }
 
 #[test]
 fn a_peer_that_has_its_share_loses_its_own() {
-    let places = connections(10, 2);
-    let other = places.admit(Some(BOB)).expect("a place");
-    let own = [places.admit(Some(ALICE)), places.admit(Some(ALICE))].map(Option::unwrap);
-    let more = places.admit(Some(ALICE)).expect("a place of its own");
+    let permits = connections(10, 2);
+    let other = permits.admit(Some(BOB)).expect("a place");
+    let own = [permits.admit(Some(ALICE)), permits.admit(Some(ALICE))].map(Option::unwrap);
+    let more = permits.admit(Some(ALICE)).expect("a place of its own");
     assert!(is_evicted(&own[0]) && !is_evicted(&own[1]) && !is_evicted(&other));
     let _work = [own[1].work(), more.work()];
-    assert!(places.admit(Some(ALICE)).is_none());
-    assert!(places.admit(Some(BOB)).is_some());
+    assert!(permits.admit(Some(ALICE)).is_none());
+    assert!(permits.admit(Some(BOB)).is_some());
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn a_network_of_ipv6_is_one_peer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_one_ends_and_a_busy_one_does_not() {
-    let places = connections(9, 9);
-    let (silent, busy) = (places.admit(None).unwrap(), places.admit(None).unwrap());
+    let permits = connections(9, 9);
+    let (silent, busy) = (permits.admit(None).unwrap(), permits.admit(None).unwrap());
     let work = busy.work();
     let begun = tokio::time::Instant::now();
     silent.idled().await;

@@ -36,9 +36,9 @@ fn width() -> usize {
 impl Lane {
     /// Waits for a place, no longer than the caller does.
     pub async fn enter(&self, caller: &Call) -> Result<SemaphorePermit<'_>> {
-        let place = tokio::time::timeout_at(caller.deadline().into(), self.0.acquire());
-        match place.await {
-            Ok(Ok(place)) => Ok(place),
+        let permit = tokio::time::timeout_at(caller.deadline().into(), self.0.acquire());
+        match permit.await {
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(Error::exhausted(format!(
                 "app `{}` has more operations of keys under way than were done in time; at most {} are done at once",
                 caller.app_id(),

@@ -69,7 +69,7 @@ pub(super) struct Runner {
 }
 
 /// The permits that an occurrence holds while the app has it.
-struct Place {
+struct Permits {
     _app: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
     unwritten: OwnedSemaphorePermit,
@@ -134,14 +134,14 @@ impl Runner {
         let stop = self.tasks.stopping();
         let mut watch = Watch::start((self.clock)());
         loop {
-            let places = tokio::select! {
+            let free = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                places = self.places() => places,
+                free = self.free() => free,
             };
             let now = (self.clock)();
             let since = watch.look(now);
-            let pause = self.take(now, since, places).await.unwrap_or_else(|error| {
+            let pause = self.take(now, since, free).await.unwrap_or_else(|error| {
                 tracing::warn!(app = %self.id, "take jobs: {}", error.chain());
                 LOOK
             });
@@ -155,9 +155,9 @@ impl Runner {
     }
 
     /// Waits for a place, then answers with all that are free.
-    async fn places(&self) -> Vec<Place> {
+    async fn free(&self) -> Vec<Permits> {
         let free = "the semaphore is never closed";
-        let mut places = vec![Place {
+        let mut free = vec![Permits {
             unwritten: self.unwritten.clone().acquire_owned().await.expect(free),
             _app: self.in_app.clone().acquire_owned().await.expect(free),
             _host: self.in_host.clone().acquire_owned().await.expect(free),
@@ -167,13 +167,13 @@ impl Runner {
             self.in_app.clone().try_acquire_owned(),
             self.in_host.clone().try_acquire_owned(),
         ) {
-            places.push(Place {
+            free.push(Permits {
                 unwritten,
                 _app: app,
                 _host: host,
             });
         }
-        places
+        free
     }
 
     /// Starts what is due, and says how long there is nothing more to take.
@@ -181,12 +181,12 @@ impl Runner {
         self: &Arc<Self>,
         now: Timestamp,
         since: Timestamp,
-        places: Vec<Place>,
+        free: Vec<Permits>,
     ) -> Result<Duration> {
         if !self.app().exports().job_runner {
             return Ok(LOOK);
         }
-        let (app, most) = (self.id.as_str(), places.len());
+        let (app, most) = (self.id.as_str(), free.len());
         let limit = u32::try_from(most).unwrap_or(u32::MAX);
         let caller = self.caller();
         let component = self.component.enter(&caller).await?;
@@ -194,7 +194,7 @@ impl Runner {
             .call(&caller, TAKE, |d| d.driver.take(app, now, limit, LEASE))
             .await?;
         let count = rows.len();
-        self.begin(rows, places, now, since).await;
+        self.begin(rows, free, now, since).await;
         if count >= most {
             return Ok(Duration::ZERO);
         }
@@ -214,7 +214,7 @@ impl Runner {
     async fn begin(
         self: &Arc<Self>,
         rows: Vec<Row>,
-        places: Vec<Place>,
+        free: Vec<Permits>,
         now: Timestamp,
         since: Timestamp,
     ) {
@@ -223,8 +223,8 @@ impl Runner {
         let (due, wrong): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_due);
         let asked = due
             .into_iter()
-            .zip(places)
-            .map(|(row, place)| self.start(row, place, since))
+            .zip(free)
+            .map(|(row, permits)| self.start(row, permits, since))
             .filter(|asked| *asked)
             .count();
         if let Some(row) = wrong.first() {
@@ -243,38 +243,38 @@ impl Runner {
     }
 
     /// Starts an occurrence, and returns whether the app is asked for it.
-    fn start(self: &Arc<Self>, row: Row, place: Place, since: Timestamp) -> bool {
+    fn start(self: &Arc<Self>, row: Row, permits: Permits, since: Timestamp) -> bool {
         if let Some(again) = self.running().get_mut(&row.job.name) {
             *again = true;
             return false;
         }
         let asked = !course::is_missed(&row, since, (self.clock)());
         self.running().insert(row.job.name.clone(), false);
-        self.tasks.spawn(self.clone().carry(row, place, since));
+        self.tasks.spawn(self.clone().carry(row, permits, since));
         asked
     }
 
     /// One occurrence, and those of the same job whose time came while it ran.
-    async fn carry(self: Arc<Self>, row: Row, place: Place, since: Timestamp) {
+    async fn carry(self: Arc<Self>, row: Row, permits: Permits, since: Timestamp) {
         let name = row.job.name.clone();
-        let mut next = Some((row, place));
-        while let Some((row, place)) = next {
-            self.occurrence(row, place, since).await;
+        let mut next = Some((row, permits));
+        while let Some((row, permits)) = next {
+            self.occurrence(row, permits, since).await;
             next = self.again(&name).await;
         }
         self.look();
     }
 
-    async fn occurrence(&self, row: Row, place: Place, since: Timestamp) {
+    async fn occurrence(&self, row: Row, permits: Permits, since: Timestamp) {
         let outcome = match course::is_missed(&row, since, (self.clock)()) {
             true => Outcome::Missed,
             false => self.ask(&row).await,
         };
-        let Place {
+        let Permits {
             _app,
             _host,
             unwritten,
-        } = place;
+        } = permits;
         // The app is free for the next one while this one is written.
         drop((_app, _host));
         if let Err(error) = self.settle(row, &outcome).await {
@@ -347,7 +347,7 @@ impl Runner {
     }
 
     /// The job is free, unless its row was given out again meanwhile and is due still.
-    async fn again(&self, name: &str) -> Option<(Row, Place)> {
+    async fn again(&self, name: &str) -> Option<(Row, Permits)> {
         let stop = self.tasks.stopping();
         loop {
             {
@@ -365,8 +365,8 @@ impl Runner {
                 continue;
             };
             if due(&row) {
-                let mut places = self.places().await;
-                return Some((row, places.swap_remove(0)));
+                let mut free = self.free().await;
+                return Some((row, free.swap_remove(0)));
             }
         }
     }

@@ -1,21 +1,21 @@
 //! A lock that was granted, in the hands of its holder.
 
-use super::{Grant, check_ttl, place::Place};
+use super::{Grant, check_ttl, key::LockKey};
 use crate::{Call, Result};
 use std::time::{Duration, SystemTime};
 
 /// Dropping it gives nothing back: the grant ends by `release` or at its time.
 #[derive(Clone)]
 pub struct Lease {
-    place: Place,
+    key: LockKey,
     token: u64,
     expires: SystemTime,
 }
 
 impl Lease {
-    pub(super) fn new(place: Place, grant: &Grant) -> Self {
+    pub(super) fn new(key: LockKey, grant: &Grant) -> Self {
         Lease {
-            place,
+            key,
             token: grant.token,
             expires: grant.expires,
         }
@@ -33,12 +33,12 @@ impl Lease {
     /// The grant now ends after `ttl` from now; `conflict` if it was over.
     pub async fn renew(&mut self, caller: &Call, ttl: Duration) -> Result<()> {
         check_ttl(ttl)?;
-        self.expires = self.place.renew(caller, self.token, ttl).await?;
+        self.expires = self.key.renew(caller, self.token, ttl).await?;
         Ok(())
     }
 
     /// Releases the lock; `conflict` if the grant was over.
     pub async fn release(&self, caller: &Call) -> Result<()> {
-        self.place.release(caller, self.token).await
+        self.key.release(caller, self.token).await
     }
 }

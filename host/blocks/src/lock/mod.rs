@@ -2,9 +2,9 @@
 
 mod attempt;
 mod driver;
+mod key;
 mod lease;
 mod line;
-mod place;
 
 pub use driver::{Acquired, Driver, Features, Grant};
 pub use lease::Lease;
@@ -16,8 +16,8 @@ use crate::{
     state::KeyPrefix,
 };
 use async_trait::async_trait;
+use key::LockKey;
 use line::Lines;
-use place::Place;
 use std::{sync::Arc, time::Duration};
 
 /// Bytes of a name.
@@ -99,9 +99,9 @@ impl Lock {
         ttl: Duration,
         wait: Duration,
     ) -> Result<Option<Lease>> {
-        let place = self.place(caller, component, name)?;
+        let key = self.key(caller, component, name)?;
         check_ttl(ttl)?;
-        place.acquire(caller, ttl, wait).await
+        key.acquire(caller, ttl, wait).await
     }
 
     /// Finds a grant of an earlier call by its token. The app that was granted must ask: where apps share names, a
@@ -113,12 +113,12 @@ impl Lock {
         name: &str,
         token: u64,
     ) -> Result<Lease> {
-        let place = self.place(caller, component, name)?;
-        let grant = place.holder(caller).await?;
+        let key = self.key(caller, component, name)?;
+        let grant = key.holder(caller).await?;
         let is_own =
             |grant: &Grant| grant.token == token && grant.owner == caller.app_id().as_str();
         match grant.filter(is_own) {
-            Some(grant) => Ok(Lease::new(place, &grant)),
+            Some(grant) => Ok(Lease::new(key, &grant)),
             None => Err(Error::conflict(format!(
                 "the grant of `{name}` with token {token} is over; acquire it again"
             ))),
@@ -132,17 +132,17 @@ impl Lock {
         component: &str,
         name: &str,
     ) -> Result<Option<Grant>> {
-        self.place(caller, component, name)?.holder(caller).await
+        self.key(caller, component, name)?.holder(caller).await
     }
 
     /// Ends whatever grant is alive, as an operator may, and returns it.
     pub async fn free(&self, caller: &Call, component: &str, name: &str) -> Result<Option<Grant>> {
-        let place = self.place(caller, component, name)?;
+        let key = self.key(caller, component, name)?;
         for _ in 0..FREE_TRIES {
-            let Some(grant) = place.holder(caller).await? else {
+            let Some(grant) = key.holder(caller).await? else {
                 return Ok(None);
             };
-            match place.release(caller, grant.token).await {
+            match key.release(caller, grant.token).await {
                 Ok(()) => return Ok(Some(grant)),
                 Err(error) if error.kind() == Kind::Conflict => {}
                 Err(error) => return Err(error),
@@ -154,11 +154,11 @@ impl Lock {
     }
 
     /// Checks the grant and the scope, finds the component, and puts the name into its keyspace.
-    fn place(&self, caller: &Call, component: &str, name: &str) -> Result<Place> {
+    fn key(&self, caller: &Call, component: &str, name: &str) -> Result<LockKey> {
         let what = format_args!("lock component `{component}`");
         caller.require_grant(|grants| grants.lock(component), what, "lock", component)?;
         let component = self.components.find(caller, component)?;
-        Place::new(caller, component, name)
+        LockKey::new(caller, component, name)
     }
 }
 

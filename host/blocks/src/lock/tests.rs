@@ -163,9 +163,9 @@ async fn waiters_are_served_in_the_order_of_their_coming() {
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     first.release(&operator(LONG)).await.unwrap();
-    for (place, waiter) in waiters.into_iter().enumerate() {
+    for (key, waiter) in waiters.into_iter().enumerate() {
         let token = waiter.await.unwrap().unwrap();
-        assert_eq!(token, first.token() + 1 + place as u64);
+        assert_eq!(token, first.token() + 1 + key as u64);
         let lock = &fixture.tenant.lock;
         let lease = lock.resume(&operator(LONG), "locks", "a", token).await;
         lease.unwrap().release(&operator(LONG)).await.unwrap();

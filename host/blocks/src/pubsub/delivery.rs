@@ -3,7 +3,7 @@
 mod settling;
 
 use super::{
-    Access, Configured, Delivery, Place, PubSub, Received, Running, SUBSCRIBE, Seat,
+    Access, Configured, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope, Seat,
     SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
@@ -241,15 +241,15 @@ impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
     async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, tasks: Tasks) {
         let stop = tasks.stopping();
-        let places = Arc::new(Semaphore::new(IN_FLIGHT));
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                pulled = pull(&*seat, &places) => pulled,
+                pulled = pull(&*seat, &permits) => pulled,
             };
             match pulled {
-                Ok(batch) => self.start(batch, &seat, &places, &tasks, &stop),
+                Ok(batch) => self.start(batch, &seat, &permits, &tasks, &stop),
                 Err(error) => {
                     tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
                     tokio::select! {
@@ -260,19 +260,19 @@ impl Loop {
             }
         }
         // The places come back one by one as verdicts do.
-        let _ = places.acquire_many(IN_FLIGHT as u32).await;
+        let _ = permits.acquire_many(IN_FLIGHT as u32).await;
     }
 
     fn start(
         self: &Arc<Self>,
         batch: Vec<Received>,
         seat: &Arc<dyn Seat>,
-        places: &Arc<Semaphore>,
+        permits: &Arc<Semaphore>,
         tasks: &Tasks,
         stop: &CancellationToken,
     ) {
         for received in batch {
-            let Ok(place) = places.clone().try_acquire_owned() else {
+            let Ok(permit) = permits.clone().try_acquire_owned() else {
                 // A driver that gives more than it was asked for: it gets the rest back by its own means.
                 tracing::error!(
                     topic = self.subscription.topic,
@@ -283,7 +283,7 @@ impl Loop {
             let (running, seat, stop) = (self.clone(), seat.clone(), stop.clone());
             tasks.spawn(async move {
                 running.deliver(received, &*seat, &stop).await;
-                drop(place);
+                drop(permit);
             });
         }
     }
@@ -291,7 +291,7 @@ impl Loop {
     async fn deliver(&self, received: Received, seat: &dyn Seat, stop: &CancellationToken) {
         let topic = &self.subscription.topic;
         let seal = &self.component.driver().seal;
-        let opened = event::open(seal, self.place(topic), &received.message, self.raw);
+        let opened = event::open(seal, self.scope(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
         let verdict = async { Ok(self.verdict(trace, &received, opened).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
@@ -352,8 +352,8 @@ impl Loop {
         }
     }
 
-    fn place<'a>(&'a self, topic: &'a str) -> Place<'a> {
-        Place {
+    fn scope<'a>(&'a self, topic: &'a str) -> SealScope<'a> {
+        SealScope {
             tenant: self.app.tenant().as_str(),
             component: self.component.name().as_str(),
             topic,
@@ -362,13 +362,13 @@ impl Loop {
 }
 
 /// Waits for a place, then for events to fill the places there are.
-async fn pull(seat: &dyn Seat, places: &Semaphore) -> Result<Vec<Received>> {
-    let place = places
+async fn pull(seat: &dyn Seat, permits: &Semaphore) -> Result<Vec<Received>> {
+    let permit = permits
         .acquire()
         .await
         .expect("the semaphore is never closed");
-    let free = places.available_permits() + 1;
-    drop(place);
+    let free = permits.available_permits() + 1;
+    drop(permit);
     panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
 }
 

@@ -3,7 +3,7 @@
 use super::{
     envelope::{Envelope, MEDIA_TYPE, Writer, parse_time, timestamp},
     media,
-    seal::{self, Place, Seal},
+    seal::{self, Seal, SealScope},
 };
 use crate::{Call, Error, Result, Trace, pubsub::Message};
 use bytes::Bytes;
@@ -145,7 +145,7 @@ fn check_extensions(event: &Event) -> Result<()> {
 pub(crate) fn seal(
     caller: &Call,
     seal: &Seal,
-    place: Place,
+    scope: SealScope,
     event: Event,
     options: &PublishOptions,
 ) -> Result<(String, Message)> {
@@ -167,10 +167,10 @@ pub(crate) fn seal(
         message.data = event.data;
         let expires = expires.map(|at| ("expiration".to_owned(), timestamp(at)));
         message.attributes.extend(expires);
-        seal.mark(place, &mut message);
+        seal.mark(scope, &mut message);
         return Ok((id, message));
     }
-    let mut envelope = head(caller, place, &id, &event, content_type);
+    let mut envelope = head(caller, scope, &id, &event, content_type);
     if let Some(at) = expires {
         envelope.text("expiration", &timestamp(at));
     }
@@ -178,7 +178,7 @@ pub(crate) fn seal(
         envelope.text(name, value);
     }
     envelope.data(content_type, &event.data)?;
-    seal.end(place, &mut envelope.0);
+    seal.end(scope, &mut envelope.0);
     message.content_type = MEDIA_TYPE.to_owned();
     message.data = envelope.0.into();
     Ok((id, message))
@@ -191,7 +191,7 @@ fn expiry(ttl: Duration) -> Option<SystemTime> {
     (at.as_secs() <= LAST).then(|| SystemTime::UNIX_EPOCH + at)
 }
 
-fn head(caller: &Call, place: Place, id: &str, event: &Event, content_type: &str) -> Writer {
+fn head(caller: &Call, scope: SealScope, id: &str, event: &Event, content_type: &str) -> Writer {
     let trace = event.trace.unwrap_or_else(|| caller.trace()).to_string();
     let mut envelope = Writer::new();
     envelope.text("id", id);
@@ -199,8 +199,8 @@ fn head(caller: &Call, place: Place, id: &str, event: &Event, content_type: &str
     envelope.text("type", &event.kind);
     envelope.text("time", &timestamp(SystemTime::now()));
     envelope.text("datacontenttype", content_type);
-    envelope.text("topic", place.topic);
-    envelope.text("pubsubname", place.component);
+    envelope.text("topic", scope.topic);
+    envelope.text("pubsubname", scope.component);
     envelope.text("traceid", &trace);
     envelope.text("traceparent", &trace);
     if let Some(subject) = &event.subject {
@@ -214,8 +214,8 @@ fn head(caller: &Call, place: Place, id: &str, event: &Event, content_type: &str
 
 /// Reads a message back. Source, time, trace and id are those of an envelope that this host has sealed. The envelope of
 /// anybody else is opened for its type, subject, extensions and data; what is none, or is not asked for, is data as it is.
-pub(crate) fn open(seal: &Seal, place: Place, message: &Message, raw: bool) -> Opened {
-    let sealed = seal.sealed(place, &message.data);
+pub(crate) fn open(seal: &Seal, scope: SealScope, message: &Message, raw: bool) -> Opened {
+    let sealed = seal.sealed(scope, &message.data);
     let is_foreign = message.content_type.is_empty() || media::is_envelope(&message.content_type);
     let envelope = (sealed.is_some() || (is_foreign && !raw))
         .then(|| Envelope::read(&message.data))
@@ -229,7 +229,7 @@ pub(crate) fn open(seal: &Seal, place: Place, message: &Message, raw: bool) -> O
             trace: envelope.trace(),
             expired: is_over(envelope.time("expiration")),
         },
-        (Some(envelope), None) => foreign(&envelope, seal, place, message),
+        (Some(envelope), None) => foreign(&envelope, seal, scope, message),
         (None, _) => {
             let event = Event {
                 content_type: message.content_type.clone(),
@@ -237,7 +237,7 @@ pub(crate) fn open(seal: &Seal, place: Place, message: &Message, raw: bool) -> O
                 ordering_key: message.ordering_key.clone(),
                 ..Event::default()
             };
-            unproven(event, seal, place, message)
+            unproven(event, seal, scope, message)
         }
     }
 }
@@ -263,18 +263,18 @@ fn without_seal(envelope: &Envelope, open: &[u8], message: &Message) -> Opened {
     }
 }
 
-fn foreign(envelope: &Envelope, seal: &Seal, place: Place, message: &Message) -> Opened {
+fn foreign(envelope: &Envelope, seal: &Seal, scope: SealScope, message: &Message) -> Opened {
     let mut event = envelope.event(&message.data);
     event.id = None;
     let is_ours = |name: &str| RESERVED.contains(&name);
     event.extensions.retain(|(name, _)| !is_ours(name));
-    unproven(event, seal, place, message)
+    unproven(event, seal, scope, message)
 }
 
 /// An event of nobody that the host knows. What its attributes say is believed where the host has sealed that.
-fn unproven(mut event: Event, seal: &Seal, place: Place, message: &Message) -> Opened {
+fn unproven(mut event: Event, seal: &Seal, scope: SealScope, message: &Message) -> Opened {
     let mut expires = None;
-    if seal.is_marked(place, message) {
+    if seal.is_marked(scope, message) {
         let said = message.attributes.iter();
         for (name, value) in said.filter(|(name, _)| seal::HOST.contains(&name.as_str())) {
             match name.as_str() {

@@ -3,7 +3,7 @@
 use super::{
     Message,
     envelope::{Envelope, MEDIA_TYPE, Writer},
-    seal::{HOST, NAME, Place, Seal},
+    seal::{HOST, NAME, Seal, SealScope},
 };
 
 /// Bytes of a reason that are kept.
@@ -18,8 +18,8 @@ pub(crate) struct Death<'a> {
 /// The letter of a message of one topic, for the dead letter topic `to`.
 pub(crate) fn bury(
     seal: &Seal,
-    from: Place,
-    to: Place,
+    from: SealScope,
+    to: SealScope,
     message: &Message,
     death: &Death,
 ) -> Message {
@@ -33,15 +33,15 @@ pub(crate) fn bury(
 }
 
 /// The message as it was before it became a letter, for the topic `to`.
-pub(crate) fn revive(seal: &Seal, from: Place, to: Place, letter: &Message) -> Message {
+pub(crate) fn revive(seal: &Seal, from: SealScope, to: SealScope, letter: &Message) -> Message {
     rewrite(seal, from, to, letter, &[])
 }
 
 /// A message that was sealed for one topic, or not at all, with other marks of the host, sealed for another.
 fn rewrite(
     seal: &Seal,
-    from: Place,
-    to: Place,
+    from: SealScope,
+    to: SealScope,
     message: &Message,
     marks: &[(&str, String)],
 ) -> Message {

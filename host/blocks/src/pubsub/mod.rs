@@ -29,7 +29,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use scopes::Access;
-use seal::{Place, Seal};
+use seal::{Seal, SealScope};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
@@ -353,13 +353,13 @@ impl Topic {
             )));
         }
         let component = self.component.component();
-        let place = Place {
+        let scope = SealScope {
             tenant: caller.tenant().as_str(),
             component: component.name().as_str(),
             topic: &self.name,
         };
         let seal = &component.driver().seal;
-        let (id, message) = event::seal(caller, seal, place, event, options)?;
+        let (id, message) = event::seal(caller, seal, scope, event, options)?;
         if message.data.len() as u64 > features.max_message_bytes {
             return Err(self.too_large(message.data.len() as u64));
         }

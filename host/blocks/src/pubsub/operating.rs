@@ -1,7 +1,7 @@
 //! The part of operators: what the groups of a component hold, its dead letters, and their way back.
 
 use super::{
-    Access, Configured, GROUPS, Group, Kept, LIST, PURGE, Place, PubSub, REPLACE, allow,
+    Access, Configured, GROUPS, Group, Kept, LIST, PURGE, PubSub, REPLACE, SealScope, allow,
     check_topic, event, letter,
 };
 use crate::{Call, Error, Kind, Result, component::Use};
@@ -158,8 +158,8 @@ fn only(topic: &str, mut names: Vec<Option<String>>) -> Result<Option<String>> {
 }
 
 impl Desk<'_> {
-    fn place<'a>(&'a self, topic: &'a str) -> Place<'a> {
-        Place {
+    fn scope<'a>(&'a self, topic: &'a str) -> SealScope<'a> {
+        SealScope {
             tenant: self.caller.tenant().as_str(),
             component: self.component.name().as_str(),
             topic,
@@ -177,7 +177,7 @@ impl Desk<'_> {
 
     fn letter(&self, kept: &Kept) -> Letter {
         let seal = &self.component.driver().seal;
-        let opened = event::open(seal, self.place(self.topic), &kept.message, false);
+        let opened = event::open(seal, self.scope(self.topic), &kept.message, false);
         let extensions = &opened.event.extensions;
         let said = |wanted: &str| {
             let mut extensions = extensions.iter();
@@ -204,8 +204,8 @@ impl Desk<'_> {
             return Ok(false);
         };
         let seal = &self.component.driver().seal;
-        let places = (self.place(self.topic), self.place(&to));
-        let message = letter::revive(seal, places.0, places.1, &kept.message);
+        let scopes = (self.scope(self.topic), self.scope(&to));
+        let message = letter::revive(seal, scopes.0, scopes.1, &kept.message);
         let (topic, group) = (self.topic, self.group.as_deref());
         let replace = |d: &Configured| {
             let (driver, message) = (d.driver.clone(), message.clone());

@@ -29,7 +29,7 @@ impl Scopes {
         let (publishing, subscription) = (text("publishingScopes"), text("subscriptionScopes"));
         let (allowed, protected) = (text("allowedTopics"), text("protectedTopics"));
         let by_app = |key: &str, text: &str| {
-            by_app(key, text).map_err(|error| error.at(&component.place_of(key)))
+            by_app(key, text).map_err(|error| error.at(&component.position_of(key)))
         };
         Ok(Scopes {
             publishing: by_app("publishingScopes", &publishing)?,

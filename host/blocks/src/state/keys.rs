@@ -47,7 +47,7 @@ impl KeyPrefix {
     pub(crate) fn take(component: &mut Manifest) -> Result<Self> {
         let prefix = component.metadata.take("keyPrefix");
         let parsed = Self::parse(prefix.as_ref().map_or("", |value| value.reveal()));
-        parsed.map_err(|error| error.at(&component.place_of("keyPrefix")))
+        parsed.map_err(|error| error.at(&component.position_of("keyPrefix")))
     }
 
     /// Refuses another prefix for what takes the place of a component: what apps wrote would be out of their reach.

@@ -41,16 +41,16 @@ pub struct Shared {
     pub tasks: Tasks,
     pub doors: Arc<Doors>,
     pub(crate) rules: Arc<RuleThread>,
-    pub(crate) jobs: JobPlaces,
+    pub(crate) jobs: JobPermits,
 }
 
 /// Places for the occurrences of jobs that run at once, of all tenants.
 #[derive(Clone)]
-pub(crate) struct JobPlaces(pub Arc<Semaphore>);
+pub(crate) struct JobPermits(pub Arc<Semaphore>);
 
-impl Default for JobPlaces {
+impl Default for JobPermits {
     fn default() -> Self {
-        JobPlaces(Arc::new(Semaphore::new(crate::jobs::IN_HOST)))
+        JobPermits(Arc::new(Semaphore::new(crate::jobs::IN_HOST)))
     }
 }
 

@@ -87,9 +87,9 @@ pub struct Engine {
     keeper: Keeper,
     settings: Settings,
     tasks: Tasks,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// The places that one app may have, which are half of them.
-    place_shares: Shares,
+    permit_shares: Shares,
     /// Room for the journals in memory, in units of [`ROOM`].
     room: Arc<Semaphore>,
     /// The room that one app may have, which is half of it.
@@ -131,8 +131,8 @@ impl Engine {
         Arc::new(Engine {
             tenant,
             keeper,
-            places: Arc::new(Semaphore::new(settings.hot)),
-            place_shares: Shares::new(settings.hot / 2),
+            permits: Arc::new(Semaphore::new(settings.hot)),
+            permit_shares: Shares::new(settings.hot / 2),
             room: Arc::new(Semaphore::new(settings.hot_bytes / ROOM)),
             room_shares: Shares::new(half_of_room(settings.hot_bytes)),
             crowded: Notify::new(),
@@ -339,14 +339,14 @@ impl Engine {
         self: &Arc<Self>,
         parent: Parent,
         value: Bytes,
-        place: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     ) {
         let (id, run, task) = (parent.instance, parent.run, parent.task);
         let (kind, payload) = end_of_child(task, &value);
         let (engine, row) = (self.clone(), Row::Ended { run, task });
         self.tasks.spawn(async move {
             engine.deliver(&id, row, run, kind, payload).await;
-            drop(place);
+            drop(permit);
         });
     }
 

@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, layer::Context};
 
 /// Lines of one place in the code for one app, and for all, in a second.
 const OF_AN_APP: u64 = 20;
-const OF_A_PLACE: u64 = 100;
+const OF_A_CALLSITE: u64 = 100;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Apps and places that are counted apart; those beyond share one count.
 const MAX_KEYS: usize = 1_024;
@@ -32,7 +32,7 @@ pub struct Rate {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     /// File and line.
-    place: (&'static str, u32),
+    callsite: (&'static str, u32),
     /// Empty for the sum over all apps.
     app: String,
 }
@@ -76,7 +76,7 @@ impl Rate {
 
     fn tell(metadata: &Metadata<'static>, app: &str, dropped: u64) {
         if dropped > 0 {
-            let (file, line) = place(metadata);
+            let (file, line) = callsite(metadata);
             tracing::warn!(target: TOLD, app, "{dropped} more lines of {file}:{line} dropped: over the rate");
         }
     }
@@ -91,10 +91,10 @@ impl<S: Subscriber> Layer<S> for Rate {
         }
         let mut app = App::default();
         event.record(&mut app);
-        let (now, place, app) = (Instant::now(), place(metadata), app.0);
+        let (now, callsite, app) = (Instant::now(), callsite(metadata), app.0);
         if !app.is_empty() {
             let own = Key {
-                place,
+                callsite,
                 app: app.clone(),
             };
             let (fits, dropped) = self.take(&own, OF_AN_APP, now);
@@ -104,13 +104,13 @@ impl<S: Subscriber> Layer<S> for Rate {
             }
         }
         let app = String::new();
-        let (fits, dropped) = self.take(&Key { place, app }, OF_A_PLACE, now);
+        let (fits, dropped) = self.take(&Key { callsite, app }, OF_A_CALLSITE, now);
         Self::tell(metadata, "", dropped);
         fits
     }
 }
 
-fn place(metadata: &Metadata<'static>) -> (&'static str, u32) {
+fn callsite(metadata: &Metadata<'static>) -> (&'static str, u32) {
     let file = metadata.file().unwrap_or(metadata.target());
     (file, metadata.line().unwrap_or_default())
 }
@@ -166,7 +166,7 @@ mod tests {
     fn what_was_dropped_is_counted_when_the_window_is_over() {
         let rate = Rate::default();
         let key = Key {
-            place: ("a.rs", 1),
+            callsite: ("a.rs", 1),
             app: "a".into(),
         };
         let now = Instant::now();

@@ -25,7 +25,7 @@ const RESPONSE: Duration = Duration::from_secs(10);
 /// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
 const GRACE: Duration = Duration::from_secs(1);
 /// Calls at once, each with a connection of its own.
-const PLACES: usize = 64;
+const PERMITS: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -101,8 +101,8 @@ impl Driver for Web {
         Some(self.timeout.saturating_add(GRACE))
     }
 
-    fn places(&self) -> Option<usize> {
-        Some(PLACES)
+    fn permits(&self) -> Option<usize> {
+        Some(PERMITS)
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {

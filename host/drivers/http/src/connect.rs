@@ -106,10 +106,10 @@ impl Service<Name> for Names {
     fn call(&mut self, name: Name) -> Self::Future {
         let lookups = self.0.clone();
         Box::pin(async move {
-            let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
+            let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
             let found = spawn_blocking(move || {
                 // Given back when the thread is, whether or not somebody still waits.
-                let _place = place;
+                let _permit = permit;
                 (name.as_str(), 0).to_socket_addrs()
             });
             found.await.map_err(io::Error::other)?

@@ -1,6 +1,6 @@
 //! The body of an answer to a guest: it has its request's places until it is through.
 
-use super::{Places, link::Exchange};
+use super::{Permits, link::Exchange};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -21,7 +21,7 @@ pub struct Answer {
 /// The places and the connection, held until the body is through.
 struct Rest {
     exchange: Option<Exchange>,
-    _places: Places,
+    _permits: Permits,
 }
 
 impl Answer {
@@ -29,12 +29,12 @@ impl Answer {
     pub fn body(
         body: WasiBody,
         patience: Duration,
-        places: Places,
+        permits: Permits,
         exchange: Option<Exchange>,
     ) -> WasiBody {
         let rest = Rest {
             exchange,
-            _places: places,
+            _permits: permits,
         };
         let answer = Answer {
             body: Patient::new(body, patience, || Error::ConnectionReadTimeout),

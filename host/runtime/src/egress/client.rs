@@ -69,15 +69,15 @@ pub struct Counted {
 
 /// Every connection to the outside is in use.
 #[derive(Debug)]
-pub struct NoPlace;
+pub struct NoPermit;
 
-impl fmt::Display for NoPlace {
+impl fmt::Display for NoPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("every connection of this host to the outside is in use")
     }
 }
 
-impl StdError for NoPlace {}
+impl StdError for NoPermit {}
 
 impl Service<Uri> for Counted {
     type Response = TokioIo<Link>;
@@ -89,12 +89,12 @@ impl Service<Uri> for Counted {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let place = self.connections.admit(None);
-        let connecting = place.map(|place| (place.work(), place, self.tcp.call(to)));
+        let permit = self.connections.admit(None);
+        let connecting = permit.map(|permit| (permit.work(), permit, self.tcp.call(to)));
         Box::pin(async move {
-            let (work, place, connecting) = connecting.ok_or(NoPlace)?;
+            let (work, permit, connecting) = connecting.ok_or(NoPermit)?;
             let stream = connecting.await?.into_inner();
-            Ok(TokioIo::new(Link::new(stream, place, work)))
+            Ok(TokioIo::new(Link::new(stream, permit, work)))
         })
     }
 }

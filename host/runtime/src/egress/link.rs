@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use wythe_blocks::connections::{Place, Work};
+use wythe_blocks::connections::{Permit, Work};
 
 /// Bytes that a peer may send before the headers of its answer end, interim answers among them.
 const HEAD: usize = 256 << 10;
@@ -32,7 +32,7 @@ pub struct Link {
 pub struct Exchange(Arc<Mutex<State>>);
 
 struct State {
-    place: Place,
+    permit: Permit,
     work: Option<Work>,
     answered: bool,
     /// Bytes read before the answer.
@@ -53,7 +53,7 @@ impl Exchange {
     fn begin(&self) {
         let mut state = self.state();
         if state.work.is_none() {
-            state.work = Some(state.place.work());
+            state.work = Some(state.permit.work());
             state.answered = false;
             state.before = 0;
         }
@@ -73,13 +73,13 @@ impl Exchange {
 }
 
 impl Link {
-    pub fn new(stream: TcpStream, place: Place, work: Work) -> Self {
-        let evicted = place.share();
+    pub fn new(stream: TcpStream, permit: Permit, work: Work) -> Self {
+        let evicted = permit.share();
         Link {
             stream,
             evicted: Box::pin(async move { evicted.evicted().await }),
             exchange: Exchange(Arc::new(Mutex::new(State {
-                place,
+                permit,
                 work: Some(work),
                 answered: false,
                 before: 0,

@@ -27,7 +27,7 @@ pub struct Acts {
     indices: ActsIndices,
     kept: Mutex<Kept>,
     /// The slots of the whole host.
-    places: Arc<Slots>,
+    slots: Arc<Slots>,
     holder: Holder,
 }
 
@@ -41,7 +41,7 @@ struct Kept {
 struct Instance {
     warm: Warm,
     used: u64,
-    place: Slot,
+    slot: Slot,
 }
 
 impl Acts {
@@ -53,7 +53,7 @@ impl Acts {
         Ok(Acts {
             indices: ActsIndices::new(pre)?,
             kept: Mutex::default(),
-            places: runtime.warm.clone(),
+            slots: runtime.warm.clone(),
             holder,
         })
     }
@@ -75,7 +75,7 @@ impl Acts {
         };
         let (actor, is_warm) = (inside.turn.actor().clone(), inside.is_warm());
         let kept = is_warm.then(|| self.take(&actor)).flatten();
-        let (warm, place) = kept.map(|kept| (kept.warm, kept.place)).unzip();
+        let (warm, slot) = kept.map(|kept| (kept.warm, kept.slot)).unzip();
         let (named, trigger) = (named(&actor), trigger.into());
         let (answer, warm) = pool
             .run_in(warm, caller, async |store, instance| {
@@ -88,7 +88,7 @@ impl Acts {
             .await?;
         // An instance whose turn failed may hold what is undone.
         if answer.is_ok() && is_warm {
-            self.keep(actor, warm, place);
+            self.keep(actor, warm, slot);
         }
         answer.map(Bytes::from).map_err(Into::into)
     }
@@ -104,19 +104,19 @@ impl Acts {
     }
 
     /// Keeps an instance, in place of the one that was used least lately where there is no room.
-    fn keep(&self, actor: Arc<Actor>, warm: Warm, place: Option<Slot>) {
-        let place = place.or_else(|| self.places.try_take(self.holder));
+    fn keep(&self, actor: Arc<Actor>, warm: Warm, slot: Option<Slot>) {
+        let slot = slot.or_else(|| self.slots.try_take(self.holder));
         let mut kept = self.lock();
-        let is_full = place.is_none() || kept.instances.len() >= MOST;
+        let is_full = slot.is_none() || kept.instances.len() >= MOST;
         let oldest = if is_full { kept.take_oldest() } else { None };
         // Dropped outside the lock, at the end.
-        let (_gone, freed) = oldest.map(|old| (old.warm, old.place)).unzip();
-        let Some(place) = place.or(freed) else {
+        let (_gone, freed) = oldest.map(|old| (old.warm, old.slot)).unzip();
+        let Some(slot) = slot.or(freed) else {
             return;
         };
         kept.now += 1;
         let used = kept.now;
-        let instance = Instance { warm, used, place };
+        let instance = Instance { warm, used, slot };
         kept.instances.insert(actor, instance);
         drop(kept);
     }

@@ -47,17 +47,17 @@ impl Server {
         }))
     }
 
-    /// `place` is held until the answer is out and the instance is gone or idle.
+    /// `permit` is held until the answer is out and the instance is gone or idle.
     pub async fn handle(
         &self,
         caller: Call,
         request: http::Request<Body>,
-        place: Admission,
+        permit: Admission,
     ) -> Result<http::Response<Body>> {
         let identity = &self.0.state().identity;
         let app = identity.id.as_str();
         let deadline = caller.deadline();
-        let asked = Asked(Answer::new(deadline, place));
+        let asked = Asked(Answer::new(deadline, permit));
         let call = HttpCall {
             caller: caller.clone(),
             answer: asked.0.clone(),

@@ -121,13 +121,13 @@ pub struct Plugged<W: World> {
     metadata: Metadata,
     call: Duration,
     /// Each place has an instance or makes one; a call has a place to itself.
-    places: Vec<Arc<Mutex<Place<W>>>>,
+    replicas: Vec<Arc<Mutex<Replica<W>>>>,
     next: AtomicU64,
     busy: Busy,
     _compiled: Arc<Compiled>,
 }
 
-struct Place<W: World> {
+struct Replica<W: World> {
     live: Option<Live<W>>,
     faults: Backoff,
     /// The time before which there is no new instance.
@@ -190,10 +190,10 @@ impl<W: World> Plugged<W> {
         let settings = Settings::take(&mut component).map_err(|error| vec![error])?;
         let loaded = Self::load_with(runtime, tenant, &component, site, settings).await;
         loaded.map_err(|error| {
-            let path = component.place_of("path");
-            let place = if path.line > 0 { path } else { source };
+            let path = component.position_of("path");
+            let replica = if path.line > 0 { path } else { source };
             let named = |text| format!("component `{}`: {text}", component.name);
-            vec![error.map_message(named).at(&place)]
+            vec![error.map_message(named).at(&replica)]
         })
     }
 
@@ -223,11 +223,11 @@ impl<W: World> Plugged<W> {
         let indices = W::indices(&pre).map_err(misfit)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
-        let place = |_| Arc::new(Mutex::new(Place::new()));
+        let replica = |_| Arc::new(Mutex::new(Replica::new()));
         Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
             identity: Arc::new(settings.identity(tenant, &site)),
-            places: (0..settings.instances).map(place).collect(),
+            replicas: (0..settings.instances).map(replica).collect(),
             next: AtomicU64::new(0),
             busy: Busy::default(),
             component: site.component,
@@ -248,26 +248,26 @@ impl<W: World> Plugged<W> {
         + Send
         + 'static,
     ) -> Result<T> {
-        let place = self.place().await;
+        let replica = self.replica().await;
         let plugged = self.clone();
         Finished(Some(Box::pin(async move {
-            plugged.run_in(place, effect, run).await
+            plugged.run_in(replica, effect, run).await
         })))
         .await
     }
 
     async fn run_in<T>(
         &self,
-        mut place: OwnedMutexGuard<Place<W>>,
+        mut replica: OwnedMutexGuard<Replica<W>>,
         effect: Effect,
         run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>,
     ) -> Result<T> {
         let deadline = time::deadline(self.call);
-        if place.live.is_none() {
-            self.revive(&mut place, deadline).await?;
+        if replica.live.is_none() {
+            self.revive(&mut replica, deadline).await?;
         }
-        let generation = place.generation;
-        let Some(live) = &mut place.live else {
+        let generation = replica.generation;
+        let Some(live) = &mut replica.live else {
             return Err(Error::internal("the plugin has no instance"));
         };
         live.store.data_mut().cpu.reset();
@@ -276,15 +276,15 @@ impl<W: World> Plugged<W> {
         let answer = self.busy.counted(answer);
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
-                place.faults.reset();
+                replica.faults.reset();
                 answer
             }
             Ok(Err(fault)) => {
-                place.fault();
+                replica.fault();
                 Err(self.cut_short(effect, error::of_call(&self.component, fault)))
             }
             Err(_) => {
-                place.fault();
+                replica.fault();
                 let late = format!(
                     "plugin `{}` did not answer within {:?}",
                     self.component, self.call
@@ -295,22 +295,22 @@ impl<W: World> Plugged<W> {
     }
 
     /// The first place that is free, else the next in turn.
-    async fn place(&self) -> OwnedMutexGuard<Place<W>> {
+    async fn replica(&self) -> OwnedMutexGuard<Replica<W>> {
         if let Some(free) = self
-            .places
+            .replicas
             .iter()
-            .find_map(|place| place.clone().try_lock_owned().ok())
+            .find_map(|replica| replica.clone().try_lock_owned().ok())
         {
             return free;
         }
-        let turn = self.next.fetch_add(1, Relaxed) as usize % self.places.len();
-        self.places[turn].clone().lock_owned().await
+        let turn = self.next.fetch_add(1, Relaxed) as usize % self.replicas.len();
+        self.replicas[turn].clone().lock_owned().await
     }
 
-    async fn revive(&self, place: &mut Place<W>, deadline: Instant) -> Result<()> {
+    async fn revive(&self, replica: &mut Replica<W>, deadline: Instant) -> Result<()> {
         let now = Instant::now();
-        if now < place.rest {
-            let left = place.rest - now;
+        if now < replica.rest {
+            let left = replica.rest - now;
             return Err(Error::unavailable(format!(
                 "plugin `{}` is starting again after a fault",
                 self.component
@@ -326,12 +326,12 @@ impl<W: World> Plugged<W> {
         });
         match started {
             Ok(live) => {
-                place.live = Some(live);
-                place.generation += 1;
+                replica.live = Some(live);
+                replica.generation += 1;
                 Ok(())
             }
             Err(error) => {
-                place.fault();
+                replica.fault();
                 Err(error)
             }
         }
@@ -398,9 +398,9 @@ impl<W: World> Plugged<W> {
     }
 }
 
-impl<W: World> Place<W> {
+impl<W: World> Replica<W> {
     fn new() -> Self {
-        Place {
+        Replica {
             live: None,
             faults: REST,
             rest: Instant::now(),

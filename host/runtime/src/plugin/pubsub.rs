@@ -106,7 +106,7 @@ impl Driver for PubSubDriver {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Seat>> {
-        let seat = PluginSeat(Arc::new(Place {
+        let seat = PluginSeat(Arc::new(Shared {
             plugged: self.plugged.clone(),
             topic: topic.to_owned(),
             group: group.to_owned(),
@@ -124,10 +124,10 @@ impl Driver for PubSubDriver {
     }
 }
 
-struct PluginSeat(Arc<Place>);
+struct PluginSeat(Arc<Shared>);
 
 /// The things that a call needs and that may outlive the seat.
-struct Place {
+struct Shared {
     plugged: Arc<Plugged<PubSubWorld>>,
     topic: String,
     group: String,
@@ -140,7 +140,7 @@ struct Place {
     asked: AtomicU64,
 }
 
-impl Place {
+impl Shared {
     /// Runs a call with a handle of the instance that lives now.
     async fn call<T: Send + 'static>(
         self: &Arc<Self>,
@@ -148,12 +148,12 @@ impl Place {
         + Send
         + 'static,
     ) -> Result<T> {
-        let place = self.clone();
+        let shared = self.clone();
         self.plugged
             .run(Effect::Reads, move |guest, store, generation| {
                 Box::pin(async move {
-                    place.left.tell(guest, store, generation).await?;
-                    match place.handle(guest, store, generation).await? {
+                    shared.left.tell(guest, store, generation).await?;
+                    match shared.handle(guest, store, generation).await? {
                         Ok(handle) => run(guest, store, handle).await,
                         Err(error) => Ok(Err(error)),
                     }

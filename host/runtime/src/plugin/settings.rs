@@ -123,7 +123,7 @@ fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
 /// The error with the component's name, at the setting.
 fn wrong(component: &Component, setting: &str, error: Error) -> Error {
     let named = |text| format!("component `{}`: {text}", component.name);
-    error.map_message(named).at(&component.place_of(setting))
+    error.map_message(named).at(&component.position_of(setting))
 }
 
 fn text(component: &mut Component, name: &str) -> Option<String> {

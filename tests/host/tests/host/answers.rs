@@ -1,7 +1,7 @@
 //! Answers that are cut, late, unread or followed by work: nobody takes half of one for a whole, and no place is held for
 //! longer than it is used.
 
-mod places;
+mod permits;
 mod unread;
 
 use crate::case;
@@ -46,7 +46,7 @@ pub fn trials() -> Vec<Trial> {
         case("answers::a_late_end_meets_no_closed_stream", late_end),
         case("answers::a_no_is_as_fast_as_a_yes", refusals),
     ];
-    trials.extend(places::trials());
+    trials.extend(permits::trials());
     trials.extend(unread::trials());
     trials
 }

@@ -56,15 +56,15 @@ fn start(apps: &[&str]) -> Due {
 }
 
 /// Rows that begin where each app has so many places.
-fn begin(due: &Due, now: Instant, places: usize) -> Vec<(Name, Arc<str>)> {
+fn begin(due: &Due, now: Instant, permits: usize) -> Vec<(Name, Arc<str>)> {
     let taken = Mutex::new(HashMap::<Name, usize>::new());
-    let place = |app: &Name| {
+    let permit = |app: &Name| {
         let mut taken = taken.lock().unwrap();
         let taken = taken.entry(app.clone()).or_default();
         *taken += 1;
-        (*taken <= places).then_some(())
+        (*taken <= permits).then_some(())
     };
-    let begun = due.begin(now, place).into_iter();
+    let begun = due.begin(now, permit).into_iter();
     begun.map(|(app, key, ())| (app, key)).collect()
 }
 

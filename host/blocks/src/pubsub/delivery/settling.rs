@@ -75,7 +75,7 @@ impl Loop {
             attempts: received.attempt,
         };
         let seal = &self.component.driver().seal;
-        let (from, to) = (self.place(topic), self.place(dead));
+        let (from, to) = (self.scope(topic), self.scope(dead));
         End::Bury(
             dead,
             letter::bury(seal, from, to, &received.message, &death),

@@ -9,8 +9,8 @@ fn keys() -> Seal {
     Seal::new([7; 32])
 }
 
-fn place(topic: &str) -> Place<'_> {
-    Place {
+fn scope(topic: &str) -> SealScope<'_> {
+    SealScope {
         tenant: "tenant",
         component: "pubsub",
         topic,
@@ -32,12 +32,12 @@ fn event(content_type: &str, data: &[u8]) -> Event {
 }
 
 fn sealed(event: Event, options: &PublishOptions) -> Message {
-    let sealed = seal(&caller(), &keys(), place("topic"), event, options);
+    let sealed = seal(&caller(), &keys(), scope("topic"), event, options);
     sealed.unwrap().1
 }
 
 fn opened(message: &Message) -> Opened {
-    open(&keys(), place("topic"), message, false)
+    open(&keys(), scope("topic"), message, false)
 }
 
 fn raw() -> PublishOptions {
@@ -94,7 +94,7 @@ fn what_is_no_json_is_refused() {
         let error = seal(
             &caller(),
             &keys(),
-            place("t"),
+            scope("t"),
             event,
             &PublishOptions::default(),
         );
@@ -145,7 +145,7 @@ fn an_envelope_of_anybody_else_has_no_source() {
 fn a_seal_holds_for_one_key_and_one_topic_and_all_of_the_envelope() {
     let message = sealed(event("", b"{}"), &PublishOptions::default());
     let source = |seal: &Seal, topic: &str, message: &Message| {
-        open(seal, place(topic), message, false).source
+        open(seal, scope(topic), message, false).source
     };
     assert_eq!(source(&keys(), "topic", &message), "cart");
     assert_eq!(source(&keys(), "topics", &message), "");
@@ -161,7 +161,7 @@ fn a_seal_holds_for_one_key_and_one_topic_and_all_of_the_envelope() {
 #[test]
 fn no_app_sees_a_seal() {
     let message = sealed(event("", b"{}"), &PublishOptions::default());
-    let opened = open(&keys(), place("topic"), &message, true);
+    let opened = open(&keys(), scope("topic"), &message, true);
     let text = String::from_utf8(opened.event.data.to_vec()).unwrap();
     assert!(text.ends_with(r#","data":{}}"#), "{text}");
     assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
@@ -226,8 +226,8 @@ fn a_letter_says_why_and_keeps_no_expiry() {
             reason: "no \"stock\"",
             attempts: 3,
         };
-        let letter = bury(&keys(), place("topic"), place("dead"), &message, &death);
-        let opened = open(&keys(), place("dead"), &letter, false);
+        let letter = bury(&keys(), scope("topic"), scope("dead"), &message, &death);
+        let opened = open(&keys(), scope("dead"), &letter, false);
         assert!(!opened.expired);
         assert_eq!(opened.event.data, "1.10");
         assert_eq!(opened.source, if raw { "" } else { "cart" });
@@ -241,14 +241,14 @@ fn a_letter_says_why_and_keeps_no_expiry() {
             reason: "still",
             attempts: 1,
         };
-        let second = bury(&keys(), place("dead"), place("dead2"), &letter, &again);
-        let second = open(&keys(), place("dead2"), &second, false);
+        let second = bury(&keys(), scope("dead"), scope("dead2"), &letter, &again);
+        let second = open(&keys(), scope("dead2"), &second, false);
         assert_eq!(
             said(&second)[..2],
             ["deadletterreason=still", "deadlettertopic=dead"]
         );
-        let back = revive(&keys(), place("dead"), place("topic"), &letter);
-        let back = open(&keys(), place("topic"), &back, false);
+        let back = revive(&keys(), scope("dead"), scope("topic"), &letter);
+        let back = open(&keys(), scope("topic"), &back, false);
         assert_eq!(
             (said(&back), back.event.data),
             (vec![], Bytes::from("1.10"))
@@ -264,6 +264,6 @@ fn a_reason_is_bounded() {
         reason: &reason,
         attempts: 1,
     };
-    let letter = bury(&keys(), place("topic"), place("dead"), &message, &death);
+    let letter = bury(&keys(), scope("topic"), scope("dead"), &message, &death);
     assert!(letter.data.len() < 8 << 10);
 }

@@ -61,7 +61,7 @@ impl Engine {
         let mut ended = self.scan(keys::all(keys::ENDED));
         while let Some(rows) = ended.next().await? {
             for (key, row) in rows {
-                let Some(place) = self.left().await else {
+                let Some(permit) = self.left().await else {
                     return Ok(());
                 };
                 if let Some((id, run, task)) = keys::parse_row(&key, keys::ENDED) {
@@ -70,17 +70,17 @@ impl Engine {
                         run,
                         task,
                     };
-                    self.deliver_end(parent, row.value, Some(place));
+                    self.deliver_end(parent, row.value, Some(permit));
                 }
             }
         }
         let mut works = self.scan(keys::all(keys::WORK));
         while let Some(rows) = works.next().await? {
             for (key, _) in rows {
-                let Some(place) = self.left().await else {
+                let Some(permit) = self.left().await else {
                     return Ok(());
                 };
-                self.dispatch(Work::kept(&key, place));
+                self.dispatch(Work::kept(&key, permit));
             }
         }
         self.take_up_ready().await?;
@@ -90,7 +90,7 @@ impl Engine {
     /// A place in memory for what is left to be done; none where the host stops.
     async fn left(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
-            place = self.left.clone().acquire_owned() => place.ok(),
+            permit = self.left.clone().acquire_owned() => permit.ok(),
             () = async { self.stopping().cancelled().await } => None,
         }
     }

@@ -20,10 +20,10 @@ pub(super) fn half_of_room(hot_bytes: usize) -> usize {
 
 impl Engine {
     /// A place in memory, of the app's share and of all; none where the host stops.
-    pub(super) async fn places(&self, app: &str) -> Option<[OwnedSemaphorePermit; 2]> {
-        let share = self.wait_for(self.place_shares.of(app), 1).await?;
-        let place = self.wait_for(self.places.clone(), 1).await?;
-        Some([share, place])
+    pub(super) async fn permits(&self, app: &str) -> Option<[OwnedSemaphorePermit; 2]> {
+        let share = self.wait_for(self.permit_shares.of(app), 1).await?;
+        let permit = self.wait_for(self.permits.clone(), 1).await?;
+        Some([share, permit])
     }
 
     /// Room for a journal of so many bytes, of the app's half and of all; none where the host stops. The app's half comes
@@ -63,16 +63,16 @@ impl Engine {
     /// Waits for units; whoever waits is a crowd: instances that wait as well leave their places.
     async fn wait_for(&self, of: Arc<Semaphore>, units: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(units).ok()?;
-        if let Ok(place) = of.clone().try_acquire_many_owned(units) {
-            return Some(place);
+        if let Ok(permit) = of.clone().try_acquire_many_owned(units) {
+            return Some(permit);
         }
         self.crowd.fetch_add(1, Ordering::SeqCst);
         self.crowded.notify_one();
-        let place = tokio::select! {
-            place = of.acquire_many_owned(units) => place.ok(),
+        let permit = tokio::select! {
+            permit = of.acquire_many_owned(units) => permit.ok(),
             () = async { self.stopping().cancelled().await } => None,
         };
         self.crowd.fetch_sub(1, Ordering::SeqCst);
-        place
+        permit
     }
 }

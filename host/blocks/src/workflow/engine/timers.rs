@@ -81,16 +81,16 @@ struct Timers {
 }
 
 /// The place of a walk over the shards whose timers are due.
-struct Place {
+struct Cursor {
     shard: Shard,
     cursor: String,
     /// The first timer of the shard that is still to come was seen.
     is_over: bool,
 }
 
-impl Place {
+impl Cursor {
     fn begin(shard: Shard) -> Self {
-        Place {
+        Cursor {
             shard,
             cursor: keys::all_of(keys::WAKE, shard),
             is_over: false,
@@ -169,17 +169,17 @@ impl Timers {
             std::mem::replace(&mut *expected, Heads::none())
         };
         self.heads.lower_all(&expected);
-        let mut next = self.heads.due(Some(Shard::FIRST), now()).map(Place::begin);
-        while let Some(place) = next.take()
+        let mut next = self.heads.due(Some(Shard::FIRST), now()).map(Cursor::begin);
+        while let Some(cursor) = next.take()
             && !engine.stopping().is_cancelled()
         {
             let (caller, prefix) = (engine.caller(), keys::all(keys::WAKE));
             let page = engine
                 .keeper
-                .list(&caller, &prefix, Some(&place.cursor), PAGE);
+                .list(&caller, &prefix, Some(&cursor.cursor), PAGE);
             let page = page.await?;
             let mut due = Vec::new();
-            next = self.read(place, &page, &mut due);
+            next = self.read(cursor, &page, &mut due);
             for key in engine.fire_each(due).await {
                 self.skipped.insert(key, now() + AGAIN);
             }
@@ -193,7 +193,7 @@ impl Timers {
     }
 
     /// Finds the timers of a page that are due, and where the next page begins. The page may go on behind its shard.
-    fn read(&mut self, mut at: Place, page: &Page, due: &mut Vec<String>) -> Option<Place> {
+    fn read(&mut self, mut at: Cursor, page: &Page, due: &mut Vec<String>) -> Option<Cursor> {
         for (key, _) in &page.entries {
             let Some(wake) = keys::parse_wake(key) else {
                 continue;
@@ -201,7 +201,7 @@ impl Timers {
             if wake.shard != at.shard {
                 self.close(&at);
                 self.heads.clear(at.shard.next(), Some(wake.shard));
-                at = Place::begin(wake.shard);
+                at = Cursor::begin(wake.shard);
             }
             if at.is_over {
                 continue;
@@ -223,11 +223,11 @@ impl Timers {
             return Some(at);
         }
         self.close(&at);
-        self.heads.due(at.shard.next(), now()).map(Place::begin)
+        self.heads.due(at.shard.next(), now()).map(Cursor::begin)
     }
 
     /// All rows of the shard were read.
-    fn close(&mut self, at: &Place) {
+    fn close(&mut self, at: &Cursor) {
         if !at.is_over {
             self.heads.set(at.shard, Timestamp::MAX);
         }
@@ -248,9 +248,9 @@ mod tests {
         let mut next = timers
             .heads
             .due(Some(Shard::FIRST), now())
-            .map(Place::begin);
-        while let Some(place) = next {
-            let rows: Vec<_> = rows.iter().filter(|key| **key > place.cursor).collect();
+            .map(Cursor::begin);
+        while let Some(cursor) = next {
+            let rows: Vec<_> = rows.iter().filter(|key| **key > cursor.cursor).collect();
             let entry = |key: &&String| {
                 let entry = Entry {
                     value: Default::default(),
@@ -266,7 +266,7 @@ mod tests {
                 next: last.filter(|_| rows.len() > limit),
                 entries,
             };
-            next = timers.read(place, &page, &mut due);
+            next = timers.read(cursor, &page, &mut due);
             pages += 1;
         }
         (due, pages)

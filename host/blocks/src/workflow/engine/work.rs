@@ -21,7 +21,7 @@ pub(super) struct Work {
     /// Absent where only the row is known.
     pub asked: Option<Order>,
     /// Place of what an earlier process left.
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The order of a row: what it asks for.
@@ -62,7 +62,7 @@ impl Work {
         Work {
             key,
             asked: Some(asked),
-            _place: None,
+            _permit: None,
         }
     }
 
@@ -71,15 +71,15 @@ impl Work {
         Work {
             key,
             asked: None,
-            _place: None,
+            _permit: None,
         }
     }
 
-    pub fn kept(key: &str, place: OwnedSemaphorePermit) -> Self {
+    pub fn kept(key: &str, permit: OwnedSemaphorePermit) -> Self {
         Work {
             key: key.to_owned(),
             asked: None,
-            _place: Some(place),
+            _permit: Some(permit),
         }
     }
 }

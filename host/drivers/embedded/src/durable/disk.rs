@@ -47,7 +47,7 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
 
 /// Place of a store: what its config says, or its usual name; below the component's own directory where it is no
 /// absolute path.
-pub(crate) fn place(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
+pub(crate) fn path(configured: Option<PathBuf>, directory: &Path, name: &str) -> PathBuf {
     directory.join(configured.as_deref().unwrap_or(Path::new(name)))
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Config {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "configuration.redb");
+        let path = disk::path(config.path, &site.directory, "configuration.redb");
         let database = open_database(&path, config.cache_size)?;
         let first = prepare(&database)?;
         let name = format!("configuration store `{}`", path.display());

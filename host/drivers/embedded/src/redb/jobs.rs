@@ -47,7 +47,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// Reads no rows, but for those of an index of the first format: each is read when it is due.
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "jobs.redb");
+        let path = disk::path(config.path, &site.directory, "jobs.redb");
         let database = open_as(KNOWN, &path, config.cache_size)?;
         upgrade::upgrade(&database)?;
         let transaction = write(&database)?;

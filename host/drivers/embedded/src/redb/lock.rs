@@ -48,7 +48,7 @@ pub(super) struct Config {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "lock.redb");
+        let path = disk::path(config.path, &site.directory, "lock.redb");
         let database = open_database(&path, config.cache_size)?;
         prepare(&database)?;
         let locks = load(&database)?;

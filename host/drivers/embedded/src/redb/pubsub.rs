@@ -51,7 +51,7 @@ pub(super) struct Config {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "pubsub.redb");
+        let path = disk::path(config.path, &site.directory, "pubsub.redb");
         let database = open_database(&path, config.cache_size)?;
         let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
         let mut topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));

@@ -28,7 +28,7 @@ const SWEEP_BATCH: usize = 1_000;
 
 pub(super) async fn open(config: StateConfig, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "state.redb");
+        let path = disk::path(config.path, &site.directory, "state.redb");
         let database = open_database(&path, config.cache_size)?;
         let transaction = write(&database)?;
         Tables::open(&transaction)?;

@@ -52,7 +52,7 @@ fn stays_shut() -> Result<Sled> {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     blocking(move || {
-        let path = disk::place(config.path, &site.directory, "state.sled");
+        let path = disk::path(config.path, &site.directory, "state.sled");
         let opened = open_tree(&path, config.cache_size)?;
         let view = View::new(opened.tree.clone());
         let driver: Arc<dyn Driver> = Arc::new(Local::new(

@@ -34,7 +34,7 @@ pub struct Answer {
 
 struct State {
     /// The call's place among those of the app at once.
-    place: Option<Admission>,
+    permit: Option<Admission>,
     life: Weak<Life>,
     phase: Phase,
     /// Set when the instance is over, with the reason if that was no end of its own.
@@ -54,13 +54,13 @@ enum Phase {
 }
 
 impl Answer {
-    pub fn new(deadline: Instant, place: Admission) -> Arc<Self> {
+    pub fn new(deadline: Instant, permit: Admission) -> Arc<Self> {
         Arc::new(Answer {
             started: Instant::now(),
             deadline,
             told: Notify::new(),
             state: Mutex::new(State {
-                place: Some(place),
+                permit: Some(permit),
                 life: Weak::new(),
                 phase: Phase::Awaited,
                 ended: None,
@@ -155,8 +155,8 @@ impl Answer {
         !matches!(state.phase, Phase::Left)
     }
 
-    pub fn release_place(&self) {
-        self.lock().place = None;
+    pub fn release_permit(&self) {
+        self.lock().permit = None;
     }
 
     /// The guest's function is over.
@@ -221,7 +221,7 @@ impl Answer {
     /// The failed instance is gone: a body that ends now was not whole.
     pub fn settle(&self, cause: &Error) {
         let mut state = self.lock();
-        state.place = None;
+        state.permit = None;
         if let Phase::Begun(begun) = &mut state.phase {
             begun.settle(cause);
         }

@@ -65,7 +65,7 @@ impl Life {
             state.after.take()
         };
         if let Some((_, before)) = before {
-            before.release_place();
+            before.release_permit();
         }
         if !is_awaited {
             self.close(answer);
@@ -82,7 +82,7 @@ impl Life {
         let answer = state.open.swap_remove(index);
         if state.is_over || !state.open.is_empty() {
             drop(state);
-            answer.release_place();
+            answer.release_permit();
             return;
         }
         state.after = Some((until, answer));
@@ -115,10 +115,10 @@ impl Life {
         };
         for answer in open {
             answer.returned();
-            answer.release_place();
+            answer.release_permit();
         }
         if let Some((_, answer)) = after {
-            answer.release_place();
+            answer.release_permit();
         }
     }
 
@@ -207,7 +207,7 @@ impl Life {
         let Err(error) = result else {
             answers.iter().for_each(|answer| answer.finish());
             drop(store);
-            answers.iter().for_each(|answer| answer.release_place());
+            answers.iter().for_each(|answer| answer.release_permit());
             return;
         };
         let app = &self.identity.id;

@@ -28,7 +28,7 @@ const TWO: &str = "\
 pub fn trials() -> Vec<Trial> {
     vec![
         case("workflow::a_step_ends_whatever_it_calls", steps),
-        case("workflow::an_app_has_its_share_of_places", places),
+        case("workflow::an_app_has_its_share_of_places", permits),
         case("workflow::what_spun_when_its_host_died_stalls", killed),
     ]
 }
@@ -61,7 +61,7 @@ async fn steps() -> Result<()> {
 
 /// More instances than there are places, all of which compute: those of another app run to their end, and the host
 /// stops as if there were none.
-async fn places() -> Result<()> {
+async fn permits() -> Result<()> {
     let running = Project::new(TWO).with("memory", MEMORY).start().await?;
     let desk = Desk::of(&running)?;
     for n in 0..130 {

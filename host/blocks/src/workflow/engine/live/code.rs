@@ -15,7 +15,7 @@ const LONG_STEP: Duration = Duration::from_secs(1);
 /// The code, at a wait, with its places in memory: of its app's share, and of all.
 pub(super) struct Code {
     running: BoxFuture<'static, Answer>,
-    _places: [OwnedSemaphorePermit; 2],
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Live {
@@ -28,7 +28,7 @@ impl Live {
         let Some(offer) = self.engine.offer(&self.machine.meta.app) else {
             return false;
         };
-        let Some(places) = self.engine.places(&self.machine.meta.app).await else {
+        let Some(permits) = self.engine.permits(&self.machine.meta.app).await else {
             return false;
         };
         let (context, input) = self.machine.begin_code();
@@ -37,7 +37,7 @@ impl Live {
         let run = async move { offer.app.run_workflow(span, context, name, input).await };
         self.code = Some(Code {
             running: Box::pin(run),
-            _places: places,
+            _permits: permits,
         });
         true
     }

@@ -41,11 +41,11 @@ impl<K: Keys> Ring<K> {
             return run(&key, name);
         }
         let name = name.to_owned();
-        let place = SLOW.clone().acquire_owned().await;
-        let place = place.map_err(|_| Error::internal("the work of keys is over"))?;
+        let permit = SLOW.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Error::internal("the work of keys is over"))?;
         // The work goes on where its caller does not wait any more, and so does its place.
         let run = move || {
-            let _place = place;
+            let _permit = permit;
             run(&key, &name)
         };
         work::compute(run).await

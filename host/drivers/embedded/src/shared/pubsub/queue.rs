@@ -3,7 +3,7 @@
 
 mod state;
 
-use state::{Place, State};
+use state::{DeliveryState, State};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -123,7 +123,7 @@ impl Queue {
             .map(|(sequence, item)| Seen {
                 sequence: *sequence,
                 attempts: item.attempts,
-                is_out: item.place != Place::Here,
+                is_out: item.state != DeliveryState::Here,
                 message: item.message.clone(),
             })
             .collect();
@@ -172,7 +172,7 @@ impl Queue {
     pub(crate) fn hold_some(&self, most: usize) -> Vec<Held> {
         let mut state = self.state();
         let idle = state.items.iter();
-        let idle = idle.filter(|(_, item)| item.place == Place::Here);
+        let idle = idle.filter(|(_, item)| item.state == DeliveryState::Here);
         let idle: Vec<_> = idle.map(|(sequence, _)| *sequence).take(most).collect();
         let held = idle.into_iter().filter_map(|one| state.hold_idle(one).ok());
         held.collect()

@@ -261,17 +261,17 @@ async fn call(host: Arc<Tenant>, app: &str, patience: Duration) -> Result<()> {
 async fn a_component_has_so_many_connections_and_an_app_never_all_of_them() {
     let gate = Arc::new(Gate::default());
     let (host, mut calls) = (full(&gate).await, JoinSet::new());
-    for number in 0..3 * PLACES {
+    for number in 0..3 * PERMITS {
         let app = ["one", "two", "three"][number % 3];
         calls.spawn(call(host.clone(), app, PATIENCE));
     }
-    gate.fill(PLACES).await;
-    assert_eq!(gate.most(), PLACES);
+    gate.fill(PERMITS).await;
+    assert_eq!(gate.most(), PERMITS);
     gate.open();
     for call in calls.join_all().await {
         call.unwrap();
     }
-    assert_eq!(gate.most(), PLACES);
+    assert_eq!(gate.most(), PERMITS);
     assert!(host.close(PATIENCE).await);
 }
 
@@ -279,13 +279,13 @@ async fn a_component_has_so_many_connections_and_an_app_never_all_of_them() {
 async fn who_finds_no_place_until_the_deadline_is_told_so() {
     let gate = Arc::new(Gate::default());
     let (host, mut calls) = (full(&gate).await, JoinSet::new());
-    for _ in 0..PLACES {
+    for _ in 0..PERMITS {
         calls.spawn(call(host.clone(), "one", PATIENCE));
     }
-    gate.fill(PLACES / 4 * 3).await;
+    gate.fill(PERMITS / 4 * 3).await;
     let error = call(host.clone(), "one", Duration::from_millis(1)).await;
     assert_eq!(error.unwrap_err().kind(), Kind::Exhausted);
-    assert_eq!(gate.most(), PLACES / 4 * 3);
+    assert_eq!(gate.most(), PERMITS / 4 * 3);
     gate.open();
     call(host, "two", PATIENCE).await.unwrap();
     for call in calls.join_all().await {

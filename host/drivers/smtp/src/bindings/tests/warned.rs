@@ -29,8 +29,8 @@ pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Arc<Tenant>, Checked) {
 async fn warned(pairs: &[(&str, &str)]) -> Vec<String> {
     let (_, checked) = checked(pairs).await;
     let told = checked.warnings.iter().map(|warning| {
-        let place = warning.place().unwrap();
-        format!("{}: {}", place.line, warning.message())
+        let position = warning.position().unwrap();
+        format!("{}: {}", position.line, warning.message())
     });
     told.collect()
 }

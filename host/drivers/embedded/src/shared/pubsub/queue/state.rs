@@ -12,7 +12,7 @@ use wythe_blocks::{Error, Result};
 const NOBODY: u64 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum DeliveryState {
     /// Ready from its due time, or behind another one of its lane.
     Here,
     Out {
@@ -30,7 +30,7 @@ pub(super) struct Item {
     pub(super) attempts: u32,
     pub(super) lane: Option<Lane>,
     pub(super) message: Option<Arc<Stored>>,
-    pub(super) place: Place,
+    pub(super) state: DeliveryState,
 }
 
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl State {
                 attempts,
                 lane,
                 message,
-                place: Place::Here,
+                state: DeliveryState::Here,
             },
         );
         if first {
@@ -107,7 +107,7 @@ impl State {
         let delivery = self.next_delivery;
         let item = self.items.get_mut(&sequence)?;
         item.attempts = item.attempts.saturating_add(1);
-        item.place = Place::Out { seat, delivery };
+        item.state = DeliveryState::Out { seat, delivery };
         let receipt = [sequence.to_be_bytes(), delivery.to_be_bytes()].concat();
         Some(Delivery {
             sequence,
@@ -123,19 +123,19 @@ impl State {
             Error::not_found("the delivery is over: it was settled, or the message went out again")
         };
         let item = self.items.get_mut(&sequence).ok_or_else(over)?;
-        match item.place {
-            Place::Out {
+        match item.state {
+            DeliveryState::Out {
                 seat,
                 delivery: newest,
             } if newest == delivery => {
-                item.place = Place::Held { seat, delivery };
+                item.state = DeliveryState::Held { seat, delivery };
                 Ok(Held {
                     sequence,
                     attempts: item.attempts,
                     lane: item.lane,
                 })
             }
-            Place::Held {
+            DeliveryState::Held {
                 delivery: newest, ..
             } if newest == delivery => Err(Error::unavailable(
                 "a verdict of the delivery is being written down; it counts unless that fails",
@@ -147,13 +147,13 @@ impl State {
     pub(super) fn hold_idle(&mut self, sequence: u64) -> Result<Held> {
         let missing = || Error::not_found(format!("the group holds no message {sequence}"));
         let item = self.items.get_mut(&sequence).ok_or_else(missing)?;
-        if item.place != Place::Here {
+        if item.state != DeliveryState::Here {
             return Err(Error::conflict(format!(
                 "message {sequence} is with a member of the group"
             )));
         }
         self.ready.remove(&(item.due, sequence));
-        item.place = Place::Held {
+        item.state = DeliveryState::Held {
             seat: NOBODY,
             delivery: 0,
         };
@@ -168,21 +168,21 @@ impl State {
         let Some(item) = self.items.get_mut(&sequence) else {
             return;
         };
-        let Place::Held { seat, delivery } = item.place else {
+        let DeliveryState::Held { seat, delivery } = item.state else {
             return;
         };
-        item.place = Place::Out { seat, delivery };
+        item.state = DeliveryState::Out { seat, delivery };
         if !self.seats.contains(&seat) {
             self.put_back(sequence, Instant::now());
         }
     }
 
     pub(super) fn put_back(&mut self, sequence: u64, due: Instant) {
-        let away = |item: &&mut Item| item.place != Place::Here;
+        let away = |item: &&mut Item| item.state != DeliveryState::Here;
         let Some(item) = self.items.get_mut(&sequence).filter(away) else {
             return;
         };
-        item.place = Place::Here;
+        item.state = DeliveryState::Here;
         item.due = due;
         let members = item.lane.and_then(|lane| self.lanes.get(&lane));
         // What was out is the first of its lane; what an operator held may wait for another one.
@@ -207,7 +207,7 @@ impl State {
                 if let Some(item) = self
                     .items
                     .get(next)
-                    .filter(|item| item.place == Place::Here)
+                    .filter(|item| item.state == DeliveryState::Here)
                 {
                     self.ready.insert((item.due, *next));
                 }
@@ -219,7 +219,8 @@ impl State {
         if !self.seats.remove(&leaving) {
             return;
         }
-        let is_its = |item: &Item| matches!(item.place, Place::Out { seat, .. } if seat == leaving);
+        let is_its =
+            |item: &Item| matches!(item.state, DeliveryState::Out { seat, .. } if seat == leaving);
         let its: Vec<_> = self
             .items
             .iter()

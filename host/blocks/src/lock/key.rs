@@ -20,13 +20,13 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_mil
 const GRAIN: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct LockKey {
     pub(super) component: Arc<Slot<Configured>>,
     prefix: String,
     pub(super) key: String,
 }
 
-impl Place {
+impl LockKey {
     /// Names the key as Dapr does: `lock||app||name`.
     pub(super) fn new(caller: &Call, component: Arc<Slot<Configured>>, name: &str) -> Result<Self> {
         check(name)?;
@@ -34,7 +34,7 @@ impl Place {
         let space = found.driver().prefix.resolve(caller, found.name());
         let prefix = format!("lock{SEPARATOR}{space}");
         let key = format!("{prefix}{name}");
-        Ok(Place {
+        Ok(LockKey {
             component,
             prefix,
             key,

@@ -10,21 +10,21 @@ use wythe_manifest::{ComponentName, Name};
 
 /// The places of one component. Who waits is served in the order of coming, and of one app no more wait in that order
 /// than it may have places.
-pub(super) struct Places {
+pub(super) struct Permits {
     all: Arc<Semaphore>,
     apps: Mutex<HashMap<Name, Arc<Semaphore>>>,
     count: usize,
 }
 
 /// The place of a call under way.
-pub(super) struct Place {
+pub(super) struct Permit {
     _of_app: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl Permits {
     pub fn new(count: usize) -> Self {
-        Places {
+        Permits {
             all: Arc::new(Semaphore::new(count)),
             apps: Mutex::default(),
             count,
@@ -32,19 +32,19 @@ impl Places {
     }
 
     /// Waits for a place, no longer than the caller does.
-    pub async fn enter(&self, caller: &Call, component: &ComponentName) -> Result<Place> {
+    pub async fn enter(&self, caller: &Call, component: &ComponentName) -> Result<Permit> {
         let app = self.of(caller);
         let all = self.all.clone();
-        let place = async {
+        let permit = async {
             let of_app = app.acquire_owned().await.ok()?;
             let of_all = all.acquire_owned().await.ok()?;
-            Some(Place {
+            Some(Permit {
                 _of_app: of_app,
                 _of_all: of_all,
             })
         };
-        let place = tokio::time::timeout_at(caller.deadline().into(), place).await;
-        place.ok().flatten().ok_or_else(|| {
+        let permit = tokio::time::timeout_at(caller.deadline().into(), permit).await;
+        permit.ok().flatten().ok_or_else(|| {
             Error::exhausted(format!(
                 "bindings component `{component}` has {} calls at once, {} of one app, and none of them ended in time \
                  for this one; nothing was sent, so try it again later",
@@ -79,19 +79,19 @@ mod tests {
         Call::operator(name("t"), name(app), time::deadline(patience))
     }
 
-    async fn enter(places: &Places, app: &str) -> Result<Place> {
+    async fn enter(permits: &Permits, app: &str) -> Result<Permit> {
         let caller = caller(app, Duration::from_millis(1));
-        places.enter(&caller, &"web".parse().unwrap()).await
+        permits.enter(&caller, &"web".parse().unwrap()).await
     }
 
     #[tokio::test]
     async fn there_are_so_many_and_an_app_never_has_all_of_them() {
-        let places = Places::new(8);
+        let permits = Permits::new(8);
         let mut greedy = Vec::new();
         for _ in 0..6 {
-            greedy.push(enter(&places, "greedy").await.unwrap());
+            greedy.push(enter(&permits, "greedy").await.unwrap());
         }
-        let error = enter(&places, "greedy").await.err().unwrap();
+        let error = enter(&permits, "greedy").await.err().unwrap();
         assert_eq!(error.kind(), Kind::Exhausted);
         assert_eq!(
             error.message(),
@@ -99,23 +99,23 @@ mod tests {
              nothing was sent, so try it again later"
         );
         let other = [
-            enter(&places, "other").await.unwrap(),
-            enter(&places, "other").await.unwrap(),
+            enter(&permits, "other").await.unwrap(),
+            enter(&permits, "other").await.unwrap(),
         ];
-        assert!(enter(&places, "third").await.is_err());
+        assert!(enter(&permits, "third").await.is_err());
         drop(other);
-        drop(enter(&places, "third").await.unwrap());
+        drop(enter(&permits, "third").await.unwrap());
     }
 
     #[tokio::test]
     async fn who_waits_is_served_once_a_place_is_free() {
-        let places = Arc::new(Places::new(1));
-        let first = enter(&places, "first").await.unwrap();
+        let permits = Arc::new(Permits::new(1));
+        let first = enter(&permits, "first").await.unwrap();
         let waits = tokio::spawn({
-            let places = places.clone();
+            let permits = permits.clone();
             async move {
                 let patient = caller("second", Duration::from_secs(300));
-                let entered = places.enter(&patient, &"web".parse().unwrap()).await;
+                let entered = permits.enter(&patient, &"web".parse().unwrap()).await;
                 entered.is_ok()
             }
         });

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A connection's place among those at once; dropping it gives the place back.
-pub struct Place(Arc<Inner>);
+pub struct Permit(Arc<Inner>);
 
 struct Inner {
     connections: Arc<Connections>,
@@ -29,9 +29,9 @@ struct Activity {
 /// A request under way; dropping it ends the request.
 pub struct Work(Arc<Inner>);
 
-impl Place {
+impl Permit {
     pub(super) fn new(connections: Arc<Connections>, id: u64, evicted: CancellationToken) -> Self {
-        Place(Arc::new(Inner {
+        Permit(Arc::new(Inner {
             connections,
             id,
             evicted,
@@ -78,7 +78,7 @@ impl Place {
     /// The same place, for who only begins requests in it.
     #[must_use]
     pub fn share(&self) -> Self {
-        Place(self.0.clone())
+        Permit(self.0.clone())
     }
 }
 
