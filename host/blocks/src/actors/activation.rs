@@ -169,7 +169,7 @@ impl Engine {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let key = rows::meta(actor);
         let entry = space
-            .keeper
+            .internal_store
             .get(&space.caller(hosted.app.id(), cause.trace()), &key)
             .await?;
         let (meta, etag) = match entry {
@@ -217,7 +217,7 @@ impl Engine {
         let turn = Turn::new(
             actor,
             warm,
-            space.keeper.clone(),
+            space.internal_store.clone(),
             self.pubsub.clone(),
             memory,
             activation.timers.names(),
@@ -347,7 +347,7 @@ impl Engine {
     ) -> Result<bool> {
         let key = rows::meta(&activation.actor);
         let entry = space
-            .keeper
+            .internal_store
             .get(&space.caller(hosted.app.id(), activation.trace), &key)
             .await?;
         Ok(entry.map(|entry| entry.etag) == activation.etag)

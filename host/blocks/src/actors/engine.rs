@@ -17,7 +17,7 @@ use crate::{
     App, Call, Error, Origin, Result, Tasks, Trace,
     pubsub::PubSub,
     shares::Shares,
-    state::{Keeper, State},
+    state::{InternalStore, State},
 };
 use bytes::Bytes;
 use std::{
@@ -43,7 +43,7 @@ pub(super) struct Hosted {
 /// The actors of a tenant: those that are here, and where all are kept.
 pub(super) struct Space {
     pub tenant: Name,
-    pub keeper: Keeper,
+    pub internal_store: InternalStore,
     /// Bytes that activations remember between turns.
     pub remembered: Arc<AtomicUsize>,
     pub slots: Slots,
@@ -178,7 +178,7 @@ impl Engine {
         let limits = *lock(&self.limits);
         let space = Arc::new(Space {
             tenant: tenant.clone(),
-            keeper: self.state.keeper()?,
+            internal_store: self.state.internal_store()?,
             remembered: Arc::default(),
             slots: Slots::new(limits.active),
             sweeps: Shares::new(1),

@@ -27,7 +27,7 @@ pub(super) async fn keep(
     let operations = commit::operations(actor, &commit, have_moved, time);
     let (meta, effects) = (commit.meta.clone(), commit.effects());
     let caller = space.caller(app, activation.trace);
-    let kept = space.keeper.transact(&caller, operations).await;
+    let kept = space.internal_store.transact(&caller, operations).await;
     for effect in effects {
         match effect {
             Effect::Expect(due) => {

@@ -87,7 +87,7 @@ impl Actors {
         let cursor = cursor.map(|cursor| after(caller, cursor)).transpose()?;
         let space = self.engine.space(caller.tenant())?;
         let page = space
-            .keeper
+            .internal_store
             .list(caller, &prefix, cursor.as_deref(), limit)
             .await?;
         let next = page.next.as_deref().and_then(listed);
@@ -106,12 +106,15 @@ impl Actors {
         let actor = Actor::new(caller.tenant(), kind, id)?;
         let space = self.engine.space(caller.tenant())?;
         let key = rows::meta(&actor);
-        let Some(meta) = space.keeper.get(caller, &key).await? else {
+        let Some(meta) = space.internal_store.get(caller, &key).await? else {
             return Ok(None);
         };
         let meta: record::Meta = rows::read(&key, &meta.value)?;
         let prefix = rows::entry(&actor, "");
-        let page = space.keeper.list(caller, &prefix, None, PAGE).await?;
+        let page = space
+            .internal_store
+            .list(caller, &prefix, None, PAGE)
+            .await?;
         let entries = page.entries.into_iter().map(|(key, entry)| {
             let key = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
             (key, entry.value, entry.expires)
@@ -128,7 +131,10 @@ impl Actors {
     async fn wakes(&self, caller: &Call, actor: &Actor) -> Result<Vec<Wake>> {
         let space = self.engine.space(&actor.tenant)?;
         let prefix = rows::reminder(actor, "");
-        let page = space.keeper.list(caller, &prefix, None, PAGE).await?;
+        let page = space
+            .internal_store
+            .list(caller, &prefix, None, PAGE)
+            .await?;
         let wake = |(key, entry): (String, crate::state::Entry)| {
             let row: record::Reminder = rows::read(&key, &entry.value)?;
             let name = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();

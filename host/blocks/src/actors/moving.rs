@@ -39,7 +39,7 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let caller = || space.caller(&space.tenant, Trace::start());
     let mover = Mover {
         format: ACTORS,
-        keeper: &space.keeper,
+        internal_store: &space.internal_store,
         caller: &caller,
         stop: stop.clone(),
     };

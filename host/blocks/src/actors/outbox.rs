@@ -81,7 +81,10 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
             let start = Instant::now();
             let caller = space.caller(&space.tenant, Trace::start());
             let (prefix, from) = (rows::shards("outbox"), cursor.as_deref());
-            let page = space.keeper.list(&caller, &prefix, from, PAGE).await;
+            let page = space
+                .internal_store
+                .list(&caller, &prefix, from, PAGE)
+                .await;
             rest = pace.rest(start.elapsed());
             page
         };
@@ -170,8 +173,9 @@ async fn send(
         }
     }
     let are_all_sent = sent.len() == count;
-    for chunk in sent.chunks(space.keeper.max_operations().max(1)) {
-        space.keeper.transact(&caller, chunk.to_vec()).await?;
+    let store = &space.internal_store;
+    for chunk in sent.chunks(store.max_operations().max(1)) {
+        store.transact(&caller, chunk.to_vec()).await?;
     }
     Ok(are_all_sent)
 }

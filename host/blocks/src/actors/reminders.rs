@@ -103,7 +103,7 @@ impl Look {
     async fn page(&self, space: &Space, reading: &Reading) -> Result<Page> {
         let caller = space.caller(&space.tenant, Trace::start());
         let (prefix, from) = (reading.prefix(), Some(reading.from.as_str()));
-        (space.keeper)
+        (space.internal_store)
             .list(&caller, &prefix, from, reading.limit())
             .await
     }

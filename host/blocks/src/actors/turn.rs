@@ -12,7 +12,7 @@ use crate::{
     Call, Error, Permit, Result,
     call::next_random,
     pubsub::{Event, PubSub},
-    state::{Keeper, check_key, check_prefix},
+    state::{InternalStore, check_key, check_prefix},
 };
 use bytes::Bytes;
 use std::{
@@ -48,7 +48,7 @@ pub struct Turn {
     pub(super) is_warm: bool,
     /// True if it called another actor, whose turn is kept whatever becomes of this one.
     pub(super) has_called: AtomicBool,
-    pub(super) keeper: Keeper,
+    pub(super) internal_store: InternalStore,
     /// Names of those that are there already.
     timers: BTreeSet<String>,
     pubsub: Arc<PubSub>,
@@ -59,7 +59,7 @@ impl Turn {
     pub(super) fn new(
         actor: Arc<Actor>,
         is_warm: bool,
-        keeper: Keeper,
+        internal_store: InternalStore,
         pubsub: Arc<PubSub>,
         memory: Memory,
         timers: BTreeSet<String>,
@@ -71,7 +71,7 @@ impl Turn {
             actor,
             is_warm,
             has_called: AtomicBool::new(false),
-            keeper,
+            internal_store,
             timers,
             pubsub,
             work: Mutex::new(Work {
@@ -94,7 +94,7 @@ impl Turn {
             return Ok(known);
         }
         let entry = self
-            .keeper
+            .internal_store
             .get(caller, &rows::entry(&self.actor, key))
             .await;
         let entry = entry.map_err(|error| self.plain(error))?;
@@ -118,7 +118,7 @@ impl Turn {
 
     pub fn put(&self, caller: &Call, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
         check_key(key)?;
-        let most = self.keeper.max_value();
+        let most = self.internal_store.max_value();
         if bytes.len() as u64 > most {
             let length = bytes.len();
             return Err(Error::invalid(format!(
@@ -147,7 +147,7 @@ impl Turn {
         let (mut keys, mut cursor) = (BTreeSet::new(), None::<String>);
         loop {
             let page = self
-                .keeper
+                .internal_store
                 .list(caller, &start, cursor.as_deref(), PAGE)
                 .await;
             let page = page.map_err(|error| self.plain(error))?;
@@ -192,8 +192,8 @@ impl Turn {
         let trace = Some(caller.trace());
         let event = Event { trace, ..event };
         let row = Outgoing::new(caller.app_id().as_str(), component, topic, event);
-        if rows::write(&row).len() as u64 > self.keeper.max_value() {
-            let most = self.keeper.max_value();
+        if rows::write(&row).len() as u64 > self.internal_store.max_value() {
+            let most = self.internal_store.max_value();
             return Err(Error::invalid(format!(
                 "the event is too long to be kept until it is sent; a record has at most {most} bytes"
             )));
@@ -210,7 +210,8 @@ impl Turn {
     ) -> Result<()> {
         let mut work = self.work()?;
         let work = &mut *work;
-        work.staged.check(more, self.keeper.max_operations())?;
+        work.staged
+            .check(more, self.internal_store.max_operations())?;
         match (&mut work.held, caller.account()) {
             (Some(held), _) => held.grow(more)?,
             (held, account) => *held = account.map(|account| account.take(more)).transpose()?,

@@ -94,7 +94,7 @@ impl Turn {
             return Ok(known.clone());
         }
         let key = rows::reminder(&self.actor, name);
-        let entry = self.keeper.get(caller, &key).await;
+        let entry = self.internal_store.get(caller, &key).await;
         let entry = entry.map_err(|error| self.plain(error))?;
         let reminder: Option<Reminder> = entry
             .map(|entry| rows::read(&key, &entry.value))

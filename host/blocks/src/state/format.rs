@@ -1,9 +1,9 @@
 //! Formats of the host's own rows in a state component: one number for each block that keeps rows there.
 
 use super::{
-    Keeper,
+    InternalStore,
     driver::{Operation, Put},
-    keeper::RESERVED,
+    internal::RESERVED,
 };
 use crate::{Call, Error, Result, Trace};
 use std::time::{Duration, Instant};
@@ -32,13 +32,15 @@ pub(crate) const WORKFLOW: Format = Format {
 };
 
 /// Refuses a store that a newer build has written.
-pub(super) async fn check(keeper: &Keeper, tenant: &Name) -> Result<()> {
+pub(super) async fn check(internal_store: &InternalStore, tenant: &Name) -> Result<()> {
     for format in [ACTORS, WORKFLOW] {
         let host: Name = "host".parse().expect("a word is a name");
         let deadline = Instant::now() + PATIENCE;
         let caller = Call::host(tenant.clone(), host, Trace::start(), deadline);
-        match format.found(keeper, &caller).await {
-            Ok(number) if number > format.known => return Err(format.too_new(keeper, number)),
+        match format.found(internal_store, &caller).await {
+            Ok(number) if number > format.known => {
+                return Err(format.too_new(internal_store, number));
+            }
             Ok(_) => {}
             Err(error) => tracing::debug!("the format of {}: {error}", format.block),
         }
@@ -52,29 +54,29 @@ impl Format {
     }
 
     /// Reads the number that the store has; `unsupported` where a newer build has written it.
-    pub async fn read(self, keeper: &Keeper, caller: &Call) -> Result<u32> {
-        let number = self.found(keeper, caller).await?;
+    pub async fn read(self, internal_store: &InternalStore, caller: &Call) -> Result<u32> {
+        let number = self.found(internal_store, caller).await?;
         match number > self.known {
-            true => Err(self.too_new(keeper, number)),
+            true => Err(self.too_new(internal_store, number)),
             false => Ok(number),
         }
     }
 
-    async fn found(self, keeper: &Keeper, caller: &Call) -> Result<u32> {
-        let Some(found) = keeper.get(caller, &self.key()).await? else {
+    async fn found(self, internal_store: &InternalStore, caller: &Call) -> Result<u32> {
+        let Some(found) = internal_store.get(caller, &self.key()).await? else {
             return Ok(1);
         };
         let text = String::from_utf8_lossy(&found.value);
         text.parse().map_err(|_| {
-            let (component, block) = (keeper.name(), self.block);
+            let (component, block) = (internal_store.name(), self.block);
             Error::internal(format!(
                 "state component `{component}` has no number as its format of {block}; restore it from a copy"
             ))
         })
     }
 
-    fn too_new(self, keeper: &Keeper, found: u32) -> Error {
-        let (component, block, known) = (keeper.name(), self.block, self.known);
+    fn too_new(self, internal_store: &InternalStore, found: u32) -> Error {
+        let (component, block, known) = (internal_store.name(), self.block, self.known);
         Error::unsupported(format!(
             "state component `{component}` has rows of {block} in format {found}; this build reads up to {known}; \
              use the newer build that wrote them, or restore the store from a copy of before that"
@@ -82,9 +84,11 @@ impl Format {
     }
 
     /// Writes that the store has the newest format.
-    pub async fn write(self, keeper: &Keeper, caller: &Call) -> Result<()> {
+    pub async fn write(self, internal_store: &InternalStore, caller: &Call) -> Result<()> {
         let put = Put::new(self.key(), self.known.to_string());
-        keeper.transact(caller, vec![Operation::Put(put)]).await?;
+        internal_store
+            .transact(caller, vec![Operation::Put(put)])
+            .await?;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 mod driver;
 mod format;
-mod keeper;
+mod internal;
 mod keys;
 mod moving;
 mod store;
@@ -10,8 +10,8 @@ mod store;
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
 pub(crate) use format::{ACTORS, WORKFLOW};
-pub(crate) use keeper::RESERVED;
-pub use keeper::{Keeper, chosen};
+pub(crate) use internal::RESERVED;
+pub use internal::{InternalStore, chosen};
 pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 pub(crate) use moving::{Mover, Old};
@@ -49,14 +49,14 @@ pub struct Configured {
     pub prefix: KeyPrefix,
     pub max_value: u64,
     /// True if `actorStateStore` marks it: the host keeps its own records here.
-    pub keeps: bool,
+    pub is_marked: bool,
 }
 
 /// The part of a component that the block reads itself.
 pub(crate) struct Written {
     prefix: KeyPrefix,
     max_value: u64,
-    keeps: bool,
+    is_marked: bool,
 }
 
 impl Written {
@@ -66,7 +66,7 @@ impl Written {
         Ok(Written {
             prefix: KeyPrefix::take(component)?,
             max_value: size.map_or(most, |size| size.0),
-            keeps: take::<bool>(component, "actorStateStore")?.unwrap_or(false),
+            is_marked: take::<bool>(component, "actorStateStore")?.unwrap_or(false),
         })
     }
 }
@@ -77,14 +77,14 @@ pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
 pub struct State {
     pub(crate) components: Components<Configured>,
     /// The component that was chosen to keep actors and workflows.
-    keeps: Mutex<Option<Arc<Slot<Configured>>>>,
+    internal_store: Mutex<Option<Arc<Slot<Configured>>>>,
 }
 
 impl Default for State {
     fn default() -> Self {
         State {
             components: Components::new("state"),
-            keeps: Mutex::default(),
+            internal_store: Mutex::default(),
         }
     }
 }
@@ -109,7 +109,7 @@ impl State {
             driver,
             prefix: written.prefix,
             max_value: written.max_value,
-            keeps: written.keeps,
+            is_marked: written.is_marked,
         });
         let made = Component::new("state", OPERATIONS, &component, configured.clone());
         let slot = Arc::new(Slot::new(Arc::new(made)));
@@ -125,8 +125,8 @@ impl State {
     async fn check(&self, opening: &Opening<'_>, slot: Arc<Slot<Configured>>) -> Result<()> {
         let component = slot.component();
         self.check_replacement(component.name(), component.driver())?;
-        match Keeper::of(slot) {
-            Ok(keeper) => format::check(&keeper, opening.tenant).await,
+        match InternalStore::of(slot) {
+            Ok(internal_store) => format::check(&internal_store, opening.tenant).await,
             // It keeps what apps put there, and nothing of the host's own.
             Err(_) => Ok(()),
         }
@@ -138,8 +138,8 @@ impl State {
             return Ok(());
         };
         old.driver().prefix.check_replacement(&new.prefix)?;
-        match self.is_keeper(name) {
-            true => keeper::check(name, &*new.driver),
+        match self.is_internal_store(name) {
+            true => internal::check(name, &*new.driver),
             false => Ok(()),
         }
     }

@@ -5,7 +5,7 @@
 //! written after the last row.
 
 use super::{
-    Keeper,
+    InternalStore,
     driver::{Condition, Delete, Entry, Operation, Put},
     format::Format,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Old {
 /// One block's rows on their way to the format of this build.
 pub(crate) struct Mover<'a> {
     pub format: Format,
-    pub keeper: &'a Keeper,
+    pub internal_store: &'a InternalStore,
     /// Makes the caller of one call to the store.
     pub caller: &'a (dyn Fn() -> Call + Send + Sync),
     pub stop: CancellationToken,
@@ -38,7 +38,10 @@ pub(crate) struct Mover<'a> {
 impl Mover<'_> {
     /// Moves all rows, if that was not done before. Returns false where the host stops before the end.
     pub async fn run(&self, old: &[Old]) -> Result<bool> {
-        let found = self.format.read(self.keeper, &(self.caller)()).await?;
+        let found = self
+            .format
+            .read(self.internal_store, &(self.caller)())
+            .await?;
         if found == self.format.known {
             return Ok(true);
         }
@@ -49,7 +52,9 @@ impl Mover<'_> {
                 None => return Ok(false),
             }
         }
-        self.format.write(self.keeper, &(self.caller)()).await?;
+        self.format
+            .write(self.internal_store, &(self.caller)())
+            .await?;
         if moved > 0 {
             let (block, format) = (self.format.block, self.format.known);
             tracing::info!(
@@ -71,7 +76,10 @@ impl Mover<'_> {
             }
             let start = Instant::now();
             let (caller, from) = ((self.caller)(), cursor.as_deref());
-            let page = self.keeper.list(&caller, &old.prefix, from, PAGE).await?;
+            let page = self
+                .internal_store
+                .list(&caller, &old.prefix, from, PAGE)
+                .await?;
             match self.page(old, page.entries).await {
                 Ok(rows) => {
                     moved += rows;
@@ -98,7 +106,7 @@ impl Mover<'_> {
     }
 
     async fn page(&self, old: &Old, rows: Vec<(String, Entry)>) -> Result<usize> {
-        let most = (self.keeper.max_operations() / 2).clamp(1, ROWS);
+        let most = (self.internal_store.max_operations() / 2).clamp(1, ROWS);
         let (mut operations, mut bytes, mut moved) = (Vec::new(), 0, 0);
         let count = rows.len();
         for (key, entry) in rows {
@@ -110,12 +118,16 @@ impl Mover<'_> {
             moved += 1;
             if operations.len() / 2 >= most || bytes >= BYTES {
                 let chunk = std::mem::take(&mut operations);
-                self.keeper.transact(&(self.caller)(), chunk).await?;
+                self.internal_store
+                    .transact(&(self.caller)(), chunk)
+                    .await?;
                 bytes = 0;
             }
         }
         if !operations.is_empty() {
-            self.keeper.transact(&(self.caller)(), operations).await?;
+            self.internal_store
+                .transact(&(self.caller)(), operations)
+                .await?;
         }
         if moved < count {
             let (block, prefix, rows) = (self.format.block, &old.prefix, count - moved);

@@ -105,7 +105,7 @@ impl Tenant {
                 users.join(", ")
             )));
         }
-        if self.state.is_keeper(name) {
+        if self.state.is_internal_store(name) {
             return Err(Error::conflict(format!(
                 "component `{name}` keeps the actors and workflows of the tenant; replace it instead"
             )));
@@ -176,7 +176,7 @@ impl Tenant {
             SECRET_STORES => self.secrets.components.vacate(name).await,
             _ => {
                 let is_there = self.state.components.vacate(name).await;
-                if self.state.is_keeper(name) {
+                if self.state.is_internal_store(name) {
                     self.actors.forget(self.name());
                 }
                 is_there

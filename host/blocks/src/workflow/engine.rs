@@ -39,7 +39,7 @@ use super::{
 use crate::{
     Call, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
-    state::{Condition, Delete, Entry as Kept, Keeper, Operation, Page as Rows},
+    state::{Condition, Delete, Entry as Kept, InternalStore, Operation, Page as Rows},
 };
 use alive::Alive;
 use bytes::Bytes;
@@ -84,7 +84,7 @@ type Hot = HashMap<String, mpsc::UnboundedSender<Message>>;
 /// A tenant's workflows.
 pub struct Engine {
     tenant: Name,
-    keeper: Keeper,
+    internal_store: InternalStore,
     settings: Settings,
     tasks: Tasks,
     permits: Arc<Semaphore>,
@@ -123,14 +123,14 @@ pub struct Engine {
 impl Engine {
     pub(super) fn new(
         tenant: Name,
-        keeper: Keeper,
+        internal_store: InternalStore,
         directory: Arc<RwLock<Directory>>,
         tasks: Tasks,
         settings: Settings,
     ) -> Arc<Self> {
         Arc::new(Engine {
             tenant,
-            keeper,
+            internal_store,
             permits: Arc::new(Semaphore::new(settings.hot)),
             permit_shares: Shares::new(settings.hot / 2),
             room: Arc::new(Semaphore::new(settings.hot_bytes / ROOM)),
@@ -290,7 +290,9 @@ impl Engine {
 
     async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Rows> {
         let caller = self.caller();
-        self.keeper.list(&caller, prefix, cursor, PAGE).await
+        self.internal_store
+            .list(&caller, prefix, cursor, PAGE)
+            .await
     }
 
     async fn remove(&self, key: &str) -> Result<()> {
@@ -298,14 +300,17 @@ impl Engine {
             key: key.to_owned(),
             condition: Condition::Always,
         };
-        self.keeper.delete(&self.caller(), delete).await.map(|_| ())
+        self.internal_store
+            .delete(&self.caller(), delete)
+            .await
+            .map(|_| ())
     }
 
     /// Removes the row that says that code is behind, of an instance that has ended or is gone. One that begins under the
     /// same id meanwhile keeps its row.
     async fn forget_ready(&self, id: &str) -> Result<()> {
         let key = keys::ready(id);
-        let Some(kept) = self.keeper.get(&self.caller(), &key).await? else {
+        let Some(kept) = self.internal_store.get(&self.caller(), &key).await? else {
             return Ok(());
         };
         let meta = self.meta(id).await?;
@@ -314,7 +319,10 @@ impl Engine {
         }
         let condition = Condition::Matches(kept.etag);
         let delete = Delete { key, condition };
-        self.keeper.delete(&self.caller(), delete).await.map(drop)
+        self.internal_store
+            .delete(&self.caller(), delete)
+            .await
+            .map(drop)
     }
 
     async fn remove_all(&self, prefix: &str) -> Result<()> {
@@ -328,7 +336,9 @@ impl Engine {
             };
             let deletes: Vec<_> = rows.into_iter().map(delete).collect();
             if !deletes.is_empty() {
-                self.keeper.transact(&self.caller(), deletes).await?;
+                self.internal_store
+                    .transact(&self.caller(), deletes)
+                    .await?;
             }
         }
         Ok(())
@@ -373,7 +383,10 @@ impl Engine {
 
     /// The record of an instance with the version that it has.
     async fn meta(&self, id: &str) -> Result<Option<(Meta, String)>> {
-        let kept = self.keeper.get(&self.caller(), &keys::instance(id)).await?;
+        let kept = self
+            .internal_store
+            .get(&self.caller(), &keys::instance(id))
+            .await?;
         let decode = |kept: Kept| Ok((Meta::decode(&kept.value)?, kept.etag));
         kept.map(decode).transpose()
     }

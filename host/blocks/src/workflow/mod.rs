@@ -158,13 +158,13 @@ impl Workflow {
         if let Some(engine) = self.with(tenant, |tenant| tenant.engine.clone()) {
             return Ok(engine);
         }
-        let keeper = state.keeper()?;
+        let internal_store = state.internal_store()?;
         Ok(self.with(tenant, |known| {
             let make = || {
                 let (directory, settings) = (known.directory.clone(), known.settings.clone());
                 Engine::new(
                     tenant.clone(),
-                    keeper,
+                    internal_store,
                     directory,
                     self.tasks.clone(),
                     settings,

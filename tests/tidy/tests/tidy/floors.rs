@@ -14,7 +14,7 @@ const NOT_IN_CORE: [&str; 11] = [
     "state::{",
     "spawn(",
     "Tasks",
-    "Keeper",
+    "InternalStore",
     "Instant::now",
     "SystemTime::now",
     "getrandom",
@@ -47,7 +47,7 @@ fn decisions_know_no_store_and_no_engine() {
             offenders.extend(file.places_of(&NOT_IN_CORE));
         }
         for file in below(&format!("{engine}/store")) {
-            offenders.extend(file.places_of(&["engine::", "Engine", "Keeper"]));
+            offenders.extend(file.places_of(&["engine::", "Engine", "InternalStore"]));
         }
     }
     none(

@@ -159,11 +159,15 @@ impl Engine {
     /// what he wrote is taken over, with a pause in which he may come to an end.
     async fn keep_attempt(&self, key: &str, mut row: Row) -> Result<Option<Row>> {
         loop {
-            let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+            let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
                 return Ok(None);
             };
             let put = commit::attempt(key, row, kept.etag);
-            match self.keeper.transact(&self.caller(), vec![put]).await {
+            match self
+                .internal_store
+                .transact(&self.caller(), vec![put])
+                .await
+            {
                 Ok(_) => return Ok(Some(row)),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
@@ -171,7 +175,7 @@ impl Engine {
             if !self.pause(PAUSE).await {
                 return Ok(None);
             }
-            let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+            let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
                 return Ok(None);
             };
             row.join(Row::decode(&kept.value)?);

@@ -18,7 +18,7 @@ impl Engine {
     pub(super) async fn keep(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
         let operations = commit::operations(commit)?;
         let caller = self.caller_in(trace);
-        let mut etags = self.keeper.transact(&caller, operations).await?;
+        let mut etags = self.internal_store.transact(&caller, operations).await?;
         let etag = etags.pop().flatten();
         etag.ok_or_else(|| Error::internal("a put in a transaction has no etag"))
     }
@@ -89,7 +89,7 @@ impl Engine {
             return Ok(());
         };
         let kept = self
-            .keeper
+            .internal_store
             .get(&self.caller(), &keys::end_of(parent))
             .await?;
         if let Some(kept) = kept {

@@ -202,7 +202,7 @@ impl Engine {
     pub(super) async fn transact_new(&self, meta: &Meta, operations: Vec<Operation>) -> Result<()> {
         let is_new = self.admit(meta)?;
         let kept = self
-            .keeper
+            .internal_store
             .transact(&self.caller_in(meta.trace), operations)
             .await;
         let Err(error) = kept else {

@@ -95,7 +95,7 @@ impl Engine {
     /// One entry, without a look at those before it.
     pub(super) async fn read_entry(&self, id: &str, run: u32, index: u32) -> Result<Option<Entry>> {
         let key = keys::entry(id, run, index);
-        let kept = self.keeper.get(&self.caller(), &key).await?;
+        let kept = self.internal_store.get(&self.caller(), &key).await?;
         Ok(kept.and_then(|kept| Entry::read(&kept.value)))
     }
 

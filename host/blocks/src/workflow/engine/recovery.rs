@@ -38,7 +38,7 @@ impl Engine {
         let (failures, caller) = (Rate::per_minute(1), || self.caller());
         let mover = Mover {
             format: WORKFLOW,
-            keeper: &self.keeper,
+            internal_store: &self.internal_store,
             caller: &caller,
             stop: self.stopping(),
         };

@@ -117,7 +117,9 @@ impl Engine {
             if operations.len() >= ENTRIES {
                 // Without a record nobody sees them yet.
                 let entries = std::mem::take(&mut operations);
-                self.keeper.transact(&self.caller(), entries).await?;
+                self.internal_store
+                    .transact(&self.caller(), entries)
+                    .await?;
             }
         }
         let meta = Meta {

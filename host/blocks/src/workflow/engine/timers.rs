@@ -175,7 +175,7 @@ impl Timers {
         {
             let (caller, prefix) = (engine.caller(), keys::all(keys::WAKE));
             let page = engine
-                .keeper
+                .internal_store
                 .list(&caller, &prefix, Some(&cursor.cursor), PAGE);
             let page = page.await?;
             let mut due = Vec::new();

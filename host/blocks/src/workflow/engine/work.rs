@@ -109,7 +109,7 @@ impl Engine {
         let Ok(_turn) = self.lookups.acquire().await else {
             return Ok(None);
         };
-        let Some(kept) = self.keeper.get(&self.caller(), key).await? else {
+        let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
             return Ok(None);
         };
         let row = Row::decode(&kept.value)?;

@@ -43,13 +43,13 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let name = format!("configuration store `{}`", path.display());
         let database = Arc::new(Handle::new(name.clone(), database));
         let versions = Arc::new(Versions::new(first));
-        let keeper = Keeper {
+        let writer = Writer {
             database: database.clone(),
             versions: versions.clone(),
             path,
             cache_size: config.cache_size,
         };
-        let committer = Arc::new(Committer::start(name, keeper)?);
+        let committer = Arc::new(Committer::start(name, writer)?);
         let driver: Arc<dyn Driver> = Arc::new(Durable {
             database,
             versions,
@@ -82,14 +82,14 @@ enum Change {
 }
 
 /// The committer's part of the store.
-struct Keeper {
+struct Writer {
     database: Arc<Handle<Database>>,
     versions: Arc<Versions>,
     path: PathBuf,
     cache_size: Option<ByteSize>,
 }
 
-impl Engine for Keeper {
+impl Engine for Writer {
     type Write = Change;
     type Answer = ();
 

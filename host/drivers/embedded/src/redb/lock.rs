@@ -53,13 +53,13 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         prepare(&database)?;
         let locks = load(&database)?;
         let name = format!("lock store `{}`", path.display());
-        let keeper = Keeper {
+        let writer = Writer {
             database: Handle::new(name.clone(), database),
             locks,
             path,
             cache_size: config.cache_size,
         };
-        let committer = Arc::new(Committer::start(name, keeper)?);
+        let committer = Arc::new(Committer::start(name, writer)?);
         let driver: Arc<dyn Driver> = Arc::new(Durable(committer));
         Ok(driver)
     })
@@ -102,7 +102,7 @@ fn load(database: &Database) -> Result<Locks> {
 }
 
 /// The committer's part of the store.
-struct Keeper {
+struct Writer {
     database: Handle<Database>,
     /// Ahead of the table while a commit runs; after one that failed nothing is asked until it was read again.
     locks: Locks,
@@ -110,7 +110,7 @@ struct Keeper {
     cache_size: Option<ByteSize>,
 }
 
-impl Engine for Keeper {
+impl Engine for Writer {
     type Write = Order;
     type Answer = Answer;
 
@@ -146,7 +146,7 @@ impl Engine for Keeper {
     }
 }
 
-impl Keeper {
+impl Writer {
     /// Brings the table up to date with what is held of these keys.
     fn write(&self, changed: &BTreeSet<String>, now: Moment) -> Result<()> {
         if changed.is_empty() {

@@ -45,7 +45,7 @@ pub struct Model {
     /// A handle that was opened once, while the component that it is for was never removed.
     handle: Option<Store>,
     /// Actors were kept in the store.
-    keeps: bool,
+    has_records: bool,
     changes: u64,
 }
 
@@ -83,7 +83,7 @@ impl Model {
             door: None,
             apps: BTreeMap::new(),
             handle: None,
-            keeps: false,
+            has_records: false,
             changes: 0,
         }
     }
@@ -170,7 +170,7 @@ impl Model {
         });
         let expected = match self.has(name) {
             false => Some(Kind::NotFound),
-            true if is_used || (name == "store" && self.keeps) => Some(Kind::Conflict),
+            true if is_used || (name == "store" && self.has_records) => Some(Kind::Conflict),
             true => None,
         };
         let id = name.parse().expect("a name");
@@ -205,7 +205,7 @@ impl Model {
         let admitted = self.tenant.admit(&app, Some(&prefix)).await;
         let can_act = !parts.actors || self.has("store");
         assert_eq!(admitted.is_ok(), can_act, "{admitted:?}");
-        self.keeps |= parts.actors && can_act;
+        self.has_records |= parts.actors && can_act;
         let started = self.tenant.start(&app).await;
         let needs = [
             (parts.events, "events"),

@@ -12,7 +12,7 @@ pub(crate) const RESERVED: &str = "||";
 
 /// A state component that can keep the host's records: transactions, order and reads of what was written.
 #[derive(Clone)]
-pub struct Keeper {
+pub struct InternalStore {
     component: Arc<Slot<Configured>>,
 }
 
@@ -48,27 +48,33 @@ pub fn chosen<T>(
 }
 
 impl State {
-    /// The keeper of actors and workflows. It is chosen once: a component that takes the place of another one keeps what
+    /// The internal store of actors and workflows. It is chosen once: a component that takes the place of another one keeps what
     /// that one kept.
-    pub fn keeper(&self) -> Result<Keeper> {
-        let mut keeps = self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = match &*keeps {
+    pub fn internal_store(&self) -> Result<InternalStore> {
+        let mut slot = self
+            .internal_store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let component = match &*slot {
             Some(component) => component.clone(),
-            None => keeps.insert(self.choose()?).clone(),
+            None => slot.insert(self.choose()?).clone(),
         };
-        Ok(Keeper { component })
+        Ok(InternalStore { component })
     }
 
     /// Says whether actors and workflows are kept in this component.
-    pub(crate) fn is_keeper(&self, name: &ComponentName) -> bool {
-        let keeps = self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
-        keeps.as_ref().is_some_and(|slot| slot.name() == *name)
+    pub(crate) fn is_internal_store(&self, name: &ComponentName) -> bool {
+        let slot = self
+            .internal_store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().is_some_and(|slot| slot.name() == *name)
     }
 
     fn choose(&self) -> Result<Arc<Slot<Configured>>> {
         let all = self.components.all();
         let all: Vec<_> = all.iter().map(|slot| (slot, slot.component())).collect();
-        let (slot, component) = chosen(&all, |one| one.1.driver().keeps, |one| one.1.name())?;
+        let (slot, component) = chosen(&all, |one| one.1.driver().is_marked, |one| one.1.name())?;
         check(component.name(), &*component.driver().driver)?;
         Ok((*slot).clone())
     }
@@ -85,12 +91,12 @@ pub(super) fn check(name: &ComponentName, driver: &dyn Driver) -> Result<()> {
     )))
 }
 
-impl Keeper {
-    /// The keeper over a component; `unsupported` where its driver cannot keep the host's records.
+impl InternalStore {
+    /// The internal store over a component; `unsupported` where its driver cannot keep the host's records.
     pub(super) fn of(slot: Arc<Slot<Configured>>) -> Result<Self> {
         let component = slot.component();
         check(component.name(), &*component.driver().driver)?;
-        Ok(Keeper { component: slot })
+        Ok(InternalStore { component: slot })
     }
 
     /// The component's name in messages.
