@@ -60,7 +60,7 @@ impl Tasks {
 
     /// Runs a loop that ends by itself when the host stops. One that ends by a panic begins anew.
     #[track_caller]
-    pub fn keep<F>(&self, begin: impl Fn() -> F + Send + Sync + 'static)
+    pub fn supervise<F>(&self, begin: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -120,7 +120,7 @@ mod tests {
     async fn a_loop_begins_anew_after_a_panic_and_a_task_ends_alone() {
         let (tasks, begun) = (Tasks::default(), Arc::new(AtomicU32::new(0)));
         let count = begun.clone();
-        tasks.keep(move || {
+        tasks.supervise(move || {
             let count = count.clone();
             async move { assert!(count.fetch_add(1, SeqCst) >= 2, "it is too early") }
         });
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_panics_for_ever_ends_with_the_host() {
         let tasks = Tasks::default();
-        tasks.keep(|| async { panic!("again") });
+        tasks.supervise(|| async { panic!("again") });
         tokio::time::sleep(AGAIN * 5).await;
         assert!(tasks.stop(AGAIN * 2).await);
     }

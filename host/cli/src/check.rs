@@ -90,7 +90,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     let declared = declared.filter(|declared| boot::is_of(plan, declared.namespace.as_ref()));
     problems.extend(declared.flat_map(|declared| subscription(declared, plan, &apps)));
     problems.extend(apps.iter().flat_map(|loaded| doubled(&loaded.app, plan)));
-    problems.extend(kept_nowhere(plan, &apps));
+    problems.extend(without_store(plan, &apps));
     Problem::sort(&mut problems);
     Ok(Found {
         host,
@@ -170,7 +170,7 @@ fn subscription(declared: &Subscription, plan: &Plan, apps: &[Loaded]) -> Vec<Pr
 }
 
 /// Finds an app with actors or workflows that no state component keeps, or more than one.
-fn kept_nowhere(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
+fn without_store(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
     let needs = |app: &&App| {
         let loaded = apps.iter().find(|loaded| *loaded.app.id() == app.id);
         loaded.is_some_and(|loaded| {

@@ -84,7 +84,7 @@ fn compile(work: Option<&str>, memory: Option<&str>) -> Result<(), (u8, String)>
     let (Some(work), Some(memory)) = (work, memory) else {
         return Err((2, "this verb is for the host alone".into()));
     };
-    keep_to(memory).map_err(failed)?;
+    limit_to(memory).map_err(failed)?;
     let component = component().map_err(failed)?;
     end_with_the_host().map_err(failed)?;
     let code = work.run(&component).map_err(|error| {
@@ -98,7 +98,7 @@ fn compile(work: Option<&str>, memory: Option<&str>) -> Result<(), (u8, String)>
 }
 
 /// Sets the limits of this process: its own writable memory, no core file, and every other process first.
-fn keep_to(memory: u64) -> io::Result<()> {
+fn limit_to(memory: u64) -> io::Result<()> {
     let limit = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),

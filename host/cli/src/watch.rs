@@ -85,14 +85,14 @@ impl Watch {
         let (app, loaded) = (&self.plan.manifest.apps[index], &self.apps[index]);
         let start = Instant::now();
         if let Err(failure) = build::one(&self.common, app).await {
-            return self.keep(app.id.as_str(), &failure.0);
+            return self.refuse(app.id.as_str(), &failure.0);
         }
         let built = start.elapsed();
         let swapped = match loaded.guest.swap(&app.guest).await {
             Ok(swapped) => swapped,
             Err(errors) => {
                 let problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
-                return self.keep(app.id.as_str(), &problems);
+                return self.refuse(app.id.as_str(), &problems);
             }
         };
         if !swapped {
@@ -112,7 +112,7 @@ impl Watch {
         ));
     }
 
-    fn keep(&self, app: &str, problems: &[Problem]) {
+    fn refuse(&self, app: &str, problems: &[Problem]) {
         report::tell(&self.common, problems);
         report::note(&format!(
             "! {app} changed, but the version before it goes on"

@@ -136,7 +136,7 @@ impl Compiling {
         if let Some(compiled) = known() {
             return Ok(compiled);
         }
-        let component = match self.kept(engine, digest).await? {
+        let component = match self.cached(engine, digest).await? {
             Some(component) => component,
             None => {
                 check_form(name, &bytes)?;
@@ -155,7 +155,7 @@ impl Compiling {
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn kept(&self, engine: &Engine, digest: Hash) -> Result<Option<Component>> {
+    async fn cached(&self, engine: &Engine, digest: Hash) -> Result<Option<Component>> {
         let Some(cache) = self.cache.clone() else {
             return Ok(None);
         };

@@ -110,12 +110,12 @@ impl Slots {
     fn may_take(&self, state: &State, holder: Holder) -> bool {
         let held = state.held.get(&holder).copied().unwrap_or(0);
         let reserve = self.total / RESERVE;
-        let kept_back = match held {
+        let reserved = match held {
             0 => 0,
             few if few < FEW => reserve / 2,
             _ => reserve,
         };
-        held < self.share() && state.free > kept_back
+        held < self.share() && state.free > reserved
     }
 
     fn take_from(self: &Arc<Self>, state: &mut State, holder: Holder) -> Option<Slot> {

@@ -33,12 +33,12 @@ pub struct Case {
 const fn case(name: &'static str, run: fn(Subject) -> BoxFuture<'static, ()>) -> Case {
     Case {
         name,
-        needs: keeps,
+        needs: stores,
         run,
     }
 }
 
-fn keeps(features: &Features) -> Option<&'static str> {
+fn stores(features: &Features) -> Option<&'static str> {
     let all = features.transactions && features.list && features.linearizable;
     (!all).then_some("the driver cannot keep actors")
 }
@@ -48,7 +48,9 @@ fn durable(features: &Features) -> Option<&'static str> {
 }
 
 pub const CASES: &[Case] = &[
-    case("a_turn_is_kept_and_answered", |s| turns::kept(s).boxed()),
+    case("a_turn_is_kept_and_answered", |s| {
+        turns::persisted(s).boxed()
+    }),
     case("a_failed_turn_leaves_nothing", |s| turns::failed(s).boxed()),
     case("a_turn_that_panics_leaves_nothing", |s| {
         turns::panicked(s).boxed()
@@ -133,7 +135,9 @@ pub const CASES: &[Case] = &[
         outbox::failed(s).boxed()
     }),
     case("events_wait_for_a_broker", |s| outbox::waits(s).boxed()),
-    case("of_two_hosts_one_keeps", |s| owners::one_keeps(s).boxed()),
+    case("of_two_hosts_one_keeps", |s| {
+        owners::one_persists(s).boxed()
+    }),
     case("a_stale_read_is_read_again", |s| owners::stale(s).boxed()),
     case("an_unknown_outcome_is_told", |s| owners::unknown(s).boxed()),
     case("histories_are_linearizable_over_kills", |s| {

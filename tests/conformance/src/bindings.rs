@@ -5,7 +5,7 @@
 
 mod ear;
 mod heard;
-mod kept;
+mod records;
 mod steps;
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -59,7 +59,7 @@ fn nothing(_: &Features) -> Option<&'static str> {
     None
 }
 
-fn keeps(features: &Features) -> Option<&'static str> {
+fn stores(features: &Features) -> Option<&'static str> {
     let has = |name: &str| features.operations.iter().any(|known| known == name);
     let all = ["create", "delete", "get", "list"].into_iter().all(has);
     (!all).then_some("the driver keeps no records")
@@ -67,7 +67,7 @@ fn keeps(features: &Features) -> Option<&'static str> {
 
 fn delivers(features: &Features) -> Option<&'static str> {
     let input = (!features.input).then_some("the driver delivers nothing");
-    keeps(features).or(input)
+    stores(features).or(input)
 }
 
 fn redelivers(features: &Features) -> Option<&'static str> {
@@ -77,39 +77,41 @@ fn redelivers(features: &Features) -> Option<&'static str> {
 
 pub const CASES: &[Case] = &[
     case("operations_are_in_order", nothing, |s| {
-        kept::operations(s).boxed()
+        records::operations(s).boxed()
     }),
-    case("what_is_created_is_got", keeps, |s| {
-        kept::round_trip(s).boxed()
+    case("what_is_created_is_got", stores, |s| {
+        records::round_trip(s).boxed()
     }),
-    case("a_record_may_have_a_name_of_its_own", keeps, |s| {
-        kept::named(s).boxed()
+    case("a_record_may_have_a_name_of_its_own", stores, |s| {
+        records::named(s).boxed()
     }),
-    case("names_of_metadata_have_any_case", keeps, |s| {
-        kept::any_case(s).boxed()
+    case("names_of_metadata_have_any_case", stores, |s| {
+        records::any_case(s).boxed()
     }),
-    case("what_is_created_again_is_replaced", keeps, |s| {
-        kept::replaced(s).boxed()
+    case("what_is_created_again_is_replaced", stores, |s| {
+        records::replaced(s).boxed()
     }),
-    case("what_is_deleted_is_gone", keeps, |s| {
-        kept::deleted(s).boxed()
+    case("what_is_deleted_is_gone", stores, |s| {
+        records::deleted(s).boxed()
     }),
-    case("what_is_absent_is_not_found", keeps, |s| {
-        kept::absent(s).boxed()
+    case("what_is_absent_is_not_found", stores, |s| {
+        records::absent(s).boxed()
     }),
-    case("a_name_is_needed", keeps, |s| kept::nameless(s).boxed()),
-    case("all_names_are_listed_in_order", keeps, |s| {
-        kept::listed(s).boxed()
+    case("a_name_is_needed", stores, |s| records::nameless(s).boxed()),
+    case("all_names_are_listed_in_order", stores, |s| {
+        records::listed(s).boxed()
     }),
-    case("a_record_may_have_4_mib", keeps, |s| kept::big(s).boxed()),
-    case("many_may_create_at_once", keeps, |s| {
-        kept::concurrent(s).boxed()
+    case("a_record_may_have_4_mib", stores, |s| {
+        records::big(s).boxed()
     }),
-    case("one_name_has_one_whole_record", keeps, |s| {
-        kept::whole(s).boxed()
+    case("many_may_create_at_once", stores, |s| {
+        records::concurrent(s).boxed()
     }),
-    durable("what_is_created_survives_a_restart", keeps, |s| {
-        kept::restart(s).boxed()
+    case("one_name_has_one_whole_record", stores, |s| {
+        records::whole(s).boxed()
+    }),
+    durable("what_is_created_survives_a_restart", stores, |s| {
+        records::restart(s).boxed()
     }),
     case("what_is_created_is_delivered", delivers, |s| {
         heard::delivered(s).boxed()

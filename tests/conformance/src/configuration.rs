@@ -121,7 +121,7 @@ pub const CASES: &[Case] = &[
         writing::concurrent(s).boxed()
     }),
     case("a_restart_keeps_everything", durable, |s| {
-        restart::keeps(s).boxed()
+        restart::persists(s).boxed()
     }),
     case("no_version_comes_back_after_a_restart", durable, |s| {
         restart::versions(s).boxed()

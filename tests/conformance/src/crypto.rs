@@ -1,4 +1,4 @@
-//! The suite of the crypto block. A driver under test holds keys of [`KEPT`], as many as it can, and no others.
+//! The suite of the crypto block. A driver under test holds keys of [`STORED`], as many as it can, and no others.
 
 mod keys;
 mod names;
@@ -14,7 +14,7 @@ use wythe_blocks::{
     crypto::{Driver, KeyInfo},
 };
 
-pub use keys::{KEPT, Kept, Sort};
+pub use keys::{STORED, Sort, Stored};
 
 pub type Subject = crate::Subject<dyn Driver>;
 
@@ -25,10 +25,10 @@ pub type Known = BTreeMap<&'static str, KeyInfo>;
 struct Case {
     name: &'static str,
     /// The keys that it is about.
-    of: fn(&Kept) -> bool,
+    of: fn(&Stored) -> bool,
     /// The reason why a key of which the driver says this cannot show it.
     needs: fn(&KeyInfo) -> Option<&'static str>,
-    run: fn(Subject, &'static Kept) -> BoxFuture<'static, ()>,
+    run: fn(Subject, &'static Stored) -> BoxFuture<'static, ()>,
 }
 
 /// A case that is to be shown of a driver, whatever keys it holds.
@@ -43,14 +43,17 @@ pub fn trials(prefix: &str, open: Opener<dyn Driver>) -> Vec<Trial> {
     let known = known(&open);
     let mut trials = Vec::new();
     for case in CASES {
-        for kept in KEPT.iter().filter(|kept| (case.of)(kept)) {
-            let reason = match known.get(kept.name) {
+        for stored in STORED.iter().filter(|stored| (case.of)(stored)) {
+            let reason = match known.get(stored.name) {
                 None => Some("the driver holds no such key"),
                 Some(info) => (case.needs)(info),
             };
-            let (name, run) = (format!("{prefix}::{}::{}", case.name, kept.name), case.run);
+            let (name, run) = (
+                format!("{prefix}::{}::{}", case.name, stored.name),
+                case.run,
+            );
             trials.push(trial(name, reason, open.clone(), move |subject| {
-                run(subject, kept)
+                run(subject, stored)
             }));
         }
     }
@@ -69,11 +72,11 @@ fn known(open: &Opener<dyn Driver>) -> Known {
     runtime.block_on(async {
         let driver = Subject::start(open(directory.path())).await.driver();
         let mut known = Known::new();
-        for kept in &KEPT {
-            match driver.describe(kept.name).await {
-                Ok(info) => drop(known.insert(kept.name, info)),
+        for stored in &STORED {
+            match driver.describe(stored.name).await {
+                Ok(info) => drop(known.insert(stored.name, info)),
                 Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) => panic!("`{}` is described: {}", kept.name, error.chain()),
+                Err(error) => panic!("`{}` is described: {}", stored.name, error.chain()),
             }
         }
         assert!(!known.is_empty(), "the driver holds a key of the suite");
@@ -106,7 +109,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "the_public_half_has_nothing_private",
-        of: |kept| kept.sort != Sort::Symmetric,
+        of: |stored| stored.sort != Sort::Symmetric,
         needs: nothing,
         run: |s, k| names::public(s, k).boxed(),
     },
@@ -118,43 +121,43 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "wrapped_keys_come_back",
-        of: |kept| kept.wraps() && !kept.is_public(),
+        of: |stored| stored.wraps() && !stored.is_public(),
         needs: to_wrap,
         run: |s, k| wraps::come_back(s, k).boxed(),
     },
     Case {
         name: "what_is_no_wrapped_key_fails_with_one_message",
-        of: |kept| kept.wraps() && !kept.is_public(),
+        of: |stored| stored.wraps() && !stored.is_public(),
         needs: to_wrap,
         run: |s, k| wraps::tampered(s, k).boxed(),
     },
     Case {
         name: "sizes_that_cannot_be_wrapped_are_refused",
-        of: Kept::wraps,
+        of: Stored::wraps,
         needs: to_wrap,
         run: |s, k| wraps::sizes(s, k).boxed(),
     },
     Case {
         name: "a_public_key_wraps_for_its_private_key",
-        of: |kept| kept.wraps() && kept.is_public(),
+        of: |stored| stored.wraps() && stored.is_public(),
         needs: to_wrap,
         run: |s, k| wraps::by_public(s, k).boxed(),
     },
     Case {
         name: "what_is_signed_verifies",
-        of: |kept| kept.signs() && !kept.is_public(),
+        of: |stored| stored.signs() && !stored.is_public(),
         needs: to_sign,
         run: |s, k| signatures::verify(s, k).boxed(),
     },
     Case {
         name: "a_tampered_signature_is_false",
-        of: |kept| kept.signs() && !kept.is_public(),
+        of: |stored| stored.signs() && !stored.is_public(),
         needs: to_sign,
         run: |s, k| signatures::tampered(s, k).boxed(),
     },
     Case {
         name: "a_public_key_verifies_for_its_private_key",
-        of: |kept| kept.signs() && kept.is_public(),
+        of: |stored| stored.signs() && stored.is_public(),
         needs: to_sign,
         run: |s, k| signatures::by_public(s, k).boxed(),
     },

@@ -109,7 +109,7 @@ pub const CASES: &[Case] = &[
         settle::one_wins(s).boxed()
     }),
     case("a_restart_keeps_everything", durable, |s| {
-        restart::keeps(s).boxed()
+        restart::persists(s).boxed()
     }),
     case("a_restart_ends_leases", durable, |s| {
         restart::leases(s).boxed()

@@ -1,4 +1,4 @@
-//! The suite of the secrets block. A driver under test holds the secrets of [`KEPT`] and no others.
+//! The suite of the secrets block. A driver under test holds the secrets of [`STORED`] and no others.
 
 mod cases;
 
@@ -8,7 +8,7 @@ use wythe_blocks::secrets::{Driver, Features};
 pub type Subject = crate::Subject<dyn Driver>;
 
 /// Name and value of each secret, in order. The names are such as variables of the environment may have.
-pub const KEPT: [(&str, &str); 6] = [
+pub const STORED: [(&str, &str); 6] = [
     ("EMPTY", ""),
     ("LINES", "one\ntwo\n"),
     ("PASSWORD", "correct horse battery staple"),

@@ -192,7 +192,7 @@ pub const CASES: &[Case] = &[
         expiry::transaction(s).boxed()
     }),
     case("an_increment_keeps_the_ttl", ttl, |s| {
-        expiry::increment_keeps(s).boxed()
+        expiry::increment_retains(s).boxed()
     }),
     case("many_entries_end_at_once", ttl, |s| expiry::many(s).boxed()),
     case("a_transaction_does_all", transactions, |s| {
@@ -287,7 +287,7 @@ pub const CASES: &[Case] = &[
         fence::raises(s).boxed()
     }),
     case("a_write_without_a_fence_keeps_the_mark", fence, |s| {
-        fence::kept(s).boxed()
+        fence::stored(s).boxed()
     }),
     case("a_refused_write_leaves_the_mark", fence, |s| {
         fence::refused(s).boxed()
@@ -323,7 +323,7 @@ pub const CASES: &[Case] = &[
         fence::restart(s).boxed()
     }),
     case("a_restart_keeps_everything", durable, |s| {
-        restart::keeps(s).boxed()
+        restart::persists(s).boxed()
     }),
     case("a_restart_keeps_deletes", durable, |s| {
         restart::deletes(s).boxed()

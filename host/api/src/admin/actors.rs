@@ -39,11 +39,11 @@ pub enum Answer {
         actors: Vec<String>,
         next: Option<String>,
     },
-    State(Kept),
+    State(Stored),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct Stored {
     pub turns: u64,
     pub active: bool,
     pub entries: Vec<Entry>,
@@ -100,11 +100,11 @@ pub(super) async fn execute(
             }
         }
         Action::State { kind, id } => {
-            let kept = actors.show(caller, &kind, &id).await?;
-            let kept = kept.ok_or_else(|| {
+            let stored = actors.show(caller, &kind, &id).await?;
+            let stored = stored.ok_or_else(|| {
                 Error::not_found(format!("nothing is kept of actor `{kind}/{id}`"))
             })?;
-            Answer::State(kept.into())
+            Answer::State(stored.into())
         }
     }))
 }
@@ -116,22 +116,25 @@ fn shown(listed: Vec<Listed>) -> Vec<String> {
         .collect()
 }
 
-impl From<actors::Kept> for Kept {
-    fn from(kept: actors::Kept) -> Self {
-        let entries = kept.entries.into_iter().map(|(key, value, expires)| Entry {
-            key,
-            value: Binary(value.into()),
-            expires: expires.and_then(milliseconds),
-        });
-        let reminders = kept.reminders.into_iter().map(|wake| Reminder {
+impl From<actors::Stored> for Stored {
+    fn from(stored: actors::Stored) -> Self {
+        let entries = stored
+            .entries
+            .into_iter()
+            .map(|(key, value, expires)| Entry {
+                key,
+                value: Binary(value.into()),
+                expires: expires.and_then(milliseconds),
+            });
+        let reminders = stored.reminders.into_iter().map(|wake| Reminder {
             name: wake.name,
             due: wake.due,
             period: wake.period,
             data: Binary(wake.data.into()),
         });
-        Kept {
-            turns: kept.turns,
-            active: kept.active,
+        Stored {
+            turns: stored.turns,
+            active: stored.active,
             entries: entries.collect(),
             reminders: reminders.collect(),
         }

@@ -6,7 +6,7 @@ use super::{
     core::record::Meta,
     core::staged::{Memory, Staged},
     engine::{Cause, Engine, Hosted, Space, Why},
-    keeping,
+    persisting,
     store::rows,
     timers::Timers,
     turn::{self, Turn},
@@ -228,7 +228,7 @@ impl Engine {
         activation.memory = memory;
         let ended = match answer {
             Ok(Some(answer)) => {
-                Box::pin(self.keep(space, hosted, activation, staged, answer)).await
+                Box::pin(self.persist(space, hosted, activation, staged, answer)).await
             }
             Ok(None) => self.nothing(space, hosted, activation, why).await,
             Err(error) => self.undo(space, hosted, activation, error).await,
@@ -280,7 +280,7 @@ impl Engine {
 
     /// A turn that ended well: all of it in one transaction, or, where it changed nothing, the proof that what it saw
     /// was so.
-    async fn keep(
+    async fn persist(
         self: &Arc<Self>,
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
@@ -290,7 +290,7 @@ impl Engine {
     ) -> Ended {
         let timers = std::mem::take(&mut staged.timers);
         if staged.is_durable() {
-            if let Err(error) = keeping::keep(space, hosted, activation, staged).await {
+            if let Err(error) = persisting::persist(space, hosted, activation, staged).await {
                 return Ended::Over(Err(error));
             }
         } else {

@@ -199,16 +199,16 @@ impl Engine {
         }
         let (engine, of) = (self.clone(), space.clone());
         self.tasks
-            .keep(move || moving::run(engine.clone(), of.clone()));
+            .supervise(move || moving::run(engine.clone(), of.clone()));
         let (engine, of) = (self.clone(), space.clone());
         self.tasks
-            .keep(move || reminders::run(engine.clone(), of.clone()));
+            .supervise(move || reminders::run(engine.clone(), of.clone()));
         let (engine, of) = (self.clone(), space.clone());
         self.tasks
-            .keep(move || outbox::run(engine.clone(), of.clone()));
+            .supervise(move || outbox::run(engine.clone(), of.clone()));
         let (engine, of) = (self.clone(), space.clone());
         self.tasks
-            .keep(move || sweep::run(engine.clone(), of.clone()));
+            .supervise(move || sweep::run(engine.clone(), of.clone()));
     }
 
     /// A call by an app or the operator.
@@ -352,6 +352,6 @@ async fn reenter(from: &Call, hosted: &Hosted, inside: &Inside, trigger: Trigger
         .actor_turn(Origin::Call(from), within, trigger)
         .await?;
     turn::check_data("the answer", answer.len())?;
-    frame.keep();
+    frame.commit();
     Ok(answer)
 }

@@ -37,7 +37,7 @@ pub struct Wake {
 
 /// The record, entries and reminders that are kept of an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Stored {
     /// Turns that changed something.
     pub turns: u64,
     pub active: bool,
@@ -102,7 +102,7 @@ impl Actors {
     }
 
     /// Reads what is kept of the actor; absent where nothing is.
-    pub async fn show(&self, caller: &Call, kind: &str, id: &str) -> Result<Option<Kept>> {
+    pub async fn show(&self, caller: &Call, kind: &str, id: &str) -> Result<Option<Stored>> {
         let actor = Actor::new(caller.tenant(), kind, id)?;
         let space = self.engine.space(caller.tenant())?;
         let key = rows::meta(&actor);
@@ -120,7 +120,7 @@ impl Actors {
             (key, entry.value, entry.expires)
         });
         let entries = entries.collect();
-        Ok(Some(Kept {
+        Ok(Some(Stored {
             turns: meta.turns,
             active: space.slots.has(&actor),
             entries,

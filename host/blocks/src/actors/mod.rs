@@ -8,10 +8,10 @@ mod activation;
 mod core;
 mod due;
 mod engine;
-mod keeping;
 mod listing;
 mod moving;
 mod outbox;
+mod persisting;
 mod reminders;
 mod slots;
 mod store;
@@ -22,7 +22,7 @@ mod turn;
 mod wakes;
 
 pub use self::core::names::{Actor, MAX_NAME};
-pub use listing::{Kept, Listed, Listing, Wake};
+pub use listing::{Listed, Listing, Stored, Wake};
 pub use turn::{MAX_DATA, Turn, context};
 pub use wakes::MAX_WAKE;
 

@@ -105,7 +105,7 @@ impl Turn {
         let live = value
             .as_ref()
             .and_then(|value| value.live(SystemTime::now()));
-        self.work()?.memory.keep(key, value);
+        self.work()?.memory.cache(key, value);
         Ok(live)
     }
 
@@ -276,7 +276,7 @@ impl Turn {
     }
 }
 
-/// A call inside a turn. What it staged is undone when it is dropped, unless it was [`Frame::keep`]ed.
+/// A call inside a turn. What it staged is undone when it is dropped, unless it was committed by [`Frame::commit`].
 pub(super) struct Frame {
     pub number: u32,
     turn: Arc<Turn>,
@@ -284,7 +284,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn keep(mut self) {
+    pub(super) fn commit(mut self) {
         self.before = None;
     }
 }

@@ -76,20 +76,20 @@ impl Turn {
         name: &str,
         reminder: Option<Reminder>,
     ) -> Result<()> {
-        let kept = self.kept(caller, name).await?;
-        let kept = kept.map(|kept| kept.due);
-        if reminder.is_none() && kept.is_none() {
+        let stored = self.stored(caller, name).await?;
+        let stored = stored.map(|stored| stored.due);
+        if reminder.is_none() && stored.is_none() {
             self.work()?.staged.leave(name);
             return Ok(());
         }
         let data = reminder.as_ref().map_or(0, |one| one.data.0.len());
         self.stage(caller, name.len() + data, |staged| {
-            staged.remind(name, Reset { reminder, kept });
+            staged.remind(name, Reset { reminder, stored });
         })
     }
 
     /// The reminder as it was before this turn.
-    async fn kept(&self, caller: &Call, name: &str) -> Result<Option<Reminder>> {
+    async fn stored(&self, caller: &Call, name: &str) -> Result<Option<Reminder>> {
         if let Some(known) = self.work()?.memory.reminder(name) {
             return Ok(known.clone());
         }
@@ -99,7 +99,7 @@ impl Turn {
         let reminder: Option<Reminder> = entry
             .map(|entry| rows::read(&key, &entry.value))
             .transpose()?;
-        self.work()?.memory.keep_reminder(name, reminder.clone());
+        self.work()?.memory.cache_reminder(name, reminder.clone());
         Ok(reminder)
     }
 
@@ -110,8 +110,8 @@ impl Turn {
         name: &str,
         due: u64,
     ) -> Result<Option<Reminder>> {
-        let kept = self.kept(caller, name).await?;
-        let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
+        let stored = self.stored(caller, name).await?;
+        let Some(reminder) = stored.filter(|reminder| reminder.due == due) else {
             return Ok(None);
         };
         self.stage_reminder(caller, name, reminder.next(now()))
@@ -122,8 +122,8 @@ impl Turn {
     /// The occurrence is given up, if it is still to come: its reminder goes on with the next one or, where it has no
     /// period, after an hour. False where there is nothing to give up.
     pub(super) async fn give_up(&self, caller: &Call, name: &str, due: u64) -> Result<bool> {
-        let kept = self.kept(caller, name).await?;
-        let Some(reminder) = kept.filter(|reminder| reminder.due == due) else {
+        let stored = self.stored(caller, name).await?;
+        let Some(reminder) = stored.filter(|reminder| reminder.due == due) else {
             return Ok(false);
         };
         self.stage_reminder(caller, name, Some(reminder.put_off(now())))

@@ -120,7 +120,7 @@ impl Bindings {
             *component.driver().ears.lock() = Some(listener);
             let sink = Arc::new(Listening(component));
             let stop = tasks.stopping();
-            tasks.keep(move || read(sink.clone(), stop.clone()));
+            tasks.supervise(move || read(sink.clone(), stop.clone()));
         }
         Ok(())
     }

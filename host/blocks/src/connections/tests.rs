@@ -35,11 +35,11 @@ fn the_oldest_idle_one_makes_room() {
 #[test]
 fn where_all_are_busy_nobody_goes() {
     let permits = connections(2, 2);
-    let kept = [permits.admit(Some(ALICE)), permits.admit(Some(BOB))].map(Option::unwrap);
-    let _work = kept.each_ref().map(Permit::work);
+    let stored = [permits.admit(Some(ALICE)), permits.admit(Some(BOB))].map(Option::unwrap);
+    let _work = stored.each_ref().map(Permit::work);
     assert!(permits.admit(Some(BOB)).is_none());
     assert!(!permits.make_room());
-    assert!(!kept.iter().any(is_evicted));
+    assert!(!stored.iter().any(is_evicted));
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Jobs {
             self.in_host.clone(),
         ));
         let running = runner.clone();
-        tasks.keep(move || running.clone().run());
+        tasks.supervise(move || running.clone().run());
         runners.insert(id.clone(), runner);
     }
 

@@ -84,7 +84,7 @@ impl PubSub {
         for (running, seat) in ready {
             let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
             let of = tasks.clone();
-            tasks.keep(move || running.clone().run(seat.clone(), of.clone()));
+            tasks.supervise(move || running.clone().run(seat.clone(), of.clone()));
         }
         Ok(())
     }

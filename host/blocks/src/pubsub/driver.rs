@@ -49,7 +49,7 @@ pub struct Group {
 
 /// One message of a group, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredMessage {
     /// Grows in the order of publishing, and names the message in its topic.
     pub number: u64,
     pub message: Message,
@@ -125,7 +125,7 @@ pub trait Driver: Send + Sync {
         _group: Option<&str>,
         _after: u64,
         _limit: u32,
-    ) -> Result<Vec<Kept>> {
+    ) -> Result<Vec<StoredMessage>> {
         Err(unsupported())
     }
 

@@ -58,8 +58,8 @@ fn rewrite(
         return rewritten;
     };
     let mut writer = Writer::new();
-    let kept = envelope.attributes();
-    for (name, value) in kept.filter(|(name, _)| !is_host(name) && *name != "specversion") {
+    let attributes = envelope.attributes();
+    for (name, value) in attributes.filter(|(name, _)| !is_host(name) && *name != "specversion") {
         writer.raw(name, value.get().as_bytes());
     }
     for (name, value) in marks {

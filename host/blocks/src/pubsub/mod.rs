@@ -12,7 +12,7 @@ mod scopes;
 mod seal;
 
 pub use driver::{
-    Driver, Features, Group, Kept, Message, Receipt, Received, SubscribeOptions,
+    Driver, Features, Group, Message, Receipt, Received, StoredMessage, SubscribeOptions,
     Subscription as Seat,
 };
 pub use event::{Event, PublishOptions};

@@ -1,8 +1,8 @@
 //! The part of operators: what the groups of a component hold, its dead letters, and their way back.
 
 use super::{
-    Access, Configured, GROUPS, Group, Kept, LIST, PURGE, PubSub, REPLACE, SealScope, allow,
-    check_topic, event, letter,
+    Access, Configured, GROUPS, Group, LIST, PURGE, PubSub, REPLACE, SealScope, StoredMessage,
+    allow, check_topic, event, letter,
 };
 use crate::{Call, Error, Kind, Result, component::Use};
 use std::time::SystemTime;
@@ -65,8 +65,8 @@ impl PubSub {
     ) -> Result<Vec<Letter>> {
         check_limit(limit)?;
         let desk = self.desk(caller, component, topic, group).await?;
-        let kept = desk.list(after, limit).await?;
-        Ok(kept.iter().map(|kept| desk.letter(kept)).collect())
+        let stored = desk.list(after, limit).await?;
+        Ok(stored.iter().map(|stored| desk.letter(stored)).collect())
     }
 
     /// Sends up to 1,000 letters back to the topic that each comes from, or to `to`. Every group of that topic gets them.
@@ -84,13 +84,13 @@ impl PubSub {
         let (mut redriven, mut after) = (Redriven::default(), 0);
         loop {
             let left = u64::from(limit) - redriven.moved - redriven.left;
-            let kept = desk.list(after, PAGE.min(left as u32)).await?;
-            let Some(last) = kept.last() else {
+            let stored = desk.list(after, PAGE.min(left as u32)).await?;
+            let Some(last) = stored.last() else {
                 return Ok(redriven);
             };
             after = last.number;
-            for kept in &kept {
-                match desk.send_back(kept, to).await? {
+            for stored in &stored {
+                match desk.send_back(stored, to).await? {
                     true => redriven.moved += 1,
                     false => redriven.left += 1,
                 }
@@ -166,7 +166,7 @@ impl Desk<'_> {
         }
     }
 
-    async fn list(&self, after: u64, limit: u32) -> Result<Vec<Kept>> {
+    async fn list(&self, after: u64, limit: u32) -> Result<Vec<StoredMessage>> {
         let (topic, group) = (self.topic, self.group.as_deref());
         let list = |d: &Configured| {
             let driver = d.driver.clone();
@@ -175,9 +175,9 @@ impl Desk<'_> {
         self.component.call(self.caller, LIST, list).await
     }
 
-    fn letter(&self, kept: &Kept) -> Letter {
+    fn letter(&self, stored: &StoredMessage) -> Letter {
         let seal = &self.component.driver().seal;
-        let opened = event::open(seal, self.scope(self.topic), &kept.message, false);
+        let opened = event::open(seal, self.scope(self.topic), &stored.message, false);
         let extensions = &opened.event.extensions;
         let said = |wanted: &str| {
             let mut extensions = extensions.iter();
@@ -185,31 +185,31 @@ impl Desk<'_> {
             found.map(|(_, value)| value.clone())
         };
         Letter {
-            number: kept.number,
+            number: stored.number,
             topic: said("deadlettertopic"),
             reason: said("deadletterreason"),
             attempts: said("deadletterattempts").and_then(|count| count.parse().ok()),
             id: opened.event.id,
             kind: opened.event.kind,
             source: opened.source,
-            since: kept.published,
-            bytes: kept.message.data.len() as u64,
+            since: stored.published,
+            bytes: stored.message.data.len() as u64,
         }
     }
 
     /// Sends a letter back, and returns false where it stays.
-    async fn send_back(&self, kept: &Kept, to: Option<&str>) -> Result<bool> {
-        let from = self.letter(kept).topic;
+    async fn send_back(&self, stored: &StoredMessage, to: Option<&str>) -> Result<bool> {
+        let from = self.letter(stored).topic;
         let Some(to) = to.map(str::to_owned).or(from) else {
             return Ok(false);
         };
         let seal = &self.component.driver().seal;
         let scopes = (self.scope(self.topic), self.scope(&to));
-        let message = letter::revive(seal, scopes.0, scopes.1, &kept.message);
+        let message = letter::revive(seal, scopes.0, scopes.1, &stored.message);
         let (topic, group) = (self.topic, self.group.as_deref());
         let replace = |d: &Configured| {
             let (driver, message) = (d.driver.clone(), message.clone());
-            let (to, number) = (&to, kept.number);
+            let (to, number) = (&to, stored.number);
             async move { driver.replace(topic, group, number, to, message).await }
         };
         match self.component.call(self.caller, REPLACE, replace).await {

@@ -20,7 +20,7 @@ struct Config {
     fails: bool,
 }
 
-struct Kept(BTreeMap<String, Found>);
+struct Fake(BTreeMap<String, Found>);
 
 async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
     if config.fails {
@@ -29,9 +29,9 @@ async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
             config.secrets
         )));
     }
-    let mut kept = BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     for (name, value) in config.secrets.split(',').filter_map(|s| s.split_once('=')) {
-        let found: &mut Found = kept.entry(name.to_owned()).or_insert(Found {
+        let found: &mut Found = secrets.entry(name.to_owned()).or_insert(Found {
             values: BTreeMap::new(),
             version: Some("7".into()),
         });
@@ -41,11 +41,11 @@ async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
         };
         found.values.insert(key, Value::new(value));
     }
-    Ok(Arc::new(Kept(kept)))
+    Ok(Arc::new(Fake(secrets)))
 }
 
 #[async_trait]
-impl Driver for Kept {
+impl Driver for Fake {
     fn features(&self) -> Features {
         Features {
             multiple_values: true,

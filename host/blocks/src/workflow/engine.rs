@@ -39,7 +39,7 @@ use super::{
 use crate::{
     Call, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
-    state::{Condition, Delete, Entry as Kept, InternalStore, Operation, Page as Rows},
+    state::{Condition, Delete, Entry as Record, InternalStore, Operation, Page as Rows},
 };
 use alive::Alive;
 use bytes::Bytes;
@@ -163,9 +163,9 @@ impl Engine {
             return;
         }
         let engine = self.clone();
-        self.tasks.keep(move || engine.clone().recover());
+        self.tasks.supervise(move || engine.clone().recover());
         let engine = self.clone();
-        self.tasks.keep(move || engine.clone().keep_time());
+        self.tasks.supervise(move || engine.clone().run_timers());
     }
 
     /// Returns whether code may be started.
@@ -310,14 +310,14 @@ impl Engine {
     /// same id meanwhile keeps its row.
     async fn forget_ready(&self, id: &str) -> Result<()> {
         let key = keys::ready(id);
-        let Some(kept) = self.internal_store.get(&self.caller(), &key).await? else {
+        let Some(stored) = self.internal_store.get(&self.caller(), &key).await? else {
             return Ok(());
         };
         let meta = self.meta(id).await?;
         if meta.is_some_and(|(meta, _)| !meta.status.has_ended()) {
             return Ok(());
         }
-        let condition = Condition::Matches(kept.etag);
+        let condition = Condition::Matches(stored.etag);
         let delete = Delete { key, condition };
         self.internal_store
             .delete(&self.caller(), delete)
@@ -383,12 +383,12 @@ impl Engine {
 
     /// The record of an instance with the version that it has.
     async fn meta(&self, id: &str) -> Result<Option<(Meta, String)>> {
-        let kept = self
+        let stored = self
             .internal_store
             .get(&self.caller(), &keys::instance(id))
             .await?;
-        let decode = |kept: Kept| Ok((Meta::decode(&kept.value)?, kept.etag));
-        kept.map(decode).transpose()
+        let decode = |stored: Record| Ok((Meta::decode(&stored.value)?, stored.etag));
+        stored.map(decode).transpose()
     }
 
     /// The clock of decisions.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::{process::ExitCode, time::Duration};
 use wythe_api::admin::{
     self, Binary, Command,
-    actors::{Action, Answer, Kept},
+    actors::{Action, Answer, Stored},
 };
 use wythe_blocks::jobs::shown_time;
 
@@ -39,8 +39,8 @@ pub async fn actor(common: &Common, args: &args::Actor) -> Outcome {
         (Format::Json, Answer::Page { actors, next }) => {
             report::print_json(&json!({ "actors": actors, "next": next }));
         }
-        (Format::Text, Answer::State(kept)) => report::print_text(text(&kept)),
-        (Format::Json, Answer::State(kept)) => report::print_json(&json(&kept)),
+        (Format::Text, Answer::State(stored)) => report::print_text(text(&stored)),
+        (Format::Json, Answer::State(stored)) => report::print_json(&json(&stored)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,18 +83,18 @@ fn action(verb: &ActorVerb) -> Outcome<(Needs, Action)> {
     })
 }
 
-fn text(kept: &Kept) -> String {
+fn text(stored: &Stored) -> String {
     let mut text = format!(
         "turns   {}\nactive  {}\n",
-        kept.turns,
-        if kept.active { "yes" } else { "no" }
+        stored.turns,
+        if stored.active { "yes" } else { "no" }
     );
-    for entry in &kept.entries {
+    for entry in &stored.entries {
         let until = entry.expires.map(shown_time);
         let until = until.map_or(String::new(), |until| format!(" (until {until})"));
         text += &format!("value   {}{until}: {}\n", entry.key, plain(&entry.value));
     }
-    for reminder in &kept.reminders {
+    for reminder in &stored.reminders {
         let period = reminder.period.map(shown_duration);
         let period = period.map_or(String::new(), |period| format!(", then every {period}"));
         let (name, due, data) = (&reminder.name, shown_time(reminder.due), &reminder.data);
@@ -119,15 +119,15 @@ fn shown_duration(milliseconds: u64) -> String {
     wythe_manifest::Duration(Duration::from_millis(milliseconds)).to_string()
 }
 
-fn json(kept: &Kept) -> Value {
-    let entries = kept.entries.iter().map(|entry| {
+fn json(stored: &Stored) -> Value {
+    let entries = stored.entries.iter().map(|entry| {
         json!({
             "key": entry.key,
             "value": project::shown(&entry.value.0),
             "expires": entry.expires.map(shown_time),
         })
     });
-    let reminders = kept.reminders.iter().map(|reminder| {
+    let reminders = stored.reminders.iter().map(|reminder| {
         json!({
             "name": reminder.name,
             "due": shown_time(reminder.due),
@@ -136,8 +136,8 @@ fn json(kept: &Kept) -> Value {
         })
     });
     json!({
-        "turns": kept.turns,
-        "active": kept.active,
+        "turns": stored.turns,
+        "active": stored.active,
         "entries": entries.collect::<Vec<_>>(),
         "reminders": reminders.collect::<Vec<_>>(),
     })
@@ -148,13 +148,13 @@ mod tests {
     use super::*;
     use wythe_api::admin::actors::{Entry, Reminder};
 
-    fn kept() -> Kept {
+    fn stored() -> Stored {
         let entry = |key: &str, value: &[u8], expires| Entry {
             key: key.into(),
             value: Binary(value.to_vec()),
             expires,
         };
-        Kept {
+        Stored {
             turns: 3,
             active: true,
             entries: vec![
@@ -179,12 +179,12 @@ value   state: {\"a\":1}\\n
 value   own/b (until 2030-01-31T07:30:00Z): 1 bytes
 remind  interest at 2030-01-31T07:30:00Z, then every 1h: 1
 ";
-        assert_eq!(text(&kept()), expected);
+        assert_eq!(text(&stored()), expected);
     }
 
     #[test]
     fn json_has_times_that_people_read() {
-        let told = json(&kept());
+        let told = json(&stored());
         assert_eq!(told["entries"][1]["value"]["base64"], "/w==");
         assert_eq!(told["reminders"][0]["due"], "2030-01-31T07:30:00Z");
         assert_eq!(told["reminders"][0]["period"], "1h");

@@ -53,7 +53,7 @@ impl<'a> HttpCall<'a> {
                     followed += 1;
                     self.asked = *next;
                     if response.body().is_end_stream() {
-                        self.web.pool.keep(connection).await;
+                        self.web.pool.put_back(connection).await;
                     }
                     continue;
                 }
@@ -102,7 +102,7 @@ impl<'a> HttpCall<'a> {
         let (head, mut body) = response.into_parts();
         let mut held = Held::new(&self.web.share, &self.request)?;
         let data = self.body(&mut connection, &mut body, &mut held).await?;
-        self.web.pool.keep(connection).await;
+        self.web.pool.put_back(connection).await;
         self.judge(head.status, stays)?;
         let sizes = head.headers.iter();
         held.grow(

@@ -176,7 +176,7 @@ impl Pool {
     }
 
     /// Takes a connection back whose answer is through; one that is still busy is closed.
-    pub async fn keep(&self, mut connection: Connection) {
+    pub async fn put_back(&self, mut connection: Connection) {
         if !poll_fn(|context| Poll::Ready(connection.is_free(context))).await {
             return;
         }

@@ -25,14 +25,14 @@ const MOST: usize = 256;
 /// The actors' part of one version of a guest.
 pub struct Acts {
     indices: ActsIndices,
-    kept: Mutex<Kept>,
+    cached: Mutex<Cached>,
     /// The slots of the whole host.
     slots: Arc<Slots>,
     holder: Holder,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Cached {
     instances: HashMap<Arc<Actor>, Instance>,
     /// Grows with each turn.
     now: u64,
@@ -52,7 +52,7 @@ impl Acts {
     ) -> wasmtime::Result<Self> {
         Ok(Acts {
             indices: ActsIndices::new(pre)?,
-            kept: Mutex::default(),
+            cached: Mutex::default(),
             slots: runtime.warm.clone(),
             holder,
         })
@@ -74,8 +74,8 @@ impl Acts {
             return Err(Error::internal("a turn of no actor"));
         };
         let (actor, is_warm) = (inside.turn.actor().clone(), inside.is_warm());
-        let kept = is_warm.then(|| self.take(&actor)).flatten();
-        let (warm, slot) = kept.map(|kept| (kept.warm, kept.slot)).unzip();
+        let cached = is_warm.then(|| self.take(&actor)).flatten();
+        let (warm, slot) = cached.map(|cached| (cached.warm, cached.slot)).unzip();
         let (named, trigger) = (named(&actor), trigger.into());
         let (answer, warm) = pool
             .run_in(warm, caller, async |store, instance| {
@@ -88,7 +88,7 @@ impl Acts {
             .await?;
         // An instance whose turn failed may hold what is undone.
         if answer.is_ok() && is_warm {
-            self.keep(actor, warm, slot);
+            self.cache(actor, warm, slot);
         }
         answer.map(Bytes::from).map_err(Into::into)
     }
@@ -104,31 +104,31 @@ impl Acts {
     }
 
     /// Keeps an instance, in place of the one that was used least lately where there is no room.
-    fn keep(&self, actor: Arc<Actor>, warm: Warm, slot: Option<Slot>) {
+    fn cache(&self, actor: Arc<Actor>, warm: Warm, slot: Option<Slot>) {
         let slot = slot.or_else(|| self.slots.try_take(self.holder));
-        let mut kept = self.lock();
-        let is_full = slot.is_none() || kept.instances.len() >= MOST;
-        let oldest = if is_full { kept.take_oldest() } else { None };
+        let mut cached = self.lock();
+        let is_full = slot.is_none() || cached.instances.len() >= MOST;
+        let oldest = if is_full { cached.take_oldest() } else { None };
         // Dropped outside the lock, at the end.
         let (_gone, freed) = oldest.map(|old| (old.warm, old.slot)).unzip();
         let Some(slot) = slot.or(freed) else {
             return;
         };
-        kept.now += 1;
-        let used = kept.now;
+        cached.now += 1;
+        let used = cached.now;
         let instance = Instance { warm, used, slot };
-        kept.instances.insert(actor, instance);
-        drop(kept);
+        cached.instances.insert(actor, instance);
+        drop(cached);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl Cached {
     fn take_oldest(&mut self) -> Option<Instance> {
-        let oldest = self.instances.iter().min_by_key(|(_, kept)| kept.used);
+        let oldest = self.instances.iter().min_by_key(|(_, cached)| cached.used);
         let oldest = oldest.map(|(actor, _)| actor.clone())?;
         self.instances.remove(&oldest)
     }

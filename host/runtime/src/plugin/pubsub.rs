@@ -183,13 +183,13 @@ impl Shared {
     }
 
     async fn pull_once(self: &Arc<Self>, max: usize) -> Result<()> {
-        let kept = self.clone();
+        let consumer = self.clone();
         let most = u32::try_from(max).unwrap_or(u32::MAX);
         self.call(move |guest, store, handle| {
             Box::pin(async move {
                 let driver = guest.wythe_plugin_pubsub_driver();
                 Ok(match driver.call_pull(store, handle, most).await? {
-                    Ok(deliveries) => kept.keep(deliveries, max),
+                    Ok(deliveries) => consumer.buffer(deliveries, max),
                     Err(error) => Err(error.into()),
                 })
             })
@@ -203,7 +203,7 @@ impl Shared {
         pulled.drain(..count).collect()
     }
 
-    fn keep(&self, deliveries: Vec<wit::Delivery>, max: usize) -> Result<()> {
+    fn buffer(&self, deliveries: Vec<wit::Delivery>, max: usize) -> Result<()> {
         if deliveries.len() > max {
             return Err(self
                 .plugged

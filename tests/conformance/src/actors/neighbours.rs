@@ -89,14 +89,14 @@ pub(super) async fn given_up(subject: Subject) {
     let fails = vec![Add(1), FailFirst(10)];
     // The tenth failure is the end of its first occurrence, and the next one is well.
     let often = Remind("often".into(), 1, Some(60), fails);
-    let kept = async |id: &str| {
-        let kept = rig.host.actors.show(&rig.caller(), "plain", id).await;
-        kept.unwrap().unwrap().reminders.remove(0)
+    let stored = async |id: &str| {
+        let stored = rig.host.actors.show(&rig.caller(), "plain", id).await;
+        stored.unwrap().unwrap().reminders.remove(0)
     };
-    let before = kept("a").await.due;
+    let before = stored("a").await.due;
     rig.woken("once", 10).await;
     let end = Instant::now() + Duration::from_secs(60);
-    while kept("a").await.due < before + 3_600_000 {
+    while stored("a").await.due < before + 3_600_000 {
         assert!(Instant::now() < end, "it is put off");
         tokio::time::sleep(ms(5)).await;
     }

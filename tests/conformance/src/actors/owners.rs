@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering::SeqCst;
 use wythe_blocks::Kind;
 
-pub(super) async fn one_keeps(subject: Subject) {
+pub(super) async fn one_persists(subject: Subject) {
     let rigs = [
         Rig::new(subject.driver()).await,
         Rig::new(subject.driver()).await,

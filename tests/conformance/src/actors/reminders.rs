@@ -80,8 +80,8 @@ pub(super) async fn replaced(subject: Subject) {
     }
     let names: Vec<_> = rig.puppet.woken().into_iter().map(|w| w.by).collect();
     assert_eq!(names, ["soon"]);
-    let kept = rig.host.actors.show(&rig.caller(), "plain", "a").await;
-    assert_eq!(kept.unwrap().unwrap().reminders, []);
+    let stored = rig.host.actors.show(&rig.caller(), "plain", "a").await;
+    assert_eq!(stored.unwrap().unwrap().reminders, []);
 }
 
 /// Both hosts see the same row; the actor's record tells who keeps it.

@@ -14,7 +14,7 @@ use std::{
 };
 use wythe_blocks::Kind;
 
-pub(super) async fn kept(subject: Subject) {
+pub(super) async fn persisted(subject: Subject) {
     // The number that a host gives a new store is one commit more.
     old::write(&*subject.driver(), [("||actors||format".to_owned(), "2")]).await;
     let rig = Rig::new(subject.driver()).await;

@@ -181,11 +181,11 @@ pub(super) async fn listed(subject: Subject) {
     assert_eq!(names(plain.actors), ["plain/a", "plain/b", "plain/c"]);
     let active = actors.active(&caller, Some("plain"));
     assert_eq!(names(active), ["plain/a", "plain/b", "plain/c", "plain/d"]);
-    let kept = actors.show(&caller, "plain", "a").await.unwrap().unwrap();
-    assert_eq!((kept.turns, kept.active), (1, true));
-    assert_eq!(kept.entries[0].0, "k");
+    let stored = actors.show(&caller, "plain", "a").await.unwrap().unwrap();
+    assert_eq!((stored.turns, stored.active), (1, true));
+    assert_eq!(stored.entries[0].0, "k");
     assert_eq!(
-        (kept.reminders.len(), kept.reminders[0].period),
+        (stored.reminders.len(), stored.reminders[0].period),
         (1, Some(5))
     );
     let told = message(actors.stored(&caller, None, Some("nonsense"), 9).await);

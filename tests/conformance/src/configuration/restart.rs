@@ -6,7 +6,7 @@ use super::{
 };
 use wythe_blocks::Kind;
 
-pub(super) async fn keeps(mut subject: Subject) {
+pub(super) async fn persists(mut subject: Subject) {
     hold(&subject).await;
     delete(&*subject.driver(), &["lines"]).await;
     let before = get(&*subject.driver(), &[]).await;

@@ -11,7 +11,7 @@ pub enum Sort {
     Edwards,
 }
 
-pub struct Kept {
+pub struct Stored {
     pub name: &'static str,
     pub sort: Sort,
     /// The words of an algorithm that it is for, about the key that it needs.
@@ -22,9 +22,9 @@ pub struct Kept {
     pub file: &'static [u8],
 }
 
-macro_rules! kept {
+macro_rules! stored {
     ($name:literal, $sort:ident, $is:literal, $end:literal) => {
-        Kept {
+        Stored {
             name: $name,
             sort: Sort::$sort,
             is: $is,
@@ -35,21 +35,21 @@ macro_rules! kept {
 }
 
 /// The keys in the order of their names.
-pub static KEPT: [Kept; 11] = [
-    kept!("aes-128", Symmetric, "a symmetric key of 128 bits", "key"),
-    kept!("aes-192", Symmetric, "a symmetric key of 192 bits", "key"),
-    kept!("aes-256", Symmetric, "a symmetric key of 256 bits", "key"),
-    kept!("ec-256", Curve, "an EC key on P-256", "pem"),
-    kept!("ec-256-public", Curve, "an EC key on P-256", "pem"),
-    kept!("ec-384", Curve, "an EC key on P-384", "pem"),
-    kept!("ec-521", Curve, "an EC key on P-521", "pem"),
-    kept!("ed25519", Edwards, "an Ed25519 key", "pem"),
-    kept!("ed25519-public", Edwards, "an Ed25519 key", "pem"),
-    kept!("rsa-2048", Rsa, "an RSA key", "pem"),
-    kept!("rsa-2048-public", Rsa, "an RSA key", "pem"),
+pub static STORED: [Stored; 11] = [
+    stored!("aes-128", Symmetric, "a symmetric key of 128 bits", "key"),
+    stored!("aes-192", Symmetric, "a symmetric key of 192 bits", "key"),
+    stored!("aes-256", Symmetric, "a symmetric key of 256 bits", "key"),
+    stored!("ec-256", Curve, "an EC key on P-256", "pem"),
+    stored!("ec-256-public", Curve, "an EC key on P-256", "pem"),
+    stored!("ec-384", Curve, "an EC key on P-384", "pem"),
+    stored!("ec-521", Curve, "an EC key on P-521", "pem"),
+    stored!("ed25519", Edwards, "an Ed25519 key", "pem"),
+    stored!("ed25519-public", Edwards, "an Ed25519 key", "pem"),
+    stored!("rsa-2048", Rsa, "an RSA key", "pem"),
+    stored!("rsa-2048-public", Rsa, "an RSA key", "pem"),
 ];
 
-impl Kept {
+impl Stored {
     pub fn is_public(&self) -> bool {
         self.private().is_some()
     }

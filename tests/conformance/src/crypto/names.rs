@@ -1,6 +1,6 @@
 //! The rules that hold of keys and their names.
 
-use super::{KEPT, Kept, Known, Sort, Subject, signatures::digest};
+use super::{Known, STORED, Sort, Stored, Subject, signatures::digest};
 use futures::future::join_all;
 use std::sync::Arc;
 use wythe_blocks::{
@@ -13,7 +13,7 @@ async fn info(driver: &dyn Driver, key: &str) -> KeyInfo {
 }
 
 /// A driver may have fewer algorithms than a key could be for, but no others.
-pub(super) async fn described(subject: Subject, key: &'static Kept) {
+pub(super) async fn described(subject: Subject, key: &'static Stored) {
     let info = info(&*subject.driver(), key.name).await;
     for by in &info.wrap {
         assert!(key.is_for_wrap(*by), "{by}");
@@ -28,18 +28,18 @@ pub(super) async fn described(subject: Subject, key: &'static Kept) {
     assert_eq!(has_public, key.sort != Sort::Symmetric, "the public half");
 }
 
-pub(super) async fn public(subject: Subject, key: &'static Kept) {
+pub(super) async fn public(subject: Subject, key: &'static Stored) {
     let info = info(&*subject.driver(), key.name).await;
     let public = info.public.expect("it has a public half");
     let parse = |json: &str| serde_json::from_str::<serde_json::Value>(json).expect("JSON");
-    let (public, kept) = (parse(&public), parse(key.jwk));
+    let (public, stored) = (parse(&public), parse(key.jwk));
     let own: &[&str] = match key.sort {
         Sort::Rsa => &["kty", "n", "e"],
         Sort::Curve => &["kty", "crv", "x", "y"],
         _ => &["kty", "crv", "x"],
     };
     for member in own {
-        assert_eq!(public[member], kept[member], "`{member}`");
+        assert_eq!(public[member], stored[member], "`{member}`");
     }
     let harmless = ["alg", "key_ops", "kid", "use"];
     for member in public.as_object().expect("an object").keys() {
@@ -51,7 +51,7 @@ pub(super) async fn public(subject: Subject, key: &'static Kept) {
     }
 }
 
-pub(super) async fn misfits(subject: Subject, key: &'static Kept) {
+pub(super) async fn misfits(subject: Subject, key: &'static Stored) {
     let (driver, name) = (subject.driver(), key.name);
     let info = info(&*driver, name).await;
     fn refused<T>(result: Result<T>, what: &str) {
@@ -162,9 +162,9 @@ pub(super) async fn restart(mut subject: Subject, known: Known) {
         let answer = driver.verify(name, by, &digest(by, 9), &signature).await;
         assert!(answer.expect("an answer"), "`{name}` by {by}");
     }
-    for kept in &KEPT {
-        if let Some(before) = known.get(kept.name) {
-            assert_eq!(&info(&*driver, kept.name).await, before);
+    for stored in &STORED {
+        if let Some(before) = known.get(stored.name) {
+            assert_eq!(&info(&*driver, stored.name).await, before);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules that hold of signatures.
 
-use super::{Kept, Subject};
+use super::{Stored, Subject};
 use wythe_blocks::{
     Kind,
     crypto::{Driver, SignatureAlgorithm},
@@ -45,7 +45,7 @@ fn is_formed(algorithm: SignatureAlgorithm, signature: &[u8]) -> bool {
     signature.first() == Some(&0x30) && signature.len() <= most
 }
 
-pub(super) async fn verify(subject: Subject, key: &'static Kept) {
+pub(super) async fn verify(subject: Subject, key: &'static Stored) {
     let driver = subject.driver();
     for by in algorithms(&*driver, key.name).await {
         for seed in [0, 77, 255] {
@@ -68,7 +68,7 @@ pub(super) async fn verify(subject: Subject, key: &'static Kept) {
     }
 }
 
-pub(super) async fn tampered(subject: Subject, key: &'static Kept) {
+pub(super) async fn tampered(subject: Subject, key: &'static Stored) {
     let driver = subject.driver();
     let own = algorithms(&*driver, key.name).await;
     for by in own.iter().copied() {
@@ -96,7 +96,7 @@ pub(super) async fn tampered(subject: Subject, key: &'static Kept) {
     }
 }
 
-pub(super) async fn by_public(subject: Subject, key: &'static Kept) {
+pub(super) async fn by_public(subject: Subject, key: &'static Stored) {
     let (driver, private) = (subject.driver(), key.private().expect("it is public"));
     for by in algorithms(&*driver, key.name).await {
         let refused = driver.sign(key.name, by, &digest(by, 1)).await;

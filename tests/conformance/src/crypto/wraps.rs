@@ -1,6 +1,6 @@
 //! The rules that hold of wrapped keys.
 
-use super::{Kept, Subject};
+use super::{Stored, Subject};
 use crate::random::Random;
 use std::collections::HashSet;
 use wythe_blocks::{
@@ -45,7 +45,7 @@ async fn wrapped(driver: &dyn Driver, key: &str, by: WrapAlgorithm, plain: &[u8]
     wrapped
 }
 
-pub(super) async fn come_back(subject: Subject, key: &'static Kept) {
+pub(super) async fn come_back(subject: Subject, key: &'static Stored) {
     let driver = subject.driver();
     for by in algorithms(&*driver, key.name).await {
         for size in good(by) {
@@ -70,7 +70,7 @@ fn is_refused(result: Result<Vec<u8>>, what: &str) {
     assert_eq!(told, (Kind::Invalid, not_unwrapped().message()), "{what}");
 }
 
-pub(super) async fn tampered(subject: Subject, key: &'static Kept) {
+pub(super) async fn tampered(subject: Subject, key: &'static Stored) {
     let driver = subject.driver();
     for by in algorithms(&*driver, key.name).await {
         let whole = wrapped(&*driver, key.name, by, &plain(32)).await;
@@ -100,7 +100,7 @@ pub(super) async fn tampered(subject: Subject, key: &'static Kept) {
 }
 
 /// The block refuses most of them; a driver must not be the one that a wrong size breaks.
-pub(super) async fn sizes(subject: Subject, key: &'static Kept) {
+pub(super) async fn sizes(subject: Subject, key: &'static Stored) {
     let driver = subject.driver();
     for by in algorithms(&*driver, key.name).await {
         let bad: &[usize] = match by {
@@ -116,7 +116,7 @@ pub(super) async fn sizes(subject: Subject, key: &'static Kept) {
     }
 }
 
-pub(super) async fn by_public(subject: Subject, key: &'static Kept) {
+pub(super) async fn by_public(subject: Subject, key: &'static Stored) {
     let (driver, private) = (subject.driver(), key.private().expect("it is public"));
     for by in algorithms(&*driver, key.name).await {
         let wrapped = wrapped(&*driver, key.name, by, &plain(32)).await;

@@ -3,7 +3,7 @@
 use super::{Subject, steps::*};
 use wythe_blocks::Kind;
 
-pub(super) async fn keeps(mut subject: Subject) {
+pub(super) async fn persists(mut subject: Subject) {
     let driver = subject.driver();
     for number in 0..200 {
         put(

@@ -74,19 +74,19 @@ pub(super) async fn shorter(subject: Subject) {
 /// The sweep in the background must not take the neighbours of what it removes, either.
 pub(super) async fn many(subject: Subject) {
     let driver = subject.driver();
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for number in 0..200 {
         let key = format!("key{number}");
         match number % 2 {
-            0 => kept.push((take(&*driver, &key, LONG).await.token, key)),
+            0 => stored.push((take(&*driver, &key, LONG).await.token, key)),
             _ => drop(take(&*driver, &key, SHORT).await),
         }
     }
     tokio::time::sleep(SHORT + GRAIN).await;
     // What is granted again before a sweep belongs to its new holder.
-    kept.push((take(&*driver, "key1", LONG).await.token, "key1".into()));
+    stored.push((take(&*driver, "key1", LONG).await.token, "key1".into()));
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    for (token, key) in &kept {
+    for (token, key) in &stored {
         assert_eq!(held_by(&*driver, key).await, Some(*token), "{key}");
     }
     for number in (3..200).step_by(2) {

@@ -62,8 +62,8 @@ pub(super) async fn held(subject: Subject) {
     publish(&*driver, "dead", message("nobody's")).await;
     let received = pull_one(&*seat).await;
     bury(&*seat, &received, "dead", "1").await;
-    let kept = group(&*driver, "dead", None).await.expect("held letters");
-    assert_eq!((kept.messages, kept.members), (2, 0));
+    let stored = group(&*driver, "dead", None).await.expect("held letters");
+    assert_eq!((stored.messages, stored.members), (2, 0));
     let first = sit(&*driver, "dead", "first").await;
     let second = sit(&*driver, "dead", "second").await;
     assert!(group(&*driver, "dead", None).await.is_none());
@@ -103,12 +103,15 @@ pub(super) async fn seen(subject: Subject) {
     let age = SystemTime::now().duration_since(seen.oldest.expect("a time"));
     assert!(age.unwrap_or_default() < Duration::from_secs(3_600));
     let list = async |after, limit| {
-        let kept = driver.list("topic", Some("group"), after, limit);
-        kept.await.expect("a list")
+        let stored = driver.list("topic", Some("group"), after, limit);
+        stored.await.expect("a list")
     };
     let (first, rest) = (list(0, 2).await, list(0, 100).await);
     assert_eq!(first, rest[..2]);
-    let texts: Vec<_> = rest.iter().map(|kept| kept.message.data.clone()).collect();
+    let texts: Vec<_> = rest
+        .iter()
+        .map(|stored| stored.message.data.clone())
+        .collect();
     assert_eq!(texts, numbers(0, 5));
     assert_eq!(list(rest[1].number, 100).await, rest[2..]);
     assert_eq!(rest[0].attempts, 1);
@@ -124,15 +127,15 @@ pub(super) async fn replaced(subject: Subject) {
     let back = sit(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "dead", 0, 3).await;
     let out = pull_one(&*seat).await;
-    let kept = driver.list("dead", Some("group"), 0, 10).await;
-    let kept = kept.expect("a list");
+    let stored = driver.list("dead", Some("group"), 0, 10).await;
+    let stored = stored.expect("a list");
     let replace = async |number| {
         let replaced = driver.replace("dead", Some("group"), number, "topic", message("back"));
         replaced.await.map_err(|error| error.kind())
     };
-    assert_eq!(replace(kept[0].number).await, Err(Kind::Conflict));
-    assert_eq!(replace(kept[1].number).await, Ok(()));
-    assert_eq!(replace(kept[1].number).await, Err(Kind::NotFound));
+    assert_eq!(replace(stored[0].number).await, Err(Kind::Conflict));
+    assert_eq!(replace(stored[1].number).await, Ok(()));
+    assert_eq!(replace(stored[1].number).await, Err(Kind::NotFound));
     assert_eq!(texts(&take(&*back, 1).await), ["back"]);
     ack(&*seat, &out).await;
     assert_eq!(texts(&take(&*seat, 1).await), ["2"]);

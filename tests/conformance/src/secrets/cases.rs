@@ -1,6 +1,6 @@
 //! The duties of every secret store.
 
-use super::{KEPT, SEVERAL, Subject};
+use super::{SEVERAL, STORED, Subject};
 use futures::future::join_all;
 use wythe_blocks::secrets::{Driver, Found};
 
@@ -20,7 +20,7 @@ fn check(name: &str, value: &str, found: Option<Found>) {
 }
 
 pub(super) async fn values(subject: Subject) {
-    for (name, value) in KEPT {
+    for (name, value) in STORED {
         check(name, value, found(&*subject.driver(), name).await);
     }
 }
@@ -38,14 +38,14 @@ pub(super) async fn exact(subject: Subject) {
         assert_eq!(found(&*subject.driver(), name).await, None, "`{name}`");
     }
     let driver = subject.driver();
-    check("TOKEN", KEPT[4].1, found(&*driver, "TOKEN").await);
-    check("token", KEPT[5].1, found(&*driver, "token").await);
+    check("TOKEN", STORED[4].1, found(&*driver, "TOKEN").await);
+    check("token", STORED[5].1, found(&*driver, "token").await);
 }
 
 pub(super) async fn metadata(subject: Subject) {
     let metadata = [("x-of-another-driver".to_owned(), "1".to_owned())];
     let answer = subject.driver().get("PASSWORD", &metadata).await;
-    check("PASSWORD", KEPT[2].1, answer.expect("it is passed over"));
+    check("PASSWORD", STORED[2].1, answer.expect("it is passed over"));
 }
 
 async fn told(subject: &Subject) -> Vec<String> {
@@ -58,7 +58,7 @@ pub(super) async fn names(subject: Subject) {
     assert!(names.is_sorted(), "{names:?}");
     // Whether it has the secret of several values, and under which names, is the driver's to say.
     names.retain(|name| !name.starts_with(SEVERAL.0));
-    assert_eq!(names, KEPT.map(|(name, _)| name));
+    assert_eq!(names, STORED.map(|(name, _)| name));
 }
 
 pub(super) async fn named(subject: Subject) {
@@ -82,7 +82,7 @@ pub(super) async fn several(subject: Subject) {
 pub(super) async fn concurrent(subject: Subject) {
     let driver = subject.driver();
     let asked = (0..100).map(|turn| {
-        let (name, value) = KEPT[turn % KEPT.len()];
+        let (name, value) = STORED[turn % STORED.len()];
         let driver = driver.clone();
         async move { check(name, value, found(&*driver, name).await) }
     });
@@ -91,7 +91,7 @@ pub(super) async fn concurrent(subject: Subject) {
 
 pub(super) async fn hidden(subject: Subject) {
     let found = found(&*subject.driver(), "PASSWORD").await;
-    assert!(!format!("{found:?}").contains(KEPT[2].1));
+    assert!(!format!("{found:?}").contains(STORED[2].1));
 }
 
 pub(super) async fn restart(mut subject: Subject) {

@@ -128,7 +128,7 @@ pub(super) async fn increment(subject: Subject) {
     assert_eq!(driver.increment("key", 1).await.expect("an increment"), 1);
 }
 
-pub(super) async fn increment_keeps(subject: Subject) {
+pub(super) async fn increment_retains(subject: Subject) {
     let driver = subject.driver();
     let (_, gone) = put_lasting(&*driver, "key", "41").await;
     assert_eq!(driver.increment("key", 1).await.expect("an increment"), 42);
@@ -174,8 +174,8 @@ pub(super) async fn many(subject: Subject) {
     put(&*driver, "over1", "new").await;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     for number in 0..300 {
-        let kept = get(&*driver, &format!("kept{number}")).await.is_some();
+        let stored = get(&*driver, &format!("kept{number}")).await.is_some();
         let over = get(&*driver, &format!("over{number}")).await.is_some();
-        assert_eq!((kept, over), (number % 3 == 0, number == 1), "{number}");
+        assert_eq!((stored, over), (number % 3 == 0, number == 1), "{number}");
     }
 }

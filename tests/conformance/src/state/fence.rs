@@ -61,7 +61,7 @@ pub(super) async fn raises(subject: Subject) {
     check_mark(&*driver, "plain", 5).await;
 }
 
-pub(super) async fn kept(subject: Subject) {
+pub(super) async fn stored(subject: Subject) {
     let driver = subject.driver();
     written(&*driver, "key", "1", 7).await;
     let etag = put(&*driver, "key", "2").await;

@@ -7,7 +7,7 @@ use wythe_blocks::{
     state::{Condition, Put, PutOptions},
 };
 
-pub(super) async fn keeps(mut subject: Subject) {
+pub(super) async fn persists(mut subject: Subject) {
     let driver = subject.driver();
     let options = PutOptions {
         content_type: Some("text/plain".into()),

@@ -9,7 +9,7 @@ use crate::{
 };
 use conformance::{
     Opener,
-    crypto::{self, KEPT, Kept},
+    crypto::{self, STORED, Stored},
 };
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc};
@@ -28,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// All keys as one set.
 fn all() -> String {
-    let keys: Vec<_> = KEPT.iter().map(|kept| kept.jwk).collect();
+    let keys: Vec<_> = STORED.iter().map(|stored| stored.jwk).collect();
     format!("{{ \"keys\": [{}] }}", keys.join(","))
 }
 
@@ -37,8 +37,8 @@ fn all() -> String {
 fn open(subject: &Subject, jwks: &str) -> Opener<dyn Driver> {
     let component = subject.component(&[("jwks", jwks.into())]);
     Arc::new(move |beside: &Path| {
-        write(&beside.join("keys"), |kept| kept.file);
-        write(&beside.join("jwks"), |kept| kept.jwk.as_bytes());
+        write(&beside.join("keys"), |stored| stored.file);
+        write(&beside.join("jwks"), |stored| stored.jwk.as_bytes());
         let registry = Arc::new(wythe_drivers::registry());
         let (component, site) = (component.clone(), site(beside));
         Arc::new(move || {
@@ -48,10 +48,10 @@ fn open(subject: &Subject, jwks: &str) -> Opener<dyn Driver> {
     })
 }
 
-fn write(directory: &Path, bytes: fn(&Kept) -> &'static [u8]) {
+fn write(directory: &Path, bytes: fn(&Stored) -> &'static [u8]) {
     std::fs::create_dir_all(directory.join("folder")).expect("a directory");
-    std::fs::write(directory.join(".hidden"), KEPT[0].file).expect("a file");
-    for kept in &KEPT {
-        std::fs::write(directory.join(kept.name), bytes(kept)).expect("a file");
+    std::fs::write(directory.join(".hidden"), STORED[0].file).expect("a file");
+    for stored in &STORED {
+        std::fs::write(directory.join(stored.name), bytes(stored)).expect("a file");
     }
 }

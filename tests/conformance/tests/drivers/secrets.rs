@@ -6,7 +6,7 @@ use crate::{
 };
 use conformance::{
     Opener, features,
-    secrets::{self, KEPT, SEVERAL},
+    secrets::{self, SEVERAL, STORED},
     trial,
 };
 use libtest_mimic::Trial;
@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Opens a driver with the secrets of the suite, wherever it looks for them.
 fn open(subject: &Subject) -> Opener<dyn Driver> {
-    let mut tree: serde_json::Map<_, _> = KEPT
+    let mut tree: serde_json::Map<_, _> = STORED
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))
         .collect();
@@ -44,7 +44,7 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("secrets.json"), &json).expect("a file");
         let registry = Arc::new(wythe_drivers::registry());
-        let variables = KEPT.map(|(name, value)| (format!("KEPT_{name}"), value.to_owned()));
+        let variables = STORED.map(|(name, value)| (format!("KEPT_{name}"), value.to_owned()));
         let (component, site) = (
             component.clone(),
             Site {

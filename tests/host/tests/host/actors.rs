@@ -20,7 +20,7 @@ const ACCOUNT: &str = "\
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        case("actors::an_account_keeps_what_it_is_told", kept),
+        case("actors::an_account_keeps_what_it_is_told", stored),
         case("actors::a_transfer_arrives_once", transfer),
         case("actors::a_failed_turn_changes_nothing", failed),
         case("actors::interest_comes_by_a_reminder", interest),
@@ -71,7 +71,7 @@ async fn eventually(running: &Running, id: &str, expected: u64) -> Result<()> {
     Ok(())
 }
 
-async fn kept() -> Result<()> {
+async fn stored() -> Result<()> {
     let running = in_memory("").start().await?;
     ensure!(balance(&running, "ada").await? == 0);
     ensure!(posted(&running, "ada/deposit?amount=100").await? == 100);

@@ -29,7 +29,7 @@ const APPS: &str = "\
     grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits, pubsub/kept] }
 ";
 
-const KEPT: &str = "\
+const STORED: &str = "\
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
 metadata: { name: kept }
@@ -54,7 +54,7 @@ const HELD: &[(&str, &str, u64, &str)] = &[
 ];
 
 /// Cases of what is kept by a component, which stays.
-const KEPT_BY: &[(&str, &str, u64, &str)] = &[
+const STORED_BY: &[(&str, &str, u64, &str)] = &[
     (
         "state",
         "/put-until-refused?count=100&bytes=1048576",
@@ -72,7 +72,7 @@ const KEPT_BY: &[(&str, &str, u64, &str)] = &[
 pub fn trials() -> Vec<Trial> {
     vec![
         case("bytes::what_is_held_for_a_call", held),
-        case("bytes::what_a_component_keeps", kept),
+        case("bytes::what_a_component_keeps", stored),
         case("bytes::a_backlog_on_disk_counts_after_a_start", reopened),
         case("bytes::numbers_that_no_clock_can_hold", forever),
     ]
@@ -81,7 +81,7 @@ pub fn trials() -> Vec<Trial> {
 fn project(pubsub: &str) -> Project {
     Project::new(APPS)
         .with("bytes", &RESOURCES.replace("PUBSUB", pubsub))
-        .with("kept", KEPT)
+        .with("kept", STORED)
 }
 
 /// The number that an answer begins with, or that comes before the one that was refused.
@@ -114,10 +114,10 @@ async fn held() -> Result<()> {
     Ok(())
 }
 
-async fn kept() -> Result<()> {
+async fn stored() -> Result<()> {
     let running = project("memory").start().await?;
     neighbour_is_well(&running).await?;
-    for (name, path, most, reason) in KEPT_BY {
+    for (name, path, most, reason) in STORED_BY {
         let came = count(&running, path, reason).await.context(*name)?;
         ensure!(
             (1..=*most).contains(&came),
@@ -129,7 +129,7 @@ async fn kept() -> Result<()> {
 }
 
 async fn reopened() -> Result<()> {
-    let (_, path, most, reason) = KEPT_BY[1];
+    let (_, path, most, reason) = STORED_BY[1];
     let project = project("redb");
     let running = project.start().await?;
     let came = count(&running, path, reason).await?;

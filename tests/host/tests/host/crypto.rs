@@ -5,7 +5,7 @@ mod command;
 
 use crate::case;
 use anyhow::{Context, Result, ensure};
-use conformance::crypto::KEPT;
+use conformance::crypto::STORED;
 use host_tests::{Answer, MEMORY, Project, Running, guest, sample};
 use http::Method;
 use libtest_mimic::Trial;
@@ -47,9 +47,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The bytes of a key of the suite.
-fn kept(name: &str) -> &'static [u8] {
-    let kept = KEPT.iter().find(|kept| kept.name == name);
-    kept.expect("a key of the suite").file
+fn stored(name: &str) -> &'static [u8] {
+    let stored = STORED.iter().find(|stored| stored.name == name);
+    stored.expect("a key of the suite").file
 }
 
 /// A project with the sample's own keys and all of the suite's.
@@ -59,7 +59,7 @@ fn project(apps: &str) -> Project {
         let bytes = std::fs::read(sample("sealed/keys").join(name));
         project.write(&format!("keys/{name}"), bytes.expect("a key"));
     }
-    for key in &KEPT {
+    for key in &STORED {
         project.write(&format!("keys/{}", key.name), key.file);
     }
     project
@@ -235,13 +235,13 @@ async fn changed() -> Result<()> {
     let message = done(&running, "/whole/seal?key=new", b"bricks").await;
     let told_so = message.err().context("there is no such key yet")?;
     ensure!(told_so.to_string().contains("no key `new`"), "{told_so}");
-    project.write("keys/new", kept("aes-256"));
+    project.write("keys/new", stored("aes-256"));
     let message = done(&running, "/whole/seal?key=new", b"bricks").await?;
     project.write("keys/new", b"another key, of thirty-two bytes");
     let wrong = ("/whole/open?key=new", &message[..]);
     let text = "the message cannot be decrypted with this key";
     told(&running, wrong, 400, text).await?;
-    project.write("keys/new", kept("aes-256"));
+    project.write("keys/new", stored("aes-256"));
     ensure!(done(&running, wrong.0, &message).await? == b"bricks");
     Ok(())
 }

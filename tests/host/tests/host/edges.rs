@@ -178,18 +178,18 @@ async fn full() -> Result<()> {
     let host = Host::start(bounded(), &project)?;
     ensure!(host.becomes(200).await? == "ok\n");
     limit(&host, Some(FULL))?;
-    let mut kept = 0;
-    while set(&project, kept)? {
-        kept += 1;
-        ensure!(kept < 200, "the disk is never full");
+    let mut stored = 0;
+    while set(&project, stored)? {
+        stored += 1;
+        ensure!(stored < 200, "the disk is never full");
     }
     let health = host.becomes(503).await?;
     ensure!(health.contains("`statestore`"), "{health}");
     ensure!(!health.contains("`pubsub`"), "{health}");
     limit(&host, None)?;
     host.becomes(200).await?;
-    ensure!(set(&project, kept)?, "it writes again");
-    for number in 0..=kept {
+    ensure!(set(&project, stored)?, "it writes again");
+    for number in 0..=stored {
         ensure!(get(&project, number)? == value(number), "key-{number}");
     }
     Ok(())

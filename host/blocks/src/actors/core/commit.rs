@@ -69,7 +69,7 @@ mod tests {
         };
         Reset {
             reminder: Some(reminder),
-            kept: None,
+            stored: None,
         }
     }
 

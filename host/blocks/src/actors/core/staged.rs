@@ -49,7 +49,7 @@ pub(in crate::actors) struct Timer {
 pub(in crate::actors) struct Reset {
     pub reminder: Option<Reminder>,
     /// The time of the reminder that is kept now, whose row in the order of times goes.
-    pub kept: Option<u64>,
+    pub stored: Option<u64>,
 }
 
 /// The changes that are kept when the turn ends well. None is a removal.
@@ -154,7 +154,7 @@ impl Memory {
         self.reminders.get(name)
     }
 
-    pub(in crate::actors) fn keep(&mut self, key: &str, value: Option<Value>) {
+    pub(in crate::actors) fn cache(&mut self, key: &str, value: Option<Value>) {
         self.entries.remove(key);
         let length = value.as_ref().map_or(0, |value| value.bytes.len());
         if self.has_room(key.len() + length) {
@@ -162,7 +162,7 @@ impl Memory {
         }
     }
 
-    pub(in crate::actors) fn keep_reminder(&mut self, name: &str, reminder: Option<Reminder>) {
+    pub(in crate::actors) fn cache_reminder(&mut self, name: &str, reminder: Option<Reminder>) {
         self.reminders.remove(name);
         let length = reminder
             .as_ref()
@@ -175,10 +175,10 @@ impl Memory {
     /// Makes the changes of a turn that was kept part of what is remembered.
     pub(in crate::actors) fn apply(&mut self, staged: Staged) {
         for (key, value) in staged.entries {
-            self.keep(&key, value);
+            self.cache(&key, value);
         }
         for (name, reset) in staged.reminders {
-            self.keep_reminder(&name, reset.reminder);
+            self.cache_reminder(&name, reset.reminder);
         }
     }
 
@@ -225,17 +225,17 @@ mod tests {
     fn memory_is_bounded_and_given_back() {
         let all = Arc::new(AtomicUsize::new(0));
         let mut memory = Memory::new(all.clone());
-        memory.keep("a", value(OF_ACTOR / 2));
-        memory.keep("b", value(OF_ACTOR / 4));
+        memory.cache("a", value(OF_ACTOR / 2));
+        memory.cache("b", value(OF_ACTOR / 4));
         assert!(memory.entry("a").is_some() && memory.entry("b").is_some());
-        memory.keep("c", value(OF_ACTOR / 2));
+        memory.cache("c", value(OF_ACTOR / 2));
         assert!(memory.entry("a").is_none() && memory.entry("c").is_some());
-        memory.keep("c", value(OF_ACTOR + 1));
+        memory.cache("c", value(OF_ACTOR + 1));
         assert!(
             memory.entry("c").is_none(),
             "what is too long is read each time"
         );
-        memory.keep("d", None);
+        memory.cache("d", None);
         assert!(
             matches!(memory.entry("d"), Some(None)),
             "what is absent is known"
@@ -248,7 +248,7 @@ mod tests {
     fn a_full_tenant_remembers_nothing_more() {
         let all = Arc::new(AtomicUsize::new(OF_TENANT));
         let mut memory = Memory::new(all.clone());
-        memory.keep("a", value(1));
+        memory.cache("a", value(1));
         assert!(memory.entry("a").is_none());
         drop(memory);
         assert_eq!(all.load(Relaxed), OF_TENANT);
@@ -271,7 +271,7 @@ mod tests {
                 data: Binary(vec![0; length].into()),
                 trace: None,
             }),
-            kept: None,
+            stored: None,
         };
         staged.time("t", Some(timer(100)));
         staged.time("t", Some(timer(50)));

@@ -40,7 +40,7 @@ pub(in crate::actors) fn operations(
     operations.extend(reminders(actor, commit.reminders, have_moved));
     for (number, event) in commit.events.iter().enumerate() {
         #[cfg(test)]
-        if tests::has(Bug::EventsNotKept) {
+        if tests::has(Bug::EventsNotWritten) {
             continue;
         }
         let key = rows::outbox(actor, commit.meta.turns, number);
@@ -90,7 +90,7 @@ fn reminders(actor: &Actor, resets: &BTreeMap<String, Reset>, have_moved: bool) 
             );
             continue;
         }
-        if let Some(due) = reset.kept {
+        if let Some(due) = reset.stored {
             operations.push(delete(rows::due(actor, name, due)));
             operations.extend((!have_moved).then(|| delete(rows::old_due(actor, name, due))));
         }

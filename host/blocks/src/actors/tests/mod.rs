@@ -32,7 +32,7 @@ pub(in crate::actors) enum Bug {
     /// The old time of a reminder stays.
     TimeStays,
     /// Events of a turn are not kept with it.
-    EventsNotKept,
+    EventsNotWritten,
 }
 
 thread_local! {
@@ -220,7 +220,7 @@ impl World {
         };
         let reset = Reset {
             reminder: Some(reminder),
-            kept: held.due,
+            stored: held.due,
         };
         staged.remind("r", reset);
         let event = Event {
@@ -257,12 +257,12 @@ impl World {
     }
 
     fn judge(&mut self) -> Result<(), String> {
-        let kept = self.activate();
-        let known: BTreeSet<_> = kept.turns.iter().copied().collect();
-        if known.len() < kept.turns.len() || kept.meta.turns != kept.turns.len() as u64 {
+        let stored = self.activate();
+        let known: BTreeSet<_> = stored.turns.iter().copied().collect();
+        if known.len() < stored.turns.len() || stored.meta.turns != stored.turns.len() as u64 {
             return Err(format!(
                 "{} turns were kept as {:?}",
-                kept.meta.turns, kept.turns
+                stored.meta.turns, stored.turns
             ));
         }
         if let Some(lost) = self.acknowledged.difference(&known).next() {
@@ -275,10 +275,10 @@ impl World {
             .copied()
             .filter(|one| first.insert(*one));
         let sent: Vec<_> = sent.collect();
-        if sent != kept.turns {
+        if sent != stored.turns {
             return Err(format!(
                 "the events of {:?} were sent as {sent:?}",
-                kept.turns
+                stored.turns
             ));
         }
         let prefix = rows::shards("due");
@@ -286,11 +286,11 @@ impl World {
         let times: Vec<_> = times
             .filter_map(|key| Some(rows::parse_due(key)?.due))
             .collect();
-        match times == kept.due.into_iter().collect::<Vec<_>>() {
+        match times == stored.due.into_iter().collect::<Vec<_>>() {
             true => Ok(()),
             false => Err(format!(
                 "the reminder of {:?} has the times {times:?}",
-                kept.due
+                stored.due
             )),
         }
     }
@@ -314,7 +314,7 @@ fn of_two_owners_one_keeps_in_every_schedule() {
 
 #[test]
 fn each_planted_fault_is_found() {
-    for bug in [Bug::NoCondition, Bug::TimeStays, Bug::EventsNotKept] {
+    for bug in [Bug::NoCondition, Bug::TimeStays, Bug::EventsNotWritten] {
         PLANTED.set(Some(bug));
         let found = (0..SCHEDULES).find_map(|seed| run(seed).err());
         PLANTED.set(None);

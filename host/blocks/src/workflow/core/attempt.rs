@@ -29,8 +29,8 @@ impl Row {
         serde_json::to_vec(&self).unwrap_or_default().into()
     }
 
-    pub fn decode(kept: &[u8]) -> Result<Self> {
-        serde_json::from_slice(kept)
+    pub fn decode(stored: &[u8]) -> Result<Self> {
+        serde_json::from_slice(stored)
             .map_err(|error| Error::internal("a row of work").with_source(error))
     }
 
@@ -51,7 +51,7 @@ impl Row {
             Outcome::Failed { again: true, .. } if attempts < retry.attempts => {
                 self.attempts = attempts;
                 self.not_before = now.saturating_add(interval(retry, attempts));
-                Course::Keep(self)
+                Course::Persist(self)
             }
             Outcome::Failed {
                 message, timeout, ..
@@ -87,7 +87,7 @@ pub(in crate::workflow) enum Course {
     /// Another attempt at its time; nothing is kept.
     Wait(Row),
     /// Another one, once the row is kept.
-    Keep(Row),
+    Persist(Row),
     /// The instance is told.
     End(Kind, Bytes),
 }

@@ -209,26 +209,26 @@ impl Kind {
         }
     }
 
-    /// Returns whether the code that asks for `self` now is the code that asked for `kept`. Times of day are not
+    /// Returns whether the code that asks for `self` now is the code that asked for `stored`. Times of day are not
     /// compared.
-    pub(in crate::workflow) fn is_same_command(&self, kept: &Kind) -> bool {
-        match (self, kept) {
+    pub(in crate::workflow) fn is_same_command(&self, stored: &Kind) -> bool {
+        match (self, stored) {
             (
                 Kind::TimerCreated { duration, .. },
                 Kind::TimerCreated {
-                    duration: kept_duration,
+                    duration: stored_duration,
                     ..
                 },
-            ) => duration == kept_duration,
+            ) => duration == stored_duration,
             (
                 Kind::EventWaited { name, timeout, .. },
                 Kind::EventWaited {
-                    name: kept_name,
-                    timeout: kept_timeout,
+                    name: stored_name,
+                    timeout: stored_timeout,
                     ..
                 },
-            ) => name == kept_name && timeout == kept_timeout,
-            _ => self == kept,
+            ) => name == stored_name && timeout == stored_timeout,
+            _ => self == stored,
         }
     }
 }
@@ -276,23 +276,23 @@ impl Entry {
         body.extend_from_slice(&head);
         body.extend_from_slice(&self.payload);
         let hash = chained(previous, &body);
-        let mut kept = hash.to_vec();
-        kept.extend_from_slice(&body);
-        Ok((kept.into(), hash))
+        let mut stored = hash.to_vec();
+        stored.extend_from_slice(&body);
+        Ok((stored.into(), hash))
     }
 
     /// Decodes an entry; absent if it is not what followed the entry before it.
     pub(in crate::workflow) fn decode(
-        kept: &Bytes,
+        stored: &Bytes,
         previous: &Hash,
         index: u32,
     ) -> Option<(Entry, Hash)> {
-        let (hash, body) = kept.split_at_checked(32)?;
+        let (hash, body) = stored.split_at_checked(32)?;
         let computed = chained(previous, body);
         if computed != hash {
             return None;
         }
-        let entry = Self::read(kept)?;
+        let entry = Self::read(stored)?;
         (entry.index == index).then_some((entry, computed))
     }
 
@@ -302,8 +302,8 @@ impl Entry {
     }
 
     /// Reads an entry without a look at the chain.
-    pub(in crate::workflow) fn read(kept: &Bytes) -> Option<Entry> {
-        let (_, body) = kept.split_at_checked(32)?;
+    pub(in crate::workflow) fn read(stored: &Bytes) -> Option<Entry> {
+        let (_, body) = stored.split_at_checked(32)?;
         let (length, rest) = body.split_at_checked(4)?;
         let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
         let (head, _) = rest.split_at_checked(length)?;
@@ -312,7 +312,7 @@ impl Entry {
             index: head.index,
             time: head.time,
             kind: head.kind,
-            payload: kept.slice(32 + 4 + length..),
+            payload: stored.slice(32 + 4 + length..),
         })
     }
 }
@@ -356,9 +356,9 @@ mod tests {
     #[test]
     fn every_changed_byte_is_found() {
         let start = origin("default", "one", 1);
-        let (kept, _) = entry(0, "payload").encode(&start).unwrap();
-        for at in 0..kept.len() {
-            let mut changed = kept.to_vec();
+        let (stored, _) = entry(0, "payload").encode(&start).unwrap();
+        for at in 0..stored.len() {
+            let mut changed = stored.to_vec();
             changed[at] ^= 1;
             assert!(Entry::decode(&changed.into(), &start, 0).is_none(), "{at}");
         }

@@ -24,7 +24,7 @@ pub(in crate::workflow) struct Machine {
     limits: Limits,
     clock: Clock,
     /// The record as it is kept, and its version.
-    kept: Meta,
+    stored: Meta,
     version: String,
     /// Entries that are kept.
     flushed: usize,
@@ -60,7 +60,7 @@ impl Machine {
             context: Context::new(&meta.id, meta.run, limits.clone(), entries, clock.clone()),
             limits,
             clock,
-            kept: meta.clone(),
+            stored: meta.clone(),
             meta,
             version,
             changes: Vec::new(),
@@ -166,7 +166,7 @@ impl Machine {
 
     fn receive(&mut self, name: String, data: Bytes) -> Result<()> {
         let limits = &self.limits;
-        let ((waiting, bytes), length, kept) = {
+        let ((waiting, bytes), length, stored) = {
             let state = self.context.lock();
             (state.board.buffered(), state.entries.len(), state.bytes)
         };
@@ -177,9 +177,9 @@ impl Machine {
                 limits.events, limits.event_bytes
             )));
         }
-        if kept + data.len() > limits.journal_bytes {
+        if stored + data.len() > limits.journal_bytes {
             return Err(Error::exhausted(format!(
-                "the journal of instance `{id}` has {kept} bytes; at most {} are kept",
+                "the journal of instance `{id}` has {stored} bytes; at most {} are kept",
                 limits.journal_bytes
             )));
         }
@@ -247,15 +247,15 @@ impl Machine {
 
     /// The commit that says of a step that it takes long. If the host ends in it, the next start knows.
     pub fn note_long(&self) -> Commit {
-        let mut kept = self.kept.clone();
-        kept.tries += 1;
-        Commit::plain(kept, Over::Version(self.version.clone()), Vec::new())
+        let mut stored = self.stored.clone();
+        stored.tries += 1;
+        Commit::plain(stored, Over::Version(self.version.clone()), Vec::new())
     }
 
     /// Takes up that this is kept.
     pub fn noted(&mut self, commit: Commit, version: String) {
         self.meta.tries = commit.meta.tries;
-        (self.kept, self.version) = (commit.meta, version);
+        (self.stored, self.version) = (commit.meta, version);
     }
 }
 

@@ -105,8 +105,8 @@ pub(in crate::workflow) struct Meta {
 }
 
 impl Meta {
-    pub fn decode(kept: &[u8]) -> Result<Self> {
-        serde_json::from_slice(kept).map_err(|error| {
+    pub fn decode(stored: &[u8]) -> Result<Self> {
+        serde_json::from_slice(stored).map_err(|error| {
             Error::internal("the record of a workflow instance").with_source(error)
         })
     }

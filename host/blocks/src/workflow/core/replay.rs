@@ -178,15 +178,15 @@ impl State {
 
     fn compare(&mut self, index: u32, kind: &Kind, payload: &Bytes) -> Result<()> {
         let words = kind.command().unwrap_or_default();
-        let Some(kept) = self.entries.get(index as usize) else {
+        let Some(stored) = self.entries.get(index as usize) else {
             return Err(self.stop(format!("entry {index} is missing")));
         };
-        let had = kept.kind.command().unwrap_or_default();
+        let had = stored.kind.command().unwrap_or_default();
         let differs = if had != words {
             format!("the code now calls {words}")
-        } else if !kind.is_same_command(&kept.kind) {
+        } else if !kind.is_same_command(&stored.kind) {
             "the code now calls it with other settings".to_owned()
-        } else if kept.payload != payload {
+        } else if stored.payload != payload {
             "the code now gives it another input".to_owned()
         } else {
             return Ok(());
@@ -245,7 +245,7 @@ impl State {
         }
         let next = self.asked(self.next_task()).map(|entry| &entry.kind);
         let is_patched = match next {
-            Some(Kind::Patched { change: kept, .. }) => kept == change,
+            Some(Kind::Patched { change: stored, .. }) => stored == change,
             Some(_) => false,
             // The journal has no command after this place, so that it contradicts none.
             None => true,

@@ -140,8 +140,8 @@ impl Engine {
             let Attempt { outcome, _flight } = self.attempt(asked, call, retry).await;
             match row.after(task, retry, outcome, now()) {
                 Course::Wait(later) => row = later,
-                Course::Keep(later) => match self.keep_attempt(asked.key, later).await? {
-                    Some(kept) => row = kept,
+                Course::Persist(later) => match self.persist_attempt(asked.key, later).await? {
+                    Some(stored) => row = stored,
                     None => return Ok(()),
                 },
                 Course::End(kind, payload) => {
@@ -157,12 +157,12 @@ impl Engine {
     ///
     /// Whoever else changed it meanwhile, another host or the late write of one that has died, may not be there to go on:
     /// what he wrote is taken over, with a pause in which he may come to an end.
-    async fn keep_attempt(&self, key: &str, mut row: Row) -> Result<Option<Row>> {
+    async fn persist_attempt(&self, key: &str, mut row: Row) -> Result<Option<Row>> {
         loop {
-            let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
+            let Some(stored) = self.internal_store.get(&self.caller(), key).await? else {
                 return Ok(None);
             };
-            let put = commit::attempt(key, row, kept.etag);
+            let put = commit::attempt(key, row, stored.etag);
             match self
                 .internal_store
                 .transact(&self.caller(), vec![put])
@@ -175,10 +175,10 @@ impl Engine {
             if !self.pause(PAUSE).await {
                 return Ok(None);
             }
-            let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
+            let Some(stored) = self.internal_store.get(&self.caller(), key).await? else {
                 return Ok(None);
             };
-            row.join(Row::decode(&kept.value)?);
+            row.join(Row::decode(&stored.value)?);
         }
     }
 

@@ -167,11 +167,11 @@ mod tests {
     }
 
     fn meta(id: &str) -> Meta {
-        let kept = serde_json::json!({
+        let stored = serde_json::json!({
             "id": id, "name": "w", "app": "a", "digest": "", "status": "running", "created": 0,
             "updated": 0, "run": 1, "next": 1, "hash": vec![0u8; 32], "custom": null, "output": null,
             "failure": null, "suspended": null, "parent": null,
         });
-        Meta::decode(kept.to_string().as_bytes()).expect("a record")
+        Meta::decode(stored.to_string().as_bytes()).expect("a record")
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 impl Engine {
     /// Writes a commit and returns the record's version.
-    pub(super) async fn keep(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
+    pub(super) async fn persist(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
         let operations = commit::operations(commit)?;
         let caller = self.caller_in(trace);
         let mut etags = self.internal_store.transact(&caller, operations).await?;
@@ -88,12 +88,12 @@ impl Engine {
         let Some(parent) = &meta.parent else {
             return Ok(());
         };
-        let kept = self
+        let stored = self
             .internal_store
             .get(&self.caller(), &keys::end_of(parent))
             .await?;
-        if let Some(kept) = kept {
-            self.deliver_end(parent.clone(), kept.value, None);
+        if let Some(stored) = stored {
+            self.deliver_end(parent.clone(), stored.value, None);
         }
         Ok(())
     }

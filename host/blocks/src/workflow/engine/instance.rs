@@ -161,11 +161,11 @@ async fn work(
             }
         }
     }
-    let mut kept = live.advance().await;
-    if kept.is_ok() {
-        kept = live.flush().await;
+    let mut stored = live.advance().await;
+    if stored.is_ok() {
+        stored = live.flush().await;
     }
-    if let Err(error) = &kept {
+    if let Err(error) = &stored {
         tracing::warn!(
             instance = id,
             "the journal is not kept, and is read again: {}",
@@ -175,10 +175,10 @@ async fn work(
         engine.nudge_later(id);
     }
     for reply in waiting {
-        let answer = kept.as_ref().map_err(|error| error.duplicate());
+        let answer = stored.as_ref().map_err(|error| error.duplicate());
         let _ = reply.send(answer.copied());
     }
-    (kept.is_ok() && live.is_at_work()).then_some(live)
+    (stored.is_ok() && live.is_at_work()).then_some(live)
 }
 
 /// Answers for an instance whose code cannot run any more.
@@ -229,7 +229,7 @@ async fn set(
     let Some(commit) = set_broken(meta, etag, status, reason, &clock) else {
         return Ok(());
     };
-    engine.keep(&commit, None).await?;
+    engine.persist(&commit, None).await?;
     if status.has_ended() {
         engine.alive.end(&meta.app, &meta.id);
     }

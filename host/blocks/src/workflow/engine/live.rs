@@ -76,19 +76,19 @@ impl Live {
             self.drop_code();
             return Ok(());
         }
-        let kept = self.machine.context.lock().entries.len();
+        let stored = self.machine.context.lock().entries.len();
         if !self.begin_code().await {
             return Ok(());
         }
         let step = self.run_code().await?;
         let has_ended = matches!(step, Step::Returned(_));
-        let course = self.machine.stepped(kept, step, digest.as_deref());
+        let course = self.machine.stepped(stored, step, digest.as_deref());
         if has_ended {
             self.code = None;
         }
         self.drop_code();
         match course {
-            Course::Keep => Ok(()),
+            Course::Persist => Ok(()),
             Course::Anew(input) => {
                 self.flush().await?;
                 let (tenant, seed) = (self.engine.tenant.as_str(), super::management::random()?);
@@ -109,7 +109,7 @@ impl Live {
                 }
             };
             let trace = self.machine.meta.trace;
-            let version = self.engine.keep(&commit, trace).await?;
+            let version = self.engine.persist(&commit, trace).await?;
             self.machine.committed(commit, version);
         }
         Ok(())

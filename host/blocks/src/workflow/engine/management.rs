@@ -201,11 +201,11 @@ impl Engine {
     /// Begins an instance, if its app may have one more. Somebody else may have taken the id meanwhile.
     pub(super) async fn transact_new(&self, meta: &Meta, operations: Vec<Operation>) -> Result<()> {
         let is_new = self.admit(meta)?;
-        let kept = self
+        let stored = self
             .internal_store
             .transact(&self.caller_in(meta.trace), operations)
             .await;
-        let Err(error) = kept else {
+        let Err(error) = stored else {
             return Ok(());
         };
         self.not_begun(meta, is_new, &error);

@@ -35,9 +35,9 @@ impl Journal {
     }
 
     /// The next entry as it is kept; false, with the reason, where it is missing or does not follow.
-    fn add(&mut self, kept: Option<&Bytes>) -> bool {
+    fn add(&mut self, stored: Option<&Bytes>) -> bool {
         let index = self.length();
-        let fault = match kept.map(|kept| Entry::decode(kept, &self.tip, index)) {
+        let fault = match stored.map(|stored| Entry::decode(stored, &self.tip, index)) {
             Some(Some((entry, tip))) => {
                 self.entries.push(entry);
                 self.tip = tip;
@@ -95,8 +95,8 @@ impl Engine {
     /// One entry, without a look at those before it.
     pub(super) async fn read_entry(&self, id: &str, run: u32, index: u32) -> Result<Option<Entry>> {
         let key = keys::entry(id, run, index);
-        let kept = self.internal_store.get(&self.caller(), &key).await?;
-        Ok(kept.and_then(|kept| Entry::read(&kept.value)))
+        let stored = self.internal_store.get(&self.caller(), &key).await?;
+        Ok(stored.and_then(|stored| Entry::read(&stored.value)))
     }
 
     /// Entries of the current journal, from an index on.

@@ -80,7 +80,7 @@ impl Engine {
                 let Some(permit) = self.left().await else {
                     return Ok(());
                 };
-                self.dispatch(Work::kept(&key, permit));
+                self.dispatch(Work::stored(&key, permit));
             }
         }
         self.take_up_ready().await?;

@@ -99,7 +99,7 @@ impl Cursor {
 }
 
 impl Engine {
-    pub(super) async fn keep_time(self: Arc<Self>) {
+    pub(super) async fn run_timers(self: Arc<Self>) {
         let mut may_run = self.may_run.subscribe();
         tokio::select! {
             _ = may_run.wait_for(|may_run| *may_run) => {}

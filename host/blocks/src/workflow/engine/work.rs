@@ -75,7 +75,7 @@ impl Work {
         }
     }
 
-    pub fn kept(key: &str, permit: OwnedSemaphorePermit) -> Self {
+    pub fn stored(key: &str, permit: OwnedSemaphorePermit) -> Self {
         Work {
             key: key.to_owned(),
             asked: None,
@@ -109,10 +109,10 @@ impl Engine {
         let Ok(_turn) = self.lookups.acquire().await else {
             return Ok(None);
         };
-        let Some(kept) = self.internal_store.get(&self.caller(), key).await? else {
+        let Some(stored) = self.internal_store.get(&self.caller(), key).await? else {
             return Ok(None);
         };
-        let row = Row::decode(&kept.value)?;
+        let row = Row::decode(&stored.value)?;
         let Some((id, run, _)) = of_work(key) else {
             return Ok(None);
         };

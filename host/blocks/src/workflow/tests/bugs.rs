@@ -15,7 +15,7 @@ pub(in crate::workflow) enum Bug {
     /// The row by which a start finds an instance goes before its code has run.
     RowDeletedEarly,
     /// The end of a child is told, and not kept for its parent.
-    EndNotKept,
+    EndNotPersisted,
 }
 
 impl Bug {
@@ -25,7 +25,7 @@ impl Bug {
         Bug::TimerForgotten,
         Bug::EffectBeforeCommit,
         Bug::RowDeletedEarly,
-        Bug::EndNotKept,
+        Bug::EndNotPersisted,
     ];
 }
 

@@ -153,7 +153,7 @@ impl World {
     }
 
     /// An event is acknowledged, and has to be in the journal.
-    pub fn event_is_kept(&mut self, id: &str, number: u64) {
+    pub fn event_is_persisted(&mut self, id: &str, number: u64) {
         let events = self.events_of(id);
         let is_taken =
             self.has_ended(id) || self.store.meta(id).is_some_and(|(meta, _)| meta.run > 1);

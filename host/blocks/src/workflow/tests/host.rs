@@ -209,8 +209,8 @@ impl World {
     pub fn journal(&mut self, meta: &Meta) -> Vec<Entry> {
         let (mut entries, mut hash) = (Vec::new(), origin(TENANT, &meta.id, meta.run));
         for index in 0..meta.next {
-            let kept = self.store.get(&keys::entry(&meta.id, meta.run, index));
-            match kept.and_then(|(kept, _)| Entry::decode(&kept, &hash, index)) {
+            let persisted = self.store.get(&keys::entry(&meta.id, meta.run, index));
+            match persisted.and_then(|(persisted, _)| Entry::decode(&persisted, &hash, index)) {
                 Some((entry, next)) => {
                     entries.push(entry);
                     hash = next;
@@ -238,17 +238,17 @@ impl World {
                 Err(error) => self.answer(host, id, vec![Message { from, ..message }], &Err(error)),
             }
         }
-        let Some(kept) = self.run_code(host, &mut hot) else {
+        let Some(persisted) = self.run_code(host, &mut hot) else {
             return;
         };
-        let kept = match kept {
+        let persisted = match persisted {
             Ok(()) => match self.flush(host, &mut hot) {
-                Some(kept) => kept,
+                Some(persisted) => persisted,
                 None => return,
             },
             failed => failed,
         };
-        if kept.is_err() {
+        if persisted.is_err() {
             self.hosts[host].doubtful.insert(id.to_owned());
             let again = self.now() + 1_000;
             let nudge = Message {
@@ -259,7 +259,7 @@ impl World {
         } else if hot.code.is_some() && hot.machine.may_wait() {
             self.hosts[host].hot.insert(id.to_owned(), hot);
         }
-        self.answer(host, id, waiting, &kept);
+        self.answer(host, id, waiting, &persisted);
     }
 
     /// Runs the code to its next wait. None where the host died.
@@ -270,7 +270,7 @@ impl World {
         if !hot.machine.wants_to_run(None) {
             return Some(Ok(()));
         }
-        let kept = hot.machine.context.lock().entries.len();
+        let persisted = hot.machine.context.lock().entries.len();
         let mut running = match hot.code.take() {
             Some(code) => {
                 hot.machine.context.go_on();
@@ -286,7 +286,7 @@ impl World {
             None => Step::Waits,
         };
         let waits = matches!(step, Step::Waits);
-        let course = hot.machine.stepped(kept, step, None);
+        let course = hot.machine.stepped(persisted, step, None);
         hot.code = (waits && hot.machine.may_wait()).then_some(running);
         let Course::Anew(input) = course else {
             return Some(Ok(()));
@@ -389,18 +389,18 @@ impl World {
     }
 
     /// Tells what became of messages. Those that have to be told until they are kept come again.
-    fn answer(&mut self, host: usize, id: &str, batch: Vec<Message>, kept: &Result<()>) {
+    fn answer(&mut self, host: usize, id: &str, batch: Vec<Message>, persisted: &Result<()>) {
         for message in batch {
-            let is_kept = kept.is_ok();
+            let is_persisted = persisted.is_ok();
             match &message.from {
-                From::Event(number) if is_kept => self.event_is_kept(id, *number),
-                From::Job(key) if is_kept => {
+                From::Event(number) if is_persisted => self.event_is_persisted(id, *number),
+                From::Job(key) if is_persisted => {
                     self.hosts[host].jobs.remove(key);
                 }
                 From::Timer(key) => {
                     self.hosts[host].timers.remove(key);
                 }
-                From::Nudge | From::Job(_) | From::Ended if !is_kept => {
+                From::Nudge | From::Job(_) | From::Ended if !is_persisted => {
                     let at = self.now() + 1_000;
                     self.hosts[host].later.push((at, id.to_owned(), message));
                 }

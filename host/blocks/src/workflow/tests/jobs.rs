@@ -41,11 +41,11 @@ impl World {
     /// Begins work that an instance asks for. What asks for it is kept, or was.
     pub fn start(&mut self, host: usize, meta: &Meta, run: u32, asked: &Entry) {
         let id = &meta.id;
-        let kept = self.store.get(&keys::entry(id, run, asked.index));
-        let kept = kept.and_then(|(kept, _)| Entry::read(&kept));
+        let persisted = self.store.get(&keys::entry(id, run, asked.index));
+        let persisted = persisted.and_then(|(persisted, _)| Entry::read(&persisted));
         let now = self.store.meta(id).map(|(meta, _)| meta);
         let is_over = now.is_some_and(|now| now.run > run || now.status.has_ended());
-        if !is_over && kept.as_ref() != Some(asked) {
+        if !is_over && persisted.as_ref() != Some(asked) {
             let task = asked.kind.task();
             self.faults
                 .push(format!("task {task:?} of `{id}` begins before it is kept"));
@@ -157,7 +157,7 @@ impl World {
         };
         match order.row.after(task, &retry, outcome, now) {
             Course::Wait(row) => self.set_row(host, key, row),
-            Course::Keep(row) => self.keep_attempt(host, key, row),
+            Course::Persist(row) => self.persist_attempt(host, key, row),
             Course::End(kind, payload) => self.tell(host, key, (id, run, task), kind, payload),
         }
     }
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    fn keep_attempt(&mut self, host: usize, key: &str, mut row: Row) {
+    fn persist_attempt(&mut self, host: usize, key: &str, mut row: Row) {
         let Some((_, version)) = self.store.get(key) else {
             self.hosts[host].jobs.remove(key);
             return;

@@ -85,7 +85,7 @@ impl Store {
             good: Mutex::default(),
         };
         match store.reader.ask(()).await {
-            Some(read) => store.keep(read?),
+            Some(read) => store.replace(read?),
             None => {
                 return Err(Error::unavailable(format!(
                     "the secrets file `{}` is on a file system that does not answer",
@@ -96,7 +96,7 @@ impl Store {
         Ok(store)
     }
 
-    fn keep(&self, changed: Option<Secrets>) {
+    fn replace(&self, changed: Option<Secrets>) {
         if let Some(secrets) = changed {
             *self.good() = Arc::new(secrets);
         }
@@ -110,7 +110,7 @@ impl Store {
     async fn now(&self) -> Arc<Secrets> {
         let wrong = match self.reader.ask(()).await {
             Some(Ok(changed)) => {
-                self.keep(changed);
+                self.replace(changed);
                 None
             }
             Some(Err(error)) => Some(error.message().to_owned()),

@@ -19,7 +19,7 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Group as Status, Kept, Message, Seat, SubscribeOptions},
+    pubsub::{Driver, Features, Group as Status, Message, Seat, StoredMessage, SubscribeOptions},
 };
 use wythe_manifest::ByteSize;
 
@@ -103,7 +103,7 @@ impl Driver for Memory {
         group: Option<&str>,
         after: u64,
         limit: u32,
-    ) -> Result<Vec<Kept>> {
+    ) -> Result<Vec<StoredMessage>> {
         let group = operator::find(&self.0.topics().all(), topic, group)?;
         operator::page(&group, after, limit, &nowhere)
     }

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Group as Status, Kept, Message, Seat, SubscribeOptions},
+    pubsub::{Driver, Features, Group as Status, Message, Seat, StoredMessage, SubscribeOptions},
 };
 use wythe_manifest::ByteSize;
 
@@ -145,7 +145,7 @@ impl Driver for Queues {
         group: Option<&str>,
         after: u64,
         limit: u32,
-    ) -> Result<Vec<Kept>> {
+    ) -> Result<Vec<StoredMessage>> {
         let group = operator::find(&self.0.all().await?, topic, group)?;
         let hub = self.0.clone();
         blocking(move || operator::page(&group, after, limit, &|numbers| hub.look_up(numbers)))

@@ -107,7 +107,7 @@ impl Model {
             3 => self.take(random).await,
             4 | 5 => self.admit(random).await,
             6 => self.remove(random).await,
-            7 => self.keep(random).await,
+            7 => self.write(random).await,
             8 => self.publish().await,
             _ => self.knock(host).await,
         }
@@ -155,7 +155,7 @@ impl Model {
         let component = component("store", "state.redb", metadata);
         let replaced = self.tenant.replace(&self.registry, &component).await;
         assert!(replaced.is_err(), "{metadata}");
-        self.keep(random).await;
+        self.write(random).await;
     }
 
     /// Removes a component, which is refused while an app cannot do without it.
@@ -235,14 +235,14 @@ impl Model {
     }
 
     /// Keeps something by a handle and by actors, in the component that is there now.
-    async fn keep(&mut self, random: &mut Random) {
+    async fn write(&mut self, random: &mut Random) {
         let caller = operator(self.tenant.name());
         if let Some(handle) = &self.handle {
             let value = random.number().to_string();
             let put = Put::new("key", value.clone());
             handle.put(&caller, put).await.expect("it is kept");
-            let kept = handle.get(&caller, "key").await.expect("it is read");
-            assert_eq!(kept.expect("it is there").value, value);
+            let stored = handle.get(&caller, "key").await.expect("it is read");
+            assert_eq!(stored.expect("it is there").value, value);
         }
         for (id, (_, _, parts)) in &self.apps {
             let (kind, data) = (kind(id), Bytes::new());

@@ -1,6 +1,6 @@
 //! The requests that are refused, and in which words.
 
-use super::{APP, KEYS, done, kept, project, some, told};
+use super::{APP, KEYS, done, project, some, stored, told};
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project};
@@ -110,7 +110,7 @@ async fn other_kind() -> Result<()> {
 
 async fn malformed() -> Result<()> {
     let project = project(APP);
-    let pem = String::from_utf8(kept("rsa-2048").to_vec())?;
+    let pem = String::from_utf8(stored("rsa-2048").to_vec())?;
     for (name, content) in [
         ("bad-pem", pem.replace("-----END", "----END")),
         ("bad-der", pem.replacen("MII", "MIA", 1)),

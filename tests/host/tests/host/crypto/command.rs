@@ -119,7 +119,7 @@ async fn hidden() -> Result<()> {
     let project = project(APP);
     let path = project.path();
     // Cut in its middle, so that it is no key.
-    let broken = super::kept("rsa-2048");
+    let broken = super::stored("rsa-2048");
     project.write("keys/broken", &broken[..broken.len() / 2]);
     let listed = printed(path, "crypto keys keys")?;
     for line in [
@@ -136,7 +136,7 @@ async fn hidden() -> Result<()> {
         told += &String::from_utf8_lossy(&output.stdout);
         told += &String::from_utf8_lossy(&output.stderr);
     }
-    for key in &conformance::crypto::KEPT {
+    for key in &conformance::crypto::STORED {
         let jwk: serde_json::Value = serde_json::from_str(key.jwk)?;
         for secret in ["k", "d", "p", "q", "dp", "dq", "qi"] {
             if let Some(secret) = jwk[secret].as_str() {

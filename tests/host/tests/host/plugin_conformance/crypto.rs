@@ -5,7 +5,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use conformance::crypto::{self, KEPT};
+use conformance::crypto::{self, STORED};
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -20,9 +20,9 @@ pub fn trials() -> Vec<Trial> {
 
 /// A key of the suite as the plugin wants it: its secret part, in plain base64.
 fn setting(name: &str, kind: &str, part: &str) -> String {
-    let kept = KEPT.iter().find(|kept| kept.name == name);
+    let stored = STORED.iter().find(|stored| stored.name == name);
     let jwk: serde_json::Value =
-        serde_json::from_str(kept.expect("a key of the suite").jwk).expect("a JWK");
+        serde_json::from_str(stored.expect("a key of the suite").jwk).expect("a JWK");
     let secret = URL_SAFE_NO_PAD.decode(jwk[part].as_str().expect("the part"));
     let secret = STANDARD.encode(secret.expect("base64"));
     format!("{{ name: {name}, value: \"{kind}:{secret}\" }}")

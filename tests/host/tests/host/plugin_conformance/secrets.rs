@@ -3,7 +3,7 @@
 use super::{component, opener};
 use conformance::{
     features,
-    secrets::{self, KEPT, SEVERAL},
+    secrets::{self, SEVERAL, STORED},
     trial,
 };
 use libtest_mimic::Trial;
@@ -25,8 +25,8 @@ fn settings() -> String {
     let several = SEVERAL
         .1
         .map(|(key, value)| (format!("{}.{key}", SEVERAL.0), value));
-    let kept = KEPT.map(|(name, value)| (name.to_owned(), value));
-    let all: BTreeMap<_, _> = kept.into_iter().chain(several).collect();
+    let stored = STORED.map(|(name, value)| (name.to_owned(), value));
+    let all: BTreeMap<_, _> = stored.into_iter().chain(several).collect();
     let json = serde_json::json!(all).to_string();
     serde_json::json!({ "name": "secrets", "value": json }).to_string()
 }

@@ -118,7 +118,7 @@ impl Shop {
     }
 
     /// Reads what an app keeps under a key, if anything.
-    fn kept(&self, app: &str, key: &str) -> Result<Option<String>> {
+    fn stored(&self, app: &str, key: &str) -> Result<Option<String>> {
         let output = command()
             .args(["state", "get", "statestore", key, "--app", app])
             .current_dir(self.0.path())
@@ -130,8 +130,8 @@ impl Shop {
     }
 
     fn charge(&self, id: &str) -> Result<Value> {
-        let kept = self.kept("payment", &format!("charge/{id}"))?;
-        Ok(serde_json::from_str(&kept.context("no charge")?)?)
+        let stored = self.stored("payment", &format!("charge/{id}"))?;
+        Ok(serde_json::from_str(&stored.context("no charge")?)?)
     }
 }
 
@@ -163,10 +163,10 @@ async fn shipped() -> Result<()> {
             "{part:?}: {page}"
         );
         ensure!(shop.charge(part.0)?["refunded"] == false, "{part:?}");
-        let parcel = shop.kept("shipping", &format!("parcel/{}", part.0))?;
+        let parcel = shop.stored("shipping", &format!("parcel/{}", part.0))?;
         ensure!(parcel.is_some(), "{part:?}");
     }
-    let left = shop.kept("checkout", "stock/level")?;
+    let left = shop.stored("checkout", "stock/level")?;
     ensure!(left.as_deref() == Some("13"), "{left:?} of 18 - 5");
     Ok(())
 }
@@ -178,10 +178,10 @@ async fn undone() -> Result<()> {
         let told = "was not placed: the carrier brings nothing to a post office box";
         ensure!(page.contains(told), "{part:?}: {page}");
         ensure!(shop.charge(part.0)?["refunded"] == true, "{part:?}");
-        let parcel = shop.kept("shipping", &format!("parcel/{}", part.0))?;
+        let parcel = shop.stored("shipping", &format!("parcel/{}", part.0))?;
         ensure!(parcel.is_none(), "{part:?}: {parcel:?}");
     }
-    let left = shop.kept("checkout", "stock/level")?;
+    let left = shop.stored("checkout", "stock/level")?;
     ensure!(left.as_deref() == Some("18"), "{left:?} of 18");
     Ok(())
 }

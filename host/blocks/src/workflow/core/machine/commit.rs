@@ -99,7 +99,8 @@ impl Machine {
         let wants_ready = self.is_behind && self.meta.status == Status::Running;
         #[cfg(test)]
         let wants_ready = wants_ready && !bugs::has(Bug::RowDeletedEarly);
-        let is_same = self.meta == self.kept && wants_ready == self.has_ready && !self.is_unproven;
+        let is_same =
+            self.meta == self.stored && wants_ready == self.has_ready && !self.is_unproven;
         let (new, is_last) = self.chunk();
         if new.is_empty() && self.changes.is_empty() && is_same {
             return Ok(None);
@@ -133,7 +134,7 @@ impl Machine {
         let mut meta = if is_last {
             self.meta.clone()
         } else {
-            self.kept.clone()
+            self.stored.clone()
         };
         meta.bytes = self.meta.bytes;
         (meta.next, meta.hash, meta.run) = (self.meta.next, self.meta.hash, self.meta.run);
@@ -149,7 +150,7 @@ impl Machine {
             changes.append(&mut self.changes);
             changes.extend(self.end().map(|(parent, value)| Change::End(parent, value)));
             #[cfg(test)]
-            if bugs::has(Bug::EndNotKept) {
+            if bugs::has(Bug::EndNotPersisted) {
                 changes.retain(|change| !matches!(change, Change::End(..)));
             }
         }
@@ -184,7 +185,7 @@ impl Machine {
         self.has_ready = commit.ready;
         let meta = &commit.meta;
         (self.meta.next, self.meta.hash, self.meta.updated) = (meta.next, meta.hash, meta.updated);
-        self.kept = commit.meta;
+        self.stored = commit.meta;
         let mut effects = Vec::new();
         if commit.is_last && is_over(self.meta.status) {
             effects.push(Effect::Ring);

@@ -35,7 +35,7 @@ pub(in crate::workflow) enum Step {
 #[derive(Debug, PartialEq)]
 pub(in crate::workflow) enum Course {
     /// Keeps what is new.
-    Keep,
+    Persist,
     /// Keeps it, and then begins the instance anew with this input.
     Anew(Bytes),
 }
@@ -56,8 +56,8 @@ impl Machine {
         let Some(reason) = overfull.or_else(|| (tries >= TRIES).then(spins)) else {
             return true;
         };
-        let kept = self.context.lock().entries.len();
-        self.stall(kept, reason, digest);
+        let stored = self.context.lock().entries.len();
+        self.stall(stored, reason, digest);
         false
     }
 
@@ -70,8 +70,8 @@ impl Machine {
         (self.context.clone(), input.unwrap_or_default())
     }
 
-    /// Takes up where the code came to in a step that began when the journal had `kept` entries.
-    pub fn stepped(&mut self, kept: usize, step: Step, digest: Option<&str>) -> Course {
+    /// Takes up where the code came to in a step that began when the journal had `stored` entries.
+    pub fn stepped(&mut self, stored: usize, step: Step, digest: Option<&str>) -> Course {
         self.meta.tries = 0;
         let (custom, stop) = {
             let mut state = self.context.lock();
@@ -81,28 +81,28 @@ impl Machine {
             self.meta.custom = custom;
         }
         match (step, stop) {
-            (Step::HostStops, _) => self.put_off(kept),
-            (_, Some(reason)) => self.stall(kept, reason, digest),
+            (Step::HostStops, _) => self.put_off(stored),
+            (_, Some(reason)) => self.stall(stored, reason, digest),
             (Step::Waits, None) => self.is_behind = false,
-            (Step::Returned(Ok(answer)), None) => return self.returned(kept, answer, digest),
-            (Step::Returned(Err(error)), None) => self.fault(kept, &error, digest),
+            (Step::Returned(Ok(answer)), None) => return self.returned(stored, answer, digest),
+            (Step::Returned(Err(error)), None) => self.fault(stored, &error, digest),
         }
-        Course::Keep
+        Course::Persist
     }
 
     /// Forgets what the code asked for in this step; it will ask again.
-    fn put_off(&mut self, kept: usize) {
+    fn put_off(&mut self, stored: usize) {
         self.is_spent = true;
-        self.context.lock().truncate(kept);
+        self.context.lock().truncate(stored);
     }
 
-    fn stall(&mut self, kept: usize, reason: String, digest: Option<&str>) {
+    fn stall(&mut self, stored: usize, reason: String, digest: Option<&str>) {
         tracing::warn!(
             instance = self.meta.id,
             workflow = self.meta.name,
             "stalled: {reason}"
         );
-        self.put_off(kept);
+        self.put_off(stored);
         let is_other = digest.is_some_and(|digest| digest != self.meta.digest);
         let hint = "; the app's component is another one than when it began";
         let hint = if is_other { hint } else { "" };
@@ -111,18 +111,18 @@ impl Machine {
     }
 
     /// The code has neither an answer nor a failure of its own: it trapped, span, or could not be started.
-    fn fault(&mut self, kept: usize, error: &Error, digest: Option<&str>) {
+    fn fault(&mut self, stored: usize, error: &Error, digest: Option<&str>) {
         if matches!(error.kind(), ErrorKind::Exhausted | ErrorKind::Unavailable) {
-            self.put_off(kept);
+            self.put_off(stored);
             self.later.push(Effect::Again(AGAIN));
         } else {
-            self.stall(kept, error.message().to_owned(), digest);
+            self.stall(stored, error.message().to_owned(), digest);
         }
     }
 
     fn returned(
         &mut self,
-        kept: usize,
+        stored: usize,
         answer: Result<Bytes, String>,
         digest: Option<&str>,
     ) -> Course {
@@ -133,16 +133,16 @@ impl Machine {
         let most = self.limits.payload;
         let length = answer.as_ref().map_or_else(String::len, Bytes::len);
         if let Some(reason) = left {
-            self.stall(kept, reason, digest);
+            self.stall(stored, reason, digest);
         } else if length > most {
             let reason = format!("the output has {length} bytes; at most {most} are kept");
-            self.stall(kept, reason, digest);
+            self.stall(stored, reason, digest);
         } else if let (Ok(_), Some(input)) = (&answer, next) {
             return Course::Anew(input);
         } else {
             self.answered(answer);
         }
-        Course::Keep
+        Course::Persist
     }
 
     fn answered(&mut self, answer: Result<Bytes, String>) {

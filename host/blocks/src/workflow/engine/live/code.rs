@@ -69,7 +69,7 @@ impl Live {
     async fn note_long(&mut self) -> Result<()> {
         let commit = self.machine.note_long();
         let trace = self.machine.meta.trace;
-        let version = self.engine.keep(&commit, trace).await?;
+        let version = self.engine.persist(&commit, trace).await?;
         self.machine.noted(commit, version);
         Ok(())
     }

@@ -104,7 +104,7 @@ impl Engine for Journal {
             Ok((staged.answers, staged.effects))
         });
         let (answers, effects) = committed.inspect_err(|_| self.topics.undo())?;
-        self.topics.keep();
+        self.topics.commit();
         run(effects);
         Ok(answers)
     }
@@ -293,8 +293,8 @@ impl<'a> Stage<'a> {
         }
         let published = self.now.clock;
         let message = Some(Arc::new(Stored { message, published }));
-        let kept = Waiting { message, ..stored };
-        let add = |group| Effect::Add(group, kept.clone());
+        let waiting = Waiting { message, ..stored };
+        let add = |group| Effect::Add(group, waiting.clone());
         self.effects.extend(ephemeral.into_iter().map(add));
         Ok(())
     }

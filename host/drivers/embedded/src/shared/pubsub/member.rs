@@ -102,11 +102,11 @@ impl<B: Broker> Member<B> {
         deliveries
             .iter()
             .map(|delivery| {
-                let kept = delivery
+                let stored = delivery
                     .message
                     .as_ref()
                     .map(|stored| stored.message.clone());
-                let message = kept.or_else(|| loaded.next()).ok_or_else(missing)?;
+                let message = stored.or_else(|| loaded.next()).ok_or_else(missing)?;
                 Ok(Received {
                     message,
                     attempt: delivery.attempt,

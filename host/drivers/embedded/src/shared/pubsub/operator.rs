@@ -12,7 +12,7 @@ use std::{
 };
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Group as Status, Kept, Message},
+    pubsub::{Group as Status, Message, StoredMessage},
 };
 
 /// Bytes of a message, and when it was published, in nanoseconds since 1970.
@@ -66,24 +66,24 @@ pub(crate) fn page(
     after: u64,
     limit: u32,
     load: LookUp<Stored>,
-) -> Result<Vec<Kept>> {
+) -> Result<Vec<StoredMessage>> {
     let seen = group.queue.look().into_iter();
     let seen = seen.filter(|one| one.sequence > after);
     let seen: Vec<_> = seen.take(limit as usize).collect();
     let elsewhere = seen.iter().filter(|one| one.message.is_none());
     let elsewhere: Vec<_> = elsewhere.map(|one| one.sequence).collect();
     let mut loaded = load(&elsewhere)?;
-    let kept = seen.into_iter().filter_map(|one| {
+    let stored = seen.into_iter().filter_map(|one| {
         let here = one.message.as_deref().cloned();
         let stored = here.or_else(|| loaded.remove(&one.sequence))?;
-        Some(Kept {
+        Some(StoredMessage {
             number: one.sequence,
             message: stored.message,
             published: time(stored.published).unwrap_or(SystemTime::UNIX_EPOCH),
             attempts: one.attempts,
         })
     });
-    Ok(kept.collect())
+    Ok(stored.collect())
 }
 
 /// The verdict that puts another message into a topic, in place of one that no seat has.

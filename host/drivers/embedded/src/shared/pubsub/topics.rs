@@ -173,7 +173,7 @@ impl Topics {
         self.undo = Some(Vec::new());
     }
 
-    pub(crate) fn keep(&mut self) {
+    pub(crate) fn commit(&mut self) {
         self.undo = None;
     }
 

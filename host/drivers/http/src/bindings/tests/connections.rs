@@ -31,14 +31,14 @@ fn counted(answer: String) -> (String, Arc<AtomicUsize>, mpsc::Receiver<()>) {
     (url, count, ended)
 }
 
-fn kept(body: &str) -> String {
+fn keep_alive(body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 #[tokio::test]
 async fn a_connection_is_used_again_until_it_was_idle_for_a_minute() {
-    let (url, connections, ended) = counted(kept("well"));
+    let (url, connections, ended) = counted(keep_alive("well"));
     let web = web(&url, true, Some(PATIENCE));
     for _ in 0..5 {
         assert_eq!(ask(&web, "post", "a", &[]).await.unwrap().data, "well");
@@ -54,7 +54,7 @@ async fn a_connection_is_used_again_until_it_was_idle_for_a_minute() {
 
 #[tokio::test]
 async fn few_connections_wait_and_none_after_the_end() {
-    let (url, connections, ended) = counted(kept(""));
+    let (url, connections, ended) = counted(keep_alive(""));
     let web = Arc::new(web(&url, true, Some(PATIENCE)));
     let mut calls = JoinSet::new();
     for _ in 0..3 * IDLE {
@@ -79,7 +79,7 @@ async fn a_connection_that_ended_meanwhile_is_passed_over() {
     let (sender, ended) = mpsc::channel();
     let url = listen(move |mut stream| {
         read(&mut stream).unwrap();
-        stream.write_all(kept("").as_bytes()).unwrap();
+        stream.write_all(keep_alive("").as_bytes()).unwrap();
         drop(stream);
         sender.send(()).unwrap();
     });
@@ -98,7 +98,7 @@ async fn a_connection_that_still_sends_does_not_wait() {
     let streams = Arc::new(Mutex::new(Vec::new()));
     let unread = streams.clone();
     let url = listen(move |mut stream| {
-        stream.write_all(kept("").as_bytes()).unwrap();
+        stream.write_all(keep_alive("").as_bytes()).unwrap();
         unread.lock().unwrap().push(stream);
     });
     let web = web(&url, true, Some(PATIENCE));
@@ -231,7 +231,7 @@ async fn full(gate: &Arc<Gate>) -> Arc<Tenant> {
     let url = listen(move |mut stream| {
         while read(&mut stream).is_some() {
             held.pass();
-            stream.write_all(kept("").as_bytes()).unwrap();
+            stream.write_all(keep_alive("").as_bytes()).unwrap();
         }
     });
     let text = format!(

@@ -110,14 +110,14 @@ fn bytes_that_were_there_before_count() {
 fn what_could_not_be_kept_is_undone() {
     let mut topics = topics(10);
     let seat = topics.join("t", "a", false).unwrap();
-    let (kept, gone) = (
+    let (stored, gone) = (
         publish(&mut topics, "t").unwrap(),
         publish(&mut topics, "t").unwrap(),
     );
     let (holder, _) = topics.readers("dead");
     let letter = topics.admit_over(1, BYTES);
     topics.begin();
-    assert!(topics.release(kept));
+    assert!(topics.release(stored));
     publish(&mut topics, "t").unwrap();
     topics.join("t", "new", false).unwrap();
     topics.join("t", "a", false).unwrap();
@@ -129,7 +129,7 @@ fn what_could_not_be_kept_is_undone() {
     let group = topics.find("t", "a").unwrap();
     assert!(Arc::ptr_eq(&group, &seat.group));
     assert_eq!(group.queue.members(), 1);
-    for sequence in [kept, gone, letter] {
+    for sequence in [stored, gone, letter] {
         assert!(topics.release(sequence));
     }
     assert!(topics.wanted.is_empty());

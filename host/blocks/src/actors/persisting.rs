@@ -15,7 +15,7 @@ use crate::{Error, Kind, Result};
 use std::time::SystemTime;
 
 /// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more.
-pub(super) async fn keep(
+pub(super) async fn persist(
     space: &Space,
     hosted: &Hosted,
     activation: &mut Activation,
@@ -27,18 +27,18 @@ pub(super) async fn keep(
     let operations = commit::operations(actor, &commit, have_moved, time);
     let (meta, effects) = (commit.meta.clone(), commit.effects());
     let caller = space.caller(app, activation.trace);
-    let kept = space.internal_store.transact(&caller, operations).await;
+    let written = space.internal_store.transact(&caller, operations).await;
     for effect in effects {
         match effect {
             Effect::Expect(due) => {
                 space.due.set(app, actor.shard(), due, now());
                 space.reminded.notify_one();
             }
-            Effect::Send if kept.is_ok() => space.sent.notify_one(),
+            Effect::Send if written.is_ok() => space.sent.notify_one(),
             Effect::Send => {}
         }
     }
-    let etags = kept.map_err(|error| told(actor, error))?;
+    let etags = written.map_err(|error| told(actor, error))?;
     let etag = etags.into_iter().next().flatten();
     let none = || Error::internal("the driver gave no etag for an actor's record");
     activation.etag = Some(etag.ok_or_else(none)?);
