@@ -62,13 +62,13 @@ struct Peer(IpAddr);
 struct Table {
     next: u64,
     open: HashMap<u64, Entry>,
-    all: Line,
-    peers: HashMap<Peer, Line>,
+    all: Share,
+    peers: HashMap<Peer, Share>,
 }
 
 /// A number of connections, of which the idle ones stand in a line by the time since which they are.
 #[derive(Default)]
-struct Line {
+struct Share {
     open: usize,
     idle: BTreeMap<u64, u64>,
 }
@@ -95,7 +95,7 @@ impl Connections {
         let peer = peer.map(Peer::of);
         let mut table = self.table();
         let has = peer.and_then(|peer| table.peers.get(&peer));
-        let is_full = has.is_some_and(|line| line.open >= self.allowed.peer);
+        let is_full = has.is_some_and(|share| share.open >= self.allowed.peer);
         if is_full && !table.evict(peer) {
             return None;
         }
@@ -171,19 +171,19 @@ impl Table {
         }
         let (now, peer) = (entry.idle, entry.peer);
         let of_peer = peer.and_then(|peer| self.peers.get_mut(&peer));
-        for line in [Some(&mut self.all), of_peer].into_iter().flatten() {
-            before.map(|number| line.idle.remove(&number));
-            now.map(|number| line.idle.insert(number, id));
+        for share in [Some(&mut self.all), of_peer].into_iter().flatten() {
+            before.map(|number| share.idle.remove(&number));
+            now.map(|number| share.idle.insert(number, id));
         }
     }
 
     /// Ends the oldest idle one, of a peer or of all.
     fn evict(&mut self, peer: Option<Peer>) -> bool {
-        let line = match peer {
+        let share = match peer {
             Some(peer) => self.peers.get(&peer),
             None => Some(&self.all),
         };
-        let oldest = line.and_then(|line| line.idle.first_key_value());
+        let oldest = share.and_then(|share| share.idle.first_key_value());
         let Some((_, id)) = oldest.map(|(number, id)| (*number, *id)) else {
             return false;
         };
@@ -201,9 +201,9 @@ impl Table {
         let Some(peer) = entry.peer else {
             return;
         };
-        if let Some(line) = self.peers.get_mut(&peer) {
-            line.open -= 1;
-            if line.open == 0 {
+        if let Some(share) = self.peers.get_mut(&peer) {
+            share.open -= 1;
+            if share.open == 0 {
                 self.peers.remove(&peer);
             }
         }

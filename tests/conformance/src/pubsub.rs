@@ -1,13 +1,13 @@
 //! The suite of the pub/sub block.
 
 mod backlog;
+mod consumers;
 mod delay;
 mod delivery;
 mod groups;
 mod letters;
 mod ordering;
 mod restart;
-mod seats;
 mod steps;
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -151,7 +151,7 @@ pub const CASES: &[Case] = &[
         super::pubsub::ordering::redelivery(s).boxed()
     }),
     case("a_key_is_in_order_over_two_seats", ordering, |s| {
-        super::pubsub::ordering::two_seats(s).boxed()
+        super::pubsub::ordering::two_consumers(s).boxed()
     }),
     case("one_message_of_a_key_is_out_at_a_time", ordering, |s| {
         super::pubsub::ordering::one_out(s).boxed()
@@ -178,20 +178,20 @@ pub const CASES: &[Case] = &[
         groups::broadcast(s).boxed()
     }),
     case("two_seats_share_the_messages", nothing, |s| {
-        seats::share(s).boxed()
+        consumers::share(s).boxed()
     }),
     case(
         "a_seat_that_leaves_leaves_the_other_receiving",
         nothing,
-        |s| seats::leave(s).boxed(),
+        |s| consumers::leave(s).boxed(),
     ),
     case(
         "a_seat_that_leaves_gives_back_what_it_holds",
         nothing,
-        |s| seats::give_back(s).boxed(),
+        |s| consumers::give_back(s).boxed(),
     ),
     case("a_receipt_of_a_seat_that_left_is_over", nothing, |s| {
-        seats::over(s).boxed()
+        consumers::over(s).boxed()
     }),
     limited("publish_beyond_the_backlog_is_exhausted", |s| {
         backlog::exhausted(s).boxed()

@@ -1,15 +1,15 @@
 //! A host's knowledge of the reminders that have come due.
 //!
-//! Each app has a line: the rows that wait for a place, those that failed and wait for their time, and how far its rows
+//! Each app has a queue: the rows that wait for a place, those that failed and wait for their time, and how far its rows
 //! are known in each shard. So a row is read once, whatever becomes of it, and no app's rows stand before those of
 //! another; the shards have their turns, so that none waits for all rows of another. A walk over all rows, at growing
 //! distances, finds those that came where everything was known already: another host's, or those of an app that was not
 //! there.
 
-mod line;
 mod page;
+mod queue;
 
-pub(super) use line::Outcome;
+pub(super) use queue::Outcome;
 
 use super::store::rows;
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     shard::Shards,
     time::{self, Clock as _},
 };
-use line::Line;
 use page::Segment;
+use queue::Queue;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -39,14 +39,14 @@ const PAGE: u32 = 200;
 const GLANCE: u32 = 2;
 
 /// Rows that are due, of one tenant.
-pub(super) struct Due(Mutex<Board>);
+pub(super) struct Due(Mutex<Schedule>);
 
-struct Board {
-    lines: BTreeMap<Name, Line>,
+struct Schedule {
+    queues: BTreeMap<Name, Queue>,
     all: Walk,
-    /// Time when the board was last asked.
+    /// Time when the schedule was last asked.
     now: Instant,
-    /// Time when all lines look for new rows, by shard.
+    /// Time when all queues look for new rows, by shard.
     looks: Vec<Instant>,
     /// Shards that have rows, due or not, as far as is known.
     filled: Shards,
@@ -116,8 +116,8 @@ impl Reading {
 impl Due {
     /// `pause` is after the first failure of a row; it doubles with each other one, up to 60 times as long.
     pub fn new(pause: Duration) -> Self {
-        Due(Mutex::new(Board {
-            lines: BTreeMap::new(),
+        Due(Mutex::new(Schedule {
+            queues: BTreeMap::new(),
             all: Walk::new(),
             now: Instant::now(),
             looks: vec![Instant::now(); SHARDS],
@@ -128,34 +128,34 @@ impl Due {
         }))
     }
 
-    fn board(&self) -> MutexGuard<'_, Board> {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The apps of the tenant are now these: what waits is looked at anew, and all rows are.
     pub fn attach(&self, apps: &BTreeSet<Name>, now: u64) {
-        let mut board = self.board();
-        board.epoch += 1;
-        board.all = Walk::new();
-        board
-            .lines
-            .retain(|app, line| apps.contains(app) || !line.known.is_empty());
-        for line in board.lines.values_mut() {
-            line.forget_waiting();
+        let mut schedule = self.schedule();
+        schedule.epoch += 1;
+        schedule.all = Walk::new();
+        schedule
+            .queues
+            .retain(|app, queue| apps.contains(app) || !queue.known.is_empty());
+        for queue in schedule.queues.values_mut() {
+            queue.forget_waiting();
         }
         for app in apps {
-            let line = || Line::new(now.saturating_sub(RECENT));
-            board.lines.entry(app.clone()).or_insert_with(line);
+            let queue = || Queue::new(now.saturating_sub(RECENT));
+            schedule.queues.entry(app.clone()).or_insert_with(queue);
         }
     }
 
     /// A row of this app was written in this shard, or may have been.
     pub fn set(&self, app: &Name, shard: Shard, due: u64, now: u64) {
-        let mut board = self.board();
+        let mut schedule = self.schedule();
         let left = Duration::from_millis(due.saturating_sub(now));
-        board.look_after(shard, time::deadline(left));
-        if let Some(line) = board.lines.get_mut(app) {
-            line.go_back(shard, rows::before(shard, due));
+        schedule.look_after(shard, time::deadline(left));
+        if let Some(queue) = schedule.queues.get_mut(app) {
+            queue.go_back(shard, rows::before(shard, due));
         }
     }
 
@@ -166,12 +166,12 @@ impl Due {
         permit: impl Fn(&Name) -> Option<P>,
     ) -> Vec<(Name, Arc<str>, P)> {
         let mut begun = Vec::new();
-        for (app, line) in &mut self.board().lines {
-            line.wake(now);
-            while !line.waiting.is_empty()
+        for (app, queue) in &mut self.schedule().queues {
+            queue.wake(now);
+            while !queue.waiting.is_empty()
                 && let Some(permit) = permit(app)
             {
-                let key = line.waiting.pop_front();
+                let key = queue.waiting.pop_front();
                 begun.extend(key.map(|key| (app.clone(), key, permit)));
             }
         }
@@ -180,43 +180,44 @@ impl Due {
 
     /// Tells how many attempts of a row failed so far.
     pub fn attempts(&self, app: &Name, key: &str) -> u32 {
-        let board = self.board();
-        let line = board.lines.get(app);
-        line.and_then(|line| line.failed.get(key))
+        let schedule = self.schedule();
+        let queue = schedule.queues.get(app);
+        queue
+            .and_then(|queue| queue.failed.get(key))
             .map_or(0, |failed| failed.attempts)
     }
 
     pub fn end(&self, app: &Name, key: &Arc<str>, outcome: Outcome, now: Instant) {
-        let mut board = self.board();
-        let first = board.pause;
-        if let Some(line) = board.lines.get_mut(app) {
-            line.end(key, outcome, first, now);
+        let mut schedule = self.schedule();
+        let first = schedule.pause;
+        if let Some(queue) = schedule.queues.get_mut(app) {
+            queue.end(key, outcome, first, now);
         }
     }
 
     /// Says whether a failure of this app may be told, with how many were not.
     pub fn may_warn(&self, app: &Name) -> Option<u64> {
-        self.board().lines.get(app)?.warnings.allows()
+        self.schedule().queues.get(app)?.warnings.allows()
     }
 
     /// Says whether an end of attempts of this app may be told, with how many were not.
     pub fn may_tell(&self, app: &Name) -> Option<u64> {
-        self.board().lines.get(app)?.errors.allows()
+        self.schedule().queues.get(app)?.errors.allows()
     }
 
     /// The page that is read next, if one has to be.
     pub fn pick(&self, now: Instant) -> Option<Reading> {
-        let mut board = self.board();
-        board.wake(now);
-        let app = board.next()?;
-        for line in board.lines.values_mut() {
-            line.settle();
+        let mut schedule = self.schedule();
+        schedule.wake(now);
+        let app = schedule.next()?;
+        for queue in schedule.queues.values_mut() {
+            queue.settle();
         }
-        board.last.clone_from(&app);
-        let (epoch, filled) = (board.epoch, board.filled);
+        schedule.last.clone_from(&app);
+        let (epoch, filled) = (schedule.epoch, schedule.filled);
         let (shard, from, scope) = match &app {
-            Some(app) => board.lines.get_mut(app)?.pick(&filled)?,
-            None => (board.all.shard, board.all.cursor.clone(), Scope::All),
+            Some(app) => schedule.queues.get_mut(app)?.pick(&filled)?,
+            None => (schedule.all.shard, schedule.all.cursor.clone(), Scope::All),
         };
         Some(Reading {
             app,
@@ -236,53 +237,58 @@ impl Due {
         owner: impl Fn(&str) -> Option<Name>,
         now: u64,
     ) -> usize {
-        let mut board = self.board();
-        if board.epoch != reading.epoch {
+        let mut schedule = self.schedule();
+        if schedule.epoch != reading.epoch {
             return 0;
         }
         let file = |app: &str, key: &str, shard, previous: &str| {
-            let line = owner(app).and_then(|app| board.lines.get_mut(&app));
-            if let Some(line) = line {
-                line.file(key, shard, previous);
+            let queue = owner(app).and_then(|app| schedule.queues.get_mut(&app));
+            if let Some(queue) = queue {
+                queue.file(key, shard, previous);
             }
         };
         let page = page::read(reading, keys, next, now, file);
         for segment in &page.segments {
-            board.end(segment);
+            schedule.end(segment);
         }
-        for line in board.lines.values_mut() {
-            line.settle();
+        for queue in schedule.queues.values_mut() {
+            queue.settle();
         }
         if reading.app.is_none() {
-            let now = board.now;
-            board.all.advance(&page.segments, next, now);
+            let now = schedule.now;
+            schedule.all.advance(&page.segments, next, now);
         }
         page.unreadable
     }
 
     /// Tells how long nothing has to be done, unless a turn ends or a reminder is set.
     pub fn pause(&self, now: Instant) -> Duration {
-        let mut board = self.board();
-        board.wake(now);
-        if board.next().is_some() {
+        let mut schedule = self.schedule();
+        schedule.wake(now);
+        if schedule.next().is_some() {
             return Duration::ZERO;
         }
-        let later = board.lines.values().filter_map(|line| line.later.first());
-        let later = later.map(|(at, _)| *at).chain(board.looks.iter().copied());
+        let later = schedule
+            .queues
+            .values()
+            .filter_map(|queue| queue.later.first());
+        let later = later
+            .map(|(at, _)| *at)
+            .chain(schedule.looks.iter().copied());
         let first = later.min().unwrap_or(now + LOOK);
-        first.min(board.all.again).saturating_duration_since(now)
+        first.min(schedule.all.again).saturating_duration_since(now)
     }
 }
 
-impl Board {
+impl Schedule {
     fn wake(&mut self, now: Instant) {
         self.now = now;
         let far = self.far();
         for (shard, look) in Shard::all().zip(&mut self.looks) {
             if now >= *look {
                 *look = now + far;
-                for line in self.lines.values_mut() {
-                    line.unsure.insert(shard);
+                for queue in self.queues.values_mut() {
+                    queue.unsure.insert(shard);
                 }
             }
         }
@@ -303,14 +309,14 @@ impl Board {
 
     /// Chooses whose rows are read next: apps in turn, then the walk over all rows.
     fn next(&self) -> Option<Option<Name>> {
-        let wants = |app: &&Name| self.lines.get(*app).is_some_and(Line::wants);
+        let wants = |app: &&Name| self.queues.get(*app).is_some_and(Queue::wants);
         let is_later = |app: &&Name| self.last.as_ref().is_none_or(|last| *app > last);
-        let later = self.lines.keys().filter(is_later).find(wants);
+        let later = self.queues.keys().filter(is_later).find(wants);
         // After the last app it is the walk's turn, and then the first app's.
         match later {
             Some(app) => Some(Some(app.clone())),
             None if self.all.is_on && self.last.is_some() => Some(None),
-            None => match self.lines.keys().find(wants) {
+            None => match self.queues.keys().find(wants) {
                 Some(app) => Some(Some(app.clone())),
                 None => self.all.is_on.then_some(None),
             },
@@ -318,8 +324,8 @@ impl Board {
     }
 
     fn end(&mut self, segment: &Segment) {
-        for line in self.lines.values_mut() {
-            line.advance(segment);
+        for queue in self.queues.values_mut() {
+            queue.advance(segment);
         }
         match segment.is_filled() {
             Some(true) => self.filled.insert(segment.shard),

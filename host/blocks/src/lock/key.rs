@@ -3,7 +3,7 @@
 use super::{
     Configured, HOLDER, Lease, MAX_NAME, RELEASE, RENEW,
     attempt::{Attempt, Unclaimed, attempt, late},
-    line::Seat,
+    queue::Waiter,
 };
 use crate::{
     Backoff, Call, Error, Result, Slot, Tasks, call::next_random, lock::Grant, state::SEPARATOR,
@@ -48,9 +48,9 @@ impl LockKey {
         wait: Duration,
     ) -> Result<Option<Lease>> {
         let component = self.component.component();
-        let lines = &component.driver().lines;
+        let queues = &component.driver().queues;
         if wait.is_zero() {
-            if lines.is_waited_for(&self.key) {
+            if queues.is_waited_for(&self.key) {
                 return Ok(None);
             }
             return Ok(match attempt(&self, caller, ttl).await? {
@@ -62,23 +62,23 @@ impl LockKey {
         let now = Instant::now();
         let end = now.checked_add(wait).unwrap_or(caller.deadline());
         let end = end.min(caller.deadline());
-        let seat = lines.join(&self.key);
-        match tokio::time::timeout_at(end.into(), seat.turn()).await {
+        let waiter = queues.join(&self.key);
+        match tokio::time::timeout_at(end.into(), waiter.turn()).await {
             Ok(_turn) => {
-                let granted = self.insist(caller, ttl, end, &seat).await?;
+                let granted = self.insist(caller, ttl, end, &waiter).await?;
                 Ok(granted.and_then(Unclaimed::claim))
             }
             Err(_) => Ok(None),
         }
     }
 
-    /// The first of its line asks until it is granted or its time is over.
+    /// The first of its queue asks until it is granted or its time is over.
     async fn insist(
         &self,
         caller: &Call,
         ttl: Duration,
         end: Instant,
-        seat: &Seat<'_>,
+        waiter: &Waiter<'_>,
     ) -> Result<Option<Unclaimed>> {
         let mut pause = PAUSE;
         let mut is_held = false;
@@ -95,7 +95,7 @@ impl LockKey {
                 return Ok(None);
             }
             let next = now + next(pause.fail(), expires);
-            seat.freed_or(end.min(next)).await;
+            waiter.freed_or(end.min(next)).await;
         }
     }
 
@@ -128,7 +128,7 @@ impl LockKey {
             .call(caller, RELEASE, |c| c.driver.release(&self.key, token))
             .await;
         // Also after an error: the release may have happened, and a waiter that asks in vain waits on.
-        component.driver().lines.freed(&self.key);
+        component.driver().queues.freed(&self.key);
         released.map_err(|error| self.plain(error))
     }
 

@@ -4,7 +4,7 @@ mod attempt;
 mod driver;
 mod key;
 mod lease;
-mod line;
+mod queue;
 
 pub use driver::{Acquired, Driver, Features, Grant};
 pub use lease::Lease;
@@ -17,7 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use key::LockKey;
-use line::Lines;
+use queue::Queues;
 use std::{sync::Arc, time::Duration};
 
 /// Bytes of a name.
@@ -39,7 +39,7 @@ pub(crate) const OPERATIONS: &[component::Operation] = &[ACQUIRE, RENEW, RELEASE
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
     pub prefix: KeyPrefix,
-    lines: Lines,
+    queues: Queues,
     tasks: Tasks,
 }
 
@@ -78,7 +78,7 @@ impl Lock {
         let configured = Arc::new(Configured {
             driver,
             prefix,
-            lines: Lines::default(),
+            queues: Queues::default(),
             tasks: self.tasks.clone(),
         });
         if let Some(old) = self.components.of(&component.name) {

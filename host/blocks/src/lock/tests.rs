@@ -126,7 +126,7 @@ impl Fixture {
         })
     }
 
-    fn lines(&self) -> Arc<crate::Component<Configured>> {
+    fn queues(&self) -> Arc<crate::Component<Configured>> {
         let lock = &self.tenant.lock;
         let slot = lock.components.find(&operator(LONG), "locks").unwrap();
         slot.component()
@@ -157,9 +157,9 @@ async fn waiters_are_served_in_the_order_of_their_coming() {
     let mut waiters = Vec::new();
     for count in 1..=6 {
         waiters.push(fixture.waiter(LONG));
-        let component = fixture.lines();
-        until(|| component.driver().lines.seats("lock||cart||a") == count).await;
-        // One that has a seat has also asked for its turn, a moment later.
+        let component = fixture.queues();
+        until(|| component.driver().queues.waiters("lock||cart||a") == count).await;
+        // One that has a waiter has also asked for its turn, a moment later.
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     first.release(&operator(LONG)).await.unwrap();
@@ -170,7 +170,7 @@ async fn waiters_are_served_in_the_order_of_their_coming() {
         let lease = lock.resume(&operator(LONG), "locks", "a", token).await;
         lease.unwrap().release(&operator(LONG)).await.unwrap();
     }
-    assert!(fixture.lines().driver().lines.is_empty());
+    assert!(fixture.queues().driver().queues.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,10 +197,10 @@ async fn a_waiter_that_is_dropped_leaves_no_trace() {
     let fixture = fixture(PLENTY, "").await;
     let first = fixture.take("a").await;
     let waiters: Vec<_> = (0..5).map(|_| fixture.waiter(LONG)).collect();
-    let component = fixture.lines();
-    until(|| component.driver().lines.seats("lock||cart||a") == 5).await;
+    let component = fixture.queues();
+    until(|| component.driver().queues.waiters("lock||cart||a") == 5).await;
     waiters.iter().for_each(JoinHandle::abort);
-    until(|| component.driver().lines.is_empty()).await;
+    until(|| component.driver().queues.is_empty()).await;
     first.release(&operator(LONG)).await.unwrap();
     // What the first of them asked last may still be on its way, and is given back.
     let second = fixture.acquire("a", LONG).await.unwrap().unwrap();
@@ -237,7 +237,7 @@ async fn a_grant_to_a_waiter_that_was_dropped_goes_to_the_next() {
     fixture.asked(2).await;
     fixture.driver.answers.add_permits(PLENTY);
     assert!(second.await.unwrap().is_some());
-    assert!(fixture.lines().driver().lines.is_empty());
+    assert!(fixture.queues().driver().queues.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,12 +323,12 @@ async fn what_is_wrong_is_named() {
 
 #[tokio::test]
 async fn a_wake_up_before_the_wait_is_not_lost() {
-    let lines = Lines::default();
-    let seat = lines.join("a");
-    let _turn = seat.turn().await;
-    lines.freed("a");
-    lines.freed("b");
-    let waiting = seat.freed_or(Instant::now() + LONG);
+    let queues = Queues::default();
+    let waiter = queues.join("a");
+    let _turn = waiter.turn().await;
+    queues.freed("a");
+    queues.freed("b");
+    let waiting = waiter.freed_or(Instant::now() + LONG);
     let woken = tokio::time::timeout(Duration::from_secs(20), waiting).await;
     assert!(woken.is_ok());
 }

@@ -3,7 +3,7 @@
 mod settling;
 
 use super::{
-    Access, Configured, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope, Seat,
+    Access, Configured, Consumer, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope,
     SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
@@ -81,10 +81,10 @@ impl PubSub {
             }
             running.insert(app.id().clone(), now);
         }
-        for (running, seat) in ready {
-            let (running, seat): (_, Arc<dyn Seat>) = (Arc::new(running), seat.into());
+        for (running, consumer) in ready {
+            let (running, consumer): (_, Arc<dyn Consumer>) = (Arc::new(running), consumer.into());
             let of = tasks.clone();
-            tasks.supervise(move || running.clone().run(seat.clone(), of.clone()));
+            tasks.supervise(move || running.clone().run(consumer.clone(), of.clone()));
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl PubSub {
         app: &Arc<App>,
         subscription: Subscription,
         share: &Arc<Share>,
-    ) -> Result<(Loop, Box<dyn Seat>)> {
+    ) -> Result<(Loop, Box<dyn Consumer>)> {
         let caller = host_caller(app, Trace::start());
         let (component, topic) = (&subscription.component, &subscription.topic);
         check_topic(topic)?;
@@ -139,7 +139,7 @@ impl PubSub {
         let default = subscription.default_route.as_deref();
         let routes = Routes::compile(&subscription.rules, default, share).await?;
         let (group, options) = group(app.id(), &found, &subscription)?;
-        let seat = found
+        let consumer = found
             .call(&caller, SUBSCRIBE, |d| {
                 d.driver.subscribe(topic, &group, options.clone())
             })
@@ -152,7 +152,7 @@ impl PubSub {
             routes,
             subscription,
         };
-        Ok((running, seat))
+        Ok((running, consumer))
     }
 }
 
@@ -239,17 +239,17 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 
 impl Loop {
     /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
-    async fn run(self: Arc<Self>, seat: Arc<dyn Seat>, tasks: Tasks) {
+    async fn run(self: Arc<Self>, consumer: Arc<dyn Consumer>, tasks: Tasks) {
         let stop = tasks.stopping();
         let permits = Arc::new(Semaphore::new(IN_FLIGHT));
         loop {
             let pulled = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                pulled = pull(&*seat, &permits) => pulled,
+                pulled = pull(&*consumer, &permits) => pulled,
             };
             match pulled {
-                Ok(batch) => self.start(batch, &seat, &permits, &tasks, &stop),
+                Ok(batch) => self.start(batch, &consumer, &permits, &tasks, &stop),
                 Err(error) => {
                     tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
                     tokio::select! {
@@ -266,7 +266,7 @@ impl Loop {
     fn start(
         self: &Arc<Self>,
         batch: Vec<Received>,
-        seat: &Arc<dyn Seat>,
+        consumer: &Arc<dyn Consumer>,
         permits: &Arc<Semaphore>,
         tasks: &Tasks,
         stop: &CancellationToken,
@@ -280,15 +280,15 @@ impl Loop {
                 );
                 return;
             };
-            let (running, seat, stop) = (self.clone(), seat.clone(), stop.clone());
+            let (running, consumer, stop) = (self.clone(), consumer.clone(), stop.clone());
             tasks.spawn(async move {
-                running.deliver(received, &*seat, &stop).await;
+                running.deliver(received, &*consumer, &stop).await;
                 drop(permit);
             });
         }
     }
 
-    async fn deliver(&self, received: Received, seat: &dyn Seat, stop: &CancellationToken) {
+    async fn deliver(&self, received: Received, consumer: &dyn Consumer, stop: &CancellationToken) {
         let topic = &self.subscription.topic;
         let seal = &self.component.driver().seal;
         let opened = event::open(seal, self.scope(topic), &received.message, self.raw);
@@ -296,7 +296,7 @@ impl Loop {
         let verdict = async { Ok(self.verdict(trace, &received, opened).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
         let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
-        self.settle(trace, &received, verdict, seat, stop).await;
+        self.settle(trace, &received, verdict, consumer, stop).await;
     }
 
     /// The handler may take all of its time; what is done with its verdict has time of its own.
@@ -362,14 +362,14 @@ impl Loop {
 }
 
 /// Waits for a place, then for events to fill the places there are.
-async fn pull(seat: &dyn Seat, permits: &Semaphore) -> Result<Vec<Received>> {
+async fn pull(consumer: &dyn Consumer, permits: &Semaphore) -> Result<Vec<Received>> {
     let permit = permits
         .acquire()
         .await
         .expect("the semaphore is never closed");
     let free = permits.available_permits() + 1;
     drop(permit);
-    panics::caught(Kind::Internal, || "`pull`".into(), seat.pull(free)).await
+    panics::caught(Kind::Internal, || "`pull`".into(), consumer.pull(free)).await
 }
 
 #[cfg(test)]

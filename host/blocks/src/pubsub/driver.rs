@@ -110,7 +110,7 @@ pub trait Driver: Send + Sync {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Subscription>>;
+    ) -> Result<Box<dyn Consumer>>;
 
     /// Every group, by topic and name. This and the three functions below are for operators, and need `dead_letters`.
     async fn groups(&self) -> Result<Vec<Group>> {
@@ -165,9 +165,9 @@ pub struct SubscribeOptions {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A seat in a consumer group. Dropping it gives back what it holds.
+/// A consumer in a consumer group. Dropping it gives back what it holds.
 #[async_trait]
-pub trait Subscription: Send + Sync {
+pub trait Consumer: Send + Sync {
     /// Waits for at least one message and returns up to `max`. Dropping the future loses none.
     async fn pull(&self, max: usize) -> Result<Vec<Received>>;
 

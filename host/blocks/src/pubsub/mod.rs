@@ -12,8 +12,7 @@ mod scopes;
 mod seal;
 
 pub use driver::{
-    Driver, Features, Group, Message, Receipt, Received, StoredMessage, SubscribeOptions,
-    Subscription as Seat,
+    Consumer, Driver, Features, Group, Message, Receipt, Received, StoredMessage, SubscribeOptions,
 };
 pub use event::{Event, PublishOptions};
 pub use operating::{Letter, Redriven};

@@ -1,4 +1,4 @@
-//! A broker that is a plugin. The host pulls it, and takes its seat again after a fault.
+//! A broker that is a plugin. The host pulls it, and takes its consumer again after a fault.
 
 use super::{
     ATTEMPTS,
@@ -18,7 +18,7 @@ use std::{
 use wasmtime::Store;
 use wythe_blocks::{
     Backoff, Error, Result,
-    pubsub::{Driver, Features, Message, Receipt, Received, Seat, SubscribeOptions},
+    pubsub::{Consumer, Driver, Features, Message, Receipt, Received, SubscribeOptions},
 };
 
 /// Bytes of a receipt.
@@ -37,8 +37,8 @@ struct PubSubDriver {
     left: Arc<Left>,
 }
 
-/// Seats that were left and of which the plugin does not know yet. It hears of them before whatever it is asked next, so
-/// that nothing which comes after a seat meets it.
+/// Consumers that were left and of which the plugin does not know yet. It hears of them before whatever it is asked next, so
+/// that nothing which comes after a consumer meets it.
 #[derive(Default)]
 struct Left(Mutex<Vec<Handle>>);
 
@@ -53,7 +53,7 @@ impl Left {
         generation: u64,
     ) -> wasmtime::Result<()> {
         let left = std::mem::take(&mut *lock(&self.0));
-        // With an instance that is gone, its seats are gone, too.
+        // With an instance that is gone, its consumers are gone, too.
         for (_, handle) in left.into_iter().filter(|(of, _)| *of == generation) {
             let driver = guest.wythe_plugin_pubsub_driver();
             driver.call_unsubscribe(&mut *store, handle).await?;
@@ -105,8 +105,8 @@ impl Driver for PubSubDriver {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Seat>> {
-        let seat = PluginSeat(Arc::new(Shared {
+    ) -> Result<Box<dyn Consumer>> {
+        let consumer = PluginConsumer(Arc::new(Shared {
             plugged: self.plugged.clone(),
             topic: topic.to_owned(),
             group: group.to_owned(),
@@ -117,16 +117,17 @@ impl Driver for PubSubDriver {
             asked: AtomicU64::new(0),
         }));
         // At once, so that what is published from now on is the group's.
-        seat.0
+        consumer
+            .0
             .call(|_, _, _| Box::pin(async { Ok(Ok(())) }))
             .await?;
-        Ok(Box::new(seat))
+        Ok(Box::new(consumer))
     }
 }
 
-struct PluginSeat(Arc<Shared>);
+struct PluginConsumer(Arc<Shared>);
 
-/// The things that a call needs and that may outlive the seat.
+/// The things that a call needs and that may outlive the consumer.
 struct Shared {
     plugged: Arc<Plugged<PubSubWorld>>,
     topic: String,
@@ -234,7 +235,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[async_trait]
-impl Seat for PluginSeat {
+impl Consumer for PluginConsumer {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let mut wait = WAIT;
         loop {
@@ -292,7 +293,7 @@ impl Seat for PluginSeat {
     }
 }
 
-impl Drop for PluginSeat {
+impl Drop for PluginConsumer {
     fn drop(&mut self) {
         let Some(handle) = *lock(&self.0.handle) else {
             return;
@@ -350,7 +351,7 @@ impl From<wit::Delivery> for Received {
     }
 }
 
-/// A group that ends with its seat is marked as one that nobody shares.
+/// A group that ends with its consumer is marked as one that nobody shares.
 fn metadata(mut options: SubscribeOptions) -> Metadata {
     if options.ephemeral {
         options.metadata.insert("broadcast".into(), "true".into());

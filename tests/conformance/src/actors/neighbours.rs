@@ -72,7 +72,7 @@ pub(super) async fn failing(subject: Subject) {
     woken(&again, 2 * COUNT).await;
     assert!(neighbour.woken().is_empty());
     // Each failed twice at least, and was read a few times.
-    let rows = rig.line.rows.load(SeqCst);
+    let rows = rig.faulty.rows.load(SeqCst);
     assert!(rows < 20 * COUNT as u64, "{rows} rows were read");
     rig.stop().await;
 }
@@ -116,7 +116,7 @@ pub(super) async fn unknown(subject: Subject) {
     rig.kill();
     let rig = Rig::new(subject.driver()).await;
     tick(&rig, 100).await;
-    let rows = rig.line.rows.load(SeqCst);
+    let rows = rig.faulty.rows.load(SeqCst);
     assert!(rows < 20 * COUNT as u64, "{rows} rows were read");
     let neighbour = rig.neighbour(Type::new("lost"));
     woken(&neighbour, COUNT).await;
@@ -162,10 +162,10 @@ pub(super) async fn crowded(subject: Subject) {
 
 pub(super) async fn endless(subject: Subject) {
     let rig = Rig::sleeping(subject.driver()).await;
-    rig.line.is_endless.store(true, SeqCst);
+    rig.faulty.is_endless.store(true, SeqCst);
     let start = Instant::now();
     rig.start();
-    let pages = || rig.line.pages.load(SeqCst);
+    let pages = || rig.faulty.pages.load(SeqCst);
     until(|| pages() >= 200).await;
     // Two loops have 32 pages each at once, and then a rest of 1 ms at least after each.
     let seen = pages();
@@ -174,5 +174,5 @@ pub(super) async fn endless(subject: Subject) {
     rig.stop().await;
     let pages = pages();
     tokio::time::sleep(ms(50)).await;
-    assert_eq!(rig.line.pages.load(SeqCst), pages);
+    assert_eq!(rig.faulty.pages.load(SeqCst), pages);
 }

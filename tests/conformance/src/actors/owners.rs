@@ -58,7 +58,7 @@ pub(super) async fn stale(subject: Subject) {
 pub(super) async fn unknown(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.one("a", Add(1)).await.unwrap();
-    rig.line.loses_next.store(true, SeqCst);
+    rig.faulty.loses_next.store(true, SeqCst);
     let told = error(rig.one("a", Add(1)).await);
     assert_eq!(told.kind(), Kind::UnknownOutcome);
     assert_eq!(
@@ -67,9 +67,9 @@ pub(super) async fn unknown(subject: Subject) {
     );
     assert_eq!(rig.one("a", Sum).await.unwrap(), json!(2), "it was");
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(3));
-    rig.line.is_cut.store(true, SeqCst);
+    rig.faulty.is_cut.store(true, SeqCst);
     let told = error(rig.one("a", Add(1)).await);
     assert_eq!(told.kind(), Kind::Unavailable);
-    rig.line.is_cut.store(false, SeqCst);
+    rig.faulty.is_cut.store(false, SeqCst);
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(4));
 }

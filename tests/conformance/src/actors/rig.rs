@@ -2,7 +2,7 @@
 
 use super::{
     puppet::{APP, BROKER, Puppet, Step},
-    store::{Broker, Line},
+    store::{Broker, FaultyStore},
 };
 use crate::old::count;
 use serde_json::Value;
@@ -34,7 +34,7 @@ spec: { type: pubsub.broker, version: v1 }
 pub struct Rig {
     pub host: Arc<Tenant>,
     pub puppet: Arc<Puppet>,
-    pub(super) line: Arc<Line>,
+    pub(super) faulty: Arc<FaultyStore>,
     pub(super) broker: Arc<Broker>,
 }
 
@@ -53,8 +53,8 @@ impl Rig {
 
     /// A host that does nothing by itself, with limits of its own.
     pub(super) async fn limited(store: Arc<dyn Driver>, limits: Limits) -> Self {
-        let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
-        let opened = open(limits, &line, &broker).await;
+        let (faulty, broker) = (FaultyStore::new(store), Arc::new(Broker::default()));
+        let opened = open(limits, &faulty, &broker).await;
         let host = opened.unwrap_or_else(|errors| panic!("{errors:?}"));
         let puppet = Puppet::new(APP, &host);
         let attached = host.actors.attach(&puppet.app(tenant()), Puppet::types());
@@ -63,7 +63,7 @@ impl Rig {
         Rig {
             host,
             puppet,
-            line,
+            faulty,
             broker,
         }
     }
@@ -127,7 +127,8 @@ impl Rig {
 
     /// Waits until the host has asked for so many commits.
     pub(super) async fn committed(&self, count: u64) {
-        self.until(|| self.line.commits.load(SeqCst) >= count).await;
+        self.until(|| self.faulty.commits.load(SeqCst) >= count)
+            .await;
     }
 
     /// Waits until no reminder is due any more, in whichever format.
@@ -149,7 +150,7 @@ impl Rig {
 
     /// The host is gone without a word: nothing of it reaches the store any more.
     pub(super) fn kill(&self) {
-        self.line.is_cut.store(true, SeqCst);
+        self.faulty.is_cut.store(true, SeqCst);
         self.host.tasks.stopping().cancel();
     }
 
@@ -187,8 +188,8 @@ pub(super) fn error(result: Result<impl std::fmt::Debug>) -> Error {
 
 /// The words of a host that cannot be opened over the store.
 pub(super) async fn refusal(store: Arc<dyn Driver>) -> String {
-    let (line, broker) = (Line::new(store), Arc::new(Broker::default()));
-    let opened = open(Limits::default(), &line, &broker).await;
+    let (faulty, broker) = (FaultyStore::new(store), Arc::new(Broker::default()));
+    let opened = open(Limits::default(), &faulty, &broker).await;
     let errors = opened.err().expect("it is refused");
     let messages: Vec<_> = errors.iter().map(Error::message).collect();
     messages.join("\n")
@@ -196,14 +197,14 @@ pub(super) async fn refusal(store: Arc<dyn Driver>) -> String {
 
 async fn open(
     limits: Limits,
-    line: &Arc<Line>,
+    faulty: &Arc<FaultyStore>,
     broker: &Arc<Broker>,
 ) -> Result<Arc<Tenant>, Vec<Error>> {
     let mut registry = Registry::default();
-    let (line, broker) = (line.clone(), broker.clone());
+    let (faulty, broker) = (faulty.clone(), broker.clone());
     registry.state.add_raw("line", move |_, _| {
-        let line: Arc<dyn Driver> = line.clone();
-        async move { Ok(Ready::new(|| async { Ok(line) })) }
+        let faulty: Arc<dyn Driver> = faulty.clone();
+        async move { Ok(Ready::new(|| async { Ok(faulty) })) }
     });
     registry.pubsub.add_raw("broker", move |_, _| {
         let broker: Arc<dyn wythe_blocks::pubsub::Driver> = broker.clone();

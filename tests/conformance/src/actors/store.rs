@@ -12,7 +12,7 @@ use wythe_blocks::{
 };
 
 /// A host's way to the store that several hosts share.
-pub struct Line {
+pub struct FaultyStore {
     store: Arc<dyn Driver>,
     pub is_cut: AtomicBool,
     /// The next commit is done, and its answer lost.
@@ -25,9 +25,9 @@ pub struct Line {
     pub rows: AtomicU64,
 }
 
-impl Line {
+impl FaultyStore {
     pub(super) fn new(store: Arc<dyn Driver>) -> Arc<Self> {
-        Arc::new(Line {
+        Arc::new(FaultyStore {
             store,
             is_cut: AtomicBool::new(false),
             loses_next: AtomicBool::new(false),
@@ -56,7 +56,7 @@ impl Line {
 }
 
 #[async_trait]
-impl Driver for Line {
+impl Driver for FaultyStore {
     fn features(&self) -> Features {
         self.store.features()
     }
@@ -177,7 +177,7 @@ impl pubsub::Driver for Broker {
         _: &str,
         _: &str,
         _: SubscribeOptions,
-    ) -> Result<Box<dyn pubsub::Seat>> {
+    ) -> Result<Box<dyn pubsub::Consumer>> {
         Err(Error::unsupported("this broker has no subscribers"))
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn persisted(subject: Subject) {
     let other = Rig::new(subject.driver()).await;
     assert_eq!(other.one("a", Sum).await.unwrap(), json!(5));
     assert_eq!(other.one("b", Sum).await.unwrap(), json!(7));
-    assert_eq!(rig.line.commits.load(SeqCst), 6, "one commit a turn");
+    assert_eq!(rig.faulty.commits.load(SeqCst), 6, "one commit a turn");
 }
 
 pub(super) async fn failed(subject: Subject) {

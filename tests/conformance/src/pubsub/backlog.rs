@@ -17,36 +17,36 @@ async fn check_full(driver: &dyn Driver) {
 
 pub(super) async fn exhausted(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, BACKLOG).await;
     check_full(&*driver).await;
     // Nobody wants these, so they need no room.
     publish(&*driver, "unheard", message("nothing")).await;
     assert_eq!(
-        sorted(texts(&take(&*seat, BACKLOG).await)),
+        sorted(texts(&take(&*consumer, BACKLOG).await)),
         numbers(0, BACKLOG)
     );
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn room(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "a").await,
-        sit(&*driver, "topic", "b").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "a").await,
+        subscribe(&*driver, "topic", "b").await,
     ];
     publish_numbers(&*driver, "topic", 0, BACKLOG).await;
-    take(&*seats[0], BACKLOG).await;
+    take(&*consumers[0], BACKLOG).await;
     // The other group still wants them all.
     check_full(&*driver).await;
-    take(&*seats[1], 1).await;
+    take(&*consumers[1], 1).await;
     publish(&*driver, "topic", message("fits")).await;
     check_full(&*driver).await;
 }
 
 pub(super) async fn partial(subject: Subject) {
     let driver = subject.driver();
-    let _seat = sit(&*driver, "topic", "group").await;
+    let _consumer = subscribe(&*driver, "topic", "group").await;
     let answers = driver
         .publish_many("topic", (0..BACKLOG + 2).map(message).collect())
         .await;
@@ -58,12 +58,12 @@ pub(super) async fn partial(subject: Subject) {
 
 pub(super) async fn deserted(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit_ephemeral(&*driver, "topic", "ephemeral").await;
-    let _other = sit(&*driver, "other", "group").await;
+    let consumer = sit_ephemeral(&*driver, "topic", "ephemeral").await;
+    let _other = subscribe(&*driver, "other", "group").await;
     publish_numbers(&*driver, "topic", 0, BACKLOG).await;
     check_full(&*driver).await;
-    drop(seat);
-    // A seat may be given up a moment after it was dropped.
+    drop(consumer);
+    // A consumer may be given up a moment after it was dropped.
     let begin = Instant::now();
     while let Err(error) = driver.publish("other", message(0)).await {
         assert!(begin.elapsed() < SOON, "still full: {error}");

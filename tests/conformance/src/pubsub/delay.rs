@@ -15,10 +15,10 @@ fn delayed(text: &str) -> Message {
 
 pub(super) async fn message(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let published = Instant::now();
     publish(&*driver, "topic", delayed("later")).await;
-    let received = pull_one(&*seat).await;
+    let received = pull_one(&*consumer).await;
     assert!(
         published.elapsed() >= DELAY,
         "after {:?}",
@@ -29,19 +29,19 @@ pub(super) async fn message(subject: Subject) {
 
 pub(super) async fn redelivery(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", super::steps::message("again")).await;
-    let first = pull_one(&*seat).await;
+    let first = pull_one(&*consumer).await;
     let refused = Instant::now();
-    nack(&*seat, &first, DELAY).await;
-    let second = pull_one(&*seat).await;
+    nack(&*consumer, &first, DELAY).await;
+    let second = pull_one(&*consumer).await;
     assert!(refused.elapsed() >= DELAY, "after {:?}", refused.elapsed());
     assert_eq!(second.attempt, 2);
 }
 
 pub(super) async fn others(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let long = Message {
         delay: Some(Duration::from_secs(3_600)),
         ..message_of("never")
@@ -49,8 +49,8 @@ pub(super) async fn others(subject: Subject) {
     publish(&*driver, "topic", long).await;
     publish(&*driver, "topic", delayed("second")).await;
     publish(&*driver, "topic", message_of("first")).await;
-    assert_eq!(texts(&take(&*seat, 2).await), ["first", "second"]);
-    expect_quiet(&*seat).await;
+    assert_eq!(texts(&take(&*consumer, 2).await), ["first", "second"]);
+    expect_quiet(&*consumer).await;
 }
 
 fn message_of(text: &str) -> Message {

@@ -1,4 +1,4 @@
-//! One group, one seat: what is published arrives, again and again until it is acknowledged.
+//! One group, one consumer: what is published arrives, again and again until it is acknowledged.
 
 use super::{Subject, steps::*};
 use bytes::Bytes;
@@ -10,18 +10,18 @@ use wythe_blocks::{Kind, pubsub::Message};
 
 pub(super) async fn ten(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     for number in 0..10 {
         publish(&*driver, "topic", message(number)).await;
     }
-    let received = take(&*seat, 10).await;
+    let received = take(&*consumer, 10).await;
     assert_eq!(sorted(texts(&received)), numbers(0, 10));
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn round_trip(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let messages = [
         Message::default(),
         Message {
@@ -37,7 +37,7 @@ pub(super) async fn round_trip(subject: Subject) {
     ];
     for expected in messages {
         publish(&*driver, "topic", expected.clone()).await;
-        let received = take(&*seat, 1).await.remove(0);
+        let received = take(&*consumer, 1).await.remove(0);
         assert_eq!(
             Message {
                 delay: None,
@@ -51,7 +51,7 @@ pub(super) async fn round_trip(subject: Subject) {
 
 pub(super) async fn big(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let data: Bytes = (0..4 << 20).map(|at: u32| (at ^ (at >> 8)) as u8).collect();
     publish(
         &*driver,
@@ -62,25 +62,25 @@ pub(super) async fn big(subject: Subject) {
         },
     )
     .await;
-    assert!(take(&*seat, 1).await[0].message.data == data);
+    assert!(take(&*consumer, 1).await[0].message.data == data);
 }
 
 pub(super) async fn at_most(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 7).await;
     let mut all = Vec::new();
     while all.len() < 7 {
         // `pull` checks that no more than asked arrive.
-        all.extend(pull(&*seat, 3).await);
+        all.extend(pull(&*consumer, 3).await);
     }
     assert_eq!(sorted(texts(&all)), numbers(0, 7));
 }
 
 pub(super) async fn waits(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
-    let (received, ()) = tokio::join!(pull_one(&*seat), async {
+    let consumer = subscribe(&*driver, "topic", "group").await;
+    let (received, ()) = tokio::join!(pull_one(&*consumer), async {
         tokio::time::sleep(QUIET).await;
         publish(&*driver, "topic", message("late")).await;
     });
@@ -89,34 +89,34 @@ pub(super) async fn waits(subject: Subject) {
 
 pub(super) async fn dropped_pull(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     for number in 0..20 {
         // Dropped at every possible moment, some before and some after the message is there.
-        let waiting = tokio::time::timeout(Duration::from_micros(number * 200), seat.pull(1));
+        let waiting = tokio::time::timeout(Duration::from_micros(number * 200), consumer.pull(1));
         let (pulled, ()) = tokio::join!(waiting, publish(&*driver, "topic", message(number)));
         let received = match pulled {
             Ok(pulled) => pulled.expect("a pull").remove(0),
-            Err(_) => pull_one(&*seat).await,
+            Err(_) => pull_one(&*consumer).await,
         };
         assert_eq!((text(&received), received.attempt), (number.to_string(), 1));
-        ack(&*seat, &received).await;
+        ack(&*consumer, &received).await;
     }
 }
 
 /// The handler fails on the first two messages and on every fifth, as in Dapr's suite.
 pub(super) async fn refused(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 10).await;
     let mut done: BTreeMap<usize, u32> = BTreeMap::new();
     let mut count = 0;
     while done.len() < 10 {
-        let received = pull_one(&*seat).await;
+        let received = pull_one(&*consumer).await;
         count += 1;
         if count <= 2 || count % 5 == 0 {
-            nack(&*seat, &received, Duration::ZERO).await;
+            nack(&*consumer, &received, Duration::ZERO).await;
         } else {
-            ack(&*seat, &received).await;
+            ack(&*consumer, &received).await;
             done.insert(text(&received).parse().expect("a number"), received.attempt);
         }
     }
@@ -130,58 +130,58 @@ pub(super) async fn refused(subject: Subject) {
         count - 10,
         "each refusal is one more attempt"
     );
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn attempts(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", message("stubborn")).await;
     for attempt in 1..=5 {
-        let received = pull_one(&*seat).await;
+        let received = pull_one(&*consumer).await;
         assert_eq!(received.attempt, attempt);
-        nack(&*seat, &received, Duration::from_millis(1)).await;
+        nack(&*consumer, &received, Duration::from_millis(1)).await;
     }
 }
 
 pub(super) async fn acknowledged(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 20).await;
-    take(&*seat, 20).await;
-    expect_quiet(&*seat).await;
-    drop(seat);
-    let seat = sit(&*driver, "topic", "group").await;
-    expect_quiet(&*seat).await;
+    take(&*consumer, 20).await;
+    expect_quiet(&*consumer).await;
+    drop(consumer);
+    let consumer = subscribe(&*driver, "topic", "group").await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn settled_once(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", message("once")).await;
-    let first = pull_one(&*seat).await;
-    nack(&*seat, &first, Duration::ZERO).await;
-    let second = pull_one(&*seat).await;
+    let first = pull_one(&*consumer).await;
+    nack(&*consumer, &first, Duration::ZERO).await;
+    let second = pull_one(&*consumer).await;
     assert!(
-        seat.ack(vec![first.receipt]).await[0].is_err(),
+        consumer.ack(vec![first.receipt]).await[0].is_err(),
         "the delivery before"
     );
-    ack(&*seat, &second).await;
+    ack(&*consumer, &second).await;
     assert!(
-        seat.nack(second.receipt, Duration::ZERO).await.is_err(),
+        consumer.nack(second.receipt, Duration::ZERO).await.is_err(),
         "after the ack"
     );
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn positional(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 3).await;
     let mut receipts = Vec::new();
     while receipts.len() < 3 {
         receipts.extend(
-            pull(&*seat, 3)
+            pull(&*consumer, 3)
                 .await
                 .into_iter()
                 .map(|received| received.receipt),
@@ -189,17 +189,17 @@ pub(super) async fn positional(subject: Subject) {
     }
     receipts.insert(1, b"no receipt".to_vec());
     receipts.push(receipts[0].clone());
-    let answers = seat.ack(receipts).await;
+    let answers = consumer.ack(receipts).await;
     assert_eq!(
         answers.iter().map(Result::is_ok).collect::<Vec<_>>(),
         [true, false, true, true, false]
     );
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn publish_many(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let limit = driver.features().max_message_bytes;
     let mut messages = vec![message(0), message(1)];
     // More than this is not worth the memory of a test.
@@ -227,19 +227,19 @@ pub(super) async fn publish_many(subject: Subject) {
         vec![None, None]
     };
     assert_eq!(kinds, expected);
-    assert_eq!(sorted(texts(&take(&*seat, 2).await)), numbers(0, 2));
+    assert_eq!(sorted(texts(&take(&*consumer, 2).await)), numbers(0, 2));
     assert!(driver.publish_many("topic", Vec::new()).await.is_empty());
-    expect_quiet(&*seat).await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn bulk(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 20).await;
     let mut pulls = 0;
     let mut all = Vec::new();
     while all.len() < 20 {
-        all.extend(pull(&*seat, 5).await);
+        all.extend(pull(&*consumer, 5).await);
         pulls += 1;
     }
     assert!(pulls < 20, "messages that wait come several at a time");
@@ -249,13 +249,13 @@ pub(super) async fn bulk(subject: Subject) {
 pub(super) async fn nobody(subject: Subject) {
     let driver = subject.driver();
     publish(&*driver, "topic", message("unheard")).await;
-    let seat = sit(&*driver, "topic", "group").await;
-    expect_quiet(&*seat).await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
+    expect_quiet(&*consumer).await;
 }
 
 pub(super) async fn many(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     let publishers = (0..8).map(|publisher| {
         let driver = driver.clone();
         tokio::spawn(async move {
@@ -265,7 +265,7 @@ pub(super) async fn many(subject: Subject) {
         })
     });
     let publishers: Vec<_> = publishers.collect();
-    let received = take(&*seat, 160).await;
+    let received = take(&*consumer, 160).await;
     futures::future::join_all(publishers)
         .await
         .into_iter()

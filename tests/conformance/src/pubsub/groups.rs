@@ -4,8 +4,8 @@ use super::{Subject, steps::*};
 
 pub(super) async fn topics(subject: Subject) {
     let driver = subject.driver();
-    let first = sit(&*driver, "topic", "group").await;
-    let second = sit(&*driver, "topic2", "group").await;
+    let first = subscribe(&*driver, "topic", "group").await;
+    let second = subscribe(&*driver, "topic2", "group").await;
     publish_numbers(&*driver, "topic", 0, 5).await;
     publish_numbers(&*driver, "topic2", 5, 10).await;
     assert_eq!(sorted(texts(&take(&*first, 5).await)), numbers(0, 5));
@@ -16,23 +16,23 @@ pub(super) async fn topics(subject: Subject) {
 
 pub(super) async fn groups(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "a").await,
-        sit(&*driver, "topic", "b").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "a").await,
+        subscribe(&*driver, "topic", "b").await,
     ];
     publish_numbers(&*driver, "topic", 0, 10).await;
-    for seat in &seats {
-        assert_eq!(sorted(texts(&take(&**seat, 10).await)), numbers(0, 10));
+    for consumer in &consumers {
+        assert_eq!(sorted(texts(&take(&**consumer, 10).await)), numbers(0, 10));
     }
-    expect_quiet(&*seats[0]).await;
-    expect_quiet(&*seats[1]).await;
+    expect_quiet(&*consumers[0]).await;
+    expect_quiet(&*consumers[1]).await;
 }
 
 pub(super) async fn from_now_on(subject: Subject) {
     let driver = subject.driver();
-    let old = sit(&*driver, "topic", "old").await;
+    let old = subscribe(&*driver, "topic", "old").await;
     publish(&*driver, "topic", message(0)).await;
-    let new = sit(&*driver, "topic", "new").await;
+    let new = subscribe(&*driver, "topic", "new").await;
     publish(&*driver, "topic", message(1)).await;
     assert_eq!(texts(&take(&*new, 1).await), ["1"]);
     expect_quiet(&*new).await;
@@ -41,10 +41,10 @@ pub(super) async fn from_now_on(subject: Subject) {
 
 pub(super) async fn waits(subject: Subject) {
     let driver = subject.driver();
-    drop(sit(&*driver, "topic", "group").await);
+    drop(subscribe(&*driver, "topic", "group").await);
     publish_numbers(&*driver, "topic", 0, 5).await;
-    let seat = sit(&*driver, "topic", "group").await;
-    assert_eq!(sorted(texts(&take(&*seat, 5).await)), numbers(0, 5));
+    let consumer = subscribe(&*driver, "topic", "group").await;
+    assert_eq!(sorted(texts(&take(&*consumer, 5).await)), numbers(0, 5));
 }
 
 pub(super) async fn ephemeral(subject: Subject) {
@@ -64,16 +64,16 @@ pub(super) async fn ephemeral(subject: Subject) {
 
 pub(super) async fn broadcast(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "group").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "group").await,
         sit_ephemeral(&*driver, "topic", "one").await,
         sit_ephemeral(&*driver, "topic", "two").await,
     ];
     publish_numbers(&*driver, "topic", 0, 10).await;
-    for seat in &seats {
-        let first = pull_one(&**seat).await;
-        nack(&**seat, &first, std::time::Duration::ZERO).await;
-        assert_eq!(sorted(texts(&take(&**seat, 10).await)), numbers(0, 10));
-        expect_quiet(&**seat).await;
+    for consumer in &consumers {
+        let first = pull_one(&**consumer).await;
+        nack(&**consumer, &first, std::time::Duration::ZERO).await;
+        assert_eq!(sorted(texts(&take(&**consumer, 10).await)), numbers(0, 10));
+        expect_quiet(&**consumer).await;
     }
 }

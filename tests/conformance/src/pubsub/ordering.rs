@@ -37,53 +37,53 @@ impl Seen {
 }
 
 pub(super) async fn order(subject: Subject) {
-    let seat = sit(&*subject.driver(), "topic", "group").await;
+    let consumer = subscribe(&*subject.driver(), "topic", "group").await;
     publish_mixed(&subject, 10).await;
     let mut seen = Seen::default();
     while seen.count() < 30 {
-        for received in pull(&*seat, 7).await {
+        for received in pull(&*consumer, 7).await {
             seen.add(&received);
-            ack(&*seat, &received).await;
+            ack(&*consumer, &received).await;
         }
     }
     seen.check(10);
 }
 
 pub(super) async fn redelivery(subject: Subject) {
-    let seat = sit(&*subject.driver(), "topic", "group").await;
+    let consumer = subscribe(&*subject.driver(), "topic", "group").await;
     publish_mixed(&subject, 10).await;
     let mut seen = Seen::default();
     let mut count = 0;
     while seen.count() < 30 {
-        for received in pull(&*seat, 7).await {
+        for received in pull(&*consumer, 7).await {
             count += 1;
             if count % 3 == 0 {
-                nack(&*seat, &received, Duration::from_millis(count % 20)).await;
+                nack(&*consumer, &received, Duration::from_millis(count % 20)).await;
             } else {
                 seen.add(&received);
-                ack(&*seat, &received).await;
+                ack(&*consumer, &received).await;
             }
         }
     }
     seen.check(10);
 }
 
-pub(super) async fn two_seats(subject: Subject) {
+pub(super) async fn two_consumers(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "group").await,
-        sit(&*driver, "topic", "group").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "group").await,
+        subscribe(&*driver, "topic", "group").await,
     ];
     publish_mixed(&subject, 10).await;
     let mut seen = Seen::default();
     while seen.count() < 30 {
-        for seat in &seats {
-            let Ok(pulled) = tokio::time::timeout(QUIET, seat.pull(2)).await else {
+        for consumer in &consumers {
+            let Ok(pulled) = tokio::time::timeout(QUIET, consumer.pull(2)).await else {
                 continue;
             };
             for received in pulled.expect("a pull") {
                 seen.add(&received);
-                ack(&**seat, &received).await;
+                ack(&**consumer, &received).await;
             }
         }
     }
@@ -92,33 +92,33 @@ pub(super) async fn two_seats(subject: Subject) {
 
 pub(super) async fn one_out(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "group").await,
-        sit(&*driver, "topic", "group").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "group").await,
+        subscribe(&*driver, "topic", "group").await,
     ];
     for number in 0..3 {
         publish(&*driver, "topic", keyed(number, "key")).await;
     }
-    let first = pull_one(&*seats[0]).await;
-    expect_quiet(&*seats[0]).await;
-    expect_quiet(&*seats[1]).await;
-    nack(&*seats[0], &first, QUIET * 3).await;
-    expect_quiet(&*seats[1]).await;
-    let again = pull_one(&*seats[1]).await;
+    let first = pull_one(&*consumers[0]).await;
+    expect_quiet(&*consumers[0]).await;
+    expect_quiet(&*consumers[1]).await;
+    nack(&*consumers[0], &first, QUIET * 3).await;
+    expect_quiet(&*consumers[1]).await;
+    let again = pull_one(&*consumers[1]).await;
     assert_eq!((text(&again).as_str(), again.attempt), ("0", 2));
-    ack(&*seats[1], &again).await;
-    assert_eq!(text(&pull_one(&*seats[0]).await), "1");
+    ack(&*consumers[1], &again).await;
+    assert_eq!(text(&pull_one(&*consumers[0]).await), "1");
 }
 
 pub(super) async fn others(subject: Subject) {
     let driver = subject.driver();
-    let seat = sit(&*driver, "topic", "group").await;
+    let consumer = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", keyed(0, "held")).await;
-    let held = pull_one(&*seat).await;
+    let held = pull_one(&*consumer).await;
     publish(&*driver, "topic", keyed(1, "held")).await;
     publish(&*driver, "topic", keyed(2, "free")).await;
     publish(&*driver, "topic", message(3)).await;
-    assert_eq!(sorted(texts(&take(&*seat, 2).await)), ["2", "3"]);
-    ack(&*seat, &held).await;
-    assert_eq!(texts(&take(&*seat, 1).await), ["1"]);
+    assert_eq!(sorted(texts(&take(&*consumer, 2).await)), ["2", "3"]);
+    ack(&*consumer, &held).await;
+    assert_eq!(texts(&take(&*consumer, 1).await), ["1"]);
 }

@@ -2,23 +2,23 @@
 
 use bytes::Bytes;
 use std::time::Duration;
-use wythe_blocks::pubsub::{Driver, Message, Received, Seat, SubscribeOptions};
+use wythe_blocks::pubsub::{Consumer, Driver, Message, Received, SubscribeOptions};
 
-pub(super) type BoxedSeat = Box<dyn Seat>;
+pub(super) type BoxedConsumer = Box<dyn Consumer>;
 
 /// The time within which what is ready arrives, even on a busy machine.
 pub(super) const SOON: Duration = Duration::from_secs(60);
 /// The time within which what must not arrive would have arrived.
 pub(super) const QUIET: Duration = Duration::from_millis(200);
 
-pub(super) async fn sit(driver: &dyn Driver, topic: &str, group: &str) -> BoxedSeat {
+pub(super) async fn subscribe(driver: &dyn Driver, topic: &str, group: &str) -> BoxedConsumer {
     driver
         .subscribe(topic, group, SubscribeOptions::default())
         .await
         .expect("a seat")
 }
 
-pub(super) async fn sit_ephemeral(driver: &dyn Driver, topic: &str, group: &str) -> BoxedSeat {
+pub(super) async fn sit_ephemeral(driver: &dyn Driver, topic: &str, group: &str) -> BoxedConsumer {
     let options = SubscribeOptions {
         ephemeral: true,
         ..SubscribeOptions::default()
@@ -68,8 +68,8 @@ pub(super) fn numbers(start: usize, end: usize) -> Vec<String> {
     (start..end).map(|number| number.to_string()).collect()
 }
 
-pub(super) async fn pull(seat: &dyn Seat, max: usize) -> Vec<Received> {
-    let pulled = tokio::time::timeout(SOON, seat.pull(max))
+pub(super) async fn pull(consumer: &dyn Consumer, max: usize) -> Vec<Received> {
+    let pulled = tokio::time::timeout(SOON, consumer.pull(max))
         .await
         .expect("a message in time")
         .expect("a pull");
@@ -81,28 +81,29 @@ pub(super) async fn pull(seat: &dyn Seat, max: usize) -> Vec<Received> {
     pulled
 }
 
-pub(super) async fn pull_one(seat: &dyn Seat) -> Received {
-    pull(seat, 1).await.remove(0)
+pub(super) async fn pull_one(consumer: &dyn Consumer) -> Received {
+    pull(consumer, 1).await.remove(0)
 }
 
-pub(super) async fn ack(seat: &dyn Seat, received: &Received) {
-    for answer in seat.ack(vec![received.receipt.clone()]).await {
+pub(super) async fn ack(consumer: &dyn Consumer, received: &Received) {
+    for answer in consumer.ack(vec![received.receipt.clone()]).await {
         answer.expect("an ack");
     }
 }
 
-pub(super) async fn nack(seat: &dyn Seat, received: &Received, delay: Duration) {
-    seat.nack(received.receipt.clone(), delay)
+pub(super) async fn nack(consumer: &dyn Consumer, received: &Received, delay: Duration) {
+    consumer
+        .nack(received.receipt.clone(), delay)
         .await
         .expect("a nack");
 }
 
 /// Pulls and acknowledges so many messages.
-pub(super) async fn take(seat: &dyn Seat, count: usize) -> Vec<Received> {
+pub(super) async fn take(consumer: &dyn Consumer, count: usize) -> Vec<Received> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        let pulled = pull(seat, count - taken.len()).await;
-        let answers = seat
+        let pulled = pull(consumer, count - taken.len()).await;
+        let answers = consumer
             .ack(
                 pulled
                     .iter()
@@ -116,8 +117,8 @@ pub(super) async fn take(seat: &dyn Seat, count: usize) -> Vec<Received> {
     taken
 }
 
-pub(super) async fn expect_quiet(seat: &dyn Seat) {
-    if let Ok(pulled) = tokio::time::timeout(QUIET, seat.pull(10)).await {
+pub(super) async fn expect_quiet(consumer: &dyn Consumer) {
+    if let Ok(pulled) = tokio::time::timeout(QUIET, consumer.pull(10)).await {
         panic!("expected no message: {:?}", texts(&pulled.expect("a pull")));
     }
 }

@@ -1,6 +1,6 @@
 //! Lines of reminders: what is read, what waits, and what is tried again.
 
-use super::{line::FAILED, *};
+use super::{queue::FAILED, *};
 use crate::actors::Actor;
 use std::collections::{HashMap, HashSet};
 
@@ -160,11 +160,11 @@ fn failures_that_are_remembered_are_bounded() {
             due.end(&app, &key, Outcome::Failed, now);
         }
     }
-    let known = |due: &Due| due.board().lines[&name("one").unwrap()].known.len();
+    let known = |due: &Due| due.schedule().queues[&name("one").unwrap()].known.len();
     assert_eq!(known(&due), FAILED);
     // The others are found again by the walk over all rows.
     let later = now + Duration::from_millis(1_500);
-    due.board().all.again = later;
+    due.schedule().all.again = later;
     store.serve(&due, later);
     assert!(known(&due) > FAILED);
 }
@@ -173,7 +173,7 @@ fn failures_that_are_remembered_are_bounded() {
 fn a_row_that_comes_behind_while_a_page_is_read_is_not_lost() {
     let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
     store.serve(&due, now);
-    due.board().looks.fill(now);
+    due.schedule().looks.fill(now);
     store.add("one", NOW - 5, 1);
     let shard = Actor::new(&name("default").unwrap(), "one", "000000")
         .unwrap()

@@ -4,7 +4,7 @@ use super::{Loop, RETRY};
 use crate::{
     Call, Error, Kind, Result, Trace,
     pubsub::{
-        ACK, BURY, Message, NACK, PUBLISH, Received, Seat, Verdict,
+        ACK, BURY, Consumer, Message, NACK, PUBLISH, Received, Verdict,
         letter::{self, Death},
     },
 };
@@ -25,18 +25,21 @@ enum End<'a> {
 
 impl Loop {
     /// Tells the broker, again with pauses until it knows, or says that the delivery is over. Told to stop meanwhile, the
-    /// loop leaves its seat: then the broker delivers again.
+    /// loop leaves its consumer: then the broker delivers again.
     pub(super) async fn settle(
         &self,
         trace: Trace,
         received: &Received,
         verdict: Verdict,
-        seat: &dyn Seat,
+        consumer: &dyn Consumer,
         stop: &CancellationToken,
     ) {
         let end = self.end(received, verdict);
         for failures in 1.. {
-            let Err(error) = self.tell(&self.caller(trace), received, &end, seat).await else {
+            let Err(error) = self
+                .tell(&self.caller(trace), received, &end, consumer)
+                .await
+            else {
                 return;
             };
             let topic = &self.subscription.topic;
@@ -87,17 +90,17 @@ impl Loop {
         caller: &Call,
         received: &Received,
         end: &End<'_>,
-        seat: &dyn Seat,
+        consumer: &dyn Consumer,
     ) -> Result<()> {
         let receipt = &received.receipt;
         let component = &self.component;
         match end {
             End::Again(delay) => {
-                let nack = |_: &_| seat.nack(receipt.clone(), *delay);
+                let nack = |_: &_| consumer.nack(receipt.clone(), *delay);
                 return component.call(caller, NACK, nack).await;
             }
             End::Bury(dead, letter) if component.driver().driver.features().dead_letters => {
-                let bury = |_: &_| seat.bury(receipt.clone(), dead, letter.clone());
+                let bury = |_: &_| consumer.bury(receipt.clone(), dead, letter.clone());
                 return component.call(caller, BURY, bury).await;
             }
             // The dead letter is with the broker before the original is acknowledged.
@@ -109,7 +112,7 @@ impl Loop {
             End::Ack => {}
         }
         let ack = |_: &_| async {
-            let mut answers = seat.ack(vec![receipt.clone()]).await;
+            let mut answers = consumer.ack(vec![receipt.clone()]).await;
             let lost = || Err(Error::internal("the driver lost an answer"));
             answers.pop().unwrap_or_else(lost)
         };

@@ -45,13 +45,13 @@ impl Driver for Broker {
         self.answer(&format!("publish {topic}"))
     }
 
-    async fn subscribe(&self, _: &str, _: &str, _: SubscribeOptions) -> Result<Box<dyn Seat>> {
+    async fn subscribe(&self, _: &str, _: &str, _: SubscribeOptions) -> Result<Box<dyn Consumer>> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl Seat for Broker {
+impl Consumer for Broker {
     async fn pull(&self, _: usize) -> Result<Vec<Received>> {
         let message = self.waiting.lock().unwrap().pop();
         match message {

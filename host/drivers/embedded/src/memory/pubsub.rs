@@ -19,7 +19,9 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Group as Status, Message, Seat, StoredMessage, SubscribeOptions},
+    pubsub::{
+        Consumer, Driver, Features, Group as Status, Message, StoredMessage, SubscribeOptions,
+    },
 };
 use wythe_manifest::ByteSize;
 
@@ -85,7 +87,7 @@ impl Driver for Memory {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Seat>> {
+    ) -> Result<Box<dyn Consumer>> {
         let joined = self.0.topics().join(topic, group, options.ephemeral)?;
         Ok(Box::new(Member::new(self.0.clone(), joined)))
     }

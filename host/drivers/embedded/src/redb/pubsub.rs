@@ -27,7 +27,9 @@ use serde::Deserialize;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Driver, Features, Group as Status, Message, Seat, StoredMessage, SubscribeOptions},
+    pubsub::{
+        Consumer, Driver, Features, Group as Status, Message, StoredMessage, SubscribeOptions,
+    },
 };
 use wythe_manifest::ByteSize;
 
@@ -114,7 +116,7 @@ impl Driver for Queues {
         topic: &str,
         group: &str,
         options: SubscribeOptions,
-    ) -> Result<Box<dyn Seat>> {
+    ) -> Result<Box<dyn Consumer>> {
         let (topic, group) = (topic.to_owned(), group.to_owned());
         let write = Write::Join {
             topic,

@@ -9,26 +9,26 @@ use crate::list;
 use anyhow::{Context, Result, ensure};
 use futures::future::{try_join, try_join_all};
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::pubsub::{Driver, Message, Seat, SubscribeOptions};
+use wythe_blocks::pubsub::{Consumer, Driver, Message, SubscribeOptions};
 
 const PUBLISHERS: u64 = 4;
 const START: u64 = 1_000_000;
 const MAX_BACKLOG: usize = 1_000_000;
 const QUIET: Duration = Duration::from_millis(50);
 
-async fn open_in(directory: &Path) -> Result<(Arc<dyn Driver>, Box<dyn Seat>)> {
+async fn open_in(directory: &Path) -> Result<(Arc<dyn Driver>, Box<dyn Consumer>)> {
     let driver = crate::pubsub::open(list::find("pubsub.redb"), MAX_BACKLOG)(directory)().await?;
-    let seat = driver
+    let consumer = driver
         .subscribe("topic", "group", SubscribeOptions::default())
         .await?;
-    Ok((driver, seat))
+    Ok((driver, consumer))
 }
 
 pub(super) async fn write(order: &Order) -> Result<()> {
-    let (driver, seat) = open_in(&order.directory).await?;
+    let (driver, consumer) = open_in(&order.directory).await?;
     let publishers =
         (0..PUBLISHERS).map(|publisher| publish(driver.clone(), publisher, order.start));
-    try_join(try_join_all(publishers), consume(seat)).await?;
+    try_join(try_join_all(publishers), consume(consumer)).await?;
     Ok(())
 }
 
@@ -54,17 +54,19 @@ async fn publish(driver: Arc<dyn Driver>, publisher: u64, start: u64) -> Result<
 }
 
 /// Acknowledges some and refuses some; the rest is out when the end comes.
-async fn consume(seat: Box<dyn Seat>) -> Result<()> {
+async fn consume(consumer: Box<dyn Consumer>) -> Result<()> {
     for round in 0u64.. {
-        for received in seat.pull(3).await? {
+        for received in consumer.pull(3).await? {
             let id = id(&received.message)?;
             if round % 5 == 4 {
-                seat.nack(received.receipt, Duration::from_millis(1))
+                consumer
+                    .nack(received.receipt, Duration::from_millis(1))
                     .await?;
                 continue;
             }
             say(&format!("settling {id}"))?;
-            seat.ack(vec![received.receipt])
+            consumer
+                .ack(vec![received.receipt])
                 .await
                 .into_iter()
                 .collect::<wythe_blocks::Result<()>>()?;
@@ -100,9 +102,9 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
 
 /// Takes all that is there, so that the next cycle starts with nothing.
 async fn drain(directory: &Path) -> Result<HashSet<String>> {
-    let (driver, seat) = open_in(directory).await?;
+    let (driver, consumer) = open_in(directory).await?;
     let mut found = HashSet::new();
-    while let Ok(pulled) = tokio::time::timeout(QUIET, seat.pull(1_000)).await {
+    while let Ok(pulled) = tokio::time::timeout(QUIET, consumer.pull(1_000)).await {
         let pulled = pulled?;
         for received in &pulled {
             ensure!(
@@ -114,12 +116,13 @@ async fn drain(directory: &Path) -> Result<HashSet<String>> {
             .into_iter()
             .map(|received| received.receipt)
             .collect();
-        seat.ack(receipts)
+        consumer
+            .ack(receipts)
             .await
             .into_iter()
             .collect::<wythe_blocks::Result<()>>()?;
     }
-    drop(seat);
+    drop(consumer);
     driver.close().await?;
     Ok(found)
 }

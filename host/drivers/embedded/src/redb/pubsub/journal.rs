@@ -42,7 +42,7 @@ pub(super) enum Write {
     },
     Settle(Settling),
     List,
-    /// Some of what no seat has; the group as well, once nothing is left of it.
+    /// Some of what no member has; the group as well, once nothing is left of it.
     Purge {
         topic: String,
         group: String,
@@ -123,7 +123,7 @@ impl Engine for Journal {
     }
 }
 
-/// Adds runs of messages for one group at once, so that its seats wake once.
+/// Adds runs of messages for one group at once, so that its members wake once.
 fn run(effects: Vec<Effect>) {
     let mut run: Option<(Arc<Group>, Vec<Waiting>)> = None;
     for effect in effects {

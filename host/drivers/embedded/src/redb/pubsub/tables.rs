@@ -43,7 +43,7 @@ impl<'a> Tables<'a> {
 }
 
 /// Makes the tables where they are missing, and brings `topics` to what they hold. Groups that are there keep their
-/// seats and what those have.
+/// members and what those have.
 pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
     let transaction = write(database)?;
     Tables::open(&transaction)?;

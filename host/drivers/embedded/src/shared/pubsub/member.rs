@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Message, Receipt, Received, Seat},
+    pubsub::{Consumer, Message, Receipt, Received},
 };
 
 pub(crate) enum Verdict {
@@ -84,7 +84,7 @@ impl<B: Broker> Member<B> {
         Member {
             broker,
             group: joined.group,
-            number: joined.seat,
+            number: joined.member,
         }
     }
 
@@ -123,7 +123,7 @@ impl<B: Broker> Member<B> {
 }
 
 #[async_trait]
-impl<B: Broker> Seat for Member<B> {
+impl<B: Broker> Consumer for Member<B> {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let deliveries = self.group.queue.pull(self.number, max).await;
         let received = self.receive(&deliveries);

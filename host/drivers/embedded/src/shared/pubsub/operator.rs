@@ -86,7 +86,7 @@ pub(crate) fn page(
     Ok(stored.collect())
 }
 
-/// The verdict that puts another message into a topic, in place of one that no seat has.
+/// The verdict that puts another message into a topic, in place of one that no member has.
 pub(crate) fn replacing(
     group: Arc<Group>,
     number: u64,
@@ -102,7 +102,7 @@ pub(crate) fn replacing(
     })
 }
 
-/// The verdicts that end up to `most` messages that no seat has.
+/// The verdicts that end up to `most` messages that no member has.
 pub(crate) fn purging(group: Arc<Group>, most: usize) -> Settling {
     let held = group.queue.hold_some(most).into_iter();
     let verdicts = held.map(Verdict::Done).collect();

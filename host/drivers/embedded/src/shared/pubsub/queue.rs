@@ -55,7 +55,7 @@ pub(crate) struct Seen {
     pub message: Option<Arc<Stored>>,
 }
 
-/// A message that goes out to a seat.
+/// A message that goes out to a member.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub sequence: u64,
@@ -92,27 +92,27 @@ impl Queue {
         self.wake.notify_waiters();
     }
 
-    /// A new seat; its number goes to the other calls.
-    pub(crate) fn sit(&self) -> u64 {
+    /// A new member; its number goes to the other calls.
+    pub(crate) fn join(&self) -> u64 {
         let mut state = self.state();
-        state.next_seat += 1;
-        let seat = state.next_seat;
-        state.seats.insert(seat);
-        seat
+        state.next_member += 1;
+        let member = state.next_member;
+        state.members.insert(member);
+        member
     }
 
-    /// Gives back what the seat holds.
-    pub(crate) fn leave(&self, seat: u64) {
-        self.state().leave(seat);
+    /// Gives back what the member holds.
+    pub(crate) fn leave(&self, member: u64) {
+        self.state().leave(member);
         self.wake.notify_waiters();
     }
 
     pub(crate) fn is_deserted(&self) -> bool {
-        self.state().seats.is_empty()
+        self.state().members.is_empty()
     }
 
     pub(crate) fn members(&self) -> usize {
-        self.state().seats.len()
+        self.state().members.len()
     }
 
     /// Returns the messages that are here and out, in the order of publishing.
@@ -136,13 +136,13 @@ impl Queue {
     }
 
     /// Waits for at least one message. Nothing is taken before the moment of returning, so the future may be dropped.
-    pub(crate) async fn pull(&self, seat: u64, max: usize) -> Vec<Delivery> {
+    pub(crate) async fn pull(&self, member: u64, max: usize) -> Vec<Delivery> {
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             // From here on no wake-up is missed, not even one between the look and the wait.
             woken.as_mut().enable();
-            let next = match self.state().take(seat, max.max(1), Instant::now()) {
+            let next = match self.state().take(member, max.max(1), Instant::now()) {
                 Ok(deliveries) => return deliveries,
                 Err(next) => next,
             };
@@ -163,12 +163,12 @@ impl Queue {
         self.state().hold(receipt)
     }
 
-    /// Reserves a message that no seat has, as if it were delivered to nobody.
+    /// Reserves a message that no member has, as if it were delivered to nobody.
     pub(crate) fn hold_idle(&self, sequence: u64) -> Result<Held> {
         self.state().hold_idle(sequence)
     }
 
-    /// Reserves up to `most` messages that no seat has.
+    /// Reserves up to `most` messages that no member has.
     pub(crate) fn hold_some(&self, most: usize) -> Vec<Held> {
         let mut state = self.state();
         let idle = state.items.iter();

@@ -52,7 +52,7 @@ struct Wanted {
 
 pub(crate) struct Group {
     pub number: u64,
-    /// Ends with its last seat and is never stored.
+    /// Ends with its last member and is never stored.
     pub ephemeral: bool,
     pub queue: Queue,
 }
@@ -79,15 +79,15 @@ enum Undo {
     Admitted(u64),
     /// The message, and its bytes.
     Released(u64, u64),
-    Sat(Arc<Group>, u64),
+    Joined(Arc<Group>, u64),
     /// The group of a topic and name was this one, or there was none.
     Named(String, String, Option<Arc<Group>>),
 }
 
-/// A seat of a group, counted before anybody else can see the group.
+/// A member of a group, counted before anybody else can see the group.
 pub(crate) struct Joined {
     pub group: Arc<Group>,
-    pub seat: u64,
+    pub member: u64,
     /// True if the group was there before.
     pub known: bool,
     /// True if it was the one that held dead letters.
@@ -107,7 +107,7 @@ impl Topics {
         }
     }
 
-    /// Takes a seat in a group, which is made if it is not there.
+    /// Takes a member in a group, which is made if it is not there.
     pub(crate) fn join(&mut self, topic: &str, name: &str, ephemeral: bool) -> Result<Joined> {
         if name == HELD {
             return Err(Error::invalid("a group may not be named by NUL"));
@@ -133,11 +133,11 @@ impl Topics {
                 None => self.restore(topic, name, self.next_group, ephemeral),
             },
         };
-        let seat = group.queue.sit();
-        self.remember(|| Undo::Sat(group.clone(), seat));
+        let member = group.queue.join();
+        self.remember(|| Undo::Joined(group.clone(), member));
         Ok(Joined {
             group,
-            seat,
+            member,
             known,
             adopted,
         })
@@ -189,14 +189,14 @@ impl Topics {
                     self.wanted.entry(sequence).or_default().groups += 1;
                     self.restore_bytes(sequence, bytes);
                 }
-                Undo::Sat(group, seat) => group.queue.leave(seat),
+                Undo::Joined(group, member) => group.queue.leave(member),
                 Undo::Named(topic, name, group) => self.name(&topic, &name, group),
             }
         }
     }
 
     /// Forgets the counts of messages and their bytes, to be counted again as the store has them; groups and their
-    /// seats stay.
+    /// members stay.
     pub(crate) fn recount(&mut self) {
         self.wanted.clear();
         self.bytes = 0;

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{Error, Result};
 
-/// A number that no seat has.
+/// A number that no member has.
 const NOBODY: u64 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub(super) enum DeliveryState {
     /// Ready from its due time, or behind another one of its lane.
     Here,
     Out {
-        seat: u64,
+        member: u64,
         delivery: u64,
     },
     Held {
-        seat: u64,
+        member: u64,
         delivery: u64,
     },
 }
@@ -39,8 +39,8 @@ pub(super) struct State {
     /// Messages that are here and the first of their lane.
     pub(super) ready: BTreeSet<(Instant, u64)>,
     pub(super) lanes: HashMap<Lane, BTreeSet<u64>>,
-    pub(super) seats: BTreeSet<u64>,
-    pub(super) next_seat: u64,
+    pub(super) members: BTreeSet<u64>,
+    pub(super) next_member: u64,
     pub(super) next_delivery: u64,
 }
 
@@ -79,7 +79,7 @@ impl State {
     /// Takes messages that are due, or tells when to look again.
     pub(super) fn take(
         &mut self,
-        seat: u64,
+        member: u64,
         max: usize,
         now: Instant,
     ) -> Result<Vec<Delivery>, Option<Instant>> {
@@ -89,7 +89,7 @@ impl State {
                 Some((due, sequence)) if *due <= now => {
                     let sequence = *sequence;
                     self.ready.pop_first();
-                    deliveries.extend(self.send(sequence, seat));
+                    deliveries.extend(self.send(sequence, member));
                 }
                 next => {
                     if deliveries.is_empty() {
@@ -102,12 +102,12 @@ impl State {
         Ok(deliveries)
     }
 
-    fn send(&mut self, sequence: u64, seat: u64) -> Option<Delivery> {
+    fn send(&mut self, sequence: u64, member: u64) -> Option<Delivery> {
         self.next_delivery += 1;
         let delivery = self.next_delivery;
         let item = self.items.get_mut(&sequence)?;
         item.attempts = item.attempts.saturating_add(1);
-        item.state = DeliveryState::Out { seat, delivery };
+        item.state = DeliveryState::Out { member, delivery };
         let receipt = [sequence.to_be_bytes(), delivery.to_be_bytes()].concat();
         Some(Delivery {
             sequence,
@@ -125,10 +125,10 @@ impl State {
         let item = self.items.get_mut(&sequence).ok_or_else(over)?;
         match item.state {
             DeliveryState::Out {
-                seat,
+                member,
                 delivery: newest,
             } if newest == delivery => {
-                item.state = DeliveryState::Held { seat, delivery };
+                item.state = DeliveryState::Held { member, delivery };
                 Ok(Held {
                     sequence,
                     attempts: item.attempts,
@@ -154,7 +154,7 @@ impl State {
         }
         self.ready.remove(&(item.due, sequence));
         item.state = DeliveryState::Held {
-            seat: NOBODY,
+            member: NOBODY,
             delivery: 0,
         };
         Ok(Held {
@@ -168,11 +168,11 @@ impl State {
         let Some(item) = self.items.get_mut(&sequence) else {
             return;
         };
-        let DeliveryState::Held { seat, delivery } = item.state else {
+        let DeliveryState::Held { member, delivery } = item.state else {
             return;
         };
-        item.state = DeliveryState::Out { seat, delivery };
-        if !self.seats.contains(&seat) {
+        item.state = DeliveryState::Out { member, delivery };
+        if !self.members.contains(&member) {
             self.put_back(sequence, Instant::now());
         }
     }
@@ -216,11 +216,10 @@ impl State {
     }
 
     pub(super) fn leave(&mut self, leaving: u64) {
-        if !self.seats.remove(&leaving) {
+        if !self.members.remove(&leaving) {
             return;
         }
-        let is_its =
-            |item: &Item| matches!(item.state, DeliveryState::Out { seat, .. } if seat == leaving);
+        let is_its = |item: &Item| matches!(item.state, DeliveryState::Out { member, .. } if member == leaving);
         let its: Vec<_> = self
             .items
             .iter()

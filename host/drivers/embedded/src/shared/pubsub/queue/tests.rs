@@ -14,11 +14,11 @@ fn message(sequence: u64, key: Option<&str>, delay: u64) -> Waiting {
     }
 }
 
-/// Deliveries that a seat is given now: sequence and attempt.
-fn taken(queue: &Queue, seat: u64) -> Vec<(u64, u32, Receipt)> {
+/// Deliveries that a member is given now: sequence and attempt.
+fn taken(queue: &Queue, member: u64) -> Vec<(u64, u32, Receipt)> {
     let deliveries = queue
         .state()
-        .take(seat, 100, Instant::now())
+        .take(member, 100, Instant::now())
         .unwrap_or_default();
     deliveries
         .into_iter()
@@ -41,49 +41,49 @@ fn settle(queue: &Queue, receipt: &Receipt) {
 #[tokio::test(start_paused = true)]
 async fn one_message_of_a_key_is_out_at_a_time() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![
         message(1, Some("a"), 0),
         message(2, Some("a"), 0),
         message(3, Some("b"), 0),
         message(4, None, 0),
     ]);
-    let first = taken(&queue, seat);
+    let first = taken(&queue, member);
     assert_eq!(numbers(&first), [(1, 1), (3, 1), (4, 1)]);
     settle(&queue, &first[1].2);
-    assert!(taken(&queue, seat).is_empty());
+    assert!(taken(&queue, member).is_empty());
     settle(&queue, &first[0].2);
-    assert_eq!(numbers(&taken(&queue, seat)), [(2, 1)]);
+    assert_eq!(numbers(&taken(&queue, member)), [(2, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redelivery_keeps_its_place_in_the_key() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![message(1, Some("a"), 0), message(2, Some("a"), 0)]);
-    let first = taken(&queue, seat);
+    let first = taken(&queue, member);
     queue.hold(&first[0].2).unwrap();
     queue.retry(1, Duration::from_secs(5));
-    assert!(taken(&queue, seat).is_empty());
+    assert!(taken(&queue, member).is_empty());
     tokio::time::advance(Duration::from_secs(5)).await;
-    let second = taken(&queue, seat);
+    let second = taken(&queue, member);
     assert_eq!(numbers(&second), [(1, 2)]);
     settle(&queue, &second[0].2);
-    assert_eq!(numbers(&taken(&queue, seat)), [(2, 1)]);
+    assert_eq!(numbers(&taken(&queue, member)), [(2, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delayed_message_holds_up_its_key() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![
         message(1, Some("a"), 3),
         message(2, Some("a"), 0),
         message(3, None, 0),
     ]);
-    assert_eq!(numbers(&taken(&queue, seat)), [(3, 1)]);
+    assert_eq!(numbers(&taken(&queue, member)), [(3, 1)]);
     let started = Instant::now();
-    let pulled = queue.pull(seat, 10).await;
+    let pulled = queue.pull(member, 10).await;
     assert_eq!((pulled.len(), pulled[0].sequence), (1, 1));
     assert!(started.elapsed() >= Duration::from_secs(3));
 }
@@ -91,7 +91,7 @@ async fn a_delayed_message_holds_up_its_key() {
 #[tokio::test(start_paused = true)]
 async fn a_seat_that_leaves_gives_back_what_it_holds() {
     let queue = Queue::default();
-    let (first, second) = (queue.sit(), queue.sit());
+    let (first, second) = (queue.join(), queue.join());
     queue.add(vec![
         message(1, Some("a"), 0),
         message(2, Some("a"), 0),
@@ -106,13 +106,13 @@ async fn a_seat_that_leaves_gives_back_what_it_holds() {
 #[tokio::test(start_paused = true)]
 async fn what_is_being_settled_is_not_given_back() {
     let queue = Queue::default();
-    let (first, second) = (queue.sit(), queue.sit());
+    let (first, second) = (queue.join(), queue.join());
     queue.add(vec![message(1, None, 0)]);
     let out = taken(&queue, first);
     queue.hold(&out[0].2).unwrap();
     queue.leave(first);
     assert!(taken(&queue, second).is_empty());
-    // The verdict was lost and so is the seat: somebody else gets it.
+    // The verdict was lost and so is the member: somebody else gets it.
     queue.resume(1);
     assert_eq!(numbers(&taken(&queue, second)), [(1, 2)]);
 }
@@ -120,9 +120,9 @@ async fn what_is_being_settled_is_not_given_back() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_settled_once() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![message(1, None, 0)]);
-    let out = taken(&queue, seat);
+    let out = taken(&queue, member);
     settle(&queue, &out[0].2);
     let error = queue.hold(&out[0].2).unwrap_err();
     assert_eq!(
@@ -139,11 +139,11 @@ async fn a_delivery_is_settled_once() {
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_is_dropped_takes_nothing() {
     let queue = Queue::default();
-    let seat = queue.sit();
-    let waiting = tokio::time::timeout(Duration::from_secs(1), queue.pull(seat, 1)).await;
+    let member = queue.join();
+    let waiting = tokio::time::timeout(Duration::from_secs(1), queue.pull(member, 1)).await;
     assert!(waiting.is_err());
     queue.add(vec![message(1, None, 0)]);
-    assert_eq!(queue.pull(seat, 1).await[0].attempt, 1);
+    assert_eq!(queue.pull(member, 1).await[0].attempt, 1);
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn lanes_are_the_same_in_every_build() {
 #[tokio::test(start_paused = true)]
 async fn a_verdict_that_is_being_written_down_is_neither_given_twice_nor_over() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![message(1, None, 0)]);
-    let out = taken(&queue, seat);
+    let out = taken(&queue, member);
     let held = queue.hold(&out[0].2).unwrap();
     let error = queue.hold(&out[0].2).unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
@@ -169,16 +169,16 @@ async fn a_verdict_that_is_being_written_down_is_neither_given_twice_nor_over() 
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_held_keeps_its_place_in_the_key() {
     let queue = Queue::default();
-    let seat = queue.sit();
+    let member = queue.join();
     queue.add(vec![message(1, Some("a"), 0), message(2, Some("a"), 0)]);
     let held = queue.hold_some(10);
     assert_eq!(held.len(), 2);
-    assert!(taken(&queue, seat).is_empty());
+    assert!(taken(&queue, member).is_empty());
     for held in held {
         queue.resume(held.sequence);
     }
-    assert_eq!(numbers(&taken(&queue, seat)), [(1, 1)]);
+    assert_eq!(numbers(&taken(&queue, member)), [(1, 1)]);
     assert_eq!(queue.hold_idle(1).unwrap_err().kind(), Kind::Conflict);
     queue.finish(queue.hold_idle(2).unwrap().sequence);
-    assert!(taken(&queue, seat).is_empty());
+    assert!(taken(&queue, member).is_empty());
 }

@@ -48,14 +48,14 @@ fn an_ephemeral_group_ends_with_its_last_seat() {
     let second = topics.join("t", "e", true).unwrap();
     assert_eq!((first.known, second.known), (false, true));
     publish(&mut topics, "t").unwrap();
-    first.group.queue.leave(first.seat);
+    first.group.queue.leave(first.member);
     let error = publish(&mut topics, "t").unwrap_err();
     assert_eq!(
         error.message(),
         "1 messages wait to be acknowledged; at most 1 are kept"
     );
     assert_eq!(error.retry_after(), Some(RETRY_AFTER));
-    second.group.queue.leave(second.seat);
+    second.group.queue.leave(second.member);
     assert!(!topics.join("t", "e", true).unwrap().known);
     publish(&mut topics, "t").unwrap();
 }
@@ -109,7 +109,7 @@ fn bytes_that_were_there_before_count() {
 #[test]
 fn what_could_not_be_kept_is_undone() {
     let mut topics = topics(10);
-    let seat = topics.join("t", "a", false).unwrap();
+    let member = topics.join("t", "a", false).unwrap();
     let (stored, gone) = (
         publish(&mut topics, "t").unwrap(),
         publish(&mut topics, "t").unwrap(),
@@ -127,7 +127,7 @@ fn what_could_not_be_kept_is_undone() {
     assert!(topics.find("t", "new").is_none() && topics.find("dead", "reader").is_none());
     assert!(Arc::ptr_eq(&topics.readers("dead").0[0], &holder[0]));
     let group = topics.find("t", "a").unwrap();
-    assert!(Arc::ptr_eq(&group, &seat.group));
+    assert!(Arc::ptr_eq(&group, &member.group));
     assert_eq!(group.queue.members(), 1);
     for sequence in [stored, gone, letter] {
         assert!(topics.release(sequence));

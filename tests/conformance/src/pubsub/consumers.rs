@@ -1,31 +1,31 @@
-//! Several seats in one group.
+//! Several consumers in one group.
 
 use super::{Subject, steps::*};
 use std::{collections::HashSet, time::Duration};
 
 pub(super) async fn share(subject: Subject) {
     let driver = subject.driver();
-    let seats = [
-        sit(&*driver, "topic", "group").await,
-        sit(&*driver, "topic", "group").await,
+    let consumers = [
+        subscribe(&*driver, "topic", "group").await,
+        subscribe(&*driver, "topic", "group").await,
     ];
     publish_numbers(&*driver, "topic", 0, 20).await;
     let mut all = HashSet::new();
     for _ in 0..10 {
-        for seat in &seats {
-            let received = pull_one(&**seat).await;
-            ack(&**seat, &received).await;
+        for consumer in &consumers {
+            let received = pull_one(&**consumer).await;
+            ack(&**consumer, &received).await;
             assert!(all.insert(text(&received)), "each message goes to one seat");
         }
     }
-    expect_quiet(&*seats[0]).await;
-    expect_quiet(&*seats[1]).await;
+    expect_quiet(&*consumers[0]).await;
+    expect_quiet(&*consumers[1]).await;
 }
 
 pub(super) async fn leave(subject: Subject) {
     let driver = subject.driver();
-    let first = sit(&*driver, "topic", "group").await;
-    let second = sit(&*driver, "topic", "group").await;
+    let first = subscribe(&*driver, "topic", "group").await;
+    let second = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", message(0)).await;
     take(&*first, 1).await;
     drop(first);
@@ -35,8 +35,8 @@ pub(super) async fn leave(subject: Subject) {
 
 pub(super) async fn give_back(subject: Subject) {
     let driver = subject.driver();
-    let first = sit(&*driver, "topic", "group").await;
-    let second = sit(&*driver, "topic", "group").await;
+    let first = subscribe(&*driver, "topic", "group").await;
+    let second = subscribe(&*driver, "topic", "group").await;
     publish_numbers(&*driver, "topic", 0, 4).await;
     let mut held = Vec::new();
     while held.len() < 4 {
@@ -58,11 +58,11 @@ pub(super) async fn give_back(subject: Subject) {
 
 pub(super) async fn over(subject: Subject) {
     let driver = subject.driver();
-    let first = sit(&*driver, "topic", "group").await;
+    let first = subscribe(&*driver, "topic", "group").await;
     publish(&*driver, "topic", message(0)).await;
     let old = pull_one(&*first).await;
     drop(first);
-    let second = sit(&*driver, "topic", "group").await;
+    let second = subscribe(&*driver, "topic", "group").await;
     let new = pull_one(&*second).await;
     assert!(second.ack(vec![old.receipt]).await[0].is_err());
     ack(&*second, &new).await;

@@ -1,4 +1,4 @@
-//! The line of one app: its rows that are due, from when they are read until their turns are over.
+//! The queue of one app: its rows that are due, from when they are read until their turns are over.
 
 use super::{Scope, page::Segment};
 use crate::{Backoff, Rate, Shard, actors::store::rows, shard::Shards, time::Clock as _};
@@ -15,7 +15,7 @@ pub(super) const FAILED: usize = 10_000;
 /// The longest pause after a turn that failed, in first pauses.
 const LAST_PAUSE: u32 = 60;
 
-pub(super) struct Line {
+pub(super) struct Queue {
     /// The key after which rows are not known yet, by shard.
     cursors: Vec<String>,
     /// The points where a row came meanwhile.
@@ -51,10 +51,10 @@ pub(in crate::actors) enum Outcome {
     Hindered,
 }
 
-impl Line {
+impl Queue {
     /// Rows that were due before this time are known already.
     pub(super) fn new(known: u64) -> Self {
-        Line {
+        Queue {
             cursors: Shard::all()
                 .map(|shard| rows::before(shard, known))
                 .collect(),
@@ -107,7 +107,7 @@ impl Line {
         }
     }
 
-    /// A row after `previous`. Without room for it, the line's rows are known up to there and no further.
+    /// A row after `previous`. Without room for it, the queue's rows are known up to there and no further.
     pub(super) fn file(&mut self, key: &str, shard: Shard, previous: &str) {
         if self.known.contains(key) {
             return;
