@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wythe_blocks::{
-    App, Body, Doors, Error, Host, Origin, REFUSALS, Rate, Trace,
+    App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{check_path, settled, strip},
@@ -35,7 +35,7 @@ pub struct Ingress {
 /// The parts of the front door that each connection needs.
 struct Inside {
     webhooks: Webhooks,
-    doors: Arc<Doors>,
+    routes: Arc<Routes>,
     /// The rate of lines about what is no app's.
     refusals: Rate,
 }
@@ -48,18 +48,18 @@ impl Ingress {
         shutdown: CancellationToken,
         drain: Duration,
     ) -> bool {
-        let doors = self.host.doors().clone();
+        let routes = self.host.routes().clone();
         let allowed = Allowed::shared(descriptors::incoming());
         let front = Front {
             listener,
             connections: Connections::new("front door", allowed),
             tasks: self.host.tasks().clone(),
             manner: move || Manner::Web {
-                silence: doors.stall_time() + AFTER_STALL,
+                silence: routes.stall_time() + AFTER_STALL,
             },
         };
         let inside = Arc::new(Inside {
-            doors: self.host.doors().clone(),
+            routes: self.host.routes().clone(),
             webhooks: Webhooks::new(self.host),
             refusals: Rate::per_second(REFUSALS),
         });
@@ -88,14 +88,14 @@ async fn route(
     // Only the host says who calls.
     strip(request.headers_mut());
     let path = request.uri().path();
-    if let Some(door) = inside.webhooks.find(path) {
+    if let Some(route) = inside.webhooks.find(path) {
         let answer = match target::complete(&mut request) {
-            Ok(()) => inside.webhooks.answer(&door, trace, request, peer).await,
+            Ok(()) => inside.webhooks.answer(&route, trace, request, peer).await,
             Err(error) => Err(error.into()),
         };
         return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, trace));
     }
-    let Some(route) = inside.doors.find(path) else {
+    let Some(route) = inside.routes.find(path) else {
         let error = check_path(path).err().unwrap_or_else(|| {
             let path = path.escape_debug();
             Error::not_found(format!(

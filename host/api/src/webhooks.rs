@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use std::{net::IpAddr, sync::Arc};
 use wythe_blocks::{
     Body, Error, Host, REFUSALS, Rate, Result, Trace,
-    bindings::{Door, Knock},
+    bindings::{WebhookRequest, WebhookRoute},
     body_from,
 };
 
@@ -33,19 +33,19 @@ impl Webhooks {
     }
 
     /// The door at this path, which is matched whole.
-    pub fn find(&self, path: &str) -> Option<Arc<Door>> {
-        self.host.doors().webhook(path)
+    pub fn find(&self, path: &str) -> Option<Arc<WebhookRoute>> {
+        self.host.routes().webhook(path)
     }
 
     /// Answers 200 with the app's bytes, 204 without; an error has the status of its kind.
     pub async fn answer(
         &self,
-        door: &Door,
+        route: &WebhookRoute,
         trace: Trace,
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Result<Response<Body>, No> {
-        let (webhook, method) = (&door.webhook, request.method().as_str());
+        let (webhook, method) = (&route.webhook, request.method().as_str());
         if !webhook.methods.iter().any(|known| known == method) {
             return Err(No::wrong_method(&webhook.methods));
         }
@@ -59,20 +59,22 @@ impl Webhooks {
             return Err(No::too_large(most, SETTING));
         };
         // A place is taken once the body is there.
-        let _permit = door.enter()?;
-        let Some(tenant) = self.host.tenant(&door.tenant) else {
+        let _permit = route.enter()?;
+        let Some(tenant) = self.host.tenant(&route.tenant) else {
             return Err(Error::unavailable("the tenant of this path is gone").into());
         };
-        let said = tenant.bindings.call_webhook(door, trace, knock(head, body));
+        let said = tenant
+            .bindings
+            .call_webhook(route, trace, received(head, body));
         Ok(answered(said.await?))
     }
 }
 
 /// A header's value that is no text loses what is none.
-fn knock(head: Parts, body: Bytes) -> Knock {
+fn received(head: Parts, body: Bytes) -> WebhookRequest {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter();
-    Knock {
+    WebhookRequest {
         method: head.method.to_string(),
         query: head.uri.query().map(str::to_owned),
         headers: headers

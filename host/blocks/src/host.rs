@@ -1,7 +1,7 @@
 //! The host: tenants by name, each of which comes, changes and goes while the others run.
 
 use crate::{
-    Doors, Error, Metrics, Result, Tasks,
+    Error, Metrics, Result, Routes, Tasks,
     tenant::{Settings, Shared, Tenant},
     time,
 };
@@ -73,8 +73,8 @@ impl Host {
     }
 
     /// The routes and webhooks of all tenants.
-    pub fn doors(&self) -> &Arc<Doors> {
-        &self.shared.doors
+    pub fn routes(&self) -> &Arc<Routes> {
+        &self.shared.routes
     }
 
     /// The counters of all tenants.

@@ -11,7 +11,7 @@ use wythe_blocks::connections::IDLE;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A front door without an app: everything is not found.
-async fn door() -> (std::net::SocketAddr, Arc<Host>) {
+async fn ingress() -> (std::net::SocketAddr, Arc<Host>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound port");
     let host = Arc::new(Host::default());
@@ -35,7 +35,7 @@ async fn said_until_closed(address: std::net::SocketAddr, sent: &[u8]) -> String
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_for_nothing_is_closed() {
-    let (address, host) = door().await;
+    let (address, host) = ingress().await;
     let settings = [PREFACE, b"\0\0\0\x04\0\0\0\0\0"].concat();
     let cases: [&[u8]; 7] = [
         b"",
@@ -55,7 +55,7 @@ async fn a_connection_that_asks_for_nothing_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_no_more_is_closed() {
-    let (address, host) = door().await;
+    let (address, host) = ingress().await;
     let said = said_until_closed(address, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(said.starts_with("HTTP/1.1 404 "), "{said}");
     // A request that never comes whole does not keep it open either.

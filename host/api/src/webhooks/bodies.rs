@@ -15,7 +15,7 @@ use wythe_blocks::{Error, Result};
 
 /// Bytes in all, at one door and of one peer; a door that takes larger bodies takes one of them.
 const ALL: u64 = 128 << 20;
-const DOOR: u64 = 64 << 20;
+const ROUTE: u64 = 64 << 20;
 const PEER: u64 = 32 << 20;
 /// Time for a whole body.
 const WHOLE: Duration = Duration::from_secs(30);
@@ -29,23 +29,23 @@ pub struct Bodies(Arc<Mutex<Held>>);
 #[derive(Default)]
 struct Held {
     all: u64,
-    doors: HashMap<String, u64>,
+    routes: HashMap<String, u64>,
     peers: HashMap<IpAddr, u64>,
 }
 
 /// The bytes of one body; dropping it gives them back.
 pub struct Share {
     bodies: Bodies,
-    door: String,
+    route: String,
     peer: IpAddr,
     bytes: u64,
 }
 
 impl Bodies {
-    pub fn share(&self, door: &str, peer: IpAddr) -> Share {
+    pub fn share(&self, route: &str, peer: IpAddr) -> Share {
         Share {
             bodies: self.clone(),
-            door: door.to_owned(),
+            route: route.to_owned(),
             peer,
             bytes: 0,
         }
@@ -89,17 +89,17 @@ impl Share {
 
     fn add(&mut self, bytes: u64, most: u64) -> Result<()> {
         let mut held = self.bodies.held();
-        let of_door = held.doors.get(&self.door).copied().unwrap_or_default();
+        let of_route = held.routes.get(&self.route).copied().unwrap_or_default();
         let of_peer = held.peers.get(&self.peer).copied().unwrap_or_default();
         let fits = held.all + bytes <= ALL.max(most)
-            && of_door + bytes <= DOOR.max(most)
+            && of_route + bytes <= ROUTE.max(most)
             && of_peer + bytes <= PEER.max(most);
         if !fits {
             let busy = Error::exhausted("the bodies of webhooks fill their memory");
             return Err(busy.with_retry_after(Duration::from_secs(1)));
         }
         held.all += bytes;
-        held.doors.insert(self.door.clone(), of_door + bytes);
+        held.routes.insert(self.route.clone(), of_route + bytes);
         held.peers.insert(self.peer, of_peer + bytes);
         self.bytes += bytes;
         Ok(())
@@ -110,7 +110,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         let mut held = self.bodies.held();
         held.all -= self.bytes;
-        give(&mut held.doors, &self.door, self.bytes);
+        give(&mut held.routes, &self.route, self.bytes);
         give(&mut held.peers, &self.peer, self.bytes);
     }
 }
@@ -136,8 +136,8 @@ mod tests {
     const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
     const MIB: usize = 1 << 20;
 
-    async fn reads(bodies: &Bodies, door: &str, peer: IpAddr, mib: usize) -> Option<Share> {
-        let mut share = bodies.share(door, peer);
+    async fn reads(bodies: &Bodies, route: &str, peer: IpAddr, mib: usize) -> Option<Share> {
+        let mut share = bodies.share(route, peer);
         let body = Full::new(Bytes::from(vec![0; mib * MIB]));
         match share.read(body, (16 * MIB) as u64).await {
             Ok(whole) => {

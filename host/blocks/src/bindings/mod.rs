@@ -8,10 +8,10 @@ mod settings;
 mod webhooks;
 
 pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
-pub use webhooks::{Door, Knock};
+pub use webhooks::{WebhookRequest, WebhookRoute};
 
 use crate::{
-    Call, Component, Components, Doors, Error, Policy, Result, Tasks,
+    Call, Component, Components, Error, Policy, Result, Routes, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
 };
@@ -58,15 +58,15 @@ pub(crate) type Prepared = opening::Prepared<dyn Driver, Written>;
 /// The bindings block.
 pub struct Bindings {
     pub(crate) components: Components<Configured>,
-    doors: Arc<Doors>,
+    routes: Arc<Routes>,
     tasks: Tasks,
 }
 
 impl Bindings {
-    pub fn new(tasks: Tasks, doors: Arc<Doors>) -> Self {
+    pub fn new(tasks: Tasks, routes: Arc<Routes>) -> Self {
         Bindings {
             components: Components::new("bindings"),
-            doors,
+            routes,
             tasks,
         }
     }
@@ -99,10 +99,10 @@ impl Bindings {
         let (tenant, name) = (opening.tenant, &component.name);
         match webhook {
             Some(webhook) => {
-                let door = Door::new(webhook, tenant.clone(), name.clone());
-                self.doors.claim(door)?;
+                let route = WebhookRoute::new(webhook, tenant.clone(), name.clone());
+                self.routes.claim(route)?;
             }
-            None => self.doors.close(tenant, name),
+            None => self.routes.close(tenant, name),
         }
         self.components.insert(opening.metrics, made);
         Ok(())

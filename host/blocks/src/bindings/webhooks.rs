@@ -12,16 +12,16 @@ const AT_ONCE: usize = 64;
 
 /// A path with what answers there.
 #[derive(Debug)]
-pub struct Door {
+pub struct WebhookRoute {
     pub webhook: Webhook,
     pub tenant: Name,
     pub component: ComponentName,
     permits: Arc<Semaphore>,
 }
 
-impl Door {
+impl WebhookRoute {
     pub(crate) fn new(webhook: Webhook, tenant: Name, component: ComponentName) -> Self {
-        Door {
+        WebhookRoute {
             webhook,
             tenant,
             component,
@@ -43,7 +43,7 @@ impl Door {
 }
 
 /// A request at a door, with its body whole.
-pub struct Knock {
+pub struct WebhookRequest {
     pub method: String,
     pub query: Option<String>,
     /// Names in lower case.
@@ -54,8 +54,13 @@ pub struct Knock {
 impl Bindings {
     /// The app's answer. `denied` is a signature that does not fit; `unavailable` is no listener, or one that failed: the
     /// sender may try again.
-    pub async fn call_webhook(&self, door: &Door, trace: Trace, knock: Knock) -> Result<Bytes> {
-        let Some(slot) = self.components.of(&door.component) else {
+    pub async fn call_webhook(
+        &self,
+        route: &WebhookRoute,
+        trace: Trace,
+        request: WebhookRequest,
+    ) -> Result<Bytes> {
+        let Some(slot) = self.components.of(&route.component) else {
             return Err(Error::unavailable("the component of this path is gone"));
         };
         let component = slot.component();
@@ -63,20 +68,20 @@ impl Bindings {
         // What took the component's place may know of no signatures.
         if driver
             .webhook()
-            .is_none_or(|own| own.path != door.webhook.path)
+            .is_none_or(|own| own.path != route.webhook.path)
         {
             return Err(Error::unavailable("the component of this path has moved"));
         }
-        driver.admit(&knock.headers, &knock.body)?;
+        driver.admit(&request.headers, &request.body)?;
         let mut metadata = vec![
-            ("method".to_owned(), knock.method),
-            ("path".to_owned(), door.webhook.path.clone()),
+            ("method".to_owned(), request.method),
+            ("path".to_owned(), route.webhook.path.clone()),
         ];
-        metadata.extend(knock.query.map(|query| ("query".to_owned(), query)));
-        let headers = knock.headers.into_iter();
+        metadata.extend(request.query.map(|query| ("query".to_owned(), query)));
+        let headers = request.headers.into_iter();
         metadata.extend(headers.map(|(name, value)| (format!("header.{name}"), value)));
         let delivery = Delivery {
-            data: knock.body,
+            data: request.body,
             metadata,
             attempt: 1,
         };

@@ -12,7 +12,7 @@ impl Tenant {
     pub async fn admit(&self, app: &Arc<App>, ingress: Option<&str>) -> Result<(), Vec<Error>> {
         let one = |error| vec![error];
         let _turn = self.turn().await.map_err(one)?;
-        self.doors.route(ingress, app).map_err(one)?;
+        self.routes.route(ingress, app).map_err(one)?;
         self.metrics.watch(Arc::downgrade(&app.metrics));
         self.invocation.add(app);
         self.apps().insert(app.id().clone(), app.clone());
@@ -101,7 +101,7 @@ impl Tenant {
             return Ok(false);
         };
         // Without a prefix it cannot be another's.
-        let _ = self.doors.route(None, &app);
+        let _ = self.routes.route(None, &app);
         self.invocation.remove(&app);
         self.pubsub.detach(id).await;
         self.configuration.detach(id);

@@ -9,7 +9,7 @@ pub use open::Checked;
 pub use settings::Settings;
 
 use crate::{
-    App, Doors, Error, Metrics, Result, Tasks,
+    App, Error, Metrics, Result, Routes, Tasks,
     actors::Actors,
     bindings::Bindings,
     configuration::Configuration,
@@ -39,7 +39,7 @@ use wythe_manifest::{Component as Manifest, ComponentName, Name};
 pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
-    pub doors: Arc<Doors>,
+    pub routes: Arc<Routes>,
     pub(crate) rules: Arc<RuleThread>,
     pub(crate) jobs: JobPermits,
 }
@@ -69,7 +69,7 @@ pub struct Tenant {
     pub workflow: Workflow,
     pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
-    doors: Arc<Doors>,
+    routes: Arc<Routes>,
     settings: Settings,
     apps: Mutex<BTreeMap<Name, Arc<App>>>,
     /// Components as they are written, by name: their secrets are still references.
@@ -91,7 +91,7 @@ impl Tenant {
         let state = Arc::<State>::default();
         Arc::new(Tenant {
             actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
-            bindings: Bindings::new(tasks.clone(), shared.doors.clone()),
+            bindings: Bindings::new(tasks.clone(), shared.routes.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
             invocation: Invocation::default(),
@@ -103,7 +103,7 @@ impl Tenant {
             workflow: Workflow::new(tasks.clone()),
             metrics: shared.metrics.clone(),
             tasks,
-            doors: shared.doors.clone(),
+            routes: shared.routes.clone(),
             settings,
             apps: Mutex::default(),
             manifests: Mutex::default(),
@@ -186,7 +186,7 @@ impl Tenant {
 
     /// Lets go of apps. Guests and plugins hold the tenant, so that otherwise neither would ever go.
     fn release(&self) {
-        self.doors.clear(self.name());
+        self.routes.clear(self.name());
         self.apps().clear();
         self.invocation.clear();
         self.actors.clear();

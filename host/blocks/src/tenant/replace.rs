@@ -233,7 +233,7 @@ impl Tenant {
         let name = &component.name;
         match component.block.as_str() {
             "bindings" => {
-                self.doors.close(self.name(), name);
+                self.routes.close(self.name(), name);
                 self.bindings.components.remove(name).await
             }
             "configuration" => {

@@ -20,7 +20,7 @@ pub use pubsub::{PubSub, PubSubVerb};
 pub use secrets::{Secrets, SecretsVerb};
 pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
-use crate::{door, embedded};
+use crate::{embedded, port};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
@@ -221,7 +221,7 @@ pub struct Run {
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// The address to answer HTTP on: `HOST:PORT` or a port; port 0 takes a free one
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = door::address)]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = port::address)]
     pub listen: SocketAddr,
     /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
     #[arg(long, value_name = "DIR")]
@@ -233,7 +233,7 @@ pub struct Run {
     #[arg(short, long)]
     pub watch: bool,
     /// Serve /metrics (Prometheus) and /healthz here
-    #[arg(long, value_name = "ADDRESS", value_parser = door::address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = port::address)]
     pub metrics: Option<SocketAddr>,
 }
 

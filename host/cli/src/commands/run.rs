@@ -4,9 +4,9 @@ use crate::{
     args::{Common, Format, Run},
     boot::{self, Booted, Plan},
     build::{self, Built},
-    check, control, door,
+    check, control,
     hold::Hold,
-    project,
+    port, project,
     report::{self, Outcome},
     serve, signals,
     watch::Watch,
@@ -43,15 +43,15 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         started = start(common, args, &plan, &data) => started?,
     };
     let (booted, built, took, _hold) = started;
-    let doors = match open(common, args, &plan, &booted, (&data, &shutdown)).await {
-        Ok(doors) => doors,
+    let listeners = match open(common, args, &plan, &booted, (&data, &shutdown)).await {
+        Ok(listeners) => listeners,
         Err(failure) => {
             booted.host.close(CLOSE).await;
             return Err(failure);
         }
     };
-    Ready::new(&plan, &booted, &doors, &data, took).tell(common, &plan, &built, &data);
-    let complete = serve::serve(&booted, doors.http, shutdown).await;
+    Ready::new(&plan, &booted, &listeners, &data, took).tell(common, &plan, &built, &data);
+    let complete = serve::serve(&booted, listeners.http, shutdown).await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
     }
@@ -76,7 +76,7 @@ async fn start(
 }
 
 /// The ports of a host, bound.
-struct Doors {
+struct Listeners {
     http: TcpListener,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
@@ -89,17 +89,17 @@ async fn open(
     plan: &Arc<Plan>,
     booted: &Booted,
     (data, shutdown): (&Path, &CancellationToken),
-) -> Outcome<Doors> {
-    let http = door::bind(args.listen, "--listen").await?;
+) -> Outcome<Listeners> {
+    let http = port::bind(args.listen, "--listen").await?;
     let address = http.local_addr().map_err(anyhow::Error::new)?;
-    let mut doors = Doors {
+    let mut listeners = Listeners {
         http,
         address,
         metrics: None,
     };
     if let Some(wanted) = args.metrics {
-        let listener = door::bind(wanted, "--metrics").await?;
-        doors.metrics = listener.local_addr().ok();
+        let listener = port::bind(wanted, "--metrics").await?;
+        listeners.metrics = listener.local_addr().ok();
         metrics::serve(&booted.host, listener, shutdown.clone());
     }
     if let Err(error) = control::serve(&booted.tenant, data) {
@@ -115,7 +115,7 @@ async fn open(
         watch.start()?;
     }
     sweep(plan, booted);
-    Ok(doors)
+    Ok(listeners)
 }
 
 /// Removes idle instances now and then: only instances that serve more than one request are ever idle.
@@ -168,7 +168,13 @@ struct Component {
 }
 
 impl Ready {
-    fn new(plan: &Plan, booted: &Booted, doors: &Doors, data: &Path, took: Duration) -> Self {
+    fn new(
+        plan: &Plan,
+        booted: &Booted,
+        listeners: &Listeners,
+        data: &Path,
+        took: Duration,
+    ) -> Self {
         let apps = plan.manifest.apps.iter().zip(&booted.apps);
         let apps = apps.map(|(app, loaded)| App {
             id: app.id.to_string(),
@@ -182,9 +188,9 @@ impl Ready {
         });
         Ready {
             name: plan.manifest.name.to_string(),
-            url: format!("http://{}/", doors.address),
-            address: doors.address,
-            metrics: doors.metrics,
+            url: format!("http://{}/", listeners.address),
+            address: listeners.address,
+            metrics: listeners.metrics,
             data: absolute(data),
             control: absolute(&control::path(data)),
             pid: std::process::id(),

@@ -72,7 +72,7 @@ async fn post(running: &Running, path: &str) -> Result<Answer> {
     running.send(Method::POST, path, &[], "").await
 }
 
-/// The token of a grant of the lock `door`.
+/// The token of a grant of the lock `route`.
 async fn take(running: &Running, ttl: u64) -> Result<u64> {
     let path = format!("/take?name=door&ttl={ttl}&wait=10000");
     token(&post(running, &path).await?)

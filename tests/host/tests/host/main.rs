@@ -12,7 +12,6 @@ mod configuration;
 mod connections;
 mod crash;
 mod crypto;
-mod doors;
 mod edges;
 mod ends;
 mod events;
@@ -22,6 +21,7 @@ mod hostile;
 mod ingress;
 mod invocation;
 mod jobs;
+mod listeners;
 mod lock;
 mod outside;
 mod plugin_conformance;
@@ -75,7 +75,7 @@ fn groups() -> Vec<Vec<Trial>> {
         connections::trials(),
         crash::trials(),
         crypto::trials(),
-        doors::trials(),
+        listeners::trials(),
         edges::trials(),
         ends::trials(),
         events::trials(),

@@ -14,7 +14,7 @@ use std::{
 };
 use wythe_blocks::{
     App, Call, Error, Host, Kind, Origin, Registry, Result, Settings, Tenant, Trace,
-    bindings::Knock,
+    bindings::WebhookRequest,
     body_from,
     pubsub::{Event, PublishOptions},
     state::{Put, Store},
@@ -40,7 +40,7 @@ pub struct Model {
     /// The components by name, with the number of the change that each came with.
     components: BTreeMap<&'static str, u64>,
     /// The webhook has a door of that number.
-    door: Option<u64>,
+    webhook: Option<u64>,
     apps: BTreeMap<&'static str, (Arc<App>, Arc<Busy>, Parts)>,
     /// A handle that was opened once, while the component that it is for was never removed.
     handle: Option<Store>,
@@ -80,7 +80,7 @@ impl Model {
             tenant,
             registry: Arc::new(wythe_drivers::registry()),
             components: BTreeMap::new(),
-            door: None,
+            webhook: None,
             apps: BTreeMap::new(),
             handle: None,
             has_records: false,
@@ -109,7 +109,7 @@ impl Model {
             6 => self.remove(random).await,
             7 => self.write(random).await,
             8 => self.publish().await,
-            _ => self.knock(host).await,
+            _ => self.call_webhook(host).await,
         }
         self.look(host).await;
     }
@@ -133,7 +133,7 @@ impl Model {
         assert_eq!(kind_of(replaced), None, "{name}");
         self.components.insert(name, self.changes);
         if name == "hook" {
-            self.door = (driver == "webhook").then_some(self.changes);
+            self.webhook = (driver == "webhook").then_some(self.changes);
         }
         if name == "store" && self.handle.is_none() {
             let caller = operator(self.tenant.name());
@@ -180,7 +180,7 @@ impl Model {
         if expected.is_none() {
             self.components.remove(name);
             if name == "hook" {
-                self.door = None;
+                self.webhook = None;
             }
             if name == "store" {
                 self.gone().await;
@@ -273,13 +273,13 @@ impl Model {
         }
     }
 
-    async fn knock(&self, host: &Host) {
-        let Some(change) = self.door else {
+    async fn call_webhook(&self, host: &Host) {
+        let Some(change) = self.webhook else {
             return;
         };
         let path = format!("/{}/hook-{change}", self.tenant.name());
-        let door = host.doors().webhook(&path).expect("a door");
-        let knock = Knock {
+        let webhook = host.routes().webhook(&path).expect("a door");
+        let call_webhook = WebhookRequest {
             method: "POST".into(),
             query: None,
             headers: Vec::new(),
@@ -288,7 +288,7 @@ impl Model {
         let answer = self
             .tenant
             .bindings
-            .call_webhook(&door, Trace::start(), knock);
+            .call_webhook(&webhook, Trace::start(), call_webhook);
         let listens = self.apps.values().any(|(_, _, parts)| parts.inputs);
         assert_eq!(answer.await.is_ok(), listens);
     }
@@ -298,15 +298,18 @@ impl Model {
         let caller = operator(self.tenant.name());
         for id in APPS {
             let path = format!("/{}/{id}/page", self.tenant.name());
-            let route = host.doors().find(&path);
+            let route = host.routes().find(&path);
             assert_eq!(route.is_some(), self.apps.contains_key(id), "{path}");
             let Some(route) = route else { continue };
             let request = http::Request::new(body_from(""));
             let answer = route.app.http(Origin::Call(&caller), request).await;
             answer.expect("an answer");
         }
-        let doors = host.doors().count_of(self.tenant.name());
-        assert_eq!(doors, self.apps.len() + usize::from(self.door.is_some()));
+        let routes = host.routes().count_of(self.tenant.name());
+        assert_eq!(
+            routes,
+            self.apps.len() + usize::from(self.webhook.is_some())
+        );
     }
 }
 

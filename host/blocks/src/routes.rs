@@ -1,6 +1,6 @@
 //! The host's HTTP server as its tenants share it: which app has which prefix of paths, and which component which path.
 
-use crate::{App, Error, Rate, Result, bindings::Door};
+use crate::{App, Error, Rate, Result, bindings::WebhookRoute};
 use arc_swap::ArcSwap;
 use std::{
     cmp::Reverse,
@@ -29,14 +29,14 @@ impl Route {
 
 /// Every route and every webhook.
 #[derive(Default)]
-pub struct Doors {
+pub struct Routes {
     routes: ArcSwap<Vec<Arc<Route>>>,
-    webhooks: ArcSwap<BTreeMap<String, Arc<Door>>>,
+    webhooks: ArcSwap<BTreeMap<String, Arc<WebhookRoute>>>,
     /// Held while a path is claimed.
     claiming: Mutex<()>,
 }
 
-impl Doors {
+impl Routes {
     /// Gives an app a prefix such as `/cart`, in place of the one that it had; `/` is for everything that no longer
     /// prefix claims. None takes its prefix away. `conflict` where another app has it.
     pub fn route(&self, prefix: Option<&str>, app: &Arc<App>) -> Result<()> {
@@ -81,43 +81,43 @@ impl Doors {
     }
 
     /// Gives a component the path of its webhook, in place of one that it had. `conflict` where another component has it.
-    pub(crate) fn claim(&self, door: Door) -> Result<()> {
+    pub(crate) fn claim(&self, route: WebhookRoute) -> Result<()> {
         let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut doors = BTreeMap::clone(&self.webhooks.load());
-        let path = door.webhook.path.clone();
-        doors.retain(|_, other| !other.is_of(&door.tenant, &door.component));
-        if let Some(other) = doors.get(&path) {
+        let mut routes = BTreeMap::clone(&self.webhooks.load());
+        let path = route.webhook.path.clone();
+        routes.retain(|_, other| !other.is_of(&route.tenant, &route.component));
+        if let Some(other) = routes.get(&path) {
             return Err(Error::conflict(format!(
                 "the path `{path}` is that of bindings component `{}`; expected another one",
                 other.component
             )));
         }
-        doors.insert(path, Arc::new(door));
-        self.webhooks.store(Arc::new(doors));
+        routes.insert(path, Arc::new(route));
+        self.webhooks.store(Arc::new(routes));
         Ok(())
     }
 
     /// Closes the door of a component that is gone.
     pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
         let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut doors = BTreeMap::clone(&self.webhooks.load());
-        doors.retain(|_, door| !door.is_of(tenant, component));
-        self.webhooks.store(Arc::new(doors));
+        let mut routes = BTreeMap::clone(&self.webhooks.load());
+        routes.retain(|_, route| !route.is_of(tenant, component));
+        self.webhooks.store(Arc::new(routes));
     }
 
     /// Takes away all that a tenant has.
     pub(crate) fn clear(&self, tenant: &Name) {
         let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut doors = BTreeMap::clone(&self.webhooks.load());
-        doors.retain(|_, door| door.tenant != *tenant);
-        self.webhooks.store(Arc::new(doors));
+        let mut routes = BTreeMap::clone(&self.webhooks.load());
+        routes.retain(|_, route| route.tenant != *tenant);
+        self.webhooks.store(Arc::new(routes));
         let mut routes = Vec::clone(&self.routes.load());
         routes.retain(|route| route.app.tenant() != tenant);
         self.routes.store(Arc::new(routes));
     }
 
     /// The webhook at this path, which is matched whole.
-    pub fn webhook(&self, path: &str) -> Option<Arc<Door>> {
+    pub fn webhook(&self, path: &str) -> Option<Arc<WebhookRoute>> {
         self.webhooks.load().get(path).cloned()
     }
 
@@ -130,7 +130,7 @@ impl Doors {
     pub fn count_of(&self, tenant: &Name) -> usize {
         let (routes, webhooks) = (self.routes.load(), self.webhooks.load());
         let routes = routes.iter().filter(|route| route.app.tenant() == tenant);
-        let webhooks = webhooks.values().filter(|door| door.tenant == *tenant);
+        let webhooks = webhooks.values().filter(|route| route.tenant == *tenant);
         routes.count() + webhooks.count()
     }
 }
@@ -156,58 +156,58 @@ mod tests {
         App::new(Profile::new(name(tenant), name(id)), Arc::new(Silent))
     }
 
-    fn door(tenant: &str, component: &str, path: &str) -> Door {
+    fn route(tenant: &str, component: &str, path: &str) -> WebhookRoute {
         let webhook = Webhook {
             path: path.into(),
             methods: vec!["POST".into()],
             max_body: 1,
         };
-        Door::new(webhook, name(tenant), component.parse().unwrap())
+        WebhookRoute::new(webhook, name(tenant), component.parse().unwrap())
     }
 
-    fn found(doors: &Doors, path: &str) -> Option<String> {
-        doors.find(path).map(|route| route.app.id().to_string())
+    fn found(routes: &Routes, path: &str) -> Option<String> {
+        routes.find(path).map(|route| route.app.id().to_string())
     }
 
     #[test]
     fn the_longest_prefix_answers_and_has_one_app() {
-        let doors = Doors::default();
+        let routes = Routes::default();
         let (shop, cart) = (app("a", "shop"), app("a", "cart"));
-        doors.route(Some("/"), &shop).unwrap();
-        doors.route(Some("/cart"), &cart).unwrap();
-        assert_eq!(found(&doors, "/cart/1").as_deref(), Some("cart"));
-        assert_eq!(found(&doors, "/carts").as_deref(), Some("shop"));
-        let error = doors.route(Some("/cart/"), &app("b", "cart")).unwrap_err();
+        routes.route(Some("/"), &shop).unwrap();
+        routes.route(Some("/cart"), &cart).unwrap();
+        assert_eq!(found(&routes, "/cart/1").as_deref(), Some("cart"));
+        assert_eq!(found(&routes, "/carts").as_deref(), Some("shop"));
+        let error = routes.route(Some("/cart/"), &app("b", "cart")).unwrap_err();
         assert_eq!(
             error.message(),
             "the prefix `/cart/` is that of app `cart`; expected another one"
         );
         // The same app may come again, and move.
-        doors.route(Some("/basket"), &app("a", "cart")).unwrap();
-        assert_eq!(found(&doors, "/cart").as_deref(), Some("shop"));
-        doors.route(None, &shop).unwrap();
-        assert_eq!(found(&doors, "/cart"), None);
-        doors.clear(&name("a"));
-        assert_eq!(doors.count(), 0);
+        routes.route(Some("/basket"), &app("a", "cart")).unwrap();
+        assert_eq!(found(&routes, "/cart").as_deref(), Some("shop"));
+        routes.route(None, &shop).unwrap();
+        assert_eq!(found(&routes, "/cart"), None);
+        routes.clear(&name("a"));
+        assert_eq!(routes.count(), 0);
     }
 
     #[test]
     fn a_path_has_one_component_and_a_component_one_path() {
-        let doors = Doors::default();
-        doors.claim(door("a", "one", "/hook")).unwrap();
-        doors.claim(door("a", "one", "/hook")).unwrap();
+        let routes = Routes::default();
+        routes.claim(route("a", "one", "/hook")).unwrap();
+        routes.claim(route("a", "one", "/hook")).unwrap();
         for (tenant, component) in [("a", "two"), ("b", "one")] {
-            let error = doors.claim(door(tenant, component, "/hook")).unwrap_err();
+            let error = routes.claim(route(tenant, component, "/hook")).unwrap_err();
             assert_eq!(
                 error.message(),
                 "the path `/hook` is that of bindings component `one`; expected another one"
             );
         }
-        doors.claim(door("a", "one", "/other")).unwrap();
-        assert!(doors.webhook("/hook").is_none() && doors.webhook("/other").is_some());
-        doors.close(&name("b"), &"one".parse().unwrap());
-        assert_eq!(doors.count(), 1);
-        doors.close(&name("a"), &"one".parse().unwrap());
-        assert_eq!(doors.count(), 0);
+        routes.claim(route("a", "one", "/other")).unwrap();
+        assert!(routes.webhook("/hook").is_none() && routes.webhook("/other").is_some());
+        routes.close(&name("b"), &"one".parse().unwrap());
+        assert_eq!(routes.count(), 1);
+        routes.close(&name("a"), &"one".parse().unwrap());
+        assert_eq!(routes.count(), 0);
     }
 }

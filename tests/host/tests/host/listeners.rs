@@ -88,14 +88,14 @@ async fn ports() -> Result<()> {
     let metrics = free().await?;
     let mut process = run(&project, &["--metrics", &metrics])?;
     let set = json!({ "component": "statestore", "app": "hello", "key": "a", "value": "Yg==" });
-    for door in [process.url.clone(), format!("http://{metrics}")] {
+    for listener in [process.url.clone(), format!("http://{metrics}")] {
         for (method, path) in [
             (Method::GET, "/v1/ping"),
             (Method::POST, "/v1/state/set"),
             (Method::POST, "/control.sock/v1/state/set"),
         ] {
             let headers = [("host", "localhost"), ("content-type", "application/json")];
-            let url = format!("{door}{path}");
+            let url = format!("{listener}{path}");
             let answer = request(&client(), method, &url, &headers, set.to_string()).await?;
             ensure!(answer.status == 404, "{url}: {answer:?}");
         }
