@@ -126,11 +126,11 @@ impl From<actors::Stored> for Stored {
                 value: Binary(value.into()),
                 expires: expires.and_then(milliseconds),
             });
-        let reminders = stored.reminders.into_iter().map(|wake| Reminder {
-            name: wake.name,
-            due: wake.due,
-            period: wake.period,
-            data: Binary(wake.data.into()),
+        let reminders = stored.reminders.into_iter().map(|alarm| Reminder {
+            name: alarm.name,
+            due: alarm.due,
+            period: alarm.period,
+            data: Binary(alarm.data.into()),
         });
         Stored {
             turns: stored.turns,

@@ -3,6 +3,7 @@
 use super::{
     Inside, Limits, Trigger, Type,
     activation::TurnPermit,
+    alarms,
     core::graph::{self, Graph},
     core::names::Actor,
     due::Due,
@@ -11,7 +12,7 @@ use super::{
     slots::Slots,
     sweep,
     table::Turns,
-    turn, wakes,
+    turn,
 };
 use crate::{
     App, Call, Error, Origin, Result, Tasks, Trace,
@@ -164,7 +165,7 @@ impl Engine {
         let apps = own.map(|(_, hosted)| hosted.app.id().clone()).collect();
         drop(types);
         if let Some(space) = lock(&self.spaces).get(tenant) {
-            space.due.attach(&apps, wakes::now());
+            space.due.attach(&apps, alarms::now());
             space.reminded.notify_one();
         }
         had

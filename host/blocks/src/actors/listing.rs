@@ -27,7 +27,7 @@ pub struct Listing {
 
 /// A reminder of an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wake {
+pub struct Alarm {
     pub name: String,
     /// Milliseconds since 1970.
     pub due: u64,
@@ -44,7 +44,7 @@ pub struct Stored {
     /// The first entries by key, at most 1,000.
     pub entries: Vec<(String, Bytes, Option<SystemTime>)>,
     /// The first reminders, at most 1,000.
-    pub reminders: Vec<Wake>,
+    pub reminders: Vec<Alarm>,
 }
 
 impl Actors {
@@ -124,11 +124,11 @@ impl Actors {
             turns: meta.turns,
             active: space.slots.has(&actor),
             entries,
-            reminders: self.wakes(caller, &actor).await?,
+            reminders: self.alarms(caller, &actor).await?,
         }))
     }
 
-    async fn wakes(&self, caller: &Call, actor: &Actor) -> Result<Vec<Wake>> {
+    async fn alarms(&self, caller: &Call, actor: &Actor) -> Result<Vec<Alarm>> {
         let space = self.engine.space(&actor.tenant)?;
         let prefix = rows::reminder(actor, "");
         let page = space
@@ -138,7 +138,7 @@ impl Actors {
         let wake = |(key, entry): (String, crate::state::Entry)| {
             let row: record::Reminder = rows::read(&key, &entry.value)?;
             let name = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
-            Ok(Wake {
+            Ok(Alarm {
                 name,
                 due: row.due,
                 period: row.period,

@@ -5,6 +5,7 @@
 //! part of that.
 
 mod activation;
+mod alarms;
 mod core;
 mod due;
 mod engine;
@@ -19,12 +20,11 @@ mod sweep;
 mod table;
 mod timers;
 mod turn;
-mod wakes;
 
 pub use self::core::names::{Actor, MAX_NAME};
-pub use listing::{Listed, Listing, Stored, Wake};
+pub use alarms::MAX_ALARM;
+pub use listing::{Alarm, Listed, Listing, Stored};
 pub use turn::{MAX_DATA, Turn, context};
-pub use wakes::MAX_WAKE;
 
 use crate::{App, Call, Error, Result, Tasks, TurnId, pubsub::PubSub, state::State};
 use bytes::Bytes;

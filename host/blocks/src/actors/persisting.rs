@@ -2,6 +2,7 @@
 
 use super::{
     activation::{Activation, superseded},
+    alarms::now,
     core::{
         commit::{Commit, Effect},
         names::Actor,
@@ -9,7 +10,6 @@ use super::{
     },
     engine::{Hosted, Space},
     store::commit,
-    wakes::now,
 };
 use crate::{Error, Kind, Result};
 use std::time::SystemTime;

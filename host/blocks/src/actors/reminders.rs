@@ -4,11 +4,11 @@
 //! record of the actor.
 
 use super::{
+    alarms::now,
     core::names::Actor,
     due::{LOOK, Outcome, Reading},
     engine::{CALL, Cause, Engine, Hosted, Space, Why},
     store::rows,
-    wakes::now,
 };
 use crate::{Error, Kind, Rate, Result, Trace, pages::Pace, state::Page, time};
 use std::{

@@ -314,7 +314,7 @@ async fn a_store_that_is_away_for_a_while_is_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn an_app_that_does_not_listen_cannot_subscribe() {
     let stage = stage("a=1");
-    stage.app.be_deaf();
+    stage.app.ignore_changes();
     stage.attach(&[]).await.unwrap();
     let error = stage.block.subscribe(&app("app"), "settings", &[]).await;
     assert_eq!(

@@ -1,18 +1,18 @@
 //! The whole of the jobs block's rules.
 
 mod calendar;
-mod course;
 mod driver;
 mod rules;
 mod scheduler;
 mod settler;
+mod transitions;
 
 pub use calendar::{read_time, shown_time};
-pub use course::MAX_FAILURE;
 pub use driver::{
     Driver, FailurePolicy, Features, Job, Misfire, Page, Row, Settle, Timestamp, Trigger,
 };
 pub use rules::{MAX_DATA, check_name};
+pub use transitions::MAX_FAILURE;
 
 use crate::{
     App, Call, Components, Error, Kind, Result, Slot, Tasks,
@@ -282,7 +282,7 @@ impl Jobs {
     /// Pauses a job: a run under way ends by itself, and nothing more comes until [`Jobs::resume`].
     pub async fn pause(&self, caller: &Call, name: &str) -> Result<()> {
         self.change(caller, name, |row| {
-            Ok((!row.paused).then(|| Some(course::paused(row))))
+            Ok((!row.paused).then(|| Some(transitions::paused(row))))
         })
         .await
     }
@@ -298,7 +298,7 @@ impl Jobs {
             .change(caller, name, |row| {
                 let now = (self.clock)();
                 match row.paused {
-                    true => course::resumed(row, now, running()).map(Some),
+                    true => transitions::resumed(row, now, running()).map(Some),
                     false => Ok(None),
                 }
             })

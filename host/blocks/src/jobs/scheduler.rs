@@ -18,7 +18,7 @@ mod watch;
 
 use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
-    course::{self, Outcome},
+    transitions::{self, Outcome},
 };
 use crate::{App, Call, Error, Kind, Origin, Result, Slot, Tasks};
 use std::{
@@ -248,7 +248,7 @@ impl Runner {
             *again = true;
             return false;
         }
-        let asked = !course::is_missed(&row, since, (self.clock)());
+        let asked = !transitions::is_missed(&row, since, (self.clock)());
         self.running().insert(row.job.name.clone(), false);
         self.tasks.spawn(self.clone().carry(row, permits, since));
         asked
@@ -266,7 +266,7 @@ impl Runner {
     }
 
     async fn occurrence(&self, row: Row, permits: Permits, since: Timestamp) {
-        let outcome = match course::is_missed(&row, since, (self.clock)()) {
+        let outcome = match transitions::is_missed(&row, since, (self.clock)()) {
             true => Outcome::Missed,
             false => self.ask(&row).await,
         };
@@ -287,7 +287,7 @@ impl Runner {
     async fn ask(&self, row: &Row) -> Outcome {
         let occurrence = Occurrence {
             name: row.job.name.clone(),
-            id: course::id(row),
+            id: transitions::id(row),
             due: row.due.unwrap_or_default(),
             attempt: row.attempts.saturating_add(1),
             data: row.job.data.clone(),
@@ -314,7 +314,7 @@ impl Runner {
                 app: row.app.clone(),
                 name: row.job.name.clone(),
                 version: row.version,
-                row: course::apply(&row, outcome, (self.clock)()),
+                row: transitions::apply(&row, outcome, (self.clock)()),
             };
             let caller = self.caller();
             // What is entered is left before it is entered again.
@@ -328,7 +328,7 @@ impl Runner {
                 answer => return answer,
             }
             match self.get(&row.job.name).await? {
-                Some(found) if course::is_same(&found, &row) => row = found,
+                Some(found) if transitions::is_same(&found, &row) => row = found,
                 _ => return Ok(()),
             }
         }

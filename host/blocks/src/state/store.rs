@@ -237,20 +237,22 @@ impl Store {
     /// Cuts the keyspace's prefix off again. A driver that answers with other keys, or with more than it
     /// was asked for, has lied, and nothing of its answer is used.
     fn unscoped(&self, page: Page, scoped: &str, limit: u32) -> Result<Page> {
-        let lie = |what: &str| {
+        let violation = |what: &str| {
             Error::internal(format!(
                 "the driver of state component `{}` answered `list` with {what}",
                 self.component.name()
             ))
         };
         if page.entries.len() > limit as usize {
-            return Err(lie("more entries than asked for"));
+            return Err(violation("more entries than asked for"));
         }
         let mut entries = Vec::with_capacity(page.entries.len());
         let mut last: Option<String> = None;
         for (key, entry) in page.entries {
             if !key.starts_with(scoped) || last.as_ref().is_some_and(|last| *last >= key) {
-                return Err(lie("keys that were not asked for or are out of order"));
+                return Err(violation(
+                    "keys that were not asked for or are out of order",
+                ));
             }
             entries.push((key[self.prefix.len()..].to_owned(), entry));
             last = Some(key);
@@ -258,7 +260,7 @@ impl Store {
         let next = match page.next {
             Some(next) => match next.strip_prefix(&self.prefix) {
                 Some(next) => Some(next.to_owned()),
-                None => return Err(lie("a cursor outside of what was asked for")),
+                None => return Err(violation("a cursor outside of what was asked for")),
             },
             None => None,
         };

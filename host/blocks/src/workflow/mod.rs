@@ -9,11 +9,11 @@ mod store;
 mod tests;
 
 pub use self::core::{
-    board::Outcome,
     context::{Context, Price, Task, numbers},
     entry::{Entry, Kind, Parent, Retry},
     meta::Status,
     names::MAX_ID,
+    task_table::Outcome,
 };
 pub use engine::{Bulk, Engine, Filter, History, Instance, Page, Start, Swept};
 

@@ -63,7 +63,7 @@ pub async fn open(plugged: Arc<Plugged<BindingWorld>>) -> Result<Arc<dyn Driver>
     let operations = &features.operations;
     let ordered = operations.is_sorted_by(|a, b| a < b);
     if !ordered || operations.len() > OPERATIONS || !operations.iter().all(named) {
-        return Err(plugged.lie(
+        return Err(plugged.violation(
             "answered with operations that are out of order, too many, or without a good name",
         ));
     }
@@ -87,11 +87,11 @@ impl BindingDriver {
             .await?;
         if pulled.len() > PULL as usize {
             let what = "answered `pull` with more deliveries than asked for";
-            return Err(self.plugged.lie(what));
+            return Err(self.plugged.violation(what));
         }
         if pulled.iter().any(|one| one.receipt.len() > RECEIPT) {
             let what = "answered with a receipt longer than 1 KiB";
-            return Err(self.plugged.lie(what));
+            return Err(self.plugged.violation(what));
         }
         Ok(pulled)
     }

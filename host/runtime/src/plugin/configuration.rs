@@ -49,24 +49,24 @@ impl ConfigurationDriver {
             1..=MAX_VERSION => Ok(()),
             _ => Err(self
                 .plugged
-                .lie("answered with a version that is empty or longer than 256 bytes")),
+                .violation("answered with a version that is empty or longer than 256 bytes")),
         }
     }
 
     /// `asked` is in any order; none for all items.
     fn check(&self, items: &[items::Item], asked: &[String]) -> Result<()> {
-        let lie = |what: &str| Err(self.plugged.lie(what));
+        let violation = |what: &str| Err(self.plugged.violation(what));
         if !items.is_sorted_by(|a, b| a.key < b.key) {
-            return lie("answered with items that are out of order, or twice there");
+            return violation("answered with items that are out of order, or twice there");
         }
         for item in items {
             if !(1..=MAX_KEY).contains(&item.key.len()) || item.key.contains('\0') {
-                return lie(
+                return violation(
                     "answered with a key that is empty, longer than 1024 bytes, or has a NUL",
                 );
             }
             if !asked.is_empty() && !asked.contains(&item.key) {
-                return lie("answered with an item that was not asked for");
+                return violation("answered with an item that was not asked for");
             }
             self.check_version(&item.version)?;
         }

@@ -37,7 +37,7 @@ impl CryptoDriver {
         }
         Err(self
             .plugged
-            .lie("answered with more bytes than any key or signature has"))
+            .violation("answered with more bytes than any key or signature has"))
     }
 
     fn info(&self, info: wit::KeyInfo) -> Result<KeyInfo> {
@@ -45,7 +45,7 @@ impl CryptoDriver {
         if public.is_some_and(|jwk| jwk.len() > JWK || holds_a_private_part(jwk)) {
             return Err(self
                 .plugged
-                .lie("answered with a public key that is none, or is too long"));
+                .violation("answered with a public key that is none, or is too long"));
         }
         Ok(KeyInfo {
             wrap: info.wrap.into_iter().map(Into::into).collect(),
@@ -176,7 +176,7 @@ impl Driver for CryptoDriver {
         if !ordered || names.len() > KEYS || names.iter().any(|name| name.len() > NAME) {
             return Err(self
                 .plugged
-                .lie("answered with names that are out of order, too many or too long"));
+                .violation("answered with names that are out of order, too many or too long"));
         }
         Ok(names)
     }

@@ -40,17 +40,17 @@ impl JobsDriver {
     /// A row that was put into the driver some day, or could have been.
     fn row(&self, app: &str, row: wit::Row) -> Result<Row> {
         if row.app != app {
-            return Err(self.plugged.lie("answered with a row of another app"));
+            return Err(self.plugged.violation("answered with a row of another app"));
         }
         if check_name(&row.job.name).is_err() {
             return Err(self
                 .plugged
-                .lie("answered with a row that has no good name"));
+                .violation("answered with a row that has no good name"));
         }
         if row.job.data.len() > MAX_DATA {
             return Err(self
                 .plugged
-                .lie("answered with a row that has more than 64 KiB of data"));
+                .violation("answered with a row that has more than 64 KiB of data"));
         }
         if row
             .failure
@@ -59,14 +59,16 @@ impl JobsDriver {
         {
             return Err(self
                 .plugged
-                .lie("answered with a row whose failure is longer than 1 KiB"));
+                .violation("answered with a row whose failure is longer than 1 KiB"));
         }
         Ok(row.into())
     }
 
     fn rows(&self, app: &str, rows: Vec<wit::Row>, limit: u32) -> Result<Vec<Row>> {
         if rows.len() > limit as usize {
-            return Err(self.plugged.lie("answered with more rows than asked for"));
+            return Err(self
+                .plugged
+                .violation("answered with more rows than asked for"));
         }
         rows.into_iter().map(|row| self.row(app, row)).collect()
     }
@@ -78,7 +80,7 @@ impl JobsDriver {
             let name = row.job.name.as_str();
             if !name.starts_with(&asked.prefix) || before.is_some_and(|before| name <= before) {
                 let what = "answered `list` with names that are out of order or not asked for";
-                return Err(self.plugged.lie(what));
+                return Err(self.plugged.violation(what));
             }
             before = Some(name);
         }
@@ -86,7 +88,7 @@ impl JobsDriver {
         if page.next.is_some() && page.next.as_deref() != last {
             return Err(self
                 .plugged
-                .lie("answered `list` with a cursor that is not the last name of the page"));
+                .violation("answered `list` with a cursor that is not the last name of the page"));
         }
         let next = page.next;
         Ok(Page { rows, next })
@@ -99,13 +101,15 @@ impl JobsDriver {
         if !rows.iter().all(is_due) {
             return Err(self
                 .plugged
-                .lie("answered `take` with a row that is not due"));
+                .violation("answered `take` with a row that is not due"));
         }
         if !rows.is_sorted_by_key(|row| row.wake) {
-            return Err(self.plugged.lie("answered `take` with rows out of order"));
+            return Err(self
+                .plugged
+                .violation("answered `take` with rows out of order"));
         }
         if !rows.iter().all(|row| names.insert(&row.job.name)) {
-            return Err(self.plugged.lie("answered `take` with a row twice"));
+            return Err(self.plugged.violation("answered `take` with a row twice"));
         }
         Ok(())
     }
@@ -140,7 +144,7 @@ impl JobsDriver {
         if answers.len() != count {
             return Err(self
                 .plugged
-                .lie("answered `settle` with another number of results"));
+                .violation("answered `settle` with another number of results"));
         }
         let answers = answers.into_iter();
         Ok(answers.map(|answer| answer.map_err(Into::into)).collect())
@@ -188,7 +192,7 @@ impl Driver for JobsDriver {
             .await?;
         let row = answer.map(|row| self.row(app, row)).transpose()?;
         if row.as_ref().is_some_and(|row| row.job.name != name) {
-            return Err(self.plugged.lie("answered `get` with another job"));
+            return Err(self.plugged.violation("answered `get` with another job"));
         }
         Ok(row)
     }

@@ -48,7 +48,7 @@ impl LockDriver {
         let latest = SystemTime::now() + MAX_TTL + SKEW;
         let end = time(timestamp).filter(|end| *end <= latest);
         let what = "answered with a grant that ends later than any may";
-        end.ok_or_else(|| self.plugged.lie(what))
+        end.ok_or_else(|| self.plugged.violation(what))
     }
 
     fn grant(&self, grant: wit::Grant) -> Result<Grant> {
@@ -63,7 +63,7 @@ impl LockDriver {
         match acquired {
             wit::Acquired::Granted(grant) if grant.owner != owner => {
                 let what = "granted a lock to another than who asked for it";
-                Err(self.plugged.lie(what))
+                Err(self.plugged.violation(what))
             }
             wit::Acquired::Granted(grant) => self.grant(grant).map(Acquired::Granted),
             wit::Acquired::Held(expires) => Ok(Acquired::Held {

@@ -393,7 +393,7 @@ impl<W: World> Plugged<W> {
     }
 
     /// An answer that no honest driver gives.
-    pub fn lie(&self, what: &str) -> Error {
+    pub fn violation(&self, what: &str) -> Error {
         Error::internal(format!("plugin `{}` {what}", self.component))
     }
 }

@@ -208,7 +208,7 @@ impl Shared {
         if deliveries.len() > max {
             return Err(self
                 .plugged
-                .lie("answered `pull` with more messages than asked for"));
+                .violation("answered `pull` with more messages than asked for"));
         }
         if deliveries
             .iter()
@@ -216,12 +216,12 @@ impl Shared {
         {
             return Err(self
                 .plugged
-                .lie("answered with a receipt longer than 1 KiB"));
+                .violation("answered with a receipt longer than 1 KiB"));
         }
         if deliveries.iter().any(|one| one.attempt > ATTEMPTS) {
             return Err(self
                 .plugged
-                .lie("answered with a message of more than 1,000,000 attempts"));
+                .violation("answered with a message of more than 1,000,000 attempts"));
         }
         lock(&self.pulled).extend(deliveries.into_iter().map(Received::from));
         Ok(())
@@ -272,7 +272,7 @@ impl Consumer for PluginConsumer {
                 &self
                     .0
                     .plugged
-                    .lie("answered `ack` with another number of results"),
+                    .violation("answered `ack` with another number of results"),
             ),
             Err(error) => failed(&error),
         }

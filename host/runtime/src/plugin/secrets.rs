@@ -45,26 +45,26 @@ pub async fn open(plugged: Arc<Plugged<SecretsWorld>>) -> Result<Arc<dyn Driver>
 impl SecretsDriver {
     fn found(&self, found: wit::Found) -> Result<Found> {
         let count = found.values.len();
-        let lie = |what: &str| Err(self.plugged.lie(what));
+        let violation = |what: &str| Err(self.plugged.violation(what));
         if count == 0 || count > MAX_VALUES {
-            return lie("answered with a secret of no values, or of more than 1000");
+            return violation("answered with a secret of no values, or of more than 1000");
         }
         if count > 1 && !self.features.multiple_values {
-            return lie("answered with several values, which its features deny");
+            return violation("answered with several values, which its features deny");
         }
         if found
             .version
             .as_ref()
             .is_some_and(|v| v.len() > MAX_VERSION)
         {
-            return lie("answered with a version longer than 256 bytes");
+            return violation("answered with a version longer than 256 bytes");
         }
         let values = found.values.into_iter();
         let values: BTreeMap<_, _> = values
             .map(|(name, value)| (name, Value::new(value)))
             .collect();
         if values.len() != count {
-            return lie("answered with two values of one name");
+            return violation("answered with two values of one name");
         }
         Ok(Found {
             values,
@@ -110,7 +110,7 @@ impl Driver for SecretsDriver {
         let good = |name: &String| (1..=MAX_NAME).contains(&name.len());
         if !names.iter().all(good) || !names.is_sorted_by(|a, b| a < b) {
             let what = "answered with names that are out of order, twice, empty or too long";
-            return Err(self.plugged.lie(what));
+            return Err(self.plugged.violation(what));
         }
         Ok(names)
     }

@@ -44,7 +44,7 @@ impl StateDriver {
         if etag.is_empty() || etag.len() > ETAG {
             return Err(self
                 .plugged
-                .lie("answered with an etag that is empty or longer than 256 bytes"));
+                .violation("answered with an etag that is empty or longer than 256 bytes"));
         }
         Ok(etag)
     }
@@ -54,7 +54,7 @@ impl StateDriver {
         if size > self.features.max_value_bytes {
             return Err(self
                 .plugged
-                .lie("answered with a value larger than its features say"));
+                .violation("answered with a value larger than its features say"));
         }
         let entry = Entry::from(entry);
         let etag = self.etag(entry.etag)?;
@@ -155,7 +155,7 @@ impl Driver for StateDriver {
         if etags.len() != count {
             return Err(self
                 .plugged
-                .lie("answered a transaction with another number of etags"));
+                .violation("answered a transaction with another number of etags"));
         }
         etags
             .into_iter()

@@ -135,7 +135,7 @@ impl Puppet {
         lock(&self.running).1
     }
 
-    fn wake(&self, actor: &Actor, by: &str) {
+    fn alarm(&self, actor: &Actor, by: &str) {
         lock(&self.woken).push(Woken {
             actor: actor.to_string(),
             by: by.into(),
@@ -172,7 +172,7 @@ impl Puppet {
             Step::Call(..) | Step::Try(..) | Step::Both(..) => {
                 return self.call(caller, step).await;
             }
-            step => wakes(turn, caller, step).await?,
+            step => alarms(turn, caller, step).await?,
         }
         Ok(Value::Null)
     }
@@ -217,7 +217,7 @@ async fn number(turn: &Turn, caller: &Call, step: &Step) -> Result<Value> {
     Ok(json!(sum))
 }
 
-async fn wakes(turn: &Turn, caller: &Call, step: Step) -> Result<()> {
+async fn alarms(turn: &Turn, caller: &Call, step: Step) -> Result<()> {
     let data = |steps: Vec<Step>| Bytes::from(serde_json::to_vec(&steps).expect("steps are JSON"));
     match step {
         Step::Remind(name, due, period, steps) => {
@@ -290,15 +290,15 @@ impl Callee for Puppet {
         let steps = match trigger {
             Trigger::Call(_, data) => data,
             Trigger::Timer(name, data) | Trigger::Reminder(name, data) => {
-                self.wake(&actor, &name);
+                self.alarm(&actor, &name);
                 data
             }
             Trigger::Activate => {
-                self.wake(&actor, "activate");
+                self.alarm(&actor, "activate");
                 "[]".into()
             }
             Trigger::Deactivate => {
-                self.wake(&actor, "deactivate");
+                self.alarm(&actor, "deactivate");
                 if actor.kind == STICKY {
                     tokio::time::sleep(WALL).await;
                 }

@@ -7,7 +7,7 @@ use super::{
 };
 use wythe_blocks::{
     Call, Kind,
-    actors::{MAX_DATA, MAX_WAKE, Type},
+    actors::{MAX_ALARM, MAX_DATA, Type},
 };
 
 const ALPHABET: &str = "expected letters, digits, `-`, `_`, `.`, `:` and `@`";
@@ -117,7 +117,7 @@ async fn within_a_turn(rig: &Rig) {
         told(Timer("r".into(), 1, Some(0), vec![])).await,
         "the period of `r` is 0; expected at least 1 ms"
     );
-    let long = vec![Fail(text(MAX_WAKE))];
+    let long = vec![Fail(text(MAX_ALARM))];
     assert_eq!(
         told(Remind("r".into(), 1, None, long)).await,
         "the data of `r` has 65549 bytes; expected at most 65536"

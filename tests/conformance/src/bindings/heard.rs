@@ -112,11 +112,11 @@ pub(super) async fn under_way(subject: Subject) {
 pub(super) async fn next_reader(subject: Subject) {
     let driver = subject.driver();
     create(&*driver, b"one").await;
-    let deaf = Ear::new(|_| false);
-    let reading = Reading::start(driver.clone(), &deaf);
-    deaf.until(2).await;
+    let refusing = Ear::new(|_| false);
+    let reading = Reading::start(driver.clone(), &refusing);
+    refusing.until(2).await;
     reading.end().await;
-    let before = deaf.heard().len();
+    let before = refusing.heard().len();
     let ear = Ear::new(|_| true);
     let reading = Reading::start(driver, &ear);
     let heard = ear.until(1).await;
@@ -128,9 +128,9 @@ pub(super) async fn deleted(subject: Subject) {
     let driver = subject.driver();
     let key = key(&*driver).await;
     put(&*driver, &key, "mine", b"one").await;
-    let deaf = Ear::new(|_| false);
-    let reading = Reading::start(driver.clone(), &deaf);
-    deaf.until(1).await;
+    let refusing = Ear::new(|_| false);
+    let reading = Reading::start(driver.clone(), &refusing);
+    refusing.until(1).await;
     reading.end().await;
     remove(&*driver, &key, "mine").await;
     let ear = Ear::new(|_| true);

@@ -302,8 +302,8 @@ async fn attach(host: &Tenant, app: &Arc<Fragile>) -> Arc<App> {
     host.admit(&app, None).await.expect("the app");
     host.jobs.attach(&app);
     let types = vec![actors::Type::new("fragile")];
-    let acts = host.actors.attach(&app, types);
-    acts.expect("actors");
+    let attached = host.actors.attach(&app, types);
+    attached.expect("actors");
     let topics = vec![Subscription {
         component: NAME.into(),
         topic: "topic".into(),

@@ -260,8 +260,8 @@ async fn apps(host: &Arc<Tenant>, tenant: &Name, reminded: &Arc<Notify>) -> Arc<
         .attach(&app("payment").await, Vec::new(), names("charge"));
     works.expect("activities");
     let types = vec![actors::Type::new("account")];
-    let acts = host.actors.attach(&app("accounts").await, types);
-    acts.expect("actors");
+    let attached = host.actors.attach(&app("accounts").await, types);
+    attached.expect("actors");
     host.actors.start(tenant);
     let begun = host.begin();
     begun.expect("an engine");

@@ -51,7 +51,7 @@ pub fn trials() -> Vec<Trial> {
             command::read_only,
         ),
         case("configuration::what_is_not_granted_is_a_problem", denied),
-        case("configuration::a_plugin_that_lies_is_found_out", lies),
+        case("configuration::a_plugin_that_lies_is_found_out", violations),
         case("configuration::the_samples_own_manifest_is_good", manifest),
     ]
 }
@@ -284,8 +284,8 @@ async fn denied() -> Result<()> {
     Ok(())
 }
 
-async fn lies() -> Result<()> {
-    let lie = |name: &str, how: &str| {
+async fn violations() -> Result<()> {
+    let violating = |name: &str, how: &str| {
         let items = "{ name: a, value: 1 }, { name: b, value: 2 }";
         plugin(name, &format!("{items}, {{ name: {how}, value: yes }}"))
     };
@@ -300,7 +300,7 @@ async fn lies() -> Result<()> {
         ),
     ];
     for (how, expected) in cases {
-        let problems = with(&lie("flags", how)).problems().await;
+        let problems = with(&violating("flags", how)).problems().await;
         ensure!(problems == [expected], "{problems:?}");
     }
     let apps = APP.replace("[flags]", "[flags, plugged]");
@@ -308,7 +308,7 @@ async fn lies() -> Result<()> {
     let project = Project::new(&apps)
         .with("memory", MEMORY)
         .with("flags", &flags)
-        .with("plugged", &lie("plugged", "lie-key"));
+        .with("plugged", &violating("plugged", "lie-key"));
     project.write("flags.yaml", FILE);
     let running = project.start().await?;
     let expected = "plugin `plugged` answered with an item that was not asked for";

@@ -40,7 +40,7 @@ pub fn trials() -> Vec<Trial> {
         case("lock::bad_input_is_named", bad_input),
         case("lock::a_component_that_is_not_granted_is_denied", denied),
         case("lock::an_import_that_is_not_granted_is_refused", refused),
-        case("lock::a_plugin_that_lies_is_found_out", lies),
+        case("lock::a_plugin_that_lies_is_found_out", violations),
         case("lock::a_token_is_of_no_use_to_another_app", stolen),
         case("lock::the_command_tells_and_ends_a_grant", command),
         case("lock::the_samples_own_manifest_is_good", manifest),
@@ -282,7 +282,7 @@ async fn refused() -> Result<()> {
     Ok(())
 }
 
-async fn lies() -> Result<()> {
+async fn violations() -> Result<()> {
     let running = start(&locksmith()).await?;
     let cases = [
         (

@@ -26,7 +26,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("host/blocks/src/actors/activation.rs", "Engine"),
     ("host/blocks/src/actors/mod.rs", "Hosted"),
     ("host/blocks/src/actors/outbox.rs", "Outgoing"),
-    ("host/blocks/src/actors/wakes.rs", "Turn"),
+    ("host/blocks/src/actors/alarms.rs", "Turn"),
     ("host/blocks/src/crypto/algorithm.rs", "WrapAlgorithm"),
     ("host/blocks/src/crypto/algorithm.rs", "SignatureAlgorithm"),
     ("host/blocks/src/crypto/transform.rs", "Key"),

@@ -92,7 +92,7 @@ pub fn stage(items: &str) -> Stage {
     let app = Arc::new(Listener {
         heard: Mutex::default(),
         fails: AtomicU32::new(0),
-        is_deaf: AtomicBool::new(false),
+        ignores_changes: AtomicBool::new(false),
     });
     Stage {
         block,
@@ -232,7 +232,7 @@ pub struct Listener {
     heard: Mutex<Vec<String>>,
     /// The number of calls that still fail.
     fails: AtomicU32,
-    is_deaf: AtomicBool,
+    ignores_changes: AtomicBool,
 }
 
 impl Listener {
@@ -248,8 +248,8 @@ impl Listener {
         self.fails.store(times, SeqCst);
     }
 
-    pub fn be_deaf(&self) {
-        self.is_deaf.store(true, SeqCst);
+    pub fn ignore_changes(&self) {
+        self.ignores_changes.store(true, SeqCst);
     }
 }
 
@@ -257,7 +257,7 @@ impl Listener {
 impl Callee for Listener {
     fn exports(&self) -> Exports {
         Exports {
-            configuration_listener: !self.is_deaf.load(SeqCst),
+            configuration_listener: !self.ignores_changes.load(SeqCst),
             ..Exports::default()
         }
     }

@@ -317,7 +317,7 @@ async fn a_driver_that_always_has_more_does_not_keep_the_loop_busy() {
             ..every("tick", 3_600 * SECOND)
         };
         stage.schedule(skipped).await;
-        stage.lies(wake);
+        stage.pretends(wake);
         stage.attach();
         stage.sleep(10 * SECOND).await;
         let (takes, most) = (stage.takes_of_driver() as u64, 10 * SECOND / pause + 2);

@@ -41,23 +41,29 @@ impl Row {
     }
 
     /// The course after an attempt that ended like this.
-    pub fn after(mut self, task: u32, retry: &Retry, outcome: Outcome, now: Timestamp) -> Course {
+    pub fn after(
+        mut self,
+        task: u32,
+        retry: &Retry,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> AfterAttempt {
         let attempts = self.attempts + 1;
         match outcome {
             Outcome::Busy => {
                 self.not_before = now + BUSY;
-                Course::Wait(self)
+                AfterAttempt::Wait(self)
             }
             Outcome::Failed { again: true, .. } if attempts < retry.attempts => {
                 self.attempts = attempts;
                 self.not_before = now.saturating_add(interval(retry, attempts));
-                Course::Persist(self)
+                AfterAttempt::Persist(self)
             }
             Outcome::Failed {
                 message, timeout, ..
-            } => Course::End(failed(task, attempts, message, timeout), Bytes::new()),
+            } => AfterAttempt::End(failed(task, attempts, message, timeout), Bytes::new()),
             Outcome::Done(output) => {
-                Course::End(Kind::ActivityCompleted { task, attempts }, output)
+                AfterAttempt::End(Kind::ActivityCompleted { task, attempts }, output)
             }
         }
     }
@@ -83,7 +89,7 @@ pub(in crate::workflow) enum Outcome {
 
 /// The course after an attempt.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::workflow) enum Course {
+pub(in crate::workflow) enum AfterAttempt {
     /// Another attempt at its time; nothing is kept.
     Wait(Row),
     /// Another one, once the row is kept.

@@ -3,10 +3,10 @@
 
 use super::{
     Clock,
-    board::Outcome,
     entry::{Entry, Kind, Retry},
     names,
     replay::State,
+    task_table::Outcome,
 };
 use crate::workflow::{Limits, Timestamp};
 use crate::{Error, Result};
@@ -218,7 +218,7 @@ impl Context {
     pub async fn wait(&self, task: Task) -> Result<Outcome> {
         self.select(&[task]).await?;
         let state = self.lock();
-        let completion = state.board.completion(task.0);
+        let completion = state.task_table.completion(task.0);
         let completion = completion.map(|(_, outcome)| outcome.clone());
         if let Some(Outcome::Done(value)) = &completion {
             self.spend(value.len());

@@ -122,7 +122,7 @@ impl Machine {
         if bugs::has(Bug::ResultTakenTwice) {
             return run == self.meta.run;
         }
-        run == self.meta.run && self.context.lock().board.is_open(task)
+        run == self.meta.run && self.context.lock().task_table.is_open(task)
     }
 
     /// An answer that the journal has no room for is none: its task fails, and the instance stalls, so that somebody sees
@@ -168,7 +168,11 @@ impl Machine {
         let limits = &self.limits;
         let ((waiting, bytes), length, stored) = {
             let state = self.context.lock();
-            (state.board.buffered(), state.entries.len(), state.bytes)
+            (
+                state.task_table.buffered(),
+                state.entries.len(),
+                state.bytes,
+            )
         };
         let id = &self.meta.id;
         if waiting >= limits.events || bytes + data.len() > limits.event_bytes {

@@ -3,7 +3,6 @@
 
 pub(in crate::workflow) mod attempt;
 pub(in crate::workflow) mod birth;
-pub(in crate::workflow) mod board;
 pub(in crate::workflow) mod context;
 pub(in crate::workflow) mod entry;
 pub(in crate::workflow) mod item;
@@ -12,6 +11,7 @@ pub(in crate::workflow) mod meta;
 pub(in crate::workflow) mod names;
 pub(in crate::workflow) mod replay;
 pub(in crate::workflow) mod row;
+pub(in crate::workflow) mod task_table;
 
 use super::Timestamp;
 use std::sync::Arc;

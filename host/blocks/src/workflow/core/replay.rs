@@ -3,9 +3,9 @@
 
 use super::{
     Clock,
-    board::Board,
     context::Task,
     entry::{Entry, Kind},
+    task_table::TaskTable,
 };
 use crate::workflow::{Limits, Timestamp};
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ use std::{collections::HashMap, fmt::Display};
 pub(in crate::workflow) struct State {
     clock: Clock,
     pub entries: Vec<Entry>,
-    pub board: Board,
+    pub task_table: TaskTable,
     /// Bytes of the entries, and of those that the code added in this step.
     pub bytes: usize,
     pub step_bytes: usize,
@@ -40,10 +40,10 @@ pub(in crate::workflow) struct State {
 
 impl State {
     pub fn new(entries: Vec<Entry>, clock: Clock) -> Self {
-        let mut board = Board::default();
+        let mut task_table = TaskTable::default();
         let mut commands = Vec::new();
         for entry in &entries {
-            board.apply(entry);
+            task_table.apply(entry);
             if entry.kind.command().is_some() {
                 commands.push(entry.index);
             }
@@ -59,9 +59,9 @@ impl State {
             clock,
             bytes: entries.iter().map(Entry::weight).sum(),
             step_bytes: 0,
-            known: last.max(board.last_completion()),
+            known: last.max(task_table.last_completion()),
             entries,
-            board,
+            task_table,
             seed,
             stop: None,
             custom: None,
@@ -211,7 +211,7 @@ impl State {
             kind,
             payload,
         };
-        self.board.apply(&entry);
+        self.task_table.apply(&entry);
         self.bytes += entry.weight();
         self.entries.push(entry);
         index
@@ -227,7 +227,7 @@ impl State {
             return Err(self.stop("select of no tasks; expected at least one".to_owned()));
         }
         let completed = tasks.iter().enumerate().filter_map(|(place, task)| {
-            let (index, _) = self.board.completion(task.0)?;
+            let (index, _) = self.task_table.completion(task.0)?;
             Some((*index, place))
         });
         let Some((index, place)) = completed.min() else {

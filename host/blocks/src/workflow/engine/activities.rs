@@ -12,7 +12,7 @@ use crate::{
     workflow::{
         ActivityCall, Failure,
         core::{
-            attempt::{Course, Outcome, Row},
+            attempt::{AfterAttempt, Outcome, Row},
             entry::{Kind, Parent, Retry},
             row::Row as Rows,
         },
@@ -139,12 +139,13 @@ impl Engine {
             let call = attempt(id, run, task, name, row.attempts + 1);
             let Attempt { outcome, _flight } = self.attempt(asked, call, retry).await;
             match row.after(task, retry, outcome, now()) {
-                Course::Wait(later) => row = later,
-                Course::Persist(later) => match self.persist_attempt(asked.key, later).await? {
+                AfterAttempt::Wait(later) => row = later,
+                AfterAttempt::Persist(later) => match self.persist_attempt(asked.key, later).await?
+                {
                     Some(stored) => row = stored,
                     None => return Ok(()),
                 },
-                Course::End(kind, payload) => {
+                AfterAttempt::End(kind, payload) => {
                     let work = Rows::Work { run, task };
                     self.deliver(id, work, run, kind, payload).await;
                     return Ok(());

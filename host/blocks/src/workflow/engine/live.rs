@@ -11,7 +11,7 @@ use crate::{
         machine::{
             Machine,
             commit::Next,
-            step::{Course, Step},
+            step::{AfterStep, Step},
         },
         meta::Meta,
     },
@@ -82,14 +82,14 @@ impl Live {
         }
         let step = self.run_code().await?;
         let has_ended = matches!(step, Step::Returned(_));
-        let course = self.machine.stepped(stored, step, digest.as_deref());
+        let after = self.machine.stepped(stored, step, digest.as_deref());
         if has_ended {
             self.code = None;
         }
         self.drop_code();
-        match course {
-            Course::Persist => Ok(()),
-            Course::Anew(input) => {
+        match after {
+            AfterStep::Persist => Ok(()),
+            AfterStep::Anew(input) => {
                 self.flush().await?;
                 let (tenant, seed) = (self.engine.tenant.as_str(), super::management::random()?);
                 let seed = u128::from_be_bytes(seed);

@@ -128,7 +128,7 @@ impl Engine {
         };
         let limits = self.settings.limits.clone();
         let context = Context::new(&id, run, limits, entries, self.clock());
-        let open: Vec<_> = context.lock().board.open().cloned().collect();
+        let open: Vec<_> = context.lock().task_table.open().cloned().collect();
         let changes = open.iter().filter_map(|asked| row::beginning(run, asked));
         operations.extend(changes.map(|change| commit::change(&id, &change)));
         operations.push(rows::put(keys::ready(&id), Bytes::new()));

@@ -12,7 +12,7 @@ use crate::{
             machine::{
                 Machine,
                 commit::Next,
-                step::{Answer, Course, Step},
+                step::{AfterStep, Answer, Step},
             },
             meta::Meta,
             row::Row,
@@ -286,9 +286,9 @@ impl World {
             None => Step::Waits,
         };
         let waits = matches!(step, Step::Waits);
-        let course = hot.machine.stepped(persisted, step, None);
+        let after = hot.machine.stepped(persisted, step, None);
         hot.code = (waits && hot.machine.may_wait()).then_some(running);
-        let Course::Anew(input) = course else {
+        let AfterStep::Anew(input) = after else {
             return Some(Ok(()));
         };
         let flushed = self.flush(host, hot)?;

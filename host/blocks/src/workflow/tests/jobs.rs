@@ -10,7 +10,7 @@ use crate::{
     workflow::{
         ActivityCall,
         core::{
-            attempt::{Course, Outcome, Row, is_wanted},
+            attempt::{AfterAttempt, Outcome, Row, is_wanted},
             birth::birth,
             entry::{Entry, Kind, Parent},
             item::Item,
@@ -156,9 +156,11 @@ impl World {
             }
         };
         match order.row.after(task, &retry, outcome, now) {
-            Course::Wait(row) => self.set_row(host, key, row),
-            Course::Persist(row) => self.persist_attempt(host, key, row),
-            Course::End(kind, payload) => self.tell(host, key, (id, run, task), kind, payload),
+            AfterAttempt::Wait(row) => self.set_row(host, key, row),
+            AfterAttempt::Persist(row) => self.persist_attempt(host, key, row),
+            AfterAttempt::End(kind, payload) => {
+                self.tell(host, key, (id, run, task), kind, payload)
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl World {
 
     pub fn run(mut self) -> std::result::Result<(), String> {
         for _ in 0..ACTIONS {
-            self.act();
+            self.take_step();
             self.check()?;
         }
         self.calm();
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Something happens.
-    fn act(&mut self) {
+    fn take_step(&mut self) {
         let host = self.random.below(HOSTS as u64) as usize;
         let dice = self.random.below(100);
         if !self.hosts[host].is_up {

@@ -1,8 +1,8 @@
 //! Jobs in a table, with an index by app, shard and wake that changes in the same transactions; who has what is in memory.
 
+mod due_index;
 mod tables;
 mod upgrade;
-mod wakes;
 
 use super::{commit, open_as, read, reopen_as, unavailable, write};
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     shared::{blocking::blocking, jobs::leases::Leases, state::page},
 };
 use async_trait::async_trait;
+use due_index::{DUE_INDEX, DueIndex};
 use redb::Database;
 use serde::Deserialize;
 use std::{
@@ -25,7 +26,6 @@ use std::{
 };
 use tables::{JOBS, Tables};
 use upgrade::KNOWN;
-use wakes::{WAKES, Wakes};
 use wythe_blocks::{
     Error, Result, Site,
     jobs::{Driver, Features, Page, Row, Settle, Timestamp},
@@ -199,12 +199,12 @@ impl Jobs {
         self.database.with(|database| {
             let mut leases = lock(&self.leases);
             let transaction = read(database)?;
-            let wakes = transaction.open_table(WAKES).map_err(unavailable)?;
+            let due_index = transaction.open_table(DUE_INDEX).map_err(unavailable)?;
             let jobs = transaction.open_table(JOBS).map_err(unavailable)?;
             let (now, mut rows) = (Instant::now(), Vec::new());
-            let mut wakes = Wakes::of(&wakes, app)?;
+            let mut due_index = DueIndex::of(&due_index, app)?;
             while rows.len() < limit as usize
-                && let Some((wake, name)) = wakes.next()?
+                && let Some((wake, name)) = due_index.next()?
                 && wake <= until
             {
                 let name = name.as_str();
@@ -226,9 +226,9 @@ impl Jobs {
     fn next_now(&self, app: &str) -> Result<Option<Timestamp>> {
         self.database.with(|database| {
             let leases = lock(&self.leases);
-            let wakes = read(database)?.open_table(WAKES).map_err(unavailable)?;
-            let (now, mut wakes) = (Instant::now(), Wakes::of(&wakes, app)?);
-            while let Some((wake, name)) = wakes.next()? {
+            let due_index = read(database)?.open_table(DUE_INDEX).map_err(unavailable)?;
+            let (now, mut due_index) = (Instant::now(), DueIndex::of(&due_index, app)?);
+            while let Some((wake, name)) = due_index.next()? {
                 if leases.is_free(app, &name, now) {
                     return Ok(Some(wake));
                 }

@@ -203,9 +203,9 @@ impl Model {
         let (app, busy) = Busy::app(self.tenant.name(), id, parts);
         let prefix = format!("/{}/{id}", self.tenant.name());
         let admitted = self.tenant.admit(&app, Some(&prefix)).await;
-        let can_act = !parts.actors || self.has("store");
-        assert_eq!(admitted.is_ok(), can_act, "{admitted:?}");
-        self.has_records |= parts.actors && can_act;
+        let can_host_actors = !parts.actors || self.has("store");
+        assert_eq!(admitted.is_ok(), can_host_actors, "{admitted:?}");
+        self.has_records |= parts.actors && can_host_actors;
         let started = self.tenant.start(&app).await;
         let needs = [
             (parts.events, "events"),
@@ -215,7 +215,7 @@ impl Model {
         let has_all = needs.iter().all(|(needs, name)| !needs || self.has(name));
         let has_all = has_all && !(parts.inputs && self.apps.values().any(|(_, _, of)| of.inputs));
         assert_eq!(started.is_ok(), has_all, "{started:?}");
-        if can_act && has_all {
+        if can_host_actors && has_all {
             self.apps.insert(id, (app, busy, parts));
         } else {
             let removed = self.tenant.remove(app.id()).await;

@@ -104,10 +104,10 @@ async fn refused() -> Result<()> {
     let failed = post(&running, "/hooks/in", "fail").await?;
     told(&failed, 503, "no app took this; try again later")?;
     let headers = [("x-hub-signature-256", SIGNATURE)];
-    let deaf = running
+    let refused = running
         .send(Method::POST, "/signed", &headers, BODY)
         .await?;
-    told(&deaf, 503, "no app took this; try again later")?;
+    told(&refused, 503, "no app took this; try again later")?;
     // A path is matched whole: all others are the app's.
     for path in ["/hooks/in/", "/hooks/in/more", "/hooks"] {
         let answer = post(&running, path, "hello").await?;

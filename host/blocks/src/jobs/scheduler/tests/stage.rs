@@ -174,8 +174,8 @@ impl Stage {
     }
 
     /// Lets the driver give out, at each take from now on, as many jobs as it may: new ones, due long ago or never.
-    pub fn lies(&self, wake: Option<Timestamp>) {
-        *self.store.lie.lock().unwrap() = Some(wake);
+    pub fn pretends(&self, wake: Option<Timestamp>) {
+        *self.store.fake.lock().unwrap() = Some(wake);
     }
 
     pub fn takes_of_driver(&self) -> usize {
@@ -250,7 +250,7 @@ struct Store {
     rows: Mutex<Rows>,
     writes: AtomicUsize,
     takes: AtomicUsize,
-    lie: Mutex<Option<Option<Timestamp>>>,
+    fake: Mutex<Option<Option<Timestamp>>>,
 }
 
 type Rows = BTreeMap<(String, String), (Row, Option<Instant>)>;
@@ -302,8 +302,8 @@ impl Driver for Store {
     ) -> Result<Vec<Row>> {
         let take = self.takes.fetch_add(1, SeqCst);
         let mut rows = self.rows.lock().unwrap();
-        if let (Some(wake), Some((row, _))) = (*self.lie.lock().unwrap(), rows.values().next()) {
-            let lie = |number| Row {
+        if let (Some(wake), Some((row, _))) = (*self.fake.lock().unwrap(), rows.values().next()) {
+            let fake = |number| Row {
                 job: Job {
                     name: format!("{take}-{number}"),
                     ..row.job.clone()
@@ -312,7 +312,7 @@ impl Driver for Store {
                 wake,
                 ..row.clone()
             };
-            return Ok((0..limit).map(lie).collect());
+            return Ok((0..limit).map(fake).collect());
         }
         let mut due: Vec<_> = rows
             .values_mut()

@@ -232,7 +232,7 @@ impl Machine {
         let state = self.context.lock();
         let is_open = |entry: &&Entry| {
             let task = entry.kind.task();
-            task.is_some_and(|task| state.board.is_open(task))
+            task.is_some_and(|task| state.task_table.is_open(task))
         };
         let entries = state.entries[from..until].iter().filter(is_open);
         entries

@@ -33,7 +33,7 @@ pub(in crate::workflow) enum Step {
 
 /// The course after a step.
 #[derive(Debug, PartialEq)]
-pub(in crate::workflow) enum Course {
+pub(in crate::workflow) enum AfterStep {
     /// Keeps what is new.
     Persist,
     /// Keeps it, and then begins the instance anew with this input.
@@ -71,7 +71,7 @@ impl Machine {
     }
 
     /// Takes up where the code came to in a step that began when the journal had `stored` entries.
-    pub fn stepped(&mut self, stored: usize, step: Step, digest: Option<&str>) -> Course {
+    pub fn stepped(&mut self, stored: usize, step: Step, digest: Option<&str>) -> AfterStep {
         self.meta.tries = 0;
         let (custom, stop) = {
             let mut state = self.context.lock();
@@ -87,7 +87,7 @@ impl Machine {
             (Step::Returned(Ok(answer)), None) => return self.returned(stored, answer, digest),
             (Step::Returned(Err(error)), None) => self.fault(stored, &error, digest),
         }
-        Course::Persist
+        AfterStep::Persist
     }
 
     /// Forgets what the code asked for in this step; it will ask again.
@@ -125,7 +125,7 @@ impl Machine {
         stored: usize,
         answer: Result<Bytes, String>,
         digest: Option<&str>,
-    ) -> Course {
+    ) -> AfterStep {
         let (left, next) = {
             let mut state = self.context.lock();
             (state.left(), state.next_input.take())
@@ -138,11 +138,11 @@ impl Machine {
             let reason = format!("the output has {length} bytes; at most {most} are kept");
             self.stall(stored, reason, digest);
         } else if let (Ok(_), Some(input)) = (&answer, next) {
-            return Course::Anew(input);
+            return AfterStep::Anew(input);
         } else {
             self.answered(answer);
         }
-        Course::Persist
+        AfterStep::Persist
     }
 
     fn answered(&mut self, answer: Result<Bytes, String>) {
@@ -174,10 +174,10 @@ impl Machine {
         self.push(Kind::ContinuedAsNew, Bytes::new());
         let (last, events, is_idle) = {
             let state = self.context.lock();
-            let is_idle = state.board.is_idle();
+            let is_idle = state.task_table.is_idle();
             (
                 state.entries.last().cloned(),
-                state.board.unprocessed(),
+                state.task_table.unprocessed(),
                 is_idle,
             )
         };

@@ -274,10 +274,10 @@ async fn a_restart_delivers_what_was_refused_and_nothing_that_was_taken() {
     let reading = start(&place, config(None, Some("move:done")), &ear).await;
     until_left(&place, "inbox/done", &["a"]).await;
     reading.end().await;
-    let deaf = Ear::refusing(1_000);
+    let refusing = Ear::refusing(1_000);
     put(&place, "b", "two");
-    let reading = start(&place, config(None, Some("move:done")), &deaf).await;
-    deaf.until(3).await;
+    let reading = start(&place, config(None, Some("move:done")), &refusing).await;
+    refusing.until(3).await;
     reading.end().await;
     let reading = start(&place, config(None, Some("move:done")), &ear).await;
     let all = ear.until(2).await;

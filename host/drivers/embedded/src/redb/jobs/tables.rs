@@ -2,7 +2,7 @@
 
 use super::{
     super::unavailable,
-    wakes::{WAKES, shard},
+    due_index::{DUE_INDEX, shard},
 };
 use crate::durable::codec::job::{self, Head};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -13,7 +13,7 @@ pub(super) const JOBS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::n
 
 pub(super) struct Tables<'a> {
     jobs: Table<'a, (&'static str, &'static str), &'static [u8]>,
-    wakes: Table<'a, (&'static str, u8, u64, &'static str), ()>,
+    due_index: Table<'a, (&'static str, u8, u64, &'static str), ()>,
     /// App and name of what was changed.
     pub written: Vec<(String, String)>,
 }
@@ -22,7 +22,7 @@ impl<'a> Tables<'a> {
     pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self> {
         Ok(Tables {
             jobs: transaction.open_table(JOBS).map_err(unavailable)?,
-            wakes: transaction.open_table(WAKES).map_err(unavailable)?,
+            due_index: transaction.open_table(DUE_INDEX).map_err(unavailable)?,
             written: Vec::new(),
         })
     }
@@ -46,11 +46,11 @@ impl<'a> Tables<'a> {
         let shard = shard(app, name);
         if let Some(wake) = old.and_then(|head| head.wake) {
             let place = (app, shard, wake, name);
-            self.wakes.remove(place).map_err(unavailable)?;
+            self.due_index.remove(place).map_err(unavailable)?;
         }
         if let Some(wake) = row.and_then(|row| row.wake) {
             let place = (app, shard, wake, name);
-            self.wakes.insert(place, ()).map_err(unavailable)?;
+            self.due_index.insert(place, ()).map_err(unavailable)?;
         }
         if was || row.is_some() {
             self.written.push((app.to_owned(), name.to_owned()));

@@ -117,8 +117,8 @@ fn check_tables(path: &Path) {
         transaction.open_table(OLD).is_err(),
         "the old index is gone"
     );
-    let wakes = transaction.open_table(WAKES).unwrap();
-    assert_eq!(wakes.iter().unwrap().count(), 35);
+    let due_index = transaction.open_table(DUE_INDEX).unwrap();
+    assert_eq!(due_index.iter().unwrap().count(), 35);
     let format = transaction.open_table(META).unwrap().get(FORMAT).unwrap();
     assert_eq!(format.unwrap().value(), 2);
 }

@@ -3,7 +3,7 @@
 
 use super::{
     super::{FORMAT, META, commit, unavailable, write},
-    wakes::{WAKES, shard},
+    due_index::{DUE_INDEX, shard},
 };
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use wythe_blocks::Result;
@@ -42,7 +42,7 @@ pub(super) fn step(database: &Database, rows: usize) -> Result<bool> {
 
 fn move_some(transaction: &WriteTransaction, most: usize) -> Result<usize> {
     let mut old = transaction.open_table(OLD).map_err(unavailable)?;
-    let mut new = transaction.open_table(WAKES).map_err(unavailable)?;
+    let mut new = transaction.open_table(DUE_INDEX).map_err(unavailable)?;
     let mut moved = Vec::new();
     for item in old.iter().map_err(unavailable)?.take(most) {
         let (place, _) = item.map_err(unavailable)?;

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Bytes of a timer's or a reminder's data.
-pub const MAX_WAKE: usize = 64 << 10;
+pub const MAX_ALARM: usize = 64 << 10;
 
 impl Turn {
     pub fn set_timer(
@@ -27,7 +27,7 @@ impl Turn {
         data: Bytes,
     ) -> Result<()> {
         names::check("timer", name)?;
-        check_wake(name, period, &data)?;
+        check_alarm(name, period, &data)?;
         self.check_timer(name)?;
         let bytes = name.len() + data.len();
         let held = caller.account().map(|account| account.take(bytes));
@@ -55,7 +55,7 @@ impl Turn {
         data: Bytes,
     ) -> Result<()> {
         names::check("reminder", name)?;
-        check_wake(name, period, &data)?;
+        check_alarm(name, period, &data)?;
         let reminder = Reminder {
             due: now().saturating_add(milliseconds(due)),
             period: period.map(milliseconds),
@@ -132,17 +132,17 @@ impl Turn {
     }
 }
 
-fn check_wake(name: &str, period: Option<Duration>, data: &Bytes) -> Result<()> {
+fn check_alarm(name: &str, period: Option<Duration>, data: &Bytes) -> Result<()> {
     if period.is_some_and(|period| period < Duration::from_millis(1)) {
         return Err(Error::invalid(format!(
             "the period of `{name}` is 0; expected at least 1 ms"
         )));
     }
-    if data.len() <= MAX_WAKE {
+    if data.len() <= MAX_ALARM {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "the data of `{name}` has {} bytes; expected at most {MAX_WAKE}",
+        "the data of `{name}` has {} bytes; expected at most {MAX_ALARM}",
         data.len()
     )))
 }

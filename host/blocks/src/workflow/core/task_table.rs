@@ -15,7 +15,7 @@ pub enum Outcome {
 
 /// The tasks of a run, built from the entries in their order, so that a replay comes to the same.
 #[derive(Default)]
-pub(in crate::workflow) struct Board {
+pub(in crate::workflow) struct TaskTable {
     /// Tasks that are open, each with the entry that asked for it.
     open: BTreeMap<u32, Entry>,
     /// Tasks that have completed, each with the index of the entry that completed it.
@@ -27,7 +27,7 @@ pub(in crate::workflow) struct Board {
     buffered_bytes: usize,
 }
 
-impl Board {
+impl TaskTable {
     pub fn apply(&mut self, entry: &Entry) {
         let index = entry.index;
         let payload = || entry.payload.clone();
@@ -146,17 +146,17 @@ impl Board {
 mod tests {
     use super::*;
 
-    fn board(kinds: Vec<(Kind, &'static str)>) -> Board {
-        let mut board = Board::default();
+    fn task_table(kinds: Vec<(Kind, &'static str)>) -> TaskTable {
+        let mut task_table = TaskTable::default();
         for (index, (kind, payload)) in kinds.into_iter().enumerate() {
-            board.apply(&Entry {
+            task_table.apply(&Entry {
                 index: index as u32,
                 time: 0,
                 kind,
                 payload: payload.into(),
             });
         }
-        board
+        task_table
     }
 
     fn wait(task: u32) -> (Kind, &'static str) {
@@ -180,19 +180,19 @@ mod tests {
 
     #[test]
     fn events_meet_waits_first_to_first_whichever_came_earlier() {
-        let board = board(vec![event("a"), wait(0), wait(1), event("b"), event("c")]);
-        assert_eq!(board.completion(0), Some(&(1, done("a"))));
-        assert_eq!(board.completion(1), Some(&(3, done("b"))));
-        assert_eq!(board.unprocessed(), [("paid".to_owned(), "c".into())]);
-        assert_eq!(board.buffered(), (1, 1));
+        let task_table = task_table(vec![event("a"), wait(0), wait(1), event("b"), event("c")]);
+        assert_eq!(task_table.completion(0), Some(&(1, done("a"))));
+        assert_eq!(task_table.completion(1), Some(&(3, done("b"))));
+        assert_eq!(task_table.unprocessed(), [("paid".to_owned(), "c".into())]);
+        assert_eq!(task_table.buffered(), (1, 1));
     }
 
     #[test]
     fn a_wait_that_timed_out_takes_no_event() {
         let fired = (Kind::TimerFired { task: 0 }, "");
-        let board = board(vec![wait(0), wait(1), fired, event("a")]);
-        assert_eq!(board.completion(0), Some(&(2, Outcome::Timeout)));
-        assert_eq!(board.completion(1), Some(&(3, done("a"))));
+        let task_table = task_table(vec![wait(0), wait(1), fired, event("a")]);
+        assert_eq!(task_table.completion(0), Some(&(2, Outcome::Timeout)));
+        assert_eq!(task_table.completion(1), Some(&(3, done("a"))));
     }
 
     #[test]
@@ -204,8 +204,8 @@ mod tests {
         };
         let cancelled = Kind::Cancelled { task: 1, of: 0 };
         let fired = Kind::TimerFired { task: 0 };
-        let board = board(vec![(asked, ""), (cancelled, ""), (fired, "")]);
-        assert_eq!(board.completion(0), Some(&(1, Outcome::Cancelled)));
-        assert!(!board.is_open(0));
+        let task_table = task_table(vec![(asked, ""), (cancelled, ""), (fired, "")]);
+        assert_eq!(task_table.completion(0), Some(&(1, Outcome::Cancelled)));
+        assert!(!task_table.is_open(0));
     }
 }

@@ -11,7 +11,7 @@ use wythe_blocks::{Result, Shard, jobs::Timestamp};
 type Key = (&'static str, u8, u64, &'static str);
 
 /// App, shard, wake and name of the jobs that have a wake.
-pub(super) const WAKES: TableDefinition<Key, ()> = TableDefinition::new("wakes");
+pub(super) const DUE_INDEX: TableDefinition<Key, ()> = TableDefinition::new("wakes");
 
 /// The shard of a job.
 pub(super) fn shard(app: &str, name: &str) -> u8 {
@@ -19,7 +19,7 @@ pub(super) fn shard(app: &str, name: &str) -> u8 {
 }
 
 /// The jobs of an app, the earliest first, over all shards.
-pub(super) struct Wakes<'a> {
+pub(super) struct DueIndex<'a> {
     app: &'a str,
     /// The first job of each shard that is not told yet.
     heads: BinaryHeap<Reverse<(Timestamp, String, u8)>>,
@@ -27,9 +27,9 @@ pub(super) struct Wakes<'a> {
     rest: BTreeMap<u8, Range<'static, Key, ()>>,
 }
 
-impl<'a> Wakes<'a> {
+impl<'a> DueIndex<'a> {
     pub(super) fn of(table: &ReadOnlyTable<Key, ()>, app: &'a str) -> Result<Self> {
-        let mut wakes = Wakes {
+        let mut due_index = DueIndex {
             app,
             heads: BinaryHeap::new(),
             rest: BTreeMap::new(),
@@ -38,12 +38,12 @@ impl<'a> Wakes<'a> {
         // Shards without a job of this app are passed over.
         while let Some(shard) = from {
             let range = table.range((app, shard, 0, "")..).map_err(unavailable)?;
-            let Some(found) = wakes.add(range, None)? else {
+            let Some(found) = due_index.add(range, None)? else {
                 break;
             };
             from = found.checked_add(1);
         }
-        Ok(wakes)
+        Ok(due_index)
     }
 
     /// Takes the next job of a range, if it is one of this app and, where one is given, of this shard.
