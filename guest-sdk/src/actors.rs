@@ -347,7 +347,7 @@ mod tests {
         }
     }
 
-    fn told(state: &mut Counter, trigger: Trigger) -> Result<String> {
+    fn reported(state: &mut Counter, trigger: Trigger) -> Result<String> {
         let context = Context { id: "a".into() };
         let answer = macros::run(state, &context, trigger, methods)?;
         Ok(String::from_utf8(answer).unwrap())
@@ -360,22 +360,22 @@ mod tests {
     #[test]
     fn methods_are_found_by_name_and_take_json() {
         let mut state = Counter::default();
-        assert_eq!(told(&mut state, call("add", "3")).unwrap(), "3");
-        assert_eq!(told(&mut state, call("add", "4")).unwrap(), "7");
-        assert_eq!(told(&mut state, call("name", "")).unwrap(), "\"a\"");
-        let wrong = told(&mut state, call("add", "\"x\"")).unwrap_err();
+        assert_eq!(reported(&mut state, call("add", "3")).unwrap(), "3");
+        assert_eq!(reported(&mut state, call("add", "4")).unwrap(), "7");
+        assert_eq!(reported(&mut state, call("name", "")).unwrap(), "\"a\"");
+        let wrong = reported(&mut state, call("add", "\"x\"")).unwrap_err();
         assert!(
             wrong
                 .message()
                 .starts_with("the method's input: invalid type: string")
         );
-        let unknown = told(&mut state, call("sub", "3")).unwrap_err();
+        let unknown = reported(&mut state, call("sub", "3")).unwrap_err();
         assert_eq!(
             unknown.message(),
             "actor type `counter` has no method `sub`"
         );
         let reminder = Trigger::Reminder(("late".into(), vec![]));
-        let unknown = told(&mut state, reminder).unwrap_err();
+        let unknown = reported(&mut state, reminder).unwrap_err();
         assert_eq!(
             unknown.message(),
             "actor type `counter` has no reminder `late`"

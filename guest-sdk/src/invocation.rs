@@ -143,8 +143,8 @@ impl Response {
         if self.status < 400 {
             return Ok(self);
         }
-        let told: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
-        let message = match told.as_ref().and_then(|body| body["message"].as_str()) {
+        let reported: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
+        let message = match reported.as_ref().and_then(|body| body["message"].as_str()) {
             Some(message) => message.to_owned(),
             None => format!("the app answered with status {}", self.status),
         };

@@ -99,13 +99,13 @@ mod tests {
     #[test]
     fn only_what_time_may_mend_is_tried_again() {
         let fails = |error: Error| perform(|_, (): ()| Err::<(), _>(error), &activity(b""));
-        let told = "unavailable: later".to_owned();
+        let reported = "unavailable: later".to_owned();
         let later = fails(Error::unavailable("later"));
-        assert_eq!(later, Err(Failure::Retryable(told)));
-        let told = "conflict: taken".to_owned();
+        assert_eq!(later, Err(Failure::Retryable(reported)));
+        let reported = "conflict: taken".to_owned();
         assert_eq!(
             fails(Error::conflict("taken")),
-            Err(Failure::Permanent(told))
+            Err(Failure::Permanent(reported))
         );
     }
 }

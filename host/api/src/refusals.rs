@@ -120,10 +120,10 @@ mod tests {
     async fn a_stranger_reads_nothing_of_the_project() {
         let rate = Rate::per_second(wythe_blocks::REFUSALS);
         for kind in Kind::ALL {
-            let told = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
+            let reported = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
                 .with_source("a password");
             let trace = Trace::start();
-            let body = answer(&rate, &told, None, trace).into_body();
+            let body = answer(&rate, &reported, None, trace).into_body();
             let body = body.collect().await.expect("a body in memory").to_bytes();
             let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             let expected = serde_json::json!({

@@ -165,7 +165,7 @@ fn render_family(family: &'static Family, all: &[Arc<CallMetrics>]) -> String {
 }
 
 /// The shortest time between two log lines of an app about one thing.
-const TELL: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The counters of every component and every app, for whoever serves them.
 #[derive(Default)]
@@ -204,14 +204,14 @@ impl Metrics {
     pub fn held(&self, app: &Name) -> bool {
         let now = Instant::now();
         let mut all = self.lock_held();
-        let Some((count, told)) = all.get_mut(app) else {
+        let Some((count, reported)) = all.get_mut(app) else {
             all.insert(app.clone(), (1, now));
             return true;
         };
         *count += 1;
-        let is_due = now.duration_since(*told) >= TELL;
+        let is_due = now.duration_since(*reported) >= REPORT_EVERY;
         if is_due {
-            *told = now;
+            *reported = now;
         }
         is_due
     }

@@ -82,7 +82,7 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
 fn check_requires(component: &Manifest, known: &[&str]) -> Vec<Error> {
     let unknown = component.requires.iter();
     let unknown = unknown.filter(|name| !known.contains(&name.as_str()));
-    let told = |name: &String| {
+    let reported = |name: &String| {
         Error::invalid(format!(
             "component `{}`: requires `{name}`, which is no feature of {}; expected one of {}",
             component.name,
@@ -91,7 +91,7 @@ fn check_requires(component: &Manifest, known: &[&str]) -> Vec<Error> {
         ))
         .at(&component.source)
     };
-    unknown.map(told).collect()
+    unknown.map(reported).collect()
 }
 
 /// Checks what a manifest requires of a component, before anything uses it.

@@ -53,7 +53,7 @@ impl Tasks {
         let origin = Location::caller();
         self.track(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                tell(origin, &*panic, "what it did is left as it is");
+                report(origin, &*panic, "what it did is left as it is");
             }
         });
     }
@@ -70,7 +70,7 @@ impl Tasks {
                 .catch_unwind()
                 .await
             {
-                tell(origin, &*panic, "it begins anew");
+                report(origin, &*panic, "it begins anew");
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(AGAIN) => {}
@@ -104,7 +104,7 @@ impl Tasks {
     }
 }
 
-fn tell(task: &Location<'_>, panic: &(dyn Any + Send), then: &str) {
+fn report(task: &Location<'_>, panic: &(dyn Any + Send), then: &str) {
     tracing::error!(%task, panic = panics::text(panic), "a task of the host ended by a panic; {then}");
 }
 

@@ -67,8 +67,9 @@ impl Hold {
 /// Says that the directory stayed another process's.
 fn busy(data: &Path) -> Failure {
     let mut pid = String::new();
-    let told = File::open(data.join(NAME)).and_then(|file| file.take(20).read_to_string(&mut pid));
-    let is_known = told.is_ok() && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    let shown = File::open(data.join(NAME)).and_then(|file| file.take(20).read_to_string(&mut pid));
+    let is_known =
+        shown.is_ok() && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
     let who = match is_known {
         true => format!("another `wythe` (pid {pid})"),
         false => "another `wythe`".to_owned(),
@@ -107,10 +108,10 @@ mod tests {
         let data = temporary.path().join("a/data");
         let held = Hold::take(&data).ok().flatten().expect("nobody has it");
         assert!(Hold::take(&data).is_ok_and(|other| other.is_none()));
-        let told = format!("{:?}", busy(&data));
+        let shown = format!("{:?}", busy(&data));
         assert!(
-            told.contains(&format!("(pid {})", std::process::id())),
-            "{told}"
+            shown.contains(&format!("(pid {})", std::process::id())),
+            "{shown}"
         );
         let answered = wait(&data, async || Ok(Some(7))).await;
         assert!(matches!(answered, Ok(Waited::Answered(7))));

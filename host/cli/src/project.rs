@@ -33,7 +33,7 @@ pub enum Needs {
 impl Opened {
     pub fn new(common: &Common, project: &Project) -> Outcome<Self> {
         let (plan, warnings) = boot::plan(&project.project)?;
-        report::tell(common, &warnings);
+        report::show(common, &warnings);
         let default = || boot::data_directory(&plan.manifest);
         let data = project.data_dir.clone().unwrap_or_else(default);
         Ok(Opened { plan, data })
@@ -54,7 +54,7 @@ impl Opened {
             (Some(named), _) => {
                 if !apps.contains(&named) {
                     let message = format!("the manifest has no app `{named}`; it has: {all}");
-                    report::tell(common, &[Problem::warning(message)]);
+                    report::show(common, &[Problem::warning(message)]);
                 }
                 Ok(named.to_owned())
             }

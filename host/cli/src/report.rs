@@ -140,7 +140,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 /// Tells problems on standard error: one line each, or one JSON object for all.
-pub fn tell(common: &Common, problems: &[Problem]) {
+pub fn show(common: &Common, problems: &[Problem]) {
     if problems.is_empty() {
         return;
     }
@@ -150,14 +150,14 @@ pub fn tell(common: &Common, problems: &[Problem]) {
                 let wanted = |problem: &&Problem| problem.is_warning == warning;
                 problems.iter().filter(wanted).collect()
             };
-            let told = serde_json::json!({ "errors": part(false), "warnings": part(true) });
-            note(&told.to_string());
+            let shown = serde_json::json!({ "errors": part(false), "warnings": part(true) });
+            note(&shown.to_string());
         }
-        Format::Text => problems.iter().for_each(tell_one),
+        Format::Text => problems.iter().for_each(show_one),
     }
 }
 
-fn tell_one(problem: &Problem) {
+fn show_one(problem: &Problem) {
     let (word, colour) = if problem.is_warning {
         ("warning", "33")
     } else {
@@ -169,7 +169,7 @@ fn tell_one(problem: &Problem) {
 
 /// Tells them, and ends with 1: what was asked for could not be done.
 pub fn fail(common: &Common, failure: &Failure) -> ExitCode {
-    tell(common, &failure.0);
+    show(common, &failure.0);
     ExitCode::from(1)
 }
 

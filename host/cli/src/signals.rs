@@ -38,7 +38,7 @@ pub fn interrupted() -> io::Result<CancellationToken> {
     listen(COMMAND, || {})
 }
 
-fn listen(limit: Duration, told: fn()) -> io::Result<CancellationToken> {
+fn listen(limit: Duration, on_signal: fn()) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let token = stop.clone();
     let (answer, started) = mpsc::channel();
@@ -48,7 +48,7 @@ fn listen(limit: Duration, told: fn()) -> io::Result<CancellationToken> {
             Ok(listener) => {
                 // The caller waits for it.
                 let _ = answer.send(Ok(()));
-                listener.run(&token, limit, told);
+                listener.run(&token, limit, on_signal);
             }
             Err(error) => drop(answer.send(Err(error))),
         })?;
@@ -79,13 +79,13 @@ impl Listener {
     }
 
     /// Acts before it speaks, and speaks on another thread.
-    fn run(mut self, stop: &CancellationToken, limit: Duration, told: fn()) {
+    fn run(mut self, stop: &CancellationToken, limit: Duration, on_signal: fn()) {
         let status = self
             .runtime
             .block_on(status(&mut self.interrupt, &mut self.terminate));
         stop.cancel();
         // A process that has no thread for words goes on without them.
-        let _ = aside(told);
+        let _ = aside(on_signal);
         let again = status_within(&mut self.interrupt, &mut self.terminate, limit);
         let again = self.runtime.block_on(again);
         let last = aside(match again {

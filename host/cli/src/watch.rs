@@ -100,7 +100,7 @@ impl Watch {
         }
         if let Err(errors) = self.tenant.renew(&loaded.app).await {
             let problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
-            report::tell(&self.common, &problems);
+            report::show(&self.common, &problems);
         }
         let built = match app.build {
             Some(_) => format!("rebuilt in {}, ", report::time(built)),
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     fn refuse(&self, app: &str, problems: &[Problem]) {
-        report::tell(&self.common, problems);
+        report::show(&self.common, problems);
         report::note(&format!(
             "! {app} changed, but the version before it goes on"
         ));

@@ -36,7 +36,7 @@ struct Known<'a> {
 impl Known<'_> {
     fn grants(&self, app: &App) -> Vec<Problem> {
         let mentions = app.grants.mentions.iter();
-        let told = |mention: &Mention| match block_of(mention.grant) {
+        let reported = |mention: &Mention| match block_of(mention.grant) {
             Some(block) => self.component(app, mention, block),
             None => {
                 let (message, help) = self.app(&mention.name)?;
@@ -44,7 +44,7 @@ impl Known<'_> {
                 Some(Problem { help, ..problem })
             }
         };
-        mentions.filter_map(told).collect()
+        mentions.filter_map(reported).collect()
     }
 
     fn component(&self, app: &App, mention: &Mention, block: &str) -> Option<Problem> {

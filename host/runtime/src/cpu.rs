@@ -95,8 +95,8 @@ impl Cpu {
     /// a row like that, and none that compute for so long.
     fn bear(&self) -> wasmtime::Result<()> {
         if self.overdue > STUBBORN {
-            let told = "calls to the host, one after the other without a loop or a call between them, took more than 100 ms of CPU time";
-            return Err(Error::timeout(told).into());
+            let reported = "calls to the host, one after the other without a loop or a call between them, took more than 100 ms of CPU time";
+            return Err(Error::timeout(reported).into());
         }
         Ok(())
     }

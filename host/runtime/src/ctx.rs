@@ -161,7 +161,7 @@ impl Ctx {
     }
 
     /// Returns whether the guest has said already, on an earlier run, what it says now.
-    pub fn is_told_again(&self) -> bool {
+    pub fn is_replaying(&self) -> bool {
         self.journal.as_ref().is_some_and(Context::is_replaying)
     }
 

@@ -60,13 +60,13 @@ fn has(grants: &Grants, key: &str) -> bool {
 /// Every export of a version before a release, which nothing of this host calls.
 pub fn refused_exports(app: &str, exports: &[String]) -> Vec<Error> {
     let candidates = exports.iter().filter(|name| inspect::is_candidate(name));
-    let told = |name: &String| {
+    let reported = |name: &String| {
         Error::unsupported(format!(
             "app `{app}` exports `{name}`, which this host does not call{}",
             nearest(name)
         ))
     };
-    candidates.map(told).collect()
+    candidates.map(reported).collect()
 }
 
 fn nearest(name: &str) -> String {

@@ -101,10 +101,10 @@ pub async fn measure(scale: Scale) -> Result<Section> {
             .await?;
     }
     wythe.stop().await;
-    Ok(told(&costs))
+    Ok(reported(&costs))
 }
 
-fn told([nop, memory, plugin]: &[Cost; 3]) -> Section {
+fn reported([nop, memory, plugin]: &[Cost; 3]) -> Section {
     let mut section =
         Section::new("(b) a call from a guest to the host, one guest at a time, value of 64 bytes");
     section.rows = vec![

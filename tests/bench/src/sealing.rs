@@ -83,7 +83,7 @@ pub async fn measure(scale: Scale) -> Result<Section> {
         for _ in 0..scale.pick(7, 1) {
             round(&library, &key, &caller, cipher, &plain, &mut speeds).await?;
         }
-        speeds.tell(name, &mut section);
+        speeds.report(name, &mut section);
     }
     wythe.stop().await;
     Ok(section)
@@ -218,7 +218,7 @@ fn failed(error: aws_lc_rs::error::Unspecified) -> anyhow::Error {
 }
 
 impl Speeds {
-    fn tell(&self, name: &str, section: &mut Section) {
+    fn report(&self, name: &str, section: &mut Section) {
         let in_place = format!("{:.0} MB/s", measure::median(&self.in_place));
         let what = format!("{name} seals, the library alone, one segment in place");
         section.rows.push(Row::new(what, in_place));

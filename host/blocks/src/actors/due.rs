@@ -201,7 +201,7 @@ impl Due {
     }
 
     /// Says whether an end of attempts of this app may be told, with how many were not.
-    pub fn may_tell(&self, app: &Name) -> Option<u64> {
+    pub fn may_report(&self, app: &Name) -> Option<u64> {
         self.schedule().queues.get(app)?.errors.allows()
     }
 

@@ -51,9 +51,9 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
             }
             Ok(false) => return,
             Err(error) => {
-                if let Some(untold) = failures.allows() {
+                if let Some(suppressed) = failures.allows() {
                     tracing::error!(
-                        tenant = %space.tenant, untold,
+                        tenant = %space.tenant, suppressed,
                         "reminders and events of actors wait: {}", error.chain()
                     );
                 }

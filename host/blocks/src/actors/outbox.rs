@@ -28,7 +28,7 @@ const PAGE: u32 = 100;
 
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let stop = engine.tasks.stopping();
-    let told = Told {
+    let rates = Rates {
         failures: Rate::per_minute(10),
         unreadable: Rate::per_minute(1),
     };
@@ -36,11 +36,11 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
         return;
     }
     loop {
-        let all = send_all(&engine, &space, &told).await;
+        let all = send_all(&engine, &space, &rates).await;
         if let Err(error) = &all
-            && let Some(untold) = told.failures.allows()
+            && let Some(suppressed) = rates.failures.allows()
         {
-            tracing::warn!(tenant = %space.tenant, untold, "send events of actors: {}", error.chain());
+            tracing::warn!(tenant = %space.tenant, suppressed, "send events of actors: {}", error.chain());
         }
         // New events do not hurry a broker that did not take the last ones.
         let waits = !matches!(all, Ok(true));
@@ -54,22 +54,22 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
 }
 
 /// Rates at which the log hears of what waits.
-struct Told {
+struct Rates {
     failures: Rate,
     unreadable: Rate,
 }
 
-impl Told {
+impl Rates {
     fn wait(&self, app: &Name, events: usize, error: &Error) {
-        if let Some(untold) = self.failures.allows() {
-            tracing::warn!(app = %app, events, untold, "events of actors wait: {}", error.chain());
+        if let Some(suppressed) = self.failures.allows() {
+            tracing::warn!(app = %app, events, suppressed, "events of actors wait: {}", error.chain());
         }
     }
 }
 
 /// Sends all, shard by shard, in the order of the rows, which is that of each actor's turns. Returns false where some of them wait, and
 /// where the host stops before the end.
-async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
+async fn send_all(engine: &Engine, space: &Space, rates: &Rates) -> Result<bool> {
     let stop = engine.tasks.stopping();
     let (mut cursor, mut are_all_sent, mut pace) = (None::<String>, true, Pace::default());
     let mut rest = Duration::ZERO;
@@ -93,8 +93,8 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
             () = stop.cancelled() => return Ok(false),
             page = page => page?,
         };
-        for group in groups(page.entries, told) {
-            are_all_sent &= send(engine, space, told, group).await?;
+        for group in groups(page.entries, rates) {
+            are_all_sent &= send(engine, space, rates, group).await?;
         }
         match page.next {
             Some(next) => cursor = Some(next),
@@ -104,15 +104,15 @@ async fn send_all(engine: &Engine, space: &Space, told: &Told) -> Result<bool> {
 }
 
 /// Rows that go together, in their order. What cannot be read is left alone.
-fn groups(entries: Vec<(String, Entry)>, told: &Told) -> Vec<Vec<(String, Outgoing)>> {
+fn groups(entries: Vec<(String, Entry)>, rates: &Rates) -> Vec<Vec<(String, Outgoing)>> {
     let mut groups: Vec<Vec<(String, Outgoing)>> = Vec::new();
     for (key, entry) in entries {
         let row = match rows::read::<Outgoing>(&key, &entry.value) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(untold) = told.unreadable.allows() {
+                if let Some(suppressed) = rates.unreadable.allows() {
                     tracing::error!(
-                        untold,
+                        suppressed,
                         "an event of an actor cannot be sent: {}",
                         error.chain()
                     );
@@ -138,7 +138,7 @@ impl Outgoing {
 async fn send(
     engine: &Engine,
     space: &Space,
-    told: &Told,
+    rates: &Rates,
     group: Vec<(String, Outgoing)>,
 ) -> Result<bool> {
     let Some((_, first)) = group.first() else {
@@ -152,7 +152,7 @@ async fn send(
     let topic = match engine.pubsub.open(&caller, &first.component, &first.topic) {
         Ok(topic) => topic,
         Err(error) => {
-            told.wait(&app, group.len(), &error);
+            rates.wait(&app, group.len(), &error);
             return Ok(false);
         }
     };
@@ -169,7 +169,7 @@ async fn send(
                 key,
                 condition: Condition::Always,
             })),
-            Err(error) => told.wait(&app, 1, &error),
+            Err(error) => rates.wait(&app, 1, &error),
         }
     }
     let are_all_sent = sent.len() == count;

@@ -38,7 +38,7 @@ pub(super) async fn persist(
             Effect::Send => {}
         }
     }
-    let etags = written.map_err(|error| told(actor, error))?;
+    let etags = written.map_err(|error| translated(actor, error))?;
     let etag = etags.into_iter().next().flatten();
     let none = || Error::internal("the driver gave no etag for an actor's record");
     activation.etag = Some(etag.ok_or_else(none)?);
@@ -48,7 +48,7 @@ pub(super) async fn persist(
 }
 
 /// The store speaks of the host's own keys, and a lost condition has one meaning here.
-fn told(actor: &Actor, error: Error) -> Error {
+fn translated(actor: &Actor, error: Error) -> Error {
     match error.kind() {
         Kind::Conflict => superseded(actor),
         Kind::UnknownOutcome => Error::unknown_outcome(format!(

@@ -92,8 +92,8 @@ impl Look {
             }
             Err(error) => {
                 self.next = time::deadline(LOOK);
-                if let Some(untold) = self.failures.allows() {
-                    tracing::warn!(tenant = %space.tenant, untold, "look for reminders: {}", error.chain());
+                if let Some(suppressed) = self.failures.allows() {
+                    tracing::warn!(tenant = %space.tenant, suppressed, "look for reminders: {}", error.chain());
                 }
             }
         }
@@ -117,10 +117,10 @@ impl Look {
         let next = page.next.as_deref();
         let unreadable = space.due.file(reading, &keys, next, owner, now());
         if unreadable > 0
-            && let Some(untold) = self.unreadable.allows()
+            && let Some(suppressed) = self.unreadable.allows()
         {
             tracing::error!(
-                tenant = %space.tenant, rows = unreadable, untold,
+                tenant = %space.tenant, rows = unreadable, suppressed,
                 "rows of times of reminders cannot be read; they are left alone"
             );
         }
@@ -229,9 +229,9 @@ impl Row {
             self.warn(&actor, "a reminder's occurrence cannot be given up", &error);
             return Outcome::Failed;
         }
-        if let Some(untold) = self.space.due.may_tell(&self.app) {
+        if let Some(suppressed) = self.space.due.may_report(&self.app) {
             tracing::error!(
-                app = %self.app, actor = %actor, reminder = name, attempts, untold,
+                app = %self.app, actor = %actor, reminder = name, attempts, suppressed,
                 "an occurrence of a reminder is given up; it goes on with its next period, or without one is tried again in an hour: {}",
                 error.chain()
             );
@@ -240,8 +240,8 @@ impl Row {
     }
 
     fn warn(&self, of: &dyn std::fmt::Display, what: &str, error: &Error) {
-        if let Some(untold) = self.space.due.may_warn(&self.app) {
-            tracing::warn!(app = %self.app, actor = %of, untold, "{what}: {}", error.chain());
+        if let Some(suppressed) = self.space.due.may_warn(&self.app) {
+            tracing::warn!(app = %self.app, actor = %of, suppressed, "{what}: {}", error.chain());
         }
     }
 }

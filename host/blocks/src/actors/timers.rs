@@ -197,8 +197,8 @@ mod tests {
             check(&there, &changes, &name).unwrap();
             changes.insert(name, timer());
         }
-        let told = check(&there, &changes, "more").unwrap_err();
-        assert_eq!(told.message(), "an actor has at most 100 timers");
+        let reported = check(&there, &changes, "more").unwrap_err();
+        assert_eq!(reported.message(), "an actor has at most 100 timers");
         // One that is there is set anew, and one that is cleared makes room.
         check(&there, &changes, "old1").unwrap();
         check(&there, &changes, "new1").unwrap();

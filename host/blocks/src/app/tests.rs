@@ -74,12 +74,12 @@ fn counted(app: &App, outcome: &str) -> bool {
 async fn code_that_does_not_end_its_call_is_cut_off() {
     let (app, _) = app();
     let begin = tokio::time::Instant::now();
-    let told = app
+    let reported = app
         .run_job(Origin::start(), occurrence())
         .await
         .unwrap_err();
     assert_eq!(
-        (told.kind(), told.message()),
+        (reported.kind(), reported.message()),
         (
             Kind::Timeout,
             "`app` did not answer in time; see `limits.wallTime`"
@@ -97,10 +97,10 @@ async fn a_call_waits_for_its_place_no_longer_than_for_the_answer() {
     let (app, callee) = app();
     let first = app.run_job(Origin::start(), occurrence());
     let second = app.run_job(Origin::start(), occurrence());
-    let (_, told) = tokio::join!(biased; first, second);
-    let told = told.unwrap_err();
+    let (_, reported) = tokio::join!(biased; first, second);
+    let reported = reported.unwrap_err();
     assert_eq!(
-        (told.kind(), told.message(), told.retry_after()),
+        (reported.kind(), reported.message(), reported.retry_after()),
         (
             Kind::Exhausted,
             "app `app` is busy with 1 calls; see `limits.concurrency`",

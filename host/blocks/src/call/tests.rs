@@ -58,7 +58,7 @@ fn random(choices: &mut Choices, now: Instant) -> Call {
 }
 
 /// All that travels of a call.
-fn told(call: &Call, now: Instant) -> String {
+fn reported(call: &Call, now: Instant) -> String {
     let turns = std::iter::successors(Some(call), |call| call.parent()).map(Call::turn_id);
     format!(
         "{} {} {:?} {:?} {:?} {:?}",
@@ -81,7 +81,11 @@ fn a_call_comes_back_as_it_was() {
         let there = now.after(Duration::from_secs(round));
         let headers = call.to_headers(now);
         let read = Call::from_headers(&headers, there, |_| None).expect("it can be read");
-        assert_eq!(told(&read, there), told(&call, now), "round {round}");
+        assert_eq!(
+            reported(&read, there),
+            reported(&call, now),
+            "round {round}"
+        );
         assert_eq!(read.to_headers(there), headers, "round {round}");
     }
 }
@@ -91,13 +95,13 @@ fn a_call_from_elsewhere_is_granted_nothing() {
     let call = random(&mut Choices(1), Instant::now());
     let headers = call.to_headers(Instant::now());
     let read = Call::from_headers(&headers, Instant::now(), |_| None).expect("it can be read");
-    let told = read.require_grant(
+    let reported = read.require_grant(
         |grants| grants.invoke("cart"),
         "to invoke `cart`",
         "invoke",
         "cart",
     );
-    assert!(told.is_err());
+    assert!(reported.is_err());
 }
 
 #[test]
@@ -123,9 +127,9 @@ fn what_is_no_call_is_refused() {
     for text in wrong {
         let mut headers = good.clone();
         headers.insert(CALL, text.parse().expect("a header"));
-        let told = Call::from_headers(&headers, now, |_| None).err();
-        let told = told.unwrap_or_else(|| panic!("`{text}` was taken"));
-        assert_eq!(told.message(), "the header `wythe-call` of a call");
+        let reported = Call::from_headers(&headers, now, |_| None).err();
+        let reported = reported.unwrap_or_else(|| panic!("`{text}` was taken"));
+        assert_eq!(reported.message(), "the header `wythe-call` of a call");
     }
     let mut headers = HeaderMap::new();
     headers.insert(CALL, text.parse().expect("a header"));

@@ -133,8 +133,11 @@ async fn a_place_whose_component_could_not_be_opened_waits_for_one_and_calls_do_
     assert!(components.vacate(&name).await);
     components.break_off(&name);
     let error = ask(&slot).await.unwrap_err();
-    let told = "component `one` could not be opened again after a change; the log says why";
-    assert_eq!((error.kind(), error.message()), (Kind::Unavailable, told));
+    let reported = "component `one` could not be opened again after a change; the log says why";
+    assert_eq!(
+        (error.kind(), error.message()),
+        (Kind::Unavailable, reported)
+    );
     let unwell = components.unwell().await;
     assert_eq!(unwell.len(), 1, "the operator is told");
     put(&components, &second);

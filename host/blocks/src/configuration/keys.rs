@@ -11,7 +11,7 @@ pub const MAX_KEY: usize = 1_024;
 pub const MAX_KEYS: usize = 1_000;
 
 /// Bytes of a digest that are told: more than chance can meet twice.
-const TOLD: usize = 16;
+const SHOWN: usize = 16;
 
 /// The keys in order and each once, if they are good.
 pub(super) fn checked(keys: &[String]) -> Result<Vec<String>> {
@@ -56,7 +56,7 @@ pub(super) fn version_of(items: &[Item]) -> String {
             digest.add(value);
         }
     }
-    digest.told()
+    digest.shown()
 }
 
 /// The id of a subscription, the same for the same app, component and keys.
@@ -65,7 +65,7 @@ pub(super) fn id_of(tenant: &Name, app: &Name, component: &str, keys: &[String])
     let names = [tenant.as_str(), app.as_str(), component];
     names.iter().for_each(|name| digest.add(name));
     keys.iter().for_each(|key| digest.add(key));
-    digest.told()
+    digest.shown()
 }
 
 struct Digest(Context);
@@ -85,10 +85,10 @@ impl Digest {
         self.0.update(&(count as u64).to_le_bytes());
     }
 
-    fn told(self) -> String {
+    fn shown(self) -> String {
         let digest = self.0.finish();
-        let (told, _) = digest.as_ref().as_chunks::<TOLD>();
+        let (shown, _) = digest.as_ref().as_chunks::<SHOWN>();
         // One number, since a text for each byte takes longer than the digest.
-        format!("{:032x}", u128::from_be_bytes(told[0]))
+        format!("{:032x}", u128::from_be_bytes(shown[0]))
     }
 }

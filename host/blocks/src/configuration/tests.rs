@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ALL: &[&str] = &[];
 
-async fn told(stage: &Stage, keys: &[&str]) -> Result<Vec<String>> {
+async fn reported(stage: &Stage, keys: &[&str]) -> Result<Vec<String>> {
     let (app, keys) = (app("app"), texts(keys));
     let snapshot = stage.block.get(&app, "settings", &keys).await?;
     let items = snapshot.items.into_iter();
@@ -26,10 +26,10 @@ async fn version(stage: &Stage, keys: &[&str]) -> String {
 async fn keys_are_checked_and_asked_for_in_order_and_once() {
     let stage = stage("a=1 b=2 c=3");
     assert_eq!(
-        told(&stage, &["c", "a", "c", "x"]).await.unwrap(),
+        reported(&stage, &["c", "a", "c", "x"]).await.unwrap(),
         ["a=1", "c=3"]
     );
-    assert_eq!(told(&stage, ALL).await.unwrap(), ["a=1", "b=2", "c=3"]);
+    assert_eq!(reported(&stage, ALL).await.unwrap(), ["a=1", "b=2", "c=3"]);
     let long = "x".repeat(1_025);
     let many: Vec<_> = (0..1_001).map(|n| n.to_string()).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
@@ -52,11 +52,16 @@ async fn keys_are_checked_and_asked_for_in_order_and_once() {
         ),
     ];
     for (keys, expected) in cases {
-        let error = told(&stage, keys).await.unwrap_err();
+        let error = reported(&stage, keys).await.unwrap_err();
         assert_eq!((error.kind(), error.message()), (Kind::Invalid, expected));
     }
-    assert!(told(&stage, &many[..1_000]).await.unwrap().is_empty());
-    assert!(told(&stage, &[&long[..1_024]]).await.unwrap().is_empty());
+    assert!(reported(&stage, &many[..1_000]).await.unwrap().is_empty());
+    assert!(
+        reported(&stage, &[&long[..1_024]])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -128,7 +133,7 @@ async fn the_operator_writes_where_the_store_can() {
         .delete(&operator(), "settings", texts(&["a", "x"]))
         .await
         .unwrap();
-    assert_eq!(told(&stage, ALL).await.unwrap(), ["b=2"]);
+    assert_eq!(reported(&stage, ALL).await.unwrap(), ["b=2"]);
     stage.store.refuse_writes();
     let expected = "configuration component `settings` is read-only; its features say so; change it where it is kept";
     let error = block.set(&operator(), "settings", new()).await.unwrap_err();

@@ -235,8 +235,8 @@ fn flipped(message: &[u8], at: usize) -> Vec<u8> {
 
 fn is_the_one_error(result: Result<()>, number: usize) {
     let error = result.expect_err("an error");
-    let told = (error.kind(), error.message());
-    assert_eq!(told, (Kind::Invalid, ONE_ERROR), "{number}");
+    let reported = (error.kind(), error.message());
+    assert_eq!(reported, (Kind::Invalid, ONE_ERROR), "{number}");
 }
 
 async fn chunked(key: &Key, caller: &Call, message: &[u8]) -> Result<()> {

@@ -26,14 +26,14 @@ pub(crate) enum Looked {
     /// All have their values.
     Up(Box<Manifest>),
     /// A store that it needs is not open, which was told already.
-    Told,
+    Reported,
     /// The problem of each wrong reference.
     Wrong(Vec<Problem>),
 }
 
 /// One reference without a value.
 enum Miss {
-    Told,
+    Reported,
     Wrong(Box<Problem>),
 }
 
@@ -74,11 +74,11 @@ impl<'a> Stores<'a> {
             order.extend(now);
             left = later;
         }
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         for store in &left {
             self.failed.insert(store.name.clone());
             if let Some(cycle) = self.cycle(store)
-                && told.insert(cycle.iter().copied().collect::<BTreeSet<_>>())
+                && reported.insert(cycle.iter().copied().collect::<BTreeSet<_>>())
             {
                 problems.push(circular(store, &cycle));
             }
@@ -121,17 +121,17 @@ impl<'a> Stores<'a> {
         let deadline = time::deadline(component.init_timeout);
         let app = OPERATOR.parse().expect("it is a good name");
         let caller = Call::operator(self.tenant.clone(), app, deadline);
-        let (mut told, mut wrong) = (false, Vec::new());
+        let (mut reported, mut wrong) = (false, Vec::new());
         for reference in component.metadata.references() {
             match self.value(secrets, &caller, &component, &reference).await {
                 Ok(value) => component.metadata.resolve(&reference, value),
-                Err(Miss::Told) => told = true,
+                Err(Miss::Reported) => reported = true,
                 Err(Miss::Wrong(problem)) => wrong.push(*problem),
             }
         }
-        match (told, wrong.is_empty()) {
+        match (reported, wrong.is_empty()) {
             (_, false) => Looked::Wrong(wrong),
-            (true, true) => Looked::Told,
+            (true, true) => Looked::Reported,
             (false, true) => Looked::Up(Box::new(component)),
         }
     }
@@ -155,7 +155,7 @@ impl<'a> Stores<'a> {
             return Err(wrong(format!("no secret store is called `{store}`"), help));
         };
         if self.failed.contains(&manifest.name) {
-            return Err(Miss::Told);
+            return Err(Miss::Reported);
         }
         let opened = secrets.components.of(&manifest.name);
         let opened = opened.map(|slot| slot.component());
@@ -167,9 +167,9 @@ impl<'a> Stores<'a> {
         };
         let asked = opened.call(caller, GET, |d| d.driver.get(name, &[])).await;
         let found = asked.map_err(|error| {
-            let told = error.message();
+            let reported = error.message();
             wrong(
-                format!("the secret store `{store}` cannot be read: {told}"),
+                format!("the secret store `{store}` cannot be read: {reported}"),
                 None,
             )
         })?;

@@ -103,9 +103,9 @@ async fn resolved(parts: &[&str]) -> (Arc<Tenant>, Vec<Manifest>, Vec<String>) {
     };
     let tenant = Tenant::new(settings, &Shared::default());
     let (others, _, errors) = tenant.resolve(&registry, &resources.components).await;
-    let told = errors.iter().map(|error| error.message().to_owned());
-    let told = told.collect();
-    (tenant, others, told)
+    let reported = errors.iter().map(|error| error.message().to_owned());
+    let reported = reported.collect();
+    (tenant, others, reported)
 }
 
 fn reference(secret: &str) -> String {
@@ -151,7 +151,7 @@ async fn a_store_may_need_another_store() {
 
 /// The reference is in line 6 of the first document.
 #[track_caller]
-fn tells(problems: &[String], message: &str) {
+fn reports(problems: &[String], message: &str) {
     let place = "spec.metadata.p.secretKeyRef: ";
     assert_eq!(problems, [format!("{place}{message}")]);
 }
@@ -186,7 +186,7 @@ async fn what_is_not_found() {
         ),
     ] {
         let (_, others, problems) = resolved(&[&reference(secret), &vault]).await;
-        tells(&problems, message);
+        reports(&problems, message);
         assert!(others.is_empty(), "{secret}");
     }
     let wrong = reference("{ name: a }").replace("vault", "valt");

@@ -52,7 +52,7 @@ impl Tenant {
                     checked.warnings.extend(prepared.warnings());
                     checked.ready.push((component, prepared));
                 }
-                Err(errors) => checked.tell(&component, errors, &mut problems),
+                Err(errors) => checked.report(&component, errors, &mut problems),
             }
         }
         (checked, problems)
@@ -65,7 +65,7 @@ impl Tenant {
             .into_iter()
             .map(|(component, prepared)| async move {
                 let opened = self.open_in_time(&component, prepared).await;
-                told(&component, opened)
+                reported(&component, opened)
             });
         let opened = stream::iter(opened).buffered(OPENED_AT_ONCE);
         let problems: Vec<_> = opened.filter_map(future::ready).collect().await;
@@ -104,13 +104,13 @@ impl Tenant {
                 }
                 Err(errors) => {
                     stores.fail(store);
-                    checked.tell(&resolved, errors, &mut problems);
+                    checked.report(&resolved, errors, &mut problems);
                     continue;
                 }
             };
             if let Err(error) = opened {
                 stores.fail(store);
-                checked.tell(&resolved, vec![named(&resolved, error)], &mut problems);
+                checked.report(&resolved, vec![named(&resolved, error)], &mut problems);
             }
         }
         let mut others = Vec::new();
@@ -131,11 +131,11 @@ impl Tenant {
         let mut errors = match stores.look_up(&self.secrets, component).await {
             Looked::Up(component) if component.metadata.is_whole() => return Some(*component),
             // A variable of the environment that is not set was told when the file was read.
-            Looked::Up(_) | Looked::Told => Vec::new(),
+            Looked::Up(_) | Looked::Reported => Vec::new(),
             Looked::Wrong(wrong) => wrong.iter().map(Error::from).collect(),
         };
         errors.extend(registry.mistakes(component));
-        checked.tell(component, errors, problems);
+        checked.report(component, errors, problems);
         None
     }
 
@@ -165,7 +165,7 @@ pub(super) fn is_of(component: &Manifest, tenant: &Name) -> bool {
 
 impl Checked {
     /// Problems of one component, which stop the start unless it may be missing.
-    fn tell(&mut self, component: &Manifest, errors: Vec<Error>, problems: &mut Vec<Error>) {
+    fn report(&mut self, component: &Manifest, errors: Vec<Error>, problems: &mut Vec<Error>) {
         match component.ignore_errors {
             true => self.left_out.extend(errors),
             false => problems.extend(errors),
@@ -174,7 +174,7 @@ impl Checked {
 }
 
 /// A problem of opening for the answer, unless it is to be ignored.
-fn told(component: &Manifest, opened: Result<()>) -> Option<Error> {
+fn reported(component: &Manifest, opened: Result<()>) -> Option<Error> {
     let error = named(component, opened.err()?);
     if component.ignore_errors {
         tracing::warn!(component = %component.name, "left out: {}", error.message());

@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// Tells an instance, and waits until what that causes is kept.
-    async fn tell(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
+    async fn deliver_item(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.post(id, Message { item, reply });
         let gone = || Error::unavailable("the host stops; try again when it runs");
@@ -369,7 +369,7 @@ impl Engine {
                 kind: kind.clone(),
                 payload: payload.clone(),
             };
-            match self.tell(id, item).await {
+            match self.deliver_item(id, item).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::debug!(instance = id, "a completion is not kept yet: {error}");

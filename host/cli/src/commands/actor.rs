@@ -184,9 +184,9 @@ remind  interest at 2030-01-31T07:30:00Z, then every 1h: 1
 
     #[test]
     fn json_has_times_that_people_read() {
-        let told = json(&stored());
-        assert_eq!(told["entries"][1]["value"]["base64"], "/w==");
-        assert_eq!(told["reminders"][0]["due"], "2030-01-31T07:30:00Z");
-        assert_eq!(told["reminders"][0]["period"], "1h");
+        let shown = json(&stored());
+        assert_eq!(shown["entries"][1]["value"]["base64"], "/w==");
+        assert_eq!(shown["reminders"][0]["due"], "2030-01-31T07:30:00Z");
+        assert_eq!(shown["reminders"][0]["period"], "1h");
     }
 }

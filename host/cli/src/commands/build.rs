@@ -9,7 +9,7 @@ use std::{process::ExitCode, time::Duration};
 
 pub async fn build(common: &Common, args: &Build) -> Outcome {
     let (plan, warnings) = boot::plan(&args.path)?;
-    report::tell(common, &warnings);
+    report::show(common, &warnings);
     let built = builder::all(common, &plan).await?;
     if common.output == Format::Json {
         report::print_json(&serde_json::json!({ "built": built }));
@@ -17,7 +17,7 @@ pub async fn build(common: &Common, args: &Build) -> Outcome {
     }
     if built.is_empty() {
         let nothing = Problem::warning("no app of this manifest has a `build` command");
-        report::tell(common, &[nothing]);
+        report::show(common, &[nothing]);
     }
     let width = built.iter().map(|app| app.app.len()).max().unwrap_or(0);
     for app in &built {

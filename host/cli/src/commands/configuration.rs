@@ -125,7 +125,7 @@ async fn watch(
                 version = Some(newer);
                 let items = items.into_iter().map(|item| (item.key.clone(), item));
                 let items: BTreeMap<_, _> = items.collect();
-                tell(common, &known, &items);
+                show_changes(common, &known, &items);
                 known = items;
             }
             admin::Answer::Configuration(Answer::Unchanged) => {}
@@ -138,7 +138,7 @@ async fn watch(
     }
 }
 
-fn tell(common: &Common, old: &BTreeMap<String, Item>, new: &BTreeMap<String, Item>) {
+fn show_changes(common: &Common, old: &BTreeMap<String, Item>, new: &BTreeMap<String, Item>) {
     let (items, removed) = difference(old, new);
     if common.output == Format::Json {
         return report::print_json(&json!({ "items": items, "removed": removed }));

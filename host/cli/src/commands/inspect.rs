@@ -47,7 +47,7 @@ pub async fn inspect(common: &Common, args: &Inspect) -> Outcome {
 /// The app that is named, else the one whose guest the file is, else the only one.
 fn app(common: &Common, manifest: &Path, args: &Inspect) -> Outcome<App> {
     let (plan, warnings) = boot::plan(manifest)?;
-    report::tell(common, &warnings);
+    report::show(common, &warnings);
     let apps = plan.manifest.apps;
     let ids: Vec<_> = apps.iter().map(|app| app.id.to_string()).collect();
     let wanted = std::fs::canonicalize(&args.file).ok();

@@ -332,11 +332,11 @@ data     tea
 
     #[test]
     fn json_has_times_that_people_read() {
-        let told = json(&status("tea", Trigger::Once(1_896_075_000_000)));
-        assert_eq!(told["trigger"]["once"], "2030-01-31T07:30:00Z");
-        assert_eq!(told["next"], "2030-01-31T07:30:00Z");
+        let shown = json(&status("tea", Trigger::Once(1_896_075_000_000)));
+        assert_eq!(shown["trigger"]["once"], "2030-01-31T07:30:00Z");
+        assert_eq!(shown["next"], "2030-01-31T07:30:00Z");
         assert_eq!(
-            (&told["data"], &told["misfire"]),
+            (&shown["data"], &shown["misfire"]),
             (&json!("tea"), &json!("one"))
         );
     }

@@ -220,10 +220,10 @@ mod tests {
             Err("`std` is the name of another crate; choose another directory"),
         );
         for word in ["crate", "self", "super", "fn", "async", "main", "gen"] {
-            let told = format!(
+            let shown = format!(
                 "`{word}` is a word of Rust, which no crate can be called; choose another directory"
             );
-            check(word, Err(&told));
+            check(word, Err(&shown));
         }
         check(
             "some/where/deps",
@@ -254,8 +254,8 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
         for path in [link.join(""), link.join("."), link, dangling] {
             let failure = refuse_existing(&path).unwrap_err();
-            let told = &failure.0[0].message;
-            assert!(told.contains("is a link"), "{told}");
+            let shown = &failure.0[0].message;
+            assert!(shown.contains("is a link"), "{shown}");
         }
         assert!(refuse_existing(&real).is_ok());
         // One on the way there is the operator's.

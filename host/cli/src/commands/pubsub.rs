@@ -292,8 +292,8 @@ TOPIC   GROUPS  MESSAGES  BYTES  OLDEST       UNREAD LETTERS
 dead    0       2         20     2 min 0 s    2
 orders  2       3         30     1 min 1 s    0
 ";
-        let told = text(&verb, Answer::Groups(groups()), 121_000);
-        assert_eq!(squeezed(&told), squeezed(expected));
+        let shown = text(&verb, Answer::Groups(groups()), 121_000);
+        assert_eq!(squeezed(&shown), squeezed(expected));
         let verb = PubSubVerb::Groups {
             component: component(),
             topic: Some("dead".into()),
@@ -325,7 +325,7 @@ dead   (unread letters)  1        2         0    20     2 min 0 s
             since: Some(0),
             bytes: 5,
         };
-        let told = letter_table(&[letter], 10);
-        assert!(told.ends_with("10 ms  \\u{1b}[2J\\nx\n"), "{told}");
+        let shown = letter_table(&[letter], 10);
+        assert!(shown.ends_with("10 ms  \\u{1b}[2J\\nx\n"), "{shown}");
     }
 }

@@ -33,7 +33,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
     descriptors::raise();
     let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
     let (plan, warnings) = check::good(&args.path, args.data_dir.as_deref()).await?;
-    report::tell(common, &warnings);
+    report::show(common, &warnings);
     let plan = Arc::new(plan);
     let data = args.data_dir.clone();
     let data = data.unwrap_or_else(|| boot::data_directory(&plan.manifest));
@@ -50,7 +50,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
             return Err(failure);
         }
     };
-    Ready::new(&plan, &booted, &listeners, &data, took).tell(common, &plan, &built, &data);
+    Ready::new(&plan, &booted, &listeners, &data, took).show(common, &plan, &built, &data);
     let complete = serve::serve(&booted, listeners.http, shutdown).await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
@@ -71,7 +71,7 @@ async fn start(
     let hold = project::hold(data).await?;
     let start = Instant::now();
     let booted = boot::boot(plan, data).await?;
-    report::tell(common, &booted.warnings);
+    report::show(common, &booted.warnings);
     Ok((booted, built, start.elapsed(), hold))
 }
 
@@ -200,7 +200,7 @@ impl Ready {
         }
     }
 
-    fn tell(&self, common: &Common, plan: &Plan, built: &[Built], data: &Path) {
+    fn show(&self, common: &Common, plan: &Plan, built: &[Built], data: &Path) {
         match common.output {
             Format::Json => report::print_json(self),
             Format::Text if common.quiet => {}

@@ -13,7 +13,7 @@ pub async fn validate(common: &Common, args: &Validate) -> Outcome {
     let Some(plan) = plan.filter(|_| !boot::has_errors(&problems)) else {
         return Err(Failure(problems));
     };
-    report::tell(common, &problems);
+    report::show(common, &problems);
     let counts = Counts::of(&plan);
     match common.output {
         Format::Json => report::print_json(&serde_json::json!({

@@ -77,9 +77,9 @@ impl Queue {
             state.writing = false;
             if state.lines.is_empty() && state.dropped > 0 {
                 let dropped = std::mem::take(&mut state.dropped);
-                let told = format!("{dropped} log lines dropped: nobody read standard error\n");
-                state.bytes += told.len();
-                state.lines.push_back(told.into_bytes());
+                let notice = format!("{dropped} log lines dropped: nobody read standard error\n");
+                state.bytes += notice.len();
+                state.lines.push_back(notice.into_bytes());
             }
             drop(state);
             self.shared.changed.notify_all();
@@ -126,7 +126,7 @@ mod tests {
             queue.push(&line);
         }
         let mut lines = 0;
-        let told = loop {
+        let notice = loop {
             may.send(()).unwrap();
             let line = written.recv().unwrap();
             if line[0] != b'x' {
@@ -138,7 +138,7 @@ mod tests {
         assert!(lines == 4 || lines == 5, "{lines}");
         let dropped = 40 - lines;
         assert_eq!(
-            told,
+            notice,
             format!("{dropped} log lines dropped: nobody read standard error\n")
         );
     }

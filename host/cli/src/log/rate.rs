@@ -21,7 +21,7 @@ const MAX_KEYS: usize = 1_024;
 /// The target of guests, which have a budget of their own.
 const GUESTS: &str = "wythe::guest";
 /// The target of this file, which says at most one line for each key and window.
-const TOLD: &str = "wythe::dropped";
+const REPORTED: &str = "wythe::dropped";
 
 /// A layer that drops and counts what is over the rate.
 #[derive(Default)]
@@ -74,10 +74,10 @@ impl Rate {
         (fits, dropped)
     }
 
-    fn tell(metadata: &Metadata<'static>, app: &str, dropped: u64) {
+    fn report(metadata: &Metadata<'static>, app: &str, dropped: u64) {
         if dropped > 0 {
             let (file, line) = callsite(metadata);
-            tracing::warn!(target: TOLD, app, "{dropped} more lines of {file}:{line} dropped: over the rate");
+            tracing::warn!(target: REPORTED, app, "{dropped} more lines of {file}:{line} dropped: over the rate");
         }
     }
 }
@@ -86,7 +86,7 @@ impl<S: Subscriber> Layer<S> for Rate {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         // What is for finding faults is asked for, and is then wanted whole.
-        if matches!(metadata.target(), GUESTS | TOLD) || *metadata.level() > Level::INFO {
+        if matches!(metadata.target(), GUESTS | REPORTED) || *metadata.level() > Level::INFO {
             return true;
         }
         let mut app = App::default();
@@ -98,14 +98,14 @@ impl<S: Subscriber> Layer<S> for Rate {
                 app: app.clone(),
             };
             let (fits, dropped) = self.take(&own, OF_AN_APP, now);
-            Self::tell(metadata, &app, dropped);
+            Self::report(metadata, &app, dropped);
             if !fits {
                 return false;
             }
         }
         let app = String::new();
         let (fits, dropped) = self.take(&Key { callsite, app }, OF_A_CALLSITE, now);
-        Self::tell(metadata, "", dropped);
+        Self::report(metadata, "", dropped);
         fits
     }
 }

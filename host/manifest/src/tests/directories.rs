@@ -26,7 +26,7 @@ fn component(name: &str) -> String {
 }
 
 /// The problems with the temporary directory cut from their paths.
-fn told(directory: &TempDir, problems: &Problems) -> String {
+fn reported(directory: &TempDir, problems: &Problems) -> String {
     let prefix = directory.path().display().to_string();
     problems
         .to_string()
@@ -38,7 +38,7 @@ fn told(directory: &TempDir, problems: &Problems) -> String {
 fn the_manifest_is_found() {
     let both = project(&[("wythe.yaml", GUEST), ("dapr.yaml", "version: 1\n")]);
     let (manifest, problems) = load(both.path());
-    assert_eq!(told(&both, &problems), "");
+    assert_eq!(reported(&both, &problems), "");
     assert_eq!(
         manifest.expect("a manifest").file,
         both.path().join("wythe.yaml")
@@ -54,10 +54,10 @@ fn a_missing_manifest_names_the_next_command() {
     let empty = project(&[]);
     let here =
         format!("DIR: there is no `wythe.yaml` and no `dapr.yaml` in this directory; {help}");
-    assert_eq!(told(&empty, &load(empty.path()).1), here);
+    assert_eq!(reported(&empty, &load(empty.path()).1), here);
     let nowhere = load(&empty.path().join("shop.yaml")).1;
     assert_eq!(
-        told(&empty, &nowhere),
+        reported(&empty, &nowhere),
         format!("shop.yaml: no such file or directory; {help}")
     );
 }
@@ -101,7 +101,7 @@ fn resources_of_several_files() {
     ]);
     let named = [project.path().join("r"), project.path().join("./r/")];
     let (resources, problems) = load_resources(&named);
-    assert_eq!(told(&project, &problems), "");
+    assert_eq!(reported(&project, &problems), "");
     let names: Vec<&str> = resources
         .components
         .iter()
@@ -119,7 +119,7 @@ fn duplicate_components_name_both_places() {
     let project = project(&[("1.yaml", &b), ("2.yaml", &more)]);
     let (resources, problems) = load_resources(&[project.path().to_path_buf()]);
     let expected = "2.yaml:6:1: metadata.name: the component `b` is already defined in 1.yaml:1";
-    assert_eq!(told(&project, &problems), expected);
+    assert_eq!(reported(&project, &problems), expected);
     assert_eq!(resources.components.len(), 2);
 }
 
@@ -139,7 +139,7 @@ fn names_that_differ_in_case_alone_are_refused() {
     let project = project(&[("1.yaml", &two)]);
     let (_, problems) = load_resources(&[project.path().to_path_buf()]);
     let expected = "1.yaml:6:1: metadata.name: the component `orders` differs in case alone from `Orders` in 1.yaml:1";
-    assert_eq!(told(&project, &problems), expected);
+    assert_eq!(reported(&project, &problems), expected);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn what_is_no_regular_file_of_the_directory_is_not_read() {
     let expected = format!(
         "r/device.yaml: {out}\nr/fifo.yaml: cannot be read: a FIFO; expected a regular file\nr/out.yaml: {out}"
     );
-    assert_eq!(told(&project, &load_resources(&[at("r")]).1), expected);
+    assert_eq!(reported(&project, &load_resources(&[at("r")]).1), expected);
     let device = load(Path::new("/dev/zero")).1;
     assert_eq!(
         device.to_string(),
@@ -172,5 +172,8 @@ fn what_cannot_be_read() {
     let directories = [project.path().to_path_buf(), project.path().join("nowhere")];
     let expected = "a.yaml: not UTF-8 text\nb.yaml: larger than 1 MiB, which is the most that is read\n\
                     nowhere: cannot be read as a directory of resources: entity not found";
-    assert_eq!(told(&project, &load_resources(&directories).1), expected);
+    assert_eq!(
+        reported(&project, &load_resources(&directories).1),
+        expected
+    );
 }

@@ -62,13 +62,13 @@ fn names_of_jobs() {
 fn a_job_name_with_a_slash_is_no_grant() {
     let text = "version: 1\napps:\n- guest: a\n  grants: { jobs: [a/b] }\n";
     let (_, problems) = crate::parse_manifest(text, std::path::Path::new("wythe.yaml"));
-    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let reported: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert!(
-        told.iter().any(
+        reported.iter().any(
             |problem| problem.contains("expected a name, `name*` or `*`")
                 && problem.contains("found `a/b`")
         ),
-        "{told:?}"
+        "{reported:?}"
     );
 }
 
@@ -84,12 +84,13 @@ fn types_of_actors() {
 fn an_actor_type_with_a_slash_is_no_grant() {
     let text = "version: 1\napps:\n- guest: a\n  grants: { actors: [account/a] }\n";
     let (_, problems) = crate::parse_manifest(text, std::path::Path::new("wythe.yaml"));
-    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let reported: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let expected = "expected a type of actors or `*`";
     assert!(
-        told.iter()
-            .any(|told| told.contains(expected) && told.contains("found `account/a`")),
-        "{told:?}"
+        reported
+            .iter()
+            .any(|reported| reported.contains(expected) && reported.contains("found `account/a`")),
+        "{reported:?}"
     );
 }
 

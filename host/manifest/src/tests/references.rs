@@ -49,7 +49,7 @@ fn a_secret_waits_for_its_store() {
     assert_eq!(found.resolve(&environment).to_string(), "");
     let component = &mut found.components[0];
     let references = component.metadata.references();
-    let told: Vec<_> = references
+    let reported: Vec<_> = references
         .iter()
         .map(|r| [&r.setting, &r.store, &r.name, &r.key].map(String::as_str))
         .collect();
@@ -57,7 +57,7 @@ fn a_secret_waits_for_its_store() {
         ["password", "vault", "redis", "password"],
         ["token", "vault", "TOKEN", "TOKEN"],
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     let problem = references[0].problem(component, "it is not there");
     assert_eq!(
         problem.to_string(),

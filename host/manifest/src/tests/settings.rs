@@ -204,19 +204,19 @@ impl TryFrom<Range> for Checked {
 /// The made-up `most` is zero, of which the user is told nothing.
 #[test]
 fn checks_of_the_whole() {
-    let told = |settings: &str| {
+    let reported = |settings: &str| {
         decode::<Checked>(&component(settings))
             .expect_err("a mistake")
             .to_string()
     };
     let both = "    - { name: least, value: 2 }\n    - { name: most, value: 1 }\n";
     assert_eq!(
-        told(both),
+        reported(both),
         "resources/a.yaml:1:1: spec.metadata: `least` is above `most`"
     );
     let one = "    - { name: least, value: 2 }\n";
     assert_eq!(
-        told(one),
+        reported(one),
         "resources/a.yaml:1:1: spec.metadata: missing `most`: `state.test` needs it"
     );
 }

@@ -116,7 +116,7 @@ struct Answer {
 
 async fn converse(child: &mut Child, bytes: &[u8]) -> std::io::Result<Answer> {
     let (input, output, words) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let told = async {
+    let reported = async {
         let mut input = input?;
         // A process that ended before it had read all says why by its status.
         let _ = input.write_all(&(bytes.len() as u64).to_be_bytes()).await;
@@ -124,7 +124,7 @@ async fn converse(child: &mut Child, bytes: &[u8]) -> std::io::Result<Answer> {
         Some(input)
     };
     let (open, code, words) =
-        tokio::join!(told, read(output, MAX_CODE + 1), read(words, MAX_WORDS));
+        tokio::join!(reported, read(output, MAX_CODE + 1), read(words, MAX_WORDS));
     let status = child.wait().await?;
     drop(open);
     Ok(Answer {

@@ -25,7 +25,7 @@ pub(super) fn check_imports(
     site: &Site,
 ) -> Result<()> {
     let imports = &inspection.imports;
-    told(&grants::refused(&site.component, imports, &settings.grants))
+    reported(&grants::refused(&site.component, imports, &settings.grants))
 }
 
 /// Checks that it imports and exports no version from before a release, which the linker would tell without a name.
@@ -35,10 +35,10 @@ pub(super) fn check_versions(inspection: &Inspection, site: &Site) -> Result<()>
     let mut refused = grants::refused(&site.component, &imports, &Grants::default());
     let exports = &inspection.exports;
     refused.extend(grants::refused_exports(&site.component, exports));
-    told(&refused)
+    reported(&refused)
 }
 
-fn told(refused: &[Error]) -> Result<()> {
+fn reported(refused: &[Error]) -> Result<()> {
     let all: Vec<_> = refused.iter().map(Error::message).collect();
     match all.is_empty() {
         true => Ok(()),

@@ -51,14 +51,14 @@ mod tests {
         .await;
         assert!(busy.owed(&asked) >= Duration::from_millis(20));
         assert_eq!(busy.owed(&asked), Duration::ZERO);
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
         let began = Instant::now();
-        let teller = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(200));
-            tell.send(())
+            sender.send(())
         });
-        busy.counted(told).await.expect("the teller tells");
+        busy.counted(receiver).await.expect("the teller tells");
         assert!(busy.owed(&asked) < began.elapsed() / 2);
-        assert!(teller.join().is_ok());
+        assert!(thread.join().is_ok());
     }
 }

@@ -46,7 +46,7 @@ struct Left(Mutex<Vec<Handle>>);
 type Handle = (u64, u64);
 
 impl Left {
-    async fn tell(
+    async fn report(
         &self,
         guest: &PubsubPlugin,
         store: &mut Store<Ctx>,
@@ -91,7 +91,7 @@ impl Driver for PubSubDriver {
         self.plugged
             .run(Effect::Writes, move |guest, store, generation| {
                 Box::pin(async move {
-                    left.tell(guest, store, generation).await?;
+                    left.report(guest, store, generation).await?;
                     let driver = guest.wythe_plugin_pubsub_driver();
                     let answer = driver.call_publish(store, &topic, &message.into()).await?;
                     Ok(answer.map_err(Into::into))
@@ -153,7 +153,7 @@ impl Shared {
         self.plugged
             .run(Effect::Reads, move |guest, store, generation| {
                 Box::pin(async move {
-                    shared.left.tell(guest, store, generation).await?;
+                    shared.left.report(guest, store, generation).await?;
                     match shared.handle(guest, store, generation).await? {
                         Ok(handle) => run(guest, store, handle).await,
                         Err(error) => Ok(Err(error)),
@@ -301,13 +301,13 @@ impl Drop for PluginConsumer {
         lock(&self.0.left.0).push(handle);
         let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
         let end = async move {
-            let told = plugged.run(Effect::Reads, move |guest, store, generation| {
+            let reported = plugged.run(Effect::Reads, move |guest, store, generation| {
                 Box::pin(async move {
-                    left.tell(guest, store, generation).await?;
+                    left.report(guest, store, generation).await?;
                     Ok(Ok(()))
                 })
             });
-            if let Err(error) = told.await {
+            if let Err(error) = reported.await {
                 tracing::warn!("unsubscribe: {}", error.chain());
             }
         };

@@ -15,7 +15,7 @@ impl Host for Ctx {
     ) -> Result<()> {
         let fields_length = |(name, value): &(String, String)| name.len() + value.len();
         self.spend(message.len() + fields.iter().map(fields_length).sum::<usize>());
-        if self.is_told_again() {
+        if self.is_replaying() {
             return Ok(());
         }
         let level = match level {

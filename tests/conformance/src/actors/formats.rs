@@ -123,12 +123,12 @@ pub(super) async fn newer(subject: Subject) {
     for block in ["actors", "workflow"] {
         let key = format!("||{block}||format");
         old::write(&*driver, [(key.clone(), "3")]).await;
-        let told = refusal(driver.clone()).await;
+        let reported = refusal(driver.clone()).await;
         let expected = format!(
             "state component `statestore` has rows of {block} in format 3; this build reads up to 2; use the newer \
              build that wrote them, or restore the store from a copy of before that"
         );
-        assert!(told.contains(&expected), "{told}");
+        assert!(reported.contains(&expected), "{reported}");
         old::write(&*driver, [(key, "2")]).await;
     }
     let rig = Rig::new(driver).await;

@@ -35,7 +35,7 @@ struct Operation {
     /// The start on a clock that only grows.
     start: u64,
     end: u64,
-    told: Option<u64>,
+    reported: Option<u64>,
     is_unknown: bool,
 }
 
@@ -52,8 +52,11 @@ pub(super) async fn check(subject: Subject) {
         client.expect("a client ends well");
     }
     let history = world.history.lock().expect("nobody panicked").clone();
-    let told = history.iter().filter(|o| o.told.is_some()).count();
-    assert!(told as u64 > count / 2, "only {told} of {count} were told");
+    let reported = history.iter().filter(|o| o.reported.is_some()).count();
+    assert!(
+        reported as u64 > count / 2,
+        "only {reported} of {count} were told"
+    );
     for actor in 0..ACTORS {
         let own: Vec<_> = history
             .iter()
@@ -142,7 +145,7 @@ impl World {
             is_add,
             start,
             end,
-            told: answer.ok().and_then(|sum| sum.as_u64()),
+            reported: answer.ok().and_then(|sum| sum.as_u64()),
             is_unknown,
         }
     }
@@ -151,7 +154,7 @@ impl World {
 /// Panics where no order explains what was told.
 fn verify(history: &[Operation], last: u64) {
     let adds = history.iter().filter(|o| o.is_add);
-    let numbers: Vec<u64> = adds.clone().filter_map(|o| o.told).collect();
+    let numbers: Vec<u64> = adds.clone().filter_map(|o| o.reported).collect();
     let distinct: BTreeSet<u64> = numbers.iter().copied().collect();
     assert_eq!(distinct.len(), numbers.len(), "a number was given twice");
     assert!(
@@ -163,11 +166,13 @@ fn verify(history: &[Operation], last: u64) {
     assert!(missing <= unknown, "{missing} were kept of {unknown}");
     in_time(history);
     // A number cannot be told before its `Add` began, if that was told, too.
-    let starts: BTreeMap<u64, u64> = adds.filter_map(|o| Some((o.told?, o.start))).collect();
+    let starts: BTreeMap<u64, u64> = adds.filter_map(|o| Some((o.reported?, o.start))).collect();
     for read in history.iter().filter(|o| !o.is_add) {
-        let Some(told) = read.told else { continue };
-        assert!(told <= last, "a sum of what was never kept");
-        if let Some(start) = starts.get(&told) {
+        let Some(reported) = read.reported else {
+            continue;
+        };
+        assert!(reported <= last, "a sum of what was never kept");
+        if let Some(start) = starts.get(&reported) {
             assert!(*start < read.end, "{read:?} came before its number");
         }
     }
@@ -185,14 +190,16 @@ fn in_time(history: &[Operation]) {
     let mut floors = vec![0; history.len()];
     for (_, is_end, index) in events {
         let operation = &history[index];
-        let Some(told) = operation.told else { continue };
+        let Some(reported) = operation.reported else {
+            continue;
+        };
         if !is_end {
             floors[index] = highest;
             continue;
         }
         let floor = floors[index] + u64::from(operation.is_add);
-        assert!(told >= floor, "{operation:?} went back behind {floor}");
-        highest = highest.max(told);
+        assert!(reported >= floor, "{operation:?} went back behind {floor}");
+        highest = highest.max(reported);
     }
 }
 
@@ -200,13 +207,13 @@ fn in_time(history: &[Operation]) {
 mod tests {
     use super::*;
 
-    fn operation(is_add: bool, start: u64, end: u64, told: u64) -> Operation {
+    fn operation(is_add: bool, start: u64, end: u64, reported: u64) -> Operation {
         Operation {
             actor: 0,
             is_add,
             start,
             end,
-            told: Some(told),
+            reported: Some(reported),
             is_unknown: false,
         }
     }
@@ -234,7 +241,7 @@ mod tests {
         let ahead = [operation(false, 0, 1, 1), operation(true, 2, 3, 1)];
         assert!(!is_good(&ahead, 1));
         let unknown = Operation {
-            told: None,
+            reported: None,
             is_unknown: true,
             ..operation(true, 0, 1, 0)
         };

@@ -28,11 +28,11 @@ pub(super) async fn one_persists(subject: Subject) {
         );
         let failed = [&one, &other].map(Result::is_err);
         assert!(failed[0] != failed[1], "{round}: {one:?} {other:?}");
-        let told = error(if failed[0] { one } else { other });
-        assert_eq!(told.kind(), Kind::Conflict);
+        let reported = error(if failed[0] { one } else { other });
+        assert_eq!(reported.kind(), Kind::Conflict);
         let expected =
             format!("another host took over actor `plain/{id}`; nothing of this turn is kept");
-        assert_eq!(told.message(), expected);
+        assert_eq!(reported.message(), expected);
     }
     for rig in &rigs {
         assert_eq!(rig.one("a", Sum).await.unwrap(), json!(3));
@@ -59,17 +59,17 @@ pub(super) async fn unknown(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.one("a", Add(1)).await.unwrap();
     rig.faulty.loses_next.store(true, SeqCst);
-    let told = error(rig.one("a", Add(1)).await);
-    assert_eq!(told.kind(), Kind::UnknownOutcome);
+    let reported = error(rig.one("a", Add(1)).await);
+    assert_eq!(reported.kind(), Kind::UnknownOutcome);
     assert_eq!(
-        told.message(),
+        reported.message(),
         "nobody can say whether the turn of actor `plain/a` is kept; read back before trying again"
     );
     assert_eq!(rig.one("a", Sum).await.unwrap(), json!(2), "it was");
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(3));
     rig.faulty.is_cut.store(true, SeqCst);
-    let told = error(rig.one("a", Add(1)).await);
-    assert_eq!(told.kind(), Kind::Unavailable);
+    let reported = error(rig.one("a", Add(1)).await);
+    assert_eq!(reported.kind(), Kind::Unavailable);
     rig.faulty.is_cut.store(false, SeqCst);
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(4));
 }

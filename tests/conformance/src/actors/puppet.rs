@@ -188,9 +188,10 @@ impl Puppet {
                 let kind = &actors::context(caller)?.actor().kind;
                 let one = self.send(caller, kind, &one, &steps);
                 let other = self.send(caller, kind, &other, &steps);
-                let told = |answer: Result<Value>| answer.unwrap_or_else(|e| json!(e.message()));
+                let reported =
+                    |answer: Result<Value>| answer.unwrap_or_else(|e| json!(e.message()));
                 let (one, other) = futures::join!(one, other);
-                Ok(json!([told(one), told(other)]))
+                Ok(json!([reported(one), reported(other)]))
             }
             _ => Ok(Value::Null),
         }

@@ -40,17 +40,17 @@ pub(super) async fn undone(subject: Subject) {
 
 pub(super) async fn itself(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
-    let told = error(rig.one("a", call("plain", "a", vec![Add(1)])).await);
-    assert_eq!(told.kind(), Kind::Conflict);
+    let reported = error(rig.one("a", call("plain", "a", vec![Add(1)])).await);
+    assert_eq!(reported.kind(), Kind::Conflict);
     assert_eq!(
-        told.message(),
+        reported.message(),
         "the call to actor `plain/a` would wait for itself: plain/a -> plain/a"
     );
     let back = call("plain", "a", vec![Add(1)]);
     let steps = [Add(1), call("plain", "b", vec![Add(1), back])];
-    let told = message(rig.run("plain", "a", &steps).await);
+    let reported = message(rig.run("plain", "a", &steps).await);
     assert_eq!(
-        told,
+        reported,
         "the call to actor `plain/a` would wait for itself: plain/a -> plain/b -> plain/a"
     );
     for id in ["a", "b"] {
@@ -67,13 +67,13 @@ pub(super) async fn circle(subject: Subject) {
     let failed = [&one, &other].map(Result::is_err);
     assert!(failed[0] != failed[1], "one of them: {one:?} {other:?}");
     // Who waited for a deadline would be told of a timeout.
-    let told = error(if one.is_err() { one } else { other });
-    assert_eq!(told.kind(), Kind::Conflict);
+    let reported = error(if one.is_err() { one } else { other });
+    assert_eq!(reported.kind(), Kind::Conflict);
     let circles = [
         "the call to actor `plain/b` would wait for itself: plain/a -> plain/b -> plain/a",
         "the call to actor `plain/a` would wait for itself: plain/b -> plain/a -> plain/b",
     ];
-    assert!(circles.contains(&told.message()), "{told}");
+    assert!(circles.contains(&reported.message()), "{reported}");
     let sums = [
         rig.one("a", Sum).await.unwrap(),
         rig.one("b", Sum).await.unwrap(),
@@ -103,11 +103,12 @@ pub(super) async fn long(subject: Subject) {
     let chain = (0..20).rev().fold(vec![Add(1)], |steps, n| {
         vec![call("plain", &format!("c{n}"), steps)]
     });
-    let told = error(rig.run("plain", "start", &chain).await);
-    assert_eq!(told.kind(), Kind::Exhausted);
+    let reported = error(rig.run("plain", "start", &chain).await);
+    assert_eq!(reported.kind(), Kind::Exhausted);
     assert!(
-        told.message()
+        reported
+            .message()
             .starts_with("the call chain is longer than 16: "),
-        "{told}"
+        "{reported}"
     );
 }

@@ -25,9 +25,9 @@ pub(super) async fn repeats(subject: Subject) {
     tokio::time::sleep(ms(150)).await;
     assert_eq!(rig.woken("tick", 5).await.len(), times);
     assert_eq!(rig.woken("once", 1).await.len(), 1);
-    let told = rig.host.actors.show(&rig.caller(), "plain", "a").await;
+    let reported = rig.host.actors.show(&rig.caller(), "plain", "a").await;
     assert_eq!(
-        told.unwrap().unwrap().reminders,
+        reported.unwrap().unwrap().reminders,
         [],
         "nothing is kept of it"
     );

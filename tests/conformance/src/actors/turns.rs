@@ -33,8 +33,8 @@ pub(super) async fn failed(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.one("a", Add(1)).await.unwrap();
     let steps = [Add(1), Put("k".into(), "v".into()), Fail("no more".into())];
-    let told = message(rig.run("plain", "a", &steps).await);
-    assert_eq!(told, "no more");
+    let reported = message(rig.run("plain", "a", &steps).await);
+    assert_eq!(reported, "no more");
     assert!(
         rig.puppet.forgotten() > 0,
         "an instance of it is not used again"
@@ -46,9 +46,9 @@ pub(super) async fn failed(subject: Subject) {
 pub(super) async fn panicked(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.one("a", Add(1)).await.unwrap();
-    let told = message(rig.run("plain", "a", &[Add(1), Panic]).await);
+    let reported = message(rig.run("plain", "a", &[Add(1), Panic]).await);
     assert_eq!(
-        told,
+        reported,
         "`actor-turn` of app `puppets` ended by a panic of the host"
     );
     assert_eq!(rig.one("a", Add(1)).await.unwrap(), json!(2));
@@ -149,8 +149,12 @@ pub(super) async fn restart(mut subject: Subject) {
     rig.run("plain", "a", &steps).await.unwrap();
     rig.stop().await;
     subject.reopen().await;
-    let told = rig.one("a", Sum).await.unwrap_err();
-    assert_eq!(told.kind(), Kind::Unavailable, "the old driver is closed");
+    let reported = rig.one("a", Sum).await.unwrap_err();
+    assert_eq!(
+        reported.kind(),
+        Kind::Unavailable,
+        "the old driver is closed"
+    );
     let rig = Rig::new(subject.driver()).await;
     assert_eq!(rig.one("a", Sum).await.unwrap(), json!(3));
     rig.woken("soon", 1).await;

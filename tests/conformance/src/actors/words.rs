@@ -18,11 +18,11 @@ pub(super) async fn wrong(subject: Subject) {
     within_a_turn(&rig).await;
     let caller = rig.caller();
     let long = vec![0; MAX_DATA + 1].into();
-    let told = rig.host.actors.invoke(&caller, "plain", "a", "run", long);
-    let told = error(told.await);
-    assert_eq!(told.kind(), Kind::Invalid);
+    let err = rig.host.actors.invoke(&caller, "plain", "a", "run", long);
+    let err = error(err.await);
+    assert_eq!(err.kind(), Kind::Invalid);
     assert_eq!(
-        told.message(),
+        err.message(),
         "the data of the call has 4194305 bytes; expected at most 4194304"
     );
     let stranger = Call::app(
@@ -32,10 +32,10 @@ pub(super) async fn wrong(subject: Subject) {
         caller.trace(),
         caller.deadline(),
     );
-    let told = error(rig.run_as(&stranger, "plain", "a", &[Sum]).await);
-    assert_eq!(told.kind(), Kind::Denied);
+    let err = error(rig.run_as(&stranger, "plain", "a", &[Sum]).await);
+    assert_eq!(err.kind(), Kind::Denied);
     let expected = "app `stranger` is not granted actor type `plain`; add it to `grants: { actors: [plain] }` at ";
-    assert!(told.message().starts_with(expected), "{told}");
+    assert!(err.message().starts_with(expected), "{err}");
     let outside = wythe_blocks::actors::context(&caller)
         .err()
         .expect("an error");
@@ -48,10 +48,10 @@ pub(super) async fn wrong(subject: Subject) {
 }
 
 async fn names(rig: &Rig) {
-    let told = error(rig.run("nobody", "a", &[Sum]).await);
-    assert_eq!(told.kind(), Kind::NotFound);
+    let err = error(rig.run("nobody", "a", &[Sum]).await);
+    assert_eq!(err.kind(), Kind::NotFound);
     assert_eq!(
-        told.message(),
+        err.message(),
         "no app of this host has the actor type `nobody`; it has: open, plain, short"
     );
     let long = "x".repeat(257);
@@ -71,8 +71,8 @@ async fn names(rig: &Rig) {
             "the actor id has 257 bytes; expected 1 to 256".into(),
         ),
     ] {
-        let told = error(rig.run(kind, id, &[Sum]).await);
-        assert_eq!((told.kind(), told.message()), (Kind::Invalid, &*expected));
+        let err = error(rig.run(kind, id, &[Sum]).await);
+        assert_eq!((err.kind(), err.message()), (Kind::Invalid, &*expected));
     }
     let call = |method: String| async move {
         let caller = rig.caller();
@@ -93,33 +93,33 @@ async fn names(rig: &Rig) {
 }
 
 async fn within_a_turn(rig: &Rig) {
-    let told = |step: Step| async move { message(rig.one("a", step).await) };
+    let err = |step: Step| async move { message(rig.one("a", step).await) };
     let text = |length: usize| "x".repeat(length);
     let put = Put("k".into(), text((4 << 20) + 1));
     // A call has no more room than a value; the store's limit shows where it is smaller.
     assert_eq!(
-        told(put).await,
+        err(put).await,
         "the data of the call has 4194323 bytes; expected at most 4194304"
     );
     assert_eq!(
-        told(Put(String::new(), text(1))).await,
+        err(Put(String::new(), text(1))).await,
         "the key is empty; expected 1 to 1024 bytes"
     );
     assert_eq!(
-        told(PutFor("k".into(), "v".into(), 0)).await,
+        err(PutFor("k".into(), "v".into(), 0)).await,
         "a ttl of 0; expected at least 1 ms"
     );
     assert_eq!(
-        told(Remind("a/b".into(), 1, None, vec![])).await,
+        err(Remind("a/b".into(), 1, None, vec![])).await,
         format!("the reminder `a/b`; {ALPHABET}")
     );
     assert_eq!(
-        told(Timer("r".into(), 1, Some(0), vec![])).await,
+        err(Timer("r".into(), 1, Some(0), vec![])).await,
         "the period of `r` is 0; expected at least 1 ms"
     );
     let long = vec![Fail(text(MAX_ALARM))];
     assert_eq!(
-        told(Remind("r".into(), 1, None, long)).await,
+        err(Remind("r".into(), 1, None, long)).await,
         "the data of `r` has 65549 bytes; expected at most 65536"
     );
     too_much(rig).await;
@@ -188,8 +188,8 @@ pub(super) async fn listed(subject: Subject) {
         (stored.reminders.len(), stored.reminders[0].period),
         (1, Some(5))
     );
-    let told = message(actors.stored(&caller, None, Some("nonsense"), 9).await);
-    assert_eq!(told, "the cursor; expected one that a page gave, TYPE/ID");
+    let err = message(actors.stored(&caller, None, Some("nonsense"), 9).await);
+    assert_eq!(err, "the cursor; expected one that a page gave, TYPE/ID");
 }
 
 pub(super) async fn twice(subject: Subject) {
@@ -203,9 +203,9 @@ pub(super) async fn twice(subject: Subject) {
     let types = vec![own, Type::new("plain"), Type::new("a b"), again, hasty];
     let problems = rig.host.actors.attach(&other, types);
     let problems: Vec<_> = problems.expect_err("problems");
-    let told: Vec<_> = problems.iter().map(|p| p.message()).collect();
+    let err: Vec<_> = problems.iter().map(|p| p.message()).collect();
     assert_eq!(
-        told,
+        err,
         [
             "actor type `plain` is of app `puppets` and of app `other`; expected one of them",
             &format!("app `other`: the actor type `a b`; {ALPHABET}"),
@@ -214,18 +214,18 @@ pub(super) async fn twice(subject: Subject) {
         ]
     );
     assert_eq!(other.id().as_str(), "other");
-    let told = message(rig.run("own", "a", &[Sum]).await);
+    let err = message(rig.run("own", "a", &[Sum]).await);
     assert!(
-        told.starts_with("no app of this host has the actor type `own`"),
-        "{told}"
+        err.starts_with("no app of this host has the actor type `own`"),
+        "{err}"
     );
     // An app that is attached again has what it says then.
     let types = vec![Type::new("plain")];
     let attached = rig.host.actors.attach(&rig.puppet.app(tenant()), types);
     attached.expect("the types are good");
-    let told = message(rig.run("open", "a", &[Sum]).await);
+    let err = message(rig.run("open", "a", &[Sum]).await);
     assert_eq!(
-        told,
+        err,
         "no app of this host has the actor type `open`; it has: plain"
     );
 }

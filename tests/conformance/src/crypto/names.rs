@@ -117,10 +117,10 @@ pub(super) async fn exact(subject: Subject, known: Known) {
 }
 
 pub(super) async fn in_order(subject: Subject, known: Known) {
-    let told = subject.driver().names().await.expect("names are told");
-    assert!(told.is_sorted(), "{told:?}");
+    let reported = subject.driver().names().await.expect("names are told");
+    assert!(reported.is_sorted(), "{reported:?}");
     let held: Vec<_> = known.keys().copied().collect();
-    assert_eq!(told, held);
+    assert_eq!(reported, held);
 }
 
 /// Something that a key can do, done and undone.

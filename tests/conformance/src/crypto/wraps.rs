@@ -66,8 +66,12 @@ pub(super) async fn come_back(subject: Subject, key: &'static Stored) {
 
 fn is_refused(result: Result<Vec<u8>>, what: &str) {
     let error = result.err().unwrap_or_else(|| panic!("{what} unwraps"));
-    let told = (error.kind(), error.message());
-    assert_eq!(told, (Kind::Invalid, not_unwrapped().message()), "{what}");
+    let reported = (error.kind(), error.message());
+    assert_eq!(
+        reported,
+        (Kind::Invalid, not_unwrapped().message()),
+        "{what}"
+    );
 }
 
 pub(super) async fn tampered(subject: Subject, key: &'static Stored) {

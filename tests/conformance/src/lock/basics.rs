@@ -16,10 +16,16 @@ pub(super) async fn granted(subject: Subject) {
     assert_eq!(grant.owner, owner);
     assert!(grant.expires + GRAIN >= before + LONG, "{grant:?}");
     assert!(grant.expires <= after + LONG + GRAIN, "{grant:?}");
-    let told = holder(&*driver, "key").await.expect("a holder");
-    assert!(about(told.expires, grant.expires), "{told:?}");
+    let reported = holder(&*driver, "key").await.expect("a holder");
+    assert!(about(reported.expires, grant.expires), "{reported:?}");
     let expires = grant.expires;
-    assert_eq!(Grant { expires, ..told }, grant);
+    assert_eq!(
+        Grant {
+            expires,
+            ..reported
+        },
+        grant
+    );
 }
 
 /// A lock is held against its holder, too: it is not reentrant.

@@ -47,9 +47,9 @@ pub(super) async fn longer(subject: Subject) {
     let expires = driver.renew("key", token, LONG).await.expect("a renewal");
     assert!(expires + GRAIN >= before + LONG);
     assert!(about(expires, SystemTime::now() + LONG));
-    let told = holder(&*driver, "key").await.expect("a holder");
-    assert!(about(told.expires, expires));
-    assert_eq!((told.token, told.owner.as_str()), (token, "app"));
+    let reported = holder(&*driver, "key").await.expect("a holder");
+    assert!(about(reported.expires, expires));
+    assert_eq!((reported.token, reported.owner.as_str()), (token, "app"));
     // Twice the first time, were it not renewed.
     let short = take(&*driver, "short", SHORT).await.token;
     let renewed = driver.renew("short", short, LONG).await;

@@ -25,11 +25,20 @@ pub(super) async fn grants(mut subject: Subject) {
         subject.reopen().await;
         let driver = subject.driver();
         for (key, grant) in &grants {
-            let told = holder(&*driver, key).await;
-            let told = told.unwrap_or_else(|| panic!("`{key}` is held"));
-            assert!(about(told.expires, grant.expires), "{told:?}, {grant:?}");
+            let reported = holder(&*driver, key).await;
+            let reported = reported.unwrap_or_else(|| panic!("`{key}` is held"));
+            assert!(
+                about(reported.expires, grant.expires),
+                "{reported:?}, {grant:?}"
+            );
             let expires = grant.expires;
-            assert_eq!(Grant { expires, ..told }, *grant);
+            assert_eq!(
+                Grant {
+                    expires,
+                    ..reported
+                },
+                *grant
+            );
             assert_eq!(acquire(&*driver, key, LONG).await, None, "{key}");
         }
     }

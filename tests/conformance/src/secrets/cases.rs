@@ -48,13 +48,13 @@ pub(super) async fn metadata(subject: Subject) {
     check("PASSWORD", STORED[2].1, answer.expect("it is passed over"));
 }
 
-async fn told(subject: &Subject) -> Vec<String> {
+async fn reported(subject: &Subject) -> Vec<String> {
     let names = subject.driver().names().await;
     names.expect("the names are told")
 }
 
 pub(super) async fn names(subject: Subject) {
-    let mut names = told(&subject).await;
+    let mut names = reported(&subject).await;
     assert!(names.is_sorted(), "{names:?}");
     // Whether it has the secret of several values, and under which names, is the driver's to say.
     names.retain(|name| !name.starts_with(SEVERAL.0));
@@ -62,7 +62,7 @@ pub(super) async fn names(subject: Subject) {
 }
 
 pub(super) async fn named(subject: Subject) {
-    for name in told(&subject).await {
+    for name in reported(&subject).await {
         assert!(
             found(&*subject.driver(), &name).await.is_some(),
             "`{name}` was told"

@@ -108,11 +108,11 @@ impl Callee for Relay {
     async fn invoke(&self, call: Call, request: Request) -> Result<Response> {
         // What the app that asks says of the trace is not believed.
         let own = Bytes::from(call.trace().to_string());
-        let told = request
+        let reported = request
             .headers
             .iter()
             .filter(|(name, _)| name == "traceparent");
-        assert_eq!(told.map(|(_, value)| value).collect::<Vec<_>>(), [&own]);
+        assert_eq!(reported.map(|(_, value)| value).collect::<Vec<_>>(), [&own]);
         assert!(!request.headers.iter().any(|(name, _)| name == "wythe-call"));
         assert_eq!(
             call.carried().map(|c| c.tracestate.as_str()),
@@ -210,9 +210,9 @@ async fn tree() {
     reminded.notified().await;
     assert!(host.close(PATIENCE).await, "no task is stuck");
     let spans = recorder.of_trace("0af7651916cd43dd8448eb211c80319c");
-    let told = printed(&spans);
-    print!("{told}");
-    assert_eq!(told, TREE);
+    let reported = printed(&spans);
+    print!("{reported}");
+    assert_eq!(reported, TREE);
     calls_of_the_host(&spans);
 }
 

@@ -118,13 +118,16 @@ async fn cut_h2() -> Result<()> {
 async fn cut_inside() -> Result<()> {
     let running = start("wallTime: 5s").await?;
     let url = "http://hostile.wythe.internal/cut?how=trap";
-    let told = running.get(&format!("/pull?url={url}")).await?.text();
-    ensure!(told.starts_with("broke off after 5 bytes: "), "{told}");
-    ensure!(told.contains("`hostile` trapped"), "{told}");
+    let reported = running.get(&format!("/pull?url={url}")).await?.text();
+    ensure!(
+        reported.starts_with("broke off after 5 bytes: "),
+        "{reported}"
+    );
+    ensure!(reported.contains("`hostile` trapped"), "{reported}");
     let path = "/invoke?app=hostile&path=/cut?how=trap";
-    let told = running.get(path).await?.text();
+    let reported = running.get(path).await?.text();
     let expected = "refused: internal: `hostile` trapped: wasm trap: ";
-    ensure!(told.starts_with(expected), "{told}");
+    ensure!(reported.starts_with(expected), "{reported}");
     Ok(())
 }
 
@@ -183,13 +186,13 @@ async fn late_end() -> Result<()> {
     let running = start("wallTime: 10s").await?;
     let answer = running.get("/late-end?component=statestore").await?;
     ensure!(answer.text() == "whole\n", "{answer:?}");
-    let told = running
+    let reported = running
         .eventually("/get?component=statestore&key=late-end", |answer| {
             answer.text() != "got nothing"
         })
         .await?;
     let expected = "got written true, flushed true, finished true";
-    ensure!(told.text() == expected, "{told:?}");
+    ensure!(reported.text() == expected, "{reported:?}");
     Ok(())
 }
 
@@ -211,9 +214,9 @@ async fn refusals() -> Result<()> {
         for _ in 0..8 {
             for (app, path, expected) in refusals {
                 let asked = format!("/invoke?app={app}&path={path}");
-                let told = running.get(&asked).await?.text();
+                let reported = running.get(&asked).await?.text();
                 let expected = format!("refused: internal: {expected}");
-                ensure!(told.starts_with(&expected), "{app} {path}: {told}");
+                ensure!(reported.starts_with(&expected), "{app} {path}: {reported}");
             }
         }
         anyhow::Ok(())

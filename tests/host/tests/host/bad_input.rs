@@ -212,7 +212,7 @@ async fn plugin() -> Result<()> {
 }
 
 /// An app that calls `app` and tells what came of it.
-async fn told(file: &str, limits: &str) -> Result<String> {
+async fn reported(file: &str, limits: &str) -> Result<String> {
     let apps = format!(
         "  - appID: app\n    guest: ./app.wasm\n    limits: {limits}\n  - appID: hostile\n    guest: hostile.wasm\n    ingress: /\n    grants: {{ state: [statestore], publish: [pubsub], invoke: [app], http: [] }}\n"
     );
@@ -228,7 +228,7 @@ async fn start() -> Result<()> {
     let file = r#"(component
         (core module $s (func $f (loop $l (br $l))) (start $f))
         (core instance (instantiate $s)) APP)"#;
-    let text = told(file, "{ cpuTime: 200ms }").await?;
+    let text = reported(file, "{ cpuTime: 200ms }").await?;
     ensure!(text.contains("`app` used its 200ms of CPU time"), "{text}");
     Ok(())
 }
@@ -263,14 +263,14 @@ async fn realloc() -> Result<()> {
         (instance $e (instantiate $shape
             (with "caller" (type $caller')) (with "request" (type $request')) (with "response" (type $response')) (with "f" (func $handle))))
         (export "wythe:blocks/invocation-handler@0.1.0" (instance $e)))"#;
-    let text = told(file, "{ cpuTime: 200ms }").await?;
+    let text = reported(file, "{ cpuTime: 200ms }").await?;
     ensure!(text.contains("`app` used its 200ms of CPU time"), "{text}");
     Ok(())
 }
 
 async fn memory() -> Result<()> {
     let file = r#"(component (core module $s (memory 64)) (core instance (instantiate $s)) APP)"#;
-    let text = told(file, "{ memory: 2MiB }").await?;
+    let text = reported(file, "{ memory: 2MiB }").await?;
     ensure!(
         text.contains("`app` failed: ") && text.contains("memory"),
         "{text}"
@@ -280,7 +280,7 @@ async fn memory() -> Result<()> {
 
 async fn table() -> Result<()> {
     let file = r#"(component (core module $s (table 20000 funcref)) (core instance (instantiate $s)) APP)"#;
-    let text = told(file, "{ memory: 2MiB }").await?;
+    let text = reported(file, "{ memory: 2MiB }").await?;
     ensure!(
         text.contains("`app` failed: ") && text.contains("table"),
         "{text}"

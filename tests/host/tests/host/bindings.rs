@@ -92,7 +92,7 @@ async fn operation(running: &Running, query: &str, data: &str) -> Result<Answer>
         .await
 }
 
-fn told(answer: &Answer, status: u16, message: &str) -> Result<()> {
+fn reported(answer: &Answer, status: u16, message: &str) -> Result<()> {
     ensure!(
         (answer.status, answer.message().as_str()) == (status, message),
         "{answer:?}\nexpected {status} {message}"
@@ -116,7 +116,7 @@ async fn files() -> Result<()> {
         .await?;
     ensure!(deleted.status == 204, "{deleted:?}");
     let gone = running.get("/files/plan.txt").await?;
-    told(&gone, 404, "the file `plan.txt` is not there")?;
+    reported(&gone, 404, "the file `plan.txt` is not there")?;
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }

@@ -190,13 +190,13 @@ pub fn check(directory: &Path, (line, code, out, err): Step<'_>) -> Result<()> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    let told = format!(
+    let reported = format!(
         "`wythe {line}` ended with {:?}\n{stdout}\n{stderr}",
         output.status.code()
     );
-    ensure!(output.status.code() == Some(code), "{told}");
-    ensure!(is(&stdout, out), "{told}");
-    ensure!(is(&stderr, err), "{told}");
+    ensure!(output.status.code() == Some(code), "{reported}");
+    ensure!(is(&stdout, out), "{reported}");
+    ensure!(is(&stderr, err), "{reported}");
     Ok(())
 }
 
@@ -259,11 +259,11 @@ async fn port() -> Result<()> {
     let output = output(project.path(), &format!("run --listen {address}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(1), "{stderr}");
-    let told = format!("error: port {} is in use by `", address.port());
+    let reported = format!("error: port {} is in use by `", address.port());
     // A busy machine may have a warning before it.
-    let told = stderr.lines().find(|line| line.starts_with(&told));
+    let reported = stderr.lines().find(|line| line.starts_with(&reported));
     let is_helpful = |line: &str| line.contains("is free: add `--listen 127.0.0.1:");
-    ensure!(told.is_some_and(is_helpful), "{stderr}");
+    ensure!(reported.is_some_and(is_helpful), "{stderr}");
     Ok(())
 }
 

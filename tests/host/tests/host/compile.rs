@@ -189,8 +189,8 @@ async fn inspected() -> Result<()> {
         .env("WYTHE_CACHE_DIR", project.path().join("compiled"))
         .output()?;
     ensure!(output.status.success(), "{}", words(&output));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(told["is"][0] == "app with invocation", "{told}");
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(reported["is"][0] == "app with invocation", "{reported}");
     ensure!(compiled(project.path())? == 0, "code was made");
     Ok(())
 }

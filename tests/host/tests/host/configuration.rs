@@ -83,12 +83,12 @@ fn project(file: &str) -> Project {
 
 async fn answers(running: &Running, path: &str, status: u16, text: &str) -> Result<()> {
     let answer = running.get(path).await?;
-    let told = match status {
+    let reported = match status {
         200 => answer.text(),
         _ => answer.message(),
     };
     ensure!(
-        (answer.status, told.as_str()) == (status, text),
+        (answer.status, reported.as_str()) == (status, text),
         "{path}: {answer:?}"
     );
     Ok(())
@@ -152,9 +152,9 @@ async fn start() -> Result<()> {
             "resources/../flags.yaml`: expected an object of items",
         ),
     ];
-    for (file, told) in cases {
+    for (file, reported) in cases {
         let problems = project(file).problems().await;
-        let expected = format!("component `flags`: the configuration file `{told}");
+        let expected = format!("component `flags`: the configuration file `{reported}");
         ensure!(problems == [expected], "{problems:?}");
     }
     let missing = project(FILE);

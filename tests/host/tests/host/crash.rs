@@ -64,9 +64,9 @@ pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Pr
     BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
     let mut errors = BufReader::new(child.stderr.take().context("no stderr")?);
     if line.is_empty() {
-        let mut told = String::new();
-        errors.read_to_string(&mut told)?;
-        anyhow::bail!("`wythe run` did not start: {told}");
+        let mut reported = String::new();
+        errors.read_to_string(&mut reported)?;
+        anyhow::bail!("`wythe run` did not start: {reported}");
     }
     // Read to the end, so that the host never waits for somebody to read its log.
     std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));

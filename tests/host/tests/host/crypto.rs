@@ -77,7 +77,7 @@ async fn done(running: &Running, path: &str, body: &[u8]) -> Result<Vec<u8>> {
     Ok(answer.body.to_vec())
 }
 
-async fn told(
+async fn reported(
     running: &Running,
     (path, body): (&str, &[u8]),
     status: u16,
@@ -138,7 +138,7 @@ async fn own_key_alone() -> Result<()> {
         );
         let wrong = ("/whole/open", &answer.body[..]);
         let message = "the message cannot be decrypted with this key";
-        told(&running, wrong, 400, message).await?;
+        reported(&running, wrong, 400, message).await?;
     }
     // Anybody may seal with the public half.
     let message = done(&running, "/whole/seal?key=rsa-2048-public", b"bricks").await?;
@@ -222,7 +222,7 @@ async fn charged() -> Result<()> {
             ensure!(opened == "bricks\n".repeat(count).as_bytes(), "{opened:?}");
         } else {
             let used = "`sealed` used its 1s of CPU time; see `limits.cpuTime`";
-            told(&running, (&open, lines.as_bytes()), 504, used).await?;
+            reported(&running, (&open, lines.as_bytes()), 504, used).await?;
         }
     }
     ensure!(running.stop().await, "not everything finished");
@@ -240,7 +240,7 @@ async fn changed() -> Result<()> {
     project.write("keys/new", b"another key, of thirty-two bytes");
     let wrong = ("/whole/open?key=new", &message[..]);
     let text = "the message cannot be decrypted with this key";
-    told(&running, wrong, 400, text).await?;
+    reported(&running, wrong, 400, text).await?;
     project.write("keys/new", stored("aes-256"));
     ensure!(done(&running, wrong.0, &message).await? == b"bricks");
     Ok(())

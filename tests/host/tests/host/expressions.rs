@@ -81,7 +81,7 @@ fn text(bomb: &Bomb) -> String {
 
 async fn of_guests() -> Result<()> {
     for bomb in BOMBS {
-        let (open, middle, close, count, told) = bomb;
+        let (open, middle, close, count, reported) = bomb;
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let apps = format!(
             "{HOSTILE}    env: {{ RULE: {}, RULE_OPEN: {}, RULE_CLOSE: {}, RULE_COUNT: {} }}\n",
@@ -95,7 +95,7 @@ async fn of_guests() -> Result<()> {
             anyhow::bail!("{open}{middle}{close}: {problems:?}");
         };
         ensure!(
-            problem.contains("the rule `") && problem.contains(told) && problem.len() < 600,
+            problem.contains("the rule `") && problem.contains(reported) && problem.len() < 600,
             "{open}{middle}{close}: {problem}"
         );
     }

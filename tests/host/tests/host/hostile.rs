@@ -197,13 +197,13 @@ async fn neighbour_is_well(running: &Running) -> Result<()> {
 async fn attack(path: &str, status: u16, text: &str) -> Result<()> {
     let running = start().await?;
     let answer = running.get(path).await?;
-    let told = match answer.status {
+    let reported = match answer.status {
         200 => answer.text(),
         _ => answer.message(),
     };
     ensure!(
-        answer.status == status && told.contains(text),
-        "{} {told}",
+        answer.status == status && reported.contains(text),
+        "{} {reported}",
         answer.status
     );
     neighbour_is_well(&running).await?;

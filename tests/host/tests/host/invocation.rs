@@ -42,14 +42,14 @@ async fn start() -> Result<Running> {
 
 async fn caller() -> Result<()> {
     let running = start().await?;
-    let told = running.get("/chain?app=back&path=/who").await?.json();
+    let reported = running.get("/chain?app=back&path=/who").await?.json();
     ensure!(
-        told["caller"]["app"] == "front" && told["caller"]["tenant"] == "default",
-        "{told}"
+        reported["caller"]["app"] == "front" && reported["caller"]["tenant"] == "default",
+        "{reported}"
     );
     ensure!(
-        told["method"] == "GET" && told["target"] == "/who",
-        "{told}"
+        reported["method"] == "GET" && reported["target"] == "/who",
+        "{reported}"
     );
     Ok(())
 }
@@ -67,24 +67,24 @@ async fn forged() -> Result<()> {
         ("tracestate", "vendor=kept"),
         ("x-kept", "yes"),
     ];
-    let told = running.send(Method::GET, "/", &headers, "").await?.text();
+    let reported = running.send(Method::GET, "/", &headers, "").await?.text();
     ensure!(
-        !told.contains("admin") && !told.contains("root") && told.contains("x-kept"),
-        "{told}"
+        !reported.contains("admin") && !reported.contains("root") && reported.contains("x-kept"),
+        "{reported}"
     );
     // The client's trace goes on, in a span of the app's own.
     ensure!(
-        told.contains(TRACE) && !told.contains("00f067aa0ba902b7"),
-        "{told}"
+        reported.contains(TRACE) && !reported.contains("00f067aa0ba902b7"),
+        "{reported}"
     );
-    ensure!(told.contains("vendor=kept"), "{told}");
+    ensure!(reported.contains("vendor=kept"), "{reported}");
     // Without a trace there is nothing that it could be the state of.
     for parent in ["", "00-0-0-00"] {
         let headers = [("tracestate", "vendor=lost"), ("traceparent", parent)];
-        let told = running.send(Method::GET, "/", &headers, "").await?.text();
+        let reported = running.send(Method::GET, "/", &headers, "").await?.text();
         ensure!(
-            told.contains("traceparent") && !told.contains("vendor"),
-            "{told}"
+            reported.contains("traceparent") && !reported.contains("vendor"),
+            "{reported}"
         );
     }
     Ok(())

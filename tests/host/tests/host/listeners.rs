@@ -139,8 +139,8 @@ async fn health() -> Result<()> {
         sent += 1;
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let is_told = stopping.status == 503 && stopping.text() == "the host is stopping\n";
-    ensure!(is_told, "{stopping:?}");
+    let is_reported = stopping.status == 503 && stopping.text() == "the host is stopping\n";
+    ensure!(is_reported, "{stopping:?}");
     stream.write_all(&vec![b'x'; 100_000 - sent]).await?;
     let mut answer = String::new();
     timeout(LONG, stream.read_to_string(&mut answer)).await??;

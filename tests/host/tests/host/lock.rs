@@ -83,7 +83,7 @@ fn token(answer: &Answer) -> Result<u64> {
     answer.json()["token"].as_u64().context("a token")
 }
 
-async fn told(running: &Running, path: &str, status: u16, message: &str) -> Result<()> {
+async fn reported(running: &Running, path: &str, status: u16, message: &str) -> Result<()> {
     let answer = post(running, path).await?;
     let (found, text) = (answer.status, answer.message());
     ensure!(
@@ -97,7 +97,7 @@ async fn taken(locks: String) -> Result<()> {
     let running = start(&locks).await?;
     let first = take(&running, 60_000).await?;
     let again = "/take?name=door&ttl=60000";
-    told(&running, again, 409, "somebody holds `door`").await?;
+    reported(&running, again, 409, "somebody holds `door`").await?;
     ensure!(
         post(&running, "/take?name=window&ttl=60000").await?.status == 200,
         "each name is a lock of its own"
@@ -108,7 +108,7 @@ async fn taken(locks: String) -> Result<()> {
     ensure!(second > first, "{second} after {first}");
     let over = format!("the grant of `door` with token {first} is over; acquire it again");
     let give = format!("/give?name=door&token={first}");
-    told(&running, &give, 409, &over).await?;
+    reported(&running, &give, 409, &over).await?;
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }
@@ -150,7 +150,7 @@ async fn restart() -> Result<()> {
     ensure!(running.stop().await, "not everything finished");
     let running = project.start().await?;
     let again = "/take?name=door&ttl=60000";
-    told(&running, again, 409, "somebody holds `door`").await?;
+    reported(&running, again, 409, "somebody holds `door`").await?;
     let answer = post(&running, &format!("/give?name=door&token={first}")).await?;
     ensure!(answer.status == 200, "{answer:?}");
     let second = take(&running, 60_000).await?;
@@ -168,7 +168,7 @@ async fn fenced() -> Result<()> {
     ensure!(answer.text() == "written\n", "{answer:?}");
     let late =
         format!("`a` was written with fence {next}; expected at least that, found {sleeper}");
-    told(&running, &write(sleeper, "old"), 409, &late).await?;
+    reported(&running, &write(sleeper, "old"), 409, &late).await?;
     let answer = post(&running, &write(next, "newer")).await?;
     ensure!(answer.text() == "written\n", "{answer:?}");
     Ok(())
@@ -179,7 +179,7 @@ async fn fenceless() -> Result<()> {
     let project = Project::new(APP).with("store", &store);
     let running = project.with("locks", &locks("memory", "")).start().await?;
     let message = "state component `statestore` has no fence; its features say so";
-    told(&running, "/write?key=a&token=1&value=b", 501, message).await
+    reported(&running, "/write?key=a&token=1&value=b", 501, message).await
 }
 
 /// Path, status and message.
@@ -249,11 +249,11 @@ fn operator(app: &str) -> Result<Call> {
 async fn bad_input() -> Result<()> {
     let running = start(&locks("memory", "")).await?;
     for (path, status, message) in BAD {
-        told(&running, path, *status, message).await?;
+        reported(&running, path, *status, message).await?;
     }
     let long = format!("/take?ttl=1&name={}", "x".repeat(257));
     let message = "the name of a lock has 257 bytes; expected 1 to 256";
-    told(&running, &long, 400, message).await
+    reported(&running, &long, 400, message).await
 }
 
 async fn denied() -> Result<()> {
@@ -264,7 +264,7 @@ async fn denied() -> Result<()> {
     let running = project.with("other", &other).start().await?;
     let message = "app `lock` is not granted lock component `locks`; add it to `grants: { lock: [locks] }` at wythe.yaml:4";
     for path in ["/take?name=a&ttl=1000", "/give?name=a&token=1"] {
-        told(&running, path, 403, message).await?;
+        reported(&running, path, 403, message).await?;
     }
     Ok(())
 }
@@ -297,7 +297,7 @@ async fn violations() -> Result<()> {
         ),
     ];
     for (path, status, message) in cases {
-        told(&running, path, status, message).await?;
+        reported(&running, path, status, message).await?;
     }
     // Nobody knows whether it was granted before it fell.
     let answer = post(&running, "/take?name=a!trap&ttl=1000").await?;

@@ -194,10 +194,12 @@ async fn fifo() -> Result<()> {
 }
 
 async fn bad_input() -> Result<()> {
-    let told = project("{ \"shown\": \"a canary\",, }").problems().await;
+    let reported = project("{ \"shown\": \"a canary\",, }").problems().await;
     ensure!(
-        told.len() == 1 && told[0].contains("secrets.json") && !told[0].contains("a canary"),
-        "{told:?}"
+        reported.len() == 1
+            && reported[0].contains("secrets.json")
+            && !reported[0].contains("a canary"),
+        "{reported:?}"
     );
     let unknown = "\
 apiVersion: dapr.io/v1alpha1
@@ -205,12 +207,12 @@ kind: Configuration
 metadata: { name: scoped }
 spec: { secretz: {} }
 ";
-    let told = project(FILE).with("scoped", unknown).problems().await;
+    let reported = project(FILE).with("scoped", unknown).problems().await;
     ensure!(
-        told.len() == 1
-            && told[0].contains("spec.secretz: unknown key")
-            && told[0].contains("`secrets`"),
-        "{told:?}"
+        reported.len() == 1
+            && reported[0].contains("spec.secretz: unknown key")
+            && reported[0].contains("`secrets`"),
+        "{reported:?}"
     );
     let missing = "\
 apiVersion: dapr.io/v1alpha1
@@ -222,12 +224,12 @@ spec:
     - { name: maxBacklog, secretKeyRef: { name: a } }
 auth: { secretStore: vualt }
 ";
-    let told = project(FILE).with("events", missing).problems().await;
+    let reported = project(FILE).with("events", missing).problems().await;
     ensure!(
-        told.len() == 1
-            && told[0].contains("no secret store is called `vualt`")
-            && told[0].contains("did you mean `vault`?"),
-        "{told:?}"
+        reported.len() == 1
+            && reported[0].contains("no secret store is called `vualt`")
+            && reported[0].contains("did you mean `vault`?"),
+        "{reported:?}"
     );
     Ok(())
 }

@@ -217,12 +217,12 @@ async fn ungranted() -> Result<()> {
         .invocation
         .invoke(&caller, "checkout", request)
         .await?;
-    let told = String::from_utf8_lossy(&answer.body);
+    let reported = String::from_utf8_lossy(&answer.body);
     let expected = "app `checkout` is not granted workflow `purchase`; add it to `grants: { workflow: [purchase] }` at \
                     wythe.yaml:10";
     ensure!(
-        answer.status == 403 && told.contains(expected),
-        "{} {told}",
+        answer.status == 403 && reported.contains(expected),
+        "{} {reported}",
         answer.status
     );
     ensure!(running.stop().await, "not everything finished");
@@ -269,8 +269,8 @@ async fn raced() -> Result<()> {
     let mut statuses = Vec::new();
     for answer in answers {
         let answer = answer?;
-        let told = answer.text().contains("only 0 of `Spirit level` are left");
-        ensure!(answer.status == 303 || told, "{answer:?}");
+        let reported = answer.text().contains("only 0 of `Spirit level` are left");
+        ensure!(answer.status == 303 || reported, "{answer:?}");
         statuses.push(answer.status);
     }
     let sold = statuses.iter().filter(|status| **status == 303).count();
@@ -359,8 +359,9 @@ async fn manifest() -> Result<()> {
     let granted = |plan: &wythe::boot::Plan| -> BTreeSet<String> {
         let apps = plan.manifest.apps.iter();
         // Where a grant is written differs; what it grants does not.
-        let told = apps.map(|app| format!("{:?} {:?} {:?}", app.id, app.ingress, app.grants));
-        told.filter_map(|told| Some(told.split_once(", source:")?.0.to_owned()))
+        let reported = apps.map(|app| format!("{:?} {:?} {:?}", app.id, app.ingress, app.grants));
+        reported
+            .filter_map(|reported| Some(reported.split_once(", source:")?.0.to_owned()))
             .collect()
     };
     ensure!(

@@ -114,7 +114,7 @@ async fn chain() -> Result<()> {
 /// not fit.
 async fn dice() -> Result<()> {
     let project = Project::new(ERRANDS);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for id in ["one", "two"] {
         let running = project.start().await?;
         let desk = Desk::of(&running)?;
@@ -127,10 +127,13 @@ async fn dice() -> Result<()> {
         let output = desk.end(id, Status::Completed).await?;
         desk.engine.replay(id).await?;
         ensure!(output.ends_with(" true\""), "{output}");
-        told.push(output);
+        reported.push(output);
         ensure!(running.stop().await, "not everything finished");
     }
-    ensure!(told[0] != told[1], "chance is the same for all: {told:?}");
+    ensure!(
+        reported[0] != reported[1],
+        "chance is the same for all: {reported:?}"
+    );
     Ok(())
 }
 
@@ -188,17 +191,17 @@ async fn wrong() -> Result<()> {
     }
     desk.start("chain", "chain", "2").await?;
     for (name, expected) in cases {
-        let told = desk.end(name, Status::Stalled).await?;
-        ensure!(told == expected, "{name}: {told}");
+        let reported = desk.end(name, Status::Stalled).await?;
+        ensure!(reported == expected, "{name}: {reported}");
         let history = desk.engine.history(name, 0, 10).await?;
         ensure!(history.entries.len() == 1, "{history:?}");
     }
     ensure!(desk.end("chain", Status::Completed).await? == "2");
     desk.start("chain", "text", "\"many\"").await?;
-    let told = desk.end("text", Status::Failed).await?;
+    let reported = desk.end("text", Status::Failed).await?;
     ensure!(
-        told.starts_with("invalid: not the JSON that was expected: "),
-        "{told}"
+        reported.starts_with("invalid: not the JSON that was expected: "),
+        "{reported}"
     );
     ensure!(running.stop().await, "not everything finished");
     Ok(())

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn told(name: &str) -> String {
+    fn reported(name: &str) -> String {
         check("actor id", name).unwrap_err().message().to_owned()
     }
 
@@ -88,11 +88,14 @@ mod tests {
             check("actor id", good).unwrap();
         }
         let alphabet = "expected letters, digits, `-`, `_`, `.`, `:` and `@`";
-        assert_eq!(told("a/b"), format!("the actor id `a/b`; {alphabet}"));
-        assert_eq!(told("a||b"), format!("the actor id `a||b`; {alphabet}"));
-        assert_eq!(told("\n"), format!("the actor id `\\n`; {alphabet}"));
-        assert_eq!(told(""), "the actor id has 0 bytes; expected 1 to 256");
+        assert_eq!(reported("a/b"), format!("the actor id `a/b`; {alphabet}"));
+        assert_eq!(reported("a||b"), format!("the actor id `a||b`; {alphabet}"));
+        assert_eq!(reported("\n"), format!("the actor id `\\n`; {alphabet}"));
+        assert_eq!(reported(""), "the actor id has 0 bytes; expected 1 to 256");
         let long = "x".repeat(257);
-        assert_eq!(told(&long), "the actor id has 257 bytes; expected 1 to 256");
+        assert_eq!(
+            reported(&long),
+            "the actor id has 257 bytes; expected 1 to 256"
+        );
     }
 }

@@ -296,14 +296,14 @@ mod tests {
         }
         staged.check(1, 5).unwrap();
         staged.put("b", None);
-        let told = staged.check(1, 5).unwrap_err();
+        let reported = staged.check(1, 5).unwrap_err();
         assert_eq!(
-            told.message(),
+            reported.message(),
             "the turn changes too much at once; a transaction of its store has at most 5 operations"
         );
-        let told = staged.check(MAX_STAGED, 10).unwrap_err();
+        let reported = staged.check(MAX_STAGED, 10).unwrap_err();
         assert_eq!(
-            told.message(),
+            reported.message(),
             "the turn changes more than 16777216 bytes at once"
         );
     }

@@ -37,7 +37,7 @@ impl Loop {
         let end = self.end(received, verdict);
         for failures in 1.. {
             let Err(error) = self
-                .tell(&self.caller(trace), received, &end, consumer)
+                .answer(&self.caller(trace), received, &end, consumer)
                 .await
             else {
                 return;
@@ -85,7 +85,7 @@ impl Loop {
         )
     }
 
-    async fn tell(
+    async fn answer(
         &self,
         caller: &Call,
         received: &Received,

@@ -17,11 +17,11 @@ pub(super) struct Failures {
 #[derive(Default)]
 struct State {
     count: u64,
-    told: Option<Instant>,
+    reported: Option<Instant>,
 }
 
 impl Failures {
-    pub fn tell(&self, topic: &str, failure: &str) {
+    pub fn report(&self, topic: &str, failure: &str) {
         if let Some(count) = self.due(Instant::now()) {
             tracing::warn!(topic, failures = count, "a rule did not match: {failure}");
         }
@@ -35,12 +35,12 @@ impl Failures {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         state.count += 1;
         if state
-            .told
-            .is_some_and(|told| now.duration_since(told) < PAUSE)
+            .reported
+            .is_some_and(|reported| now.duration_since(reported) < PAUSE)
         {
             return None;
         }
-        state.told = Some(now);
+        state.reported = Some(now);
         Some(std::mem::take(&mut state.count))
     }
 }

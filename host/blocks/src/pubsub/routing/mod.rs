@@ -124,7 +124,7 @@ impl Routes {
         let evaluate = move || program.first(&event, &from, &on);
         let outcome = self.share.run(evaluate).await?;
         if let Some(failure) = outcome.failure {
-            self.failures.tell(topic, &failure);
+            self.failures.report(topic, &failure);
         }
         let matched = outcome.matched.and_then(|rule| self.routes.get(rule));
         Ok(matched.or(self.default.as_ref()).cloned())

@@ -68,14 +68,14 @@ pub(in crate::workflow) enum Effect {
     /// The instance counts no more.
     Leave,
     /// The parent hears of the end.
-    Tell(Parent, Bytes),
+    AnswerParent(Parent, Bytes),
     /// Rows of work of a run that is over go, and its journal where another one began.
     Clear { run: u32, with_journal: bool },
     /// The instance looks again whether there is something to do.
     Again(Duration),
 }
 
-/// The entry that the end of a child becomes in its parent: `value` is as [`Effect::Tell`] has it.
+/// The entry that the end of a child becomes in its parent: `value` is as [`Effect::AnswerParent`] has it.
 pub(in crate::workflow) fn end_of_child(task: u32, value: &Bytes) -> (Kind, Bytes) {
     let failed = value.first() != Some(&0);
     let rest = value.slice(value.len().min(1)..);

@@ -45,7 +45,7 @@ impl From<Outcome> for Attempt {
 impl Attempt {
     /// A failure that no other attempt would change.
     fn refused(error: &Error) -> Self {
-        let (message, again, timeout) = (told(error), false, false);
+        let (message, again, timeout) = (reported(error), false, false);
         Attempt::from(Outcome::Failed {
             message,
             again,
@@ -220,7 +220,7 @@ impl Engine {
                 Attempt::busy()
             }
             Err(error) => Attempt::from(Outcome::Failed {
-                message: told(&error),
+                message: reported(&error),
                 again: true,
                 timeout: error.kind() == ErrorKind::Timeout,
             }),
@@ -296,7 +296,7 @@ impl Engine {
         match begun.await {
             Ok(_) => self.remove(asked.key).await,
             Err(error) if is_final(&error) => {
-                let failure = told(&error);
+                let failure = reported(&error);
                 let kind = Kind::ChildFailed { task, failure };
                 let work = Rows::Work { run, task };
                 self.deliver(&origin.id, work, run, kind, Bytes::new())
@@ -309,7 +309,7 @@ impl Engine {
 }
 
 /// The words of an error as the SDK writes them, so that a workflow can tell their kinds.
-fn told(error: &Error) -> String {
+fn reported(error: &Error) -> String {
     format!("{}: {}", error.kind(), error.message())
 }
 

@@ -40,7 +40,7 @@ impl Engine {
                 Effect::Expect(due) => self.expect(id, due),
                 Effect::Ring => self.ends.ring(id),
                 Effect::Leave => self.alive.end(&meta.app, id),
-                Effect::Tell(parent, value) => self.deliver_end(parent, value, None),
+                Effect::AnswerParent(parent, value) => self.deliver_end(parent, value, None),
                 Effect::Clear { run, with_journal } => self.clear(id, run, with_journal),
                 Effect::Again(pause) if pause.is_zero() => self.nudge(id),
                 Effect::Again(pause) => self.nudge_after(id, pause),

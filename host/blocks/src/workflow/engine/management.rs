@@ -180,12 +180,12 @@ impl Engine {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let (tell, told) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         self.tasks.spawn(async move {
-            let _ = tell.send(work.await);
+            let _ = answer.send(work.await);
         });
         let stopped = || Error::unavailable("the host stops; try again when it runs");
-        told.await.unwrap_or_else(|_| Err(stopped()))
+        answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     fn created(self: &Arc<Self>, meta: &Meta, at: Option<Timestamp>) {
@@ -289,7 +289,7 @@ impl Engine {
 
     async fn order(self: &Arc<Self>, caller: &Call, id: &str, item: Item) -> Result<()> {
         self.granted(caller, id).await?;
-        self.tell(id, item).await
+        self.deliver_item(id, item).await
     }
 
     pub(super) async fn granted(&self, caller: &Call, id: &str) -> Result<Meta> {

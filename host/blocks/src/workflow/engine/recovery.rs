@@ -46,8 +46,8 @@ impl Engine {
             match mover.run(&keys::old()).await {
                 Ok(is_over) => return is_over,
                 Err(error) => {
-                    if let Some(untold) = failures.allows() {
-                        tracing::error!(tenant = %self.tenant, untold, "workflows wait: {}", error.chain());
+                    if let Some(suppressed) = failures.allows() {
+                        tracing::error!(tenant = %self.tenant, suppressed, "workflows wait: {}", error.chain());
                     }
                 }
             }
@@ -127,6 +127,6 @@ impl Engine {
 
     async fn take_up_one(self: &Arc<Self>, id: String) {
         // What went wrong is in the log, and the instance is tried again by itself.
-        let _ = self.tell(&id, Item::Run).await;
+        let _ = self.deliver_item(&id, Item::Run).await;
     }
 }

@@ -137,7 +137,7 @@ impl Engine {
 
     /// The keys of those that could not be told.
     async fn fire_each(self: &Arc<Self>, due: Vec<String>) -> Vec<String> {
-        let tell = |key: String| async move {
+        let deliver_item = |key: String| async move {
             let Some(wake) = keys::parse_wake(&key) else {
                 return Some(key);
             };
@@ -146,10 +146,16 @@ impl Engine {
                 run: wake.run,
                 task: wake.task,
             };
-            self.tell(wake.id, item).await.is_err().then_some(key)
+            self.deliver_item(wake.id, item)
+                .await
+                .is_err()
+                .then_some(key)
         };
-        let told = stream::iter(due).map(tell).buffer_unordered(AT_ONCE);
-        told.filter_map(|failed| async move { failed })
+        let delivered = stream::iter(due)
+            .map(deliver_item)
+            .buffer_unordered(AT_ONCE);
+        delivered
+            .filter_map(|failed| async move { failed })
             .collect()
             .await
     }

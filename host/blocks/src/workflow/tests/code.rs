@@ -147,7 +147,7 @@ async fn mixed(context: Context, count: u32) -> Answer {
     let nap = context.sleep(Duration::from_millis(300))?;
     let event = context.event("more", None)?;
     let poor = context.activity("poor", Bytes::new(), None)?;
-    let told = value(&context, child).await?;
+    let reported = value(&context, child).await?;
     let heard = value(&context, event).await?;
     value(&context, nap).await?;
     let limit = Some(Duration::from_millis(900));
@@ -157,7 +157,7 @@ async fn mixed(context: Context, count: u32) -> Answer {
     context.cancel(long)?;
     let ends = [value(&context, poor).await?, value(&context, long).await?];
     done(format!(
-        "{told};{heard};{never};{}",
+        "{reported};{heard};{never};{}",
         ends.iter().filter(|end| !end.is_empty()).count()
     ))
 }

@@ -91,7 +91,7 @@ impl World {
         self.hosts[host].is_recovered = true;
         for (key, value) in self.store.list(&keys::all(keys::ENDED)) {
             let (id, run, task) = keys::parse_row(&key, keys::ENDED).expect("a key");
-            self.tell_end(host, id, (run, task), value);
+            self.deliver_end(host, id, (run, task), value);
         }
         for (key, _) in self.store.list(&keys::all(keys::WORK)) {
             self.dispatch(host, key, None);
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    fn tell_end(&mut self, host: usize, id: &str, (run, task): (u32, u32), value: bytes::Bytes) {
+    fn deliver_end(&mut self, host: usize, id: &str, (run, task): (u32, u32), value: bytes::Bytes) {
         let (kind, payload) = crate::workflow::core::item::end_of_child(task, &value);
         let item = Item::Completed {
             row: Row::Ended { run, task },
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Tells every timer that is due, unless it is being told.
-    pub fn tell_timers(&mut self, host: usize) {
+    pub fn fire_timers(&mut self, host: usize) {
         if self.read_fails() {
             return;
         }
@@ -188,7 +188,7 @@ impl World {
                 && let Some(parent) = meta.parent
                 && let Some((value, _)) = self.store.get(&keys::end_of(&parent))
             {
-                self.tell_end(host, &parent.instance, (parent.run, parent.task), value);
+                self.deliver_end(host, &parent.instance, (parent.run, parent.task), value);
             }
             return None;
         }
@@ -324,9 +324,9 @@ impl World {
             match effect {
                 Effect::Start { run, asked } => self.start(host, meta, run, &asked),
                 Effect::Expect(_) | Effect::Ring | Effect::Leave => {}
-                Effect::Tell(parent, value) => {
+                Effect::AnswerParent(parent, value) => {
                     let place = (parent.run, parent.task);
-                    self.tell_end(host, &parent.instance, place, value);
+                    self.deliver_end(host, &parent.instance, place, value);
                 }
                 Effect::Clear { run, with_journal } => self.clear(host, id, run, with_journal),
                 Effect::Again(pause) => {

@@ -28,7 +28,7 @@ pub(super) struct Job {
     /// Absent where only the row is known.
     order: Option<Order>,
     /// The instance has been told, and has not answered yet.
-    is_told: bool,
+    is_delivered: bool,
 }
 
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl World {
         let order = order.map(|(row, asked)| Order { row, asked });
         let job = Job {
             order,
-            is_told: false,
+            is_delivered: false,
         };
         self.hosts[host].jobs.entry(key).or_insert(job);
     }
@@ -72,7 +72,7 @@ impl World {
     pub fn go_on(&mut self, host: usize) {
         let jobs = self.hosts[host].jobs.iter();
         let free: Vec<_> = jobs
-            .filter(|(_, job)| !job.is_told)
+            .filter(|(_, job)| !job.is_delivered)
             .map(|(key, _)| key.clone())
             .collect();
         let Some(key) = self.random.pick(&free).cloned() else {
@@ -159,7 +159,7 @@ impl World {
             AfterAttempt::Wait(row) => self.set_row(host, key, row),
             AfterAttempt::Persist(row) => self.persist_attempt(host, key, row),
             AfterAttempt::End(kind, payload) => {
-                self.tell(host, key, (id, run, task), kind, payload)
+                self.deliver_item(host, key, (id, run, task), kind, payload)
             }
         }
     }
@@ -192,7 +192,7 @@ impl World {
         }
     }
 
-    fn tell(
+    fn deliver_item(
         &mut self,
         host: usize,
         key: &str,
@@ -201,7 +201,7 @@ impl World {
         payload: Bytes,
     ) {
         if let Some(job) = self.hosts[host].jobs.get_mut(key) {
-            job.is_told = true;
+            job.is_delivered = true;
         }
         let item = Item::Completed {
             row: row::Row::Work { run, task },
@@ -232,7 +232,7 @@ impl World {
             Some(Err(error)) if error.kind() == ErrorKind::Conflict => {
                 let failure = error.message().to_owned();
                 let kind = Kind::ChildFailed { task, failure };
-                self.tell(host, key, (id, run, task), kind, Bytes::new());
+                self.deliver_item(host, key, (id, run, task), kind, Bytes::new());
             }
             Some(Err(_)) => {}
         }

@@ -99,7 +99,7 @@ impl World {
             12..24 => self.client_raises(host),
             24..60 => self.work(host),
             60..80 => self.go_on(host),
-            80..84 => self.tell_timers(host),
+            80..84 => self.fire_timers(host),
             84..87 => self.recover(host),
             87..90 => self.forget(host),
             90..92 if !self.is_immortal => self.kill(host),
@@ -148,7 +148,7 @@ impl World {
     fn round(&mut self, round: u64) {
         for host in 0..HOSTS {
             self.recover(host);
-            self.tell_timers(host);
+            self.fire_timers(host);
             self.forget(host);
             for _ in 0..20 {
                 self.work(host);

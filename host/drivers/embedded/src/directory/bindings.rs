@@ -149,10 +149,10 @@ fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
         watcher.watch(path, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     });
-    let told = |error: &notify::Error| {
+    let reported = |error: &notify::Error| {
         tracing::warn!("the directory is looked at every {RESCAN:?} only: {error}")
     };
-    watching.inspect_err(told).ok()
+    watching.inspect_err(reported).ok()
 }
 
 impl Inbox {

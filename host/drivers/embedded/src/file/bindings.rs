@@ -90,14 +90,14 @@ impl Folder {
         let (folders, last) = parts(name)?;
         let folder = self
             .folder(&folders, true)
-            .map_err(|error| told(name, error))?;
+            .map_err(|error| reported(name, error))?;
         let unfinished = crate::shared::name::random()?;
         let written = self
             .write(&unfinished, data)
             .and_then(|()| self.temporary.rename(&unfinished, &folder, last));
         if let Err(error) = written {
             let _ = self.temporary.remove_file(&unfinished);
-            return Err(told(name, error));
+            return Err(reported(name, error));
         }
         sync(&folder).map_err(uncertain)
     }
@@ -123,7 +123,7 @@ impl Folder {
             folder.open(last)?.take(most + 1).read_to_end(&mut data)?;
             Ok(data)
         };
-        let data = read().map_err(|error| told(name, error))?;
+        let data = read().map_err(|error| reported(name, error))?;
         if data.len() as u64 > most {
             return Err(Error::invalid(format!(
                 "the file `{name}` has more than {most} bytes; see `maxDataBytes`"
@@ -136,10 +136,10 @@ impl Folder {
         let (folders, last) = parts(name)?;
         let folder = self
             .folder(&folders, false)
-            .map_err(|error| told(name, error))?;
+            .map_err(|error| reported(name, error))?;
         folder
             .remove_file(last)
-            .map_err(|error| told(name, error))?;
+            .map_err(|error| reported(name, error))?;
         sync(&folder).map_err(uncertain)
     }
 
@@ -190,7 +190,7 @@ impl Folder {
         let (mut folders, last) = parts(name)?;
         folders.push(last);
         self.folder(&folders, false)
-            .map_err(|error| told(name, error))?;
+            .map_err(|error| reported(name, error))?;
         Ok(format!("{name}/"))
     }
 
@@ -243,7 +243,7 @@ fn parts(name: &str) -> Result<(Vec<&str>, &str)> {
 }
 
 /// The one translation of the file system's errors.
-fn told(name: &str, error: io::Error) -> Error {
+fn reported(name: &str, error: io::Error) -> Error {
     let message = |text: &str| format!("the file `{name}` {text}");
     match error.kind() {
         ErrorKind::NotFound => Error::not_found(message("is not there")),

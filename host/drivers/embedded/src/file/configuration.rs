@@ -101,7 +101,7 @@ impl Store {
         let items = self.parse(&bytes)?;
         if items != seen.items {
             seen.items = items;
-            self.versions.tell(self.versions.now() + 1);
+            self.versions.notify(self.versions.now() + 1);
         }
         Ok(())
     }

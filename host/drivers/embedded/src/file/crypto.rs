@@ -106,18 +106,18 @@ struct Folder {
 
 impl Folder {
     fn find(&mut self, name: &str) -> Result<Arc<Key>> {
-        let told = |why| told(name, why);
+        let reported = |why| reported(name, why);
         if !is_name(name) {
-            return Err(told(Unreadable::Io(ErrorKind::NotFound.into())));
+            return Err(reported(Unreadable::Io(ErrorKind::NotFound.into())));
         }
-        let mut file = OpenFile::open_in(&self.root, name).map_err(told)?;
+        let mut file = OpenFile::open_in(&self.root, name).map_err(reported)?;
         let stamp = file.stamp();
         if let Some(key) = self.remembered(name, &stamp) {
             return Ok(key);
         }
         // In one piece, so that no copy of it is left behind where it grew.
         let mut bytes = Zeroizing::new(vec![0; LARGEST + 1]);
-        let size = fill(&mut file, &mut bytes).map_err(|error| told(Unreadable::Io(error)))?;
+        let size = fill(&mut file, &mut bytes).map_err(|error| reported(Unreadable::Io(error)))?;
         if size > LARGEST {
             return Err(Error::invalid(format!(
                 "key `{name}`: the file has more than 32 KiB; expected one key"
@@ -193,7 +193,7 @@ fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
 }
 
 /// The one translation of the file system's errors.
-fn told(name: &str, why: Unreadable) -> Error {
+fn reported(name: &str, why: Unreadable) -> Error {
     match why {
         Unreadable::Io(error)
             if matches!(

@@ -48,7 +48,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         },
         stamp: None,
         is_settled: false,
-        is_told: false,
+        is_reported: false,
     };
     Ok(Arc::new(Store::open(file).await?))
 }
@@ -73,7 +73,7 @@ struct SecretsFile {
     /// Says whether the file was old enough then for any later change to show.
     is_settled: bool,
     /// Says whether it was told that the file is not there.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Store {
@@ -144,12 +144,12 @@ impl SecretsFile {
         self.stamp = stamp;
         match opened {
             Ok(file) => {
-                self.is_told = false;
+                self.is_reported = false;
                 let bytes = file.read(LARGEST).map_err(|why| self.unread(&why))?;
                 self.parse(bytes).map(Some)
             }
-            Err(why) if was_there || !self.is_told => {
-                self.is_told = true;
+            Err(why) if was_there || !self.is_reported => {
+                self.is_reported = true;
                 Err(self.unread(&why))
             }
             Err(_) => Ok(None),

@@ -57,7 +57,7 @@ impl Memory {
     fn change(&self, run: impl FnOnce(&mut Items) -> bool) {
         let mut items = self.lock();
         if run(&mut items) {
-            self.versions.tell(self.versions.now() + 1);
+            self.versions.notify(self.versions.now() + 1);
         }
     }
 }

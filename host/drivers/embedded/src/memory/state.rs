@@ -301,9 +301,9 @@ mod tests {
         for key in ["a", "b", "c"] {
             put(&mut tree, key, 100).unwrap();
         }
-        let told = put(&mut tree, "d", 1).unwrap_err();
+        let reported = put(&mut tree, "d", 1).unwrap_err();
         assert_eq!(
-            told.message(),
+            reported.message(),
             "the store holds 879 bytes and would hold 1073; it takes at most 879; delete some, or see `maxBytes`"
         );
         // In place of another, and smaller, is well.

@@ -111,7 +111,7 @@ impl Engine for Writer {
             Ok(version)
         })?;
         if after != before {
-            self.versions.tell(after);
+            self.versions.notify(after);
         }
         Ok((0..count).map(|_| Ok(())).collect())
     }
@@ -126,7 +126,7 @@ impl Engine for Writer {
         // The change whose commit failed may be there after all.
         let version = self.database.with(prepare)?;
         if version != self.versions.now() {
-            self.versions.tell(version);
+            self.versions.notify(version);
         }
         Ok(())
     }

@@ -166,7 +166,7 @@ mod tests {
         drop(open(&directory, None).unwrap());
         let data = directory.join("db");
         fs::write(&data, "").unwrap();
-        let told = || open(&directory, None).err().unwrap().message().to_owned();
+        let reported = || open(&directory, None).err().unwrap().message().to_owned();
         let what = |how: &str| {
             let place = data.display();
             format!(
@@ -174,10 +174,10 @@ mod tests {
                  start with an empty store"
             )
         };
-        assert_eq!(told(), what("empty"));
+        assert_eq!(reported(), what("empty"));
         assert_eq!(fs::metadata(&data).unwrap().len(), 0);
         fs::remove_file(&data).unwrap();
-        assert_eq!(told(), what("missing"));
+        assert_eq!(reported(), what("missing"));
         fs::remove_dir_all(&directory).unwrap();
         drop(open(&directory, None).unwrap());
     }

@@ -28,7 +28,7 @@ pub struct Answer {
     started: Instant,
     /// The time until which the answer has to begin.
     deadline: Instant,
-    told: Notify,
+    changed: Notify,
     state: Mutex<State>,
 }
 
@@ -58,7 +58,7 @@ impl Answer {
         Arc::new(Answer {
             started: Instant::now(),
             deadline,
-            told: Notify::new(),
+            changed: Notify::new(),
             state: Mutex::new(State {
                 permit: Some(permit),
                 life: Weak::new(),
@@ -106,7 +106,7 @@ impl Answer {
     pub async fn explain(&self, otherwise: impl FnOnce(bool) -> Error) -> Error {
         let ended = async {
             loop {
-                let told = self.told.notified();
+                let changed = self.changed.notified();
                 match &*self.lock() {
                     State {
                         ended: Some(cause), ..
@@ -117,7 +117,7 @@ impl Answer {
                     } => return (None, true),
                     _ => {}
                 }
-                told.await;
+                changed.await;
             }
         };
         let known = tokio::time::timeout(EXPLAIN, ended).await;
@@ -166,7 +166,7 @@ impl Answer {
             state.phase = Phase::Returned;
         }
         drop(state);
-        self.told.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// The time when the call is late; without a reason where its answer has not begun.
@@ -201,7 +201,7 @@ impl Answer {
     /// The instance ended by itself, with nothing left to do.
     pub fn finish(&self) {
         self.lock().ended = Some(None);
-        self.told.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// The instance fails, and is still there: what the guest has written is taken, and the rest is settled when the
@@ -215,7 +215,7 @@ impl Answer {
             Phase::Left => {}
         }
         drop(state);
-        self.told.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// The failed instance is gone: a body that ends now was not whole.

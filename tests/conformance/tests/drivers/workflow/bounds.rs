@@ -57,16 +57,19 @@ async fn a_journal_has_so_many_bytes(store: Store) -> Result<()> {
     let bed = small(&store).await;
     bed.start("chain", "one", "100000").await?;
     let reason = bed.failure("one", Status::Stalled).await?;
-    let is_told = reason.contains("50000") && reason.ends_with("; use continue-as-new before that");
-    ensure!(is_told, "{reason}");
+    let is_reported =
+        reason.contains("50000") && reason.ends_with("; use continue-as-new before that");
+    ensure!(is_reported, "{reason}");
     bed.start("listener", "two", "60000").await?;
     bed.until("two", |i| i.entries == 2).await?;
-    let told = bed.event("two", "other", &"x".repeat(50_000)).await;
-    let told = told.err().map(|error| error.message().to_owned());
+    let reported = bed.event("two", "other", &"x".repeat(50_000)).await;
+    let reported = reported.err().map(|error| error.message().to_owned());
     let expected = "at most 50000 are kept";
     ensure!(
-        told.as_ref().is_some_and(|told| told.ends_with(expected)),
-        "{told:?}"
+        reported
+            .as_ref()
+            .is_some_and(|reported| reported.ends_with(expected)),
+        "{reported:?}"
     );
     bed.close().await
 }
@@ -144,9 +147,9 @@ async fn an_id_is_the_workflows_that_used_it(store: Store) -> Result<()> {
     bed.start("chain", "one", "1").await?;
     bed.output("one").await?;
     let taken = bed.start("race", "one", "1").await;
-    let told = taken.err().map(|error| error.to_string());
+    let reported = taken.err().map(|error| error.to_string());
     let expected = "the instance id `one` is taken by an instance of another workflow";
-    ensure!(told.as_deref() == Some(expected), "{told:?}");
+    ensure!(reported.as_deref() == Some(expected), "{reported:?}");
     ensure!(bed.output("one").await? == "0,x");
     bed.start("chain", "one", "2").await?;
     bed.output("one").await?;
@@ -198,8 +201,9 @@ fn few(instances: u32) -> Native {
 
 /// The reason why it does not begin.
 async fn refused(bed: &Bed, name: &str, id: &str) -> Result<String> {
-    let told = bed.start(name, id, "").await.err();
-    told.map(|error| error.to_string())
+    let reported = bed.start(name, id, "").await.err();
+    reported
+        .map(|error| error.to_string())
         .with_context(|| format!("`{id}` began"))
 }
 
@@ -208,9 +212,9 @@ async fn an_app_has_so_many_instances(store: Store) -> Result<()> {
     for id in ["one", "two", "three"] {
         bed.start("listener", id, "60000").await?;
     }
-    let told = refused(&bed, "listener", "four").await?;
+    let reported = refused(&bed, "listener", "four").await?;
     let expected = "app `app` has 3 workflow instances that have not ended, which is the most; see `wythe workflow list`, `wythe workflow terminate --all`, or raise `limits.instances`";
-    ensure!(told == expected, "{told}");
+    ensure!(reported == expected, "{reported}");
     // An id that is taken costs no place, and an end gives one back.
     refused(&bed, "listener", "three").await?;
     bed.engine
@@ -270,9 +274,9 @@ async fn a_fork_ends_at_its_apps_limit(store: Store) -> Result<()> {
 async fn children_are_so_deep(store: Store) -> Result<()> {
     let bed = bed(&store).await;
     bed.start("deep", "d0", "0").await?;
-    let told = bed.output("d0").await?;
+    let reported = bed.output("d0").await?;
     let expected = "33: invalid: workflow `deep` would be the child of a child and so on, 33 deep; at most 32 are";
-    ensure!(told == expected, "{told}");
+    ensure!(reported == expected, "{reported}");
     bed.close().await
 }
 

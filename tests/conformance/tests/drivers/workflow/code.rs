@@ -198,7 +198,7 @@ async fn forgets(context: Context, _: Bytes) -> Answer {
 
 /// Does a little of everything, so often.
 async fn mixed(context: Context, input: Bytes) -> Answer {
-    let mut told = String::new();
+    let mut reported = String::new();
     for round in 0..number(&input) {
         let timer = context.sleep(Duration::from_millis(1))?;
         let two = [
@@ -206,13 +206,13 @@ async fn mixed(context: Context, input: Bytes) -> Answer {
             context.activity("flaky", "1".into(), None)?,
         ];
         for task in two {
-            told += &text(&value(&context, task).await?.unwrap_or_default());
+            reported += &text(&value(&context, task).await?.unwrap_or_default());
         }
         let child = context.child("chain", "2".into(), None)?;
-        told += &text(&value(&context, child).await?.unwrap_or_default());
+        reported += &text(&value(&context, child).await?.unwrap_or_default());
         value(&context, timer).await?.ok();
     }
-    done(told)
+    done(reported)
 }
 
 /// Asks for so many activities in one step, each with an input of 1,000 bytes.
@@ -253,7 +253,7 @@ async fn deep(context: Context, input: Bytes) -> Answer {
     let next = number(&input) + 1;
     let child = context.child("deep", next.to_string().into(), Some(&format!("d{next}")))?;
     match value(&context, child).await? {
-        Ok(told) => done(told),
+        Ok(reported) => done(reported),
         Err(failure) => done(format!("{next}: {failure}")),
     }
 }

@@ -104,23 +104,23 @@ async fn an_end_is_waited_for(store: Store) -> Result<()> {
     bed.start("listener", "one", "2").await?;
     let found = wait("one", short).await?;
     ensure!(found.is_some_and(|i| i.status == Status::Running));
-    let told = async {
+    let reported = async {
         bed.event("one", "paid", "a").await?;
         tokio::time::sleep(Duration::from_millis(20)).await;
         bed.event("one", "paid", "b").await
     };
-    let (found, other, told) = tokio::join!(wait("one", long), wait("one", long), told);
-    told?;
+    let (found, other, reported) = tokio::join!(wait("one", long), wait("one", long), reported);
+    reported?;
     for found in [found?, other?, wait("one", long).await?] {
         ensure!(found.is_some_and(|i| i.status == Status::Completed));
     }
     bed.start("listener", "two", "1").await?;
     let output = bytes::Bytes::new();
-    let (found, told) = tokio::join!(
+    let (found, reported) = tokio::join!(
         wait("two", long),
         bed.engine.terminate(&bed.caller, "two", output)
     );
-    told?;
+    reported?;
     ensure!(found?.is_some_and(|i| i.status == Status::Terminated));
     bed.close().await
 }
@@ -260,7 +260,7 @@ async fn a_changed_journal_is_found(store: Store) -> Result<()> {
         let fault = format!("entry {index} does not fit its hash");
         ensure!(history.broken.as_ref() == Some(&fault), "{history:?}");
         ensure!(history.entries.len() == index);
-        let told = bed
+        let reported = bed
             .event("one", "paid", "b")
             .await
             .err()
@@ -268,7 +268,7 @@ async fn a_changed_journal_is_found(store: Store) -> Result<()> {
         let expected = format!(
             "instance `one` is stalled: {fault}; terminate it, or run it again from an entry before that"
         );
-        ensure!(told.as_ref() == Some(&expected), "{told:?}");
+        ensure!(reported.as_ref() == Some(&expected), "{reported:?}");
         ensure!(bed.get("one").await?.status == Status::Stalled);
         bed.close().await?;
         store.put(Put::new(key, value.clone())).await?;
@@ -286,8 +286,8 @@ async fn a_changed_journal_is_found(store: Store) -> Result<()> {
 async fn a_fault_stalls_until_it_is_resumed(store: Store) -> Result<()> {
     let first = bed(&store).await;
     first.start("faulty", "one", "").await?;
-    let told = first.failure("one", Status::Stalled).await?;
-    ensure!(told == "`app` trapped: unreachable", "{told}");
+    let reported = first.failure("one", Status::Stalled).await?;
+    ensure!(reported == "`app` trapped: unreachable", "{reported}");
     ensure!(first.lines("one").await? == ["started faulty"]);
     first.close().await?;
     let mended: [(&'static str, Code); 1] = [("faulty", code::ALL[0].1)];

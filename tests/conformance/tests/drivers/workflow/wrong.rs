@@ -21,7 +21,7 @@ pub const CASES: &[Case] = cases![
     journals_are_bounded,
 ];
 
-fn told<T>(answer: Result<T, Error>, kind: Kind, expected: &str) -> Result<()> {
+fn reported<T>(answer: Result<T, Error>, kind: Kind, expected: &str) -> Result<()> {
     let Err(error) = answer else {
         anyhow::bail!("no error, where one was expected: {expected}");
     };
@@ -46,7 +46,7 @@ async fn a_wrong_start_is_told(store: Store) -> Result<()> {
         names.join(", ")
     );
     let nothing = Bytes::new;
-    told(
+    reported(
         begin("checkuot", "a", nothing()).await,
         Kind::NotFound,
         &absent,
@@ -55,7 +55,7 @@ async fn a_wrong_start_is_told(store: Store) -> Result<()> {
         let expected = format!(
             "the instance id `{shown}`; expected 1 to 200 letters, digits, `-`, `_`, `.` and `:`"
         );
-        told(
+        reported(
             begin("chain", id, nothing()).await,
             Kind::Invalid,
             &expected,
@@ -63,10 +63,10 @@ async fn a_wrong_start_is_told(store: Store) -> Result<()> {
     }
     let large = Bytes::from(vec![0; (2 << 20) + 1]);
     let size = "the input has 2097153 bytes; at most 2097152 are kept in a journal";
-    told(begin("chain", "a", large).await, Kind::Invalid, size)?;
+    reported(begin("chain", "a", large).await, Kind::Invalid, size)?;
     begin("listener", "a", "1".into()).await?;
     let taken = "the instance id `a` is taken by an instance of another workflow";
-    told(begin("chain", "a", nothing()).await, Kind::Conflict, taken)?;
+    reported(begin("chain", "a", nothing()).await, Kind::Conflict, taken)?;
     bed.close().await
 }
 
@@ -76,40 +76,40 @@ async fn wrong_words_are_told(store: Store) -> Result<()> {
     bed.start("listener", "a", "1").await?;
     bed.until("a", |i| i.entries == 2).await?;
     let running = "instance `a` is running; terminate it before it is purged";
-    told(engine.purge(caller, "a").await, Kind::Conflict, running)?;
+    reported(engine.purge(caller, "a").await, Kind::Conflict, running)?;
     let copied = engine.rerun(caller, "a", 99, None).await;
     let few = "99 entries of instance `a`; expected 1 to 2";
-    told(copied, Kind::Invalid, few)?;
+    reported(copied, Kind::Invalid, few)?;
     let absent = "there is no workflow instance `b`";
-    told(bed.event("b", "paid", "").await, Kind::NotFound, absent)?;
+    reported(bed.event("b", "paid", "").await, Kind::NotFound, absent)?;
     let name =
         "the name of an event `a b`; expected 1 to 200 letters, digits, `-`, `_`, `.`, `:` and `/`";
-    told(bed.event("a", "a b", "").await, Kind::Invalid, name)?;
+    reported(bed.event("a", "a b", "").await, Kind::Invalid, name)?;
     engine.terminate(caller, "a", Bytes::new()).await?;
     let over = "instance `a` is terminated; only one that has not ended can be told anything";
-    told(bed.event("a", "paid", "").await, Kind::Conflict, over)?;
-    told(engine.suspend(caller, "a", "").await, Kind::Conflict, over)?;
-    told(engine.resume(caller, "a", "").await, Kind::Conflict, over)?;
+    reported(bed.event("a", "paid", "").await, Kind::Conflict, over)?;
+    reported(engine.suspend(caller, "a", "").await, Kind::Conflict, over)?;
+    reported(engine.resume(caller, "a", "").await, Kind::Conflict, over)?;
     bed.close().await
 }
 
 async fn wrong_code_is_told(store: Store) -> Result<()> {
     let bed = bed(&store).await;
     bed.start("wild", "one", "").await?;
-    let told = bed.failure("one", Status::Stalled).await?;
+    let reported = bed.failure("one", Status::Stalled).await?;
     ensure!(
-        told == "the code asks for task 7, which it never began",
-        "{told}"
+        reported == "the code asks for task 7, which it never began",
+        "{reported}"
     );
     bed.start("once", "two", "no-such").await?;
-    let told = bed.failure("two", Status::Failed).await?;
+    let reported = bed.failure("two", Status::Failed).await?;
     let expected = "not-found: no app has the activity `no-such`; there are: app/broken, app/echo, app/flaky, app/never";
-    ensure!(told == expected, "{told}");
+    ensure!(reported == expected, "{reported}");
     bed.start("once", "three", "a b").await?;
-    let told = bed.failure("three", Status::Stalled).await?;
+    let reported = bed.failure("three", Status::Stalled).await?;
     ensure!(
-        told.starts_with("the name of an activity `a b`; expected"),
-        "{told}"
+        reported.starts_with("the name of an activity `a b`; expected"),
+        "{reported}"
     );
     bed.close().await
 }
@@ -118,10 +118,10 @@ async fn too_much_stalls_one_instance(store: Store) -> Result<()> {
     let bed = bed(&store).await;
     bed.start("large", "one", "2097153").await?;
     bed.start("large", "two", "2097152").await?;
-    let told = bed.failure("one", Status::Stalled).await?;
+    let reported = bed.failure("one", Status::Stalled).await?;
     let expected = "the input of activity `echo` has 2097153 bytes; at most 2097152 are kept in a journal: keep it \
                     elsewhere and hand on its name";
-    ensure!(told == expected, "{told}");
+    ensure!(reported == expected, "{reported}");
     ensure!(bed.output("two").await?.len() == 2_097_152);
     ensure!(bed.lines("one").await? == ["started large"]);
     bed.close().await
@@ -138,10 +138,10 @@ async fn events_are_bounded(store: Store) -> Result<()> {
         bed.event("one", "a", "x").await?;
     }
     let many = "instance `one` has 3 events of 3 bytes that it has not waited for; at most 3 of 10 bytes are kept";
-    told(bed.event("one", "a", "x").await, Kind::Exhausted, many)?;
+    reported(bed.event("one", "a", "x").await, Kind::Exhausted, many)?;
     bed.start("sleeper", "two", "60000").await?;
     let large = "instance `two` has 0 events of 0 bytes that it has not waited for; at most 3 of 10 bytes are kept";
-    told(
+    reported(
         bed.event("two", "a", "12345678901").await,
         Kind::Exhausted,
         large,

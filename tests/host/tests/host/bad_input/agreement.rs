@@ -12,7 +12,7 @@ struct Wrong {
     apps: &'static str,
     resources: &'static str,
     /// The problems in the order of file and line; a text that ends with `..` is the beginning of one.
-    told: &'static [&'static str],
+    reported: &'static [&'static str],
 }
 
 const HELLO: &str = "\
@@ -38,7 +38,7 @@ const WRONG: &[Wrong] = &[
       invoke: [helo]
 ",
         resources: MEMORY,
-        told: &[
+        reported: &[
             "wythe.yaml:8:15: apps[0].grants.state[0]: no state component is called `statstore`; did you mean `statestore`?",
             "wythe.yaml:9:25: apps[0].grants.publish[1]: `statestore` is a component of state; expected one of pubsub",
             "wythe.yaml:11:18: apps[0].grants.bindings[0]: no bindings component is called `files`",
@@ -56,7 +56,7 @@ const WRONG: &[Wrong] = &[
     grants: { state: [statestore], subscribe: [pubsub] }
 ",
         resources: MEMORY,
-        told: &[
+        reported: &[
             "wythe.yaml:4:5: app `ledger` has `ingress`, but its component answers no HTTP",
             "warning: wythe.yaml:7:48: apps[0].grants.subscribe[0]: no effect: the component of app `ledger` does not export wythe:blocks/subscriber",
         ],
@@ -109,7 +109,7 @@ spec:
     - name: url
       value: http://127.0.0.1:1/api?key=1
 ",
-        told: &[
+        reported: &[
             "resources/all.yaml:8:34: spec.metadata.cachesSize: unknown setting; expected one of `path`, `cacheSize`; did you mean `cacheSize`?",
             "resources/all.yaml:9:37: component `statestore`: maxValueBytes: ..",
             "resources/all.yaml:18:32: component `clock`: ..",
@@ -138,7 +138,7 @@ kind: Component
 metadata: { name: alias }
 spec: { type: middleware.http.routeralias, version: v1 }
 ",
-        told: &[
+        reported: &[
             "resources/all.yaml:1:1: component `statestore`: `state.redis` is not in this build; this build has state.in-memory, state.memory, state.redb, state.sled, state.wasm",
             "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.redb, pubsub.wasm; did you mean `pubsub.memory`?",
             "resources/all.yaml:11:1: component `alias`: `middleware` is not in this build; this build has bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state",
@@ -176,7 +176,7 @@ metadata: { name: denied }
 spec: { pubsubname: pubsub, topic: other, routes: { default: /a } }
 scopes: [hello]
 ",
-        told: &[
+        reported: &[
             "resources/all.yaml:5:15: spec.pubsubname: no pubsub component is called `nopub`",
             "warning: resources/all.yaml:8:10: scopes: no app of this project is called `nobody`",
             "resources/all.yaml:8:18: subscription `s` names app `ledger`, which does not export wythe:blocks/subscriber",
@@ -200,7 +200,9 @@ spec:
     default: /a
 scopes: [hello]
 ",
-        told: &["resources/all.yaml:9:18: spec.routes.rules[0].match: the rule `event.typ ==` .."],
+        reported: &[
+            "resources/all.yaml:9:18: spec.routes.rules[0].match: the rule `event.typ ==` ..",
+        ],
     },
     Wrong {
         name: "documents_that_are_not_used",
@@ -232,7 +234,7 @@ kind: Component
 metadata: { name: pubsub }
 spec: { type: pubsub.memory, version: v1 }
 ",
-        told: &[
+        reported: &[
             "warning: resources/all.yaml:1:1: this document is not used: it has no `apiVersion` and no `kind`",
             "warning: resources/all.yaml:5:13: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
             "warning: resources/all.yaml:9:7: kind: `Resiliency` `retries` is not used yet",
@@ -272,7 +274,7 @@ kind: Component
 metadata: { name: pubsub }
 spec: { type: pubsub.memory }
 ",
-        told: &[
+        reported: &[
             "resources/all.yaml:19:65: component `side`: the path `/in` is that of bindings component `front`; expected another one",
             "wythe.yaml:4:5: app `account` has actors or workflows, and no state component keeps actors and workflows; mark one by `actorStateStore: \"true\"` in its metadata",
         ],
@@ -295,7 +297,7 @@ spec:
     - { name: schedule, envRef: WYTHE_TEST_NO_SUCH_VARIABLE }
     - { name: zone, value: UTC }
 ",
-        told: &[
+        reported: &[
             "resources/all.yaml:7:33: spec.metadata.schedule.envRef: the environment variable `WYTHE_TEST_NO_SUCH_VARIABLE` is not set",
             "resources/all.yaml:8:28: spec.metadata.zone: unknown setting; expected one of `schedule`, `timeZone`..",
             "wythe.yaml:4:5: no component file at gone/hello.wasm: No such file or directory (os error 2); build it first, as `wythe build` does where the app has a `build:` command",
@@ -313,8 +315,8 @@ pub fn trials() -> Vec<Trial> {
                     .worker_threads(2)
                     .enable_all()
                     .build()?;
-                let told = runtime.block_on(check(wrong));
-                told.map_err(|error| format!("{error:#}").into())
+                let reported = runtime.block_on(check(wrong));
+                reported.map_err(|error| format!("{error:#}").into())
             },
         )
     };
@@ -323,16 +325,16 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn compare(told: &[String], expected: &[&str]) -> Result<()> {
-    let fits = |(told, expected): (&String, &&str)| match expected.strip_suffix("..") {
-        Some(start) => told.starts_with(start.trim_end()),
-        None => told == expected,
+fn compare(reported: &[String], expected: &[&str]) -> Result<()> {
+    let fits = |(reported, expected): (&String, &&str)| match expected.strip_suffix("..") {
+        Some(start) => reported.starts_with(start.trim_end()),
+        None => reported == expected,
     };
-    let is_same = told.len() == expected.len() && told.iter().zip(expected).all(fits);
+    let is_same = reported.len() == expected.len() && reported.iter().zip(expected).all(fits);
     ensure!(
         is_same,
         "told:\n{}\nexpected:\n{}",
-        told.join("\n"),
+        reported.join("\n"),
         expected.join("\n")
     );
     Ok(())
@@ -341,5 +343,5 @@ fn compare(told: &[String], expected: &[&str]) -> Result<()> {
 async fn check(wrong: &Wrong) -> Result<()> {
     let project = Project::new(wrong.apps).with("all", wrong.resources);
     project.write("app.wasm", super::bytes("(component APP)"));
-    compare(&project.located_problems().await, wrong.told)
+    compare(&project.located_problems().await, wrong.reported)
 }

@@ -1,6 +1,6 @@
 //! The faults that a binding can have, and the words that tell them.
 
-use super::{component, operation, operator, project, told};
+use super::{component, operation, operator, project, reported};
 use crate::case;
 use anyhow::{Context, Result, ensure};
 use host_tests::{Project, guest};
@@ -171,7 +171,7 @@ async fn refused() -> Result<()> {
     let running = project.start().await?;
     std::os::unix::fs::symlink("/etc", project.path().join("files/link"))?;
     for (query, status, message) in REFUSED {
-        told(&operation(&running, query, "x").await?, *status, message)?;
+        reported(&operation(&running, query, "x").await?, *status, message)?;
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())

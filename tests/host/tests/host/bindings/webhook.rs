@@ -1,6 +1,6 @@
 //! The door of webhooks in the host's HTTP server.
 
-use super::{component, heard, project, told};
+use super::{component, heard, project, reported};
 use crate::case;
 use anyhow::{Context, Result, ensure};
 use host_tests::{Project, Running};
@@ -86,32 +86,32 @@ async fn answered() -> Result<()> {
 async fn refused() -> Result<()> {
     let running = hooks("hook").start().await?;
     let get = running.get("/hooks/in").await?;
-    told(&get, 405, "the method of this path; expected POST, PUT")?;
+    reported(&get, 405, "the method of this path; expected POST, PUT")?;
     let allow = get.headers.get("allow").context("no `allow`")?;
     ensure!(allow == "POST, PUT", "{get:?}");
     let large = post(&running, "/hooks/in", "more than twenty bytes").await?;
-    told(
+    reported(
         &large,
         413,
         "the body has more than 20 bytes; see `maxBodyBytes`",
     )?;
     let unsigned = post(&running, "/signed", BODY).await?;
-    told(
+    reported(
         &unsigned,
         403,
         "the signature in `x-hub-signature-256` is missing or does not fit",
     )?;
     let failed = post(&running, "/hooks/in", "fail").await?;
-    told(&failed, 503, "no app took this; try again later")?;
+    reported(&failed, 503, "no app took this; try again later")?;
     let headers = [("x-hub-signature-256", SIGNATURE)];
     let refused = running
         .send(Method::POST, "/signed", &headers, BODY)
         .await?;
-    told(&refused, 503, "no app took this; try again later")?;
+    reported(&refused, 503, "no app took this; try again later")?;
     // A path is matched whole: all others are the app's.
     for path in ["/hooks/in/", "/hooks/in/more", "/hooks"] {
         let answer = post(&running, path, "hello").await?;
-        told(&answer, 404, &format!("there is no POST {path}"))?;
+        reported(&answer, 404, &format!("there is no POST {path}"))?;
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())

@@ -136,12 +136,12 @@ fn watched(path: &Path) -> Result<()> {
 
 pub(super) async fn read_only() -> Result<()> {
     let project = project(FILE);
-    let told = "error: configuration component `flags` is read-only; its features say so; change it where it is kept\n";
+    let reported = "error: configuration component `flags` is read-only; its features say so; change it where it is kept\n";
     for line in [
         "configuration set flags a b",
         "configuration delete flags a",
     ] {
-        check(project.path(), (line, 1, "", told))?;
+        check(project.path(), (line, 1, "", reported))?;
     }
     Ok(())
 }

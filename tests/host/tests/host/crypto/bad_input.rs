@@ -1,6 +1,6 @@
 //! The requests that are refused, and in which words.
 
-use super::{APP, KEYS, done, project, some, stored, told};
+use super::{APP, KEYS, done, project, reported, some, stored};
 use crate::case;
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project};
@@ -47,7 +47,7 @@ async fn touched() -> Result<()> {
     };
     wrong.extend([0, 5, 30, begin - 10, begin, begin + 40_000, end - 1].map(flip));
     for wrong in &wrong {
-        told(&running, ("/whole/open", wrong), 400, UNDECRYPTABLE).await?;
+        reported(&running, ("/whole/open", wrong), 400, UNDECRYPTABLE).await?;
     }
     ensure!(done(&running, "/whole/open", &message).await? == some(70_000));
     Ok(())
@@ -97,7 +97,7 @@ async fn other_kind() -> Result<()> {
             "key `ed25519` encrypts no messages; one that does has one of a256-kw, a128-cbc, a192-cbc, a256-cbc, rsa-oaep-256",
         ),
     ] {
-        told(&running, (path, b"bricks"), 400, message).await?;
+        reported(&running, (path, b"bricks"), 400, message).await?;
     }
     let answer = running.get("/public?key=receipts").await?;
     let message = "key `receipts` is symmetric and has no public half";
@@ -146,7 +146,7 @@ async fn malformed() -> Result<()> {
     ] {
         let path = format!("/whole/seal?key={name}");
         let message = format!("key `{name}`: {problem}");
-        told(&running, (&path, b"bricks"), 400, &message).await?;
+        reported(&running, (&path, b"bricks"), 400, &message).await?;
     }
     Ok(())
 }
@@ -160,12 +160,12 @@ async fn unknown() -> Result<()> {
         let path = format!("/whole/seal?key={name}");
         let name = name.replace("%5C", "\\");
         let message = format!("no key `{name}` in crypto component `keys`");
-        told(&running, (&path, b"bricks"), 404, &message).await?;
+        reported(&running, (&path, b"bricks"), 404, &message).await?;
     }
     let long = format!("/whole/seal?key={}", "k".repeat(300));
     for path in [long.as_str(), "/whole/seal?key=", "/whole/seal?key=a%0Ab"] {
         let message = "a key's name has 1 to 256 bytes and no control characters";
-        told(&running, (path, b"bricks"), 400, message).await?;
+        reported(&running, (path, b"bricks"), 400, message).await?;
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ async fn not_granted() -> Result<()> {
     let running = project.start().await?;
     ensure!(done(&running, "/whole/seal", b"bricks").await?.len() > 100);
     let message = "app `sealed` is not granted key `signatures` of crypto component `keys`; add it to `grants: { crypto: [keys/signatures] }` at wythe.yaml:4";
-    told(&running, ("/sign", b"bricks"), 403, message).await?;
+    reported(&running, ("/sign", b"bricks"), 403, message).await?;
     let apps = APP.replace("    grants: { crypto: [keys] }\n", "");
     let problems = Project::new(&apps).with("memory", MEMORY).problems().await;
     ensure!(
@@ -196,7 +196,7 @@ async fn too_large() -> Result<()> {
     let running = project.start().await?;
     let plain = some(PIECE + 1);
     let message = "the body is longer than 4194304 bytes";
-    told(&running, ("/whole/seal", &plain), 400, message).await?;
+    reported(&running, ("/whole/seal", &plain), 400, message).await?;
     // The message is somewhat longer than what is in it.
     let most = &plain[..PIECE - 4_096];
     let sealed = done(&running, "/whole/seal", most).await?;
@@ -224,11 +224,11 @@ async fn components() -> Result<()> {
     ] {
         let project = project(APP).with("keys", &keys);
         let problems = project.located_problems().await;
-        let told = problems.iter().any(|problem| problem.contains(expected));
+        let reported = problems.iter().any(|problem| problem.contains(expected));
         let are_here = problems
             .iter()
             .all(|problem| problem.starts_with("resources/keys.yaml:"));
-        ensure!(told && are_here, "{expected}: {problems:?}");
+        ensure!(reported && are_here, "{expected}: {problems:?}");
     }
     Ok(())
 }

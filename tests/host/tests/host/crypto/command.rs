@@ -85,9 +85,9 @@ fn transcript(path: &Path) -> Result<()> {
     ] {
         verifies(path, key, algorithm)?;
     }
-    for (line, told) in REFUSED {
-        let (line, told) = (format!("crypto {line}"), format!("error: {told}"));
-        check(path, (&line, 1, "", &told))?;
+    for (line, reported) in REFUSED {
+        let (line, reported) = (format!("crypto {line}"), format!("error: {reported}"));
+        check(path, (&line, 1, "", &reported))?;
     }
     Ok(())
 }
@@ -110,8 +110,8 @@ fn verifies(path: &Path, key: &str, algorithm: &str) -> Result<()> {
     let good = format!("{verify} --in plain");
     check(path, (&good, 0, "the signature is good\n", ""))?;
     let bad = format!("{verify} --in sealed");
-    let told = "error: the signature is not this key's\n";
-    check(path, (&bad, 1, "", told))
+    let reported = "error: the signature is not this key's\n";
+    check(path, (&bad, 1, "", reported))
 }
 
 /// Keys are not shown by the list, not as the public half, not in an error.
@@ -130,19 +130,19 @@ async fn hidden() -> Result<()> {
     ] {
         ensure!(listed.contains(line), "{line:?}: {listed}");
     }
-    let mut told = listed + &printed(path, "-o json crypto keys keys")?;
+    let mut reported = listed + &printed(path, "-o json crypto keys keys")?;
     for key in ["ec-256", "ed25519", "rsa-2048", "receipts", "broken"] {
         let output = wythe(path, &format!("crypto public keys {key} -v"))?;
-        told += &String::from_utf8_lossy(&output.stdout);
-        told += &String::from_utf8_lossy(&output.stderr);
+        reported += &String::from_utf8_lossy(&output.stdout);
+        reported += &String::from_utf8_lossy(&output.stderr);
     }
     for key in &conformance::crypto::STORED {
         let jwk: serde_json::Value = serde_json::from_str(key.jwk)?;
         for secret in ["k", "d", "p", "q", "dp", "dq", "qi"] {
             if let Some(secret) = jwk[secret].as_str() {
                 ensure!(
-                    !told.contains(&secret[..secret.len().min(20)]),
-                    "{}: {told}",
+                    !reported.contains(&secret[..secret.len().min(20)]),
+                    "{}: {reported}",
                     key.name
                 );
             }
@@ -152,7 +152,10 @@ async fn hidden() -> Result<()> {
             .contains("PRIVATE")
             .then(|| lines.lines().nth(1))
             .flatten();
-        ensure!(!private.is_some_and(|line| told.contains(line)), "{told}");
+        ensure!(
+            !private.is_some_and(|line| reported.contains(line)),
+            "{reported}"
+        );
     }
     Ok(())
 }

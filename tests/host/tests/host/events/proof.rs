@@ -120,8 +120,8 @@ async fn restart() -> Result<()> {
     publish(&running, "topic=plain&type=real&delay=500", "", "5").await?;
     running.stop().await;
     let running = project.start().await?;
-    let told = |heard: &host_tests::Answer| heard.text().contains("source `mallory` id true");
-    running.eventually("/event/heard", told).await?;
+    let reported = |heard: &host_tests::Answer| heard.text().contains("source `mallory` id true");
+    running.eventually("/event/heard", reported).await?;
     running.stop().await;
     Ok(())
 }

@@ -197,9 +197,9 @@ async fn exercise(ready: &serde_json::Value, shown: &str) -> Result<()> {
     let metrics = format!("http://{}/metrics", field("metrics")?);
     let client = client();
     let get = async |url: String| request(&client, Method::GET, &url, &[], "").await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for path in PATHS {
-        told.extend_from_slice(&get(format!("{base}{path}")).await?.body);
+        reported.extend_from_slice(&get(format!("{base}{path}")).await?.body);
         if path.contains("!trap") {
             // A fresh instance takes a moment.
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -210,9 +210,9 @@ async fn exercise(ready: &serde_json::Value, shown: &str) -> Result<()> {
         answer.text().contains("block=\"secretstores\""),
         "the metrics know no secret store"
     );
-    told.extend_from_slice(&answer.body);
-    let told = String::from_utf8_lossy(&told);
-    ensure!(!told.contains("canary"), "an answer has a canary");
+    reported.extend_from_slice(&answer.body);
+    let reported = String::from_utf8_lossy(&reported);
+    ensure!(!reported.contains("canary"), "an answer has a canary");
     let answer = get(format!("{base}/reveal?store=vault&name=shown")).await?;
     ensure!(
         answer.text() == format!("shown {shown}\n"),

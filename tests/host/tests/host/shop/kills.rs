@@ -65,7 +65,7 @@ impl Shop {
     /// Buys one, kills the host when that part is done and nobody knows of it yet, and starts it again; what the
     /// order's page says in the end.
     async fn killed(&self, part: (&'static str, &str), address: &str) -> Result<String> {
-        let (id, told) = part;
+        let (id, reported) = part;
         let mut process = run(&self.0, &[])?;
         let mut buyer = Buyer::at(&process.url).await?;
         buyer.put("level", 1).await?;
@@ -73,7 +73,7 @@ impl Shop {
             let (buyer, address) = (buyer.clone(), address.to_owned());
             async move { buyer.buy(id, &address, CARD).await }
         });
-        until(&buyer, id, |page| page.contains(told)).await?;
+        until(&buyer, id, |page| page.contains(reported)).await?;
         while self.step(id)? != id {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -175,8 +175,8 @@ async fn undone() -> Result<()> {
     let shop = Shop::new()?;
     for part in UNDOING {
         let page = shop.killed(part, "P.O.+Box+7").await?;
-        let told = "was not placed: the carrier brings nothing to a post office box";
-        ensure!(page.contains(told), "{part:?}: {page}");
+        let reported = "was not placed: the carrier brings nothing to a post office box";
+        ensure!(page.contains(reported), "{part:?}: {page}");
         ensure!(shop.charge(part.0)?["refunded"] == true, "{part:?}");
         let parcel = shop.stored("shipping", &format!("parcel/{}", part.0))?;
         ensure!(parcel.is_none(), "{part:?}: {parcel:?}");

@@ -182,7 +182,7 @@ async fn live() -> Result<()> {
     }
     let history = json(here, "workflow history one -o json")?;
     let entries = history["entries"].as_array().context("entries")?;
-    let told: Vec<_> = entries
+    let reported: Vec<_> = entries
         .iter()
         .map(|entry| format!("{} {} {}", entry["kind"], entry["about"], entry["payload"]))
         .collect();
@@ -194,7 +194,7 @@ async fn live() -> Result<()> {
         r#""activity-completed" "" "2""#,
         r#""completed" "" "2""#,
     ];
-    ensure!(told == expected, "{told:?}");
+    ensure!(reported == expected, "{reported:?}");
     check(here, ("workflow purge one", 0, "", ""))?;
     process.child.kill()?;
     process.child.wait()?;

@@ -52,8 +52,8 @@ async fn steps() -> Result<()> {
     desk.start("chain", "chain", "3").await?;
     ensure!(desk.end("chain", Status::Completed).await? == "3");
     for (n, (name, _, expected)) in cases.iter().enumerate() {
-        let told = desk.end(&format!("i{n}"), Status::Stalled).await?;
-        ensure!(told == *expected, "{name}: {told}");
+        let reported = desk.end(&format!("i{n}"), Status::Stalled).await?;
+        ensure!(reported == *expected, "{name}: {reported}");
     }
     ensure!(running.stop().await, "not everything finished");
     Ok(())

@@ -95,8 +95,8 @@ async fn grants() -> Result<()> {
     desk.start("chain", "one", "2").await?;
     let expected = "denied: app `errands` is not granted to invoke `echo`; add it to `grants: { invoke: [echo] }` at \
                     wythe.yaml:7";
-    let told = desk.end("one", Status::Failed).await?;
-    ensure!(told == expected, "{told}");
+    let reported = desk.end("one", Status::Failed).await?;
+    ensure!(reported == expected, "{reported}");
     ensure!(running.stop().await, "not everything finished");
     Ok(())
 }

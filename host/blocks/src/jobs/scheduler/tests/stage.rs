@@ -62,9 +62,9 @@ impl Stage {
             began: Instant::now(),
             shift: AtomicI64::new(0),
         });
-        let (tasks, store, told) = (Tasks::default(), Arc::new(Store::default()), clock.clone());
+        let (tasks, store, shown) = (Tasks::default(), Arc::new(Store::default()), clock.clone());
         let free = Arc::new(tokio::sync::Semaphore::new(IN_HOST));
-        let jobs = Jobs::with_clock(tasks.clone(), free, Arc::new(move || told.now()));
+        let jobs = Jobs::with_clock(tasks.clone(), free, Arc::new(move || shown.now()));
         let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: jobs }\nspec: { type: jobs.test, version: v1 }\n";
         let (resources, problems) = wythe_manifest::parse_resources(text, "jobs.yaml".as_ref());
         assert!(problems.is_empty(), "{problems}");

@@ -213,7 +213,7 @@ impl Machine {
         let mut effects = vec![Effect::Leave];
         effects.extend(
             self.end()
-                .map(|(parent, value)| Effect::Tell(parent, value)),
+                .map(|(parent, value)| Effect::AnswerParent(parent, value)),
         );
         effects.push(Effect::Clear {
             run: self.meta.run,

@@ -36,8 +36,12 @@ async fn ask(driver: &dyn Driver, operation: &str, name: &str, data: &str) -> Re
 async fn refused(driver: &dyn Driver, name: &str, message: &str) {
     for operation in ["create", "get", "delete", "list"] {
         let error = ask(driver, operation, name, "x").await.unwrap_err();
-        let told = (error.kind(), error.message());
-        assert_eq!(told, (Kind::Invalid, message), "{operation} of {name:?}");
+        let reported = (error.kind(), error.message());
+        assert_eq!(
+            reported,
+            (Kind::Invalid, message),
+            "{operation} of {name:?}"
+        );
     }
 }
 
@@ -174,9 +178,9 @@ async fn what_is_no_file_is_told() {
     ask(&*driver, "create", "below/a", "x").await.unwrap();
     for operation in ["get", "delete", "list"] {
         let error = ask(&*driver, operation, "none", "").await.unwrap_err();
-        let told = (error.kind(), error.message());
+        let reported = (error.kind(), error.message());
         let expected = (Kind::NotFound, "the file `none` is not there");
-        assert_eq!(told, expected, "{operation}");
+        assert_eq!(reported, expected, "{operation}");
     }
     for (operation, name, message) in [
         ("get", "below", FOLDER),
@@ -189,8 +193,8 @@ async fn what_is_no_file_is_told() {
         ),
     ] {
         let error = ask(&*driver, operation, name, "x").await.unwrap_err();
-        let told = (error.kind(), error.message());
-        assert_eq!(told, (Kind::Invalid, message), "{operation}");
+        let reported = (error.kind(), error.message());
+        assert_eq!(reported, (Kind::Invalid, message), "{operation}");
     }
 }
 

@@ -22,7 +22,7 @@ async fn opened(directory: &Path) -> Result<Arc<dyn Driver>> {
     open(config, site(directory)).await
 }
 
-async fn told(driver: &dyn Driver) -> Vec<String> {
+async fn reported(driver: &dyn Driver) -> Vec<String> {
     let items = driver.get(&[]).await.unwrap().into_iter();
     items
         .map(|item| format!("{}={}", item.key, item.value))
@@ -41,13 +41,13 @@ async fn a_written_file_and_one_that_is_put_in_its_place_are_noticed() {
     let file = directory.path().join("settings.yaml");
     fs::write(&file, "a: { b: 1 }\nsame: x\n").unwrap();
     let driver = opened(directory.path()).await.unwrap();
-    assert_eq!(told(&*driver).await, ["a.b=1", "same=x"]);
+    assert_eq!(reported(&*driver).await, ["a.b=1", "same=x"]);
     let same = driver.get(&["same".into()]).await.unwrap();
 
     let version = driver.version().await.unwrap();
     fs::write(&file, "{ \"a\": { \"b\": 2 }, \"same\": \"x\" }").unwrap();
     after(&*driver, &version).await;
-    assert_eq!(told(&*driver).await, ["a.b=2", "same=x"]);
+    assert_eq!(reported(&*driver).await, ["a.b=2", "same=x"]);
     assert_eq!(driver.get(&["same".into()]).await.unwrap(), same);
 
     let version = driver.version().await.unwrap();
@@ -55,7 +55,7 @@ async fn a_written_file_and_one_that_is_put_in_its_place_are_noticed() {
     fs::write(&beside, "same: x\n").unwrap();
     fs::rename(&beside, &file).unwrap();
     after(&*driver, &version).await;
-    assert_eq!(told(&*driver).await, ["same=x"]);
+    assert_eq!(reported(&*driver).await, ["same=x"]);
     driver.close().await.unwrap();
 }
 
@@ -86,11 +86,11 @@ async fn a_broken_file_keeps_the_last_good_items() {
         }
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert_eq!(driver.version().await.unwrap(), version, "{broken:?}");
-        assert_eq!(told(&*driver).await, ["a=1"], "{broken:?}");
+        assert_eq!(reported(&*driver).await, ["a=1"], "{broken:?}");
     }
     fs::write(&file, "a: 2\n").unwrap();
     after(&*driver, &version).await;
-    assert_eq!(told(&*driver).await, ["a=2"]);
+    assert_eq!(reported(&*driver).await, ["a=2"]);
 }
 
 #[test]
@@ -151,9 +151,9 @@ async fn what_is_no_regular_file_for_a_while_changes_nothing() {
     assert!(made.unwrap().success());
     // Time enough for the watch to look at it; where it has not yet, the next lines hold all the same.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(told(&*driver).await, ["a=1"]);
+    assert_eq!(reported(&*driver).await, ["a=1"]);
     fs::remove_file(&file).unwrap();
     fs::write(&file, "a: 2\n").unwrap();
     after(&*driver, &version).await;
-    assert_eq!(told(&*driver).await, ["a=2"]);
+    assert_eq!(reported(&*driver).await, ["a=2"]);
 }

@@ -112,8 +112,8 @@ async fn files_that_are_no_keys_are_told_without_what_is_in_them() {
         ("folder", "key `folder`: expected a file"),
     ] {
         let error = keys.describe(name).await.unwrap_err();
-        let told = (error.kind(), error.chain());
-        assert_eq!(told, (Kind::Invalid, expected.to_owned()));
+        let reported = (error.kind(), error.chain());
+        assert_eq!(reported, (Kind::Invalid, expected.to_owned()));
     }
     for name in ["", ".", "..", ".hidden", "folder/k", "../k", "/etc/passwd"] {
         let error = keys.describe(name).await.unwrap_err();

@@ -22,7 +22,7 @@ fn file(directory: &Path) -> SecretsFile {
         },
         stamp: None,
         is_settled: false,
-        is_told: false,
+        is_reported: false,
     }
 }
 
@@ -79,27 +79,27 @@ async fn a_broken_file_keeps_the_last_good_secrets() {
 #[tokio::test]
 async fn files_of_secrets_are_not_quoted() {
     let directory = tempfile::tempdir().unwrap();
-    let told = async |json: &str| {
+    let reported = async |json: &str| {
         let error = store(directory.path(), json).await.err().unwrap();
         let here = format!("{}/", directory.path().display());
         error.chain().replace(&here, "")
     };
     assert_eq!(
-        told("{ \"a\": hunter2\": }").await,
+        reported("{ \"a\": hunter2\": }").await,
         "the secrets file `secrets.json:1:16`: expected a JSON object of secrets"
     );
     for text in ["[\"hunter2\"]", "hunter2", "", "{}\n---\n{}"] {
         assert_eq!(
-            told(text).await,
+            reported(text).await,
             "the secrets file `secrets.json`: expected a JSON object of secrets"
         );
     }
     assert_eq!(
-        told(&" ".repeat(2 << 20)).await,
+        reported(&" ".repeat(2 << 20)).await,
         "the secrets file `secrets.json` is larger than 1 MiB, which is the most that is read"
     );
     assert_eq!(
-        told("{ \"hunter2\": 1,\n  \"hunter2\": 2 }").await,
+        reported("{ \"hunter2\": 1,\n  \"hunter2\": 2 }").await,
         "the secrets file `secrets.json:2:3`: expected a JSON object of secrets"
     );
 }

@@ -10,7 +10,7 @@ use wythe_blocks::{
 use wythe_manifest::Document;
 
 /// Bytes of a digest that are told: more than chance can meet twice.
-const TOLD: usize = 16;
+const SHOWN: usize = 16;
 
 /// Items by key.
 pub(crate) type Items = BTreeMap<String, Item>;
@@ -116,11 +116,11 @@ pub(crate) fn item(new: NewItem) -> Item {
         digest.update(text.as_bytes());
     }
     let digest = digest.finish();
-    let told = digest.as_ref().iter().take(TOLD);
+    let shown = digest.as_ref().iter().take(SHOWN);
     Item {
         key: new.key,
         value: new.value,
-        version: told.map(|byte| format!("{byte:02x}")).collect(),
+        version: shown.map(|byte| format!("{byte:02x}")).collect(),
         metadata: new.metadata,
     }
 }
@@ -148,7 +148,7 @@ impl Versions {
     }
 
     /// Tells those who wait that the items have changed; the version is none that was there before.
-    pub(crate) fn tell(&self, version: u64) {
+    pub(crate) fn notify(&self, version: u64) {
         self.0.send_replace(version);
     }
 
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn told(text: &str) -> Result<Vec<String>, String> {
+    fn shown(text: &str) -> Result<Vec<String>, String> {
         let tree = wythe_manifest::parse_document(text, Path::new("a.yaml")).unwrap();
         let items = of_tree(&tree, ".")?;
         let items = items.into_iter();
@@ -193,8 +193,8 @@ mod tests {
             r#"list=[1,2.50,"yes",true,"x\"y",null,{"a":[]}]"#,
             "name=tea é",
         ];
-        assert_eq!(told(text).unwrap(), expected);
-        assert!(told("").unwrap().is_empty());
+        assert_eq!(shown(text).unwrap(), expected);
+        assert!(shown("").unwrap().is_empty());
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(told(text).unwrap_err(), expected);
+            assert_eq!(shown(text).unwrap_err(), expected);
         }
     }
 }

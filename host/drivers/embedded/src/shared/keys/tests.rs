@@ -85,8 +85,11 @@ fn malformed_pem_says_what_was_expected() {
         "PUBLIC KEY",
         "RSA PUBLIC KEY",
     ] {
-        let told = problem(&block(label, "aHVudGVyMg=="));
-        assert_eq!(told, format!("the {label} in it is not readable; {kinds}"));
+        let reported = problem(&block(label, "aHVudGVyMg=="));
+        assert_eq!(
+            reported,
+            format!("the {label} in it is not readable; {kinds}")
+        );
     }
 }
 
@@ -211,7 +214,7 @@ fn rsa_keys_that_are_too_small_are_refused() {
 
 #[test]
 fn sets_name_the_key_that_is_wrong() {
-    let told = |json: &str| {
+    let reported = |json: &str| {
         let error = set(json).err().expect("it is no set");
         assert_eq!(error.kind(), Kind::Invalid);
         error.chain()
@@ -223,22 +226,22 @@ fn sets_name_the_key_that_is_wrong() {
         "{}",
         "{ \"keys\": [{ \"k\": \"hunter2\" }] }",
     ] {
-        assert_eq!(told(wrong), no_set, "{wrong}");
+        assert_eq!(reported(wrong), no_set, "{wrong}");
     }
     let good = r#"{ "kty": "oct", "kid": "a", "k": "AAECAwQFBgcICQoLDA0ODw" }"#;
     assert!(set(&format!(r#"{{ "keys": [{good}] }}"#)).is_ok());
     assert_eq!(
-        told(&format!(r#"{{ "keys": [{good}, {good}] }}"#)),
+        reported(&format!(r#"{{ "keys": [{good}, {good}] }}"#)),
         "two keys of `jwks` have the `kid` `a`; expected one"
     );
     let nameless = good.replace("\"kid\": \"a\",", "");
     assert_eq!(
-        told(&format!(r#"{{ "keys": [{good}, {nameless}] }}"#)),
+        reported(&format!(r#"{{ "keys": [{good}, {nameless}] }}"#)),
         "key 2 of `jwks` has no name; expected one in `kid`"
     );
     let short = good.replace("AAEC", "");
     assert_eq!(
-        told(&format!(r#"{{ "keys": [{short}] }}"#)),
+        reported(&format!(r#"{{ "keys": [{short}] }}"#)),
         "key `a` of `jwks`: `k` has the wrong size; expected 128, 192 or 256 bits"
     );
 }

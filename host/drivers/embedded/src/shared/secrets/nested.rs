@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn told(text: &str, multi_valued: bool) -> Vec<String> {
+    fn reported(text: &str, multi_valued: bool) -> Vec<String> {
         let tree = wythe_manifest::parse_document(text, Path::new("a.json")).unwrap();
         let shape = Shape {
             separator: ":".into(),
@@ -162,7 +162,7 @@ mod tests {
             "redis:ports:1.redis:ports:1=2.50",
             "redis:tls:key.redis:tls:key=true",
         ];
-        assert_eq!(told(TREE, false), expected);
+        assert_eq!(reported(TREE, false), expected);
     }
 
     #[test]
@@ -174,12 +174,12 @@ mod tests {
             "redis.ports:1=2.50",
             "redis.tls:key=true",
         ];
-        assert_eq!(told(TREE, true), expected);
+        assert_eq!(reported(TREE, true), expected);
     }
 
     #[test]
     fn names_that_become_one_are_refused() {
-        let told = |text: &str, multi_valued: bool| {
+        let reported = |text: &str, multi_valued: bool| {
             let tree = wythe_manifest::parse_document(text, Path::new("a.json")).unwrap();
             let separator = ":".into();
             let shape = Shape {
@@ -192,16 +192,16 @@ mod tests {
         };
         let clash = r#"{ "db": { "user": "u" }, "db:user": "clash?" }"#;
         let expected = "`user` in `db` and `db:user` both have the name `db:user`; rename one of them, or choose another separator";
-        assert_eq!(told(clash, false).as_deref(), Some(expected));
+        assert_eq!(reported(clash, false).as_deref(), Some(expected));
         assert_eq!(
-            told(clash, true),
+            reported(clash, true),
             None,
             "they are a secret of two values and one"
         );
         let inside = r#"{ "a": { "b": { "c": 1 }, "b:c": 2 } }"#;
         let expected = "`c` in `b` and `b:c` both have the name `b:c`; rename one of them, or choose another separator";
-        assert_eq!(told(inside, true).as_deref(), Some(expected));
+        assert_eq!(reported(inside, true).as_deref(), Some(expected));
         let list = r#"{ "a": ["x"], "a:0": "y" }"#;
-        assert!(told(list, false).is_some());
+        assert!(reported(list, false).is_some());
     }
 }

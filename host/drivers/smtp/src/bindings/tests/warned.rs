@@ -28,11 +28,11 @@ pub(super) async fn checked(pairs: &[(&str, &str)]) -> (Arc<Tenant>, Checked) {
 /// The warnings of a component with these settings, each with its line.
 async fn warned(pairs: &[(&str, &str)]) -> Vec<String> {
     let (_, checked) = checked(pairs).await;
-    let told = checked.warnings.iter().map(|warning| {
+    let reported = checked.warnings.iter().map(|warning| {
         let position = warning.position().unwrap();
         format!("{}: {}", position.line, warning.message())
     });
-    told.collect()
+    reported.collect()
 }
 
 #[tokio::test]

@@ -54,13 +54,13 @@ async fn plugins() -> Result<()> {
             "ttl_cache",
             "    - { name: sha256, value: 00ff }\n",
         );
-    let told = Project::new(HELLO)
+    let reported = Project::new(HELLO)
         .with("memory", MEMORY)
         .with("all", &resources)
         .located_problems()
         .await;
-    ensure!(told.len() == 3, "{told:?}");
-    for (told, (place, what)) in told.iter().zip([
+    ensure!(reported.len() == 3, "{reported:?}");
+    for (reported, (place, what)) in reported.iter().zip([
         (
             "resources/all.yaml:8:28: component `app`: ",
             "is no plugin of the world wythe:plugin/state-plugin@0.1.0",
@@ -74,7 +74,10 @@ async fn plugins() -> Result<()> {
             "; expected 00ff",
         ),
     ]) {
-        ensure!(told.starts_with(place) && told.contains(what), "{told}");
+        ensure!(
+            reported.starts_with(place) && reported.contains(what),
+            "{reported}"
+        );
     }
     Ok(())
 }

@@ -112,19 +112,19 @@ fn every_operation_obeys_use_key_ops_and_alg() {
 fn the_error_says_what_the_key_is_for() {
     let members = json!({ "use": "sig", "key_ops": ["verify"], "alg": "PS512" });
     let key = good(RSA, members);
-    let told = |error: Error| error.message().to_owned();
+    let reported = |error: Error| error.message().to_owned();
     let said = "in its JWK `use` is sig, `key_ops` is verify, `alg` is PS512";
     assert_eq!(
-        told(key.wrap("k", W::RsaOaep, &[1; 32]).unwrap_err()),
+        reported(key.wrap("k", W::RsaOaep, &[1; 32]).unwrap_err()),
         format!("key `k` may not wrap by `rsa-oaep`: {said}")
     );
     assert_eq!(
-        told(key.sign("k", S::Ps512, &[1; 64]).unwrap_err()),
+        reported(key.sign("k", S::Ps512, &[1; 64]).unwrap_err()),
         format!("key `k` may not sign by `ps512`: {said}")
     );
     // What it is not at all comes first.
     assert_eq!(
-        told(key.wrap("k", W::A256Kw, &[1; 32]).unwrap_err()),
+        reported(key.wrap("k", W::A256Kw, &[1; 32]).unwrap_err()),
         "key `k` is an RSA key; `a256-kw` needs a symmetric key of 256 bits"
     );
 }

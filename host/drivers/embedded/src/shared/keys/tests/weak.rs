@@ -56,9 +56,9 @@ fn edwards_points_of_small_order_are_refused() {
             assert!(edwards(&point).is_err(), "{point:02x?}");
         }
     }
-    let told = edwards(&number(1, 0, 0)).err().unwrap();
+    let reported = edwards(&number(1, 0, 0)).err().unwrap();
     assert_eq!(
-        told,
+        reported,
         "a point of small order, for which anybody makes signatures"
     );
     let good: Value = serde_json::from_slice(file!("ed25519-public.json")).unwrap();
