@@ -103,8 +103,8 @@ impl Job {
     }
 
     /// A run that failed comes again after this long, at most so many times.
-    pub fn on_failure_retry(mut self, interval: Duration, most: u32) -> Self {
-        self.on_failure = FailurePolicy::Retry((milliseconds(interval), Some(most)));
+    pub fn on_failure_retry(mut self, interval: Duration, max_retries: u32) -> Self {
+        self.on_failure = FailurePolicy::Retry((milliseconds(interval), Some(max_retries)));
         self
     }
 

@@ -36,8 +36,8 @@ impl Retry {
     }
 
     /// Sets the factor by which each interval is longer than the one before, at least 1, up to a bound.
-    pub fn growing(mut self, factor: f64, most: Duration) -> Self {
-        (self.0.factor, self.0.max_interval) = (factor, milliseconds(most));
+    pub fn growing(mut self, factor: f64, max_interval: Duration) -> Self {
+        (self.0.factor, self.0.max_interval) = (factor, milliseconds(max_interval));
         self
     }
 

@@ -16,16 +16,16 @@ pub fn declared<B>(request: &Request<B>) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
-/// The body of a request to an app, which may have `most` bytes.
-pub fn limited(body: Incoming, most: u64) -> Body {
+/// The body of a request to an app, which may have `limit` bytes.
+pub fn limited(body: Incoming, limit: u64) -> Body {
     if body.is_end_stream() {
         return Empty::new().map_err(|never| match never {}).boxed_unsync();
     }
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let body = Limited::new(body, most).map_err(move |error| {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let body = Limited::new(body, limit).map_err(move |error| {
         if error.is::<LengthLimitError>() {
             return Error::invalid(format!(
-                "the body has more than {most} bytes; see `limits.requestBody`"
+                "the body has more than {limit} bytes; see `limits.requestBody`"
             ))
             .with_detail(Detail::BodyTooLarge);
         }

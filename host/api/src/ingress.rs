@@ -115,12 +115,12 @@ async fn ask(
 ) -> Result<Response<Body>, No> {
     check_path(request.uri().path())?;
     target::complete(&mut request)?;
-    let most = app.limits().request_body;
-    if declared(&request).is_some_and(|length| length > most) {
-        return Err(No::too_large(most, "limits.requestBody"));
+    let limit = app.limits().request_body;
+    if declared(&request).is_some_and(|length| length > limit) {
+        return Err(No::too_large(limit, "limits.requestBody"));
     }
     let method = request.method().clone();
-    let request = request.map(|body| limited(body, most));
+    let request = request.map(|body| limited(body, limit));
     let answer = app.http(Origin::Trace(trace), request).await?;
     Ok(settled(&method, answer)?)
 }

@@ -79,9 +79,9 @@ impl From<Error> for No {
 }
 
 impl No {
-    pub fn too_large(most: u64, setting: &str) -> Self {
+    pub fn too_large(limit: u64, setting: &str) -> Self {
         let error = Error::invalid(format!(
-            "the body has more than {most} bytes; see `{setting}`"
+            "the body has more than {limit} bytes; see `{setting}`"
         ))
         .with_detail(Detail::BodyTooLarge);
         let close = (header::CONNECTION, HeaderValue::from_static("close"));

@@ -49,14 +49,14 @@ impl Webhooks {
         if !webhook.methods.iter().any(|known| known == method) {
             return Err(No::wrong_method(&webhook.methods));
         }
-        let most = webhook.max_body;
-        if declared(&request).is_some_and(|length| length > most) {
-            return Err(No::too_large(most, SETTING));
+        let limit = webhook.max_body;
+        if declared(&request).is_some_and(|length| length > limit) {
+            return Err(No::too_large(limit, SETTING));
         }
         let (head, body) = request.into_parts();
         let mut share = self.bodies.share(&webhook.path, peer);
-        let Some(body) = share.read(body, most).await? else {
-            return Err(No::too_large(most, SETTING));
+        let Some(body) = share.read(body, limit).await? else {
+            return Err(No::too_large(limit, SETTING));
         };
         // A place is taken once the body is there.
         let _permit = route.enter()?;

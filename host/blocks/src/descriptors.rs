@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Limit where the system sets none, or one beyond all use.
-const MOST: u64 = 1 << 20;
+const MAX: u64 = 1 << 20;
 /// Connections from outside at once, however many descriptors there are.
 const MAX_IN: usize = 15_000;
 /// Connections to the outside at once, however many descriptors there are.
@@ -15,7 +15,7 @@ pub fn raise() -> u64 {
     let wanted = Rlimit {
         current: limit
             .maximum
-            .map_or(Some(MOST), |most| Some(most.min(MOST))),
+            .map_or(Some(MAX), |limit| Some(limit.min(MAX))),
         maximum: limit.maximum,
     };
     if limit.current < wanted.current {
@@ -27,7 +27,7 @@ pub fn raise() -> u64 {
 /// Descriptors that the process may have open.
 fn all() -> u64 {
     let limit = getrlimit(Resource::Nofile).current;
-    limit.map_or(MOST, |limit| limit.min(MOST))
+    limit.map_or(MAX, |limit| limit.min(MAX))
 }
 
 /// Connections from outside: half of the descriptors.
@@ -40,8 +40,8 @@ pub fn outgoing() -> usize {
     part(all(), 4, MAX_OUT)
 }
 
-fn part(all: u64, of: u64, most: usize) -> usize {
-    usize::try_from(all / of).unwrap_or(most).clamp(1, most)
+fn part(all: u64, of: u64, limit: usize) -> usize {
+    usize::try_from(all / of).unwrap_or(limit).clamp(1, limit)
 }
 
 #[cfg(test)]

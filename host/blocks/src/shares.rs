@@ -8,14 +8,14 @@ use tokio::sync::Semaphore;
 
 pub(crate) struct Shares {
     /// Places of one app.
-    most: usize,
+    limit: usize,
     by_app: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Shares {
-    pub fn new(most: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Shares {
-            most: most.max(1),
+            limit: limit.max(1),
             by_app: Mutex::default(),
         }
     }
@@ -26,7 +26,7 @@ impl Shares {
         if let Some(share) = by_app.get(app) {
             return share.clone();
         }
-        let share = Arc::new(Semaphore::new(self.most));
+        let share = Arc::new(Semaphore::new(self.limit));
         by_app.insert(app.to_owned(), share.clone());
         share
     }

@@ -16,8 +16,8 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// The beginning of a text, at most so many bytes of it.
-pub fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+pub fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
 }
 
 fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {

@@ -186,8 +186,8 @@ fn within<T: PartialOrd + Display>(at: &At, value: T, range: RangeInclusive<T>) 
     if range.contains(&value) {
         return Some(value);
     }
-    let (least, most) = range.into_inner();
+    let (least, max) = range.into_inner();
     let found = shown(at.text()?);
-    at.error(&format!("expected {least} to {most}, found `{found}`"));
+    at.error(&format!("expected {least} to {max}, found `{found}`"));
     None
 }

@@ -11,7 +11,7 @@ use crate::suggest::{did_you_mean, listed};
 use crate::yaml::{Content, Entry, Node, Position};
 
 /// The number of mistakes of one severity in one file after which a reader learns nothing more.
-const MOST_PROBLEMS: usize = 100;
+const MAX_PROBLEMS: usize = 100;
 
 /// The mistakes of one file.
 pub(crate) struct Report {
@@ -61,7 +61,7 @@ impl Report {
             .iter()
             .filter(|problem| problem.severity == severity)
             .count()
-            >= MOST_PROBLEMS
+            >= MAX_PROBLEMS
     }
 
     fn add(

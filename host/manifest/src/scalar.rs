@@ -55,10 +55,10 @@ impl de::Error for Mistake {
 pub(crate) struct Scalar<'a>(pub(crate) &'a str);
 
 impl Scalar<'_> {
-    fn number<T: FromStr + Display>(self, least: T, most: T) -> Result<T, Mistake> {
+    fn number<T: FromStr + Display>(self, least: T, max: T) -> Result<T, Mistake> {
         let text = self.0.trim();
         text.parse().map_err(|_| match text.parse::<i128>() {
-            Ok(_) => Mistake::Expected(format!("a whole number from {least} to {most}")),
+            Ok(_) => Mistake::Expected(format!("a whole number from {least} to {max}")),
             Err(_) => Mistake::Expected("a whole number".to_owned()),
         })
     }

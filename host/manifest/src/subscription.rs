@@ -107,8 +107,8 @@ fn check_settings(spec: &Fields) {
         for name in ["broadcast", "rawPayload"] {
             let _ = metadata.read(name, At::boolean);
         }
-        let most = metadata.get("maxDeliveryAttempts");
-        if let Some(at) = most.filter(|at| at.count() == Some(0)) {
+        let max = metadata.get("maxDeliveryAttempts");
+        if let Some(at) = max.filter(|at| at.count() == Some(0)) {
             at.error("expected a whole number of at least 1, found `0`");
         }
     }

@@ -27,7 +27,7 @@ const YOUNG: u32 = 10;
 /// CPU time of the call that is running.
 pub struct Cpu {
     ticks: u32,
-    most: u32,
+    max_ticks: u32,
     /// Time that the host's threads used for it, short of a tick.
     rest: Duration,
     clock: Arc<Clock>,
@@ -39,11 +39,11 @@ pub struct Cpu {
 
 impl Cpu {
     pub fn new(limit: Duration, lane: Arc<Lane>) -> Self {
-        let most = limit.as_nanos().div_ceil(TICK.as_nanos());
+        let max_ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
         Cpu {
             ticks: 0,
             rest: Duration::ZERO,
-            most: u32::try_from(most).unwrap_or(u32::MAX).max(1),
+            max_ticks: u32::try_from(max_ticks).unwrap_or(u32::MAX).max(1),
             clock: Arc::new(Clock::new(lane)),
             due: 0,
             overdue: 0,
@@ -85,8 +85,8 @@ impl Cpu {
 
     fn charge(&mut self, ticks: u32) -> wasmtime::Result<()> {
         self.ticks = self.ticks.saturating_add(ticks);
-        match self.ticks > self.most {
-            true => Err(CpuExhausted(TICK * self.most).into()),
+        match self.ticks > self.max_ticks {
+            true => Err(CpuExhausted(TICK * self.max_ticks).into()),
             false => Ok(()),
         }
     }

@@ -162,9 +162,9 @@ impl Hooks {
 impl Patience {
     fn new(options: Option<&RequestOptions>, deadline: Instant) -> Self {
         let shortest = Duration::from_millis(1);
-        let asked = |of: fn(&RequestOptions) -> Option<Duration>, most: Duration| {
-            let asked = options.and_then(of).unwrap_or(most);
-            asked.clamp(shortest, most)
+        let asked = |of: fn(&RequestOptions) -> Option<Duration>, limit: Duration| {
+            let asked = options.and_then(of).unwrap_or(limit);
+            asked.clamp(shortest, limit)
         };
         let first_byte = asked(|options| options.first_byte_timeout, FIRST_BYTE);
         Patience {

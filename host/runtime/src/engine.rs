@@ -263,12 +263,12 @@ fn pool_fits() -> bool {
 /// the system does not tell.
 fn mappings_fit(instances: u32) -> bool {
     let read = |path| std::fs::read_to_string(path).ok();
-    let most: Option<usize> =
-        read("/proc/sys/vm/max_map_count").and_then(|most| most.trim().parse().ok());
+    let limit: Option<usize> =
+        read("/proc/sys/vm/max_map_count").and_then(|limit| limit.trim().parse().ok());
     let used = read("/proc/self/maps").map(|maps| maps.lines().count());
     let wanted = instances as usize * MAPPINGS;
-    match (most, used) {
-        (Some(most), Some(used)) => used + wanted <= most,
+    match (limit, used) {
+        (Some(limit), Some(used)) => used + wanted <= limit,
         _ => true,
     }
 }

@@ -15,18 +15,18 @@ pub struct Limiter {
 }
 
 struct Budget {
-    most: usize,
+    limit: usize,
     used: usize,
 }
 
 impl Budget {
-    fn new(most: usize) -> Self {
-        Budget { most, used: 0 }
+    fn new(limit: usize) -> Self {
+        Budget { limit, used: 0 }
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= self.most;
+        let fits = used <= self.limit;
         if fits {
             self.used = used;
         }

@@ -88,8 +88,8 @@ impl Measured {
         let is_aimed = self.actors == ACTORS && self.method != "sum";
         let aim = is_aimed.then_some(RATE);
         let rate = measure::median(&self.per_second);
-        let (half, most) = (self.latencies.at(0.5) / 1e3, self.latencies.at(0.99) / 1e3);
-        let text = format!("{rate:.0} turns/s, p50 {half:.2} ms, p99 {most:.2} ms");
+        let (half, p99) = (self.latencies.at(0.5) / 1e3, self.latencies.at(0.99) / 1e3);
+        let text = format!("{rate:.0} turns/s, p50 {half:.2} ms, p99 {p99:.2} ms");
         let row = Row::new(self.what, text)
             .cpu(measure::median(&self.cpus))
             .ratio(format!("{:.2} of the writes", rate / floor));
@@ -263,8 +263,8 @@ async fn activation(wythe: &Wythe, kind: &str, method: &str, scale: Scale) -> Re
             .await?;
         latencies.add(start.elapsed());
     }
-    let (half, most) = (latencies.at(0.5), latencies.at(0.99));
-    let text = format!("p50 {half:.0} us, p99 {most:.0} us");
+    let (half, p99) = (latencies.at(0.5), latencies.at(0.99));
+    let text = format!("p50 {half:.0} us, p99 {p99:.0} us");
     Ok(Row::new(
         format!("activation and a first reading turn, `{kind}`"),
         text,

@@ -237,7 +237,7 @@ impl Alone {
             operation,
             data,
             metadata: &[("key".to_owned(), "gauge".to_owned())],
-            most: 4 << 20,
+            max_bytes: 4 << 20,
             trace: wythe_blocks::Trace::start(),
             account: None,
         };

@@ -12,7 +12,7 @@ pub enum Aim {
 impl Aim {
     fn is_met(self, value: f64) -> bool {
         match self {
-            Aim::AtMost(most, _) => value <= most,
+            Aim::AtMost(limit, _) => value <= limit,
             Aim::AtLeast(least, _) => value >= least,
         }
     }
@@ -21,7 +21,7 @@ impl Aim {
 impl fmt::Display for Aim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Aim::AtMost(most, unit) => write!(f, "<= {most} {unit}"),
+            Aim::AtMost(limit, unit) => write!(f, "<= {limit} {unit}"),
             Aim::AtLeast(least, unit) => write!(f, ">= {least} {unit}"),
         }
     }

@@ -81,7 +81,8 @@ pub enum Trigger {
 pub struct Retry {
     pub interval: u64,
     /// The most tries; absent for tries until it succeeds.
-    pub most: Option<u32>,
+    #[serde(rename = "most")]
+    pub max_retries: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -156,7 +157,7 @@ impl From<Job> for jobs::Job {
     fn from(job: Job) -> Self {
         let interval = |retry: Retry| jobs::FailurePolicy::Retry {
             interval: Duration::from_millis(retry.interval),
-            most: retry.most,
+            max_retries: retry.max_retries,
         };
         jobs::Job {
             name: job.name,
@@ -206,9 +207,12 @@ impl From<jobs::Job> for Job {
             data: Binary(job.data.into()),
             retry: match job.on_failure {
                 jobs::FailurePolicy::Drop => None,
-                jobs::FailurePolicy::Retry { interval, most } => Some(Retry {
+                jobs::FailurePolicy::Retry {
+                    interval,
+                    max_retries,
+                } => Some(Retry {
                     interval: milliseconds(interval),
-                    most,
+                    max_retries,
                 }),
             },
             misfire: match job.on_misfire {

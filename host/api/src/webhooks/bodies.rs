@@ -58,8 +58,8 @@ impl Bodies {
 }
 
 impl Share {
-    /// Reads a body whole; none where it has more than `most` bytes. Only bytes that have come count.
-    pub async fn read<B>(&mut self, mut body: B, most: u64) -> Result<Option<Bytes>>
+    /// Reads a body whole; none where it has more than `limit` bytes. Only bytes that have come count.
+    pub async fn read<B>(&mut self, mut body: B, limit: u64) -> Result<Option<Bytes>>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -79,21 +79,21 @@ impl Share {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            if (whole.len() + data.len()) as u64 > most {
+            if (whole.len() + data.len()) as u64 > limit {
                 return Ok(None);
             }
-            self.add(data.len() as u64, most)?;
+            self.add(data.len() as u64, limit)?;
             whole.extend_from_slice(&data);
         }
     }
 
-    fn add(&mut self, bytes: u64, most: u64) -> Result<()> {
+    fn add(&mut self, bytes: u64, limit: u64) -> Result<()> {
         let mut held = self.bodies.held();
         let of_route = held.routes.get(&self.route).copied().unwrap_or_default();
         let of_peer = held.peers.get(&self.peer).copied().unwrap_or_default();
-        let fits = held.all + bytes <= ALL.max(most)
-            && of_route + bytes <= ROUTE.max(most)
-            && of_peer + bytes <= PEER.max(most);
+        let fits = held.all + bytes <= ALL.max(limit)
+            && of_route + bytes <= ROUTE.max(limit)
+            && of_peer + bytes <= PEER.max(limit);
         if !fits {
             let busy = Error::exhausted("the bodies of webhooks fill their memory");
             return Err(busy.with_retry_after(Duration::from_secs(1)));

@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Slots {
     here: Mutex<Here>,
     /// The most actors of a tenant; an app has half of them.
-    most: usize,
+    limit: usize,
     /// Somebody had to be refused.
     pub crowded: Notify,
 }
@@ -31,10 +31,10 @@ struct Here {
 }
 
 impl Slots {
-    pub fn new(most: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Slots {
             here: Mutex::default(),
-            most,
+            limit,
             crowded: Notify::new(),
         }
     }
@@ -49,10 +49,10 @@ impl Slots {
         if let Some(slot) = here.slots.get(actor) {
             return Ok(slot.clone());
         }
-        let (most, of_app) = (self.most, here.by_app.get(app).copied().unwrap_or(0));
-        if of_app >= most / 2 || here.slots.len() >= most {
+        let (limit, of_app) = (self.limit, here.by_app.get(app).copied().unwrap_or(0));
+        if of_app >= limit / 2 || here.slots.len() >= limit {
             self.crowded.notify_one();
-            return Err(full(actor, app, of_app, most));
+            return Err(full(actor, app, of_app, limit));
         }
         let slot = Arc::new(Slot::new(actor.clone(), app.clone()));
         here.slots.insert(actor.clone(), slot.clone());
@@ -88,17 +88,17 @@ impl Slots {
         &self,
         idle: impl Fn(&Slot) -> Duration,
     ) -> HashMap<Name, Vec<(Arc<Slot>, Instant)>> {
-        let most = self.most;
+        let limit = self.limit;
         let mut slots: Vec<_> = self
             .all()
             .into_iter()
             .map(|slot| (slot.since(), slot))
             .collect();
         let by_app = self.here().by_app.clone();
-        let mut of_all = excess(slots.len(), most);
+        let mut of_all = excess(slots.len(), limit);
         let mut excess: HashMap<_, _> = by_app
             .iter()
-            .map(|(app, count)| (app, excess(*count, most / 2)))
+            .map(|(app, count)| (app, excess(*count, limit / 2)))
             .filter(|(_, excess)| *excess > 0)
             .collect();
         if of_all > 0 || !excess.is_empty() {
@@ -123,17 +123,17 @@ impl Slots {
 }
 
 /// Tells how many have to go.
-fn excess(count: usize, most: usize) -> usize {
-    match count * 100 >= most * CROWDED {
-        true => count.saturating_sub(most * LEFT / 100),
+fn excess(count: usize, limit: usize) -> usize {
+    match count * 100 >= limit * CROWDED {
+        true => count.saturating_sub(limit * LEFT / 100),
         false => 0,
     }
 }
 
-fn full(actor: &Actor, app: &Name, of_app: usize, most: usize) -> Error {
-    let message = match of_app >= most / 2 {
+fn full(actor: &Actor, app: &Name, of_app: usize, limit: usize) -> Error {
+    let message = match of_app >= limit / 2 {
         true => format!("{of_app} actors of app `{app}` are active, which is the most"),
-        false => format!("{most} actors are active, which is the most"),
+        false => format!("{limit} actors are active, which is the most"),
     };
     Error::exhausted(format!(
         "{message}; `{actor}` can be called when one of them was idle for long enough"

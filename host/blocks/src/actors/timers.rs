@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The most timers of one activation.
-const MOST: usize = 100;
+const MAX_TIMERS: usize = 100;
 /// The shortest time until a timer's turn, and between two of them.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// The shortest rest between turns of timers of one actor; a longer turn has a rest as long as itself.
@@ -92,10 +92,10 @@ pub(super) fn check(
         Some(timer) => timer.is_some(),
         None => there.contains(name),
     };
-    match is_known || old + new.count() < MOST {
+    match is_known || old + new.count() < MAX_TIMERS {
         true => Ok(()),
         false => Err(Error::exhausted(format!(
-            "an actor has at most {MOST} timers"
+            "an actor has at most {MAX_TIMERS} timers"
         ))),
     }
 }

@@ -118,11 +118,11 @@ impl Turn {
 
     pub fn put(&self, caller: &Call, key: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<()> {
         check_key(key)?;
-        let most = self.internal_store.max_value();
-        if bytes.len() as u64 > most {
+        let limit = self.internal_store.max_value();
+        if bytes.len() as u64 > limit {
             let length = bytes.len();
             return Err(Error::invalid(format!(
-                "the value of `{key}` has {length} bytes; an actor's has at most {most}"
+                "the value of `{key}` has {length} bytes; an actor's has at most {limit}"
             )));
         }
         if ttl.is_some_and(|ttl| ttl.is_zero()) {
@@ -193,9 +193,9 @@ impl Turn {
         let event = Event { trace, ..event };
         let row = Outgoing::new(caller.app_id().as_str(), component, topic, event);
         if rows::write(&row).len() as u64 > self.internal_store.max_value() {
-            let most = self.internal_store.max_value();
+            let limit = self.internal_store.max_value();
             return Err(Error::invalid(format!(
-                "the event is too long to be kept until it is sent; a record has at most {most} bytes"
+                "the event is too long to be kept until it is sent; a record has at most {limit} bytes"
             )));
         }
         self.stage(caller, row.data.0.len(), |staged| staged.send(row))

@@ -14,7 +14,7 @@ pub struct Request<'a> {
     pub data: &'a Bytes,
     pub metadata: &'a [(String, String)],
     /// Bytes that the answer may have; a driver reads no more than one byte beyond.
-    pub most: u64,
+    pub max_bytes: u64,
     /// The span of the app that asks, for a request to the outside to go on with.
     pub trace: Trace,
     /// The account of the app that asks, if what it has the host hold is counted.
@@ -64,7 +64,7 @@ pub struct Delivery {
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Bytes that a delivery may have: a source need not read what is larger, and `deliver` refuses it.
-    fn most(&self) -> u64;
+    fn max_bytes(&self) -> u64;
 
     /// Waits for the app. Ok acknowledges, with the app's answer; an error does not.
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes>;

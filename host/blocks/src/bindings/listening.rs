@@ -56,11 +56,11 @@ impl Listening {
 
     /// Delivers what came from `origin`.
     pub async fn deliver_in(&self, origin: Origin<'_>, mut delivery: Delivery) -> Result<Bytes> {
-        let (name, most, size) = (self.0.name(), self.most(), delivery.data.len());
-        if size as u64 > most {
-            tracing::warn!(component = %name, "refused {size} bytes from the source; see `maxDataBytes: {most}`");
+        let (name, max_bytes, size) = (self.0.name(), self.max_bytes(), delivery.data.len());
+        if size as u64 > max_bytes {
+            tracing::warn!(component = %name, "refused {size} bytes from the source; see `maxDataBytes: {max_bytes}`");
             return Err(Error::invalid(format!(
-                "the data has {size} bytes; bindings component `{name}` delivers at most {most}; see `maxDataBytes`"
+                "the data has {size} bytes; bindings component `{name}` delivers at most {max_bytes}; see `maxDataBytes`"
             )));
         }
         let Some(app) = self.app() else {
@@ -85,8 +85,8 @@ impl Listening {
 
 #[async_trait]
 impl Sink for Listening {
-    fn most(&self) -> u64 {
-        self.configured().settings.most
+    fn max_bytes(&self) -> u64 {
+        self.configured().settings.max_bytes
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {

@@ -77,7 +77,7 @@ impl Bindings {
         require(&component, |name| features.has(name))?;
         let settings = written.check(&component, &features)?;
         let webhook = driver.webhook().map(|webhook| Webhook {
-            max_body: webhook.max_body.min(settings.most),
+            max_body: webhook.max_body.min(settings.max_bytes),
             ..webhook
         });
         let mut policy = Policy::default();
@@ -167,10 +167,10 @@ impl Bindings {
                 operations.join(", ")
             )));
         }
-        let most = found.driver().settings.most;
-        if bytes as u64 > most {
+        let max_bytes = found.driver().settings.max_bytes;
+        if bytes as u64 > max_bytes {
             return Err(Error::invalid(format!(
-                "the data has {bytes} bytes; bindings component `{component}` takes at most {most}; see `maxDataBytes`"
+                "the data has {bytes} bytes; bindings component `{component}` takes at most {max_bytes}; see `maxDataBytes`"
             )));
         }
         Ok(found)
@@ -190,13 +190,13 @@ impl Bindings {
             Some(permits) => Some(permits.enter(caller, component.name()).await?),
             None => None,
         };
-        let most = component.driver().settings.most;
+        let max_bytes = component.driver().settings.max_bytes;
         let account = caller.account();
         let request = Request {
             operation,
             data,
             metadata,
-            most,
+            max_bytes,
             trace: caller.trace(),
             account: account.as_ref(),
         };
@@ -207,9 +207,9 @@ impl Bindings {
                 asked.map_err(|error| sealed.cover(name, operation, error))
             })
             .await?;
-        if outcome.data.len() as u64 > most {
+        if outcome.data.len() as u64 > max_bytes {
             return Err(Error::invalid(format!(
-                "the answer to `{operation}` has more than {most} bytes, which bindings component `{}` lets through; \
+                "the answer to `{operation}` has more than {max_bytes} bytes, which bindings component `{}` lets through; \
                  see `maxDataBytes`",
                 component.name()
             )));

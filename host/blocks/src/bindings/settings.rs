@@ -12,7 +12,7 @@ const LARGEST: u64 = 64 << 20;
 /// The settings of one component, checked against what its driver can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    pub most: u64,
+    pub max_bytes: u64,
     pub input: bool,
     pub output: bool,
     /// Dapr's `route`: where an app sorts by it, it is in the metadata of what is delivered.
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 
 /// The settings that a component has in writing, before its driver is known.
 pub(crate) struct Written {
-    most: u64,
+    max_bytes: u64,
     direction: Option<Direction>,
     route: Option<String>,
 }
@@ -54,17 +54,17 @@ impl FromStr for Direction {
 impl Written {
     /// Takes the block's keys out, so that the driver gets only its own.
     pub fn take(component: &mut Manifest) -> Result<Self> {
-        let most = take::<ByteSize>(component, "maxDataBytes")?.map_or(DEFAULT, |size| size.0);
-        if !(1..=LARGEST).contains(&most) {
+        let max_bytes = take::<ByteSize>(component, "maxDataBytes")?.map_or(DEFAULT, |size| size.0);
+        if !(1..=LARGEST).contains(&max_bytes) {
             return Err(Error::invalid(format!(
-                "`maxDataBytes: {most}`; expected 1 to {LARGEST} bytes"
+                "`maxDataBytes: {max_bytes}`; expected 1 to {LARGEST} bytes"
             ))
             .at(&component.position_of("maxDataBytes")));
         }
         let direction = take::<Direction>(component, "direction")?;
         let route = component.metadata.take("route");
         Ok(Written {
-            most,
+            max_bytes,
             direction,
             route: route.map(|route| route.reveal().to_owned()),
         })
@@ -93,7 +93,7 @@ impl Written {
             )));
         }
         Ok(Settings {
-            most: self.most,
+            max_bytes: self.max_bytes,
             input: wanted.input,
             output: wanted.output,
             route: self.route,
@@ -132,7 +132,7 @@ mod tests {
     fn what_is_not_written_is_what_the_driver_can() {
         let settings = settings("", &both()).unwrap();
         let expected = Settings {
-            most: 4 << 20,
+            max_bytes: 4 << 20,
             input: true,
             output: true,
             route: None,

@@ -196,7 +196,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName, most: usize) -> String {
+fn joined(headers: &HeaderMap, name: &HeaderName, limit: usize) -> String {
     let mut text = String::new();
     for value in headers.get_all(name) {
         let Ok(more) = value.to_str() else {
@@ -205,7 +205,7 @@ fn joined(headers: &HeaderMap, name: &HeaderName, most: usize) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        if text.len() + more.len() > most {
+        if text.len() + more.len() > limit {
             return String::new();
         }
         text.push_str(more);

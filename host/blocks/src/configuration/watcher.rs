@@ -24,7 +24,7 @@ const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 /// The timeout of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscriptions of one app to one component.
-const MOST: usize = 1_000;
+const MAX_SUBSCRIPTIONS: usize = 1_000;
 /// The name of the caller in spans and metrics.
 const NAME: &str = "watcher";
 
@@ -150,9 +150,9 @@ impl Watcher {
         if own.iter().any(|joined| joined.is.id == joining.id) {
             return Ok(());
         }
-        if own.len() >= MOST {
+        if own.len() >= MAX_SUBSCRIPTIONS {
             return Err(Error::exhausted(format!(
-                "app `{}` has {MOST} subscriptions to `{}`, which is the most; unsubscribe some, or ask for more keys in one",
+                "app `{}` has {MAX_SUBSCRIPTIONS} subscriptions to `{}`, which is the most; unsubscribe some, or ask for more keys in one",
                 listener.app.id(),
                 self.component.name()
             )));

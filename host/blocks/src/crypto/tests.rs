@@ -166,11 +166,11 @@ async fn through(
     below: &mut impl FnMut(u64) -> u64,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    let most = [3, 1_000, 70_000, 200_000][below(4) as usize];
+    let largest = [3, 1_000, 70_000, 200_000][below(4) as usize];
     // Chunks of single bytes are tried at the beginning, where the header is.
     while !data.is_empty() {
-        let most = if out.len() > 1_000 { 70_000 } else { most };
-        let (now, later) = data.split_at(data.len().min(below(most) as usize));
+        let largest = if out.len() > 1_000 { 70_000 } else { largest };
+        let (now, later) = data.split_at(data.len().min(below(largest) as usize));
         out.extend(transform.push(caller, now).await.unwrap());
         data = later;
     }
@@ -296,12 +296,12 @@ async fn sizes_have_bounds() {
         Kind::Invalid,
         "a chunk of 5242880 bytes; at most 4194304 are taken",
     );
-    let most = &data[..MAX_DATA];
+    let largest = &data[..MAX_DATA];
     let sealed = key
-        .encrypt(&caller, most, EncryptOptions::default())
+        .encrypt(&caller, largest, EncryptOptions::default())
         .await
         .unwrap();
-    assert!(key.decrypt(&caller, &sealed).await.unwrap() == most);
+    assert!(key.decrypt(&caller, &sealed).await.unwrap() == largest);
     let long = key.sign(&caller, &data, SignatureAlgorithm::EdDsa).await;
     is(
         long,

@@ -25,7 +25,7 @@ pub enum FailurePolicy {
     Retry {
         interval: Duration,
         /// The most tries; absent for tries until it succeeds.
-        most: Option<u32>,
+        max_retries: Option<u32>,
     },
 }
 

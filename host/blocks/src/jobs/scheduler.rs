@@ -186,8 +186,8 @@ impl Runner {
         if !self.app().exports().job_runner {
             return Ok(LOOK);
         }
-        let (app, most) = (self.id.as_str(), free.len());
-        let limit = u32::try_from(most).unwrap_or(u32::MAX);
+        let (app, capacity) = (self.id.as_str(), free.len());
+        let limit = u32::try_from(capacity).unwrap_or(u32::MAX);
         let caller = self.caller();
         let component = self.component.enter(&caller).await?;
         let rows = component
@@ -195,7 +195,7 @@ impl Runner {
             .await?;
         let count = rows.len();
         self.begin(rows, free, now, since).await;
-        if count >= most {
+        if count >= capacity {
             return Ok(Duration::ZERO);
         }
         let caller = self.caller();

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Changes of one write.
-const MOST: usize = 1_024;
+const MAX_BATCH: usize = 1_024;
 /// The timeout of one write.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -61,7 +61,7 @@ impl Settler {
 
     fn batch(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting();
-        let count = waiting.len().min(MOST);
+        let count = waiting.len().min(MAX_BATCH);
         waiting.drain(..count).collect()
     }
 }

@@ -92,7 +92,10 @@ fn failed(row: Row, text: &str, now: Timestamp) -> Option<Row> {
         ..row
     };
     match row.job.on_failure {
-        FailurePolicy::Retry { interval, most } if most.is_none_or(|most| row.attempts <= most) => {
+        FailurePolicy::Retry {
+            interval,
+            max_retries,
+        } if max_retries.is_none_or(|max_retries| row.attempts <= max_retries) => {
             Some(woken(row, later(now, interval)))
         }
         _ => next(counted(row), now),
@@ -109,7 +112,7 @@ fn counted(row: Row) -> Row {
 
 /// Moves on to the occurrence after the one that is done with. What came due while it ran is a misfire.
 fn next(row: Row, now: Timestamp) -> Option<Row> {
-    let enough = |most: u32| row.occurrences >= u64::from(most);
+    let enough = |limit: u32| row.occurrences >= u64::from(limit);
     if row.job.repeats.is_some_and(enough) {
         return None;
     }

@@ -345,7 +345,7 @@ impl Loop {
 
     fn again(&self, attempt: u32, after: Option<Duration>) -> Verdict {
         match self.attempts {
-            Some(most) if attempt >= most => {
+            Some(limit) if attempt >= limit => {
                 Verdict::DeadLetter(format!("no success in {attempt} attempts"))
             }
             _ => Verdict::Retry(after),

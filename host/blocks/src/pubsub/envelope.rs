@@ -11,7 +11,7 @@ use std::{fmt, time::SystemTime};
 
 pub(super) const MEDIA_TYPE: &str = "application/cloudevents+json";
 /// Attributes of an envelope; what has more is none.
-const MOST: usize = 128;
+const MAX_ATTRIBUTES: usize = 128;
 
 /// Attributes that are no extensions, and the seal.
 const OWN: [&str; 17] = [
@@ -169,14 +169,14 @@ impl<'de> Visitor<'de> for Attributes {
     type Value = Vec<(String, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object of at most {MOST} attributes")
+        write!(f, "an object of at most {MAX_ATTRIBUTES} attributes")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut attributes = Vec::new();
         while let Some(entry) = map.next_entry()? {
-            if attributes.len() == MOST {
-                return Err(serde::de::Error::invalid_length(MOST + 1, &self));
+            if attributes.len() == MAX_ATTRIBUTES {
+                return Err(serde::de::Error::invalid_length(MAX_ATTRIBUTES + 1, &self));
             }
             attributes.push(entry);
         }

@@ -60,12 +60,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// `most` is how large a value may be, unless the component says otherwise by `maxValueBytes`.
-    pub fn take(component: &mut Manifest, most: u64) -> Result<Self> {
+    /// `limit` is how large a value may be, unless the component says otherwise by `maxValueBytes`.
+    pub fn take(component: &mut Manifest, limit: u64) -> Result<Self> {
         let size = take::<ByteSize>(component, "maxValueBytes")?;
         Ok(Written {
             prefix: KeyPrefix::take(component)?,
-            max_value: size.map_or(most, |size| size.0),
+            max_value: size.map_or(limit, |size| size.0),
             is_marked: take::<bool>(component, "actorStateStore")?.unwrap_or(false),
         })
     }

@@ -106,7 +106,7 @@ impl Mover<'_> {
     }
 
     async fn page(&self, old: &Old, rows: Vec<(String, Entry)>) -> Result<usize> {
-        let most = (self.internal_store.max_operations() / 2).clamp(1, ROWS);
+        let limit = (self.internal_store.max_operations() / 2).clamp(1, ROWS);
         let (mut operations, mut bytes, mut moved) = (Vec::new(), 0, 0);
         let count = rows.len();
         for (key, entry) in rows {
@@ -116,7 +116,7 @@ impl Mover<'_> {
             bytes += entry.value.len();
             operations.extend(moving(key, new, entry));
             moved += 1;
-            if operations.len() / 2 >= most || bytes >= BYTES {
+            if operations.len() / 2 >= limit || bytes >= BYTES {
                 let chunk = std::mem::take(&mut operations);
                 self.internal_store
                     .transact(&(self.caller)(), chunk)

@@ -194,10 +194,10 @@ impl Store {
     }
 
     fn scoped_put(&self, put: Put) -> Result<Put> {
-        let most = self.features().max_value_bytes;
-        if put.value.len() as u64 > most {
+        let limit = self.features().max_value_bytes;
+        if put.value.len() as u64 > limit {
             return Err(Error::invalid(format!(
-                "the value of `{}` has {} bytes; state component `{}` takes at most {most}",
+                "the value of `{}` has {} bytes; state component `{}` takes at most {limit}",
                 Cut(&put.key),
                 put.value.len(),
                 self.component.name()

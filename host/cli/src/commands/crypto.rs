@@ -21,9 +21,9 @@ use wythe_api::admin::{
 };
 
 /// Bytes that go through a command at once.
-const MOST: u64 = 64 << 20;
+const MAX_DATA: u64 = 64 << 20;
 /// The most bytes of a sealed message of that many bytes: 16 more for each 64 KiB, and its header.
-const MOST_SEALED: u64 = MOST + (1 << 20);
+const MAX_SEALED: u64 = MAX_DATA + (1 << 20);
 
 pub async fn crypto(common: &Common, args: &args::Crypto) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
@@ -84,7 +84,7 @@ fn action(verb: &CryptoVerb) -> Outcome<(String, Action, Option<PathBuf>)> {
             key,
             files,
         } => {
-            let data = read_up_to(MOST_SEALED, files.source)?;
+            let data = read_up_to(MAX_SEALED, files.source)?;
             (component, Action::Decrypt { key, data }, files.target)
         }
         CryptoVerb::Sign {
@@ -131,20 +131,22 @@ fn verify(
 }
 
 fn read(path: Option<PathBuf>) -> Outcome<Binary> {
-    read_up_to(MOST, path)
+    read_up_to(MAX_DATA, path)
 }
 
-fn read_up_to(most: u64, path: Option<PathBuf>) -> Outcome<Binary> {
+fn read_up_to(limit: u64, path: Option<PathBuf>) -> Outcome<Binary> {
     let mut bytes = Vec::new();
     let name = path.as_deref().unwrap_or(Path::new("standard input"));
     let read = match &path {
-        Some(path) => File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)),
-        None => io::stdin().lock().take(most + 1).read_to_end(&mut bytes),
+        Some(path) => {
+            File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        }
+        None => io::stdin().lock().take(limit + 1).read_to_end(&mut bytes),
     };
     read.with_context(|| format!("{} cannot be read", name.display()))?;
-    if bytes.len() as u64 > most {
+    if bytes.len() as u64 > limit {
         return Err(Problem::new(format!(
-            "{} has more than {most} bytes, the most that one command takes; larger data goes through an app, chunk by chunk",
+            "{} has more than {limit} bytes, the most that one command takes; larger data goes through an app, chunk by chunk",
             name.display()
         ))
         .into());

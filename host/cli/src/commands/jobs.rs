@@ -72,7 +72,7 @@ fn job(args: args::Schedule) -> Outcome<Job> {
         data: Binary(project::argument(&args.data)?),
         retry: Some(Retry {
             interval: milliseconds(args.retry.0),
-            most: args.retries.0,
+            max_retries: args.retries.0,
         }),
         misfire: match args.misfire {
             args::Misfire::One => Misfire::One,
@@ -205,10 +205,12 @@ fn details(status: &Status) -> String {
     let job = &status.job;
     let time = |at: Option<u64>| at.map(shown_time);
     let retry = job.retry.as_ref().map_or("none".to_owned(), |retry| {
-        let most = retry.most.map_or("until it succeeds".to_owned(), |most| {
-            format!("at most {most} times")
-        });
-        format!("after {}, {most}", shown_duration(retry.interval))
+        let max_retries = retry
+            .max_retries
+            .map_or("until it succeeds".to_owned(), |max_retries| {
+                format!("at most {max_retries} times")
+            });
+        format!("after {}, {max_retries}", shown_duration(retry.interval))
     });
     let misfire = match job.misfire {
         Misfire::One => "one",
@@ -261,7 +263,7 @@ fn json(status: &Status) -> Value {
         "repeats": job.repeats,
         "retry": job.retry.as_ref().map(|retry| json!({
             "interval": shown_duration(retry.interval),
-            "most": retry.most,
+            "most": retry.max_retries,
         })),
         "misfire": job.misfire,
         "data": project::shown(&job.data.0),
@@ -283,7 +285,7 @@ mod tests {
                 data: Binary(b"tea".to_vec()),
                 retry: Some(Retry {
                     interval: 1_000,
-                    most: Some(3),
+                    max_retries: Some(3),
                 }),
                 misfire: Misfire::One,
             },

@@ -299,13 +299,13 @@ fn lines(entries: &[Entry]) -> String {
 }
 
 /// The beginning of bytes, on one line; what is no text is told by its length.
-fn head(bytes: &[u8], most: usize) -> String {
+fn head(bytes: &[u8], limit: usize) -> String {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return format!("{} bytes", bytes.len());
     };
     let mut shown: String = text
         .chars()
-        .take(most)
+        .take(limit)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     if shown.len() < text.len() {

@@ -45,7 +45,7 @@ struct Count {
 
 impl Rate {
     /// Returns whether one more line is within the rate, and how many were dropped in the window that has just ended.
-    fn take(&self, key: &Key, most: u64, now: Instant) -> (bool, u64) {
+    fn take(&self, key: &Key, limit: u64, now: Instant) -> (bool, u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= MAX_KEYS {
             counts.retain(|_, count| now.duration_since(count.since) < WINDOW);
@@ -66,7 +66,7 @@ impl Rate {
                 dropped: 0,
             };
         }
-        let fits = count.passed < most;
+        let fits = count.passed < limit;
         match fits {
             true => count.passed += 1,
             false => count.dropped += 1,

@@ -63,28 +63,28 @@ impl Held {
 pub(super) struct Body {
     data: Vec<u8>,
     /// Bytes that the peer has announced, or that there may be.
-    most: usize,
+    max_bytes: usize,
 }
 
 impl Body {
     /// Returns none where more is announced than there may be.
-    pub fn new(most: u64, announced: Option<u64>) -> Option<Self> {
-        let bytes = announced.unwrap_or(most);
-        (bytes <= most).then(|| Body {
+    pub fn new(max_bytes: u64, announced: Option<u64>) -> Option<Self> {
+        let bytes = announced.unwrap_or(max_bytes);
+        (bytes <= max_bytes).then(|| Body {
             data: Vec::new(),
-            most: usize::try_from(bytes).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         })
     }
 
     /// Adds this piece, and says whether it has room within what there may be. Memory grows by doubling, up to that.
     pub fn push(&mut self, piece: &[u8], held: &mut Held) -> Result<bool> {
         let needed = self.data.len().saturating_add(piece.len());
-        if needed > self.most {
+        if needed > self.max_bytes {
             return Ok(false);
         }
         let had = self.data.capacity();
         if needed > had {
-            let capacity = had.saturating_mul(2).clamp(needed, self.most);
+            let capacity = had.saturating_mul(2).clamp(needed, self.max_bytes);
             held.grow(capacity - had)?;
             self.data.reserve_exact(capacity - self.data.len());
         }

@@ -121,14 +121,14 @@ impl<'a> HttpCall<'a> {
         incoming: &mut Incoming,
         held: &mut Held,
     ) -> Result<Bytes> {
-        let most = self.request.most;
+        let max_bytes = self.request.max_bytes;
         let large = || {
             let host = self.web.base.host();
             Error::invalid(format!(
-                "the answer of `{host}` has more than {most} bytes; see `maxDataBytes`"
+                "the answer of `{host}` has more than {max_bytes} bytes; see `maxDataBytes`"
             ))
         };
-        let mut body = Body::new(most, incoming.size_hint().exact()).ok_or_else(large)?;
+        let mut body = Body::new(max_bytes, incoming.size_hint().exact()).ok_or_else(large)?;
         let mut stretch = 0;
         while let Some(frame) = connection.frame(incoming).await {
             let frame = frame.map_err(|fault| self.failed(fault))?;

@@ -106,8 +106,8 @@ impl AsyncRead for Link {
         // Its client reads on for as long as there is something, so interim answers are looked at here.
         self.exchange.check()?;
         let mut piece = [0; STEP];
-        let most = buffer.remaining().min(STEP);
-        let mut piece = ReadBuf::new(&mut piece[..most]);
+        let limit = buffer.remaining().min(STEP);
+        let mut piece = ReadBuf::new(&mut piece[..limit]);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
         self.exchange
             .0

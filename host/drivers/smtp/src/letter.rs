@@ -306,10 +306,10 @@ mod tests {
     #[test]
     fn one_mail_has_a_hundred_recipients_at_most() {
         let list = |count| vec!["a@b.example"; count].join(",");
-        let (forty, most) = (list(40), list(60));
-        write(&[("emailTo", &most), ("emailCC", &forty)]).unwrap();
+        let (forty, sixty) = (list(40), list(60));
+        write(&[("emailTo", &sixty), ("emailCC", &forty)]).unwrap();
         let all = [
-            ("emailTo", &*most),
+            ("emailTo", &*sixty),
             ("emailCC", &forty),
             ("emailBCC", "c@d.example"),
         ];

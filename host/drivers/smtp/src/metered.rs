@@ -14,8 +14,11 @@ pub(super) struct Metered<S> {
 }
 
 impl<S> Metered<S> {
-    pub fn new(stream: S, most: usize) -> Self {
-        Metered { stream, left: most }
+    pub fn new(stream: S, limit: usize) -> Self {
+        Metered {
+            stream,
+            left: limit,
+        }
     }
 }
 

@@ -57,9 +57,9 @@ fn is_refused(part: &str, key: &str, value: &str) {
 /// Checks that both ends are accepted, and what is a little beyond them is not.
 #[track_caller]
 fn is_range(part: &str, key: &str, range: &str) {
-    let (least, most) = range.split_once(" to ").expect("a range");
+    let (least, max) = range.split_once(" to ").expect("a range");
     app(part, key, least);
-    app(part, key, most);
+    app(part, key, max);
     let amount = |text: &str| {
         plain(text)
             .trim_end_matches(char::is_alphabetic)
@@ -73,10 +73,10 @@ fn is_range(part: &str, key: &str, range: &str) {
     if let Ok(less @ 1..) = amount(least) {
         is_refused(part, key, &format!("{}{}", less - 1, unit(least)));
     }
-    let more = amount(most).expect("a number") + 1;
+    let more = amount(max).expect("a number") + 1;
     // Numbers beyond 32 bits are read as the largest one.
     if more <= u64::from(u32::MAX) {
-        is_refused(part, key, &format!("{more}{}", unit(most)));
+        is_refused(part, key, &format!("{more}{}", unit(max)));
     }
 }
 

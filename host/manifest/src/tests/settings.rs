@@ -186,22 +186,22 @@ struct Checked;
 #[serde(deny_unknown_fields)]
 struct Range {
     least: u64,
-    most: u64,
+    max: u64,
 }
 
 impl TryFrom<Range> for Checked {
     type Error = String;
 
     fn try_from(range: Range) -> Result<Self, String> {
-        if range.least <= range.most {
+        if range.least <= range.max {
             Ok(Self)
         } else {
-            Err("`least` is above `most`".to_owned())
+            Err("`least` is above `max`".to_owned())
         }
     }
 }
 
-/// The made-up `most` is zero, of which the user is told nothing.
+/// The made-up `max` is zero, of which the user is told nothing.
 #[test]
 fn checks_of_the_whole() {
     let reported = |settings: &str| {
@@ -209,15 +209,15 @@ fn checks_of_the_whole() {
             .expect_err("a mistake")
             .to_string()
     };
-    let both = "    - { name: least, value: 2 }\n    - { name: most, value: 1 }\n";
+    let both = "    - { name: least, value: 2 }\n    - { name: max, value: 1 }\n";
     assert_eq!(
         reported(both),
-        "resources/a.yaml:1:1: spec.metadata: `least` is above `most`"
+        "resources/a.yaml:1:1: spec.metadata: `least` is above `max`"
     );
     let one = "    - { name: least, value: 2 }\n";
     assert_eq!(
         reported(one),
-        "resources/a.yaml:1:1: spec.metadata: missing `most`: `state.test` needs it"
+        "resources/a.yaml:1:1: spec.metadata: missing `max`: `state.test` needs it"
     );
 }
 

@@ -89,9 +89,9 @@ impl Compiler {
 
     fn judge(&self, answer: Answer, shown: &str) -> Result<Vec<u8>> {
         if answer.code.len() as u64 > MAX_CODE {
-            let most = ByteSize(MAX_CODE);
+            let limit = ByteSize(MAX_CODE);
             return Err(Error::exhausted(format!(
-                "the code of {shown} has more than {most}; build a smaller component"
+                "the code of {shown} has more than {limit}; build a smaller component"
             )));
         }
         let words = String::from_utf8_lossy(&answer.words);
@@ -134,10 +134,10 @@ async fn converse(child: &mut Child, bytes: &[u8]) -> std::io::Result<Answer> {
     })
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Result<Vec<u8>> {
+async fn read(stream: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        stream.take(most).read_to_end(&mut bytes).await?;
+        stream.take(limit).read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
 }

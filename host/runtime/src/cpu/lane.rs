@@ -34,11 +34,11 @@ impl Queue {
         }
     }
 
-    /// Gives up to `most` slices, and no more than somebody waits for; returns how many were given.
-    fn give(&self, most: usize) -> usize {
+    /// Gives up to `limit` slices, and no more than somebody waits for; returns how many were given.
+    fn give(&self, limit: usize) -> usize {
         let open = self.waiting.load(Relaxed);
         let open = open.saturating_sub(self.slices.available_permits());
-        let given = open.min(most);
+        let given = open.min(limit);
         self.slices.add_permits(given);
         given
     }

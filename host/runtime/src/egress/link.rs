@@ -107,8 +107,8 @@ impl AsyncRead for Link {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
         let mut piece = [0; STEP];
-        let most = buffer.remaining().min(STEP);
-        let mut piece = ReadBuf::new(&mut piece[..most]);
+        let limit = buffer.remaining().min(STEP);
+        let mut piece = ReadBuf::new(&mut piece[..limit]);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
         if !self.exchange.admits(piece.filled().len()) {
             let what = format!("the peer sent {HEAD} bytes and no answer");

@@ -20,7 +20,7 @@ use wythe_blocks::{
 };
 
 /// Instances that the actors of an app keep.
-const MOST: usize = 256;
+const MAX_INSTANCES: usize = 256;
 
 /// The actors' part of one version of a guest.
 pub struct Acts {
@@ -107,7 +107,7 @@ impl Acts {
     fn cache(&self, actor: Arc<Actor>, warm: Warm, slot: Option<Slot>) {
         let slot = slot.or_else(|| self.slots.try_take(self.holder));
         let mut cached = self.lock();
-        let is_full = slot.is_none() || cached.instances.len() >= MOST;
+        let is_full = slot.is_none() || cached.instances.len() >= MAX_INSTANCES;
         let oldest = if is_full { cached.take_oldest() } else { None };
         // Dropped outside the lock, at the end.
         let (_gone, freed) = oldest.map(|old| (old.warm, old.slot)).unzip();

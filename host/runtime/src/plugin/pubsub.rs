@@ -185,11 +185,11 @@ impl Shared {
 
     async fn pull_once(self: &Arc<Self>, max: usize) -> Result<()> {
         let consumer = self.clone();
-        let most = u32::try_from(max).unwrap_or(u32::MAX);
+        let limit = u32::try_from(max).unwrap_or(u32::MAX);
         self.call(move |guest, store, handle| {
             Box::pin(async move {
                 let driver = guest.wythe_plugin_pubsub_driver();
-                Ok(match driver.call_pull(store, handle, most).await? {
+                Ok(match driver.call_pull(store, handle, limit).await? {
                     Ok(deliveries) => consumer.buffer(deliveries, max),
                     Err(error) => Err(error.into()),
                 })

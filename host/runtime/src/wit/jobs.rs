@@ -136,9 +136,9 @@ impl From<wit::FailurePolicy> for jobs::FailurePolicy {
     fn from(policy: wit::FailurePolicy) -> Self {
         match policy {
             wit::FailurePolicy::Drop => jobs::FailurePolicy::Drop,
-            wit::FailurePolicy::Retry((interval, most)) => jobs::FailurePolicy::Retry {
+            wit::FailurePolicy::Retry((interval, max_retries)) => jobs::FailurePolicy::Retry {
                 interval: Duration::from_millis(interval),
-                most,
+                max_retries,
             },
         }
     }
@@ -148,9 +148,10 @@ impl From<jobs::FailurePolicy> for wit::FailurePolicy {
     fn from(policy: jobs::FailurePolicy) -> Self {
         match policy {
             jobs::FailurePolicy::Drop => wit::FailurePolicy::Drop,
-            jobs::FailurePolicy::Retry { interval, most } => {
-                wit::FailurePolicy::Retry((milliseconds(interval), most))
-            }
+            jobs::FailurePolicy::Retry {
+                interval,
+                max_retries,
+            } => wit::FailurePolicy::Retry((milliseconds(interval), max_retries)),
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn slow(subject: Subject) {
     woken(&neighbour, 64).await;
     tick(&rig, 5).await;
     // Those that set the reminders ran beside them, 100 at once.
-    assert!(neighbour.most() <= 164, "{} at once", neighbour.most());
+    assert!(neighbour.peak() <= 164, "{} at once", neighbour.peak());
     rig.kill();
 }
 
@@ -169,8 +169,8 @@ pub(super) async fn endless(subject: Subject) {
     until(|| pages() >= 200).await;
     // Two loops have 32 pages each at once, and then a rest of 1 ms at least after each.
     let seen = pages();
-    let most = 2 * (33 + start.elapsed().as_millis() as u64);
-    assert!(seen <= most, "{seen} pages, not {most}");
+    let limit = 2 * (33 + start.elapsed().as_millis() as u64);
+    assert!(seen <= limit, "{seen} pages, not {limit}");
     rig.stop().await;
     let pages = pages();
     tokio::time::sleep(ms(50)).await;

@@ -131,7 +131,7 @@ impl Puppet {
     }
 
     /// The most turns that ran at once.
-    pub(super) fn most(&self) -> usize {
+    pub(super) fn peak(&self) -> usize {
         lock(&self.running).1
     }
 

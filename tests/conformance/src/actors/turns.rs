@@ -101,7 +101,7 @@ pub(super) async fn one_by_one(subject: Subject) {
         .collect();
     sums.sort_unstable();
     assert_eq!(sums, (1..=50).collect::<Vec<_>>());
-    assert_eq!(rig.puppet.most(), 1);
+    assert_eq!(rig.puppet.peak(), 1);
 }
 
 pub(super) async fn beside(subject: Subject) {
@@ -111,7 +111,7 @@ pub(super) async fn beside(subject: Subject) {
     for answer in join_all(slow).await {
         answer.unwrap();
     }
-    assert_eq!(rig.puppet.most(), 20);
+    assert_eq!(rig.puppet.peak(), 20);
 }
 
 pub(super) async fn gone(subject: Subject) {

@@ -7,7 +7,7 @@ use wythe_blocks::{
 };
 
 /// Bytes that an answer may have.
-const MOST: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 pub(super) async fn ask(
     driver: &dyn Driver,
@@ -23,7 +23,7 @@ pub(super) async fn ask(
         operation,
         data: &Bytes::copy_from_slice(data),
         metadata: &metadata,
-        most: MOST,
+        max_bytes: MAX_BYTES,
         trace: wythe_blocks::Trace::start(),
         account: None,
     };

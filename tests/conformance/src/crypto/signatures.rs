@@ -35,14 +35,14 @@ async fn is_good(
 /// Returns whether a signature has the form of its algorithm: a sequence of two numbers in ASN.1 for ECDSA, the size of
 /// RFC 8032 for EdDSA, and that of the suite's own key for RSA.
 fn is_formed(algorithm: SignatureAlgorithm, signature: &[u8]) -> bool {
-    let most = match algorithm {
+    let limit = match algorithm {
         SignatureAlgorithm::EdDsa => return signature.len() == 64,
         SignatureAlgorithm::Es256 => 72,
         SignatureAlgorithm::Es384 => 104,
         SignatureAlgorithm::Es512 => 139,
         _ => return signature.len() == 256,
     };
-    signature.first() == Some(&0x30) && signature.len() <= most
+    signature.first() == Some(&0x30) && signature.len() <= limit
 }
 
 pub(super) async fn verify(subject: Subject, key: &'static Stored) {

@@ -35,7 +35,7 @@ fn rows() -> Vec<Row> {
         .into();
     full.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(1),
-        most: Some(0),
+        max_retries: Some(0),
     };
     full.job.on_misfire = Misfire::All;
     full.incarnation = u64::MAX;
@@ -51,7 +51,7 @@ fn rows() -> Vec<Row> {
     paused.job.on_misfire = Misfire::Skip;
     paused.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_secs(3_600),
-        most: None,
+        max_retries: None,
     };
     paused.job.data = "".into();
     (paused.paused, paused.wake, paused.due) = (true, None, None);

@@ -390,7 +390,7 @@ async fn come_by_themselves(host: &Tenant, caller: &Call) {
         data: Bytes::new(),
         on_failure: FailurePolicy::Retry {
             interval: Duration::from_millis(10),
-            most: None,
+            max_retries: None,
         },
         on_misfire: Misfire::One,
     };

@@ -102,11 +102,11 @@ async fn neighbour_is_well(running: &Running) -> Result<()> {
 
 async fn held() -> Result<()> {
     let running = project("memory").start().await?;
-    for (name, path, most, reason) in HELD {
+    for (name, path, limit, reason) in HELD {
         // Twice: what the first held was given back.
         for _ in 0..2 {
             let came = count(&running, path, reason).await.context(*name)?;
-            ensure!(came <= *most, "{name}: {came} of at most {most}");
+            ensure!(came <= *limit, "{name}: {came} of at most {limit}");
         }
         neighbour_is_well(&running).await?;
     }
@@ -117,11 +117,11 @@ async fn held() -> Result<()> {
 async fn stored() -> Result<()> {
     let running = project("memory").start().await?;
     neighbour_is_well(&running).await?;
-    for (name, path, most, reason) in STORED_BY {
+    for (name, path, limit, reason) in STORED_BY {
         let came = count(&running, path, reason).await.context(*name)?;
         ensure!(
-            (1..=*most).contains(&came),
-            "{name}: {came} of at most {most}"
+            (1..=*limit).contains(&came),
+            "{name}: {came} of at most {limit}"
         );
     }
     running.stop().await;
@@ -129,11 +129,11 @@ async fn stored() -> Result<()> {
 }
 
 async fn reopened() -> Result<()> {
-    let (_, path, most, reason) = STORED_BY[1];
+    let (_, path, limit, reason) = STORED_BY[1];
     let project = project("redb");
     let running = project.start().await?;
     let came = count(&running, path, reason).await?;
-    ensure!((1..=most).contains(&came), "{came} of at most {most}");
+    ensure!((1..=limit).contains(&came), "{came} of at most {limit}");
     running.stop().await;
     let running = project.start().await?;
     let more = count(&running, path, reason).await?;

@@ -148,10 +148,10 @@ async fn outgoing() -> Result<()> {
     let project = Project::new(&granted).with("memory", MEMORY);
     let (mut process, address) = host(&project, &format!("-n {DESCRIPTORS}"), &[])?;
     // A quarter of the descriptors is for requests, of which half is one app's.
-    let most = DESCRIPTORS / 8;
+    let limit = DESCRIPTORS / 8;
     let path = format!(
         "/outgoing?count=200&refused={}&url=http://{to}/",
-        200 - most
+        200 - limit
     );
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     let mut stream = connect(ONE, address, request.as_bytes()).await?;
@@ -162,7 +162,7 @@ async fn outgoing() -> Result<()> {
         "{answer}"
     );
     let accepted = accepted.load(Ordering::SeqCst);
-    ensure!(accepted <= most, "{accepted} connections");
+    ensure!(accepted <= limit, "{accepted} connections");
     ensure!(ask(ONE, address).await?.starts_with("HTTP/1.1 200 "));
     Ok(process.child.kill()?)
 }

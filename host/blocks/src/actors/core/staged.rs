@@ -111,11 +111,11 @@ impl Staged {
 
     /// Checks that one more change, of so many bytes, still fits into one transaction of so many operations. A reminder
     /// is three of them: its row, its old time and its new one.
-    pub(in crate::actors) fn check(&self, more: usize, most: usize) -> Result<()> {
+    pub(in crate::actors) fn check(&self, more: usize, limit: usize) -> Result<()> {
         let operations = 1 + self.entries.len() + 3 * self.reminders.len() + self.events.len();
-        if operations + 3 > most {
+        if operations + 3 > limit {
             return Err(Error::exhausted(format!(
-                "the turn changes too much at once; a transaction of its store has at most {most} operations"
+                "the turn changes too much at once; a transaction of its store has at most {limit} operations"
             )));
         }
         if self.bytes + more > MAX_STAGED {

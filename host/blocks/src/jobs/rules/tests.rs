@@ -96,7 +96,7 @@ fn bounds_are_told() {
     let hasty = Job {
         on_failure: FailurePolicy::Retry {
             interval: Duration::ZERO,
-            most: None,
+            max_retries: None,
         },
         ..every()
     };

@@ -134,7 +134,7 @@ async fn one_job_runs_once_at_a_time() {
     // Scheduled anew while one runs, and long enough for a lease to be over.
     stage.overwrite(job).await;
     stage.sleep(90 * SECOND).await;
-    assert_eq!(stage.most_at_once(), 1);
+    assert_eq!(stage.peak(), 1);
     assert!(stage.ran().len() > 100);
 }
 
@@ -161,7 +161,7 @@ async fn an_app_has_so_many_at_once() {
     }
     stage.sleep(SECOND).await;
     assert_eq!(stage.ran().len(), 200);
-    assert_eq!(stage.most_at_once(), IN_APP);
+    assert_eq!(stage.peak(), IN_APP);
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn a_failure_keeps_its_id_and_counts_its_attempts() {
     let job = super::super::Job {
         on_failure: FailurePolicy::Retry {
             interval: Duration::from_millis(50),
-            most: Some(5),
+            max_retries: Some(5),
         },
         ..every("tick", SECOND)
     };
@@ -320,8 +320,11 @@ async fn a_driver_that_always_has_more_does_not_keep_the_loop_busy() {
         stage.pretends(wake);
         stage.attach();
         stage.sleep(10 * SECOND).await;
-        let (takes, most) = (stage.takes_of_driver() as u64, 10 * SECOND / pause + 2);
-        assert!((2..=most).contains(&takes), "{takes} takes of {wake:?}");
+        let (takes, max_retries) = (stage.takes_of_driver() as u64, 10 * SECOND / pause + 2);
+        assert!(
+            (2..=max_retries).contains(&takes),
+            "{takes} takes of {wake:?}"
+        );
         assert!(stage.ran().is_empty());
         assert!(stage.stop(Duration::from_secs(5)).await);
     }

@@ -152,7 +152,7 @@ fn a_failure_is_tried_so_often() {
     let mut row = row(Misfire::All);
     row.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(30),
-        most: Some(2),
+        max_retries: Some(2),
     };
     let fail = |row: &Row, now| apply(row, &Outcome::Failed("boom".into()), now).unwrap();
     let first = fail(&row, NOW + 1);
@@ -178,7 +178,7 @@ fn without_a_number_it_is_tried_until_it_succeeds() {
     let mut row = row(Misfire::One);
     row.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(30),
-        most: None,
+        max_retries: None,
     };
     row.attempts = u32::MAX;
     let failed = apply(&row, &Outcome::Failed("boom".into()), NOW + 1).unwrap();

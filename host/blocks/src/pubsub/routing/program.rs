@@ -97,8 +97,8 @@ impl Program {
         move |This(text), pattern| {
             let failed = |why: &str| ExecutionError::function_error("matches", why);
             if text.len() > Expression::MAX_SEARCHED {
-                let most = Expression::MAX_SEARCHED;
-                return Err(failed(&format!("the text has more than {most} bytes")));
+                let limit = Expression::MAX_SEARCHED;
+                return Err(failed(&format!("the text has more than {limit} bytes")));
             }
             let regex = patterns.get(&*pattern);
             let regex = regex.ok_or_else(|| failed("the pattern is not known"))?;

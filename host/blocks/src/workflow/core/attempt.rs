@@ -111,8 +111,8 @@ fn failed(task: u32, attempts: u32, failure: String, timeout: bool) -> Kind {
 fn interval(retry: &Retry, attempts: u32) -> u64 {
     let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
     let first = retry.first_interval.as_millis() as f64;
-    let most = retry.max_interval.as_millis() as f64;
-    let wanted = (first * retry.factor.powi(exponent)).min(most) as u64;
+    let limit = retry.max_interval.as_millis() as f64;
+    let wanted = (first * retry.factor.powi(exponent)).min(limit) as u64;
     // Whoever asks for no pause at all gets a small one, which grows with the attempts.
     let floor = FLOOR.saturating_mul(attempts.into()).min(LAST_FLOOR);
     wanted.max(floor)

@@ -138,10 +138,10 @@ impl Context {
 
     /// Tasks that this run of the code has asked for, no more of them than an instance can have.
     pub fn tasks(&self, numbers: &[u32]) -> Result<Vec<Task>> {
-        let most = self.0.limits.entries;
-        if numbers.len() > most {
+        let limit = self.0.limits.entries;
+        if numbers.len() > limit {
             return Err(self.lock().stop(format!(
-                "the code waits for {} tasks at once; a journal has at most {most} entries",
+                "the code waits for {} tasks at once; a journal has at most {limit} entries",
                 numbers.len()
             )));
         }
@@ -280,9 +280,9 @@ impl Context {
         self.spend(status.len());
         let mut state = self.lock();
         if status.len() > self.0.limits.status {
-            let (length, most) = (status.len(), self.0.limits.status);
+            let (length, limit) = (status.len(), self.0.limits.status);
             return Err(state.stop(format!(
-                "a custom status of {length} bytes; at most {most} are kept"
+                "a custom status of {length} bytes; at most {limit} are kept"
             )));
         }
         state.custom = Some(status.to_owned());

@@ -128,13 +128,13 @@ impl Machine {
     /// An answer that the journal has no room for is none: its task fails, and the instance stalls, so that somebody sees
     /// it before the code goes on.
     fn fitting(&mut self, kind: Kind, payload: Bytes) -> (Kind, Bytes) {
-        let most = self.limits.journal_bytes;
+        let limit = self.limits.journal_bytes;
         let more = payload.len();
-        if more == 0 || self.context.lock().bytes + more <= most {
+        if more == 0 || self.context.lock().bytes + more <= limit {
             return (kind, payload);
         }
         let failure = format!(
-            "an answer of {more} bytes has no room in the journal, which has at most {most}; use continue-as-new before that"
+            "an answer of {more} bytes has no room in the journal, which has at most {limit}; use continue-as-new before that"
         );
         self.overfull = Some(failure.clone());
         let kind = match kind {

@@ -89,9 +89,9 @@ impl State {
         if length <= limits.payload {
             return Ok(());
         }
-        let most = limits.payload;
+        let limit = limits.payload;
         Err(self.stop(format!(
-            "{what} has {length} bytes; at most {most} are kept in a journal: keep it elsewhere and hand on its name"
+            "{what} has {length} bytes; at most {limit} are kept in a journal: keep it elsewhere and hand on its name"
         )))
     }
 
@@ -148,9 +148,9 @@ impl State {
         let words = kind.command().unwrap_or_default();
         self.check_size(limits, &format_args!("the input of {words}"), payload.len())?;
         if self.entries.len() >= limits.entries {
-            let most = limits.entries;
+            let limit = limits.entries;
             return Err(self.stop(format!(
-                "the journal has {most} entries, which is the most; use continue-as-new before that"
+                "the journal has {limit} entries, which is the most; use continue-as-new before that"
             )));
         }
         self.check_room(limits, &words, payload.len())?;

@@ -228,10 +228,10 @@ impl Engine {
     }
 
     fn answered(&self, answer: Result<Bytes, Failure>, flight: OwnedSemaphorePermit) -> Attempt {
-        let most = self.settings.limits.payload;
+        let limit = self.settings.limits.payload;
         match answer {
-            Ok(output) if output.len() > most => Attempt::refused(&Error::invalid(format!(
-                "the answer has {} bytes; at most {most} are kept in a journal",
+            Ok(output) if output.len() > limit => Attempt::refused(&Error::invalid(format!(
+                "the answer has {} bytes; at most {limit} are kept in a journal",
                 output.len()
             ))),
             Ok(output) => {

@@ -43,13 +43,13 @@ struct Known {
 impl Alive {
     /// Counts an instance that is to begin; false where it counts already. `exhausted` where the app has as many as it
     /// may have.
-    pub fn admit(&self, app: &str, id: &str, most: usize) -> Result<bool> {
+    pub fn admit(&self, app: &str, id: &str, limit: usize) -> Result<bool> {
         let hash = self.hasher.hash_one(id);
         let mut known = self.lock();
         let of_app = known.by_app.entry(app.to_owned()).or_default();
-        if !of_app.contains(&hash) && of_app.len() >= most {
+        if !of_app.contains(&hash) && of_app.len() >= limit {
             let error = format!(
-                "app `{app}` has {most} workflow instances that have not ended, which is the most; see `wythe workflow list`, `wythe workflow terminate --all`, or raise `limits.instances`"
+                "app `{app}` has {limit} workflow instances that have not ended, which is the most; see `wythe workflow list`, `wythe workflow terminate --all`, or raise `limits.instances`"
             );
             return Err(Error::exhausted(error).with_source(Full));
         }
@@ -104,11 +104,11 @@ impl Engine {
                 meta.name, meta.depth
             )));
         }
-        let most = self
+        let limit = self
             .offer(&meta.app)
             .map(|offer| offer.app.limits().instances as usize);
         self.alive
-            .admit(&meta.app, &meta.id, most.unwrap_or(usize::MAX))
+            .admit(&meta.app, &meta.id, limit.unwrap_or(usize::MAX))
     }
 
     /// Takes back what was admitted and not kept. Where nobody knows, or another start has the id, it counts on.

@@ -230,10 +230,10 @@ impl Engine {
     }
 
     pub(super) fn check_payload(&self, what: &str, payload: &Bytes) -> Result<()> {
-        let (length, most) = (payload.len(), self.settings.limits.payload);
-        if length > most {
+        let (length, limit) = (payload.len(), self.settings.limits.payload);
+        if length > limit {
             return Err(Error::invalid(format!(
-                "{what} has {length} bytes; at most {most} are kept in a journal"
+                "{what} has {length} bytes; at most {limit} are kept in a journal"
             )));
         }
         Ok(())

@@ -38,8 +38,8 @@ impl Engine {
 
     /// A journal that is larger than all of the room takes all of it.
     pub(super) fn room_of(&self, bytes: usize) -> usize {
-        let most = (self.settings.hot_bytes / ROOM).max(1);
-        (1 + bytes / ROOM).min(most)
+        let limit = (self.settings.hot_bytes / ROOM).max(1);
+        (1 + bytes / ROOM).min(limit)
     }
 
     /// Grows the room of a journal to so many bytes, if there is as much now.

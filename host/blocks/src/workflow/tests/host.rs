@@ -157,8 +157,8 @@ impl World {
             return;
         };
         let inbox = self.hosts[host].inbox.remove(&id).unwrap_or_default();
-        let most = 1 + self.random.below(inbox.len() as u64) as usize;
-        let (batch, rest) = inbox.split_at(most.min(inbox.len()));
+        let limit = 1 + self.random.below(inbox.len() as u64) as usize;
+        let (batch, rest) = inbox.split_at(limit.min(inbox.len()));
         if !rest.is_empty() {
             self.hosts[host].inbox.insert(id.clone(), rest.to_vec());
         }

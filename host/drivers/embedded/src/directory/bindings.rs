@@ -190,8 +190,8 @@ impl Inbox {
     }
 
     async fn deliver(&self, file: &Ready, sink: &dyn Sink) -> Outcome {
-        let (name, stamp, most) = (file.name.clone(), file.stamp, sink.most());
-        let read = self.on_disk(move |folder| folder.read(&name, stamp, most));
+        let (name, stamp, max_bytes) = (file.name.clone(), file.stamp, sink.max_bytes());
+        let read = self.on_disk(move |folder| folder.read(&name, stamp, max_bytes));
         let data = match read.await {
             Ok(Some(data)) => data,
             Ok(None) => return Outcome::Changed,

@@ -89,8 +89,8 @@ impl Folder {
         metadata.as_ref().map(Stamp::of)
     }
 
-    /// The data, of which at most one byte more than `most`; none where the file is no longer the one that was seen.
-    pub fn read(&self, name: &str, stamp: Stamp, most: u64) -> io::Result<Option<Bytes>> {
+    /// The data, of which at most one byte more than `max_bytes`; none where the file is no longer the one that was seen.
+    pub fn read(&self, name: &str, stamp: Stamp, max_bytes: u64) -> io::Result<Option<Bytes>> {
         if self.look(name) != Some(stamp) {
             return Ok(None);
         }
@@ -99,7 +99,7 @@ impl Folder {
             return Ok(None);
         }
         let mut data = Vec::new();
-        (&file).take(most + 1).read_to_end(&mut data)?;
+        (&file).take(max_bytes + 1).read_to_end(&mut data)?;
         // What was written meanwhile is another message, and this one may be half of each.
         let is_whole = Stamp::of(&file.metadata()?) == stamp;
         Ok(is_whole.then(|| data.into()))

@@ -111,7 +111,7 @@ impl Folder {
         file.sync_all()
     }
 
-    fn get(&self, name: &str, most: u64) -> Result<Bytes> {
+    fn get(&self, name: &str, max_bytes: u64) -> Result<Bytes> {
         let (folders, last) = parts(name)?;
         let read = || {
             let folder = self.folder(&folders, false)?;
@@ -120,13 +120,16 @@ impl Folder {
                 return Err(ErrorKind::IsADirectory.into());
             }
             let mut data = Vec::new();
-            folder.open(last)?.take(most + 1).read_to_end(&mut data)?;
+            folder
+                .open(last)?
+                .take(max_bytes + 1)
+                .read_to_end(&mut data)?;
             Ok(data)
         };
         let data = read().map_err(|error| reported(name, error))?;
-        if data.len() as u64 > most {
+        if data.len() as u64 > max_bytes {
             return Err(Error::invalid(format!(
-                "the file `{name}` has more than {most} bytes; see `maxDataBytes`"
+                "the file `{name}` has more than {max_bytes} bytes; see `maxDataBytes`"
             )));
         }
         Ok(data.into())
@@ -147,7 +150,7 @@ impl Folder {
     fn list(
         &self,
         name: Option<&str>,
-        most: u64,
+        max_bytes: u64,
         held: &mut Option<Permit>,
     ) -> Result<Vec<String>> {
         let (mut found, mut bytes) = (Vec::new(), 0);
@@ -171,9 +174,9 @@ impl Folder {
                         .map_or(Ok(()), |held| held.grow(whole.len() + OF_NAME))?;
                     found.push(whole);
                 }
-                if bytes > most {
+                if bytes > max_bytes {
                     return Err(Error::invalid(format!(
-                        "the list has more than {most} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
+                        "the list has more than {max_bytes} bytes; name a folder by `{FILE_NAME}`, or see `maxDataBytes`"
                     )));
                 }
             }
@@ -285,7 +288,7 @@ impl Driver for Files {
     }
 
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        let (folder, most) = (self.folder.clone(), request.most);
+        let (folder, max_bytes) = (self.folder.clone(), request.max_bytes);
         let mut held = request.hold(0)?;
         let name = request.get(FILE_NAME).map(str::to_owned);
         let (operation, data) = (request.operation.to_owned(), request.data.clone());
@@ -307,9 +310,9 @@ impl Driver for Files {
                     let answer = serde_json::json!({ FILE_NAME: name });
                     Ok(outcome(answer.to_string(), vec![(FILE_NAME.into(), name)]))
                 }
-                "get" => Ok(outcome(folder.get(named()?, most)?, Vec::new())),
+                "get" => Ok(outcome(folder.get(named()?, max_bytes)?, Vec::new())),
                 "list" => {
-                    let names = folder.list(name.as_deref(), most, &mut held)?;
+                    let names = folder.list(name.as_deref(), max_bytes, &mut held)?;
                     Ok(outcome(serde_json::json!(names).to_string(), Vec::new()))
                 }
                 _ => folder.delete(named()?).map(|()| Outcome::default()),

@@ -30,13 +30,13 @@ pub(super) struct Config {
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
     Ok(Arc::new(Memory {
         apps: Mutex::default(),
-        most: config.max_bytes.map_or(MAX_BYTES, u64::from),
+        limit: config.max_bytes.map_or(MAX_BYTES, u64::from),
     }))
 }
 
 struct Memory {
     apps: Mutex<Apps>,
-    most: u64,
+    limit: u64,
 }
 
 type Apps = BTreeMap<String, App>;
@@ -114,17 +114,17 @@ impl Memory {
 }
 
 /// Refuses a row for which there is no room, even in place of the one that has its name.
-fn admit(apps: &Apps, row: &Row, most: u64) -> Result<()> {
+fn admit(apps: &Apps, row: &Row, limit: u64) -> Result<()> {
     let held: u64 = apps.values().map(|app| app.bytes).sum();
     let old = apps
         .get(&row.app)
         .map_or(0, |app| app.size_of(&row.job.name));
     let (old, new) = (old, size(row));
-    if new <= old || held - old + new <= most {
+    if new <= old || held - old + new <= limit {
         return Ok(());
     }
     Err(Error::exhausted(format!(
-        "the jobs have {held} bytes and would have {}; at most {most} are kept; cancel some, or see `maxBytes`",
+        "the jobs have {held} bytes and would have {}; at most {limit} are kept; cancel some, or see `maxBytes`",
         held - old + new
     )))
 }
@@ -141,7 +141,7 @@ impl Driver for Memory {
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
         let mut apps = self.apps();
-        admit(&apps, &row, self.most)?;
+        admit(&apps, &row, self.limit)?;
         let app = apps.entry(row.app.clone()).or_default();
         let name = row.job.name.clone();
         if !overwrite && app.rows.contains_key(&name) {
@@ -251,7 +251,7 @@ mod tests {
     async fn jobs_have_so_many_bytes_and_no_more() {
         let driver = Memory {
             apps: Mutex::default(),
-            most: 2 * size(&row("a", 100)),
+            limit: 2 * size(&row("a", 100)),
         };
         driver.put(row("a", 100), false).await.unwrap();
         driver.put(row("b", 100), false).await.unwrap();

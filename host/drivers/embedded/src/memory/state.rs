@@ -40,8 +40,8 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
-    let most = config.max_bytes.map_or(MAX_BYTES, u64::from);
-    let tree = Arc::new(RwLock::new(Tree::new(most)));
+    let limit = config.max_bytes.map_or(MAX_BYTES, u64::from);
+    let tree = Arc::new(RwLock::new(Tree::new(limit)));
     let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree))).abort_handle();
     Ok(Arc::new(Memory { tree, sweeper }))
 }
@@ -63,9 +63,9 @@ async fn sweep(tree: Weak<RwLock<Tree>>) {
 
 struct Tree {
     entries: BTreeMap<String, Record>,
-    /// Bytes of all entries; `most` is how many there may be.
+    /// Bytes of all entries; `limit` is how many there may be.
     bytes: u64,
-    most: u64,
+    limit: u64,
     /// Expiry and key of each entry that has one; in step with the entries.
     expiries: BTreeSet<(u64, String)>,
 }
@@ -76,11 +76,11 @@ fn size(key: &str, record: &Record) -> u64 {
 }
 
 impl Tree {
-    fn new(most: u64) -> Self {
+    fn new(limit: u64) -> Self {
         Tree {
             entries: BTreeMap::new(),
             bytes: 0,
-            most,
+            limit,
             expiries: BTreeSet::new(),
         }
     }
@@ -120,14 +120,14 @@ impl Table for Tree {
             .filter_map(|(key, record)| Some(size(key, record.as_ref()?)))
             .sum();
         let old: u64 = changes.keys().map(|key| self.size_of(key)).sum();
-        if new <= old || self.bytes - old + new <= self.most {
+        if new <= old || self.bytes - old + new <= self.limit {
             return Ok(());
         }
         Err(Error::exhausted(format!(
             "the store holds {} bytes and would hold {}; it takes at most {}; delete some, or see `maxBytes`",
             self.bytes,
             self.bytes - old + new,
-            self.most
+            self.limit
         )))
     }
 

@@ -106,7 +106,7 @@ async fn ask(
         operation,
         data: &Bytes::from_static(data.as_bytes()),
         metadata: &metadata,
-        most: 100,
+        max_bytes: 100,
         trace: Trace::parse(TRACE).unwrap(),
         account: None,
     };
@@ -283,7 +283,7 @@ async fn an_answer_counts_for_the_app_that_asks_while_it_comes() {
         operation: "get",
         data: &Bytes::new(),
         metadata: &[],
-        most: 100,
+        max_bytes: 100,
         trace: wythe_blocks::Trace::start(),
         account: Some(&account),
     };

@@ -79,7 +79,7 @@ fn request<'a>(data: &'a Bytes, metadata: &'a [(String, String)]) -> Request<'a>
         operation: "create",
         data,
         metadata,
-        most: 1_000,
+        max_bytes: 1_000,
         trace: wythe_blocks::Trace::start(),
         account: None,
     }

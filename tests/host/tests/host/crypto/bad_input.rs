@@ -198,9 +198,9 @@ async fn too_large() -> Result<()> {
     let message = "the body is longer than 4194304 bytes";
     reported(&running, ("/whole/seal", &plain), 400, message).await?;
     // The message is somewhat longer than what is in it.
-    let most = &plain[..PIECE - 4_096];
-    let sealed = done(&running, "/whole/seal", most).await?;
-    ensure!(done(&running, "/whole/open", &sealed).await? == most);
+    let largest = &plain[..PIECE - 4_096];
+    let sealed = done(&running, "/whole/seal", largest).await?;
+    ensure!(done(&running, "/whole/open", &sealed).await? == largest);
     let streamed = done(&running, "/seal", &plain).await?;
     ensure!(done(&running, "/open", &streamed).await? == plain);
     Ok(())

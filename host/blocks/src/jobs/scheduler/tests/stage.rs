@@ -83,7 +83,7 @@ impl Stage {
             fails: Mutex::new((0, Kind::Internal)),
             panics: AtomicUsize::new(0),
             at_once: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
         });
         Stage {
             jobs,
@@ -169,8 +169,8 @@ impl Stage {
             .collect()
     }
 
-    pub fn most_at_once(&self) -> usize {
-        self.app.most_at_once.load(SeqCst)
+    pub fn peak(&self) -> usize {
+        self.app.peak.load(SeqCst)
     }
 
     /// Lets the driver give out, at each take from now on, as many jobs as it may: new ones, due long ago or never.
@@ -209,7 +209,7 @@ struct Recorder {
     fails: Mutex<(usize, Kind)>,
     panics: AtomicUsize,
     at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 #[async_trait]
@@ -223,7 +223,7 @@ impl Callee for Recorder {
 
     async fn run_job(&self, _: Call, occurrence: Occurrence) -> Result<()> {
         let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
-        self.most_at_once.fetch_max(at_once, SeqCst);
+        self.peak.fetch_max(at_once, SeqCst);
         self.ran
             .lock()
             .unwrap()

@@ -130,12 +130,12 @@ impl Machine {
             let mut state = self.context.lock();
             (state.left(), state.next_input.take())
         };
-        let most = self.limits.payload;
+        let limit = self.limits.payload;
         let length = answer.as_ref().map_or_else(String::len, Bytes::len);
         if let Some(reason) = left {
             self.stall(stored, reason, digest);
-        } else if length > most {
-            let reason = format!("the output has {length} bytes; at most {most} are kept");
+        } else if length > limit {
+            let reason = format!("the output has {length} bytes; at most {limit} are kept");
             self.stall(stored, reason, digest);
         } else if let (Ok(_), Some(input)) = (&answer, next) {
             return AfterStep::Anew(input);

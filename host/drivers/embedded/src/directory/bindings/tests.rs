@@ -47,7 +47,7 @@ impl Ear {
 
 #[async_trait]
 impl Sink for Ear {
-    fn most(&self) -> u64 {
+    fn max_bytes(&self) -> u64 {
         10
     }
 

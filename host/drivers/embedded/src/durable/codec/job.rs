@@ -22,7 +22,7 @@ const END: u16 = 1 << 3;
 const REPEATS: u16 = 1 << 4;
 const ZONE: u16 = 1 << 5;
 const RETRY: u16 = 1 << 6;
-const MOST: u16 = 1 << 7;
+const MAX_RETRIES: u16 = 1 << 7;
 const PAUSED: u16 = 1 << 8;
 const FAILURE: u16 = 1 << 9;
 const FLAGS: u16 = (1 << 10) - 1;
@@ -61,9 +61,13 @@ pub(crate) fn encode(row: &Row) -> Vec<u8> {
     put_times(&mut bytes, [row.due, job.start, job.end]);
     bytes.extend(job.repeats.into_iter().flat_map(u32::to_le_bytes));
     put_trigger(&mut bytes, &job.trigger);
-    if let FailurePolicy::Retry { interval, most } = job.on_failure {
+    if let FailurePolicy::Retry {
+        interval,
+        max_retries,
+    } = job.on_failure
+    {
         bytes.extend(milliseconds(interval).to_le_bytes());
-        bytes.extend(most.into_iter().flat_map(u32::to_le_bytes));
+        bytes.extend(max_retries.into_iter().flat_map(u32::to_le_bytes));
     }
     bytes.push(match job.on_misfire {
         Misfire::One => ONE,
@@ -86,7 +90,13 @@ fn flags(row: &Row) -> u16 {
             ..
         }
     );
-    let most = matches!(job.on_failure, FailurePolicy::Retry { most: Some(_), .. });
+    let max_retries = matches!(
+        job.on_failure,
+        FailurePolicy::Retry {
+            max_retries: Some(_),
+            ..
+        }
+    );
     [
         (row.wake.is_some(), WAKE),
         (row.due.is_some(), DUE),
@@ -95,7 +105,7 @@ fn flags(row: &Row) -> u16 {
         (job.repeats.is_some(), REPEATS),
         (zone, ZONE),
         (job.on_failure != FailurePolicy::Drop, RETRY),
-        (most, MOST),
+        (max_retries, MAX_RETRIES),
         (row.paused, PAUSED),
         (row.failure.is_some(), FAILURE),
     ]
@@ -259,11 +269,11 @@ impl<'a> Reader<'a> {
 
     fn on_failure(&mut self) -> Result<FailurePolicy> {
         let interval = self.if_set(RETRY, Self::u64)?;
-        let most = self.if_set(MOST, Self::u32)?;
+        let max_retries = self.if_set(MAX_RETRIES, Self::u32)?;
         Ok(
             interval.map_or(FailurePolicy::Drop, |interval| FailurePolicy::Retry {
                 interval: Duration::from_millis(interval),
-                most,
+                max_retries,
             }),
         )
     }

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 use wythe_blocks::Kind;
 
-const MOST: u64 = 1_000;
+const MAX_BYTES: u64 = 1_000;
 
 async fn driver(place: &TempDir) -> Arc<dyn Driver> {
     let site = Site {
@@ -25,7 +25,7 @@ async fn ask(driver: &dyn Driver, operation: &str, name: &str, data: &str) -> Re
         operation,
         data: &Bytes::copy_from_slice(data.as_bytes()),
         metadata: &[(FILE_NAME.into(), name.into())],
-        most: MOST,
+        max_bytes: MAX_BYTES,
         trace: wythe_blocks::Trace::start(),
         account: None,
     };
@@ -241,7 +241,7 @@ async fn a_list_counts_for_the_app_that_asks_and_ends_inside_a_folder() {
         operation: "list",
         data: &Bytes::new(),
         metadata: &[],
-        most: MOST,
+        max_bytes: MAX_BYTES,
         trace: wythe_blocks::Trace::start(),
         account: Some(&account),
     };

@@ -40,11 +40,11 @@ pub(super) fn step(database: &Database, rows: usize) -> Result<bool> {
     Ok(is_over)
 }
 
-fn move_some(transaction: &WriteTransaction, most: usize) -> Result<usize> {
+fn move_some(transaction: &WriteTransaction, limit: usize) -> Result<usize> {
     let mut old = transaction.open_table(OLD).map_err(unavailable)?;
     let mut new = transaction.open_table(DUE_INDEX).map_err(unavailable)?;
     let mut moved = Vec::new();
-    for item in old.iter().map_err(unavailable)?.take(most) {
+    for item in old.iter().map_err(unavailable)?.take(limit) {
         let (place, _) = item.map_err(unavailable)?;
         let (app, wake, name) = place.value();
         moved.push((app.to_owned(), wake, name.to_owned()));

@@ -115,11 +115,11 @@ impl Key {
 
     pub(super) fn wrap(&self, algorithm: WrapAlgorithm, plain: &[u8]) -> Result<Vec<u8>, String> {
         let padding = padding(algorithm);
-        let most = self.encrypts.max_plaintext_size(padding);
-        if plain.len() > most {
+        let limit = self.encrypts.max_plaintext_size(padding);
+        if plain.len() > limit {
             let size = plain.len();
             return Err(format!(
-                "{size} bytes to wrap; `{algorithm}` takes at most {most} with this key"
+                "{size} bytes to wrap; `{algorithm}` takes at most {limit} with this key"
             ));
         }
         let mut wrapped = vec![0; self.encrypts.ciphertext_size()];

@@ -182,8 +182,8 @@ impl Locks {
     }
 
     /// Keys whose time is over, the longest past first.
-    pub(crate) fn over(&self, now: Moment, most: usize) -> Vec<String> {
-        let ended = self.ends.iter().take(most);
+    pub(crate) fn over(&self, now: Moment, limit: usize) -> Vec<String> {
+        let ended = self.ends.iter().take(limit);
         let ended = ended.take_while(|(ends, _)| *ends <= now.monotonic);
         ended.map(|(_, key)| key.clone()).collect()
     }

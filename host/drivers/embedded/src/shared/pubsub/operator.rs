@@ -102,9 +102,9 @@ pub(crate) fn replacing(
     })
 }
 
-/// The verdicts that end up to `most` messages that no member has.
-pub(crate) fn purging(group: Arc<Group>, most: usize) -> Settling {
-    let held = group.queue.hold_some(most).into_iter();
+/// The verdicts that end up to `limit` messages that no member has.
+pub(crate) fn purging(group: Arc<Group>, limit: usize) -> Settling {
+    let held = group.queue.hold_some(limit).into_iter();
     let verdicts = held.map(Verdict::Done).collect();
     Settling { group, verdicts }
 }

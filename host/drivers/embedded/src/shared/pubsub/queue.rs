@@ -168,12 +168,12 @@ impl Queue {
         self.state().hold_idle(sequence)
     }
 
-    /// Reserves up to `most` messages that no member has.
-    pub(crate) fn hold_some(&self, most: usize) -> Vec<Held> {
+    /// Reserves up to `limit` messages that no member has.
+    pub(crate) fn hold_some(&self, limit: usize) -> Vec<Held> {
         let mut state = self.state();
         let idle = state.items.iter();
         let idle = idle.filter(|(_, item)| item.state == DeliveryState::Here);
-        let idle: Vec<_> = idle.map(|(sequence, _)| *sequence).take(most).collect();
+        let idle: Vec<_> = idle.map(|(sequence, _)| *sequence).take(limit).collect();
         let held = idle.into_iter().filter_map(|one| state.hold_idle(one).ok());
         held.collect()
     }

@@ -106,7 +106,7 @@ async fn a_connection_that_still_sends_does_not_wait() {
         operation: "post",
         data: &Bytes::from(vec![0; 32 << 20]),
         metadata: &[],
-        most: 100,
+        max_bytes: 100,
         trace: wythe_blocks::Trace::start(),
         account: None,
     };
@@ -185,14 +185,14 @@ struct Gate {
 struct State {
     is_open: bool,
     inside: usize,
-    most: usize,
+    peak: usize,
 }
 
 impl Gate {
     fn pass(&self) {
         let mut state = self.state.lock().unwrap();
         state.inside += 1;
-        state.most = state.most.max(state.inside);
+        state.peak = state.peak.max(state.inside);
         let closed = |state: &mut State| !state.is_open;
         let (mut state, _) = self
             .opened
@@ -206,13 +206,13 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    fn most(&self) -> usize {
-        self.state.lock().unwrap().most
+    fn peak(&self) -> usize {
+        self.state.lock().unwrap().peak
     }
 
     /// Waits for so many, and gives more of them every chance to come.
     async fn fill(&self, count: usize) {
-        while self.most() < count {
+        while self.peak() < count {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         for _ in 0..10_000 {
@@ -266,12 +266,12 @@ async fn a_component_has_so_many_connections_and_an_app_never_all_of_them() {
         calls.spawn(call(host.clone(), app, PATIENCE));
     }
     gate.fill(PERMITS).await;
-    assert_eq!(gate.most(), PERMITS);
+    assert_eq!(gate.peak(), PERMITS);
     gate.open();
     for call in calls.join_all().await {
         call.unwrap();
     }
-    assert_eq!(gate.most(), PERMITS);
+    assert_eq!(gate.peak(), PERMITS);
     assert!(host.close(PATIENCE).await);
 }
 
@@ -285,7 +285,7 @@ async fn who_finds_no_place_until_the_deadline_is_told_so() {
     gate.fill(PERMITS / 4 * 3).await;
     let error = call(host.clone(), "one", Duration::from_millis(1)).await;
     assert_eq!(error.unwrap_err().kind(), Kind::Exhausted);
-    assert_eq!(gate.most(), PERMITS / 4 * 3);
+    assert_eq!(gate.peak(), PERMITS / 4 * 3);
     gate.open();
     call(host, "two", PATIENCE).await.unwrap();
     for call in calls.join_all().await {

@@ -73,7 +73,7 @@ fn job(name: &str, trigger: Trigger) -> Job {
         data: vec![7; 100].into(),
         on_failure: FailurePolicy::Retry {
             interval: Duration::from_millis(2),
-            most: None,
+            max_retries: None,
         },
         on_misfire: Misfire::All,
     }

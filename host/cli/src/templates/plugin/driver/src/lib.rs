@@ -8,7 +8,7 @@ use wythe_sdk::{Error, Kind, Result};
 /// One value serves one component.
 struct Driver {
     entries: BTreeMap<String, Entry>,
-    most: usize,
+    max_entries: usize,
     writes: u64,
 }
 
@@ -18,7 +18,7 @@ impl Plugin for Driver {
         metadata.only(&["maxEntries"])?;
         Ok(Driver {
             entries: BTreeMap::new(),
-            most: metadata.number("maxEntries", 10_000)?,
+            max_entries: metadata.number("maxEntries", 10_000)?,
             writes: 0,
         })
     }
@@ -46,7 +46,7 @@ impl StateDriver for Driver {
 
     fn put(&mut self, key: String, value: Vec<u8>, options: PutOptions) -> Result<String> {
         self.check(&key, &options.condition)?;
-        if !self.entries.contains_key(&key) && self.entries.len() >= self.most {
+        if !self.entries.contains_key(&key) && self.entries.len() >= self.max_entries {
             return Err(Error::new(Kind::Exhausted, "the store is full; see maxEntries"));
         }
         self.writes += 1;

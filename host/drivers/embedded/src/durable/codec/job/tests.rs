@@ -38,7 +38,7 @@ fn full() -> Row {
     row.job.data = Bytes::from(vec![9; 70_000]);
     row.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(10),
-        most: Some(11),
+        max_retries: Some(11),
     };
     row.job.on_misfire = Misfire::Skip;
     Row {
@@ -74,7 +74,7 @@ fn what_is_encoded_is_decoded() {
     let mut endless = full();
     endless.job.on_failure = FailurePolicy::Retry {
         interval: Duration::from_millis(1),
-        most: None,
+        max_retries: None,
     };
     endless.job.on_misfire = Misfire::All;
     endless.job.trigger = Trigger::Cron {
