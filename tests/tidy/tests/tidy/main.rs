@@ -4,6 +4,7 @@ mod arrows;
 mod contract;
 mod documents;
 mod floors;
+mod names;
 mod prose;
 mod references;
 mod shape;
