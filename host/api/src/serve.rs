@@ -44,11 +44,11 @@ pub struct Front<L, M> {
     pub listener: L,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
-    /// The manner of the door, asked for each connection.
+    /// The behaviour of the listener, asked for each connection.
     pub manner: M,
 }
 
-/// The clients that a door is for.
+/// The clients that a listener is for.
 #[derive(Clone, Copy)]
 pub enum Manner {
     /// HTTP/1.1 and HTTP/2. A request ends when its client leaves, and a client that takes nothing of what is written

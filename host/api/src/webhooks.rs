@@ -1,4 +1,4 @@
-//! A request at the door of an input binding: read whole within bounds, admitted, and answered by the app that listens.
+//! A request at the webhook of an input binding: read whole within bounds, admitted, and answered by the app that listens.
 
 mod bodies;
 
@@ -16,7 +16,7 @@ use wythe_blocks::{
 
 const SETTING: &str = "maxBodyBytes";
 
-/// The doors of a host.
+/// The webhooks of a host.
 pub struct Webhooks {
     pub refusals: Rate,
     host: Arc<Host>,
@@ -32,7 +32,7 @@ impl Webhooks {
         }
     }
 
-    /// The door at this path, which is matched whole.
+    /// The webhook at this path, which is matched whole.
     pub fn find(&self, path: &str) -> Option<Arc<WebhookRoute>> {
         self.host.routes().webhook(path)
     }

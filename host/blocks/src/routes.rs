@@ -97,7 +97,7 @@ impl Routes {
         Ok(())
     }
 
-    /// Closes the door of a component that is gone.
+    /// Removes the webhook of a component that is gone.
     pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
         let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
         let mut routes = BTreeMap::clone(&self.webhooks.load());

@@ -1,4 +1,4 @@
-//! Bodies that are held in memory until an app has them: so many bytes in all, at one door, and of one peer.
+//! Bodies that are held in memory until an app has them: so many bytes in all, at one webhook, and of one peer.
 
 use crate::body::LATE;
 use bytes::{Bytes, BytesMut};
@@ -13,7 +13,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use wythe_blocks::{Error, Result};
 
-/// Bytes in all, at one door and of one peer; a door that takes larger bodies takes one of them.
+/// Bytes in all, at one webhook and of one peer; a webhook that takes larger bodies takes one of them.
 const ALL: u64 = 128 << 20;
 const ROUTE: u64 = 64 << 20;
 const PEER: u64 = 32 << 20;

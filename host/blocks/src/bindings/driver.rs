@@ -70,7 +70,7 @@ pub trait Sink: Send + Sync {
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes>;
 }
 
-/// A door in the host's HTTP server that an input binding asks for.
+/// A route of the host's HTTP server that an input binding asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     /// Begins with `/`; matched whole.
@@ -142,12 +142,12 @@ pub trait Driver: Send + Sync {
         Ok(())
     }
 
-    /// The door that the host opens for it, if it wants one.
+    /// The webhook that the host serves for it, if it wants one.
     fn webhook(&self) -> Option<Webhook> {
         None
     }
 
-    /// Checks a request at that door, before it is delivered: `denied` for one with a wrong signature. The headers have
+    /// Checks a request at that webhook, before it is delivered: `denied` for one with a wrong signature. The headers have
     /// names in lower case.
     fn admit(&self, headers: &[(String, String)], body: &[u8]) -> Result<()> {
         let _ = (headers, body);

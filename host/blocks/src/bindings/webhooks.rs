@@ -1,4 +1,4 @@
-//! Webhooks: doors in the host's HTTP server, and what a request there comes to.
+//! Webhooks: routes of the host's HTTP server to bindings components, and the answers to requests there.
 
 use super::{Bindings, Delivery, Webhook, listening::Listening};
 use crate::{Error, Origin, Result, Trace};
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_manifest::{ComponentName, Name};
 
-/// Requests of one door that apps have at once.
+/// Requests of one webhook that apps have at once.
 const AT_ONCE: usize = 64;
 
 /// A path with what answers there.
@@ -42,7 +42,7 @@ impl WebhookRoute {
     }
 }
 
-/// A request at a door, with its body whole.
+/// A request at a webhook, with its body whole.
 pub struct WebhookRequest {
     pub method: String,
     pub query: Option<String>,

@@ -1,4 +1,4 @@
-//! The names at the door of a component, read from its type sections; no code of it is looked at.
+//! The names that a component imports and exports, read from its type sections; no code of it is looked at.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
