@@ -4,7 +4,7 @@ use crate::Error;
 use std::collections::BTreeMap;
 use wythe_manifest::{Component as Manifest, Value};
 
-/// Finds those of one tenant's components; each is told at the later of the two.
+/// Finds those of one tenant's components; each is reported at the later of the two.
 pub(crate) fn problems(components: &[Manifest]) -> Vec<Error> {
     let mut problems: Vec<_> = one_of_jobs(components).into_iter().collect();
     problems.extend(paths(components));
@@ -21,7 +21,7 @@ fn one_of_jobs(components: &[Manifest]) -> Option<Error> {
     Some(Error::invalid(message).at(&second.source))
 }
 
-/// The doors of webhooks are told apart by their paths.
+/// Webhooks are distinguished by their paths.
 fn paths(components: &[Manifest]) -> Vec<Error> {
     let mut first = BTreeMap::new();
     let mut problems = Vec::new();

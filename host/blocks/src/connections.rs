@@ -38,13 +38,13 @@ impl Allowed {
         Allowed { all, peer }
     }
 
-    /// Bounds of a door that knows no peers.
+    /// Bounds of a listener that knows no peers.
     pub fn unshared(all: usize) -> Self {
         Allowed { all, peer: all }
     }
 }
 
-/// The connections of one door. A connection without a request under way is idle; the one that has been idle for
+/// The connections of one listener. A connection without a request under way is idle; the one that has been idle for
 /// longest is closed to make room for another.
 pub struct Connections {
     /// Their name in the log.
@@ -66,7 +66,7 @@ struct Table {
     peers: HashMap<Peer, Share>,
 }
 
-/// A number of connections, of which the idle ones stand in a line by the time since which they are.
+/// The connections of one peer, or of all: how many are open, and the idle ones by the time since which they are.
 #[derive(Default)]
 struct Share {
     open: usize,
@@ -75,7 +75,7 @@ struct Share {
 
 struct Entry {
     peer: Option<Peer>,
-    /// Its number in the lines while it is idle.
+    /// Its key among the idle ones, while it is idle.
     idle: Option<u64>,
     evicted: CancellationToken,
 }
@@ -90,7 +90,7 @@ impl Connections {
         })
     }
 
-    /// A place for a connection, idle at first. None where all are in use, or all of this peer's.
+    /// A permit for a connection, idle at first. Absent where all are in use, or all of this peer's.
     pub fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
         let peer = peer.map(Peer::of);
         let mut table = self.table();

@@ -74,7 +74,7 @@ pub enum Detail {
 /// Bytes of a message: what somebody else wrote may be a part of it.
 const MESSAGE: usize = 4 << 10;
 
-/// An error with a `message` for the caller, of at most 4 KiB, and a `source` that only the log may tell.
+/// An error with a `message` for the caller, of at most 4 KiB, and a `source` that only the log may show.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

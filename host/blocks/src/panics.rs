@@ -1,4 +1,4 @@
-//! Panics in what the host calls: caught, told in one line, and an error to whoever asked.
+//! Panics in drivers and apps: caught, logged in one line, and returned to the caller as an error.
 
 use crate::{Error, Kind, Result};
 use futures::FutureExt as _;

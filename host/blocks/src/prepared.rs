@@ -25,7 +25,7 @@ pub(crate) enum Prepared {
 }
 
 impl Prepared {
-    /// Reads every setting of a component; each mistake is told with its place.
+    /// Reads every setting of a component; each mistake is reported with its position.
     pub async fn new(
         registry: &Registry,
         settings: &Settings,

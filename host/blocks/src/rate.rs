@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A limit of so many lines a period; the first of the next one tells how many were left out.
+/// A limit of so many lines a period; the first of the next one reports how many were left out.
 pub struct Rate {
     lines: u32,
     period: Duration,

@@ -183,7 +183,7 @@ impl<D: ?Sized + 'static> Drivers<D> {
         }
     }
 
-    /// Prepares a component and opens it, for who needs it alone; several mistakes are told in one error.
+    /// Prepares a component and opens it alone; several mistakes are reported in one error.
     pub async fn open(&self, component: &Component, site: Site) -> Result<Arc<D>> {
         match self.prepare(component, site).await {
             Ok(ready) => ready.open().await,

@@ -1,4 +1,4 @@
-//! Places that each app has for itself, so that none can take what the others need.
+//! Permits that each app has for itself, so that none can take what the others need.
 
 use std::{
     collections::HashMap,

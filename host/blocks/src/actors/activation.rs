@@ -92,7 +92,7 @@ impl Slot {
     }
 }
 
-/// The ways in which a turn ends without being kept.
+/// The ways in which a turn ends without being persisted.
 enum Failure {
     /// It saw what is not so any more; nothing came of it, so it can be run again.
     Stale,

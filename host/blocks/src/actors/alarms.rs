@@ -1,4 +1,4 @@
-//! The wakes that a turn sets for its actor: timers and reminders.
+//! The alarms that a turn sets for its actor: timers and reminders.
 
 use super::{
     core::names,

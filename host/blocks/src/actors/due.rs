@@ -195,12 +195,12 @@ impl Due {
         }
     }
 
-    /// Says whether a failure of this app may be told, with how many were not.
+    /// Returns whether a failure of this app may be logged, with the number that was left out.
     pub fn may_warn(&self, app: &Name) -> Option<u64> {
         self.schedule().queues.get(app)?.warnings.allows()
     }
 
-    /// Says whether an end of attempts of this app may be told, with how many were not.
+    /// Returns whether an end of attempts of this app may be logged, with the number that was left out.
     pub fn may_report(&self, app: &Name) -> Option<u64> {
         self.schedule().queues.get(app)?.errors.allows()
     }

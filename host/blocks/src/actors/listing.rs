@@ -17,7 +17,7 @@ pub struct Listed {
     pub id: String,
 }
 
-/// One page of the actors that are kept, in order of type and id.
+/// One page of the actors that are stored, in order of type and id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub actors: Vec<Listed>,
@@ -101,7 +101,7 @@ impl Actors {
         })
     }
 
-    /// Reads what is kept of the actor; absent where nothing is.
+    /// Reads the stored state of the actor; absent where there is none.
     pub async fn show(&self, caller: &Call, kind: &str, id: &str) -> Result<Option<Stored>> {
         let actor = Actor::new(caller.tenant(), kind, id)?;
         let space = self.engine.space(caller.tenant())?;

@@ -232,7 +232,7 @@ impl Actors {
         ))
     }
 
-    /// One turn; its answer comes when all that it did is kept.
+    /// One turn; its answer comes when all of its changes are persisted.
     pub async fn invoke(
         &self,
         caller: &Call,

@@ -53,7 +53,7 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     }
 }
 
-/// Rates at which the log hears of what waits.
+/// Limits on log lines about events that wait.
 struct Rates {
     failures: Rate,
     unreadable: Rate,

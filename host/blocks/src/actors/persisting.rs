@@ -1,4 +1,4 @@
-//! Keeps what a turn did, and does what follows from it.
+//! Persists the changes of a turn, and starts the work that follows from them.
 
 use super::{
     activation::{Activation, superseded},

@@ -182,7 +182,7 @@ impl Bindings {
     }
 }
 
-/// Reads until told to stop. A source that fails is read again after a pause.
+/// Reads until `stop`. A source that fails is read again after a pause.
 async fn read(sink: Arc<Listening>, stop: CancellationToken) {
     let component = sink.0.clone();
     let driver: &dyn Driver = &*component.driver().driver;

@@ -1,4 +1,4 @@
-//! Places of calls to an outside system: so many at once, and never all of them one app's.
+//! Permits for calls to an outside system: so many at once, and never all of them one app's.
 
 use crate::{Call, Error, Result};
 use std::{
@@ -8,15 +8,15 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_manifest::{ComponentName, Name};
 
-/// The places of one component. Who waits is served in the order of coming, and of one app no more wait in that order
-/// than it may have places.
+/// The permits of one component. Calls that wait are served in the order in which they came, and of one app no more
+/// wait in that order than it may have permits.
 pub(super) struct Permits {
     all: Arc<Semaphore>,
     apps: Mutex<HashMap<Name, Arc<Semaphore>>>,
     count: usize,
 }
 
-/// The place of a call under way.
+/// The permit of a call under way.
 pub(super) struct Permit {
     _of_app: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
@@ -31,7 +31,7 @@ impl Permits {
         }
     }
 
-    /// Waits for a place, no longer than the caller does.
+    /// Waits for a permit, no longer than until the caller's deadline.
     pub async fn enter(&self, caller: &Call, component: &ComponentName) -> Result<Permit> {
         let app = self.of(caller);
         let all = self.all.clone();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// The treatment of a call's errors.
 pub(super) enum Sealed {
-    /// The call took no secret along, so the driver's own words are told.
+    /// The call took no secret along, so the driver's own words may be shown.
     No,
     Yes,
 }

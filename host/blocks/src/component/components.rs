@@ -137,7 +137,7 @@ impl<D: ?Sized> Components<D> {
     }
 }
 
-/// The error for who asks for a component that is not there, or not for him.
+/// The error where there is no such component, or none that the app may use.
 pub(super) fn missing(block: &str, name: &str, caller: &Call) -> Error {
     Error::not_found(format!(
         "no {block} component `{}` for app `{}`",

@@ -171,7 +171,7 @@ impl<D: ?Sized> Component<D> {
     }
 }
 
-/// Asked about its health while the host runs, and told that it ends.
+/// The part of a driver that every block has: its health while the host runs, and its shutdown.
 #[async_trait]
 pub(crate) trait Close: Send + Sync {
     async fn close(&self) -> Result<()>;

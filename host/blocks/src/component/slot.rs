@@ -147,7 +147,7 @@ impl<D: ?Sized> Slot<D> {
         self.stage.send_replace(Stage::Open);
     }
 
-    /// Returns once the component is asked to let go, for who waits in a call until something happens.
+    /// Returns once the component is to close, so that a call which waits for something can end.
     pub(crate) async fn closed(&self) {
         let mut stages = self.stage.subscribe();
         // The sender is part of this place, so that it is there for as long as anybody waits.
@@ -160,7 +160,7 @@ impl<D: ?Sized> Slot<D> {
 }
 
 impl<D: ?Sized> Component<D> {
-    /// The error for who may not know that there is such a component, and for who comes too late.
+    /// The error for an app that may not know of the component, and for a call that comes too late.
     fn missing(&self, caller: &Call) -> Error {
         super::components::missing(self.block, self.name.as_str(), caller)
     }

@@ -46,7 +46,7 @@ impl Features {
     pub const NAMES: [&'static str; 2] = ["durable", "writable"];
 }
 
-/// A technology that keeps configuration.
+/// A technology that stores configuration.
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;

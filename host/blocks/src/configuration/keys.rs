@@ -10,7 +10,7 @@ pub const MAX_KEY: usize = 1_024;
 /// Keys of one call.
 pub const MAX_KEYS: usize = 1_000;
 
-/// Bytes of a digest that are told: more than chance can meet twice.
+/// Bytes of a digest that are shown: enough that no two meet by chance.
 const SHOWN: usize = 16;
 
 /// The keys in order and each once, if they are good.

@@ -1,4 +1,4 @@
-//! The apps that can be told of changes, and the watchers that tell them.
+//! The apps that can be notified of changes, and the watchers that notify them.
 
 use super::{
     Configuration, Configured, Subscription, keys,

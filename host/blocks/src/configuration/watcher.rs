@@ -70,7 +70,7 @@ pub(super) struct Watcher {
     joined: Vec<Joined>,
     /// The items that anybody wants to hear of.
     states: watch::Sender<Arc<State>>,
-    /// The store's version before they were read, and the component that told it: another one counts otherwise.
+    /// The store's version before they were read, and the component that reported it: another one counts otherwise.
     version: Option<String>,
     of: Weak<Component<Configured>>,
     pause: Backoff,

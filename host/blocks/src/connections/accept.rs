@@ -1,4 +1,4 @@
-//! Accepting: a connection that has a place comes out, whatever the operating system says meanwhile.
+//! Accepting: a connection that has a permit comes out, whatever the operating system says meanwhile.
 
 use super::{Connections, Permit};
 use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
@@ -34,7 +34,7 @@ impl Listener for UnixListener {
 }
 
 impl Connections {
-    /// The next connection that has a place, and who it is. One that has none is closed unanswered. Where the process
+    /// The next connection that has a permit, and its peer. One that has none is closed unanswered. Where the process
     /// has no descriptor left, idle connections are closed, one at a time.
     pub async fn accept<L: Listener>(
         self: &Arc<Self>,

@@ -1,4 +1,4 @@
-//! One connection's place: whether a request is under way, and when the connection is to end.
+//! One connection's permit: whether a request is under way, and when the connection is to end.
 
 use super::{Connections, FIRST_REQUEST, IDLE};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A connection's place among those at once; dropping it gives the place back.
+/// The right to one connection among those at once; dropping it gives the right back.
 pub struct Permit(Arc<Inner>);
 
 struct Inner {
@@ -75,7 +75,7 @@ impl Permit {
         self.0.activity().under_way == 0
     }
 
-    /// The same place, for who only begins requests in it.
+    /// The same permit, for the code that only begins requests under it.
     #[must_use]
     pub fn share(&self) -> Self {
         Permit(self.0.clone())

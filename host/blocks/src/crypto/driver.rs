@@ -1,4 +1,4 @@
-//! The interface of a keeper of keys; keys themselves never leave it.
+//! The interface of a key store; the keys themselves never leave it.
 
 use crate::{Error, Result};
 use async_trait::async_trait;
@@ -51,7 +51,7 @@ pub fn not_unwrapped() -> Error {
     Error::invalid("the wrapped key cannot be unwrapped with this key")
 }
 
-/// A technology that keeps keys and works with them. A key that is not there is `not-found`, one that does not fit the
+/// A technology that stores keys and works with them. A key that is not there is `not-found`, one that does not fit the
 /// algorithm is `invalid`, and no error tells anything of a key.
 #[async_trait]
 pub trait Driver: Send + Sync {

@@ -1,4 +1,4 @@
-//! The interface of a keeper of jobs: durable rows, the due ones first, changed by compare-and-set. Time is the block's
+//! The interface of a job store: durable rows, the due ones first, changed by compare-and-set. Time is the block's
 //! part.
 
 use crate::Result;
@@ -48,7 +48,7 @@ pub struct Job {
     pub on_misfire: Misfire,
 }
 
-/// A job as it is kept.
+/// A job as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub app: String,
@@ -106,7 +106,7 @@ impl Features {
     pub const NAMES: [&'static str; 1] = ["durable"];
 }
 
-/// A technology that keeps jobs.
+/// A technology that stores jobs.
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;

@@ -170,7 +170,7 @@ impl Jobs {
         runners.insert(id.clone(), runner);
     }
 
-    /// Runs no more of an app's jobs. They stay where they are kept.
+    /// Stops running an app's jobs. Their rows stay in the store.
     pub(crate) async fn detach(&self, app: &Name) {
         let runner = self.runners().remove(app);
         if let Some(runner) = runner {

@@ -1,10 +1,10 @@
-//! The course of a row: what comes after an occurrence, a failure, a downtime or a pause. Knows no clock and no driver.
+//! The transitions of a job row after an occurrence, a failure, a downtime or a pause. Knows no clock and no driver.
 
 use super::{FailurePolicy, Misfire, Row, Timestamp, calendar::Calendar};
 use crate::Result;
 use std::time::Duration;
 
-/// Bytes of a failure's text that are kept.
+/// Bytes of a failure's text that are stored.
 pub const MAX_FAILURE: usize = 1 << 10;
 
 /// The outcome of an occurrence.

@@ -16,7 +16,7 @@ use std::{
 /// The pause between two questions, where nothing better is known; it doubles up to the last. A question finds what
 /// another process freed.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(250));
-/// An expiry is told in whole milliseconds by some drivers.
+/// Some drivers report an expiry in whole milliseconds.
 const GRAIN: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]

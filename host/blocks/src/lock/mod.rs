@@ -90,7 +90,7 @@ impl Lock {
     }
 
     /// A grant of the lock, or none if somebody else holds it still after `wait`. The driver is asked once at least,
-    /// unless others of this process wait already: who does not wait overtakes nobody.
+    /// unless others of this process wait already: an attempt that does not wait overtakes nobody.
     pub async fn acquire(
         &self,
         caller: &Call,

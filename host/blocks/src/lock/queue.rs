@@ -66,7 +66,7 @@ impl Queues {
     }
 }
 
-/// A place in a queue, given up when it is dropped.
+/// One waiter in the queue of a key; it leaves the queue when it is dropped.
 pub(super) struct Waiter<'a> {
     queues: &'a Queues,
     key: &'a str,

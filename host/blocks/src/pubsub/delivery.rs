@@ -238,7 +238,7 @@ fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
 }
 
 impl Loop {
-    /// Pulls until told to stop; then waits for what is with the app, so that no verdict is lost.
+    /// Pulls until the app's tasks stop; then waits for the events that are with the app, so that no verdict is lost.
     async fn run(self: Arc<Self>, consumer: Arc<dyn Consumer>, tasks: Tasks) {
         let stop = tasks.stopping();
         let permits = Arc::new(Semaphore::new(IN_FLIGHT));

@@ -246,7 +246,7 @@ fn is_over(expires: Option<SystemTime>) -> bool {
     expires.is_some_and(|at| at <= SystemTime::now())
 }
 
-/// The whole envelope as data, for who asked for plain data: without the seal, which no app sees.
+/// The whole envelope as data, for a subscription that asked for plain data: without the seal, which no app sees.
 fn without_seal(envelope: &Envelope, open: &[u8], message: &Message) -> Opened {
     let event = Event {
         content_type: message.content_type.clone(),

@@ -6,10 +6,10 @@ use super::{
     seal::{HOST, NAME, Seal, SealScope},
 };
 
-/// Bytes of a reason that are kept.
+/// Bytes of a reason that are stored.
 const REASON: usize = 4 << 10;
 
-/// The end of an event, as its letter tells it.
+/// The end of an event, as its dead letter reports it.
 pub(crate) struct Death<'a> {
     pub reason: &'a str,
     pub attempts: u32,

@@ -13,7 +13,7 @@ impl Value {
         Value(bytes.into())
     }
 
-    /// Call it only where the bytes are handed to who may have them.
+    /// Call it only where the bytes are handed to somebody who may have them.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
@@ -55,7 +55,7 @@ impl Found {
 pub struct Features {
     /// Secrets may have several named values.
     pub multiple_values: bool,
-    /// It can tell the names of its secrets.
+    /// The store can list the names of its secrets.
     pub names: bool,
 }
 
@@ -72,7 +72,7 @@ impl Features {
     pub const NAMES: [&'static str; 2] = ["multipleValues", "names"];
 }
 
-/// A technology that keeps secrets. No error and no log record of it holds a value or a part of one.
+/// A technology that stores secrets. No error and no log record of it holds a value or a part of one.
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;

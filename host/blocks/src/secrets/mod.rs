@@ -161,7 +161,7 @@ impl Secret {
         self.found.version.as_deref()
     }
 
-    /// The named values, for who may see them: a grant of its own.
+    /// The named values, for apps that may see them: a grant of its own.
     pub fn reveal(&self, caller: &Call) -> Result<&BTreeMap<String, Value>> {
         let (component, name) = (self.component.as_str(), &self.name);
         caller.require_grant(

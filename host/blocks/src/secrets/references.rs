@@ -1,4 +1,4 @@
-//! Settings whose values are in secret stores: which store is opened first, and what is told where a value is missing.
+//! Settings whose values are in secret stores: which store is opened first, and the error where a value is missing.
 
 use super::{Configured, GET, NAMES, Secrets, Value};
 use crate::{Call, Error, component::Component, time};
@@ -15,7 +15,7 @@ pub(crate) struct Stores<'a> {
     tenant: &'a Name,
     /// The secret stores by name; where two have it, the tenant's own.
     all: BTreeMap<&'a str, &'a Manifest>,
-    /// Stores that could not be opened, which was told already.
+    /// Stores that could not be opened, which was reported already.
     failed: BTreeSet<ComponentName>,
     /// Stores that could not be opened and may be missing.
     left_out: BTreeSet<ComponentName>,
@@ -25,7 +25,7 @@ pub(crate) struct Stores<'a> {
 pub(crate) enum Looked {
     /// All have their values.
     Up(Box<Manifest>),
-    /// A store that it needs is not open, which was told already.
+    /// A store that it needs is not open, which was reported already.
     Reported,
     /// The problem of each wrong reference.
     Wrong(Vec<Problem>),

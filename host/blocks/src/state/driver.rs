@@ -143,7 +143,7 @@ impl Features {
 /// Tries of an increment that others keep overtaking.
 const INCREMENT_TRIES: usize = 64;
 
-/// A technology that keeps state. Keys arrive scoped and checked.
+/// A technology that stores state. Keys arrive scoped and checked.
 ///
 /// A lost condition is [`Kind::Conflict`]; a write whose fate is not known is [`Kind::UnknownOutcome`].
 #[async_trait]

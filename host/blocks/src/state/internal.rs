@@ -16,7 +16,7 @@ pub struct InternalStore {
     component: Arc<Slot<Configured>>,
 }
 
-/// Chooses the state component that keeps actors and workflows: the one that Dapr's `actorStateStore: "true"` marks;
+/// Chooses the state component that stores actors and workflows: the one that Dapr's `actorStateStore: "true"` marks;
 /// without a mark the only one, or the one that is called `statestore`. A start and a check choose alike.
 pub fn chosen<T>(
     all: &[T],
@@ -48,8 +48,8 @@ pub fn chosen<T>(
 }
 
 impl State {
-    /// The internal store of actors and workflows. It is chosen once: a component that takes the place of another one keeps what
-    /// that one kept.
+    /// The store of actors and workflows. It is chosen once: a component that takes the place of another one has the
+    /// records of that one.
     pub fn internal_store(&self) -> Result<InternalStore> {
         let mut slot = self
             .internal_store
@@ -62,7 +62,7 @@ impl State {
         Ok(InternalStore { component })
     }
 
-    /// Says whether actors and workflows are kept in this component.
+    /// Says whether actors and workflows are stored in this component.
     pub(crate) fn is_internal_store(&self, name: &ComponentName) -> bool {
         let slot = self
             .internal_store

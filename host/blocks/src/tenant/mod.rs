@@ -44,7 +44,7 @@ pub struct Shared {
     pub(crate) jobs: JobPermits,
 }
 
-/// Places for the occurrences of jobs that run at once, of all tenants.
+/// Permits for the occurrences of jobs that run at once, of all tenants.
 #[derive(Clone)]
 pub(crate) struct JobPermits(pub Arc<Semaphore>);
 
@@ -170,7 +170,7 @@ impl Tenant {
         }
     }
 
-    /// Does a change to its end, whatever becomes of who asked for it.
+    /// Does a change to its end, even if the request for it is dropped.
     async fn whole<T: Send + 'static>(
         self: &Arc<Self>,
         change: impl Future<Output = T> + Send + 'static,

@@ -64,7 +64,7 @@ impl Tenant {
         Err(problems)
     }
 
-    /// Opens the component that was there before, and tells why where it cannot.
+    /// Opens the component that was there before, and reports why where it cannot.
     async fn restore(&self, registry: &Registry, old: &Manifest, users: &[Arc<App>]) -> Vec<Error> {
         self.vacate(old, users).await;
         let restored = match self.prepare(registry, old).await {

@@ -1,4 +1,4 @@
-//! The settings of a tenant, by which its components are opened and its apps are told what comes to them.
+//! The settings of a tenant, by which its components are opened and its apps learn what is delivered to them.
 
 use crate::Environment;
 use std::path::PathBuf;

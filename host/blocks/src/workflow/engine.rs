@@ -1,4 +1,4 @@
-//! The engine of one tenant: which instances are in memory, who is told what, and what is taken up after a start.
+//! The engine of one tenant: which instances are in memory, how inputs reach them, and what is taken up after a start.
 
 mod activities;
 mod alive;
@@ -75,7 +75,7 @@ const GRACE: Duration = Duration::from_millis(20);
 
 struct Message {
     pub item: Item,
-    /// The reply, which comes when what the item causes is kept.
+    /// The reply, which comes when what the item causes is persisted.
     pub reply: oneshot::Sender<Result<()>>,
 }
 
@@ -206,7 +206,7 @@ impl Engine {
         }
     }
 
-    /// Tells an instance, and waits until what that causes is kept.
+    /// Delivers an input to an instance, and waits until what that causes is persisted.
     async fn deliver_item(self: &Arc<Self>, id: &str, item: Item) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.post(id, Message { item, reply });
@@ -360,7 +360,7 @@ impl Engine {
         });
     }
 
-    /// Tells an instance of a completion until that is kept.
+    /// Delivers a completion to an instance, again and again until it is persisted.
     async fn deliver(self: &Arc<Self>, id: &str, row: Row, run: u32, kind: Kind, payload: Bytes) {
         loop {
             let item = Item::Completed {

@@ -13,7 +13,7 @@ const PUT_OFF: u64 = 3_600_000;
 pub(in crate::actors) struct Meta {
     /// A random number, made with the first commit: no other actor of any time has it.
     pub incarnation: u128,
-    /// The number of turns that were kept.
+    /// The number of turns that were persisted.
     pub turns: u64,
 }
 

@@ -48,11 +48,11 @@ pub(in crate::actors) struct Timer {
 #[derive(Clone, Debug)]
 pub(in crate::actors) struct Reset {
     pub reminder: Option<Reminder>,
-    /// The time of the reminder that is kept now, whose row in the order of times goes.
+    /// The time of the reminder that is stored now, whose row in the order of times is removed.
     pub stored: Option<u64>,
 }
 
-/// The changes that are kept when the turn ends well. None is a removal.
+/// The changes that are persisted when the turn ends well. None is a removal.
 #[derive(Clone, Default)]
 pub(in crate::actors) struct Staged {
     pub entries: BTreeMap<String, Option<Value>>,
@@ -172,7 +172,7 @@ impl Memory {
         }
     }
 
-    /// Makes the changes of a turn that was kept part of what is remembered.
+    /// Takes the changes of a turn that was persisted into the cache.
     pub(in crate::actors) fn apply(&mut self, staged: Staged) {
         for (key, value) in staged.entries {
             self.cache(&key, value);

@@ -61,7 +61,7 @@ pub(super) struct Page {
     pub unreadable: usize,
 }
 
-/// Reads the keys in order; `file` is told type, key, shard and the key before it of each row that is due.
+/// Reads the keys in order; `file` gets type, key, shard and the key before it of each row that is due.
 pub(super) fn read(
     reading: &Reading,
     keys: &[String],

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Rows of an app that wait for a place; more are read when half of them are gone.
+/// Rows of an app that wait for a permit; more are read when half of them are gone.
 const WAITING: usize = 400;
 /// Rows of an app that failed and are remembered; one that is not comes again with the walk over all rows.
 pub(super) const FAILED: usize = 10_000;

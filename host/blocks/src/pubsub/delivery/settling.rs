@@ -1,4 +1,4 @@
-//! Settling by a verdict: the broker is told until it knows, so that one which fails for a while loses nothing.
+//! Settling by a verdict: the broker is asked again until it answers, so that one which fails for a while loses nothing.
 
 use super::{Loop, RETRY};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Tries to tell a broker that gives an answer which another try does not change.
+/// Attempts at settling with a broker whose answer another attempt does not change.
 const TRIES: u32 = 10;
 /// Bytes of a reason in the log.
 const LOGGED: usize = 200;

@@ -1,4 +1,4 @@
-//! Rules that fail on events: counted, and told once in a while, for an event that makes one fail is followed by more.
+//! Rules that fail on events: counted, and reported once in a while, for an event that makes one fail is followed by more.
 
 use std::{
     sync::Mutex,

@@ -111,7 +111,7 @@ impl Routes {
     }
 
     /// The first rule that matches, else the default. A rule that fails on this event, say because it asks for
-    /// an attribute that the event lacks, does not match; a failure for another reason is told in the log.
+    /// an attribute that the event lacks, does not match; a failure for another reason is logged.
     ///
     /// # Errors
     /// `internal` when the thread for rules is gone: then no route is known.

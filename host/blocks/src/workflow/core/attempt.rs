@@ -87,14 +87,14 @@ pub(in crate::workflow) enum Outcome {
     Busy,
 }
 
-/// The course after an attempt.
+/// The next thing to do after an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::workflow) enum AfterAttempt {
-    /// Another attempt at its time; nothing is kept.
+    /// Another attempt at its time; nothing is persisted.
     Wait(Row),
-    /// Another one, once the row is kept.
+    /// Another attempt, once the row is persisted.
     Persist(Row),
-    /// The instance is told.
+    /// The end, which is delivered to the instance.
     End(Kind, Bytes),
 }
 

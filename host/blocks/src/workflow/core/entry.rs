@@ -1,4 +1,4 @@
-//! An entry of a journal: what it says, how it is kept, and the chain of hashes that it is a link of.
+//! An entry of a journal: what it says, how it is encoded, and the chain of hashes that it is a link of.
 
 use crate::workflow::Timestamp;
 use crate::{Error, Result};

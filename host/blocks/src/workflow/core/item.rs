@@ -1,4 +1,4 @@
-//! The things that an instance is told, and what its host does because of it once that is kept.
+//! The inputs of an instance, and the effects that follow once an input is persisted.
 
 use super::{
     entry::{Entry, Kind, Parent},

@@ -1,4 +1,4 @@
-//! An instance: its record, its journal, and what it makes of what it is told.
+//! An instance: its record, its journal, and how it handles its inputs.
 
 pub(in crate::workflow) mod commit;
 pub(in crate::workflow) mod step;
@@ -26,7 +26,7 @@ pub(in crate::workflow) struct Machine {
     /// The record as it is kept, and its version.
     stored: Meta,
     version: String,
-    /// Entries that are kept.
+    /// Entries that are persisted.
     flushed: usize,
     /// Changes that go with the next entries.
     changes: Vec<Change>,
@@ -87,7 +87,7 @@ impl Machine {
         self.is_behind = true;
     }
 
-    /// Writes down what the instance is told, for the next commit. An error is for who told it.
+    /// Takes an input into the journal, for the next commit. An error is for the sender of the input.
     pub fn accept(&mut self, item: Item) -> Result<()> {
         let row = item.row();
         match item {
@@ -256,7 +256,7 @@ impl Machine {
         Commit::plain(stored, Over::Version(self.version.clone()), Vec::new())
     }
 
-    /// Takes up that this is kept.
+    /// Takes up that this commit is persisted.
     pub fn noted(&mut self, commit: Commit, version: String) {
         self.meta.tries = commit.meta.tries;
         (self.stored, self.version) = (commit.meta, version);

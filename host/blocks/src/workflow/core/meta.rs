@@ -58,7 +58,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// An instance as it is kept.
+/// An instance as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::workflow) struct Meta {
     pub id: String,

@@ -1,4 +1,4 @@
-//! The decisions of workflows: what an instance is told becomes entries of its journal, and entries become rows and
+//! The decisions of workflows: the inputs of an instance become entries of its journal, and entries become rows and
 //! effects. Nothing here reads a store, starts a task, or asks for a time that it was not given.
 
 pub(in crate::workflow) mod attempt;

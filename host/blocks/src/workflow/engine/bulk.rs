@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 /// Instances that one call looks at.
 const PAGE: u32 = 200;
-/// Instances that are told at once.
+/// Instances to which an operation is delivered at once.
 const AT_ONCE: usize = 32;
 /// Time for one instance, whose step has to come to its end first.
 const PATIENCE: Duration = Duration::from_secs(20);

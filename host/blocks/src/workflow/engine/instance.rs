@@ -1,5 +1,5 @@
-//! The one task that touches an instance: it takes what the instance is told, a batch at a time, and goes when there is
-//! nothing more.
+//! The one task that touches an instance: it takes the inputs of the instance, a batch at a time, and ends when there are
+//! no more.
 
 use super::{Engine, Message, live::Live, reading};
 use crate::{

@@ -50,7 +50,7 @@ impl Live {
         self.engine.grow_room(app, &mut self.room, bytes)
     }
 
-    /// Writes down what the instance is told, for the next flush. An error is for who told it.
+    /// Takes an input into the journal, for the next flush. An error is for the sender of the input.
     pub fn accept(&mut self, item: Item) -> Result<()> {
         let accepted = self.machine.accept(item);
         self.drop_code();

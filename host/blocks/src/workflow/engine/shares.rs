@@ -1,4 +1,4 @@
-//! Places and room in memory: each app has a share, so that none can take what the others need.
+//! Permits and room in memory: each app has a share, so that none can take what the others need.
 
 use super::Engine;
 use std::sync::{Arc, atomic::Ordering};

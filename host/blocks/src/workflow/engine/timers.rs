@@ -14,7 +14,7 @@ use std::{
 const LOOK: Duration = Duration::from_secs(30);
 /// The pause before a timer whose instance could not take it is tried again.
 const AGAIN: u64 = 10_000;
-/// Timers that are told at once.
+/// Timers that are delivered at once.
 const AT_ONCE: usize = 64;
 /// Rows of one page.
 const PAGE: u32 = 100;
@@ -74,13 +74,13 @@ impl Heads {
 /// The timers of one host.
 struct Timers {
     heads: Heads,
-    /// Timers whose instances could not take them, and when they are told again.
+    /// Timers whose instances could not take them, and when they are delivered again.
     skipped: Skipped,
     /// The time of the next look at all shards.
     look: Instant,
 }
 
-/// The place of a walk over the shards whose timers are due.
+/// The cursor of a walk over the shards whose timers are due.
 struct Cursor {
     shard: Shard,
     cursor: String,
@@ -135,7 +135,7 @@ impl Engine {
         }
     }
 
-    /// The keys of those that could not be told.
+    /// Delivers these timers, and returns the keys of those that could not be delivered.
     async fn fire_each(self: &Arc<Self>, due: Vec<String>) -> Vec<String> {
         let deliver_item = |key: String| async move {
             let Some(wake) = keys::parse_wake(&key) else {

@@ -31,12 +31,12 @@ pub(in crate::workflow) enum Step {
     HostStops,
 }
 
-/// The course after a step.
+/// The next thing to do after a step.
 #[derive(Debug, PartialEq)]
 pub(in crate::workflow) enum AfterStep {
-    /// Keeps what is new.
+    /// Persists what is new.
     Persist,
-    /// Keeps it, and then begins the instance anew with this input.
+    /// Persists it, and then begins the instance anew with this input.
     Anew(Bytes),
 }
 
