@@ -2,6 +2,7 @@
 
 mod activities;
 mod alive;
+mod begins;
 mod bulk;
 mod directory;
 mod effects;
@@ -10,6 +11,7 @@ mod instance;
 mod listing;
 mod live;
 mod management;
+mod queues;
 mod reading;
 mod recovery;
 mod rerun;
@@ -45,6 +47,7 @@ use alive::Alive;
 use bytes::Bytes;
 use directory::{Offer, Sort};
 use ends::Ends;
+use queues::Queues;
 use shares::{ROOM, half_of_room};
 use std::{
     collections::{HashMap, HashSet},
@@ -57,6 +60,7 @@ use std::{
 use timers::Heads;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use work::Work;
 use wythe_manifest::Name;
 
 /// The timeout of one call to the store.
@@ -70,6 +74,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LOOKUPS: usize = 16;
 /// Rows of an earlier process that wait in memory to be done; the others wait in the store.
 const LEFT: usize = 100_000;
+/// Instances of one app that begin at once, and children that are begun at once because of its instances.
+const BEGIN_AT_ONCE: usize = 16;
 /// The time for what an instance waits for to come at once, while others wait for a place.
 const GRACE: Duration = Duration::from_millis(20);
 
@@ -98,6 +104,9 @@ pub struct Engine {
     crowded: Notify,
     crowd: AtomicUsize,
     flights: Shares,
+    /// Instances that are to begin, by their apps, and children that are to be made, by the apps of their parents.
+    begins: Queues<String>,
+    births: Queues<Work>,
     alive: Alive,
     /// Rows that an earlier process left and that are not done yet.
     left: Arc<Semaphore>,
@@ -138,6 +147,8 @@ impl Engine {
             crowded: Notify::new(),
             crowd: AtomicUsize::new(0),
             flights: Shares::new(settings.in_flight),
+            begins: Queues::new(BEGIN_AT_ONCE),
+            births: Queues::new(BEGIN_AT_ONCE),
             alive: Alive::default(),
             left: Arc::new(Semaphore::new(LEFT)),
             lookups: Semaphore::new(LOOKUPS),
@@ -189,9 +200,9 @@ impl Engine {
         Call::host(tenant, self.operator.clone(), trace, deadline)
     }
 
-    /// Instances in memory now.
+    /// Instances in memory now, and those that wait for their turn to begin.
     pub fn hot(&self) -> usize {
-        self.lock().len()
+        self.lock().len() + self.begins.waiting()
     }
 
     fn lock(&self) -> MutexGuard<'_, Hot> {

@@ -74,17 +74,23 @@ impl Engine {
         if !self.is_running() || !self.begin_work(&work.key) {
             return;
         }
+        if let Some(parent) = work.parent_app() {
+            return self.bear_later(parent, work);
+        }
         let engine = self.clone();
-        self.tasks.spawn(async move {
-            let key = work.key.clone();
-            while let Err(error) = engine.perform(&work).await {
-                tracing::warn!("work of a workflow waits for its store: {}", error.chain());
-                if !engine.pause(PAUSE).await {
-                    break;
-                }
+        self.tasks
+            .spawn(async move { engine.perform_whole(work).await });
+    }
+
+    /// Does what a row asks for, until that is done or the host stops.
+    pub(super) async fn perform_whole(self: &Arc<Self>, work: Work) {
+        while let Err(error) = self.perform(&work).await {
+            tracing::warn!("work of a workflow waits for its store: {}", error.chain());
+            if !self.pause(PAUSE).await {
+                break;
             }
-            engine.end_work(&key);
-        });
+        }
+        self.end_work(&work.key);
     }
 
     fn begin_work(&self, key: &str) -> bool {

@@ -194,7 +194,7 @@ impl Engine {
         }
         match at {
             Some(at) if meta.status == Status::Pending => self.expect(&meta.id, at),
-            _ => self.nudge(&meta.id),
+            _ => self.begin_later(&meta.app, &meta.id),
         }
     }
 

@@ -82,6 +82,13 @@ impl Work {
             _permit: Some(permit),
         }
     }
+
+    /// The app of the instance that starts a child, if that is what the work is.
+    pub fn parent_app(&self) -> Option<String> {
+        let order = self.asked.as_ref()?;
+        let is_child = matches!(order.kind, Kind::ChildStarted { .. });
+        is_child.then(|| order.origin.app.clone())
+    }
 }
 
 impl Order {

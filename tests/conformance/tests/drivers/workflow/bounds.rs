@@ -28,6 +28,7 @@ pub const CASES: &[Case] = cases![
     an_app_has_so_many_instances,
     what_an_earlier_host_left_is_counted,
     a_fork_ends_at_its_apps_limit,
+    instances_that_wait_for_a_turn_are_no_tasks,
     children_are_so_deep,
     all_of_a_workflow_end_and_go,
 ];
@@ -268,6 +269,31 @@ async fn a_fork_ends_at_its_apps_limit(store: Store) -> Result<()> {
     }
     bed.start("chain", "one", "2").await?;
     bed.output("one").await?;
+    bed.close().await
+}
+
+/// The code of each goes on for ever, so that their app has no turn for the others; another app has its own.
+async fn instances_that_wait_for_a_turn_are_no_tasks(store: Store) -> Result<()> {
+    let bed = bed(&store).await;
+    let tenant = bed.caller.tenant().clone();
+    let other = App::new(
+        Profile::new(tenant, "other".parse().expect("a name")),
+        Arc::new(app()),
+    );
+    let names = vec!["chain".to_owned()];
+    let attached = bed.host.workflow.attach(&other, names, Vec::new());
+    attached.expect("good names");
+    for n in 0..300 {
+        bed.start("stuck", &format!("i{n}"), "").await?;
+    }
+    let tasks = bed.host.tasks.count();
+    ensure!(tasks < 100, "{tasks} tasks for 300 instances");
+    bed.start("other/chain", "one", "0").await?;
+    bed.output("one").await?;
+    let every = Filter::default();
+    let all = bed.engine.list(&bed.caller, &every, None, 1_000);
+    let alive = |one: &&wythe_blocks::workflow::Instance| !one.status.has_ended();
+    ensure!(all.await?.instances.iter().filter(alive).count() == 300);
     bed.close().await
 }
 
