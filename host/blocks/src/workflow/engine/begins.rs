@@ -15,7 +15,7 @@ impl Engine {
             let mut turn = engine.begins.turn(&app);
             while let Some(id) = turn.next() {
                 // What went wrong is in the log, and the instance is tried again by itself.
-                let _ = engine.tell(&id, Item::Run).await;
+                let _ = engine.deliver_item(&id, Item::Run).await;
                 if engine.stopping().is_cancelled() {
                     return;
                 }
