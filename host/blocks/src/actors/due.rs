@@ -4,19 +4,16 @@
 //! are known in each shard. So a row is read once, whatever becomes of it, and no app's rows stand before those of
 //! another; the shards have their turns, so that none waits for all rows of another. A walk over all rows, at growing
 //! distances, finds those that came where everything was known already: another host's, or those of an app that was not
-//! there.
+//! there. Rows that this host writes, and that are due soon, are remembered and not read at all.
 
 mod page;
 mod queue;
+mod walk;
 
 pub(super) use queue::Outcome;
 
-use super::store::rows;
-use crate::{
-    Backoff, SHARDS, Shard,
-    shard::Shards,
-    time::{self, Clock as _},
-};
+use super::{core::names::Actor, store::rows};
+use crate::{SHARDS, Shard, shard::Shards, time};
 use page::Segment;
 use queue::Queue;
 use std::{
@@ -24,14 +21,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use walk::Walk;
 use wythe_manifest::Name;
 
 /// The longest time without a look, so that rows of other hosts and a clock that was set are noticed. Where many shards
 /// have rows, it is as much longer as it takes to look at no more than so many of them in each.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 const SHARDS_A_LOOK: u32 = 32;
-/// Time until the second walk over all rows; it doubles with each.
-const WALKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Age above which a row is left, at the start, to the walk over all rows, so that it does not hold up what is new.
 const RECENT: u64 = 60_000;
 /// Rows of a page, and of one that only looks whether there are any.
@@ -56,16 +52,6 @@ struct Schedule {
     epoch: u64,
     /// Pause after the first failure of a row.
     pause: Duration,
-}
-
-/// The walk over all rows.
-struct Walk {
-    shard: Shard,
-    /// The key after which rows are not read yet.
-    cursor: String,
-    is_on: bool,
-    again: Instant,
-    pause: Backoff,
 }
 
 /// A page that is to be read.
@@ -149,13 +135,18 @@ impl Due {
         }
     }
 
-    /// A row of this app was written in this shard, or may have been.
-    pub fn set(&self, app: &Name, shard: Shard, due: u64, now: u64) {
+    /// A row of this app was written, or may have been.
+    pub fn set(&self, app: &Name, actor: &Actor, name: &str, due: u64, now: u64) {
         let mut schedule = self.schedule();
         let left = Duration::from_millis(due.saturating_sub(now));
-        schedule.look_after(shard, time::deadline(left));
-        if let Some(queue) = schedule.queues.get_mut(app) {
+        let (shard, at) = (actor.shard(), time::deadline(left));
+        let queue = schedule.queues.get_mut(app);
+        let is_known = queue.is_some_and(|queue| {
             queue.go_back(shard, rows::before(shard, due));
+            queue.expect(rows::due(actor, name, due), shard, left, at)
+        });
+        if !is_known {
+            schedule.look_after(shard, at);
         }
     }
 
@@ -209,14 +200,14 @@ impl Due {
     pub fn pick(&self, now: Instant) -> Option<Reading> {
         let mut schedule = self.schedule();
         schedule.wake(now);
-        let app = schedule.next()?;
+        let app = schedule.next(now)?;
         for queue in schedule.queues.values_mut() {
             queue.settle();
         }
         schedule.last.clone_from(&app);
         let (epoch, filled) = (schedule.epoch, schedule.filled);
         let (shard, from, scope) = match &app {
-            Some(app) => schedule.queues.get_mut(app)?.pick(&filled)?,
+            Some(app) => schedule.queues.get_mut(app)?.pick(&filled, now)?,
             None => (schedule.all.shard, schedule.all.cursor.clone(), Scope::All),
         };
         Some(Reading {
@@ -226,6 +217,18 @@ impl Due {
             scope,
             epoch,
         })
+    }
+
+    /// A page was read for whom it was picked, which took so long.
+    pub fn took(&self, reading: &Reading, took: Duration, now: Instant) {
+        let mut schedule = self.schedule();
+        let rest = match &reading.app {
+            Some(app) => schedule.queues.get_mut(app).map(|queue| &mut queue.rest),
+            None => Some(&mut schedule.all.rest),
+        };
+        if let Some(rest) = rest {
+            rest.add(took, now);
+        }
     }
 
     /// Takes up a page: its keys in order, and where the next begins. Answers how many of its keys cannot be read.
@@ -265,18 +268,21 @@ impl Due {
     pub fn pause(&self, now: Instant) -> Duration {
         let mut schedule = self.schedule();
         schedule.wake(now);
-        if schedule.next().is_some() {
+        if schedule.next(now).is_some() {
             return Duration::ZERO;
         }
-        let later = schedule
-            .queues
-            .values()
-            .filter_map(|queue| queue.later.first());
-        let later = later
-            .map(|(at, _)| *at)
-            .chain(schedule.looks.iter().copied());
-        let first = later.min().unwrap_or(now + LOOK);
-        first.min(schedule.all.again).saturating_duration_since(now)
+        let queues = schedule.queues.values();
+        let later = queues.clone().filter_map(|queue| queue.later.first());
+        let rests = queues.filter(|queue| queue.wants());
+        let times = later.map(|(at, _)| *at);
+        let times = times.chain(rests.map(|queue| queue.rest.until(now)));
+        let first = times.chain(schedule.looks.iter().copied()).min();
+        let walk = match schedule.all.is_on {
+            true => schedule.all.rest.until(now),
+            false => schedule.all.again,
+        };
+        let first = first.unwrap_or(now + LOOK).min(walk);
+        first.saturating_duration_since(now)
     }
 }
 
@@ -308,24 +314,29 @@ impl Schedule {
     }
 
     /// Chooses whose rows are read next: apps in turn, then the walk over all rows.
-    fn next(&self) -> Option<Option<Name>> {
-        let wants = |app: &&Name| self.queues.get(*app).is_some_and(Queue::wants);
+    fn next(&self, now: Instant) -> Option<Option<Name>> {
+        let may = |queue: &Queue| queue.rest.is_over(now) && queue.wants();
+        let wants = |app: &&Name| self.queues.get(*app).is_some_and(may);
+        let walks = self.all.is_on && self.all.rest.is_over(now);
         let is_later = |app: &&Name| self.last.as_ref().is_none_or(|last| *app > last);
         let later = self.queues.keys().filter(is_later).find(wants);
         // After the last app it is the walk's turn, and then the first app's.
         match later {
             Some(app) => Some(Some(app.clone())),
-            None if self.all.is_on && self.last.is_some() => Some(None),
+            None if walks && self.last.is_some() => Some(None),
             None => match self.queues.keys().find(wants) {
                 Some(app) => Some(Some(app.clone())),
-                None => self.all.is_on.then_some(None),
+                None => walks.then_some(None),
             },
         }
     }
 
     fn end(&mut self, segment: &Segment) {
         for queue in self.queues.values_mut() {
-            queue.advance(segment);
+            queue.advance(segment, self.now);
+            if !queue.wants() {
+                queue.rest.pace.end();
+            }
         }
         match segment.is_filled() {
             Some(true) => self.filled.insert(segment.shard),
@@ -336,38 +347,6 @@ impl Schedule {
             let left = segment.left.unwrap_or(Duration::MAX).min(self.far());
             self.look_after(segment.shard, self.now + left);
         }
-    }
-}
-
-impl Walk {
-    fn new() -> Self {
-        Walk {
-            shard: Shard::FIRST,
-            cursor: rows::shard_of("due", Shard::FIRST),
-            is_on: true,
-            again: Instant::now(),
-            pause: WALKS,
-        }
-    }
-
-    /// Goes on after the page, and with the next shard where the rest of this one is not due.
-    fn advance(&mut self, segments: &[Segment], next: Option<&str>, now: Instant) {
-        let last = segments.last();
-        let resume = match (last, next) {
-            (Some(last), Some(_)) if last.is_over => last.shard.next().map(|shard| {
-                let begin = rows::shard_of("due", shard);
-                (shard, begin)
-            }),
-            (Some(last), Some(next)) => Some((last.shard, last.last.clone().max(next.to_owned()))),
-            _ => None,
-        };
-        if let Some((shard, cursor)) = resume {
-            (self.shard, self.cursor) = (shard, cursor);
-            return;
-        }
-        (self.shard, self.cursor) = (Shard::FIRST, rows::shard_of("due", Shard::FIRST));
-        self.is_on = false;
-        self.again = now.after(self.pause.fail());
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) async fn persist(
     let written = space.internal_store.transact(&caller, operations).await;
     for effect in effects {
         match effect {
-            Effect::Expect(due) => {
-                space.due.set(app, actor.shard(), due, now());
+            Effect::Expect { name, due } => {
+                space.due.set(app, actor, &name, due, now());
                 space.reminded.notify_one();
             }
             Effect::Send if written.is_ok() => space.sent.notify_one(),

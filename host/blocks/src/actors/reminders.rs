@@ -10,7 +10,7 @@ use super::{
     engine::{CALL, Cause, Engine, Hosted, Space, Why},
     store::rows,
 };
-use crate::{Error, Kind, Rate, Result, Trace, pages::Pace, state::Page, time};
+use crate::{Error, Kind, Rate, Result, Trace, state::Page, time};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -26,7 +26,6 @@ const ATTEMPTS: u32 = 10;
 pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     let stop = engine.tasks.stopping();
     let mut look = Look {
-        pace: Pace::default(),
         next: Instant::now(),
         failures: Rate::per_minute(1),
         unreadable: Rate::per_minute(1),
@@ -66,9 +65,9 @@ fn begin(engine: &Arc<Engine>, space: &Arc<Space>) {
     }
 }
 
-/// The reading of what is due, no faster than its pace.
+/// The reading of what is due.
 struct Look {
-    pace: Pace,
+    /// Time before which nothing is read, after a failure.
     next: Instant,
     failures: Rate,
     unreadable: Rate,
@@ -82,13 +81,13 @@ impl Look {
             return self.next - start;
         }
         let Some(reading) = space.due.pick(start) else {
-            self.pace.end();
             return space.due.pause(start);
         };
         match self.page(space, &reading).await {
             Ok(page) => {
                 self.file(engine, space, &reading, page);
-                self.next = time::deadline(self.pace.rest(start.elapsed()));
+                let now = Instant::now();
+                space.due.took(&reading, now - start, now);
             }
             Err(error) => {
                 self.next = time::deadline(LOOK);
@@ -97,7 +96,11 @@ impl Look {
                 }
             }
         }
-        self.next.saturating_duration_since(Instant::now())
+        let now = Instant::now();
+        match self.next > now {
+            true => self.next - now,
+            false => space.due.pause(now),
+        }
     }
 
     async fn page(&self, space: &Space, reading: &Reading) -> Result<Page> {

@@ -19,10 +19,10 @@ pub(in crate::actors) struct Commit<'a> {
 }
 
 /// Something that a host does because of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::actors) enum Effect {
     /// A reminder is due then: it is looked for, also where nobody knows whether it is kept.
-    Expect(u64),
+    Expect { name: String, due: u64 },
     /// Events are sent, once they are kept.
     Send,
 }
@@ -47,11 +47,13 @@ impl<'a> Commit<'a> {
 
     /// Returns what follows from it.
     pub fn effects(&self) -> Vec<Effect> {
-        let set = self.reminders.values();
-        let set = set.filter_map(|reset| reset.reminder.as_ref());
-        let first = set.map(|reminder| reminder.due).min();
+        let expected = self.reminders.iter().filter_map(|(name, reset)| {
+            let due = reset.reminder.as_ref()?.due;
+            let name = name.clone();
+            Some(Effect::Expect { name, due })
+        });
         let sends = (!self.events.is_empty()).then_some(Effect::Send);
-        first.map(Effect::Expect).into_iter().chain(sends).collect()
+        expected.chain(sends).collect()
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_counts_the_turn_and_looks_for_its_first_reminder() {
+    fn a_commit_counts_the_turn_and_looks_for_its_reminders() {
         let mut staged = Staged::default();
         let meta = Meta::new(7);
         assert_eq!(Commit::of(&meta, None, &staged).effects(), []);
@@ -82,6 +84,11 @@ mod tests {
         staged.remind("sooner", reset(10));
         let commit = Commit::of(&meta, Some("3"), &staged);
         assert_eq!((commit.meta.turns, commit.over.as_deref()), (1, Some("3")));
-        assert_eq!(commit.effects(), [Effect::Expect(10)]);
+        let expected = |name: &str, due| Effect::Expect {
+            name: name.to_owned(),
+            due,
+        };
+        let effects = [expected("later", 20), expected("sooner", 10)];
+        assert_eq!(commit.effects(), effects);
     }
 }

@@ -1,6 +1,6 @@
 //! The queue of one app: its rows that are due, from when they are read until their turns are over.
 
-use super::{Scope, page::Segment};
+use super::{Scope, page::Segment, walk::Rest};
 use crate::{Backoff, Rate, Shard, actors::store::rows, shard::Shards, time::Clock as _};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -12,6 +12,10 @@ use std::{
 const WAITING: usize = 400;
 /// Rows of an app that failed and are remembered; one that is not comes again with the walk over all rows.
 pub(super) const FAILED: usize = 10_000;
+/// Rows of an app that this host has written itself and remembers until they are due, if that is soon; others are read
+/// when it is their time.
+pub(super) const EXPECTED: usize = 1_000;
+const SOON: Duration = Duration::from_secs(60);
 /// The longest pause after a turn that failed, in first pauses.
 const LAST_PAUSE: u32 = 60;
 
@@ -22,6 +26,8 @@ pub(super) struct Queue {
     back: BTreeMap<Shard, String>,
     /// Shards in which there are due rows after the cursor, or were a moment ago.
     behind: Shards,
+    /// Shards in which a row of the app's own will be due that is not remembered: they go before others then.
+    own: BTreeMap<Shard, Instant>,
     /// Shards of which that has to be found out.
     pub(super) unsure: Shards,
     /// The shard whose turn it is.
@@ -29,10 +35,13 @@ pub(super) struct Queue {
     pub(super) waiting: VecDeque<Arc<str>>,
     pub(super) failed: HashMap<Arc<str>, Failed>,
     pub(super) later: BTreeSet<(Instant, Arc<str>)>,
-    /// Rows that wait, those that run, and those that failed.
+    /// Rows among them that were never due yet, and when each will be.
+    expected: HashMap<Arc<str>, Instant>,
+    /// Rows that wait, those that run, those that failed, and those that are expected.
     pub(super) known: HashSet<Arc<str>>,
     pub(super) warnings: Rate,
     pub(super) errors: Rate,
+    pub(super) rest: Rest,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -60,14 +69,17 @@ impl Queue {
                 .collect(),
             back: BTreeMap::new(),
             behind: Shards::default(),
+            own: BTreeMap::new(),
             unsure: Shards::all(),
             turn: Shard::FIRST,
             waiting: VecDeque::new(),
             failed: HashMap::new(),
             later: BTreeSet::new(),
+            expected: HashMap::new(),
             known: HashSet::new(),
             warnings: Rate::per_minute(10),
             errors: Rate::per_minute(60),
+            rest: Rest::new(),
         }
     }
 
@@ -81,15 +93,20 @@ impl Queue {
         (is_behind || self.back.iter().any(is_back)) && self.waiting.len() <= WAITING / 2
     }
 
-    /// The page to read next: its shard, where it begins, and what it is for. Shards have their turns.
-    pub(super) fn pick(&mut self, filled: &Shards) -> Option<(Shard, String, Scope)> {
-        let is_behind = !self.behind.is_empty();
-        let set = if is_behind {
-            &self.behind
-        } else {
-            &self.unsure
+    /// The page to read next: its shard, where it begins, and what it is for. Shards have their turns, and those with a
+    /// row of the app's own come first.
+    pub(super) fn pick(&mut self, filled: &Shards, now: Instant) -> Option<(Shard, String, Scope)> {
+        let is_open = |shard: &Shard| self.behind.has(*shard) || self.unsure.has(*shard);
+        let mut own = self.own.iter().filter(|(_, at)| **at <= now);
+        let own = own
+            .find(|(shard, _)| is_open(shard))
+            .map(|(shard, _)| *shard);
+        let set = match self.behind.is_empty() {
+            false => &self.behind,
+            true => &self.unsure,
         };
-        let shard = set.from(self.turn)?;
+        let shard = own.or_else(|| set.from(self.turn))?;
+        let is_behind = self.behind.has(shard);
         let scope = match filled.has(shard) {
             _ if is_behind => Scope::Shard,
             true => Scope::Glance,
@@ -109,6 +126,12 @@ impl Queue {
 
     /// A row after `previous`. Without room for it, the queue's rows are known up to there and no further.
     pub(super) fn file(&mut self, key: &str, shard: Shard, previous: &str) {
+        if let Some((key, at)) = self.expected.remove_entry(key) {
+            // The clock was set forward.
+            self.later.remove(&(at, key.clone()));
+            self.waiting.push_back(key);
+            return;
+        }
         if self.known.contains(key) {
             return;
         }
@@ -125,9 +148,35 @@ impl Queue {
         while let Some((at, _)) = self.later.first()
             && *at <= now
         {
-            let key = self.later.pop_first();
-            self.waiting.extend(key.map(|(_, key)| key));
+            if let Some((_, key)) = self.later.pop_first() {
+                self.expected.remove(&key);
+                self.waiting.push_back(key);
+            }
         }
+    }
+
+    /// Remembers a row until it is due, if that is soon and there is room, and returns whether it is known. The clock of
+    /// the wall may be set meanwhile: a walk that finds the row due then has it go at once.
+    pub(super) fn expect(
+        &mut self,
+        key: String,
+        shard: Shard,
+        left: Duration,
+        at: Instant,
+    ) -> bool {
+        if self.known.contains(key.as_str()) {
+            return true;
+        }
+        if left > SOON || self.expected.len() >= EXPECTED {
+            let own = self.own.entry(shard).or_insert(at);
+            *own = at.min(*own);
+            return false;
+        }
+        let key: Arc<str> = key.into();
+        self.known.insert(key.clone());
+        self.expected.insert(key.clone(), at);
+        self.later.insert((at, key));
+        true
     }
 
     pub(super) fn end(&mut self, key: &Arc<str>, outcome: Outcome, first: Duration, now: Instant) {
@@ -154,7 +203,7 @@ impl Queue {
     }
 
     /// Advances after a part of a page. What came back meanwhile is settled after its last part.
-    pub(super) fn advance(&mut self, segment: &Segment) {
+    pub(super) fn advance(&mut self, segment: &Segment, now: Instant) {
         let shard = segment.shard;
         let cursor = self.cursor(shard);
         let (is_known, is_news) = (*cursor >= segment.from, *cursor < segment.last);
@@ -162,6 +211,9 @@ impl Queue {
             cursor.clone_from(&segment.last);
         }
         if is_known && segment.is_over {
+            if self.own.get(&shard).is_some_and(|at| *at <= now) {
+                self.own.remove(&shard);
+            }
             self.unsure.remove(shard);
             self.behind.remove(shard);
         } else if is_known && is_news {

@@ -1,6 +1,9 @@
 //! Lines of reminders: what is read, what waits, and what is tried again.
 
-use super::{queue::FAILED, *};
+use super::{
+    queue::{EXPECTED, FAILED},
+    *,
+};
 use crate::actors::Actor;
 use std::collections::{HashMap, HashSet};
 
@@ -16,10 +19,8 @@ struct Store {
 
 impl Store {
     fn add(&mut self, app: &str, due: u64, count: usize) {
-        let tenant = name("default").unwrap();
         for id in 0..count {
-            let actor = Actor::new(&tenant, app, &format!("{id:06}")).unwrap();
-            self.rows.insert(rows::due(&actor, "r", due));
+            self.rows.insert(rows::due(&actor(app, id), "r", due));
         }
     }
 
@@ -42,6 +43,11 @@ impl Store {
         let owner = |kind: &str| name(kind).filter(|name| name.as_str() != "nobody");
         due.file(reading, &keys, next.as_deref(), owner, NOW);
     }
+}
+
+fn actor(app: &str, id: usize) -> Actor {
+    let tenant = name("default").unwrap();
+    Actor::new(&tenant, app, &format!("{id:06}")).unwrap()
 }
 
 fn name(name: &str) -> Option<Name> {
@@ -175,12 +181,14 @@ fn a_row_that_comes_behind_while_a_page_is_read_is_not_lost() {
     store.serve(&due, now);
     due.schedule().looks.fill(now);
     store.add("one", NOW - 5, 1);
-    let shard = Actor::new(&name("default").unwrap(), "one", "000000")
-        .unwrap()
-        .shard();
+    let one = name("one").unwrap();
+    // No room to remember it.
+    for n in 0..EXPECTED {
+        due.set(&one, &actor("one", n), "other", NOW + 50_000, NOW);
+    }
     let reading = due.pick(now).expect("it is time to look");
     // This one is kept after the page was read, and is before its end.
-    due.set(&name("one").unwrap(), shard, NOW - 9, NOW);
+    due.set(&one, &actor("one", 0), "r", NOW - 9, NOW);
     store.page(&due, &reading);
     store.add("one", NOW - 9, 1);
     store.serve(&due, now);
@@ -197,4 +205,44 @@ fn a_page_of_before_an_app_came_is_not_believed() {
     assert!(begin(&due, now, 64).is_empty());
     store.serve(&due, now);
     assert_eq!(begin(&due, now, 64).len(), 1);
+}
+
+#[test]
+fn a_row_of_ones_own_does_not_wait_for_those_of_others() {
+    let (due, now) = (start(&["many", "one"]), Instant::now());
+    let (one, soon, late) = (name("one").unwrap(), actor("one", 1), actor("one", 2));
+    due.set(&one, &soon, "r", NOW + 200, NOW);
+    due.set(&one, &late, "r", NOW + 120_000, NOW);
+    assert!(begin(&due, now, 1).is_empty());
+    // Nothing was read, and it is time.
+    let begun = begin(&due, now + Duration::from_secs(50), 1);
+    assert_eq!(
+        begun,
+        [(one.clone(), rows::due(&soon, "r", NOW + 200).into())]
+    );
+    // The first page that is read for the app is the one with its row.
+    let later = now + Duration::from_secs(1_000);
+    let picked =
+        std::iter::from_fn(|| due.pick(later)).find(|page| page.app.as_ref() == Some(&one));
+    assert_eq!(picked.map(|page| page.shard), Some(late.shard()));
+}
+
+#[test]
+fn a_row_that_is_due_before_its_time_goes_at_once() {
+    let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
+    due.set(
+        &name("one").unwrap(),
+        &actor("one", 0),
+        "r",
+        NOW - 1,
+        NOW - 30_000,
+    );
+    store.add("one", NOW - 1, 1);
+    due.schedule().looks.fill(now);
+    store.serve(&due, now);
+    assert_eq!(begin(&due, now, 64).len(), 1, "the clock was set");
+    assert!(
+        begin(&due, now + Duration::from_secs(31), 64).is_empty(),
+        "and not twice"
+    );
 }
