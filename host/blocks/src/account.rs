@@ -1,8 +1,9 @@
 //! Bytes that the host holds for one app. Each of them is drawn from the app's account and given back when it goes.
 
 use crate::{Error, Result, work::Meter};
+use parking_lot::Mutex;
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use wythe_manifest::Name;
@@ -127,8 +128,8 @@ impl Tab {
         &self.meter
     }
 
-    fn permit(&self) -> std::sync::MutexGuard<'_, Permit> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
+    fn permit(&self) -> parking_lot::MutexGuard<'_, Permit> {
+        self.permit.lock()
     }
 }
 

@@ -9,10 +9,11 @@ pub use accept::Listener;
 pub use permit::{Permit, Work};
 
 use crate::Rate;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -125,8 +126,7 @@ impl Connections {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        let table = self.table.lock();
-        table.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.table.lock()
     }
 }
 

@@ -1,12 +1,13 @@
 //! Counters of calls of drivers and of apps, and how they read as Prometheus text.
 
 use crate::{Kind, Operation, Result};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     fmt::Write,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -191,13 +192,11 @@ impl Metrics {
     }
 
     fn lock_calls(&self) -> MutexGuard<'_, Vec<Weak<CallMetrics>>> {
-        let list = self.calls.lock();
-        list.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.calls.lock()
     }
 
     fn lock_held(&self) -> MutexGuard<'_, BTreeMap<Name, (u64, Instant)>> {
-        let held = self.held.lock();
-        held.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.held.lock()
     }
 
     /// Counts that a call of an app held a worker for too long. True where the log is to say so: once in 10 s.

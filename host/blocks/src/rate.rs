@@ -1,9 +1,7 @@
 //! A rate for lines of the log that a stranger or a guest can cause: what is over it is counted and left out.
 
-use std::{
-    sync::{Mutex, MutexGuard},
-    time::{Duration, Instant},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 /// A limit of so many lines a period; the first of the next one reports how many were left out.
 pub struct Rate {
@@ -56,8 +54,7 @@ impl Rate {
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
-        let window = self.window.lock();
-        window.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.window.lock()
     }
 }
 

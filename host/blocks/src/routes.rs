@@ -2,12 +2,8 @@
 
 use crate::{App, Error, Rate, Result, bindings::WebhookRoute};
 use arc_swap::ArcSwap;
-use std::{
-    cmp::Reverse,
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::{ComponentName, Name};
 
 /// Lines of the log about refusals, a second, for each app and for what is no app's.
@@ -40,7 +36,7 @@ impl Routes {
     /// Gives an app a prefix such as `/cart`, in place of the one that it had; `/` is for everything that no longer
     /// prefix claims. None takes its prefix away. `conflict` where another app has it.
     pub fn route(&self, prefix: Option<&str>, app: &Arc<App>) -> Result<()> {
-        let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.claiming.lock();
         let mut routes = Vec::clone(&self.routes.load());
         routes.retain(|route| !route.is_of(app));
         if let Some(written) = prefix {
@@ -82,7 +78,7 @@ impl Routes {
 
     /// Gives a component the path of its webhook, in place of one that it had. `conflict` where another component has it.
     pub(crate) fn claim(&self, route: WebhookRoute) -> Result<()> {
-        let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.claiming.lock();
         let mut routes = BTreeMap::clone(&self.webhooks.load());
         let path = route.webhook.path.clone();
         routes.retain(|_, other| !other.is_of(&route.tenant, &route.component));
@@ -99,7 +95,7 @@ impl Routes {
 
     /// Removes the webhook of a component that is gone.
     pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
-        let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.claiming.lock();
         let mut routes = BTreeMap::clone(&self.webhooks.load());
         routes.retain(|_, route| !route.is_of(tenant, component));
         self.webhooks.store(Arc::new(routes));
@@ -107,7 +103,7 @@ impl Routes {
 
     /// Takes away all that a tenant has.
     pub(crate) fn clear(&self, tenant: &Name) {
-        let _turn = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.claiming.lock();
         let mut routes = BTreeMap::clone(&self.webhooks.load());
         routes.retain(|_, route| route.tenant != *tenant);
         self.webhooks.store(Arc::new(routes));

@@ -1,9 +1,7 @@
 //! Permits that each app has for itself, so that none can take what the others need.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Semaphore;
 
 pub(crate) struct Shares {
@@ -22,7 +20,7 @@ impl Shares {
 
     /// The places of one app. Apps are those of the manifest, so that there are not many.
     pub fn of(&self, app: &str) -> Arc<Semaphore> {
-        let mut by_app = self.by_app.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut by_app = self.by_app.lock();
         if let Some(share) = by_app.get(app) {
             return share.clone();
         }

@@ -12,10 +12,11 @@ use crate::{
 };
 use blake3::Hash;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 use tokio::sync::Semaphore;
 use wasmtime::{Config, Engine, component::Component};
@@ -152,7 +153,7 @@ impl Compiling {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(Hash, Work), Weak<Compiled>>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.compiled.lock()
     }
 
     async fn cached(&self, engine: &Engine, digest: Hash) -> Result<Option<Component>> {

@@ -12,10 +12,11 @@ use crate::{
     workflow::Machine,
 };
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -93,9 +94,7 @@ impl Epochs {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<EngineWeak>> {
-        self.0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock()
     }
 }
 

@@ -6,10 +6,8 @@ use crate::{
     engine::Runtime,
     error,
 };
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Instant};
 use wasmtime::{
     Store,
     component::{Instance, InstancePre},
@@ -131,9 +129,7 @@ impl Pool {
         self.lock().retain(|warm| warm.since.elapsed() < idle);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Warm>> {
-        self.idle
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Warm>> {
+        self.idle.lock()
     }
 }

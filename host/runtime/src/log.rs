@@ -1,10 +1,11 @@
 //! A guest's voice: its log records, stdout and stderr become the host's log, within a budget, one record a line.
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     fmt::Write,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -105,10 +106,7 @@ impl Log {
 
     /// The budget that is left of this second.
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        let mut budget = self
-            .budget
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut budget = self.budget.lock();
         if budget.since.elapsed() >= Duration::from_secs(1) {
             budget.since = Instant::now();
             budget.left = budget.per_second;
@@ -170,10 +168,7 @@ impl Output {
                 return;
             }
         }
-        let mut line = self
-            .line
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut line = self.line.lock();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match piece.split_last() {
                 Some((b'\n', text)) => (text, true),
@@ -203,12 +198,7 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if Arc::strong_count(&self.line) == 1 {
-            let mut line = std::mem::take(
-                &mut *self
-                    .line
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
-            );
+            let mut line = std::mem::take(&mut *self.line.lock());
             self.flush_line(&mut line);
         }
     }
@@ -278,7 +268,7 @@ mod tests {
     #[test]
     fn what_is_over_the_budget_is_dropped_until_the_second_is_over() {
         let log = Log::new("app".parse().expect("a good name"), 100);
-        let begin = |since| log.budget.lock().expect("nobody panicked").since = since;
+        let begin = |since| log.budget.lock().since = since;
         let hour = Duration::from_secs(3_600);
         begin(Instant::now() + hour);
         assert!(log.spend(60));

@@ -9,9 +9,10 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{sync::Notify, task::JoinSet};
@@ -237,14 +238,11 @@ impl Counter {
     }
 
     fn count(&self) -> u64 {
-        self.late
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len() as u64
+        self.late.lock().len() as u64
     }
 
     fn late(&self) -> Latencies {
-        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = self.late.lock();
         let mut latencies = Latencies::default();
         latencies.extend(late.iter().copied());
         latencies
@@ -273,7 +271,7 @@ impl Callee for Counter {
     async fn run_job(&self, _: Call, occurrence: Occurrence) -> wythe_blocks::Result<()> {
         let late = since_1970().saturating_sub(Duration::from_millis(occurrence.due));
         let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
-        let mut all = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.late.lock();
         all.push(late);
         drop(all);
         self.ran.notify_one();

@@ -1,10 +1,7 @@
 //! The log of the hosts of this process: what it says about a request that was refused, by the trace of the answer.
 
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, fmt::Debug, sync::OnceLock};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -25,8 +22,7 @@ pub fn about(trace: &str) -> Option<String> {
 
 fn said() -> MutexGuard<'static, HashMap<String, String>> {
     static SAID: OnceLock<Mutex<HashMap<String, String>>> = OnceLock::new();
-    let said = SAID.get_or_init(Mutex::default).lock();
-    said.unwrap_or_else(PoisonError::into_inner)
+    SAID.get_or_init(Mutex::default).lock()
 }
 
 struct Ear;

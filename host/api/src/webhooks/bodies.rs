@@ -3,13 +3,8 @@
 use crate::body::LATE;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use wythe_blocks::{Error, Result};
 
@@ -52,8 +47,7 @@ impl Bodies {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        let held = self.0.lock();
-        held.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock()
     }
 }
 

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{Error, Origin, Result, Trace, state::Etag};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -88,7 +89,7 @@ impl Slot {
     }
 
     fn rest(&self) -> MutexGuard<'_, Rest> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rest.lock()
     }
 }
 

@@ -15,10 +15,11 @@ pub(super) use queue::Outcome;
 use super::{core::names::Actor, store::rows};
 use crate::{SHARDS, Shard, shard::Shards, time};
 use page::Segment;
+use parking_lot::{Mutex, MutexGuard};
 use queue::Queue;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use walk::Walk;
@@ -115,7 +116,7 @@ impl Due {
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The apps of the tenant are now these: what waits is looked at anew, and all rows are.

@@ -21,10 +21,11 @@ use crate::{
     state::{InternalStore, State},
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -109,10 +110,6 @@ pub(super) struct Engine {
     spaces: Mutex<HashMap<Name, Arc<Space>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Engine {
     pub(super) fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>) -> Self {
         Engine {
@@ -128,22 +125,22 @@ impl Engine {
     }
 
     pub(super) fn limit(&self, limits: Limits) {
-        *lock(&self.limits) = limits;
+        *self.limits.lock() = limits;
     }
 
     pub(super) fn clear(&self) {
-        lock(&self.types).clear();
-        lock(&self.spaces).clear();
+        self.types.lock().clear();
+        self.spaces.lock().clear();
     }
 
     pub(super) fn hosted(&self, tenant: &Name, kind: &str) -> Option<Arc<Hosted>> {
-        let types = lock(&self.types);
+        let types = self.types.lock();
         types.get(&(tenant.clone(), kind.to_owned())).cloned()
     }
 
     /// The actor types of the tenant, in order.
     pub(super) fn kinds(&self, tenant: &Name) -> Vec<String> {
-        let types = lock(&self.types);
+        let types = self.types.lock();
         let own = types.keys().filter(|(of, _)| of == tenant);
         let mut kinds: Vec<_> = own.map(|(_, kind)| kind.clone()).collect();
         kinds.sort();
@@ -153,7 +150,7 @@ impl Engine {
     /// Gives an app these types, and answers with those that it had.
     pub(super) fn host(&self, app: &Arc<App>, kinds: Vec<Type>) -> Vec<Arc<Hosted>> {
         let tenant = app.tenant();
-        let mut types = lock(&self.types);
+        let mut types = self.types.lock();
         let had = types.extract_if(|(of, _), hosted| of == tenant && hosted.is_of(app));
         let had = had.map(|(_, hosted)| hosted).collect();
         for kind in kinds {
@@ -164,7 +161,7 @@ impl Engine {
         let own = types.iter().filter(|((of, _), _)| of == tenant);
         let apps = own.map(|(_, hosted)| hosted.app.id().clone()).collect();
         drop(types);
-        if let Some(space) = lock(&self.spaces).get(tenant) {
+        if let Some(space) = self.spaces.lock().get(tenant) {
             space.due.attach(&apps, alarms::now());
             space.reminded.notify_one();
         }
@@ -172,11 +169,11 @@ impl Engine {
     }
 
     pub(super) fn space(&self, tenant: &Name) -> Result<Arc<Space>> {
-        let mut spaces = lock(&self.spaces);
+        let mut spaces = self.spaces.lock();
         if let Some(space) = spaces.get(tenant) {
             return Ok(space.clone());
         }
-        let limits = *lock(&self.limits);
+        let limits = *self.limits.lock();
         let space = Arc::new(Space {
             tenant: tenant.clone(),
             internal_store: self.state.internal_store()?,

@@ -2,9 +2,10 @@
 
 use super::{activation::Slot, core::names::Actor};
 use crate::{Error, Result};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -40,7 +41,7 @@ impl Slots {
     }
 
     fn here(&self) -> MutexGuard<'_, Here> {
-        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+        self.here.lock()
     }
 
     /// The actor's slot, which is made for this app where there is none. `exhausted` where there are too many.

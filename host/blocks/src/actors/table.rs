@@ -2,9 +2,10 @@
 
 use super::{Inside, turn::Turn};
 use crate::call::TurnId;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
 /// Turns that run now.
@@ -33,7 +34,7 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Turn>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

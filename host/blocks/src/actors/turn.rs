@@ -15,10 +15,11 @@ use crate::{
     state::{InternalStore, check_key, check_prefix},
 };
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
@@ -242,7 +243,7 @@ impl Turn {
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.work.lock()
     }
 
     /// A call from inside `frame` comes back to this turn: none where another one is in it already.

@@ -1,10 +1,8 @@
 //! Permits for calls to an outside system: so many at once, and never all of them one app's.
 
 use crate::{Call, Error, Result};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wythe_manifest::{ComponentName, Name};
 
@@ -55,7 +53,7 @@ impl Permits {
     }
 
     fn of(&self, caller: &Call) -> Arc<Semaphore> {
-        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut apps = self.apps.lock();
         let new = || Arc::new(Semaphore::new(self.of_one()));
         apps.entry(caller.app_id().clone())
             .or_insert_with(new)

@@ -2,11 +2,9 @@
 
 use super::*;
 use crate::{Kind, Metrics, time};
+use parking_lot::Mutex;
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -75,7 +73,7 @@ async fn a_handle_uses_what_takes_the_place_of_its_component_from_the_next_call_
         let (slot, order) = (slot.clone(), order.clone());
         tokio::spawn(async move {
             let answer = ask(&slot).await.unwrap();
-            order.lock().unwrap().push((what, answer));
+            order.lock().push((what, answer));
         })
     };
     let under_way = call("under way");
@@ -96,7 +94,7 @@ async fn a_handle_uses_what_takes_the_place_of_its_component_from_the_next_call_
     put(&components, &second);
     waits.await.unwrap();
     let expected = [("under way", "first"), ("waits", "second")];
-    assert_eq!(*order.lock().unwrap(), expected);
+    assert_eq!(*order.lock(), expected);
     assert!(!second.is_closed.load(SeqCst));
 }
 

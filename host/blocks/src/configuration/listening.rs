@@ -5,9 +5,10 @@ use super::{
     watcher::{Joining, Order, Watcher},
 };
 use crate::{App, Call, Error, Result, Slot, Trace};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -52,10 +53,7 @@ impl Configuration {
             listener.stop.cancel();
             return Err(problems);
         }
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.listeners.lock();
         if let Some(old) = listeners.insert(app.id().clone(), listener) {
             old.stop.cancel();
         }
@@ -64,10 +62,7 @@ impl Configuration {
 
     /// Ends an app's subscriptions.
     pub(crate) fn detach(&self, app: &Name) {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.listeners.lock();
         if let Some(old) = listeners.remove(app) {
             old.stop.cancel();
         }
@@ -75,16 +70,14 @@ impl Configuration {
 
     /// Ends the watch of a component that is gone.
     pub(crate) fn unwatch(&self, component: &ComponentName) {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = self.watchers.lock();
         watchers.remove(component);
     }
 
     /// Forgets every listener and watcher.
     pub(crate) fn clear(&self) {
-        let poisoned = PoisonError::into_inner;
-        self.listeners.lock().unwrap_or_else(poisoned).clear();
-        let poisoned = PoisonError::into_inner;
-        self.watchers.lock().unwrap_or_else(poisoned).clear();
+        self.listeners.lock().clear();
+        self.watchers.lock().clear();
     }
 
     async fn join_all(
@@ -202,7 +195,7 @@ impl Configuration {
     }
 
     fn watcher(&self, tenant: &Name, store: &Arc<Slot<Configured>>) -> mpsc::Sender<Order> {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = self.watchers.lock();
         let start = || {
             let (orders, received) = mpsc::channel(ORDERS);
             let watcher = Watcher::new(tenant.clone(), store.clone(), self.tasks.clone());
@@ -214,10 +207,7 @@ impl Configuration {
 
     fn listener(&self, caller: &Call) -> Result<Arc<Listener>> {
         let app = caller.app_id();
-        let listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.listeners.lock();
         match listeners.get(app) {
             Some(listener) if listener.app.exports().configuration_listener => Ok(listener.clone()),
             Some(_) => Err(Error::unsupported(format!(

@@ -1,10 +1,8 @@
 //! One connection's permit: whether a request is under way, and when the connection is to end.
 
 use super::{Connections, FIRST_REQUEST, IDLE};
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -97,8 +95,7 @@ impl Inner {
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
-        let activity = self.activity.lock();
-        activity.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.activity.lock()
     }
 }
 

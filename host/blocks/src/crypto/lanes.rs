@@ -1,10 +1,8 @@
 //! Lanes of work with keys: so many operations of one app at once, so that a key is never one app's alone.
 
 use crate::{Call, Error, Result};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wythe_manifest::Name;
 
@@ -18,7 +16,7 @@ pub(super) struct Lane(Arc<Semaphore>);
 
 impl Lanes {
     pub fn of(&self, caller: &Call) -> Lane {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.0.lock();
         let new = || Lane(Arc::new(Semaphore::new(width())));
         lanes
             .entry(caller.app_id().clone())

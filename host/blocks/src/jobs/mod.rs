@@ -20,14 +20,11 @@ use crate::{
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 pub(crate) use scheduler::IN_HOST;
 use scheduler::{Clock, Runner};
 use settler::Settler;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use tokio::sync::Semaphore;
 use wythe_manifest::Name;
 
@@ -373,7 +370,7 @@ impl Jobs {
     }
 
     fn runners(&self) -> MutexGuard<'_, Runners> {
-        self.runners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.runners.lock()
     }
 }
 

@@ -21,11 +21,8 @@ use super::{
     transitions::{self, Outcome},
 };
 use crate::{App, Call, Error, Kind, Origin, Result, Slot, Tasks};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -99,7 +96,7 @@ impl Runner {
 
     /// Puts another version of the app in the place of the one that runs the jobs now.
     pub(super) fn replace(&self, app: Arc<App>) {
-        *self.app.write().unwrap_or_else(PoisonError::into_inner) = app;
+        *self.app.write() = app;
         self.look();
     }
 
@@ -113,14 +110,11 @@ impl Runner {
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 
     fn app(&self) -> Arc<App> {
-        self.app
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.app.read().clone()
     }
 
     /// The host speaks to the driver for the app.

@@ -2,10 +2,8 @@
 
 use super::{Configured, SETTLE, Settle};
 use crate::{Call, Component, Error, Result};
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::{
     sync::oneshot::{self, error::TryRecvError},
     time::Instant,
@@ -55,8 +53,8 @@ impl Settler {
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> parking_lot::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock()
     }
 
     fn batch(&self) -> Vec<Waiting> {

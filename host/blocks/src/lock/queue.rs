@@ -1,10 +1,7 @@
 //! The waiters for locks in this process: a queue for each key, first come first served.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::sync::Notify;
 
 /// Keys that are waited for, and no others.
@@ -62,7 +59,7 @@ impl Queues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{Ready, Registry, Settings, Shared, Tenant, Trace};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Mutex, atomic::AtomicU64, atomic::Ordering::Relaxed},
+    sync::{atomic::AtomicU64, atomic::Ordering::Relaxed},
     time::{Instant, SystemTime},
 };
 use tokio::{sync::Semaphore, task::JoinHandle};
@@ -22,8 +23,8 @@ struct Slow {
 }
 
 impl Slow {
-    fn held(&self) -> std::sync::MutexGuard<'_, (HashMap<String, Grant>, u64)> {
-        self.held.lock().unwrap()
+    fn held(&self) -> parking_lot::MutexGuard<'_, (HashMap<String, Grant>, u64)> {
+        self.held.lock()
     }
 
     fn keys(&self) -> Vec<String> {

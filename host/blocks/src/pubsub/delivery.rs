@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics};
 use futures::future::join_all;
+use parking_lot::MutexGuard;
 use std::{
     collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
@@ -109,7 +110,7 @@ impl PubSub {
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Name, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 
     async fn prepare(

@@ -27,12 +27,13 @@ use crate::{
     opening::{self, Opening, require},
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use scopes::Access;
 use seal::{Seal, SealScope};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 pub use wythe_manifest::Rule;

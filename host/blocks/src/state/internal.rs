@@ -4,7 +4,7 @@ use super::{
     Configured, DELETE, Delete, Driver, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT,
 };
 use crate::{Call, Error, Kind, Result, Slot};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use wythe_manifest::ComponentName;
 
 /// Keys of the host begin with it, and no others do: a keyspace has a name before its separator, and no app's key has one.
@@ -51,10 +51,7 @@ impl State {
     /// The store of actors and workflows. It is chosen once: a component that takes the place of another one has the
     /// records of that one.
     pub fn internal_store(&self) -> Result<InternalStore> {
-        let mut slot = self
-            .internal_store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.internal_store.lock();
         let component = match &*slot {
             Some(component) => component.clone(),
             None => slot.insert(self.choose()?).clone(),
@@ -64,10 +61,7 @@ impl State {
 
     /// Says whether actors and workflows are stored in this component.
     pub(crate) fn is_internal_store(&self, name: &ComponentName) -> bool {
-        let slot = self
-            .internal_store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let slot = self.internal_store.lock();
         slot.as_ref().is_some_and(|slot| slot.name() == *name)
     }
 

@@ -23,7 +23,8 @@ use crate::{
     opening::{self, Opening, require, take},
 };
 use async_trait::async_trait;
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use wythe_manifest::{ByteSize, Component as Manifest, ComponentName};
 
 /// Keys of one `get-many`, and the upper bound of a page.

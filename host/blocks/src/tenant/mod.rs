@@ -23,10 +23,11 @@ use crate::{
     time,
     workflow::{self, Workflow},
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -196,13 +197,11 @@ impl Tenant {
     }
 
     fn apps(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<App>>> {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+        self.apps.lock()
     }
 
     fn manifests(&self) -> MutexGuard<'_, BTreeMap<ComponentName, Manifest>> {
-        self.manifests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.manifests.lock()
     }
 
     /// Remembers how a component is written.

@@ -6,10 +6,8 @@ use crate::{
     prepared::{Prepared, SECRET_STORES, named},
     secrets::Stores,
 };
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, MutexGuard, PoisonError},
-};
+use parking_lot::MutexGuard;
+use std::{collections::BTreeMap, sync::Arc};
 use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
 impl Tenant {
@@ -226,7 +224,7 @@ impl Tenant {
     }
 
     fn orphans(&self) -> MutexGuard<'_, BTreeMap<ComponentName, Vec<Name>>> {
-        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+        self.orphans.lock()
     }
 
     async fn close_component(&self, component: &Manifest) {

@@ -48,11 +48,12 @@ use bytes::Bytes;
 use directory::{Offer, Sort};
 use ends::Ends;
 use queues::Queues;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use shares::{ROOM, half_of_room};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, RwLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -206,7 +207,7 @@ impl Engine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hot> {
-        self.hot.lock().unwrap_or_else(|lock| lock.into_inner())
+        self.hot.lock()
     }
 
     /// The time that an instance that waits keeps its place.
@@ -282,18 +283,12 @@ impl Engine {
     }
 
     fn offer(&self, app: &str) -> Option<Offer> {
-        let directory = self
-            .directory
-            .read()
-            .unwrap_or_else(|lock| lock.into_inner());
+        let directory = self.directory.read();
         directory.app(app).cloned()
     }
 
     fn find(&self, sort: Sort, name: &str) -> Result<(Offer, String)> {
-        let directory = self
-            .directory
-            .read()
-            .unwrap_or_else(|lock| lock.into_inner());
+        let directory = self.directory.read();
         directory
             .find(sort, name)
             .map(|(offer, name)| (offer.clone(), name))
@@ -409,10 +404,7 @@ impl Engine {
 
     /// A timer of this instance was set.
     fn expect(&self, id: &str, due: Timestamp) {
-        let mut expected = self
-            .expected
-            .lock()
-            .unwrap_or_else(|lock| lock.into_inner());
+        let mut expected = self.expected.lock();
         expected.lower(Shard::of(id), due);
         drop(expected);
         if due < self.next_wake.load(Ordering::SeqCst) {

@@ -20,9 +20,10 @@ pub use engine::{Bulk, Engine, Filter, History, Instance, Page, Start, Swept};
 use crate::{App, Error, Result, Tasks, state::State};
 use bytes::Bytes;
 use engine::Directory;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use wythe_manifest::Name;
@@ -142,14 +143,14 @@ impl Workflow {
         activities: Vec<String>,
     ) -> Result<(), Vec<Error>> {
         let directory = self.with(app.tenant(), |tenant| tenant.directory.clone());
-        let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
+        let mut directory = directory.write();
         directory.add(app, workflows, activities)
     }
 
     /// Makes an app's workflows and activities unknown. Instances wait for an app that has them again.
     pub(crate) fn detach(&self, app: &Arc<App>) {
         let directory = self.with(app.tenant(), |tenant| tenant.directory.clone());
-        let mut directory = directory.write().unwrap_or_else(|lock| lock.into_inner());
+        let mut directory = directory.write();
         directory.remove(app.id());
     }
 
@@ -178,7 +179,7 @@ impl Workflow {
     /// workflows or activities.
     pub fn begin(&self, tenant: &Name, state: &State) -> Result<()> {
         let directory = self.with(tenant, |tenant| tenant.directory.clone());
-        let is_empty = directory.read().is_ok_and(|directory| directory.is_empty());
+        let is_empty = directory.read().is_empty();
         if !is_empty {
             self.engine(tenant, state)?.begin();
         }
@@ -187,19 +188,16 @@ impl Workflow {
 
     /// Forgets every engine and what the apps have of workflows.
     pub(crate) fn clear(&self) {
-        let mut tenants = self.tenants.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut tenants = self.tenants.lock();
         for tenant in tenants.values() {
-            let mut directory = tenant
-                .directory
-                .write()
-                .unwrap_or_else(|lock| lock.into_inner());
+            let mut directory = tenant.directory.write();
             *directory = Directory::default();
         }
         tenants.clear();
     }
 
     fn with<T>(&self, tenant: &Name, use_it: impl FnOnce(&mut Tenant) -> T) -> T {
-        let mut tenants = self.tenants.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut tenants = self.tenants.lock();
         use_it(tenants.entry(tenant.clone()).or_default())
     }
 }

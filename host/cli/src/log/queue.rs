@@ -1,9 +1,10 @@
 //! Standard error behind a bounded queue: a reader that is slow or gone holds nobody up, and ends nothing.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -56,16 +57,12 @@ impl Queue {
     /// Waits until every line is written, for at most `limit`.
     pub fn flush(&self, limit: Duration) {
         let waits = |state: &mut State| state.writing || !state.lines.is_empty();
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(self.state(), limit, waits);
-        drop(waited);
+        let mut state = self.state();
+        self.shared.changed.wait_while_for(&mut state, waits, limit);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        let state = self.shared.state.lock();
-        state.unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 
     fn run(&self, mut out: impl Write) {
@@ -88,8 +85,8 @@ impl Queue {
 
     fn next(&self) -> Vec<u8> {
         let empty = |state: &mut State| state.lines.is_empty();
-        let state = self.shared.changed.wait_while(self.state(), empty);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        self.shared.changed.wait_while(&mut state, empty);
         let line = state.lines.pop_front().unwrap_or_default();
         state.bytes -= line.len();
         state.writing = true;

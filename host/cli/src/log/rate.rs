@@ -1,9 +1,9 @@
 //! Rates of the host's own lines: what a guest or a stranger can cause again and again is told now and then, and counted.
 
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tracing::{
@@ -46,7 +46,7 @@ struct Count {
 impl Rate {
     /// Returns whether one more line is within the rate, and how many were dropped in the window that has just ended.
     fn take(&self, key: &Key, limit: u64, now: Instant) -> (bool, u64) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock();
         if counts.len() >= MAX_KEYS {
             counts.retain(|_, count| now.duration_since(count.since) < WINDOW);
         }

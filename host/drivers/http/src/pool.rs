@@ -12,10 +12,11 @@ use hyper::{
     client::conn::http1,
 };
 use hyper_util::client::legacy::connect::Connection as _;
+use parking_lot::Mutex;
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -159,7 +160,7 @@ impl Pool {
     /// A connection that waits, if there is one.
     pub async fn take(&self) -> Option<Connection> {
         loop {
-            let (_, mut connection) = lock(&self.idle).0.pop()?;
+            let (_, mut connection) = self.idle.lock().0.pop()?;
             if poll_fn(|context| Poll::Ready(connection.is_free(context))).await {
                 return Some(connection);
             }
@@ -180,7 +181,7 @@ impl Pool {
         if !poll_fn(|context| Poll::Ready(connection.is_free(context))).await {
             return;
         }
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         if idle.0.len() >= IDLE {
             idle.0.remove(0);
         }
@@ -190,12 +191,12 @@ impl Pool {
     /// Closes what waits.
     pub fn close(&self) {
         self.sweeper.abort();
-        lock(&self.idle).0.clear();
+        self.idle.lock().0.clear();
     }
 
     #[cfg(test)]
     pub fn idle(&self) -> usize {
-        lock(&self.idle).0.len()
+        self.idle.lock().0.len()
     }
 }
 
@@ -203,10 +204,6 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.sweeper.abort();
     }
-}
-
-fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Closes connections that have waited for long enough.
@@ -222,7 +219,7 @@ async fn sweep(idle: Weak<Mutex<Idle>>) {
 /// Drops connections whose time is over, and returns when to look again.
 fn expire(idle: &Mutex<Idle>) -> Instant {
     let now = Instant::now();
-    let mut idle = lock(idle);
+    let mut idle = idle.lock();
     idle.0.retain(|(end, _)| *end > now);
     idle.0.first().map_or(now + IDLE_FOR, |(end, _)| *end)
 }

@@ -2,11 +2,12 @@
 //! bounded in what it says before it answers.
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tokio::{
@@ -67,8 +68,7 @@ impl Exchange {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        let state = self.0.lock();
-        state.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock()
     }
 }
 

@@ -8,11 +8,8 @@ use crate::{
     slots::{Holder, Slot, Slots},
 };
 use bytes::Bytes;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use wasmtime::component::InstancePre;
 use wythe_blocks::{
     Call, Error, Result,
@@ -122,7 +119,7 @@ impl Acts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Cached> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cached.lock()
     }
 }
 

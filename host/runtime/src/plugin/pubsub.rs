@@ -11,8 +11,9 @@ use crate::{
     wit::milliseconds,
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use wasmtime::Store;
@@ -52,7 +53,7 @@ impl Left {
         store: &mut Store<Ctx>,
         generation: u64,
     ) -> wasmtime::Result<()> {
-        let left = std::mem::take(&mut *lock(&self.0));
+        let left = std::mem::take(&mut *self.0.lock());
         // With an instance that is gone, its consumers are gone, too.
         for (_, handle) in left.into_iter().filter(|(of, _)| *of == generation) {
             let driver = guest.wythe_plugin_pubsub_driver();
@@ -169,7 +170,7 @@ impl Shared {
         store: &mut Store<Ctx>,
         generation: u64,
     ) -> wasmtime::Result<Result<u64>> {
-        let known = *lock(&self.handle);
+        let known = *self.handle.lock();
         if let Some((_, handle)) = known.filter(|(of, _)| *of == generation) {
             return Ok(Ok(handle));
         }
@@ -178,7 +179,7 @@ impl Shared {
             .call_subscribe(store, &self.topic, &self.group, &self.metadata)
             .await?;
         if let Ok(handle) = &answer {
-            *lock(&self.handle) = Some((generation, *handle));
+            *self.handle.lock() = Some((generation, *handle));
         }
         Ok(answer.map_err(Into::into))
     }
@@ -199,7 +200,7 @@ impl Shared {
     }
 
     fn take(&self, max: usize) -> Vec<Received> {
-        let mut pulled = lock(&self.pulled);
+        let mut pulled = self.pulled.lock();
         let count = pulled.len().min(max);
         pulled.drain(..count).collect()
     }
@@ -223,15 +224,11 @@ impl Shared {
                 .plugged
                 .violation("answered with a message of more than 1,000,000 attempts"));
         }
-        lock(&self.pulled).extend(deliveries.into_iter().map(Received::from));
+        self.pulled
+            .lock()
+            .extend(deliveries.into_iter().map(Received::from));
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[async_trait]
@@ -239,7 +236,7 @@ impl Consumer for PluginConsumer {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let mut wait = WAIT;
         loop {
-            if lock(&self.0.pulled).is_empty() {
+            if self.0.pulled.lock().is_empty() {
                 self.0.plugged.rest(&self.0.asked).await;
                 self.0.pull_once(max).await?;
             }
@@ -295,10 +292,10 @@ impl Consumer for PluginConsumer {
 
 impl Drop for PluginConsumer {
     fn drop(&mut self) {
-        let Some(handle) = *lock(&self.0.handle) else {
+        let Some(handle) = *self.0.handle.lock() else {
             return;
         };
-        lock(&self.0.left.0).push(handle);
+        self.0.left.0.lock().push(handle);
         let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
         let end = async move {
             let reported = plugged.run(Effect::Reads, move |guest, store, generation| {

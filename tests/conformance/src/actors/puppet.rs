@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -123,7 +124,7 @@ impl Puppet {
     }
 
     pub(super) fn woken(&self) -> Vec<Woken> {
-        lock(&self.woken).clone()
+        self.woken.lock().clone()
     }
 
     pub(super) fn forgotten(&self) -> usize {
@@ -132,11 +133,11 @@ impl Puppet {
 
     /// The most turns that ran at once.
     pub(super) fn peak(&self) -> usize {
-        lock(&self.running).1
+        self.running.lock().1
     }
 
     fn alarm(&self, actor: &Actor, by: &str) {
-        lock(&self.woken).push(Woken {
+        self.woken.lock().push(Woken {
             actor: actor.to_string(),
             by: by.into(),
             at: Instant::now(),
@@ -253,16 +254,12 @@ pub(super) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Panics where an actor has two turns at once that are not inside each other.
 struct Running<'a>(&'a Puppet, String);
 
 impl<'a> Running<'a> {
     fn new(puppet: &'a Puppet, actor: String) -> Self {
-        let mut running = lock(&puppet.running);
+        let mut running = puppet.running.lock();
         assert!(!running.0.contains(&actor), "two turns of {actor} at once");
         running.0.push(actor.clone());
         running.1 = running.1.max(running.0.len());
@@ -272,7 +269,7 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        lock(&self.0.running).0.retain(|actor| *actor != self.1);
+        self.0.running.lock().0.retain(|actor| *actor != self.1);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The things between a host and what it uses: a store that can be cut off, and a broker that remembers.
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
 };
 use wythe_blocks::{
@@ -134,10 +135,7 @@ pub struct Broker {
 impl Broker {
     /// Topic, id and data of every event so far.
     pub(super) fn events(&self) -> Vec<(String, String, String)> {
-        let published = self
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let published = self.published.lock();
         let event = |(topic, message): &(String, Message)| {
             let envelope: serde_json::Value =
                 serde_json::from_slice(&message.data).expect("an envelope is JSON");
@@ -164,10 +162,7 @@ impl pubsub::Driver for Broker {
         if self.is_down.load(SeqCst) {
             return Err(Error::unknown_outcome("the broker is down"));
         }
-        let mut published = self
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut published = self.published.lock();
         published.push((topic.to_owned(), message));
         Ok(())
     }

@@ -2,10 +2,8 @@
 
 use super::{Subject, steps::*};
 use futures::future::join_all;
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::lock::Driver;
 
 const CALLERS: usize = 16;
@@ -48,12 +46,12 @@ impl Fenced {
 }
 
 fn read(fenced: &Mutex<Fenced>) -> (usize, u64) {
-    let fenced = fenced.lock().expect("no writer has panicked");
+    let fenced = fenced.lock();
     (fenced.value, fenced.mark)
 }
 
 fn write(fenced: &Mutex<Fenced>, value: usize, token: u64) -> bool {
-    let mut fenced = fenced.lock().expect("no writer has panicked");
+    let mut fenced = fenced.lock();
     fenced.write(value, token)
 }
 

@@ -6,11 +6,8 @@ use crate::open::component;
 use async_trait::async_trait;
 use bytes::Bytes;
 use libtest_mimic::Trial;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use wythe_blocks::{
     Admission, App, Body, Call, Callee, Exports, Kind, Profile, Registry, Result, Settings, Shared,
@@ -61,7 +58,7 @@ struct Fragile {
 impl Fragile {
     fn call(&self, way: &'static str) {
         let count = {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut calls = self.calls.lock();
             let count = calls.entry(way).or_default();
             *count += 1;
             *count
@@ -73,11 +70,7 @@ impl Fragile {
     async fn second(&self, way: &str) {
         loop {
             let called = self.called.notified();
-            let calls = self
-                .calls
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let calls = self.calls.lock().clone();
             if calls.get(way).is_some_and(|count| *count > 1) {
                 return;
             }

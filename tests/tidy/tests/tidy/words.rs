@@ -68,6 +68,26 @@ fn durations_are_added_to_clocks_in_one_place() {
     );
 }
 
+/// The standard library's locks are poisoned by a panic, and each use would have to say what that means to it.
+#[test]
+fn locks_are_those_of_parking_lot() {
+    let is_lock = |word: &str| matches!(word, "Mutex" | "RwLock" | "Condvar" | "PoisonError");
+    let names_one = |import: &str| {
+        let import = import.split(';').next().unwrap_or_default();
+        let mut words = import.split(|c: char| !c.is_ascii_alphanumeric());
+        words.any(is_lock)
+    };
+    let files = REPOSITORY.product().filter(|file| file.is_in("host/"));
+    let offenders = files.filter(|file| {
+        let mut imports = file.text.split("use std::").skip(1);
+        imports.any(names_one) || file.text.contains("std::sync::Mutex")
+    });
+    none(
+        "use `parking_lot`, whose locks are not poisoned",
+        offenders.map(|file| file.path.clone()).collect(),
+    );
+}
+
 #[test]
 fn a_failure_that_can_happen_is_not_unwrapped() {
     let places = REPOSITORY

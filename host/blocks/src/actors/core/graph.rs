@@ -6,9 +6,10 @@
 
 use super::names::Actor;
 use crate::{Call, Error, Result};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 #[derive(Default)]
@@ -71,7 +72,7 @@ impl Graph {
     }
 
     fn lock(&self) -> MutexGuard<'_, Edges> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -65,7 +65,7 @@ fn start(apps: &[&str]) -> Due {
 fn begin(due: &Due, now: Instant, permits: usize) -> Vec<(Name, Arc<str>)> {
     let taken = Mutex::new(HashMap::<Name, usize>::new());
     let permit = |app: &Name| {
-        let mut taken = taken.lock().unwrap();
+        let mut taken = taken.lock();
         let taken = taken.entry(app.clone()).or_default();
         *taken += 1;
         (*taken <= permits).then_some(())

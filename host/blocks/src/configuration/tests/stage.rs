@@ -8,10 +8,11 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -144,7 +145,7 @@ pub struct Store {
 
 impl Store {
     pub fn put(&self, key: &str, value: &str) {
-        let mut items = self.items.lock().unwrap();
+        let mut items = self.items.lock();
         if items.get(key).is_none_or(|(old, _)| old != value) {
             self.version.send_modify(|version| *version += 1);
             let version = *self.version.borrow();
@@ -153,7 +154,7 @@ impl Store {
     }
 
     pub fn remove(&self, key: &str) {
-        if self.items.lock().unwrap().remove(key).is_some() {
+        if self.items.lock().remove(key).is_some() {
             self.version.send_modify(|version| *version += 1);
         }
     }
@@ -187,7 +188,7 @@ impl Driver for Store {
         self.check()?;
         let is_strict = keys.is_sorted_by(|a, b| a < b);
         assert!(is_strict, "the block asks in order, and for each key once");
-        let items = self.items.lock().unwrap();
+        let items = self.items.lock();
         let asked = items
             .iter()
             .filter(|(key, _)| keys.is_empty() || keys.contains(key));
@@ -239,7 +240,7 @@ impl Listener {
     /// Takes what was said since the last time, as `a=1 -b` for a new item and a removed one. What different
     /// subscriptions hear comes in any order, so it is sorted by length.
     pub fn heard(&self) -> Vec<String> {
-        let mut heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        let mut heard = std::mem::take(&mut *self.heard.lock());
         heard.sort_by_key(String::len);
         heard
     }
@@ -269,7 +270,7 @@ impl Callee for Listener {
             .map(|i| format!("{}={}", i.key, i.value));
         let removed = change.removed.iter().map(|key| format!("-{key}"));
         let text: Vec<_> = items.chain(removed).collect();
-        self.heard.lock().unwrap().push(text.join(" "));
+        self.heard.lock().push(text.join(" "));
         let less = |times: u32| times.checked_sub(1);
         match self.fails.fetch_update(SeqCst, SeqCst, less) {
             Ok(_) => Err(Error::internal("failed, as the test wants it")),

@@ -7,7 +7,7 @@ use crate::{
     pubsub::{Driver, Features, Message, OPERATIONS, Receipt, Scopes, seal::Seal},
 };
 use async_trait::async_trait;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 /// A broker that writes down what it was asked, and the failures that it still has to answer with.
 #[derive(Clone, Default)]
@@ -21,8 +21,8 @@ struct Broker {
 
 impl Broker {
     fn answer(&self, asked: &str) -> Result<()> {
-        self.asked.lock().unwrap().push(asked.to_owned());
-        match self.failures.lock().unwrap().pop() {
+        self.asked.lock().push(asked.to_owned());
+        match self.failures.lock().pop() {
             Some(kind) => Err(Error::new(kind, "not now")),
             None => Ok(()),
         }
@@ -53,7 +53,7 @@ impl Driver for Broker {
 #[async_trait]
 impl Consumer for Broker {
     async fn pull(&self, _: usize) -> Result<Vec<Received>> {
-        let message = self.waiting.lock().unwrap().pop();
+        let message = self.waiting.lock().pop();
         match message {
             Some(message) => Ok(vec![Received {
                 message,
@@ -128,14 +128,14 @@ async fn asked_of(
     attached.await.unwrap();
     // The clock stands still but for this, and goes on as soon as all wait.
     for _ in 0..1_000 {
-        if broker.asked.lock().unwrap().len() >= expected {
+        if broker.asked.lock().len() >= expected {
             break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert!(tasks.stop(Duration::from_secs(1)).await);
-    let asked = broker.asked.lock().unwrap();
+    let asked = broker.asked.lock();
     asked.clone()
 }
 

@@ -1,9 +1,7 @@
 //! Rules that fail on events: counted, and reported once in a while, for an event that makes one fail is followed by more.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use parking_lot::Mutex;
+use std::time::{Duration, Instant};
 
 /// The pause between two lines of one subscription.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -29,10 +27,7 @@ impl Failures {
 
     /// The failures that a line now stands for, this one included; none when the last line is too near.
     fn due(&self, now: Instant) -> Option<u64> {
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = self.state.lock();
         state.count += 1;
         if state
             .reported

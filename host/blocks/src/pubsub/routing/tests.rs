@@ -166,10 +166,10 @@ async fn an_app_has_one_evaluation_at_a_time() {
     let thread = Arc::new(RuleThread::default());
     let (greedy, other) = (Share::new(thread.clone()), Share::new(thread));
     let (open, opened) = std::sync::mpsc::channel::<()>();
-    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let order = Arc::new(parking_lot::Mutex::new(Vec::new()));
     let note = |name: &'static str| {
         let order = order.clone();
-        move || order.lock().unwrap().push(name)
+        move || order.lock().push(name)
     };
     let first = note("greedy");
     let held = greedy.run(move || {
@@ -186,7 +186,7 @@ async fn an_app_has_one_evaluation_at_a_time() {
     };
     let (held, (), ()) = tokio::join!(held, rest, neighbour);
     held.unwrap();
-    let order = order.lock().unwrap();
+    let order = order.lock();
     let place = order.iter().position(|name| *name == "other");
     assert!(place.is_some_and(|place| place <= 1), "{order:?}");
 }

@@ -1,12 +1,10 @@
 //! The thread for rules: expressions are read and evaluated on a stack of its own, one at a time, never on a worker's.
 
 use crate::{Error, Result};
+use parking_lot::Mutex;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        mpsc::{self, Receiver, Sender},
-    },
+    sync::mpsc::{self, Receiver, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -43,10 +41,7 @@ impl RuleThread {
     }
 
     fn send(&self, work: Work) -> Result<()> {
-        let mut queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut queue = self.queue.lock();
         let sender = match &mut *queue {
             Some(sender) => sender,
             none => none.insert(start()?),

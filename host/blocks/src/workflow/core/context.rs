@@ -11,10 +11,11 @@ use super::{
 use crate::workflow::{Limits, Timestamp};
 use crate::{Error, Result};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -94,8 +95,7 @@ impl Context {
     }
 
     pub(in crate::workflow) fn lock(&self) -> MutexGuard<'_, State> {
-        let state = self.0.state.lock();
-        state.unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.state.lock()
     }
 
     /// Resolves when the code has come to a wait that nothing answers yet.

@@ -94,12 +94,12 @@ impl Engine {
     }
 
     fn begin_work(&self, key: &str) -> bool {
-        let mut working = self.working.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut working = self.working.lock();
         working.insert(key.to_owned())
     }
 
     fn end_work(&self, key: &str) {
-        let mut working = self.working.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut working = self.working.lock();
         working.remove(key);
     }
 

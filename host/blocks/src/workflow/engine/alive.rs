@@ -3,11 +3,11 @@
 use super::Engine;
 use crate::workflow::{core::meta::Meta, store::keys};
 use crate::{Error, Kind as ErrorKind, Result};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
     fmt,
     hash::BuildHasher,
-    sync::{Mutex, MutexGuard},
 };
 
 /// The most parents and children, one in the other.
@@ -91,7 +91,7 @@ impl Alive {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(|lock| lock.into_inner())
+        self.known.lock()
     }
 }
 

@@ -50,19 +50,13 @@ impl Engine {
 
     /// Remembers that nobody knows whether a commit of this instance is kept.
     pub(super) fn doubt(&self, id: &str) {
-        let mut doubtful = self
-            .doubtful
-            .lock()
-            .unwrap_or_else(|lock| lock.into_inner());
+        let mut doubtful = self.doubtful.lock();
         doubtful.insert(id.to_owned());
     }
 
     /// Returns whether that is so, once.
     pub(super) fn is_doubtful(&self, id: &str) -> bool {
-        let mut doubtful = self
-            .doubtful
-            .lock()
-            .unwrap_or_else(|lock| lock.into_inner());
+        let mut doubtful = self.doubtful.lock();
         doubtful.remove(id)
     }
 

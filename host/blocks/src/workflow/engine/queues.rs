@@ -1,9 +1,7 @@
 //! Queues of each app: so many of its jobs run at once, and the others wait as values, which a task each would not be.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{HashMap, VecDeque};
 
 pub(super) struct Queues<T> {
     /// Jobs of one app that run at once.
@@ -60,7 +58,7 @@ impl<T> Queues<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue<T>>> {
-        self.by_app.lock().unwrap_or_else(|lock| lock.into_inner())
+        self.by_app.lock()
     }
 }
 

@@ -168,10 +168,7 @@ impl Timers {
             (self.heads, self.look) = (Heads::unknown(), Instant::now() + LOOK);
         }
         let expected = {
-            let mut expected = engine
-                .expected
-                .lock()
-                .unwrap_or_else(|lock| lock.into_inner());
+            let mut expected = engine.expected.lock();
             std::mem::replace(&mut *expected, Heads::none())
         };
         self.heads.lower_all(&expected);

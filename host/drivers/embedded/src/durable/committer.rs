@@ -4,11 +4,12 @@
 //! opened again: after a failed fsync the kernel may have dropped the pages, and a second one would lie. The committer
 //! opens it again by itself, as often as need be, since a disk that was full has room some day.
 
+use parking_lot::Mutex;
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -97,7 +98,7 @@ impl<W: Send + 'static, A: Send + 'static> Committer<W, A> {
             write,
             answer: sender,
         };
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.jobs.lock();
         let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         let refused = (!sent).then(|| Error::unavailable(format!("{} is closed", self.name)));
         let name = self.name.clone();
@@ -113,17 +114,8 @@ impl<W: Send + 'static, A: Send + 'static> Committer<W, A> {
 impl<W, A> Committer<W, A> {
     /// Waits for the writes that were handed over; later ones are refused.
     pub(crate) fn close(&self) {
-        drop(
-            self.jobs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        drop(self.jobs.lock().take());
+        let thread = self.thread.lock().take();
         if let Some(Err(panic)) = thread.map(JoinHandle::join) {
             tracing::error!(
                 store = self.name,

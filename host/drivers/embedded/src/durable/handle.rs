@@ -1,6 +1,6 @@
 //! An opened store that can be taken away, so that `close` frees its files while others still hold the driver.
 
-use std::sync::{PoisonError, RwLock};
+use parking_lot::RwLock;
 use wythe_blocks::{Error, Result};
 
 pub(crate) struct Handle<T> {
@@ -20,7 +20,7 @@ impl<T> Handle<T> {
     /// `run` is short: `close` waits for it.
     pub(crate) fn with<R>(&self, run: impl FnOnce(&T) -> Result<R>) -> Result<R> {
         // A panic inside `run` leaves the option as it was.
-        match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.store.read() {
             Some(store) => run(store),
             None => Err(Error::unavailable(format!("{} is closed", self.name))),
         }
@@ -31,16 +31,12 @@ impl<T> Handle<T> {
     pub(crate) fn reopen(&self, open: impl FnOnce() -> Result<T>) -> Result<()> {
         self.close();
         let opened = open()?;
-        *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        *self.store.write() = Some(opened);
         Ok(())
     }
 
     pub(crate) fn close(&self) {
-        let store = self
-            .store
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let store = self.store.write().take();
         drop(store);
     }
 }

@@ -8,11 +8,9 @@ use crate::shared::{
     configuration::items::{self, Items, Versions},
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde::Deserialize;
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
 use watch::Watch;
 use wythe_blocks::{
     Error, Result, Site,
@@ -75,8 +73,8 @@ struct Seen {
 }
 
 impl Store {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> parking_lot::MutexGuard<'_, Seen> {
+        self.seen.lock()
     }
 
     /// Reads the file again. An error says what is wrong with it, once for each state of the file.

@@ -3,11 +3,12 @@
 use super::reader::Reader;
 use crate::shared::secrets::nested::{self, Misfit, Shape};
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
@@ -103,7 +104,7 @@ impl Store {
     }
 
     fn good(&self) -> MutexGuard<'_, Arc<Secrets>> {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+        self.good.lock()
     }
 
     /// Secrets as they are now, or as they were when the file was last good.

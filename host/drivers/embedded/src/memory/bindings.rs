@@ -3,11 +3,9 @@
 use crate::shared::AGAIN;
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
@@ -82,7 +80,7 @@ impl Records {
 
 impl Memory {
     fn records(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock()
     }
 
     fn create(&self, request: Request<'_>) -> Result<Outcome> {

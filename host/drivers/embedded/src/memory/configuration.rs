@@ -2,11 +2,9 @@
 
 use crate::shared::configuration::items::{self, Items, Versions};
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     configuration::{Driver, Features, Item, NewItem},
@@ -50,7 +48,7 @@ struct Memory {
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, Items> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+        self.items.lock()
     }
 
     /// `run` says whether anything changed.

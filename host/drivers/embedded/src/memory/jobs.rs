@@ -2,11 +2,12 @@
 
 use crate::shared::{jobs::leases::Leases, state::page};
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use wythe_blocks::{
@@ -109,7 +110,7 @@ impl App {
 
 impl Memory {
     fn apps(&self) -> MutexGuard<'_, Apps> {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+        self.apps.lock()
     }
 }
 

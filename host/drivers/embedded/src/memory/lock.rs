@@ -2,9 +2,10 @@
 
 use crate::shared::lock::{Answer, Locks, Moment, Order, mixed_up};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
@@ -29,7 +30,7 @@ struct Memory(Mutex<Locks>);
 
 impl Memory {
     fn run(&self, order: &Order) -> Result<Answer> {
-        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.0.lock();
         let now = Moment::now();
         for key in locks.over(now, SWEEP) {
             locks.remove(&key);

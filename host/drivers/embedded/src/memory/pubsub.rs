@@ -11,11 +11,9 @@ use crate::shared::{
 };
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt, ready};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
@@ -53,7 +51,7 @@ struct Hub {
 
 impl Hub {
     fn topics(&self) -> MutexGuard<'_, Topics> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        self.topics.lock()
     }
 }
 

@@ -9,11 +9,12 @@ use crate::shared::{
     },
 };
 use async_trait::async_trait;
+use parking_lot::RwLock;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::task::AbortHandle;
@@ -51,11 +52,7 @@ async fn sweep(tree: Weak<RwLock<Tree>>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(tree) = tree.upgrade() else { return };
         let now = clock::now();
-        while tree
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sweep(now)
-        {
+        while tree.write().sweep(now) {
             tokio::task::yield_now().await;
         }
     }
@@ -163,7 +160,7 @@ impl Drop for Memory {
 
 impl Memory {
     fn write(&self, write: Write) -> Result<Answer> {
-        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tree = self.tree.write();
         apply::apply(&mut *tree, write, clock::now())
     }
 }
@@ -185,7 +182,7 @@ impl Driver for Memory {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        let tree = self.tree.read();
         let record = tree
             .entries
             .get(key)
@@ -213,7 +210,7 @@ impl Driver for Memory {
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let mut page = page::Builder::new(prefix, limit, clock::now())?;
-        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        let tree = self.tree.read();
         let range = (page::start(prefix, cursor), Bound::Unbounded);
         for (key, record) in tree.entries.range::<str, _>(range) {
             if page.offer(key, record).is_break() {

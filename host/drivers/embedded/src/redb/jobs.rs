@@ -16,12 +16,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use due_index::{DUE_INDEX, DueIndex};
+use parking_lot::Mutex;
 use redb::Database;
 use serde::Deserialize;
 use std::{
     ops::Bound,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tables::{JOBS, Tables};
@@ -119,7 +120,7 @@ impl Engine for Writer {
             Ok((answers, written))
         })?;
         // Only now: a row is free when its new state can be read.
-        let mut leases = lock(&self.leases);
+        let mut leases = self.leases.lock();
         for (app, name) in &written {
             leases.free(app, name);
         }
@@ -178,10 +179,6 @@ fn settle(tables: &mut Tables, change: &Settle) -> Result<()> {
     tables.set(app, name, change.row.as_ref())
 }
 
-fn lock(leases: &Mutex<Leases>) -> MutexGuard<'_, Leases> {
-    leases.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Jobs {
     async fn write(&self, write: Write) -> Result<()> {
         self.committer.submit(write).await.map(drop)
@@ -197,7 +194,7 @@ impl Jobs {
         lease: Duration,
     ) -> Result<Vec<Row>> {
         self.database.with(|database| {
-            let mut leases = lock(&self.leases);
+            let mut leases = self.leases.lock();
             let transaction = read(database)?;
             let due_index = transaction.open_table(DUE_INDEX).map_err(unavailable)?;
             let jobs = transaction.open_table(JOBS).map_err(unavailable)?;
@@ -225,7 +222,7 @@ impl Jobs {
 
     fn next_now(&self, app: &str) -> Result<Option<Timestamp>> {
         self.database.with(|database| {
-            let leases = lock(&self.leases);
+            let leases = self.leases.lock();
             let due_index = read(database)?.open_table(DUE_INDEX).map_err(unavailable)?;
             let (now, mut due_index) = (Instant::now(), DueIndex::of(&due_index, app)?);
             while let Some((wake, name)) = due_index.next()? {

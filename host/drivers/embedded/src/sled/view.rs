@@ -1,10 +1,8 @@
 //! The view of readers: the tree as it was at the last sync, although the batch being committed is in it already.
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use sled::{IVec, Tree};
-use std::{
-    collections::BTreeMap,
-    sync::{PoisonError, RwLock, RwLockReadGuard},
-};
+use std::collections::BTreeMap;
 
 /// Values of the last sync under keys that the running commit changes; none where there was no entry.
 pub(super) type Before = BTreeMap<Vec<u8>, Option<IVec>>;
@@ -25,17 +23,14 @@ impl View {
 
     /// Shows `before` instead of the tree under its keys; empty ends that.
     pub(super) fn show(&self, before: Before) {
-        let old = std::mem::replace(
-            &mut *self.before.write().unwrap_or_else(PoisonError::into_inner),
-            before,
-        );
+        let old = std::mem::replace(&mut *self.before.write(), before);
         drop(old);
     }
 
     pub(super) fn read(&self) -> Reader<'_> {
         Reader {
             tree: &self.tree,
-            before: self.before.read().unwrap_or_else(PoisonError::into_inner),
+            before: self.before.read(),
         }
     }
 }

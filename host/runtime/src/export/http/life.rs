@@ -5,9 +5,10 @@ use crate::{
     ctx::{Ctx, Identity},
     error,
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::Waker,
@@ -224,7 +225,7 @@ impl Life {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -241,8 +242,7 @@ pub struct Remains {
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        let store = self.store.get_mut();
-        drop(store.unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.store.get_mut().take());
         for answer in self.answers.drain(..) {
             answer.settle(&self.cause);
         }

@@ -1,10 +1,7 @@
 //! A subscriber that writes down the spans of calls, with their fields.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 use tracing::{
     Dispatch, Subscriber,
     field::{Field, Visit},
@@ -73,7 +70,7 @@ impl Recorder {
 
     /// The spans of one trace, in the order in which they began.
     pub fn of_trace(&self, trace: &str) -> Vec<Span> {
-        let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = self.0.lock();
         let own = spans.iter().filter(|span| span.trace == trace);
         own.cloned().collect()
     }
@@ -86,7 +83,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
             ..Span::default()
         };
         attributes.record(&mut span);
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spans = self.0.lock();
         spans.push(span);
     }
 }

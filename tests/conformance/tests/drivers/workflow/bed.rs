@@ -8,11 +8,12 @@ use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -91,7 +92,7 @@ impl Callee for Native {
     ) -> wythe_blocks::Result<Result<Bytes, Failure>> {
         let activity = self.activities[call.name.as_str()];
         let calls = self.calls.clone();
-        calls.lock().expect("nobody panicked").push(call.clone());
+        calls.lock().push(call.clone());
         Ok(activity(call).await)
     }
 }

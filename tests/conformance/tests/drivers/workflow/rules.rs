@@ -34,7 +34,7 @@ async fn a_chain_ends_with_its_last_answer(store: Store) -> Result<()> {
     let bed = bed(&store).await;
     bed.start("chain", "one", "3").await?;
     ensure!(bed.output("one").await? == "2,1,0,x");
-    let calls = bed.calls.lock().expect("nobody panicked").clone();
+    let calls = bed.calls.lock().clone();
     let keys: Vec<_> = calls.iter().map(|call| call.key.as_str()).collect();
     ensure!(keys == ["one/1/0", "one/1/1", "one/1/2"], "{keys:?}");
     let expected = [

@@ -8,10 +8,11 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -150,12 +151,12 @@ impl Stage {
 
     /// Sets how long a run takes from now on.
     pub fn takes(&self, time: Duration) {
-        *self.app.takes.lock().unwrap() = time;
+        *self.app.takes.lock() = time;
     }
 
     /// Lets so many runs fail from now on.
     pub fn fails(&self, count: usize, kind: Kind) {
-        *self.app.fails.lock().unwrap() = (count, kind);
+        *self.app.fails.lock() = (count, kind);
     }
 
     pub fn panics(&self, count: usize) {
@@ -163,7 +164,7 @@ impl Stage {
     }
 
     pub fn ran(&self) -> Vec<Occurrence> {
-        let ran = self.app.ran.lock().unwrap();
+        let ran = self.app.ran.lock();
         ran.iter()
             .map(|(_, occurrence)| occurrence.clone())
             .collect()
@@ -175,7 +176,7 @@ impl Stage {
 
     /// Lets the driver give out, at each take from now on, as many jobs as it may: new ones, due long ago or never.
     pub fn pretends(&self, wake: Option<Timestamp>) {
-        *self.store.fake.lock().unwrap() = Some(wake);
+        *self.store.fake.lock() = Some(wake);
     }
 
     pub fn takes_of_driver(&self) -> usize {
@@ -187,7 +188,7 @@ impl Stage {
     }
 
     pub fn never_early(&self) {
-        for (at, occurrence) in &*self.app.ran.lock().unwrap() {
+        for (at, occurrence) in &*self.app.ran.lock() {
             assert!(*at >= occurrence.due, "{occurrence:?} ran at {at}");
         }
     }
@@ -224,18 +225,15 @@ impl Callee for Recorder {
     async fn run_job(&self, _: Call, occurrence: Occurrence) -> Result<()> {
         let at_once = self.at_once.fetch_add(1, SeqCst) + 1;
         self.peak.fetch_max(at_once, SeqCst);
-        self.ran
-            .lock()
-            .unwrap()
-            .push((self.clock.now(), occurrence));
-        let takes = *self.takes.lock().unwrap();
+        self.ran.lock().push((self.clock.now(), occurrence));
+        let takes = *self.takes.lock();
         tokio::time::sleep(takes).await;
         self.at_once.fetch_sub(1, SeqCst);
         if self.panics.load(SeqCst) > 0 {
             self.panics.fetch_sub(1, SeqCst);
             panic!("a panic that is meant");
         }
-        let mut fails = self.fails.lock().unwrap();
+        let mut fails = self.fails.lock();
         if fails.0 > 0 {
             fails.0 -= 1;
             return Err(Error::new(fails.1, "boom"));
@@ -270,7 +268,7 @@ impl Driver for Store {
     }
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
-        let mut rows = self.rows.lock().unwrap();
+        let mut rows = self.rows.lock();
         let key = key(&row.app, &row.job.name);
         if rows.contains_key(&key) && !overwrite {
             return Err(Error::conflict("taken"));
@@ -280,12 +278,12 @@ impl Driver for Store {
     }
 
     async fn get(&self, app: &str, name: &str) -> Result<Option<Row>> {
-        let rows = self.rows.lock().unwrap();
+        let rows = self.rows.lock();
         Ok(rows.get(&key(app, name)).map(|(row, _)| row.clone()))
     }
 
     async fn delete(&self, app: &str, name: &str) -> Result<()> {
-        self.rows.lock().unwrap().remove(&key(app, name));
+        self.rows.lock().remove(&key(app, name));
         Ok(())
     }
 
@@ -301,8 +299,8 @@ impl Driver for Store {
         lease: Duration,
     ) -> Result<Vec<Row>> {
         let take = self.takes.fetch_add(1, SeqCst);
-        let mut rows = self.rows.lock().unwrap();
-        if let (Some(wake), Some((row, _))) = (*self.fake.lock().unwrap(), rows.values().next()) {
+        let mut rows = self.rows.lock();
+        if let (Some(wake), Some((row, _))) = (*self.fake.lock(), rows.values().next()) {
             let fake = |number| Row {
                 job: Job {
                     name: format!("{take}-{number}"),
@@ -329,7 +327,7 @@ impl Driver for Store {
     }
 
     async fn next(&self, app: &str) -> Result<Option<Timestamp>> {
-        let rows = self.rows.lock().unwrap();
+        let rows = self.rows.lock();
         let free = rows
             .values()
             .filter(|(row, lease)| row.app == app && is_free(lease));
@@ -340,7 +338,7 @@ impl Driver for Store {
         self.writes.fetch_add(1, SeqCst);
         // As long as a disk takes, so that others wait meanwhile.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let mut rows = self.rows.lock().unwrap();
+        let mut rows = self.rows.lock();
         let settle = |change: Settle| {
             let key = key(&change.app, &change.name);
             match rows.get(&key) {

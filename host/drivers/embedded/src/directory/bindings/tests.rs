@@ -2,11 +2,8 @@
 
 use super::*;
 use bytes::Bytes;
-use std::{
-    collections::VecDeque,
-    fs,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::VecDeque, fs};
 use tempfile::TempDir;
 
 /// Longer than any case waits for something that must not come.
@@ -29,7 +26,7 @@ impl Ear {
     }
 
     fn heard(&self) -> Vec<(String, Bytes, u32)> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard.lock();
         heard.clone()
     }
 
@@ -54,9 +51,9 @@ impl Sink for Ear {
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
         let name = delivery.metadata[0].1.clone();
         let heard = (name, delivery.data, delivery.attempt);
-        self.heard.lock().unwrap().push(heard);
+        self.heard.lock().push(heard);
         self.news.notify_one();
-        match self.answers.lock().unwrap().pop_front() {
+        match self.answers.lock().pop_front() {
             Some(false) => Err(Error::internal("refused, as told")),
             _ => Ok(Bytes::new()),
         }

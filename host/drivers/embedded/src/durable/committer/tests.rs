@@ -21,7 +21,7 @@ impl Engine for Counting {
 
     fn commit(&mut self, writes: Vec<u32>) -> Result<Vec<Result<u32>>> {
         std::thread::sleep(Duration::from_millis(5));
-        self.seen.batches.lock().unwrap().push(writes.clone());
+        self.seen.batches.lock().push(writes.clone());
         match writes.iter().find(|write| **write >= 900) {
             Some(900) => panic!("torn page"),
             Some(_) => Err(Error::unknown_outcome("fsync failed")),
@@ -67,7 +67,7 @@ async fn waiting_writes_share_a_commit_and_fail_alone() {
             Err(error) => assert_eq!((number, error.kind()), (13, Kind::Conflict)),
         }
     }
-    let batches = seen.batches.lock().unwrap();
+    let batches = seen.batches.lock();
     assert!(batches.len() <= 3, "{} commits", batches.len());
     assert_eq!(batches.concat(), (0..100).collect::<Vec<_>>());
 }
@@ -76,20 +76,20 @@ async fn check_failure(bad: u32) {
     let (seen, committer) = start();
     let (first, second) = (committer.submit(bad), committer.submit(1));
     assert_eq!(first.await.unwrap_err().kind(), Kind::UnknownOutcome);
-    let in_same_batch = seen.batches.lock().unwrap()[0].len() == 2;
+    let in_same_batch = seen.batches.lock()[0].len() == 2;
     let expected = if in_same_batch {
         Kind::UnknownOutcome
     } else {
         Kind::Unavailable
     };
     assert_eq!(second.await.unwrap_err().kind(), expected);
-    let commits = seen.batches.lock().unwrap().len();
+    let commits = seen.batches.lock().len();
     let error = committer.submit(2).await.unwrap_err();
     assert_eq!(
         error.message(),
         "store `s` accepts no writes since a commit failed; the log has the cause"
     );
-    assert_eq!(seen.batches.lock().unwrap().len(), commits);
+    assert_eq!(seen.batches.lock().len(), commits);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn close_keeps_what_was_handed_over() {
     let dropped = committer.submit(7);
     drop(dropped);
     committer.close();
-    assert_eq!(seen.batches.lock().unwrap().concat(), [7]);
+    assert_eq!(seen.batches.lock().concat(), [7]);
     assert_eq!(
         committer.submit(8).await.unwrap_err().message(),
         "store `s` is closed"

@@ -3,10 +3,11 @@
 
 use super::Store;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, SystemTime},
@@ -61,7 +62,7 @@ impl Watch {
 
     /// The thread only reads, so nobody has to wait for its end.
     pub fn stop(&self) {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self.0.lock().take();
         if let Some(running) = running {
             // The thread is gone before only if it panicked.
             let _ = running.words.send(Word::End);

@@ -3,11 +3,9 @@
 
 mod state;
 
+use parking_lot::{Mutex, MutexGuard};
 use state::{DeliveryState, State};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use wythe_blocks::{
     Result,
@@ -80,7 +78,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(crate) fn add(&self, messages: Vec<Waiting>) {

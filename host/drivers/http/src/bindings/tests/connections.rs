@@ -5,13 +5,11 @@ use crate::{
     connect::CONNECT,
     pool::{IDLE, IDLE_FOR},
 };
+use parking_lot::{Condvar, Mutex};
 use std::{
     error::Error as _,
     path::Path,
-    sync::{
-        Condvar, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use tokio::{net::TcpSocket, task::JoinSet};
 use wythe_blocks::{Call, Registry, Settings, Shared, Tenant, time};
@@ -99,7 +97,7 @@ async fn a_connection_that_still_sends_does_not_wait() {
     let unread = streams.clone();
     let url = listen(move |mut stream| {
         stream.write_all(keep_alive("").as_bytes()).unwrap();
-        unread.lock().unwrap().push(stream);
+        unread.lock().push(stream);
     });
     let web = web(&url, true, Some(PATIENCE));
     let request = Request {
@@ -190,24 +188,21 @@ struct State {
 
 impl Gate {
     fn pass(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         state.inside += 1;
         state.peak = state.peak.max(state.inside);
         let closed = |state: &mut State| !state.is_open;
-        let (mut state, _) = self
-            .opened
-            .wait_timeout_while(state, PATIENCE, closed)
-            .unwrap();
+        self.opened.wait_while_for(&mut state, closed, PATIENCE);
         state.inside -= 1;
     }
 
     fn open(&self) {
-        self.state.lock().unwrap().is_open = true;
+        self.state.lock().is_open = true;
         self.opened.notify_all();
     }
 
     fn peak(&self) -> usize {
-        self.state.lock().unwrap().peak
+        self.state.lock().peak
     }
 
     /// Waits for so many, and gives more of them every chance to come.

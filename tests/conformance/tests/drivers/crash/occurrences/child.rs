@@ -7,10 +7,11 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use std::{
     fs::{File, OpenOptions},
     io::Write as _,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
@@ -97,10 +98,7 @@ struct Diary {
 impl Diary {
     /// Notes an occurrence in one write, and so whole or not at all.
     fn note(&self, occurrence: &Occurrence) -> std::io::Result<bool> {
-        let mut ran = self
-            .ran
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut ran = self.ran.lock();
         ran.1 += 1;
         if ran.1.is_multiple_of(FAILS) {
             return Ok(false);
