@@ -11,6 +11,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// The pace of work that nobody waits for: from a second to a minute.
+    pub const SLOW: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
     pub const fn new(first: Duration, last: Duration) -> Self {
         Backoff {
             first,
@@ -23,6 +26,11 @@ impl Backoff {
     pub fn after(&self, failures: u32) -> Duration {
         let times = 2u32.saturating_pow(failures.saturating_sub(1));
         self.first.saturating_mul(times).min(self.last)
+    }
+
+    /// The longest pause.
+    pub fn last(&self) -> Duration {
+        self.last
     }
 
     /// Counts a failure; the pause after it.
@@ -43,7 +51,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_last() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut backoff = Backoff::SLOW;
         let seconds = [0, 1, 2, 3, 6, 7, 100, u32::MAX].map(|n| backoff.after(n).as_secs());
         assert_eq!(seconds, [1, 1, 2, 4, 32, 60, 60, 60]);
         let grown = [(); 3].map(|()| backoff.fail().as_secs());

@@ -1,6 +1,9 @@
 //! The time that a driver call may take, and what is tried again: retry( timeout( operation )).
 
-use crate::{Error, Kind, Operation, Result, time::Clock as _};
+use crate::{
+    Backoff, Error, Kind, Operation, Result,
+    time::{Clock as _, NEVER},
+};
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -18,8 +21,8 @@ pub struct Policy {
     pub timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,
-    /// The pause before the first retry; it doubles with each.
-    pub backoff: Duration,
+    /// The pause before a retry.
+    pub backoff: Backoff,
 }
 
 impl Default for Policy {
@@ -27,7 +30,7 @@ impl Default for Policy {
         Policy {
             timeout: Duration::from_secs(10),
             retries: 3,
-            backoff: Duration::from_millis(50),
+            backoff: Backoff::new(Duration::from_millis(50), NEVER),
         }
     }
 }
@@ -43,7 +46,7 @@ impl Policy {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut pause = self.backoff;
+        let mut backoff = self.backoff;
         let mut left = self.retries;
         loop {
             let error = match self.once(operation, deadline, attempt()).await {
@@ -52,11 +55,11 @@ impl Policy {
             };
             let again = error.kind().is_temporary()
                 || (operation.is_idempotent() && error.kind() == Kind::Timeout);
+            let pause = backoff.fail();
             if !again || left == 0 || now().after(pause) >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
-            pause *= 2;
             left -= 1;
         }
     }

@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 use wythe_manifest::{ComponentName, Name};
 
 /// The pause before a source that failed is read again; it doubles with each failure, up to the last.
-const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), LAST_PAUSE);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Backoff = Backoff::SLOW;
 /// The time for inputs that an app has when it goes.
 const GOING: Duration = Duration::from_secs(30);
 
@@ -201,7 +200,7 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
                 tracing::warn!(component = %component.name(), "read: {}", error.chain());
             }
         }
-        if began.elapsed() > LAST_PAUSE {
+        if began.elapsed() > PAUSE.last() {
             pause.reset();
         }
         tokio::select! {

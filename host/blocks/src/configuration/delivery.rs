@@ -9,13 +9,12 @@ use crate::Backoff;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The pause before the second attempt; it doubles with each, up to the last.
-const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+const RETRY: Backoff = Backoff::SLOW;
 /// Attempts after the first.
 const RETRIES: u32 = 10;
 

@@ -20,7 +20,7 @@ use wythe_manifest::Name;
 /// The longest single wait for a change, after which the wait begins anew; it is less than any call may take.
 const WAIT_SLICE: Duration = Duration::from_secs(5);
 /// The pause after a look that failed; it doubles with each, up to the last.
-const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+const PAUSE: Backoff = Backoff::SLOW;
 /// The timeout of the host's own calls to a store.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscriptions of one app to one component.

@@ -24,7 +24,7 @@ const IN_FLIGHT: usize = 32;
 /// Bytes of a consumer group's name.
 const MAX_GROUP: usize = 256;
 /// The pause before the second attempt; it doubles with each, up to the last.
-const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+const RETRY: Backoff = Backoff::SLOW;
 /// Attempts after which an event goes to the dead letter topic, where there is one.
 const ATTEMPTS: u32 = 10;
 /// The timeout of the host's own calls to the broker.

@@ -5,7 +5,7 @@ use crate::{Backoff, Shard, actors::store::rows, pages::Pace, time::Clock as _};
 use std::time::{Duration, Instant};
 
 /// Time until the second walk; it doubles with each.
-const WALKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+const WALKS: Backoff = Backoff::SLOW;
 
 /// The walk over all rows.
 pub(super) struct Walk {

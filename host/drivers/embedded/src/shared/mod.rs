@@ -12,8 +12,7 @@ pub(crate) mod pubsub;
 pub(crate) mod secrets;
 pub(crate) mod state;
 
-use std::time::Duration;
 use wythe_blocks::Backoff;
 
 /// The pause before a source delivers again what its app did not take.
-pub(crate) const AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+pub(crate) const AGAIN: Backoff = Backoff::SLOW;

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use crate::{
-    Error, Kind as ErrorKind, Result,
+    Backoff, Error, Kind as ErrorKind, Result,
     workflow::core::{
         context::Context,
         entry::{Kind, origin},
@@ -19,8 +19,7 @@ const TRIES: u32 = 3;
 /// The pause before code is tried again that could not be run now.
 const AGAIN: Duration = Duration::from_secs(1);
 /// The rest before the second run of those that wait for nothing; it doubles with each, up to the last.
-const FIRST_REST: Duration = Duration::from_millis(100);
-const LAST_REST: Duration = Duration::from_secs(60);
+const REST: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(60));
 
 pub(in crate::workflow) type Answer = Result<Result<Bytes, String>>;
 
@@ -222,7 +221,7 @@ pub(in crate::workflow) fn started(meta: &Meta, seed: u128) -> Kind {
 fn rest(idle_runs: u32) -> Duration {
     match idle_runs {
         0 | 1 => Duration::ZERO,
-        runs => (FIRST_REST * 2u32.saturating_pow((runs - 2).min(16))).min(LAST_REST),
+        runs => REST.after(runs - 1),
     }
 }
 
