@@ -36,6 +36,14 @@ pub fn deadline(limit: Duration) -> Instant {
     tokio::time::Instant::now().into_std().after(limit)
 }
 
+/// The timeout of a call to a driver that the host makes for itself, and for which no app waits.
+pub const HOST_CALL: Duration = Duration::from_secs(30);
+
+/// The deadline of a call that the host makes for itself now.
+pub fn host_deadline() -> Instant {
+    deadline(HOST_CALL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

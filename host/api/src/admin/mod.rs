@@ -28,8 +28,8 @@ pub use wire::Refusal;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::time::{Duration, Instant, SystemTime};
-use wythe_blocks::{Call, Error, Result, Tenant};
+use std::time::{Duration, SystemTime};
+use wythe_blocks::{Call, Error, Result, Tenant, time};
 use wythe_manifest::Name;
 
 /// The caller's name where no app is named.
@@ -172,8 +172,11 @@ pub async fn execute(tenant: &Tenant, command: Command) -> Result<Answer> {
 fn caller(tenant: &Name, app: &str) -> Result<Call> {
     let app = app.parse::<Name>();
     let app = app.map_err(|error| Error::invalid(error.to_string()))?;
-    let deadline = Instant::now() + DEADLINE;
-    Ok(Call::operator(tenant.clone(), app, deadline))
+    Ok(Call::operator(
+        tenant.clone(),
+        app,
+        time::deadline(DEADLINE),
+    ))
 }
 
 async fn configuration(

@@ -19,6 +19,7 @@ use crate::{
     pubsub::PubSub,
     shares::Shares,
     state::{InternalStore, State},
+    time::host_deadline,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -28,13 +29,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::sync::{Notify, oneshot};
 use wythe_manifest::Name;
-
-/// The timeout of the host's own calls to the store and the broker.
-pub(super) const CALL: Duration = Duration::from_secs(30);
 
 /// A type and the app that has it.
 pub(super) struct Hosted {
@@ -66,7 +64,7 @@ pub(super) struct Space {
 impl Space {
     /// The host speaks for itself: neither scopes nor a caller's deadline apply.
     pub(super) fn caller(&self, app: &Name, trace: Trace) -> Call {
-        let deadline = Instant::now() + CALL;
+        let deadline = host_deadline();
         Call::host(self.tenant.clone(), app.clone(), trace, deadline)
     }
 
@@ -252,7 +250,7 @@ impl Engine {
     ) -> Result<Bytes> {
         let space = self.space(&actor.tenant)?;
         let permit = space
-            .enter(&actor, hosted.app.id(), Instant::now() + CALL)
+            .enter(&actor, hosted.app.id(), host_deadline())
             .await?;
         self.detach(permit, hosted, Cause::host(), why).await
     }

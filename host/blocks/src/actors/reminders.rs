@@ -7,10 +7,12 @@ use super::{
     alarms::now,
     core::names::Actor,
     due::{LOOK, Outcome, Reading},
-    engine::{CALL, Cause, Engine, Hosted, Space, Why},
+    engine::{Cause, Engine, Hosted, Space, Why},
     store::rows,
 };
-use crate::{Error, Kind, Rate, Result, Trace, state::Page, time};
+use crate::{
+    Error, Kind, Rate, Result, Trace, state::Page, time, time::host_deadline,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -193,10 +195,7 @@ impl Row {
         name: &str,
         due: u64,
     ) -> Result<(), Miss> {
-        let permit = self
-            .space
-            .enter(actor, &self.app, Instant::now() + CALL)
-            .await;
+        let permit = self.space.enter(actor, &self.app, host_deadline()).await;
         let permit = permit.map_err(Miss::Hindered)?;
         let name = name.to_owned();
         let why = Why::Reminder { name, due };

@@ -3,8 +3,9 @@
 use super::{
     IDLE,
     activation::{Slot, TurnPermit},
-    engine::{CALL, Cause, Engine, Hosted, Space, Why},
+    engine::{Cause, Engine, Hosted, Space, Why},
 };
+use crate::time::HOST_CALL;
 use futures::stream::{self, StreamExt};
 use std::{
     sync::Arc,
@@ -72,7 +73,7 @@ pub(super) async fn evict(engine: &Arc<Engine>, space: &Space, app: &Name, gone:
     stream::iter(own)
         .for_each_concurrent(AT_ONCE, |slot| async {
             let turn = slot.turns.clone().acquire_owned();
-            if let Ok(Ok(permit)) = tokio::time::timeout(CALL, turn).await {
+            if let Ok(Ok(permit)) = tokio::time::timeout(HOST_CALL, turn).await {
                 let kind = &slot.actor.kind;
                 let hosted = gone.iter().find(|hosted| hosted.kind.name == *kind);
                 let permit = TurnPermit {

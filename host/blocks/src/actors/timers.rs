@@ -3,9 +3,9 @@
 use super::{
     core::names::Actor,
     core::staged::Timer,
-    engine::{CALL, Cause, Engine, Hosted, Why},
+    engine::{Cause, Engine, Hosted, Why},
 };
-use crate::{Error, Result, time::Clock as _};
+use crate::{Error, Result, time::Clock as _, time::host_deadline};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -162,7 +162,7 @@ impl Running {
         let pace = self.pace.lock().await;
         tokio::time::sleep_until(*pace).await;
         let space = self.engine.space(&self.actor.tenant)?;
-        let end = std::time::Instant::now() + CALL;
+        let end = host_deadline();
         let permit = space.enter(&self.actor, hosted.app.id(), end).await?;
         let _turn = Turn {
             pace,

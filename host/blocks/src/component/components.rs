@@ -1,13 +1,13 @@
 //! The components of one block of a tenant, by name.
 
 use super::{Close, Component, Slot, Use};
-use crate::{Call, Error, Metrics, Result, error::Cut};
+use crate::{Call, Error, Metrics, Result, error::Cut, time::HOST_CALL};
 use arc_swap::ArcSwap;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::ComponentName;
 
-/// The time for calls under way when their component goes: as long as the host's own calls may take.
-const GOING: Duration = Duration::from_secs(30);
+/// The time for calls under way when their component goes.
+const GOING: Duration = HOST_CALL;
 
 type ByName<D> = BTreeMap<ComponentName, Arc<Slot<D>>>;
 

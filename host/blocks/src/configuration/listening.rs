@@ -4,19 +4,13 @@ use super::{
     Configuration, Configured, Subscription, keys,
     watcher::{Joining, Order, Watcher},
 };
-use crate::{App, Call, Error, Result, Slot, Trace};
+use crate::{App, Call, Error, Result, Slot, Trace, time::host_deadline};
 use parking_lot::Mutex;
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::{ComponentName, Name};
 
-/// The timeout of the host's own calls to a store.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Orders that wait for a watcher.
 const ORDERS: usize = 16;
 
@@ -37,13 +31,12 @@ impl Configuration {
         app: &Arc<App>,
         subscriptions: Vec<Subscription>,
     ) -> Result<(), Vec<Error>> {
-        let deadline = Instant::now() + PATIENCE;
         let caller = Call::app(
             app.tenant().clone(),
             app.id().clone(),
             app.grants().clone(),
             Trace::start(),
-            deadline,
+            host_deadline(),
         );
         let listener = Arc::new(Listener {
             app: app.clone(),

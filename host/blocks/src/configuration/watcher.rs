@@ -4,16 +4,15 @@
 //! of later are read one after the other.
 
 use super::{Configured, GET, Item, VERSION, WAIT, delivery::Delivery, listening::Listener};
-use crate::{Backoff, Call, Component, Error, Kind, Result, Slot, Tasks, panics};
+use crate::{
+    Backoff, Call, Component, Error, Kind, Result, Slot, Tasks, panics, time::host_deadline,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::Name;
 
@@ -21,8 +20,6 @@ use wythe_manifest::Name;
 const WAIT_SLICE: Duration = Duration::from_secs(5);
 /// The pause after a look that failed; it doubles with each, up to the last.
 const PAUSE: Backoff = Backoff::SLOW;
-/// The timeout of the host's own calls to a store.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Subscriptions of one app to one component.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
 /// The name of the caller in spans and metrics.
@@ -251,7 +248,6 @@ impl Watcher {
     /// The host asks for itself: what each app may have was found out before.
     fn caller(&self) -> Call {
         let name = NAME.parse().expect("a good name");
-        let deadline = Instant::now() + PATIENCE;
-        Call::operator(self.tenant.clone(), name, deadline.into_std())
+        Call::operator(self.tenant.clone(), name, host_deadline())
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     App, Call, Components, Error, Kind, Result, Slot, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
+    time::HOST_CALL,
 };
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
@@ -171,7 +172,7 @@ impl Jobs {
     pub(crate) async fn detach(&self, app: &Name) {
         let runner = self.runners().remove(app);
         if let Some(runner) = runner {
-            runner.tasks.stop(scheduler::CALL).await;
+            runner.tasks.stop(HOST_CALL).await;
         }
     }
 

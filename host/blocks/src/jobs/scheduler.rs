@@ -20,13 +20,10 @@ use super::{
     Configured, GET, NEXT, Occurrence, Row, Settle, TAKE, Timestamp,
     transitions::{self, Outcome},
 };
-use crate::{App, Call, Error, Kind, Origin, Result, Slot, Tasks};
+use crate::{App, Call, Error, Kind, Origin, Result, Slot, Tasks, time::host_deadline};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use watch::Watch;
 use wythe_manifest::Name;
 
@@ -45,8 +42,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(50);
 /// The time after which another host may take what this one took.
 const LEASE: Duration = Duration::from_secs(60);
-/// The timeout of the host's own calls to the driver.
-pub(super) const CALL: Duration = Duration::from_secs(30);
 /// Writes of one occurrence, where others change its row meanwhile.
 const TRIES: usize = 10;
 /// The runner of one app's jobs.
@@ -119,8 +114,8 @@ impl Runner {
 
     /// The host speaks to the driver for the app.
     fn caller(&self) -> Call {
-        let deadline = Instant::now().into_std() + CALL;
-        Call::operator(self.app().tenant().clone(), self.id.clone(), deadline)
+        let tenant = self.app().tenant().clone();
+        Call::operator(tenant, self.id.clone(), host_deadline())
     }
 
     /// Takes and starts what is due until the host stops.

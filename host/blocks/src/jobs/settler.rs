@@ -1,18 +1,12 @@
 //! Many answers in one write: whoever finds the driver free takes along all that wait.
 
 use super::{Configured, SETTLE, Settle};
-use crate::{Call, Component, Error, Result};
+use crate::{Call, Component, Error, Result, time::host_deadline};
 use parking_lot::Mutex;
-use std::time::Duration;
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    time::Instant,
-};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// Changes of one write.
 const MAX_BATCH: usize = 1_024;
-/// The timeout of one write.
-const WRITE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub struct Settler {
@@ -72,7 +66,7 @@ fn cut_short() -> Error {
 async fn write(component: &Component<Configured>, caller: &Call, batch: Vec<Waiting>) {
     // Others wait for it, too, so it does not end at the deadline of the one that happens to lead.
     let (tenant, app) = (caller.tenant().clone(), caller.app_id().clone());
-    let caller = &Call::operator(tenant, app, Instant::now().into_std() + WRITE);
+    let caller = &Call::operator(tenant, app, host_deadline());
     let (changes, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let count = changes.len();
     let answers = component.call(caller, SETTLE, |d| {

@@ -1,8 +1,8 @@
 //! One question to the driver, whose grant finds its way back if nobody is there to take it.
 
 use super::{ACQUIRE, Acquired, Grant, Lease, key::LockKey};
-use crate::{Call, Error, Result};
-use std::time::{Duration, Instant, SystemTime};
+use crate::{Call, Error, Result, time};
+use std::time::{Duration, SystemTime};
 use tokio::{sync::oneshot, time::timeout_at};
 
 /// The time that the host waits longer than its caller for a driver's answer, and for a grant to be given back.
@@ -92,7 +92,7 @@ impl Drop for Unclaimed {
         }
         let tasks = key.tasks();
         tasks.spawn(async move {
-            let caller = caller.until(Instant::now() + GRACE);
+            let caller = caller.until(time::deadline(GRACE));
             // A failure was logged; then the grant ends at its time.
             let _ = key.release(&caller, grant.token).await;
         });

@@ -7,14 +7,13 @@ use super::{
     SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
     routing::{Routes, Share},
 };
-use crate::{App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics};
+use crate::{
+    App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics,
+    time::{HOST_CALL, host_deadline},
+};
 use futures::future::join_all;
 use parking_lot::MutexGuard;
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::{ComponentName, Name};
@@ -27,8 +26,6 @@ const MAX_GROUP: usize = 256;
 const RETRY: Backoff = Backoff::SLOW;
 /// Attempts after which an event goes to the dead letter topic, where there is one.
 const ATTEMPTS: u32 = 10;
-/// The timeout of the host's own calls to the broker.
-const SETTLE: Duration = Duration::from_secs(30);
 /// The pause after a pull that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -96,7 +93,7 @@ impl PubSub {
         if let Some(old) = old {
             // A handler that takes longer is left to itself: its event comes again.
             let all = old.before.iter().chain([&old.tasks]);
-            join_all(all.map(|tasks| tasks.stop(SETTLE))).await;
+            join_all(all.map(|tasks| tasks.stop(HOST_CALL))).await;
         }
     }
 
@@ -164,7 +161,7 @@ fn host_caller(app: &App, trace: Trace) -> Call {
         app.id().clone(),
         app.grants().clone(),
         trace,
-        Instant::now() + SETTLE,
+        host_deadline(),
     )
 }
 

@@ -5,8 +5,8 @@ use super::{
     driver::{Operation, Put},
     internal::RESERVED,
 };
-use crate::{Call, Error, Result, Trace};
-use std::time::{Duration, Instant};
+use crate::{Call, Error, Result, Trace, time};
+use std::time::Duration;
 use wythe_manifest::Name;
 
 /// The time that a start waits for a store that says nothing of its format. Whoever uses it asks again.
@@ -35,7 +35,7 @@ pub(crate) const WORKFLOW: Format = Format {
 pub(super) async fn check(internal_store: &InternalStore, tenant: &Name) -> Result<()> {
     for format in [ACTORS, WORKFLOW] {
         let host: Name = "host".parse().expect("a word is a name");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = time::deadline(PATIENCE);
         let caller = Call::host(tenant.clone(), host, Trace::start(), deadline);
         match format.found(internal_store, &caller).await {
             Ok(number) if number > format.known => {

@@ -42,6 +42,7 @@ use crate::{
     Call, Error, Result, Shard, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Record, InternalStore, Operation, Page as Rows},
+    time::host_deadline,
 };
 use alive::Alive;
 use bytes::Bytes;
@@ -56,7 +57,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use timers::Heads;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -64,8 +65,6 @@ use tokio_util::sync::CancellationToken;
 use work::Work;
 use wythe_manifest::Name;
 
-/// The timeout of one call to the store.
-const STORE: Duration = Duration::from_secs(30);
 /// Rows of one page of a scan.
 const PAGE: u32 = 500;
 /// The pause after a failure of the store, or of an app that is busy.
@@ -196,9 +195,9 @@ impl Engine {
 
     /// The host's own, for one call to the store because of `trace`; absent, it begins one.
     fn caller_in(&self, trace: Option<Trace>) -> Call {
-        let (tenant, deadline) = (self.tenant.clone(), Instant::now() + STORE);
+        let tenant = self.tenant.clone();
         let trace = trace.unwrap_or_else(Trace::start);
-        Call::host(tenant, self.operator.clone(), trace, deadline)
+        Call::host(tenant, self.operator.clone(), trace, host_deadline())
     }
 
     /// Instances in memory now, and those that wait for their turn to begin.

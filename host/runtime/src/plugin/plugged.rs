@@ -30,8 +30,6 @@ use wythe_manifest::Component;
 
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
 const REST: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(10));
-/// A time longer than any host runs.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The effect of a call: one that was cut short may have changed something, if it writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -366,7 +364,13 @@ impl<W: World> Plugged<W> {
             self.identity.id.clone(),
         );
         let grants = self.identity.grants.clone();
-        Call::app(tenant, id, grants, Trace::start(), Instant::now() + FOREVER)
+        Call::app(
+            tenant,
+            id,
+            grants,
+            Trace::start(),
+            time::deadline(time::NEVER),
+        )
     }
 
     /// The error of a call that was cut short: of a write nobody can say whether it happened.

@@ -13,21 +13,16 @@ use crate::{
     slots::Slots,
 };
 use bytes::Bytes;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 use wasmtime::{
     Config, Engine, Store,
     component::{Component, InstancePre, Linker},
 };
-use wythe_blocks::{Call, Error, Result, Trace, workflow::Context};
+use wythe_blocks::{Call, Error, Result, Trace, time, workflow::Context};
 
 /// Instances of workflows in memory at once; one that waits gives its place to another, and an app has half of them at
 /// most.
 const INSTANCES: u32 = 256;
-/// A time longer than any host runs.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The engine, and what workflows may import.
 pub struct Machine {
@@ -128,7 +123,7 @@ impl Flow {
             identity.id.clone(),
             identity.grants.clone(),
             span,
-            Instant::now() + FOREVER,
+            time::deadline(time::NEVER),
         );
         let machine = self.runtime.machine().await?;
         let mut store = self.runtime.replayed(machine, identity, caller).await?;
