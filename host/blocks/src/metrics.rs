@@ -1,6 +1,6 @@
 //! Counters of calls of drivers and of apps, and how they read as Prometheus text.
 
-use crate::{Kind, Operation, Result};
+use crate::{Kind, Operation, Result, time::nanoseconds};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
@@ -106,9 +106,7 @@ impl CallMetrics {
             return;
         };
         counters.outcomes[outcome.0].fetch_add(1, Relaxed);
-        counters
-            .nanoseconds
-            .fetch_add(took.as_nanos() as u64, Relaxed);
+        counters.nanoseconds.fetch_add(nanoseconds(took), Relaxed);
         let micros = took.as_micros() as u64;
         if let Some(bucket) = BUCKETS.iter().position(|bound| micros <= *bound) {
             counters.buckets[bucket].fetch_add(1, Relaxed);

@@ -1,6 +1,6 @@
 //! Work that computes for long, on a thread where no other task waits for it: the call that asked for it pays for it.
 
-use crate::{Call, Error, Result};
+use crate::{Call, Error, Result, time::nanoseconds};
 use std::{
     sync::{
         Arc,
@@ -25,8 +25,7 @@ impl Meter {
     }
 
     fn add(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(nanos, Relaxed);
+        self.0.fetch_add(nanoseconds(time), Relaxed);
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::process::Command;
+use wythe_blocks::time::milliseconds;
 use wythe_manifest::App;
 
 /// The target that apps in Rust are compiled for.
@@ -143,7 +144,7 @@ fn measure(app: &App, took: Duration) -> Outcome<Built> {
         app: app.id.to_string(),
         file,
         bytes: metadata.len(),
-        milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        milliseconds: milliseconds(took),
     })
 }
 

@@ -1,10 +1,11 @@
 //! The commands of the actors block, as an operator gives them.
 
-use super::{Binary, milliseconds};
+use super::Binary;
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
     Call, Error, Result, Tenant,
     actors::{self, Listed},
+    time::timestamp,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,7 +125,7 @@ impl From<actors::Stored> for Stored {
             .map(|(key, value, expires)| Entry {
                 key,
                 value: Binary(value.into()),
-                expires: expires.and_then(milliseconds),
+                expires: expires.map(timestamp),
             });
         let reminders = stored.reminders.into_iter().map(|alarm| Reminder {
             name: alarm.name,

@@ -3,7 +3,7 @@
 use super::Binary;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use wythe_blocks::{Call, Result, Tenant, jobs};
+use wythe_blocks::{Call, Result, Tenant, jobs, time::milliseconds};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,10 +135,6 @@ pub(super) async fn execute(tenant: &Tenant, caller: &Call, action: Action) -> R
 async fn job(tenant: &Tenant, caller: &Call, name: &str) -> Result<Answer> {
     let found = tenant.jobs.get(caller, name).await?;
     Ok(Answer::Job(found.map(|status| Box::new(status.into()))))
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl From<jobs::Status> for Status {

@@ -1,8 +1,8 @@
 //! The commands of the lock block, as an operator gives them: who has a lock, and that nobody has it.
 
-use super::{Answer, milliseconds};
+use super::Answer;
 use serde::{Deserialize, Serialize};
-use wythe_blocks::{Call, Result, Tenant, lock};
+use wythe_blocks::{Call, Result, Tenant, lock, time::timestamp};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,7 @@ impl From<lock::Grant> for Grant {
         Grant {
             owner: grant.owner,
             token: grant.token,
-            expires: milliseconds(grant.expires),
+            expires: Some(timestamp(grant.expires)),
         }
     }
 }

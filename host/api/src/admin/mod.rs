@@ -28,7 +28,7 @@ pub use wire::Refusal;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use wythe_blocks::{Call, Error, Result, Tenant, time};
 use wythe_manifest::Name;
 
@@ -186,10 +186,4 @@ async fn configuration(
 ) -> Result<Answer> {
     let answer = configuration::execute(tenant, caller, command).await;
     answer.map(Answer::Configuration)
-}
-
-/// Milliseconds since 1970.
-fn milliseconds(time: SystemTime) -> Option<u64> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok()
 }

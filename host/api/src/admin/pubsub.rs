@@ -1,10 +1,11 @@
 //! The commands of the pub/sub block, as an operator gives them.
 
-use super::{Binary, milliseconds};
+use super::Binary;
 use serde::{Deserialize, Serialize};
 use wythe_blocks::{
     Call, Result, Tenant,
     pubsub::{self, Event, PublishOptions},
+    time::timestamp,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -163,7 +164,7 @@ impl From<pubsub::Group> for Group {
             messages: group.messages,
             out: group.out,
             bytes: group.bytes,
-            oldest: group.oldest.and_then(milliseconds),
+            oldest: group.oldest.map(timestamp),
         }
     }
 }
@@ -178,7 +179,7 @@ impl From<pubsub::Letter> for Letter {
             topic: letter.topic,
             reason: letter.reason,
             attempts: letter.attempts,
-            since: milliseconds(letter.since),
+            since: Some(timestamp(letter.since)),
             bytes: letter.bytes,
         }
     }

@@ -1,11 +1,12 @@
 //! The commands of the state block, as an operator gives them.
 
-use super::{Answer, Binary, milliseconds};
+use super::{Answer, Binary};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use wythe_blocks::{
     Call, Result, Tenant,
     state::{self, Condition, Delete, Put, PutOptions},
+    time::timestamp,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ impl Entry {
             value: Binary(entry.value.into()),
             etag: entry.etag,
             content_type: entry.content_type,
-            expires: entry.expires.and_then(milliseconds),
+            expires: entry.expires.map(timestamp),
         }
     }
 }

@@ -7,12 +7,12 @@ use super::{
     store::rows,
     turn::Turn,
 };
-use crate::{Call, Error, Result};
-use bytes::Bytes;
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+use crate::{
+    Call, Error, Result,
+    time::{milliseconds, now},
 };
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
 
 /// Bytes of a timer's or a reminder's data.
 pub const MAX_ALARM: usize = 64 << 10;
@@ -145,17 +145,4 @@ fn check_alarm(name: &str, period: Option<Duration>, data: &Bytes) -> Result<()>
         "the data of `{name}` has {} bytes; expected at most {MAX_ALARM}",
         data.len()
     )))
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    milliseconds(
-        SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default(),
-    )
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

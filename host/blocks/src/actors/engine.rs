@@ -3,7 +3,6 @@
 use super::{
     Inside, Limits, Trigger, Type,
     activation::TurnPermit,
-    alarms,
     core::graph::{self, Graph},
     core::names::Actor,
     due::Due,
@@ -19,6 +18,7 @@ use crate::{
     pubsub::PubSub,
     shares::Shares,
     state::{InternalStore, State},
+    time,
     time::host_deadline,
 };
 use bytes::Bytes;
@@ -160,7 +160,7 @@ impl Engine {
         let apps = own.map(|(_, hosted)| hosted.app.id().clone()).collect();
         drop(types);
         if let Some(space) = self.spaces.lock().get(tenant) {
-            space.due.attach(&apps, alarms::now());
+            space.due.attach(&apps, time::now());
             space.reminded.notify_one();
         }
         had

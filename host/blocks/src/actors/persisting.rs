@@ -2,7 +2,6 @@
 
 use super::{
     activation::{Activation, superseded},
-    alarms::now,
     core::{
         commit::{Commit, Effect},
         names::Actor,
@@ -11,7 +10,7 @@ use super::{
     engine::{Hosted, Space},
     store::commit,
 };
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, time::now};
 use std::time::SystemTime;
 
 /// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more.

@@ -4,7 +4,6 @@
 //! record of the actor.
 
 use super::{
-    alarms::now,
     core::names::Actor,
     due::{LOOK, Outcome, Reading},
     engine::{Cause, Engine, Hosted, Space, Why},
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Kind, Rate, Result, Trace, state::Page, time, time::host_deadline,
+    time::now,
 };
 use std::{
     sync::Arc,

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub type Timestamp = u64;
+pub use crate::time::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {

@@ -18,14 +18,14 @@ use crate::{
     App, Call, Components, Error, Kind, Result, Slot, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
-    time::HOST_CALL,
+    time::{self, HOST_CALL},
 };
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 pub(crate) use scheduler::IN_HOST;
 use scheduler::{Clock, Runner};
 use settler::Settler;
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Semaphore;
 use wythe_manifest::Name;
 
@@ -121,7 +121,7 @@ pub struct Jobs {
 impl Jobs {
     /// `in_host` has the places of all tenants' occurrences that run at once.
     pub fn new(tasks: Tasks, in_host: Arc<Semaphore>) -> Self {
-        Self::with_clock(tasks, in_host, Arc::new(wall_clock))
+        Self::with_clock(tasks, in_host, Arc::new(time::now))
     }
 
     /// Does what [`Jobs::new`] does, by another wall clock than the system's.
@@ -382,10 +382,4 @@ fn grant(caller: &Call, name: &str) -> Result<()> {
 
 fn missing(caller: &Call, name: &str) -> Error {
     Error::not_found(format!("app `{}` has no job `{name}`", caller.app_id()))
-}
-
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let since = since.unwrap_or_default().as_millis();
-    u64::try_from(since).unwrap_or(u64::MAX)
 }

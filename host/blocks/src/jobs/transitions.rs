@@ -1,7 +1,7 @@
 //! The transitions of a job row after an occurrence, a failure, a downtime or a pause. Knows no clock and no driver.
 
 use super::{FailurePolicy, Misfire, Row, Timestamp, calendar::Calendar};
-use crate::Result;
+use crate::{Result, time::milliseconds};
 use std::time::Duration;
 
 /// Bytes of a failure's text that are stored.
@@ -185,8 +185,7 @@ fn woken(row: Row, wake: Timestamp) -> Row {
 }
 
 fn later(now: Timestamp, pause: Duration) -> Timestamp {
-    let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    now.saturating_add(pause)
+    now.saturating_add(milliseconds(pause))
 }
 
 fn cut(text: &str) -> String {

@@ -5,7 +5,7 @@ use super::{
     media,
     seal::{self, Seal, SealScope},
 };
-use crate::{Call, Error, Result, Trace, pubsub::Message};
+use crate::{Call, Error, Result, Trace, pubsub::Message, time::since_1970};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
@@ -186,8 +186,7 @@ pub(crate) fn seal(
 
 /// The time when an event expires; never, where that is later than can be written.
 fn expiry(ttl: Duration) -> Option<SystemTime> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let at = now.ok()?.checked_add(ttl)?;
+    let at = since_1970(SystemTime::now()).checked_add(ttl)?;
     (at.as_secs() <= LAST).then(|| SystemTime::UNIX_EPOCH + at)
 }
 

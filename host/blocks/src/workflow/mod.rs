@@ -17,19 +17,13 @@ pub use self::core::{
 };
 pub use engine::{Bulk, Engine, Filter, History, Instance, Page, Start, Swept};
 
-use crate::{App, Error, Result, Tasks, state::State};
+pub use crate::time::Timestamp;
+use crate::{App, Error, Result, Tasks, state::State, time::now};
 use bytes::Bytes;
 use engine::Directory;
 use parking_lot::{Mutex, RwLock};
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use wythe_manifest::Name;
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub type Timestamp = u64;
 
 /// The limits of sizes.
 #[derive(Clone, Debug)]
@@ -200,9 +194,4 @@ impl Workflow {
         let mut tenants = self.tenants.lock();
         use_it(tenants.entry(tenant.clone()).or_default())
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,15 +6,15 @@ use crate::{
     report::{self, Failure, Outcome, Problem},
 };
 use serde_json::{Value, json};
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, time::Duration};
 use wythe_api::admin::{
     self, Binary, Command,
     jobs::{Action, Answer, Job, Jobs, Misfire, Retry, Status, Trigger},
 };
-use wythe_blocks::jobs::shown_time;
+use wythe_blocks::{
+    jobs::shown_time,
+    time::{milliseconds, now},
+};
 
 /// Characters of a failure in the table.
 const FAILURE: usize = 60;
@@ -98,15 +98,6 @@ fn trigger(when: args::When, time_zone: Option<String>) -> Outcome<Trigger> {
             Err(Problem::new("say when, by one of --cron, --every, --at and --in").into())
         }
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    milliseconds(since.unwrap_or_default())
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A job that was scheduled may have run, and be over, before anybody could look.

@@ -14,6 +14,7 @@ use wythe_api::admin::{
     Answer, Command,
     lock::{Action, Grant, Lock},
 };
+use wythe_blocks::time;
 
 pub async fn lock(common: &Common, args: &args::Lock) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
@@ -38,8 +39,8 @@ pub async fn lock(common: &Common, args: &args::Lock) -> Outcome {
         };
         report::print_json(&json!({ name: grant }));
     } else {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        report::print_text(text(action, grant.as_ref(), now.unwrap_or_default()));
+        let now = time::since_1970(SystemTime::now());
+        report::print_text(text(action, grant.as_ref(), now));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,16 +6,12 @@ use crate::{
     report::{self, Outcome},
 };
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use wythe_api::admin::{
     self, Command,
     pubsub::{Action, Answer, Group, Letter, PubSub},
 };
-use wythe_blocks::jobs::shown_time;
+use wythe_blocks::{jobs::shown_time, time::now};
 
 pub async fn pubsub(common: &Common, args: &args::PubSub) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
@@ -195,12 +191,6 @@ fn age(since: Option<u64>, now: u64) -> String {
         || "-".to_owned(),
         |since| report::time(Duration::from_millis(now.saturating_sub(since))),
     )
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn json(verb: &PubSubVerb, answer: Answer) -> Value {

@@ -22,7 +22,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_api::metrics;
-use wythe_blocks::descriptors;
+use wythe_blocks::{descriptors, time::milliseconds};
 
 /// The interval at which idle instances are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -196,7 +196,7 @@ impl Ready {
             pid: std::process::id(),
             apps: apps.collect(),
             components: components.collect(),
-            ready_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            ready_ms: milliseconds(took),
         }
     }
 

@@ -6,11 +6,12 @@ use crate::{
     report::{self, Outcome, Problem},
 };
 use serde_json::{Value, json};
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 use wythe_api::admin::{
     Answer, Binary, Command,
     state::{Action, Entry, List, Only, Set, State},
 };
+use wythe_blocks::time::milliseconds;
 
 pub async fn state(common: &Common, args: &args::State) -> Outcome {
     let opened = Opened::new(common, &args.project)?;
@@ -75,7 +76,6 @@ fn action(verb: &StateVerb) -> Outcome<(String, Action)> {
 }
 
 fn set(args: args::Set) -> Outcome<Set> {
-    let milliseconds = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
     Ok(Set {
         key: args.key,
         value: Binary(project::argument(&args.value)?),

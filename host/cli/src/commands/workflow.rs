@@ -13,6 +13,7 @@ use wythe_api::admin::{
 };
 use wythe_blocks::{
     jobs::shown_time,
+    time::milliseconds,
     workflow::{Bulk, Status},
 };
 
@@ -134,7 +135,7 @@ fn action(verb: &WorkflowVerb) -> Outcome<Action> {
         WorkflowVerb::Start(args) => start(args)?,
         WorkflowVerb::Get { id, wait } => Action::Get {
             id,
-            wait_milliseconds: wait.map_or(0, |wait| wait.as_millis() as u64),
+            wait_milliseconds: wait.map_or(0, milliseconds),
         },
         WorkflowVerb::List(args) => list(args),
         WorkflowVerb::History { id, from, limit } => Action::History { id, from, limit },

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
+use wythe_blocks::time::nanoseconds;
 
 /// The store waits; no tick is a time like this.
 const AWAY: u64 = u64::MAX;
@@ -36,7 +37,7 @@ fn used() -> u64 {
     let (seconds, rest) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     let now = seconds * 1_000_000_000 + rest;
     let before = USED.replace(now);
-    now.saturating_sub(before) / TICK.as_nanos() as u64
+    now.saturating_sub(before) / nanoseconds(TICK)
 }
 
 /// Ticks of one store on a worker. One task uses it at a time.

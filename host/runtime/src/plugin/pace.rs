@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
+use wythe_blocks::time::nanoseconds;
 
 /// The longest rest.
 const LONGEST: Duration = Duration::from_millis(500);
@@ -22,8 +23,7 @@ impl Busy {
         poll_fn(|context| {
             let began = Instant::now();
             let polled = call.as_mut().poll(context);
-            let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.0.fetch_add(nanos, Relaxed);
+            self.0.fetch_add(nanoseconds(began.elapsed()), Relaxed);
             polled
         })
         .await

@@ -17,11 +17,12 @@ use crate::{
     bindings::app::wythe::blocks::types::{self, Error as WitError, ErrorKind},
     ctx::Ctx,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use wasmtime::{
     Engine, Result,
     component::{HasSelf, Linker},
 };
+pub use wythe_blocks::time::{milliseconds, time, timestamp};
 use wythe_blocks::{Error, Kind};
 
 /// Everything that any guest may import; what a guest *is granted* is checked when it is loaded.
@@ -128,19 +129,6 @@ impl From<ErrorKind> for Kind {
             ErrorKind::Internal => Kind::Internal,
         }
     }
-}
-
-pub fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub fn timestamp(time: SystemTime) -> u64 {
-    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-/// A time that no clock can hold is as good as never.
-pub fn time(timestamp: u64) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_millis(timestamp))
 }
 
 #[cfg(test)]

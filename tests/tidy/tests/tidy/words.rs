@@ -88,6 +88,25 @@ fn locks_are_those_of_parking_lot() {
     );
 }
 
+/// A number of a time has bounds, and each conversion would have to think of them.
+#[test]
+fn times_become_numbers_in_one_place() {
+    let words = [
+        "duration_since(UNIX_EPOCH)",
+        "duration_since(SystemTime::UNIX_EPOCH)",
+        "as_millis()).unwrap_or",
+        "as_nanos()).unwrap_or",
+        "as_millis() as u64",
+        "as_nanos() as u64",
+    ];
+    let files = REPOSITORY.product();
+    let files = files.filter(|file| file.is_in("host/") && file.path != "host/blocks/src/time.rs");
+    none(
+        "use `time::{now, timestamp, milliseconds, nanoseconds}` of the blocks",
+        files.flat_map(|file| file.places_of(&words)).collect(),
+    );
+}
+
 #[test]
 fn a_failure_that_can_happen_is_not_unwrapped() {
     let places = REPOSITORY

@@ -1,6 +1,7 @@
 //! A watch over whether the host runs without a break, as far as its clocks can tell.
 
 use super::Timestamp;
+use crate::time::milliseconds;
 use tokio::time::Instant;
 
 /// The leap beyond which the wall clock did not just go: it was set forward, or the host slept.
@@ -23,7 +24,7 @@ impl Watch {
     }
 
     pub(super) fn look(&mut self, now: Timestamp) -> Timestamp {
-        let passed = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let passed = milliseconds(self.at.elapsed());
         if now > self.wall.saturating_add(passed).saturating_add(LEAP) {
             self.since = now;
         }

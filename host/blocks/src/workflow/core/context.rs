@@ -9,7 +9,7 @@ use super::{
     task_table::Outcome,
 };
 use crate::workflow::{Limits, Timestamp};
-use crate::{Error, Result};
+use crate::{Error, Result, time::milliseconds};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
@@ -314,8 +314,4 @@ pub fn numbers(seed: u128, of: &[u8], place: u64) -> [u8; 32] {
     hasher.update(of);
     hasher.update(place.to_be_bytes());
     hasher.finalize().into()
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

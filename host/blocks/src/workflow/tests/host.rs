@@ -4,6 +4,7 @@ use super::{code, jobs::Job, world::World};
 use crate::{
     Error, Kind, Result,
     state::{Condition, Delete, Operation},
+    time::milliseconds,
     workflow::{
         Limits, Timestamp,
         core::{
@@ -330,7 +331,7 @@ impl World {
                 }
                 Effect::Clear { run, with_journal } => self.clear(host, id, run, with_journal),
                 Effect::Again(pause) => {
-                    let at = self.now() + pause.as_millis() as u64;
+                    let at = self.now() + milliseconds(pause);
                     let nudge = Message {
                         item: Item::Run,
                         from: From::Nudge,

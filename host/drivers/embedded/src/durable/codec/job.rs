@@ -11,6 +11,7 @@ use std::time::Duration;
 use wythe_blocks::{
     Error, Result,
     jobs::{FailurePolicy, Job, Misfire, Row, Timestamp, Trigger},
+    time::milliseconds,
 };
 
 const FORMAT: u8 = 1;
@@ -148,10 +149,6 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     let end = text.floor_char_boundary(text.len().min(u16::MAX.into()));
     bytes.extend((end as u16).to_le_bytes());
     bytes.extend(&text.as_bytes()[..end]);
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn decode(app: &str, name: &str, bytes: &[u8]) -> Result<Row> {

@@ -9,7 +9,7 @@
 use crate::shared::clock;
 use std::{
     collections::{BTreeSet, HashMap},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
     Error, Result,
@@ -39,7 +39,7 @@ impl Moment {
     }
 
     fn time_at(self, ends: Instant) -> SystemTime {
-        UNIX_EPOCH + Duration::from_nanos(self.wall_at(ends))
+        clock::time(self.wall_at(ends))
     }
 }
 

@@ -56,7 +56,7 @@ fn expires(locks: &mut Locks, now: Moment) -> Option<u64> {
     let order = Order::Holder { key: "k".into() };
     match locks.apply(&order, now) {
         Ok(Answer::Holder(grant)) => grant.map(|grant| {
-            let since = grant.expires.duration_since(UNIX_EPOCH);
+            let since = grant.expires.duration_since(std::time::UNIX_EPOCH);
             clock::nanoseconds(since.expect("after 1970"))
         }),
         other => panic!("{other:?}"),

@@ -1,15 +1,12 @@
 //! The view of operators on the groups of a broker, and their hand, over any broker that keeps its queues in memory.
 
+use crate::shared::clock;
 use crate::shared::pubsub::{
     member::{Letter, Settling, Verdict},
     queue::Stored,
     topics::{Group, HELD},
 };
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, sync::Arc};
 use wythe_blocks::{
     Error, Result,
     pubsub::{Group as Status, Message, StoredMessage},
@@ -57,7 +54,7 @@ pub(crate) fn status(
         messages: seen.len() as u64,
         out: seen.iter().filter(|one| one.is_out).count() as u64,
         bytes: weights.iter().map(|(bytes, _)| bytes).sum(),
-        oldest: weights.iter().map(|(_, at)| *at).min().and_then(time),
+        oldest: weights.iter().map(|(_, at)| *at).min().map(clock::time),
     })
 }
 
@@ -79,7 +76,7 @@ pub(crate) fn page(
         Some(StoredMessage {
             number: one.sequence,
             message: stored.message,
-            published: time(stored.published).unwrap_or(SystemTime::UNIX_EPOCH),
+            published: clock::time(stored.published),
             attempts: one.attempts,
         })
     });
@@ -116,10 +113,6 @@ pub(crate) fn check_deserted(group: &Group) -> Result<()> {
             "the group has {members} members; it can be removed when they have left"
         ))),
     }
-}
-
-fn time(nanoseconds: u64) -> Option<SystemTime> {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(nanoseconds))
 }
 
 fn size(message: &Message) -> u64 {

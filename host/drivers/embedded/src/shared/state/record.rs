@@ -1,8 +1,8 @@
 //! A stored entry in memory, and the version that conditions and expiry are decided by.
 
 use super::etag;
+use crate::shared::clock;
 use bytes::Bytes;
-use std::time::{Duration, UNIX_EPOCH};
 use wythe_blocks::state::Entry;
 
 /// The part of a record that conditions and expiry are decided by.
@@ -35,10 +35,7 @@ impl Record {
             value: self.value.clone(),
             etag: etag::to_text(self.version.etag),
             content_type: self.content_type.clone(),
-            expires: self
-                .version
-                .expires
-                .map(|at| UNIX_EPOCH + Duration::from_nanos(at)),
+            expires: self.version.expires.map(clock::time),
         }
     }
 }
