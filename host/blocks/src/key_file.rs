@@ -1,5 +1,6 @@
 //! Keys that the host makes for itself: random, made once, and readable by its user alone.
 
+use crate::random;
 use std::{
     fs, io,
     io::{Read, Write},
@@ -68,11 +69,8 @@ fn make(path: &Path) -> io::Result<()> {
     let directory = directory_of(path);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(directory)?;
-    let mut random = [0; SIZE + 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let (key, name) = random.split_at(SIZE);
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-    let temporary = path.with_extension(name);
+    let key: [u8; SIZE] = random::bytes().map_err(io::Error::other)?;
+    let temporary = path.with_extension(random::name().map_err(io::Error::other)?);
     let mut options = fs::OpenOptions::new();
     let mut file = options
         .write(true)
@@ -80,7 +78,7 @@ fn make(path: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     let written = file
-        .write_all(key)
+        .write_all(&key)
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&temporary, path));
     fs::remove_file(&temporary)?;

@@ -31,6 +31,7 @@ mod patient;
 mod policy;
 mod prepared;
 pub mod pubsub;
+pub mod random;
 mod rate;
 mod registry;
 mod routes;

@@ -1,9 +1,21 @@
-//! Text from somebody else on its way to a terminal or a log: it moves no cursor, begins no line, and has an end.
+//! Text from somebody else on its way to a terminal or a log: it moves no cursor, begins no line, and has an end. Bytes
+//! become text here as well.
 
 use std::borrow::Cow;
 
 /// Bytes of a text of somebody else in a log line.
 pub const MAX_CAUSE: usize = 4 << 10;
+
+/// The bytes as hexadecimal digits.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let mut text = String::with_capacity(bytes.as_ref().len() * 2);
+    for byte in bytes.as_ref() {
+        for half in [byte >> 4, byte & 0xf] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    text
+}
 
 /// The text with every control character written out, but tabs.
 pub fn escape(text: &str) -> Cow<'_, str> {
@@ -54,6 +66,12 @@ mod tests {
         );
         assert_eq!(escape_lines("a\n\x07b\n"), "a\n\\u{7}b\n");
         assert!(matches!(escape("Grüße"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn bytes_are_two_digits_each() {
+        assert_eq!(hex([0, 0x0a, 0xff]), "000aff");
+        assert_eq!(hex([]), "");
     }
 
     #[test]

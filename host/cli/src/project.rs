@@ -134,8 +134,3 @@ pub fn misfit() -> Failure {
     Problem::new("the host that runs gave another answer than expected; is it of another version?")
         .into()
 }
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use wasmtime::{Engine, component::Component};
-use wythe_blocks::key_file;
+use wythe_blocks::{key_file, random};
 
 pub struct Cache {
     directory: PathBuf,
@@ -108,9 +108,7 @@ fn tag_of(path: &Path) -> PathBuf {
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let temporary = path.with_extension(format!("{:016x}", u64::from_ne_bytes(random)));
+    let temporary = path.with_extension(random::name().map_err(io::Error::other)?);
     let mut options = fs::OpenOptions::new();
     let mut file = options
         .write(true)

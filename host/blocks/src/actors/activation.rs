@@ -11,7 +11,7 @@ use super::{
     timers::Timers,
     turn::{self, Turn},
 };
-use crate::{Error, Origin, Result, Trace, state::Etag};
+use crate::{Error, Origin, Result, Trace, random, state::Etag};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -175,7 +175,7 @@ impl Engine {
             .await?;
         let (meta, etag) = match entry {
             Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
-            None => (Meta::new(incarnation()), None),
+            None => (Meta::new(u128::from_be_bytes(random::bytes()?)), None),
         };
         let mut activation = Activation {
             actor: actor.clone(),
@@ -402,11 +402,4 @@ pub(super) fn superseded(actor: &Actor) -> Error {
     Error::conflict(format!(
         "another host took over actor `{actor}`; nothing of this turn is kept"
     ))
-}
-
-/// A random number, which no other actor of any time has.
-fn incarnation() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    u128::from_be_bytes(bytes)
 }

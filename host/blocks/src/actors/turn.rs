@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     Call, Error, Permit, Result,
-    call::next_random,
     pubsub::{Event, PubSub},
+    random,
     state::{InternalStore, check_key, check_prefix},
 };
 use bytes::Bytes;
@@ -66,7 +66,7 @@ impl Turn {
         timers: BTreeSet<String>,
     ) -> Self {
         // Begun at random, so that the turns of two hosts have different numbers.
-        static NUMBER: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(next_random()));
+        static NUMBER: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(random::next()));
         Turn {
             number: NUMBER.fetch_add(1, Relaxed),
             actor,

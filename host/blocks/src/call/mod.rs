@@ -6,7 +6,7 @@ mod trace;
 mod wire;
 
 pub use trace::{Carried, Trace};
-pub(crate) use trace::{TRACESTATE, next_random, trace_or_none};
+pub(crate) use trace::{TRACESTATE, trace_or_none};
 pub use wire::{CALL, TurnId};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! A call that travels comes back as it was, and whatever else comes is refused.
 
 use super::*;
-use crate::time::Clock as _;
+use crate::{random, time::Clock as _};
 use http::HeaderMap;
 
 /// A generator that is good enough for choices, and says the same for the same seed.
@@ -46,7 +46,7 @@ fn random(choices: &mut Choices, now: Instant) -> Call {
             .enter(choices.name(), Arc::default(), Duration::from_secs(3_600))
             .expect("short enough");
         if choices.below(3) == 0 {
-            let (number, frame) = (next_random(), choices.below(9) as u32);
+            let (number, frame) = (random::next(), choices.below(9) as u32);
             call = call.at(TurnId { number, frame }, None);
         }
     }

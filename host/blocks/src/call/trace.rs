@@ -1,10 +1,10 @@
 //! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
 
 use super::Call;
-use crate::invocation::TRACEPARENT;
+use crate::{invocation::TRACEPARENT, random};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{cell::Cell, fmt};
+use std::fmt;
 
 /// The header of tracing systems (W3C Trace Context).
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -29,7 +29,7 @@ impl Trace {
     /// A new trace with a random id. Ids need to differ and nothing more, so they come from a fast generator that the
     /// operating system seeds once a thread.
     pub fn start() -> Self {
-        let (high, low, span) = (next_random(), next_random(), next_random());
+        let (high, low, span) = (random::next(), random::next(), random::next());
         Trace {
             trace: (u128::from(high) << 64 | u128::from(low)).max(1),
             span: span.max(1),
@@ -42,7 +42,7 @@ impl Trace {
     #[must_use]
     pub fn child(self) -> Self {
         Trace {
-            span: next_random().max(1),
+            span: random::next().max(1),
             parent: Some(self.span),
             ..self
         }
@@ -120,23 +120,6 @@ pub(crate) fn trace_or_none<'de, D: Deserializer<'de>>(
 ) -> Result<Option<Trace>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014), one sequence a thread.
-pub(crate) fn next_random() -> u64 {
-    thread_local! {
-        static STATE: Cell<u64> = {
-            let mut seed = [0; 8];
-            // Without a seed ids repeat over threads, which spoils a trace and nothing else.
-            let _ = getrandom::fill(&mut seed);
-            Cell::new(u64::from_ne_bytes(seed))
-        };
-    }
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// Additions of others to a trace: `tracestate` of tracing systems, `baggage` of applications.

@@ -4,7 +4,7 @@ use super::{
     FailurePolicy, Job, Row, Timestamp, Trigger,
     calendar::{Calendar, LAST, shown_time},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, random};
 
 /// Bytes of a name.
 const MAX_NAME: usize = 256;
@@ -80,8 +80,8 @@ pub(super) fn row(app: &str, job: Job, now: Timestamp) -> Result<Row> {
     Ok(Row {
         app: app.to_owned(),
         job,
-        incarnation: random()?,
-        version: random()?,
+        incarnation: u64::from_ne_bytes(random::bytes()?),
+        version: u64::from_ne_bytes(random::bytes()?),
         due: Some(due),
         wake: Some(wake),
         attempts: 0,
@@ -133,12 +133,6 @@ fn check_bounds(job: &Job) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn random() -> Result<u64> {
-    getrandom::u64().map_err(|error| {
-        Error::unavailable("the system gives no random numbers").with_source(error.to_string())
-    })
 }
 
 #[cfg(test)]

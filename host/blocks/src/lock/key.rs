@@ -5,9 +5,7 @@ use super::{
     attempt::{Attempt, Unclaimed, attempt, late},
     queue::Waiter,
 };
-use crate::{
-    Backoff, Call, Error, Result, Slot, Tasks, call::next_random, lock::Grant, state::SEPARATOR,
-};
+use crate::{Backoff, Call, Error, Result, Slot, Tasks, lock::Grant, random, state::SEPARATOR};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -150,7 +148,7 @@ impl LockKey {
 /// The pause before the next question: until the grant's end if that is known and near, else about `pause`: waiters of
 /// many processes do not ask in step.
 fn next(pause: Duration, expires: Option<SystemTime>) -> Duration {
-    let jittered = pause.mul_f64(0.5 + (next_random() % 1_000) as f64 / 1_000.0);
+    let jittered = pause.mul_f64(0.5 + (random::next() % 1_000) as f64 / 1_000.0);
     let left = expires.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default() + GRAIN);
     left.map_or(jittered, |left| left.min(jittered))
 }

@@ -5,7 +5,7 @@ use super::{
     media,
     seal::{self, Seal, SealScope},
 };
-use crate::{Call, Error, Result, Trace, pubsub::Message, time::since_1970};
+use crate::{Call, Error, Result, Trace, pubsub::Message, random, time::since_1970};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
@@ -150,7 +150,7 @@ pub(crate) fn seal(
     options: &PublishOptions,
 ) -> Result<(String, Message)> {
     check(&event, options)?;
-    let id = event.id.clone().unwrap_or_else(new_id);
+    let id = event.id.clone().map_or_else(new_id, Ok)?;
     let expires = options.ttl.and_then(expiry);
     let mut message = Message {
         ordering_key: event.ordering_key.clone(),
@@ -292,19 +292,18 @@ fn unproven(mut event: Event, seal: &Seal, scope: SealScope, message: &Message) 
 }
 
 /// A random UUID, version 4.
-fn new_id() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    let bits = u128::from_be_bytes(bytes) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+fn new_id() -> Result<String> {
+    let bits =
+        u128::from_be_bytes(random::bytes()?) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{bits:032x}");
-    format!(
+    Ok(format!(
         "{}-{}-{}-{}-{}",
         &hex[..8],
         &hex[8..12],
         &hex[12..16],
         &hex[16..20],
         &hex[20..]
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use crate::{
     args::{Common, Format, Inspect},
-    boot, project,
+    boot,
     report::{self, Outcome, Problem},
 };
 use anyhow::Context;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
+use wythe_blocks::text::hex;
 use wythe_manifest::App;
 use wythe_runtime::{Import, Inspection, Standing};
 
@@ -30,7 +31,7 @@ pub async fn inspect(common: &Common, args: &Inspect) -> Outcome {
         "file": shown,
         "bytes": bytes.len(),
         "digest": blake3::hash(&bytes).to_hex().as_str(),
-        "sha256": project::hex(&Sha256::digest(&bytes)),
+        "sha256": hex(Sha256::digest(&bytes)),
         "is": kinds(&inspection),
         "app": app.as_ref().map(|app| app.id.as_str()),
         "imports": imports.iter().map(Row::json).collect::<Vec<_>>(),

@@ -7,7 +7,7 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
 };
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, random};
 
 /// Addresses that one mail goes to, copies included: as many as every server has to take (RFC 5321, section 4.5.3.1.8).
 const RECIPIENTS: usize = 100;
@@ -61,7 +61,7 @@ impl Defaults {
         };
         let sender = sender(&required("emailFrom", &self.from)?)?;
         let domain = sender.email.domain();
-        let id = format!("<{}@{domain}>", random()?);
+        let id = format!("<{}@{domain}>", random::name()?);
         let to = addresses("emailTo", &required("emailTo", &self.to)?)?;
         let cc = optional("emailCC", value("emailCC", &self.cc))?;
         let bcc = optional("emailBCC", value("emailBCC", &self.bcc))?;
@@ -185,14 +185,6 @@ fn in_ascii(address: Address) -> Option<Address> {
     }
     let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
     Address::new(address.user(), domain).ok()
-}
-
-/// Makes 128 random bits in hexadecimal, which no other mail has for its id.
-fn random() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::unavailable("no random numbers").with_source(error))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
     slots::Holder,
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Account, Error, Rate, Result, Site, Tenant};
+use wythe_blocks::{Account, Error, Rate, Result, Site, Tenant, text::hex};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// The timeout of one call, unless the component says otherwise by `callTimeout`.
@@ -58,8 +58,7 @@ impl Settings {
         let Some(expected) = &self.sha256 else {
             return Ok(());
         };
-        let digest = sha2::Sha256::digest(bytes);
-        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hex(sha2::Sha256::digest(bytes));
         if found.eq_ignore_ascii_case(expected.trim_start_matches("sha256:")) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use tidy::{File, none};
 /// The engines that have floors, each with the words that its decisions may not use: they have no store, no task and no
 /// clock of their own.
 const ENGINES: [&str; 2] = ["host/blocks/src/actors", "host/blocks/src/workflow"];
-const NOT_IN_CORE: [&str; 11] = [
+const NOT_IN_CORE: [&str; 12] = [
     "store::",
     "engine::",
     "crate::state",
@@ -17,7 +17,8 @@ const NOT_IN_CORE: [&str; 11] = [
     "InternalStore",
     "Instant::now",
     "SystemTime::now",
-    "getrandom",
+    "random::",
+    "time::now",
     "tokio::time",
 ];
 

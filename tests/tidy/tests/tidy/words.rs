@@ -108,6 +108,19 @@ fn times_become_numbers_in_one_place() {
 }
 
 #[test]
+fn random_numbers_and_digits_have_one_home_each() {
+    let homes = ["host/blocks/src/random.rs", "host/blocks/src/text.rs"];
+    let files = REPOSITORY.product();
+    let files = files.filter(|file| !homes.contains(&file.path.as_str()));
+    none(
+        "use `random` and `text::hex` of the blocks",
+        files
+            .flat_map(|file| file.places_of(&["getrandom::", "{byte:02x}"]))
+            .collect(),
+    );
+}
+
+#[test]
 fn a_failure_that_can_happen_is_not_unwrapped() {
     let places = REPOSITORY
         .product()

@@ -4,6 +4,7 @@
 //! the file key 00..1f, the nonce prefix f0..f6 and, for a wrapped key, the bytes 64..8b.
 
 use super::*;
+use crate::text::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
@@ -122,10 +123,6 @@ fn message(name: Option<&str>, wrap: WrapAlgorithm, cipher: Cipher, data: &[u8])
     }
     segments.finish(&mut out).unwrap();
     out
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pattern(size: usize) -> Vec<u8> {

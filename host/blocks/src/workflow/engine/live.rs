@@ -4,7 +4,7 @@ mod code;
 
 use super::{Engine, shares::Room};
 use crate::{
-    Result,
+    Result, random,
     workflow::core::{
         entry::Entry,
         item::Item,
@@ -91,7 +91,7 @@ impl Live {
             AfterStep::Persist => Ok(()),
             AfterStep::Anew(input) => {
                 self.flush().await?;
-                let (tenant, seed) = (self.engine.tenant.as_str(), super::management::random()?);
+                let (tenant, seed) = (self.engine.tenant.as_str(), random::bytes()?);
                 let seed = u128::from_be_bytes(seed);
                 self.machine.begin_anew(tenant, input, seed, digest)
             }

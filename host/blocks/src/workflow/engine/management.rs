@@ -13,7 +13,7 @@ use crate::workflow::{
     now,
     store::{commit, keys},
 };
-use crate::{Call, Error, Kind as ErrorKind, Result, Trace, state::Operation};
+use crate::{Call, Error, Kind as ErrorKind, Result, Trace, random, state::Operation};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -97,7 +97,7 @@ impl Engine {
             None => 0,
         };
         self.check_payload("the input", &input)?;
-        let id = start.id.map_or_else(random_id, Ok)?;
+        let id = start.id.map_or_else(random::name, Ok)?;
         names::check_id(&id)?;
         let status = match start.at {
             Some(at) if at > now() => Status::Pending,
@@ -144,7 +144,7 @@ impl Engine {
         at: Option<Timestamp>,
     ) -> Result<String> {
         let id = meta.id.clone();
-        let (old, seed) = (self.meta(&id).await?, u128::from_be_bytes(random()?));
+        let (old, seed) = (self.meta(&id).await?, u128::from_be_bytes(random::bytes()?));
         let born = birth(self.tenant.as_str(), meta, old, (input, seed), at)?;
         let Some(commit) = born else {
             // Whoever began it may not have heard of that.
@@ -335,19 +335,6 @@ pub(super) fn may(caller: &Call, name: &str) -> Result<()> {
         "workflow",
         name,
     )
-}
-
-pub(super) fn random_id() -> Result<String> {
-    let bytes: [u8; 16] = random()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Error::internal("the system gives no random numbers").with_source(error)
-    })?;
-    Ok(bytes)
 }
 
 /// A reason is for people.

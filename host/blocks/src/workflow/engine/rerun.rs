@@ -1,10 +1,6 @@
 //! An instance run again from an entry of its journal, and a journal run again to see whether the code is the same.
 
-use super::{
-    Engine,
-    management::{random, random_id},
-    reading,
-};
+use super::{Engine, reading};
 use crate::workflow::{
     core::{
         birth::check_free,
@@ -17,7 +13,7 @@ use crate::workflow::{
     now,
     store::{commit, keys, rows},
 };
-use crate::{Call, Error, Kind as ErrorKind, Result, Trace, state::Condition};
+use crate::{Call, Error, Kind as ErrorKind, Result, Trace, random, state::Condition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -52,7 +48,7 @@ impl Engine {
                 "the journal of instance `{from}` cannot be copied that far: {reason}"
             )));
         }
-        let id = id.map_or_else(random_id, Ok)?;
+        let id = id.map_or_else(random::name, Ok)?;
         names::check_id(&id)?;
         let mut copied: Vec<_> = journal.entries.into_iter().take(entries as usize).collect();
         copied.iter_mut().for_each(|entry| neutral(&mut entry.kind));
@@ -65,7 +61,7 @@ impl Engine {
         meta.bytes = copied.iter().map(Entry::weight).sum();
         let condition = self.succeed(&mut meta).await?;
         // A run of its own: no other start under this id has entries there, and a failed copy takes only its own away.
-        let [lot] = random()?;
+        let [lot] = random::bytes()?;
         meta.run = meta.run.saturating_add(u32::from(lot).max(1));
         let engine = self.clone();
         self.whole(async move { engine.copy_whole(meta, copied, condition).await })

@@ -128,7 +128,7 @@ fn free(directory: &Dir, name: &str) -> io::Result<String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(name.to_owned()),
         Err(error) => Err(error),
         Ok(_) => {
-            let random = crate::shared::name::random().map_err(io::Error::other)?;
+            let random = wythe_blocks::random::name().map_err(io::Error::other)?;
             Ok(format!("{name}.{random}"))
         }
     }

@@ -91,7 +91,7 @@ impl Folder {
         let folder = self
             .folder(&folders, true)
             .map_err(|error| reported(name, error))?;
-        let unfinished = crate::shared::name::random()?;
+        let unfinished = wythe_blocks::random::name()?;
         let written = self
             .write(&unfinished, data)
             .and_then(|()| self.temporary.rename(&unfinished, &folder, last));
@@ -305,7 +305,7 @@ impl Driver for Files {
             };
             match operation.as_str() {
                 "create" => {
-                    let name = name.clone().map_or_else(crate::shared::name::random, Ok)?;
+                    let name = name.clone().map_or_else(wythe_blocks::random::name, Ok)?;
                     folder.create(&name, &data)?;
                     let answer = serde_json::json!({ FILE_NAME: name });
                     Ok(outcome(answer.to_string(), vec![(FILE_NAME.into(), name)]))

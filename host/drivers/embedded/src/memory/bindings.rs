@@ -86,7 +86,7 @@ impl Memory {
     fn create(&self, request: Request<'_>) -> Result<Outcome> {
         let key = match request.get(KEY) {
             Some(key) => checked(key)?.to_owned(),
-            None => crate::shared::name::random()?,
+            None => wythe_blocks::random::name()?,
         };
         let mut records = self.records();
         let old = records.by_key.get(&key).map(|old| old.data.len() as u64);

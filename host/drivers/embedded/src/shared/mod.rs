@@ -7,7 +7,6 @@ pub(crate) mod directories;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lock;
-pub(crate) mod name;
 pub(crate) mod pubsub;
 pub(crate) mod secrets;
 pub(crate) mod state;

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use wythe_blocks::{
     Error, Result,
     configuration::{Item, MAX_KEY, NewItem},
+    text::hex,
 };
 use wythe_manifest::Document;
 
@@ -116,11 +117,10 @@ pub(crate) fn item(new: NewItem) -> Item {
         digest.update(text.as_bytes());
     }
     let digest = digest.finish();
-    let shown = digest.as_ref().iter().take(SHOWN);
     Item {
         key: new.key,
         value: new.value,
-        version: shown.map(|byte| format!("{byte:02x}")).collect(),
+        version: hex(&digest.as_ref()[..SHOWN]),
         metadata: new.metadata,
     }
 }

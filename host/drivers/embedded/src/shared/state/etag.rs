@@ -1,31 +1,12 @@
 //! Etags: random, so that one never comes back after delete and recreate, and 16 hex digits outside.
 
-use crate::shared::clock;
-use std::cell::Cell;
-use wythe_blocks::state::Etag;
+use wythe_blocks::{random, state::Etag};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-thread_local! {
-    static STATE: Cell<u64> = Cell::new(seed());
-}
-
-fn seed() -> u64 {
-    // Without entropy the address of a fresh allocation and the clock still differ between threads and runs.
-    getrandom::u64().unwrap_or_else(|_| {
-        let place = std::ptr::from_ref(&*Box::new(0u8)) as u64;
-        clock::now() ^ place.rotate_left(32)
-    })
-}
-
 /// A version that no entry had before. Not a secret: it only has to be different.
 pub(crate) fn fresh() -> u64 {
-    // SplitMix64: its state walks all 64-bit numbers, so one thread never repeats itself.
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    random::next()
 }
 
 /// Formats by hand because `format!` would be half the price of a read from memory.
