@@ -255,13 +255,13 @@ impl Alone {
 
     async fn call(&self, call: Call) -> Result<()> {
         match call {
-            Call::State => ensure!(self.state.get("gauge").await?.is_some()),
+            Call::State => ensure!(self.state.get(&"gauge".into()).await?.is_some()),
             Call::Secrets => ensure!(self.secrets.get("a", &[]).await?.is_some()),
             Call::Configuration => {
                 ensure!(self.configuration.get(&["a".into()]).await?.len() == 1);
             }
-            Call::Lock => match self.lock.acquire("gauge", "gauge", LONG).await? {
-                Acquired::Granted(grant) => self.lock.release("gauge", grant.token).await?,
+            Call::Lock => match self.lock.acquire(&"gauge".into(), "gauge", LONG).await? {
+                Acquired::Granted(grant) => self.lock.release(&"gauge".into(), grant.token).await?,
                 Acquired::Held { .. } => bail!("the lock is nobody else's"),
             },
             Call::Crypto => {

@@ -144,8 +144,8 @@ async fn alone(
     let mut latencies = Latencies::default();
     while begin.elapsed() < time {
         let start = Instant::now();
-        match driver.acquire(&key, "bench", LONG).await? {
-            Acquired::Granted(grant) => driver.release(&key, grant.token).await?,
+        match driver.acquire(&(&key).into(), "bench", LONG).await? {
+            Acquired::Granted(grant) => driver.release(&(&key).into(), grant.token).await?,
             Acquired::Held { .. } => bail!("`{key}` is nobody else's"),
         }
         latencies.add(start.elapsed());

@@ -62,6 +62,9 @@ pub const CASES: &[Case] = &[
     case("tokens_grow_with_each_grant", nothing, |s| {
         owner::tokens(s).boxed()
     }),
+    case("messages_name_the_key_without_its_keyspace", nothing, |s| {
+        owner::shown(s).boxed()
+    }),
     case("a_stale_token_releases_nothing", nothing, |s| {
         owner::stale_release(s).boxed()
     }),

@@ -152,6 +152,9 @@ pub const CASES: &[Case] = &[
     case("a_put_with_a_wrong_etag_conflicts", nothing, |s| {
         etags::wrong_put(s).boxed()
     }),
+    case("messages_name_the_key_without_its_keyspace", nothing, |s| {
+        etags::shown(s).boxed()
+    }),
     case("a_delete_with_a_wrong_etag_conflicts", nothing, |s| {
         etags::wrong_delete(s).boxed()
     }),

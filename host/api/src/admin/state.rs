@@ -85,6 +85,7 @@ pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: State) -> R
         }
         Action::Delete { key, only } => {
             let condition = only.into();
+            let key = key.into();
             store.delete(caller, Delete { key, condition }).await?;
             Ok(Answer::Deleted)
         }
@@ -103,7 +104,7 @@ pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: State) -> R
 impl From<Set> for Put {
     fn from(set: Set) -> Self {
         Put {
-            key: set.key,
+            key: set.key.into(),
             value: set.value.0.into(),
             options: PutOptions {
                 condition: set.only.into(),

@@ -8,7 +8,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    Call, Error, Result,
+    Call, Error, Key, Result,
     time::{milliseconds, now},
 };
 use bytes::Bytes;
@@ -93,9 +93,8 @@ impl Turn {
         if let Some(known) = self.work()?.memory.reminder(name) {
             return Ok(known.clone());
         }
-        let key = rows::reminder(&self.actor, name);
-        let entry = self.internal_store.get(caller, &key).await;
-        let entry = entry.map_err(|error| self.plain(error))?;
+        let key = Key::new(rows::reminder(&self.actor, ""), name);
+        let entry = self.internal_store.get(caller, key.clone()).await?;
         let reminder: Option<Reminder> = entry
             .map(|entry| rows::read(&key, &entry.value))
             .transpose()?;

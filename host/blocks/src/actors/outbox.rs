@@ -166,7 +166,7 @@ async fn send(
     for (key, answer) in keys.into_iter().zip(answers) {
         match answer {
             Ok(_) => sent.push(Operation::Delete(Delete {
-                key,
+                key: key.into(),
                 condition: Condition::Always,
             })),
             Err(error) => rates.wait(&app, 1, &error),

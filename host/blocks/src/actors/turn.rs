@@ -9,7 +9,7 @@ use super::{
     timers,
 };
 use crate::{
-    Call, Error, Permit, Result,
+    Call, Error, Key, Permit, Result,
     pubsub::{Event, PubSub},
     random,
     state::{InternalStore, check_key, check_prefix},
@@ -96,9 +96,8 @@ impl Turn {
         }
         let entry = self
             .internal_store
-            .get(caller, &rows::entry(&self.actor, key))
-            .await;
-        let entry = entry.map_err(|error| self.plain(error))?;
+            .get(caller, Key::new(rows::entry(&self.actor, ""), key))
+            .await?;
         let value = entry.map(|entry| Value {
             bytes: entry.value,
             expires: entry.expires,
@@ -150,8 +149,7 @@ impl Turn {
             let page = self
                 .internal_store
                 .list(caller, &start, cursor.as_deref(), PAGE)
-                .await;
-            let page = page.map_err(|error| self.plain(error))?;
+                .await?;
             let found = page
                 .entries
                 .iter()
@@ -268,12 +266,6 @@ impl Turn {
             std::mem::take(&mut work.staged),
             std::mem::take(&mut work.memory),
         )
-    }
-
-    /// A driver knows the host's keys, of which an actor knows nothing.
-    pub(super) fn plain(&self, error: Error) -> Error {
-        let own = rows::entry(&self.actor, "");
-        error.map_message(|message| message.replace(&own, ""))
     }
 }
 

@@ -56,7 +56,7 @@ async fn ask(key: LockKey, caller: Call, ttl: Duration, sender: oneshot::Sender<
     };
     let answer = match acquired {
         Ok(acquired) => Ok(Attempt::of(acquired, key, late)),
-        Err(error) => Err(key.plain(error)),
+        Err(error) => Err(error),
     };
     // One that nobody receives is dropped, and that gives a grant back.
     let _ = sender.send(answer);

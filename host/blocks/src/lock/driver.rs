@@ -1,6 +1,6 @@
 //! The interface of a lock technology, and the records that go both ways.
 
-use crate::Result;
+use crate::{Key, Result};
 use async_trait::async_trait;
 use std::time::{Duration, SystemTime};
 
@@ -42,22 +42,22 @@ impl Features {
     pub const NAMES: [&'static str; 1] = ["durable"];
 }
 
-/// A technology that grants locks. Keys arrive scoped and checked. A grant whose time is over is no grant.
+/// A technology that grants locks. Keys arrive scoped and checked; a message names one by [`Key::shown`]. A grant whose time is over is no grant.
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
     /// Answers at once: waiting is the block's part.
-    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired>;
+    async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired>;
 
     /// Returns when the grant ends now. `conflict` unless the token's grant is still alive.
-    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime>;
+    async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime>;
 
     /// Releases a lock; `conflict` unless the token's grant is still alive.
-    async fn release(&self, key: &str, token: u64) -> Result<()>;
+    async fn release(&self, key: &Key, token: u64) -> Result<()>;
 
     /// The grant that is alive, if there is one.
-    async fn holder(&self, key: &str) -> Result<Option<Grant>>;
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>>;
 
     /// An error while the driver cannot do its work, and knows it without trying.
     async fn health(&self) -> Result<()> {

@@ -5,7 +5,9 @@ use super::{
     attempt::{Attempt, Unclaimed, attempt, late},
     queue::Waiter,
 };
-use crate::{Backoff, Call, Error, Result, Slot, Tasks, lock::Grant, random, state::SEPARATOR};
+use crate::{
+    Backoff, Call, Error, Key, Result, Slot, Tasks, lock::Grant, random, state::SEPARATOR,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -20,8 +22,7 @@ const GRAIN: Duration = Duration::from_millis(1);
 #[derive(Clone)]
 pub(super) struct LockKey {
     pub(super) component: Arc<Slot<Configured>>,
-    prefix: String,
-    pub(super) key: String,
+    pub(super) key: Key,
 }
 
 impl LockKey {
@@ -30,13 +31,8 @@ impl LockKey {
         check(name)?;
         let found = component.component();
         let space = found.driver().prefix.resolve(caller, found.name());
-        let prefix = format!("lock{SEPARATOR}{space}");
-        let key = format!("{prefix}{name}");
-        Ok(LockKey {
-            component,
-            prefix,
-            key,
-        })
+        let key = Key::new(format!("lock{SEPARATOR}{space}"), name);
+        Ok(LockKey { component, key })
     }
 
     pub(super) async fn acquire(
@@ -103,7 +99,6 @@ impl LockKey {
             .await?
             .call(caller, HOLDER, |c| c.driver.holder(&self.key))
             .await
-            .map_err(|error| self.plain(error))
     }
 
     pub(super) async fn renew(
@@ -117,7 +112,6 @@ impl LockKey {
             .await?
             .call(caller, RENEW, |c| c.driver.renew(&self.key, token, ttl))
             .await
-            .map_err(|error| self.plain(error))
     }
 
     pub(super) async fn release(&self, caller: &Call, token: u64) -> Result<()> {
@@ -127,12 +121,7 @@ impl LockKey {
             .await;
         // Also after an error: the release may have happened, and a waiter that asks in vain waits on.
         component.driver().queues.freed(&self.key);
-        released.map_err(|error| self.plain(error))
-    }
-
-    /// A driver knows keys only with their keyspace, which an app does not know of.
-    pub(super) fn plain(&self, error: Error) -> Error {
-        error.map_message(|message| message.replace(&self.prefix, ""))
+        released
     }
 
     /// The tasks of the tenant.
@@ -141,7 +130,7 @@ impl LockKey {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.key[self.prefix.len()..]
+        self.key.shown()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Waiting, and what becomes of those who stop waiting, over a driver that answers when the test lets it.
 
 use super::*;
-use crate::{Ready, Registry, Settings, Shared, Tenant, Trace};
+use crate::{Key, Ready, Registry, Settings, Shared, Tenant, Trace};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -38,11 +38,11 @@ impl Driver for Slow {
         Features { durable: false }
     }
 
-    async fn acquire(&self, key: &str, owner: &str, _: Duration) -> Result<Acquired> {
+    async fn acquire(&self, key: &Key, owner: &str, _: Duration) -> Result<Acquired> {
         self.asked.fetch_add(1, Relaxed);
         self.answers.acquire().await.unwrap().forget();
         let (held, last) = &mut *self.held();
-        if held.contains_key(key) {
+        if held.contains_key(key.whole()) {
             return Ok(Acquired::Held { expires: None });
         }
         *last += 1;
@@ -51,25 +51,28 @@ impl Driver for Slow {
             expires: SystemTime::now() + LONG,
             owner: owner.to_owned(),
         };
-        held.insert(key.to_owned(), grant.clone());
+        held.insert(key.whole().to_owned(), grant.clone());
         Ok(Acquired::Granted(grant))
     }
 
-    async fn renew(&self, _: &str, _: u64, _: Duration) -> Result<SystemTime> {
-        Err(Error::unsupported("not in this test"))
+    async fn renew(&self, key: &Key, _: u64, _: Duration) -> Result<SystemTime> {
+        Err(Error::unsupported(format!(
+            "`{}` stays as it is, says lock||cart||.example",
+            key.shown()
+        )))
     }
 
-    async fn release(&self, key: &str, token: u64) -> Result<()> {
+    async fn release(&self, key: &Key, token: u64) -> Result<()> {
         let held = &mut self.held().0;
-        match held.get(key) {
-            Some(grant) if grant.token == token => held.remove(key),
-            _ => return Err(Error::conflict(format!("`{key}` is over"))),
+        match held.get(key.whole()) {
+            Some(grant) if grant.token == token => held.remove(key.whole()),
+            _ => return Err(Error::conflict(format!("`{}` is over", key.shown()))),
         };
         Ok(())
     }
 
-    async fn holder(&self, key: &str) -> Result<Option<Grant>> {
-        Ok(self.held().0.get(key).cloned())
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>> {
+        Ok(self.held().0.get(key.whole()).cloned())
     }
 }
 
@@ -279,6 +282,16 @@ async fn names_are_in_the_keyspace_that_the_component_says() {
         let error = lease.release(&operator(LONG)).await.unwrap_err();
         assert_eq!(error.message(), "`a` is over");
     }
+}
+
+/// The words of a driver are not changed where they happen to be like a keyspace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_words_of_a_driver_stay() {
+    let fixture = fixture(PLENTY, "").await;
+    let mut lease = fixture.take("a").await;
+    let error = lease.renew(&operator(LONG), LONG).await.unwrap_err();
+    let said = "`a` stays as it is, says lock||cart||.example";
+    assert_eq!(error.message(), said);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

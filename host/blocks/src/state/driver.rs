@@ -1,6 +1,6 @@
 //! The interface of a state technology, and the records that go both ways.
 
-use crate::{Error, Kind, Result};
+use crate::{Error, Key, Kind, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
@@ -41,14 +41,14 @@ pub struct PutOptions {
 
 #[derive(Clone, Debug)]
 pub struct Put {
-    pub key: String,
+    pub key: Key,
     pub value: Bytes,
     pub options: PutOptions,
 }
 
 impl Put {
     /// A put without expiry, of which the last write wins.
-    pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+    pub fn new(key: impl Into<Key>, value: impl Into<Bytes>) -> Self {
         Put {
             key: key.into(),
             value: value.into(),
@@ -59,7 +59,7 @@ impl Put {
 
 #[derive(Clone, Debug)]
 pub struct Delete {
-    pub key: String,
+    pub key: Key,
     pub condition: Condition,
 }
 
@@ -70,6 +70,13 @@ pub enum Operation {
 }
 
 impl Operation {
+    pub fn key(&self) -> &Key {
+        match self {
+            Operation::Put(put) => &put.key,
+            Operation::Delete(delete) => &delete.key,
+        }
+    }
+
     /// Bytes of key and value.
     pub(super) fn size(&self) -> usize {
         match self {
@@ -143,7 +150,7 @@ impl Features {
 /// Tries of an increment that others keep overtaking.
 const INCREMENT_TRIES: usize = 64;
 
-/// A technology that stores state. Keys arrive scoped and checked.
+/// A technology that stores state. Keys arrive scoped and checked; a message names one by [`Key::shown`].
 ///
 /// A lost condition is [`Kind::Conflict`]; a write whose fate is not known is [`Kind::UnknownOutcome`].
 #[async_trait]
@@ -151,10 +158,10 @@ pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
 
     /// Reads an entry, never one whose time is over.
-    async fn get(&self, key: &str) -> Result<Option<Entry>>;
+    async fn get(&self, key: &Key) -> Result<Option<Entry>>;
 
     /// One result per key, in order. Once the values have [`MAX_ANSWER`] bytes, the rest is `exhausted` and not read.
-    async fn get_many(&self, keys: Vec<String>) -> Vec<Result<Option<Entry>>> {
+    async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
         let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in &keys {
             let answer = match bytes < MAX_ANSWER {
@@ -194,10 +201,14 @@ pub trait Driver: Send + Sync {
 
     /// Adds to a decimal integer; by compare-and-set where the driver has nothing better.
     /// The new entry keeps the time at which the old one expires.
-    async fn increment(&self, key: &str, delta: i64) -> Result<i64> {
+    async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
         for _ in 0..INCREMENT_TRIES {
             let entry = self.get(key).await?;
-            let sum = sum(key, entry.as_ref().map(|entry| &entry.value[..]), delta)?;
+            let sum = sum(
+                key.shown(),
+                entry.as_ref().map(|entry| &entry.value[..]),
+                delta,
+            )?;
             let put = increment_put(key, entry, sum);
             match self.put(put).await {
                 Ok(_) => return Ok(sum),
@@ -206,7 +217,8 @@ pub trait Driver: Send + Sync {
             }
         }
         Err(Error::unavailable(format!(
-            "`{key}` changed under {INCREMENT_TRIES} tries to increment it"
+            "`{}` changed under {INCREMENT_TRIES} tries to increment it",
+            key.shown()
         )))
     }
 
@@ -234,8 +246,8 @@ fn beyond() -> Error {
     ))
 }
 
-fn increment_put(key: &str, entry: Option<Entry>, sum: i64) -> Put {
-    let mut put = Put::new(key, sum.to_string());
+fn increment_put(key: &Key, entry: Option<Entry>, sum: i64) -> Put {
+    let mut put = Put::new(key.clone(), sum.to_string());
     put.options.condition = Condition::Absent;
     if let Some(entry) = entry {
         put.options.condition = Condition::Matches(entry.etag);
@@ -248,7 +260,7 @@ fn increment_put(key: &str, entry: Option<Entry>, sum: i64) -> Put {
     put
 }
 
-/// `value + delta`, where `value` is a decimal integer or absent.
+/// `value + delta`, of the key that is shown so, where `value` is a decimal integer or absent.
 pub fn sum(key: &str, value: Option<&[u8]>, delta: i64) -> Result<i64> {
     let old = match value {
         None => 0,

@@ -63,7 +63,7 @@ impl Format {
     }
 
     async fn found(self, internal_store: &InternalStore, caller: &Call) -> Result<u32> {
-        let Some(found) = internal_store.get(caller, &self.key()).await? else {
+        let Some(found) = internal_store.get(caller, self.key()).await? else {
             return Ok(1);
         };
         let text = String::from_utf8_lossy(&found.value);

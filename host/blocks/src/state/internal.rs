@@ -3,7 +3,7 @@
 use super::{
     Configured, DELETE, Delete, Driver, Entry, Etag, GET, LIST, Operation, Page, State, TRANSACT,
 };
-use crate::{Call, Error, Kind, Result, Slot};
+use crate::{Call, Error, Key, Kind, Result, Slot};
 use std::sync::Arc;
 use wythe_manifest::ComponentName;
 
@@ -113,9 +113,10 @@ impl InternalStore {
         component.driver().driver.features().max_operations as usize
     }
 
-    pub async fn get(&self, caller: &Call, key: &str) -> Result<Option<Entry>> {
+    pub async fn get(&self, caller: &Call, key: impl Into<Key>) -> Result<Option<Entry>> {
+        let key = key.into();
         let component = self.component.enter(caller).await?;
-        let call = component.call(caller, GET, |d| d.driver.get(key));
+        let call = component.call(caller, GET, |d| d.driver.get(&key));
         Box::pin(call).await
     }
 

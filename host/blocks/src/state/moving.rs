@@ -144,6 +144,7 @@ impl Mover<'_> {
 
 fn moving(key: String, new: String, entry: Entry) -> [Operation; 2] {
     let condition = Condition::Matches(entry.etag);
+    let key = key.into();
     let delete = Operation::Delete(Delete { key, condition });
     [delete, Operation::Put(Put::new(new, entry.value))]
 }

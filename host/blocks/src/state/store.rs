@@ -7,7 +7,7 @@ use super::{
     keys,
 };
 use crate::{
-    Call, Error, Result, Slot,
+    Call, Error, Key, Result, Slot,
     component::{self, Use},
     error::Cut,
 };
@@ -33,7 +33,7 @@ impl Store {
         let key = self.scoped(key)?;
         let component = self.component.enter(caller).await?;
         let answer = component.call(caller, GET, |d| d.driver.get(&key));
-        let answer = answer.await.map_err(|error| self.plain(error));
+        let answer = answer.await;
         caller.charge(driver::size(&answer))?;
         answer
     }
@@ -67,7 +67,6 @@ impl Store {
             .await?
             .call(caller, PUT, |d| d.driver.put(put.clone()))
             .await
-            .map_err(|error| self.plain(error))
     }
 
     /// One result per item, in order; items do not depend on each other.
@@ -91,7 +90,6 @@ impl Store {
             .await?
             .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
             .await
-            .map_err(|error| self.plain(error))
     }
 
     /// Does all of the operations in order, or none; refused where the driver cannot.
@@ -125,7 +123,6 @@ impl Store {
             .await?
             .call(caller, TRANSACT, |d| d.driver.transact(operations.clone()))
             .await
-            .map_err(|error| self.plain(error))
     }
 
     /// Entries whose key starts with `prefix`, in key order, without the keyspace's own prefix.
@@ -158,8 +155,7 @@ impl Store {
                 d.driver.list(&scoped, cursor.as_deref(), limit)
             })
             .await
-            .and_then(|page| page.checked(cursor.as_deref()))
-            .map_err(|error| self.plain(error))?;
+            .and_then(|page| page.checked(cursor.as_deref()))?;
         let sizes = page.entries.iter();
         caller.charge(
             sizes
@@ -177,20 +173,11 @@ impl Store {
             .await?
             .call(caller, INCREMENT, |d| d.driver.increment(&key, delta))
             .await
-            .map_err(|error| self.plain(error))
     }
 
-    /// A driver knows keys only with their keyspace, which an app does not know of.
-    fn plain(&self, error: Error) -> Error {
-        error.map_message(|message| match self.prefix.is_empty() {
-            true => message,
-            false => message.replace(&self.prefix, ""),
-        })
-    }
-
-    fn scoped(&self, key: &str) -> Result<String> {
+    fn scoped(&self, key: &str) -> Result<Key> {
         keys::check(key)?;
-        Ok(format!("{}{key}", self.prefix))
+        Ok(Key::new(&*self.prefix, key))
     }
 
     fn scoped_put(&self, put: Put) -> Result<Put> {
@@ -198,7 +185,7 @@ impl Store {
         if put.value.len() as u64 > limit {
             return Err(Error::invalid(format!(
                 "the value of `{}` has {} bytes; state component `{}` takes at most {limit}",
-                Cut(&put.key),
+                Cut(put.key.shown()),
                 put.value.len(),
                 self.component.name()
             )));
@@ -303,8 +290,7 @@ impl Store {
         let place = |item: Result<I>| match item {
             Ok(_) => answers
                 .next()
-                .unwrap_or_else(|| Err(Error::internal("the driver lost an answer")))
-                .map_err(|error| self.plain(error)),
+                .unwrap_or_else(|| Err(Error::internal("the driver lost an answer"))),
             Err(error) => Err(error),
         };
         items.into_iter().map(place).collect()

@@ -39,7 +39,7 @@ use super::{
     store::keys,
 };
 use crate::{
-    Call, Error, Result, Shard, Tasks, Trace,
+    Call, Error, Key, Result, Shard, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Record, InternalStore, Operation, Page as Rows},
     time::host_deadline,
@@ -302,7 +302,7 @@ impl Engine {
 
     async fn remove(&self, key: &str) -> Result<()> {
         let delete = Delete {
-            key: key.to_owned(),
+            key: key.into(),
             condition: Condition::Always,
         };
         self.internal_store
@@ -323,6 +323,7 @@ impl Engine {
             return Ok(());
         }
         let condition = Condition::Matches(stored.etag);
+        let key = key.into();
         let delete = Delete { key, condition };
         self.internal_store
             .delete(&self.caller(), delete)
@@ -335,7 +336,7 @@ impl Engine {
         while let Some(rows) = scan.next().await? {
             let delete = |(key, _)| {
                 Operation::Delete(Delete {
-                    key,
+                    key: Key::from(key),
                     condition: Condition::Always,
                 })
             };

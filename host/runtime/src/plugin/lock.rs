@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
-    Result,
+    Key, Result,
     lock::{Acquired, Driver, Features, Grant, MAX_TTL},
 };
 
@@ -79,61 +79,65 @@ impl Driver for LockDriver {
         self.features
     }
 
-    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
-        let (key, asks, ttl) = (key.to_owned(), owner.to_owned(), milliseconds(ttl));
+    async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let (whole, asks, ttl) = (key.clone(), owner.to_owned(), milliseconds(ttl));
         let acquired = self
             .plugged
             .run(Effect::Writes, move |guest, store, _| {
                 Box::pin(async move {
                     let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_acquire(store, &key, &asks, ttl).await?;
+                    let answer = driver.call_acquire(store, &whole, &asks, ttl).await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
-            .await?;
+            .await
+            .map_err(|error| key.plain(error))?;
         self.acquired(acquired, owner)
     }
 
-    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime> {
-        let (key, ttl) = (key.to_owned(), milliseconds(ttl));
+    async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let (whole, ttl) = (key.clone(), milliseconds(ttl));
         let expires = self
             .plugged
             .run(Effect::Writes, move |guest, store, _| {
                 Box::pin(async move {
                     let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_renew(store, &key, token, ttl).await?;
-                    Ok(answer.map_err(Into::into))
-                })
-            })
-            .await?;
-        self.end(expires)
-    }
-
-    async fn release(&self, key: &str, token: u64) -> Result<()> {
-        let key = key.to_owned();
-        self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_release(store, &key, token).await?;
+                    let answer = driver.call_renew(store, &whole, token, ttl).await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
             .await
+            .map_err(|error| key.plain(error))?;
+        self.end(expires)
     }
 
-    async fn holder(&self, key: &str) -> Result<Option<Grant>> {
-        let key = key.to_owned();
+    async fn release(&self, key: &Key, token: u64) -> Result<()> {
+        let whole = key.clone();
+        self.plugged
+            .run(Effect::Writes, move |guest, store, _| {
+                Box::pin(async move {
+                    let driver = guest.wythe_plugin_lock_driver();
+                    let answer = driver.call_release(store, &whole, token).await?;
+                    Ok(answer.map_err(Into::into))
+                })
+            })
+            .await
+            .map_err(|error| key.plain(error))
+    }
+
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>> {
+        let whole = key.clone();
         let holder = self
             .plugged
             .run(Effect::Reads, move |guest, store, _| {
                 Box::pin(async move {
                     let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_holder(store, &key).await?;
+                    let answer = driver.call_holder(store, &whole).await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
-            .await?;
+            .await
+            .map_err(|error| key.plain(error))?;
         holder.map(|grant| self.grant(grant)).transpose()
     }
 }

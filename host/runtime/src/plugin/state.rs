@@ -5,7 +5,7 @@ use crate::bindings::app::wythe::blocks::state as wit;
 use async_trait::async_trait;
 use std::{sync::Arc, time::SystemTime};
 use wythe_blocks::{
-    Result,
+    Key, Result,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 
@@ -91,25 +91,27 @@ impl Driver for StateDriver {
         self.features
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let key = key.to_owned();
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        let asked = key.clone();
         let answer = self
             .plugged
             .run(Effect::Reads, move |guest, store, _| {
                 Box::pin(async move {
                     let answer = guest
                         .wythe_plugin_state_driver()
-                        .call_get(store, &key)
+                        .call_get(store, &asked)
                         .await?;
                     Ok(answer.map_err(Into::into))
                 })
             })
-            .await?;
+            .await
+            .map_err(|error| key.plain(error))?;
         let entry = answer.map(|entry| self.entry(entry)).transpose()?;
         Ok(entry.filter(is_live))
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
+        let key = put.key.clone();
         let etag = self
             .plugged
             .run(Effect::Writes, move |guest, store, _| {
@@ -122,11 +124,13 @@ impl Driver for StateDriver {
                     Ok(answer.map_err(Into::into))
                 })
             })
-            .await?;
+            .await
+            .map_err(|error| key.plain(error))?;
         self.etag(etag)
     }
 
     async fn delete(&self, delete: Delete) -> Result<()> {
+        let key = delete.key.clone();
         self.plugged
             .run(Effect::Writes, move |guest, store, _| {
                 Box::pin(async move {
@@ -137,10 +141,11 @@ impl Driver for StateDriver {
                 })
             })
             .await
+            .map_err(|error| key.plain(error))
     }
 
     async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
-        let count = operations.len();
+        let keys: Vec<_> = operations.iter().map(Operation::key).cloned().collect();
         let operations: Vec<wit::Operation> = operations.into_iter().map(Into::into).collect();
         let etags = self
             .plugged
@@ -151,8 +156,9 @@ impl Driver for StateDriver {
                     Ok(answer.map_err(Into::into))
                 })
             })
-            .await?;
-        if etags.len() != count {
+            .await
+            .map_err(|error| keys.iter().fold(error, |error, key| key.plain(error)))?;
+        if etags.len() != keys.len() {
             return Err(self
                 .plugged
                 .violation("answered a transaction with another number of etags"));

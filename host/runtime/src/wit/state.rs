@@ -241,7 +241,7 @@ impl From<state::PutOptions> for wit::PutOptions {
 impl From<wit::Put> for state::Put {
     fn from(put: wit::Put) -> Self {
         state::Put {
-            key: put.key,
+            key: put.key.into(),
             value: put.value.into(),
             options: put.options.map(Into::into).unwrap_or_default(),
         }
@@ -251,7 +251,7 @@ impl From<wit::Put> for state::Put {
 impl From<state::Put> for wit::Put {
     fn from(put: state::Put) -> Self {
         wit::Put {
-            key: put.key,
+            key: put.key.into_whole(),
             value: put.value.into(),
             options: Some(put.options.into()),
         }
@@ -261,7 +261,7 @@ impl From<state::Put> for wit::Put {
 impl From<wit::Delete> for state::Delete {
     fn from(delete: wit::Delete) -> Self {
         state::Delete {
-            key: delete.key,
+            key: delete.key.into(),
             condition: delete.condition.into(),
         }
     }
@@ -281,7 +281,7 @@ impl From<state::Operation> for wit::Operation {
         match operation {
             state::Operation::Put(put) => wit::Operation::Put(put.into()),
             state::Operation::Delete(delete) => wit::Operation::Delete(wit::Delete {
-                key: delete.key,
+                key: delete.key.into_whole(),
                 condition: delete.condition.into(),
             }),
         }

@@ -65,7 +65,10 @@ pub(super) async fn first(subject: Subject) {
     for prefix in OLD {
         assert_eq!(count(&*driver, prefix).await, 0, "{prefix}");
     }
-    let format = driver.get("||actors||format").await.expect("a read");
+    let format = driver
+        .get(&"||actors||format".into())
+        .await
+        .expect("a read");
     assert_eq!(format.expect("a number").value, "2");
     // Those with a period go on.
     assert_eq!(count(&*driver, "||actors||due/").await, 4);

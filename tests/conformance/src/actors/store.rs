@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
 };
 use wythe_blocks::{
-    Error, Result, pubsub,
+    Error, Key, Result, pubsub,
     pubsub::{Message, SubscribeOptions},
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
@@ -62,7 +62,7 @@ impl Driver for FaultyStore {
         self.store.features()
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         self.check()?;
         let entry = self.store.get(key).await;
         self.check()?;

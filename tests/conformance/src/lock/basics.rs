@@ -8,7 +8,10 @@ pub(super) async fn granted(subject: Subject) {
     let driver = subject.driver();
     let before = SystemTime::now();
     let owner = "an owner ä \u{1f600}";
-    let acquired = driver.acquire("key", owner, LONG).await.expect("an answer");
+    let acquired = driver
+        .acquire(&"key".into(), owner, LONG)
+        .await
+        .expect("an answer");
     let Acquired::Granted(grant) = acquired else {
         panic!("a free lock is granted, not {acquired:?}");
     };
@@ -33,7 +36,10 @@ pub(super) async fn held(subject: Subject) {
     let driver = subject.driver();
     let grant = take(&*driver, "key", LONG).await;
     for owner in ["app", "other"] {
-        let acquired = driver.acquire("key", owner, LONG).await.expect("an answer");
+        let acquired = driver
+            .acquire(&"key".into(), owner, LONG)
+            .await
+            .expect("an answer");
         let Acquired::Held { expires } = acquired else {
             panic!("a held lock is not granted: {acquired:?}");
         };

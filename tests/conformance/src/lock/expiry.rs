@@ -32,9 +32,9 @@ pub(super) async fn over(subject: Subject) {
     let grant = take(&*driver, "key", SHORT).await;
     tokio::time::sleep(SHORT + GRAIN).await;
     assert_eq!(holder(&*driver, "key").await, None);
-    let renewed = driver.renew("key", grant.token, LONG).await;
+    let renewed = driver.renew(&"key".into(), grant.token, LONG).await;
     assert_eq!(kind(renewed), Kind::Conflict);
-    let released = driver.release("key", grant.token).await;
+    let released = driver.release(&"key".into(), grant.token).await;
     assert_eq!(kind(released), Kind::Conflict);
     assert_eq!(holder(&*driver, "key").await, None);
 }
@@ -44,7 +44,10 @@ pub(super) async fn longer(subject: Subject) {
     let second = Duration::from_secs(20);
     let token = take(&*driver, "key", second).await.token;
     let before = SystemTime::now();
-    let expires = driver.renew("key", token, LONG).await.expect("a renewal");
+    let expires = driver
+        .renew(&"key".into(), token, LONG)
+        .await
+        .expect("a renewal");
     assert!(expires + GRAIN >= before + LONG);
     assert!(about(expires, SystemTime::now() + LONG));
     let reported = holder(&*driver, "key").await.expect("a holder");
@@ -52,7 +55,7 @@ pub(super) async fn longer(subject: Subject) {
     assert_eq!((reported.token, reported.owner.as_str()), (token, "app"));
     // Twice the first time, were it not renewed.
     let short = take(&*driver, "short", SHORT).await.token;
-    let renewed = driver.renew("short", short, LONG).await;
+    let renewed = driver.renew(&"short".into(), short, LONG).await;
     // On a machine that stands still for so long the grant is over, as it should be.
     if renewed.is_ok() {
         tokio::time::sleep(SHORT * 2).await;
@@ -64,7 +67,10 @@ pub(super) async fn shorter(subject: Subject) {
     let driver = subject.driver();
     let token = take(&*driver, "key", LONG).await.token;
     let begin = Instant::now();
-    let expires = driver.renew("key", token, SHORT).await.expect("a renewal");
+    let expires = driver
+        .renew(&"key".into(), token, SHORT)
+        .await
+        .expect("a renewal");
     assert!(about(expires, SystemTime::now() + SHORT));
     let (second, at) = next(&*driver, "key").await;
     assert!(at + GRAIN >= begin + SHORT, "after {:?}", at - begin);

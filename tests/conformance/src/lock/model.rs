@@ -82,7 +82,7 @@ impl Model {
     async fn release(&mut self, driver: &dyn Driver) {
         let key = self.key();
         let token = self.token(key);
-        let answer = driver.release(key, token).await;
+        let answer = driver.release(&key.into(), token).await;
         let expected = self.expected(key, token);
         assert_eq!(answer.map_err(|e| e.kind()), expected, "{key} {token}");
         if expected.is_ok() {
@@ -93,7 +93,7 @@ impl Model {
     async fn renew(&mut self, driver: &dyn Driver) {
         let key = self.key();
         let token = self.token(key);
-        let answer = driver.renew(key, token, LONG).await.map(drop);
+        let answer = driver.renew(&key.into(), token, LONG).await.map(drop);
         let expected = self.expected(key, token);
         assert_eq!(answer.map_err(|e| e.kind()), expected, "{key} {token}");
     }
@@ -111,7 +111,10 @@ impl Model {
             return;
         };
         let moment = Duration::from_millis(1);
-        driver.renew(key, token, moment).await.expect("a renewal");
+        driver
+            .renew(&key.into(), token, moment)
+            .await
+            .expect("a renewal");
         tokio::time::sleep(moment + GRAIN).await;
         assert_eq!(holder(driver, key).await, None, "{key}");
     }

@@ -2,7 +2,7 @@
 
 use super::{Subject, steps::*};
 use std::time::Duration;
-use wythe_blocks::{Kind, lock::Driver};
+use wythe_blocks::{Key, Kind, lock::Driver};
 
 pub(super) async fn tokens(subject: Subject) {
     let driver = subject.driver();
@@ -25,6 +25,18 @@ pub(super) async fn tokens(subject: Subject) {
     }
 }
 
+/// Messages name a key as the app knows it.
+pub(super) async fn shown(subject: Subject) {
+    let driver = subject.driver();
+    let key = Key::new("lock||space||", "key");
+    let release = driver.release(&key, 1).await.expect_err("a conflict");
+    let renew = driver.renew(&key, 1, LONG).await.expect_err("a conflict");
+    for error in [release, renew] {
+        assert_eq!(error.kind(), Kind::Conflict);
+        assert!(!error.message().contains("space||"), "{error}");
+    }
+}
+
 /// The token of a grant that is over, and one of a grant that is alive.
 async fn two(driver: &dyn Driver) -> (u64, u64) {
     let old = take(driver, "key", LONG).await.token;
@@ -36,27 +48,39 @@ pub(super) async fn stale_release(subject: Subject) {
     let driver = subject.driver();
     let (old, new) = two(&*driver).await;
     for token in [old, new + 1, 0, u64::MAX] {
-        let answer = driver.release("key", token).await;
+        let answer = driver.release(&"key".into(), token).await;
         assert_eq!(kind(answer), Kind::Conflict, "token {token}");
         assert_eq!(held_by(&*driver, "key").await, Some(new));
     }
     release(&*driver, "key", new).await;
-    assert_eq!(kind(driver.release("key", new).await), Kind::Conflict);
-    assert_eq!(kind(driver.release("absent", 1).await), Kind::Conflict);
+    assert_eq!(
+        kind(driver.release(&"key".into(), new).await),
+        Kind::Conflict
+    );
+    assert_eq!(
+        kind(driver.release(&"absent".into(), 1).await),
+        Kind::Conflict
+    );
 }
 
 pub(super) async fn stale_renewal(subject: Subject) {
     let driver = subject.driver();
     let (old, new) = two(&*driver).await;
     for token in [old, new + 1, 0, u64::MAX] {
-        let answer = driver.renew("key", token, SHORT).await;
+        let answer = driver.renew(&"key".into(), token, SHORT).await;
         assert_eq!(kind(answer), Kind::Conflict, "token {token}");
     }
     let expires = holder(&*driver, "key").await.expect("a holder").expires;
     assert!(about(expires, std::time::SystemTime::now() + LONG));
     release(&*driver, "key", new).await;
-    assert_eq!(kind(driver.renew("key", new, LONG).await), Kind::Conflict);
-    assert_eq!(kind(driver.renew("absent", 1, LONG).await), Kind::Conflict);
+    assert_eq!(
+        kind(driver.renew(&"key".into(), new, LONG).await),
+        Kind::Conflict
+    );
+    assert_eq!(
+        kind(driver.renew(&"absent".into(), 1, LONG).await),
+        Kind::Conflict
+    );
     assert_eq!(holder(&*driver, "key").await, None);
 }
 
@@ -68,8 +92,11 @@ pub(super) async fn other_key(subject: Subject) {
     );
     // Tokens of two keys may be the same number, which then says nothing.
     if a != b {
-        assert_eq!(kind(driver.release("a", b).await), Kind::Conflict);
-        assert_eq!(kind(driver.renew("b", a, LONG).await), Kind::Conflict);
+        assert_eq!(kind(driver.release(&"a".into(), b).await), Kind::Conflict);
+        assert_eq!(
+            kind(driver.renew(&"b".into(), a, LONG).await),
+            Kind::Conflict
+        );
     }
     assert_eq!(held_by(&*driver, "a").await, Some(a));
     release(&*driver, "b", b).await;

@@ -11,7 +11,7 @@ pub(super) async fn grants(mut subject: Subject) {
     for number in 0..50 {
         let (driver, key) = (subject.driver(), format!("key{number}"));
         let owner = format!("owner {number}");
-        let acquired = driver.acquire(&key, &owner, LONG).await;
+        let acquired = driver.acquire(&(&key).into(), &owner, LONG).await;
         let Acquired::Granted(grant) = acquired.expect("an answer") else {
             panic!("`{key}` is free");
         };
@@ -19,7 +19,10 @@ pub(super) async fn grants(mut subject: Subject) {
     }
     let (key, renewed) = &mut grants[7];
     let ttl = LONG * 2;
-    let expires = subject.driver().renew(key, renewed.token, ttl).await;
+    let expires = subject
+        .driver()
+        .renew(&key.as_str().into(), renewed.token, ttl)
+        .await;
     renewed.expires = expires.expect("a renewal");
     for _ in 0..2 {
         subject.reopen().await;
@@ -79,8 +82,11 @@ pub(super) async fn closed(mut subject: Subject) {
     let old = subject.driver();
     let token = take(&*old, "key", LONG).await.token;
     subject.reopen().await;
-    let acquired = old.acquire("other", "app", LONG).await;
+    let acquired = old.acquire(&"other".into(), "app", LONG).await;
     assert_eq!(kind(acquired), Kind::Unavailable);
-    assert_eq!(kind(old.release("key", token).await), Kind::Unavailable);
+    assert_eq!(
+        kind(old.release(&"key".into(), token).await),
+        Kind::Unavailable
+    );
     assert_eq!(held_by(&*subject.driver(), "key").await, Some(token));
 }

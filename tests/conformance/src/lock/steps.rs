@@ -18,7 +18,11 @@ pub(super) const GRAIN: Duration = Duration::from_millis(2);
 
 /// The grant, if nobody else has one.
 pub(super) async fn acquire(driver: &dyn Driver, key: &str, ttl: Duration) -> Option<Grant> {
-    match driver.acquire(key, "app", ttl).await.expect("an answer") {
+    match driver
+        .acquire(&key.into(), "app", ttl)
+        .await
+        .expect("an answer")
+    {
         Acquired::Granted(grant) => Some(grant),
         Acquired::Held { .. } => None,
     }
@@ -30,11 +34,11 @@ pub(super) async fn take(driver: &dyn Driver, key: &str, ttl: Duration) -> Grant
 }
 
 pub(super) async fn release(driver: &dyn Driver, key: &str, token: u64) {
-    driver.release(key, token).await.expect("a release");
+    driver.release(&key.into(), token).await.expect("a release");
 }
 
 pub(super) async fn holder(driver: &dyn Driver, key: &str) -> Option<Grant> {
-    driver.holder(key).await.expect("an answer")
+    driver.holder(&key.into()).await.expect("an answer")
 }
 
 /// The token of the holder.

@@ -164,7 +164,7 @@ pub(super) async fn features(subject: Subject) {
             .err()
             .map(|error| error.kind()),
     );
-    let left = driver.get("key").await.expect("a get");
+    let left = driver.get(&"key".into()).await.expect("a get");
     assert_eq!(left.is_none(), features.transactions);
 }
 

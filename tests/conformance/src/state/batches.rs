@@ -2,7 +2,7 @@
 
 use super::{Subject, steps::*};
 use wythe_blocks::{
-    Kind,
+    Key, Kind,
     state::{Condition, Put},
 };
 
@@ -10,7 +10,7 @@ pub(super) async fn get_many(subject: Subject) {
     let driver = subject.driver();
     put(&*driver, "a", "1").await;
     put(&*driver, "c", "3").await;
-    let keys = ["c", "b", "a", "c"].map(str::to_owned);
+    let keys = ["c", "b", "a", "c"].map(Key::from);
     let answers = driver.get_many(keys.into()).await;
     let values: Vec<_> = answers
         .into_iter()
@@ -90,7 +90,7 @@ pub(super) async fn deletes(subject: Subject) {
     assert!(answers.iter().all(Result::is_ok));
     let deletes = keys.iter().map(|key| delete(&*driver, key));
     futures::future::join_all(deletes).await;
-    let left = driver.get_many(keys).await;
+    let left = driver.get_many(keys.iter().map(Key::from).collect()).await;
     assert!(
         left.into_iter()
             .all(|answer| answer.expect("a get").is_none())

@@ -101,7 +101,7 @@ pub(super) async fn increments(subject: Subject) {
     at_once(&driver, |driver, caller| async move {
         for _ in 0..20 {
             // Without an increment of its own a driver may give up after many tries.
-            while let Err(error) = driver.increment("n", caller as i64).await {
+            while let Err(error) = driver.increment(&"n".into(), caller as i64).await {
                 assert!(!native && error.kind() == Kind::Unavailable, "{error}");
             }
         }

@@ -2,7 +2,10 @@
 
 use super::{Subject, steps::*};
 use std::collections::HashSet;
-use wythe_blocks::{Kind, state::Condition};
+use wythe_blocks::{
+    Key, Kind,
+    state::{Condition, Delete, Put},
+};
 
 pub(super) async fn changes(subject: Subject) {
     let driver = subject.driver();
@@ -39,6 +42,22 @@ pub(super) async fn wrong_put(subject: Subject) {
     }
     let entry = get(&*driver, "key").await.expect("an entry");
     assert_eq!((text(&entry).as_str(), &entry.etag), ("2", &right));
+}
+
+/// Messages name a key as the app knows it.
+pub(super) async fn shown(subject: Subject) {
+    let driver = subject.driver();
+    let key = Key::new("space||", "key");
+    let condition = Condition::Matches("no etag at all".into());
+    let mut put = Put::new(key.clone(), "1");
+    put.options.condition = condition.clone();
+    let put = driver.put(put).await.expect_err("a conflict");
+    let delete = Delete { key, condition };
+    let delete = driver.delete(delete).await.expect_err("a conflict");
+    for error in [put, delete] {
+        assert_eq!(error.kind(), Kind::Conflict);
+        assert!(!error.message().contains("space||"), "{error}");
+    }
 }
 
 pub(super) async fn wrong_delete(subject: Subject) {

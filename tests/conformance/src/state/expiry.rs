@@ -125,13 +125,25 @@ pub(super) async fn increment(subject: Subject) {
     let driver = subject.driver();
     let (_, gone) = put_lasting(&*driver, "key", "41").await;
     until(gone).await;
-    assert_eq!(driver.increment("key", 1).await.expect("an increment"), 1);
+    assert_eq!(
+        driver
+            .increment(&"key".into(), 1)
+            .await
+            .expect("an increment"),
+        1
+    );
 }
 
 pub(super) async fn increment_retains(subject: Subject) {
     let driver = subject.driver();
     let (_, gone) = put_lasting(&*driver, "key", "41").await;
-    assert_eq!(driver.increment("key", 1).await.expect("an increment"), 42);
+    assert_eq!(
+        driver
+            .increment(&"key".into(), 1)
+            .await
+            .expect("an increment"),
+        42
+    );
     assert!(
         get(&*driver, "key")
             .await

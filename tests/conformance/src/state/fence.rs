@@ -73,7 +73,7 @@ pub(super) async fn stored(subject: Subject) {
     swapped.expect("a put");
     check_mark(&*driver, "key", 7).await;
     put(&*driver, "key", "41").await;
-    assert_eq!(driver.increment("key", 1).await.expect("a sum"), 42);
+    assert_eq!(driver.increment(&"key".into(), 1).await.expect("a sum"), 42);
     check_mark(&*driver, "key", 7).await;
 }
 

@@ -4,7 +4,10 @@ use super::{Subject, steps::*};
 use wythe_blocks::{Kind, state::Driver};
 
 async fn add(driver: &dyn Driver, delta: i64) -> i64 {
-    driver.increment("n", delta).await.expect("an increment")
+    driver
+        .increment(&"n".into(), delta)
+        .await
+        .expect("an increment")
 }
 
 pub(super) async fn from_absent(subject: Subject) {
@@ -28,7 +31,10 @@ pub(super) async fn overflow(subject: Subject) {
     let driver = subject.driver();
     for (start, delta) in [(i64::MAX, 1), (i64::MIN, -1), (1, i64::MAX)] {
         put(&*driver, "n", &start.to_string()).await;
-        assert_eq!(kind(driver.increment("n", delta).await), Kind::Invalid);
+        assert_eq!(
+            kind(driver.increment(&"n".into(), delta).await),
+            Kind::Invalid
+        );
         assert_eq!(value(&*driver, "n").await, Some(start.to_string()));
     }
 }
@@ -46,7 +52,7 @@ pub(super) async fn no_integer(subject: Subject) {
     ] {
         put(&*driver, "n", text).await;
         assert_eq!(
-            kind(driver.increment("n", 1).await),
+            kind(driver.increment(&"n".into(), 1).await),
             Kind::Invalid,
             "{text:?}"
         );

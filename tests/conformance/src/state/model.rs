@@ -4,7 +4,7 @@ use super::{Subject, steps::*};
 use crate::random::Random;
 use std::collections::BTreeMap;
 use wythe_blocks::{
-    Kind, Result,
+    Key, Kind, Result,
     state::{Condition, Delete, Driver, Etag, Operation, Put, sum},
 };
 
@@ -57,7 +57,7 @@ fn run(map: &mut Map, operation: &Operation, etag: Etag) -> Result<(), Kind> {
         Operation::Put(put) => (&put.key, &put.options.condition),
         Operation::Delete(delete) => (&delete.key, &delete.condition),
     };
-    let holds = match (condition, map.get(key)) {
+    let holds = match (condition, map.get(key.whole())) {
         (Condition::Always, _) | (Condition::Absent, None) => true,
         (Condition::Matches(expected), Some((_, etag))) => expected == etag,
         _ => false,
@@ -66,8 +66,8 @@ fn run(map: &mut Map, operation: &Operation, etag: Etag) -> Result<(), Kind> {
         return Err(Kind::Conflict);
     }
     match operation {
-        Operation::Put(put) => map.insert(key.clone(), (put.value.to_vec(), etag)),
-        Operation::Delete(_) => map.remove(key),
+        Operation::Put(put) => map.insert(key.to_string(), (put.value.to_vec(), etag)),
+        Operation::Delete(_) => map.remove(key.whole()),
     };
     Ok(())
 }
@@ -116,6 +116,7 @@ impl Model {
             Condition::Absent => Condition::Always,
             condition => condition,
         };
+        let key = key.into();
         Delete { key, condition }
     }
 
@@ -156,7 +157,7 @@ impl Model {
         let mut puts: BTreeMap<String, Put> = BTreeMap::new();
         for _ in 0..self.random.below(6) {
             let put = self.new_put();
-            puts.insert(put.key.clone(), put);
+            puts.insert(put.key.to_string(), put);
         }
         let puts: Vec<_> = puts.into_values().collect();
         let answers = driver.put_many(puts.clone()).await;
@@ -206,7 +207,7 @@ impl Model {
         let old = self.map.get(&key).map(|(value, _)| &value[..]);
         let expected = sum(&key, old, delta).map_err(|error| error.kind());
         let answer = driver
-            .increment(&key, delta)
+            .increment(&Key::from(&key), delta)
             .await
             .map_err(|error| error.kind());
         assert_eq!(answer, expected, "{key} + {delta}");
@@ -228,7 +229,10 @@ impl Model {
 
     async fn get_many(&mut self, driver: &dyn Driver) {
         let keys: Vec<_> = (0..self.random.below(5)).map(|_| self.key()).collect();
-        for (key, answer) in keys.iter().zip(driver.get_many(keys.clone()).await) {
+        for (key, answer) in keys
+            .iter()
+            .zip(driver.get_many(keys.iter().map(Key::from).collect()).await)
+        {
             let found = answer
                 .expect("a get")
                 .map(|entry| (entry.value.to_vec(), entry.etag));

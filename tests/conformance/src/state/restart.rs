@@ -85,6 +85,6 @@ pub(super) async fn closed(mut subject: Subject) {
     put(&*old, "key", "1").await;
     subject.reopen().await;
     assert_eq!(kind(old.put(Put::new("key", "2")).await), Kind::Unavailable);
-    assert_eq!(kind(old.get("key").await), Kind::Unavailable);
+    assert_eq!(kind(old.get(&"key".into()).await), Kind::Unavailable);
     assert_eq!(value(&*subject.driver(), "key").await.as_deref(), Some("1"));
 }

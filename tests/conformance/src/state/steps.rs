@@ -45,7 +45,7 @@ pub(super) fn lasting(key: &str, value: &str, ttl: Duration) -> Put {
 }
 
 pub(super) async fn get(driver: &dyn Driver, key: &str) -> Option<Entry> {
-    driver.get(key).await.expect("a get")
+    driver.get(&key.into()).await.expect("a get")
 }
 
 /// The value as text.
@@ -66,7 +66,7 @@ pub(super) async fn delete(driver: &dyn Driver, key: &str) {
 pub(super) async fn delete_if(driver: &dyn Driver, key: &str, condition: Condition) -> Result<()> {
     driver
         .delete(Delete {
-            key: key.to_owned(),
+            key: key.into(),
             condition,
         })
         .await
@@ -78,7 +78,7 @@ pub(super) fn putting(key: &str, value: &str) -> Operation {
 
 pub(super) fn deleting(key: &str) -> Operation {
     Operation::Delete(Delete {
-        key: key.to_owned(),
+        key: key.into(),
         condition: Condition::Always,
     })
 }

@@ -4,6 +4,7 @@ use super::rows;
 #[cfg(test)]
 use crate::actors::tests::{self, Bug};
 use crate::{
+    Key,
     actors::core::{
         commit::Commit,
         names::Actor,
@@ -55,7 +56,7 @@ fn entries(
     now: SystemTime,
 ) -> Vec<Operation> {
     let operation = |(key, value): (&String, &Option<Value>)| {
-        let key = rows::entry(actor, key);
+        let key = Key::new(rows::entry(actor, ""), key);
         let Some(value) = value else {
             return delete(key);
         };
@@ -113,13 +114,13 @@ fn write(actor: &Actor, name: &str, reminder: &Reminder) -> [Operation; 2] {
     ]
 }
 
-fn put(key: String, value: Bytes) -> Operation {
+fn put(key: impl Into<Key>, value: Bytes) -> Operation {
     Operation::Put(Put::new(key, value))
 }
 
-fn delete(key: String) -> Operation {
+fn delete(key: impl Into<Key>) -> Operation {
     Operation::Delete(Delete {
-        key,
+        key: key.into(),
         condition: Condition::Always,
     })
 }

@@ -126,7 +126,10 @@ impl World {
                 Operation::Put(put) => (&put.key, &put.options.condition),
                 Operation::Delete(delete) => (&delete.key, &delete.condition),
             };
-            let found = self.rows.get(key).map(|(_, version)| version.to_string());
+            let found = self
+                .rows
+                .get(key.whole())
+                .map(|(_, version)| version.to_string());
             match condition {
                 Condition::Always => true,
                 Condition::Absent => found.is_none(),
@@ -141,10 +144,10 @@ impl World {
             match operation {
                 Operation::Put(put) => {
                     let row = (put.value.to_vec(), self.versions);
-                    self.rows.insert(put.key.clone(), row);
+                    self.rows.insert(put.key.to_string(), row);
                 }
                 Operation::Delete(delete) => {
-                    self.rows.remove(&delete.key);
+                    self.rows.remove(delete.key.whole());
                 }
             }
         }

@@ -14,6 +14,7 @@ pub(in crate::workflow) fn put_if(key: String, value: Bytes, condition: Conditio
 }
 
 pub(in crate::workflow) fn delete(key: String) -> Operation {
+    let key = key.into();
     let condition = Condition::Always;
     Operation::Delete(Delete { key, condition })
 }

@@ -382,6 +382,7 @@ impl World {
             return Some(Ok(String::new()));
         };
         let condition = Condition::Matches(version);
+        let key = key.into();
         let written = self.write(host, &[Operation::Delete(Delete { key, condition })])?;
         Some(written.or_else(|error| match error.kind() {
             Kind::Conflict => Ok(String::new()),

@@ -63,10 +63,10 @@ impl Store {
                     self.versions += 1;
                     version = self.versions.to_string();
                     let row = (put.value.clone(), self.versions);
-                    self.rows.insert(put.key.clone(), row);
+                    self.rows.insert(put.key.to_string(), row);
                 }
                 Operation::Delete(delete) => {
-                    self.rows.remove(&delete.key);
+                    self.rows.remove(delete.key.whole());
                 }
             }
         }

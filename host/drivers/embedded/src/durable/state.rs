@@ -18,7 +18,7 @@ use crate::{
 use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{
-    Error, Result,
+    Error, Key, Result,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 
@@ -96,7 +96,7 @@ impl<S: Store> Driver for Local<S> {
 
     // Reads block, on purpose: most find their pages cached and take microseconds, where another thread would cost
     // more than the read. One that misses the cache waits for one disk read.
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         let record = self.store.with(|store| store.get(key))?;
         Ok(record
             .filter(|record| !record.version.is_over(clock::now))
@@ -150,11 +150,11 @@ impl<S: Store> Driver for Local<S> {
         Ok(page.finish())
     }
 
-    async fn increment(&self, key: &str, delta: i64) -> Result<i64> {
+    async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
         match self
             .committer
             .submit(Write::Increment {
-                key: key.to_owned(),
+                key: key.clone(),
                 delta,
             })
             .await?
@@ -195,7 +195,7 @@ fn check_size(put: &Put) -> Result<()> {
     if put.value.len() as u64 <= MAX_VALUE {
         return Ok(());
     }
-    let (key, size) = (&put.key, put.value.len());
+    let (key, size) = (put.key.shown(), put.value.len());
     Err(Error::invalid(format!(
         "the value of `{key}` has {size} bytes; at most {MAX_VALUE} are allowed"
     )))

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
-    Result, Site,
+    Key, Result, Site,
     lock::{Acquired, Driver, Features, Grant},
 };
 
@@ -45,29 +45,29 @@ impl Driver for Memory {
         Features { durable: false }
     }
 
-    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
-        let (key, owner) = (key.to_owned(), owner.to_owned());
+    async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let (key, owner) = (key.clone(), owner.to_owned());
         match self.run(&Order::Acquire { key, owner, ttl })? {
             Answer::Acquired(acquired) => Ok(acquired),
             other => Err(mixed_up(&other)),
         }
     }
 
-    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime> {
-        let key = key.to_owned();
+    async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let key = key.clone();
         match self.run(&Order::Renew { key, token, ttl })? {
             Answer::Renewed(expires) => Ok(expires),
             other => Err(mixed_up(&other)),
         }
     }
 
-    async fn release(&self, key: &str, token: u64) -> Result<()> {
-        let key = key.to_owned();
+    async fn release(&self, key: &Key, token: u64) -> Result<()> {
+        let key = key.clone();
         self.run(&Order::Release { key, token }).map(drop)
     }
 
-    async fn holder(&self, key: &str) -> Result<Option<Grant>> {
-        let key = key.to_owned();
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>> {
+        let key = key.clone();
         match self.run(&Order::Holder { key })? {
             Answer::Holder(grant) => Ok(grant),
             other => Err(mixed_up(&other)),

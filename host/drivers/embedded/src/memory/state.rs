@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::task::AbortHandle;
 use wythe_blocks::{
-    Error, Result, Site,
+    Error, Key, Result, Site,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 use wythe_manifest::ByteSize;
@@ -181,11 +181,11 @@ impl Driver for Memory {
         }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
         let tree = self.tree.read();
         let record = tree
             .entries
-            .get(key)
+            .get(key.whole())
             .filter(|record| !record.version.is_over(clock::now));
         Ok(record.map(Record::entry))
     }
@@ -220,9 +220,9 @@ impl Driver for Memory {
         Ok(page.finish())
     }
 
-    async fn increment(&self, key: &str, delta: i64) -> Result<i64> {
+    async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
         match self.write(Write::Increment {
-            key: key.to_owned(),
+            key: key.clone(),
             delta,
         })? {
             Answer::Sum(sum) => Ok(sum),

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{
-    Result, Site,
+    Key, Result, Site,
     lock::{Acquired, Driver, Features, Grant},
 };
 use wythe_manifest::ByteSize;
@@ -185,30 +185,30 @@ impl Driver for Durable {
         Features { durable: true }
     }
 
-    async fn acquire(&self, key: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
-        let (key, owner) = (key.to_owned(), owner.to_owned());
+    async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let (key, owner) = (key.clone(), owner.to_owned());
         match self.0.submit(Order::Acquire { key, owner, ttl }).await? {
             Answer::Acquired(acquired) => Ok(acquired),
             other => Err(mixed_up(&other)),
         }
     }
 
-    async fn renew(&self, key: &str, token: u64, ttl: Duration) -> Result<SystemTime> {
-        let key = key.to_owned();
+    async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let key = key.clone();
         match self.0.submit(Order::Renew { key, token, ttl }).await? {
             Answer::Renewed(expires) => Ok(expires),
             other => Err(mixed_up(&other)),
         }
     }
 
-    async fn release(&self, key: &str, token: u64) -> Result<()> {
-        let key = key.to_owned();
+    async fn release(&self, key: &Key, token: u64) -> Result<()> {
+        let key = key.clone();
         let order = Order::Release { key, token };
         self.0.submit(order).await.map(drop)
     }
 
-    async fn holder(&self, key: &str) -> Result<Option<Grant>> {
-        let key = key.to_owned();
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>> {
+        let key = key.clone();
         match self.0.submit(Order::Holder { key }).await? {
             Answer::Holder(grant) => Ok(grant),
             other => Err(mixed_up(&other)),

@@ -28,22 +28,22 @@ pub(super) async fn write(order: &Order) -> Result<()> {
 async fn write_grants(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Result<()> {
     for number in start.. {
         let key = format!("{writer}-{}", number % KEYS);
-        let token = match driver.acquire(&key, "writer", TTL).await? {
+        let token = match driver.acquire(&(&key).into(), "writer", TTL).await? {
             Acquired::Granted(grant) => {
                 say(&format!("granted {key} {}", grant.token))?;
                 if number % 3 == 0 {
-                    driver.renew(&key, grant.token, TTL).await?;
+                    driver.renew(&(&key).into(), grant.token, TTL).await?;
                     continue;
                 }
                 grant.token
             }
             Acquired::Held { .. } => {
-                let holder = driver.holder(&key).await?;
+                let holder = driver.holder(&(&key).into()).await?;
                 holder.context("a held lock has a holder")?.token
             }
         };
         say(&format!("releasing {key} {token}"))?;
-        driver.release(&key, token).await?;
+        driver.release(&(&key).into(), token).await?;
         say(&format!("released {key} {token}"))?;
     }
     Ok(())
@@ -100,7 +100,7 @@ impl Locks {
 
     async fn verify(&self, driver: &dyn Driver) -> Result<()> {
         for (key, said) in &self.said {
-            let held = driver.holder(key).await?.map(|grant| grant.token);
+            let held = driver.holder(&key.into()).await?.map(|grant| grant.token);
             let is_new = held.is_none_or(|held| self.last.get(key) < Some(&held));
             let is_good = match said {
                 Said::Granted(token) => held == Some(*token),

@@ -38,7 +38,7 @@ async fn write_numbers(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Resu
             driver.put(Put::new(key.clone(), "here")).await?;
             driver
                 .delete(Delete {
-                    key,
+                    key: key.into(),
                     condition: Condition::Always,
                 })
                 .await?;
@@ -104,7 +104,7 @@ pub(super) fn check(kind: &str, directory: &Path, cycles: u64) -> Result<usize> 
 async fn verify(driver: &dyn Driver, last: &BTreeMap<String, u64>) -> Result<()> {
     for (key, acknowledged) in last.iter().filter(|(key, _)| !key.ends_with("deleted")) {
         let found = driver
-            .get(key)
+            .get(&key.into())
             .await?
             .with_context(|| format!("`{key}` {acknowledged} is lost"))?;
         let found = number(&found.value)?;
@@ -115,11 +115,11 @@ async fn verify(driver: &dyn Driver, last: &BTreeMap<String, u64>) -> Result<()>
     }
     for writer in 0..WRITERS {
         let left = driver
-            .get(&format!("{writer}-left"))
+            .get(&format!("{writer}-left").into())
             .await?
             .map(|entry| entry.value);
         let right = driver
-            .get(&format!("{writer}-right"))
+            .get(&format!("{writer}-right").into())
             .await?
             .map(|entry| entry.value);
         ensure!(left == right, "half a transaction of writer {writer}");

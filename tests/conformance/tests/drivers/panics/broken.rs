@@ -5,7 +5,7 @@ use crate::open::component;
 use async_trait::async_trait;
 use std::sync::Arc;
 use wythe_blocks::{
-    Kind, Ready, Registry, Result,
+    Key, Kind, Ready, Registry, Result,
     state::{Delete, Driver, Entry, Etag, Features, Put},
 };
 
@@ -27,12 +27,12 @@ impl Driver for Broken {
         }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        panic!("no {key}")
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        panic!("no {}", key.shown())
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
-        panic!("no {}", put.key)
+        panic!("no {}", put.key.shown())
     }
 
     async fn delete(&self, _: Delete) -> Result<()> {

@@ -145,7 +145,7 @@ impl Driver for Frail {
         self.store.features()
     }
 
-    async fn get(&self, key: &str) -> wythe_blocks::Result<Option<Entry>> {
+    async fn get(&self, key: &wythe_blocks::Key) -> wythe_blocks::Result<Option<Entry>> {
         self.alive().await;
         self.store.get(key).await
     }

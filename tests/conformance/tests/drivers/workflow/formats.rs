@@ -25,7 +25,7 @@ async fn first(store: Arc<dyn Driver>) -> Result<()> {
     old::load(&*store, FORMAT_1).await;
     let bed = bed(&store).await;
     check(&bed).await?;
-    let format = store.get("||workflow||format").await?;
+    let format = store.get(&"||workflow||format".into()).await?;
     ensure!(format.is_some_and(|format| format.value == "2"));
     for sort in OLD {
         let left = old::count(&*store, &format!("||workflow||{sort}||")).await;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use wythe_blocks::{
-    Error, Result,
+    Error, Key, Result,
     lock::{Acquired, Grant},
 };
 
@@ -46,21 +46,21 @@ impl Moment {
 #[derive(Debug)]
 pub(crate) enum Order {
     Acquire {
-        key: String,
+        key: Key,
         owner: String,
         ttl: Duration,
     },
     Renew {
-        key: String,
+        key: Key,
         token: u64,
         ttl: Duration,
     },
     Release {
-        key: String,
+        key: Key,
         token: u64,
     },
     Holder {
-        key: String,
+        key: Key,
     },
 }
 
@@ -70,7 +70,7 @@ impl Order {
             Order::Acquire { key, .. }
             | Order::Renew { key, .. }
             | Order::Release { key, .. }
-            | Order::Holder { key } => key,
+            | Order::Holder { key } => key.whole(),
         }
     }
 }
@@ -212,7 +212,7 @@ impl Locks {
         Ok(Acquired::Granted(grant))
     }
 
-    fn renew(&mut self, key: &str, token: u64, ttl: Duration, now: Moment) -> Result<SystemTime> {
+    fn renew(&mut self, key: &Key, token: u64, ttl: Duration, now: Moment) -> Result<SystemTime> {
         let owner = self.own(key, token, now)?.owner.clone();
         let ends = end(ttl, now)?;
         let held = Held {
@@ -229,11 +229,12 @@ impl Locks {
         self.held.get(key).filter(|held| held.ends > now.monotonic)
     }
 
-    fn own(&self, key: &str, token: u64, now: Moment) -> Result<&Held> {
+    fn own(&self, key: &Key, token: u64, now: Moment) -> Result<&Held> {
         let held = self.alive(key, now).filter(|held| held.token == token);
         held.ok_or_else(|| {
             Error::conflict(format!(
-                "the grant of `{key}` with token {token} is over; acquire it again"
+                "the grant of `{}` with token {token} is over; acquire it again",
+                key.shown()
             ))
         })
     }

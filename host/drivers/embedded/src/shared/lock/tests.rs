@@ -35,7 +35,7 @@ impl Clocks {
 
 fn acquire(locks: &mut Locks, key: &str, now: Moment) -> Acquired {
     let order = Order::Acquire {
-        key: key.to_owned(),
+        key: key.into(),
         owner: "app".to_owned(),
         ttl: TTL,
     };
@@ -64,7 +64,7 @@ fn expires(locks: &mut Locks, now: Moment) -> Option<u64> {
 }
 
 fn with(locks: &mut Locks, token: u64, renew: bool, now: Moment) -> Result<Answer> {
-    let key = "k".to_owned();
+    let key = Key::from("k");
     let order = match renew {
         true => Order::Renew {
             key,

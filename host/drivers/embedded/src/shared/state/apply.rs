@@ -12,7 +12,7 @@ use crate::shared::{
 };
 use std::collections::BTreeMap;
 use wythe_blocks::{
-    Error, Kind, Result,
+    Error, Key, Kind, Result,
     state::{Condition, Delete, Etag, Operation, Put, sum},
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Write {
     PutMany(Vec<Put>),
     Delete(Delete),
     Transact(Vec<Operation>),
-    Increment { key: String, delta: i64 },
+    Increment { key: Key, delta: i64 },
 }
 
 #[derive(Debug)]
@@ -81,7 +81,7 @@ fn put(table: &mut impl Table, put: Put, now: u64) -> Result<Etag> {
         content_type: put.options.content_type,
         value: put.value,
     };
-    set(table, put.key, record)?;
+    set(table, put.key.into_whole(), record)?;
     Ok(etag::to_text(version.etag))
 }
 
@@ -106,7 +106,7 @@ fn delete(table: &mut impl Table, delete: &Delete, now: u64) -> Result<()> {
 /// The entry that the condition was held against.
 fn check(
     table: &impl Table,
-    key: &str,
+    key: &Key,
     condition: &Condition,
     now: u64,
 ) -> Result<Option<Version>> {
@@ -116,17 +116,20 @@ fn check(
     match (condition, version) {
         (Condition::Always, _) | (Condition::Absent, None) => Ok(version),
         (Condition::Absent, Some(_)) => Err(Error::conflict(format!(
-            "`{key}` has an entry; expected none"
+            "`{}` has an entry; expected none",
+            key.shown()
         ))),
         (Condition::Matches(_), None) => Err(Error::conflict(format!(
-            "`{key}` has no entry; expected one with the given etag"
+            "`{}` has no entry; expected one with the given etag",
+            key.shown()
         ))),
         (Condition::Matches(expected), Some(version)) => {
             if etag::is(expected, version.etag) {
                 return Ok(Some(version));
             }
             Err(Error::conflict(format!(
-                "`{key}` has changed; expected the entry with the given etag"
+                "`{}` has changed; expected the entry with the given etag",
+                key.shown()
             )))
         }
     }
@@ -144,21 +147,26 @@ fn before(table: &impl Table, put: &Put, now: u64) -> Result<Option<Version>> {
 }
 
 /// The mark of the new entry: it only rises, and a write without a token leaves it.
-fn raise(key: &str, old: Option<Version>, fence: Option<u64>) -> Result<Option<u64>> {
+fn raise(key: &Key, old: Option<Version>, fence: Option<u64>) -> Result<Option<u64>> {
     let mark = old.and_then(|version| version.fence);
     match (mark, fence) {
         (Some(mark), Some(fence)) if fence < mark => Err(Error::conflict(format!(
-            "`{key}` was written with fence {mark}; expected at least that, found {fence}"
+            "`{}` was written with fence {mark}; expected at least that, found {fence}",
+            key.shown()
         ))),
         _ => Ok(fence.or(mark)),
     }
 }
 
-fn increment(table: &mut impl Table, key: &str, delta: i64, now: u64) -> Result<i64> {
+fn increment(table: &mut impl Table, key: &Key, delta: i64, now: u64) -> Result<i64> {
     let old = table
         .get(key)?
         .filter(|record| !record.version.is_over(|| now));
-    let sum = sum(key, old.as_ref().map(|record| &record.value[..]), delta)?;
+    let sum = sum(
+        key.shown(),
+        old.as_ref().map(|record| &record.value[..]),
+        delta,
+    )?;
     let version = old.as_ref().map(|record| record.version);
     let record = Record {
         version: Version {
@@ -169,7 +177,7 @@ fn increment(table: &mut impl Table, key: &str, delta: i64, now: u64) -> Result<
         content_type: old.and_then(|record| record.content_type),
         value: sum.to_string().into(),
     };
-    set(table, key.to_owned(), record)?;
+    set(table, key.whole().to_owned(), record)?;
     Ok(sum)
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::time::Duration;
-use wythe_blocks::state::PutOptions;
+use wythe_blocks::{Key, state::PutOptions};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Map(BTreeMap<String, Record>);
@@ -78,6 +78,11 @@ fn conditions_see_the_entry() {
 #[test]
 fn messages_name_the_key_and_no_etag() {
     let mut map = Map::default();
+    let write = |key, value, condition, ttl| {
+        let put = write(key, value, condition, ttl);
+        let key = Key::new("space||", key);
+        Put { key, ..put }
+    };
     let etag = put(&mut map, write("a", "1", Condition::Always, None), 0).unwrap();
     let error = put(
         &mut map,
@@ -90,6 +95,20 @@ fn messages_name_the_key_and_no_etag() {
         "`a` has changed; expected the entry with the given etag"
     );
     assert!(!error.message().contains(&etag));
+    let mut fenced = write("n", "x", Condition::Always, None);
+    fenced.options.fence = Some(2);
+    put(&mut map, fenced.clone(), 0).unwrap();
+    let key = Key::new("space||", "n");
+    assert_eq!(
+        increment(&mut map, &key, 1, 0).unwrap_err().message(),
+        "the value of `n` is no decimal integer of 64 bits"
+    );
+    fenced.options.fence = Some(1);
+    fenced.key = key;
+    assert_eq!(
+        put(&mut map, fenced, 0).unwrap_err().message(),
+        "`n` was written with fence 2; expected at least that, found 1"
+    );
 }
 
 #[test]
@@ -120,9 +139,9 @@ fn an_expiry_beyond_the_end_of_time_is_none() {
 fn an_increment_keeps_the_expiry_and_starts_again_after_it() {
     let mut map = Map::default();
     put(&mut map, write("n", "40", Condition::Always, Some(10)), 100).unwrap();
-    assert_eq!(increment(&mut map, "n", 2, 109).unwrap(), 42);
+    assert_eq!(increment(&mut map, &"n".into(), 2, 109).unwrap(), 42);
     assert_eq!(map.0["n"].version.expires, Some(110));
-    assert_eq!(increment(&mut map, "n", 2, 110).unwrap(), 2);
+    assert_eq!(increment(&mut map, &"n".into(), 2, 110).unwrap(), 2);
     assert_eq!(map.0["n"].version.expires, None);
 }
 
