@@ -4,6 +4,9 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Semaphore;
 
+/// Apps of which the places are remembered while nobody uses them.
+const IDLE: usize = 64;
+
 pub(crate) struct Shares {
     /// Places of one app.
     limit: usize,
@@ -18,21 +21,43 @@ impl Shares {
         }
     }
 
-    /// The places of one app. Apps are those of the manifest, so that there are not many.
+    /// The places of one app. Who has one, or waits for one, holds on to what this returns; so what nobody holds is as
+    /// good as new, and is forgotten where there is much of it, as of apps that are gone.
     pub fn of(&self, app: &str) -> Arc<Semaphore> {
         let mut by_app = self.by_app.lock();
         if let Some(share) = by_app.get(app) {
             return share.clone();
         }
+        if by_app.len() >= IDLE {
+            by_app.retain(|_, share| Arc::strong_count(share) > 1);
+        }
         let share = Arc::new(Semaphore::new(self.limit));
         by_app.insert(app.to_owned(), share.clone());
         share
+    }
+
+    /// Places that one app has.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Shares;
+    use super::{IDLE, Shares};
+
+    #[test]
+    fn apps_that_are_gone_are_forgotten_and_those_at_work_are_not() {
+        let shares = Shares::new(1);
+        let held = shares.of("at work").try_acquire_owned();
+        for app in 0..1_000 {
+            drop(shares.of(&format!("app {app}")).try_acquire_owned());
+        }
+        assert!(shares.by_app.lock().len() <= IDLE + 1);
+        assert!(shares.of("at work").try_acquire_owned().is_err());
+        drop(held);
+        assert!(shares.of("at work").try_acquire_owned().is_ok());
+    }
 
     #[test]
     fn an_app_that_holds_all_of_its_places_takes_none_of_others() {

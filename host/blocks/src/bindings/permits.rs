@@ -1,16 +1,15 @@
 //! Permits for calls to an outside system: so many at once, and never all of them one app's.
 
-use crate::{Call, Error, Result};
-use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use crate::{Call, Error, Result, shares::Shares};
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wythe_manifest::{ComponentName, Name};
+use wythe_manifest::ComponentName;
 
 /// The permits of one component. Calls that wait are served in the order in which they came, and of one app no more
 /// wait in that order than it may have permits.
 pub(super) struct Permits {
     all: Arc<Semaphore>,
-    apps: Mutex<HashMap<Name, Arc<Semaphore>>>,
+    apps: Shares,
     count: usize,
 }
 
@@ -24,14 +23,15 @@ impl Permits {
     pub fn new(count: usize) -> Self {
         Permits {
             all: Arc::new(Semaphore::new(count)),
-            apps: Mutex::default(),
+            // Three quarters, and one at least.
+            apps: Shares::new(count * 3 / 4),
             count,
         }
     }
 
     /// Waits for a permit, no longer than until the caller's deadline.
     pub async fn enter(&self, caller: &Call, component: &ComponentName) -> Result<Permit> {
-        let app = self.of(caller);
+        let app = self.apps.of(caller.app_id().as_str());
         let all = self.all.clone();
         let permit = async {
             let of_app = app.acquire_owned().await.ok()?;
@@ -47,22 +47,9 @@ impl Permits {
                 "bindings component `{component}` has {} calls at once, {} of one app, and none of them ended in time \
                  for this one; nothing was sent, so try it again later",
                 self.count,
-                self.of_one()
+                self.apps.max_bytes()
             ))
         })
-    }
-
-    fn of(&self, caller: &Call) -> Arc<Semaphore> {
-        let mut apps = self.apps.lock();
-        let new = || Arc::new(Semaphore::new(self.of_one()));
-        apps.entry(caller.app_id().clone())
-            .or_insert_with(new)
-            .clone()
-    }
-
-    /// Three quarters, and one at least.
-    fn of_one(&self) -> usize {
-        (self.count * 3 / 4).max(1)
     }
 }
 

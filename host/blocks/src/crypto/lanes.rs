@@ -1,14 +1,17 @@
 //! Lanes of work with keys: so many operations of one app at once, so that a key is never one app's alone.
 
-use crate::{Call, Error, Result};
-use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use crate::{Call, Error, Result, shares::Shares};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wythe_manifest::Name;
 
 /// The lanes of all apps, by id.
-#[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<Name, Lane>>);
+pub(super) struct Lanes(Shares);
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Lanes(Shares::new(width()))
+    }
+}
 
 /// The lane of one app.
 #[derive(Clone)]
@@ -16,12 +19,7 @@ pub(super) struct Lane(Arc<Semaphore>);
 
 impl Lanes {
     pub fn of(&self, caller: &Call) -> Lane {
-        let mut lanes = self.0.lock();
-        let new = || Lane(Arc::new(Semaphore::new(width())));
-        lanes
-            .entry(caller.app_id().clone())
-            .or_insert_with(new)
-            .clone()
+        Lane(self.0.of(caller.app_id().as_str()))
     }
 }
 
