@@ -3,7 +3,7 @@
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{Environment, Host, Registry, Settings, Tenant};
-use wythe_manifest::{Grants, Manifest, Name, Resources};
+use wythe_manifest::{Grants, Manifest, Resources};
 use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
@@ -213,7 +213,7 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
 pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let tenant = &plan.manifest.tenant;
     let configurations = plan.resources.configurations.iter();
-    let own = configurations.filter(|c| is_of(plan, c.namespace.as_ref()));
+    let own = configurations.filter(|c| tenant.has(c.namespace.as_ref()));
     Settings {
         subscriptions: plan.resources.subscriptions.clone(),
         project: plan.manifest.directory.clone(),
@@ -243,9 +243,4 @@ async fn start(booted: &Booted) -> Result<(), Vec<Problem>> {
         true => Ok(()),
         false => Err(problems.into_iter().map(Problem::from).collect()),
     }
-}
-
-/// Says whether a resource is this project's: one without a namespace is every tenant's.
-pub fn is_of(plan: &Plan, namespace: Option<&Name>) -> bool {
-    namespace.is_none_or(|namespace| *namespace == plan.manifest.tenant)
 }

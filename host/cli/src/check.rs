@@ -87,7 +87,8 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
         );
     }
     let declared = plan.resources.subscriptions.iter();
-    let declared = declared.filter(|declared| boot::is_of(plan, declared.namespace.as_ref()));
+    let declared =
+        declared.filter(|declared| plan.manifest.tenant.has(declared.namespace.as_ref()));
     problems.extend(declared.flat_map(|declared| subscription(declared, plan, &apps)));
     problems.extend(apps.iter().flat_map(|loaded| doubled(&loaded.app, plan)));
     problems.extend(without_store(plan, &apps));
@@ -181,7 +182,7 @@ fn without_store(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
     let app = plan.manifest.apps.iter().find(needs)?;
     let stores = plan.resources.components.iter();
     let stores: Vec<&Component> = stores
-        .filter(|one| one.block == "state" && boot::is_of(plan, one.namespace.as_ref()))
+        .filter(|one| one.block == "state" && plan.manifest.tenant.has(one.namespace.as_ref()))
         .collect();
     let is_marked = |one: &&Component| {
         let mark = one.metadata.get("actorStateStore");
@@ -199,8 +200,8 @@ fn without_store(plan: &Plan, apps: &[Loaded]) -> Option<Problem> {
 /// Subscriptions of an app to a topic that an earlier one of it has already.
 fn doubled(app: &blocks::App, plan: &Plan) -> Vec<Problem> {
     let declared = plan.resources.subscriptions.iter();
-    let concerned =
-        declared.filter(|one| boot::is_of(plan, one.namespace.as_ref()) && app.is_meant_by(one));
+    let concerned = declared
+        .filter(|one| plan.manifest.tenant.has(one.namespace.as_ref()) && app.is_meant_by(one));
     let mut first: BTreeMap<(String, &str), &Subscription> = BTreeMap::new();
     let mut problems = Vec::new();
     for one in concerned {

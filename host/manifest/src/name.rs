@@ -39,6 +39,11 @@ impl Name {
         &self.0
     }
 
+    /// Says whether the tenant of this name has a resource of `namespace`: one without is every tenant's.
+    pub fn has(&self, namespace: Option<&Name>) -> bool {
+        namespace.is_none_or(|namespace| namespace == self)
+    }
+
     /// The nearest name to any text, for defaults taken from a directory: `My_App` becomes `my-app`.
     pub(crate) fn sanitised(text: &str) -> Option<Self> {
         let safe: String = text

@@ -15,7 +15,7 @@ use crate::suggest::did_you_mean;
 ///
 /// A component that is not there is an error; an app that is not there is a warning, for it may come later.
 pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
-    let own = |namespace: &Option<Name>| namespace.as_ref().is_none_or(|of| *of == manifest.tenant);
+    let own = |namespace: &Option<Name>| manifest.tenant.has(namespace.as_ref());
     let components = resources.components.iter();
     let known = Known {
         components: components.filter(|c| own(&c.namespace)).collect(),

@@ -3,6 +3,7 @@
 use super::{Close, Component, Slot, Use};
 use crate::{Call, Error, Metrics, Result, error::Cut, time::HOST_CALL};
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::ComponentName;
 
@@ -90,11 +91,33 @@ impl<D: ?Sized> Components<D> {
         unwell
     }
 
-    /// Closes a component, for another one to take its place; calls wait until then. False where there is none.
-    pub(crate) async fn vacate(&self, name: &ComponentName) -> bool
+    /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
+    pub(crate) async fn close(&self)
     where
         D: Close,
     {
+        for slot in self.by_name.swap(Arc::default()).values() {
+            slot.leave(true, Duration::ZERO).await;
+        }
+    }
+}
+
+/// Changes of a block's components, whatever they are.
+#[async_trait]
+pub(crate) trait Changing: Send + Sync {
+    /// Closes a component, for another one to take its place; calls wait until then. False where there is none.
+    async fn vacate(&self, name: &ComponentName) -> bool;
+
+    /// Says that no component could be opened for a place, which stays there for the next one.
+    fn break_off(&self, name: &ComponentName);
+
+    /// Closes a component for good; handles that are left find none. False where there is none.
+    async fn remove(&self, name: &ComponentName) -> bool;
+}
+
+#[async_trait]
+impl<D: Close> Changing for Components<D> {
+    async fn vacate(&self, name: &ComponentName) -> bool {
         let slot = self.of(name);
         if let Some(slot) = &slot {
             slot.leave(false, GOING).await;
@@ -102,18 +125,13 @@ impl<D: ?Sized> Components<D> {
         slot.is_some()
     }
 
-    /// Says that no component could be opened for a place, which stays there for the next one.
-    pub(crate) fn break_off(&self, name: &ComponentName) {
+    fn break_off(&self, name: &ComponentName) {
         if let Some(slot) = self.of(name) {
             slot.break_off();
         }
     }
 
-    /// Closes a component for good; handles that are left find none. False where there is none.
-    pub(crate) async fn remove(&self, name: &ComponentName) -> bool
-    where
-        D: Close,
-    {
+    async fn remove(&self, name: &ComponentName) -> bool {
         let Some(slot) = self.of(name) else {
             return false;
         };
@@ -124,16 +142,6 @@ impl<D: ?Sized> Components<D> {
         });
         slot.leave(true, GOING).await;
         true
-    }
-
-    /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
-    pub(crate) async fn close(&self)
-    where
-        D: Close,
-    {
-        for slot in self.by_name.swap(Arc::default()).values() {
-            slot.leave(true, Duration::ZERO).await;
-        }
     }
 }
 

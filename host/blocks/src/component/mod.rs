@@ -5,6 +5,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use components::Changing;
 pub use components::Components;
 pub use slot::{Slot, Use};
 

@@ -134,10 +134,7 @@ impl Tenant {
             let known = |s: &Subscription| {
                 s.component == declared.component.as_str() && s.topic == declared.topic
             };
-            let is_ours = declared
-                .namespace
-                .as_ref()
-                .is_none_or(|of| of == self.name());
+            let is_ours = self.name().has(declared.namespace.as_ref());
             // A new version of an app may be no subscriber any more: nothing is delivered to it.
             let is_for_it = is_ours && app.exports().subscriber && app.is_meant_by(declared);
             if is_for_it && !subscriptions.iter().any(known) {

@@ -7,7 +7,7 @@ use crate::{
     secrets::{Looked, Stores},
 };
 use futures::{StreamExt, future, stream};
-use wythe_manifest::{Component as Manifest, Name};
+use wythe_manifest::Component as Manifest;
 
 /// Components that are opened at once.
 const OPENED_AT_ONCE: usize = 8;
@@ -83,8 +83,8 @@ impl Tenant {
         components: &[Manifest],
     ) -> (Vec<Manifest>, Checked, Vec<Error>) {
         let settings = &self.settings;
-        let own = components.iter().filter(|c| is_of(c, &settings.tenant));
-        let own: Vec<&Manifest> = own.collect();
+        let own = |component: &&Manifest| settings.tenant.has(component.namespace.as_ref());
+        let own: Vec<&Manifest> = components.iter().filter(own).collect();
         let mut stores = Stores::new(&settings.tenant, &own);
         for component in &own {
             self.know(component);
@@ -153,14 +153,6 @@ impl Tenant {
             )))
         })
     }
-}
-
-/// A component without a namespace is every tenant's.
-pub(super) fn is_of(component: &Manifest, tenant: &Name) -> bool {
-    component
-        .namespace
-        .as_ref()
-        .is_none_or(|namespace| namespace == tenant)
 }
 
 impl Checked {

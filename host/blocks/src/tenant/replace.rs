@@ -1,8 +1,10 @@
 //! Components that change while apps use them: one takes the place of another, comes, or goes.
 
-use super::{Checked, Tenant, open::is_of};
+use super::{Checked, Tenant};
 use crate::{
-    App, Error, Kind, Registry, Result, between, panics,
+    App, Error, Kind, Registry, Result, between,
+    component::Changing,
+    panics,
     prepared::{Prepared, SECRET_STORES, named},
     secrets::Stores,
 };
@@ -31,7 +33,7 @@ impl Tenant {
         component: &Manifest,
     ) -> Result<(), Vec<Error>> {
         let _turn = self.turn().await.map_err(|error| vec![error])?;
-        if !is_of(component, self.name()) {
+        if !self.name().has(component.namespace.as_ref()) {
             let error = Error::invalid(format!("is not of tenant `{}`", self.name()));
             return Err(vec![named(component, error)]);
         }
@@ -151,35 +153,34 @@ impl Tenant {
         ids.iter().filter_map(|id| apps.get(id).cloned()).collect()
     }
 
+    /// The components of a block.
+    fn components(&self, block: &str) -> &dyn Changing {
+        match block {
+            "bindings" => &self.bindings.components,
+            "configuration" => &self.configuration.components,
+            "crypto" => &self.crypto.components,
+            "jobs" => &self.jobs.components,
+            "lock" => &self.lock.components,
+            "pubsub" => &self.pubsub.components,
+            SECRET_STORES => &self.secrets.components,
+            _ => &self.state.components,
+        }
+    }
+
     /// Ends what the component delivers, and closes it for another one.
     async fn vacate(&self, component: &Manifest, users: &[Arc<App>]) {
-        let name = &component.name;
-        match component.block.as_str() {
-            "bindings" => {
-                for app in users {
-                    self.bindings.detach(app.id()).await;
-                }
-                self.bindings.components.vacate(name).await
+        for app in users {
+            match component.block.as_str() {
+                "bindings" => self.bindings.detach(app.id()).await,
+                "pubsub" => self.pubsub.detach(app.id()).await,
+                _ => {}
             }
-            "configuration" => self.configuration.components.vacate(name).await,
-            "crypto" => self.crypto.components.vacate(name).await,
-            "jobs" => self.jobs.components.vacate(name).await,
-            "lock" => self.lock.components.vacate(name).await,
-            "pubsub" => {
-                for app in users {
-                    self.pubsub.detach(app.id()).await;
-                }
-                self.pubsub.components.vacate(name).await
-            }
-            SECRET_STORES => self.secrets.components.vacate(name).await,
-            _ => {
-                let is_there = self.state.components.vacate(name).await;
-                if self.state.is_internal_store(name) {
-                    self.actors.forget(self.name());
-                }
-                is_there
-            }
-        };
+        }
+        let components = self.components(&component.block);
+        components.vacate(&component.name).await;
+        if component.block == "state" && self.state.is_internal_store(&component.name) {
+            self.actors.forget(self.name());
+        }
     }
 
     /// Opens a component, and delivers what comes from it as before.
@@ -210,17 +211,8 @@ impl Tenant {
     async fn break_off(&self, component: &Manifest) {
         let users = self.users(&component.name);
         self.vacate(component, &users).await;
-        let name = &component.name;
-        match component.block.as_str() {
-            "bindings" => self.bindings.components.break_off(name),
-            "configuration" => self.configuration.components.break_off(name),
-            "crypto" => self.crypto.components.break_off(name),
-            "jobs" => self.jobs.components.break_off(name),
-            "lock" => self.lock.components.break_off(name),
-            "pubsub" => self.pubsub.components.break_off(name),
-            SECRET_STORES => self.secrets.components.break_off(name),
-            _ => self.state.components.break_off(name),
-        }
+        let components = self.components(&component.block);
+        components.break_off(&component.name);
     }
 
     fn orphans(&self) -> MutexGuard<'_, BTreeMap<ComponentName, Vec<Name>>> {
@@ -230,20 +222,10 @@ impl Tenant {
     async fn close_component(&self, component: &Manifest) {
         let name = &component.name;
         match component.block.as_str() {
-            "bindings" => {
-                self.routes.close(self.name(), name);
-                self.bindings.components.remove(name).await
-            }
-            "configuration" => {
-                self.configuration.unwatch(name);
-                self.configuration.components.remove(name).await
-            }
-            "crypto" => self.crypto.components.remove(name).await,
-            "jobs" => self.jobs.components.remove(name).await,
-            "lock" => self.lock.components.remove(name).await,
-            "pubsub" => self.pubsub.components.remove(name).await,
-            SECRET_STORES => self.secrets.components.remove(name).await,
-            _ => self.state.components.remove(name).await,
-        };
+            "bindings" => self.routes.close(self.name(), name),
+            "configuration" => self.configuration.unwatch(name),
+            _ => {}
+        }
+        self.components(&component.block).remove(name).await;
     }
 }
