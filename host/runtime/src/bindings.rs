@@ -1,12 +1,27 @@
-//! The bindings that `bindgen!` makes of `wit/`: the imports of apps, their optional exports, and the worlds of
-//! plugins.
+//! The bindings that `bindgen!` makes of `wit/`: one world for all that an app may import or export, one for workflows, and
+//! one for plugins. A guest exports some of the interfaces of its world, so each is found by `GuestIndices` of its own.
 
-/// The imports of every app.
+/// An app that is no workflow's.
 pub mod app {
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "app",
+        inline: "
+            package wythe:host;
+            world every-app {
+                include wythe:blocks/app@0.1.0;
+                include wythe:blocks/subscribes@0.1.0;
+                include wythe:blocks/invocable@0.1.0;
+                include wythe:blocks/configured@0.1.0;
+                include wythe:blocks/listens@0.1.0;
+                include wythe:blocks/runs-jobs@0.1.0;
+                include wythe:blocks/acts@0.1.0;
+                include wythe:blocks/does-activities@0.1.0;
+            }
+        ",
+        world: "wythe:host/every-app",
         imports: { default: async | trappable },
+        exports: { default: async },
+        trappable_error_type: { "wythe:blocks/types.error" => crate::error::Failure },
         with: {
             "wythe:blocks/state.store": wythe_blocks::state::Store,
             "wythe:blocks/pubsub.topic": wythe_blocks::pubsub::Topic,
@@ -15,105 +30,6 @@ pub mod app {
             "wythe:blocks/lock.lease": wythe_blocks::lock::Lease,
             "wythe:blocks/secrets.secret": wythe_blocks::secrets::Secret,
         },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that receives events.
-pub mod subscribes {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "subscribes",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that is called without HTTP.
-pub mod invocable {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "invocable",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/invocation": super::app::wythe::blocks::invocation,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that hears of changes of its configuration.
-pub mod configured {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "configured",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/configuration": super::app::wythe::blocks::configuration,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that hears from outside systems.
-pub mod listens {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "listens",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that has jobs to run.
-pub mod runs_jobs {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "runs-jobs",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that has actors.
-pub mod acts {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "acts",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// An app that does the work of workflows.
-pub mod does_activities {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "does-activities",
-        imports: { default: async | trappable },
-        exports: { default: async },
         require_store_data_send: true,
     });
 }
@@ -133,142 +49,36 @@ pub mod workflows {
     });
 }
 
-/// A plugin that keeps state.
-pub mod state_plugin {
+/// A plugin; it is linked as an app is.
+pub mod plugin {
     wasmtime::component::bindgen!({
         path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/state-plugin",
+        inline: "
+            package wythe:host;
+            world every-plugin {
+                include wythe:plugin/configuration-plugin@0.1.0;
+                include wythe:plugin/crypto-plugin@0.1.0;
+                include wythe:plugin/input-binding-plugin@0.1.0;
+                include wythe:plugin/jobs-plugin@0.1.0;
+                include wythe:plugin/lock-plugin@0.1.0;
+                include wythe:plugin/output-binding-plugin@0.1.0;
+                include wythe:plugin/pubsub-plugin@0.1.0;
+                include wythe:plugin/secrets-plugin@0.1.0;
+                include wythe:plugin/state-plugin@0.1.0;
+            }
+        ",
+        world: "wythe:host/every-plugin",
         imports: { default: async | trappable },
         exports: { default: async },
         with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/state": super::app::wythe::blocks::state,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that is a broker.
-pub mod pubsub_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/pubsub-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that keeps configuration.
-pub mod configuration_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/configuration-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
+            "wythe:blocks/bindings": super::app::wythe::blocks::bindings,
             "wythe:blocks/configuration": super::app::wythe::blocks::configuration,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that keeps keys.
-pub mod crypto_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/crypto-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
             "wythe:blocks/crypto": super::app::wythe::blocks::crypto,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that calls apps.
-pub mod input_binding_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/input-binding-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that keeps jobs.
-pub mod jobs_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/jobs-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
             "wythe:blocks/jobs": super::app::wythe::blocks::jobs,
             "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that grants locks.
-pub mod lock_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/lock-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
+            "wythe:blocks/pubsub": super::app::wythe::blocks::pubsub,
+            "wythe:blocks/state": super::app::wythe::blocks::state,
             "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that apps call.
-pub mod output_binding_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/output-binding-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/bindings": super::app::wythe::blocks::bindings,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
-        },
-        require_store_data_send: true,
-    });
-}
-
-/// A plugin that keeps secrets.
-pub mod secrets_plugin {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../wit/plugin"],
-        world: "wythe:plugin/secrets-plugin",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "wythe:blocks/types": super::app::wythe::blocks::types,
-            "wythe:blocks/logging": super::app::wythe::blocks::logging,
         },
         require_store_data_send: true,
     });

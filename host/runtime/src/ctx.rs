@@ -11,7 +11,10 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tracing::Level;
-use wasmtime::{Engine, Store, component::ResourceTable};
+use wasmtime::{
+    Engine, Store,
+    component::{Resource, ResourceTable},
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wythe_blocks::{
@@ -140,6 +143,12 @@ impl Ctx {
         limits::apply(&mut store, &identity.limits);
         crate::cpu::meter(&mut store);
         store
+    }
+
+    /// A handle of the guest's, which has as many as its limits allow.
+    pub fn handle<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>> {
+        let handle = self.table.push(value);
+        handle.map_err(|_| Error::exhausted("too many open handles; see `limits.handles`"))
     }
 
     /// The code is a workflow's: what it does and is told goes through its journal.

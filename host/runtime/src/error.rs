@@ -1,9 +1,44 @@
 //! The one place where wasmtime's errors become the host's.
 
-use crate::{cpu::CpuExhausted, export::http::HttpCall};
-use wasmtime::{Trap, WasmBacktrace};
+use crate::{
+    bindings::app::wythe::blocks::types::Error as WitError, cpu::CpuExhausted,
+    export::http::HttpCall,
+};
+use wasmtime::{Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
 use wythe_blocks::Error;
+
+/// The failure of a call between the host and a guest: an answer for the caller, or a trap.
+#[derive(Debug)]
+pub enum Failure {
+    Answer(Error),
+    Trap(wasmtime::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Answer(error)
+    }
+}
+
+impl From<WitError> for Failure {
+    fn from(error: WitError) -> Self {
+        Failure::Answer(error.into())
+    }
+}
+
+impl From<wasmtime::Error> for Failure {
+    fn from(error: wasmtime::Error) -> Self {
+        Failure::Trap(error)
+    }
+}
+
+/// A handle that is not in the table was made up.
+impl From<ResourceTableError> for Failure {
+    fn from(error: ResourceTableError) -> Self {
+        Failure::Trap(error.into())
+    }
+}
 
 /// The error of a call into a guest that gave no answer. The backtrace is for the log alone.
 pub fn of_call(app: &str, error: wasmtime::Error) -> Error {

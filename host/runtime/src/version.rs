@@ -1,10 +1,9 @@
 //! One file of an app, ready to be called: checked, linked, with all that it exports.
 
 use crate::{
-    bindings::{
-        configured::ConfiguredIndices, does_activities::DoesActivitiesIndices,
-        invocable::InvocableIndices, listens::ListensIndices, runs_jobs::RunsJobsIndices,
-        subscribes::SubscribesIndices,
+    bindings::app::exports::wythe::blocks::{
+        activity_handler, binding_listener, configuration_listener, invocation_handler, job_runner,
+        subscriber,
     },
     compile::Compiled,
     ctx::{Ctx, Identity},
@@ -30,13 +29,13 @@ pub struct Version {
     pub exports: Exports,
     pub http: Option<Server>,
     pub pool: Pool,
-    pub invocable: Option<InvocableIndices>,
-    pub subscriber: Option<SubscribesIndices>,
-    pub configured: Option<ConfiguredIndices>,
-    pub listens: Option<ListensIndices>,
+    pub invocable: Option<invocation_handler::GuestIndices>,
+    pub subscriber: Option<subscriber::GuestIndices>,
+    pub configured: Option<configuration_listener::GuestIndices>,
+    pub listens: Option<binding_listener::GuestIndices>,
     pub actors: Option<Acts>,
-    pub jobs: Option<RunsJobsIndices>,
-    pub activities: Option<DoesActivitiesIndices>,
+    pub jobs: Option<job_runner::GuestIndices>,
+    pub activities: Option<activity_handler::GuestIndices>,
     pub flow: Option<Flow>,
     /// The compiled file, kept so that an equal one is not compiled again.
     _compiled: Arc<Compiled>,
@@ -118,18 +117,22 @@ impl Version {
             digest: compiled.digest.to_hex().to_string(),
             exports,
             http,
-            invocable: when(exports.invocation, || InvocableIndices::new(&pre))?,
-            subscriber: when(exports.subscriber, || SubscribesIndices::new(&pre))?,
+            invocable: when(exports.invocation, || {
+                invocation_handler::GuestIndices::new(&pre)
+            })?,
+            subscriber: when(exports.subscriber, || subscriber::GuestIndices::new(&pre))?,
             actors: when(exports.actor_handler, || {
                 Acts::new(&pre, runtime, identity.holder)
             })?,
             configured: when(exports.configuration_listener, || {
-                ConfiguredIndices::new(&pre)
+                configuration_listener::GuestIndices::new(&pre)
             })?,
-            listens: when(exports.binding_listener, || ListensIndices::new(&pre))?,
-            jobs: when(exports.job_runner, || RunsJobsIndices::new(&pre))?,
+            listens: when(exports.binding_listener, || {
+                binding_listener::GuestIndices::new(&pre)
+            })?,
+            jobs: when(exports.job_runner, || job_runner::GuestIndices::new(&pre))?,
             activities: when(exports.activity_handler, || {
-                DoesActivitiesIndices::new(&pre)
+                activity_handler::GuestIndices::new(&pre)
             })?,
             flow: when(exports.workflow_handler, || {
                 Flow::new(runtime.clone(), identity.clone(), pre.clone())

@@ -1,7 +1,7 @@
 //! Turns of actors into a guest that exports `wythe:blocks/actor-handler`, and the instances that actors keep.
 
 use crate::{
-    bindings::acts::{Acts as Guest, ActsIndices, exports::wythe::blocks::actor_handler as wit},
+    bindings::app::exports::wythe::blocks::actor_handler as wit,
     ctx::Ctx,
     engine::Runtime,
     instance::{Pool, Warm},
@@ -21,7 +21,7 @@ const MAX_INSTANCES: usize = 256;
 
 /// The actors' part of one version of a guest.
 pub struct Acts {
-    indices: ActsIndices,
+    indices: wit::GuestIndices,
     cached: Mutex<Cached>,
     /// The slots of the whole host.
     slots: Arc<Slots>,
@@ -48,7 +48,7 @@ impl Acts {
         holder: Holder,
     ) -> wasmtime::Result<Self> {
         Ok(Acts {
-            indices: ActsIndices::new(pre)?,
+            indices: wit::GuestIndices::new(pre)?,
             cached: Mutex::default(),
             slots: runtime.warm.clone(),
             holder,
@@ -58,8 +58,8 @@ impl Acts {
     pub async fn types(&self, pool: &Pool, caller: Call) -> Result<Vec<Type>> {
         let types = pool
             .run(caller, async |store, instance| {
-                let guest: Guest = self.indices.load(&mut *store, instance)?;
-                guest.wythe_blocks_actor_handler().call_types(store).await
+                let guest = self.indices.load(&mut *store, instance)?;
+                guest.call_types(store).await
             })
             .await?;
         Ok(types.into_iter().map(Into::into).collect())
@@ -76,11 +76,8 @@ impl Acts {
         let (named, trigger) = (named(&actor), trigger.into());
         let (answer, warm) = pool
             .run_in(warm, caller, async |store, instance| {
-                let guest: Guest = self.indices.load(&mut *store, instance)?;
-                guest
-                    .wythe_blocks_actor_handler()
-                    .call_turn(store, &named, &trigger)
-                    .await
+                let guest = self.indices.load(&mut *store, instance)?;
+                guest.call_turn(store, &named, &trigger).await
             })
             .await?;
         // An instance whose turn failed may hold what is undone.

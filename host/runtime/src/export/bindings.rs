@@ -1,29 +1,23 @@
 //! Input of outside systems into a guest that exports `wythe:blocks/binding-listener`.
 
-use crate::{
-    bindings::listens::{Listens, ListensIndices, exports::wythe::blocks::binding_listener as wit},
-    instance::Pool,
-};
+use crate::{bindings::app::exports::wythe::blocks::binding_listener as wit, instance::Pool};
 use bytes::Bytes;
 use wythe_blocks::{Call, Error, Result, bindings::Input};
 
 pub async fn components(
-    indices: &ListensIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
 ) -> Result<Vec<String>> {
     pool.run(caller, async |store, instance| {
-        let guest: Listens = indices.load(&mut *store, instance)?;
-        guest
-            .wythe_blocks_binding_listener()
-            .call_components(store)
-            .await
+        let guest = indices.load(&mut *store, instance)?;
+        guest.call_components(store).await
     })
     .await
 }
 
 pub async fn on_input(
-    indices: &ListensIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
     input: Input,
@@ -36,11 +30,8 @@ pub async fn on_input(
     };
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: Listens = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_binding_listener()
-                .call_on_input(store, &input)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_on_input(store, &input).await
         })
         .await?;
     answer.map(Bytes::from).map_err(Error::internal)

@@ -1,28 +1,20 @@
 //! Changes of configuration into a guest that exports `wythe:blocks/configuration-listener`.
 
-use crate::{
-    bindings::configured::{
-        Configured, ConfiguredIndices, exports::wythe::blocks::configuration_listener as wit,
-    },
-    instance::Pool,
-};
+use crate::{bindings::app::exports::wythe::blocks::configuration_listener as wit, instance::Pool};
 use wythe_blocks::{
     Call, Error, Result,
     configuration::{Change, Subscription},
 };
 
 pub async fn subscriptions(
-    indices: &ConfiguredIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
 ) -> Result<Vec<Subscription>> {
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: Configured = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_configuration_listener()
-                .call_subscriptions(store)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_subscriptions(store).await
         })
         .await?;
     let convert = |subscription: wit::Subscription| Subscription {
@@ -33,7 +25,7 @@ pub async fn subscriptions(
 }
 
 pub async fn on_change(
-    indices: &ConfiguredIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
     change: Change,
@@ -46,11 +38,8 @@ pub async fn on_change(
     };
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: Configured = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_configuration_listener()
-                .call_on_change(store, &change)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_on_change(store, &change).await
         })
         .await?;
     answer.map_err(Error::internal)

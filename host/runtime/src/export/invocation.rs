@@ -1,11 +1,6 @@
 //! Invocations into a guest that exports `wythe:blocks/invocation-handler`.
 
-use crate::{
-    bindings::invocable::{
-        Invocable, InvocableIndices, exports::wythe::blocks::invocation_handler as wit,
-    },
-    instance::Pool,
-};
+use crate::{bindings::app::exports::wythe::blocks::invocation_handler as wit, instance::Pool};
 use wythe_blocks::{
     Call, Result,
     invocation::{Request, Response},
@@ -13,7 +8,7 @@ use wythe_blocks::{
 
 /// Asks the guest; the app that asks is the parent of its call.
 pub async fn handle(
-    indices: &InvocableIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     call: Call,
     request: Request,
@@ -26,11 +21,8 @@ pub async fn handle(
     let request = request.into();
     let response = pool
         .run(call, async |store, instance| {
-            let guest: Invocable = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_invocation_handler()
-                .call_handle(store, &caller, &request)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_handle(store, &caller, &request).await
         })
         .await?;
     Ok(response.into())

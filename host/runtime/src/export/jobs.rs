@@ -1,13 +1,10 @@
 //! Occurrences of jobs into a guest that exports `wythe:blocks/job-runner`.
 
-use crate::{
-    bindings::runs_jobs::{RunsJobs, RunsJobsIndices, exports::wythe::blocks::job_runner as wit},
-    instance::Pool,
-};
+use crate::{bindings::app::exports::wythe::blocks::job_runner as wit, instance::Pool};
 use wythe_blocks::{Call, Error, Result, jobs::Occurrence};
 
 pub async fn run(
-    indices: &RunsJobsIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
     occurrence: Occurrence,
@@ -21,11 +18,8 @@ pub async fn run(
     };
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: RunsJobs = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_job_runner()
-                .call_run(store, &occurrence)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_run(store, &occurrence).await
         })
         .await?;
     answer.map_err(Error::internal)

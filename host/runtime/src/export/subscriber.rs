@@ -1,11 +1,7 @@
 //! Events into a guest that exports `wythe:blocks/subscriber`.
 
 use crate::{
-    bindings::subscribes::{
-        Subscribes, SubscribesIndices, exports::wythe::blocks::subscriber as wit,
-    },
-    instance::Pool,
-    wit::timestamp,
+    bindings::app::exports::wythe::blocks::subscriber as wit, instance::Pool, wit::timestamp,
 };
 use std::{collections::BTreeMap, time::Duration};
 use wythe_blocks::{
@@ -14,24 +10,21 @@ use wythe_blocks::{
 };
 
 pub async fn subscriptions(
-    indices: &SubscribesIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
 ) -> Result<Vec<Subscription>> {
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: Subscribes = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_subscriber()
-                .call_subscriptions(store)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_subscriptions(store).await
         })
         .await?;
     Ok(answer.into_iter().map(Into::into).collect())
 }
 
 pub async fn on_event(
-    indices: &SubscribesIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
     delivery: Delivery,
@@ -39,11 +32,8 @@ pub async fn on_event(
     let delivery = wit::Delivery::from(delivery);
     let verdict = pool
         .run(caller, async |store, instance| {
-            let guest: Subscribes = indices.load(&mut *store, instance)?;
-            guest
-                .wythe_blocks_subscriber()
-                .call_on_event(store, &delivery)
-                .await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_on_event(store, &delivery).await
         })
         .await?;
     Ok(verdict.into())

@@ -1,11 +1,6 @@
 //! Activities of workflows into a guest that exports `wythe:blocks/activity-handler`.
 
-use crate::{
-    bindings::does_activities::{
-        DoesActivities, DoesActivitiesIndices, exports::wythe::blocks::activity_handler as wit,
-    },
-    instance::Pool,
-};
+use crate::{bindings::app::exports::wythe::blocks::activity_handler as wit, instance::Pool};
 use bytes::Bytes;
 use wythe_blocks::{
     Call, Result,
@@ -13,20 +8,19 @@ use wythe_blocks::{
 };
 
 pub async fn activities(
-    indices: &DoesActivitiesIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
 ) -> Result<Vec<String>> {
     pool.run(caller, async |store, instance| {
-        let guest: DoesActivities = indices.load(&mut *store, instance)?;
-        let handler = guest.wythe_blocks_activity_handler();
-        handler.call_activities(store).await
+        let guest = indices.load(&mut *store, instance)?;
+        guest.call_activities(store).await
     })
     .await
 }
 
 pub async fn run(
-    indices: &DoesActivitiesIndices,
+    indices: &wit::GuestIndices,
     pool: &Pool,
     caller: Call,
     call: ActivityCall,
@@ -40,9 +34,8 @@ pub async fn run(
     };
     let answer = pool
         .run(caller, async |store, instance| {
-            let guest: DoesActivities = indices.load(&mut *store, instance)?;
-            let handler = guest.wythe_blocks_activity_handler();
-            handler.call_run(store, &activity).await
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_run(store, &activity).await
         })
         .await?;
     Ok(answer.map(Bytes::from).map_err(|failure| match failure {

@@ -6,7 +6,7 @@ use super::{
     ATTEMPTS,
     plugged::{Effect, Plugged},
 };
-use crate::bindings::input_binding_plugin::exports::wythe::plugin::input_binding_driver as wit;
+use crate::bindings::plugin::exports::wythe::plugin::input_binding_driver as wit;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -42,20 +42,18 @@ struct BindingDriver {
 
 pub async fn open(plugged: Arc<Plugged<BindingWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
+        .run(Effect::Reads, |drivers, store, _| {
             Box::pin(async move {
                 let mut features = Features::default();
-                if let Some(output) = &guest.output {
-                    let driver = output.wythe_plugin_output_binding_driver();
-                    features.operations = driver.call_operations(&mut *store).await?;
-                    features.secrets = driver.call_takes_secrets(&mut *store).await?;
+                if let Some(output) = &drivers.output {
+                    features.operations = output.call_operations(&mut *store).await?;
+                    features.secrets = output.call_takes_secrets(&mut *store).await?;
                 }
-                if let Some(input) = &guest.input {
-                    let driver = input.wythe_plugin_input_binding_driver();
+                if let Some(input) = &drivers.input {
                     features.input = true;
-                    features.redelivers = driver.call_redelivers(store).await?;
+                    features.redelivers = input.call_redelivers(store).await?;
                 }
-                Ok(Ok(features))
+                Ok(features)
             })
         })
         .await?;
@@ -74,14 +72,12 @@ impl BindingDriver {
     async fn pull(&self) -> Result<Vec<wit::Delivery>> {
         let pulled = self
             .plugged
-            .run(Effect::Reads, |guest, store, _| {
+            .run(Effect::Reads, |drivers, store, _| {
                 Box::pin(async move {
-                    let Some(input) = &guest.input else {
-                        return Ok(Ok(Vec::new()));
+                    let Some(input) = &drivers.input else {
+                        return Ok(Vec::new());
                     };
-                    let driver = input.wythe_plugin_input_binding_driver();
-                    let answer = driver.call_pull(store, PULL).await?;
-                    Ok(answer.map_err(Error::from))
+                    Ok(input.call_pull(store, PULL).await??)
                 })
             })
             .await?;
@@ -103,14 +99,12 @@ impl BindingDriver {
             let (receipt, answer) = (receipt.clone(), answer.clone());
             let settled = self
                 .plugged
-                .run(Effect::Reads, move |guest, store, _| {
+                .run(Effect::Reads, move |drivers, store, _| {
                     Box::pin(async move {
-                        let Some(input) = &guest.input else {
-                            return Ok(Ok(()));
+                        let Some(input) = &drivers.input else {
+                            return Ok(());
                         };
-                        let driver = input.wythe_plugin_input_binding_driver();
-                        let answer = driver.call_settle(store, &receipt, &answer).await?;
-                        Ok(answer.map_err(Error::from))
+                        Ok(input.call_settle(store, &receipt, &answer).await??)
                     })
                 })
                 .await;
@@ -164,17 +158,15 @@ impl Driver for BindingDriver {
         let (data, metadata): (Bytes, _) = (request.data.clone(), request.metadata.to_vec());
         let outcome = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
+            .run(Effect::Writes, move |drivers, store, _| {
                 Box::pin(async move {
-                    let Some(output) = &guest.output else {
+                    let Some(output) = &drivers.output else {
                         let message = format!("no operation `{operation}`");
-                        return Ok(Err(Error::unsupported(message)));
+                        return Err(Error::unsupported(message).into());
                     };
-                    let driver = output.wythe_plugin_output_binding_driver();
-                    let answer = driver
+                    Ok(output
                         .call_invoke(store, &operation, &data, &metadata)
-                        .await?;
-                    Ok(answer.map_err(Error::from))
+                        .await??)
                 })
             })
             .await?;

@@ -3,7 +3,7 @@
 use super::plugged::{Effect, Plugged, world};
 use crate::bindings::{
     app::wythe::blocks::configuration as items,
-    configuration_plugin::exports::wythe::plugin::configuration_driver as wit,
+    plugin::exports::wythe::plugin::configuration_driver as wit,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -15,10 +15,7 @@ use wythe_blocks::{
 /// Bytes of a version.
 const MAX_VERSION: usize = 256;
 
-world! {
-    ConfigurationWorld: configuration_plugin::{ConfigurationPlugin, ConfigurationPluginIndices},
-    "wythe:plugin/configuration-plugin@0.1.0"
-}
+world! { ConfigurationWorld: configuration_driver, "wythe:plugin/configuration-plugin@0.1.0" }
 
 struct ConfigurationDriver {
     plugged: Arc<Plugged<ConfigurationWorld>>,
@@ -27,11 +24,8 @@ struct ConfigurationDriver {
 
 pub async fn open(plugged: Arc<Plugged<ConfigurationWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                let driver = guest.wythe_plugin_configuration_driver();
-                Ok(Ok(driver.call_describe(store).await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     Ok(Arc::new(ConfigurationDriver {
@@ -91,12 +85,8 @@ impl Driver for ConfigurationDriver {
         let asked = keys.to_vec();
         let items = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_configuration_driver();
-                    let answer = driver.call_get(store, &asked).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_get(store, &asked).await??) })
             })
             .await?;
         self.check(&items, keys)?;
@@ -112,12 +102,8 @@ impl Driver for ConfigurationDriver {
     async fn version(&self) -> Result<String> {
         let version = self
             .plugged
-            .run(Effect::Reads, |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_configuration_driver();
-                    let answer = driver.call_version(store).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_version(store).await??) })
             })
             .await?;
         self.check_version(&version)?;
@@ -133,12 +119,8 @@ impl Driver for ConfigurationDriver {
         };
         let items: Vec<_> = items.into_iter().map(convert).collect();
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_configuration_driver();
-                    let answer = driver.call_set(store, &items).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_set(store, &items).await??) })
             })
             .await
     }
@@ -146,12 +128,8 @@ impl Driver for ConfigurationDriver {
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
         self.check_writable()?;
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_configuration_driver();
-                    let answer = driver.call_delete(store, &keys).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_delete(store, &keys).await??) })
             })
             .await
     }

@@ -1,7 +1,7 @@
 //! A driver of the crypto block that is a plugin: keys stay in it, and what it answers is held to the sizes that are possible.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::bindings::crypto_plugin::exports::wythe::plugin::crypto_driver as wit;
+use crate::bindings::plugin::exports::wythe::plugin::crypto_driver as wit;
 use async_trait::async_trait;
 use std::sync::Arc;
 use wythe_blocks::{
@@ -17,10 +17,7 @@ const JWK: usize = 16 << 10;
 const KEYS: usize = 10_000;
 const NAME: usize = 256;
 
-world! {
-    CryptoWorld: crypto_plugin::{CryptoPlugin, CryptoPluginIndices},
-    "wythe:plugin/crypto-plugin@0.1.0"
-}
+world! { CryptoWorld: crypto_driver, "wythe:plugin/crypto-plugin@0.1.0" }
 
 struct CryptoDriver {
     plugged: Arc<Plugged<CryptoWorld>>,
@@ -73,12 +70,8 @@ impl Driver for CryptoDriver {
         let key = key.to_owned();
         let info = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_crypto_driver();
-                    let answer = driver.call_describe(store, &key).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_describe(store, &key).await??) })
             })
             .await?;
         self.info(info)
@@ -88,13 +81,11 @@ impl Driver for CryptoDriver {
         let (key, plain) = (key.to_owned(), plain.to_vec());
         let wrapped = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_crypto_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_wrap(store, &key, algorithm.into(), &plain)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await?;
@@ -105,13 +96,11 @@ impl Driver for CryptoDriver {
         let (key, wrapped) = (key.to_owned(), wrapped.to_vec());
         let plain = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_crypto_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_unwrap(store, &key, algorithm.into(), &wrapped)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await?;
@@ -127,13 +116,11 @@ impl Driver for CryptoDriver {
         let (key, digest) = (key.to_owned(), digest.to_vec());
         let signature = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_crypto_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_sign(store, &key, algorithm.into(), &digest)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await?;
@@ -150,13 +137,11 @@ impl Driver for CryptoDriver {
         let (key, digest) = (key.to_owned(), digest.to_vec());
         let signature = signature.to_vec();
         self.plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_crypto_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_verify(store, &key, algorithm.into(), &digest, &signature)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await
@@ -165,11 +150,8 @@ impl Driver for CryptoDriver {
     async fn names(&self) -> Result<Vec<String>> {
         let names = self
             .plugged
-            .run(Effect::Reads, |guest, store, _| {
-                Box::pin(async move {
-                    let answer = guest.wythe_plugin_crypto_driver().call_names(store).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_names(store).await??) })
             })
             .await?;
         let ordered = names.is_sorted_by(|a, b| a < b);

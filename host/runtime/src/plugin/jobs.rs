@@ -1,7 +1,7 @@
 //! A driver of the jobs block that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::{bindings::jobs_plugin::exports::wythe::plugin::jobs_driver as wit, wit::milliseconds};
+use crate::{bindings::plugin::exports::wythe::plugin::jobs_driver as wit, wit::milliseconds};
 use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use wythe_blocks::{
@@ -9,10 +9,7 @@ use wythe_blocks::{
     jobs::{Driver, Features, MAX_DATA, MAX_FAILURE, Page, Row, Settle, Timestamp, check_name},
 };
 
-world! {
-    JobsWorld: jobs_plugin::{JobsPlugin, JobsPluginIndices},
-    "wythe:plugin/jobs-plugin@0.1.0"
-}
+world! { JobsWorld: jobs_driver, "wythe:plugin/jobs-plugin@0.1.0" }
 
 struct JobsDriver {
     plugged: Arc<Plugged<JobsWorld>>,
@@ -21,11 +18,8 @@ struct JobsDriver {
 
 pub async fn open(plugged: Arc<Plugged<JobsWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                let driver = guest.wythe_plugin_jobs_driver();
-                Ok(Ok(driver.call_describe(store).await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     Ok(Arc::new(JobsDriver {
@@ -116,14 +110,12 @@ impl JobsDriver {
 
     async fn list_now(&self, asked: Asked) -> Result<wit::Page> {
         self.plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
                     let cursor = asked.cursor.as_deref();
-                    let answer = driver
+                    Ok(driver
                         .call_list(store, &asked.app, &asked.prefix, cursor, asked.limit)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await
@@ -134,11 +126,8 @@ impl JobsDriver {
         let changes: Vec<wit::Change> = changes.into_iter().map(Into::into).collect();
         let answers = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
-                    Ok(Ok(driver.call_settle(store, &changes).await?))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_settle(store, &changes).await?) })
             })
             .await?;
         if answers.len() != count {
@@ -168,12 +157,8 @@ impl Driver for JobsDriver {
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
-                    let answer = driver.call_put(store, &row.into(), overwrite).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_put(store, &row.into(), overwrite).await??) })
             })
             .await
     }
@@ -182,12 +167,8 @@ impl Driver for JobsDriver {
         let (of, wanted) = (app.to_owned(), name.to_owned());
         let answer = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
-                    let answer = driver.call_get(store, &of, &wanted).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_get(store, &of, &wanted).await??) })
             })
             .await?;
         let row = answer.map(|row| self.row(app, row)).transpose()?;
@@ -200,12 +181,8 @@ impl Driver for JobsDriver {
     async fn delete(&self, app: &str, name: &str) -> Result<()> {
         let (app, name) = (app.to_owned(), name.to_owned());
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
-                    let answer = driver.call_delete(store, &app, &name).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_delete(store, &app, &name).await??) })
             })
             .await
     }
@@ -237,12 +214,10 @@ impl Driver for JobsDriver {
         let of = app.to_owned();
         let answer = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
+            .run(Effect::Writes, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
                     let lease = milliseconds(lease);
-                    let answer = driver.call_take(store, &of, until, limit, lease).await?;
-                    Ok(answer.map_err(Into::into))
+                    Ok(driver.call_take(store, &of, until, limit, lease).await??)
                 })
             })
             .await?;
@@ -254,12 +229,8 @@ impl Driver for JobsDriver {
     async fn next(&self, app: &str) -> Result<Option<Timestamp>> {
         let app = app.to_owned();
         self.plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_jobs_driver();
-                    let answer = driver.call_next(store, &app).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_next(store, &app).await??) })
             })
             .await
     }

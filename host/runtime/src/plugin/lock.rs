@@ -2,7 +2,7 @@
 
 use super::plugged::{Effect, Plugged, world};
 use crate::{
-    bindings::lock_plugin::exports::wythe::plugin::lock_driver as wit,
+    bindings::plugin::exports::wythe::plugin::lock_driver as wit,
     wit::{milliseconds, time},
 };
 use async_trait::async_trait;
@@ -18,10 +18,7 @@ use wythe_blocks::{
 /// The time by which the clock of a service behind a plugin may be ahead of the host's.
 const SKEW: Duration = Duration::from_secs(3_600);
 
-world! {
-    LockWorld: lock_plugin::{LockPlugin, LockPluginIndices},
-    "wythe:plugin/lock-plugin@0.1.0"
-}
+world! { LockWorld: lock_driver, "wythe:plugin/lock-plugin@0.1.0" }
 
 struct LockDriver {
     plugged: Arc<Plugged<LockWorld>>,
@@ -30,11 +27,8 @@ struct LockDriver {
 
 pub async fn open(plugged: Arc<Plugged<LockWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                let driver = guest.wythe_plugin_lock_driver();
-                Ok(Ok(driver.call_describe(store).await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     let features = Features {
@@ -83,12 +77,8 @@ impl Driver for LockDriver {
         let (whole, asks, ttl) = (key.clone(), owner.to_owned(), milliseconds(ttl));
         let acquired = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_acquire(store, &whole, &asks, ttl).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_acquire(store, &whole, &asks, ttl).await??) })
             })
             .await
             .map_err(|error| key.plain(error))?;
@@ -99,12 +89,8 @@ impl Driver for LockDriver {
         let (whole, ttl) = (key.clone(), milliseconds(ttl));
         let expires = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_renew(store, &whole, token, ttl).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_renew(store, &whole, token, ttl).await??) })
             })
             .await
             .map_err(|error| key.plain(error))?;
@@ -114,12 +100,8 @@ impl Driver for LockDriver {
     async fn release(&self, key: &Key, token: u64) -> Result<()> {
         let whole = key.clone();
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_release(store, &whole, token).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_release(store, &whole, token).await??) })
             })
             .await
             .map_err(|error| key.plain(error))
@@ -129,12 +111,8 @@ impl Driver for LockDriver {
         let whole = key.clone();
         let holder = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_lock_driver();
-                    let answer = driver.call_holder(store, &whole).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_holder(store, &whole).await??) })
             })
             .await
             .map_err(|error| key.plain(error))?;

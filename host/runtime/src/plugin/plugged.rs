@@ -2,12 +2,12 @@
 
 use super::{checks, pace::Busy, settings::Settings};
 use crate::{
-    bindings::app::wythe::blocks::types::Metadata,
+    bindings::{app::wythe::blocks::types::Metadata, plugin::exports::wythe::plugin::lifecycle},
     compile::Compiled,
     cpu::timed,
     ctx::{Ctx, Identity},
     engine::{Runtime, internal},
-    error,
+    error::{self, Failure},
     version::read_component,
 };
 use futures::future::BoxFuture;
@@ -38,10 +38,10 @@ pub enum Effect {
     Writes,
 }
 
-/// The typed face of one kind of plugin.
+/// The driver's part of one kind of plugin.
 pub trait World: Send + Sync + 'static {
     type Indices: Send + Sync + 'static;
-    type Guest: Send + Sync + 'static;
+    type Driver: Send + Sync + 'static;
     const INTERFACE: &'static str;
 
     fn indices(pre: &InstancePre<Ctx>) -> wasmtime::Result<Self::Indices>;
@@ -49,27 +49,17 @@ pub trait World: Send + Sync + 'static {
         indices: &Self::Indices,
         store: &mut Store<Ctx>,
         instance: &Instance,
-    ) -> wasmtime::Result<Self::Guest>;
-    fn init(
-        guest: &Self::Guest,
-        store: &mut Store<Ctx>,
-        component: &str,
-        metadata: &Metadata,
-    ) -> impl Future<Output = wasmtime::Result<Result<()>>> + Send;
-    fn ping(
-        guest: &Self::Guest,
-        store: &mut Store<Ctx>,
-    ) -> impl Future<Output = wasmtime::Result<Result<()>>> + Send;
+    ) -> wasmtime::Result<Self::Driver>;
 }
 
-/// The world of plugins that export `lifecycle` and one driver: its name, its bindings, and what it is called in WIT.
+/// The world of plugins that export one driver: its name, the driver's bindings, and what it is called in WIT.
 macro_rules! world {
-    ($world:ident: $module:ident::{$guest:ident, $indices:ident}, $interface:literal) => {
+    ($world:ident: $driver:ident, $interface:literal) => {
         pub struct $world;
 
         impl $crate::plugin::plugged::World for $world {
-            type Indices = $crate::bindings::$module::$indices;
-            type Guest = $crate::bindings::$module::$guest;
+            type Indices = $crate::bindings::plugin::exports::wythe::plugin::$driver::GuestIndices;
+            type Driver = $crate::bindings::plugin::exports::wythe::plugin::$driver::Guest;
             const INTERFACE: &'static str = $interface;
 
             fn indices(
@@ -82,27 +72,8 @@ macro_rules! world {
                 indices: &Self::Indices,
                 store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
                 instance: &::wasmtime::component::Instance,
-            ) -> ::wasmtime::Result<Self::Guest> {
+            ) -> ::wasmtime::Result<Self::Driver> {
                 indices.load(store, instance)
-            }
-
-            async fn init(
-                guest: &Self::Guest,
-                store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
-                component: &str,
-                metadata: &$crate::bindings::app::wythe::blocks::types::Metadata,
-            ) -> ::wasmtime::Result<::wythe_blocks::Result<()>> {
-                let lifecycle = guest.wythe_plugin_lifecycle();
-                let answer = lifecycle.call_init(store, component, metadata).await?;
-                Ok(answer.map_err(Into::into))
-            }
-
-            async fn ping(
-                guest: &Self::Guest,
-                store: &mut ::wasmtime::Store<$crate::ctx::Ctx>,
-            ) -> ::wasmtime::Result<::wythe_blocks::Result<()>> {
-                let answer = guest.wythe_plugin_lifecycle().call_ping(store).await?;
-                Ok(answer.map_err(Into::into))
             }
         }
     };
@@ -114,7 +85,8 @@ pub struct Plugged<W: World> {
     runtime: Arc<Runtime>,
     identity: Arc<Identity>,
     pre: InstancePre<Ctx>,
-    indices: W::Indices,
+    lifecycle: lifecycle::GuestIndices,
+    driver: W::Indices,
     component: String,
     metadata: Metadata,
     call: Duration,
@@ -136,11 +108,12 @@ struct Replica<W: World> {
 
 struct Live<W: World> {
     store: Store<Ctx>,
-    guest: W::Guest,
+    lifecycle: lifecycle::Guest,
+    driver: W::Driver,
 }
 
-/// The end of a call: a fault of the plugin, or its own answer.
-pub type Answer<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T>>>;
+/// A call under way. It fails by the plugin's own answer, or by a trap.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 /// A call that goes on by itself when nobody waits for it any more.
 struct Finished<T: Send + 'static>(Option<BoxFuture<'static, Result<T>>>);
@@ -170,8 +143,8 @@ impl<T: Send + 'static> Drop for Finished<T> {
 impl<W: World> Plugged<W> {
     /// Starts the first instance and asks whether it is well, so that a plugin that cannot start is a problem of the boot.
     pub async fn start_first(self: Arc<Self>) -> Result<Arc<Self>> {
-        self.run(Effect::Reads, |guest, store, _| {
-            Box::pin(W::ping(guest, store))
+        self.run_live(Effect::Reads, |live, _| {
+            Box::pin(async { Ok(live.lifecycle.call_ping(&mut live.store).await??) })
         })
         .await?;
         Ok(self)
@@ -218,7 +191,8 @@ impl<W: World> Plugged<W> {
         };
         let pre = runtime.linker.instantiate_pre(&compiled.component);
         let pre = pre.map_err(misfit)?;
-        let indices = W::indices(&pre).map_err(misfit)?;
+        let lifecycle = lifecycle::GuestIndices::new(&pre).map_err(misfit)?;
+        let driver = W::indices(&pre).map_err(misfit)?;
         let metadata = component.metadata.iter();
         let metadata = metadata.map(|item| (item.name.clone(), item.value.reveal().to_owned()));
         let replica = |_| Arc::new(Mutex::new(Replica::new()));
@@ -230,7 +204,8 @@ impl<W: World> Plugged<W> {
             busy: Busy::default(),
             component: site.component,
             call: settings.call,
-            indices,
+            lifecycle,
+            driver,
             runtime,
             pre,
             _compiled: compiled,
@@ -242,9 +217,20 @@ impl<W: World> Plugged<W> {
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         effect: Effect,
-        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>
+        run: impl for<'a> FnOnce(&'a W::Driver, &'a mut Store<Ctx>, u64) -> Answer<'a, T>
         + Send
         + 'static,
+    ) -> Result<T> {
+        self.run_live(effect, |live, generation| {
+            run(&live.driver, &mut live.store, generation)
+        })
+        .await
+    }
+
+    async fn run_live<T: Send + 'static>(
+        self: &Arc<Self>,
+        effect: Effect,
+        run: impl for<'a> FnOnce(&'a mut Live<W>, u64) -> Answer<'a, T> + Send + 'static,
     ) -> Result<T> {
         let replica = self.replica().await;
         let plugged = self.clone();
@@ -258,7 +244,7 @@ impl<W: World> Plugged<W> {
         &self,
         mut replica: OwnedMutexGuard<Replica<W>>,
         effect: Effect,
-        run: impl for<'a> FnOnce(&'a W::Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T>,
+        run: impl for<'a> FnOnce(&'a mut Live<W>, u64) -> Answer<'a, T>,
     ) -> Result<T> {
         let deadline = time::deadline(self.call);
         if replica.live.is_none() {
@@ -270,14 +256,18 @@ impl<W: World> Plugged<W> {
         };
         live.store.data_mut().cpu.reset();
         let clock = live.store.data().cpu.clock();
-        let answer = timed(clock, run(&live.guest, &mut live.store, generation));
+        let answer = timed(clock, run(live, generation));
         let answer = self.busy.counted(answer);
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => {
                 replica.faults.reset();
-                answer
+                Ok(answer)
             }
-            Ok(Err(fault)) => {
+            Ok(Err(Failure::Answer(error))) => {
+                replica.faults.reset();
+                Err(error)
+            }
+            Ok(Err(Failure::Trap(fault))) => {
                 replica.fault();
                 Err(self.cut_short(effect, error::of_call(&self.component, fault)))
             }
@@ -341,10 +331,12 @@ impl<W: World> Plugged<W> {
         let clock = store.data().cpu.clock();
         let instance = timed(clock.clone(), self.pre.instantiate_async(&mut store)).await;
         let instance = instance.map_err(fault)?;
-        let guest = W::load(&self.indices, &mut store, &instance).map_err(fault)?;
-        let init = W::init(&guest, &mut store, &self.component, &self.metadata);
+        let lifecycle = self.lifecycle.load(&mut store, &instance).map_err(fault)?;
+        let driver = W::load(&self.driver, &mut store, &instance).map_err(fault)?;
+        let init = lifecycle.call_init(&mut store, &self.component, &self.metadata);
         let started = timed(clock, init).await.map_err(fault)?;
         started.map_err(|error| {
+            let error = Error::from(error);
             Error::new(
                 error.kind(),
                 format!(
@@ -354,7 +346,11 @@ impl<W: World> Plugged<W> {
                 ),
             )
         })?;
-        Ok(Live { store, guest })
+        Ok(Live {
+            store,
+            lifecycle,
+            driver,
+        })
     }
 
     /// The plugin's identity for as long as an instance lives: its calls are bounded by `callTimeout`.

@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     bindings::app::wythe::blocks::types::Metadata,
-    bindings::pubsub_plugin::{PubsubPlugin, exports::wythe::plugin::pubsub_driver as wit},
+    bindings::plugin::exports::wythe::plugin::pubsub_driver::{self as wit, Guest},
     ctx::Ctx,
+    error::Failure,
     wit::milliseconds,
 };
 use async_trait::async_trait;
@@ -27,10 +28,7 @@ const RECEIPT: usize = 1 << 10;
 /// The pause between two pulls that found nothing: from the first to the last, doubling.
 const WAIT: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
 
-world! {
-    PubSubWorld: pubsub_plugin::{PubsubPlugin, PubsubPluginIndices},
-    "wythe:plugin/pubsub-plugin@0.1.0"
-}
+world! { PubSubWorld: pubsub_driver, "wythe:plugin/pubsub-plugin@0.1.0" }
 
 struct PubSubDriver {
     plugged: Arc<Plugged<PubSubWorld>>,
@@ -49,14 +47,13 @@ type Handle = (u64, u64);
 impl Left {
     async fn report(
         &self,
-        guest: &PubsubPlugin,
+        driver: &Guest,
         store: &mut Store<Ctx>,
         generation: u64,
     ) -> wasmtime::Result<()> {
         let left = std::mem::take(&mut *self.0.lock());
         // With an instance that is gone, its consumers are gone, too.
         for (_, handle) in left.into_iter().filter(|(of, _)| *of == generation) {
-            let driver = guest.wythe_plugin_pubsub_driver();
             driver.call_unsubscribe(&mut *store, handle).await?;
         }
         Ok(())
@@ -65,13 +62,8 @@ impl Left {
 
 pub async fn open(plugged: Arc<Plugged<PubSubWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                Ok(Ok(guest
-                    .wythe_plugin_pubsub_driver()
-                    .call_describe(store)
-                    .await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     Ok(Arc::new(PubSubDriver {
@@ -90,12 +82,12 @@ impl Driver for PubSubDriver {
     async fn publish(&self, topic: &str, message: Message) -> Result<()> {
         let (topic, left) = (topic.to_owned(), self.left.clone());
         self.plugged
-            .run(Effect::Writes, move |guest, store, generation| {
+            .run(Effect::Writes, move |driver, store, generation| {
                 Box::pin(async move {
-                    left.report(guest, store, generation).await?;
-                    let driver = guest.wythe_plugin_pubsub_driver();
-                    let answer = driver.call_publish(store, &topic, &message.into()).await?;
-                    Ok(answer.map_err(Into::into))
+                    left.report(driver, store, generation).await?;
+                    Ok(driver
+                        .call_publish(store, &topic, &message.into())
+                        .await??)
                 })
             })
             .await
@@ -120,7 +112,7 @@ impl Driver for PubSubDriver {
         // At once, so that what is published from now on is the group's.
         consumer
             .0
-            .call(|_, _, _| Box::pin(async { Ok(Ok(())) }))
+            .call(|_, _, _| Box::pin(async { Ok(()) }))
             .await?;
         Ok(Box::new(consumer))
     }
@@ -146,19 +138,15 @@ impl Shared {
     /// Runs a call with a handle of the instance that lives now.
     async fn call<T: Send + 'static>(
         self: &Arc<Self>,
-        run: impl for<'a> FnOnce(&'a PubsubPlugin, &'a mut Store<Ctx>, u64) -> Answer<'a, T>
-        + Send
-        + 'static,
+        run: impl for<'a> FnOnce(&'a Guest, &'a mut Store<Ctx>, u64) -> Answer<'a, T> + Send + 'static,
     ) -> Result<T> {
         let shared = self.clone();
         self.plugged
-            .run(Effect::Reads, move |guest, store, generation| {
+            .run(Effect::Reads, move |driver, store, generation| {
                 Box::pin(async move {
-                    shared.left.report(guest, store, generation).await?;
-                    match shared.handle(guest, store, generation).await? {
-                        Ok(handle) => run(guest, store, handle).await,
-                        Err(error) => Ok(Err(error)),
-                    }
+                    shared.left.report(driver, store, generation).await?;
+                    let handle = shared.handle(driver, store, generation).await?;
+                    run(driver, store, handle).await
                 })
             })
             .await
@@ -166,34 +154,27 @@ impl Shared {
 
     async fn handle(
         &self,
-        guest: &PubsubPlugin,
+        driver: &Guest,
         store: &mut Store<Ctx>,
         generation: u64,
-    ) -> wasmtime::Result<Result<u64>> {
+    ) -> Result<u64, Failure> {
         let known = *self.handle.lock();
         if let Some((_, handle)) = known.filter(|(of, _)| *of == generation) {
-            return Ok(Ok(handle));
+            return Ok(handle);
         }
-        let driver = guest.wythe_plugin_pubsub_driver();
-        let answer = driver
-            .call_subscribe(store, &self.topic, &self.group, &self.metadata)
-            .await?;
-        if let Ok(handle) = &answer {
-            *self.handle.lock() = Some((generation, *handle));
-        }
-        Ok(answer.map_err(Into::into))
+        let subscribed = driver.call_subscribe(store, &self.topic, &self.group, &self.metadata);
+        let handle = subscribed.await??;
+        *self.handle.lock() = Some((generation, handle));
+        Ok(handle)
     }
 
     async fn pull_once(self: &Arc<Self>, max: usize) -> Result<()> {
         let consumer = self.clone();
         let limit = u32::try_from(max).unwrap_or(u32::MAX);
-        self.call(move |guest, store, handle| {
+        self.call(move |driver, store, handle| {
             Box::pin(async move {
-                let driver = guest.wythe_plugin_pubsub_driver();
-                Ok(match driver.call_pull(store, handle, limit).await? {
-                    Ok(deliveries) => consumer.buffer(deliveries, max),
-                    Err(error) => Err(error.into()),
-                })
+                let deliveries = driver.call_pull(store, handle, limit).await??;
+                Ok(consumer.buffer(deliveries, max)?)
             })
         })
         .await
@@ -252,11 +233,8 @@ impl Consumer for PluginConsumer {
         let count = receipts.len();
         let answers = self
             .0
-            .call(move |guest, store, handle| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_pubsub_driver();
-                    Ok(Ok(driver.call_ack(store, handle, &receipts).await?))
-                })
+            .call(move |driver, store, handle| {
+                Box::pin(async move { Ok(driver.call_ack(store, handle, &receipts).await?) })
             })
             .await;
         let failed = |error: &Error| (0..count).map(|_| Err(error.duplicate())).collect();
@@ -277,13 +255,11 @@ impl Consumer for PluginConsumer {
 
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()> {
         self.0
-            .call(move |guest, store, handle| {
+            .call(move |driver, store, handle| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_pubsub_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_nack(store, handle, &receipt, milliseconds(delay))
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await
@@ -298,11 +274,8 @@ impl Drop for PluginConsumer {
         self.0.left.0.lock().push(handle);
         let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
         let end = async move {
-            let reported = plugged.run(Effect::Reads, move |guest, store, generation| {
-                Box::pin(async move {
-                    left.report(guest, store, generation).await?;
-                    Ok(Ok(()))
-                })
+            let reported = plugged.run(Effect::Reads, move |driver, store, generation| {
+                Box::pin(async move { Ok(left.report(driver, store, generation).await?) })
             });
             if let Err(error) = reported.await {
                 tracing::warn!("unsubscribe: {}", error.chain());

@@ -1,7 +1,7 @@
 //! A secret store that is a plugin.
 
 use super::plugged::{Effect, Plugged, world};
-use crate::bindings::secrets_plugin::exports::wythe::plugin::secrets_driver as wit;
+use crate::bindings::plugin::exports::wythe::plugin::secrets_driver as wit;
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{
@@ -14,10 +14,7 @@ const MAX_VALUES: usize = 1_000;
 /// Bytes of a version.
 const MAX_VERSION: usize = 256;
 
-world! {
-    SecretsWorld: secrets_plugin::{SecretsPlugin, SecretsPluginIndices},
-    "wythe:plugin/secrets-plugin@0.1.0"
-}
+world! { SecretsWorld: secrets_driver, "wythe:plugin/secrets-plugin@0.1.0" }
 
 struct SecretsDriver {
     plugged: Arc<Plugged<SecretsWorld>>,
@@ -26,11 +23,8 @@ struct SecretsDriver {
 
 pub async fn open(plugged: Arc<Plugged<SecretsWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                let driver = guest.wythe_plugin_secrets_driver();
-                Ok(Ok(driver.call_describe(store).await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     Ok(Arc::new(SecretsDriver {
@@ -83,12 +77,8 @@ impl Driver for SecretsDriver {
         let (name, metadata) = (name.to_owned(), metadata.to_vec());
         let answer = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_secrets_driver();
-                    let answer = driver.call_get(store, &name, &metadata).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_get(store, &name, &metadata).await??) })
             })
             .await?;
         answer.map(|found| self.found(found)).transpose()
@@ -97,14 +87,8 @@ impl Driver for SecretsDriver {
     async fn names(&self) -> Result<Vec<String>> {
         let names = self
             .plugged
-            .run(Effect::Reads, |guest, store, _| {
-                Box::pin(async move {
-                    let answer = guest
-                        .wythe_plugin_secrets_driver()
-                        .call_names(store)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_names(store).await??) })
             })
             .await?;
         let good = |name: &String| (1..=MAX_NAME).contains(&name.len());

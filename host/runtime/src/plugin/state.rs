@@ -12,10 +12,7 @@ use wythe_blocks::{
 /// Bytes of an etag.
 const ETAG: usize = 256;
 
-world! {
-    StateWorld: state_plugin::{StatePlugin, StatePluginIndices},
-    "wythe:plugin/state-plugin@0.1.0"
-}
+world! { StateWorld: state_driver, "wythe:plugin/state-plugin@0.1.0" }
 
 struct StateDriver {
     plugged: Arc<Plugged<StateWorld>>,
@@ -24,13 +21,8 @@ struct StateDriver {
 
 pub async fn open(plugged: Arc<Plugged<StateWorld>>) -> Result<Arc<dyn Driver>> {
     let features = plugged
-        .run(Effect::Reads, |guest, store, _| {
-            Box::pin(async move {
-                Ok(Ok(guest
-                    .wythe_plugin_state_driver()
-                    .call_describe(store)
-                    .await?))
-            })
+        .run(Effect::Reads, |driver, store, _| {
+            Box::pin(async move { Ok(driver.call_describe(store).await?) })
         })
         .await?;
     Ok(Arc::new(StateDriver {
@@ -68,13 +60,11 @@ impl StateDriver {
         limit: u32,
     ) -> Result<wit::Page> {
         self.plugged
-            .run(Effect::Reads, move |guest, store, _| {
+            .run(Effect::Reads, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_state_driver();
-                    let answer = driver
+                    Ok(driver
                         .call_list(store, &prefix, cursor.as_deref(), limit)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await
@@ -95,14 +85,8 @@ impl Driver for StateDriver {
         let asked = key.clone();
         let answer = self
             .plugged
-            .run(Effect::Reads, move |guest, store, _| {
-                Box::pin(async move {
-                    let answer = guest
-                        .wythe_plugin_state_driver()
-                        .call_get(store, &asked)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Reads, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_get(store, &asked).await??) })
             })
             .await
             .map_err(|error| key.plain(error))?;
@@ -114,14 +98,12 @@ impl Driver for StateDriver {
         let key = put.key.clone();
         let etag = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
+            .run(Effect::Writes, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_state_driver();
                     let options = put.options.into();
-                    let answer = driver
+                    Ok(driver
                         .call_put(store, &put.key, &put.value, &options)
-                        .await?;
-                    Ok(answer.map_err(Into::into))
+                        .await??)
                 })
             })
             .await
@@ -132,12 +114,10 @@ impl Driver for StateDriver {
     async fn delete(&self, delete: Delete) -> Result<()> {
         let key = delete.key.clone();
         self.plugged
-            .run(Effect::Writes, move |guest, store, _| {
+            .run(Effect::Writes, move |driver, store, _| {
                 Box::pin(async move {
-                    let driver = guest.wythe_plugin_state_driver();
                     let condition = delete.condition.into();
-                    let answer = driver.call_delete(store, &delete.key, &condition).await?;
-                    Ok(answer.map_err(Into::into))
+                    Ok(driver.call_delete(store, &delete.key, &condition).await??)
                 })
             })
             .await
@@ -149,12 +129,8 @@ impl Driver for StateDriver {
         let operations: Vec<wit::Operation> = operations.into_iter().map(Into::into).collect();
         let etags = self
             .plugged
-            .run(Effect::Writes, move |guest, store, _| {
-                Box::pin(async move {
-                    let driver = guest.wythe_plugin_state_driver();
-                    let answer = driver.call_transact(store, &operations).await?;
-                    Ok(answer.map_err(Into::into))
-                })
+            .run(Effect::Writes, move |driver, store, _| {
+                Box::pin(async move { Ok(driver.call_transact(store, &operations).await??) })
             })
             .await
             .map_err(|error| keys.iter().fold(error, |error, key| key.plain(error)))?;

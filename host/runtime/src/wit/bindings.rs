@@ -4,17 +4,13 @@ use crate::{
     bindings::app::wythe::blocks::{
         bindings::{self as wit, Host},
         sealed_bindings,
-        types::{Error as WitError, Metadata},
+        types::Metadata,
     },
     ctx::Ctx,
+    wit::Answer,
 };
-use wasmtime::{Result, component::Resource};
-use wythe_blocks::{
-    bindings,
-    secrets::{Secret, Value},
-};
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
+use wasmtime::component::Resource;
+use wythe_blocks::{bindings, secrets::Secret};
 
 impl Host for Ctx {
     async fn invoke(
@@ -26,13 +22,12 @@ impl Host for Ctx {
     ) -> Answer<wit::Outcome> {
         let bindings = &self.identity.tenant.bindings;
         let answer = bindings.invoke(&self.caller, &component, &operation, data.into(), metadata);
-        Ok(answer.await.map(Into::into).map_err(Into::into))
+        Ok(answer.await?.into())
     }
 
     async fn operations(&mut self, component: String) -> Answer<Vec<String>> {
         let bindings = &self.identity.tenant.bindings;
-        let answer = bindings.operations(&self.caller, &component);
-        Ok(answer.map_err(Into::into))
+        Ok(bindings.operations(&self.caller, &component)?)
     }
 }
 
@@ -45,10 +40,9 @@ impl sealed_bindings::Host for Ctx {
         metadata: Metadata,
         secrets: Vec<(String, Resource<Secret>)>,
     ) -> Answer<wit::Outcome> {
-        let secrets = match self.sealed(secrets)? {
-            Ok(secrets) => secrets,
-            Err(error) => return Ok(Err(error)),
-        };
+        // The guest does not get to see the values.
+        let sealed = |(name, secret)| Ok((name, self.table.get::<Secret>(&secret)?.sealed()?));
+        let secrets: Answer<Vec<_>> = secrets.into_iter().map(sealed).collect();
         let bindings = &self.identity.tenant.bindings;
         let answer = bindings.invoke_sealed(
             &self.caller,
@@ -56,23 +50,9 @@ impl sealed_bindings::Host for Ctx {
             &operation,
             data.into(),
             metadata,
-            secrets,
+            secrets?,
         );
-        Ok(answer.await.map(Into::into).map_err(Into::into))
-    }
-}
-
-impl Ctx {
-    /// The value of each handle, which the guest does not get to see.
-    fn sealed(&self, secrets: Vec<(String, Resource<Secret>)>) -> Answer<Vec<(String, Value)>> {
-        let mut values = Vec::with_capacity(secrets.len());
-        for (name, secret) in secrets {
-            match self.table.get(&secret)?.sealed() {
-                Ok(value) => values.push((name, value)),
-                Err(error) => return Ok(Err(error.into())),
-            }
-        }
-        Ok(Ok(values))
+        Ok(answer.await?.into())
     }
 }
 

@@ -1,22 +1,16 @@
 //! `wythe:blocks/configuration` for guests.
 
 use crate::{
-    bindings::app::wythe::blocks::{
-        configuration::{self as wit, Host},
-        types::Error as WitError,
-    },
+    bindings::app::wythe::blocks::configuration::{self as wit, Host},
     ctx::Ctx,
+    wit::Answer,
 };
-use wasmtime::Result;
 use wythe_blocks::configuration;
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn get(&mut self, component: String, keys: Vec<String>) -> Answer<wit::Snapshot> {
         let block = &self.identity.tenant.configuration;
-        let snapshot = block.get(&self.caller, &component, &keys).await;
-        Ok(snapshot.map(Into::into).map_err(Into::into))
+        Ok(block.get(&self.caller, &component, &keys).await?.into())
     }
 
     async fn changed(
@@ -27,22 +21,17 @@ impl Host for Ctx {
     ) -> Answer<Option<wit::Snapshot>> {
         let block = &self.identity.tenant.configuration;
         let changed = block.changed(&self.caller, &component, &keys, &version);
-        let changed = changed.await;
-        Ok(changed
-            .map(|snapshot| snapshot.map(Into::into))
-            .map_err(Into::into))
+        Ok(changed.await?.map(Into::into))
     }
 
     async fn subscribe(&mut self, component: String, keys: Vec<String>) -> Answer<String> {
         let block = &self.identity.tenant.configuration;
-        let id = block.subscribe(&self.caller, &component, &keys).await;
-        Ok(id.map_err(Into::into))
+        Ok(block.subscribe(&self.caller, &component, &keys).await?)
     }
 
     async fn unsubscribe(&mut self, component: String, id: String) -> Answer<()> {
         let block = &self.identity.tenant.configuration;
-        let ended = block.unsubscribe(&self.caller, &component, &id).await;
-        Ok(ended.map_err(Into::into))
+        Ok(block.unsubscribe(&self.caller, &component, &id).await?)
     }
 }
 

@@ -1,35 +1,26 @@
 //! `wythe:blocks/crypto` for guests.
 
 use crate::{
-    bindings::app::wythe::blocks::{
-        crypto::{self as wit, Host, HostKey, HostTransform},
-        types::Error as WitError,
-    },
+    bindings::app::wythe::blocks::crypto::{self as wit, Host, HostKey, HostTransform},
     ctx::Ctx,
-    wit::state::too_many,
+    wit::Answer,
 };
 use wasmtime::{Result, component::Resource};
 use wythe_blocks::crypto::{self, Key, Transform};
 
-type Answer<T> = Result<std::result::Result<T, WitError>>;
-
 impl Host for Ctx {
     async fn decrypt_named(&mut self, component: String, data: Vec<u8>) -> Answer<Vec<u8>> {
         let crypto = &self.identity.tenant.crypto;
-        let answer = crypto.decrypt_named(&self.caller, &component, &data).await;
-        Ok(answer.map_err(Into::into))
+        let plain = crypto.decrypt_named(&self.caller, &component, &data);
+        Ok(plain.await?)
     }
 }
 
 impl HostKey for Ctx {
     async fn open(&mut self, component: String, name: String) -> Answer<Resource<Key>> {
         let crypto = &self.identity.tenant.crypto;
-        Ok(
-            match crypto.open_key(&self.caller, &component, &name).await {
-                Ok(key) => self.table.push(key).map_err(|_| too_many()),
-                Err(error) => Err(error.into()),
-            },
-        )
+        let key = crypto.open_key(&self.caller, &component, &name).await?;
+        Ok(self.handle(key)?)
     }
 
     async fn encrypt(
@@ -39,13 +30,12 @@ impl HostKey for Ctx {
         options: wit::EncryptOptions,
     ) -> Answer<Vec<u8>> {
         let key = self.table.get(&key)?;
-        let answer = key.encrypt(&self.caller, &data, options.into()).await;
-        Ok(answer.map_err(Into::into))
+        Ok(key.encrypt(&self.caller, &data, options.into()).await?)
     }
 
     async fn decrypt(&mut self, key: Resource<Key>, data: Vec<u8>) -> Answer<Vec<u8>> {
-        let answer = self.table.get(&key)?.decrypt(&self.caller, &data).await;
-        Ok(answer.map_err(Into::into))
+        let key = self.table.get(&key)?;
+        Ok(key.decrypt(&self.caller, &data).await?)
     }
 
     async fn encryptor(
@@ -54,15 +44,13 @@ impl HostKey for Ctx {
         options: wit::EncryptOptions,
     ) -> Answer<Resource<Transform>> {
         let key = self.table.get(&key)?;
-        Ok(match key.encryptor(&self.caller, options.into()).await {
-            Ok(transform) => self.table.push(transform).map_err(|_| too_many()),
-            Err(error) => Err(error.into()),
-        })
+        let transform = key.encryptor(&self.caller, options.into()).await?;
+        Ok(self.handle(transform)?)
     }
 
     async fn decryptor(&mut self, key: Resource<Key>) -> Answer<Resource<Transform>> {
         let transform = self.table.get(&key)?.decryptor();
-        Ok(self.table.push(transform).map_err(|_| too_many()))
+        Ok(self.handle(transform)?)
     }
 
     async fn wrap(
@@ -72,8 +60,7 @@ impl HostKey for Ctx {
         algorithm: wit::WrapAlgorithm,
     ) -> Answer<Vec<u8>> {
         let key = self.table.get(&key)?;
-        let answer = key.wrap(&self.caller, &plain, algorithm.into()).await;
-        Ok(answer.map_err(Into::into))
+        Ok(key.wrap(&self.caller, &plain, algorithm.into()).await?)
     }
 
     async fn unwrap(
@@ -83,8 +70,7 @@ impl HostKey for Ctx {
         algorithm: wit::WrapAlgorithm,
     ) -> Answer<Vec<u8>> {
         let key = self.table.get(&key)?;
-        let answer = key.unwrap(&self.caller, &wrapped, algorithm.into()).await;
-        Ok(answer.map_err(Into::into))
+        Ok(key.unwrap(&self.caller, &wrapped, algorithm.into()).await?)
     }
 
     async fn sign(
@@ -94,8 +80,7 @@ impl HostKey for Ctx {
         algorithm: wit::SignatureAlgorithm,
     ) -> Answer<Vec<u8>> {
         let key = self.table.get(&key)?;
-        let answer = key.sign(&self.caller, &digest, algorithm.into()).await;
-        Ok(answer.map_err(Into::into))
+        Ok(key.sign(&self.caller, &digest, algorithm.into()).await?)
     }
 
     async fn verify(
@@ -106,14 +91,12 @@ impl HostKey for Ctx {
         algorithm: wit::SignatureAlgorithm,
     ) -> Answer<bool> {
         let key = self.table.get(&key)?;
-        let answer = key
-            .verify(&self.caller, &digest, &signature, algorithm.into())
-            .await;
-        Ok(answer.map_err(Into::into))
+        let verified = key.verify(&self.caller, &digest, &signature, algorithm.into());
+        Ok(verified.await?)
     }
 
     async fn public(&mut self, key: Resource<Key>) -> Answer<String> {
-        Ok(self.table.get(&key)?.public().map_err(Into::into))
+        Ok(self.table.get(&key)?.public()?)
     }
 
     async fn drop(&mut self, key: Resource<Key>) -> Result<()> {
@@ -125,13 +108,11 @@ impl HostKey for Ctx {
 impl HostTransform for Ctx {
     async fn push(&mut self, transform: Resource<Transform>, chunk: Vec<u8>) -> Answer<Vec<u8>> {
         let transform = self.table.get_mut(&transform)?;
-        let answer = transform.push(&self.caller, &chunk).await;
-        Ok(answer.map_err(Into::into))
+        Ok(transform.push(&self.caller, &chunk).await?)
     }
 
     async fn finish(&mut self, transform: Resource<Transform>) -> Answer<Vec<u8>> {
-        let answer = self.table.get_mut(&transform)?.finish().await;
-        Ok(answer.map_err(Into::into))
+        Ok(self.table.get_mut(&transform)?.finish().await?)
     }
 
     async fn drop(&mut self, transform: Resource<Transform>) -> Result<()> {

@@ -6,20 +6,16 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
-    wit::check_items,
+    wit::{Answer, check_items},
 };
 use wasmtime::Result;
 use wythe_blocks::invocation;
 
 impl Host for Ctx {
-    async fn invoke(
-        &mut self,
-        app: String,
-        request: wit::Request,
-    ) -> Result<std::result::Result<wit::Response, WitError>> {
+    async fn invoke(&mut self, app: String, request: wit::Request) -> Answer<wit::Response> {
         let invocation = &self.identity.tenant.invocation;
-        let answer = invocation.invoke(&self.caller, &app, request.into()).await;
-        Ok(answer.map(Into::into).map_err(Into::into))
+        let response = invocation.invoke(&self.caller, &app, request.into());
+        Ok(response.await?.into())
     }
 
     async fn invoke_many(

@@ -1,36 +1,28 @@
 //! `wythe:blocks/jobs` for guests.
 
 use crate::{
-    bindings::app::wythe::blocks::{
-        jobs::{self as wit, Host},
-        types::Error as WitError,
-    },
+    bindings::app::wythe::blocks::jobs::{self as wit, Host},
     ctx::Ctx,
-    wit::milliseconds,
+    wit::{Answer, milliseconds},
 };
 use std::time::Duration;
-use wasmtime::Result;
 use wythe_blocks::jobs;
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {
     async fn schedule(&mut self, job: wit::Job, overwrite: bool) -> Answer<()> {
         let jobs = &self.identity.tenant.jobs;
-        let answer = jobs.schedule(&self.caller, job.into(), overwrite).await;
-        Ok(answer.map_err(Into::into))
+        let scheduled = jobs.schedule(&self.caller, job.into(), overwrite);
+        Ok(scheduled.await?)
     }
 
     async fn get(&mut self, name: String) -> Answer<Option<wit::Status>> {
-        let answer = self.identity.tenant.jobs.get(&self.caller, &name).await;
-        Ok(answer
-            .map(|status| status.map(Into::into))
-            .map_err(Into::into))
+        let jobs = &self.identity.tenant.jobs;
+        Ok(jobs.get(&self.caller, &name).await?.map(Into::into))
     }
 
     async fn delete(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.tenant.jobs.delete(&self.caller, &name).await;
-        Ok(answer.map_err(Into::into))
+        let jobs = &self.identity.tenant.jobs;
+        Ok(jobs.delete(&self.caller, &name).await?)
     }
 
     async fn list(
@@ -41,17 +33,17 @@ impl Host for Ctx {
     ) -> Answer<wit::Page> {
         let jobs = &self.identity.tenant.jobs;
         let answer = jobs.list(&self.caller, &prefix, cursor.as_deref(), limit);
-        Ok(answer.await.map(Into::into).map_err(Into::into))
+        Ok(answer.await?.into())
     }
 
     async fn pause(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.tenant.jobs.pause(&self.caller, &name).await;
-        Ok(answer.map_err(Into::into))
+        let jobs = &self.identity.tenant.jobs;
+        Ok(jobs.pause(&self.caller, &name).await?)
     }
 
     async fn resume(&mut self, name: String) -> Answer<()> {
-        let answer = self.identity.tenant.jobs.resume(&self.caller, &name).await;
-        Ok(answer.map_err(Into::into))
+        let jobs = &self.identity.tenant.jobs;
+        Ok(jobs.resume(&self.caller, &name).await?)
     }
 }
 

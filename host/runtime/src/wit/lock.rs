@@ -1,18 +1,13 @@
 //! `wythe:blocks/lock` for guests.
 
 use crate::{
-    bindings::app::wythe::blocks::{
-        lock::{Host, HostLease},
-        types::Error as WitError,
-    },
+    bindings::app::wythe::blocks::lock::{Host, HostLease},
     ctx::Ctx,
-    wit::{state::too_many, timestamp},
+    wit::{Answer, timestamp},
 };
 use std::time::Duration;
 use wasmtime::{Result, component::Resource};
 use wythe_blocks::lock::Lease;
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 impl Host for Ctx {}
 
@@ -27,17 +22,17 @@ impl HostLease for Ctx {
         let (ttl, wait) = (Duration::from_millis(ttl), Duration::from_millis(wait));
         let lock = &self.identity.tenant.lock;
         let acquired = lock.acquire(&self.caller, &component, &name, ttl, wait);
-        let lease = match acquired.await {
-            Ok(Some(lease)) => lease,
-            Ok(None) => return Ok(Ok(None)),
-            Err(error) => return Ok(Err(error.into())),
+        let Some(lease) = acquired.await? else {
+            return Ok(None);
         };
-        if let Ok(handle) = self.table.push(lease.clone()) {
-            return Ok(Ok(Some(handle)));
+        match self.handle(lease.clone()) {
+            Ok(handle) => Ok(Some(handle)),
+            Err(error) => {
+                // The guest never hears of this grant. If it cannot be given back, it ends at its time.
+                let _ = lease.release(&self.caller).await;
+                Err(error.into())
+            }
         }
-        // The guest never hears of this grant. If it cannot be given back, it ends at its time.
-        let _ = lease.release(&self.caller).await;
-        Ok(Err(too_many()))
     }
 
     async fn resume(
@@ -47,11 +42,8 @@ impl HostLease for Ctx {
         token: u64,
     ) -> Answer<Resource<Lease>> {
         let lock = &self.identity.tenant.lock;
-        let resumed = lock.resume(&self.caller, &component, &name, token);
-        Ok(match resumed.await {
-            Ok(lease) => self.table.push(lease).map_err(|_| too_many()),
-            Err(error) => Err(error.into()),
-        })
+        let lease = lock.resume(&self.caller, &component, &name, token).await?;
+        Ok(self.handle(lease)?)
     }
 
     async fn token(&mut self, lease: Resource<Lease>) -> Result<u64> {
@@ -64,13 +56,12 @@ impl HostLease for Ctx {
 
     async fn renew(&mut self, lease: Resource<Lease>, ttl: u64) -> Answer<()> {
         let lease = self.table.get_mut(&lease)?;
-        let renewed = lease.renew(&self.caller, Duration::from_millis(ttl));
-        Ok(renewed.await.map_err(Into::into))
+        let ttl = Duration::from_millis(ttl);
+        Ok(lease.renew(&self.caller, ttl).await?)
     }
 
     async fn release(&mut self, lease: Resource<Lease>) -> Answer<()> {
-        let released = self.table.get(&lease)?.release(&self.caller);
-        Ok(released.await.map_err(Into::into))
+        Ok(self.table.get(&lease)?.release(&self.caller).await?)
     }
 
     async fn drop(&mut self, lease: Resource<Lease>) -> Result<()> {

@@ -14,8 +14,12 @@ mod state;
 mod workflow;
 
 use crate::{
-    bindings::app::wythe::blocks::types::{self, Error as WitError, ErrorKind},
+    bindings::app::{
+        EveryApp,
+        wythe::blocks::types::{self, Error as WitError, ErrorKind},
+    },
     ctx::Ctx,
+    error::Failure,
 };
 use std::time::Duration;
 use wasmtime::{
@@ -27,33 +31,27 @@ use wythe_blocks::{Error, Kind};
 
 /// Everything that any guest may import; what a guest *is granted* is checked when it is loaded.
 pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
-    use crate::bindings::{acts, app::wythe::blocks};
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     crate::fields::count(&mut linker)?;
-    blocks::types::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::state::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::pubsub::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::actors::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    acts::wythe::blocks::actor_context::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::sealed_bindings::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::crypto::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::invocation::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::jobs::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::configuration::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::lock::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::reveal::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::secrets::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
-    blocks::workflow::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
+    EveryApp::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     Ok(linker)
 }
 
-impl types::Host for Ctx {}
+/// The answer to a guest. What is no answer is a trap.
+type Answer<T> = std::result::Result<T, Failure>;
+
+impl types::Host for Ctx {
+    fn convert_error(&mut self, failure: Failure) -> Result<WitError> {
+        match failure {
+            Failure::Answer(error) => Ok(error.into()),
+            Failure::Trap(error) => Err(error),
+        }
+    }
+}
 
 /// Items of a list that is answered item by item; more of them end the call, for even their refusals would take long.
 const ITEMS: usize = 10_000;

@@ -6,29 +6,19 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
-    wit::{check_items, state::too_many},
+    wit::{Answer, check_items},
 };
 use std::time::Duration;
 use wasmtime::{Result, component::Resource};
 use wythe_blocks::pubsub::{self, Topic};
 
-type Answer<T> = Result<std::result::Result<T, WitError>>;
-
 impl Host for Ctx {}
 
 impl HostTopic for Ctx {
     async fn open(&mut self, component: String, name: String) -> Answer<Resource<Topic>> {
-        Ok(
-            match self
-                .identity
-                .tenant
-                .pubsub
-                .open(&self.caller, &component, &name)
-            {
-                Ok(topic) => self.table.push(topic).map_err(|_| too_many()),
-                Err(error) => Err(error.into()),
-            },
-        )
+        let pubsub = &self.identity.tenant.pubsub;
+        let topic = pubsub.open(&self.caller, &component, &name)?;
+        Ok(self.handle(topic)?)
     }
 
     async fn features(&mut self, topic: Resource<Topic>) -> Result<wit::Features> {
@@ -43,8 +33,8 @@ impl HostTopic for Ctx {
     ) -> Answer<String> {
         let options = options.map(Into::into).unwrap_or_default();
         let topic = self.table.get(&topic)?;
-        let answer = topic.publish(&self.caller, event.into(), &options).await;
-        Ok(answer.map_err(Into::into))
+        let published = topic.publish(&self.caller, event.into(), &options);
+        Ok(published.await?)
     }
 
     async fn publish_many(

@@ -4,21 +4,18 @@ use crate::{
     bindings::app::wythe::blocks::{
         reveal,
         secrets::{Host, HostSecret},
-        types::{Error as WitError, Metadata},
+        types::Metadata,
     },
     ctx::Ctx,
-    wit::state::too_many,
+    wit::Answer,
 };
 use wasmtime::{Result, component::Resource};
 use wythe_blocks::secrets::Secret;
 
-type Answer<T> = Result<std::result::Result<T, WitError>>;
-
 impl Host for Ctx {
     async fn names(&mut self, component: String) -> Answer<Vec<String>> {
         let secrets = &self.identity.tenant.secrets;
-        let answer = secrets.names(&self.caller, &component).await;
-        Ok(answer.map_err(Into::into))
+        Ok(secrets.names(&self.caller, &component).await?)
     }
 }
 
@@ -31,11 +28,8 @@ impl HostSecret for Ctx {
     ) -> Answer<Option<Resource<Secret>>> {
         let secrets = &self.identity.tenant.secrets;
         let found = secrets.get(&self.caller, &component, &name, &metadata);
-        Ok(match found.await {
-            Ok(None) => Ok(None),
-            Ok(Some(secret)) => self.table.push(secret).map(Some).map_err(|_| too_many()),
-            Err(error) => Err(error.into()),
-        })
+        let found = found.await?.map(|secret| self.handle(secret));
+        Ok(found.transpose()?)
     }
 
     async fn version(&mut self, secret: Resource<Secret>) -> Result<Option<String>> {
@@ -50,13 +44,9 @@ impl HostSecret for Ctx {
 
 impl reveal::Host for Ctx {
     async fn reveal(&mut self, secret: Resource<Secret>) -> Answer<Vec<(String, Vec<u8>)>> {
-        let values = self.table.get(&secret)?.reveal(&self.caller);
-        let values = values.map(|values| {
-            let values = values.iter();
-            values
-                .map(|(name, value)| (name.clone(), value.reveal().to_vec()))
-                .collect()
-        });
-        Ok(values.map_err(Into::into))
+        let values = self.table.get(&secret)?.reveal(&self.caller)?.iter();
+        Ok(values
+            .map(|(name, value)| (name.clone(), value.reveal().to_vec()))
+            .collect())
     }
 }

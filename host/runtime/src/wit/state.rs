@@ -6,25 +6,18 @@ use crate::{
         types::Error as WitError,
     },
     ctx::Ctx,
-    wit::{check_items, time, timestamp},
+    wit::{Answer, check_items, time, timestamp},
 };
 use std::time::Duration;
 use wasmtime::{Result, component::Resource};
-use wythe_blocks::{
-    Error,
-    state::{self, Store},
-};
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
+use wythe_blocks::state::{self, Store};
 
 impl Host for Ctx {}
 
 impl HostStore for Ctx {
     async fn open(&mut self, name: String) -> Answer<Resource<Store>> {
-        Ok(match self.identity.tenant.state.open(&self.caller, &name) {
-            Ok(store) => self.table.push(store).map_err(|_| too_many()),
-            Err(error) => Err(error.into()),
-        })
+        let store = self.identity.tenant.state.open(&self.caller, &name)?;
+        Ok(self.handle(store)?)
     }
 
     async fn features(&mut self, store: Resource<Store>) -> Result<wit::Features> {
@@ -32,10 +25,8 @@ impl HostStore for Ctx {
     }
 
     async fn get(&mut self, store: Resource<Store>, key: String) -> Answer<Option<wit::Entry>> {
-        let answer = self.table.get(&store)?.get(&self.caller, &key).await;
-        Ok(answer
-            .map(|entry| entry.map(Into::into))
-            .map_err(Into::into))
+        let entry = self.table.get(&store)?.get(&self.caller, &key).await?;
+        Ok(entry.map(Into::into))
     }
 
     async fn get_many(
@@ -66,8 +57,7 @@ impl HostStore for Ctx {
             options,
         }
         .into();
-        let answer = self.table.get(&store)?.put(&self.caller, put).await;
-        Ok(answer.map_err(Into::into))
+        Ok(self.table.get(&store)?.put(&self.caller, put).await?)
     }
 
     async fn put_many(
@@ -91,8 +81,8 @@ impl HostStore for Ctx {
         condition: wit::Condition,
     ) -> Answer<()> {
         let delete = wit::Delete { key, condition }.into();
-        let answer = self.table.get(&store)?.delete(&self.caller, delete).await;
-        Ok(answer.map_err(Into::into))
+        let store = self.table.get(&store)?;
+        Ok(store.delete(&self.caller, delete).await?)
     }
 
     async fn transact(
@@ -101,12 +91,8 @@ impl HostStore for Ctx {
         operations: Vec<wit::Operation>,
     ) -> Answer<Vec<Option<String>>> {
         let operations = operations.into_iter().map(Into::into).collect();
-        let answer = self
-            .table
-            .get(&store)?
-            .transact(&self.caller, operations)
-            .await;
-        Ok(answer.map_err(Into::into))
+        let store = self.table.get(&store)?;
+        Ok(store.transact(&self.caller, operations).await?)
     }
 
     async fn list(
@@ -117,29 +103,19 @@ impl HostStore for Ctx {
         limit: Option<u32>,
     ) -> Answer<wit::Page> {
         let store = self.table.get(&store)?;
-        let answer = store
-            .list(&self.caller, &prefix, cursor.as_deref(), limit)
-            .await;
-        Ok(answer.map(Into::into).map_err(Into::into))
+        let page = store.list(&self.caller, &prefix, cursor.as_deref(), limit);
+        Ok(page.await?.into())
     }
 
     async fn increment(&mut self, store: Resource<Store>, key: String, delta: i64) -> Answer<i64> {
-        let answer = self
-            .table
-            .get(&store)?
-            .increment(&self.caller, &key, delta)
-            .await;
-        Ok(answer.map_err(Into::into))
+        let store = self.table.get(&store)?;
+        Ok(store.increment(&self.caller, &key, delta).await?)
     }
 
     async fn drop(&mut self, store: Resource<Store>) -> Result<()> {
         self.table.delete(store)?;
         Ok(())
     }
-}
-
-pub fn too_many() -> WitError {
-    Error::exhausted("too many open handles; see `limits.handles`").into()
 }
 
 impl From<state::Features> for wit::Features {

@@ -1,32 +1,15 @@
 //! `wythe:blocks/workflow` for guests.
 
 use crate::{
-    bindings::app::wythe::blocks::{
-        types::Error as WitError,
-        workflow::{self as wit, Host},
-    },
+    bindings::app::wythe::blocks::workflow::{self as wit, Host},
     ctx::Ctx,
+    wit::Answer,
 };
 use std::time::Duration;
-use wasmtime::Result;
 use wythe_blocks::workflow::{Filter, Instance, Page, Start, Status};
-
-type Answer<T> = Result<std::result::Result<T, WitError>>;
 
 /// The size of a page, where the guest says nothing.
 const LIMIT: u32 = 100;
-
-/// One call to the engine, which may not be there, with its error as the contract has it.
-macro_rules! ask {
-    ($ctx:ident, |$engine:ident, $caller:ident| $call:expr) => {{
-        let $caller = &$ctx.caller;
-        let answer = match $ctx.identity.tenant.workflows() {
-            Ok($engine) => $call.await,
-            Err(error) => Err(error),
-        };
-        Ok(answer.map_err(WitError::from))
-    }};
-}
 
 impl Host for Ctx {
     async fn start(
@@ -39,24 +22,21 @@ impl Host for Ctx {
             id: options.id,
             at: options.at,
         };
-        ask!(self, |engine, caller| engine.start(
-            caller,
-            &name,
-            input.into(),
-            start
-        ))
+        let engine = self.identity.tenant.workflows()?;
+        let started = engine.start(&self.caller, &name, input.into(), start);
+        Ok(started.await?)
     }
 
     async fn get(&mut self, id: String) -> Answer<Option<wit::Instance>> {
-        let found: Answer<Option<Instance>> = ask!(self, |engine, caller| engine.get(caller, &id));
-        Ok(found?.map(|found| found.map(Into::into)))
+        let engine = self.identity.tenant.workflows()?;
+        Ok(engine.get(&self.caller, &id).await?.map(Into::into))
     }
 
     async fn wait_end(&mut self, id: String, timeout: u64) -> Answer<Option<wit::Instance>> {
+        let engine = self.identity.tenant.workflows()?;
         let timeout = Duration::from_millis(timeout);
-        let found: Answer<Option<Instance>> =
-            ask!(self, |engine, caller| engine.wait_end(caller, &id, timeout));
-        Ok(found?.map(|found| found.map(Into::into)))
+        let ended = engine.wait_end(&self.caller, &id, timeout).await?;
+        Ok(ended.map(Into::into))
     }
 
     async fn list(
@@ -70,47 +50,41 @@ impl Host for Ctx {
             status: filter.status.map(Into::into),
         };
         let limit = limit.unwrap_or(LIMIT);
-        let page: Answer<Page> = ask!(self, |engine, caller| engine.list(
-            caller,
-            &filter,
-            cursor.as_deref(),
-            limit
-        ));
-        Ok(page?.map(Into::into))
+        let engine = self.identity.tenant.workflows()?;
+        let page = engine.list(&self.caller, &filter, cursor.as_deref(), limit);
+        Ok(page.await?.into())
     }
 
     async fn raise(&mut self, id: String, event: String, data: Vec<u8>) -> Answer<()> {
-        ask!(self, |engine, caller| engine.raise(
-            caller,
-            &id,
-            &event,
-            data.into()
-        ))
+        let engine = self.identity.tenant.workflows()?;
+        let raised = engine.raise(&self.caller, &id, &event, data.into());
+        Ok(raised.await?)
     }
 
     async fn suspend(&mut self, id: String, reason: String) -> Answer<()> {
-        ask!(self, |engine, caller| engine.suspend(caller, &id, &reason))
+        let engine = self.identity.tenant.workflows()?;
+        Ok(engine.suspend(&self.caller, &id, &reason).await?)
     }
 
     async fn resume(&mut self, id: String, reason: String) -> Answer<()> {
-        ask!(self, |engine, caller| engine.resume(caller, &id, &reason))
+        let engine = self.identity.tenant.workflows()?;
+        Ok(engine.resume(&self.caller, &id, &reason).await?)
     }
 
     async fn terminate(&mut self, id: String, output: Vec<u8>) -> Answer<()> {
-        ask!(self, |engine, caller| engine.terminate(
-            caller,
-            &id,
-            output.into()
-        ))
+        let engine = self.identity.tenant.workflows()?;
+        let terminated = engine.terminate(&self.caller, &id, output.into());
+        Ok(terminated.await?)
     }
 
     async fn purge(&mut self, id: String) -> Answer<()> {
-        ask!(self, |engine, caller| engine.purge(caller, &id))
+        let engine = self.identity.tenant.workflows()?;
+        Ok(engine.purge(&self.caller, &id).await?)
     }
 
     async fn rerun(&mut self, id: String, entries: u32, new_id: Option<String>) -> Answer<String> {
-        ask!(self, |engine, caller| engine
-            .rerun(caller, &id, entries, new_id))
+        let engine = self.identity.tenant.workflows()?;
+        Ok(engine.rerun(&self.caller, &id, entries, new_id).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The imports that a workflow may have, and no more: no files, no sockets, no HTTP, no block.
 
-use crate::ctx::Ctx;
+use crate::{bindings::workflows::Workflows, ctx::Ctx};
 use wasmtime::{
     Engine, Result, StoreContextMut,
     component::{HasSelf, Linker, Resource},
@@ -17,7 +17,6 @@ use wasmtime_wasi::{
 use wythe_blocks::Error;
 
 pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
-    use crate::bindings::{app::wythe::blocks, workflows::wythe::blocks::workflow_context};
     let mut linker = Linker::new(engine);
     p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     let l = &mut linker;
@@ -30,9 +29,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     cli::terminal_stderr::add_to_linker::<Ctx, WasiCli>(l, Ctx::cli)?;
     random::insecure::add_to_linker::<Ctx, WasiRandom>(l, |ctx| ctx.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<Ctx, WasiRandom>(l, |ctx| ctx.ctx().ctx.random())?;
-    blocks::types::add_to_linker::<_, HasSelf<Ctx>>(l, |ctx| ctx)?;
-    blocks::logging::add_to_linker::<_, HasSelf<Ctx>>(l, |ctx| ctx)?;
-    workflow_context::add_to_linker::<_, HasSelf<Ctx>>(l, |ctx| ctx)?;
+    Workflows::add_to_linker::<_, HasSelf<Ctx>>(l, |ctx| ctx)?;
     refuse_sleep(l)?;
     Ok(linker)
 }

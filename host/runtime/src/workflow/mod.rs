@@ -5,7 +5,7 @@ mod linker;
 mod skin;
 
 use crate::{
-    bindings::workflows::{Workflows, WorkflowsIndices},
+    bindings::workflows::exports::wythe::blocks::workflow_handler::{Guest, GuestIndices},
     cpu::timed,
     ctx::{Ctx, Identity},
     engine::{self, Runtime, internal},
@@ -68,7 +68,7 @@ pub struct Flow {
     runtime: Arc<Runtime>,
     identity: Arc<Identity>,
     pre: InstancePre<Ctx>,
-    indices: WorkflowsIndices,
+    indices: GuestIndices,
 }
 
 impl Flow {
@@ -78,7 +78,7 @@ impl Flow {
         pre: InstancePre<Ctx>,
     ) -> wasmtime::Result<Self> {
         Ok(Flow {
-            indices: WorkflowsIndices::new(&pre)?,
+            indices: GuestIndices::new(&pre)?,
             runtime,
             identity,
             pre,
@@ -90,9 +90,8 @@ impl Flow {
         let limit = self.identity.limits.wall_time;
         let names = async {
             let (mut store, guest) = self.guest(Trace::start(), Context::empty()).await?;
-            let handler = guest.wythe_blocks_workflow_handler();
             let clock = store.data().cpu.clock();
-            let names = timed(clock, handler.call_workflows(&mut store)).await;
+            let names = timed(clock, guest.call_workflows(&mut store)).await;
             names.map_err(|error| self.fault(error))
         };
         let app = self.identity.id.as_str();
@@ -109,14 +108,13 @@ impl Flow {
         input: &Bytes,
     ) -> Result<Result<Bytes, String>> {
         let (mut store, guest) = self.guest(span, context).await?;
-        let handler = guest.wythe_blocks_workflow_handler();
         let clock = store.data().cpu.clock();
-        let answer = timed(clock, handler.call_run(&mut store, name, input)).await;
+        let answer = timed(clock, guest.call_run(&mut store, name, input)).await;
         let answer = answer.map_err(|error| self.fault(error))?;
         Ok(answer.map(Bytes::from))
     }
 
-    async fn guest(&self, span: Trace, context: Context) -> Result<(Store<Ctx>, Workflows)> {
+    async fn guest(&self, span: Trace, context: Context) -> Result<(Store<Ctx>, Guest)> {
         let identity = &self.identity;
         let caller = Call::app(
             identity.tenant.name().clone(),

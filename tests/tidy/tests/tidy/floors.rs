@@ -23,7 +23,7 @@ const NOT_IN_CORE: [&str; 12] = [
 ];
 
 /// Types of others, and types whose methods fill two files side by side.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("host/blocks/src/actors/activation.rs", "Engine"),
     ("host/blocks/src/actors/mod.rs", "Hosted"),
     ("host/blocks/src/actors/outbox.rs", "Outgoing"),
@@ -32,7 +32,6 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("host/blocks/src/crypto/algorithm.rs", "SignatureAlgorithm"),
     ("host/blocks/src/crypto/transform.rs", "Key"),
     ("host/runtime/src/fields.rs", "Ctx"),
-    ("host/runtime/src/wit/bindings.rs", "Ctx"),
 ];
 
 fn below<'a>(directory: &'a str) -> impl Iterator<Item = &'static File> + 'a {
