@@ -19,6 +19,7 @@ pub mod descriptors;
 mod environment;
 mod error;
 mod host;
+pub mod interfaces;
 pub mod invocation;
 pub mod jobs;
 mod key;

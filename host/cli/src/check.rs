@@ -6,7 +6,7 @@ use crate::{
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{self as blocks, Checked, Host, Tenant, state::chosen};
+use wythe_blocks::{self as blocks, Checked, Host, Tenant, interfaces::Interface, state::chosen};
 use wythe_manifest::{App, Component, Subscription};
 use wythe_runtime::{Guest, Loaded, Runtime};
 
@@ -133,15 +133,13 @@ fn unheard(app: &App, loaded: &blocks::App) -> Vec<Problem> {
         problems.push(Problem::new(message).at(&app.source));
     }
     for mention in &app.grants.mentions {
-        let (is_heard, interface) = match mention.grant {
-            "subscribe" => (exports.subscriber, "subscriber"),
-            "listen" => (exports.binding_listener, "binding-listener"),
-            _ => continue,
-        };
-        if !is_heard {
+        let interface = Interface::heard_by(mention.grant);
+        if let Some(interface) = interface.filter(|interface| !exports.has(interface)) {
             let message = format!(
-                "{}: no effect: the component of app `{}` does not export wythe:blocks/{interface}",
-                mention.key, app.id
+                "{}: no effect: the component of app `{}` does not export {}",
+                mention.key,
+                app.id,
+                interface.full_name()
             );
             problems.push(Problem::warning(message).at(&mention.source));
         }

@@ -1,5 +1,9 @@
 //! The grants of an app: it may use nothing that is not written here.
 
+mod table;
+
+pub use table::{GRANTS, Grant};
+
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -311,39 +315,6 @@ impl Display for PartPattern {
     }
 }
 
-pub(crate) const KEYS: [&str; 15] = [
-    "state",
-    "publish",
-    "subscribe",
-    "invoke",
-    "http",
-    "secrets",
-    "reveal",
-    "configuration",
-    "lock",
-    "crypto",
-    "bindings",
-    "listen",
-    "jobs",
-    "workflow",
-    "actors",
-];
-
-/// The keys whose entries name a component, or an app.
-const NAMING: [&str; 11] = [
-    "state",
-    "publish",
-    "subscribe",
-    "invoke",
-    "secrets",
-    "reveal",
-    "configuration",
-    "lock",
-    "crypto",
-    "bindings",
-    "listen",
-];
-
 fn mentions(fields: &Fields) -> Vec<Mention> {
     let of = |grant: &'static str| {
         let named = move |(at, text): (At, &str)| {
@@ -359,12 +330,14 @@ fn mentions(fields: &Fields) -> Vec<Mention> {
         };
         fields.scalars(grant).into_iter().filter_map(named)
     };
-    NAMING.into_iter().flat_map(of).collect()
+    let naming = GRANTS.iter().filter(|grant| grant.is_naming);
+    naming.flat_map(|grant| of(grant.key)).collect()
 }
 
 /// Reads `grants`.
 pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
-    let fields = at.fields_of(&KEYS, &["logging"])?;
+    let keys: Vec<_> = GRANTS.iter().map(|grant| grant.key).collect();
+    let fields = at.fields_of(&keys, &["logging"])?;
     fields.warn_of(&["logging"], "no effect: every app may log");
     Some(Grants {
         state: fields.list("state"),

@@ -67,7 +67,7 @@ pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
 pub use expression::Expression;
 pub use file::{OpenFile, Stamp, Unreadable};
-pub use grants::{ActorPattern, Grants, Mention, NamePattern, PartPattern, Pattern};
+pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
 pub use host_pattern::HostPattern;
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};

@@ -25,5 +25,5 @@ mod workflow;
 pub use compile::{Compiler, Work};
 pub use engine::{Options, Runtime};
 pub use guest::{Guest, Loaded};
-pub use inspect::{DRIVERS, Import, Inspection, Standing};
+pub use inspect::{Import, Inspection, Standing};
 pub use version::MAX_COMPONENT;

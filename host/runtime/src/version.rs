@@ -10,14 +10,14 @@ use crate::{
     engine::{Runtime, internal},
     export::{actors::Acts, http::Server},
     grants,
-    inspect::{DRIVERS, Inspection},
+    inspect::Inspection,
     instance::Pool,
     workflow::Flow,
 };
 use std::{io::ErrorKind, path::Path, sync::Arc};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
-use wythe_blocks::{Error, Exports, Result};
+use wythe_blocks::{Error, Exports, Result, interfaces::Direction};
 use wythe_manifest::{OpenFile, Reuse, Unreadable};
 
 /// Bytes of a component file.
@@ -170,15 +170,16 @@ fn check_exports(identity: &Identity, inspection: &Inspection, reuse: &Reuse) ->
             .any(|name| name.starts_with(prefix))
     };
     if inspection.app == Exports::default() {
-        let plugin = DRIVERS
-            .iter()
-            .find(|(name, _)| inspection.plugin.contains(name));
-        let hint = plugin.map_or(String::new(), |(_, kind)| {
-            format!("; it is a plugin: name it in a component of type {kind}")
-        });
+        let mut drivers = inspection.plugin.iter().map(|driver| driver.direction);
+        let hint = match drivers.next() {
+            Some(Direction::Driver(kind)) => {
+                format!("; it is a plugin: name it in a component of type {kind}")
+            }
+            _ => String::new(),
+        };
         return Err(Error::invalid(format!(
             "app `{app}` exports none of {}{hint}",
-            Exports::INTERFACES
+            Exports::interfaces()
         )));
     }
     let newer = has("wasi:http/handler@0.3.");

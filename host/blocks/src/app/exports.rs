@@ -1,6 +1,8 @@
 //! The interfaces that an app answers to.
 
-/// Interfaces that an app exports.
+use crate::interfaces::{Direction, INTERFACES, Interface};
+
+/// Marks of the interfaces that an app exports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exports {
     pub http: bool,
@@ -15,9 +17,35 @@ pub struct Exports {
 }
 
 impl Exports {
-    /// The interfaces that make a component an app.
-    pub const INTERFACES: &'static str = "wasi:http/incoming-handler, wythe:blocks/invocation-handler, \
-         wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener, \
-         wythe:blocks/job-runner, wythe:blocks/actor-handler, wythe:blocks/workflow-handler and \
-         wythe:blocks/activity-handler";
+    /// The exports of a component file that make it an app, by their names.
+    pub fn of(names: &[String]) -> Self {
+        let mut exports = Exports::default();
+        for interface in INTERFACES {
+            if let Direction::Export(mark) = interface.direction
+                && names.iter().any(|name| interface.is(name))
+            {
+                *mark(&mut exports) = true;
+            }
+        }
+        exports
+    }
+
+    /// Says whether an interface is among them.
+    pub fn has(mut self, interface: &Interface) -> bool {
+        match interface.direction {
+            Direction::Export(mark) => *mark(&mut self),
+            _ => false,
+        }
+    }
+
+    /// The names of the interfaces that make a component an app.
+    pub fn interfaces() -> String {
+        let exports = INTERFACES.iter();
+        let exports = exports.filter(|one| matches!(one.direction, Direction::Export(_)));
+        let names: Vec<_> = exports.map(Interface::full_name).collect();
+        match names.as_slice() {
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+            [] => String::new(),
+        }
+    }
 }

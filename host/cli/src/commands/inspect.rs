@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
 use wythe_blocks::text::hex;
+use wythe_blocks::interfaces::{INTERFACES, Interface};
 use wythe_manifest::App;
 use wythe_runtime::{Import, Inspection, Standing};
 
@@ -112,25 +113,20 @@ fn row(import: &Import, app: Option<&App>) -> Row {
 
 /// The parts that the component can play in this host.
 fn kinds(inspection: &Inspection) -> Vec<String> {
-    let app = inspection.app;
-    let kinds = [
-        (app.http, "app with http"),
-        (app.invocation, "app with invocation"),
-        (app.subscriber, "app with subscriber"),
-        (app.binding_listener, "app with binding-listener"),
-        (
-            app.configuration_listener,
-            "app with configuration-listener",
-        ),
-        (app.job_runner, "app with job-runner"),
-        (app.activity_handler, "app with activity-handler"),
-        (app.workflow_handler, "app with workflow-handler"),
-    ];
-    let is = kinds.into_iter().filter(|(is, _)| *is);
-    let mut is: Vec<_> = is.map(|(_, kind)| kind.to_owned()).collect();
-    let kind = |name: &&str| format!("{} plugin", name.trim_end_matches("-driver"));
-    is.extend(inspection.plugin.iter().map(kind));
-    is
+    let has = |interface: &&Interface| inspection.app.has(interface);
+    let exports = INTERFACES.iter().filter(has);
+    let mut names: Vec<_> = exports
+        .map(|interface| match interface.package {
+            // Of either version.
+            "wasi:http" => "http",
+            _ => interface.name,
+        })
+        .collect();
+    names.dedup();
+    let apps = names.iter().map(|name| format!("app with {name}"));
+    let drivers = inspection.plugin.iter().map(|driver| driver.name);
+    let plugins = drivers.map(|name| format!("{} plugin", name.trim_end_matches("-driver")));
+    apps.chain(plugins).collect()
 }
 
 fn text(report: &Value, imports: &[Row]) -> String {

@@ -1,11 +1,8 @@
 //! The checks of a plugin's file before any of it is compiled or runs.
 
 use super::settings::Settings;
-use crate::{
-    grants,
-    inspect::{self, Inspection},
-};
-use wythe_blocks::{Error, Result, Site};
+use crate::{grants, inspect::Inspection};
+use wythe_blocks::{Error, Result, Site, interfaces::is_candidate};
 use wythe_manifest::Grants;
 
 /// Checks that it is a plugin, before the imports: an app in the place of a plugin needs no grants, it needs to go.
@@ -31,7 +28,7 @@ pub(super) fn check_imports(
 /// Checks that it imports and exports no version from before a release, which the linker would tell without a name.
 pub(super) fn check_versions(inspection: &Inspection, site: &Site) -> Result<()> {
     let mut imports = inspection.imports.clone();
-    imports.retain(|import| inspect::is_candidate(&import.name));
+    imports.retain(|import| is_candidate(&import.name));
     let mut refused = grants::refused(&site.component, &imports, &Grants::default());
     let exports = &inspection.exports;
     refused.extend(grants::refused_exports(&site.component, exports));

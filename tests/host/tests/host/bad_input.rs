@@ -56,7 +56,7 @@ const REFUSED: &[Refused] = &[
         name: "exports_nothing",
         file: "(component)",
         grants: "",
-        problem: "app `app` exports none of wasi:http/incoming-handler, wythe:blocks/invocation-handler, wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener, wythe:blocks/job-runner, wythe:blocks/actor-handler, wythe:blocks/workflow-handler and wythe:blocks/activity-handler",
+        problem: "app `app` exports none of wasi:http/incoming-handler, wasi:http/handler, wythe:blocks/invocation-handler, wythe:blocks/subscriber, wythe:blocks/binding-listener, wythe:blocks/configuration-listener, wythe:blocks/job-runner, wythe:blocks/actor-handler, wythe:blocks/workflow-handler and wythe:blocks/activity-handler",
     },
     Refused {
         name: "import_that_nobody_has",

@@ -190,7 +190,10 @@ async fn inspected() -> Result<()> {
         .output()?;
     ensure!(output.status.success(), "{}", words(&output));
     let reported: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(reported["is"][0] == "app with invocation", "{reported}");
+    ensure!(
+        reported["is"][0] == "app with invocation-handler",
+        "{reported}"
+    );
     ensure!(compiled(project.path())? == 0, "code was made");
     Ok(())
 }
