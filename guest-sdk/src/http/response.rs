@@ -130,6 +130,10 @@ impl Response {
         })
     }
 
+    #[expect(
+        clippy::print_stderr,
+        reason = "the host has it in the log, even of a guest that imports no logging"
+    )]
     pub(super) fn give(self, answer: ResponseOutparam) {
         // A header that HTTP does not allow is a fault of this app, and its client shall know that there is one.
         let (response, head) = match self.head() {

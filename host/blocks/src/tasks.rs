@@ -35,6 +35,7 @@ impl Tasks {
     }
 
     /// Runs a future that is on this list and on those above.
+    #[expect(clippy::disallowed_methods, reason = "this is the list")]
     fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
         let lists = std::iter::successors(Some(self), |list| list.parent.as_deref());
         // Those above come first and go first: once this list is empty, they have nothing of it any more.

@@ -90,6 +90,10 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread that only waits is what is tested"
+    )]
     async fn the_call_that_asked_pays_for_what_was_computed_and_not_for_what_was_awaited() {
         let (payer, other) = (caller(), caller());
         let work = async {

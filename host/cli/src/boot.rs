@@ -57,6 +57,10 @@ pub struct Booted {
 }
 
 /// Reads the manifest and every resource, as far as they can be read; all problems are told, warnings too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     let (manifest, mut problems) = wythe_manifest::load(path);
     let Some(manifest) = manifest else {
@@ -131,6 +135,10 @@ pub fn data_directory(manifest: &Manifest) -> PathBuf {
 }
 
 /// The directory of compiled components: `WYTHE_CACHE_DIR`, else the user's cache directory, else with the data.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 pub fn cache_directory(data: &Path) -> PathBuf {
     let named = std::env::var_os("WYTHE_CACHE_DIR").map(PathBuf::from);
     let user = || std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -224,6 +232,10 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
 }
 
 /// Variables that are no text are nobody's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 fn environment() -> Environment {
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))

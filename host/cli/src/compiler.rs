@@ -47,6 +47,10 @@ pub fn compiler() -> anyhow::Result<Option<Compiler>> {
     }))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> anyhow::Result<Option<T>> {
     let text = match std::env::var(name) {
         Ok(text) => text,
@@ -60,6 +64,7 @@ fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> anyhow::
 }
 
 /// Compiles, where that is what this process was started for.
+#[expect(clippy::disallowed_methods, reason = "the command reads its arguments")]
 pub fn work() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next()? != VERB {
@@ -121,6 +126,10 @@ fn component() -> io::Result<Vec<u8>> {
 }
 
 /// The host keeps the input open for as long as it wants the answer.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this process has one thing to do, and nobody wants it"
+)]
 fn end_with_the_host() -> io::Result<()> {
     let watch = || {
         let mut rest = [0; 1];

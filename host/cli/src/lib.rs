@@ -32,6 +32,10 @@ use report::Outcome;
 use std::process::ExitCode;
 
 /// Reads the arguments of the process and does what they say.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment, and no other thread runs yet"
+)]
 pub fn main() -> ExitCode {
     if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
         // With RUST_BACKTRACE set, each error that the engine makes and drops on its way would walk the stack, and a fresh

@@ -235,6 +235,10 @@ pub fn details<'a>(parts: impl IntoIterator<Item = (&'a str, Option<String>)>) -
 }
 
 /// A terminal that has not been told to stay plain.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 pub fn is_coloured(stream: &impl IsTerminal) -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

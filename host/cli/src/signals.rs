@@ -79,6 +79,7 @@ impl Listener {
     }
 
     /// Acts before it speaks, and speaks on another thread.
+    #[expect(clippy::disallowed_methods, reason = "the signals ask for it")]
     fn run(mut self, stop: &CancellationToken, limit: Duration, on_signal: fn()) {
         let status = self
             .runtime
@@ -122,6 +123,7 @@ fn aside(words: fn()) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("words".into()).spawn(words)
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is a thread of its own")]
 fn wait(words: &JoinHandle<()>) {
     const STEP: Duration = Duration::from_millis(5);
     let steps = WORDS.as_millis() / STEP.as_millis();

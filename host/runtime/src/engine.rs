@@ -273,6 +273,7 @@ fn mappings_fit(instances: u32) -> bool {
 }
 
 /// Counts a tick and moves the epochs, again and again while there is an engine.
+#[expect(clippy::disallowed_methods, reason = "it is a thread of its own")]
 fn tick(epochs: Arc<Epochs>, lane: Arc<Lane>) -> Result<()> {
     let run = move || {
         loop {

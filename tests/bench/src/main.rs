@@ -3,6 +3,8 @@
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
 
+#![expect(clippy::print_stdout, reason = "what was measured is printed")]
+
 mod actors;
 mod calls;
 mod cheapest;

@@ -3,6 +3,8 @@
 //! A case is given a [`Subject`]: a driver on storage of its own, which it may close and open again. The tests of
 //! this package run all cases over the native drivers; whoever brings other drivers runs the same ones.
 
+#![expect(clippy::unwrap_used, reason = "a case fails where it unwraps")]
+
 pub mod actors;
 pub mod bindings;
 pub mod configuration;

@@ -1,4 +1,4 @@
-//! Just enough of Rust's grammar to tell code from comments and texts, and where a function ends.
+//! Just enough of Rust's grammar to tell code from comments and texts.
 
 /// The same text, line for line, with comments and the insides of texts and characters blanked.
 pub fn blanked(text: &str) -> String {
@@ -67,64 +67,6 @@ fn doc(comment: &str) -> Option<(&str, &str)> {
     let (mark, rest) = comment.split_at_checked(3)?;
     let is_doc = mark == "//!" || mark == "///" && !rest.starts_with('/');
     is_doc.then_some((mark, rest))
-}
-
-/// A function by name, with the number of its first line and how many lines it has, blank ones aside.
-pub struct Function {
-    pub name: String,
-    pub line: usize,
-    pub lines: usize,
-}
-
-/// Every function that has a body.
-pub fn functions(text: &str) -> Vec<Function> {
-    let code = blanked(text);
-    let starts = code.match_indices("fn ");
-    let starts = starts.filter(|(at, _)| !is_part(code.as_bytes(), at.wrapping_sub(1)));
-    starts
-        .filter_map(|(at, _)| function(text, &code, at))
-        .collect()
-}
-
-fn function(text: &str, code: &str, at: usize) -> Option<Function> {
-    let name: String = code[at + 3..]
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
-    let open = at + body(&code[at..])?;
-    let mut depth = 0_usize;
-    let close = code[open..].char_indices().find_map(|(index, c)| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(open + index)
-    })?;
-    // Blanking keeps every line in its place, though not every byte.
-    let line = code[..at].matches('\n').count();
-    let last = code[..close].matches('\n').count();
-    let lines = text.lines().skip(line).take(last - line + 1);
-    let lines = lines.filter(|line| !line.trim().is_empty()).count();
-    (!name.is_empty()).then_some(Function {
-        name,
-        line: line + 1,
-        lines,
-    })
-}
-
-/// The place where the body opens; absent for a declaration.
-fn body(code: &str) -> Option<usize> {
-    let mut depth = 0_i32;
-    let (at, c) = code.char_indices().find(|(_, c)| {
-        match c {
-            '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
-            _ => {}
-        }
-        depth == 0 && (*c == '{' || *c == ';')
-    })?;
-    (c == '{').then_some(at)
 }
 
 fn end_of_line(bytes: &[u8], at: usize) -> usize {
@@ -213,17 +155,6 @@ mod tests {
             .collect();
         assert_eq!(words, ["a", "e", "'j:", "m", "b", "r#o"]);
         assert_eq!(blanked(text).lines().count(), text.lines().count());
-    }
-
-    #[test]
-    fn functions_are_measured_without_blank_lines() {
-        let text = "fn one() { 1 }\ntrait T {\n    fn declared();\n}\nfn two(a: [u8; 2]) {\n\n    \"}\"\n}\n";
-        let found = functions(text);
-        let found: Vec<_> = found
-            .iter()
-            .map(|f| (f.name.as_str(), f.line, f.lines))
-            .collect();
-        assert_eq!(found, [("one", 1, 1), ("two", 5, 3)]);
     }
 
     #[test]

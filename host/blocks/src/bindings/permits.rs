@@ -93,6 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn who_waits_is_served_once_a_place_is_free() {
         let permits = Arc::new(Permits::new(1));
         let first = enter(&permits, "first").await.unwrap();

@@ -63,6 +63,7 @@ async fn ask(slot: &Slot<Named>) -> Result<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the test waits for it")]
 async fn a_handle_uses_what_takes_the_place_of_its_component_from_the_next_call_on() {
     let components = Arc::new(Components::new("state"));
     let (first, second) = (named("first", 0), named("second", 1));

@@ -122,6 +122,7 @@ impl Fixture {
     }
 
     /// A task that waits for the lock and returns its token.
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     fn waiter(&self, deadline: Duration) -> JoinHandle<Option<u64>> {
         let (tenant, caller) = (self.tenant.clone(), operator(deadline));
         tokio::spawn(async move {

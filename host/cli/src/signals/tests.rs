@@ -1,4 +1,8 @@
 //! Signals to processes of their own: this program, started again with one test that waits for them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a process that hangs is what is tested"
+)]
 
 use super::*;
 use std::{

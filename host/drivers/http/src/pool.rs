@@ -146,6 +146,10 @@ pub(super) struct Pool {
 struct Idle(Vec<(Instant, Connection)>);
 
 impl Pool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the sweeper belongs to the driver, which ends it when it is dropped"
+    )]
     pub fn new(to: Uri) -> Self {
         let idle = Arc::new(Mutex::new(Idle::default()));
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&idle))).abort_handle();

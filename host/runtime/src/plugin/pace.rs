@@ -42,6 +42,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread that only waits is what is tested"
+    )]
     async fn what_computes_is_owed_once_and_what_waits_is_not() {
         let (busy, asked) = (Busy::default(), AtomicU64::new(0));
         busy.counted(async {

@@ -25,7 +25,7 @@ use wasmtime::{
     Store,
     component::{Instance, InstancePre},
 };
-use wythe_blocks::{Backoff, Call, Error, Kind, Result, Site, Tenant, Trace, time};
+use wythe_blocks::{Backoff, Call, Error, Kind, Result, Site, Tasks, Tenant, Trace, time};
 use wythe_manifest::Component;
 
 /// The pause after the first fault; it doubles with each that follows at once, up to the last.
@@ -115,27 +115,30 @@ struct Live<W: World> {
 /// A call under way. It fails by the plugin's own answer, or by a trap.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
-/// A call that goes on by itself when nobody waits for it any more.
-struct Finished<T: Send + 'static>(Option<BoxFuture<'static, Result<T>>>);
+/// A call that goes on as a task when nobody waits for it any more.
+struct Finished<T: Send + 'static> {
+    call: Option<BoxFuture<'static, Result<T>>>,
+    tasks: Tasks,
+}
 
 impl<T: Send + 'static> Future for Finished<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        let Some(call) = &mut self.0 else {
+        let Some(call) = &mut self.call else {
             return Poll::Ready(Err(Error::internal("the call is over")));
         };
         let answer = ready!(call.as_mut().poll(context));
-        self.0 = None;
+        self.call = None;
         Poll::Ready(answer)
     }
 }
 
 impl<T: Send + 'static> Drop for Finished<T> {
     fn drop(&mut self) {
-        if let (Some(call), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(call), Ok(_)) = (self.call.take(), tokio::runtime::Handle::try_current()) {
             // It ends at the plugin's own time limit.
-            runtime.spawn(call);
+            self.tasks.spawn(async move { drop(call.await) });
         }
     }
 }
@@ -234,9 +237,12 @@ impl<W: World> Plugged<W> {
     ) -> Result<T> {
         let replica = self.replica().await;
         let plugged = self.clone();
-        Finished(Some(Box::pin(async move {
-            plugged.run_in(replica, effect, run).await
-        })))
+        Finished {
+            call: Some(Box::pin(async move {
+                plugged.run_in(replica, effect, run).await
+            })),
+            tasks: self.tasks().clone(),
+        }
         .await
     }
 
@@ -385,6 +391,11 @@ impl<W: World> Plugged<W> {
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
+    }
+
+    /// The list of the tasks that outlive a call.
+    pub fn tasks(&self) -> &Tasks {
+        &self.identity.tenant.tasks
     }
 
     /// The time that one call may take.

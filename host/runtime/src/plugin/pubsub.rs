@@ -273,6 +273,7 @@ impl Drop for PluginConsumer {
         };
         self.0.left.0.lock().push(handle);
         let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
+        let tasks = plugged.tasks().clone();
         let end = async move {
             let reported = plugged.run(Effect::Reads, move |driver, store, generation| {
                 Box::pin(async move { Ok(left.report(driver, store, generation).await?) })
@@ -281,8 +282,8 @@ impl Drop for PluginConsumer {
                 tracing::warn!("unsubscribe: {}", error.chain());
             }
         };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(end);
+        if tokio::runtime::Handle::try_current().is_ok() {
+            tasks.spawn(end);
         }
     }
 }

@@ -211,8 +211,7 @@ async fn tree() {
     assert!(host.close(PATIENCE).await, "no task is stuck");
     let spans = recorder.of_trace("0af7651916cd43dd8448eb211c80319c");
     let reported = printed(&spans);
-    print!("{reported}");
-    assert_eq!(reported, TREE);
+    assert_eq!(reported, TREE, "the spans are:\n{reported}");
     calls_of_the_host(&spans);
 }
 

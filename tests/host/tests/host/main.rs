@@ -42,6 +42,7 @@ const PROCESS: Duration = Duration::from_secs(300);
 /// The exit code of a process that took longer.
 const OVERDUE: i32 = 124;
 
+#[expect(clippy::print_stderr, reason = "the test that waits reads it")]
 fn main() -> ExitCode {
     if std::env::var_os("WYTHE_AS_COMMAND").is_some() {
         thread::spawn(|| {

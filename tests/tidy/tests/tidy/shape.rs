@@ -1,15 +1,15 @@
-//! The shape of files and functions: their heads, their sizes, and what stands at the top of the repository.
+//! The shape of files: their heads and sizes, and what stands at the top of the repository.
 
 use crate::REPOSITORY;
-use tidy::{File, none, rust};
+use tidy::{File, none};
 
 const FILE: usize = 400;
-const FUNCTION: usize = 45;
 
 /// Everything at the top; a tool's files hide in a folder with a dot.
-const TOP: [&str; 14] = [
+const TOP: [&str; 15] = [
     ".cargo",
     ".ci",
+    ".clippy.toml",
     ".config",
     ".gitignore",
     "CHANGELOG.md",
@@ -68,20 +68,5 @@ fn no_file_is_long() {
         &format!("a file has at most {FILE} lines that are not blank"),
         long.map(|file| format!("{}: {}", file.path, lines(file)))
             .collect(),
-    );
-}
-
-#[test]
-fn no_function_is_long() {
-    let long = |file: &File| {
-        let functions = rust::functions(&file.text).into_iter();
-        let long = functions.filter(|function| function.lines > FUNCTION);
-        let path = file.path.clone();
-        long.map(move |f| format!("{path}:{}: `{}` has {}", f.line, f.name, f.lines))
-            .collect::<Vec<_>>()
-    };
-    none(
-        &format!("a function has at most {FUNCTION} lines that are not blank"),
-        REPOSITORY.rust().flat_map(long).collect(),
     );
 }

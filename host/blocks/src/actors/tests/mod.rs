@@ -306,6 +306,10 @@ fn run(seed: u64) -> Result<(), String> {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who runs the tests says how long"
+)]
 fn of_two_owners_one_keeps_in_every_schedule() {
     let count = std::env::var("WYTHE_SCHEDULES")
         .ok()

@@ -168,6 +168,10 @@ fn no_app_sees_a_seal() {
     assert_eq!(opened.source, "");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of events is the system's"
+)]
 fn expired(raw: bool, ttl: Duration) -> bool {
     let options = PublishOptions {
         raw,
@@ -213,6 +217,10 @@ fn said(opened: &Opened) -> Vec<String> {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of events is the system's"
+)]
 fn a_letter_says_why_and_keeps_no_expiry() {
     for raw in [false, true] {
         let options = PublishOptions {

@@ -36,6 +36,10 @@ fn run(seed: u64) -> Result<(), String> {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who runs the tests says how long"
+)]
 fn every_schedule_comes_to_what_the_model_says() {
     let count = std::env::var(SCHEDULES).map_or(USUAL, |text| text.parse().expect(SCHEDULES));
     let seeds = REGRESSIONS.iter().copied().chain(0..count);

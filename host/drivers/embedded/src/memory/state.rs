@@ -40,6 +40,10 @@ pub(super) struct Config {
     max_bytes: Option<ByteSize>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sweeper belongs to the driver, which ends it when it is dropped"
+)]
 pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
     let limit = config.max_bytes.map_or(MAX_BYTES, u64::from);
     let tree = Arc::new(RwLock::new(Tree::new(limit)));
@@ -280,6 +284,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn the_sweep_ends_with_the_store() {
         let tree = Arc::new(RwLock::new(Tree::new(MAX_BYTES)));
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree)));

@@ -86,6 +86,7 @@ fn open_in_place(directory: &Path, cache: u64) -> Result<Opened> {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is a thread of its own")]
 fn open_patiently(directory: &Path, cache: u64) -> Result<Db> {
     let give_up = Instant::now() + LOCK_WAIT;
     loop {

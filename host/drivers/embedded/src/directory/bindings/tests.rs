@@ -81,6 +81,7 @@ fn config(pattern: Option<&str>, done: Option<&str>) -> Config {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the test waits for it")]
 async fn start(place: &TempDir, config: Config, ear: &Arc<Ear>) -> Reading {
     let driver = open(parse(config).unwrap(), site(place)).await.unwrap();
     let (stop, ear) = (CancellationToken::new(), ear.clone());

@@ -19,6 +19,10 @@ impl Engine for Counting {
     type Write = u32;
     type Answer = u32;
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is the thread of the committer"
+    )]
     fn commit(&mut self, writes: Vec<u32>) -> Result<Vec<Result<u32>>> {
         std::thread::sleep(Duration::from_millis(5));
         self.seen.batches.lock().push(writes.clone());

@@ -113,6 +113,7 @@ async fn a_connection_that_still_sends_does_not_wait() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test drops it")]
 async fn a_call_that_is_dropped_takes_its_connection_along() {
     let (begun, begins) = mpsc::channel();
     let (sender, ended) = mpsc::channel();

@@ -24,6 +24,7 @@ fn flood(first: &'static str, again: &'static str) -> (String, mpsc::Receiver<u6
 
 /// The error of a call whose peer never ends; there is one thread for it and for the neighbour, which has turns
 /// meanwhile.
+#[expect(clippy::disallowed_methods, reason = "the test waits for it")]
 async fn flooded(operation: &str, first: &'static str, again: &'static str) -> Error {
     let (url, taken) = flood(first, again);
     let (turns, over) = (
