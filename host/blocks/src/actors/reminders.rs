@@ -9,10 +9,7 @@ use super::{
     engine::{Cause, Engine, Hosted, Space, Why},
     store::rows,
 };
-use crate::{
-    Error, Kind, Rate, Result, Trace, state::Page, time, time::host_deadline,
-    time::now,
-};
+use crate::{Error, Kind, Rate, Result, Trace, state::Page, time, time::host_deadline, time::now};
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -48,8 +48,8 @@ use alive::Alive;
 use bytes::Bytes;
 use directory::{Offer, Sort};
 use ends::Ends;
-use queues::Queues;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use queues::Queues;
 use shares::{ROOM, half_of_room};
 use std::{
     collections::{HashMap, HashSet},

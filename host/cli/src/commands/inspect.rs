@@ -9,8 +9,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
-use wythe_blocks::text::hex;
 use wythe_blocks::interfaces::{INTERFACES, Interface};
+use wythe_blocks::text::hex;
 use wythe_manifest::App;
 use wythe_runtime::{Import, Inspection, Standing};
 
