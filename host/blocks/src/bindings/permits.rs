@@ -47,7 +47,7 @@ impl Permits {
                 "bindings component `{component}` has {} calls at once, {} of one app, and none of them ended in time \
                  for this one; nothing was sent, so try it again later",
                 self.count,
-                self.apps.max_bytes()
+                self.apps.limit()
             ))
         })
     }
