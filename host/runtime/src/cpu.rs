@@ -5,9 +5,11 @@
 
 mod clock;
 mod lane;
+mod share;
 
 pub use clock::{Clock, timed};
 pub use lane::Lane;
+pub use share::{Share, WEIGHT};
 
 use crate::ctx::HasCpu;
 use std::{fmt, sync::Arc, time::Duration};
@@ -38,13 +40,13 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn new(limit: Duration, lane: Arc<Lane>) -> Self {
+    pub fn new(limit: Duration, lane: Arc<Lane>, share: Arc<Share>) -> Self {
         let max_ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
         Cpu {
             ticks: 0,
             rest: Duration::ZERO,
             max_ticks: u32::try_from(max_ticks).unwrap_or(u32::MAX).max(1),
-            clock: Arc::new(Clock::new(lane)),
+            clock: Arc::new(Clock::new(lane, share)),
             due: 0,
             overdue: 0,
         }
@@ -84,6 +86,7 @@ impl Cpu {
     }
 
     fn charge(&mut self, ticks: u32) -> wasmtime::Result<()> {
+        self.clock.charge(ticks);
         self.ticks = self.ticks.saturating_add(ticks);
         match self.ticks > self.max_ticks {
             true => Err(CpuExhausted(TICK * self.max_ticks).into()),
@@ -114,7 +117,7 @@ impl Cpu {
             // Others of this thread first, even where a slice is free.
             tokio::task::yield_now().await;
             if !is_brief {
-                clock.lane().slice(young).await;
+                clock.slice(young).await;
             }
             clock.back();
         };
@@ -201,7 +204,7 @@ mod tests {
     fn cpu(ticks: u32) -> (Arc<Lane>, Cpu) {
         let lane = Lane::new();
         let clock = Arc::new(Clock::busy(lane.clone()));
-        let cpu = Cpu::new(TICK * ticks, lane.clone());
+        let cpu = Cpu::new(TICK * ticks, lane.clone(), clock.share());
         (lane, Cpu { clock, ..cpu })
     }
 

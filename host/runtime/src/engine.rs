@@ -2,7 +2,7 @@
 
 use crate::{
     compile::{Compiled, Compiler, Compiling, Work},
-    cpu::{Cpu, Lane, TICK},
+    cpu::{Cpu, Lane, TICK, WEIGHT},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::Inspection,
@@ -175,7 +175,7 @@ impl Runtime {
 
     /// A store for one more instance, or `exhausted` when the pool has none for this app.
     pub(crate) async fn store(&self, identity: &Arc<Identity>, caller: Call) -> Result<Store<Ctx>> {
-        let cpu = Cpu::new(identity.limits.cpu_time, self.lane.clone());
+        let cpu = self.cpu(identity, identity.limits.cpu_time);
         self.store_of(&self.engine, &self.slots, identity, caller, cpu)
             .await
     }
@@ -187,9 +187,15 @@ impl Runtime {
         identity: &Arc<Identity>,
         caller: Call,
     ) -> Result<Store<Ctx>> {
-        let cpu = Cpu::new(Duration::MAX, self.lane.clone());
+        let cpu = self.cpu(identity, Duration::MAX);
         self.store_of(&machine.engine, &machine.slots, identity, caller, cpu)
             .await
+    }
+
+    /// CPU time for one more store, in its tenant's share.
+    fn cpu(&self, identity: &Identity, limit: Duration) -> Cpu {
+        let share = self.lane.share(identity.tenant.name(), WEIGHT);
+        Cpu::new(limit, self.lane.clone(), share)
     }
 
     async fn store_of(

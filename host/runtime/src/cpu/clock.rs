@@ -1,6 +1,6 @@
 //! The clock of one store: since when it has been on a worker, and what it used there when nobody looked.
 
-use super::{Lane, TICK};
+use super::{Lane, Share, TICK};
 use std::{
     cell::Cell,
     future::poll_fn,
@@ -43,6 +43,8 @@ fn used() -> u64 {
 /// Ticks of one store on a worker. One task uses it at a time.
 pub struct Clock {
     lane: Arc<Lane>,
+    /// The share of the tenant whose store it is.
+    share: Arc<Share>,
     /// The time when the present stretch began.
     since: AtomicU64,
     /// Stretches that ended with a wait and are not yet charged.
@@ -55,9 +57,10 @@ pub struct Clock {
 }
 
 impl Clock {
-    pub fn new(lane: Arc<Lane>) -> Self {
+    pub fn new(lane: Arc<Lane>, share: Arc<Share>) -> Self {
         Clock {
             lane,
+            share,
             used,
             since: AtomicU64::new(AWAY),
             owed: AtomicU64::new(0),
@@ -66,8 +69,14 @@ impl Clock {
         }
     }
 
-    pub fn lane(&self) -> &Lane {
-        &self.lane
+    /// Waits for a slice of the tenant's.
+    pub async fn slice(&self, young: bool) {
+        self.lane.slice(&self.share, young).await;
+    }
+
+    /// Charges ticks to the tenant.
+    pub fn charge(&self, ticks: u32) {
+        self.share.charge(ticks);
     }
 
     fn now(&self) -> u64 {
@@ -128,12 +137,18 @@ impl Clock {
         }
     }
 
+    #[cfg(test)]
+    pub fn share(&self) -> Arc<Share> {
+        self.share.clone()
+    }
+
     /// A clock whose thread used all the time that passed.
     #[cfg(test)]
     pub fn busy(lane: Arc<Lane>) -> Self {
+        let share = lane.share(&"t".parse().expect("a name"), 100);
         Clock {
             used: || u64::MAX,
-            ..Clock::new(lane)
+            ..Clock::new(lane, share)
         }
     }
 }
