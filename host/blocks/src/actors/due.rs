@@ -55,6 +55,15 @@ struct Schedule {
     pause: Duration,
 }
 
+/// A row whose turn begins.
+pub(super) struct Begun<P> {
+    pub app: Name,
+    pub key: Arc<str>,
+    /// False where the row was remembered: it may be gone, or another host's replacement may be in its place.
+    pub was_read: bool,
+    pub permit: P,
+}
+
 /// A page that is to be read.
 pub(super) struct Reading {
     /// The app whose rows are read; absent for the walk over all rows.
@@ -151,20 +160,20 @@ impl Due {
         }
     }
 
-    /// Rows that begin now, each with its place.
-    pub fn begin<P>(
-        &self,
-        now: Instant,
-        permit: impl Fn(&Name) -> Option<P>,
-    ) -> Vec<(Name, Arc<str>, P)> {
+    /// Rows that begin now, each with its permit.
+    pub fn begin<P>(&self, now: Instant, permit: impl Fn(&Name) -> Option<P>) -> Vec<Begun<P>> {
         let mut begun = Vec::new();
         for (app, queue) in &mut self.schedule().queues {
             queue.wake(now);
             while !queue.waiting.is_empty()
                 && let Some(permit) = permit(app)
             {
-                let key = queue.waiting.pop_front();
-                begun.extend(key.map(|key| (app.clone(), key, permit)));
+                begun.extend(queue.take().map(|(key, was_read)| Begun {
+                    app: app.clone(),
+                    key,
+                    was_read,
+                    permit,
+                }));
             }
         }
         begun

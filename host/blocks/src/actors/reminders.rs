@@ -51,13 +51,14 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
 /// Gives places to what is due and known.
 fn begin(engine: &Arc<Engine>, space: &Arc<Space>) {
     let permit = |app: &Name| space.permits.of(app.as_str()).try_acquire_owned().ok();
-    for (app, key, permit) in space.due.begin(Instant::now(), permit) {
+    for begun in space.due.begin(Instant::now(), permit) {
         let row = Row {
             engine: engine.clone(),
             space: space.clone(),
-            app,
-            key,
-            permit: Some(permit),
+            app: begun.app,
+            key: begun.key,
+            was_read: begun.was_read,
+            permit: Some(begun.permit),
             outcome: Outcome::Hindered,
         };
         engine.tasks.spawn(row.run());
@@ -135,6 +136,7 @@ struct Row {
     space: Arc<Space>,
     app: Name,
     key: Arc<str>,
+    was_read: bool,
     permit: Option<OwnedSemaphorePermit>,
     outcome: Outcome,
 }
@@ -172,6 +174,14 @@ impl Row {
             Ok(actor) => Arc::new(actor),
             Err(error) => return self.warn(&key, "the row of a reminder cannot be read", &error),
         };
+        match self.is_there().await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.outcome = Outcome::Done;
+                return;
+            }
+            Err(error) => return self.warn(&actor, "a reminder's turn waits", &error),
+        }
         self.outcome = match self.turn(&hosted, &actor, name, due).await {
             Ok(()) => Outcome::Done,
             Err(Miss::Hindered(error)) => {
@@ -183,6 +193,16 @@ impl Row {
                 self.failed(hosted, actor, name, due, &error).await
             }
         };
+    }
+
+    /// Reads a row that was remembered: another host may have replaced the reminder.
+    async fn is_there(&self) -> Result<bool> {
+        if self.was_read {
+            return Ok(true);
+        }
+        let call = self.space.caller(&self.app, Trace::start());
+        let row = self.space.internal_store.get(&call, &*self.key).await?;
+        Ok(row.is_some())
     }
 
     async fn turn(

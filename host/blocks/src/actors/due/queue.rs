@@ -37,6 +37,8 @@ pub(super) struct Queue {
     pub(super) later: BTreeSet<(Instant, Arc<str>)>,
     /// Rows among them that were never due yet, and when each will be.
     expected: HashMap<Arc<str>, Instant>,
+    /// Rows that wait and were not read: they may be gone by now.
+    unread: HashSet<Arc<str>>,
     /// Rows that wait, those that run, those that failed, and those that are expected.
     pub(super) known: HashSet<Arc<str>>,
     pub(super) warnings: Rate,
@@ -76,6 +78,7 @@ impl Queue {
             failed: HashMap::new(),
             later: BTreeSet::new(),
             expected: HashMap::new(),
+            unread: HashSet::new(),
             known: HashSet::new(),
             warnings: Rate::per_minute(10),
             errors: Rate::per_minute(60),
@@ -149,10 +152,19 @@ impl Queue {
             && *at <= now
         {
             if let Some((_, key)) = self.later.pop_first() {
-                self.expected.remove(&key);
+                if self.expected.remove(&key).is_some() {
+                    self.unread.insert(key.clone());
+                }
                 self.waiting.push_back(key);
             }
         }
+    }
+
+    /// Takes the first row that waits, with whether it was read.
+    pub(super) fn take(&mut self) -> Option<(Arc<str>, bool)> {
+        let key = self.waiting.pop_front()?;
+        let was_read = !self.unread.remove(&key);
+        Some((key, was_read))
     }
 
     /// Remembers a row until it is due, if that is soon and there is room, and returns whether it is known. The clock of
@@ -199,6 +211,7 @@ impl Queue {
         for key in self.waiting.drain(..) {
             self.known.remove(&key);
             self.failed.remove(&key);
+            self.unread.remove(&key);
         }
     }
 

@@ -71,7 +71,7 @@ fn begin(due: &Due, now: Instant, permits: usize) -> Vec<(Name, Arc<str>)> {
         (*taken <= permits).then_some(())
     };
     let begun = due.begin(now, permit).into_iter();
-    begun.map(|(app, key, ())| (app, key)).collect()
+    begun.map(|begun| (begun.app, begun.key)).collect()
 }
 
 #[test]
