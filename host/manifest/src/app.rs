@@ -90,6 +90,8 @@ pub struct App {
     pub grants: Grants,
     /// The amounts that it may use.
     pub limits: Limits,
+    /// The places of the limits that are written, by key.
+    pub written_limits: BTreeMap<String, Source>,
     /// The life of an instance of it.
     pub reuse: Reuse,
     /// The environment it sees, those of `common` included.
@@ -145,6 +147,7 @@ pub(crate) fn read<'a>(
         limits: fields
             .read("limits", limits::read_limits)
             .unwrap_or_default(),
+        written_limits: fields.read("limits", positions).unwrap_or_default(),
         reuse: fields.read("reuse", limits::read_reuse).unwrap_or_default(),
         env: env.clone().into_iter().chain(read_env(&fields)).collect(),
         source: at.source(),
@@ -154,6 +157,16 @@ pub(crate) fn read<'a>(
         directory,
     };
     Some(Read { app, fields })
+}
+
+/// The place of each key.
+fn positions(at: &At) -> Option<BTreeMap<String, Source>> {
+    let entries = Fields::quiet(at)?.at.entries()?.into_iter();
+    Some(
+        entries
+            .map(|(entry, at)| (entry.key.clone(), at.source()))
+            .collect(),
+    )
 }
 
 /// Reads `env`, of an app or of `common`.

@@ -26,6 +26,8 @@ pub struct Grants {
     pub invoke: Vec<Pattern<Name>>,
     /// The hosts it may send HTTP requests to; none when `http` is not written at all.
     pub http: Option<Vec<HostPattern>>,
+    /// The places of these, in their order.
+    pub http_places: Vec<Source>,
     /// The secrets it may use.
     pub secrets: Vec<PartPattern>,
     /// The secrets it may see, of those that it may use.
@@ -334,6 +336,11 @@ fn mentions(fields: &Fields) -> Vec<Mention> {
     naming.flat_map(|grant| of(grant.key)).collect()
 }
 
+fn positions(fields: &Fields, grant: &str) -> Vec<Source> {
+    let written = fields.scalars(grant).into_iter();
+    written.map(|(at, _)| at.source()).collect()
+}
+
 /// Reads `grants`.
 pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
     let keys: Vec<_> = GRANTS.iter().map(|grant| grant.key).collect();
@@ -345,6 +352,7 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         subscribe: fields.list("subscribe"),
         invoke: fields.list("invoke"),
         http: fields.get("http").map(|at| at.parse_items()),
+        http_places: positions(&fields, "http"),
         secrets: fields.list("secrets"),
         reveal: fields.list("reveal"),
         configuration: fields.list("configuration"),

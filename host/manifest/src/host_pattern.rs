@@ -44,6 +44,31 @@ impl HostPattern {
             && self.matches_host(host)
     }
 
+    /// Returns whether each request that `asked` matches is one that this matches.
+    pub fn covers(&self, asked: &HostPattern) -> bool {
+        let mut schemes = [Scheme::Http, Scheme::Https].into_iter();
+        let port =
+            |pattern: &HostPattern, scheme: Scheme| pattern.port.unwrap_or(scheme.default_port());
+        schemes.all(|scheme| {
+            asked.scheme.is_some_and(|only| only != scheme)
+                || self.scheme.is_none_or(|only| only == scheme)
+                    && port(self, scheme) == port(asked, scheme)
+        }) && self.covers_host(&asked.host)
+    }
+
+    fn covers_host(&self, asked: &Host) -> bool {
+        match (&self.host, asked) {
+            (Host::Any, Host::Any | Host::Below(_)) => true,
+            (Host::Below(suffix), Host::Below(below)) => {
+                let rest = below.strip_suffix(suffix.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (_, Host::Named(name)) => self.matches_host(name),
+            (_, Host::Address(address)) => self.matches_host(&address.to_string()),
+            _ => false,
+        }
+    }
+
     fn matches_host(&self, host: &str) -> bool {
         let Some(host) = Host::read(host) else {
             return false;

@@ -50,10 +50,12 @@ mod quantity;
 mod reader;
 mod resolve;
 mod resources;
+mod same;
 mod scalar;
 mod secret;
 mod subscription;
 mod suggest;
+mod terms;
 mod yaml;
 
 #[cfg(test)]
@@ -80,3 +82,6 @@ pub use resources::{Resources, load_resources, parse_resources};
 pub use secret::Secret;
 pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
+pub use terms::{
+    Allowed, HOST_FILE, HostFile, HostName, Quota, Quotas, Terms, TypePattern, load_host_file,
+};

@@ -165,7 +165,7 @@ pub(crate) fn read_reuse(at: &At) -> Option<Reuse> {
     Some(reuse)
 }
 
-fn size(fields: &Fields, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+pub(crate) fn size(fields: &Fields, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
     let at = fields.get(key)?;
     let range = ByteSize(*range.start())..=ByteSize(*range.end());
     within(&at, at.quantity()?, range).map(u64::from)
@@ -182,7 +182,11 @@ fn count(fields: &Fields, key: &str, range: RangeInclusive<u32>) -> Option<u32> 
     within(&at, at.count()?, range)
 }
 
-fn within<T: PartialOrd + Display>(at: &At, value: T, range: RangeInclusive<T>) -> Option<T> {
+pub(crate) fn within<T: PartialOrd + Display>(
+    at: &At,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Option<T> {
     if range.contains(&value) {
         return Some(value);
     }

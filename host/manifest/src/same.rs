@@ -1,0 +1,127 @@
+//! Whether something that is read again is what it was: where it stands in its file does not count.
+
+use crate::app::App;
+use crate::component::Component;
+use crate::configuration::SecretScope;
+use crate::grants::Grants;
+use crate::metadata::{Metadata, Reference};
+use crate::problem::Source;
+use crate::subscription::Subscription;
+
+impl App {
+    /// Returns whether an app is written as this one, its component file aside.
+    pub fn is_same(&self, other: &App) -> bool {
+        let fixed = |app: &App| (app.id.clone(), app.guest.clone(), app.ingress.clone());
+        fixed(self) == fixed(other)
+            && self.project == other.project
+            && self.limits == other.limits
+            && self.reuse == other.reuse
+            && self.env == other.env
+            && bare(&self.grants) == bare(&other.grants)
+    }
+}
+
+fn bare(grants: &Grants) -> Grants {
+    Grants {
+        source: Source::default(),
+        mentions: Vec::new(),
+        http_places: Vec::new(),
+        ..grants.clone()
+    }
+}
+
+impl Component {
+    /// Returns whether a component is written as this one. A secret that changed in its store is no change here.
+    pub fn is_same(&self, other: &Component) -> bool {
+        let settings = |one: &Component| (one.ignore_errors, one.init_timeout);
+        let texts = |one: &Component| {
+            (
+                one.block.clone(),
+                one.driver.clone(),
+                one.version.clone(),
+                one.requires.clone(),
+            )
+        };
+        self.name == other.name
+            && self.namespace == other.namespace
+            && self.scopes == other.scopes
+            && settings(self) == settings(other)
+            && texts(self) == texts(other)
+            && self.source.file == other.source.file
+            && self.metadata.is_same(&other.metadata)
+    }
+}
+
+impl Metadata {
+    fn is_same(&self, other: &Metadata) -> bool {
+        let values = |all: &Metadata| -> Vec<(String, String)> {
+            let items = all.iter();
+            let mut values: Vec<_> = items
+                .map(|item| (item.name.clone(), item.value.reveal().to_owned()))
+                .collect();
+            values.sort();
+            values
+        };
+        let references = |all: &Metadata| -> Vec<[String; 4]> {
+            let mut references: Vec<_> = all
+                .pending()
+                .iter()
+                .map(|one| {
+                    let name = one.name.clone();
+                    match &one.reference {
+                        Reference::Environment(variable) => {
+                            [name, variable.clone(), String::new(), String::new()]
+                        }
+                        Reference::Secret {
+                            store,
+                            name: secret,
+                            key,
+                        } => [name, store.clone(), secret.clone(), key.clone()],
+                    }
+                })
+                .collect();
+            references.sort();
+            references
+        };
+        values(self) == values(other) && references(self) == references(other)
+    }
+}
+
+impl Subscription {
+    /// Returns whether a subscription is written as this one.
+    pub fn is_same(&self, other: &Subscription) -> bool {
+        let routes = |one: &Subscription| -> Vec<(String, String)> {
+            let rules = one.rules.iter();
+            rules
+                .map(|rule| (rule.expression.clone(), rule.route.clone()))
+                .collect()
+        };
+        let texts = |one: &Subscription| {
+            (
+                one.topic.clone(),
+                one.default_route.clone(),
+                one.dead_letter_topic.clone(),
+                one.metadata.clone(),
+            )
+        };
+        let names = |one: &Subscription| {
+            (
+                one.name.clone(),
+                one.namespace.clone(),
+                one.component.clone(),
+                one.scopes.clone(),
+            )
+        };
+        names(self) == names(other) && texts(self) == texts(other) && routes(self) == routes(other)
+    }
+}
+
+impl SecretScope {
+    /// Returns whether a scope is written as this one.
+    pub fn is_same(&self, other: &SecretScope) -> bool {
+        self.store == other.store
+            && self.default_access == other.default_access
+            && self.allowed == other.allowed
+            && self.denied == other.denied
+    }
+}

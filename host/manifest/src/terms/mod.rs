@@ -1,0 +1,142 @@
+//! `wythe-host.yaml`: what the operator of a host with many tenants says of the host and of each tenant.
+
+mod check;
+mod ingress;
+mod quotas;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use ingress::{HostName, TypePattern};
+pub use quotas::{Quota, Quotas};
+pub use read::load_host_file;
+
+use std::path::PathBuf;
+
+use crate::host_pattern::HostPattern;
+use crate::name::Name;
+use crate::problem::{Problems, Source};
+use ingress::Names;
+
+/// The name of the operator's file in the directory of the tenants.
+pub const HOST_FILE: &str = "wythe-host.yaml";
+
+/// The operator's file. It need not be there: each tenant then has the default terms.
+#[derive(Clone, Debug, Default)]
+pub struct HostFile {
+    /// The address for requests to apps.
+    pub listen: Option<(String, Source)>,
+    /// The address for metrics and health.
+    pub metrics: Option<(String, Source)>,
+    documents: Vec<Document>,
+    source: Source,
+}
+
+/// One document of `kind: Tenant`, with what is wrong with it.
+#[derive(Clone, Debug)]
+struct Document {
+    /// The tenant; none is every tenant.
+    tenant: Option<Name>,
+    hosts: Option<Allowed<Names>>,
+    path: Option<bool>,
+    http: Option<Allowed<HostPattern>>,
+    components: Option<Allowed<TypePattern>>,
+    paths: Option<Allowed<PathBuf>>,
+    environment: Option<Allowed<String>>,
+    quotas: Quotas,
+    source: Source,
+    problems: Problems,
+}
+
+/// The terms of one tenant: what its own document says, else what that of all tenants says, else the default.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The tenant.
+    pub tenant: Name,
+    /// The host names that it answers to.
+    pub hosts: Vec<HostName>,
+    /// True if it answers to `/<tenant>/`; by default a tenant without host names does.
+    pub by_path: bool,
+    /// The hosts that its apps and plugins may be granted; default none.
+    pub http: Allowed<HostPattern>,
+    /// The types of components that it may have; by default those that reach for nothing outside of the host.
+    pub components: Option<Allowed<TypePattern>>,
+    /// The directories outside of its own that it may name; default none.
+    pub paths: Allowed<PathBuf>,
+    /// The variables of the host's environment that it may read; default none.
+    pub environment: Allowed<String>,
+    /// The amounts that it may have.
+    pub quotas: Quotas,
+    /// The place of its document, or of the one of all tenants.
+    pub source: Source,
+}
+
+/// A list of the operator, and its place.
+#[derive(Clone, Debug)]
+pub struct Allowed<T> {
+    /// The entries.
+    pub entries: Vec<T>,
+    /// The place of the list; that of the document where there is no list.
+    pub source: Source,
+}
+
+impl HostFile {
+    /// The terms of a tenant.
+    pub fn terms(&self, tenant: &Name) -> Terms {
+        let own = self.documents.iter();
+        let own = own.filter(|document| document.tenant.as_ref() == Some(tenant));
+        let all = self.documents.iter();
+        let all = all.filter(|document| document.tenant.is_none());
+        let documents: Vec<&Document> = own.chain(all).collect();
+        let first = documents.first().map(|document| document.source.clone());
+        let source = first.unwrap_or_else(|| self.source.clone());
+        let hosts = documents.iter().find_map(|one| one.hosts.clone());
+        let hosts = hosts.map(|names| names.of(tenant)).unwrap_or_default();
+        Terms {
+            tenant: tenant.clone(),
+            by_path: documents
+                .iter()
+                .find_map(|one| one.path)
+                .unwrap_or(hosts.is_empty()),
+            hosts,
+            http: chosen(&documents, |one| one.http.clone(), &source),
+            components: documents.iter().find_map(|one| one.components.clone()),
+            paths: chosen(&documents, |one| one.paths.clone(), &source),
+            environment: chosen(&documents, |one| one.environment.clone(), &source),
+            quotas: Quotas::merged(documents.iter().map(|one| &one.quotas)),
+            source,
+        }
+    }
+
+    /// The problems of the documents that are about a tenant.
+    pub fn problems_of(&self, tenant: &Name) -> Problems {
+        let mut problems = Problems::default();
+        let about = |one: &&Document| one.tenant.as_ref().is_none_or(|name| name == tenant);
+        for document in self.documents.iter().filter(about) {
+            problems.extend(document.problems.clone());
+        }
+        problems
+    }
+
+    /// Every problem of every document.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for document in &self.documents {
+            problems.extend(document.problems.clone());
+        }
+        problems
+    }
+}
+
+/// The list of the first document that has one; an empty list at the place of the terms where none has.
+fn chosen<T>(
+    documents: &[&Document],
+    of: impl Fn(&Document) -> Option<Allowed<T>>,
+    source: &Source,
+) -> Allowed<T> {
+    let found = documents.iter().find_map(|document| of(document));
+    found.unwrap_or_else(|| Allowed {
+        entries: Vec::new(),
+        source: source.clone(),
+    })
+}

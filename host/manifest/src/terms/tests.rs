@@ -1,0 +1,148 @@
+//! The terms of tenants as an operator writes them.
+
+use super::{HostFile, read::parse};
+use crate::parse_manifest;
+use std::path::Path;
+
+const FILE: &str = "\
+apiVersion: wythe/v1
+kind: Host
+spec: { listen: 127.0.0.1:9000 }
+---
+apiVersion: wythe/v1
+kind: Tenant
+metadata: { name: '*' }
+spec:
+  hosts: ['{tenant}.example.com']
+  quotas: { apps: 1, app: { memory: 32MiB } }
+---
+apiVersion: wythe/v1
+kind: Tenant
+metadata: { name: shop }
+spec:
+  hosts: [Shop.example.org]
+  allow:
+    http: ['*.example.net', 'api.example.com:8443']
+    components: [state.*, bindings.cron]
+";
+
+fn read(text: &str) -> (HostFile, Vec<String>) {
+    let (file, problems) = parse(text, Path::new("wythe-host.yaml"));
+    let lines = problems.iter().map(ToString::to_string).collect();
+    (file, lines)
+}
+
+fn problems_of(file: &HostFile, tenant: &str) -> Vec<String> {
+    let problems = file.problems_of(&tenant.parse().unwrap());
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_tenants_own_document_goes_before_that_of_all() {
+    let (file, problems) = read(FILE);
+    assert_eq!(problems, [] as [&str; 0]);
+    assert_eq!(file.listen.as_ref().unwrap().0, "127.0.0.1:9000");
+    let (shop, other) = (
+        file.terms(&"shop".parse().unwrap()),
+        file.terms(&"other".parse().unwrap()),
+    );
+    assert_eq!(shop.hosts[0].as_str(), "shop.example.org");
+    assert_eq!(other.hosts[0].as_str(), "other.example.com");
+    assert!(!shop.by_path && !other.by_path);
+    assert_eq!(shop.quotas.apps.as_ref().unwrap().max, 1);
+    assert!(shop.allows_type("state", "redb", true) && !shop.allows_type("lock", "redb", false));
+    assert!(
+        other.allows_type("state", "redb", false) && !other.allows_type("bindings", "http", true)
+    );
+    let (nothing, _) = read("");
+    let alone = nothing.terms(&"a".parse().unwrap());
+    assert!(alone.by_path && alone.hosts.is_empty());
+}
+
+#[test]
+fn what_a_tenant_may_not_have_is_told_with_both_lines() {
+    let (file, _) = read(FILE);
+    let text = "\
+version: 1
+apps:
+  - appID: one
+    guest: one.wasm
+    grants:
+      http:
+        - a.example.net
+        - api.example.com
+    limits:
+      memory: 64MiB
+  - appID: two
+    guest: /etc/passwd
+";
+    let (manifest, problems) = parse_manifest(text, Path::new("shop/wythe.yaml"));
+    assert!(problems.is_empty(), "{problems}");
+    let mut manifest = manifest.unwrap();
+    let terms = file.terms(&"shop".parse().unwrap());
+    let found = terms.apply(&mut manifest);
+    let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "shop/wythe.yaml:8:11: grants.http: the operator does not allow requests to `api.example.com`: wythe-host.yaml:18",
+            "shop/wythe.yaml:10:15: limits.memory: 64MiB is over the operator's quota of 32MiB: wythe-host.yaml:10",
+            "shop/wythe.yaml:11:5: apps: 2 apps are over the operator's quota of 1: wythe-host.yaml:10",
+            "shop/wythe.yaml:11:5: the component file `/etc/passwd` is outside of the tenant's directory, which the operator does not allow: wythe-host.yaml:12",
+        ]
+    );
+    // A default is cut.
+    assert_eq!(manifest.apps[1].limits.memory, 32 << 20);
+    assert_eq!(manifest.tenant.as_str(), "shop");
+}
+
+#[test]
+fn a_document_that_is_wrong_concerns_its_tenant_alone() {
+    let text = format!(
+        "{FILE}---
+apiVersion: wythe/v1
+kind: Tenant
+metadata: {{ name: typo }}
+spec: {{ quotas: {{ memroy: 1MiB }}, hosts: [shop.example.org] }}
+"
+    );
+    let (file, problems) = read(&text);
+    assert_eq!(problems, [] as [&str; 0]);
+    assert_eq!(problems_of(&file, "shop"), [] as [&str; 0]);
+    assert_eq!(
+        problems_of(&file, "typo"),
+        [
+            "wythe-host.yaml:24:19: spec.quotas.memroy: unknown key; expected one of `apps`, `components`, `logBytes`, `app`",
+            "wythe-host.yaml:24:42: spec.hosts: the host name `shop.example.org` is that of tenant `shop` in wythe-host.yaml:16",
+        ]
+    );
+}
+
+#[test]
+fn a_document_without_a_tenant_concerns_the_host() {
+    let wrong = [
+        (
+            "kind: Tenant\n",
+            "wythe-host.yaml:1:1: missing `apiVersion`: write `wythe/v1`",
+        ),
+        (
+            "apiVersion: wythe/v1\nkind: Tenants\n",
+            "wythe-host.yaml:2:7: kind: unknown kind `Tenants`; the kinds of this file are `Host` and `Tenant`",
+        ),
+        (
+            "apiVersion: wythe/v1\nkind: Tenant\nmetadata: { name: No_label }\n",
+            "wythe-host.yaml:3:19: metadata.name: `No_label` is not a name:",
+        ),
+    ];
+    for (text, expected) in wrong {
+        let (_, problems) = read(text);
+        assert!(problems[0].starts_with(expected), "{problems:?}");
+    }
+    let (file, _) = read("apiVersion: wythe/v1\nkind: Tenant\nspec: { hosts: [a.example] }\n");
+    assert_eq!(
+        problems_of(&file, "any"),
+        [
+            "wythe-host.yaml:3:16: spec.hosts: a host name of all tenants has `{tenant}` in it, such as `{tenant}.example.com`"
+        ]
+    );
+}
