@@ -1,7 +1,7 @@
 //! The host: tenants by name, each of which comes, changes and goes while the others run.
 
 use crate::{
-    Error, Metrics, Result, Routes, Tasks,
+    Error, Metrics, Notices, Result, Routes, Tasks,
     tenant::{Settings, Shared, Tenant},
     time,
 };
@@ -21,6 +21,7 @@ type Tenants = BTreeMap<Name, Arc<Tenant>>;
 pub struct Host {
     tenants: ArcSwap<Tenants>,
     shared: Shared,
+    notices: Notices,
 }
 
 impl Host {
@@ -80,6 +81,11 @@ impl Host {
     /// The counters of all tenants.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
+    }
+
+    /// Changes that were wrong and changed nothing.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// The tasks of all tenants, and of the host.

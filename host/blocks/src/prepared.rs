@@ -31,6 +31,8 @@ impl Prepared {
         settings: &Settings,
         component: &Manifest,
     ) -> Result<Self, Vec<Error>> {
+        let allowed = registry.check_terms(settings.terms.as_deref(), component);
+        allowed.map_err(|error| vec![error])?;
         let prepared = Self::of_block(registry, settings, component).await;
         let named = |error| named(component, error);
         prepared.map_err(|errors| errors.into_iter().map(named).collect())
@@ -162,6 +164,7 @@ fn site(settings: &Settings, component: &Manifest) -> Site {
         beside: PathBuf::from(beside),
         root,
         environment: settings.environment.clone(),
+        terms: settings.terms.clone(),
     }
 }
 

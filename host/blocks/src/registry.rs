@@ -4,8 +4,14 @@ use crate::{
     Environment, Error, Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state,
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin, sync::Arc};
-use wythe_manifest::{Component, Name, Problems, slip_of};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+};
+use wythe_manifest::{Component, Name, Problems, Terms, slip_of};
 
 /// The site of a driver: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
@@ -20,6 +26,23 @@ pub struct Site {
     pub root: PathBuf,
     /// The process's environment, as the command line read it.
     pub environment: Environment,
+    /// What the operator of a host with many tenants allows this one.
+    pub terms: Option<Arc<Terms>>,
+}
+
+impl Site {
+    /// A path that is written in the component, where the tenant may name it: relative to the resource file.
+    pub fn path(&self, written: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = self.beside.join(written);
+        let terms = self.terms.as_ref();
+        match terms.and_then(|terms| terms.refuses_path(&self.root, &path)) {
+            None => Ok(path),
+            Some(place) => Err(Error::denied(format!(
+                "`{}` is outside of the tenant's directory, which the operator does not allow: {place}",
+                path.display()
+            ))),
+        }
+    }
 }
 
 type Opened<D> = Pin<Box<dyn Future<Output = Result<Arc<D>>> + Send>>;
@@ -88,6 +111,8 @@ struct Entry<D: ?Sized> {
 pub struct Drivers<D: ?Sized> {
     block: &'static str,
     by_name: BTreeMap<&'static str, Entry<D>>,
+    /// Drivers that reach for what is outside of the host.
+    reaching_out: BTreeSet<&'static str>,
 }
 
 impl<D: ?Sized + 'static> Drivers<D> {
@@ -95,7 +120,13 @@ impl<D: ?Sized + 'static> Drivers<D> {
         Drivers {
             block,
             by_name: BTreeMap::new(),
+            reaching_out: BTreeSet::new(),
         }
+    }
+
+    /// Says that a driver reaches for what is outside of the host: a tenant has it only where its operator says so.
+    pub fn reaches_out(&mut self, name: &'static str) {
+        self.reaching_out.insert(name);
     }
 
     /// Registers a driver; the type of its config is inferred from `open`.
@@ -265,6 +296,36 @@ impl Registry {
             "secretstores" => self.secrets.mistakes(component),
             "state" => self.state.mistakes(component),
             _ => vec![unknown_block(component)],
+        }
+    }
+
+    /// Says whether the component's driver reaches for what is outside of the host.
+    fn reaches_out(&self, component: &Component) -> bool {
+        let names = match component.block.as_str() {
+            "bindings" => &self.bindings.reaching_out,
+            "configuration" => &self.configuration.reaching_out,
+            "crypto" => &self.crypto.reaching_out,
+            "jobs" => &self.jobs.reaching_out,
+            "lock" => &self.lock.reaching_out,
+            "pubsub" => &self.pubsub.reaching_out,
+            "secretstores" => &self.secrets.reaching_out,
+            _ => &self.state.reaching_out,
+        };
+        names.contains(component.driver.as_str())
+    }
+
+    /// Refuses a component of a type that the operator does not allow the tenant.
+    pub(crate) fn check_terms(&self, terms: Option<&Terms>, component: &Component) -> Result<()> {
+        let (block, driver) = (&component.block, &component.driver);
+        let reaches_out = self.reaches_out(component);
+        match terms.filter(|terms| !terms.allows_type(block, driver, reaches_out)) {
+            None => Ok(()),
+            Some(terms) => Err(Error::denied(format!(
+                "component `{}`: the operator does not allow `{block}.{driver}`: {}",
+                component.name,
+                terms.place_of_types()
+            ))
+            .at(&component.source)),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::Inspection,
-    slots::Slots,
+    slots::{Holder, Slots},
     version::read_component,
     wit,
     workflow::Machine,
@@ -161,6 +161,13 @@ impl Runtime {
             false => (Work::App, &self.engine),
         };
         self.compiling.compile(work, engine, name, bytes).await
+    }
+
+    /// Instances that a holder has now; those of workflows are counted with the others.
+    pub(crate) fn instances_of(&self, holder: Holder) -> usize {
+        let machine = self.machine.get();
+        let replayed = machine.map_or(0, |machine| machine.slots.held(holder));
+        self.slots.held(holder) + replayed
     }
 
     /// The machine that runs workflows.

@@ -18,7 +18,7 @@ use std::{
 };
 use wythe_blocks::{
     Account, Admission, App, Body, Call, Callee, Error, Exports, Profile, Rate, Result, Tenant,
-    actors,
+    Usage, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
@@ -64,7 +64,11 @@ impl Guest {
             grants: profile.grants.clone(),
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
-            log: Arc::new(Log::new(app.id.clone(), app.limits.log_bytes_per_second)),
+            log: Arc::new(Log::new(
+                tenant,
+                app.id.clone(),
+                app.limits.log_bytes_per_second,
+            )),
             outgoing: egress::under_way(app.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
             account: Account::new(app.id.clone(), app.limits.host_memory),
@@ -202,6 +206,17 @@ impl Callee for Guest {
         }
     }
 
+    fn sweep(&self) {
+        self.version.load().pool.sweep();
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            instances: self.runtime.instances_of(self.identity.holder),
+            host_memory: self.identity.account.used(),
+        }
+    }
+
     fn digest(&self) -> String {
         self.version.load().digest.clone()
     }
@@ -253,12 +268,7 @@ impl Callee for Guest {
     }
 }
 
-/// Idle instances are swept from time to time, for as long as the guest is loaded.
 impl Guest {
-    pub fn sweep(&self) {
-        self.version.load().pool.sweep();
-    }
-
     fn lacks(&self, interface: &str) -> Error {
         let app = &self.identity.id;
         Error::unsupported(format!("app `{app}` does not export {interface}"))

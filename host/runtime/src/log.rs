@@ -16,6 +16,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 use wythe_blocks::{
+    Logs, Tenant,
     text::{cut, escape},
     workflow::Context as Journal,
 };
@@ -34,7 +35,10 @@ const RECORD: usize = 100;
 
 /// One app's log.
 pub struct Log {
+    tenant: Name,
     app: Name,
+    /// The last lines of the tenant.
+    kept: Arc<Logs>,
     budget: Mutex<Budget>,
 }
 
@@ -46,8 +50,10 @@ struct Budget {
 }
 
 impl Log {
-    pub fn new(app: Name, per_second: u64) -> Self {
+    pub fn new(tenant: &Tenant, app: Name, per_second: u64) -> Self {
         Log {
+            tenant: tenant.name().clone(),
+            kept: tenant.logs.clone(),
             app,
             budget: Mutex::new(Budget {
                 per_second,
@@ -112,26 +118,29 @@ impl Log {
             budget.left = budget.per_second;
             let dropped = std::mem::take(&mut budget.dropped);
             if dropped > 0 {
-                tracing::warn!(target: "wythe::guest", app = %self.app, "{dropped} log records dropped: over the limit of {} bytes a second", budget.per_second);
+                tracing::warn!(target: "wythe::guest", tenant = %self.tenant, app = %self.app, "{dropped} log records dropped: over the limit of {} bytes a second", budget.per_second);
             }
         }
         budget
     }
 
     fn emit(&self, level: Level, trace: &str, message: &str, extra: &str) {
-        let app = &self.app;
+        let (tenant, app) = (&self.tenant, &self.app);
+        macro_rules! report {
+            ($level:ident) => {
+                tracing::event!(target: "wythe::guest", Level::$level, %tenant, %app, trace, "{message}{extra}")
+            };
+        }
+        if level <= Level::INFO {
+            let text = format!("{message}{extra}");
+            self.kept.push(app, level.as_str(), trace, &text);
+        }
         match level {
-            Level::ERROR => {
-                tracing::error!(target: "wythe::guest", %app, trace, "{message}{extra}")
-            }
-            Level::WARN => tracing::warn!(target: "wythe::guest", %app, trace, "{message}{extra}"),
-            Level::INFO => tracing::info!(target: "wythe::guest", %app, trace, "{message}{extra}"),
-            Level::DEBUG => {
-                tracing::debug!(target: "wythe::guest", %app, trace, "{message}{extra}")
-            }
-            Level::TRACE => {
-                tracing::trace!(target: "wythe::guest", %app, trace, "{message}{extra}")
-            }
+            Level::ERROR => report!(ERROR),
+            Level::WARN => report!(WARN),
+            Level::INFO => report!(INFO),
+            Level::DEBUG => report!(DEBUG),
+            Level::TRACE => report!(TRACE),
         }
     }
 }
@@ -264,10 +273,13 @@ impl AsyncWrite for Output {
 mod tests {
     use super::Log;
     use std::time::{Duration, Instant};
+    use wythe_blocks::{Settings, Shared, Tenant};
 
     #[test]
     fn what_is_over_the_budget_is_dropped_until_the_second_is_over() {
-        let log = Log::new("app".parse().expect("a good name"), 100);
+        let name: super::Name = "app".parse().expect("a good name");
+        let tenant = Tenant::new(Settings::new(name.clone(), ""), &Shared::default());
+        let log = Log::new(&tenant, name, 100);
         let begin = |since| log.budget.lock().since = since;
         let hour = Duration::from_secs(3_600);
         begin(Instant::now() + hour);

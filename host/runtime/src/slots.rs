@@ -92,6 +92,11 @@ impl Slots {
         }
     }
 
+    /// Slots that a holder has now.
+    pub fn held(&self, holder: Holder) -> usize {
+        self.lock().held.get(&holder).copied().unwrap_or(0)
+    }
+
     fn refuse(&self, holder: Holder) -> Error {
         let held = self.lock().held.get(&holder).copied().unwrap_or(0);
         let error = match held >= self.share() {

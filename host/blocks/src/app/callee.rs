@@ -1,6 +1,6 @@
 //! The code behind an app: a guest, a native process, an app of another host.
 
-use super::{Admission, Body, Exports};
+use super::{Admission, Body, Exports, Usage};
 use crate::{
     Call, Error, Result, actors, bindings, configuration, invocation, jobs, pubsub, workflow,
 };
@@ -75,6 +75,14 @@ pub trait Callee: Send + Sync {
     async fn run_job(&self, call: Call, occurrence: jobs::Occurrence) -> Result<()> {
         let _ = occurrence;
         Err(missing(&call, "job-runner"))
+    }
+
+    /// Lets go of instances that have been idle for long enough.
+    fn sweep(&self) {}
+
+    /// The amounts that the code holds now.
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     /// Digest of the code that answers now; other code has another one.

@@ -6,12 +6,15 @@ mod inbound;
 mod kinds;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use callee::Callee;
 pub use exports::Exports;
+pub use usage::Usage;
 
 use crate::{
     Call, Error, Kind, Result, Trace,
+    last::Last,
     metrics::{self, CallMetrics, Outcome},
     panics,
     time::{self, Clock as _},
@@ -75,6 +78,7 @@ pub struct App {
     callee: Arc<dyn Callee>,
     permits: Arc<Semaphore>,
     pub(crate) metrics: Arc<CallMetrics>,
+    last: Last,
 }
 
 /// The origin of a call: another call of this host, or no more than a trace.
@@ -100,6 +104,7 @@ impl App {
         Arc::new(App {
             permits: Arc::new(Semaphore::new(profile.limits.concurrency as usize)),
             metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
+            last: Last::default(),
             callee,
             profile,
         })
@@ -165,7 +170,7 @@ impl App {
         let outcome = Outcome::of(&result);
         self.metrics
             .record(kind.operation(), outcome, start.elapsed());
-        result
+        result.inspect_err(|error| self.last.note(error))
     }
 
     /// The stages of [`App::call`] below the metric.

@@ -1,7 +1,7 @@
 //! The components of one block of a tenant, by name.
 
 use super::{Close, Component, Slot, Use};
-use crate::{Call, Error, Metrics, Result, error::Cut, time::HOST_CALL};
+use crate::{Call, Error, Metrics, Result, error::Cut, last::Failed, time::HOST_CALL};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -68,6 +68,11 @@ impl<D: ?Sized> Components<D> {
     /// Places of all components, in the order of their names.
     pub fn all(&self) -> Vec<Arc<Slot<D>>> {
         self.by_name.load().values().cloned().collect()
+    }
+
+    /// The last call of a component that failed.
+    pub(crate) fn last_error(&self, name: &ComponentName) -> Option<Failed> {
+        self.of(name)?.component().last.get()
     }
 
     /// Components that cannot do their work, with the reason.

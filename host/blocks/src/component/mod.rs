@@ -11,6 +11,7 @@ pub use slot::{Slot, Use};
 
 use crate::{
     Call, Error, Kind, Policy, Result,
+    last::Last,
     metrics::{self, CallMetrics, Outcome},
     panics,
     scrub::Secrets,
@@ -78,6 +79,7 @@ pub struct Component<D: ?Sized> {
     metrics: Arc<CallMetrics>,
     secrets: Secrets,
     driver: Arc<D>,
+    last: Last,
     /// Calls under way, whose end the component's close waits for.
     uses: TaskTracker,
 }
@@ -98,6 +100,7 @@ impl<D: ?Sized> Component<D> {
             metrics: Arc::new(metrics),
             secrets: Secrets::of(manifest),
             driver,
+            last: Last::default(),
             uses: TaskTracker::new(),
         }
     }
@@ -153,7 +156,10 @@ impl<D: ?Sized> Component<D> {
             .await;
         self.metrics
             .record(operation, Outcome::of(&result), start.elapsed());
-        result.inspect_err(|error| self.log(operation, caller, error))
+        result.inspect_err(|error| {
+            self.last.note(error);
+            self.log(operation, caller, error);
+        })
     }
 
     /// A cause is for the log alone: the caller reads only the message.

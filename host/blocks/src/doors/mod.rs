@@ -1,9 +1,18 @@
-//! The host's HTTP server as its tenants share it: which app has which prefix of paths, and which component which path.
+//! The host's HTTP server as its tenants share it: which tenant is asked, which of its apps has which prefix of paths, and
+//! which of its components which path.
+
+mod entrance;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use entrance::Entrance;
 
 use crate::{App, Error, Rate, Result, bindings::WebhookRoute};
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+use parking_lot::{Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
+use table::{Scope, Table};
 use wythe_manifest::{ComponentName, Name};
 
 /// Lines of the log about refusals, a second, for each app and for what is no app's.
@@ -21,189 +30,164 @@ impl Route {
     fn is_of(&self, app: &App) -> bool {
         (self.app.tenant(), self.app.id()) == (app.tenant(), app.id())
     }
+
+    fn is_for(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.prefix.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
-/// Every route and every webhook.
+/// Every entrance, every route and every webhook.
 #[derive(Default)]
 pub struct Routes {
-    routes: ArcSwap<Vec<Arc<Route>>>,
-    webhooks: ArcSwap<BTreeMap<String, Arc<WebhookRoute>>>,
-    /// Held while a path is claimed.
+    table: ArcSwap<Table>,
+    /// Held while a path or a name is claimed.
     claiming: Mutex<()>,
 }
 
-impl Routes {
-    /// Gives an app a prefix such as `/cart`, in place of the one that it had; `/` is for everything that no longer
-    /// prefix claims. None takes its prefix away. `conflict` where another app has it.
-    pub fn route(&self, prefix: Option<&str>, app: &Arc<App>) -> Result<()> {
-        let _turn = self.claiming.lock();
-        let mut routes = Vec::clone(&self.routes.load());
-        routes.retain(|route| !route.is_of(app));
-        if let Some(written) = prefix {
-            let prefix = written.trim_end_matches('/').to_owned();
-            if let Some(other) = routes.iter().find(|route| route.prefix == prefix) {
-                return Err(Error::conflict(format!(
-                    "the prefix `{written}` is that of app `{}`; expected another one",
-                    other.app.id()
-                )));
-            }
-            routes.push(Arc::new(Route {
-                prefix,
-                app: app.clone(),
-                refusals: Rate::per_second(REFUSALS),
-            }));
-            routes.sort_by_key(|route| Reverse(route.prefix.len()));
+/// The tenant that a request is for, as far as its host and its path say.
+pub struct Place {
+    table: Arc<Table>,
+    /// None where it is for those that answer to everything.
+    tenant: Option<Name>,
+    /// Bytes of the path that name the tenant.
+    skipped: usize,
+}
+
+impl Place {
+    /// The part of the path that is not the tenant's name.
+    pub fn rest<'a>(&self, path: &'a str) -> &'a str {
+        match path.get(self.skipped..) {
+            Some("") | None => "/",
+            Some(rest) => rest,
         }
-        self.routes.store(Arc::new(routes));
-        Ok(())
+    }
+
+    /// Bytes of the path that name the tenant.
+    pub fn skipped(&self) -> usize {
+        self.skipped
     }
 
     /// The route with the longest prefix of this path.
-    pub fn find(&self, path: &str) -> Option<Arc<Route>> {
-        let routes = self.routes.load();
-        let mut routes = routes.iter();
-        let found = routes.find(|route| {
-            let rest = path.strip_prefix(route.prefix.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        found.cloned()
-    }
-
-    /// The longest that an answer of these apps may wait for its reader.
-    pub fn stall_time(&self) -> Duration {
-        let routes = self.routes.load();
-        let stalls = routes.iter().map(|route| route.app.limits().stall_time);
-        stalls.max().unwrap_or_default()
-    }
-
-    /// Gives a component the path of its webhook, in place of one that it had. `conflict` where another component has it.
-    pub(crate) fn claim(&self, route: WebhookRoute) -> Result<()> {
-        let _turn = self.claiming.lock();
-        let mut routes = BTreeMap::clone(&self.webhooks.load());
-        let path = route.webhook.path.clone();
-        routes.retain(|_, other| !other.is_of(&route.tenant, &route.component));
-        if let Some(other) = routes.get(&path) {
-            return Err(Error::conflict(format!(
-                "the path `{path}` is that of bindings component `{}`; expected another one",
-                other.component
-            )));
-        }
-        routes.insert(path, Arc::new(route));
-        self.webhooks.store(Arc::new(routes));
-        Ok(())
-    }
-
-    /// Removes the webhook of a component that is gone.
-    pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
-        let _turn = self.claiming.lock();
-        let mut routes = BTreeMap::clone(&self.webhooks.load());
-        routes.retain(|_, route| !route.is_of(tenant, component));
-        self.webhooks.store(Arc::new(routes));
-    }
-
-    /// Takes away all that a tenant has.
-    pub(crate) fn clear(&self, tenant: &Name) {
-        let _turn = self.claiming.lock();
-        let mut routes = BTreeMap::clone(&self.webhooks.load());
-        routes.retain(|_, route| route.tenant != *tenant);
-        self.webhooks.store(Arc::new(routes));
-        let mut routes = Vec::clone(&self.routes.load());
-        routes.retain(|route| route.app.tenant() != tenant);
-        self.routes.store(Arc::new(routes));
+    pub fn route(&self, path: &str) -> Option<Arc<Route>> {
+        let scopes = self.table.scopes(self.tenant.as_ref());
+        let found = scopes.filter_map(|scope| scope.routes.iter().find(|one| one.is_for(path)));
+        found.max_by_key(|route| route.prefix.len()).cloned()
     }
 
     /// The webhook at this path, which is matched whole.
     pub fn webhook(&self, path: &str) -> Option<Arc<WebhookRoute>> {
-        self.webhooks.load().get(path).cloned()
+        let mut scopes = self.table.scopes(self.tenant.as_ref());
+        scopes.find_map(|scope| scope.webhooks.get(path)).cloned()
+    }
+}
+
+impl Routes {
+    /// Says by what a tenant is reached, in place of what was said before; until then it answers to everything.
+    /// `conflict` where a host name is another tenant's.
+    pub fn enter(&self, tenant: &Name, entrance: Entrance) -> Result<()> {
+        self.change(|table| table.enter(tenant, entrance))
+    }
+
+    /// Gives an app a prefix such as `/cart`, in place of the one that it had; `/` is for everything that no longer
+    /// prefix claims. None takes its prefix away. `conflict` where another app has it.
+    pub fn route(&self, prefix: Option<&str>, app: &Arc<App>) -> Result<()> {
+        self.change(|table| table.route(prefix, app))
+    }
+
+    /// Gives a component the path of its webhook, in place of one that it had. `conflict` where another component has it.
+    pub(crate) fn claim(&self, route: WebhookRoute) -> Result<()> {
+        self.change(|table| table.claim(route))
+    }
+
+    /// Closes the door of a component that is gone.
+    pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
+        let is_its = |route: &Arc<WebhookRoute>| route.is_of(tenant, component);
+        if self
+            .table
+            .load()
+            .of(tenant)
+            .is_some_and(|scope| scope.webhooks.values().any(is_its))
+        {
+            let closed = self.change(|table| {
+                table
+                    .edit(tenant)
+                    .webhooks
+                    .retain(|_, route| !is_its(route));
+                Ok(())
+            });
+            debug_assert!(closed.is_ok(), "nothing is claimed");
+        }
+    }
+
+    /// Takes away all that a tenant has.
+    pub(crate) fn clear(&self, tenant: &Name) {
+        let cleared = self.change(|table| {
+            table.clear(tenant);
+            Ok(())
+        });
+        debug_assert!(cleared.is_ok(), "nothing is claimed");
+    }
+
+    /// The tenant that is asked: the one with this host name, else the one that the path begins with, else all those that
+    /// answer to everything.
+    pub fn place(&self, host: Option<&str>, path: &str) -> Place {
+        let table = self.table.load_full();
+        let (tenant, skipped) = table.asked(host, path);
+        Place {
+            table,
+            tenant,
+            skipped,
+        }
+    }
+
+    /// The route with the longest prefix of this path, among tenants that answer to everything.
+    pub fn find(&self, path: &str) -> Option<Arc<Route>> {
+        self.place(None, path).route(path)
+    }
+
+    /// The webhook at this path, among tenants that answer to everything.
+    pub fn webhook(&self, path: &str) -> Option<Arc<WebhookRoute>> {
+        self.place(None, path).webhook(path)
+    }
+
+    /// By what a tenant is reached.
+    pub fn entrance(&self, tenant: &Name) -> Entrance {
+        let table = self.table.load();
+        table.of(tenant).map(Scope::entrance).unwrap_or_default()
+    }
+
+    /// The longest that an answer of an app may wait for its reader.
+    pub fn stall_time(&self) -> Duration {
+        self.table.load().stall_time()
     }
 
     /// Routes and webhooks, in all.
     pub fn count(&self) -> usize {
-        self.routes.load().len() + self.webhooks.load().len()
+        self.table.load().count(None)
     }
 
     /// Routes and webhooks of one tenant.
     pub fn count_of(&self, tenant: &Name) -> usize {
-        let (routes, webhooks) = (self.routes.load(), self.webhooks.load());
-        let routes = routes.iter().filter(|route| route.app.tenant() == tenant);
-        let webhooks = webhooks.values().filter(|route| route.tenant == *tenant);
-        routes.count() + webhooks.count()
+        self.table.load().count(Some(tenant))
+    }
+
+    /// Changes a copy, which is used from then on if nothing was refused.
+    fn change(&self, change: impl FnOnce(&mut Table) -> Result<()>) -> Result<()> {
+        let _turn = self.turn();
+        let mut table = Table::clone(&self.table.load());
+        change(&mut table)?;
+        table.measure();
+        self.table.store(Arc::new(table));
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.claiming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Callee, Exports, Profile, bindings::Webhook};
-
-    struct Silent;
-
-    impl Callee for Silent {
-        fn exports(&self) -> Exports {
-            Exports::default()
-        }
-    }
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
-    fn app(tenant: &str, id: &str) -> Arc<App> {
-        App::new(Profile::new(name(tenant), name(id)), Arc::new(Silent))
-    }
-
-    fn route(tenant: &str, component: &str, path: &str) -> WebhookRoute {
-        let webhook = Webhook {
-            path: path.into(),
-            methods: vec!["POST".into()],
-            max_body: 1,
-        };
-        WebhookRoute::new(webhook, name(tenant), component.parse().unwrap())
-    }
-
-    fn found(routes: &Routes, path: &str) -> Option<String> {
-        routes.find(path).map(|route| route.app.id().to_string())
-    }
-
-    #[test]
-    fn the_longest_prefix_answers_and_has_one_app() {
-        let routes = Routes::default();
-        let (shop, cart) = (app("a", "shop"), app("a", "cart"));
-        routes.route(Some("/"), &shop).unwrap();
-        routes.route(Some("/cart"), &cart).unwrap();
-        assert_eq!(found(&routes, "/cart/1").as_deref(), Some("cart"));
-        assert_eq!(found(&routes, "/carts").as_deref(), Some("shop"));
-        let error = routes.route(Some("/cart/"), &app("b", "cart")).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "the prefix `/cart/` is that of app `cart`; expected another one"
-        );
-        // The same app may come again, and move.
-        routes.route(Some("/basket"), &app("a", "cart")).unwrap();
-        assert_eq!(found(&routes, "/cart").as_deref(), Some("shop"));
-        routes.route(None, &shop).unwrap();
-        assert_eq!(found(&routes, "/cart"), None);
-        routes.clear(&name("a"));
-        assert_eq!(routes.count(), 0);
-    }
-
-    #[test]
-    fn a_path_has_one_component_and_a_component_one_path() {
-        let routes = Routes::default();
-        routes.claim(route("a", "one", "/hook")).unwrap();
-        routes.claim(route("a", "one", "/hook")).unwrap();
-        for (tenant, component) in [("a", "two"), ("b", "one")] {
-            let error = routes.claim(route(tenant, component, "/hook")).unwrap_err();
-            assert_eq!(
-                error.message(),
-                "the path `/hook` is that of bindings component `one`; expected another one"
-            );
-        }
-        routes.claim(route("a", "one", "/other")).unwrap();
-        assert!(routes.webhook("/hook").is_none() && routes.webhook("/other").is_some());
-        routes.close(&name("b"), &"one".parse().unwrap());
-        assert_eq!(routes.count(), 1);
-        routes.close(&name("a"), &"one".parse().unwrap());
-        assert_eq!(routes.count(), 0);
-    }
+/// The error of a path or a name that another one has.
+fn taken(what: &str, owner: &str) -> Error {
+    Error::conflict(format!("{what} is that of {owner}; expected another one"))
 }

@@ -64,11 +64,14 @@ impl PubSub {
             return Err(problems);
         }
         let tasks = self.tasks.child();
-        let components = ready.iter().map(|(running, _)| running.component.name());
+        let topics = ready.iter().map(|(running, _)| {
+            let topic = running.subscription.topic.clone();
+            (running.component.name().clone(), topic)
+        });
         let mut now = Running {
             tasks: tasks.clone(),
             before: Vec::new(),
-            components: components.cloned().collect(),
+            topics: topics.collect(),
         };
         {
             let mut running = self.running();
@@ -102,8 +105,22 @@ impl PubSub {
         let running = self.running();
         let users = running
             .iter()
-            .filter(|(_, of)| of.components.contains(component));
+            .filter(|(_, of)| of.topics.iter().any(|(name, _)| name == component));
         users.map(|(app, _)| app.clone()).collect()
+    }
+
+    /// Lists every subscription that runs: the app, the component, the topic.
+    pub fn subscribed(&self) -> Vec<(Name, String, String)> {
+        let running = self.running();
+        let each = |(app, of): (&Name, &Running)| -> Vec<_> {
+            let topics = of.topics.iter();
+            topics
+                .map(|(component, topic)| (app.clone(), component.to_string(), topic.clone()))
+                .collect()
+        };
+        let mut all: Vec<_> = running.iter().flat_map(each).collect();
+        all.sort();
+        all
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Name, Running>> {

@@ -154,7 +154,7 @@ struct Running {
     tasks: Tasks,
     /// Loops of earlier versions that have not ended yet.
     before: Vec<Tasks>,
-    components: BTreeSet<ComponentName>,
+    topics: BTreeSet<(ComponentName, String)>,
 }
 
 impl PubSub {

@@ -130,7 +130,7 @@ impl Tenant {
             // Attached all the same: an earlier version of the app may have been a subscriber.
             false => Vec::new(),
         };
-        for declared in &self.settings.subscriptions {
+        for declared in &self.settings().subscriptions {
             let known = |s: &Subscription| {
                 s.component == declared.component.as_str() && s.topic == declared.topic
             };

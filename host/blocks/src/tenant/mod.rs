@@ -1,15 +1,18 @@
 //! A tenant: the value that has its apps, its components and the tasks of both, and can change while others run.
 
 mod admit;
+mod change;
 mod open;
 mod replace;
+mod report;
 mod settings;
 
 pub use open::Checked;
+pub use report::Report;
 pub use settings::Settings;
 
 use crate::{
-    App, Error, Metrics, Result, Routes, Tasks,
+    App, Error, Logs, Metrics, Result, Routes, Tasks,
     actors::Actors,
     bindings::Bindings,
     configuration::Configuration,
@@ -23,6 +26,7 @@ use crate::{
     time,
     workflow::{self, Workflow},
 };
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
@@ -70,8 +74,11 @@ pub struct Tenant {
     pub workflow: Workflow,
     pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
+    /// The last lines of the apps' logs.
+    pub logs: Arc<Logs>,
+    name: Name,
     routes: Arc<Routes>,
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     apps: Mutex<BTreeMap<Name, Arc<App>>>,
     /// Components as they are written, by name: their secrets are still references.
     manifests: Mutex<BTreeMap<ComponentName, Manifest>>,
@@ -105,7 +112,9 @@ impl Tenant {
             metrics: shared.metrics.clone(),
             tasks,
             routes: shared.routes.clone(),
-            settings,
+            logs: Arc::new(Logs::new(settings.log_bytes())),
+            name: settings.tenant.clone(),
+            settings: ArcSwap::from_pointee(settings),
             apps: Mutex::default(),
             manifests: Mutex::default(),
             orphans: Mutex::default(),
@@ -116,11 +125,12 @@ impl Tenant {
     }
 
     pub fn name(&self) -> &Name {
-        &self.settings.tenant
+        &self.name
     }
 
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
     }
 
     /// The tenant's workflows, which are kept in one of its state components.

@@ -43,7 +43,7 @@ impl Tenant {
         registry: &Registry,
         components: &[Manifest],
     ) -> (Checked, Vec<Error>) {
-        let settings = &self.settings;
+        let settings = &*self.settings();
         let (others, mut checked, mut problems) = self.resolve(registry, components).await;
         problems.extend(between::problems(&others));
         for component in others {
@@ -82,7 +82,7 @@ impl Tenant {
         registry: &Registry,
         components: &[Manifest],
     ) -> (Vec<Manifest>, Checked, Vec<Error>) {
-        let settings = &self.settings;
+        let settings = &*self.settings();
         let own = |component: &&Manifest| settings.tenant.has(component.namespace.as_ref());
         let own: Vec<&Manifest> = components.iter().filter(own).collect();
         let mut stores = Stores::new(&settings.tenant, &own);

@@ -2,7 +2,11 @@
 
 use crate::Environment;
 use std::path::PathBuf;
-use wythe_manifest::{Name, SecretScope, Subscription};
+use std::sync::Arc;
+use wythe_manifest::{Name, SecretScope, Subscription, Terms};
+
+/// Bytes of the log of a tenant without terms.
+const LOG_BYTES: u64 = 1 << 20;
 
 /// The settings of a tenant.
 pub struct Settings {
@@ -19,6 +23,8 @@ pub struct Settings {
     pub scopes: Vec<SecretScope>,
     /// Subscriptions that are declared beside the apps.
     pub subscriptions: Vec<Subscription>,
+    /// What the operator of a host with many tenants allows this one; none allows everything.
+    pub terms: Option<Arc<Terms>>,
 }
 
 impl Settings {
@@ -32,6 +38,13 @@ impl Settings {
             environment: Environment::default(),
             scopes: Vec::new(),
             subscriptions: Vec::new(),
+            terms: None,
         }
+    }
+
+    /// Bytes of the tenant's log that are kept in memory.
+    pub fn log_bytes(&self) -> u64 {
+        let terms = self.terms.as_ref();
+        terms.map_or(LOG_BYTES, |terms| terms.quotas.log_bytes())
     }
 }

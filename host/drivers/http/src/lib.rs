@@ -16,4 +16,5 @@ pub fn register(registry: &mut Registry) {
     registry
         .bindings
         .add_parsed("http", bindings::parse, bindings::open);
+    registry.bindings.reaches_out("http");
 }

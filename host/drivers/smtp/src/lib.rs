@@ -13,4 +13,5 @@ pub fn register(registry: &mut Registry) {
     registry
         .bindings
         .add_warned("smtp", bindings::parse, bindings::warnings, bindings::open);
+    registry.bindings.reaches_out("smtp");
 }

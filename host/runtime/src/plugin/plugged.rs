@@ -179,6 +179,8 @@ impl<W: World> Plugged<W> {
         settings: Settings,
     ) -> Result<Arc<Self>> {
         let shown = settings.path.display().to_string();
+        site.path(&settings.path)?;
+        settings.check_hosts(&tenant)?;
         let bytes = read_component(Some(&site.root), &settings.path).await?;
         settings.check_digest(&shown, &bytes)?;
         let bytes = bytes.into();

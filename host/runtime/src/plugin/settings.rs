@@ -52,6 +52,29 @@ impl Settings {
         })
     }
 
+    /// Checks the hosts against those that the operator allows the tenant.
+    pub fn check_hosts(&self, tenant: &Tenant) -> Result<()> {
+        let settings = tenant.settings();
+        let Some(terms) = &settings.terms else {
+            return Ok(());
+        };
+        let is_allowed =
+            |host: &&HostPattern| terms.http.entries.iter().any(|one| one.covers(host));
+        match self
+            .grants
+            .http
+            .iter()
+            .flatten()
+            .find(|host| !is_allowed(host))
+        {
+            None => Ok(()),
+            Some(host) => Err(Error::denied(format!(
+                "`allowedHosts`: the operator does not allow requests to `{host}`: {}",
+                terms.http.source
+            ))),
+        }
+    }
+
     /// Checks the file against `sha256`, where the component names one.
     pub fn check_digest(&self, shown: &str, bytes: &[u8]) -> Result<()> {
         use sha2::Digest;
@@ -73,7 +96,11 @@ impl Settings {
         let id = name.ok().and_then(|name| name.as_id());
         let id = id.unwrap_or_else(|| site.tenant.clone());
         Identity {
-            log: Arc::new(Log::new(id.clone(), self.limits.log_bytes_per_second)),
+            log: Arc::new(Log::new(
+                &tenant,
+                id.clone(),
+                self.limits.log_bytes_per_second,
+            )),
             outgoing: egress::under_way(self.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
             account: Account::new(id.clone(), self.limits.host_memory),

@@ -36,6 +36,7 @@ pub(crate) fn component(block: &str, driver: &str, metadata: &str) -> Component 
 
 pub(crate) fn site(directory: &Path) -> Site {
     Site {
+        terms: None,
         tenant: "default".parse().expect("a name"),
         component: "subject".into(),
         directory: directory.join("subject"),

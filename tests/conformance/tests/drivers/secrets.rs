@@ -48,6 +48,7 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
         let (component, site) = (
             component.clone(),
             Site {
+                terms: None,
                 environment: variables.into_iter().collect(),
                 ..site(directory)
             },

@@ -57,7 +57,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
 }
 
 pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
-    let path = site.beside.join(parsed.path);
+    let path = site.path(parsed.path)?;
     let (pattern, done) = (parsed.pattern, parsed.done);
     blocking(move || {
         directories::create(&path)?;

@@ -37,7 +37,7 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let root = site.beside.join(config.root_path);
+    let root = site.path(config.root_path)?;
     blocking(move || {
         directories::create(&root.join(TEMPORARY))?;
         let opened = Folder::open(&root).map_err(|error| {

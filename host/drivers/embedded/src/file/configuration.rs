@@ -36,9 +36,10 @@ fn dot() -> String {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
+    let path = site.path(config.path)?;
     blocking(move || {
         let store = Store {
-            path: site.beside.join(config.path),
+            path,
             root: site.root,
             separator: config.separator,
             seen: Mutex::default(),

@@ -31,7 +31,7 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let path = site.beside.join(config.path);
+    let path = site.path(config.path)?;
     let root = Dir::open_ambient_dir(&path, ambient_authority()).map_err(|error| {
         Error::unavailable(format!(
             "`{}` cannot be opened; expected a directory of keys that can be read",

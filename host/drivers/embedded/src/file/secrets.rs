@@ -41,7 +41,7 @@ fn colon() -> String {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let file = SecretsFile {
-        path: site.beside.join(config.secrets_file),
+        path: site.path(config.secrets_file)?,
         root: site.root,
         shape: Shape {
             separator: config.nested_separator,

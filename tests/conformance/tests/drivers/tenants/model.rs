@@ -143,7 +143,7 @@ impl Model {
 
     /// Asks for a component that cannot be: what was there before goes on.
     async fn fail(&mut self, random: &mut Random) {
-        let data = &self.tenant.settings().data;
+        let data = &self.tenant.settings().data.clone();
         let damaged = data.join("damaged.redb");
         std::fs::write(&damaged, "no store at all").expect("a file");
         let settings = [

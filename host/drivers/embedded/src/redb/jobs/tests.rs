@@ -18,6 +18,7 @@ const LEASE: Duration = Duration::from_secs(60);
 
 fn site(directory: &Path) -> Site {
     Site {
+        terms: None,
         tenant: "default".parse().unwrap(),
         component: "jobs".into(),
         directory: directory.to_owned(),

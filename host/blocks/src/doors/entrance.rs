@@ -1,0 +1,31 @@
+//! By what a tenant is reached from outside.
+
+use std::collections::BTreeSet;
+use wythe_manifest::HostName;
+
+/// By what a tenant is reached from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// By every request that is for no other tenant.
+    #[default]
+    Open,
+    /// By its host names, and where `by_path` is true by paths that begin with its own name.
+    Named {
+        hosts: BTreeSet<HostName>,
+        by_path: bool,
+    },
+}
+
+impl Entrance {
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        let hosts = match self {
+            Entrance::Open => None,
+            Entrance::Named { hosts, .. } => Some(hosts.iter().map(HostName::as_str)),
+        };
+        hosts.into_iter().flatten()
+    }
+
+    pub(super) fn is_by_path(&self) -> bool {
+        matches!(self, Entrance::Named { by_path: true, .. })
+    }
+}
