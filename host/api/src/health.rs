@@ -17,3 +17,18 @@ pub async fn of(host: &Host, is_draining: bool) -> (StatusCode, String) {
     let lines = lines.map(|(name, error)| format!("component `{name}` is {}\n", error.kind()));
     (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
+
+/// Readiness: what [`of`] says, and if asked for more, each tenant whose last change was wrong. That change is not in
+/// force, so it keeps no request away; status has its file and line.
+pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusCode, String) {
+    let (status, mut text) = of(host, is_draining).await;
+    if is_verbose {
+        for (about, problems) in host.notices().list() {
+            let count = problems.len();
+            text += &format!(
+                "the last change of `{about}` is not in force: {count} problems; see `wythe status`\n"
+            );
+        }
+    }
+    (status, text)
+}

@@ -6,11 +6,11 @@ mod tests;
 
 use crate::{
     body::{declared, limited},
-    refusals::{self, No},
+    refusals::{self, Audience, No},
     serve::{Front, Manner},
     webhooks::Webhooks,
 };
-use http::{Request, Response};
+use http::{Request, Response, uri::Authority};
 use hyper::body::Incoming;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -30,12 +30,15 @@ const AFTER_STALL: Duration = Duration::from_secs(10);
 pub struct Ingress {
     /// Webhooks of its bindings come before the routes of its apps.
     pub host: Arc<Host>,
+    /// Who reads what the host itself answers.
+    pub audience: Audience,
 }
 
 /// The parts of the front door that each connection needs.
 struct Inside {
     webhooks: Webhooks,
     routes: Arc<Routes>,
+    audience: Audience,
     /// The rate of lines about what is no app's.
     refusals: Rate,
 }
@@ -60,6 +63,7 @@ impl Ingress {
         };
         let inside = Arc::new(Inside {
             routes: self.host.routes().clone(),
+            audience: self.audience,
             webhooks: Webhooks::new(self.host),
             refusals: Rate::per_second(REFUSALS),
         });
@@ -87,34 +91,42 @@ async fn route(
 ) -> Response<Body> {
     // Only the host says who calls.
     strip(request.headers_mut());
+    let named = target::complete(&mut request);
+    let host = request.uri().authority().filter(|_| named.is_ok());
     let path = request.uri().path();
-    if let Some(route) = inside.webhooks.find(path) {
-        let answer = match target::complete(&mut request) {
+    let place = inside.routes.place(host.map(Authority::as_str), path);
+    let (rest, reader) = (place.rest(path), (trace, inside.audience));
+    if let Some(route) = place.webhook(rest) {
+        let answer = match named {
             Ok(()) => inside.webhooks.answer(&route, trace, request, peer).await,
             Err(error) => Err(error.into()),
         };
-        return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, trace));
+        return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, reader));
     }
-    let Some(route) = inside.routes.find(path) else {
+    let Some(route) = place.route(rest) else {
         let error = check_path(path).err().unwrap_or_else(|| {
             let path = path.escape_debug();
             Error::not_found(format!(
                 "no app answers {path}; see `ingress` in the manifest"
             ))
         });
-        return refusals::answer(&inside.refusals, &error, None, trace);
+        return refusals::answer(&inside.refusals, &error, None, reader);
     };
-    let answer = ask(&route.app, trace, request).await;
-    answer.unwrap_or_else(|no| no.answer(&route.refusals, trace))
+    let answer = match named {
+        Ok(()) => ask(&route.app, place.skipped(), trace, request).await,
+        Err(error) => Err(error.into()),
+    };
+    answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
 }
 
 async fn ask(
     app: &App,
+    skipped: usize,
     trace: Trace,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, No> {
     check_path(request.uri().path())?;
-    target::complete(&mut request)?;
+    target::skip(&mut request, skipped)?;
     let limit = app.limits().request_body;
     if declared(&request).is_some_and(|length| length > limit) {
         return Err(No::too_large(limit, "limits.requestBody"));

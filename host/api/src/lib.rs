@@ -11,3 +11,4 @@ mod serve;
 mod webhooks;
 
 pub use ingress::Ingress;
+pub use refusals::Audience;

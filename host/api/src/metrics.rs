@@ -52,8 +52,14 @@ async fn answer<B>(
             let (status, text) = health::of(host, draining.is_cancelled()).await;
             (status, "text/plain", text)
         }
+        (&Method::GET | &Method::HEAD, "/readyz") => {
+            let is_verbose = request.uri().query() == Some("verbose");
+            let ready = health::ready(host, draining.is_cancelled(), is_verbose);
+            let (status, text) = ready.await;
+            (status, "text/plain", text)
+        }
         _ => {
-            let help = "GET /metrics or /healthz\n".to_owned();
+            let help = "GET /metrics, /healthz or /readyz\n".to_owned();
             (StatusCode::NOT_FOUND, "text/plain", help)
         }
     };
@@ -68,6 +74,7 @@ async fn answer<B>(
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+    use wythe_blocks::Notice;
 
     async fn asked(host: &Host, draining: &CancellationToken, path: &str) -> (u16, String) {
         let request = Request::get(path).body(()).expect("a request");
@@ -82,10 +89,32 @@ mod tests {
         let (host, draining) = (Host::default(), CancellationToken::new());
         let well = (200, "ok\n".to_owned());
         assert_eq!(asked(&host, &draining, "/healthz").await, well);
+        assert_eq!(asked(&host, &draining, "/readyz").await, well);
         draining.cancel();
         let stopping = (503, "the host is stopping\n".to_owned());
         assert_eq!(asked(&host, &draining, "/healthz").await, stopping);
         assert_eq!(asked(&host, &draining, "/metrics").await.0, 200);
         assert_eq!(asked(&host, &draining, "/else").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_change_shows_until_it_is_mended() {
+        let (host, draining) = (Host::default(), CancellationToken::new());
+        let notice = Notice {
+            kind: "invalid".into(),
+            place: Some("/srv/shop/wythe.yaml:3:1".into()),
+            message: "a secret".into(),
+        };
+        assert!(host.notices().set("shop", vec![notice]));
+        let line = "the last change of `shop` is not in force: 1 problems; see `wythe status`";
+        let reported = (200, format!("ok\n{line}\n"));
+        assert_eq!(asked(&host, &draining, "/readyz?verbose").await, reported);
+        assert_eq!(
+            asked(&host, &draining, "/readyz").await,
+            (200, "ok\n".into())
+        );
+        assert!(host.notices().set("shop", Vec::new()));
+        let well = (200, "ok\n".to_owned());
+        assert_eq!(asked(&host, &draining, "/readyz?verbose").await, well);
     }
 }

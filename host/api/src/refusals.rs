@@ -11,11 +11,21 @@ pub fn answer(
     rate: &Rate,
     error: &Error,
     status: Option<StatusCode>,
-    trace: Trace,
+    (trace, audience): (Trace, Audience),
 ) -> Response<Body> {
     log(rate, error, trace);
     let status = status.unwrap_or_else(|| error::status(error.kind()));
-    response(error, status, trace)
+    response(error, status, (trace, audience))
+}
+
+/// Who reads the host's own answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Anybody: the answer says the kind of the error, and the trace under which the log has the rest.
+    #[default]
+    Strangers,
+    /// Those who write the apps: the answer says what the log says.
+    Developers,
 }
 
 fn log(rate: &Rate, error: &Error, trace: Trace) {
@@ -42,12 +52,20 @@ fn id(trace: Trace) -> String {
 }
 
 /// Answer to the outside: kind, trace, and the words of the kind.
-fn response(error: &Error, status: StatusCode, trace: Trace) -> Response<Body> {
+fn response(
+    error: &Error,
+    status: StatusCode,
+    (trace, audience): (Trace, Audience),
+) -> Response<Body> {
     let kind = error.kind();
+    let message = match audience {
+        Audience::Strangers => error::words(kind, status).to_owned(),
+        Audience::Developers => error.chain(),
+    };
     let body = serde_json::json!({
         "error": kind.as_str(),
         "trace": id(trace),
-        "message": error::words(kind, status),
+        "message": message,
     });
     let mut response = Response::new(body_from(Bytes::from(body.to_string())));
     *response.status_mut() = status;
@@ -104,8 +122,8 @@ impl No {
     }
 
     /// Answers, and tells the log.
-    pub fn answer(self, rate: &Rate, trace: Trace) -> Response<Body> {
-        let mut response = answer(rate, &self.error, self.status, trace);
+    pub fn answer(self, rate: &Rate, reader: (Trace, Audience)) -> Response<Body> {
+        let mut response = answer(rate, &self.error, self.status, reader);
         response.headers_mut().extend(self.headers);
         response
     }
@@ -123,9 +141,7 @@ mod tests {
             let reported = Error::new(kind, "see `limits.cpuTime` at /home/me/wythe.yaml:3")
                 .with_source("a password");
             let trace = Trace::start();
-            let body = answer(&rate, &reported, None, trace).into_body();
-            let body = body.collect().await.expect("a body in memory").to_bytes();
-            let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            let body = said(answer(&rate, &reported, None, (trace, Audience::Strangers))).await;
             let expected = serde_json::json!({
                 "error": kind.as_str(),
                 "trace": format!("{:032x}", trace.trace),
@@ -133,5 +149,20 @@ mod tests {
             });
             assert_eq!(body, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_developer_reads_what_the_log_says() {
+        let rate = Rate::per_second(wythe_blocks::REFUSALS);
+        let reported = Error::denied("see wythe.yaml:3").with_source("the cause");
+        let reader = (Trace::start(), Audience::Developers);
+        let body = said(answer(&rate, &reported, None, reader)).await;
+        assert_eq!(body["message"], "see wythe.yaml:3: the cause");
+    }
+
+    async fn said(response: Response<Body>) -> serde_json::Value {
+        let body = response.into_body().collect().await;
+        let body = body.expect("a body in memory").to_bytes();
+        serde_json::from_slice(&body).expect("JSON")
     }
 }

@@ -32,11 +32,6 @@ impl Webhooks {
         }
     }
 
-    /// The webhook at this path, which is matched whole.
-    pub fn find(&self, path: &str) -> Option<Arc<WebhookRoute>> {
-        self.host.routes().webhook(path)
-    }
-
     /// Answers 200 with the app's bytes, 204 without; an error has the status of its kind.
     pub async fn answer(
         &self,
@@ -54,7 +49,9 @@ impl Webhooks {
             return Err(No::too_large(limit, SETTING));
         }
         let (head, body) = request.into_parts();
-        let mut share = self.bodies.share(&webhook.path, peer);
+        // A path begins with a slash, which no name has.
+        let whose = format!("{}{}", route.tenant, webhook.path);
+        let mut share = self.bodies.share(&whose, peer);
         let Some(body) = share.read(body, limit).await? else {
             return Err(No::too_large(limit, SETTING));
         };

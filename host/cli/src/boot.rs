@@ -2,8 +2,8 @@
 
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{Environment, Host, Registry, Settings, Tenant};
-use wythe_manifest::{Grants, Manifest, Resources};
+use wythe_blocks::{Entrance, Environment, Host, Registry, Settings, Tenant};
+use wythe_manifest::{Grants, Manifest, Resources, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
@@ -44,13 +44,16 @@ pub struct Plan {
     pub resources: Resources,
     /// Names of blocks that use their default component.
     pub defaults: Vec<String>,
+    /// What the operator of a host with many tenants allows this one.
+    pub terms: Option<Arc<Terms>>,
 }
 
 /// A host with its apps, ready to serve.
 pub struct Booted {
+    pub ground: Ground,
     pub host: Arc<Host>,
     pub tenant: Arc<Tenant>,
-    pub runtime: Arc<Runtime>,
+    pub registry: Arc<Registry>,
     pub apps: Vec<Loaded>,
     /// Problems that were found on the way and stop nothing.
     pub warnings: Vec<Problem>,
@@ -62,14 +65,31 @@ pub struct Booted {
     reason = "the command reads the environment"
 )]
 pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
+    read_under(path, None)
+}
+
+/// Reads a project of a tenant, cut to what its operator allows.
+pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<Problem>) {
     let (manifest, mut problems) = wythe_manifest::load(path);
-    let Some(manifest) = manifest else {
+    let Some(mut manifest) = manifest else {
         return (None, Problem::all(problems));
     };
+    if let Some(terms) = &terms {
+        problems.extend(terms.apply(&mut manifest));
+    }
     let (mut resources, found) = wythe_manifest::load_resources(&manifest.resources_paths);
     let is_whole = !found.has_errors();
     problems.extend(found);
-    problems.extend(resources.resolve(&|name| std::env::var(name).ok()));
+    if let Some(terms) = &terms {
+        problems.extend(terms.check_resources(&resources));
+    }
+    let allowed = |name: &str| {
+        terms
+            .as_ref()
+            .is_none_or(|terms| terms.allows_variable(name))
+    };
+    let variable = |name: &str| std::env::var(name).ok().filter(|_| allowed(name));
+    problems.extend(resources.resolve(&variable));
     let defaults = add_defaults(&manifest, &mut resources);
     if is_whole {
         // What could not be read may be what is named.
@@ -79,6 +99,7 @@ pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
         manifest,
         resources,
         defaults,
+        terms,
     };
     (Some(plan), Problem::all(problems))
 }
@@ -147,13 +168,51 @@ pub fn cache_directory(data: &Path) -> PathBuf {
     named.or_else(shared).unwrap_or_else(|| data.join("cache"))
 }
 
+/// The ground that tenants stand on: the host, the engine, and the directory of their data.
+#[derive(Clone)]
+pub struct Ground {
+    pub host: Arc<Host>,
+    pub runtime: Arc<Runtime>,
+    pub data: PathBuf,
+}
+
+impl Ground {
+    /// A host without tenants.
+    pub fn new(data: &Path) -> Result<Self, Vec<Problem>> {
+        Ok(Ground {
+            host: Arc::default(),
+            runtime: runtime(data)?,
+            data: data.to_owned(),
+        })
+    }
+
+    /// Another host with the same engine and the same data, to try something there.
+    pub fn apart(&self) -> Self {
+        Ground {
+            host: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Gives a tenant up that could not begin.
+    async fn give_up(&self, tenant: &Tenant) {
+        self.host.remove(tenant.name(), CLOSE).await;
+    }
+}
+
 /// Opens every component, loads every app, and starts every subscription. All problems are told.
 pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
-    let booted = prepare(plan, data).await?;
+    private::check(data, "data").map_err(|problem| vec![problem])?;
+    boot_on(&Ground::new(data)?, plan).await
+}
+
+/// Does what `boot` does, on a ground that is there.
+pub async fn boot_on(ground: &Ground, plan: &Plan) -> Result<Booted, Vec<Problem>> {
+    let booted = prepare_on(ground, plan).await?;
     match start(&booted).await {
         Ok(()) => Ok(booted),
         Err(problems) => {
-            booted.host.close(CLOSE).await;
+            ground.give_up(&booted.tenant).await;
             Err(problems)
         }
     }
@@ -162,15 +221,20 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 /// Opens every component and loads every app, which can then be called; events are not delivered yet.
 pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     private::check(data, "data").map_err(|problem| vec![problem])?;
-    let found = check::check(plan, data).await?;
+    prepare_on(&Ground::new(data)?, plan).await
+}
+
+async fn prepare_on(ground: &Ground, plan: &Plan) -> Result<Booted, Vec<Problem>> {
+    let found = check::check_on(ground, plan).await?;
     if has_errors(&found.problems) {
-        found.host.close(CLOSE).await;
+        ground.give_up(&found.tenant).await;
         return Err(found.problems);
     }
     let booted = Booted {
-        host: found.host,
+        ground: ground.clone(),
+        host: ground.host.clone(),
         tenant: found.tenant,
-        runtime: found.runtime,
+        registry: found.registry,
         apps: found.apps,
         warnings: found.problems,
     };
@@ -182,7 +246,7 @@ pub async fn prepare(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
     if problems.is_empty() {
         return Ok(booted);
     }
-    booted.host.close(CLOSE).await;
+    ground.give_up(&booted.tenant).await;
     Err(problems)
 }
 
@@ -217,6 +281,17 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
     registry
 }
 
+/// By what a project is reached: by everything, unless its operator says otherwise.
+pub fn entrance(plan: &Plan) -> Entrance {
+    match &plan.terms {
+        None => Entrance::Open,
+        Some(terms) => Entrance::Named {
+            hosts: terms.hosts.iter().cloned().collect(),
+            by_path: terms.by_path,
+        },
+    }
+}
+
 /// Returns the settings that a project's components are opened with.
 pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let tenant = &plan.manifest.tenant;
@@ -225,22 +300,26 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
     Settings {
         subscriptions: plan.resources.subscriptions.clone(),
         project: plan.manifest.directory.clone(),
-        environment: environment(),
+        environment: environment(plan.terms.as_deref()),
+        terms: plan.terms.clone(),
         scopes: own.flat_map(|c| c.secrets.clone()).collect(),
         ..Settings::new(tenant.clone(), data.join("data"))
     }
 }
 
-/// Variables that are no text are nobody's.
+/// Variables that are no text are nobody's, and those that the operator does not allow are not the tenant's.
 #[expect(
     clippy::disallowed_methods,
     reason = "the command reads the environment"
 )]
-fn environment() -> Environment {
+fn environment(terms: Option<&Terms>) -> Environment {
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(text).collect()
+    let is_allowed =
+        |(name, _): &(String, String)| terms.is_none_or(|terms| terms.allows_variable(name));
+    let all = std::env::vars_os().filter_map(text);
+    all.filter(is_allowed).collect()
 }
 
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
@@ -255,4 +334,9 @@ async fn start(booted: &Booted) -> Result<(), Vec<Problem>> {
         true => Ok(()),
         false => Err(problems.into_iter().map(Problem::from).collect()),
     }
+}
+
+/// Makes a path absolute for a program, which may work in another directory.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -2,22 +2,21 @@
 //! what `wythe validate` tells and what keeps `wythe run` from starting are the same.
 
 use crate::{
-    boot::{self, Plan},
+    boot::{self, Ground, Plan},
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{self as blocks, Checked, Host, Tenant, interfaces::Interface, state::chosen};
+use wythe_blocks::{self as blocks, Checked, Registry, Tenant, interfaces::Interface, state::chosen};
 use wythe_manifest::{App, Component, Subscription};
-use wythe_runtime::{Guest, Loaded, Runtime};
+use wythe_runtime::{Guest, Loaded};
 
 /// Time in which the secret stores close.
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The findings of a check. A host is started from them if no problem is an error.
 pub struct Found {
-    pub host: Arc<Host>,
     pub tenant: Arc<Tenant>,
-    pub runtime: Arc<Runtime>,
+    pub registry: Arc<Registry>,
     pub components: Checked,
     /// The apps, one for each of the manifest, if no problem is an error.
     pub apps: Vec<Loaded>,
@@ -47,22 +46,38 @@ pub async fn good(path: &Path, data: Option<&Path>) -> Result<(Plan, Vec<Problem
 
 /// The problems of a plan's components and apps; nothing stays open.
 async fn problems_of(plan: &Plan, data: &Path) -> Vec<Problem> {
-    match check(plan, data).await {
+    match Ground::new(data) {
+        Ok(ground) => problems_on(&ground, plan).await,
+        Err(problems) => problems,
+    }
+}
+
+/// Does what `problems_of` does, with an engine that is there. The ground has no tenant of the plan's name.
+pub async fn problems_on(ground: &Ground, plan: &Plan) -> Vec<Problem> {
+    match check_on(ground, plan).await {
         Ok(found) => {
-            found.host.close(CLOSE).await;
+            ground.host.remove(found.tenant.name(), CLOSE).await;
             found.problems
         }
         Err(problems) => problems,
     }
 }
 
-/// Checks the components and the apps of a plan. An error says that there is no engine.
-pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
-    let runtime = boot::runtime(data)?;
-    let host = Arc::new(Host::default());
-    let opened = host.open(boot::settings(plan, data));
+/// Checks the components and the apps of a plan. An error says that there is a tenant of its name already, or that what it
+/// is reached by is another one's.
+pub async fn check_on(ground: &Ground, plan: &Plan) -> Result<Found, Vec<Problem>> {
+    let runtime = &ground.runtime;
+    let opened = ground.host.open(boot::settings(plan, &ground.data));
     let tenant = opened.map_err(|error| vec![Problem::from(error)])?;
-    let registry = boot::registry(&runtime, &tenant);
+    if let Err(error) = tenant.enter(boot::entrance(plan)) {
+        ground.host.remove(tenant.name(), CLOSE).await;
+        let problem = Problem::from(error);
+        let terms = plan.terms.as_ref();
+        return Err(vec![
+            terms.map_or(problem.clone(), |terms| problem.at(&terms.source)),
+        ]);
+    }
+    let registry = Arc::new(boot::registry(runtime, &tenant));
     let checked = tenant.check(&registry, &plan.resources.components);
     let (components, errors) = checked.await;
     let mut problems: Vec<_> = errors.into_iter().map(Problem::from).collect();
@@ -70,7 +85,7 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     problems.extend(components.warnings.iter().map(warning));
     let mut apps: Vec<Loaded> = Vec::new();
     for app in &plan.manifest.apps {
-        match Guest::load(&runtime, &tenant, app).await {
+        match Guest::load(runtime, &tenant, app).await {
             Ok(loaded) => apps.push(loaded),
             Err(errors) => {
                 let errors = errors.into_iter().map(Problem::from);
@@ -94,9 +109,8 @@ pub async fn check(plan: &Plan, data: &Path) -> Result<Found, Vec<Problem>> {
     problems.extend(without_store(plan, &apps));
     Problem::sort(&mut problems);
     Ok(Found {
-        host,
         tenant,
-        runtime,
+        registry,
         components,
         apps,
         problems,

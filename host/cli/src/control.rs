@@ -22,8 +22,9 @@ use std::{
     time::Duration,
 };
 use tokio::net::{UnixListener, UnixStream};
-use wythe_api::admin::{self, Answer, Command, MAX, Refusal, is_trusted};
-use wythe_blocks::Tenant;
+use tokio_util::sync::CancellationToken;
+use wythe_api::admin::{self, Answer, Command, MAX, Refusal, TENANT, host::House, is_trusted};
+use wythe_blocks::Host;
 
 /// A time a little longer than any command may take.
 const PATIENCE: Duration = Duration::from_secs(65);
@@ -58,6 +59,15 @@ async fn connect(data: &Path) -> io::Result<UnixStream> {
 
 /// Asks the host that runs with this data directory; none, if no host does.
 pub async fn ask(data: &Path, command: &Command) -> Outcome<Option<Answer>> {
+    ask_of(data, None, command).await
+}
+
+/// Does what `ask` does, of one tenant of the host.
+pub async fn ask_of(
+    data: &Path,
+    tenant: Option<&str>,
+    command: &Command,
+) -> Outcome<Option<Answer>> {
     let stream = match connect(data).await {
         Ok(stream) => stream,
         // A socket without a listener is what a host that was killed leaves behind.
@@ -87,7 +97,7 @@ pub async fn ask(data: &Path, command: &Command) -> Outcome<Option<Answer>> {
         }
         .into());
     }
-    let request = request(command)?;
+    let request = request(tenant, command)?;
     let reply = tokio::time::timeout(PATIENCE, exchange(stream, request));
     let reply = reply
         .await
@@ -104,12 +114,15 @@ pub async fn ask(data: &Path, command: &Command) -> Outcome<Option<Answer>> {
 }
 
 /// The command as a request of HTTP, unless it is more than a host reads.
-fn request(command: &Command) -> Outcome<Request<Full<Bytes>>> {
+fn request(tenant: Option<&str>, command: &Command) -> Outcome<Request<Full<Bytes>>> {
     let (method, path, body) = command.request().context("the command")?;
     if body.len() > MAX {
         return Err(Problem::new(format!("the command has more than {MAX} bytes")).into());
     }
-    let request = Request::builder().method(method).uri(path);
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(tenant) = tenant {
+        request = request.header(TENANT, tenant);
+    }
     let request = request.header(header::HOST, "localhost");
     let request = request.header(header::CONTENT_TYPE, "application/json");
     let request = request.body(Full::new(body.into()));
@@ -135,11 +148,16 @@ async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>) -> anyhow::
 
 /// Answers commands until the host stops, then removes the socket. The caller has made sure that no other host
 /// has this data directory.
-pub fn serve(tenant: &Arc<Tenant>, data: &Path) -> anyhow::Result<()> {
+pub fn serve(host: &Arc<Host>, data: &Path, stop: &CancellationToken) -> anyhow::Result<()> {
     let socket = path(data);
     let (listener, owner) = bind(data).with_context(|| format!("{}", socket.display()))?;
-    let commands = admin::serve(tenant.clone(), listener, owner);
-    tenant.tasks.spawn(async move {
+    let house = House {
+        host: host.clone(),
+        data: data.join("data"),
+        stop: stop.clone(),
+    };
+    let commands = admin::serve(house, listener, owner);
+    host.tasks().spawn(async move {
         commands.await;
         let _ = fs::remove_file(socket);
     });

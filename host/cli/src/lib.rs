@@ -15,6 +15,7 @@ pub mod compiler;
 mod control;
 mod embedded;
 mod hold;
+mod live;
 mod log;
 mod owner;
 mod port;
@@ -86,6 +87,12 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,
+        Command::Logs(logs) => commands::logs::logs(common, logs).await,
+        Command::Ps(ps) => commands::status::ps(common, ps).await,
+        Command::Serve(serve) => commands::serve::serve(common, serve).await,
+        Command::Status(status) => commands::status::status(common, status).await,
+        Command::Stop(stop) => commands::stop::stop(common, stop).await,
+        Command::Tenants(tenants) => commands::tenants::tenants(common, tenants).await,
         Command::Actor(actor) => commands::actor::actor(common, actor).await,
         Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
         Command::New(new) => commands::new::new(common, new),

@@ -13,7 +13,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use wythe_api::admin::{self, Answer, Binary, Command};
+use wythe_api::admin::{self, Answer, Binary, Command, host};
+use wythe_manifest::{Name, Resources};
 
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -21,6 +22,8 @@ const CLOSE: Duration = Duration::from_secs(5);
 pub struct Opened {
     plan: Plan,
     data: PathBuf,
+    /// The tenant, where the project is one of those of a host with many: it is never opened for the moment.
+    tenant: Option<String>,
 }
 
 /// The part of a project that a command needs where no host runs it.
@@ -32,11 +35,36 @@ pub enum Needs {
 
 impl Opened {
     pub fn new(common: &Common, project: &Project) -> Outcome<Self> {
+        if let Some(tenant) = &project.tenant {
+            return Self::served(project, tenant);
+        }
         let (plan, warnings) = boot::plan(&project.project)?;
         report::show(common, &warnings);
         let default = || boot::data_directory(&plan.manifest);
         let data = project.data_dir.clone().unwrap_or_else(default);
-        Ok(Opened { plan, data })
+        let tenant = None;
+        Ok(Opened { plan, data, tenant })
+    }
+
+    /// A tenant of a host that serves many.
+    fn served(project: &Project, tenant: &str) -> Outcome<Self> {
+        let name = tenant.parse::<Name>();
+        let name = name.map_err(|error| Problem::new(error.to_string()))?;
+        let (manifest, problems) = wythe_manifest::load(&project.project.join(name.as_str()));
+        let Some(manifest) = manifest else {
+            return Err(Problem::all(problems).into());
+        };
+        let plan = Plan {
+            manifest,
+            resources: Resources::default(),
+            defaults: Vec::new(),
+            terms: None,
+        };
+        Ok(Opened {
+            plan,
+            data: data_of(project),
+            tenant: Some(tenant.to_owned()),
+        })
     }
 
     /// The app that is meant where none is named: the only one. One that is not in the manifest may have been, and
@@ -68,12 +96,16 @@ impl Opened {
 
     /// Does a command through the host that runs; none where there is no such host.
     pub async fn ask_running(&self, command: &Command) -> Outcome<Option<Answer>> {
-        control::ask(&self.data, command).await
+        control::ask_of(&self.data, self.tenant.as_deref(), command).await
     }
 
     /// Does a command through the host that runs, or, where none does, in this process.
     /// One that starts is waited for.
     pub async fn ask(mut self, needs: Needs, command: Command) -> Outcome<Answer> {
+        if self.tenant.is_some() {
+            let answer = self.ask_running(&command).await?;
+            return answer.ok_or_else(|| nobody(&self.data));
+        }
         let _hold = match hold::wait(&self.data, async || self.ask_running(&command).await).await? {
             Waited::Answered(answer) => return Ok(answer),
             Waited::Held(hold) => hold,
@@ -86,6 +118,40 @@ impl Opened {
         booted.host.close(CLOSE).await;
         Ok(answer?)
     }
+}
+
+/// The directory of the data of a project, or of a host with many tenants.
+pub fn data_of(project: &Project) -> PathBuf {
+    let path = &project.project;
+    let own = match path.is_dir() {
+        true => path.as_path(),
+        false => path.parent().unwrap_or(Path::new("")),
+    };
+    let default = || own.strip_prefix(".").unwrap_or(own).join(".wythe");
+    project.data_dir.clone().unwrap_or_else(default)
+}
+
+/// Does a command about a host that runs.
+pub async fn ask_host(project: &Project, action: host::Action) -> Outcome<host::Answer> {
+    let data = data_of(project);
+    match control::ask(&data, &Command::Host(action)).await? {
+        Some(Answer::Host(answer)) => Ok(answer),
+        Some(_) => Err(misfit()),
+        None => Err(nobody(&data)),
+    }
+}
+
+/// The failure where no host runs.
+fn nobody(data: &Path) -> Failure {
+    Problem {
+        kind: "unavailable".into(),
+        ..Problem::new(format!(
+            "no host runs with the data directory `{}`; start one by `wythe run` or `wythe serve`, or name its directory by \
+             `--project`",
+            data.display()
+        ))
+    }
+    .into()
 }
 
 /// Refuses to start a second host with the same data.

@@ -12,7 +12,10 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use wythe_blocks::text::{escape, escape_lines};
+use wythe_blocks::{
+    Notice,
+    text::{escape, escape_lines},
+};
 use wythe_manifest::{Problems, Severity, Source};
 
 /// One thing that is wrong.
@@ -38,12 +41,20 @@ pub struct Position {
 /// Shows the problem with its place.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.position {
-            Some(Position { file, line: 0, .. }) => write!(f, "{file}: ")?,
-            Some(Position { file, line, column }) => write!(f, "{file}:{line}:{column}: ")?,
-            None => {}
+        if let Some(position) = &self.position {
+            write!(f, "{position}: ")?;
         }
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { file, line, column } = self;
+        match line {
+            0 => f.write_str(file),
+            _ => write!(f, "{file}:{line}:{column}"),
+        }
     }
 }
 
@@ -78,6 +89,16 @@ impl Problem {
         problems.sort_by(|a, b| {
             (a.position.is_none(), &a.position).cmp(&(b.position.is_none(), &b.position))
         });
+    }
+
+    /// The problem as status shows it.
+    pub fn notice(&self) -> Notice {
+        let position = self.position.as_ref();
+        Notice {
+            kind: self.kind.to_string(),
+            position: position.map(ToString::to_string),
+            message: self.message.clone(),
+        }
     }
 
     pub fn warning(message: impl Into<String>) -> Self {

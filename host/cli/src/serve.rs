@@ -1,15 +1,18 @@
 //! Boot and drain as a story: bind, serve, wait for the signal, let every request finish, close.
 
-use crate::boot::Booted;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::Ingress;
+use wythe_api::{Audience, Ingress};
+use wythe_blocks::Host;
 
 /// The time for requests that are under way when the host is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);
 /// The time for subscriptions and background work after that.
 const CLOSE: Duration = Duration::from_secs(5);
+
+/// The interval at which idle instances are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// The time after which a host that was told to stop ends, whatever its workers do.
 pub const LIMIT: Duration = Duration::from_secs(5)
@@ -17,9 +20,36 @@ pub const LIMIT: Duration = Duration::from_secs(5)
     .saturating_add(CLOSE);
 
 /// Serves until `shutdown`. True if nothing had to be cut short.
-pub async fn serve(booted: &Booted, listener: TcpListener, shutdown: CancellationToken) -> bool {
-    let host = booted.host.clone();
-    let drained = Ingress { host }.serve(listener, shutdown, DRAIN).await;
-    let closed = booted.host.close(CLOSE).await;
+pub async fn serve(
+    host: &Arc<Host>,
+    audience: Audience,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> bool {
+    let ingress = Ingress {
+        host: host.clone(),
+        audience,
+    };
+    let drained = ingress.serve(listener, shutdown, DRAIN).await;
+    let closed = host.close(CLOSE).await;
     drained && closed
+}
+
+/// Removes idle instances now and then: only instances that serve more than one request are ever idle.
+pub fn sweep(host: &Arc<Host>) {
+    let (home, stopping) = (host.clone(), host.tasks().stopping());
+    host.tasks().spawn(async move {
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            let apps = home
+                .tenants()
+                .into_iter()
+                .flat_map(|tenant| tenant.all_apps());
+            apps.for_each(|app| app.sweep());
+        }
+    });
 }

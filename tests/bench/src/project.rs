@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::Ingress;
+use wythe_api::{Audience, Ingress};
 use wythe_blocks::{Call, Callee, Error, Host, Profile, Settings, Tenant, invocation};
 use wythe_manifest::{App, Grants, Limits};
 use wythe_runtime::{Guest, Loaded, Options, Runtime};
@@ -108,7 +108,8 @@ impl Project {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         let host = wythe.host.clone();
-        let ingress = Ingress { host };
+        let audience = Audience::Strangers;
+        let ingress = Ingress { host, audience };
         ingress
             .serve(listener, CancellationToken::new(), Duration::ZERO)
             .await;

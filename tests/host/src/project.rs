@@ -18,7 +18,7 @@ use wythe::{
     check,
     report::Problem,
 };
-use wythe_api::Ingress;
+use wythe_api::{Audience, Ingress};
 
 /// Components that forget everything, for tests of something else.
 pub const MEMORY: &str = "\
@@ -127,7 +127,9 @@ impl Project {
         let address = listener.local_addr().expect("a bound port");
         let shutdown = CancellationToken::new();
         let host = booted.host.clone();
-        let serving = Ingress { host }.serve(listener, shutdown.clone(), Duration::from_secs(10));
+        let audience = Audience::Strangers;
+        let ingress = Ingress { host, audience };
+        let serving = ingress.serve(listener, shutdown.clone(), Duration::from_secs(10));
         Ok(Running {
             serving: tokio::spawn(serving),
             client: client(),

@@ -9,6 +9,7 @@ pub mod bindings;
 pub mod configuration;
 pub mod crypto;
 mod fields;
+pub mod host;
 pub mod invocation;
 pub mod jobs;
 pub mod lock;
@@ -23,7 +24,7 @@ pub mod workflow;
 
 pub use memory::MAX;
 pub use peer::is_trusted;
-pub use server::serve;
+pub use server::{TENANT, serve};
 pub use wire::Refusal;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -45,6 +46,7 @@ pub enum Command {
     Bindings(bindings::Bindings),
     Crypto(crypto::Crypto),
     Configuration(configuration::Configuration),
+    Host(host::Action),
     Invocation(invocation::Action),
     Lock(lock::Lock),
     Jobs(jobs::Jobs),
@@ -73,6 +75,7 @@ pub enum Answer {
         metadata: Vec<(String, String)>,
     },
     Configuration(configuration::Answer),
+    Host(host::Answer),
     Entry(state::Entry),
     Grant {
         grant: Option<lock::Grant>,
@@ -137,9 +140,11 @@ impl Command {
             Command::PubSub(command) => &command.app,
             Command::Secrets(command) => &command.app,
             Command::State(command) => &command.app,
-            Command::Ping | Command::Actors(_) | Command::Invocation(_) | Command::Workflow(_) => {
-                OPERATOR
-            }
+            Command::Ping
+            | Command::Actors(_)
+            | Command::Host(_)
+            | Command::Invocation(_)
+            | Command::Workflow(_) => OPERATOR,
         }
     }
 }
@@ -156,6 +161,9 @@ pub async fn execute(tenant: &Tenant, command: Command) -> Result<Answer> {
         Command::Bindings(command) => bindings::execute(tenant, &caller, command).await,
         Command::Crypto(command) => crypto::execute(tenant, &caller, command).await,
         Command::Configuration(command) => configuration(tenant, &caller, command).await,
+        Command::Host(_) => Err(Error::unavailable(
+            "no host runs here, of which this is asked",
+        )),
         Command::Invocation(action) => invocation::execute(tenant, &caller, action).await,
         Command::Lock(command) => lock::execute(tenant, &caller, command).await,
         Command::Jobs(command) => {

@@ -1,7 +1,9 @@
 //! The control socket: commands as requests of HTTP, from its owner and from root, and from no page in a browser.
 
 use super::{
-    Answer, execute, is_trusted,
+    Answer, Command, execute,
+    host::House,
+    is_trusted,
     memory::{ALL, End, MAX, Memory, Whole},
     wire::{Path, Refusal},
 };
@@ -17,7 +19,7 @@ use hyper::body::Incoming;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::{UnixListener, UnixStream};
 use wythe_blocks::{
-    Body, Error, Tenant, body_from,
+    Body, Error, body_from,
     connections::{Allowed, Connections, Listener},
 };
 
@@ -30,11 +32,13 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// The only host of a request.
 const HOST: &str = "localhost";
 const JSON: &str = "application/json";
+/// The header that names the tenant of a command, where there is more than one.
+pub const TENANT: &str = "wythe-tenant";
 
 /// Answers commands until the host stops. The listener is the socket of `owner`, which nobody else may open.
-pub async fn serve(tenant: Arc<Tenant>, listener: UnixListener, owner: u32) {
+pub async fn serve(house: House, listener: UnixListener, owner: u32) {
     let memory = Memory::new(ALL);
-    let desk = Desk { tenant, memory };
+    let desk = Desk { house, memory };
     desk.serve(listener, owner).await;
 }
 
@@ -60,7 +64,7 @@ impl Listener for Trusted {
 
 /// The place where commands are read and done.
 struct Desk {
-    tenant: Arc<Tenant>,
+    house: House,
     memory: Memory,
 }
 
@@ -125,7 +129,8 @@ impl Refused {
 
 impl Desk {
     async fn serve(self, listener: UnixListener, owner: u32) {
-        let (tasks, stopping) = (self.tenant.tasks.clone(), self.tenant.tasks.stopping());
+        let tasks = self.house.host.tasks().clone();
+        let stopping = tasks.stopping();
         let front = Front {
             listener: Trusted { listener, owner },
             connections: Connections::new("control socket", Allowed::unshared(CONNECTIONS)),
@@ -159,7 +164,11 @@ impl Desk {
             ))
         })?;
         let _held = body.held();
-        Ok(execute(&self.tenant, command).await?)
+        let named = tenant_of(&head.headers)?;
+        Ok(match command {
+            Command::Host(action) => self.house.execute(action).await?,
+            _ => execute(&*self.house.tenant(named)?, command).await?,
+        })
     }
 
     fn held(&self, answer: &Answer) -> Result<Whole, Refused> {
@@ -230,6 +239,11 @@ fn refuse_browsers(head: &Parts) -> Result<(), Error> {
     Err(Error::denied(format!(
         "the request is for another host; expected http://{HOST}/"
     )))
+}
+
+fn tenant_of(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let named = headers.get(TENANT).map(HeaderValue::to_str).transpose();
+    named.map_err(|_| Error::invalid(format!("the header `{TENANT}`; expected a tenant's name")))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

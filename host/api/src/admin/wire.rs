@@ -10,13 +10,17 @@ const VERSION: &str = "/v1/";
 pub const ACTION: &str = "action";
 
 /// Every block with its actions; a test compares them with the commands.
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
     ("actors", &["active", "invoke", "list", "state"]),
     ("bindings", &["invoke", "operations"]),
     ("configuration", &["delete", "get", "set"]),
     (
         "crypto",
         &["decrypt", "encrypt", "keys", "public", "sign", "verify"],
+    ),
+    (
+        "host",
+        &["logs", "ps", "purge", "status", "stop", "tenants"],
     ),
     ("invocation", &["invoke"]),
     (

@@ -1,6 +1,9 @@
 //! The target of a request: the one host that its target and its Host header name (RFC 9110 7.2, RFC 9112 3.2).
 
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, header, uri::Authority};
+use http::{
+    HeaderMap, HeaderValue, Request, Uri, Version, header,
+    uri::{Authority, InvalidUri},
+};
 use wythe_blocks::{Error, Result};
 
 /// The host of a request of HTTP/1.0, which need not name one, and of an empty header.
@@ -34,6 +37,27 @@ pub fn complete<B>(request: &mut Request<B>) -> Result<()> {
     let whole = Uri::from_parts(parts);
     *request.uri_mut() =
         whole.map_err(|error| Error::invalid(format!("the request's target: {error}")))?;
+    Ok(())
+}
+
+/// Takes the first bytes of the path away, which name the tenant: its apps do not know by what they are reached.
+pub fn skip<B>(request: &mut Request<B>, bytes: usize) -> Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let mut parts = request.uri().clone().into_parts();
+    let target = parts.path_and_query.as_ref();
+    let rest = target.and_then(|target| target.as_str().get(bytes..));
+    let rest = match rest.unwrap_or_default() {
+        rest if rest.starts_with('/') => rest.to_owned(),
+        rest => format!("/{rest}"),
+    };
+    let wrong = |text: String| Error::invalid(format!("the request's target: {text}"));
+    let path = rest
+        .parse()
+        .map_err(|error: InvalidUri| wrong(error.to_string()))?;
+    parts.path_and_query = Some(path);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|error| wrong(error.to_string()))?;
     Ok(())
 }
 
@@ -119,6 +143,21 @@ mod tests {
         for (version, uri, hosts, expected) in cases {
             let found = seen(version, uri, hosts);
             assert_eq!(found.as_deref(), expected, "{version:?} {uri} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_does_not_see_the_name_of_its_tenant() {
+        for (uri, expected) in [
+            ("http://a/shop/cart?n=1", "http://a/cart?n=1"),
+            ("http://a/shop/", "http://a/"),
+            ("http://a/shop", "http://a/"),
+            ("http://a/shop?n=1", "http://a/?n=1"),
+            ("http://a/shop//x", "http://a//x"),
+        ] {
+            let mut request = Request::get(uri).body(()).expect("a request");
+            skip(&mut request, "/shop".len()).expect("a target");
+            assert_eq!(request.uri().to_string(), expected);
         }
     }
 }

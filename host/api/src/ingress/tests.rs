@@ -15,7 +15,10 @@ async fn ingress() -> (std::net::SocketAddr, Arc<Host>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound port");
     let host = Arc::new(Host::default());
-    let ingress = Ingress { host: host.clone() };
+    let ingress = Ingress {
+        host: host.clone(),
+        audience: Audience::Strangers,
+    };
     let (stopping, drain) = (host.tasks().stopping(), Duration::from_secs(5));
     host.tasks().spawn(async move {
         ingress.serve(listener, stopping, drain).await;

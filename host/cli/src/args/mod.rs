@@ -4,9 +4,11 @@ mod actor;
 mod bindings;
 mod configuration;
 mod crypto;
+mod host;
 mod jobs;
 mod lock;
 mod pubsub;
+mod run;
 mod secrets;
 mod workflow;
 
@@ -14,16 +16,18 @@ pub use actor::{Actor, ActorVerb};
 pub use bindings::{Bindings, BindingsVerb};
 pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
+pub use host::{Logs, Ps, Serve, StatusOf, Stop, Tenants, TenantsVerb};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
 pub use pubsub::{PubSub, PubSubVerb};
+pub use run::Run;
 pub use secrets::{Secrets, SecretsVerb};
 pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
-use crate::{embedded, port};
+use crate::embedded;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
+use std::{path::PathBuf, sync::LazyLock};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let own = env!("CARGO_PKG_VERSION");
@@ -95,14 +99,20 @@ pub enum Command {
     Inspect(Inspect),
     Invoke(Invoke),
     Lock(Lock),
+    Logs(Logs),
     Jobs(Jobs),
     New(New),
+    Ps(Ps),
     Publish(Publish),
     #[command(name = "pubsub")]
     PubSub(PubSub),
     Run(Run),
     Secrets(Secrets),
+    Serve(Serve),
     State(State),
+    Status(StatusOf),
+    Stop(Stop),
+    Tenants(Tenants),
     Validate(Validate),
     Wit(Wit),
     Workflow(Workflow),
@@ -144,6 +154,9 @@ pub struct Project {
     /// The directory of the project's data, if not `.wythe` beside the manifest
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// The tenant of a host that serves the directories below --project
+    #[arg(long, global = true, value_name = "TENANT")]
+    pub tenant: Option<String>,
 }
 
 /// Call an app and print its answer: `wythe invoke cart /items/7`
@@ -212,29 +225,6 @@ pub struct Publish {
     /// The app that is its source, and whose scopes apply
     #[arg(long, default_value = "operator")]
     pub app: String,
-}
-
-/// Build the apps of a project and run them until Ctrl-C
-#[derive(clap::Args)]
-pub struct Run {
-    /// The manifest or its directory
-    #[arg(default_value = ".")]
-    pub path: PathBuf,
-    /// The address to answer HTTP on: `HOST:PORT` or a port; port 0 takes a free one
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = port::address)]
-    pub listen: SocketAddr,
-    /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Run what is there, build nothing
-    #[arg(long)]
-    pub no_build: bool,
-    /// Rebuild and swap an app when its sources change
-    #[arg(short, long)]
-    pub watch: bool,
-    /// Serve /metrics (Prometheus) and /healthz here
-    #[arg(long, value_name = "ADDRESS", value_parser = port::address)]
-    pub metrics: Option<SocketAddr>,
 }
 
 /// Read and write the state of an app

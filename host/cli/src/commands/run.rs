@@ -6,6 +6,7 @@ use crate::{
     build::{self, Built},
     check, control,
     hold::Hold,
+    live::Live,
     port, project,
     report::{self, Outcome},
     serve, signals,
@@ -24,8 +25,6 @@ use tokio_util::sync::CancellationToken;
 use wythe_api::metrics;
 use wythe_blocks::{descriptors, time::milliseconds};
 
-/// The interval at which idle instances are looked for.
-const SWEEP: Duration = Duration::from_secs(1);
 /// The time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -51,7 +50,8 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         }
     };
     Ready::new(&plan, &booted, &listeners, &data, took).show(common, &plan, &built, &data);
-    let complete = serve::serve(&booted, listeners.http, shutdown).await;
+    let audience = args.audience();
+    let complete = serve::serve(&booted.host, audience, listeners.http, shutdown).await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
     }
@@ -102,40 +102,22 @@ async fn open(
         listeners.metrics = listener.local_addr().ok();
         metrics::serve(&booted.host, listener, shutdown.clone());
     }
-    if let Err(error) = control::serve(&booted.tenant, data) {
+    if let Err(error) = control::serve(&booted.host, data, shutdown) {
         tracing::warn!("`wythe invoke`, `publish` and `state` cannot reach this host: {error:#}");
     }
     if args.watch {
         let watch = Watch {
             common: *common,
-            plan: plan.clone(),
+            path: args.path.clone(),
+            live: Live::new(booted, plan.clone()),
             tenant: booted.tenant.clone(),
-            apps: booted.apps.clone(),
+            host: booted.host.clone(),
+            is_built: !args.no_build,
         };
         watch.start()?;
     }
-    sweep(plan, booted);
+    serve::sweep(&booted.host);
     Ok(listeners)
-}
-
-/// Removes idle instances now and then: only instances that serve more than one request are ever idle.
-fn sweep(plan: &Plan, booted: &Booted) {
-    let apps = plan.manifest.apps.iter().zip(&booted.apps);
-    let reused = apps.filter(|(app, _)| app.reuse.max_requests > 1);
-    let guests: Vec<_> = reused.map(|(_, loaded)| loaded.guest.clone()).collect();
-    if guests.is_empty() {
-        return;
-    }
-    let stopping = booted.tenant.tasks.stopping();
-    booted.tenant.tasks.spawn(async move {
-        let mut every = tokio::time::interval(SWEEP);
-        loop {
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                _ = every.tick() => guests.iter().for_each(|guest| guest.sweep()),
-            }
-        }
-    });
 }
 
 /// The facts that a person or a program wants to know of a host that serves.
@@ -191,8 +173,8 @@ impl Ready {
             url: format!("http://{}/", listeners.address),
             address: listeners.address,
             metrics: listeners.metrics,
-            data: absolute(data),
-            control: absolute(&control::path(data)),
+            data: boot::absolute(data),
+            control: boot::absolute(&control::path(data)),
             pid: std::process::id(),
             apps: apps.collect(),
             components: components.collect(),
@@ -257,9 +239,4 @@ impl Ready {
         }
         routes
     }
-}
-
-/// Makes a path absolute for a program, which may work in another directory.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

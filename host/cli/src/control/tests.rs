@@ -2,14 +2,18 @@
 
 use super::*;
 use wythe_api::admin::state::{Action, State};
-use wythe_blocks::{Settings, Shared};
+use wythe_blocks::Settings;
 
 /// A limit against hanging alone.
 const LONG: Duration = Duration::from_secs(60);
 
-fn tenant() -> Arc<Tenant> {
-    let settings = Settings::new("default".parse().unwrap(), "nowhere");
-    Tenant::new(settings, &Shared::default())
+fn host() -> Arc<Host> {
+    let (host, settings) = (
+        Host::default(),
+        Settings::new("default".parse().unwrap(), "nowhere"),
+    );
+    host.open(settings).unwrap();
+    Arc::new(host)
 }
 
 #[tokio::test]
@@ -21,8 +25,8 @@ async fn answers_and_leaves_nothing_behind() {
         ask(&data, &Command::Ping).await.unwrap().is_none(),
         "nobody is there"
     );
-    let tenant = tenant();
-    serve(&tenant, &data).unwrap();
+    let host = host();
+    serve(&host, &data, &CancellationToken::new()).unwrap();
     let mode = fs::metadata(path(&data)).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
     let answer = ask(&data, &Command::Ping).await.unwrap();
@@ -41,7 +45,7 @@ async fn answers_and_leaves_nothing_behind() {
     .unwrap_err();
     assert_eq!(failure.0[0].message, "no state component `s` for app `a`");
     assert_eq!(failure.0[0].kind, "not-found");
-    assert!(tenant.close(LONG).await);
+    assert!(host.close(LONG).await);
     assert!(!path(&data).exists());
 }
 
@@ -51,11 +55,11 @@ async fn a_socket_of_a_host_that_was_killed_is_replaced() {
     drop(std::os::unix::net::UnixListener::bind(path(directory.path())).unwrap());
     let asked = ask(directory.path(), &Command::Ping).await.unwrap();
     assert!(asked.is_none(), "nobody listens");
-    let tenant = tenant();
-    serve(&tenant, directory.path()).unwrap();
+    let host = host();
+    serve(&host, directory.path(), &CancellationToken::new()).unwrap();
     let asked = ask(directory.path(), &Command::Ping).await.unwrap();
     assert!(asked.is_some());
-    tenant.close(LONG).await;
+    host.close(LONG).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,8 +110,8 @@ fn a_command_that_no_host_reads_is_not_sent() {
             action: Action::Get { key },
         })
     };
-    assert!(request(&command(1_000)).is_ok());
-    let failure = request(&command(MAX)).unwrap_err();
+    assert!(request(None, &command(1_000)).is_ok());
+    let failure = request(None, &command(MAX)).unwrap_err();
     assert_eq!(
         failure.0[0].message,
         "the command has more than 100663296 bytes"

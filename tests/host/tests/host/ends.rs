@@ -44,7 +44,7 @@ async fn gone() -> Result<()> {
         let host = Arc::downgrade(&booted.host);
         let (tenant, runtime) = (
             Arc::downgrade(&booted.tenant),
-            Arc::downgrade(&booted.runtime),
+            Arc::downgrade(&booted.ground.runtime),
         );
         ensure!(running.stop().await, "not everything finished");
         // The last instances and tasks go a moment later.

@@ -10,8 +10,9 @@ use tokio::{
     sync::Notify,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    App, Call, Callee, Exports, Profile, Result, Settings, Shared, Tenant, invocation as block,
+    App, Call, Callee, Exports, Host, Profile, Result, Settings, Tenant, invocation as block,
 };
 
 /// A limit against hanging alone; where time is paused, it does not pass while anybody has something to do.
@@ -21,6 +22,7 @@ const READ: &str = r#"{"component": "s", "app": "a", "key": "k"}"#;
 /// A host with a control socket in a directory of its own.
 struct Stage {
     directory: TempDir,
+    host: Arc<Host>,
     tenant: Arc<Tenant>,
 }
 
@@ -33,17 +35,26 @@ impl Stage {
     fn with(bytes: usize) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let settings = Settings::new("default".parse().expect("a name"), directory.path());
-        let tenant = Tenant::new(settings, &Shared::default());
-        let stage = Stage { directory, tenant };
+        let host = Arc::new(Host::default());
+        let tenant = host.open(settings).expect("a tenant");
+        let stage = Stage {
+            directory,
+            host,
+            tenant,
+        };
         let listener = UnixListener::bind(stage.path()).expect("a socket");
         let pair = UnixStream::pair().expect("a pair of sockets");
         let owner = pair.0.peer_cred().expect("the user of this process").uid();
         let desk = Desk {
-            tenant: stage.tenant.clone(),
+            house: House {
+                host: stage.host.clone(),
+                data: stage.directory.path().to_owned(),
+                stop: CancellationToken::new(),
+            },
             memory: Memory::new(bytes),
         };
         let serving = async move { desk.serve(listener, owner).await };
-        stage.tenant.tasks.spawn(serving);
+        stage.host.tasks().spawn(serving);
         stage
     }
 
@@ -104,7 +115,7 @@ async fn commands_are_requests_of_http() {
     let refusal =
         r#"{"error":"not-found","message":"no state component `s` for app `a`"}"#.to_owned() + "\n";
     assert!(said.ends_with(&refusal), "{said}");
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 /// Sends requests whose body never comes: by line, more headers and the status that is expected.
@@ -122,7 +133,7 @@ async fn refused(cases: &[(&str, &str, u16)]) {
         };
         assert_eq!(said.contains(allow), *status == 405, "{line}: {said}");
     }
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test]
@@ -185,7 +196,7 @@ async fn a_body_that_is_no_command_is_told_why() {
         assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
         assert!(said.contains(message), "{said}");
     }
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test]
@@ -212,7 +223,7 @@ async fn what_is_no_http_or_too_much_of_it_ends_the_connection() {
         assert!(said.starts_with(expected), "{shown}: {said}");
         assert!(!said.starts_with("HTTP/1.1 2"), "{shown}: {said}");
     }
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test]
@@ -227,7 +238,7 @@ async fn commands_in_one_breath_are_answered_in_order() {
         .map(|one| &one[..3])
         .collect();
     assert_eq!(statuses, [["404"; 20].as_slice(), &["200"]].concat());
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +261,7 @@ async fn a_client_that_does_not_go_on_is_closed() {
         assert!(said.starts_with(expected), "{sent}: {said}");
         assert_eq!(said.is_empty(), expected.is_empty(), "{sent}: {said}");
     }
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +272,7 @@ async fn a_client_that_reads_nothing_does_not_stay() {
     // Answers gather until nothing more fits into the socket.
     let ended = async { while stream.write_all(ping.as_bytes()).await.is_ok() {} };
     assert!(timeout(LONG, ended).await.is_ok());
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +289,7 @@ async fn connections_are_few_and_idle_ones_make_room() {
         // Closed to make room, or because its time was over.
         assert_eq!(until_closed(stream).await, "");
     }
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 /// An app that says when it was called, and when it may answer.
@@ -353,7 +364,7 @@ async fn a_command_goes_on_when_its_client_sends_no_more_or_leaves() {
     assert!(stage.said(ping).await.starts_with("HTTP/1.1 200 "));
     slow.may.notify_one();
     assert!(timeout(LONG, slow.ended.notified()).await.is_ok());
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,7 +376,7 @@ async fn a_command_under_way_does_not_keep_a_host_that_stops() {
         .await
         .expect("bytes are taken");
     slow.called.notified().await;
-    assert!(stage.tenant.close(DRAIN * 4).await);
+    assert!(stage.host.close(DRAIN * 4).await);
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
@@ -392,5 +403,5 @@ async fn commands_under_way_have_so_many_bytes_together() {
     slow.may.notify_one();
     let said = stage.said(&call).await;
     assert!(said.starts_with("HTTP/1.1 409 "), "{said}");
-    assert!(stage.tenant.close(LONG).await);
+    assert!(stage.host.close(LONG).await);
 }

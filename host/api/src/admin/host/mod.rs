@@ -1,0 +1,90 @@
+//! Commands about the host itself: how it is, who its tenants are, what runs, what was logged, and its end.
+
+mod logs;
+mod purge;
+mod status;
+
+pub use logs::{Line, Lines, Logs};
+pub use status::{App, Component, Failed, Problem, Running, Status, Subscription, Tenant};
+
+use super::Answer as Answers;
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, sync::Arc};
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{self as blocks, Error, Host, Result};
+use wythe_manifest::Name;
+
+/// The host that commands are for.
+pub struct House {
+    pub host: Arc<Host>,
+    /// The directory of the tenants' data, each of which has one of its name there.
+    pub data: PathBuf,
+    /// Cancelled to stop the host.
+    pub stop: CancellationToken,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Logs(Logs),
+    Ps {},
+    Purge { tenant: String },
+    Status {},
+    Stop {},
+    Tenants {},
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Logs(Lines),
+    /// Apps that have calls or instances now.
+    Ps(Vec<Running>),
+    Purged,
+    Status(Status),
+    Stopping,
+    Tenants(Vec<Tenant>),
+}
+
+impl House {
+    /// The tenant of a command; one that is not named is the only one.
+    pub(super) fn tenant(&self, named: Option<&str>) -> Result<Arc<blocks::Tenant>> {
+        let tenants = self.host.tenants();
+        let names: Vec<_> = tenants.iter().map(|one| one.name().as_str()).collect();
+        let all = names.join(", ");
+        match (named, tenants.as_slice()) {
+            (Some(named), _) => {
+                let found = tenants.iter().find(|one| one.name().as_str() == named);
+                found.cloned().ok_or_else(|| {
+                    let named = named.escape_debug();
+                    Error::not_found(format!("this host has no tenant `{named}`; it has: {all}"))
+                })
+            }
+            (None, [only]) => Ok(only.clone()),
+            (None, []) => Err(Error::not_found("this host has no tenant now")),
+            (None, _) => Err(Error::invalid(format!(
+                "say which tenant is meant by `--tenant`, one of: {all}"
+            ))),
+        }
+    }
+
+    pub(super) async fn execute(&self, action: Action) -> Result<Answers> {
+        let answer = match action {
+            Action::Logs(logs) => Answer::Logs(logs.read(self).await?),
+            Action::Ps {} => Answer::Ps(status::running(&self.host)),
+            Action::Purge { tenant } => {
+                let name: Result<Name, _> = tenant.parse();
+                let name = name.map_err(|error| Error::invalid(error.to_string()))?;
+                purge::purge(self, &name).await?;
+                Answer::Purged
+            }
+            Action::Status {} => Answer::Status(status::of(&self.host).await),
+            Action::Stop {} => {
+                self.stop.cancel();
+                Answer::Stopping
+            }
+            Action::Tenants {} => Answer::Tenants(status::tenants(self).await),
+        };
+        Ok(Answers::Host(answer))
+    }
+}

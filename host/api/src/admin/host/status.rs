@@ -1,0 +1,243 @@
+//! How a host is: its tenants, their apps and components, and the changes that are not in force.
+
+use super::House;
+use crate::admin::milliseconds;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fs, path::Path};
+use wythe_blocks::{self as blocks, Entrance, Host, Notice};
+use wythe_manifest::Name;
+
+/// Digits of a version that are shown.
+const DIGITS: usize = 12;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub pid: u32,
+    pub version: String,
+    /// Changes that are not in force.
+    pub problems: Vec<Problem>,
+    pub apps: Vec<App>,
+    pub components: Vec<Component>,
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// One reason why a change is not in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    /// The tenant, or the name of the operator's file.
+    pub about: String,
+    pub kind: String,
+    pub place: Option<String>,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct App {
+    pub tenant: String,
+    pub app: String,
+    /// The beginning of the digest of its code.
+    pub version: String,
+    pub calls: usize,
+    pub calls_limit: u32,
+    pub instances: usize,
+    /// Bytes that the host holds for it.
+    pub host_memory: usize,
+    pub host_memory_limit: u64,
+    pub last_error: Option<Failed>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Component {
+    pub tenant: String,
+    pub component: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `ok`, or the kind of the error.
+    pub health: String,
+    pub last_error: Option<Failed>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Subscription {
+    pub tenant: String,
+    pub app: String,
+    pub component: String,
+    pub topic: String,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failed {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    pub kind: String,
+    pub message: String,
+}
+
+/// A tenant in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tenant {
+    pub tenant: String,
+    /// False where it is gone and its data is kept.
+    pub served: bool,
+    /// The names by which it is reached; `*` for all that are no other tenant's.
+    pub reached: Vec<String>,
+    pub apps: usize,
+    pub components: usize,
+    /// Problems of its last change.
+    pub problems: usize,
+    /// Bytes of its log that are kept, and the most.
+    pub log: usize,
+    pub log_limit: usize,
+}
+
+/// An app that has calls or instances now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Running {
+    pub tenant: String,
+    pub app: String,
+    pub calls: usize,
+    pub calls_limit: u32,
+    pub instances: usize,
+}
+
+pub async fn of(host: &Host) -> Status {
+    let mut status = Status {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        problems: problems(host),
+        apps: Vec::new(),
+        components: Vec::new(),
+        subscriptions: Vec::new(),
+    };
+    for tenant in host.tenants() {
+        let name = tenant.name().to_string();
+        status
+            .apps
+            .extend(tenant.all_apps().iter().map(|one| app(&name, one)));
+        let reports = tenant.report().await;
+        let shown = reports.into_iter().map(|report| component(&name, report));
+        status.components.extend(shown);
+        let subscribed = tenant.pubsub.subscribed().into_iter();
+        status
+            .subscriptions
+            .extend(subscribed.map(|(app, component, topic)| Subscription {
+                tenant: name.clone(),
+                app: app.to_string(),
+                component,
+                topic,
+            }));
+    }
+    status
+}
+
+fn problems(host: &Host) -> Vec<Problem> {
+    let shown = |(about, all): (String, Vec<Notice>)| {
+        all.into_iter().map(move |notice| Problem {
+            about: about.clone(),
+            kind: notice.kind,
+            place: notice.place,
+            message: notice.message,
+        })
+    };
+    host.notices().list().into_iter().flat_map(shown).collect()
+}
+
+fn app(tenant: &str, app: &blocks::App) -> App {
+    let usage = app.usage();
+    App {
+        tenant: tenant.to_owned(),
+        app: app.id().to_string(),
+        version: app.digest().chars().take(DIGITS).collect(),
+        calls: app.under_way(),
+        calls_limit: app.limits().concurrency,
+        instances: usage.instances,
+        host_memory: usage.host_memory,
+        host_memory_limit: app.limits().host_memory,
+        last_error: app.last_error().map(failed),
+    }
+}
+
+fn component(tenant: &str, report: blocks::Report) -> Component {
+    let health = report.unwell.map_or("ok", |error| error.kind().as_str());
+    Component {
+        tenant: tenant.to_owned(),
+        component: report.name.to_string(),
+        kind: report.kind,
+        health: health.to_owned(),
+        last_error: report.last_error.map(failed),
+    }
+}
+
+fn failed(failed: blocks::Failed) -> Failed {
+    Failed {
+        time: milliseconds(failed.time).unwrap_or_default(),
+        kind: failed.kind.to_string(),
+        message: failed.message,
+    }
+}
+
+/// Apps that have calls or instances now.
+pub fn running(host: &Host) -> Vec<Running> {
+    let tenants = host.tenants();
+    let apps = tenants.iter().flat_map(|tenant| tenant.all_apps());
+    let shown = apps.map(|app| Running {
+        tenant: app.tenant().to_string(),
+        app: app.id().to_string(),
+        calls: app.under_way(),
+        calls_limit: app.limits().concurrency,
+        instances: app.usage().instances,
+    });
+    shown
+        .filter(|app| app.calls > 0 || app.instances > 0)
+        .collect()
+}
+
+/// Every tenant that is served, and every one of which data is kept.
+pub async fn tenants(house: &House) -> Vec<Tenant> {
+    let mut tenants = Vec::new();
+    let mut gone = kept(&house.data);
+    for tenant in house.host.tenants() {
+        gone.remove(tenant.name());
+        let (log, log_limit) = tenant.logs.bytes();
+        tenants.push(Tenant {
+            tenant: tenant.name().to_string(),
+            served: true,
+            reached: reached(house.host.routes().entrance(tenant.name())),
+            apps: tenant.all_apps().len(),
+            components: tenant.report().await.len(),
+            problems: house.host.notices().of(tenant.name().as_str()).len(),
+            log,
+            log_limit,
+        });
+    }
+    tenants.extend(gone.into_iter().map(|name| Tenant {
+        problems: house.host.notices().of(name.as_str()).len(),
+        tenant: name.to_string(),
+        served: false,
+        reached: Vec::new(),
+        apps: 0,
+        components: 0,
+        log: 0,
+        log_limit: 0,
+    }));
+    tenants
+}
+
+fn reached(entrance: Entrance) -> Vec<String> {
+    match entrance {
+        Entrance::Open => vec!["*".to_owned()],
+        Entrance::Named { hosts, by_path } => {
+            let hosts = hosts.iter().map(ToString::to_string);
+            hosts.chain(by_path.then(|| "path".to_owned())).collect()
+        }
+    }
+}
+
+/// The names of tenants of which there is data.
+fn kept(data: &Path) -> BTreeSet<Name> {
+    let entries = fs::read_dir(data).into_iter().flatten().flatten();
+    let names = entries.filter(|entry| entry.path().is_dir());
+    let names = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    names.collect()
+}

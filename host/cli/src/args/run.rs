@@ -1,0 +1,38 @@
+//! The arguments of `wythe run`.
+
+use crate::port;
+use std::{net::SocketAddr, path::PathBuf};
+use wythe_api::Audience;
+
+/// Build the apps of a project and run them until Ctrl-C
+#[derive(clap::Args)]
+pub struct Run {
+    /// The manifest or its directory
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// The address to answer HTTP on: `HOST:PORT` or a port; port 0 takes a free one
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = port::address)]
+    pub listen: SocketAddr,
+    /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Run what is there, build nothing
+    #[arg(long)]
+    pub no_build: bool,
+    /// Rebuild and swap what changes: sources, the manifest, resources
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Serve /metrics (Prometheus), /healthz and /readyz here
+    #[arg(long, value_name = "ADDRESS", value_parser = port::address)]
+    pub metrics: Option<SocketAddr>,
+    /// Tell callers what is wrong, with files, lines and grants; without it they read a kind and a trace
+    #[arg(long)]
+    pub dev: bool,
+}
+
+impl Run {
+    /// Who reads the host's own answers.
+    pub fn audience(&self) -> Audience {
+        super::host::audience(self.dev)
+    }
+}

@@ -1,0 +1,183 @@
+//! `wythe serve`: many tenants, each from its directory; what changes there is done without a restart.
+
+use crate::{
+    args::{self, Common, Format},
+    boot::{self, Ground},
+    control,
+    hold::Hold,
+    live::{root::Root, watch},
+    port, private, project,
+    report::{self, Outcome, Problem},
+    serve, signals,
+};
+use serde::Serialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wythe_api::metrics;
+use wythe_blocks::descriptors;
+use wythe_manifest::{HostFile, Source};
+
+/// The address where neither the operator's file nor an argument names one.
+const LISTEN: &str = "127.0.0.1:8080";
+/// The time to close a host that could not begin to serve.
+const CLOSE: Duration = Duration::from_secs(5);
+
+pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
+    descriptors::raise();
+    let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
+    let file = read(&args.root)?;
+    let listen = address(args.listen, file.listen.as_ref())?;
+    let listen = listen.map_or_else(|| port::address(LISTEN).map_err(Problem::new), Ok)?;
+    let metrics = address(args.metrics, file.metrics.as_ref())?;
+    let data = args.data_dir.clone();
+    let data = data.unwrap_or_else(|| args.root.join(".wythe"));
+    let (ground, _hold) = ground(&data).await?;
+    let began = Instant::now();
+    let root = Root::new(common, ground.clone(), &args.root, file);
+    let opened = async {
+        root.look().await.act().await;
+        open(&ground, (listen, metrics), &shutdown).await
+    };
+    let opened = tokio::select! {
+        () = shutdown.cancelled() => return Ok(ExitCode::from(130)),
+        opened = opened => opened,
+    };
+    let (http, metrics) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            ground.host.close(CLOSE).await;
+            return Err(failure);
+        }
+    };
+    watch::start(root, &args.root, &ground.host);
+    Ready::new(&ground, &http, metrics, began.elapsed())?.show(common);
+    if !serve::serve(&ground.host, args.audience(), http, shutdown).await {
+        tracing::warn!("some work did not end in time and was cut short");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The operator's file, which is good before anything is served. What is wrong about one tenant keeps that one away.
+fn read(root: &Path) -> Outcome<HostFile> {
+    if !root.is_dir() {
+        let message = format!(
+            "`{}` is no directory; expected that of the tenants",
+            root.display()
+        );
+        return Err(Problem::new(message).into());
+    }
+    let (file, problems) = wythe_manifest::load_host_file(root);
+    match problems.has_errors() {
+        true => Err(Problem::all(problems).into()),
+        false => Ok(file),
+    }
+}
+
+/// The address of an argument, else that of the file.
+fn address(
+    named: Option<SocketAddr>,
+    written: Option<&(String, Source)>,
+) -> Outcome<Option<SocketAddr>> {
+    let Some((text, place)) = written.filter(|_| named.is_none()) else {
+        return Ok(named);
+    };
+    let read = port::address(text);
+    Ok(Some(read.map_err(|error| {
+        Problem::new(format!("`{text}`: {error}")).at(place)
+    })?))
+}
+
+/// A host without tenants, whose data is nobody else's.
+async fn ground(data: &Path) -> Outcome<(Ground, Hold)> {
+    private::check(data, "data")?;
+    project::refuse_second(data).await?;
+    let hold = project::hold(data).await?;
+    Ok((Ground::new(data)?, hold))
+}
+
+/// Everything beside the tenants: ports, the control socket, the sweep.
+async fn open(
+    ground: &Ground,
+    (listen, metrics): (SocketAddr, Option<SocketAddr>),
+    shutdown: &CancellationToken,
+) -> Outcome<(TcpListener, Option<SocketAddr>)> {
+    let (host, data) = (&ground.host, &ground.data);
+    let http = port::bind(listen, "--listen").await?;
+    let mut bound = None;
+    if let Some(wanted) = metrics {
+        let listener = port::bind(wanted, "--metrics").await?;
+        bound = listener.local_addr().ok();
+        metrics::serve(host, listener, shutdown.clone());
+    }
+    if let Err(error) = control::serve(host, data, shutdown) {
+        tracing::warn!("`wythe status` and others cannot reach this host: {error:#}");
+    }
+    serve::sweep(host);
+    Ok((http, bound))
+}
+
+/// The facts that a person or a program wants to know of a host that serves.
+#[derive(Serialize)]
+struct Ready {
+    url: String,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    control: PathBuf,
+    pid: u32,
+    tenants: usize,
+    apps: usize,
+    /// Tenants, or the operator's file, with something that is not in force.
+    wrong: usize,
+    ready_ms: u64,
+}
+
+impl Ready {
+    fn new(
+        ground: &Ground,
+        http: &TcpListener,
+        metrics: Option<SocketAddr>,
+        took: Duration,
+    ) -> Outcome<Self> {
+        let address = http.local_addr().map_err(anyhow::Error::new)?;
+        let tenants = ground.host.tenants();
+        Ok(Ready {
+            url: format!("http://{address}/"),
+            address,
+            metrics,
+            control: boot::absolute(&control::path(&ground.data)),
+            pid: std::process::id(),
+            apps: tenants.iter().map(|tenant| tenant.all_apps().len()).sum(),
+            tenants: tenants.len(),
+            wrong: ground.host.notices().list().len(),
+            ready_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn show(&self, common: &Common) {
+        match common.output {
+            Format::Json => report::print_json(self),
+            Format::Text if common.quiet => {}
+            Format::Text => report::print_text(self.text()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let took = report::time(Duration::from_millis(self.ready_ms));
+        let (tenants, apps) = (self.tenants, self.apps);
+        let mut text = format!("  Ready    {tenants} tenants with {apps} apps in {took}\n");
+        text += &format!("    HTTP     {:<32} Ctrl-C stops\n", self.url);
+        if let Some(metrics) = self.metrics {
+            text += &format!("    Metrics  http://{metrics}/metrics\n");
+        }
+        if self.wrong > 0 {
+            text += &format!("    Wrong    {} of them; see `wythe status`\n", self.wrong);
+        }
+        text
+    }
+}

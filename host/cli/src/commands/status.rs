@@ -1,0 +1,190 @@
+//! `wythe status` and `wythe ps`: how a host that runs is, and what runs in it now.
+
+use crate::{
+    args::{self, Common, Format, Project},
+    project,
+    report::{self, Outcome},
+};
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+use wythe_api::admin::host::{Action, Answer, Failed, Running, Status};
+
+pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
+    let Answer::Status(mut status) = project::ask_host(&args.project, Action::Status {}).await?
+    else {
+        return Err(project::misfit());
+    };
+    let is_meant = |tenant: &str| is_meant(&args.project, tenant);
+    status.problems.retain(|one| is_meant(&one.about));
+    status.apps.retain(|one| is_meant(&one.tenant));
+    status.components.retain(|one| is_meant(&one.tenant));
+    status.subscriptions.retain(|one| is_meant(&one.tenant));
+    match common.output {
+        Format::Json => report::print_json(&status),
+        Format::Text => report::print_text(text(&status)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn ps(common: &Common, args: &args::Ps) -> Outcome {
+    let Answer::Ps(mut running) = project::ask_host(&args.project, Action::Ps {}).await? else {
+        return Err(project::misfit());
+    };
+    running.retain(|one| is_meant(&args.project, &one.tenant));
+    match common.output {
+        Format::Json => report::print_json(&running),
+        Format::Text => report::print_text(running_text(&running)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_meant(project: &Project, tenant: &str) -> bool {
+    let named = project.tenant.as_deref();
+    named.is_none_or(|named| named == tenant)
+}
+
+fn running_text(running: &[Running]) -> String {
+    let row = |one: &Running| {
+        [
+            one.tenant.clone(),
+            one.app.clone(),
+            format!("{} of {}", one.calls, one.calls_limit),
+            one.instances.to_string(),
+        ]
+    };
+    let head = ["TENANT", "APP", "CALLS", "INSTANCES"];
+    report::table(head, running.iter().map(row))
+}
+
+fn text(status: &Status) -> String {
+    let mut text = format!("wythe {} runs, pid {}\n", status.version, status.pid);
+    if !status.problems.is_empty() {
+        text += "\nNot in force:\n";
+    }
+    for problem in &status.problems {
+        let place = problem.place.as_ref();
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        let (about, message) = (&problem.about, &problem.message);
+        text += &format!("  {about}: {place}{message}\n");
+    }
+    text += &format!("\n{}", apps(status));
+    text += &format!("\n{}", components(status));
+    if !status.subscriptions.is_empty() {
+        text += &format!("\n{}", subscriptions(status));
+    }
+    text
+}
+
+fn apps(status: &Status) -> String {
+    let rows = status.apps.iter().map(|one| {
+        let (used, limit) = (one.host_memory as u64, one.host_memory_limit);
+        [
+            one.tenant.clone(),
+            one.app.clone(),
+            one.version.clone(),
+            format!("{} of {}", one.calls, one.calls_limit),
+            one.instances.to_string(),
+            format!("{} of {}", report::size(used), report::size(limit)),
+            failed(one.last_error.as_ref()),
+        ]
+    });
+    let head = [
+        "TENANT",
+        "APP",
+        "VERSION",
+        "CALLS",
+        "INSTANCES",
+        "HOST MEMORY",
+        "LAST ERROR",
+    ];
+    report::table(head, rows)
+}
+
+fn components(status: &Status) -> String {
+    let rows = status.components.iter().map(|one| {
+        [
+            one.tenant.clone(),
+            one.component.clone(),
+            one.kind.clone(),
+            one.health.clone(),
+            failed(one.last_error.as_ref()),
+        ]
+    });
+    let head = ["TENANT", "COMPONENT", "TYPE", "HEALTH", "LAST ERROR"];
+    report::table(head, rows)
+}
+
+fn subscriptions(status: &Status) -> String {
+    let rows = status.subscriptions.iter().map(|one| {
+        let topic = format!("{}/{}", one.component, one.topic);
+        [one.tenant.clone(), one.app.clone(), topic]
+    });
+    report::table(["TENANT", "SUBSCRIBER", "TOPIC"], rows)
+}
+
+/// The last error: how long ago, of which kind, and what it said.
+fn failed(failed: Option<&Failed>) -> String {
+    let Some(failed) = failed else {
+        return String::new();
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let ago = now
+        .unwrap_or_default()
+        .saturating_sub(Duration::from_millis(failed.time));
+    let (ago, kind, message) = (report::time(ago), &failed.kind, &failed.message);
+    format!("{ago} ago, {kind}: {message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wythe_api::admin::host::{App, Component, Problem};
+
+    #[test]
+    fn what_is_not_in_force_comes_first() {
+        let status = Status {
+            pid: 7,
+            version: "1".into(),
+            problems: vec![Problem {
+                about: "shop".into(),
+                kind: "invalid".into(),
+                place: Some("shop/wythe.yaml:3:1".into()),
+                message: "missing `guest`".into(),
+            }],
+            apps: vec![App {
+                tenant: "shop".into(),
+                app: "cart".into(),
+                version: "abc".into(),
+                calls: 1,
+                calls_limit: 64,
+                instances: 2,
+                host_memory: 0,
+                host_memory_limit: 1_000_000,
+                last_error: None,
+            }],
+            components: vec![Component {
+                tenant: "shop".into(),
+                component: "statestore".into(),
+                kind: "state.memory".into(),
+                health: "ok".into(),
+                last_error: None,
+            }],
+            subscriptions: Vec::new(),
+        };
+        let expected = "\
+wythe 1 runs, pid 7
+
+Not in force:
+  shop: shop/wythe.yaml:3:1: missing `guest`
+
+TENANT  APP   VERSION  CALLS    INSTANCES  HOST MEMORY    LAST ERROR
+shop    cart  abc      1 of 64  2          0 B of 1.0 MB
+
+TENANT  COMPONENT   TYPE          HEALTH  LAST ERROR
+shop    statestore  state.memory  ok
+";
+        assert_eq!(text(&status), expected);
+    }
+}

@@ -1,0 +1,137 @@
+//! Projects that change while they run: what is written is compared with what runs, and the difference is done, or none of
+//! it.
+
+mod apps;
+mod components;
+pub mod folder;
+pub mod print;
+pub mod root;
+pub mod watch;
+
+use crate::{
+    boot::{self, Booted, Ground, Plan},
+    check,
+    report::Problem,
+};
+use apps::Known;
+use std::{collections::BTreeMap, sync::Arc};
+use wythe_blocks::{self as blocks, Registry, Tenant};
+use wythe_manifest::{Component, ComponentName, Name, Subscription};
+
+/// A project that runs.
+pub struct Live {
+    ground: Ground,
+    tenant: Arc<Tenant>,
+    registry: Arc<Registry>,
+    /// The plan that is in force.
+    plan: Arc<Plan>,
+    /// Apps as they run.
+    apps: BTreeMap<Name, Known>,
+    /// Components as they are open.
+    components: BTreeMap<ComponentName, Component>,
+}
+
+/// The parts that a change reached, in words.
+pub type Changes = Vec<String>;
+
+impl Live {
+    /// A project as it was started.
+    pub fn new(booted: &Booted, plan: Arc<Plan>) -> Self {
+        let apps = plan.manifest.apps.iter().zip(&booted.apps);
+        let apps = apps.map(|(app, loaded)| (app.id.clone(), Known::new(app, loaded.clone())));
+        Live {
+            apps: apps.collect(),
+            components: components::of(&plan),
+            ground: booted.ground.clone(),
+            tenant: booted.tenant.clone(),
+            registry: booted.registry.clone(),
+            plan,
+        }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Makes what runs what the plan says. All of the plan is checked first, in a host apart. Where a part of it cannot be
+    /// done after all, what was done is undone, and the answer says why.
+    pub async fn change(&mut self, plan: Plan) -> Result<Changes, Vec<Problem>> {
+        let found = check::problems_on(&self.ground.apart(), &plan).await;
+        if boot::has_errors(&found) {
+            return Err(found);
+        }
+        let (before, spare) = (self.plan.clone(), self.apps.clone());
+        let plan = Arc::new(plan);
+        let mut changes = Changes::new();
+        let Err(mut problems) = self.go(&plan, &BTreeMap::new(), &mut changes).await else {
+            self.plan = plan;
+            return Ok(changes);
+        };
+        if let Err(more) = self.go(&before, &spare, &mut Changes::new()).await {
+            let text =
+                "what ran before could not be restored either; the next good change mends it";
+            problems.push(Problem::new(text));
+            problems.extend(more);
+        }
+        Err(problems)
+    }
+
+    /// The steps of a change, in an order in which nothing names what is not there: what goes is first left by those that
+    /// use it, and what comes is there before it is used. Apps that are in `spare` need not be loaded.
+    async fn go(
+        &mut self,
+        plan: &Arc<Plan>,
+        spare: &BTreeMap<Name, Known>,
+        changes: &mut Changes,
+    ) -> Result<(), Vec<Problem>> {
+        let stamps = apps::stamps(plan);
+        let coming = self.load(plan, spare).await?;
+        self.remove_apps(plan, changes).await?;
+        let forced = self.forced(plan);
+        let stored = self.kept_subscriptions(plan);
+        self.configure(plan, stored).await?;
+        self.enter(plan)?;
+        self.open_components(plan, &forced, changes).await?;
+        self.admit(coming, changes).await?;
+        self.configure(plan, plan.resources.subscriptions.clone())
+            .await?;
+        self.remove_components(plan, changes).await?;
+        self.swap(&stamps, changes).await
+    }
+
+    fn enter(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
+        let entrance = boot::entrance(plan);
+        if self.ground.host.listeners().entrance(self.tenant.name()) == entrance {
+            return Ok(());
+        }
+        let place = plan.terms.as_ref().map(|terms| &terms.source);
+        self.tenant.enter(entrance).map_err(|error| {
+            let problem = Problem::from(error);
+            vec![place.map_or(problem.clone(), |place| problem.at(place))]
+        })
+    }
+
+    async fn configure(
+        &self,
+        plan: &Plan,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<(), Vec<Problem>> {
+        let settings = blocks::Settings {
+            subscriptions,
+            ..boot::settings(plan, &self.ground.data)
+        };
+        all(self.tenant.configure(settings).await)
+    }
+
+    /// Subscriptions of the plan that are in force already.
+    fn kept_subscriptions(&self, plan: &Plan) -> Vec<Subscription> {
+        let settings = self.tenant.settings();
+        let known = |one: &&Subscription| settings.subscriptions.iter().any(|old| old.is_same(one));
+        let wanted = plan.resources.subscriptions.iter();
+        wanted.filter(known).cloned().collect()
+    }
+}
+
+fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {
+    done.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}

@@ -1,0 +1,122 @@
+//! A fingerprint of the files of a tenant: another one says that something changed.
+
+use std::{
+    fs::{self, Metadata},
+    hash::{DefaultHasher, Hash, Hasher},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// Files that are looked at, and how deep below the directory: what is beyond counts only by being there.
+const FILES: usize = 4_096;
+const DEPTH: usize = 8;
+/// Directories that builds write and people do not.
+pub const IGNORED: [&str; 4] = [".git", ".wythe", "node_modules", "target"];
+
+/// The files of a tenant at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print {
+    hash: u64,
+    /// When the youngest of them was written.
+    pub youngest: Option<SystemTime>,
+}
+
+/// Looks at a directory, and at files that are elsewhere or that builds write.
+pub fn of(directory: &Path, more: &[PathBuf]) -> Print {
+    let mut found = Found {
+        hasher: DefaultHasher::new(),
+        left: FILES,
+        youngest: None,
+    };
+    found.walk(directory, DEPTH);
+    more.iter().for_each(|path| found.add(path));
+    Print {
+        hash: found.hasher.finish(),
+        youngest: found.youngest,
+    }
+}
+
+struct Found {
+    hasher: DefaultHasher,
+    left: usize,
+    youngest: Option<SystemTime>,
+}
+
+impl Found {
+    fn walk(&mut self, directory: &Path, depth: usize) {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            if self.left == 0 {
+                return;
+            }
+            let is_ignored =
+                |name: &std::ffi::OsStr| IGNORED.iter().any(|ignored| name == *ignored);
+            if path.file_name().is_some_and(is_ignored) {
+                continue;
+            }
+            self.left -= 1;
+            self.add(&path);
+            if depth > 0 && path.is_dir() && !path.is_symlink() {
+                self.walk(&path, depth - 1);
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path) {
+        path.hash(&mut self.hasher);
+        // A file that is linked counts by what it is, and the link by where it leads.
+        let metadata = fs::symlink_metadata(path)
+            .into_iter()
+            .chain(fs::metadata(path));
+        metadata.for_each(|metadata| self.stamp(&metadata));
+    }
+
+    fn stamp(&mut self, metadata: &Metadata) {
+        (metadata.ino(), metadata.len(), metadata.is_dir()).hash(&mut self.hasher);
+        if metadata.is_dir() {
+            return;
+        }
+        (metadata.mtime(), metadata.mtime_nsec()).hash(&mut self.hasher);
+        (metadata.ctime(), metadata.ctime_nsec()).hash(&mut self.hasher);
+        self.youngest = self.youngest.max(metadata.modified().ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_change_of_a_file_is_another_print() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        };
+        write("wythe.yaml", "a");
+        let guest = write("target/app.wasm", "a");
+        let more = [guest];
+        let look = || of(directory.path(), &more);
+        let first = look();
+        assert_eq!(first, look());
+        write("target/other", "a");
+        assert_eq!(first, look());
+        write("wythe.yaml", "ab");
+        let second = look();
+        assert_ne!(first, second);
+        write("resources/a.yaml", "a");
+        let third = look();
+        assert_ne!(second, third);
+        write("target/app.wasm", "ab");
+        let fourth = look();
+        assert_ne!(third, fourth);
+        fs::remove_file(directory.path().join("resources/a.yaml")).unwrap();
+        assert_ne!(fourth, look());
+        assert!(fourth.youngest.is_some());
+    }
+}

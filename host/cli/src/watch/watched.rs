@@ -1,0 +1,226 @@
+//! The paths of a project that are watched, and what a change of each means.
+
+use crate::{boot::Plan, live::print::IGNORED, report};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use wythe_manifest::Name;
+
+/// An editor writes a file in several steps; after this long without any it is done.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// The meaning of a changed file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// This app, by its id.
+    App(Name),
+    /// The manifest or a resource.
+    Project,
+}
+
+/// Paths of events, as they come.
+pub type Events = UnboundedReceiver<Vec<PathBuf>>;
+
+/// A watcher, and the events that it sends.
+pub fn watcher() -> notify::Result<(RecommendedWatcher, Events)> {
+    let (send, receive) = unbounded_channel();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if let Ok(event) = event
+            && !matches!(event.kind, EventKind::Access(_))
+        {
+            // The receiver is gone only when the host stops.
+            let _ = send.send(event.paths);
+        }
+    })?;
+    Ok((watcher, receive))
+}
+
+/// The paths of the next events, once no more come.
+pub async fn settled(events: &mut Events) -> Vec<PathBuf> {
+    let mut paths = events.recv().await.unwrap_or_default();
+    if paths.is_empty() {
+        // Nobody sends any more: wait to be stopped instead of asking again and again.
+        std::future::pending::<()>().await;
+    }
+    while let Ok(Some(more)) = tokio::time::timeout(DEBOUNCE, events.recv()).await {
+        paths.extend(more);
+    }
+    paths
+}
+
+/// The paths that are watched, those that are to be watched once they are there, and the watches.
+pub struct Watched {
+    roots: Roots,
+    /// Directories of resources that are not there yet.
+    awaited: Vec<PathBuf>,
+    tree: Tree,
+}
+
+impl Watched {
+    pub fn of(plan: &Plan, watcher: RecommendedWatcher) -> Self {
+        let mut watched = Watched {
+            roots: Roots(Vec::new()),
+            awaited: Vec::new(),
+            tree: Tree(watcher),
+        };
+        watched.follow(plan);
+        watched
+    }
+
+    /// Watches what another plan names. What the plan before named goes on to be watched, and means nothing.
+    pub fn follow(&mut self, plan: &Plan) {
+        self.roots = Roots::of(plan);
+        self.awaited = plan.manifest.awaited_paths.clone();
+        let (roots, tree) = (&self.roots.0, &mut self.tree);
+        roots.iter().for_each(|(path, _)| tree.add(path));
+        self.awaited.iter().for_each(|path| tree.await_one(path));
+    }
+
+    /// Tells what events at these paths mean.
+    pub fn changes(&mut self, paths: &[PathBuf]) -> BTreeSet<Change> {
+        let (roots, tree) = (&mut self.roots, &mut self.tree);
+        paths.iter().for_each(|path| tree.add(path));
+        let mut changes = BTreeSet::new();
+        for path in self.awaited.extract_if(.., |path| path.is_dir()) {
+            tree.add(&path);
+            roots
+                .0
+                .extend(fs::canonicalize(path).map(|path| (path, Change::Project)));
+            changes.insert(Change::Project);
+        }
+        changes.extend(paths.iter().flat_map(|path| roots.changed(path)));
+        changes
+    }
+}
+
+/// The paths that are watched, and whose they are. Paths are those of the file system, as events name them.
+struct Roots(Vec<(PathBuf, Change)>);
+
+impl Roots {
+    fn of(plan: &Plan) -> Self {
+        let mut roots = Vec::new();
+        let mut add = |path: &Path, change| {
+            let path = if path.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                path
+            };
+            match fs::canonicalize(path) {
+                Ok(path) => roots.push((path, change)),
+                Err(error) => {
+                    report::note(&format!("! {} is not watched: {error}", path.display()))
+                }
+            }
+        };
+        for app in &plan.manifest.apps {
+            let change = || Change::App(app.id.clone());
+            match app.build {
+                Some(_) => app.watch.iter().for_each(|path| add(path, change())),
+                None => add(&app.guest, change()),
+            }
+        }
+        add(&plan.manifest.file, Change::Project);
+        plan.manifest
+            .resources_paths
+            .iter()
+            .for_each(|path| add(path, Change::Project));
+        Roots(roots)
+    }
+
+    fn changed(&self, path: &Path) -> Vec<Change> {
+        let owns = |root: &Path| {
+            path.strip_prefix(root)
+                .is_ok_and(|below| !below.iter().any(is_ignored))
+        };
+        let owners = self.0.iter().filter(|(root, _)| owns(root));
+        owners.map(|(_, change)| change.clone()).collect()
+    }
+}
+
+fn is_ignored(name: &std::ffi::OsStr) -> bool {
+    IGNORED.iter().any(|ignored| name == *ignored)
+}
+
+/// One watch a directory, so that none is spent on what builds write: they fill thousands of directories.
+pub struct Tree(pub RecommendedWatcher);
+
+impl Tree {
+    /// Watches a directory and those below it, or the directory of a file: editors replace a file rather than
+    /// write it, and a watch of the file alone would stay with the old one.
+    pub fn add(&mut self, path: &Path) {
+        if path.file_name().is_some_and(is_ignored) {
+            return;
+        }
+        if !path.is_dir() {
+            if let Some(directory) = path.parent().filter(|directory| directory.is_dir()) {
+                self.watch(directory);
+            }
+            return;
+        }
+        self.watch(path);
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.add(&entry.path());
+            }
+        }
+    }
+
+    /// Watches the directory in which something on the way to `path` is made first.
+    fn await_one(&mut self, path: &Path) {
+        let here = |above: &&Path| above.as_os_str().is_empty() || above.is_dir();
+        match path.ancestors().skip(1).find(here) {
+            Some(above) if above.as_os_str().is_empty() => self.watch(Path::new(".")),
+            Some(above) => self.watch(above),
+            None => {}
+        }
+    }
+
+    pub fn watch(&mut self, directory: &Path) {
+        if let Err(error) = self.0.watch(directory, RecursiveMode::NonRecursive) {
+            tracing::warn!("{} is not watched: {error}", directory.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot;
+
+    #[test]
+    fn a_directory_of_resources_that_comes_later_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(directory.path()).unwrap();
+        let manifest = "version: 1\nname: shop\napps: [{ appID: cart, guest: cart.wasm }]\n";
+        fs::write(root.join("wythe.yaml"), manifest).unwrap();
+        let (plan, _) = boot::read(&root);
+        let (said, heard) = std::sync::mpsc::channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Nobody listens any more only when the test is over.
+            let _ = said.send(event.map(|event| event.paths).unwrap_or_default());
+        });
+        let mut watched = Watched::of(&plan.unwrap(), watcher.unwrap());
+        // Each is heard of by a watch, of a directory that came a moment before in the last case.
+        for name in ["resources", ".dapr", ".dapr/resources"] {
+            fs::create_dir(root.join(name)).unwrap();
+            let mut changes = BTreeSet::new();
+            let is_meant = name != ".dapr";
+            while !changes.contains(&Change::Project) && (is_meant || changes.is_empty()) {
+                let paths = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+                let is_it = paths.contains(&root.join(name));
+                changes = watched.changes(&paths);
+                if is_it && !is_meant {
+                    break;
+                }
+            }
+        }
+        assert_eq!(watched.awaited, [] as [PathBuf; 0]);
+        let file = root.join("resources/a.yaml");
+        assert!(watched.changes(&[file]).contains(&Change::Project));
+    }
+}
