@@ -30,7 +30,7 @@ const AFTER_STALL: Duration = Duration::from_secs(10);
 pub struct Ingress {
     /// Webhooks of its bindings come before the routes of its apps.
     pub host: Arc<Host>,
-    /// Who reads what the host itself answers.
+    /// The readers of what the host itself answers.
     pub audience: Audience,
 }
 

@@ -18,7 +18,7 @@ pub fn answer(
     response(error, status, (trace, audience))
 }
 
-/// Who reads the host's own answers.
+/// The readers of the host's own answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
     /// Anybody: the answer says the kind of the error, and the trace under which the log has the rest.

@@ -85,7 +85,7 @@ impl Logs {
         self.next.send_replace(number + 1);
     }
 
-    /// At most `limit` lines from a number on, of one app or of all, none older than `since`; and the number to go on with.
+    /// Returns at most `limit` lines from a number on, of one app or of all, none older than `since`; and the number to go on with.
     pub fn from(
         &self,
         number: u64,

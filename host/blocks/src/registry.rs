@@ -26,7 +26,7 @@ pub struct Site {
     pub root: PathBuf,
     /// The process's environment, as the command line read it.
     pub environment: Environment,
-    /// What the operator of a host with many tenants allows this one.
+    /// The word of the operator of a host with many tenants on this one.
     pub terms: Option<Arc<Terms>>,
 }
 

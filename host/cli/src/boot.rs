@@ -2,7 +2,7 @@
 
 use crate::{check, compiler, private, report::Problem};
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{Entrance, Environment, Host, Registry, Settings, Tenant};
+use wythe_blocks::{Entrance, Environment, Error, Host, Registry, Settings, Tenant};
 use wythe_manifest::{Grants, Manifest, Resources, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
@@ -44,7 +44,7 @@ pub struct Plan {
     pub resources: Resources,
     /// Names of blocks that use their default component.
     pub defaults: Vec<String>,
-    /// What the operator of a host with many tenants allows this one.
+    /// The word of the operator of a host with many tenants on this one.
     pub terms: Option<Arc<Terms>>,
 }
 
@@ -281,7 +281,7 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
     registry
 }
 
-/// By what a project is reached: by everything, unless its operator says otherwise.
+/// The ways by which a project is reached: by everything, unless its operator says otherwise.
 pub fn entrance(plan: &Plan) -> Entrance {
     match &plan.terms {
         None => Entrance::Open,
@@ -289,6 +289,15 @@ pub fn entrance(plan: &Plan) -> Entrance {
             hosts: terms.hosts.iter().cloned().collect(),
             by_path: terms.by_path,
         },
+    }
+}
+
+/// A problem of the ways by which a project is reached, at the place where its operator wrote them.
+pub fn at_terms(plan: &Plan, error: Error) -> Problem {
+    let problem = Problem::from(error);
+    match &plan.terms {
+        Some(terms) => problem.at(&terms.source),
+        None => problem,
     }
 }
 

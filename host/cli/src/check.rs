@@ -67,16 +67,7 @@ pub async fn problems_on(ground: &Ground, plan: &Plan) -> Vec<Problem> {
 /// is reached by is another one's.
 pub async fn check_on(ground: &Ground, plan: &Plan) -> Result<Found, Vec<Problem>> {
     let runtime = &ground.runtime;
-    let opened = ground.host.open(boot::settings(plan, &ground.data));
-    let tenant = opened.map_err(|error| vec![Problem::from(error)])?;
-    if let Err(error) = tenant.enter(boot::entrance(plan)) {
-        ground.host.remove(tenant.name(), CLOSE).await;
-        let problem = Problem::from(error);
-        let terms = plan.terms.as_ref();
-        return Err(vec![
-            terms.map_or(problem.clone(), |terms| problem.at(&terms.source)),
-        ]);
-    }
+    let tenant = open(ground, plan).await.map_err(|problem| vec![problem])?;
     let registry = Arc::new(boot::registry(runtime, &tenant));
     let checked = tenant.check(&registry, &plan.resources.components);
     let (components, errors) = checked.await;
@@ -115,6 +106,16 @@ pub async fn check_on(ground: &Ground, plan: &Plan) -> Result<Found, Vec<Problem
         apps,
         problems,
     })
+}
+
+/// A tenant with nothing in it but the ways by which it is reached.
+async fn open(ground: &Ground, plan: &Plan) -> Result<Arc<Tenant>, Problem> {
+    let tenant = ground.host.open(boot::settings(plan, &ground.data))?;
+    if let Err(error) = tenant.enter(boot::entrance(plan)) {
+        ground.host.remove(tenant.name(), CLOSE).await;
+        return Err(boot::at_terms(plan, error));
+    }
+    Ok(tenant)
 }
 
 /// A component that may be missing, as its `ignoreErrors` says.

@@ -87,15 +87,7 @@ pub async fn ask_of(
         }
     };
     if !is_trusted(&stream, own()?) {
-        return Err(Problem {
-            kind: "denied".into(),
-            ..Problem::new(format!(
-                "{}: another user listens there, to whom nothing is sent; give the project a data directory of its own by \
-                 `--data-dir`",
-                path(data).display()
-            ))
-        }
-        .into());
+        return Err(strangers(data).into());
     }
     let request = request(tenant, command)?;
     let reply = tokio::time::timeout(PATIENCE, exchange(stream, request));
@@ -110,6 +102,18 @@ pub async fn ask_of(
             ..Problem::new(message)
         }
         .into()),
+    }
+}
+
+/// The problem of a socket that somebody else made.
+fn strangers(data: &Path) -> Problem {
+    Problem {
+        kind: "denied".into(),
+        ..Problem::new(format!(
+            "{}: another user listens there, to whom nothing is sent; give the project a data directory of its own by \
+             `--data-dir`",
+            path(data).display()
+        ))
     }
 }
 

@@ -118,7 +118,11 @@ impl Lines {
     }
 
     fn guest(&self, writer: &mut Writer<'_>, level: Level, record: &Record) -> fmt::Result {
-        let app = &record.app;
+        // The one tenant of a project is not worth a word.
+        let app = &match record.tenant.as_str() {
+            "" | "default" => record.app.clone(),
+            tenant => format!("{tenant}/{}", record.app),
+        };
         let width = self.width.fetch_max(app.len(), Relaxed).max(app.len());
         let name = paint(self.coloured, colour_of(app), &format!("{app:width$}"));
         write!(writer, "{name} | {}{}", self.level(level), record.message)?;
@@ -140,7 +144,11 @@ impl Lines {
             record.message,
             record.extra
         )?;
-        for (name, value) in [("app", &record.app), ("trace", &record.trace)] {
+        for (name, value) in [
+            ("tenant", &record.tenant),
+            ("app", &record.app),
+            ("trace", &record.trace),
+        ] {
             if !value.is_empty() {
                 write!(writer, " {name}={value}")?;
             }
@@ -193,6 +201,7 @@ fn colour_of(app: &str) -> &'static str {
 /// The fields of an event.
 #[derive(Default)]
 struct Record {
+    tenant: String,
     app: String,
     trace: String,
     message: String,
@@ -204,6 +213,7 @@ impl Record {
         // Names, causes and messages may be somebody else's.
         let value = escape(&value).into_owned();
         match name {
+            "tenant" => self.tenant = value,
             "app" => self.app = value,
             "message" => self.message = value,
             // Of a W3C trace parent, `00-<trace>-<span>-01`, the beginning of the trace.

@@ -79,6 +79,7 @@ pub use naming::check_names;
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resources::{Resources, load_resources, parse_resources};
+pub use same::Same;
 pub use secret::Secret;
 pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};

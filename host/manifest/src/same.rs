@@ -1,4 +1,4 @@
-//! Whether something that is read again is what it was: where it stands in its file does not count.
+//! Comparison of something that is read again with what it was: where it stands in its file does not count.
 
 use crate::app::App;
 use crate::component::Component;
@@ -8,9 +8,15 @@ use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
 use crate::subscription::Subscription;
 
-impl App {
-    /// Returns whether an app is written as this one, its component file aside.
-    pub fn is_same(&self, other: &App) -> bool {
+/// Things that are compared by what is written of them.
+pub trait Same {
+    /// Returns whether another one is written as this one.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+/// An app without its component file.
+impl Same for App {
+    fn is_same(&self, other: &App) -> bool {
         let fixed = |app: &App| (app.id.clone(), app.guest.clone(), app.ingress.clone());
         fixed(self) == fixed(other)
             && self.project == other.project
@@ -30,9 +36,9 @@ fn bare(grants: &Grants) -> Grants {
     }
 }
 
-impl Component {
-    /// Returns whether a component is written as this one. A secret that changed in its store is no change here.
-    pub fn is_same(&self, other: &Component) -> bool {
+/// A component as it is written: a secret that changed in its store is no change here.
+impl Same for Component {
+    fn is_same(&self, other: &Component) -> bool {
         let settings = |one: &Component| (one.ignore_errors, one.init_timeout);
         let texts = |one: &Component| {
             (
@@ -52,7 +58,7 @@ impl Component {
     }
 }
 
-impl Metadata {
+impl Same for Metadata {
     fn is_same(&self, other: &Metadata) -> bool {
         let values = |all: &Metadata| -> Vec<(String, String)> {
             let items = all.iter();
@@ -87,9 +93,8 @@ impl Metadata {
     }
 }
 
-impl Subscription {
-    /// Returns whether a subscription is written as this one.
-    pub fn is_same(&self, other: &Subscription) -> bool {
+impl Same for Subscription {
+    fn is_same(&self, other: &Subscription) -> bool {
         let routes = |one: &Subscription| -> Vec<(String, String)> {
             let rules = one.rules.iter();
             rules
@@ -116,9 +121,8 @@ impl Subscription {
     }
 }
 
-impl SecretScope {
-    /// Returns whether a scope is written as this one.
-    pub fn is_same(&self, other: &SecretScope) -> bool {
+impl Same for SecretScope {
+    fn is_same(&self, other: &SecretScope) -> bool {
         self.store == other.store
             && self.default_access == other.default_access
             && self.allowed == other.allowed

@@ -1,4 +1,4 @@
-//! How much of its limits an app uses now, and how its last call failed.
+//! The part of its limits that an app uses now, and its last call that failed.
 
 use super::App;
 use crate::last::Failed;

@@ -1,15 +1,15 @@
-//! By what a tenant is reached from outside.
+//! The ways by which a tenant is reached from outside.
 
 use std::collections::BTreeSet;
 use wythe_manifest::HostName;
 
-/// By what a tenant is reached from outside.
+/// The ways by which a tenant is reached from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Entrance {
-    /// By every request that is for no other tenant.
+    /// Every request that is for no other tenant.
     #[default]
     Open,
-    /// By its host names, and where `by_path` is true by paths that begin with its own name.
+    /// Requests to its host names, and where `by_path` is true those whose paths begin with its own name.
     Named {
         hosts: BTreeSet<HostName>,
         by_path: bool,

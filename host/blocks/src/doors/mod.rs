@@ -48,7 +48,7 @@ pub struct Routes {
 /// The tenant that a request is for, as far as its host and its path say.
 pub struct Place {
     table: Arc<Table>,
-    /// None where it is for those that answer to everything.
+    /// The tenant; absent where the request is for those that answer to everything.
     tenant: Option<Name>,
     /// Bytes of the path that name the tenant.
     skipped: usize,
@@ -151,7 +151,7 @@ impl Routes {
         self.place(None, path).webhook(path)
     }
 
-    /// By what a tenant is reached.
+    /// The ways by which a tenant is reached.
     pub fn entrance(&self, tenant: &Name) -> Entrance {
         let table = self.table.load();
         table.of(tenant).map(Scope::entrance).unwrap_or_default()

@@ -24,7 +24,7 @@ impl Scope {
 #[derive(Clone, Default)]
 pub struct Table {
     scopes: BTreeMap<Name, Arc<Scope>>,
-    hosts: BTreeMap<String, Name>,
+    hosts: Arc<BTreeMap<String, Name>>,
     stall_time: Duration,
 }
 
@@ -54,9 +54,10 @@ impl Table {
     }
 
     pub fn enter(&mut self, tenant: &Name, entrance: Entrance) -> Result<()> {
-        self.hosts.retain(|_, owner| owner != tenant);
+        let hosts = Arc::make_mut(&mut self.hosts);
+        hosts.retain(|_, owner| owner != tenant);
         for host in entrance.hosts() {
-            if let Some(owner) = self.hosts.insert(host.to_owned(), tenant.clone()) {
+            if let Some(owner) = hosts.insert(host.to_owned(), tenant.clone()) {
                 let owner = format!("tenant `{owner}`");
                 return Err(taken(&format!("the host name `{host}`"), &owner));
             }
@@ -113,7 +114,7 @@ impl Table {
 
     pub fn clear(&mut self, tenant: &Name) {
         self.scopes.remove(tenant);
-        self.hosts.retain(|_, owner| owner != tenant);
+        Arc::make_mut(&mut self.hosts).retain(|_, owner| owner != tenant);
     }
 
     /// The tenant that is asked, and the bytes of the path that name it.

@@ -1,4 +1,4 @@
-//! Who has which path, and which tenant is asked.
+//! The owners of paths, and the tenant that is asked.
 
 use super::*;
 use crate::{Callee, Exports, Profile, bindings::Webhook};

@@ -3,7 +3,7 @@
 use super::{Settings, Tenant};
 use crate::{Entrance, Error, Result};
 use std::sync::Arc;
-use wythe_manifest::Subscription;
+use wythe_manifest::{Same, Subscription};
 
 impl Tenant {
     /// Says by what the tenant is reached from outside; until then it answers to everything. `conflict` where a host name

@@ -7,7 +7,7 @@ use wythe_manifest::{Component as Manifest, ComponentName, Name};
 /// One component.
 pub struct Report {
     pub name: ComponentName,
-    /// The block and the driver, such as `state.redb`.
+    /// The block and the driver, such as `state.memory`.
     pub kind: String,
     pub scopes: Vec<Name>,
     /// The reason why it cannot do its work now.

@@ -23,7 +23,7 @@ pub struct Settings {
     pub scopes: Vec<SecretScope>,
     /// Subscriptions that are declared beside the apps.
     pub subscriptions: Vec<Subscription>,
-    /// What the operator of a host with many tenants allows this one; none allows everything.
+    /// The word of the operator of a host with many tenants on this one; none allows everything.
     pub terms: Option<Arc<Terms>>,
 }
 

@@ -27,13 +27,13 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Who reads the host's own answers.
+    /// The readers of the host's own answers.
     pub fn audience(&self) -> Audience {
         audience(self.dev)
     }
 }
 
-/// Who reads the host's own answers.
+/// The readers of the host's own answers.
 pub fn audience(dev: bool) -> Audience {
     match dev {
         true => Audience::Developers,

@@ -31,7 +31,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Who reads the host's own answers.
+    /// The readers of the host's own answers.
     pub fn audience(&self) -> Audience {
         super::host::audience(self.dev)
     }

@@ -3,7 +3,7 @@
 use super::{Changes, Live, all};
 use crate::{boot::Plan, report::Problem};
 use std::collections::BTreeMap;
-use wythe_manifest::{App, Name, OpenFile, Stamp};
+use wythe_manifest::{App, Name, OpenFile, Same, Stamp};
 use wythe_runtime::{Guest, Loaded};
 
 /// An app as it runs.

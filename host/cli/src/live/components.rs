@@ -6,7 +6,7 @@ use crate::{
     report::Problem,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use wythe_manifest::{Component, ComponentName, SecretScope};
+use wythe_manifest::{Component, ComponentName, Same, SecretScope};
 
 const SECRET_STORES: &str = "secretstores";
 

@@ -16,7 +16,7 @@ use crate::{
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{self as blocks, Registry, Tenant};
-use wythe_manifest::{Component, ComponentName, Name, Subscription};
+use wythe_manifest::{Component, ComponentName, Name, Same, Subscription};
 
 /// A project that runs.
 pub struct Live {
@@ -104,11 +104,8 @@ impl Live {
         if self.ground.host.listeners().entrance(self.tenant.name()) == entrance {
             return Ok(());
         }
-        let place = plan.terms.as_ref().map(|terms| &terms.source);
-        self.tenant.enter(entrance).map_err(|error| {
-            let problem = Problem::from(error);
-            vec![place.map_or(problem.clone(), |place| problem.at(place))]
-        })
+        let entered = self.tenant.enter(entrance);
+        entered.map_err(|error| vec![boot::at_terms(plan, error)])
     }
 
     async fn configure(

@@ -5,12 +5,14 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// Files that are looked at, and how deep below the directory: what is beyond counts only by being there.
 const FILES: usize = 4_096;
 const DEPTH: usize = 8;
+/// Files that were written less than this ago may be only half there.
+const SETTLE: Duration = Duration::from_millis(150);
 /// Directories that builds write and people do not.
 pub const IGNORED: [&str; 4] = [".git", ".wythe", "node_modules", "target"];
 
@@ -18,8 +20,19 @@ pub const IGNORED: [&str; 4] = [".git", ".wythe", "node_modules", "target"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Print {
     hash: u64,
-    /// When the youngest of them was written.
-    pub youngest: Option<SystemTime>,
+    /// The time at which the youngest of them was written.
+    youngest: Option<SystemTime>,
+}
+
+impl Print {
+    /// Says whether every file is whole, as far as time tells. One that is from the future is not waited for.
+    pub fn is_settled(&self) -> bool {
+        let Some(youngest) = self.youngest else {
+            return true;
+        };
+        let age = SystemTime::now().duration_since(youngest);
+        age.map_or(true, |age| age >= SETTLE)
+    }
 }
 
 /// Looks at a directory, and at files that are elsewhere or that builds write.

@@ -15,14 +15,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard, Semaphore};
 use wythe_blocks::Notice;
 use wythe_manifest::{HOST_FILE, HostFile, Name, Terms};
 
-/// Files that were written less than this ago may be only half there.
-const SETTLE: Duration = Duration::from_millis(150);
 /// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
 const AGAIN: Duration = Duration::from_secs(15);
 /// Time for what a tenant that is removed has under way.
@@ -35,6 +33,8 @@ pub struct Root {
     common: Common,
     ground: Ground,
     directory: PathBuf,
+    /// The addresses that the operator's file had at the start.
+    addresses: [Option<String>; 2],
     /// The operator's file as it was when it could be read last.
     file: Mutex<Arc<HostFile>>,
     consumers: Mutex<BTreeMap<Name, Arc<Turn<Consumer>>>>,
@@ -106,6 +106,7 @@ impl Root {
             common: *common,
             ground,
             directory: directory.to_owned(),
+            addresses: addresses(&file),
             file: Mutex::new(Arc::new(file)),
             consumers: Mutex::default(),
             refused: Mutex::default(),
@@ -177,8 +178,18 @@ impl Root {
     /// The operator's file. One that cannot be read is told, and the one before stays in force.
     fn read_file(&self) -> Arc<HostFile> {
         let (file, problems) = wythe_manifest::load_host_file(&self.directory);
-        let is_good = !problems.has_errors();
-        self.show(HOST_FILE, &Problem::all(problems));
+        let (is_good, mut problems) = (!problems.has_errors(), Problem::all(problems));
+        if is_good && addresses(&file) != self.addresses {
+            let message =
+                "`listen` and `metrics` are those of the start; start again to change them";
+            let written = file.listen.as_ref().or(file.metrics.as_ref());
+            let problem = Problem::new(message);
+            problems.push(match written {
+                Some((_, place)) => problem.at(place),
+                None => problem,
+            });
+        }
+        self.show(HOST_FILE, &problems);
         let mut known = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if is_good {
             *known = Arc::new(file);
@@ -324,14 +335,8 @@ impl Tried {
     }
 }
 
-impl Print {
-    /// False where a file may be only half written. One that is from the future is not waited for.
-    fn is_settled(&self) -> bool {
-        let age = |time: SystemTime| SystemTime::now().duration_since(time);
-        self.youngest.is_none_or(|youngest| {
-            age(youngest).is_ok_and(|age| age >= SETTLE) || age(youngest).is_err()
-        })
-    }
+fn addresses(file: &HostFile) -> [Option<String>; 2] {
+    [&file.listen, &file.metrics].map(|written| written.as_ref().map(|(text, _)| text.clone()))
 }
 
 /// The component files of a plan, wherever they are.

@@ -74,7 +74,7 @@ impl Watch {
         }
     }
 
-    /// What ran before goes on until the change is ready, and stays if that fails; then there is no plan in the answer.
+    /// Applies changes. What ran before goes on until the change is ready, and stays if that fails; then there is no plan in the answer.
     async fn apply(&mut self, changes: &BTreeSet<Change>) -> Option<Arc<Plan>> {
         let done = self.change(changes).await;
         let problems = done.as_ref().err().map_or(&[] as &[_], Vec::as_slice);

@@ -17,7 +17,7 @@ pub struct HostName(String);
 #[derive(Clone, Debug)]
 pub(super) struct Names(String);
 
-/// A type of components: `state.redb`, `state.*` or `*`.
+/// A type of components: `state.memory`, `state.*` or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypePattern {
     block: Option<String>,

@@ -28,6 +28,7 @@ mod plugin_conformance;
 mod plugins;
 mod samples;
 mod secrets;
+mod serve;
 mod shop;
 mod swap;
 mod workflow;
@@ -92,6 +93,7 @@ fn groups() -> Vec<Vec<Trial>> {
         plugins::trials(),
         samples::trials(),
         secrets::trials(),
+        serve::trials(),
         shop::trials(),
         swap::trials(),
         workflow::trials(),

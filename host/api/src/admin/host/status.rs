@@ -1,4 +1,4 @@
-//! How a host is: its tenants, their apps and components, and the changes that are not in force.
+//! The state of a host: its tenants, their apps and components, and the changes that are not in force.
 
 use super::House;
 use crate::admin::milliseconds;

@@ -1,0 +1,191 @@
+//! Tenants, apps, components and terms that come, change and go while the host serves.
+
+use super::root::{HELLO, MEMORY, Root};
+use crate::case;
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use std::{fs, time::Duration};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        case("serve::a_tenant_comes_changes_and_goes", tenant),
+        case("serve::an_app_comes_changes_and_goes", app),
+        case("serve::a_component_comes_changes_and_goes", component),
+        case("serve::the_operators_file_changes", terms),
+        case("serve::a_call_ends_on_the_version_it_began_with", in_flight),
+    ]
+}
+
+async fn tenant() -> Result<()> {
+    let root = Root::new();
+    root.hello("shop");
+    let served = root.serve(&[])?;
+    ensure!(served.said("localhost", "/bank/").await? == "404");
+    root.hello("bank");
+    served
+        .until("localhost", "/bank/", "hello, visitor 1")
+        .await?;
+    root.guest("bank/hello.wasm", "echo");
+    let grants =
+        "grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [other] }";
+    let old =
+        "grants: { state: [statestore], publish: [pubsub/visits], subscribe: [pubsub/visits] }";
+    root.write("bank/wythe.yaml", HELLO.replace(old, grants));
+    served.until("localhost", "/bank/x", "{").await?;
+    fs::remove_dir_all(root.path().join("bank"))?;
+    served.until("localhost", "/bank/", "404").await?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
+    ensure!(served.problems()?.is_empty());
+    Ok(())
+}
+
+async fn app() -> Result<()> {
+    let root = Root::new();
+    root.hello("shop");
+    let served = root.serve(&[])?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
+    let second = HELLO.replace("version: 1\napps:\n", "");
+    let second = second
+        .replace("appID: hello", "appID: other")
+        .replace("ingress: /", "ingress: /other");
+    root.write("shop/wythe.yaml", format!("{HELLO}{second}"));
+    // The store was not touched, and keeps each app's keys apart.
+    served
+        .until("localhost", "/shop/other", "hello, visitor 1")
+        .await?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 2\n");
+    let moved = second.replace("/other", "/moved");
+    root.write("shop/wythe.yaml", format!("{HELLO}{moved}"));
+    served
+        .until("localhost", "/shop/moved", "hello, visitor 2")
+        .await?;
+    // Its old prefix is that of the app at `/` now.
+    ensure!(served.said("localhost", "/shop/other").await? == "hello, visitor 3\n");
+    root.write("shop/wythe.yaml", HELLO);
+    served
+        .until("localhost", "/shop/moved", "hello, visitor 4")
+        .await?;
+    let status = served.json("status")?;
+    ensure!(
+        status["apps"]
+            .as_array()
+            .is_some_and(|apps| apps.len() == 1),
+        "{status}"
+    );
+    Ok(())
+}
+
+async fn component() -> Result<()> {
+    let root = Root::new();
+    root.hello("shop");
+    let served = root.serve(&[])?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
+    // Written again as it was: nothing is opened anew.
+    root.write("shop/resources/memory.yaml", format!("# a word\n{MEMORY}"));
+    let flags = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: flags }
+spec: { type: configuration.memory, version: v1 }
+";
+    root.write("shop/resources/flags.yaml", flags);
+    let mut names = Vec::new();
+    for _ in 0..300 {
+        names = components(&served.json("status")?);
+        if names.len() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ensure!(names == ["flags", "pubsub", "statestore"], "{names:?}");
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 2\n");
+    // A store of other settings is another one, which has forgotten.
+    let prefix =
+        "spec: { type: state.memory, version: v1, metadata: [{ name: keyPrefix, value: none }] }";
+    let changed = MEMORY.replace("spec: { type: state.memory, version: v1 }", prefix);
+    root.write("shop/resources/memory.yaml", changed);
+    served
+        .until("localhost", "/shop/", "hello, visitor 1")
+        .await?;
+    fs::remove_file(root.path().join("shop/resources/flags.yaml"))?;
+    for _ in 0..300 {
+        names = components(&served.json("status")?);
+        if names.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ensure!(names == ["pubsub", "statestore"], "{names:?}");
+    Ok(())
+}
+
+fn components(status: &serde_json::Value) -> Vec<String> {
+    let all = status["components"].as_array().into_iter().flatten();
+    let names = all.filter_map(|one| one["component"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+async fn terms() -> Result<()> {
+    let root = Root::new();
+    root.hello("shop");
+    let served = root.serve(&[])?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
+    let named = "apiVersion: wythe/v1\nkind: Tenant\nmetadata: { name: shop }\nspec: { hosts: [shop.example] }\n";
+    root.write("wythe-host.yaml", named);
+    served.until("localhost", "/shop/", "404").await?;
+    ensure!(served.said("shop.example", "/").await? == "hello, visitor 2\n");
+    // What it has now is more than it may have from now on: it goes on, and that is told.
+    let less = named.replace(
+        "hosts: [shop.example]",
+        "hosts: [new.example], quotas: { apps: 0 }",
+    );
+    root.write("wythe-host.yaml", less);
+    let problems = served.problems_until(1).await?;
+    let expected = "shop: shop/wythe.yaml:3:5: apps: 1 apps are over the operator's quota of 0: wythe-host.yaml:4";
+    ensure!(problems == [expected], "{problems:?}");
+    ensure!(served.said("shop.example", "/").await? == "hello, visitor 3\n");
+    fs::remove_file(root.path().join("wythe-host.yaml"))?;
+    served
+        .until("localhost", "/shop/", "hello, visitor 4")
+        .await?;
+    ensure!(served.problems_until(0).await?.is_empty());
+    Ok(())
+}
+
+async fn in_flight() -> Result<()> {
+    let apps = "\
+version: 1
+apps:
+  - appID: one
+    guest: one.wasm
+    ingress: /
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [one], http: [] }
+";
+    let root = Root::new();
+    root.guest("shop/one.wasm", "hostile");
+    root.write("shop/resources/memory.yaml", MEMORY);
+    root.write("shop/wythe.yaml", apps);
+    let served = root.serve(&[])?;
+    let slow = async {
+        let answer = served.get("localhost", "/shop/sleep?ms=8000").await?;
+        anyhow::Ok(answer)
+    };
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        root.guest("shop/one.wasm", "echo");
+        // The manifest, too: it is another app by now.
+        root.write(
+            "shop/wythe.yaml",
+            apps.replace("invoke: [one]", "invoke: [other]"),
+        );
+        served.until("localhost", "/shop/sleep?ms=1", "{").await
+    };
+    let (slow, changed) = tokio::join!(slow, change);
+    changed?;
+    let slow = slow?;
+    ensure!(
+        slow.status == 200 && !slow.text().starts_with('{'),
+        "{slow:?}"
+    );
+    Ok(())
+}

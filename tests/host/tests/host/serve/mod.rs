@@ -1,0 +1,19 @@
+//! Many tenants in one host, each from its directory: real guests, and the command in a process of its own.
+
+mod changes;
+mod root;
+mod tenants;
+mod watch;
+mod wrong;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    let groups = [
+        tenants::trials(),
+        changes::trials(),
+        wrong::trials(),
+        watch::trials(),
+    ];
+    groups.into_iter().flatten().collect()
+}
