@@ -119,23 +119,17 @@ impl Table {
 
     /// The tenant that is asked, and the bytes of the path that name it.
     pub fn asked(&self, host: Option<&str>, path: &str) -> (Option<Name>, usize) {
+        let host = host.filter(|_| !self.hosts.is_empty());
         if let Some(owner) = host.and_then(|host| self.hosts.get(&bare(host))) {
             return (Some(owner.clone()), 0);
         }
-        let name = path
-            .strip_prefix('/')
-            .and_then(|rest| rest.split('/').next());
-        let name: Option<Name> = name.and_then(|name| name.parse().ok());
-        let is_named = |name: &Name| {
-            self.of(name)
-                .is_some_and(|scope| scope.entrance.is_by_path())
-        };
-        match name.filter(is_named) {
-            Some(name) => {
-                let skipped = name.as_str().len() + 1;
-                (Some(name), skipped)
+        let rest = path.strip_prefix('/').unwrap_or(path);
+        let first = rest.split('/').next().unwrap_or(rest);
+        match self.scopes.get_key_value(first) {
+            Some((name, scope)) if scope.entrance.is_by_path() => {
+                (Some(name.clone()), first.len() + 1)
             }
-            None => (None, 0),
+            _ => (None, 0),
         }
     }
 
