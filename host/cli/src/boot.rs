@@ -209,7 +209,7 @@ pub async fn boot(plan: &Plan, data: &Path) -> Result<Booted, Vec<Problem>> {
 /// Does what `boot` does, on a ground that is there.
 pub async fn boot_on(ground: &Ground, plan: &Plan) -> Result<Booted, Vec<Problem>> {
     let booted = prepare_on(ground, plan).await?;
-    match start(&booted).await {
+    match start(plan, &booted).await {
         Ok(()) => Ok(booted),
         Err(problems) => {
             ground.give_up(&booted.tenant).await;
@@ -255,9 +255,10 @@ async fn admit(plan: &Plan, booted: &Booted) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
         let admitted = booted.tenant.admit(&loaded.app, app.ingress.as_deref());
-        problems.extend(admitted.await.err().into_iter().flatten());
+        let errors = admitted.await.err().into_iter().flatten();
+        problems.extend(errors.map(|error| Problem::from(error).at(&app.source)));
     }
-    problems.into_iter().map(Problem::from).collect()
+    problems
 }
 
 /// The engine, with the compiled components of earlier starts.
@@ -332,16 +333,17 @@ fn environment(terms: Option<&Terms>) -> Environment {
 }
 
 /// Apps are callable before the first event is delivered, since a subscriber may call them.
-async fn start(booted: &Booted) -> Result<(), Vec<Problem>> {
+async fn start(plan: &Plan, booted: &Booted) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    for Loaded { app, .. } in &booted.apps {
-        let started = booted.tenant.start(app).await;
-        problems.extend(started.err().into_iter().flatten());
+    for (app, loaded) in plan.manifest.apps.iter().zip(&booted.apps) {
+        let started = booted.tenant.start(&loaded.app).await;
+        let errors = started.err().into_iter().flatten();
+        problems.extend(errors.map(|error| Problem::from(error).at(&app.source)));
     }
-    problems.extend(booted.tenant.begin().err());
+    problems.extend(booted.tenant.begin().err().map(Problem::from));
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(problems.into_iter().map(Problem::from).collect()),
+        false => Err(problems),
     }
 }
 

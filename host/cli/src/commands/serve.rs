@@ -41,7 +41,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let began = Instant::now();
     let root = Root::new(common, ground.clone(), &args.root, file);
     let opened = async {
-        root.look().await.act().await;
+        watch::first(&root).await;
         open(&ground, (listen, metrics), &shutdown).await
     };
     let opened = tokio::select! {

@@ -16,11 +16,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// An app whose file may have changed since it was loaded: the next change looks at it again.
     pub fn new(app: &App, loaded: Loaded) -> Self {
         Known {
             app: app.clone(),
-            stamp: stamp(app),
             loaded,
+            stamp: None,
         }
     }
 }

@@ -21,11 +21,11 @@ impl Live {
     /// Components that are opened again though they are written as before: what they were opened with has changed.
     pub(super) fn forced(&self, plan: &Plan) -> BTreeSet<ComponentName> {
         let (settings, wanted) = (self.tenant.settings(), of(plan));
-        let opens_same = match (&settings.terms, &plan.terms) {
-            (Some(old), Some(new)) => old.opens_same(new),
+        let stay_open = match (&settings.terms, &plan.terms) {
+            (Some(old), Some(new)) => old.leaves_open(new),
             _ => true,
         };
-        if !opens_same {
+        if !stay_open {
             return wanted.into_keys().collect();
         }
         let scopes = boot::settings(plan, &self.ground.data).scopes;

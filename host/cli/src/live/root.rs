@@ -52,6 +52,8 @@ struct Consumer {
 
 struct Tried {
     print: Print,
+    /// The component files, wherever they are.
+    guests: Vec<PathBuf>,
     terms: Arc<Terms>,
     problems: Vec<Problem>,
     /// The time when a failure is tried again.
@@ -216,10 +218,11 @@ impl Root {
         folder: Folder,
         consumer: OwnedMutexGuard<Consumer>,
     ) -> Option<Job> {
-        let plan = consumer.live.as_ref().map(Live::plan);
-        let guests = plan.map(|plan| guests(plan)).unwrap_or_default();
+        let guests = consumer.tried.as_ref().map(|last| last.guests.clone());
+        let guests = guests.unwrap_or_default();
         let tried = Tried {
             print: print::of(&folder.path, &guests),
+            guests,
             terms: Arc::new(file.terms(&folder.tenant)),
             problems: Problem::all(file.problems_of(&folder.tenant)),
             again: None,
@@ -245,17 +248,14 @@ impl Root {
         let name = folder.tenant.as_str();
         let done = match boot::has_errors(&tried.problems) {
             true => Err(tried.problems.clone()),
-            false => self.apply(&folder, &tried.terms, &mut consumer).await,
+            false => self.apply(&folder, &mut tried, &mut consumer).await,
         };
-        let guests = consumer.live.as_ref().map(|live| guests(live.plan()));
         match done {
             Ok(changes) => {
                 self.show(name, &[]);
                 if !changes.is_empty() {
                     report::note(&format!("! tenant {name}: {}", changes.join(", ")));
                 }
-                // The first look did not know of the files that are elsewhere.
-                tried.print = print::of(&folder.path, &guests.unwrap_or_default());
             }
             Err(problems) => {
                 self.show(name, &problems);
@@ -268,10 +268,10 @@ impl Root {
     async fn apply(
         &self,
         folder: &Folder,
-        terms: &Arc<Terms>,
+        tried: &mut Tried,
         consumer: &mut Consumer,
     ) -> Result<Changes, Vec<Problem>> {
-        let (path, given) = (folder.path.clone(), terms.clone());
+        let (path, given) = (folder.path.clone(), tried.terms.clone());
         let read = move || boot::read_under(&path, Some(given));
         let read = tokio::task::spawn_blocking(read).await;
         let (plan, problems) = read.map_err(|error| vec![Problem::new(error.to_string())])?;
@@ -279,6 +279,9 @@ impl Root {
             Some(plan) if !boot::has_errors(&problems) => plan,
             _ => return Err(problems),
         };
+        // Before any of them is loaded, so that what changes from now on is another print.
+        tried.guests = guests(&plan);
+        tried.print = tried.print.with(&tried.guests);
         match &mut consumer.live {
             Some(live) => live.change(plan).await,
             None => {
@@ -321,7 +324,7 @@ impl Root {
 
 impl Tried {
     fn is_same(&self, now: &Tried) -> bool {
-        self.print == now.print
+        self.print.is_same(&now.print)
             && self.terms.is_same(&now.terms)
             && self.problems_told() == now.problems_told()
             && self.again.is_none_or(|again| Instant::now() < again)

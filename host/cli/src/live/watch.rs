@@ -9,15 +9,31 @@ use crate::{
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use wythe_blocks::{Host, Tasks};
 
 /// The time until the next look where something was only half written.
 const SOON: Duration = Duration::from_millis(200);
+/// The time in which files that are being written are waited for at the start.
+const FIRST: Duration = Duration::from_secs(2);
 /// The time between two looks without an event: so that looking takes little of a processor, where there are many files.
 const SELDOM: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
 const SHARE: u32 = 50;
+
+/// Looks for the first time, and serves what is there. Files that are only half written are waited for, for a while.
+pub async fn first(root: &Arc<Root>) {
+    let begun = Instant::now();
+    loop {
+        let look = root.look().await;
+        let is_young = look.is_young && begun.elapsed() < FIRST;
+        look.act().await;
+        if !is_young {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+}
 
 /// Watches until the host stops.
 pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {

@@ -92,22 +92,22 @@ impl Terms {
             let types = terms.components.as_ref().map(|types| &types.entries);
             let reached = (&terms.hosts, terms.by_path);
             format!(
-                "{reached:?} {:?} {types:?} {:?} {}",
+                "{reached:?} {:?} {types:?} {:?} {:?} {}",
                 terms.http.entries,
-                terms.opened_by(),
+                terms.paths.entries,
+                terms.environment.entries,
                 terms.quotas.said()
             )
         };
         said(self) == said(other)
     }
 
-    /// Returns whether components that are open would open the same way by other terms.
-    pub fn opens_same(&self, other: &Terms) -> bool {
-        self.opened_by() == other.opened_by()
-    }
-
-    fn opened_by(&self) -> (&[PathBuf], &[String]) {
-        (&self.paths.entries, &self.environment.entries)
+    /// Returns whether what is open by these terms may stay open by others: it names no path that is not allowed any more,
+    /// and reads the same variables.
+    pub fn leaves_open(&self, other: &Terms) -> bool {
+        let (old, new) = (&self.paths.entries, &other.paths.entries);
+        old.iter().all(|path| new.contains(path))
+            && self.environment.entries == other.environment.entries
     }
 
     fn check_tenant(&self, manifest: &mut Manifest, problems: &mut Problems) {

@@ -146,3 +146,23 @@ fn a_document_without_a_tenant_concerns_the_host() {
         ]
     );
 }
+
+#[test]
+fn terms_are_compared_by_what_they_say() {
+    let terms = |text: &str| read(text).0.terms(&"a".parse().unwrap());
+    let head = "apiVersion: wythe/v1\nkind: Tenant\nspec: ";
+    let one = terms(&format!("{head}{{ allow: {{ paths: [a] }} }}\n"));
+    let moved = terms(&format!("# a word\n{head}{{ allow: {{ paths: [a] }} }}\n"));
+    let more = terms(&format!("{head}{{ allow: {{ paths: [a, b] }} }}\n"));
+    let read = terms(&format!(
+        "{head}{{ allow: {{ paths: [a], environment: [HOME] }} }}\n"
+    ));
+    let less = terms(&format!(
+        "{head}{{ quotas: {{ apps: 1 }}, allow: {{ paths: [a] }} }}\n"
+    ));
+    assert!(
+        one.is_same(&moved) && !one.is_same(&more) && !one.is_same(&read) && !one.is_same(&less)
+    );
+    // What is open stays open where more is allowed, and not where less is.
+    assert!(one.leaves_open(&more) && !more.leaves_open(&one) && !one.leaves_open(&read));
+}

@@ -135,7 +135,7 @@ async fn denied() -> Result<()> {
     let served = root.serve(&[])?;
     let same = |text: String, name: &str| text.replace(name, "NAME");
     for (there, absent, path) in [
-        ("vault", "nothing", "/shop/get?component=NAME&key=a"),
+        ("vault", "zilch", "/shop/get?component=NAME&key=a"),
         ("secret", "nobody", "/shop/invoke?app=NAME&path=/"),
     ] {
         let denied = served

@@ -129,7 +129,7 @@ spec: { quotas: { memroy: 1MiB } }
 apiVersion: wythe/v1
 kind: Tenant
 metadata: { name: greedy }
-spec: { quotas: { app: { memory: 1MiB } } }
+spec: { quotas: { app: { memory: 32MiB } } }
 ";
 
 async fn refused() -> Result<()> {
@@ -152,7 +152,7 @@ async fn refused() -> Result<()> {
     let expected = [
         "No_Label: No_Label: the directory of a tenant has its name: `No_Label` is not a name:",
         "empty: empty: there is no `wythe.yaml` and no `dapr.yaml` in this directory",
-        "greedy: greedy/wythe.yaml:7:23: limits.memory: 64MiB is over the operator's quota of 1MiB: wythe-host.yaml:19",
+        "greedy: greedy/wythe.yaml:7:23: limits.memory: 64MiB is over the operator's quota of 32MiB: wythe-host.yaml:19",
         "link: link: a link that leads out of ",
         "two: wythe-host.yaml:9:16: spec.hosts: the host name `one.example` is that of tenant `one` in wythe-host.yaml:4",
         "typo: wythe-host.yaml:14:19: spec.quotas.memroy: unknown key; expected one of ",
