@@ -1,10 +1,8 @@
 //! The last error of an app or a component, for who asks how it is.
 
 use crate::{Error, Kind, text::cut};
-use std::{
-    sync::{Mutex, PoisonError},
-    time::SystemTime,
-};
+use parking_lot::Mutex;
+use std::time::SystemTime;
 
 /// Bytes of its message that are kept.
 const MESSAGE: usize = 512;
@@ -28,13 +26,10 @@ impl Last {
             kind: error.kind(),
             message: cut(error.message(), MESSAGE).to_owned(),
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+        *self.0.lock() = Some(failed);
     }
 
     pub fn get(&self) -> Option<Failed> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 }

@@ -1,11 +1,8 @@
 //! The last lines of a tenant's log, kept in memory for who asks: so many bytes in all, the oldest go first.
 
 use crate::text::cut;
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 use tokio::sync::watch;
 use wythe_manifest::Name;
 
@@ -121,7 +118,7 @@ impl Logs {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

@@ -1,9 +1,7 @@
 //! Changes that were wrong and changed nothing, until they are mended: for status and health.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
 
 /// Problems of one change that are kept.
 const MAX: usize = 100;
@@ -51,6 +49,6 @@ impl Notices {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Notice>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -6,7 +6,9 @@ use crate::{
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{self as blocks, Checked, Registry, Tenant, interfaces::Interface, state::chosen};
+use wythe_blocks::{
+    self as blocks, Checked, Registry, Tenant, interfaces::Interface, state::chosen,
+};
 use wythe_manifest::{App, Component, Subscription};
 use wythe_runtime::{Guest, Loaded};
 

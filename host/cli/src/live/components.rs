@@ -13,7 +13,7 @@ const SECRET_STORES: &str = "secretstores";
 /// The components of a plan that are its tenant's.
 pub fn of(plan: &Plan) -> BTreeMap<ComponentName, Component> {
     let all = plan.resources.components.iter();
-    let own = all.filter(|one| boot::is_of(plan, one.namespace.as_ref()));
+    let own = all.filter(|one| plan.manifest.tenant.has(one.namespace.as_ref()));
     own.map(|one| (one.name.clone(), one.clone())).collect()
 }
 

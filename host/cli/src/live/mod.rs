@@ -101,7 +101,7 @@ impl Live {
 
     fn enter(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
         let entrance = boot::entrance(plan);
-        if self.ground.host.listeners().entrance(self.tenant.name()) == entrance {
+        if self.ground.host.routes().entrance(self.tenant.name()) == entrance {
             return Ok(());
         }
         let entered = self.tenant.enter(entrance);

@@ -11,10 +11,11 @@ use crate::{
     report::{self, Problem},
 };
 use futures::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard, Semaphore};
@@ -192,7 +193,7 @@ impl Root {
             });
         }
         self.show(HOST_FILE, &problems);
-        let mut known = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.file.lock();
         if is_good {
             *known = Arc::new(file);
         }
@@ -204,7 +205,7 @@ impl Root {
             self.show(name, std::slice::from_ref(problem));
         }
         let now = refused.iter().map(|(name, _)| name.clone()).collect();
-        let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.refused.lock();
         for mended in known.difference(&now) {
             self.show(mended, &[]);
         }
@@ -316,9 +317,7 @@ impl Root {
     }
 
     fn consumers(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Turn<Consumer>>>> {
-        self.consumers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.consumers.lock()
     }
 }
 

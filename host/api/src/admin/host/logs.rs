@@ -1,9 +1,9 @@
 //! The last lines that apps logged, and those that come.
 
 use super::House;
-use crate::admin::milliseconds;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
+use wythe_blocks::time::timestamp;
 use wythe_blocks::{self as blocks, Error, Result};
 use wythe_manifest::Name;
 
@@ -77,7 +77,7 @@ impl Logs {
 
 fn shown(line: &blocks::Line) -> Line {
     Line {
-        time: milliseconds(line.time).unwrap_or_default(),
+        time: timestamp(line.time),
         app: line.app.to_string(),
         level: line.level.to_owned(),
         trace: line.trace.clone(),

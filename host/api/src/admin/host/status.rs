@@ -1,9 +1,9 @@
 //! The state of a host: its tenants, their apps and components, and the changes that are not in force.
 
 use super::House;
-use crate::admin::milliseconds;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fs, path::Path};
+use wythe_blocks::time::timestamp;
 use wythe_blocks::{self as blocks, Entrance, Host, Notice};
 use wythe_manifest::Name;
 
@@ -171,7 +171,7 @@ fn component(tenant: &str, report: blocks::Report) -> Component {
 
 fn failed(failed: blocks::Failed) -> Failed {
     Failed {
-        time: milliseconds(failed.time).unwrap_or_default(),
+        time: timestamp(failed.time),
         kind: failed.kind.to_string(),
         message: failed.message,
     }

@@ -183,7 +183,7 @@ impl Routes {
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
-        self.claiming.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claiming.lock()
     }
 }
 
