@@ -38,7 +38,7 @@ pub struct Log {
     tenant: Name,
     app: Name,
     /// The last lines of the tenant.
-    kept: Arc<Logs>,
+    stored: Arc<Logs>,
     budget: Mutex<Budget>,
 }
 
@@ -53,7 +53,7 @@ impl Log {
     pub fn new(tenant: &Tenant, app: Name, per_second: u64) -> Self {
         Log {
             tenant: tenant.name().clone(),
-            kept: tenant.logs.clone(),
+            stored: tenant.logs.clone(),
             app,
             budget: Mutex::new(Budget {
                 per_second,
@@ -133,7 +133,7 @@ impl Log {
         }
         if level <= Level::INFO {
             let text = format!("{message}{extra}");
-            self.kept.push(app, level.as_str(), trace, &text);
+            self.stored.push(app, level.as_str(), trace, &text);
         }
         match level {
             Level::ERROR => report!(ERROR),

@@ -46,7 +46,7 @@ pub struct Routes {
 }
 
 /// The tenant that a request is for, as far as its host and its path say.
-pub struct Place {
+pub struct Destination {
     table: Arc<Table>,
     /// The tenant; absent where the request is for those that answer to everything.
     tenant: Option<Name>,
@@ -54,7 +54,7 @@ pub struct Place {
     skipped: usize,
 }
 
-impl Place {
+impl Destination {
     /// The part of the path that is not the tenant's name.
     pub fn rest<'a>(&self, path: &'a str) -> &'a str {
         match path.get(self.skipped..) {
@@ -131,10 +131,10 @@ impl Routes {
 
     /// The tenant that is asked: the one with this host name, else the one that the path begins with, else all those that
     /// answer to everything.
-    pub fn place(&self, host: Option<&str>, path: &str) -> Place {
+    pub fn place(&self, host: Option<&str>, path: &str) -> Destination {
         let table = self.table.load_full();
         let (tenant, skipped) = table.asked(host, path);
-        Place {
+        Destination {
             table,
             tenant,
             skipped,

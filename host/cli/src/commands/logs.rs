@@ -8,9 +8,10 @@ use crate::{
 };
 use std::{
     process::ExitCode,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use wythe_api::admin::host::{Action, Answer, Line, Lines, Logs};
+use wythe_blocks::time;
 
 /// Milliseconds of a day.
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -43,9 +44,7 @@ pub async fn logs(common: &Common, args: &args::Logs) -> Outcome {
 
 /// Milliseconds since 1970 of a time so long ago.
 fn before(since: Duration) -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let then = now.unwrap_or_default().saturating_sub(since);
-    u64::try_from(then.as_millis()).unwrap_or(u64::MAX)
+    time::now().saturating_sub(time::milliseconds(since))
 }
 
 fn show(common: &Common, line: &Line) {

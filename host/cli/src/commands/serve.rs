@@ -20,7 +20,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_api::metrics;
-use wythe_blocks::descriptors;
+use wythe_blocks::{descriptors, time::milliseconds};
 use wythe_manifest::{HostFile, Source};
 
 /// The address where neither the operator's file nor an argument names one.
@@ -155,7 +155,7 @@ impl Ready {
             apps: tenants.iter().map(|tenant| tenant.all_apps().len()).sum(),
             tenants: tenants.len(),
             wrong: ground.host.notices().list().len(),
-            ready_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            ready_ms: milliseconds(took),
         })
     }
 

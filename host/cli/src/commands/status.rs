@@ -7,9 +7,10 @@ use crate::{
 };
 use std::{
     process::ExitCode,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use wythe_api::admin::host::{Action, Answer, Failed, Running, Status};
+use wythe_blocks::time;
 
 pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
     let Answer::Status(mut status) = project::ask_host(&args.project, Action::Status {}).await?
@@ -129,10 +130,7 @@ fn failed(failed: Option<&Failed>) -> String {
     let Some(failed) = failed else {
         return String::new();
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let ago = now
-        .unwrap_or_default()
-        .saturating_sub(Duration::from_millis(failed.time));
+    let ago = Duration::from_millis(time::now().saturating_sub(failed.time));
     let (ago, kind, message) = (report::time(ago), &failed.kind, &failed.message);
     format!("{ago} ago, {kind}: {message}")
 }

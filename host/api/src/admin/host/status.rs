@@ -78,7 +78,7 @@ pub struct Failed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tenant {
     pub tenant: String,
-    /// False where it is gone and its data is kept.
+    /// False where it is gone and its data is stored.
     pub served: bool,
     /// The names by which it is reached; `*` for all that are no other tenant's.
     pub reached: Vec<String>,
@@ -86,7 +86,7 @@ pub struct Tenant {
     pub components: usize,
     /// Problems of its last change.
     pub problems: usize,
-    /// Bytes of its log that are kept, and the most.
+    /// Bytes of its log that are cached, and the most.
     pub log: usize,
     pub log_limit: usize,
 }
@@ -193,10 +193,10 @@ pub fn running(host: &Host) -> Vec<Running> {
         .collect()
 }
 
-/// Every tenant that is served, and every one of which data is kept.
+/// Every tenant that is served, and every one of which data is stored.
 pub async fn tenants(house: &House) -> Vec<Tenant> {
     let mut tenants = Vec::new();
-    let mut gone = kept(&house.data);
+    let mut gone = stored(&house.data);
     for tenant in house.host.tenants() {
         gone.remove(tenant.name());
         let (log, log_limit) = tenant.logs.bytes();
@@ -235,7 +235,7 @@ fn reached(entrance: Entrance) -> Vec<String> {
 }
 
 /// The names of tenants of which there is data.
-fn kept(data: &Path) -> BTreeSet<Name> {
+fn stored(data: &Path) -> BTreeSet<Name> {
     let entries = fs::read_dir(data).into_iter().flatten().flatten();
     let names = entries.filter(|entry| entry.path().is_dir());
     let names = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
