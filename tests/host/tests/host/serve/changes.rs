@@ -1,6 +1,6 @@
 //! Tenants, apps, components and terms that come, change and go while the host serves.
 
-use super::root::{HELLO, MEMORY, Root};
+use super::root::{HELLO, MEMORY, Root, Served};
 use crate::case;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
@@ -11,6 +11,7 @@ pub fn trials() -> Vec<Trial> {
         case("serve::a_tenant_comes_changes_and_goes", tenant),
         case("serve::an_app_comes_changes_and_goes", app),
         case("serve::a_component_comes_changes_and_goes", component),
+        case("serve::a_subscription_comes_and_goes", subscription),
         case("serve::the_operators_file_changes", terms),
         case("serve::a_call_ends_on_the_version_it_began_with", in_flight),
     ]
@@ -112,6 +113,56 @@ spec: { type: configuration.memory, version: v1 }
     }
     ensure!(names == ["pubsub", "statestore"], "{names:?}");
     Ok(())
+}
+
+async fn subscription() -> Result<()> {
+    let root = Root::new();
+    root.hello("shop");
+    root.write(
+        "shop/wythe.yaml",
+        HELLO.replace("pubsub/visits] }", "pubsub] }"),
+    );
+    let served = root.serve(&[])?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
+    let declared = "\
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata: { name: more }
+spec: { pubsubname: pubsub, topic: more, routes: { default: /more } }
+";
+    root.write("shop/resources/more.yaml", declared);
+    topics_until(&served, &["more", "visits"]).await?;
+    // The event reaches the app, which logs it.
+    let published = served.command("publish pubsub more 7 --tenant shop")?;
+    ensure!(published.status.success(), "{published:?}");
+    let mut lines = String::new();
+    for _ in 0..300 {
+        let logs = served.command("logs --tenant shop")?;
+        lines = String::from_utf8_lossy(&logs.stdout).into_owned();
+        if lines.contains("visitor 7") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ensure!(lines.contains("visitor 7"), "{lines}");
+    fs::remove_file(root.path().join("shop/resources/more.yaml"))?;
+    topics_until(&served, &["visits"]).await?;
+    ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 2\n");
+    Ok(())
+}
+
+async fn topics_until(served: &Served, expected: &[&str]) -> Result<()> {
+    let mut status = serde_json::Value::Null;
+    for _ in 0..300 {
+        status = served.json("status")?;
+        let all = status["subscriptions"].as_array().into_iter().flatten();
+        let topics: Vec<_> = all.filter_map(|one| one["topic"].as_str()).collect();
+        if topics == expected {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the topics were never {expected:?}: {status}")
 }
 
 fn components(status: &serde_json::Value) -> Vec<String> {
