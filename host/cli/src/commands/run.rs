@@ -6,7 +6,7 @@ use crate::{
     build::{self, Built},
     check, control,
     hold::Hold,
-    live::Live,
+    live::{Live, Stamps},
     port, project,
     report::{self, Outcome},
     serve, signals,
@@ -109,7 +109,7 @@ async fn open(
         let watch = Watch {
             common: *common,
             path: args.path.clone(),
-            live: Live::new(booted, plan.clone()),
+            live: Live::new(booted, plan.clone(), &Stamps::new()),
             tenant: booted.tenant.clone(),
             host: booted.host.clone(),
             is_built: !args.no_build,

@@ -16,18 +16,22 @@ pub struct Known {
 }
 
 impl Known {
-    /// An app whose file may have changed since it was loaded: the next change looks at it again.
-    pub fn new(app: &App, loaded: Loaded) -> Self {
+    /// An app with its file as it was before it was loaded. A file of which that is not known is read again by the next
+    /// change.
+    pub fn new(app: &App, loaded: Loaded, stamp: Option<Stamp>) -> Self {
         Known {
             app: app.clone(),
             loaded,
-            stamp: None,
+            stamp,
         }
     }
 }
 
+/// Component files by app.
+pub type Stamps = BTreeMap<Name, Option<Stamp>>;
+
 /// The component files as they are now.
-pub fn stamps(plan: &Plan) -> BTreeMap<Name, Option<Stamp>> {
+pub fn stamps(plan: &Plan) -> Stamps {
     let apps = plan.manifest.apps.iter();
     apps.map(|app| (app.id.clone(), stamp(app))).collect()
 }
@@ -121,7 +125,7 @@ impl Live {
     /// Puts the code of files that changed in place of the code before. It was looked at already.
     pub(super) async fn swap(
         &mut self,
-        stamps: &BTreeMap<Name, Option<Stamp>>,
+        stamps: &Stamps,
         changes: &mut Changes,
     ) -> Result<(), Vec<Problem>> {
         for (id, stamp) in stamps {

@@ -33,7 +33,9 @@ pub fn list(root: &Path) -> io::Result<Folders> {
         if name.starts_with('.') || !(kind.is_dir() || kind.is_symlink()) {
             continue;
         }
-        let path = root.join(entry.file_name());
+        // What the user did not write is not shown.
+        let shown = root.strip_prefix(".").unwrap_or(root);
+        let path = shown.join(entry.file_name());
         match look(&whole, &name, &path) {
             Ok(Some(tenant)) => folders.tenants.push(Folder { tenant, path }),
             // A link to a file.

@@ -8,6 +8,8 @@ pub mod print;
 pub mod root;
 pub mod watch;
 
+pub use apps::Stamps;
+
 use crate::{
     boot::{self, Booted, Ground, Plan},
     check,
@@ -35,10 +37,13 @@ pub struct Live {
 pub type Changes = Vec<String>;
 
 impl Live {
-    /// A project as it was started.
-    pub fn new(booted: &Booted, plan: Arc<Plan>) -> Self {
+    /// A project as it was started, with its component files as they were before, as far as that is known.
+    pub fn new(booted: &Booted, plan: Arc<Plan>, stamps: &Stamps) -> Self {
         let apps = plan.manifest.apps.iter().zip(&booted.apps);
-        let apps = apps.map(|(app, loaded)| (app.id.clone(), Known::new(app, loaded.clone())));
+        let apps = apps.map(|(app, loaded)| {
+            let stamp = stamps.get(&app.id).copied().flatten();
+            (app.id.clone(), Known::new(app, loaded.clone(), stamp))
+        });
         Live {
             apps: apps.collect(),
             components: components::of(&plan),

@@ -1,7 +1,7 @@
 //! The root of a host with many tenants: each directory below it is one, and what changes there is done without a restart.
 
 use super::{
-    Changes, Live,
+    Changes, Live, apps,
     folder::{self, Folder},
     print::{self, Print},
 };
@@ -286,8 +286,9 @@ impl Root {
         match &mut consumer.live {
             Some(live) => live.change(plan).await,
             None => {
+                let stamps = apps::stamps(&plan);
                 let booted = boot::boot_on(&self.ground, &plan).await?;
-                consumer.live = Some(Live::new(&booted, Arc::new(plan)));
+                consumer.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
                 Ok(vec!["served".to_owned()])
             }
         }

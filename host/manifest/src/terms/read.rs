@@ -19,7 +19,8 @@ const ALL: &str = "*";
 /// Reads the operator's file of a directory of tenants. Problems of the answer concern the host; those of one tenant are
 /// in [`HostFile::problems_of`].
 pub fn load_host_file(root: &Path) -> (HostFile, Problems) {
-    let path = root.join(HOST_FILE);
+    // What the user did not write is not shown.
+    let path = root.strip_prefix(".").unwrap_or(root).join(HOST_FILE);
     if path.symlink_metadata().is_err() {
         return (
             HostFile {
