@@ -69,7 +69,7 @@ pub use patient::Patient;
 pub use policy::Policy;
 pub use rate::Rate;
 pub use registry::{Drivers, Ready, Registry, Site, Wrong};
-pub use routes::{Entrance, Destination, REFUSALS, Route, Routes};
+pub use routes::{Destination, Entrance, REFUSALS, Route, Routes};
 pub use shard::{SHARDS, Shard};
 pub use tasks::Tasks;
 pub use tenant::{Checked, Report, Settings, Shared, Tenant};

@@ -96,7 +96,7 @@ impl Problem {
         let position = self.position.as_ref();
         Notice {
             kind: self.kind.to_string(),
-            place: position.map(ToString::to_string),
+            position: position.map(ToString::to_string),
             message: self.message.clone(),
         }
     }

@@ -6,10 +6,7 @@ use crate::{
     report::{self, Outcome},
     signals,
 };
-use std::{
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 use wythe_api::admin::host::{Action, Answer, Line, Lines, Logs};
 use wythe_blocks::time;
 

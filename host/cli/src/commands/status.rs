@@ -5,10 +5,7 @@ use crate::{
     project,
     report::{self, Outcome},
 };
-use std::{
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 use wythe_api::admin::host::{Action, Answer, Failed, Running, Status};
 use wythe_blocks::time;
 
