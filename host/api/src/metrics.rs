@@ -102,7 +102,7 @@ mod tests {
         let (host, draining) = (Host::default(), CancellationToken::new());
         let notice = Notice {
             kind: "invalid".into(),
-            place: Some("/srv/shop/wythe.yaml:3:1".into()),
+            position: Some("/srv/shop/wythe.yaml:3:1".into()),
             message: "a secret".into(),
         };
         assert!(host.notices().set("shop", vec![notice]));

@@ -164,6 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn lines_are_read_on_and_waited_for() {
         let logs = Arc::new(Logs::new(10_000));
         let (one, two): (Name, Name) = ("one".parse().unwrap(), "two".parse().unwrap());

@@ -11,7 +11,7 @@ const MAX: usize = 100;
 pub struct Notice {
     pub kind: String,
     /// The file, the line and the column, as far as they are known.
-    pub place: Option<String>,
+    pub position: Option<String>,
     pub message: String,
 }
 

@@ -60,15 +60,15 @@ pub struct Booted {
 }
 
 /// Reads the manifest and every resource, as far as they can be read; all problems are told, warnings too.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command reads the environment"
-)]
 pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     read_under(path, None)
 }
 
 /// Reads a project of a tenant, cut to what its operator allows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
 pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<Problem>) {
     let (manifest, mut problems) = wythe_manifest::load(path);
     let Some(mut manifest) = manifest else {

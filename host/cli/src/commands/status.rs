@@ -62,7 +62,7 @@ fn text(status: &Status) -> String {
         text += "\nNot in force:\n";
     }
     for problem in &status.problems {
-        let place = problem.place.as_ref();
+        let place = problem.position.as_ref();
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         let (about, message) = (&problem.about, &problem.message);
         text += &format!("  {about}: {place}{message}\n");
@@ -145,7 +145,7 @@ mod tests {
             problems: vec![Problem {
                 about: "shop".into(),
                 kind: "invalid".into(),
-                place: Some("shop/wythe.yaml:3:1".into()),
+                position: Some("shop/wythe.yaml:3:1".into()),
                 message: "missing `guest`".into(),
             }],
             apps: vec![App {

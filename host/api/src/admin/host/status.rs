@@ -27,7 +27,7 @@ pub struct Problem {
     /// The tenant, or the name of the operator's file.
     pub about: String,
     pub kind: String,
-    pub place: Option<String>,
+    pub position: Option<String>,
     pub message: String,
 }
 
@@ -136,7 +136,7 @@ fn problems(host: &Host) -> Vec<Problem> {
         all.into_iter().map(move |notice| Problem {
             about: about.clone(),
             kind: notice.kind,
-            place: notice.place,
+            position: notice.position,
             message: notice.message,
         })
     };

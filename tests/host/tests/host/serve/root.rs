@@ -149,15 +149,15 @@ impl Served {
         serde_json::from_slice(&output.stdout).context(reported)
     }
 
-    /// The problems of status, as lines; `about: place: message` without the root's own path.
+    /// The problems of status, as lines; `about: position: message` without the root's own path.
     pub fn problems(&self) -> Result<Vec<String>> {
         let status = self.json("status")?;
         let root = format!("{}/", self.root.display());
         let problems = status["problems"].as_array().context("no problems")?.iter();
         let text = |value: &Value| value.as_str().unwrap_or_default().replace(&root, "");
         let line = |one: &Value| {
-            let (about, place) = (text(&one["about"]), text(&one["place"]));
-            format!("{about}: {place}: {}", text(&one["message"]))
+            let (about, position) = (text(&one["about"]), text(&one["position"]));
+            format!("{about}: {position}: {}", text(&one["message"]))
         };
         Ok(problems.map(line).collect())
     }
