@@ -9,7 +9,7 @@ mod share;
 
 pub use clock::{Clock, timed};
 pub use lane::Lane;
-pub use share::{Share, WEIGHT};
+pub use share::Share;
 
 use crate::ctx::HasCpu;
 use std::{fmt, sync::Arc, time::Duration};

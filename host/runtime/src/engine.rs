@@ -2,7 +2,7 @@
 
 use crate::{
     compile::{Compiled, Compiler, Compiling, Work},
-    cpu::{Cpu, Lane, TICK, WEIGHT},
+    cpu::{Cpu, Lane, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::Inspection,
@@ -201,7 +201,8 @@ impl Runtime {
 
     /// CPU time for one more store, in its tenant's share.
     fn cpu(&self, identity: &Identity, limit: Duration) -> Cpu {
-        let share = self.lane.share(identity.tenant.name(), WEIGHT);
+        let weight = identity.tenant.settings().cpu_weight();
+        let share = self.lane.share(identity.tenant.name(), weight);
         Cpu::new(limit, self.lane.clone(), share)
     }
 

@@ -8,6 +8,9 @@ use wythe_manifest::{Name, SecretScope, Subscription, Terms};
 /// Bytes of the log of a tenant without terms.
 const LOG_BYTES: u64 = 1 << 20;
 
+/// The weight of a tenant without terms.
+const CPU_WEIGHT: u32 = 100;
+
 /// The settings of a tenant.
 pub struct Settings {
     pub tenant: Name,
@@ -40,6 +43,12 @@ impl Settings {
             subscriptions: Vec::new(),
             terms: None,
         }
+    }
+
+    /// The weight by which the tenant shares the CPU with others.
+    pub fn cpu_weight(&self) -> u32 {
+        let terms = self.terms.as_ref();
+        terms.map_or(CPU_WEIGHT, |terms| terms.quotas.cpu_weight())
     }
 
     /// Bytes of the tenant's log that are kept in memory.

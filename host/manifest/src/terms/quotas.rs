@@ -9,7 +9,10 @@ use crate::reader::At;
 const KIB: u64 = 1 << 10;
 
 /// The keys of `quotas`. A new one is added here, to [`Quotas`] and to the documents, with what enforces it.
-const KEYS: [&str; 4] = ["apps", "components", "logBytes", "app"];
+const KEYS: [&str; 5] = ["apps", "components", "cpuWeight", "logBytes", "app"];
+
+/// The weight of a tenant of which nothing is said.
+const CPU_WEIGHT: u32 = 100;
 
 /// Bytes of log lines that are kept for a tenant where nothing else is said.
 const LOG_BYTES: u64 = 256 * KIB;
@@ -21,6 +24,8 @@ pub struct Quotas {
     pub apps: Option<Quota<u32>>,
     /// Components that are written by the tenant; default ones are not counted.
     pub components: Option<Quota<u32>>,
+    /// The share of the CPU, among those of the other tenants.
+    pub cpu_weight: Option<Quota<u32>>,
     /// Bytes of log lines that the host keeps for `wythe logs`.
     pub log_bytes: Option<Quota<u64>>,
     /// The highest `limits` of each app, by key.
@@ -43,6 +48,12 @@ impl Quotas {
         written.map_or(LOG_BYTES, |quota| quota.max)
     }
 
+    /// The weight by which the tenant shares the CPU with others; 100 where it is not written.
+    pub fn cpu_weight(&self) -> u32 {
+        let written = self.cpu_weight.as_ref();
+        written.map_or(CPU_WEIGHT, |quota| quota.max)
+    }
+
     /// The amounts alone, to compare them.
     pub(super) fn said(&self) -> String {
         let counts = [&self.apps, &self.components].map(|one| one.as_ref().map(|one| one.max));
@@ -50,7 +61,8 @@ impl Quotas {
         let app: Vec<_> = app
             .map(|(key, quota)| (key, shown(&quota.max, key)))
             .collect();
-        format!("{counts:?} {} {app:?}", self.log_bytes())
+        let (weight, log) = (self.cpu_weight(), self.log_bytes());
+        format!("{counts:?} {weight} {log} {app:?}")
     }
 
     /// The quotas of the first that has each.
@@ -59,6 +71,7 @@ impl Quotas {
         for one in all {
             merged.apps = merged.apps.or_else(|| one.apps.clone());
             merged.components = merged.components.or_else(|| one.components.clone());
+            merged.cpu_weight = merged.cpu_weight.or_else(|| one.cpu_weight.clone());
             merged.log_bytes = merged.log_bytes.or_else(|| one.log_bytes.clone());
             for (key, quota) in &one.app {
                 if !merged.app.iter().any(|(known, _)| known == key) {
@@ -78,6 +91,11 @@ pub(super) fn read(at: &At) -> Option<Quotas> {
         let max = limits::within(&at, at.count()?, 0..=1_000_000)?;
         Some(quota(&at, max))
     };
+    let weight = |name| {
+        let at = fields.get(name)?;
+        let max = limits::within(&at, at.count()?, 1..=10_000)?;
+        Some(quota(&at, max))
+    };
     let size = |name| {
         let at = fields.get(name)?;
         let max = limits::size(&fields, name, KIB..=KIB * KIB)?;
@@ -86,6 +104,7 @@ pub(super) fn read(at: &At) -> Option<Quotas> {
     Some(Quotas {
         apps: count("apps"),
         components: count("components"),
+        cpu_weight: weight("cpuWeight"),
         log_bytes: size("logBytes"),
         app: fields.read("app", read_app).unwrap_or_default(),
     })

@@ -14,7 +14,7 @@ kind: Tenant
 metadata: { name: '*' }
 spec:
   hosts: ['{tenant}.example.com']
-  quotas: { apps: 1, app: { memory: 32MiB } }
+  quotas: { apps: 1, cpuWeight: 300, app: { memory: 32MiB } }
 ---
 apiVersion: wythe/v1
 kind: Tenant
@@ -50,6 +50,7 @@ fn a_tenants_own_document_goes_before_that_of_all() {
     assert_eq!(other.hosts[0].as_str(), "other.example.com");
     assert!(!shop.by_path && !other.by_path);
     assert_eq!(shop.quotas.apps.as_ref().unwrap().max, 1);
+    assert_eq!(shop.quotas.cpu_weight(), 300);
     assert!(shop.allows_type("state", "redb", true) && !shop.allows_type("lock", "redb", false));
     assert!(
         other.allows_type("state", "redb", false) && !other.allows_type("bindings", "http", true)
@@ -57,6 +58,7 @@ fn a_tenants_own_document_goes_before_that_of_all() {
     let (nothing, _) = read("");
     let alone = nothing.terms(&"a".parse().unwrap());
     assert!(alone.by_path && alone.hosts.is_empty());
+    assert_eq!(alone.quotas.cpu_weight(), 100);
 }
 
 #[test]
@@ -112,7 +114,7 @@ spec: {{ quotas: {{ memroy: 1MiB }}, hosts: [shop.example.org] }}
     assert_eq!(
         problems_of(&file, "typo"),
         [
-            "wythe-host.yaml:24:19: spec.quotas.memroy: unknown key; expected one of `apps`, `components`, `logBytes`, `app`",
+            "wythe-host.yaml:24:19: spec.quotas.memroy: unknown key; expected one of `apps`, `components`, `cpuWeight`, `logBytes`, `app`",
             "wythe-host.yaml:24:42: spec.hosts: the host name `shop.example.org` is that of tenant `shop` in wythe-host.yaml:16",
         ]
     );

@@ -1,17 +1,14 @@
 //! A tenant's share of the CPU: its weight, its position among the others, and its calls that wait for a slice.
 
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Semaphore;
 
 /// One slice in so many is for calls that compute for long, so that a stream of young calls does not stop them.
 pub const OLD_TURN: u64 = 4;
-/// Ticks, 100 ms at the usual weight, by which one that rested may be behind the others, or one that used time beside
+/// Ticks, 100 ms at a weight of 100, by which one that rested may be behind the others, or one that used time beside
 /// the lane before them.
 pub const BURST: u64 = 50;
-/// The usual weight.
-pub const WEIGHT: u32 = 100;
-
 /// The way that a tick takes a tenant of weight 1.
 const STEP: u64 = 1 << 20;
 
@@ -23,8 +20,6 @@ pub struct Share {
     old: Queue,
     weight: AtomicU32,
     is_active: AtomicBool,
-    /// Ticks of CPU time since the host began.
-    used: AtomicU64,
     account: Mutex<Account>,
 }
 
@@ -45,7 +40,6 @@ impl Share {
             old: Queue::new(),
             weight: AtomicU32::new(weight.max(1)),
             is_active: AtomicBool::new(false),
-            used: AtomicU64::new(0),
             account: Mutex::default(),
         }
     }
@@ -64,7 +58,6 @@ impl Share {
 
     /// Charges ticks of CPU time; those that a slice was given for are charged already.
     pub fn charge(&self, ticks: u32) {
-        self.used.fetch_add(ticks.into(), Relaxed);
         let mut account = self.lock();
         let prepaid = ticks.min(account.prepaid);
         account.prepaid -= prepaid;
