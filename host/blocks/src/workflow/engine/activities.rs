@@ -69,6 +69,15 @@ fn attempt(workflow: &str, run: u32, task: u32, name: &str, attempt: u32) -> Act
     }
 }
 
+/// A row whose work is under way, until this goes, by a panic as well.
+struct Working<'a>(&'a Engine, &'a str);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.working.lock().remove(self.1);
+    }
+}
+
 impl Engine {
     pub(super) fn dispatch(self: &Arc<Self>, work: Work) {
         if !self.is_running() || !self.begin_work(&work.key) {
@@ -84,23 +93,18 @@ impl Engine {
 
     /// Does what a row asks for, until that is done or the host stops.
     pub(super) async fn perform_whole(self: &Arc<Self>, work: Work) {
+        let _working = Working(self, &work.key);
         while let Err(error) = self.perform(&work).await {
             tracing::warn!("work of a workflow waits for its store: {}", error.chain());
             if !self.pause(PAUSE).await {
                 break;
             }
         }
-        self.end_work(&work.key);
     }
 
     fn begin_work(&self, key: &str) -> bool {
         let mut working = self.working.lock();
         working.insert(key.to_owned())
-    }
-
-    fn end_work(&self, key: &str) {
-        let mut working = self.working.lock();
-        working.remove(key);
     }
 
     async fn perform(self: &Arc<Self>, work: &Work) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The beginnings of instances: an app begins so many at once, and the others wait for their turn as ids and orders.
 
 use super::{Engine, work::Work};
-use crate::workflow::core::item::Item;
+use crate::{Kind, panics, workflow::core::item::Item};
 use std::sync::Arc;
 
 impl Engine {
@@ -15,7 +15,9 @@ impl Engine {
             let mut turn = engine.begins.turn(&app);
             while let Some(id) = turn.next() {
                 // What went wrong is in the log, and the instance is tried again by itself.
-                let _ = engine.deliver_item(&id, Item::Run).await;
+                let what = || format!("the beginning of instance `{id}`");
+                let begin = engine.deliver_item(&id, Item::Run);
+                let _ = panics::caught(Kind::Internal, what, begin).await;
                 if engine.stopping().is_cancelled() {
                     return;
                 }
@@ -32,7 +34,12 @@ impl Engine {
         self.tasks.spawn(async move {
             let mut turn = engine.births.turn(&parent);
             while let Some(work) = turn.next() {
-                engine.perform_whole(work).await;
+                let what = || "the start of a child".to_owned();
+                let whole = async {
+                    engine.perform_whole(work).await;
+                    Ok(())
+                };
+                let _ = panics::caught(Kind::Internal, what, whole).await;
                 if engine.stopping().is_cancelled() {
                     return;
                 }
