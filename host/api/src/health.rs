@@ -1,28 +1,49 @@
 //! Health: whether requests should come here, as a status and a line for each thing that keeps them away.
 
 use http::StatusCode;
-use wythe_blocks::Host;
+use wythe_blocks::{Error, Host};
 
-/// 200 while the host serves; 503 while it drains, or where a component cannot do its work. The log has the cause.
+/// 200 while the host serves; 503 while it drains, or where a component of each tenant cannot do its work: one tenant keeps
+/// no requests away from others. The log has the cause.
 pub async fn of(host: &Host, is_draining: bool) -> (StatusCode, String) {
     if is_draining {
         let text = "the host is stopping\n".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
-    let unwell = host.unwell().await;
-    if unwell.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+    let (tenants, unwell) = (host.tenants().len(), unwell(host).await);
+    match unwell.is_empty() || unwell.len() < tenants {
+        true => (StatusCode::OK, "ok\n".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, unwell.concat()),
     }
-    let lines = unwell.iter();
-    let lines = lines.map(|(name, error)| format!("component `{name}` is {}\n", error.kind()));
-    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
 
-/// Readiness: what [`of`] says, and if asked for more, each tenant whose last change was wrong. That change is not in
-/// force, so it keeps no request away; status has its file and line.
+/// The components that cannot do their work, as lines for each tenant that has any.
+async fn unwell(host: &Host) -> Vec<String> {
+    let (tenants, mut unwell) = (host.tenants(), Vec::new());
+    for tenant in &tenants {
+        let whose = match tenants.len() {
+            1 => String::new(),
+            _ => format!(" of tenant `{}`", tenant.name()),
+        };
+        let lines = tenant.unwell().await.into_iter();
+        let line =
+            |(name, error): (_, Error)| format!("component `{name}`{whose} is {}\n", error.kind());
+        let lines: String = lines.map(line).collect();
+        if !lines.is_empty() {
+            unwell.push(lines);
+        }
+    }
+    unwell
+}
+
+/// Readiness: what [`of`] says, and if asked for more, each component that cannot do its work and each tenant whose last
+/// change was wrong. That change is not in force, so it keeps no request away; status has its file and line.
 pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusCode, String) {
     let (status, mut text) = of(host, is_draining).await;
     if is_verbose {
+        if status == StatusCode::OK {
+            text += &unwell(host).await.concat();
+        }
         for (about, problems) in host.notices().list() {
             let count = problems.len();
             text += &format!(
@@ -31,4 +52,96 @@ pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusC
         }
     }
     (status, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime},
+    };
+    use wythe_blocks::{
+        Key, Ready, Registry, Result, Settings,
+        lock::{Acquired, Driver, Features, Grant},
+    };
+
+    /// A driver that cannot do its work.
+    struct Sick;
+
+    fn sick<T>() -> Result<T> {
+        Err(Error::unavailable("no server"))
+    }
+
+    #[async_trait]
+    impl Driver for Sick {
+        fn features(&self) -> Features {
+            Features { durable: false }
+        }
+
+        async fn acquire(&self, _: &Key, _: &str, _: Duration) -> Result<Acquired> {
+            sick()
+        }
+
+        async fn renew(&self, _: &Key, _: u64, _: Duration) -> Result<SystemTime> {
+            sick()
+        }
+
+        async fn release(&self, _: &Key, _: u64) -> Result<()> {
+            sick()
+        }
+
+        async fn holder(&self, _: &Key) -> Result<Option<Grant>> {
+            sick()
+        }
+
+        async fn health(&self) -> Result<()> {
+            sick()
+        }
+    }
+
+    /// Opens a tenant, with a component that is sick if so wanted.
+    async fn open(host: &Host, tenant: &str, is_sick: bool) {
+        let mut registry = Registry::default();
+        let ready = |_, _| async {
+            Ok(Ready::new(|| async {
+                Ok(Arc::new(Sick) as Arc<dyn Driver>)
+            }))
+        };
+        registry.lock.add_raw("sick", ready);
+        let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: locks }\nspec: { type: lock.sick }\n";
+        let (resources, _) = wythe_manifest::parse_resources(text, "locks.yaml".as_ref());
+        let components = if is_sick {
+            resources.components
+        } else {
+            Vec::new()
+        };
+        let tenant = host.open(Settings::new(tenant.parse().expect("a name"), ""));
+        let opened = tenant.expect("a tenant").open(&registry, &components).await;
+        opened.expect("it opens");
+    }
+
+    #[tokio::test]
+    async fn one_tenant_of_many_keeps_no_request_away_from_others() {
+        let host = Host::default();
+        open(&host, "one", true).await;
+        let alone = (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "component `locks` is unavailable\n".to_owned(),
+        );
+        assert_eq!(of(&host, false).await, alone);
+        open(&host, "two", false).await;
+        assert_eq!(of(&host, false).await, (StatusCode::OK, "ok\n".to_owned()));
+        let shown = "ok\ncomponent `locks` of tenant `one` is unavailable\n";
+        assert_eq!(
+            ready(&host, false, true).await,
+            (StatusCode::OK, shown.to_owned())
+        );
+        open(&host, "three", true).await;
+        assert_eq!(of(&host, false).await.0, StatusCode::OK);
+        host.remove(&"two".parse().expect("a name"), Duration::from_secs(60))
+            .await;
+        assert_eq!(of(&host, false).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

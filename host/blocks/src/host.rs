@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use wythe_manifest::{ComponentName, Name};
+use wythe_manifest::Name;
 
 type Tenants = BTreeMap<Name, Arc<Tenant>>;
 
@@ -91,15 +91,6 @@ impl Host {
     /// The tasks of all tenants, and of the host.
     pub fn tasks(&self) -> &Tasks {
         &self.shared.tasks
-    }
-
-    /// Components that cannot do their work, by name, with the reason; none where all is well.
-    pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
-        let mut unwell = Vec::new();
-        for tenant in self.tenants() {
-            unwell.extend(tenant.unwell().await);
-        }
-        unwell
     }
 
     /// Closes every tenant, then waits for the host's own tasks; false when one outlived `limit`.
