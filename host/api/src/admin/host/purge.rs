@@ -1,22 +1,34 @@
 //! The end of the data of a tenant that is gone.
 
 use super::House;
+use std::time::Duration;
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, Settings};
 use wythe_manifest::Name;
+
+/// The time for a tenant that has nothing to close.
+const RESERVED: Duration = Duration::from_secs(5);
 
 /// Deletes what a tenant kept in the directory of the data, the workflows among it.
 pub async fn purge(house: &House, name: &Name) -> Result<()> {
-    if house.host.tenant(name).is_some() {
-        return Err(Error::conflict(format!(
-            "tenant `{name}` is served; remove its directory first"
-        )));
+    let is_there = || {
+        Error::conflict(format!(
+            "tenant `{name}` is served, or its directory is there; remove that first"
+        ))
+    };
+    let mut notices = house.host.notices().list().into_iter();
+    if notices.any(|(about, _)| about == name.as_str()) {
+        return Err(is_there());
     }
-    let (data, name) = (house.data.clone(), name.clone());
-    let deleted = tokio::task::spawn_blocking(move || delete(&data, &name)).await;
+    // Nobody can open a tenant of this name until its data is gone.
+    let reserved = house.host.open(Settings::new(name.clone(), ""));
+    reserved.map_err(|_| is_there())?;
+    let (data, gone) = (house.data.clone(), name.clone());
+    let deleted = tokio::task::spawn_blocking(move || delete(&data, &gone)).await;
+    house.host.remove(name, RESERVED).await;
     deleted.map_err(|error| Error::internal("the data was not deleted").with_source(error))?
 }
 

@@ -175,7 +175,7 @@ async fn purge() -> Result<()> {
     let early = served.command("tenants purge shop")?;
     let reported = String::from_utf8_lossy(&early.stderr);
     ensure!(
-        reported.contains("tenant `shop` is served; remove its directory first"),
+        reported.contains("tenant `shop` is served, or its directory is there; remove that first"),
         "{reported}"
     );
     let away = root.path().join(".shop");
