@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::Arc,
 };
-use wythe_manifest::{Component, Name, Problems, Terms, slip_of};
+use wythe_manifest::{AnchoredPath, Component, Name, Problems, Terms, slip_of};
 
 /// The site of a driver: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
@@ -31,17 +31,22 @@ pub struct Site {
 }
 
 impl Site {
-    /// A path that is written in the component, where the tenant may name it: relative to the resource file.
-    pub fn path(&self, written: impl AsRef<Path>) -> Result<PathBuf> {
-        let path = self.beside.join(written);
-        let terms = self.terms.as_ref();
-        match terms.and_then(|terms| terms.refuses_path(&self.root, &path)) {
-            None => Ok(path),
-            Some(place) => Err(Error::denied(format!(
+    /// The place of a path that is written in the component, where the tenant may name it: relative to the resource file.
+    pub fn place(&self, written: impl AsRef<Path>) -> Result<AnchoredPath> {
+        self.place_of(&self.beside.join(written))
+    }
+
+    /// The place of a path that is relative to the process, where the tenant may name it.
+    pub fn place_of(&self, path: &Path) -> Result<AnchoredPath> {
+        let Some(terms) = &self.terms else {
+            return Ok(AnchoredPath::new(Some(&self.root), path));
+        };
+        terms.place(&self.root, path).map_err(|place| {
+            Error::denied(format!(
                 "`{}` is outside of the tenant's directory, which the operator does not allow: {place}",
                 path.display()
-            ))),
-        }
+            ))
+        })
     }
 }
 

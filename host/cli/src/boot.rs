@@ -77,7 +77,10 @@ pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<
     if let Some(terms) = &terms {
         problems.extend(terms.apply(&mut manifest));
     }
-    let (mut resources, found) = wythe_manifest::load_resources(&manifest.resources_paths);
+    let (mut resources, found) = match &terms {
+        Some(terms) => terms.load_resources(&manifest),
+        None => wythe_manifest::load_resources(&manifest.resources_paths),
+    };
     let is_whole = !found.has_errors();
     problems.extend(found);
     if let Some(terms) = &terms {

@@ -4,19 +4,19 @@
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Component as Part, Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component as Part, Path};
 use std::time::{Duration, SystemTime};
 
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 
+use crate::anchored_path::AnchoredPath;
 use crate::problem::Problem;
 use crate::yaml::LARGEST_FILE;
 
 /// Flags by which opening a FIFO does not wait for its other end, and opening a terminal does not make it the process's
 /// own.
-const FLAGS: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
+pub(crate) const FLAGS: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// A regular file, opened once: what is known of it and what is read are of the same file.
 #[derive(Debug)]
@@ -51,30 +51,20 @@ pub enum Unreadable {
 }
 
 impl OpenFile {
-    /// Opens a file. A path that is written below `root` may not leave it by a link; one that is absolute, or that leaves
-    /// it by its own `..`, is what the operator wrote, and so is every path where there is no root.
+    /// Opens a file of a project; see [`AnchoredPath::new`].
     pub fn open(root: Option<&Path>, path: &Path) -> Result<Self, Unreadable> {
-        let inside = root.and_then(|root| Some((root, below(root, path)?)));
-        let file = match inside {
-            Some((root, relative)) => open_beneath(root, &relative)?,
-            None => fs::OpenOptions::new()
-                .read(true)
-                .custom_flags(FLAGS)
-                .open(path)
-                .map_err(Unreadable::Io)?,
-        };
-        Self::checked(file)
+        AnchoredPath::new(root, path).open()
     }
 
     /// Opens a file of a directory that is open already.
-    pub fn open_in(directory: &Dir, name: &str) -> Result<Self, Unreadable> {
+    pub fn open_in(directory: &Dir, name: impl AsRef<Path>) -> Result<Self, Unreadable> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(FLAGS);
         let file = directory.open_with(name, &options).map_err(refused)?;
         Self::checked(file.into_std())
     }
 
-    fn checked(file: fs::File) -> Result<Self, Unreadable> {
+    pub(crate) fn checked(file: fs::File) -> Result<Self, Unreadable> {
         let metadata = file.metadata().map_err(Unreadable::Io)?;
         match irregular(&metadata) {
             Some(what) => Err(Unreadable::Irregular(what)),
@@ -161,34 +151,12 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-fn open_beneath(root: &Path, relative: &Path) -> Result<fs::File, Unreadable> {
-    let root = match root.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => root,
-    };
-    let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(Unreadable::Io)?;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(FLAGS);
-    let file = root.open_with(relative, &options).map_err(refused)?;
-    Ok(file.into_std())
-}
-
 /// The system's own refusals have a number; those of the sandbox have none.
-fn refused(error: io::Error) -> Unreadable {
+pub(crate) fn refused(error: io::Error) -> Unreadable {
     match error.kind() {
         ErrorKind::PermissionDenied if error.raw_os_error().is_none() => Unreadable::LeadsOut,
         _ => Unreadable::Io(error),
     }
-}
-
-/// The path below `root` as it is written; none where it is not below.
-fn below(root: &Path, path: &Path) -> Option<PathBuf> {
-    let is_here = root.components().all(|part| part == Part::CurDir);
-    let relative = match is_here {
-        true => path,
-        false => path.strip_prefix(root).ok()?,
-    };
-    (relative.is_relative() && !leaves(relative)).then(|| relative.to_path_buf())
 }
 
 /// Says whether a relative path has more `..` than directories before them.
@@ -218,8 +186,13 @@ fn irregular(metadata: &Metadata) -> Option<&'static str> {
 
 /// The text of a resource or a manifest.
 pub(crate) fn read(root: Option<&Path>, path: &Path) -> Result<String, Problem> {
+    text(OpenFile::open(root, path), path)
+}
+
+/// The text of a file that is open.
+pub(crate) fn text(file: Result<OpenFile, Unreadable>, path: &Path) -> Result<String, Problem> {
     let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX);
-    let bytes = OpenFile::open(root, path).and_then(|file| file.read(limit));
+    let bytes = file.and_then(|file| file.read(limit));
     let bytes = bytes.map_err(|why| match why {
         Unreadable::TooLarge(_) => Problem::of_file(path, why.to_string()),
         _ => Problem::of_file(path, format!("cannot be read: {why}")),

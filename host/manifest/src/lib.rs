@@ -31,6 +31,7 @@
 //! ```
 
 mod addresses;
+mod anchored_path;
 mod app;
 mod component;
 mod configuration;
@@ -62,6 +63,7 @@ mod yaml;
 mod tests;
 
 pub use addresses::is_private;
+pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};

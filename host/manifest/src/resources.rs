@@ -1,12 +1,11 @@
 //! Resource files as Dapr users write them: several documents in a file, several files in a directory.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::anchored_path::AnchoredPath;
 use crate::component::{self, Component};
 use crate::configuration::{self, Configuration};
-use crate::file;
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
@@ -14,6 +13,9 @@ use crate::resolve;
 use crate::subscription::{self, Subscription};
 use crate::suggest::{did_you_mean, listed};
 use crate::yaml;
+use loading::Loading;
+
+mod loading;
 
 const GROUP: &str = "dapr.io";
 const SERVED: [&str; 3] = ["Component", "Configuration", "Subscription"];
@@ -51,22 +53,28 @@ impl Resources {
 
 /// Reads every `*.yaml` and `*.yml` file of the directories, in the order of their names.
 pub fn load_resources(directories: &[PathBuf]) -> (Resources, Problems) {
-    let (mut resources, mut problems) = <(Resources, Problems)>::default();
-    let mut seen = Vec::new();
-    for directory in directories {
-        // The same directory may be named twice, for all apps and for one of them.
-        let canonical = fs::canonicalize(directory).unwrap_or_else(|_| directory.clone());
-        if seen.contains(&canonical) {
-            continue;
-        }
-        seen.push(canonical);
-        match yaml_files(directory) {
-            Ok(files) => files
-                .iter()
-                .for_each(|file| load_file(file, &mut resources, &mut problems)),
-            Err(problem) => problems.0.push(problem),
+    let places = directories
+        .iter()
+        .map(|directory| Ok(AnchoredPath::new(None, directory)));
+    load(places)
+}
+
+/// Reads the directories, each in its place; what has none is a problem.
+pub(crate) fn load(
+    places: impl Iterator<Item = Result<AnchoredPath, Problem>>,
+) -> (Resources, Problems) {
+    let mut loading = Loading::default();
+    for place in places {
+        let read = place.and_then(|place| loading.read_directory(&place));
+        if let Err(problem) = read {
+            loading.problems.0.push(problem);
         }
     }
+    let Loading {
+        mut resources,
+        mut problems,
+        ..
+    } = loading;
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check_scopes(&resources, &mut problems);
     (resources, problems)
@@ -78,42 +86,6 @@ pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check_scopes(&resources, &mut problems);
     (resources, problems)
-}
-
-fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let unreadable = |error: &std::io::Error| {
-        Problem::of_file(
-            directory,
-            format!(
-                "cannot be read as a directory of resources: {}",
-                file::reason(error)
-            ),
-        )
-    };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(|error| unreadable(&error))? {
-        let path = entry.map_err(|error| unreadable(&error))?.path();
-        let is_yaml = path
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "yml");
-        // What is no file at all is told when it is read.
-        if is_yaml && !path.is_dir() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn load_file(path: &Path, resources: &mut Resources, problems: &mut Problems) {
-    match file::read(path.parent(), path) {
-        Ok(text) => {
-            let (more, found) = parse_file(&text, path);
-            resources.extend(more);
-            problems.extend(found);
-        }
-        Err(problem) => problems.0.push(problem),
-    }
 }
 
 fn parse_file(text: &str, file: &Path) -> (Resources, Problems) {

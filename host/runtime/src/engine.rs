@@ -25,6 +25,7 @@ use wasmtime::{
     PoolingAllocationConfig, Store, component::Linker,
 };
 use wythe_blocks::{Call, Error, Result};
+use wythe_manifest::AnchoredPath;
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;
@@ -138,7 +139,7 @@ impl Runtime {
 
     /// Reads what a file imports and exports; nothing of it is compiled.
     pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
-        let bytes = read_component(None, path).await?.into();
+        let bytes = read_component(AnchoredPath::new(None, path)).await?.into();
         let name = path.display().to_string();
         self.compiling.inspect(&name, &bytes).await
     }

@@ -18,7 +18,7 @@ use std::{io::ErrorKind, path::Path, sync::Arc};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
 use wythe_blocks::{Error, Exports, Result, interfaces::Direction};
-use wythe_manifest::{OpenFile, Reuse, Unreadable};
+use wythe_manifest::{AnchoredPath, Reuse, Unreadable};
 
 /// Bytes of a component file.
 pub const MAX_COMPONENT: u64 = 64 << 20;
@@ -41,10 +41,10 @@ pub struct Version {
     _compiled: Arc<Compiled>,
 }
 
-/// Reads a component file, within its size limit. One that is written below `root` may not lead out of it by a link.
-pub async fn read_component(root: Option<&Path>, path: &Path) -> Result<Vec<u8>> {
-    let (root, file) = (root.map(Path::to_owned), path.to_owned());
-    let read = move || OpenFile::open(root.as_deref(), &file)?.read(MAX_COMPONENT);
+/// Reads a component file, within its size limit.
+pub async fn read_component(place: AnchoredPath) -> Result<Vec<u8>> {
+    let path = place.path().to_owned();
+    let read = move || place.open()?.read(MAX_COMPONENT);
     let read = tokio::task::spawn_blocking(read).await;
     let read = read.map_err(|error| Error::internal("a file was not read").with_source(error))?;
     let shown = path.display();
@@ -68,7 +68,7 @@ impl Version {
         (project, path): (&Path, &Path),
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
-        let bytes = read_component(Some(project), path)
+        let bytes = read_component(AnchoredPath::new(Some(project), path))
             .await
             .map_err(one)?
             .into();

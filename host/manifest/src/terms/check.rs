@@ -1,15 +1,17 @@
 //! The comparison of what a tenant asks for with what its operator allows: a refusal names the lines of both.
 
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::{Quota, Terms, TypePattern, quotas};
+use crate::anchored_path::AnchoredPath;
 use crate::app::App;
 use crate::component::Component;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
-use crate::resources::Resources;
+use crate::resources::{self, Resources};
 
 impl Terms {
     /// Says whether a component of this type may be there, given whether the type reaches for what is outside of the host.
@@ -35,11 +37,15 @@ impl Terms {
         names.any(|allowed| allowed == name)
     }
 
-    /// The place of what is said of paths, where the tenant may not name this one: it leads neither below its own
-    /// directory nor below one that the operator allows, by itself or by a link.
-    pub fn refuses_path(&self, own: &Path, path: &Path) -> Option<&Source> {
-        let is_allowed = nearest(path).is_some_and(|known| self.allows_path(own, &known));
-        (!is_allowed).then_some(&self.paths.source)
+    /// The place of a path that a tenant wrote, below its own directory or below one that the operator allows: no link leads
+    /// out of it, now or later. An error is the place of what is said of paths, where the tenant may not name this one.
+    pub fn place(&self, own: &Path, path: &Path) -> Result<AnchoredPath, &Source> {
+        let mut roots = iter::once(own).chain(self.paths.entries.iter().map(PathBuf::as_path));
+        let place = roots.find_map(|root| AnchoredPath::beneath(root, path));
+        let is_allowed = |place: &AnchoredPath| {
+            nearest(place.path()).is_some_and(|known| self.allows_path(own, &known))
+        };
+        place.filter(is_allowed).ok_or(&self.paths.source)
     }
 
     fn allows_path(&self, own: &Path, path: &Path) -> bool {
@@ -56,22 +62,38 @@ impl Terms {
         let apps = manifest.apps.iter().map(|app| &app.source);
         problems
             .0
-            .extend(over("apps", self.quotas.apps.as_ref(), apps));
+            .extend(self.over("apps", self.quotas.apps.as_ref(), apps));
         let (own, source) = (
             &manifest.directory,
             Problem::of_file(&manifest.file, "").source(),
         );
-        manifest.resources_paths.retain(|path| {
-            let what = || format!("the directory of resources `{}`", path.display());
-            let outside = self.outside(own, path, &source, what);
-            let is_inside = outside.is_none();
-            problems.0.extend(outside);
+        manifest.resources_paths.retain_mut(|path| {
+            let place = self.inside(own, path, &source, "the directory of resources");
+            let place = place.map_err(|problem| problems.0.push(problem)).ok();
+            let is_inside = place.is_some();
+            if let Some(place) = place {
+                *path = place.path().to_path_buf();
+            }
             is_inside
         });
         for app in &mut manifest.apps {
             self.apply_to(app, &mut problems);
         }
         problems
+    }
+
+    /// Reads the directories of resources of a tenant's project, from where no link leads out.
+    pub fn load_resources(&self, manifest: &Manifest) -> (Resources, Problems) {
+        let source = Problem::of_file(&manifest.file, "").source();
+        let places = manifest.resources_paths.iter().map(|path| {
+            self.inside(
+                &manifest.directory,
+                path,
+                &source,
+                "the directory of resources",
+            )
+        });
+        resources::load(places)
     }
 
     /// Counts the components that a tenant wrote.
@@ -83,7 +105,8 @@ impl Terms {
         let components = resources.components.iter().filter(is_own);
         let components = components.map(|component| &component.source);
         let quota = self.quotas.components.as_ref();
-        Problems(over("components", quota, components).into_iter().collect())
+        let over = self.over("components", quota, components);
+        Problems(over.into_iter().collect())
     }
 
     /// Returns whether these terms say what others say, wherever it stands.
@@ -110,6 +133,26 @@ impl Terms {
             && self.environment.entries == other.environment.entries
     }
 
+    fn over<'a>(
+        &self,
+        what: &str,
+        quota: Option<&Quota<u32>>,
+        mut positions: impl Iterator<Item = &'a Source> + Clone,
+    ) -> Option<Problem> {
+        let (count, max) = (positions.clone().count(), quotas::count(quota));
+        let first = positions.nth(usize::try_from(max).ok()?)?;
+        let message = match quota {
+            Some(Quota { source, .. }) => {
+                format!("{count} {what} are over the operator's quota of {max}: {source}")
+            }
+            None => format!(
+                "{count} {what} are over the default quota of {max}; the operator may write `quotas.{what}`: {}",
+                self.source
+            ),
+        };
+        Some(first.problem(what, message))
+    }
+
     fn check_tenant(&self, manifest: &mut Manifest, problems: &mut Problems) {
         if manifest.tenant.as_str() != "default" && manifest.tenant != self.tenant {
             let message = format!(
@@ -124,9 +167,7 @@ impl Terms {
     }
 
     fn apply_to(&self, app: &mut App, problems: &mut Problems) {
-        let guest = || format!("the component file `{}`", app.guest.display());
-        let found = self.outside(&app.project, &app.guest, &app.source, guest);
-        problems.0.extend(found);
+        self.apply_to_paths(app, problems);
         let hosts = app.grants.http.iter().flatten();
         for (host, position) in hosts.zip(&app.grants.http_places) {
             if !self.http.entries.iter().any(|allowed| allowed.covers(host)) {
@@ -149,21 +190,38 @@ impl Terms {
         }
     }
 
-    /// The problem of a path that leads out of the tenant's directory, by itself or by a link.
-    fn outside(
+    /// Makes the component file one that is below the directory that it is opened below.
+    fn apply_to_paths(&self, app: &mut App, problems: &mut Problems) {
+        for path in &app.watch {
+            let place = self.inside(&app.project, path, &app.source, "the watched path");
+            problems.0.extend(place.err());
+        }
+        match self.inside(&app.project, &app.guest, &app.source, "the component file") {
+            Ok(place) => {
+                if let Some((root, _)) = place.anchored() {
+                    app.project = root.to_path_buf();
+                }
+                app.guest = place.path().to_path_buf();
+            }
+            Err(problem) => problems.0.push(problem),
+        }
+    }
+
+    /// The place of a path, or the problem that it leads out of what the tenant may name, by itself or by a link.
+    fn inside(
         &self,
         own: &Path,
         path: &Path,
         source: &Source,
-        what: impl Fn() -> String,
-    ) -> Option<Problem> {
-        let position = self.refuses_path(own, path)?;
-        let message = format!(
-            "{} is outside of the tenant's directory, which the operator does not allow: {}",
-            what(),
-            position
-        );
-        Some(source.problem("", message))
+        what: &str,
+    ) -> Result<AnchoredPath, Problem> {
+        self.place(own, path).map_err(|position| {
+            let message = format!(
+                "{what} `{}` is outside of the tenant's directory, which the operator does not allow: {position}",
+                path.display()
+            );
+            source.problem("", message)
+        })
     }
 }
 
@@ -183,16 +241,4 @@ fn nearest(path: &Path) -> Option<PathBuf> {
         rest.push(ancestor.file_name()?);
     }
     None
-}
-
-fn over<'a>(
-    what: &str,
-    quota: Option<&Quota<u32>>,
-    mut positions: impl Iterator<Item = &'a Source> + Clone,
-) -> Option<Problem> {
-    let Quota { max, source } = quota?;
-    let count = positions.clone().count();
-    let first = positions.nth(usize::try_from(*max).ok()?)?;
-    let message = format!("{count} {what} are over the operator's quota of {max}: {source}");
-    Some(first.problem(what, message))
 }

@@ -14,10 +14,13 @@ const KEYS: [&str; 5] = ["apps", "components", "cpuWeight", "logBytes", "app"];
 /// The weight of a tenant of which nothing is said.
 const CPU_WEIGHT: u32 = 100;
 
+/// Apps, and components, of a tenant of which nothing is said.
+const COUNT: u32 = 100;
+
 /// Bytes of log lines that are kept for a tenant where nothing else is said.
 const LOG_BYTES: u64 = 256 * KIB;
 
-/// The amounts that a tenant may have; what is absent is not bounded by the operator.
+/// The amounts that a tenant may have; what is absent has a default, and `limits` of apps are not bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Quotas {
     /// Apps.
@@ -56,7 +59,7 @@ impl Quotas {
 
     /// The amounts alone, to compare them.
     pub(super) fn said(&self) -> String {
-        let counts = [&self.apps, &self.components].map(|one| one.as_ref().map(|one| one.max));
+        let counts = [&self.apps, &self.components].map(|one| count(one.as_ref()));
         let app = self.app.iter();
         let app: Vec<_> = app
             .map(|(key, quota)| (key, shown(&quota.max, key)))
@@ -81,6 +84,11 @@ impl Quotas {
         }
         merged
     }
+}
+
+/// The highest count.
+pub(super) fn count(quota: Option<&Quota<u32>>) -> u32 {
+    quota.map_or(COUNT, |quota| quota.max)
 }
 
 /// Reads `quotas`.

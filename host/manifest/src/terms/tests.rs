@@ -1,7 +1,7 @@
 //! The terms of tenants as an operator writes them.
 
 use super::{HostFile, read::parse};
-use crate::parse_manifest;
+use crate::{parse_manifest, parse_resources};
 use std::path::Path;
 
 const FILE: &str = "\
@@ -96,6 +96,75 @@ apps:
     // A default is cut.
     assert_eq!(manifest.apps[1].limits.memory, 32 << 20);
     assert_eq!(manifest.tenant.as_str(), "shop");
+}
+
+#[test]
+fn apps_and_components_are_counted_where_nothing_is_said() {
+    let (nothing, _) = read("");
+    let terms = nothing.terms(&"shop".parse().unwrap());
+    let mut apps = "version: 1\napps:\n".to_owned();
+    let mut components = String::new();
+    for number in 0..101 {
+        apps.push_str(&format!("  - {{ appID: a{number}, guest: a.wasm }}\n"));
+        components.push_str(&format!(
+            "---\napiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: c{number} }}\nspec: {{ type: state.redb, version: v1 }}\n"
+        ));
+    }
+    let mut manifest = parse_manifest(&apps, Path::new("shop/wythe.yaml"))
+        .0
+        .unwrap();
+    let expected = |place: &str, what: &str| {
+        format!(
+            "shop/{place}: {what}: 101 {what} are over the default quota of 100; the operator may write `quotas.{what}`: wythe-host.yaml"
+        )
+    };
+    let found = terms.apply(&mut manifest).to_string();
+    assert_eq!(found, expected("wythe.yaml:103:5", "apps"));
+    let resources = parse_resources(&components, Path::new("shop/r.yaml")).0;
+    let found = terms.check_resources(&resources).to_string();
+    assert_eq!(found, expected("r.yaml:502:1", "components"));
+}
+
+#[test]
+fn a_path_that_leaves_and_comes_back_is_the_one_that_is_meant() {
+    let (file, _) =
+        read("apiVersion: wythe/v1\nkind: Tenant\nspec: { allow: { paths: [shared] } }\n");
+    let terms = file.terms(&"evil".parse().unwrap());
+    let here = std::path::absolute(".").unwrap();
+    let here = here.display();
+    let text = format!(
+        "\
+version: 1
+apps:
+  - {{ appID: a, guest: '{here}/bank/../evil/l/app.wasm' }}
+  - {{ appID: b, guest: '{here}/evil/../shared/app.wasm' }}
+  - {{ appID: c, guest: '{here}/evil/../bank/app.wasm' }}
+  - {{ appID: d, guest: d.wasm, watch: [../bank] }}
+"
+    );
+    let mut manifest = parse_manifest(&text, Path::new("evil/wythe.yaml"))
+        .0
+        .unwrap();
+    let problems = terms.apply(&mut manifest);
+    let opened = |app: usize| {
+        let app: &crate::App = &manifest.apps[app];
+        (app.project.to_str().unwrap(), app.guest.to_str().unwrap())
+    };
+    assert_eq!(opened(0), ("evil", "evil/l/app.wasm"));
+    assert_eq!(opened(1), ("shared", "shared/app.wasm"));
+    let outside = |line: u32, what: &str| {
+        format!(
+            "evil/wythe.yaml:{line}:5: {what} is outside of the tenant's directory, which the operator does not allow: wythe-host.yaml:3"
+        )
+    };
+    let expected = [
+        outside(
+            5,
+            &format!("the component file `{here}/evil/../bank/app.wasm`"),
+        ),
+        outside(6, "the watched path `evil/../bank`"),
+    ];
+    assert_eq!(problems.to_string(), expected.join("\n"));
 }
 
 #[test]

@@ -179,9 +179,9 @@ impl<W: World> Plugged<W> {
         settings: Settings,
     ) -> Result<Arc<Self>> {
         let shown = settings.path.display().to_string();
-        site.path(&settings.path)?;
+        let place = site.place_of(&settings.path)?;
         settings.check_hosts(&tenant)?;
-        let bytes = read_component(Some(&site.root), &settings.path).await?;
+        let bytes = read_component(place).await?;
         settings.check_digest(&shown, &bytes)?;
         let bytes = bytes.into();
         let inspection = runtime.inspect_bytes(&shown, &bytes).await?;

@@ -57,18 +57,18 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
 }
 
 pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
-    let path = site.path(parsed.path)?;
+    let place = site.place(parsed.path)?;
     let (pattern, done) = (parsed.pattern, parsed.done);
     blocking(move || {
-        directories::create(&path)?;
-        let folder = Folder::open(&path, pattern, done).map_err(|error| {
+        let directory = directories::open(&place)?;
+        let folder = Folder::open(directory, pattern, done).map_err(|error| {
             Error::unavailable(format!(
                 "`{}` cannot be opened; expected a directory that can be read and written",
-                path.display()
+                place.path().display()
             ))
             .with_source(error)
         })?;
-        let folder = Arc::new(folder);
+        let (path, folder) = (place.path().to_owned(), Arc::new(folder));
         Ok(Arc::new(Inbox { path, folder }) as Arc<dyn Driver>)
     })
     .await

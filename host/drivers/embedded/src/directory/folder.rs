@@ -3,14 +3,10 @@
 use super::pattern::Pattern;
 use bytes::Bytes;
 use cap_std::{
-    ambient_authority,
     fs::{Dir, Metadata, MetadataExt},
     time::SystemTime,
 };
-use std::{
-    io::{self, Read},
-    path::Path,
-};
+use std::io::{self, Read};
 
 /// Endings of the name that a writer gives a file until it is whole.
 const UNFINISHED: [&str; 2] = [".tmp", ".part"];
@@ -49,8 +45,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub fn open(path: &Path, pattern: Pattern, done: Done) -> io::Result<Self> {
-        let directory = Dir::open_ambient_dir(path, ambient_authority())?;
+    pub fn open(directory: Dir, pattern: Pattern, done: Done) -> io::Result<Self> {
         if let Done::Move(below) = &done {
             directory.create_dir_all(below)?;
             directory.open_dir(below)?;

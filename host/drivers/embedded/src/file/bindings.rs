@@ -3,14 +3,11 @@
 use crate::shared::{blocking::blocking, directories};
 use async_trait::async_trait;
 use bytes::Bytes;
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions},
-};
+use cap_std::fs::{Dir, OpenOptions};
 use serde::Deserialize;
 use std::{
     io::{self, ErrorKind, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -37,13 +34,13 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let root = site.path(config.root_path)?;
+    let place = site.place(config.root_path)?;
     blocking(move || {
-        directories::create(&root.join(TEMPORARY))?;
-        let opened = Folder::open(&root).map_err(|error| {
+        let opened = directories::open(&place)?;
+        let opened = Folder::open(opened).map_err(|error| {
             Error::unavailable(format!(
                 "`{}` cannot be opened; expected a folder that can be read and written",
-                root.display()
+                place.path().display()
             ))
             .with_source(error)
         })?;
@@ -72,9 +69,8 @@ struct Folder {
 }
 
 impl Folder {
-    fn open(root: &std::path::Path) -> io::Result<Self> {
-        let root = Dir::open_ambient_dir(root, ambient_authority())?;
-        let temporary = root.open_dir(TEMPORARY)?;
+    fn open(root: Dir) -> io::Result<Self> {
+        let temporary = directories::make_below(&root, Path::new(TEMPORARY))?;
         for entry in temporary.entries()?.flatten() {
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
             let age = modified.map(|at| SystemTime::now().duration_since(at.into_std()));

@@ -16,7 +16,7 @@ use wythe_blocks::{
     Error, Result, Site,
     configuration::{Driver, Features, Item},
 };
-use wythe_manifest::{OpenFile, Stamp, Unreadable, parse_document};
+use wythe_manifest::{AnchoredPath, Stamp, Unreadable, parse_document};
 
 /// Bytes of the file.
 const LARGEST: u64 = 1 << 20;
@@ -36,11 +36,10 @@ fn dot() -> String {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let path = site.path(config.path)?;
+    let place = site.place(config.path)?;
     blocking(move || {
         let store = Store {
-            path,
-            root: site.root,
+            place,
             separator: config.separator,
             seen: Mutex::default(),
             versions: Versions::new(1),
@@ -56,8 +55,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
 
 /// The file and what was in it.
 struct Store {
-    path: PathBuf,
-    root: PathBuf,
+    place: AnchoredPath,
     separator: String,
     seen: Mutex<Seen>,
     versions: Versions,
@@ -106,8 +104,8 @@ impl Store {
     }
 
     fn read(&self) -> Result<Vec<u8>, String> {
-        let shown = self.path.display();
-        let read = OpenFile::open(Some(&self.root), &self.path).and_then(|file| file.read(LARGEST));
+        let shown = self.place.path().display();
+        let read = self.place.open().and_then(|file| file.read(LARGEST));
         read.map_err(|why| match why {
             Unreadable::TooLarge(_) => format!("the configuration file `{shown}` is {why}"),
             _ => format!("the configuration file `{shown}` cannot be read: {why}"),
@@ -115,25 +113,26 @@ impl Store {
     }
 
     fn stamp(&self) -> Option<Stamp> {
-        let opened = OpenFile::open(Some(&self.root), &self.path);
+        let opened = self.place.open();
         opened.ok().map(|file| file.stamp())
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Items, String> {
-        let shown = self.path.display();
+        let shown = self.place.path().display();
         let wrong = |what: &str| format!("the configuration file `{shown}`: {what}");
         let text = std::str::from_utf8(bytes).map_err(|_| wrong("not UTF-8 text"))?;
         // Whoever writes a file in place empties it first, and the items are not gone for that moment.
         if text.trim().is_empty() {
             return Err(wrong("is empty; write `{}` where there are no items"));
         }
-        let tree = parse_document(text, &self.path).map_err(|problem| match problem.line {
-            0 => wrong(&problem.message),
-            line => format!(
-                "the configuration file `{shown}:{line}:{}`: {}",
-                problem.column, problem.message
-            ),
-        })?;
+        let tree =
+            parse_document(text, self.place.path()).map_err(|problem| match problem.line {
+                0 => wrong(&problem.message),
+                line => format!(
+                    "the configuration file `{shown}:{line}:{}`: {}",
+                    problem.column, problem.message
+                ),
+            })?;
         items::of_tree(&tree, &self.separator).map_err(|what| wrong(&what))
     }
 }

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use crate::shared::keys::{Key, Keys, Ring};
 use async_trait::async_trait;
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::fs::Dir;
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -31,13 +31,13 @@ pub(super) struct Config {
 }
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
-    let path = site.path(config.path)?;
-    let root = Dir::open_ambient_dir(&path, ambient_authority()).map_err(|error| {
+    let place = site.place(config.path)?;
+    let root = place.open_directory().map_err(|why| {
         Error::unavailable(format!(
             "`{}` cannot be opened; expected a directory of keys that can be read",
-            path.display()
+            place.path().display()
         ))
-        .with_source(error)
+        .with_source(why)
     })?;
     Ok(Arc::new(Ring(Directory::start(root, FRESH)?)))
 }

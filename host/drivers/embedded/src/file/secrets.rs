@@ -15,7 +15,7 @@ use wythe_blocks::{
     Error, Result, Site,
     secrets::{Driver, Features, Found},
 };
-use wythe_manifest::{OpenFile, Secret, Stamp, Unreadable, parse_document};
+use wythe_manifest::{AnchoredPath, OpenFile, Secret, Stamp, Unreadable, parse_document};
 
 /// Bytes of the file.
 const LARGEST: u64 = 1 << 20;
@@ -41,8 +41,7 @@ fn colon() -> String {
 
 pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let file = SecretsFile {
-        path: site.path(config.secrets_file)?,
-        root: site.root,
+        place: site.place(config.secrets_file)?,
         shape: Shape {
             separator: config.nested_separator,
             multi_valued: config.multi_valued,
@@ -66,8 +65,7 @@ type Secrets = BTreeMap<String, Found>;
 
 /// The file as the reading thread knows it.
 struct SecretsFile {
-    path: PathBuf,
-    root: PathBuf,
+    place: AnchoredPath,
     shape: Shape,
     /// Stamp as of the last time the file was read, good or not; none for a file that was not there.
     stamp: Option<Stamp>,
@@ -80,7 +78,7 @@ struct SecretsFile {
 impl Store {
     async fn open(mut file: SecretsFile) -> Result<Self> {
         let store = Store {
-            shown: file.path.display().to_string(),
+            shown: file.place.path().display().to_string(),
             multi_valued: file.shape.multi_valued,
             reader: Reader::start("secrets", move |()| file.changed())?,
             good: Mutex::default(),
@@ -131,7 +129,7 @@ impl SecretsFile {
     /// Reads the secrets, if the file is another one than the last time. A fault is told once for each state
     /// of the file.
     fn changed(&mut self) -> Result<Option<Secrets>> {
-        let opened = OpenFile::open(Some(&self.root), &self.path);
+        let opened = self.place.open();
         let stamp = opened.as_ref().ok().map(OpenFile::stamp);
         if stamp.is_some() && stamp == self.stamp && self.is_settled {
             return Ok(None);
@@ -158,7 +156,7 @@ impl SecretsFile {
     }
 
     fn unread(&self, why: &Unreadable) -> Error {
-        let shown = self.path.display();
+        let shown = self.place.path().display();
         match why {
             Unreadable::Io(_) => {
                 Error::unavailable(format!("the secrets file `{shown}` cannot be read: {why}"))
@@ -180,7 +178,7 @@ impl SecretsFile {
             }
         };
         // What the parser says could have a part of a secret in it, so only the place is told.
-        let tree = parse_document(text.reveal(), &self.path);
+        let tree = parse_document(text.reveal(), self.place.path());
         let tree = tree.map_err(|problem| match problem.line {
             0 => self.malformed("", &Misfit::NoObject),
             line => {
@@ -192,7 +190,7 @@ impl SecretsFile {
     }
 
     fn malformed(&self, place: &str, misfit: &Misfit) -> Error {
-        let shown = self.path.display();
+        let shown = self.place.path().display();
         Error::invalid(format!("the secrets file `{shown}{place}`: {misfit}"))
     }
 }

@@ -99,8 +99,7 @@ fn each_state_of_a_file_is_told_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("settings.yaml");
     let store = Store {
-        path: path.clone(),
-        root: directory.path().to_owned(),
+        place: AnchoredPath::new(Some(directory.path()), &path),
         separator: dot(),
         seen: Mutex::default(),
         versions: Versions::new(1),

@@ -41,8 +41,8 @@ enum Word {
 impl Watch {
     pub fn start(store: &Arc<Store>) -> Result<Self> {
         let (words, heard) = mpsc::channel();
-        let watcher = watch(&store.path, words.clone()).inspect_err(|error| {
-            let shown = store.path.display();
+        let watcher = watch(store.place.path(), words.clone()).inspect_err(|error| {
+            let shown = store.place.path().display();
             tracing::warn!(
                 "changes of `{shown}` are seen a second later than they could be: {error}"
             );

@@ -8,7 +8,7 @@ use wythe_blocks::{
 };
 
 fn keys(path: &Path) -> Ring<Directory> {
-    let root = Dir::open_ambient_dir(path, ambient_authority()).unwrap();
+    let root = Dir::open_ambient_dir(path, cap_std::ambient_authority()).unwrap();
     Ring(Directory::start(root, FRESH).unwrap())
 }
 
@@ -48,7 +48,7 @@ async fn a_changed_key_is_used_at_once() {
 #[tokio::test]
 async fn a_key_that_stays_is_remembered_until_it_is_another_file() {
     let directory = tempfile::tempdir().unwrap();
-    let root = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+    let root = Dir::open_ambient_dir(directory.path(), cap_std::ambient_authority()).unwrap();
     let keys = Directory::start(root, Duration::ZERO).unwrap();
     let put = |name: &str, byte| {
         let path = directory.path().join(name);

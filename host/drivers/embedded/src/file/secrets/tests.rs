@@ -14,8 +14,7 @@ async fn store(directory: &Path, json: &str) -> Result<Store> {
 
 fn file(directory: &Path) -> SecretsFile {
     SecretsFile {
-        path: directory.join("secrets.json"),
-        root: directory.into(),
+        place: AnchoredPath::new(Some(directory), &directory.join("secrets.json")),
         shape: Shape {
             separator: ":".into(),
             multi_valued: false,
@@ -161,4 +160,46 @@ async fn what_is_no_regular_file_keeps_the_last_good_secrets() {
     }
     fs::write(path(&directory), r#"{ "a": "back" }"#).unwrap();
     assert_eq!(value(&store, "a").await.as_deref(), Some("back"));
+}
+
+#[tokio::test]
+async fn a_tenant_reads_no_secrets_of_another_through_a_link() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for name in ["bank", "evil/own", "evil/resources"] {
+        fs::create_dir_all(at(name)).unwrap();
+        let text = format!(r#"{{ "a": "of {name}" }}"#);
+        fs::write(at(name).join("secrets.json"), text).unwrap();
+    }
+    let link = |to: &str| {
+        let _ = fs::remove_file(at("evil/l"));
+        std::os::unix::fs::symlink(to, at("evil/l")).unwrap();
+    };
+    link("own");
+    let terms = wythe_manifest::load_host_file(directory.path()).0;
+    let site = Site {
+        terms: Some(Arc::new(terms.terms(&"evil".parse().unwrap()))),
+        tenant: "evil".parse().unwrap(),
+        component: "secrets".into(),
+        directory: at("data"),
+        beside: at("evil/resources"),
+        root: at("evil"),
+        environment: Default::default(),
+    };
+    let opened = |path: &str| {
+        let config = Config {
+            secrets_file: path.into(),
+            nested_separator: colon(),
+            multi_valued: false,
+        };
+        open(config, site.clone())
+    };
+    let store = opened("../../evil/l/secrets.json").await.unwrap();
+    link("../bank");
+    let found = store.get("a", &[]).await.unwrap().unwrap();
+    assert_eq!(found.values["a"].reveal(), b"of evil/own");
+    for outside in ["../l/secrets.json", "../../bank/secrets.json"] {
+        let error = opened(outside).await.err().unwrap();
+        assert_eq!(error.kind(), wythe_blocks::Kind::Denied, "{outside}");
+    }
 }
