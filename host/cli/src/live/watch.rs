@@ -6,7 +6,10 @@ use crate::{
     report,
     watch::{Events, Tree, settled, watcher},
 };
+use notify::RecommendedWatcher;
+use parking_lot::Mutex;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -47,7 +50,7 @@ pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {
 
 async fn watch(root: Arc<Root>, directory: PathBuf, tasks: Tasks) {
     let mut events = match watcher() {
-        Ok((watcher, events)) => Some((Tree(watcher), events)),
+        Ok((watcher, events)) => Some((tree(watcher, &directory).await, events)),
         Err(error) => {
             report::note(&format!(
                 "! changes are seen after a second or more: {error}"
@@ -55,9 +58,6 @@ async fn watch(root: Arc<Root>, directory: PathBuf, tasks: Tasks) {
             None
         }
     };
-    if let Some((tree, _)) = &mut events {
-        follow(tree, &directory);
-    }
     let (mut is_young, mut took) = (true, Duration::ZERO);
     loop {
         let pause = match is_young {
@@ -74,20 +74,44 @@ async fn watch(root: Arc<Root>, directory: PathBuf, tasks: Tasks) {
     }
 }
 
+/// A tree that is added to on threads that may wait.
+type Shared = Arc<Mutex<Tree>>;
+
 /// Watches the root itself, and each tenant's directory with those below.
-fn follow(tree: &mut Tree, directory: &Path) {
-    tree.watch(directory);
-    for tenant in folder::list(directory).unwrap_or_default().tenants {
-        tree.add(&tenant.path);
+async fn tree(watcher: RecommendedWatcher, directory: &Path) -> Shared {
+    // Events name paths without links.
+    let whole = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    let tree = Arc::new(Mutex::new(Tree::of_tenants(watcher, &whole)));
+    add(&tree, move |tree| {
+        tree.watch(&whole);
+        for tenant in folder::list(&whole).unwrap_or_default().tenants {
+            if let Ok(path) = std::fs::canonicalize(&tenant.path) {
+                tree.add(&path);
+            }
+        }
+    })
+    .await;
+    tree
+}
+
+async fn add(tree: &Shared, change: impl FnOnce(&mut Tree) + Send + 'static) {
+    let tree = tree.clone();
+    let added = tokio::task::spawn_blocking(move || change(&mut tree.lock()));
+    if let Err(error) = added.await {
+        tracing::error!("directories of tenants are not watched: {error}");
     }
 }
 
 /// Waits for events, no longer than the pause.
-async fn wait(events: Option<&mut (Tree, Events)>, pause: Duration) {
+async fn wait(events: Option<&mut (Shared, Events)>, pause: Duration) {
     let Some((tree, events)) = events else {
         return tokio::time::sleep(pause).await;
     };
     if let Ok(paths) = tokio::time::timeout(pause, settled(events)).await {
-        paths.iter().for_each(|path| tree.add(path));
+        let paths: BTreeSet<PathBuf> = paths.into_iter().collect();
+        add(tree, move |tree| {
+            paths.iter().for_each(|path| tree.add(path));
+        })
+        .await;
     }
 }

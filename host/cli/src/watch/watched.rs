@@ -3,7 +3,7 @@
 use crate::{boot::Plan, live::print::IGNORED, report};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,6 +13,12 @@ use wythe_manifest::Name;
 
 /// An editor writes a file in several steps; after this long without any it is done.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// Directories that are watched for a tenant, and for a project of one's own.
+const WATCHES: usize = 512;
+const OWN_WATCHES: usize = 8_192;
+/// Directories are watched so deep below a tenant's directory, and so many entries are read for one event.
+const DEPTH: usize = 8;
+const ENTRIES: usize = 16_384;
 
 /// The meaning of a changed file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +72,7 @@ impl Watched {
         let mut watched = Watched {
             roots: Roots(Vec::new()),
             awaited: Vec::new(),
-            tree: Tree(watcher),
+            tree: Tree::new(watcher),
         };
         watched.follow(plan);
         watched
@@ -87,10 +93,10 @@ impl Watched {
         paths.iter().for_each(|path| tree.add(path));
         let mut changes = BTreeSet::new();
         for path in self.awaited.extract_if(.., |path| path.is_dir()) {
-            tree.add(&path);
-            roots
-                .0
-                .extend(fs::canonicalize(path).map(|path| (path, Change::Project)));
+            if let Ok(path) = fs::canonicalize(path) {
+                tree.add(&path);
+                roots.0.push((path, Change::Project));
+            }
             changes.insert(Change::Project);
         }
         changes.extend(paths.iter().flat_map(|path| roots.changed(path)));
@@ -147,25 +153,75 @@ fn is_ignored(name: &std::ffi::OsStr) -> bool {
 }
 
 /// One watch a directory, so that none is spent on what builds write: they fill thousands of directories.
-pub struct Tree(pub RecommendedWatcher);
+pub struct Tree {
+    watcher: RecommendedWatcher,
+    /// The directory of tenants, where there are many.
+    root: Option<PathBuf>,
+    /// Directories that are watched, by whose they are.
+    watched: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+}
 
 impl Tree {
+    /// A watch over one project.
+    pub fn new(watcher: RecommendedWatcher) -> Self {
+        Tree {
+            watcher,
+            root: None,
+            watched: BTreeMap::new(),
+        }
+    }
+
+    /// A watch over the tenants below a directory. Each has its own bounds.
+    pub fn of_tenants(watcher: RecommendedWatcher, root: &Path) -> Self {
+        Tree {
+            root: Some(root.to_owned()),
+            ..Tree::new(watcher)
+        }
+    }
+
     /// Watches a directory and those below it, or the directory of a file: editors replace a file rather than
-    /// write it, and a watch of the file alone would stay with the old one.
+    /// write it, and a watch of the file alone would stay with the old one. No link is followed, and no more is read
+    /// than the bounds allow.
     pub fn add(&mut self, path: &Path) {
         if path.file_name().is_some_and(is_ignored) {
             return;
         }
-        if !path.is_dir() {
-            if let Some(directory) = path.parent().filter(|directory| directory.is_dir()) {
+        if !is_directory(path) {
+            if let Some(directory) = path.parent().filter(|directory| is_directory(directory)) {
                 self.watch(directory);
             }
             return;
         }
-        self.watch(path);
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.add(&entry.path());
+        let mut left = ENTRIES;
+        let mut found = vec![(path.to_owned(), self.depth(path))];
+        while let Some((path, depth)) = found.pop() {
+            if depth > DEPTH || !self.watch(&path) {
+                continue;
+            }
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            for entry in entries.take(left) {
+                left -= 1;
+                let is_ignored = is_ignored(&entry.file_name());
+                if !is_ignored && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    found.push((entry.path(), depth + 1));
+                }
+            }
+        }
+    }
+
+    /// Tells how deep below its tenant's directory a path is. In a project of one's own the count begins with each event.
+    fn depth(&self, path: &Path) -> usize {
+        let root = self.root.as_ref();
+        let below = root.and_then(|root| path.strip_prefix(root).ok());
+        below.map_or(0, |below| below.iter().count().saturating_sub(1))
+    }
+
+    fn owner(&self, path: &Path) -> (PathBuf, usize) {
+        match &self.root {
+            None => (PathBuf::new(), OWN_WATCHES),
+            Some(root) => {
+                let first = path.strip_prefix(root).ok().and_then(|b| b.iter().next());
+                (first.map(PathBuf::from).unwrap_or_default(), WATCHES)
             }
         }
     }
@@ -176,15 +232,41 @@ impl Tree {
         match path.ancestors().skip(1).find(here) {
             Some(above) if above.as_os_str().is_empty() => self.watch(Path::new(".")),
             Some(above) => self.watch(above),
-            None => {}
-        }
+            None => false,
+        };
     }
 
-    pub fn watch(&mut self, directory: &Path) {
-        if let Err(error) = self.0.watch(directory, RecursiveMode::NonRecursive) {
-            tracing::warn!("{} is not watched: {error}", directory.display());
+    /// Watches one directory, and says whether its owner has room for it.
+    pub fn watch(&mut self, directory: &Path) -> bool {
+        let (owner, limit) = self.owner(directory);
+        let known = self.watched.entry(owner).or_default();
+        if !known.contains(directory) && known.len() >= limit {
+            // Those that are gone are watched no more.
+            known.retain(|path| is_directory(path));
+            if known.len() >= limit {
+                tracing::debug!(
+                    "{} is not watched: more than {limit} directories",
+                    directory.display()
+                );
+                return false;
+            }
+        }
+        match self.watcher.watch(directory, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                known.insert(directory.to_owned());
+                true
+            }
+            Err(error) => {
+                tracing::warn!("{} is not watched: {error}", directory.display());
+                false
+            }
         }
     }
+}
+
+/// Says whether a path is a directory itself, and no link to one.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
 #[cfg(test)]
@@ -222,5 +304,36 @@ mod tests {
         assert_eq!(watched.awaited, [] as [PathBuf; 0]);
         let file = root.join("resources/a.yaml");
         assert!(watched.changes(&[file]).contains(&Change::Project));
+    }
+
+    #[test]
+    fn a_tenants_links_lead_nowhere_and_its_watches_are_bounded() {
+        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = fs::canonicalize(directory.path()).unwrap();
+        let (evil, good) = (root.join("evil"), root.join("good"));
+        fs::create_dir_all(good.join("src")).unwrap();
+        fs::create_dir_all(evil.join("a/b/c/d/e/f/g/h/i/j")).unwrap();
+        fs::create_dir(outside.path().join("below")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), evil.join("out")).unwrap();
+        let (watcher, _events) = watcher().unwrap();
+        let mut tree = Tree::of_tenants(watcher, &root);
+        tree.add(&evil);
+        tree.add(&evil.join("out"));
+        let watched = |tree: &Tree, name: &str| tree.watched[Path::new(name)].clone();
+        let found = watched(&tree, "evil");
+        assert!(found.contains(&evil.join("a/b/c/d/e/f/g/h")), "{found:?}");
+        assert_eq!(found.len(), 1 + DEPTH, "{found:?}");
+        for number in 0..WATCHES {
+            fs::create_dir(evil.join(format!("n{number}"))).unwrap();
+        }
+        tree.add(&evil);
+        assert_eq!(watched(&tree, "evil").len(), WATCHES);
+        tree.add(&good);
+        assert_eq!(watched(&tree, "good").len(), 2);
+        // What is gone makes room.
+        fs::remove_dir_all(evil.join("a")).unwrap();
+        assert!(tree.watch(&evil.join("n0")));
+        tree.add(&evil);
+        assert!(!watched(&tree, "evil").contains(&evil.join("a")));
     }
 }
