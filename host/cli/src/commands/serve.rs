@@ -41,8 +41,9 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let began = Instant::now();
     let root = Root::new(common, ground.clone(), &args.root, file);
     let opened = async {
+        let opened = open(&ground, (listen, metrics), &shutdown).await?;
         watch::first(&root).await;
-        open(&ground, (listen, metrics), &shutdown).await
+        Ok(opened)
     };
     let opened = tokio::select! {
         () = shutdown.cancelled() => return Ok(ExitCode::from(130)),

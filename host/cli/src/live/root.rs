@@ -1,16 +1,15 @@
 //! The root of a host with many tenants: each directory below it is one, and what changes there is done without a restart.
 
 use super::{
-    Changes, Live, apps,
     folder::{self, Folder},
-    print::{self, Print},
+    print,
+    work::{Consumer, Entry, Gone, Job, Tried},
 };
 use crate::{
     args::Common,
-    boot::{self, Ground, Plan},
+    boot::Ground,
     report::{self, Problem},
 };
-use futures::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,61 +17,36 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard, Semaphore};
+use tokio::sync::{
+    OwnedMutexGuard, Semaphore,
+    mpsc::{self, Receiver},
+};
 use wythe_blocks::Notice;
-use wythe_manifest::{HOST_FILE, HostFile, Name, Terms};
+use wythe_manifest::{HOST_FILE, HostFile, Name};
 
-/// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
-const AGAIN: Duration = Duration::from_secs(15);
-/// Time for what a tenant that is removed has under way.
-const GOING: Duration = Duration::from_secs(30);
 /// Tenants that are opened or changed at once.
 const AT_ONCE: usize = 4;
 
 /// The tenants of a directory.
 pub struct Root {
     common: Common,
-    ground: Ground,
+    pub(super) ground: Ground,
     directory: PathBuf,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 2],
     /// The operator's file as it was when it could be read last.
     file: Mutex<Arc<HostFile>>,
-    consumers: Mutex<BTreeMap<Name, Arc<Turn<Consumer>>>>,
+    entries: Mutex<BTreeMap<Name, Arc<Entry>>>,
     /// Directories that were refused when they were looked at last.
     refused: Mutex<BTreeSet<String>>,
-    places: Arc<Semaphore>,
-}
-
-/// One tenant, and what was tried last for it.
-#[derive(Default)]
-struct Consumer {
-    live: Option<Live>,
-    tried: Option<Tried>,
-}
-
-struct Tried {
-    print: Print,
-    /// The component files, wherever they are.
-    guests: Vec<PathBuf>,
-    terms: Arc<Terms>,
-    problems: Vec<Problem>,
-    /// The time when a failure is tried again.
-    again: Option<Instant>,
-}
-
-/// A tenant whose directory or terms are other ones.
-struct Job {
-    folder: Folder,
-    consumer: OwnedMutexGuard<Consumer>,
-    tried: Tried,
+    pub(super) places: Semaphore,
 }
 
 /// The work that a look found.
 #[derive(Default)]
 struct Work {
     jobs: Vec<Job>,
-    gone: Vec<(Name, OwnedMutexGuard<Consumer>)>,
+    gone: Vec<Gone>,
 }
 
 /// One look at the directory.
@@ -91,15 +65,26 @@ impl Look {
         self.work.jobs.is_empty() && self.work.gone.is_empty()
     }
 
-    /// Does what has changed.
-    pub async fn act(self) {
-        let (root, Work { jobs, gone }) = (&self.root, self.work);
-        let jobs = join_all(jobs.into_iter().map(|job| root.work(job)));
-        let gone = join_all(
-            gone.into_iter()
-                .map(|(name, consumer)| root.remove(name, consumer)),
-        );
-        futures::future::join(jobs, gone).await;
+    /// Begins what is to be done, each tenant in a task of its own, so that none waits for another or ends with it. The
+    /// channel closes when all of it has ended.
+    pub fn start(self) -> Receiver<()> {
+        let (ending, ended) = mpsc::channel(1);
+        let tasks = self.root.ground.host.tasks();
+        for job in self.work.jobs {
+            let (root, ending) = (self.root.clone(), ending.clone());
+            tasks.spawn(async move {
+                root.work(job).await;
+                drop(ending);
+            });
+        }
+        for gone in self.work.gone {
+            let (root, ending) = (self.root.clone(), ending.clone());
+            tasks.spawn(async move {
+                root.remove(gone).await;
+                drop(ending);
+            });
+        }
+        ended
     }
 }
 
@@ -111,9 +96,9 @@ impl Root {
             directory: directory.to_owned(),
             addresses: addresses(&file),
             file: Mutex::new(Arc::new(file)),
-            consumers: Mutex::default(),
+            entries: Mutex::default(),
             refused: Mutex::default(),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Semaphore::new(AT_ONCE),
         })
     }
 
@@ -143,19 +128,20 @@ impl Root {
         };
         self.refuse(&folders.refused);
         let (mut jobs, mut is_young) = (Vec::new(), false);
-        let mut gone = self.consumers().clone();
+        let mut gone = self.entries().clone();
         for folder in folders.tenants {
-            gone.remove(&folder.tenant);
-            let consumer = self
-                .consumers()
-                .entry(folder.tenant.clone())
-                .or_default()
-                .clone();
-            let Ok(consumer) = consumer.try_lock_owned() else {
+            let entry = self.entry(&folder.tenant);
+            if entry.is_going() {
+                // It was away for a moment: what is left of it goes first.
                 is_young = true;
                 continue;
+            }
+            gone.remove(&folder.tenant);
+            let Some(consumer) = entry.lock() else {
+                is_young |= !entry.is_slow();
+                continue;
             };
-            match self.job(&file, folder, consumer) {
+            match self.job(&file, folder, entry, consumer) {
                 Some(job) if job.tried.print.is_settled() => jobs.push(job),
                 Some(_) => is_young = true,
                 None => {}
@@ -168,13 +154,14 @@ impl Root {
             .map(|(name, _)| name.as_str())
             .collect();
         gone.retain(|name, _| !refused.contains(&name.as_str()));
+        let all = gone.len();
         let gone = gone.into_iter();
-        let gone =
-            gone.filter_map(|(name, consumer)| Some((name, consumer.try_lock_owned().ok()?)));
-        let work = Work {
-            jobs,
-            gone: gone.collect(),
-        };
+        let gone: Vec<_> = gone
+            .filter_map(|(name, entry)| Gone::of(name, entry))
+            .collect();
+        // One that is worked at is removed once that has ended, which is soon.
+        is_young |= gone.len() < all;
+        let work = Work { jobs, gone };
         (work, is_young)
     }
 
@@ -217,6 +204,7 @@ impl Root {
         &self,
         file: &HostFile,
         folder: Folder,
+        entry: Arc<Entry>,
         consumer: OwnedMutexGuard<Consumer>,
     ) -> Option<Job> {
         let guests = consumer.tried.as_ref().map(|last| last.guests.clone());
@@ -234,80 +222,14 @@ impl Root {
             .is_some_and(|last| last.is_same(&tried));
         (!is_known).then_some(Job {
             folder,
+            entry,
             consumer,
             tried,
         })
     }
 
-    async fn work(&self, job: Job) {
-        let _place = self.places.acquire().await;
-        let Job {
-            folder,
-            mut consumer,
-            mut tried,
-        } = job;
-        let name = folder.tenant.as_str();
-        let done = match boot::has_errors(&tried.problems) {
-            true => Err(tried.problems.clone()),
-            false => self.apply(&folder, &mut tried, &mut consumer).await,
-        };
-        match done {
-            Ok(changes) => {
-                self.show(name, &[]);
-                if !changes.is_empty() {
-                    report::note(&format!("! tenant {name}: {}", changes.join(", ")));
-                }
-            }
-            Err(problems) => {
-                self.show(name, &problems);
-                tried.again = Some(Instant::now() + AGAIN);
-            }
-        }
-        consumer.tried = Some(tried);
-    }
-
-    async fn apply(
-        &self,
-        folder: &Folder,
-        tried: &mut Tried,
-        consumer: &mut Consumer,
-    ) -> Result<Changes, Vec<Problem>> {
-        let (path, given) = (folder.path.clone(), tried.terms.clone());
-        let read = move || boot::read_under(&path, Some(given));
-        let read = tokio::task::spawn_blocking(read).await;
-        let (plan, problems) = read.map_err(|error| vec![Problem::new(error.to_string())])?;
-        let plan = match plan {
-            Some(plan) if !boot::has_errors(&problems) => plan,
-            _ => return Err(problems),
-        };
-        // Before any of them is loaded, so that what changes from now on is another print.
-        tried.guests = guests(&plan);
-        tried.print = tried.print.with(&tried.guests);
-        match &mut consumer.live {
-            Some(live) => live.change(plan).await,
-            None => {
-                let stamps = apps::stamps(&plan);
-                let booted = boot::boot_on(&self.ground, &plan).await?;
-                consumer.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
-                Ok(vec!["served".to_owned()])
-            }
-        }
-    }
-
-    /// Ends a tenant whose directory is gone; its data stays.
-    async fn remove(&self, name: Name, mut consumer: OwnedMutexGuard<Consumer>) {
-        if consumer.live.take().is_some() {
-            self.ground.host.remove(&name, GOING).await;
-            report::note(&format!(
-                "! tenant {name}: removed; its data stays, until `wythe tenants purge {name}`"
-            ));
-        }
-        self.show(name.as_str(), &[]);
-        self.consumers().remove(&name);
-    }
-
     /// Tells what is wrong, once, until it is another thing.
-    fn show(&self, about: &str, problems: &[Problem]) {
+    pub(super) fn show(&self, about: &str, problems: &[Problem]) {
         let notices = problems.iter().filter(|problem| !problem.is_warning);
         let notices: Vec<Notice> = notices.map(Problem::notice).collect();
         let is_wrong = !notices.is_empty();
@@ -317,36 +239,16 @@ impl Root {
         }
     }
 
-    fn consumers(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Turn<Consumer>>>> {
-        self.consumers.lock()
-    }
-}
-
-impl Tried {
-    fn is_same(&self, now: &Tried) -> bool {
-        self.print.is_same(&now.print)
-            && self.terms.is_same(&now.terms)
-            && self.problems_told() == now.problems_told()
-            && self.again.is_none_or(|again| Instant::now() < again)
+    fn entry(&self, tenant: &Name) -> Arc<Entry> {
+        let mut entries = self.entries();
+        entries.entry(tenant.clone()).or_default().clone()
     }
 
-    fn problems_told(&self) -> Vec<&str> {
-        self.problems
-            .iter()
-            .map(|problem| problem.message.as_str())
-            .collect()
+    pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Entry>>> {
+        self.entries.lock()
     }
 }
 
 fn addresses(file: &HostFile) -> [Option<String>; 2] {
     [&file.listen, &file.metrics].map(|written| written.as_ref().map(|(text, _)| text.clone()))
-}
-
-/// The component files of a plan, wherever they are.
-fn guests(plan: &Plan) -> Vec<PathBuf> {
-    plan.manifest
-        .apps
-        .iter()
-        .map(|app| app.guest.clone())
-        .collect()
 }

@@ -14,23 +14,33 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use wythe_blocks::{Host, Tasks};
+use wythe_blocks::Host;
 
 /// The time until the next look where something was only half written.
 const SOON: Duration = Duration::from_millis(200);
 /// The time in which files that are being written are waited for at the start.
 const FIRST: Duration = Duration::from_secs(2);
+/// The time in which the tenants that are there are waited for at the start.
+const START: Duration = Duration::from_secs(10);
 /// The time between two looks without an event: so that looking takes little of a processor, where there are many files.
 const SELDOM: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
 const SHARE: u32 = 50;
 
-/// Looks for the first time, and serves what is there. Files that are only half written are waited for, for a while.
+/// Looks for the first time, and serves what is there; what takes too long goes on beside what comes after.
 pub async fn first(root: &Arc<Root>) {
+    if tokio::time::timeout(START, begin(root)).await.is_err() {
+        report::note("! some tenants are not served yet; see `wythe status`");
+    }
+}
+
+/// Serves what is there. Files that are only half written are waited for, for a while.
+async fn begin(root: &Arc<Root>) {
     let begun = Instant::now();
     loop {
         let look = root.look().await;
         let is_young = look.is_young && begun.elapsed() < FIRST;
-        look.act().await;
+        // Closed once all has ended.
+        look.start().recv().await;
         if !is_young {
             return;
         }
@@ -41,14 +51,13 @@ pub async fn first(root: &Arc<Root>) {
 /// Watches until the host stops.
 pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {
     let (directory, stopping) = (directory.to_owned(), host.tasks().stopping());
-    let tasks = host.tasks().clone();
     host.tasks().spawn(async move {
-        let watched = watch(root, directory, tasks);
+        let watched = watch(root, directory);
         stopping.run_until_cancelled(watched).await;
     });
 }
 
-async fn watch(root: Arc<Root>, directory: PathBuf, tasks: Tasks) {
+async fn watch(root: Arc<Root>, directory: PathBuf) {
     let mut events = match watcher() {
         Ok((watcher, events)) => Some((tree(watcher, &directory).await, events)),
         Err(error) => {
@@ -69,7 +78,7 @@ async fn watch(root: Arc<Root>, directory: PathBuf, tasks: Tasks) {
         (is_young, took) = (look.is_young, look.took);
         if !look.is_idle() {
             // Beside the next looks: one tenant does not wait for another.
-            tasks.spawn(look.act());
+            drop(look.start());
         }
     }
 }

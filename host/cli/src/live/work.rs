@@ -1,0 +1,281 @@
+//! The work at one tenant: it is opened, changed and removed beside the others, in bounded time.
+
+use super::{Changes, Live, apps, folder::Folder, print::Print, root::Root};
+use crate::{
+    boot::{self, Plan},
+    report::{self, Problem},
+};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{Kind, panics};
+use wythe_manifest::{Name, Terms};
+
+/// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
+const AGAIN: Duration = Duration::from_secs(15);
+/// Time for what a tenant that is removed has under way.
+const GOING: Duration = Duration::from_secs(30);
+/// The time in which a change is to be done. One that takes longer goes on, and keeps no place from others.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A tenant among the others.
+#[derive(Default)]
+pub struct Entry {
+    consumer: Arc<Turn<Consumer>>,
+    /// Ends what is done for the tenant, since it is gone.
+    going: CancellationToken,
+    /// True while a change goes on for longer than it should.
+    is_slow: AtomicBool,
+}
+
+impl Entry {
+    /// The tenant, unless it is worked at.
+    pub fn lock(&self) -> Option<OwnedMutexGuard<Consumer>> {
+        self.consumer.clone().try_lock_owned().ok()
+    }
+
+    pub fn is_going(&self) -> bool {
+        self.going.is_cancelled()
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.is_slow.load(Relaxed)
+    }
+}
+
+/// One tenant, and what was tried last for it.
+#[derive(Default)]
+pub struct Consumer {
+    live: Option<Live>,
+    pub tried: Option<Tried>,
+}
+
+pub struct Tried {
+    pub print: Print,
+    /// The component files, wherever they are.
+    pub guests: Vec<PathBuf>,
+    pub terms: Arc<Terms>,
+    pub problems: Vec<Problem>,
+    /// The time when a failure is tried again.
+    pub again: Option<Instant>,
+}
+
+/// A tenant whose directory or terms are other ones.
+pub struct Job {
+    pub folder: Folder,
+    pub entry: Arc<Entry>,
+    pub consumer: OwnedMutexGuard<Consumer>,
+    pub tried: Tried,
+}
+
+/// A tenant whose directory is gone.
+pub struct Gone {
+    name: Name,
+    entry: Arc<Entry>,
+    consumer: OwnedMutexGuard<Consumer>,
+}
+
+impl Gone {
+    /// Ends what is done for a tenant. One that is worked at ends first, and is removed by a later look.
+    pub fn of(name: Name, entry: Arc<Entry>) -> Option<Self> {
+        entry.going.cancel();
+        let consumer = entry.lock()?;
+        Some(Gone {
+            name,
+            entry,
+            consumer,
+        })
+    }
+}
+
+impl Root {
+    /// Does what a job asks for, until it is done, the tenant is gone or the host stops.
+    pub(super) async fn work(&self, job: Job) {
+        let Job {
+            folder,
+            entry,
+            mut consumer,
+            tried,
+        } = job;
+        let stopping = self.ground.host.tasks().stopping();
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = entry.going.cancelled() => {}
+            () = self.attempt(&folder, &entry, &mut consumer, tried) => {}
+        }
+        entry.is_slow.store(false, Relaxed);
+    }
+
+    async fn attempt(
+        &self,
+        folder: &Folder,
+        entry: &Entry,
+        consumer: &mut Consumer,
+        mut tried: Tried,
+    ) {
+        let name = folder.tenant.as_str();
+        let done = match boot::has_errors(&tried.problems) {
+            true => Err(tried.problems.clone()),
+            false => self.in_time(folder, entry, consumer, &mut tried).await,
+        };
+        match done {
+            Ok(changes) => {
+                self.show(name, &[]);
+                if !changes.is_empty() {
+                    report::note(&format!("! tenant {name}: {}", changes.join(", ")));
+                }
+            }
+            Err(problems) => {
+                self.show(name, &problems);
+                tried.again = Some(Instant::now() + AGAIN);
+            }
+        }
+        consumer.tried = Some(tried);
+    }
+
+    /// Applies a change in one of the places. One that takes too long is told and gives its place back. What it has
+    /// begun is not torn: it goes on, and no other change of the tenant begins before it has ended.
+    async fn in_time(
+        &self,
+        folder: &Folder,
+        entry: &Entry,
+        consumer: &mut Consumer,
+        tried: &mut Tried,
+    ) -> Result<Changes, Vec<Problem>> {
+        let place = self.places.acquire().await;
+        let name = folder.tenant.as_str();
+        let applied = async { Ok(self.apply(folder, tried, consumer).await) };
+        let what = || format!("the change of tenant `{name}`");
+        let mut applied = Box::pin(panics::caught(Kind::Internal, what, applied));
+        let done = match tokio::time::timeout(LIMIT, &mut applied).await {
+            Ok(done) => done,
+            Err(_) => {
+                drop(place);
+                entry.is_slow.store(true, Relaxed);
+                let message = "the change took longer than 60 s and goes on; see what the apps do \
+                               at their start, and `wallTime`; removing the directory ends it";
+                self.show(name, &[Problem::new(message)]);
+                applied.await
+            }
+        };
+        done.map_err(|error| vec![Problem::from(error)])?
+    }
+
+    async fn apply(
+        &self,
+        folder: &Folder,
+        tried: &mut Tried,
+        consumer: &mut Consumer,
+    ) -> Result<Changes, Vec<Problem>> {
+        let (path, given) = (folder.path.clone(), tried.terms.clone());
+        let read = move || boot::read_under(&path, Some(given));
+        let read = tokio::task::spawn_blocking(read).await;
+        let (plan, problems) = read.map_err(|error| vec![Problem::new(error.to_string())])?;
+        let plan = match plan {
+            Some(plan) if !boot::has_errors(&problems) => plan,
+            _ => return Err(problems),
+        };
+        // Before any of them is loaded, so that what changes from now on is another print.
+        tried.guests = guests(&plan);
+        tried.print = tried.print.with(&tried.guests);
+        match &mut consumer.live {
+            Some(live) => live.change(plan).await,
+            None => {
+                // What a start that ended by a panic left is nobody's.
+                self.ground.host.remove(&folder.tenant, GOING).await;
+                let stamps = apps::stamps(&plan);
+                let booted = boot::boot_on(&self.ground, &plan).await?;
+                consumer.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
+                Ok(vec!["served".to_owned()])
+            }
+        }
+    }
+
+    /// Ends a tenant whose directory is gone; its data stays.
+    pub(super) async fn remove(&self, gone: Gone) {
+        let Gone {
+            name,
+            entry,
+            mut consumer,
+        } = gone;
+        let was_served = consumer.live.take().is_some();
+        // Of a change that was ended, a part may be there.
+        self.ground.host.remove(&name, GOING).await;
+        if was_served {
+            report::note(&format!(
+                "! tenant {name}: removed; its data stays, until `wythe tenants purge {name}`"
+            ));
+        }
+        self.show(name.as_str(), &[]);
+        forget(&mut self.entries(), &name, &entry);
+    }
+}
+
+/// Takes a tenant off the list, unless there is a newer one of its name.
+fn forget(entries: &mut BTreeMap<Name, Arc<Entry>>, name: &Name, entry: &Arc<Entry>) {
+    let known = entries.get(name);
+    if known.is_some_and(|known| Arc::ptr_eq(known, entry)) {
+        entries.remove(name);
+    }
+}
+
+impl Tried {
+    pub fn is_same(&self, now: &Tried) -> bool {
+        self.print.is_same(&now.print)
+            && self.terms.is_same(&now.terms)
+            && self.problems_told() == now.problems_told()
+            && self.again.is_none_or(|again| Instant::now() < again)
+    }
+
+    fn problems_told(&self) -> Vec<&str> {
+        self.problems
+            .iter()
+            .map(|problem| problem.message.as_str())
+            .collect()
+    }
+}
+
+/// The component files of a plan, wherever they are.
+fn guests(plan: &Plan) -> Vec<PathBuf> {
+    plan.manifest
+        .apps
+        .iter()
+        .map(|app| app.guest.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_for_a_tenant_ends_when_it_is_gone() {
+        let name: Name = "shop".parse().unwrap();
+        let entry = Arc::new(Entry::default());
+        let worked_at = entry.lock().unwrap();
+        assert!(entry.lock().is_none() && !entry.is_going());
+        assert!(Gone::of(name.clone(), entry.clone()).is_none());
+        assert!(entry.is_going());
+        drop(worked_at);
+        assert!(Gone::of(name, entry).is_some());
+    }
+
+    #[test]
+    fn a_newer_tenant_of_the_same_name_stays() {
+        let name: Name = "shop".parse().unwrap();
+        let (old, new) = (Arc::new(Entry::default()), Arc::new(Entry::default()));
+        let mut entries = BTreeMap::from([(name.clone(), new.clone())]);
+        forget(&mut entries, &name, &old);
+        assert!(entries.contains_key(&name));
+        forget(&mut entries, &name, &new);
+        assert!(entries.is_empty());
+    }
+}
