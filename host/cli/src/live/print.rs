@@ -1,12 +1,14 @@
 //! A fingerprint of the files of a tenant: another one says that something changed.
 
 use std::{
+    ffi::OsStr,
     fs::{self, Metadata},
     hash::{DefaultHasher, Hash, Hasher},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+use wythe_manifest::OpenFile;
 
 /// Files that are looked at, and how deep below the directory: what is beyond counts only by being there.
 const FILES: usize = 4_096;
@@ -28,9 +30,9 @@ pub struct Print {
 
 impl Print {
     /// The same look at the directory, with a look at other files beside it.
-    pub fn with(self, more: &[PathBuf]) -> Self {
+    pub fn with(self, directory: &Path, more: &[PathBuf]) -> Self {
         let mut other = Found::new();
-        more.iter().for_each(|path| other.add(path));
+        more.iter().for_each(|path| other.add_file(directory, path));
         Print {
             more: other.hasher.finish(),
             ..self
@@ -55,8 +57,8 @@ impl Print {
 /// Looks at a directory, and at files that are elsewhere or that builds write.
 pub fn of(directory: &Path, more: &[PathBuf]) -> Print {
     let (mut own, mut other) = (Found::new(), Found::new());
-    own.walk(directory, DEPTH);
-    more.iter().for_each(|path| other.add(path));
+    own.walk(directory, directory, DEPTH);
+    more.iter().for_each(|path| other.add_file(directory, path));
     Print {
         own: own.hasher.finish(),
         more: other.hasher.finish(),
@@ -79,34 +81,43 @@ impl Found {
         }
     }
 
-    fn walk(&mut self, directory: &Path, depth: usize) {
+    /// Looks at the entries of a directory of the tenant whose directory is `top`.
+    fn walk(&mut self, top: &Path, directory: &Path, depth: usize) {
+        let is_ignored = |name: &OsStr| IGNORED.iter().any(|ignored| name == *ignored);
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let entries = entries.filter(|entry| !is_ignored(&entry.file_name()));
+        // What is not looked at is not sorted either.
+        let entries = entries.take(self.left);
         let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
             if self.left == 0 {
                 return;
             }
-            let is_ignored =
-                |name: &std::ffi::OsStr| IGNORED.iter().any(|ignored| name == *ignored);
-            if path.file_name().is_some_and(is_ignored) {
-                continue;
-            }
             self.left -= 1;
-            self.add(&path);
-            if depth > 0 && path.is_dir() && !path.is_symlink() {
-                self.walk(&path, depth - 1);
+            path.hash(&mut self.hasher);
+            let Ok(metadata) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            self.stamp(&metadata);
+            if metadata.is_symlink() {
+                // A file that is linked counts by what it is, and the link by where it leads.
+                self.add_file(top, &path);
+            } else if depth > 0 && metadata.is_dir() {
+                self.walk(top, &path, depth - 1);
             }
         }
     }
 
-    fn add(&mut self, path: &Path) {
+    /// Looks at a file as the project's files are opened: not through a link that leads out of the directory, for
+    /// nobody knows how long that takes.
+    fn add_file(&mut self, top: &Path, path: &Path) {
         path.hash(&mut self.hasher);
-        // A file that is linked counts by what it is, and the link by where it leads.
-        let metadata = fs::symlink_metadata(path)
-            .into_iter()
-            .chain(fs::metadata(path));
-        metadata.for_each(|metadata| self.stamp(&metadata));
+        if let Ok(file) = OpenFile::open(Some(top), path) {
+            let changed = file.stamp().changed();
+            changed.hash(&mut self.hasher);
+            self.youngest = self.youngest.max(Some(changed));
+        }
     }
 
     fn stamp(&mut self, metadata: &Metadata) {
@@ -153,6 +164,45 @@ mod tests {
         fs::remove_file(directory.path().join("resources/a.yaml")).unwrap();
         assert!(!fourth.is_same(&look()));
         assert!(fourth.youngest.is_some());
-        assert!(fourth.is_same(&fourth.with(&more)) && !fourth.is_same(&fourth.with(&[])));
+        assert!(
+            fourth.is_same(&fourth.with(directory.path(), &more))
+                && !fourth.is_same(&fourth.with(directory.path(), &[]))
+        );
+    }
+
+    #[test]
+    fn a_link_counts_by_what_it_leads_to_only_within_the_directory() {
+        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (inside, elsewhere) = (directory.path().join(".git"), outside.path().join("file"));
+        fs::create_dir(&inside).unwrap();
+        fs::write(inside.join("file"), "a").unwrap();
+        fs::write(&elsewhere, "a").unwrap();
+        let link = |to: &Path, name: &str| {
+            std::os::unix::fs::symlink(to, directory.path().join(name)).unwrap();
+        };
+        link(Path::new(".git/file"), "in");
+        link(&elsewhere, "out");
+        link(outside.path(), "directory");
+        let look = || of(directory.path(), &[directory.path().join("directory/file")]);
+        let first = look();
+        fs::rename(&elsewhere, outside.path().join("old")).unwrap();
+        fs::write(&elsewhere, "ab").unwrap();
+        assert!(first.is_same(&look()));
+        fs::write(inside.join("new"), "ab").unwrap();
+        fs::rename(inside.join("new"), inside.join("file")).unwrap();
+        assert!(!first.is_same(&look()));
+    }
+
+    #[test]
+    fn files_beyond_the_bound_are_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..FILES + 10 {
+            fs::write(directory.path().join(number.to_string()), "").unwrap();
+        }
+        let mut found = Found::new();
+        found.left = 7;
+        found.walk(directory.path(), directory.path(), DEPTH);
+        assert_eq!(found.left, 0);
+        assert!(of(directory.path(), &[]).is_same(&of(directory.path(), &[])));
     }
 }

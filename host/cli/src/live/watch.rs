@@ -4,7 +4,7 @@
 use super::{folder, root::Root};
 use crate::{
     report,
-    watch::{Events, Tree, settled, watcher},
+    watch::{Events, Tree, settle, watcher},
 };
 use notify::RecommendedWatcher;
 use parking_lot::Mutex;
@@ -116,11 +116,17 @@ async fn wait(events: Option<&mut (Shared, Events)>, pause: Duration) {
     let Some((tree, events)) = events else {
         return tokio::time::sleep(pause).await;
     };
-    if let Ok(paths) = tokio::time::timeout(pause, settled(events)).await {
-        let paths: BTreeSet<PathBuf> = paths.into_iter().collect();
-        add(tree, move |tree| {
-            paths.iter().for_each(|path| tree.add(path));
-        })
-        .await;
+    let until = tokio::time::Instant::now() + pause;
+    match tokio::time::timeout_at(until, events.recv()).await {
+        Ok(Some(first)) => {
+            let paths: BTreeSet<PathBuf> = settle(events, first).await.into_iter().collect();
+            add(tree, move |tree| {
+                paths.iter().for_each(|path| tree.add(path));
+            })
+            .await;
+        }
+        // Nobody sends any more.
+        Ok(None) => tokio::time::sleep_until(until).await,
+        Err(_) => {}
     }
 }

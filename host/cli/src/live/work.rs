@@ -185,7 +185,7 @@ impl Root {
         };
         // Before any of them is loaded, so that what changes from now on is another print.
         tried.guests = guests(&plan);
-        tried.print = tried.print.with(&tried.guests);
+        tried.print = tried.print.with(&folder.path, &tried.guests);
         match &mut consumer.live {
             Some(live) => live.change(plan).await,
             None => {

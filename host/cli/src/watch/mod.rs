@@ -3,7 +3,7 @@
 
 mod watched;
 
-pub use watched::{Events, Tree, settled, watcher};
+pub use watched::{Events, Tree, settle, settled, watcher};
 
 use crate::{
     args::Common,

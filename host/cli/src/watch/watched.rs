@@ -8,11 +8,16 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{Instant, timeout_at},
+};
 use wythe_manifest::Name;
 
 /// An editor writes a file in several steps; after this long without any it is done.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// The time after which changes are taken although more come.
+const LONGEST: Duration = Duration::from_millis(300);
 /// Directories that are watched for a tenant, and for a project of one's own.
 const WATCHES: usize = 512;
 const OWN_WATCHES: usize = 8_192;
@@ -48,15 +53,27 @@ pub fn watcher() -> notify::Result<(RecommendedWatcher, Events)> {
 
 /// The paths of the next events, once no more come.
 pub async fn settled(events: &mut Events) -> Vec<PathBuf> {
-    let mut paths = events.recv().await.unwrap_or_default();
-    if paths.is_empty() {
+    let Some(first) = events.recv().await else {
         // Nobody sends any more: wait to be stopped instead of asking again and again.
-        std::future::pending::<()>().await;
+        return std::future::pending().await;
+    };
+    settle(events, first).await
+}
+
+/// The paths of events once no more come, or those that came in a while: some files are written all the time.
+pub async fn settle(events: &mut Events, first: Vec<PathBuf>) -> Vec<PathBuf> {
+    let (mut paths, end) = (first, Instant::now() + LONGEST);
+    loop {
+        let next = end.min(Instant::now() + DEBOUNCE);
+        match timeout_at(next, events.recv()).await {
+            Ok(Some(more)) if Instant::now() < end => paths.extend(more),
+            Ok(Some(more)) => {
+                paths.extend(more);
+                return paths;
+            }
+            Ok(None) | Err(_) => return paths,
+        }
     }
-    while let Ok(Some(more)) = tokio::time::timeout(DEBOUNCE, events.recv()).await {
-        paths.extend(more);
-    }
-    paths
 }
 
 /// The paths that are watched, those that are to be watched once they are there, and the watches.
@@ -335,5 +352,26 @@ mod tests {
         assert!(tree.watch(&evil.join("n0")));
         tree.add(&evil);
         assert!(!watched(&tree, "evil").contains(&evil.join("a")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_without_an_end_are_taken_after_a_while() {
+        let (send, mut events) = unbounded_channel();
+        let steady = async {
+            for number in 0.. {
+                send.send(vec![PathBuf::from(format!("{number}"))]).unwrap();
+                tokio::time::sleep(DEBOUNCE / 2).await;
+            }
+        };
+        let paths = tokio::select! {
+            paths = settled(&mut events) => paths,
+            () = steady => Vec::new(),
+        };
+        // None of those that were taken is lost.
+        let expected = (0..paths.len()).map(|number| PathBuf::from(format!("{number}")));
+        assert!(
+            paths.len() >= 4 && paths.iter().cloned().eq(expected),
+            "{paths:?}"
+        );
     }
 }
