@@ -24,6 +24,8 @@ use tokio::sync::{
 use wythe_blocks::Notice;
 use wythe_manifest::{HOST_FILE, HostFile, Name};
 
+/// Problems of one tenant that are printed each time.
+const TOLD: usize = 20;
 /// Tenants that are opened or changed at once.
 const AT_ONCE: usize = 4;
 
@@ -234,7 +236,11 @@ impl Root {
         let notices: Vec<Notice> = notices.map(Problem::notice).collect();
         let is_wrong = !notices.is_empty();
         if self.ground.host.notices().set(about, notices) && is_wrong {
-            report::show(&self.common, problems);
+            let (shown, more) = told(problems);
+            report::show(&self.common, &shown);
+            if more > 0 {
+                report::note(&format!("! {about}: and {more} more; see `wythe status`"));
+            }
             report::note(&format!("! {about}: the change is not in force"));
         }
     }
@@ -251,4 +257,31 @@ impl Root {
 
 fn addresses(file: &HostFile) -> [Option<String>; 2] {
     [&file.listen, &file.metrics].map(|written| written.as_ref().map(|(text, _)| text.clone()))
+}
+
+/// The problems that are printed, errors before warnings, and how many are not.
+fn told(problems: &[Problem]) -> (Vec<Problem>, usize) {
+    let (warnings, errors): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|problem| problem.is_warning);
+    let shown = errors.into_iter().chain(warnings).take(TOLD);
+    (
+        shown.cloned().collect(),
+        problems.len().saturating_sub(TOLD),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_with_many_problems_fills_no_log() {
+        let mut problems = vec![Problem::warning("old"); 30];
+        problems.push(Problem::new("wrong"));
+        let (shown, more) = told(&problems);
+        assert_eq!((shown.len(), more), (TOLD, 11));
+        assert_eq!(shown[0].message, "wrong");
+        let (shown, more) = told(&problems[..2]);
+        assert_eq!((shown.len(), more), (2, 0));
+    }
 }
