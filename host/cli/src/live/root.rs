@@ -140,11 +140,12 @@ impl Root {
             }
             gone.remove(&folder.tenant);
             let Some(consumer) = entry.lock() else {
+                entry.end_if_overruled(&file.terms(&folder.tenant));
                 is_young |= !entry.is_slow();
                 continue;
             };
             match self.job(&file, folder, entry, consumer) {
-                Some(job) if job.tried.print.is_settled() => jobs.push(job),
+                Some(job) if job.is_due() => jobs.push(job),
                 Some(_) => is_young = true,
                 None => {}
             }

@@ -5,6 +5,7 @@ use crate::{
     boot::{self, Plan},
     report::{self, Problem},
 };
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -26,6 +27,11 @@ const GOING: Duration = Duration::from_secs(30);
 /// The time in which a change is to be done. One that takes longer goes on, and keeps no place from others.
 const LIMIT: Duration = Duration::from_secs(60);
 
+const SLOW: &str = "the change took longer than 60 s; see what the apps do at their start, and \
+                    `wallTime`";
+const STOPPED: &str = "stopped: its operator's terms changed and its project is wrong under \
+                       them; it is served again once it is mended";
+
 /// A tenant among the others.
 #[derive(Default)]
 pub struct Entry {
@@ -34,6 +40,8 @@ pub struct Entry {
     going: CancellationToken,
     /// True while a change goes on for longer than it should.
     is_slow: AtomicBool,
+    /// The operator's word that is being put in force.
+    terms: Mutex<Option<Arc<Terms>>>,
 }
 
 impl Entry {
@@ -49,6 +57,18 @@ impl Entry {
     pub fn is_slow(&self) -> bool {
         self.is_slow.load(Relaxed)
     }
+
+    /// Ends a change that is slow, where the operator's word is another one by now: it does not wait for a tenant.
+    pub fn end_if_overruled(&self, terms: &Terms) {
+        let known = self.terms.lock();
+        if self.is_slow()
+            && known
+                .as_ref()
+                .is_some_and(|known| is_other(Some(known), terms))
+        {
+            self.going.cancel();
+        }
+    }
 }
 
 /// One tenant, and what was tried last for it.
@@ -56,6 +76,20 @@ impl Entry {
 pub struct Consumer {
     live: Option<Live>,
     pub tried: Option<Tried>,
+    /// True where it was stopped, since it could not go on under other terms.
+    is_stopped: bool,
+}
+
+impl Consumer {
+    /// Returns whether it runs under other terms than these.
+    pub fn is_overruled(&self, terms: &Terms) -> bool {
+        let live = self.live.as_ref();
+        live.is_some_and(|live| is_other(live.plan().terms.as_deref(), terms))
+    }
+}
+
+fn is_other(known: Option<&Terms>, terms: &Terms) -> bool {
+    known.is_none_or(|known| !known.is_same(terms))
 }
 
 pub struct Tried {
@@ -74,6 +108,13 @@ pub struct Job {
     pub entry: Arc<Entry>,
     pub consumer: OwnedMutexGuard<Consumer>,
     pub tried: Tried,
+}
+
+impl Job {
+    /// Says whether the job may begin. New terms wait for no file that is being written.
+    pub fn is_due(&self) -> bool {
+        self.tried.print.is_settled() || self.consumer.is_overruled(&self.tried.terms)
+    }
 }
 
 /// A tenant whose directory is gone.
@@ -105,6 +146,7 @@ impl Root {
             mut consumer,
             tried,
         } = job;
+        *entry.terms.lock() = Some(tried.terms.clone());
         let stopping = self.ground.host.tasks().stopping();
         tokio::select! {
             () = stopping.cancelled() => {}
@@ -128,12 +170,24 @@ impl Root {
         };
         match done {
             Ok(changes) => {
+                consumer.is_stopped = false;
                 self.show(name, &[]);
                 if !changes.is_empty() {
                     report::note(&format!("! tenant {name}: {}", changes.join(", ")));
                 }
             }
-            Err(problems) => {
+            Err(mut problems) => {
+                // The operator's own mistake changes nothing.
+                if !boot::has_errors(&tried.problems) && consumer.is_overruled(&tried.terms) {
+                    (consumer.live, consumer.is_stopped) = (None, true);
+                }
+                if consumer.live.is_none() {
+                    // That which is stopped, or what a start that ended by a panic left.
+                    self.ground.host.remove(&folder.tenant, GOING).await;
+                }
+                if consumer.is_stopped {
+                    problems.push(Problem::new(STOPPED));
+                }
                 self.show(name, &problems);
                 tried.again = Some(Instant::now() + AGAIN);
             }
@@ -152,16 +206,18 @@ impl Root {
     ) -> Result<Changes, Vec<Problem>> {
         let place = self.places.acquire().await;
         let name = folder.tenant.as_str();
+        let is_overruled = consumer.is_overruled(&tried.terms);
         let applied = async { Ok(self.apply(folder, tried, consumer).await) };
         let what = || format!("the change of tenant `{name}`");
         let mut applied = Box::pin(panics::caught(Kind::Internal, what, applied));
         let done = match tokio::time::timeout(LIMIT, &mut applied).await {
             Ok(done) => done,
+            // New terms do not wait for the tenant, which is stopped.
+            Err(_) if is_overruled => return Err(vec![Problem::new(SLOW)]),
             Err(_) => {
                 drop(place);
                 entry.is_slow.store(true, Relaxed);
-                let message = "the change took longer than 60 s and goes on; see what the apps do \
-                               at their start, and `wallTime`; removing the directory ends it";
+                let message = format!("{SLOW}; it goes on, and removing the directory ends it");
                 self.show(name, &[Problem::new(message)]);
                 applied.await
             }
@@ -189,8 +245,6 @@ impl Root {
         match &mut consumer.live {
             Some(live) => live.change(plan).await,
             None => {
-                // What a start that ended by a panic left is nobody's.
-                self.ground.host.remove(&folder.tenant, GOING).await;
                 let stamps = apps::stamps(&plan);
                 let booted = boot::boot_on(&self.ground, &plan).await?;
                 consumer.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
@@ -255,6 +309,7 @@ fn guests(plan: &Plan) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wythe_manifest::HostFile;
 
     #[test]
     fn what_is_done_for_a_tenant_ends_when_it_is_gone() {
@@ -277,5 +332,25 @@ mod tests {
         assert!(entries.contains_key(&name));
         forget(&mut entries, &name, &new);
         assert!(entries.is_empty());
+    }
+
+    #[test]
+    fn new_terms_end_a_change_that_is_slow() {
+        let file = HostFile::default();
+        let name: Name = "shop".parse().unwrap();
+        let before = Arc::new(file.terms(&name));
+        let after = Terms {
+            by_path: !before.by_path,
+            ..Terms::clone(&before)
+        };
+        let entry = Entry::default();
+        *entry.terms.lock() = Some(before.clone());
+        entry.end_if_overruled(&after);
+        assert!(!entry.is_going());
+        entry.is_slow.store(true, Relaxed);
+        entry.end_if_overruled(&before);
+        assert!(!entry.is_going());
+        entry.end_if_overruled(&after);
+        assert!(entry.is_going());
     }
 }

@@ -182,19 +182,21 @@ async fn terms() -> Result<()> {
         .until("shop.example", "/", "hello, visitor 2\n")
         .await?;
     ensure!(served.said("localhost", "/shop/").await? == "404");
-    // What it has now is more than it may have from now on: it goes on, and that is told.
+    // What it has now is more than it may have from now on: it is stopped, and that is told.
     let less = named.replace(
         "hosts: [shop.example]",
         "hosts: [new.example], quotas: { apps: 0 }",
     );
     root.write("wythe-host.yaml", less);
-    let problems = served.problems_until(1).await?;
+    let problems = served.problems_until(2).await?;
     let expected = "shop: shop/wythe.yaml:3:5: apps: 1 apps are over the operator's quota of 0: wythe-host.yaml:4";
-    ensure!(problems == [expected], "{problems:?}");
-    ensure!(served.said("shop.example", "/").await? == "hello, visitor 3\n");
+    ensure!(problems[0] == expected, "{problems:?}");
+    let stopped = "shop: stopped: its operator's terms changed";
+    ensure!(problems[1].starts_with(stopped), "{problems:?}");
+    ensure!(served.said("shop.example", "/").await? == "404");
     fs::remove_file(root.path().join("wythe-host.yaml"))?;
     served
-        .until("localhost", "/shop/", "hello, visitor 4\n")
+        .until("localhost", "/shop/", "hello, visitor 3\n")
         .await?;
     ensure!(served.problems_until(0).await?.is_empty());
     Ok(())
