@@ -7,7 +7,6 @@ pub mod folder;
 pub mod print;
 pub mod root;
 pub mod watch;
-mod work;
 
 pub use apps::Stamps;
 

@@ -1,9 +1,10 @@
 //! The root of a host with many tenants: each directory below it is one, and what changes there is done without a restart.
 
+mod work;
+
 use super::{
     folder::{self, Folder},
     print,
-    work::{Consumer, Entry, Gone, Job, Tried},
 };
 use crate::{
     args::Common,
@@ -21,18 +22,19 @@ use tokio::sync::{
     OwnedMutexGuard, Semaphore,
     mpsc::{self, Receiver},
 };
+use work::{Consumer, Entry, Gone, Job, Tried};
 use wythe_blocks::Notice;
 use wythe_manifest::{HOST_FILE, HostFile, Name};
 
 /// Problems of one tenant that are printed each time.
-const TOLD: usize = 20;
+const PRINTED: usize = 20;
 /// Tenants that are opened or changed at once.
 const AT_ONCE: usize = 4;
 
 /// The tenants of a directory.
 pub struct Root {
     common: Common,
-    pub(super) ground: Ground,
+    ground: Ground,
     directory: PathBuf,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 2],
@@ -41,7 +43,7 @@ pub struct Root {
     entries: Mutex<BTreeMap<Name, Arc<Entry>>>,
     /// Directories that were refused when they were looked at last.
     refused: Mutex<BTreeSet<String>>,
-    pub(super) places: Semaphore,
+    places: Semaphore,
 }
 
 /// The work that a look found.
@@ -232,12 +234,12 @@ impl Root {
     }
 
     /// Tells what is wrong, once, until it is another thing.
-    pub(super) fn show(&self, about: &str, problems: &[Problem]) {
+    fn show(&self, about: &str, problems: &[Problem]) {
         let notices = problems.iter().filter(|problem| !problem.is_warning);
         let notices: Vec<Notice> = notices.map(Problem::notice).collect();
         let is_wrong = !notices.is_empty();
         if self.ground.host.notices().set(about, notices) && is_wrong {
-            let (shown, more) = told(problems);
+            let (shown, more) = to_print(problems);
             report::show(&self.common, &shown);
             if more > 0 {
                 report::note(&format!("! {about}: and {more} more; see `wythe status`"));
@@ -251,7 +253,7 @@ impl Root {
         entries.entry(tenant.clone()).or_default().clone()
     }
 
-    pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Entry>>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Entry>>> {
         self.entries.lock()
     }
 }
@@ -261,13 +263,13 @@ fn addresses(file: &HostFile) -> [Option<String>; 2] {
 }
 
 /// The problems that are printed, errors before warnings, and how many are not.
-fn told(problems: &[Problem]) -> (Vec<Problem>, usize) {
+fn to_print(problems: &[Problem]) -> (Vec<Problem>, usize) {
     let (warnings, errors): (Vec<_>, Vec<_>) =
         problems.iter().partition(|problem| problem.is_warning);
-    let shown = errors.into_iter().chain(warnings).take(TOLD);
+    let all = errors.into_iter().chain(warnings);
     (
-        shown.cloned().collect(),
-        problems.len().saturating_sub(TOLD),
+        all.take(PRINTED).cloned().collect(),
+        problems.len().saturating_sub(PRINTED),
     )
 }
 
@@ -279,10 +281,10 @@ mod tests {
     fn a_tenant_with_many_problems_fills_no_log() {
         let mut problems = vec![Problem::warning("old"); 30];
         problems.push(Problem::new("wrong"));
-        let (shown, more) = told(&problems);
-        assert_eq!((shown.len(), more), (TOLD, 11));
+        let (shown, more) = to_print(&problems);
+        assert_eq!((shown.len(), more), (PRINTED, 11));
         assert_eq!(shown[0].message, "wrong");
-        let (shown, more) = told(&problems[..2]);
+        let (shown, more) = to_print(&problems[..2]);
         assert_eq!((shown.len(), more), (2, 0));
     }
 }

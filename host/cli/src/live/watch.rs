@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use wythe_blocks::Host;
+use wythe_blocks::{Host, time};
 
 /// The time until the next look where something was only half written.
 const SOON: Duration = Duration::from_millis(200);
@@ -116,7 +116,7 @@ async fn wait(events: Option<&mut (Shared, Events)>, pause: Duration) {
     let Some((tree, events)) = events else {
         return tokio::time::sleep(pause).await;
     };
-    let until = tokio::time::Instant::now() + pause;
+    let until = time::deadline(pause).into();
     match tokio::time::timeout_at(until, events.recv()).await {
         Ok(Some(first)) => {
             let paths: BTreeSet<PathBuf> = settle(events, first).await.into_iter().collect();

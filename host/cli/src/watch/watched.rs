@@ -12,6 +12,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Instant, timeout_at},
 };
+use wythe_blocks::time::deadline;
 use wythe_manifest::Name;
 
 /// An editor writes a file in several steps; after this long without any it is done.
@@ -62,9 +63,9 @@ pub async fn settled(events: &mut Events) -> Vec<PathBuf> {
 
 /// The paths of events once no more come, or those that came in a while: some files are written all the time.
 pub async fn settle(events: &mut Events, first: Vec<PathBuf>) -> Vec<PathBuf> {
-    let (mut paths, end) = (first, Instant::now() + LONGEST);
+    let (mut paths, end) = (first, Instant::from(deadline(LONGEST)));
     loop {
-        let next = end.min(Instant::now() + DEBOUNCE);
+        let next = end.min(deadline(DEBOUNCE).into());
         match timeout_at(next, events.recv()).await {
             Ok(Some(more)) if Instant::now() < end => paths.extend(more),
             Ok(Some(more)) => {

@@ -1,8 +1,9 @@
 //! The work at one tenant: it is opened, changed and removed beside the others, in bounded time.
 
-use super::{Changes, Live, apps, folder::Folder, print::Print, root::Root};
+use super::Root;
 use crate::{
     boot::{self, Plan},
+    live::{Changes, Live, apps, folder::Folder, print::Print},
     report::{self, Problem},
 };
 use parking_lot::Mutex;
