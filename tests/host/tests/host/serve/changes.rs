@@ -191,7 +191,7 @@ async fn terms() -> Result<()> {
     let problems = served.problems_until(2).await?;
     let expected = "shop: shop/wythe.yaml:3:5: apps: 1 apps are over the operator's quota of 0: wythe-host.yaml:4";
     ensure!(problems[0] == expected, "{problems:?}");
-    let stopped = "shop: stopped: its operator's terms changed";
+    let stopped = "shop: : stopped: its operator's terms changed";
     ensure!(problems[1].starts_with(stopped), "{problems:?}");
     ensure!(served.said("shop.example", "/").await? == "404");
     fs::remove_file(root.path().join("wythe-host.yaml"))?;
