@@ -119,6 +119,8 @@ impl Frail {
     ) -> wythe_blocks::Result<T> {
         self.alive().await;
         let is_last = self.fuse.at == Some(self.fuse.writes.fetch_add(1, SeqCst) + 1);
+        // Whoever gives up waiting for it has it happen all the same.
+        let _dies = is_last.then(|| self.fuse.dead.clone().drop_guard());
         let answer = match is_last && !self.fuse.after {
             true => None,
             false => Some(write.await),
