@@ -1,26 +1,35 @@
 //! Health: whether requests should come here, as a status and a line for each thing that keeps them away.
 
 use http::StatusCode;
-use wythe_blocks::{Error, Host};
+use std::sync::Arc;
+use wythe_blocks::{Error, Host, Tenant};
 
 /// 200 while the host serves; 503 while it drains, or where a component of each tenant cannot do its work: one tenant keeps
 /// no requests away from others. The log has the cause.
 pub async fn of(host: &Host, is_draining: bool) -> (StatusCode, String) {
+    let (status, text, _) = look(host, is_draining).await;
+    (status, text)
+}
+
+/// Looks once, for the status, its text, and the components that cannot do their work where the text has them not.
+async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
     if is_draining {
         let text = "the host is stopping\n".to_owned();
-        return (StatusCode::SERVICE_UNAVAILABLE, text);
+        return (StatusCode::SERVICE_UNAVAILABLE, text, String::new());
     }
-    let (tenants, unwell) = (host.tenants().len(), unwell(host).await);
-    match unwell.is_empty() || unwell.len() < tenants {
-        true => (StatusCode::OK, "ok\n".to_owned()),
-        false => (StatusCode::SERVICE_UNAVAILABLE, unwell.concat()),
+    let tenants = host.tenants();
+    let unwell = unwell(&tenants).await;
+    let lines = unwell.concat();
+    match unwell.is_empty() || unwell.len() < tenants.len() {
+        true => (StatusCode::OK, "ok\n".to_owned(), lines),
+        false => (StatusCode::SERVICE_UNAVAILABLE, lines, String::new()),
     }
 }
 
 /// The components that cannot do their work, as lines for each tenant that has any.
-async fn unwell(host: &Host) -> Vec<String> {
-    let (tenants, mut unwell) = (host.tenants(), Vec::new());
-    for tenant in &tenants {
+async fn unwell(tenants: &[Arc<Tenant>]) -> Vec<String> {
+    let mut unwell = Vec::new();
+    for tenant in tenants {
         let whose = match tenants.len() {
             1 => String::new(),
             _ => format!(" of tenant `{}`", tenant.name()),
@@ -39,11 +48,9 @@ async fn unwell(host: &Host) -> Vec<String> {
 /// Readiness: what [`of`] says, and if asked for more, each component that cannot do its work and each tenant whose last
 /// change was wrong. That change is not in force, so it keeps no request away; status has its file and line.
 pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusCode, String) {
-    let (status, mut text) = of(host, is_draining).await;
+    let (status, mut text, unwell) = look(host, is_draining).await;
     if is_verbose {
-        if status == StatusCode::OK {
-            text += &unwell(host).await.concat();
-        }
+        text += &unwell;
         for (about, problems) in host.notices().list() {
             let count = problems.len();
             text += &format!(
@@ -58,10 +65,7 @@ pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusC
 mod tests {
     use super::*;
     use async_trait::async_trait;
-    use std::{
-        sync::Arc,
-        time::{Duration, SystemTime},
-    };
+    use std::time::{Duration, SystemTime};
     use wythe_blocks::{
         Key, Ready, Registry, Result, Settings,
         lock::{Acquired, Driver, Features, Grant},

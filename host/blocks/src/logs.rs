@@ -92,13 +92,14 @@ impl Logs {
     ) -> (Vec<Arc<Line>>, u64) {
         let held = self.held();
         let is_wanted = |line: &&Arc<Line>| {
-            line.number >= number
-                && app.is_none_or(|app| line.app == *app)
-                && since.is_none_or(|since| line.time >= since)
+            app.is_none_or(|app| line.app == *app) && since.is_none_or(|since| line.time >= since)
         };
+        // Numbers have no gaps.
+        let first = held.lines.front().map_or(0, |line| line.number);
+        let skipped = usize::try_from(number.saturating_sub(first)).unwrap_or(usize::MAX);
         let lines: Vec<_> = held
             .lines
-            .iter()
+            .range(skipped.min(held.lines.len())..)
             .filter(is_wanted)
             .take(limit)
             .cloned()

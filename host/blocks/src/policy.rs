@@ -73,7 +73,7 @@ impl Policy {
         let until = deadline.min(now().after(self.timeout));
         match tokio::time::timeout_at(until.into(), attempt).await {
             Ok(result) => result,
-            // A read that never answered changed nothing; of a write nobody can say.
+            // What may be done twice is only late; of what is done once nobody can say.
             Err(_) if operation.is_idempotent() => Err(Error::timeout(format!(
                 "`{}` did not answer in time",
                 operation.name()

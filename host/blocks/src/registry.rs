@@ -1,11 +1,12 @@
 //! The drivers by their names, and the way of a component's metadata to each as a typed config.
 
 use crate::{
-    Environment, Error, Result, bindings, configuration, crypto, jobs, lock, pubsub, secrets, state,
+    Environment, Error, Result, bindings, configuration, crypto, jobs, lock,
+    prepared::SECRET_STORES, pubsub, secrets, state,
 };
 use serde::de::DeserializeOwned;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
     pin::Pin,
@@ -41,12 +42,8 @@ impl Site {
         let Some(terms) = &self.terms else {
             return Ok(AnchoredPath::new(Some(&self.root), path));
         };
-        terms.place(&self.root, path).map_err(|place| {
-            Error::denied(format!(
-                "`{}` is outside of the tenant's directory, which the operator does not allow: {place}",
-                path.display()
-            ))
-        })
+        let placed = terms.place(&self.root, path);
+        placed.map_err(|source| Error::denied(Terms::outside(path, source)))
     }
 }
 
@@ -110,14 +107,34 @@ struct Entry<D: ?Sized> {
     /// The mistakes in the settings that are known, where others cannot be looked up.
     mistakes: Box<Mistakes>,
     prepare: Box<Prepare<D>>,
+    /// Reaches for what is outside of the host.
+    reaches_out: bool,
 }
 
 /// The drivers of one block.
 pub struct Drivers<D: ?Sized> {
     block: &'static str,
     by_name: BTreeMap<&'static str, Entry<D>>,
-    /// Drivers that reach for what is outside of the host.
-    reaching_out: BTreeSet<&'static str>,
+}
+
+/// The drivers of a block, whichever it is.
+trait AnyDrivers {
+    fn mistakes(&self, component: &Component) -> Vec<Error>;
+
+    /// Returns whether a driver reaches for what is outside of the host; one that is unknown does not.
+    fn does_reach_out(&self, driver: &str) -> bool;
+}
+
+impl<D: ?Sized + 'static> AnyDrivers for Drivers<D> {
+    fn mistakes(&self, component: &Component) -> Vec<Error> {
+        Drivers::mistakes(self, component)
+    }
+
+    fn does_reach_out(&self, driver: &str) -> bool {
+        self.by_name
+            .get(driver)
+            .is_some_and(|entry| entry.reaches_out)
+    }
 }
 
 impl<D: ?Sized + 'static> Drivers<D> {
@@ -125,13 +142,13 @@ impl<D: ?Sized + 'static> Drivers<D> {
         Drivers {
             block,
             by_name: BTreeMap::new(),
-            reaching_out: BTreeSet::new(),
         }
     }
 
     /// Says that a driver reaches for what is outside of the host: a tenant has it only where its operator says so.
     pub fn reaches_out(&mut self, name: &'static str) {
-        self.reaching_out.insert(name);
+        let entry = self.by_name.get_mut(name);
+        entry.expect("a driver that is registered").reaches_out = true;
     }
 
     /// Registers a driver; the type of its config is inferred from `open`.
@@ -208,7 +225,12 @@ impl<D: ?Sized + 'static> Drivers<D> {
         prepare: impl Fn(Component, Site) -> Prepared<D> + Send + Sync + 'static,
     ) {
         let (mistakes, prepare) = (Box::new(mistakes), Box::new(prepare));
-        self.by_name.insert(name, Entry { mistakes, prepare });
+        let entry = Entry {
+            mistakes,
+            prepare,
+            reaches_out: false,
+        };
+        self.by_name.insert(name, entry);
     }
 
     /// Reads a component's settings, whole; nothing is opened.
@@ -289,40 +311,33 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Does what [`Drivers::mistakes`] does, for the block that the component names.
-    pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
-        match component.block.as_str() {
-            "bindings" => self.bindings.mistakes(component),
-            "configuration" => self.configuration.mistakes(component),
-            "crypto" => self.crypto.mistakes(component),
-            "jobs" => self.jobs.mistakes(component),
-            "lock" => self.lock.mistakes(component),
-            "pubsub" => self.pubsub.mistakes(component),
-            "secretstores" => self.secrets.mistakes(component),
-            "state" => self.state.mistakes(component),
-            _ => vec![unknown_block(component)],
-        }
+    fn drivers(&self, block: &str) -> Option<&dyn AnyDrivers> {
+        Some(match block {
+            "bindings" => &self.bindings,
+            "configuration" => &self.configuration,
+            "crypto" => &self.crypto,
+            "jobs" => &self.jobs,
+            "lock" => &self.lock,
+            "pubsub" => &self.pubsub,
+            SECRET_STORES => &self.secrets,
+            "state" => &self.state,
+            _ => return None,
+        })
     }
 
-    /// Says whether the component's driver reaches for what is outside of the host.
-    fn reaches_out(&self, component: &Component) -> bool {
-        let names = match component.block.as_str() {
-            "bindings" => &self.bindings.reaching_out,
-            "configuration" => &self.configuration.reaching_out,
-            "crypto" => &self.crypto.reaching_out,
-            "jobs" => &self.jobs.reaching_out,
-            "lock" => &self.lock.reaching_out,
-            "pubsub" => &self.pubsub.reaching_out,
-            "secretstores" => &self.secrets.reaching_out,
-            _ => &self.state.reaching_out,
-        };
-        names.contains(component.driver.as_str())
+    /// Does what [`Drivers::mistakes`] does, for the block that the component names.
+    pub(crate) fn mistakes(&self, component: &Component) -> Vec<Error> {
+        match self.drivers(&component.block) {
+            Some(drivers) => drivers.mistakes(component),
+            None => vec![unknown_block(component)],
+        }
     }
 
     /// Refuses a component of a type that the operator does not allow the tenant.
     pub(crate) fn check_terms(&self, terms: Option<&Terms>, component: &Component) -> Result<()> {
         let (block, driver) = (&component.block, &component.driver);
-        let reaches_out = self.reaches_out(component);
+        let drivers = self.drivers(block);
+        let reaches_out = drivers.is_some_and(|drivers| drivers.does_reach_out(driver));
         match terms.filter(|terms| !terms.allows_type(block, driver, reaches_out)) {
             None => Ok(()),
             Some(terms) => Err(Error::denied(format!(

@@ -4,11 +4,11 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::Semaphore;
 
-/// Apps of which the places are remembered while nobody uses them.
+/// Apps of which the permits are remembered while nobody uses them.
 const IDLE: usize = 64;
 
 pub(crate) struct Shares {
-    /// Places of one app.
+    /// Permits of one app.
     limit: usize,
     by_app: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -21,7 +21,7 @@ impl Shares {
         }
     }
 
-    /// The places of one app. Who has one, or waits for one, holds on to what this returns; so what nobody holds is as
+    /// The permits of one app. Who has one, or waits for one, holds on to what this returns; so what nobody holds is as
     /// good as new, and is forgotten where there is much of it, as of apps that are gone.
     pub fn of(&self, app: &str) -> Arc<Semaphore> {
         let mut by_app = self.by_app.lock();
@@ -36,7 +36,7 @@ impl Shares {
         share
     }
 
-    /// Places that one app has.
+    /// Permits that one app has.
     pub fn limit(&self) -> usize {
         self.limit
     }

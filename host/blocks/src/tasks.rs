@@ -1,6 +1,7 @@
-//! The one place that spawns: every task is tracked, so shutdown knows of everyone, and no panic goes unheard.
+//! The place that spawns: every task is tracked, so shutdown knows of everyone, and no panic goes unheard. Two drivers have
+//! a sweeper beside it, which ends with its driver.
 
-use crate::panics;
+use crate::{panics, time};
 use futures::FutureExt as _;
 use std::{
     any::Any,
@@ -59,6 +60,14 @@ impl Tasks {
         });
     }
 
+    /// Runs `task` as [`Tasks::spawn`] does, from a `drop`. Without a runtime the process is at its end, and nothing is done.
+    #[track_caller]
+    pub fn spawn_late(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.spawn(task);
+        }
+    }
+
     /// Runs a loop that ends by itself when the host stops. One that ends by a panic begins anew.
     #[track_caller]
     pub fn supervise<F>(&self, begin: impl Fn() -> F + Send + Sync + 'static)
@@ -72,9 +81,8 @@ impl Tasks {
                 .await
             {
                 report(origin, &*panic, "it begins anew");
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(AGAIN) => {}
+                if !time::pause(&stop, AGAIN).await {
+                    return;
                 }
             }
         });

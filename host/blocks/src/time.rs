@@ -2,6 +2,7 @@
 //! them is added to a clock but here.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
 
 /// The furthest that a time is away: a hundred years, as good as never, and within what every clock can hold.
 pub const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -38,6 +39,15 @@ pub fn deadline(limit: Duration) -> Instant {
 
 /// The timeout of a call to a driver that the host makes for itself, and for which no app waits.
 pub const HOST_CALL: Duration = Duration::from_secs(30);
+
+/// Waits so long; false where what `stop` is for ends before.
+pub async fn pause(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(time) => true,
+    }
+}
 
 /// The deadline of a call that the host makes for itself now.
 pub fn host_deadline() -> Instant {

@@ -109,7 +109,15 @@ pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<
 
 /// Does what `read` does, for what needs a project that is good so far; the answer has the warnings.
 pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
-    match read(path) {
+    plan_under(path, None)
+}
+
+/// Does what `plan` does, for a project of a tenant.
+pub fn plan_under(
+    path: &Path,
+    terms: Option<Arc<Terms>>,
+) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    match read_under(path, terms) {
         (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),
         (_, problems) => Err(problems),
     }

@@ -20,6 +20,8 @@ use wythe_manifest::App;
 
 /// The target that apps in Rust are compiled for.
 const TARGET: &str = "wasm32-wasip2";
+/// The kind of the problem that a build command failed.
+pub const FAILED: &str = "build";
 
 /// One app that was built.
 #[derive(Serialize)]
@@ -74,7 +76,7 @@ pub async fn one(common: &Common, app: &App) -> Outcome<()> {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     Err(Problem {
-        kind: "build".into(),
+        kind: FAILED.into(),
         ..Problem::new(format!(
             "app `{}` does not build: `{command}` ended with {} in {}\n{}",
             app.id,

@@ -28,7 +28,7 @@ pub struct OpenFile {
 
 /// A stamp of a file: which one it is and when it changed last. Two equal stamps mean the same bytes: nobody can set
 /// the time of a change of the inode, as they can that of the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     device: u64,
     inode: u64,

@@ -1,5 +1,6 @@
 //! The amounts that a guest may use, and how long an instance of it is kept.
 
+use std::convert::identity;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -94,24 +95,62 @@ impl Default for Reuse {
     }
 }
 
-pub(crate) const LIMITS: [&str; 16] = [
-    "memory",
-    "tableElements",
-    "handles",
-    "hostcallBytes",
-    "hostMemory",
-    "wallTime",
-    "responseTime",
-    "stallTime",
-    "afterTime",
-    "cpuTime",
-    "concurrency",
-    "logBytesPerSecond",
-    "requestBody",
-    "outgoingRequests",
-    "stepFuel",
-    "instances",
-];
+/// A limit, and what is done to it by code that does not know which it is.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    /// The key in the file.
+    pub key: &'static str,
+    /// Cuts it to that of the others; true if it was higher.
+    pub cut: fn(&mut Limits, &Limits) -> bool,
+    /// Compares it with that of the others.
+    pub is_same: fn(&Limits, &Limits) -> bool,
+    /// Shows it as people write it.
+    pub shown: fn(&Limits) -> String,
+}
+
+/// Makes the keys and the limits of one table: the key, the field, and the unit that it is shown in.
+macro_rules! limits {
+    ($($key:literal $field:ident $unit:path,)*) => {
+        /// The keys of `limits`.
+        pub(crate) const LIMITS: [&str; 16] = [$($key),*];
+
+        /// The limits, in the order of their keys.
+        pub(crate) static ALL: [Limit; 16] = [$(Limit {
+            key: $key,
+            cut: |limits, max| lower(&mut limits.$field, max.$field),
+            is_same: |one, other| one.$field == other.$field,
+            shown: |limits| $unit(limits.$field).to_string(),
+        }),*];
+    };
+}
+
+limits! {
+    "memory" memory ByteSize,
+    "tableElements" table_elements identity,
+    "handles" handles identity,
+    "hostcallBytes" hostcall_bytes ByteSize,
+    "hostMemory" host_memory ByteSize,
+    "wallTime" wall_time quantity::Duration,
+    "responseTime" response_time quantity::Duration,
+    "stallTime" stall_time quantity::Duration,
+    "afterTime" after_time quantity::Duration,
+    "cpuTime" cpu_time quantity::Duration,
+    "concurrency" concurrency identity,
+    "logBytesPerSecond" log_bytes_per_second ByteSize,
+    "requestBody" request_body ByteSize,
+    "outgoingRequests" outgoing_requests identity,
+    "stepFuel" step_fuel identity,
+    "instances" instances identity,
+}
+
+/// Cuts an amount; true if it was higher.
+fn lower<T: PartialOrd + Copy>(amount: &mut T, max: T) -> bool {
+    let is_higher = *amount > max;
+    if is_higher {
+        *amount = max;
+    }
+    is_higher
+}
 
 /// Reads `limits`.
 pub(crate) fn read_limits(at: &At) -> Option<Limits> {
@@ -194,4 +233,45 @@ pub(crate) fn within<T: PartialOrd + Display>(
     let found = shown(at.text()?);
     at.error(&format!("expected {least} to {max}, found `{found}`"));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_cut_by_its_own_and_by_no_other() {
+        let low = Limits {
+            memory: 1,
+            table_elements: 2,
+            handles: 3,
+            hostcall_bytes: 4,
+            host_memory: 5,
+            wall_time: Duration::from_millis(6),
+            response_time: Duration::from_millis(7),
+            stall_time: Duration::from_millis(8),
+            after_time: Duration::from_millis(9),
+            cpu_time: Duration::from_millis(10),
+            concurrency: 11,
+            log_bytes_per_second: 12,
+            request_body: 13,
+            outgoing_requests: 14,
+            step_fuel: 15,
+            instances: 16,
+        };
+        let (high, mut all) = (Limits::default(), Limits::default());
+        for limit in &ALL {
+            let (key, mut limits) = (limit.key, high.clone());
+            assert!((limit.cut)(&mut limits, &low), "{key}");
+            assert!(!(limit.cut)(&mut limits, &high), "{key}");
+            for other in &ALL {
+                let from = if other.key == key { &low } else { &high };
+                assert!((other.is_same)(&limits, from), "{key}: {}", other.key);
+                assert_eq!((other.shown)(&limits), (other.shown)(from), "{key}");
+            }
+            assert_ne!((limit.shown)(&limits), (limit.shown)(&high), "{key}");
+            assert!((limit.cut)(&mut all, &low), "{key}");
+        }
+        assert_eq!(all, low);
+    }
 }

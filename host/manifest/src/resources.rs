@@ -67,7 +67,7 @@ pub(crate) fn load(
     for place in places {
         let read = place.and_then(|place| loading.read_directory(&place));
         if let Err(problem) = read {
-            loading.problems.0.push(problem);
+            loading.keep(problem);
         }
     }
     let Loading {

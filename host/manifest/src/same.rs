@@ -7,6 +7,7 @@ use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
 use crate::subscription::Subscription;
+use crate::terms::Terms;
 
 /// Things that are compared by what is written of them.
 pub trait Same {
@@ -127,5 +128,17 @@ impl Same for SecretScope {
             && self.default_access == other.default_access
             && self.allowed == other.allowed
             && self.denied == other.denied
+    }
+}
+
+impl Same for Terms {
+    fn is_same(&self, other: &Terms) -> bool {
+        let types = self.components.as_ref().map(|types| &types.entries);
+        (self.by_path, &self.hosts) == (other.by_path, &other.hosts)
+            && self.http.entries == other.http.entries
+            && types == other.components.as_ref().map(|types| &types.entries)
+            && self.paths.entries == other.paths.entries
+            && self.environment.entries == other.environment.entries
+            && self.quotas.is_same(&other.quotas)
     }
 }

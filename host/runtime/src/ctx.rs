@@ -1,7 +1,7 @@
 //! The data of a store: who the guest is, on whose behalf it runs now, and what it may take.
 
 use crate::{
-    cpu::{Bill, Cpu},
+    cpu::{Bill, Cpu, Share},
     egress::Hooks,
     fields::Held,
     limits::{self, Limiter},
@@ -31,6 +31,8 @@ pub const RANDOM: u64 = 64 << 10;
 /// The facts that stay the same over all instances of a guest.
 pub struct Identity {
     pub tenant: Arc<Tenant>,
+    /// The tenant's share of the CPU.
+    pub share: Arc<Share>,
     pub id: Name,
     /// Counts its instances against its share of the pool.
     pub holder: Holder,
@@ -44,6 +46,14 @@ pub struct Identity {
     pub denied: Rate,
     /// The account of what the host holds for all instances.
     pub account: Account,
+}
+
+impl Identity {
+    /// Gives the share the weight that the tenant has now.
+    pub fn weigh(&self) {
+        let weight = self.tenant.settings().cpu_weight();
+        self.share.set_weight(weight);
+    }
 }
 
 /// Lines of the log about what a guest was denied, a minute.

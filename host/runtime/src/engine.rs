@@ -2,7 +2,7 @@
 
 use crate::{
     compile::{Compiled, Compiler, Compiling, Work},
-    cpu::{Cpu, Lane, TICK},
+    cpu::{Cpu, Lane, Share, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::Inspection,
@@ -24,7 +24,7 @@ use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, MemoryType, OptLevel,
     PoolingAllocationConfig, Store, component::Linker,
 };
-use wythe_blocks::{Call, Error, Result};
+use wythe_blocks::{Call, Error, Result, Tenant};
 use wythe_manifest::AnchoredPath;
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
@@ -202,9 +202,14 @@ impl Runtime {
 
     /// CPU time for one more store, in its tenant's share.
     fn cpu(&self, identity: &Identity, limit: Duration) -> Cpu {
-        let weight = identity.tenant.settings().cpu_weight();
-        let share = self.lane.share(identity.tenant.name(), weight);
-        Cpu::new(limit, self.lane.clone(), share)
+        identity.weigh();
+        Cpu::new(limit, self.lane.clone(), identity.share.clone())
+    }
+
+    /// The share of the CPU that all guests of a tenant have.
+    pub(crate) fn share(&self, tenant: &Tenant) -> Arc<Share> {
+        let weight = tenant.settings().cpu_weight();
+        self.lane.share(tenant.name(), weight)
     }
 
     async fn store_of(

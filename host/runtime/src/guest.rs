@@ -59,6 +59,7 @@ impl Guest {
         };
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
+            share: runtime.share(tenant),
             id: app.id.clone(),
             holder: Holder::new(),
             grants: profile.grants.clone(),
@@ -207,6 +208,8 @@ impl Callee for Guest {
     }
 
     fn sweep(&self) {
+        // New terms reach instances that are warm, too.
+        self.identity.weigh();
         self.version.load().pool.sweep();
     }
 

@@ -126,14 +126,19 @@ impl Log {
 
     fn emit(&self, level: Level, trace: &str, message: &str, extra: &str) {
         let (tenant, app) = (&self.tenant, &self.app);
+        // The other levels are formatted by whoever reads them, if anybody does.
+        let text = (level <= Level::INFO).then(|| format!("{message}{extra}"));
+        let (message, extra) = match &text {
+            Some(text) => (text.as_str(), ""),
+            None => (message, extra),
+        };
+        if text.is_some() {
+            self.stored.push(app, level.as_str(), trace, message);
+        }
         macro_rules! report {
             ($level:ident) => {
                 tracing::event!(target: "wythe::guest", Level::$level, %tenant, %app, trace, "{message}{extra}")
             };
-        }
-        if level <= Level::INFO {
-            let text = format!("{message}{extra}");
-            self.stored.push(app, level.as_str(), trace, &text);
         }
         match level {
             Level::ERROR => report!(ERROR),

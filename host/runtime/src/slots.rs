@@ -98,7 +98,7 @@ impl Slots {
     }
 
     fn refuse(&self, holder: Holder) -> Error {
-        let held = self.lock().held.get(&holder).copied().unwrap_or(0);
+        let held = self.held(holder);
         let error = match held >= self.share() {
             true => Error::exhausted(format!(
                 "the app has {held} instances, which is its share of this host's {}",

@@ -49,12 +49,15 @@ impl Arguments {
             .iter()
             .for_each(|word| words += &format!(" {word}"));
         let below = known.parts.iter().find(|part| part.has("subcommand"));
-        let verb = below.map_or("", |_| " VERB");
+        let verb = below.map_or("", |verb| match verb.is_optional() {
+            true => " [VERB]",
+            false => " VERB",
+        });
         let _ = writeln!(out, "{level} `{words}{verb}`\n");
         sentence(out, known);
         self.list(out, &known.parts);
         for verb in below
-            .and_then(|verb| self.find(&verb.of))
+            .and_then(|verb| self.find(inner(&verb.of)))
             .iter()
             .flat_map(|verbs| &verbs.parts)
         {

@@ -26,7 +26,7 @@ pub struct Grant {
     pub owner: String,
     pub token: u64,
     /// Milliseconds since 1970.
-    pub expires: Option<u64>,
+    pub expires: u64,
 }
 
 pub(super) async fn execute(tenant: &Tenant, caller: &Call, command: Lock) -> Result<Answer> {
@@ -46,7 +46,7 @@ impl From<lock::Grant> for Grant {
         Grant {
             owner: grant.owner,
             token: grant.token,
-            expires: Some(timestamp(grant.expires)),
+            expires: timestamp(grant.expires),
         }
     }
 }

@@ -85,7 +85,7 @@ pub struct Letter {
     pub topic: Option<String>,
     pub reason: Option<String>,
     pub attempts: Option<u32>,
-    pub since: Option<u64>,
+    pub since: u64,
     pub bytes: u64,
 }
 
@@ -179,7 +179,7 @@ impl From<pubsub::Letter> for Letter {
             topic: letter.topic,
             reason: letter.reason,
             attempts: letter.attempts,
-            since: Some(timestamp(letter.since)),
+            since: timestamp(letter.since),
             bytes: letter.bytes,
         }
     }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_and_a_door_have_their_shares() {
+    async fn a_peer_and_a_route_have_their_shares() {
         let bodies = Bodies::default();
         let first = [
             reads(&bodies, "/a", ONE, 16).await,
@@ -160,7 +160,7 @@ mod tests {
         ];
         assert!(second.iter().all(Option::is_some));
         let third: IpAddr = [192, 0, 2, 3].into();
-        assert!(reads(&bodies, "/a", third, 2).await.is_none(), "of a door");
+        assert!(reads(&bodies, "/a", third, 2).await.is_none(), "of a route");
         assert!(reads(&bodies, "/b", third, 2).await.is_some());
         drop(first);
         assert!(reads(&bodies, "/a", ONE, 16).await.is_some());

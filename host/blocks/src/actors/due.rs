@@ -1,6 +1,6 @@
 //! A host's knowledge of the reminders that have come due.
 //!
-//! Each app has a queue: the rows that wait for a place, those that failed and wait for their time, and how far its rows
+//! Each app has a queue: the rows that wait for a permit, those that failed and wait for their time, and how far its rows
 //! are known in each shard. So a row is read once, whatever becomes of it, and no app's rows stand before those of
 //! another; the shards have their turns, so that none waits for all rows of another. A walk over all rows, at growing
 //! distances, finds those that came where everything was known already: another host's, or those of an app that was not
@@ -157,6 +157,13 @@ impl Due {
         });
         if !is_known {
             schedule.look_after(shard, at);
+        }
+    }
+
+    /// A row of this app is gone.
+    pub fn forget(&self, app: &Name, actor: &Actor, name: &str, due: u64) {
+        if let Some(queue) = self.schedule().queues.get_mut(app) {
+            queue.forget(&rows::due(actor, name, due));
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) struct Space {
     pub sweeps: Shares,
     /// Reminders that have come due.
     pub due: Due,
-    /// Places for the turns of reminders.
+    /// Permits for the turns of reminders.
     pub permits: Shares,
     /// News about reminders: one was set, a turn has ended, or an app came.
     pub reminded: Notify,

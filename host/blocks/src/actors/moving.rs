@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Rate, Trace,
     state::{ACTORS, Mover},
+    time,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -59,9 +60,8 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
                 }
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = stop.cancelled() => return,
+        if !time::pause(&stop, AGAIN).await {
+            return;
         }
     }
 }

@@ -33,8 +33,11 @@ pub(super) async fn persist(
                 space.due.set(app, actor, &name, due, now());
                 space.reminded.notify_one();
             }
+            Effect::Forget { name, due } if written.is_ok() => {
+                space.due.forget(app, actor, &name, due);
+            }
             Effect::Send if written.is_ok() => space.sent.notify_one(),
-            Effect::Send => {}
+            Effect::Forget { .. } | Effect::Send => {}
         }
     }
     let etags = written.map_err(|error| translated(actor, error))?;

@@ -48,7 +48,7 @@ pub(super) async fn run(engine: Arc<Engine>, space: Arc<Space>) {
     }
 }
 
-/// Gives places to what is due and known.
+/// Gives permits to what is due and known.
 fn begin(engine: &Arc<Engine>, space: &Arc<Space>) {
     let permit = |app: &Name| space.permits.of(app.as_str()).try_acquire_owned().ok();
     for begun in space.due.begin(Instant::now(), permit) {

@@ -149,7 +149,8 @@ impl Turn {
             let page = self
                 .internal_store
                 .list(caller, &start, cursor.as_deref(), PAGE)
-                .await?;
+                .await
+                .map_err(|error| Key::new(&*own, "").plain(error))?;
             let found = page
                 .entries
                 .iter()

@@ -13,7 +13,7 @@ use bytes::Bytes;
 pub trait Callee: Send + Sync {
     fn exports(&self) -> Exports;
 
-    /// Answers one HTTP request, streamed both ways. The place in `admission` is the call's for as long as anything works
+    /// Answers one HTTP request, streamed both ways. The permit in `admission` is the call's for as long as anything works
     /// for it, which may be longer than until the answer begins.
     async fn http(
         &self,

@@ -41,8 +41,8 @@ impl Inbound {
         self.operation().name()
     }
 
-    /// Tells whether a call takes one of the app's `limits.concurrency` places. A workflow's code runs for months and
-    /// has places of its engine's; a declaration is asked for while the host starts, before the app has any call.
+    /// Tells whether a call takes one of the app's `limits.concurrency` permits. A workflow's code runs for months and
+    /// has permits of its engine's; a declaration is asked for while the host starts, before the app has any call.
     pub(super) fn is_counted(self) -> bool {
         !matches!(self, Inbound::Workflow | Inbound::Declaration)
     }

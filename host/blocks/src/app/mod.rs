@@ -147,7 +147,7 @@ impl App {
 
     /// Calls the app's code. Each stage has its reason to stand where it does, from the outside in:
     ///
-    /// 1. *Metric*: it counts what the stages below refuse, too, and the time that a call waited for its place.
+    /// 1. *Metric*: it counts what the stages below refuse, too, and the time that a call waited for its permit.
     /// 2. *Span*: all that is logged below, a refusal among it, belongs to the call's trace.
     /// 3. *Admission*: a call that is refused costs no more than the refusal. It comes before the deadline's timer, for
     ///    it keeps the deadline itself, and says which limit it waited for.
@@ -215,7 +215,7 @@ impl App {
         Ok(Call::app(tenant, id, grants, trace, deadline))
     }
 
-    /// Waits for one of the app's places, no longer than the caller would wait for the answer.
+    /// Waits for one of the app's permits, no longer than the caller would wait for the answer.
     async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
         if !kind.is_counted() {
             return Ok(Admission { _permit: None });

@@ -23,7 +23,7 @@ impl App {
         self.callee.sweep();
     }
 
-    /// Calls that have one of its places now.
+    /// Calls that have one of its permits now.
     pub fn under_way(&self) -> usize {
         let limit = self.limits().concurrency as usize;
         limit.saturating_sub(self.permits.available_permits())

@@ -2,7 +2,7 @@
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
 use crate::{
-    App, Backoff, Call, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics,
+    App, Backoff, Call, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics, time,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -203,9 +203,8 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
         if began.elapsed() > PAUSE.last() {
             pause.reset();
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause.fail()) => {}
+        if !time::pause(&stop, pause.fail()).await {
+            return;
         }
     }
 }

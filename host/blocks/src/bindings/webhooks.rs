@@ -33,7 +33,7 @@ impl WebhookRoute {
         (&self.tenant, &self.component) == (tenant, component)
     }
 
-    /// Takes a place among the requests that the app has at once; `exhausted` where there is none.
+    /// Takes a permit for one of the requests that the app has at once; `exhausted` where there is none.
     pub fn enter(&self) -> Result<OwnedSemaphorePermit> {
         self.permits.clone().try_acquire_owned().map_err(|_| {
             let busy = Error::exhausted("too many webhooks at once");

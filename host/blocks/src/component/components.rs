@@ -70,11 +70,6 @@ impl<D: ?Sized> Components<D> {
         self.by_name.load().values().cloned().collect()
     }
 
-    /// The last call of a component that failed.
-    pub(crate) fn last_error(&self, name: &ComponentName) -> Option<Failed> {
-        self.of(name)?.component().last.get()
-    }
-
     /// Components that cannot do their work, with the reason.
     pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
     where
@@ -118,10 +113,17 @@ pub(crate) trait Changing: Send + Sync {
 
     /// Closes a component for good; handles that are left find none. False where there is none.
     async fn remove(&self, name: &ComponentName) -> bool;
+
+    /// The last call of a component that failed.
+    fn last_error(&self, name: &ComponentName) -> Option<Failed>;
 }
 
 #[async_trait]
 impl<D: Close> Changing for Components<D> {
+    fn last_error(&self, name: &ComponentName) -> Option<Failed> {
+        self.of(name)?.component().last.get()
+    }
+
     async fn vacate(&self, name: &ComponentName) -> bool {
         let slot = self.of(name);
         if let Some(slot) = &slot {

@@ -5,7 +5,7 @@ use super::{
     listening::Listener,
     watcher::{Joining, State},
 };
-use crate::Backoff;
+use crate::{Backoff, time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -78,10 +78,8 @@ impl Delivery {
                 return;
             }
             failures += 1;
-            let pause = RETRY.after(failures);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if !time::pause(stop, RETRY.after(failures)).await {
+                return;
             }
         }
     }

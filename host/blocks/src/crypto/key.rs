@@ -134,7 +134,7 @@ impl Key {
         work::charged_to(caller, done).await
     }
 
-    /// Waits for a place in the app's lane. The caller pays for what is done there.
+    /// Waits for a permit of the app's lane. The caller pays for what is done there.
     async fn enter(&self, caller: &Call) -> Result<(SemaphorePermit<'_>, Use<Configured>)> {
         Ok((
             self.lane.enter(caller).await?,

@@ -15,11 +15,17 @@ impl Default for Lanes {
 
 /// The lane of one app.
 #[derive(Clone)]
-pub(super) struct Lane(Arc<Semaphore>);
+pub(super) struct Lane {
+    permits: Arc<Semaphore>,
+    limit: usize,
+}
 
 impl Lanes {
     pub fn of(&self, caller: &Call) -> Lane {
-        Lane(self.0.of(caller.app_id().as_str()))
+        Lane {
+            permits: self.0.of(caller.app_id().as_str()),
+            limit: self.0.limit(),
+        }
     }
 }
 
@@ -30,15 +36,15 @@ fn width() -> usize {
 }
 
 impl Lane {
-    /// Waits for a place, no longer than the caller does.
+    /// Waits for a permit, no longer than the caller does.
     pub async fn enter(&self, caller: &Call) -> Result<SemaphorePermit<'_>> {
-        let permit = tokio::time::timeout_at(caller.deadline().into(), self.0.acquire());
+        let permit = tokio::time::timeout_at(caller.deadline().into(), self.permits.acquire());
         match permit.await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(Error::exhausted(format!(
                 "app `{}` has more operations of keys under way than were done in time; at most {} are done at once",
                 caller.app_id(),
-                width()
+                self.limit
             ))),
         }
     }

@@ -119,7 +119,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// `in_host` has the places of all tenants' occurrences that run at once.
+    /// `in_host` has the permits of all tenants' occurrences that run at once.
     pub fn new(tasks: Tasks, in_host: Arc<Semaphore>) -> Self {
         Self::with_clock(tasks, in_host, Arc::new(time::now))
     }

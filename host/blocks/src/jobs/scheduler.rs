@@ -143,7 +143,7 @@ impl Runner {
         }
     }
 
-    /// Waits for a place, then answers with all that are free.
+    /// Waits for a permit, then answers with all that are free.
     async fn free(&self) -> Vec<Permits> {
         let free = "the semaphore is never closed";
         let mut free = vec![Permits {

@@ -86,12 +86,9 @@ impl Drop for Unclaimed {
         let Some((key, caller, grant)) = self.0.take() else {
             return;
         };
-        // Without a runtime the process is at its end, and the grant ends at its time.
-        if tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
         let tasks = key.tasks();
-        tasks.spawn(async move {
+        // Without a runtime the grant ends at its time.
+        tasks.spawn_late(async move {
             let caller = caller.until(time::deadline(GRACE));
             // A failure was logged; then the grant ends at its time.
             let _ = key.release(&caller, grant.token).await;

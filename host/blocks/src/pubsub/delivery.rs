@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics,
-    time::{HOST_CALL, host_deadline},
+    time::{self, HOST_CALL, host_deadline},
 };
 use futures::future::join_all;
 use parking_lot::MutexGuard;
@@ -267,14 +267,13 @@ impl Loop {
                 Ok(batch) => self.start(batch, &consumer, &permits, &tasks, &stop),
                 Err(error) => {
                     tracing::warn!(app = %self.app.id(), topic = self.subscription.topic, "pull: {}", error.chain());
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = tokio::time::sleep(PAUSE) => {}
+                    if !time::pause(&stop, PAUSE).await {
+                        break;
                     }
                 }
             }
         }
-        // The places come back one by one as verdicts do.
+        // The permits come back one by one as verdicts do.
         let _ = permits.acquire_many(IN_FLIGHT as u32).await;
     }
 
@@ -376,7 +375,7 @@ impl Loop {
     }
 }
 
-/// Waits for a place, then for events to fill the places there are.
+/// Waits for a permit, then for events, as many as there are permits.
 async fn pull(consumer: &dyn Consumer, permits: &Semaphore) -> Result<Vec<Received>> {
     let permit = permits
         .acquire()

@@ -10,7 +10,7 @@ pub use entrance::Entrance;
 
 use crate::{App, Error, Rate, Result, bindings::WebhookRoute};
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use table::{Scope, Table};
 use wythe_manifest::{ComponentName, Name};
@@ -100,33 +100,22 @@ impl Routes {
         self.change(|table| table.claim(route))
     }
 
-    /// Closes the door of a component that is gone.
+    /// Removes the webhook of a component that is gone.
     pub(crate) fn close(&self, tenant: &Name, component: &ComponentName) {
         let is_its = |route: &Arc<WebhookRoute>| route.is_of(tenant, component);
-        if self
-            .table
-            .load()
-            .of(tenant)
-            .is_some_and(|scope| scope.webhooks.values().any(is_its))
-        {
-            let closed = self.change(|table| {
-                table
-                    .edit(tenant)
-                    .webhooks
-                    .retain(|_, route| !is_its(route));
-                Ok(())
+        let table = self.table.load();
+        let scope = table.of(tenant);
+        if scope.is_some_and(|scope| scope.webhooks.values().any(is_its)) {
+            self.edit(|table| {
+                let webhooks = &mut table.edit(tenant).webhooks;
+                webhooks.retain(|_, route| !is_its(route));
             });
-            debug_assert!(closed.is_ok(), "nothing is claimed");
         }
     }
 
     /// Takes away all that a tenant has.
     pub(crate) fn clear(&self, tenant: &Name) {
-        let cleared = self.change(|table| {
-            table.clear(tenant);
-            Ok(())
-        });
-        debug_assert!(cleared.is_ok(), "nothing is claimed");
+        self.edit(|table| table.clear(tenant));
     }
 
     /// The tenant that is asked: the one with this host name, else the one that the path begins with, else all those that
@@ -141,16 +130,6 @@ impl Routes {
         }
     }
 
-    /// The route with the longest prefix of this path, among tenants that answer to everything.
-    pub fn find(&self, path: &str) -> Option<Arc<Route>> {
-        self.place(None, path).route(path)
-    }
-
-    /// The webhook at this path, among tenants that answer to everything.
-    pub fn webhook(&self, path: &str) -> Option<Arc<WebhookRoute>> {
-        self.place(None, path).webhook(path)
-    }
-
     /// The ways by which a tenant is reached.
     pub fn entrance(&self, tenant: &Name) -> Entrance {
         let table = self.table.load();
@@ -162,19 +141,14 @@ impl Routes {
         self.table.load().stall_time()
     }
 
-    /// Routes and webhooks, in all.
-    pub fn count(&self) -> usize {
-        self.table.load().count(None)
-    }
-
-    /// Routes and webhooks of one tenant.
-    pub fn count_of(&self, tenant: &Name) -> usize {
-        self.table.load().count(Some(tenant))
+    /// Routes and webhooks of one tenant, or of all.
+    pub fn count(&self, tenant: Option<&Name>) -> usize {
+        self.table.load().count(tenant)
     }
 
     /// Changes a copy, which is used from then on if nothing was refused.
     fn change(&self, change: impl FnOnce(&mut Table) -> Result<()>) -> Result<()> {
-        let _turn = self.turn();
+        let _turn = self.claiming.lock();
         let mut table = Table::clone(&self.table.load());
         change(&mut table)?;
         table.measure();
@@ -182,8 +156,13 @@ impl Routes {
         Ok(())
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.claiming.lock()
+    /// Makes a change that nothing refuses.
+    fn edit(&self, edit: impl FnOnce(&mut Table)) {
+        let edited = self.change(|table| {
+            edit(table);
+            Ok(())
+        });
+        debug_assert!(edited.is_ok(), "nothing is claimed");
     }
 }
 

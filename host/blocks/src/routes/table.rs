@@ -1,11 +1,11 @@
-//! The doors as they are at one moment, by tenant.
+//! The routes as they are at one moment, by tenant.
 
 use super::{Entrance, REFUSALS, Route, taken};
 use crate::{App, Rate, Result, bindings::WebhookRoute};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::Name;
 
-/// The doors of one tenant.
+/// The routes of one tenant.
 #[derive(Clone, Default)]
 pub struct Scope {
     entrance: Entrance,
@@ -20,7 +20,7 @@ impl Scope {
     }
 }
 
-/// The doors of all tenants. A copy shares the scopes that are not changed.
+/// The routes of all tenants. A copy shares the scopes that are not changed.
 #[derive(Clone, Default)]
 pub struct Table {
     scopes: BTreeMap<Name, Arc<Scope>>,

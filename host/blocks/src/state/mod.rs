@@ -6,6 +6,8 @@ mod internal;
 mod keys;
 mod moving;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};

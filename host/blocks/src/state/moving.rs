@@ -9,7 +9,7 @@ use super::{
     driver::{Condition, Delete, Entry, Operation, Put},
     format::Format,
 };
-use crate::{Call, Kind, Result, pages::Pace};
+use crate::{Call, Kind, Result, pages::Pace, time};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -98,10 +98,7 @@ impl Mover<'_> {
 
     async fn rest(&self, rest: Duration) {
         if !rest.is_zero() {
-            tokio::select! {
-                () = tokio::time::sleep(rest) => {}
-                () = self.stop.cancelled() => {}
-            }
+            time::pause(&self.stop, rest).await;
         }
     }
 

@@ -155,6 +155,7 @@ impl Store {
                 d.driver.list(&scoped, cursor.as_deref(), limit)
             })
             .await
+            .map_err(|error| Key::new(&*self.prefix, "").plain(error))
             .and_then(|page| page.checked(cursor.as_deref()))?;
         let sizes = page.entries.iter();
         caller.charge(

@@ -158,7 +158,7 @@ impl From<&Declared> for Subscription {
     }
 }
 
-fn all(problems: impl IntoIterator<Item = Vec<Error>>) -> Result<(), Vec<Error>> {
+pub(super) fn all(problems: impl IntoIterator<Item = Vec<Error>>) -> Result<(), Vec<Error>> {
     let problems: Vec<_> = problems.into_iter().flatten().collect();
     match problems.is_empty() {
         true => Ok(()),

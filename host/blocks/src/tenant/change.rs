@@ -1,6 +1,6 @@
 //! Settings of a tenant that change while it runs.
 
-use super::{Settings, Tenant};
+use super::{Settings, Tenant, admit::all};
 use crate::{Entrance, Error, Result};
 use std::sync::Arc;
 use wythe_manifest::{Same, Subscription};
@@ -36,10 +36,7 @@ impl Tenant {
         for app in self.all_apps() {
             problems.extend(self.subscribe(&app).await.err().into_iter().flatten());
         }
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(problems),
-        }
+        all([problems])
     }
 }
 

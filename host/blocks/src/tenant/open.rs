@@ -1,6 +1,6 @@
 //! The opening of a tenant's components: each problem is found before any of them is open, secret stores first.
 
-use super::Tenant;
+use super::{Tenant, admit::all};
 use crate::{
     Error, Registry, Result, between,
     prepared::{Prepared, SECRET_STORES, named},
@@ -69,10 +69,7 @@ impl Tenant {
             });
         let opened = stream::iter(opened).buffered(OPENED_AT_ONCE);
         let problems: Vec<_> = opened.filter_map(future::ready).collect().await;
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(problems),
-        }
+        all([problems])
     }
 
     /// Opens a tenant's secret stores and nothing else. The answer has the other components with the secrets that

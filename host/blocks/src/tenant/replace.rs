@@ -154,7 +154,7 @@ impl Tenant {
     }
 
     /// The components of a block.
-    fn components(&self, block: &str) -> &dyn Changing {
+    pub(super) fn components(&self, block: &str) -> &dyn Changing {
         match block {
             "bindings" => &self.bindings.components,
             "configuration" => &self.configuration.components,

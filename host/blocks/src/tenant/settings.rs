@@ -3,13 +3,10 @@
 use crate::Environment;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wythe_manifest::{Name, SecretScope, Subscription, Terms};
+use wythe_manifest::{Name, Quotas, SecretScope, Subscription, Terms};
 
 /// Bytes of the log of a tenant without terms.
 const LOG_BYTES: u64 = 1 << 20;
-
-/// The weight of a tenant without terms.
-const CPU_WEIGHT: u32 = 100;
 
 /// The settings of a tenant.
 pub struct Settings {
@@ -48,7 +45,8 @@ impl Settings {
     /// The weight by which the tenant shares the CPU with others.
     pub fn cpu_weight(&self) -> u32 {
         let terms = self.terms.as_ref();
-        terms.map_or(CPU_WEIGHT, |terms| terms.quotas.cpu_weight())
+        let quotas = terms.map(|terms| &terms.quotas);
+        quotas.unwrap_or(&Quotas::default()).cpu_weight()
     }
 
     /// Bytes of the tenant's log that are kept in memory.

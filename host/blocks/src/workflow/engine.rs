@@ -42,7 +42,7 @@ use crate::{
     Call, Error, Key, Result, Shard, Tasks, Trace,
     shares::Shares,
     state::{Condition, Delete, Entry as Record, InternalStore, Operation, Page as Rows},
-    time::host_deadline,
+    time::{self, host_deadline},
 };
 use alive::Alive;
 use bytes::Bytes;
@@ -76,7 +76,7 @@ const LOOKUPS: usize = 16;
 const LEFT: usize = 100_000;
 /// Instances of one app that begin at once, and children that are begun at once because of its instances.
 const BEGIN_AT_ONCE: usize = 16;
-/// The time for what an instance waits for to come at once, while others wait for a place.
+/// The time for what an instance waits for to come at once, while others wait for a permit.
 const GRACE: Duration = Duration::from_millis(20);
 
 struct Message {
@@ -94,13 +94,13 @@ pub struct Engine {
     settings: Settings,
     tasks: Tasks,
     permits: Arc<Semaphore>,
-    /// The places that one app may have, which are half of them.
+    /// The permits that one app may have, which are half of them.
     permit_shares: Shares,
     /// Room for the journals in memory, in units of [`ROOM`].
     room: Arc<Semaphore>,
     /// The room that one app may have, which is half of it.
     room_shares: Shares,
-    /// Somebody waits for a place: an instance that waits as well may leave its own.
+    /// Somebody waits for a permit: an instance that waits as well may leave its own.
     crowded: Notify,
     crowd: AtomicUsize,
     flights: Shares,
@@ -209,7 +209,7 @@ impl Engine {
         self.hot.lock()
     }
 
-    /// The time that an instance that waits keeps its place.
+    /// The time that an instance that waits keeps its permit.
     fn linger(&self) -> Duration {
         match self.crowd.load(Ordering::SeqCst) {
             0 => self.settings.linger,
@@ -248,10 +248,7 @@ impl Engine {
 
     /// Waits so long, and returns false where the host stops.
     async fn pause(&self, time: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(time) => true,
-            () = async { self.stopping().cancelled().await } => false,
-        }
+        time::pause(&self.stopping(), time).await
     }
 
     fn post(self: &Arc<Self>, id: &str, message: Message) {

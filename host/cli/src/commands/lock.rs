@@ -54,11 +54,10 @@ fn text(action: Action, grant: Option<&Grant>, now: Duration) -> String {
     else {
         return "nobody holds it\n".into();
     };
-    let left = expires.map(|at| Duration::from_millis(at).saturating_sub(now));
-    match (action, left) {
-        (Action::Release, _) => format!("released; `{owner}` held it with token {token}\n"),
-        (Action::Holder, None) => format!("`{owner}` holds it with token {token}\n"),
-        (Action::Holder, Some(left)) => {
+    match action {
+        Action::Release => format!("released; `{owner}` held it with token {token}\n"),
+        Action::Holder => {
+            let left = Duration::from_millis(*expires).saturating_sub(now);
             let left = report::time(left);
             format!("`{owner}` holds it with token {token} for {left} more\n")
         }
@@ -82,17 +81,12 @@ mod tests {
             (Action::Release, None, "nobody holds it\n"),
             (
                 Action::Holder,
-                Some(grant(Some(112_500))),
+                Some(grant(112_500)),
                 "`cart` holds it with token 7 for 12.5 s more\n",
             ),
             (
-                Action::Holder,
-                Some(grant(None)),
-                "`cart` holds it with token 7\n",
-            ),
-            (
                 Action::Release,
-                Some(grant(Some(1))),
+                Some(grant(1)),
                 "released; `cart` held it with token 7\n",
             ),
         ];

@@ -179,7 +179,7 @@ fn letter_table(letters: &[Letter], now: u64) -> String {
                 .attempts
                 .map_or_else(absent, |count| count.to_string()),
             letter.bytes.to_string(),
-            age(letter.since, now),
+            age(Some(letter.since), now),
             letter.reason.clone().unwrap_or_else(absent),
         ]
     };
@@ -242,7 +242,7 @@ fn letter_json(letter: &Letter) -> Value {
         "topic": letter.topic,
         "reason": letter.reason,
         "attempts": letter.attempts,
-        "since": letter.since.map(shown_time),
+        "since": shown_time(letter.since),
         "bytes": letter.bytes,
     })
 }
@@ -312,7 +312,7 @@ dead   (unread letters)  1        2         0    20     2 min 0 s
             topic: None,
             reason: Some("\x1b[2J\nx".into()),
             attempts: Some(3),
-            since: Some(0),
+            since: 0,
             bytes: 5,
         };
         let shown = letter_table(&[letter], 10);

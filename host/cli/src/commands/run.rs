@@ -41,7 +41,9 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
         () = shutdown.cancelled() => return Ok(ExitCode::from(130)),
         started = start(common, args, &plan, &data) => started?,
     };
-    let (booted, built, took, _hold) = started;
+    let (mut booted, built, took, _hold) = started;
+    // All of them were told.
+    booted.warnings.extend(warnings);
     let listeners = match open(common, args, &plan, &booted, (&data, &shutdown)).await {
         Ok(listeners) => listeners,
         Err(failure) => {

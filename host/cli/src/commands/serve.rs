@@ -25,7 +25,7 @@ use wythe_manifest::{HostFile, Source};
 
 /// The address where neither the operator's file nor an argument names one.
 const LISTEN: &str = "127.0.0.1:8080";
-/// The time to close a host that could not begin to serve.
+/// The time to close a host that did not begin to serve.
 const CLOSE: Duration = Duration::from_secs(5);
 
 pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
@@ -46,7 +46,10 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         Ok(opened)
     };
     let opened = tokio::select! {
-        () = shutdown.cancelled() => return Ok(ExitCode::from(130)),
+        () = shutdown.cancelled() => {
+            ground.host.close(CLOSE).await;
+            return Ok(ExitCode::from(130));
+        }
         opened = opened => opened,
     };
     let (http, metrics) = match opened {
@@ -97,7 +100,6 @@ fn address(
 /// A host without tenants, whose data is nobody else's.
 async fn ground(data: &Path) -> Outcome<(Ground, Hold)> {
     private::check(data, "data")?;
-    project::refuse_second(data).await?;
     let hold = project::hold(data).await?;
     Ok((Ground::new(data)?, hold))
 }

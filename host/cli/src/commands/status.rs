@@ -16,7 +16,7 @@ pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
     };
     let is_meant = |tenant: &str| is_meant(&args.project, tenant);
     status.problems.retain(|one| is_meant(&one.about));
-    status.apps.retain(|one| is_meant(&one.tenant));
+    status.apps.retain(|one| is_meant(&one.running.tenant));
     status.components.retain(|one| is_meant(&one.tenant));
     status.subscriptions.retain(|one| is_meant(&one.tenant));
     match common.output {
@@ -78,12 +78,13 @@ fn text(status: &Status) -> String {
 fn apps(status: &Status) -> String {
     let rows = status.apps.iter().map(|one| {
         let (used, limit) = (one.host_memory as u64, one.host_memory_limit);
+        let running = &one.running;
         [
-            one.tenant.clone(),
-            one.app.clone(),
+            running.tenant.clone(),
+            running.app.clone(),
             one.version.clone(),
-            format!("{} of {}", one.calls, one.calls_limit),
-            one.instances.to_string(),
+            format!("{} of {}", running.calls, running.calls_limit),
+            running.instances.to_string(),
             format!("{} of {}", report::size(used), report::size(limit)),
             failed(one.last_error.as_ref()),
         ]
@@ -149,12 +150,14 @@ mod tests {
                 message: "missing `guest`".into(),
             }],
             apps: vec![App {
-                tenant: "shop".into(),
-                app: "cart".into(),
+                running: Running {
+                    tenant: "shop".into(),
+                    app: "cart".into(),
+                    calls: 1,
+                    calls_limit: 64,
+                    instances: 2,
+                },
                 version: "abc".into(),
-                calls: 1,
-                calls_limit: 64,
-                instances: 2,
                 host_memory: 0,
                 host_memory_limit: 1_000_000,
                 last_error: None,

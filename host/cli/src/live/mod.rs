@@ -31,13 +31,23 @@ pub struct Live {
     apps: BTreeMap<Name, Known>,
     /// Components as they are open.
     components: BTreeMap<ComponentName, Component>,
+    /// Warnings that were told of the plan.
+    warnings: Vec<Problem>,
 }
 
 /// The parts that a change reached, in words.
 pub type Changes = Vec<String>;
 
+/// A change that is in force.
+pub struct Done {
+    pub changes: Changes,
+    /// Warnings that were not told before.
+    pub warnings: Vec<Problem>,
+}
+
 impl Live {
-    /// A project as it was started, with its component files as they were before, as far as that is known.
+    /// A project as it was started, of which all warnings are told, with its component files as they were before, as far as
+    /// that is known.
     pub fn new(booted: &Booted, plan: Arc<Plan>, stamps: &Stamps) -> Self {
         let apps = plan.manifest.apps.iter().zip(&booted.apps);
         let apps = apps.map(|(app, loaded)| {
@@ -50,6 +60,7 @@ impl Live {
             ground: booted.ground.clone(),
             tenant: booted.tenant.clone(),
             registry: booted.registry.clone(),
+            warnings: booted.warnings.clone(),
             plan,
         }
     }
@@ -58,19 +69,25 @@ impl Live {
         &self.plan
     }
 
-    /// Makes what runs what the plan says. All of the plan is checked first, in a host apart. Where a part of it cannot be
-    /// done after all, what was done is undone, and the answer says why.
-    pub async fn change(&mut self, plan: Plan) -> Result<Changes, Vec<Problem>> {
+    /// Makes what runs what the plan says, which was read with these warnings. All of the plan is checked first, in a host
+    /// apart. Where a part of it cannot be done after all, what was done is undone, and the answer says why.
+    pub async fn change(
+        &mut self,
+        plan: Plan,
+        mut warnings: Vec<Problem>,
+    ) -> Result<Done, Vec<Problem>> {
         let found = check::problems_on(&self.ground.apart(), &plan).await;
         if boot::has_errors(&found) {
             return Err(found);
         }
+        warnings.extend(found);
         let (before, spare) = (self.plan.clone(), self.apps.clone());
         let plan = Arc::new(plan);
         let mut changes = Changes::new();
         let Err(mut problems) = self.go(&plan, &BTreeMap::new(), &mut changes).await else {
             self.plan = plan;
-            return Ok(changes);
+            let warnings = untold(&mut self.warnings, warnings);
+            return Ok(Done { changes, warnings });
         };
         if let Err(more) = self.go(&before, &spare, &mut Changes::new()).await {
             let text =
@@ -136,4 +153,28 @@ impl Live {
 
 fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {
     done.map_err(|errors| errors.into_iter().map(Problem::from).collect())
+}
+
+/// Takes warnings as told, and returns those that are new.
+fn untold(told: &mut Vec<Problem>, warnings: Vec<Problem>) -> Vec<Problem> {
+    let is_new = |one: &&Problem| !told.contains(one);
+    let new = warnings.iter().filter(is_new).cloned().collect();
+    *told = warnings;
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_told_once_until_it_was_gone() {
+        let [old, new] = ["old", "new"].map(Problem::warning);
+        let mut told = vec![old.clone()];
+        let untold_now = untold(&mut told, vec![old.clone(), new.clone()]);
+        assert_eq!(untold_now, std::slice::from_ref(&new));
+        assert!(untold(&mut told, vec![old.clone(), new.clone()]).is_empty());
+        assert!(untold(&mut told, vec![new.clone()]).is_empty());
+        assert_eq!(untold(&mut told, vec![old.clone(), new]), [old]);
+    }
 }

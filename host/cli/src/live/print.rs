@@ -46,12 +46,14 @@ impl Print {
 
     /// Says whether every file is whole, as far as time tells. One that is from the future is not waited for.
     pub fn is_settled(&self) -> bool {
-        let Some(youngest) = self.youngest else {
-            return true;
-        };
-        let age = SystemTime::now().duration_since(youngest);
-        age.map_or(true, |age| age >= SETTLE)
+        self.youngest.is_none_or(is_settled)
     }
+}
+
+/// Says whether a file that changed at this time is whole, as far as time tells.
+pub fn is_settled(changed: SystemTime) -> bool {
+    let age = SystemTime::now().duration_since(changed);
+    age.map_or(true, |age| age >= SETTLE)
 }
 
 /// Looks at a directory, and at files that are elsewhere or that builds write.
@@ -114,9 +116,9 @@ impl Found {
     fn add_file(&mut self, top: &Path, path: &Path) {
         path.hash(&mut self.hasher);
         if let Ok(file) = OpenFile::open(Some(top), path) {
-            let changed = file.stamp().changed();
-            changed.hash(&mut self.hasher);
-            self.youngest = self.youngest.max(Some(changed));
+            // The time alone is too coarse: some file systems count it in hundredths of a second.
+            file.stamp().hash(&mut self.hasher);
+            self.youngest = self.youngest.max(Some(file.stamp().changed()));
         }
     }
 

@@ -3,12 +3,12 @@
 mod work;
 
 use super::{
-    folder::{self, Folder},
+    folder::{self, Folder, Folders},
     print,
 };
 use crate::{
     args::Common,
-    boot::Ground,
+    boot::{self, Ground},
     report::{self, Problem},
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -22,9 +22,9 @@ use tokio::sync::{
     OwnedMutexGuard, Semaphore,
     mpsc::{self, Receiver},
 };
-use work::{Consumer, Entry, Gone, Job, Tried};
+use work::{Entry, Gone, Job, Tenure, Tried};
 use wythe_blocks::Notice;
-use wythe_manifest::{HOST_FILE, HostFile, Name};
+use wythe_manifest::{HOST_FILE, HostFile, Name, OpenFile, Stamp};
 
 /// Problems of one tenant that are printed each time.
 const PRINTED: usize = 20;
@@ -38,12 +38,20 @@ pub struct Root {
     directory: PathBuf,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 2],
-    /// The operator's file as it was when it could be read last.
-    file: Mutex<Arc<HostFile>>,
+    file: Mutex<Written>,
     entries: Mutex<BTreeMap<Name, Arc<Entry>>>,
     /// Directories that were refused when they were looked at last.
     refused: Mutex<BTreeSet<String>>,
     places: Semaphore,
+}
+
+/// The operator's file as it is in force.
+struct Written {
+    file: Arc<HostFile>,
+    /// The problems of the file that was read last. Where it could not be read, an earlier one is in force.
+    problems: Vec<Problem>,
+    /// The stamp of the file that was read last, unless it was so young that a change may have left the stamp as it is.
+    stamp: Option<Stamp>,
 }
 
 /// The work that a look found.
@@ -99,7 +107,11 @@ impl Root {
             ground,
             directory: directory.to_owned(),
             addresses: addresses(&file),
-            file: Mutex::new(Arc::new(file)),
+            file: Mutex::new(Written {
+                file: Arc::new(file),
+                problems: Vec::new(),
+                stamp: None,
+            }),
             entries: Mutex::default(),
             refused: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
@@ -121,15 +133,10 @@ impl Root {
 
     /// Finds the tenants that are to be changed and those that are gone. Tenants that are worked at are left for later.
     fn compare(&self) -> (Work, bool) {
-        let file = self.read_file();
-        let folders = match folder::list(&self.directory) {
-            Ok(folders) => folders,
-            Err(error) => {
-                let message = format!("{} cannot be read: {error}", self.directory.display());
-                self.show(HOST_FILE, &[Problem::new(message)]);
-                return (Work::default(), true);
-            }
+        let Some(folders) = self.list() else {
+            return (Work::default(), false);
         };
+        let file = self.read_file();
         self.refuse(&folders.refused);
         let (mut jobs, mut is_young) = (Vec::new(), false);
         let mut gone = self.entries().clone();
@@ -141,37 +148,66 @@ impl Root {
                 continue;
             }
             gone.remove(&folder.tenant);
-            let Some(consumer) = entry.lock() else {
+            let Some(tenure) = entry.lock() else {
                 entry.end_if_overruled(&file.terms(&folder.tenant));
                 is_young |= !entry.is_slow();
                 continue;
             };
-            match self.job(&file, folder, entry, consumer) {
+            match self.job(&file, folder, entry, tenure) {
                 Some(job) if job.is_due() => jobs.push(job),
                 Some(_) => is_young = true,
                 None => {}
             }
         }
         // A directory that cannot be a tenant's any more changes nothing.
-        let refused: Vec<_> = folders
-            .refused
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        gone.retain(|name, _| !refused.contains(&name.as_str()));
+        let refused = self.refused.lock();
+        gone.retain(|name, _| !refused.contains(name.as_str()));
         let all = gone.len();
-        let gone = gone.into_iter();
-        let gone: Vec<_> = gone
-            .filter_map(|(name, entry)| Gone::of(name, entry))
-            .collect();
+        let gone = gone
+            .into_iter()
+            .filter_map(|(name, entry)| Gone::of(name, entry));
+        let gone: Vec<_> = gone.collect();
         // One that is worked at is removed once that has ended, which is soon.
         is_young |= gone.len() < all;
-        let work = Work { jobs, gone };
-        (work, is_young)
+        (Work { jobs, gone }, is_young)
     }
 
-    /// The operator's file. One that cannot be read is told, and the one before stays in force.
+    /// The directories of the tenants. Where they cannot be listed, that is told beside the problems of the operator's file,
+    /// which is not looked at: what is in force stays so.
+    fn list(&self) -> Option<Folders> {
+        let error = match folder::list(&self.directory) {
+            Ok(folders) => return Some(folders),
+            Err(error) => error,
+        };
+        let mut problems = self.file.lock().problems.clone();
+        let message = format!("{} cannot be read: {error}", self.directory.display());
+        problems.push(Problem::new(message));
+        self.show(HOST_FILE, &problems);
+        None
+    }
+
+    /// The operator's file, which is read where it is another one than before. One that cannot be read is told, and the one
+    /// before stays in force.
     fn read_file(&self) -> Arc<HostFile> {
+        let open = OpenFile::open(Some(&self.directory), &self.directory.join(HOST_FILE));
+        let stamp = open.ok().map(|file| file.stamp());
+        // Before it is read: what changes from now on has another stamp.
+        let lasting = stamp.filter(|stamp| print::is_settled(stamp.changed()));
+        let mut known = self.file.lock();
+        if stamp.is_none() || stamp != known.stamp {
+            let (file, problems) = self.load_file();
+            if let Some(file) = file {
+                known.file = Arc::new(file);
+            }
+            known.problems = problems;
+            known.stamp = lasting;
+        }
+        self.show(HOST_FILE, &known.problems);
+        known.file.clone()
+    }
+
+    /// Reads the operator's file; none where it is wrong.
+    fn load_file(&self) -> (Option<HostFile>, Vec<Problem>) {
         let (file, problems) = wythe_manifest::load_host_file(&self.directory);
         let (is_good, mut problems) = (!problems.has_errors(), Problem::all(problems));
         if is_good && addresses(&file) != self.addresses {
@@ -184,12 +220,7 @@ impl Root {
                 None => problem,
             });
         }
-        self.show(HOST_FILE, &problems);
-        let mut known = self.file.lock();
-        if is_good {
-            *known = Arc::new(file);
-        }
-        known.clone()
+        (is_good.then_some(file), problems)
     }
 
     fn refuse(&self, refused: &[(String, Problem)]) {
@@ -210,9 +241,9 @@ impl Root {
         file: &HostFile,
         folder: Folder,
         entry: Arc<Entry>,
-        consumer: OwnedMutexGuard<Consumer>,
+        tenure: OwnedMutexGuard<Tenure>,
     ) -> Option<Job> {
-        let guests = consumer.tried.as_ref().map(|last| last.guests.clone());
+        let guests = tenure.tried.as_ref().map(|last| last.guests.clone());
         let guests = guests.unwrap_or_default();
         let tried = Tried {
             print: print::of(&folder.path, &guests),
@@ -221,14 +252,14 @@ impl Root {
             problems: Problem::all(file.problems_of(&folder.tenant)),
             again: None,
         };
-        let is_known = consumer
+        let is_known = tenure
             .tried
             .as_ref()
             .is_some_and(|last| last.is_same(&tried));
         (!is_known).then_some(Job {
             folder,
             entry,
-            consumer,
+            tenure,
             tried,
         })
     }
@@ -239,12 +270,21 @@ impl Root {
         let notices: Vec<Notice> = notices.map(Problem::notice).collect();
         let is_wrong = !notices.is_empty();
         if self.ground.host.notices().set(about, notices) && is_wrong {
-            let (shown, more) = to_print(problems);
-            report::show(&self.common, &shown);
-            if more > 0 {
-                report::note(&format!("! {about}: and {more} more; see `wythe status`"));
-            }
+            self.print(about, problems);
             report::note(&format!("! {about}: the change is not in force"));
+        }
+    }
+
+    /// Prints problems, or the warnings of a change that is in force.
+    fn print(&self, about: &str, problems: &[Problem]) {
+        let (shown, more) = to_print(problems);
+        report::show(&self.common, &shown);
+        if more > 0 {
+            let rest = match boot::has_errors(problems) {
+                true => "more; see `wythe status`",
+                false => "more warnings",
+            };
+            report::note(&format!("! {about}: and {more} {rest}"));
         }
     }
 

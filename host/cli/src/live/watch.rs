@@ -9,22 +9,26 @@ use crate::{
 use notify::RecommendedWatcher;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 use wythe_blocks::{Host, time};
 
-/// The time until the next look where something was only half written.
+/// The time from one look to the next where something was only half written, or an event came.
 const SOON: Duration = Duration::from_millis(200);
 /// The time in which files that are being written are waited for at the start.
 const FIRST: Duration = Duration::from_secs(2);
 /// The time in which the tenants that are there are waited for at the start.
 const START: Duration = Duration::from_secs(10);
 /// The time between two looks without an event: so that looking takes little of a processor, where there are many files.
+/// Its end is the longest time between any two looks.
 const SELDOM: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
 const SHARE: u32 = 50;
+/// The part of the time that looking may take where there is always something new: one in five.
+const BUSY_SHARE: u32 = 4;
+/// Events of files that are held. What is lost beyond is found by a look without one.
+const EVENTS: usize = 16_384;
 
 /// Looks for the first time, and serves what is there; what takes too long goes on beside what comes after.
 pub async fn first(root: &Arc<Root>) {
@@ -57,8 +61,29 @@ pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {
     });
 }
 
+/// The time from one look to the next.
+#[derive(Debug, PartialEq, Eq)]
+struct Pause {
+    /// The time that goes by also where an event came.
+    least: Duration,
+    most: Duration,
+}
+
+impl Pause {
+    /// The pause after a look that took so long.
+    fn after(is_young: bool, took: Duration) -> Self {
+        let longest = *SELDOM.end();
+        let least = SOON.max(took.saturating_mul(BUSY_SHARE)).min(longest);
+        let most = match is_young {
+            true => least,
+            false => took.saturating_mul(SHARE).clamp(*SELDOM.start(), longest),
+        };
+        Pause { least, most }
+    }
+}
+
 async fn watch(root: Arc<Root>, directory: PathBuf) {
-    let mut events = match watcher() {
+    let mut events = match watcher(EVENTS) {
         Ok((watcher, events)) => Some((tree(watcher, &directory).await, events)),
         Err(error) => {
             report::note(&format!(
@@ -69,11 +94,7 @@ async fn watch(root: Arc<Root>, directory: PathBuf) {
     };
     let (mut is_young, mut took) = (true, Duration::ZERO);
     loop {
-        let pause = match is_young {
-            true => SOON,
-            false => (took * SHARE).clamp(*SELDOM.start(), *SELDOM.end()),
-        };
-        wait(events.as_mut(), pause).await;
+        wait(events.as_mut(), Pause::after(is_young, took)).await;
         let look = root.look().await;
         (is_young, took) = (look.is_young, look.took);
         if !look.is_idle() {
@@ -111,22 +132,40 @@ async fn add(tree: &Shared, change: impl FnOnce(&mut Tree) + Send + 'static) {
     }
 }
 
-/// Waits for events, no longer than the pause.
-async fn wait(events: Option<&mut (Shared, Events)>, pause: Duration) {
+/// Waits for events, within the pause.
+async fn wait(events: Option<&mut (Shared, Events)>, pause: Pause) {
     let Some((tree, events)) = events else {
-        return tokio::time::sleep(pause).await;
+        return tokio::time::sleep(pause.most).await;
     };
-    let until = time::deadline(pause).into();
+    let at = |pause| tokio::time::Instant::from(time::deadline(pause));
+    let (earliest, until) = (at(pause.least), at(pause.most));
     match tokio::time::timeout_at(until, events.recv()).await {
         Ok(Some(first)) => {
-            let paths: BTreeSet<PathBuf> = settle(events, first).await.into_iter().collect();
-            add(tree, move |tree| {
-                paths.iter().for_each(|path| tree.add(path));
-            })
-            .await;
+            tokio::time::sleep_until(earliest).await;
+            let paths = settle(events, first).await;
+            add(tree, move |tree| tree.add_all(paths)).await;
         }
         // Nobody sends any more.
         Ok(None) => tokio::time::sleep_until(until).await,
         Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_a_bounded_part_of_the_time() {
+        let pause = |is_young, took| {
+            let Pause { least, most } = Pause::after(is_young, Duration::from_millis(took));
+            [least, most].map(|time| time.as_millis())
+        };
+        assert_eq!(pause(true, 0), [200, 200]);
+        assert_eq!(pause(false, 0), [200, 1_000]);
+        assert_eq!(pause(true, 100), [400, 400]);
+        assert_eq!(pause(false, 100), [400, 5_000]);
+        assert_eq!(pause(true, 60_000), [30_000, 30_000]);
+        assert_eq!(pause(false, 60_000), [30_000, 30_000]);
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
     time::{Instant, timeout_at},
 };
 use wythe_blocks::time::deadline;
@@ -36,32 +36,25 @@ pub enum Change {
 }
 
 /// Paths of events, as they come.
-pub type Events = UnboundedReceiver<Vec<PathBuf>>;
+pub type Events = Receiver<Vec<PathBuf>>;
 
-/// A watcher, and the events that it sends.
-pub fn watcher() -> notify::Result<(RecommendedWatcher, Events)> {
-    let (send, receive) = unbounded_channel();
+/// A watcher, and the events that it sends. It holds this many: those that come beyond are lost, and who watches must look
+/// for itself now and then.
+pub fn watcher(limit: usize) -> notify::Result<(RecommendedWatcher, Events)> {
+    let (send, receive) = channel(limit);
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if let Ok(event) = event
             && !matches!(event.kind, EventKind::Access(_))
         {
-            // The receiver is gone only when the host stops.
-            let _ = send.send(event.paths);
+            // It is full, or the host stops and nobody receives.
+            let _ = send.try_send(event.paths);
         }
     })?;
     Ok((watcher, receive))
 }
 
-/// The paths of the next events, once no more come.
-pub async fn settled(events: &mut Events) -> Vec<PathBuf> {
-    let Some(first) = events.recv().await else {
-        // Nobody sends any more: wait to be stopped instead of asking again and again.
-        return std::future::pending().await;
-    };
-    settle(events, first).await
-}
-
-/// The paths of events once no more come, or those that came in a while: some files are written all the time.
+/// The paths of events once no more come, or those that came in a while: some files are written all the time. It is raced
+/// with nothing, for what it has taken would be lost.
 pub async fn settle(events: &mut Events, first: Vec<PathBuf>) -> Vec<PathBuf> {
     let (mut paths, end) = (first, Instant::from(deadline(LONGEST)));
     loop {
@@ -195,6 +188,27 @@ impl Tree {
             root: Some(root.to_owned()),
             ..Tree::new(watcher)
         }
+    }
+
+    /// Watches what events are at: directories with those below them, and those of files, each once.
+    pub fn add_all(&mut self, paths: Vec<PathBuf>) {
+        let (mut whole, mut of_files) = (BTreeSet::new(), BTreeSet::new());
+        for path in paths.into_iter().collect::<BTreeSet<_>>() {
+            if path.file_name().is_some_and(is_ignored) {
+                continue;
+            }
+            if is_directory(&path) {
+                whole.insert(path);
+            } else if let Some(directory) = path.parent() {
+                of_files.insert(directory.to_owned());
+            }
+        }
+        for directory in of_files.difference(&whole) {
+            if is_directory(directory) {
+                self.watch(directory);
+            }
+        }
+        whole.iter().for_each(|path| self.add(path));
     }
 
     /// Watches a directory and those below it, or the directory of a file: editors replace a file rather than
@@ -333,7 +347,7 @@ mod tests {
         fs::create_dir_all(evil.join("a/b/c/d/e/f/g/h/i/j")).unwrap();
         fs::create_dir(outside.path().join("below")).unwrap();
         std::os::unix::fs::symlink(outside.path(), evil.join("out")).unwrap();
-        let (watcher, _events) = watcher().unwrap();
+        let (watcher, _events) = watcher(1).unwrap();
         let mut tree = Tree::of_tenants(watcher, &root);
         tree.add(&evil);
         tree.add(&evil.join("out"));
@@ -348,6 +362,10 @@ mod tests {
         assert_eq!(watched(&tree, "evil").len(), WATCHES);
         tree.add(&good);
         assert_eq!(watched(&tree, "good").len(), 2);
+        fs::create_dir_all(good.join("new/below")).unwrap();
+        tree.add_all(vec![good.join("a"), good.join("new"), evil.join("out/b")]);
+        assert_eq!(watched(&tree, "good").len(), 4);
+        assert!(!watched(&tree, "evil").contains(&evil.join("out")));
         // What is gone makes room.
         fs::remove_dir_all(evil.join("a")).unwrap();
         assert!(tree.watch(&evil.join("n0")));
@@ -357,15 +375,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn events_without_an_end_are_taken_after_a_while() {
-        let (send, mut events) = unbounded_channel();
+        let (send, mut events) = channel(16);
         let steady = async {
             for number in 0.. {
-                send.send(vec![PathBuf::from(format!("{number}"))]).unwrap();
+                send.try_send(vec![PathBuf::from(format!("{number}"))])
+                    .unwrap();
                 tokio::time::sleep(DEBOUNCE / 2).await;
             }
         };
         let paths = tokio::select! {
-            paths = settled(&mut events) => paths,
+            paths = settle(&mut events, Vec::new()) => paths,
             () = steady => Vec::new(),
         };
         // None of those that were taken is lost.

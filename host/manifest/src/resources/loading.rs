@@ -108,7 +108,7 @@ impl Loading {
     }
 
     /// Counts for each severity: an error may not get lost behind warnings.
-    fn keep(&mut self, problem: Problem) {
+    pub fn keep(&mut self, problem: Problem) {
         let severity: Severity = problem.severity;
         let found = self.problems.0.iter();
         if found.filter(|one| one.severity == severity).count() < MAX_PROBLEMS {

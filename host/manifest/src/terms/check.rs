@@ -48,14 +48,22 @@ impl Terms {
         place.filter(is_allowed).ok_or(&self.paths.source)
     }
 
+    /// The words for a path that the tenant may not name, given the place of what is said of paths.
+    pub fn outside(path: &Path, source: &Source) -> String {
+        format!(
+            "`{}` is outside of the tenant's directory, which the operator does not allow: {source}",
+            path.display()
+        )
+    }
+
     fn allows_path(&self, own: &Path, path: &Path) -> bool {
         let below =
             |directory: &Path| nearest(directory).is_some_and(|known| path.starts_with(known));
         below(own) || self.paths.entries.iter().any(|allowed| below(allowed))
     }
 
-    /// Cuts a tenant's project to the terms. What the tenant wrote and may not have is a problem, and its directories of
-    /// resources outside are left out; a default is cut.
+    /// Cuts a tenant's project to the terms. What the tenant wrote and may not have is a problem; a default is cut. Its
+    /// directories of resources are looked at when they are read.
     pub fn apply(&self, manifest: &mut Manifest) -> Problems {
         let mut problems = Problems::default();
         self.check_tenant(manifest, &mut problems);
@@ -63,19 +71,6 @@ impl Terms {
         problems
             .0
             .extend(self.over("apps", self.quotas.apps.as_ref(), apps));
-        let (own, source) = (
-            &manifest.directory,
-            Problem::of_file(&manifest.file, "").source(),
-        );
-        manifest.resources_paths.retain_mut(|path| {
-            let place = self.inside(own, path, &source, "the directory of resources");
-            let place = place.map_err(|problem| problems.0.push(problem)).ok();
-            let is_inside = place.is_some();
-            if let Some(place) = place {
-                *path = place.path().to_path_buf();
-            }
-            is_inside
-        });
         for app in &mut manifest.apps {
             self.apply_to(app, &mut problems);
         }
@@ -107,22 +102,6 @@ impl Terms {
         let quota = self.quotas.components.as_ref();
         let over = self.over("components", quota, components);
         Problems(over.into_iter().collect())
-    }
-
-    /// Returns whether these terms say what others say, wherever it stands.
-    pub fn is_same(&self, other: &Terms) -> bool {
-        let said = |terms: &Terms| {
-            let types = terms.components.as_ref().map(|types| &types.entries);
-            let reached = (&terms.hosts, terms.by_path);
-            format!(
-                "{reached:?} {:?} {types:?} {:?} {:?} {}",
-                terms.http.entries,
-                terms.paths.entries,
-                terms.environment.entries,
-                terms.quotas.said()
-            )
-        };
-        said(self) == said(other)
     }
 
     /// Returns whether what is open by these terms may stay open by others: it names no path that is not allowed any more,
@@ -178,14 +157,14 @@ impl Terms {
                 problems.0.push(position.problem("grants.http", message));
             }
         }
-        for (key, Quota { max, source }) in &self.quotas.app {
-            let position = app.written_limits.get(*key);
-            if let Err((asked, max)) = quotas::cut(&mut app.limits, key, max, position.is_some()) {
+        for (limit, Quota { max, source }) in &self.quotas.app {
+            let position = app.written_limits.get(limit.key);
+            if let Err((asked, max)) = quotas::cut(&mut app.limits, limit, max, position.is_some())
+            {
                 let message = format!("{asked} is over the operator's quota of {max}: {source}");
                 let position = position.unwrap_or(&app.source);
-                problems
-                    .0
-                    .push(position.problem(format!("limits.{key}"), message));
+                let key = format!("limits.{}", limit.key);
+                problems.0.push(position.problem(key, message));
             }
         }
     }
@@ -216,11 +195,8 @@ impl Terms {
         what: &str,
     ) -> Result<AnchoredPath, Problem> {
         self.place(own, path).map_err(|position| {
-            let message = format!(
-                "{what} `{}` is outside of the tenant's directory, which the operator does not allow: {position}",
-                path.display()
-            );
-            source.problem("", message)
+            let outside = Terms::outside(path, position);
+            source.problem("", format!("{what} {outside}"))
         })
     }
 }

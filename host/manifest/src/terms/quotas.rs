@@ -1,10 +1,9 @@
 //! The amounts that a tenant may have. Each key is enforced by the host; one that is not is unknown.
 
-use std::time::Duration;
-
-use crate::limits::{self, LIMITS, Limits};
+use crate::limits::{self, LIMITS, Limit, Limits};
 use crate::problem::Source;
 use crate::reader::At;
+use crate::same::Same;
 
 const KIB: u64 = 1 << 10;
 
@@ -31,8 +30,8 @@ pub struct Quotas {
     pub cpu_weight: Option<Quota<u32>>,
     /// Bytes of log lines that the host keeps for `wythe logs`.
     pub log_bytes: Option<Quota<u64>>,
-    /// The highest `limits` of each app, by key.
-    pub(super) app: Vec<(&'static str, Quota<Limits>)>,
+    /// The highest `limits` of each app.
+    pub(super) app: Vec<(&'static Limit, Quota<Limits>)>,
 }
 
 /// An amount and its place.
@@ -57,17 +56,6 @@ impl Quotas {
         written.map_or(CPU_WEIGHT, |quota| quota.max)
     }
 
-    /// The amounts alone, to compare them.
-    pub(super) fn said(&self) -> String {
-        let counts = [&self.apps, &self.components].map(|one| count(one.as_ref()));
-        let app = self.app.iter();
-        let app: Vec<_> = app
-            .map(|(key, quota)| (key, shown(&quota.max, key)))
-            .collect();
-        let (weight, log) = (self.cpu_weight(), self.log_bytes());
-        format!("{counts:?} {weight} {log} {app:?}")
-    }
-
     /// The quotas of the first that has each.
     pub(super) fn merged<'a>(all: impl Iterator<Item = &'a Quotas>) -> Self {
         let mut merged = Quotas::default();
@@ -76,13 +64,30 @@ impl Quotas {
             merged.components = merged.components.or_else(|| one.components.clone());
             merged.cpu_weight = merged.cpu_weight.or_else(|| one.cpu_weight.clone());
             merged.log_bytes = merged.log_bytes.or_else(|| one.log_bytes.clone());
-            for (key, quota) in &one.app {
-                if !merged.app.iter().any(|(known, _)| known == key) {
-                    merged.app.push((key, quota.clone()));
+            for (limit, quota) in &one.app {
+                if !merged.app.iter().any(|(known, _)| known.key == limit.key) {
+                    merged.app.push((limit, quota.clone()));
                 }
             }
         }
         merged
+    }
+}
+
+/// Amounts alone: one that is written is the same as a default of as much.
+impl Same for Quotas {
+    fn is_same(&self, other: &Quotas) -> bool {
+        let counts = |one: &Quotas| [&one.apps, &one.components].map(|one| count(one.as_ref()));
+        let is_known = |(limit, quota): &(&'static Limit, Quota<Limits>)| {
+            let mut known = other.app.iter();
+            known
+                .any(|(other, max)| other.key == limit.key && (limit.is_same)(&quota.max, &max.max))
+        };
+        counts(self) == counts(other)
+            && self.cpu_weight() == other.cpu_weight()
+            && self.log_bytes() == other.log_bytes()
+            && self.app.len() == other.app.len()
+            && self.app.iter().all(is_known)
     }
 }
 
@@ -118,10 +123,13 @@ pub(super) fn read(at: &At) -> Option<Quotas> {
     })
 }
 
-fn read_app(at: &At) -> Option<Vec<(&'static str, Quota<Limits>)>> {
+fn read_app(at: &At) -> Option<Vec<(&'static Limit, Quota<Limits>)>> {
     let (limits, fields) = (limits::read_limits(at)?, at.fields(&LIMITS)?);
-    let written = |key| Some((key, quota(&fields.get(key)?, limits.clone())));
-    Some(LIMITS.into_iter().filter_map(written).collect())
+    let written = |limit: &'static Limit| {
+        let at = fields.get(limit.key)?;
+        Some((limit, quota(&at, limits.clone())))
+    };
+    Some(limits::ALL.iter().filter_map(written).collect())
 }
 
 fn quota<T>(at: &At, max: T) -> Quota<T> {
@@ -131,66 +139,16 @@ fn quota<T>(at: &At, max: T) -> Quota<T> {
     }
 }
 
-/// Cuts the limits of an app to a quota. An answer says that a limit which was written is higher.
+/// Cuts a limit of an app to a quota. An answer says that a limit which was written is higher.
 pub(super) fn cut(
     limits: &mut Limits,
-    key: &str,
+    limit: &Limit,
     max: &Limits,
     is_written: bool,
 ) -> Result<(), (String, String)> {
-    let asked = limits.clone();
-    let is_higher = match key {
-        "memory" => lower(&mut limits.memory, max.memory),
-        "tableElements" => lower(&mut limits.table_elements, max.table_elements),
-        "handles" => lower(&mut limits.handles, max.handles),
-        "hostcallBytes" => lower(&mut limits.hostcall_bytes, max.hostcall_bytes),
-        "hostMemory" => lower(&mut limits.host_memory, max.host_memory),
-        "wallTime" => lower(&mut limits.wall_time, max.wall_time),
-        "responseTime" => lower(&mut limits.response_time, max.response_time),
-        "stallTime" => lower(&mut limits.stall_time, max.stall_time),
-        "afterTime" => lower(&mut limits.after_time, max.after_time),
-        "cpuTime" => lower(&mut limits.cpu_time, max.cpu_time),
-        "concurrency" => lower(&mut limits.concurrency, max.concurrency),
-        "logBytesPerSecond" => lower(&mut limits.log_bytes_per_second, max.log_bytes_per_second),
-        "requestBody" => lower(&mut limits.request_body, max.request_body),
-        "outgoingRequests" => lower(&mut limits.outgoing_requests, max.outgoing_requests),
-        "stepFuel" => lower(&mut limits.step_fuel, max.step_fuel),
-        _ => lower(&mut limits.instances, max.instances),
-    };
-    match is_higher && is_written {
-        true => Err((shown(&asked, key), shown(max, key))),
+    let asked = (limit.shown)(limits);
+    match (limit.cut)(limits, max) && is_written {
+        true => Err((asked, (limit.shown)(max))),
         false => Ok(()),
-    }
-}
-
-/// True if the amount was higher.
-fn lower<T: PartialOrd + Copy>(amount: &mut T, max: T) -> bool {
-    let is_higher = *amount > max;
-    if is_higher {
-        *amount = max;
-    }
-    is_higher
-}
-
-fn shown(limits: &Limits, key: &str) -> String {
-    let time = |time: Duration| crate::quantity::Duration(time).to_string();
-    let size = |bytes: u64| crate::quantity::ByteSize(bytes).to_string();
-    match key {
-        "memory" => size(limits.memory),
-        "tableElements" => limits.table_elements.to_string(),
-        "handles" => limits.handles.to_string(),
-        "hostcallBytes" => size(limits.hostcall_bytes),
-        "hostMemory" => size(limits.host_memory),
-        "wallTime" => time(limits.wall_time),
-        "responseTime" => time(limits.response_time),
-        "stallTime" => time(limits.stall_time),
-        "afterTime" => time(limits.after_time),
-        "cpuTime" => time(limits.cpu_time),
-        "concurrency" => limits.concurrency.to_string(),
-        "logBytesPerSecond" => size(limits.log_bytes_per_second),
-        "requestBody" => size(limits.request_body),
-        "outgoingRequests" => limits.outgoing_requests.to_string(),
-        "stepFuel" => limits.step_fuel.to_string(),
-        _ => limits.instances.to_string(),
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the operator's file: a document that is wrong concerns its tenant and no other.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas};
@@ -21,14 +22,14 @@ const ALL: &str = "*";
 pub fn load_host_file(root: &Path) -> (HostFile, Problems) {
     // What the user did not write is not shown.
     let path = root.strip_prefix(".").unwrap_or(root).join(HOST_FILE);
-    if path.symlink_metadata().is_err() {
-        return (
-            HostFile {
-                source: whole(&path),
-                ..HostFile::default()
-            },
-            Problems::default(),
-        );
+    let found = path.symlink_metadata();
+    if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        let source = whole(&path);
+        let none = HostFile {
+            source,
+            ..HostFile::default()
+        };
+        return (none, Problems::default());
     }
     match file::read(Some(root), &path) {
         Ok(text) => parse(&text, &path),

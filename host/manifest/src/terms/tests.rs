@@ -1,8 +1,8 @@
 //! The terms of tenants as an operator writes them.
 
-use super::{HostFile, read::parse};
-use crate::{parse_manifest, parse_resources};
-use std::path::Path;
+use super::{HostFile, load_host_file, read::parse};
+use crate::{Same, parse_manifest, parse_resources};
+use std::{fs, path::Path};
 
 const FILE: &str = "\
 apiVersion: wythe/v1
@@ -236,4 +236,56 @@ fn terms_are_compared_by_what_they_say() {
     );
     // What is open stays open where more is allowed, and not where less is.
     assert!(one.leaves_open(&more) && !more.leaves_open(&one) && !one.leaves_open(&read));
+}
+
+#[test]
+fn quotas_are_compared_by_what_they_allow() {
+    let head = "apiVersion: wythe/v1\nkind: Tenant\nspec: { quotas: ";
+    let terms = |quotas: &str| {
+        let text = format!("{head}{quotas} }}\n");
+        read(&text).0.terms(&"a".parse().unwrap())
+    };
+    let one = terms("{ app: { memory: 32MiB, instances: 7 } }");
+    assert!(one.is_same(&terms("{ apps: 100, app: { instances: 7, memory: 32Mi } }")));
+    for other in [
+        "{ app: { memory: 32MiB, instances: 8 } }",
+        "{ app: { memory: 32MiB } }",
+        "{ app: { memory: 32MiB, instances: 7, handles: 99 } }",
+        "{ app: { memory: 32MiB, handles: 99 } }",
+        "{ cpuWeight: 7, app: { memory: 32MiB, instances: 7 } }",
+    ] {
+        let other = terms(other);
+        assert!(!one.is_same(&other) && !other.is_same(&one));
+    }
+}
+
+#[test]
+fn log_lines_are_kept_within_bounds() {
+    let head = "apiVersion: wythe/v1\nkind: Tenant\nspec: { quotas: { logBytes: ";
+    let found = |bytes: &str| {
+        let (file, _) = read(&format!("{head}{bytes} }} }}\n"));
+        let terms = file.terms(&"a".parse().unwrap());
+        (terms.quotas.log_bytes(), problems_of(&file, "a"))
+    };
+    assert_eq!(found("1KiB"), (1 << 10, Vec::new()));
+    assert_eq!(found("1MiB"), (1 << 20, Vec::new()));
+    for beyond in ["1023", "1048577"] {
+        let (bytes, problems) = found(beyond);
+        assert_eq!(bytes, 256 << 10);
+        let expected = format!("spec.quotas.logBytes: expected 1KiB to 1MiB, found `{beyond}`");
+        assert!(
+            problems.len() == 1 && problems[0].ends_with(&expected),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn only_a_file_that_is_not_there_is_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(load_host_file(directory.path()).1.is_empty());
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    // Nothing can be looked up below a file.
+    assert!(load_host_file(&file).1.has_errors());
 }

@@ -31,7 +31,7 @@ struct State {
     shares: HashMap<Name, Weak<Share>>,
     /// Shares of which a call waits, or did at the last tick.
     active: Vec<Arc<Share>>,
-    /// The position of the share that had the last slice.
+    /// The furthest position that was given a slice.
     now: Position,
 }
 
@@ -47,7 +47,7 @@ impl Lane {
     }
 
     /// The share of a tenant, of this weight from now on.
-    pub fn share(self: &Arc<Self>, tenant: &Name, weight: u32) -> Arc<Share> {
+    pub fn share(&self, tenant: &Name, weight: u32) -> Arc<Share> {
         let mut state = self.lock();
         let known = state.shares.get(tenant).and_then(Weak::upgrade);
         if let Some(share) = known {
@@ -202,6 +202,36 @@ mod tests {
         assert!(lane.slice(&share, false).now_or_never().is_none());
         lane.tick();
         assert!(lane.slice(&share, true).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_call_that_waits_is_given_one_slice_and_the_rest_is_free() {
+        let lane = lane(3);
+        let share = share(&lane, "t", 100);
+        let mut slice = ask(&lane, &share, false);
+        lane.tick();
+        assert_eq!(lane.free.load(Relaxed), 2);
+        // It has not been polled since, and is given no other.
+        lane.tick();
+        assert_eq!(lane.free.load(Relaxed), 3);
+        assert!(has(&mut slice));
+        lane.free.store(0, Relaxed);
+        let mut next = ask(&lane, &share, false);
+        lane.tick();
+        assert_eq!(lane.free.load(Relaxed), 2);
+        assert!(has(&mut next));
+    }
+
+    #[test]
+    fn a_slice_that_was_given_to_a_call_that_is_gone_is_of_the_next() {
+        let lane = lane(1);
+        let share = share(&lane, "t", 100);
+        let gone = ask(&lane, &share, false);
+        lane.tick();
+        drop(gone);
+        lane.free.store(0, Relaxed);
+        assert!(lane.slice(&share, false).now_or_never().is_some());
+        assert!(lane.slice(&share, false).now_or_never().is_none());
     }
 
     #[test]

@@ -6,13 +6,13 @@ use tokio::sync::Semaphore;
 
 /// One slice in so many is for calls that compute for long, so that a stream of young calls does not stop them.
 pub const OLD_TURN: u64 = 4;
-/// Ticks, 100 ms at a weight of 100, by which one that rested may be behind the others, or one that used time beside
+/// Ticks, 100 ms of its own CPU time, by which one that rested may be behind the others, or one that used time beside
 /// the lane before them.
 pub const BURST: u64 = 50;
 /// The way that a tick takes a tenant of weight 1.
 const STEP: u64 = 1 << 20;
 
-/// Place in virtual time.
+/// A point in virtual time.
 pub type Position = u64;
 
 pub struct Share {
@@ -118,6 +118,9 @@ impl Share {
 pub struct Queue {
     slices: Semaphore,
     waiting: AtomicUsize,
+    /// Slices that were given and not taken yet. The semaphore cannot say: it hands one to whoever waits at once, also
+    /// before that call is polled.
+    given: AtomicUsize,
 }
 
 impl Queue {
@@ -125,6 +128,7 @@ impl Queue {
         Queue {
             slices: Semaphore::new(0),
             waiting: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
         }
     }
 
@@ -132,10 +136,13 @@ impl Queue {
         self.waiting.load(Relaxed) > 0
     }
 
-    /// Gives a slice, unless as many are given as somebody waits for.
+    /// Gives a slice, unless as many are given as somebody waits for. Only the lane gives, under its lock.
     fn give(&self) -> bool {
-        let is_open = self.waiting.load(Relaxed) > self.slices.available_permits();
+        // First those that were given: who takes one in between waits no more.
+        let given = self.given.load(Relaxed);
+        let is_open = self.waiting.load(Relaxed) > given;
         if is_open {
+            self.given.fetch_add(1, Relaxed);
             self.slices.add_permits(1);
         }
         is_open
@@ -152,9 +159,14 @@ impl Queue {
 pub struct Waiting<'a>(&'a Queue);
 
 impl Waiting<'_> {
+    /// Takes a slice once one is given. A call that is dropped before that leaves it to the next.
     pub async fn served(self) {
-        if let Ok(permit) = self.0.slices.acquire().await {
+        let queue = self.0;
+        if let Ok(permit) = queue.slices.acquire().await {
             permit.forget();
+            // It waits no more before its slice is taken, so that no other is given for it.
+            drop(self);
+            queue.given.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -61,7 +61,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(200));
             sender.send(())
         });
-        busy.counted(receiver).await.expect("the teller tells");
+        busy.counted(receiver).await.expect("it is sent");
         assert!(busy.owed(&asked) < began.elapsed() / 2);
         assert!(thread.join().is_ok());
     }

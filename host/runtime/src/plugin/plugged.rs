@@ -90,7 +90,7 @@ pub struct Plugged<W: World> {
     component: String,
     metadata: Metadata,
     call: Duration,
-    /// Each place has an instance or makes one; a call has a place to itself.
+    /// Each replica has an instance or makes one; a call has a replica to itself.
     replicas: Vec<Arc<Mutex<Replica<W>>>>,
     next: AtomicU64,
     busy: Busy,
@@ -136,9 +136,9 @@ impl<T: Send + 'static> Future for Finished<T> {
 
 impl<T: Send + 'static> Drop for Finished<T> {
     fn drop(&mut self) {
-        if let (Some(call), Ok(_)) = (self.call.take(), tokio::runtime::Handle::try_current()) {
+        if let Some(call) = self.call.take() {
             // It ends at the plugin's own time limit.
-            self.tasks.spawn(async move { drop(call.await) });
+            self.tasks.spawn_late(async move { drop(call.await) });
         }
     }
 }
@@ -165,9 +165,9 @@ impl<W: World> Plugged<W> {
         let loaded = Self::load_with(runtime, tenant, &component, site, settings).await;
         loaded.map_err(|error| {
             let path = component.position_of("path");
-            let replica = if path.line > 0 { path } else { source };
+            let position = if path.line > 0 { path } else { source };
             let named = |text| format!("component `{}`: {text}", component.name);
-            vec![error.map_message(named).at(&replica)]
+            vec![error.map_message(named).at(&position)]
         })
     }
 
@@ -203,7 +203,7 @@ impl<W: World> Plugged<W> {
         let replica = |_| Arc::new(Mutex::new(Replica::new()));
         Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
-            identity: Arc::new(settings.identity(tenant, &site)),
+            identity: Arc::new(settings.identity(&runtime, tenant, &site)),
             replicas: (0..settings.instances).map(replica).collect(),
             next: AtomicU64::new(0),
             busy: Busy::default(),
@@ -290,7 +290,7 @@ impl<W: World> Plugged<W> {
         }
     }
 
-    /// The first place that is free, else the next in turn.
+    /// The first replica that is free, else the next in turn.
     async fn replica(&self) -> OwnedMutexGuard<Replica<W>> {
         if let Some(free) = self
             .replicas

@@ -1,4 +1,4 @@
-//! A broker that is a plugin. The host pulls it, and takes its consumer again after a fault.
+//! A broker that is a plugin. The host pulls it, and subscribes again after a fault.
 
 use super::{
     ATTEMPTS,
@@ -36,8 +36,8 @@ struct PubSubDriver {
     left: Arc<Left>,
 }
 
-/// Consumers that were left and of which the plugin does not know yet. It hears of them before whatever it is asked next, so
-/// that nothing which comes after a consumer meets it.
+/// Consumers that ended and of which the plugin does not know yet. It hears of them before whatever it is asked next, so
+/// that no later consumer meets one.
 #[derive(Default)]
 struct Left(Mutex<Vec<Handle>>);
 
@@ -273,7 +273,6 @@ impl Drop for PluginConsumer {
         };
         self.0.left.0.lock().push(handle);
         let (plugged, left) = (self.0.plugged.clone(), self.0.left.clone());
-        let tasks = plugged.tasks().clone();
         let end = async move {
             let reported = plugged.run(Effect::Reads, move |driver, store, generation| {
                 Box::pin(async move { Ok(left.report(driver, store, generation).await?) })
@@ -282,9 +281,7 @@ impl Drop for PluginConsumer {
                 tracing::warn!("unsubscribe: {}", error.chain());
             }
         };
-        if tokio::runtime::Handle::try_current().is_ok() {
-            tasks.spawn(end);
-        }
+        self.0.plugged.tasks().spawn_late(end);
     }
 }
 

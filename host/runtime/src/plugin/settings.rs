@@ -3,6 +3,7 @@
 use crate::{
     ctx::{DENIALS, Identity},
     egress,
+    engine::Runtime,
     log::Log,
     slots::Holder,
 };
@@ -90,7 +91,7 @@ impl Settings {
         )))
     }
 
-    pub fn identity(&self, tenant: Arc<Tenant>, site: &Site) -> Identity {
+    pub fn identity(&self, runtime: &Runtime, tenant: Arc<Tenant>, site: &Site) -> Identity {
         // A component's name may have dots, `_` and upper case, which an app's id has not.
         let name: Result<ComponentName, _> = site.component.parse();
         let id = name.ok().and_then(|name| name.as_id());
@@ -109,6 +110,7 @@ impl Settings {
             grants: Arc::new(self.grants.clone()),
             limits: self.limits.clone(),
             env: Vec::new(),
+            share: runtime.share(&tenant),
             tenant,
         }
     }

@@ -144,7 +144,7 @@ async fn changes() {
     drop(steady);
     until(|| tenant.strong_count() == 0).await;
     until(|| apps.iter().all(|app| app.strong_count() == 0)).await;
-    assert_eq!((host.routes().count(), host.tenants().len()), (0, 0));
+    assert_eq!((host.routes().count(None), host.tenants().len()), (0, 0));
     assert_eq!(host.tasks().count(), 0, "a task is left");
     let open = open_files(directory.path());
     assert!(open.is_empty(), "open still: {open:?}");

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use host_tests::{Project, client, request};
 use http::Method;
 use libtest_mimic::Trial;
+use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
@@ -53,10 +54,21 @@ pub fn run_in(directory: &Path, more: &[&str]) -> Result<Process> {
 
 /// Does what [`run_in`] does, by a command that begins in another way.
 pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Process> {
-    let mut child = command
+    command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
         .args(more)
-        .arg(directory)
+        .arg(directory);
+    let (child, ready) = spawn(command)?;
+    let url = ready["url"]
+        .as_str()
+        .with_context(|| format!("no url in {ready}"))?;
+    let url = url.trim_end_matches('/').to_owned();
+    Ok(Process { child, url })
+}
+
+/// Starts a command and waits for the line by which it says that it is ready.
+pub fn spawn(mut command: Command) -> Result<(Child, Value)> {
+    let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -66,16 +78,11 @@ pub fn start(mut command: Command, directory: &Path, more: &[&str]) -> Result<Pr
     if line.is_empty() {
         let mut reported = String::new();
         errors.read_to_string(&mut reported)?;
-        anyhow::bail!("`wythe run` did not start: {reported}");
+        anyhow::bail!("{command:?} did not start: {reported}");
     }
     // Read to the end, so that the host never waits for somebody to read its log.
     std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-    let ready: serde_json::Value = serde_json::from_str(&line)?;
-    let url = ready["url"]
-        .as_str()
-        .with_context(|| format!("no url in {ready}"))?;
-    let url = url.trim_end_matches('/').to_owned();
-    Ok(Process { child, url })
+    Ok((child, serde_json::from_str(&line)?))
 }
 
 async fn visits() -> Result<()> {

@@ -49,21 +49,24 @@ pub enum Answer {
 impl House {
     /// The tenant of a command; one that is not named is the only one.
     pub(super) fn tenant(&self, named: Option<&str>) -> Result<Arc<blocks::Tenant>> {
-        let tenants = self.host.tenants();
-        let names: Vec<_> = tenants.iter().map(|one| one.name().as_str()).collect();
-        let all = names.join(", ");
-        match (named, tenants.as_slice()) {
-            (Some(named), _) => {
-                let found = tenants.iter().find(|one| one.name().as_str() == named);
-                found.cloned().ok_or_else(|| {
-                    let named = named.escape_debug();
-                    Error::not_found(format!("this host has no tenant `{named}`; it has: {all}"))
-                })
-            }
-            (None, [only]) => Ok(only.clone()),
-            (None, []) => Err(Error::not_found("this host has no tenant now")),
-            (None, _) => Err(Error::invalid(format!(
-                "say which tenant is meant by `--tenant`, one of: {all}"
+        let Some(named) = named else {
+            return self.only_tenant();
+        };
+        let name: Option<Name> = named.parse().ok();
+        let found = name.and_then(|name| self.host.tenant(&name));
+        found.ok_or_else(|| {
+            let (named, all) = (named.escape_debug(), list(&self.host.tenants()));
+            Error::not_found(format!("this host has no tenant `{named}`; it has: {all}"))
+        })
+    }
+
+    fn only_tenant(&self) -> Result<Arc<blocks::Tenant>> {
+        match self.host.tenants().as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Error::not_found("this host has no tenant now")),
+            all => Err(Error::invalid(format!(
+                "say which tenant is meant by `--tenant`, one of: {}",
+                list(all)
             ))),
         }
     }
@@ -83,8 +86,14 @@ impl House {
                 self.stop.cancel();
                 Answer::Stopping
             }
-            Action::Tenants {} => Answer::Tenants(status::tenants(self).await),
+            Action::Tenants {} => Answer::Tenants(status::tenants(self)),
         };
         Ok(Answers::Host(answer))
     }
+}
+
+/// The names of tenants, for an error.
+fn list(tenants: &[Arc<blocks::Tenant>]) -> String {
+    let names: Vec<_> = tenants.iter().map(|one| one.name().as_str()).collect();
+    names.join(", ")
 }

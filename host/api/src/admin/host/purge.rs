@@ -19,8 +19,7 @@ pub async fn purge(house: &House, name: &Name) -> Result<()> {
             "tenant `{name}` is served, or its directory is there; remove that first"
         ))
     };
-    let mut notices = house.host.notices().list().into_iter();
-    if notices.any(|(about, _)| about == name.as_str()) {
+    if !house.host.notices().of(name.as_str()).is_empty() {
         return Err(is_there());
     }
     // Nobody can open a tenant of this name until its data is gone.
@@ -40,16 +39,45 @@ fn delete(data: &Path, name: &Name) -> Result<()> {
         let message = format!("the data at {} cannot be deleted", path.display());
         Error::unavailable(message).with_source(error)
     };
+    // True where there was something.
     let remove = |path: &PathBuf| match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed(path, error)),
     };
-    remove(&going)?;
+    // A purge that failed has left the rest there.
+    let had_rest = remove(&going)?;
     match fs::rename(&own, &going) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && had_rest => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::not_found(format!(
             "nothing is kept of a tenant `{name}`"
         ))),
         Err(error) => Err(failed(&own, error)),
-        Ok(()) => remove(&going),
+        Ok(()) => remove(&going).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purge_is_tried_again_after_one_that_failed() {
+        let data = tempfile::tempdir().unwrap();
+        let name: Name = "shop".parse().unwrap();
+        let (own, rest) = (data.path().join("shop"), data.path().join(".purged-shop"));
+        let keep = |directory: &Path| {
+            fs::create_dir_all(directory.join("state")).unwrap();
+            fs::write(directory.join("state/one"), "kept").unwrap();
+        };
+        keep(&rest);
+        delete(data.path(), &name).unwrap();
+        assert!(!rest.exists());
+        keep(&rest);
+        keep(&own);
+        delete(data.path(), &name).unwrap();
+        assert!(!rest.exists() && !own.exists());
+        let error = delete(data.path(), &name).unwrap_err();
+        assert_eq!(error.message(), "nothing is kept of a tenant `shop`");
     }
 }

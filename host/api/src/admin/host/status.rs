@@ -33,13 +33,10 @@ pub struct Problem {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct App {
-    pub tenant: String,
-    pub app: String,
+    #[serde(flatten)]
+    pub running: Running,
     /// The beginning of the digest of its code.
     pub version: String,
-    pub calls: usize,
-    pub calls_limit: u32,
-    pub instances: usize,
     /// Bytes that the host holds for it.
     pub host_memory: usize,
     pub host_memory_limit: u64,
@@ -86,12 +83,12 @@ pub struct Tenant {
     pub components: usize,
     /// Problems of its last change.
     pub problems: usize,
-    /// Bytes of its log that are cached, and the most.
+    /// Bytes of its log that are in memory, and the most.
     pub log: usize,
     pub log_limit: usize,
 }
 
-/// An app that has calls or instances now.
+/// The calls and instances that an app has now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Running {
     pub tenant: String,
@@ -114,7 +111,7 @@ pub async fn of(host: &Host) -> Status {
         let name = tenant.name().to_string();
         status
             .apps
-            .extend(tenant.all_apps().iter().map(|one| app(&name, one)));
+            .extend(tenant.all_apps().iter().map(|one| app(one)));
         let reports = tenant.report().await;
         let shown = reports.into_iter().map(|report| component(&name, report));
         status.components.extend(shown);
@@ -143,15 +140,11 @@ fn problems(host: &Host) -> Vec<Problem> {
     host.notices().list().into_iter().flat_map(shown).collect()
 }
 
-fn app(tenant: &str, app: &blocks::App) -> App {
+fn app(app: &blocks::App) -> App {
     let usage = app.usage();
     App {
-        tenant: tenant.to_owned(),
-        app: app.id().to_string(),
+        running: running_of(app, usage),
         version: app.digest().chars().take(DIGITS).collect(),
-        calls: app.under_way(),
-        calls_limit: app.limits().concurrency,
-        instances: usage.instances,
         host_memory: usage.host_memory,
         host_memory_limit: app.limits().host_memory,
         last_error: app.last_error().map(failed),
@@ -181,20 +174,24 @@ fn failed(failed: blocks::Failed) -> Failed {
 pub fn running(host: &Host) -> Vec<Running> {
     let tenants = host.tenants();
     let apps = tenants.iter().flat_map(|tenant| tenant.all_apps());
-    let shown = apps.map(|app| Running {
-        tenant: app.tenant().to_string(),
-        app: app.id().to_string(),
-        calls: app.under_way(),
-        calls_limit: app.limits().concurrency,
-        instances: app.usage().instances,
-    });
+    let shown = apps.map(|app| running_of(&app, app.usage()));
     shown
         .filter(|app| app.calls > 0 || app.instances > 0)
         .collect()
 }
 
+fn running_of(app: &blocks::App, usage: blocks::Usage) -> Running {
+    Running {
+        tenant: app.tenant().to_string(),
+        app: app.id().to_string(),
+        calls: app.under_way(),
+        calls_limit: app.limits().concurrency,
+        instances: usage.instances,
+    }
+}
+
 /// Every tenant that is served, and every one of which data is stored.
-pub async fn tenants(house: &House) -> Vec<Tenant> {
+pub fn tenants(house: &House) -> Vec<Tenant> {
     let mut tenants = Vec::new();
     let mut gone = stored(&house.data);
     for tenant in house.host.tenants() {
@@ -205,7 +202,7 @@ pub async fn tenants(house: &House) -> Vec<Tenant> {
             served: true,
             reached: reached(house.host.routes().entrance(tenant.name())),
             apps: tenant.all_apps().len(),
-            components: tenant.report().await.len(),
+            components: tenant.component_count(),
             problems: house.host.notices().of(tenant.name().as_str()).len(),
             log,
             log_limit,

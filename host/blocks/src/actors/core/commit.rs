@@ -23,6 +23,8 @@ pub(in crate::actors) struct Commit<'a> {
 pub(in crate::actors) enum Effect {
     /// A reminder is due then: it is looked for, also where nobody knows whether it is kept.
     Expect { name: String, due: u64 },
+    /// A reminder is not due then any more, once that is stored.
+    Forget { name: String, due: u64 },
     /// Events are sent, once they are kept.
     Send,
 }
@@ -47,13 +49,21 @@ impl<'a> Commit<'a> {
 
     /// Returns what follows from it.
     pub fn effects(&self) -> Vec<Effect> {
-        let expected = self.reminders.iter().filter_map(|(name, reset)| {
-            let due = reset.reminder.as_ref()?.due;
-            let name = name.clone();
-            Some(Effect::Expect { name, due })
+        let reminders = self.reminders.iter().flat_map(|(name, reset)| {
+            let due = reset.reminder.as_ref().map(|reminder| reminder.due);
+            let forgotten = reset.stored.filter(|stored| Some(*stored) != due);
+            let forgotten = forgotten.map(|due| Effect::Forget {
+                name: name.clone(),
+                due,
+            });
+            let expected = due.map(|due| Effect::Expect {
+                name: name.clone(),
+                due,
+            });
+            forgotten.into_iter().chain(expected)
         });
         let sends = (!self.events.is_empty()).then_some(Effect::Send);
-        expected.chain(sends).collect()
+        reminders.chain(sends).collect()
     }
 }
 

@@ -35,10 +35,8 @@ pub(super) struct Queue {
     pub(super) waiting: VecDeque<Arc<str>>,
     pub(super) failed: HashMap<Arc<str>, Failed>,
     pub(super) later: BTreeSet<(Instant, Arc<str>)>,
-    /// Rows among them that were never due yet, and when each will be.
+    /// Rows that were not read, and when each is due: they may be gone by then.
     expected: HashMap<Arc<str>, Instant>,
-    /// Rows that wait and were not read: they may be gone by now.
-    unread: HashSet<Arc<str>>,
     /// Rows that wait, those that run, those that failed, and those that are expected.
     pub(super) known: HashSet<Arc<str>>,
     pub(super) warnings: Rate,
@@ -78,7 +76,6 @@ impl Queue {
             failed: HashMap::new(),
             later: BTreeSet::new(),
             expected: HashMap::new(),
-            unread: HashSet::new(),
             known: HashSet::new(),
             warnings: Rate::per_minute(10),
             errors: Rate::per_minute(60),
@@ -130,9 +127,10 @@ impl Queue {
     /// A row after `previous`. Without room for it, the queue's rows are known up to there and no further.
     pub(super) fn file(&mut self, key: &str, shard: Shard, previous: &str) {
         if let Some((key, at)) = self.expected.remove_entry(key) {
-            // The clock was set forward.
-            self.later.remove(&(at, key.clone()));
-            self.waiting.push_back(key);
+            // It waits already, or the clock was set forward.
+            if self.later.remove(&(at, key.clone())) {
+                self.waiting.push_back(key);
+            }
             return;
         }
         if self.known.contains(key) {
@@ -151,19 +149,15 @@ impl Queue {
         while let Some((at, _)) = self.later.first()
             && *at <= now
         {
-            if let Some((_, key)) = self.later.pop_first() {
-                if self.expected.remove(&key).is_some() {
-                    self.unread.insert(key.clone());
-                }
-                self.waiting.push_back(key);
-            }
+            let key = self.later.pop_first();
+            self.waiting.extend(key.map(|(_, key)| key));
         }
     }
 
     /// Takes the first row that waits, with whether it was read.
     pub(super) fn take(&mut self) -> Option<(Arc<str>, bool)> {
         let key = self.waiting.pop_front()?;
-        let was_read = !self.unread.remove(&key);
+        let was_read = self.expected.remove(&key).is_none();
         Some((key, was_read))
     }
 
@@ -191,6 +185,18 @@ impl Queue {
         true
     }
 
+    /// Forgets a row that is gone before it is due. One that waits already is found to be gone when it is taken.
+    pub(super) fn forget(&mut self, key: &str) {
+        let expected = self.expected.get_key_value(key);
+        let later = expected.map(|(key, at)| (*at, key.clone()));
+        if let Some(later) = later
+            && self.later.remove(&later)
+        {
+            self.expected.remove(key);
+            self.known.remove(key);
+        }
+    }
+
     pub(super) fn end(&mut self, key: &Arc<str>, outcome: Outcome, first: Duration, now: Instant) {
         let is_kept = self.failed.contains_key(key) || self.failed.len() < FAILED;
         if outcome == Outcome::Done || !is_kept {
@@ -211,7 +217,7 @@ impl Queue {
         for key in self.waiting.drain(..) {
             self.known.remove(&key);
             self.failed.remove(&key);
-            self.unread.remove(&key);
+            self.expected.remove(&key);
         }
     }
 

@@ -228,6 +228,26 @@ fn a_row_of_ones_own_does_not_wait_for_those_of_others() {
 }
 
 #[test]
+fn a_row_that_is_gone_is_not_remembered() {
+    let (due, now, one) = (start(&["one"]), Instant::now(), name("one").unwrap());
+    for n in 0..EXPECTED {
+        due.set(&one, &actor("one", n), "r", NOW + 10_000, NOW);
+        due.forget(&one, &actor("one", n), "r", NOW + 10_000);
+    }
+    let later = now + Duration::from_secs(60);
+    assert!(begin(&due, later, usize::MAX).is_empty());
+    // There is room for all that come.
+    due.set(&one, &actor("one", 0), "r", NOW + 10_000, NOW);
+    assert_eq!(begin(&due, later, 1).len(), 1);
+    // One that waits for its permit stays, and is looked for.
+    due.set(&one, &actor("one", 1), "r", NOW, NOW);
+    assert!(begin(&due, later, 0).is_empty());
+    due.forget(&one, &actor("one", 1), "r", NOW);
+    let begun = due.begin(later, |_| Some(()));
+    assert!(begun.len() == 1 && !begun[0].was_read);
+}
+
+#[test]
 fn a_row_that_is_due_before_its_time_goes_at_once() {
     let (due, mut store, now) = (start(&["one"]), Store::default(), Instant::now());
     due.set(

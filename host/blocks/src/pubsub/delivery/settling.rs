@@ -7,6 +7,7 @@ use crate::{
         ACK, BURY, Consumer, Message, NACK, PUBLISH, Received, Verdict,
         letter::{self, Death},
     },
+    time,
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -50,9 +51,8 @@ impl Loop {
             if failures >= TRIES && !may_pass(error.kind()) {
                 return;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(RETRY.after(failures)) => {}
+            if !time::pause(stop, RETRY.after(failures)).await {
+                return;
             }
         }
     }

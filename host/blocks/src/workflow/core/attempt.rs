@@ -40,7 +40,7 @@ impl Row {
         self.not_before = self.not_before.max(other.not_before);
     }
 
-    /// The course after an attempt that ended like this.
+    /// The state after an attempt that ended like this.
     pub fn after(
         mut self,
         task: u32,

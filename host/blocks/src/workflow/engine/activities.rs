@@ -84,7 +84,7 @@ impl Engine {
             return;
         }
         if let Some(parent) = work.parent_app() {
-            return self.bear_later(parent, work);
+            return self.bear_later(&parent, work);
         }
         let engine = self.clone();
         self.tasks

@@ -19,7 +19,7 @@ pub(super) fn half_of_room(hot_bytes: usize) -> usize {
 }
 
 impl Engine {
-    /// A place in memory, of the app's share and of all; none where the host stops.
+    /// A permit to be in memory, of the app's share and of all; none where the host stops.
     pub(super) async fn permits(&self, app: &str) -> Option<[OwnedSemaphorePermit; 2]> {
         let share = self.wait_for(self.permit_shares.of(app), 1).await?;
         let permit = self.wait_for(self.permits.clone(), 1).await?;
@@ -60,7 +60,7 @@ impl Engine {
         true
     }
 
-    /// Waits for units; whoever waits is a crowd: instances that wait as well leave their places.
+    /// Waits for units; whoever waits is a crowd: instances that wait as well leave their permits.
     async fn wait_for(&self, of: Arc<Semaphore>, units: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(units).ok()?;
         if let Ok(permit) = of.clone().try_acquire_many_owned(units) {

@@ -20,7 +20,7 @@ pub(super) struct Work {
     pub key: String,
     /// Absent where only the row is known.
     pub asked: Option<Order>,
-    /// Place of what an earlier process left.
+    /// Permit of what an earlier process left.
     _permit: Option<OwnedSemaphorePermit>,
 }
 

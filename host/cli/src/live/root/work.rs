@@ -3,23 +3,20 @@
 use super::Root;
 use crate::{
     boot::{self, Plan},
-    live::{Changes, Live, apps, folder::Folder, print::Print},
+    live::{Done, Live, apps, folder::Folder, print::Print},
     report::{self, Problem},
 };
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{Kind, panics};
-use wythe_manifest::{Name, Terms};
+use wythe_manifest::{Name, Same, Terms};
 
 /// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -36,19 +33,17 @@ const STOPPED: &str = "stopped: its operator's terms changed and its project is 
 /// A tenant among the others.
 #[derive(Default)]
 pub struct Entry {
-    consumer: Arc<Turn<Consumer>>,
+    tenure: Arc<Turn<Tenure>>,
     /// Ends what is done for the tenant, since it is gone.
     going: CancellationToken,
-    /// True while a change goes on for longer than it should.
-    is_slow: AtomicBool,
-    /// The operator's word that is being put in force.
-    terms: Mutex<Option<Arc<Terms>>>,
+    /// The operator's word that is being put in force, while that goes on for longer than it should.
+    slow: Mutex<Option<Arc<Terms>>>,
 }
 
 impl Entry {
     /// The tenant, unless it is worked at.
-    pub fn lock(&self) -> Option<OwnedMutexGuard<Consumer>> {
-        self.consumer.clone().try_lock_owned().ok()
+    pub fn lock(&self) -> Option<OwnedMutexGuard<Tenure>> {
+        self.tenure.clone().try_lock_owned().ok()
     }
 
     pub fn is_going(&self) -> bool {
@@ -56,41 +51,36 @@ impl Entry {
     }
 
     pub fn is_slow(&self) -> bool {
-        self.is_slow.load(Relaxed)
+        self.slow.lock().is_some()
     }
 
     /// Ends a change that is slow, where the operator's word is another one by now: it does not wait for a tenant.
     pub fn end_if_overruled(&self, terms: &Terms) {
-        let known = self.terms.lock();
-        if self.is_slow()
-            && known
-                .as_ref()
-                .is_some_and(|known| is_other(Some(known), terms))
-        {
+        let slow = self.slow.lock().clone();
+        if slow.is_some_and(|slow| !slow.is_same(terms)) {
             self.going.cancel();
         }
     }
 }
 
-/// One tenant, and what was tried last for it.
+/// The time in which a tenant is there: what of it runs, and what was tried last for it.
 #[derive(Default)]
-pub struct Consumer {
+pub struct Tenure {
     live: Option<Live>,
     pub tried: Option<Tried>,
     /// True where it was stopped, since it could not go on under other terms.
     is_stopped: bool,
 }
 
-impl Consumer {
+impl Tenure {
     /// Returns whether it runs under other terms than these.
     pub fn is_overruled(&self, terms: &Terms) -> bool {
         let live = self.live.as_ref();
-        live.is_some_and(|live| is_other(live.plan().terms.as_deref(), terms))
+        live.is_some_and(|live| {
+            let known = live.plan().terms.as_ref();
+            known.is_none_or(|known| !known.is_same(terms))
+        })
     }
-}
-
-fn is_other(known: Option<&Terms>, terms: &Terms) -> bool {
-    known.is_none_or(|known| !known.is_same(terms))
 }
 
 pub struct Tried {
@@ -107,14 +97,14 @@ pub struct Tried {
 pub struct Job {
     pub folder: Folder,
     pub entry: Arc<Entry>,
-    pub consumer: OwnedMutexGuard<Consumer>,
+    pub tenure: OwnedMutexGuard<Tenure>,
     pub tried: Tried,
 }
 
 impl Job {
     /// Says whether the job may begin. New terms wait for no file that is being written.
     pub fn is_due(&self) -> bool {
-        self.tried.print.is_settled() || self.consumer.is_overruled(&self.tried.terms)
+        self.tried.print.is_settled() || self.tenure.is_overruled(&self.tried.terms)
     }
 }
 
@@ -122,18 +112,18 @@ impl Job {
 pub struct Gone {
     name: Name,
     entry: Arc<Entry>,
-    consumer: OwnedMutexGuard<Consumer>,
+    tenure: OwnedMutexGuard<Tenure>,
 }
 
 impl Gone {
     /// Ends what is done for a tenant. One that is worked at ends first, and is removed by a later look.
     pub fn of(name: Name, entry: Arc<Entry>) -> Option<Self> {
         entry.going.cancel();
-        let consumer = entry.lock()?;
+        let tenure = entry.lock()?;
         Some(Gone {
             name,
             entry,
-            consumer,
+            tenure,
         })
     }
 }
@@ -144,56 +134,50 @@ impl Root {
         let Job {
             folder,
             entry,
-            mut consumer,
+            mut tenure,
             tried,
         } = job;
-        *entry.terms.lock() = Some(tried.terms.clone());
         let stopping = self.ground.host.tasks().stopping();
         tokio::select! {
             () = stopping.cancelled() => {}
             () = entry.going.cancelled() => {}
-            () = self.attempt(&folder, &entry, &mut consumer, tried) => {}
+            () = self.attempt(&folder, &entry, &mut tenure, tried) => {}
         }
-        entry.is_slow.store(false, Relaxed);
+        *entry.slow.lock() = None;
     }
 
-    async fn attempt(
-        &self,
-        folder: &Folder,
-        entry: &Entry,
-        consumer: &mut Consumer,
-        mut tried: Tried,
-    ) {
+    async fn attempt(&self, folder: &Folder, entry: &Entry, tenure: &mut Tenure, mut tried: Tried) {
         let name = folder.tenant.as_str();
         let done = match boot::has_errors(&tried.problems) {
             true => Err(tried.problems.clone()),
-            false => self.in_time(folder, entry, consumer, &mut tried).await,
+            false => self.in_time(folder, entry, tenure, &mut tried).await,
         };
         match done {
-            Ok(changes) => {
-                consumer.is_stopped = false;
+            Ok(done) => {
+                tenure.is_stopped = false;
                 self.show(name, &[]);
-                if !changes.is_empty() {
-                    report::note(&format!("! tenant {name}: {}", changes.join(", ")));
+                self.print(name, &done.warnings);
+                if !done.changes.is_empty() {
+                    report::note(&format!("! tenant {name}: {}", done.changes.join(", ")));
                 }
             }
             Err(mut problems) => {
                 // The operator's own mistake changes nothing.
-                if !boot::has_errors(&tried.problems) && consumer.is_overruled(&tried.terms) {
-                    (consumer.live, consumer.is_stopped) = (None, true);
+                if !boot::has_errors(&tried.problems) && tenure.is_overruled(&tried.terms) {
+                    (tenure.live, tenure.is_stopped) = (None, true);
                 }
-                if consumer.live.is_none() {
+                if tenure.live.is_none() {
                     // That which is stopped, or what a start that ended by a panic left.
                     self.ground.host.remove(&folder.tenant, GOING).await;
                 }
-                if consumer.is_stopped {
+                if tenure.is_stopped {
                     problems.push(Problem::new(STOPPED));
                 }
                 self.show(name, &problems);
                 tried.again = Some(Instant::now() + AGAIN);
             }
         }
-        consumer.tried = Some(tried);
+        tenure.tried = Some(tried);
     }
 
     /// Applies a change in one of the places. One that takes too long is told and gives its place back. What it has
@@ -202,13 +186,14 @@ impl Root {
         &self,
         folder: &Folder,
         entry: &Entry,
-        consumer: &mut Consumer,
+        tenure: &mut Tenure,
         tried: &mut Tried,
-    ) -> Result<Changes, Vec<Problem>> {
+    ) -> Result<Done, Vec<Problem>> {
         let place = self.places.acquire().await;
         let name = folder.tenant.as_str();
-        let is_overruled = consumer.is_overruled(&tried.terms);
-        let applied = async { Ok(self.apply(folder, tried, consumer).await) };
+        let is_overruled = tenure.is_overruled(&tried.terms);
+        let terms = tried.terms.clone();
+        let applied = async { Ok(self.apply(folder, tried, tenure).await) };
         let what = || format!("the change of tenant `{name}`");
         let mut applied = Box::pin(panics::caught(Kind::Internal, what, applied));
         let done = match tokio::time::timeout(LIMIT, &mut applied).await {
@@ -217,7 +202,7 @@ impl Root {
             Err(_) if is_overruled => return Err(vec![Problem::new(SLOW)]),
             Err(_) => {
                 drop(place);
-                entry.is_slow.store(true, Relaxed);
+                *entry.slow.lock() = Some(terms);
                 let message = format!("{SLOW}; it goes on, and removing the directory ends it");
                 self.show(name, &[Problem::new(message)]);
                 applied.await
@@ -230,41 +215,44 @@ impl Root {
         &self,
         folder: &Folder,
         tried: &mut Tried,
-        consumer: &mut Consumer,
-    ) -> Result<Changes, Vec<Problem>> {
+        tenure: &mut Tenure,
+    ) -> Result<Done, Vec<Problem>> {
         let (path, given) = (folder.path.clone(), tried.terms.clone());
-        let read = move || boot::read_under(&path, Some(given));
+        let read = move || boot::plan_under(&path, Some(given));
         let read = tokio::task::spawn_blocking(read).await;
-        let (plan, problems) = read.map_err(|error| vec![Problem::new(error.to_string())])?;
-        let plan = match plan {
-            Some(plan) if !boot::has_errors(&problems) => plan,
-            _ => return Err(problems),
-        };
+        let read = read.map_err(|error| vec![Problem::new(error.to_string())])?;
+        let (plan, warnings) = read?;
         // Before any of them is loaded, so that what changes from now on is another print.
         tried.guests = guests(&plan);
         tried.print = tried.print.with(&folder.path, &tried.guests);
-        match &mut consumer.live {
-            Some(live) => live.change(plan).await,
+        match &mut tenure.live {
+            Some(live) => live.change(plan, warnings).await,
             None => {
                 let stamps = apps::stamps(&plan);
-                let booted = boot::boot_on(&self.ground, &plan).await?;
-                consumer.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
-                Ok(vec!["served".to_owned()])
+                let mut booted = boot::boot_on(&self.ground, &plan).await?;
+                booted.warnings.extend(warnings);
+                tenure.live = Some(Live::new(&booted, Arc::new(plan), &stamps));
+                Ok(Done {
+                    changes: vec!["served".to_owned()],
+                    warnings: booted.warnings,
+                })
             }
         }
     }
 
-    /// Ends a tenant whose directory is gone; its data stays.
+    /// Ends a tenant whose directory is gone, or was, or that is to begin again; its data stays.
     pub(super) async fn remove(&self, gone: Gone) {
         let Gone {
             name,
             entry,
-            mut consumer,
+            mut tenure,
         } = gone;
-        let was_served = consumer.live.take().is_some();
+        let was_served = tenure.live.take().is_some();
         // Of a change that was ended, a part may be there.
         self.ground.host.remove(&name, GOING).await;
-        if was_served {
+        let path = self.directory.join(name.as_str());
+        let is_there = tokio::fs::try_exists(path).await.unwrap_or(true);
+        if was_served && !is_there {
             report::note(&format!(
                 "! tenant {name}: removed; its data stays, until `wythe tenants purge {name}`"
             ));
@@ -345,10 +333,10 @@ mod tests {
             ..Terms::clone(&before)
         };
         let entry = Entry::default();
-        *entry.terms.lock() = Some(before.clone());
         entry.end_if_overruled(&after);
-        assert!(!entry.is_going());
-        entry.is_slow.store(true, Relaxed);
+        assert!(!entry.is_going() && !entry.is_slow());
+        *entry.slow.lock() = Some(before.clone());
+        assert!(entry.is_slow());
         entry.end_if_overruled(&before);
         assert!(!entry.is_going());
         entry.end_if_overruled(&after);

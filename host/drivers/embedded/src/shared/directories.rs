@@ -17,13 +17,11 @@ pub(crate) fn create_private(directory: &Path) -> Result<()> {
 
 /// Makes the directory and what is missing above it, durably, and opens it; no link leads out of what it is below.
 pub(crate) fn open(place: &AnchoredPath) -> Result<Dir> {
-    let opened = match place.anchored() {
-        Some((root, below)) => make(root, 0o777)
-            .and_then(|()| Dir::open_ambient_dir(root_of(root), ambient_authority()))
-            .and_then(|root| make_below(&root, below)),
-        None => make(place.path(), 0o777)
-            .and_then(|()| Dir::open_ambient_dir(root_of(place.path()), ambient_authority())),
-    };
+    let whole = (place.path(), Path::new(""));
+    let (root, below) = place.anchored().unwrap_or(whole);
+    let opened = make(root, 0o777)
+        .and_then(|()| Dir::open_ambient_dir(or_here(root), ambient_authority()))
+        .and_then(|root| make_below(&root, below));
     opened.map_err(|error| unmade(place.path(), error))
 }
 
@@ -48,7 +46,8 @@ pub(crate) fn make_below(root: &Dir, below: &Path) -> io::Result<Dir> {
     Ok(above)
 }
 
-fn root_of(directory: &Path) -> &Path {
+/// The directory, which has no name where it is the present one.
+fn or_here(directory: &Path) -> &Path {
     match directory.as_os_str().is_empty() {
         true => Path::new("."),
         false => directory,
@@ -79,11 +78,8 @@ fn make(directory: &Path, mode: u32) -> io::Result<()> {
 
 /// Syncs the directory that holds the name `path`.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent)?.sync_all()
+    let parent = path.parent().unwrap_or(Path::new(""));
+    File::open(or_here(parent))?.sync_all()
 }
 
 #[cfg(test)]

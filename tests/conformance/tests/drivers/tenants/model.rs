@@ -278,7 +278,11 @@ impl Model {
             return;
         };
         let path = format!("/{}/hook-{change}", self.tenant.name());
-        let webhook = host.routes().webhook(&path).expect("a door");
+        let webhook = host
+            .routes()
+            .place(None, &path)
+            .webhook(&path)
+            .expect("a door");
         let call_webhook = WebhookRequest {
             method: "POST".into(),
             query: None,
@@ -298,14 +302,14 @@ impl Model {
         let caller = operator(self.tenant.name());
         for id in APPS {
             let path = format!("/{}/{id}/page", self.tenant.name());
-            let route = host.routes().find(&path);
+            let route = host.routes().place(None, &path).route(&path);
             assert_eq!(route.is_some(), self.apps.contains_key(id), "{path}");
             let Some(route) = route else { continue };
             let request = http::Request::new(body_from(""));
             let answer = route.app.http(Origin::Call(&caller), request).await;
             answer.expect("an answer");
         }
-        let routes = host.routes().count_of(self.tenant.name());
+        let routes = host.routes().count(Some(self.tenant.name()));
         assert_eq!(
             routes,
             self.apps.len() + usize::from(self.webhook.is_some())

@@ -1,15 +1,14 @@
 //! A directory of tenants, and the command that serves it.
 
-use crate::crash::command;
+use crate::crash::{command, spawn};
 use anyhow::{Context, Result};
 use host_tests::{Answer, client, guest, request};
 use http::Method;
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, Output, Stdio},
+    process::{Child, Output},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -73,30 +72,16 @@ impl Root {
 
     pub fn serve(&self, more: &[&str]) -> Result<Served> {
         let addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
-        let mut child = command()
+        let mut command = command();
+        command
             .args(["serve", "-o", "json", "--root"])
             .arg(self.path())
             .args(addresses)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
-        let mut errors = BufReader::new(child.stderr.take().context("no stderr")?);
-        if line.is_empty() {
-            let mut reported = String::new();
-            errors.read_to_string(&mut reported)?;
-            anyhow::bail!("`wythe serve` did not start: {reported}");
-        }
-        // Read to the end, so that the host never waits for somebody to read its log.
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-        let ready: Value = serde_json::from_str(&line)?;
+            .args(more);
+        let (child, ready) = spawn(command)?;
         let text = |name: &str| {
-            ready[name]
-                .as_str()
-                .map(str::to_owned)
-                .context(line.clone())
+            let text = ready[name].as_str().map(str::to_owned);
+            text.with_context(|| format!("no {name} in {ready}"))
         };
         Ok(Served {
             child,

@@ -107,7 +107,7 @@ impl Topics {
         }
     }
 
-    /// Takes a member in a group, which is made if it is not there.
+    /// Adds a member to a group, which is made if it is not there.
     pub(crate) fn join(&mut self, topic: &str, name: &str, ephemeral: bool) -> Result<Joined> {
         if name == HELD {
             return Err(Error::invalid("a group may not be named by NUL"));

@@ -89,7 +89,7 @@ async fn a_delayed_message_holds_up_its_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seat_that_leaves_gives_back_what_it_holds() {
+async fn a_member_that_leaves_gives_back_what_it_holds() {
     let queue = Queue::default();
     let (first, second) = (queue.join(), queue.join());
     queue.add(vec![

@@ -42,7 +42,7 @@ fn a_message_goes_with_the_last_group_that_wants_it() {
 }
 
 #[test]
-fn an_ephemeral_group_ends_with_its_last_seat() {
+fn an_ephemeral_group_ends_with_its_last_member() {
     let mut topics = topics(1);
     let first = topics.join("t", "e", true).unwrap();
     let second = topics.join("t", "e", true).unwrap();
@@ -61,7 +61,7 @@ fn an_ephemeral_group_ends_with_its_last_seat() {
 }
 
 #[test]
-fn a_durable_seat_is_not_given_in_an_ephemeral_group() {
+fn a_durable_member_is_not_added_to_an_ephemeral_group() {
     let mut topics = topics(1);
     topics.join("t", "e", true).unwrap();
     let error = topics.join("t", "e", false).err().unwrap();
