@@ -86,7 +86,7 @@ impl Live {
         let mut changes = Changes::new();
         let Err(mut problems) = self.go(&plan, &BTreeMap::new(), &mut changes).await else {
             self.plan = plan;
-            let warnings = untold(&mut self.warnings, warnings);
+            let warnings = unreported(&mut self.warnings, warnings);
             return Ok(Done { changes, warnings });
         };
         if let Err(more) = self.go(&before, &spare, &mut Changes::new()).await {
@@ -155,11 +155,11 @@ fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {
     done.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
 
-/// Takes warnings as told, and returns those that are new.
-fn untold(told: &mut Vec<Problem>, warnings: Vec<Problem>) -> Vec<Problem> {
-    let is_new = |one: &&Problem| !told.contains(one);
+/// Takes warnings as reported, and returns those that are new.
+fn unreported(reported: &mut Vec<Problem>, warnings: Vec<Problem>) -> Vec<Problem> {
+    let is_new = |one: &&Problem| !reported.contains(one);
     let new = warnings.iter().filter(is_new).cloned().collect();
-    *told = warnings;
+    *reported = warnings;
     new
 }
 
@@ -170,11 +170,11 @@ mod tests {
     #[test]
     fn a_warning_is_told_once_until_it_was_gone() {
         let [old, new] = ["old", "new"].map(Problem::warning);
-        let mut told = vec![old.clone()];
-        let untold_now = untold(&mut told, vec![old.clone(), new.clone()]);
-        assert_eq!(untold_now, std::slice::from_ref(&new));
-        assert!(untold(&mut told, vec![old.clone(), new.clone()]).is_empty());
-        assert!(untold(&mut told, vec![new.clone()]).is_empty());
-        assert_eq!(untold(&mut told, vec![old.clone(), new]), [old]);
+        let mut reported = vec![old.clone()];
+        let unreported_now = unreported(&mut reported, vec![old.clone(), new.clone()]);
+        assert_eq!(unreported_now, std::slice::from_ref(&new));
+        assert!(unreported(&mut reported, vec![old.clone(), new.clone()]).is_empty());
+        assert!(unreported(&mut reported, vec![new.clone()]).is_empty());
+        assert_eq!(unreported(&mut reported, vec![old.clone(), new]), [old]);
     }
 }

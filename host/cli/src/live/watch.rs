@@ -65,20 +65,20 @@ pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {
 #[derive(Debug, PartialEq, Eq)]
 struct Pause {
     /// The time that goes by also where an event came.
-    least: Duration,
-    most: Duration,
+    shortest: Duration,
+    longest: Duration,
 }
 
 impl Pause {
     /// The pause after a look that took so long.
     fn after(is_young: bool, took: Duration) -> Self {
-        let longest = *SELDOM.end();
-        let least = SOON.max(took.saturating_mul(BUSY_SHARE)).min(longest);
-        let most = match is_young {
-            true => least,
-            false => took.saturating_mul(SHARE).clamp(*SELDOM.start(), longest),
+        let limit = *SELDOM.end();
+        let shortest = SOON.max(took.saturating_mul(BUSY_SHARE)).min(limit);
+        let longest = match is_young {
+            true => shortest,
+            false => took.saturating_mul(SHARE).clamp(*SELDOM.start(), limit),
         };
-        Pause { least, most }
+        Pause { shortest, longest }
     }
 }
 
@@ -135,10 +135,10 @@ async fn add(tree: &Shared, change: impl FnOnce(&mut Tree) + Send + 'static) {
 /// Waits for events, within the pause.
 async fn wait(events: Option<&mut (Shared, Events)>, pause: Pause) {
     let Some((tree, events)) = events else {
-        return tokio::time::sleep(pause.most).await;
+        return tokio::time::sleep(pause.longest).await;
     };
     let at = |pause| tokio::time::Instant::from(time::deadline(pause));
-    let (earliest, until) = (at(pause.least), at(pause.most));
+    let (earliest, until) = (at(pause.shortest), at(pause.longest));
     match tokio::time::timeout_at(until, events.recv()).await {
         Ok(Some(first)) => {
             tokio::time::sleep_until(earliest).await;
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn looking_takes_a_bounded_part_of_the_time() {
         let pause = |is_young, took| {
-            let Pause { least, most } = Pause::after(is_young, Duration::from_millis(took));
-            [least, most].map(|time| time.as_millis())
+            let Pause { shortest, longest } = Pause::after(is_young, Duration::from_millis(took));
+            [shortest, longest].map(|time| time.as_millis())
         };
         assert_eq!(pause(true, 0), [200, 200]);
         assert_eq!(pause(false, 0), [200, 1_000]);
