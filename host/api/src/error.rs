@@ -12,6 +12,7 @@ pub fn status(kind: Kind) -> StatusCode {
 pub fn words(kind: Kind, status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+        StatusCode::MISDIRECTED_REQUEST => "this host is not asked on this connection",
         StatusCode::METHOD_NOT_ALLOWED => "the method is not allowed here",
         _ => row(kind).1,
     }

@@ -7,17 +7,21 @@ mod tests;
 use crate::{
     body::{declared, limited},
     refusals::{self, Audience, No},
-    serve::{Front, Manner},
+    serve::{Client, Front, Layer, Manner, Plain, Secured},
+    tls::{Certificates, Tls},
     webhooks::Webhooks,
 };
-use http::{Request, Response, uri::Authority};
+use http::{
+    Request, Response,
+    uri::{Authority, Scheme},
+};
 use hyper::body::Incoming;
-use std::{net::IpAddr, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{sync::Arc, time::Duration};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wythe_blocks::{
-    App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Trace,
+    App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Tasks, Trace,
     connections::{Allowed, Connections},
     descriptors,
     invocation::{check_path, settled, strip},
@@ -34,6 +38,23 @@ pub struct Ingress {
     pub audience: Audience,
 }
 
+/// The bound listeners of the front door, of which there is one or both.
+pub struct Listeners {
+    /// HTTP in clear.
+    pub plain: Option<TcpListener>,
+    /// HTTPS, with what is shown to its clients.
+    pub tls: Option<(TcpListener, Arc<Certificates>)>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(listener: TcpListener) -> Self {
+        Listeners {
+            plain: Some(listener),
+            tls: None,
+        }
+    }
+}
+
 /// The parts of the front door that each connection needs.
 struct Inside {
     webhooks: Webhooks,
@@ -44,42 +65,81 @@ struct Inside {
 }
 
 impl Ingress {
-    /// Serves until `shutdown`, then lets every request finish, for at most `drain`. True if all of them did.
+    /// Serves until `shutdown`, then lets every request finish, for at most `drain`. True if all of them did. What is
+    /// bounded is bounded for both listeners together.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         shutdown: CancellationToken,
         drain: Duration,
     ) -> bool {
-        let routes = self.host.routes().clone();
+        let Listeners { plain, tls } = listeners.into();
         let allowed = Allowed::shared(descriptors::incoming());
+        let all = All {
+            connections: Connections::new("front door", allowed),
+            inside: Arc::new(Inside {
+                routes: self.host.routes().clone(),
+                audience: self.audience,
+                webhooks: Webhooks::new(self.host.clone()),
+                refusals: Rate::per_second(REFUSALS),
+            }),
+            tasks: self.host.tasks().clone(),
+            shutdown,
+            drain,
+        };
+        let plain = async {
+            match plain {
+                Some(listener) => all.serve(listener, Plain).await,
+                None => true,
+            }
+        };
+        let tls = async {
+            match tls {
+                Some((listener, certificates)) => all.serve(listener, Tls::new(certificates)).await,
+                None => true,
+            }
+        };
+        let (plain, tls) = tokio::join!(plain, tls);
+        plain && tls
+    }
+}
+
+/// All that the listeners of the front door share.
+struct All {
+    tasks: Tasks,
+    connections: Arc<Connections>,
+    inside: Arc<Inside>,
+    shutdown: CancellationToken,
+    drain: Duration,
+}
+
+impl All {
+    async fn serve(&self, listener: TcpListener, layer: impl Layer<TcpStream>) -> bool {
+        let (inside, routes) = (self.inside.clone(), self.inside.routes.clone());
         let front = Front {
             listener,
-            connections: Connections::new("front door", allowed),
-            tasks: self.host.tasks().clone(),
+            connections: self.connections.clone(),
+            tasks: self.tasks.clone(),
             manner: move || Manner::Web {
                 silence: routes.stall_time() + AFTER_STALL,
             },
+            layer,
         };
-        let inside = Arc::new(Inside {
-            routes: self.host.routes().clone(),
-            audience: self.audience,
-            webhooks: Webhooks::new(self.host),
-            refusals: Rate::per_second(REFUSALS),
-        });
-        let service = move |request, peer| {
+        let service = move |request, client| {
             let inside = inside.clone();
-            async move { answer(&inside, request, peer).await }
+            async move { answer(&inside, request, client).await }
         };
-        front.serve(service, shutdown, drain).await
+        front
+            .serve(service, self.shutdown.clone(), self.drain)
+            .await
     }
 }
 
 /// Answers one request: the front door is the first hop of its trace.
-async fn answer(inside: &Inside, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+async fn answer(inside: &Inside, request: Request<Incoming>, client: Client) -> Response<Body> {
     let trace = Trace::of(request.headers()).map_or_else(Trace::start, Trace::child);
     let span = tracing::debug_span!("request", %trace, parent = trace.parent);
-    route(inside, trace, request, peer).instrument(span).await
+    route(inside, trace, request, client).instrument(span).await
 }
 
 /// One request: routed, and refused in words that say nothing of the project.
@@ -87,16 +147,22 @@ async fn route(
     inside: &Inside,
     trace: Trace,
     mut request: Request<Incoming>,
-    peer: IpAddr,
+    client: Client,
 ) -> Response<Body> {
     // Only the host says who calls.
     strip(request.headers_mut());
-    let named = target::complete(&mut request);
+    let named = target::complete(&mut request, scheme(&client));
     let host = request.uri().authority().filter(|_| named.is_ok());
-    let path = request.uri().path();
-    let place = inside.routes.place(host.map(Authority::as_str), path);
+    let (host, path) = (host.map(Authority::as_str), request.uri().path());
+    let place = inside.routes.place(host, path);
     let (rest, reader) = (place.rest(path), (trace, inside.audience));
+    if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
+        && !place.is_one_owner(host, name.as_deref())
+    {
+        return No::misdirected().answer(&inside.refusals, reader);
+    }
     if let Some(route) = place.webhook(rest) {
+        let peer = client.address;
         let answer = match named {
             Ok(()) => inside.webhooks.answer(&route, trace, request, peer).await,
             Err(error) => Err(error.into()),
@@ -117,6 +183,14 @@ async fn route(
         Err(error) => Err(error.into()),
     };
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
+}
+
+/// The scheme of a request that names none.
+fn scheme(client: &Client) -> Scheme {
+    match client.secured {
+        Some(_) => Scheme::HTTPS,
+        None => Scheme::HTTP,
+    }
 }
 
 async fn ask(

@@ -8,7 +8,9 @@ mod ingress;
 pub mod metrics;
 mod refusals;
 mod serve;
+mod tls;
 mod webhooks;
 
-pub use ingress::Ingress;
+pub use ingress::{Ingress, Listeners};
 pub use refusals::Audience;
+pub use tls::Certificates;

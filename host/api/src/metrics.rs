@@ -2,10 +2,10 @@
 
 use crate::{
     health,
-    serve::{Front, Manner},
+    serve::{Client, Front, Manner, Plain},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
@@ -28,9 +28,10 @@ pub fn serve(host: &Arc<Host>, listener: TcpListener, draining: CancellationToke
         connections: Connections::new("metrics", Allowed::unshared(CONNECTIONS)),
         tasks: host.tasks().clone(),
         manner: || Manner::Web { silence: SILENCE },
+        layer: Plain,
     };
     host.tasks().spawn(async move {
-        let service = move |request: Request<_>, _: IpAddr| {
+        let service = move |request: Request<_>, _: Client| {
             let (home, draining) = (home.clone(), draining.clone());
             async move { answer(&home, &draining, &request).await }
         };

@@ -121,6 +121,18 @@ impl No {
         }
     }
 
+    /// The answer where a request names another tenant than the connection did (RFC 9110 15.5.20): a client that holds one
+    /// connection for several names then opens another.
+    pub fn misdirected() -> Self {
+        No {
+            error: Error::invalid(
+                "the host of the request is not of the tenant that the connection was opened for (SNI)",
+            ),
+            status: Some(StatusCode::MISDIRECTED_REQUEST),
+            headers: HeaderMap::new(),
+        }
+    }
+
     /// Answers, and tells the log.
     pub fn answer(self, rate: &Rate, reader: (Trace, Audience)) -> Response<Body> {
         let mut response = answer(rate, &self.error, self.status, reader);

@@ -1,6 +1,9 @@
 //! The one accept loop: connections in, each with a place and a time, requests to one service, and a drain.
 
+mod layer;
 mod outgoing;
+
+pub use layer::{Client, Layer, Plain, Secured};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -40,12 +43,14 @@ const GRACE: Duration = Duration::from_secs(1);
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 /// A bound listener, of TCP or of Unix, and what holds its connections within bounds.
-pub struct Front<L, M> {
+pub struct Front<L, M, Y> {
     pub listener: L,
     pub connections: Arc<Connections>,
     pub tasks: Tasks,
     /// The behaviour of the listener, asked for each connection.
     pub manner: M,
+    /// The layer that is spoken below HTTP.
+    pub layer: Y,
 }
 
 /// The clients that a listener is for.
@@ -59,19 +64,20 @@ pub enum Manner {
     Commands { whole: Duration },
 }
 
-impl<L, M> Front<L, M>
+impl<L, M, Y> Front<L, M, Y>
 where
-    L: Listener<Stream: AsyncRead + AsyncWrite + Unpin + 'static>,
+    L: Listener<Stream: 'static>,
     M: Fn() -> Manner,
+    Y: Layer<L::Stream>,
 {
     /// Serves until `shutdown`, then lets every request finish, for at most `drain`, and cuts what is left. True if
-    /// all of them did. The service is given each request and the address of the client.
+    /// all of them did. The service is given each request and its client.
     pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken, drain: Duration) -> bool
     where
-        S: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+        S: Fn(Request<Incoming>, Client) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let (server, under_way) = (server((self.manner)()), TaskTracker::new());
+        let (server, under_way) = (Arc::new(server((self.manner)())), TaskTracker::new());
         let cut = CancellationToken::new();
         loop {
             let accepted = self.connections.accept(&self.listener);
@@ -79,12 +85,18 @@ where
                 () = shutdown.cancelled() => break,
                 accepted = accepted => accepted,
             };
-            let peer = peer.unwrap_or(UNKNOWN);
-            let stream = Outgoing::new(stream, (self.manner)());
-            let connection = connection(&server, service.clone(), stream, peer, permit.share());
+            let opened = self.layer.clone().open(stream, peer.unwrap_or(UNKNOWN));
+            let (server, service, manner) = (server.clone(), service.clone(), (self.manner)());
             let (token, ending, cut) = (under_way.token(), shutdown.clone(), cut.clone());
             self.tasks.spawn(async move {
-                let connection = run(connection, permit, ending);
+                let connection = async {
+                    if let Some((stream, client)) = first(opened, &permit, &ending).await {
+                        let stream = Outgoing::new(stream, manner);
+                        let shared = permit.share();
+                        let connection = connection(&server, service, stream, client, shared);
+                        run(connection, permit, ending).await;
+                    }
+                };
                 cut.run_until_cancelled(connection).await;
                 drop(token);
             });
@@ -122,17 +134,17 @@ fn connection<T, S, F>(
     server: &auto::Builder<TokioExecutor>,
     service: S,
     stream: Outgoing<T>,
-    peer: IpAddr,
+    client: Client,
     permit: Permit,
 ) -> impl GracefulConnection<Error: Send> + Send + 'static + use<T, S, F>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
+    S: Fn(Request<Incoming>, Client) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(move |request| {
         let work = permit.work();
-        let answer = service(request, peer);
+        let answer = service(request, client.clone());
         async move {
             let answer = answer.await;
             Ok::<_, Infallible>(answer.map(|body| UnderWay { body, _work: work }))
@@ -140,6 +152,21 @@ where
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     connection.into_owned()
+}
+
+/// Waits for what comes before HTTP, which has the time and the permit of a first request.
+async fn first<T>(
+    opened: impl Future<Output = Option<T>>,
+    permit: &Permit,
+    ending: &CancellationToken,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        opened = opened => opened,
+        () = permit.evicted() => None,
+        () = permit.idled() => None,
+        () = ending.cancelled() => None,
+    }
 }
 
 /// Runs a connection until the client or the server ends it, its time is over, or its place is another's.

@@ -1,9 +1,8 @@
 //! Boot and drain as a story: bind, serve, wait for the signal, let every request finish, close.
 
 use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::{Audience, Ingress};
+use wythe_api::{Audience, Ingress, Listeners};
 use wythe_blocks::Host;
 
 /// The time for requests that are under way when the host is told to stop.
@@ -23,14 +22,14 @@ pub const LIMIT: Duration = Duration::from_secs(5)
 pub async fn serve(
     host: &Arc<Host>,
     audience: Audience,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: CancellationToken,
 ) -> bool {
     let ingress = Ingress {
         host: host.clone(),
         audience,
     };
-    let drained = ingress.serve(listener, shutdown, DRAIN).await;
+    let drained = ingress.serve(listeners, shutdown, DRAIN).await;
     let closed = host.close(CLOSE).await;
     drained && closed
 }

@@ -86,5 +86,6 @@ pub use secret::Secret;
 pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
-    Allowed, HOST_FILE, HostFile, HostName, Quota, Quotas, Terms, TypePattern, load_host_file,
+    Allowed, CertificateFiles, HOST_FILE, HostFile, HostName, HostTls, Quota, Quotas, Terms,
+    TypePattern, load_host_file,
 };

@@ -131,6 +131,7 @@ impl Same for SecretScope {
     }
 }
 
+/// A certificate is no part of it: it is shown to clients and is nothing to the project of the tenant.
 impl Same for Terms {
     fn is_same(&self, other: &Terms) -> bool {
         let types = self.components.as_ref().map(|types| &types.entries);

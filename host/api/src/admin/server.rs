@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error,
-    serve::{Front, Manner},
+    serve::{Client, Front, Manner, Plain},
 };
 use bytes::Bytes;
 use http::{
@@ -136,9 +136,10 @@ impl Desk {
             connections: Connections::new("control socket", Allowed::unshared(CONNECTIONS)),
             tasks,
             manner: || Manner::Commands { whole: WRITE },
+            layer: Plain,
         };
         let desk = Arc::new(self);
-        let service = move |request, _: IpAddr| {
+        let service = move |request, _: Client| {
             let desk = desk.clone();
             async move { desk.answer(request).await }
         };

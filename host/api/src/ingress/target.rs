@@ -2,15 +2,16 @@
 
 use http::{
     HeaderMap, HeaderValue, Request, Uri, Version, header,
-    uri::{Authority, InvalidUri},
+    uri::{Authority, InvalidUri, Scheme},
 };
 use wythe_blocks::{Error, Result};
 
 /// The host of a request of HTTP/1.0, which need not name one, and of an empty header.
 const NAMELESS: &str = "localhost";
 
-/// Guests expect a whole URI, and a Host header that says the same.
-pub fn complete<B>(request: &mut Request<B>) -> Result<()> {
+/// Guests expect a whole URI, and a Host header that says the same. The scheme is that of the connection, where the request
+/// names none.
+pub fn complete<B>(request: &mut Request<B>, scheme: Scheme) -> Result<()> {
     let named = named(request.headers(), request.version())?;
     let target = request.uri().authority().cloned();
     let authority = match target {
@@ -33,7 +34,7 @@ pub fn complete<B>(request: &mut Request<B>) -> Result<()> {
     request.headers_mut().insert(header::HOST, host);
     let mut parts = request.uri().clone().into_parts();
     parts.authority = Some(authority);
-    parts.scheme = parts.scheme.or(Some(http::uri::Scheme::HTTP));
+    parts.scheme = parts.scheme.or(Some(scheme));
     let whole = Uri::from_parts(parts);
     *request.uri_mut() =
         whole.map_err(|error| Error::invalid(format!("the request's target: {error}")))?;
@@ -109,7 +110,7 @@ mod tests {
             request = request.header("host", *host);
         }
         let mut request = request.body(()).expect("a request");
-        complete(&mut request).ok()?;
+        complete(&mut request, Scheme::HTTP).ok()?;
         let host = request.headers()["host"].to_str().expect("a plain header");
         assert_eq!(request.uri().authority().expect("an authority"), host);
         assert_eq!(request.headers().get_all("host").iter().count(), 1);

@@ -68,6 +68,11 @@ impl Destination {
         self.skipped
     }
 
+    /// Says whether two host names are those of one tenant, or both of none.
+    pub fn is_one_owner(&self, one: Option<&str>, other: Option<&str>) -> bool {
+        self.table.owner(one) == self.table.owner(other)
+    }
+
     /// The route with the longest prefix of this path.
     pub fn route(&self, path: &str) -> Option<Arc<Route>> {
         let scopes = self.table.scopes(self.tenant.as_ref());
@@ -128,6 +133,11 @@ impl Routes {
             tenant,
             skipped,
         }
+    }
+
+    /// The tenant that has this host name.
+    pub fn owner(&self, host: &str) -> Option<Name> {
+        self.table.load().owner(Some(host)).cloned()
     }
 
     /// The ways by which a tenant is reached.

@@ -117,10 +117,15 @@ impl Table {
         Arc::make_mut(&mut self.hosts).retain(|_, owner| owner != tenant);
     }
 
+    /// The tenant that has this host name.
+    pub fn owner(&self, host: Option<&str>) -> Option<&Name> {
+        let host = host.filter(|_| !self.hosts.is_empty())?;
+        self.hosts.get(&bare(host))
+    }
+
     /// The tenant that is asked, and the bytes of the path that name it.
     pub fn asked(&self, host: Option<&str>, path: &str) -> (Option<Name>, usize) {
-        let host = host.filter(|_| !self.hosts.is_empty());
-        if let Some(owner) = host.and_then(|host| self.hosts.get(&bare(host))) {
+        if let Some(owner) = self.owner(host) {
             return (Some(owner.clone()), 0);
         }
         let rest = path.strip_prefix('/').unwrap_or(path);

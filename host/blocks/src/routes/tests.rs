@@ -125,6 +125,31 @@ fn a_tenant_is_asked_by_its_host_names_or_by_the_path() {
 }
 
 #[test]
+fn names_of_one_tenant_have_one_owner_and_others_have_none() {
+    let routes = Routes::default();
+    let place = || routes.place(None, "/");
+    assert!(place().is_one_owner(Some("a.example"), None));
+    routes
+        .enter(&name("a"), named(&["a.example", "www.a.example"], false))
+        .unwrap();
+    routes
+        .enter(&name("b"), named(&["b.example"], true))
+        .unwrap();
+    assert_eq!(routes.owner("A.example."), Some(name("a")));
+    assert_eq!(routes.owner("c.example"), None);
+    for (one, other, expected) in [
+        ("a.example", "WWW.a.example:8443", true),
+        ("a.example", "b.example", false),
+        ("a.example", "c.example", false),
+        ("c.example", "d.example", true),
+    ] {
+        let found = place().is_one_owner(Some(one), Some(other));
+        assert_eq!(found, expected, "{one} {other}");
+    }
+    assert!(!place().is_one_owner(None, Some("a.example")));
+}
+
+#[test]
 fn a_host_name_has_one_tenant_until_it_is_given_up() {
     let routes = Routes::default();
     routes

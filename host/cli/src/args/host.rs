@@ -12,7 +12,7 @@ pub struct Serve {
     /// The directory of the tenants' directories, with the operator's `wythe-host.yaml`
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
-    /// The address to answer HTTP on, in place of the file's; default `127.0.0.1:8080`
+    /// The address to answer HTTP on, in place of the file's; default `127.0.0.1:8080`, and none where the file has `tls`
     #[arg(short, long, value_name = "ADDRESS", value_parser = port::address)]
     pub listen: Option<SocketAddr>,
     /// The directory in which embedded drivers keep their files; default `.wythe` below the root

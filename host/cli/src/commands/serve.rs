@@ -15,13 +15,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::metrics;
+use wythe_api::{Certificates, Listeners, metrics};
 use wythe_blocks::{descriptors, time::milliseconds};
-use wythe_manifest::{HostFile, Source};
+use wythe_manifest::{HostFile, HostTls, Source};
 
 /// The address where neither the operator's file nor an argument names one.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -32,16 +33,21 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     descriptors::raise();
     let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
     let file = read(&args.root)?;
-    let listen = address(args.listen, file.listen.as_ref())?;
-    let listen = listen.map_or_else(|| port::address(LISTEN).map_err(Problem::new), Ok)?;
-    let metrics = address(args.metrics, file.metrics.as_ref())?;
+    let addresses = Addresses::new(args, &file)?;
     let data = args.data_dir.clone();
     let data = data.unwrap_or_else(|| args.root.join(".wythe"));
     let (ground, _hold) = ground(&data).await?;
     let began = Instant::now();
-    let root = Root::new(common, ground.clone(), &args.root, file);
+    let certificates = certificates(&ground, &file)?;
+    let root = Root::new(
+        common,
+        ground.clone(),
+        &args.root,
+        file,
+        certificates.clone(),
+    );
     let opened = async {
-        let opened = open(&ground, (listen, metrics), &shutdown).await?;
+        let opened = open(&ground, &addresses, certificates, &shutdown).await?;
         watch::first(&root).await;
         Ok(opened)
     };
@@ -52,7 +58,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         }
         opened = opened => opened,
     };
-    let (http, metrics) = match opened {
+    let (listeners, metrics) = match opened {
         Ok(opened) => opened,
         Err(failure) => {
             ground.host.close(CLOSE).await;
@@ -60,8 +66,8 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         }
     };
     watch::start(root, &args.root, &ground.host);
-    Ready::new(&ground, &http, metrics, began.elapsed())?.show(common);
-    if !serve::serve(&ground.host, args.audience(), http, shutdown).await {
+    Ready::new(&ground, &listeners, metrics, began.elapsed())?.show(common);
+    if !serve::serve(&ground.host, args.audience(), listeners, shutdown).await {
         tracing::warn!("some work did not end in time and was cut short");
     }
     Ok(ExitCode::SUCCESS)
@@ -81,6 +87,40 @@ fn read(root: &Path) -> Outcome<HostFile> {
         true => Err(Problem::all(problems).into()),
         false => Ok(file),
     }
+}
+
+/// The addresses to listen on.
+struct Addresses {
+    plain: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
+}
+
+impl Addresses {
+    fn new(args: &args::Serve, file: &HostFile) -> Outcome<Self> {
+        let tls = file.tls.as_ref().map(|tls| &tls.listen);
+        let (plain, tls) = (
+            address(args.listen, file.listen.as_ref())?,
+            address(None, tls)?,
+        );
+        let plain = match (plain, tls) {
+            // Where nothing is said, something is answered; beside HTTPS, nothing in clear.
+            (None, None) => Some(port::address(LISTEN).map_err(Problem::new)?),
+            (plain, _) => plain,
+        };
+        let metrics = address(args.metrics, file.metrics.as_ref())?;
+        Ok(Addresses {
+            plain,
+            tls,
+            metrics,
+        })
+    }
+}
+
+/// The certificate of the host, which is good before any port is bound.
+fn certificates(ground: &Ground, file: &HostFile) -> Outcome<Option<Arc<Certificates>>> {
+    let read = |tls: &HostTls| Certificates::read(&tls.files, ground.host.routes());
+    Ok(file.tls.as_ref().map(read).transpose()?)
 }
 
 /// The address of an argument, else that of the file.
@@ -107,13 +147,24 @@ async fn ground(data: &Path) -> Outcome<(Ground, Hold)> {
 /// Everything beside the tenants: ports, the control socket, the sweep.
 async fn open(
     ground: &Ground,
-    (listen, metrics): (SocketAddr, Option<SocketAddr>),
+    addresses: &Addresses,
+    certificates: Option<Arc<Certificates>>,
     shutdown: &CancellationToken,
-) -> Outcome<(TcpListener, Option<SocketAddr>)> {
+) -> Outcome<(Listeners, Option<SocketAddr>)> {
     let (host, data) = (&ground.host, &ground.data);
-    let http = port::bind(listen, "--listen").await?;
+    let mut listeners = Listeners {
+        plain: None,
+        tls: None,
+    };
+    if let Some(wanted) = addresses.plain {
+        listeners.plain = Some(port::bind(wanted, "--listen").await?);
+    }
+    if let Some((wanted, certificates)) = addresses.tls.zip(certificates) {
+        let listener = port::bind(wanted, "tls.listen:").await?;
+        listeners.tls = Some((listener, certificates));
+    }
     let mut bound = None;
-    if let Some(wanted) = metrics {
+    if let Some(wanted) = addresses.metrics {
         let listener = port::bind(wanted, "--metrics").await?;
         bound = listener.local_addr().ok();
         metrics::serve(host, listener, shutdown.clone());
@@ -122,14 +173,17 @@ async fn open(
         tracing::warn!("`wythe status` and others cannot reach this host: {error:#}");
     }
     serve::sweep(host);
-    Ok((http, bound))
+    Ok((listeners, bound))
 }
 
 /// The facts that a person or a program wants to know of a host that serves.
 #[derive(Serialize)]
 struct Ready {
+    /// The URL of HTTP, or of HTTPS where that is all.
     url: String,
     address: SocketAddr,
+    /// The address of HTTPS.
+    tls: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
     control: PathBuf,
     pid: u32,
@@ -143,15 +197,24 @@ struct Ready {
 impl Ready {
     fn new(
         ground: &Ground,
-        http: &TcpListener,
+        listeners: &Listeners,
         metrics: Option<SocketAddr>,
         took: Duration,
     ) -> Outcome<Self> {
-        let address = http.local_addr().map_err(anyhow::Error::new)?;
+        let tls = listeners.tls.as_ref().map(|(listener, _)| listener);
+        let bound = |listener: &TcpListener| listener.local_addr().map_err(anyhow::Error::new);
+        let plain = listeners.plain.as_ref().map(bound).transpose()?;
+        let tls = tls.map(bound).transpose()?;
+        let (scheme, address) = match (plain, tls) {
+            (Some(address), _) => ("http", address),
+            (None, Some(address)) => ("https", address),
+            (None, None) => return Err(Problem::new("no address is listened on").into()),
+        };
         let tenants = ground.host.tenants();
         Ok(Ready {
-            url: format!("http://{address}/"),
+            url: format!("{scheme}://{address}/"),
             address,
+            tls,
             metrics,
             control: boot::absolute(&control::path(&ground.data)),
             pid: std::process::id(),
@@ -174,7 +237,14 @@ impl Ready {
         let took = report::time(Duration::from_millis(self.ready_ms));
         let (tenants, apps) = (self.tenants, self.apps);
         let mut text = format!("  Ready    {tenants} tenants with {apps} apps in {took}\n");
-        text += &format!("    HTTP     {:<32} Ctrl-C stops\n", self.url);
+        let first = match self.tls == Some(self.address) {
+            true => "HTTPS",
+            false => "HTTP ",
+        };
+        text += &format!("    {first}    {:<32} Ctrl-C stops\n", self.url);
+        if let Some(tls) = self.tls.filter(|tls| *tls != self.address) {
+            text += &format!("    HTTPS    https://{tls}/\n");
+        }
         if let Some(metrics) = self.metrics {
             text += &format!("    Metrics  http://{metrics}/metrics\n");
         }

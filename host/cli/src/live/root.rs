@@ -1,5 +1,6 @@
 //! The root of a host with many tenants: each directory below it is one, and what changes there is done without a restart.
 
+mod certificates;
 mod work;
 
 use super::{
@@ -11,6 +12,7 @@ use crate::{
     boot::{self, Ground},
     report::{self, Problem},
 };
+use certificates::Followed;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,8 +25,9 @@ use tokio::sync::{
     mpsc::{self, Receiver},
 };
 use work::{Entry, Gone, Job, Tenure, Tried};
+use wythe_api::Certificates;
 use wythe_blocks::Notice;
-use wythe_manifest::{HOST_FILE, HostFile, Name, OpenFile, Stamp};
+use wythe_manifest::{HOST_FILE, HostFile, Name, OpenFile, Source, Stamp};
 
 /// Problems of one tenant that are printed each time.
 const PRINTED: usize = 20;
@@ -37,8 +40,10 @@ pub struct Root {
     ground: Ground,
     directory: PathBuf,
     /// The addresses that the operator's file had at the start.
-    addresses: [Option<String>; 2],
+    addresses: [Option<String>; 3],
     file: Mutex<Written>,
+    /// The certificates, where HTTPS is answered.
+    certificates: Option<Followed>,
     entries: Mutex<BTreeMap<Name, Arc<Entry>>>,
     /// Directories that were refused when they were looked at last.
     refused: Mutex<BTreeSet<String>>,
@@ -101,7 +106,13 @@ impl Look {
 }
 
 impl Root {
-    pub fn new(common: &Common, ground: Ground, directory: &Path, file: HostFile) -> Arc<Self> {
+    pub fn new(
+        common: &Common,
+        ground: Ground,
+        directory: &Path,
+        file: HostFile,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Arc<Self> {
         Arc::new(Root {
             common: *common,
             ground,
@@ -112,6 +123,7 @@ impl Root {
                 problems: Vec::new(),
                 stamp: None,
             }),
+            certificates: certificates.map(Followed::new),
             entries: Mutex::default(),
             refused: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
@@ -211,9 +223,9 @@ impl Root {
         let (file, problems) = wythe_manifest::load_host_file(&self.directory);
         let (is_good, mut problems) = (!problems.has_errors(), Problem::all(problems));
         if is_good && addresses(&file) != self.addresses {
-            let message =
-                "`listen` and `metrics` are those of the start; start again to change them";
-            let written = file.listen.as_ref().or(file.metrics.as_ref());
+            let message = "the addresses (`listen`, `metrics`, `tls.listen`) are those of the \
+                           start; start again to change them";
+            let written = listens(&file).into_iter().flatten().next();
             let problem = Problem::new(message);
             problems.push(match written {
                 Some((_, place)) => problem.at(place),
@@ -298,8 +310,14 @@ impl Root {
     }
 }
 
-fn addresses(file: &HostFile) -> [Option<String>; 2] {
-    [&file.listen, &file.metrics].map(|written| written.as_ref().map(|(text, _)| text.clone()))
+fn addresses(file: &HostFile) -> [Option<String>; 3] {
+    listens(file).map(|written| written.map(|(text, _)| text.clone()))
+}
+
+/// Addresses as they are written: of HTTP, of metrics, and of HTTPS.
+fn listens(file: &HostFile) -> [Option<&(String, Source)>; 3] {
+    let tls = file.tls.as_ref().map(|tls| &tls.listen);
+    [file.listen.as_ref(), file.metrics.as_ref(), tls]
 }
 
 /// The problems that are printed, errors before warnings, and how many are not.

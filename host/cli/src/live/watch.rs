@@ -35,6 +35,7 @@ pub async fn first(root: &Arc<Root>) {
     if tokio::time::timeout(START, begin(root)).await.is_err() {
         report::note("! some tenants are not served yet; see `wythe status`");
     }
+    root.look_at_certificates().await;
 }
 
 /// Serves what is there. Files that are only half written are waited for, for a while.
@@ -54,6 +55,7 @@ async fn begin(root: &Arc<Root>) {
 
 /// Watches until the host stops.
 pub fn start(root: Arc<Root>, directory: &Path, host: &Arc<Host>) {
+    root.follow_certificates();
     let (directory, stopping) = (directory.to_owned(), host.tasks().stopping());
     host.tasks().spawn(async move {
         let watched = watch(root, directory);

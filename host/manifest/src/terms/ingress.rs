@@ -6,8 +6,8 @@ use std::str::FromStr;
 use super::Allowed;
 use crate::name::{Name, shown};
 
-/// Stands for the tenant's name in a host name that is written for all of them.
-const TENANT: &str = "{tenant}";
+/// Stands for the tenant's name in a host name, or in the name of a file, that is written for all of them.
+pub(super) const TENANT: &str = "{tenant}";
 
 /// A host name in lower case, without a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,16 +6,18 @@ mod quotas;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use ingress::{HostName, TypePattern};
 pub use quotas::{Quota, Quotas};
 pub use read::load_host_file;
+pub use tls::{CertificateFiles, HostTls};
 
 use std::path::PathBuf;
 
 use crate::host_pattern::HostPattern;
 use crate::name::Name;
-use crate::problem::{Problems, Source};
+use crate::problem::{Problem, Problems, Source};
 use ingress::Names;
 
 /// The name of the operator's file in the directory of the tenants.
@@ -28,6 +30,8 @@ pub struct HostFile {
     pub listen: Option<(String, Source)>,
     /// The address for metrics and health.
     pub metrics: Option<(String, Source)>,
+    /// HTTPS, where there is any.
+    pub tls: Option<HostTls>,
     documents: Vec<Document>,
     source: Source,
 }
@@ -39,6 +43,7 @@ struct Document {
     tenant: Option<Name>,
     hosts: Option<Allowed<Names>>,
     path: Option<bool>,
+    tls: Option<tls::Written>,
     http: Option<Allowed<HostPattern>>,
     components: Option<Allowed<TypePattern>>,
     paths: Option<Allowed<PathBuf>>,
@@ -57,6 +62,8 @@ pub struct Terms {
     pub hosts: Vec<HostName>,
     /// True if it answers to `/<tenant>/`; by default a tenant without host names does.
     pub by_path: bool,
+    /// The certificate of its host names; default that of the host.
+    pub tls: Option<CertificateFiles>,
     /// The hosts that its apps and plugins may be granted; default none.
     pub http: Allowed<HostPattern>,
     /// The types of components that it may have; by default those that reach for nothing outside of the host.
@@ -99,6 +106,10 @@ impl HostFile {
                 .find_map(|one| one.path)
                 .unwrap_or(hosts.is_empty()),
             hosts,
+            tls: documents
+                .iter()
+                .find_map(|one| one.tls.as_ref())
+                .map(|written| written.of(tenant)),
             http: chosen(&documents, |one| one.http.clone(), &source),
             components: documents.iter().find_map(|one| one.components.clone()),
             paths: chosen(&documents, |one| one.paths.clone(), &source),
@@ -115,7 +126,21 @@ impl HostFile {
         for document in self.documents.iter().filter(about) {
             problems.extend(document.problems.clone());
         }
+        problems.0.extend(self.unused_certificate(tenant));
         problems
+    }
+
+    /// The problem of a certificate that nobody is ever shown.
+    fn unused_certificate(&self, tenant: &Name) -> Option<Problem> {
+        let terms = self.terms(tenant);
+        let message = match (&self.tls, terms.hosts.is_empty()) {
+            (None, _) => {
+                "no HTTPS is answered; write `tls` in the document of `kind: Host` as well"
+            }
+            (Some(_), true) => "a certificate is chosen by host name; write `hosts` as well",
+            (Some(_), false) => return None,
+        };
+        Some(terms.tls?.source.problem("spec.tls", message))
     }
 
     /// Every problem of every document.

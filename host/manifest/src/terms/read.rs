@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas};
+use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas, tls};
 use crate::app::join;
 use crate::file;
 use crate::name::{Name, shown};
@@ -55,7 +55,7 @@ pub(super) fn parse(text: &str, path: &Path) -> (HostFile, Problems) {
                 if hosts > 1 {
                     at.error("there is a document of `kind: Host` already");
                 }
-                read_host(&at, &mut file);
+                read_host(&at, path, &mut file);
                 None
             }
             Some(_) => read_tenant(&at, path),
@@ -100,15 +100,16 @@ fn kind<'a>(at: &At<'a>) -> Option<&'a str> {
     }
 }
 
-fn read_host(at: &At, file: &mut HostFile) -> Option<()> {
+fn read_host(at: &At, path: &Path, file: &mut HostFile) -> Option<()> {
     let fields = at.fields(&["apiVersion", "kind", "spec"])?;
-    let spec = fields.read("spec", |at| at.fields(&["listen", "metrics"]))?;
+    let spec = fields.read("spec", |at| at.fields(&["listen", "metrics", "tls"]))?;
     let address = |name| {
         let at = spec.get(name)?;
         Some((at.filled()?.to_owned(), at.source()))
     };
     file.listen = address("listen");
     file.metrics = address("metrics");
+    file.tls = spec.read("tls", |at| tls::read_host(at, directory(path)));
     Some(())
 }
 
@@ -122,7 +123,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
         None => None,
     };
     let spec = fields.read("spec", |at| {
-        at.fields(&["hosts", "path", "allow", "quotas"])
+        at.fields(&["hosts", "path", "tls", "allow", "quotas"])
     });
     let allow = spec.as_ref().and_then(|spec| {
         spec.read("allow", |at| {
@@ -131,10 +132,11 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
     });
     let get = |name| spec.as_ref().and_then(|spec| spec.get(name));
     let allowed = |name| allow.as_ref().and_then(|allow| allow.get(name));
-    let root = path.parent().unwrap_or(Path::new(""));
+    let root = directory(path);
     Some(Document {
         hosts: get("hosts").and_then(|at| read_hosts(&at, tenant.as_ref())),
         path: get("path").and_then(|at| at.boolean()),
+        tls: get("tls").and_then(|at| tls::read_tenant(&at, root)),
         http: allowed("http").map(|at| list(&at, at.parse_items())),
         components: allowed("components").map(|at| list(&at, at.parse_items())),
         paths: allowed("paths").map(|at| list(&at, read_paths(&at, root))),
@@ -160,6 +162,11 @@ fn read_hosts(at: &At, tenant: Option<&Name>) -> Option<Allowed<Names>> {
         at.error("a host name of all tenants has `{tenant}` in it, such as `{tenant}.example.com`");
     }
     Some(names)
+}
+
+/// The directory of a file, which the paths in it are relative to.
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// Directories are relative to that of the file.

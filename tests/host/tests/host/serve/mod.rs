@@ -3,6 +3,7 @@
 mod changes;
 mod root;
 mod tenants;
+mod tls;
 mod watch;
 mod wrong;
 
@@ -14,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         changes::trials(),
         wrong::trials(),
         watch::trials(),
+        tls::trials(),
     ];
     groups.into_iter().flatten().collect()
 }

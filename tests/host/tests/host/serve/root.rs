@@ -35,6 +35,8 @@ pub struct Root {
 pub struct Served {
     child: Child,
     pub url: String,
+    /// The address of HTTPS, where there is any.
+    pub tls: Option<String>,
     metrics: String,
     root: std::path::PathBuf,
 }
@@ -86,6 +88,7 @@ impl Root {
         Ok(Served {
             child,
             url: text("url")?.trim_end_matches('/').to_owned(),
+            tls: ready["tls"].as_str().map(str::to_owned),
             metrics: text("metrics")?,
             root: self.path().to_owned(),
         })

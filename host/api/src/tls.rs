@@ -1,0 +1,53 @@
+//! TLS of the front door: the handshake of a connection, within bounds of its own.
+
+mod certificates;
+mod pair;
+#[cfg(test)]
+mod tests;
+
+pub use certificates::Certificates;
+
+use crate::serve::{Client, Layer, Secured};
+use std::{net::IpAddr, sync::Arc};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use wythe_blocks::connections::{Allowed, Connections};
+
+/// Handshakes at once, each with up to 64 KiB of what its client says. Where there are more, the oldest one ends.
+const HANDSHAKES: usize = 1_024;
+
+/// The layer of TLS.
+#[derive(Clone)]
+pub struct Tls {
+    certificates: Arc<Certificates>,
+    handshakes: Arc<Connections>,
+}
+
+impl Tls {
+    pub fn new(certificates: Arc<Certificates>) -> Self {
+        Tls {
+            certificates,
+            handshakes: Connections::new("TLS handshakes", Allowed::shared(HANDSHAKES)),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Layer<S> for Tls {
+    type Stream = TlsStream<S>;
+
+    async fn open(self, stream: S, address: IpAddr) -> Option<(TlsStream<S>, Client)> {
+        let permit = self.handshakes.admit(Some(address))?;
+        let acceptor = TlsAcceptor::from(self.certificates.config());
+        let accepted = tokio::select! {
+            accepted = acceptor.accept(stream) => accepted,
+            () = permit.evicted() => return None,
+        };
+        // A client that speaks otherwise has read an alert.
+        let stream = accepted
+            .inspect_err(|error| tracing::debug!("a TLS handshake failed: {error}"))
+            .ok()?;
+        let name = stream.get_ref().1.server_name().map(Arc::from);
+        let secured = Some(Secured { name });
+        Some((stream, Client { address, secured }))
+    }
+}

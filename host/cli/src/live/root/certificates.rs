@@ -1,0 +1,103 @@
+//! The certificates of the host and of its tenants: a look now and then, apart from that at the directories, which may take
+//! long.
+
+use super::Root;
+use crate::report::Problem;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wythe_api::Certificates;
+use wythe_blocks::Error;
+use wythe_manifest::Name;
+
+/// The time from one look to the next: what is new is in force after 2 s at most.
+const EVERY: Duration = Duration::from_secs(1);
+/// The part of the time that looking takes at most, where there are many thousands of files: one in twenty.
+const SHARE: u32 = 20;
+
+/// The certificates that are looked at.
+pub(super) struct Followed {
+    certificates: Arc<Certificates>,
+    /// The names under which problems are shown now.
+    shown: Mutex<BTreeSet<String>>,
+}
+
+impl Followed {
+    pub(super) fn new(certificates: Arc<Certificates>) -> Self {
+        Followed {
+            certificates,
+            shown: Mutex::default(),
+        }
+    }
+}
+
+impl Root {
+    /// Looks at every certificate once.
+    pub async fn look_at_certificates(self: &Arc<Self>) {
+        let root = self.clone();
+        let looked = tokio::task::spawn_blocking(move || root.compare_certificates()).await;
+        if let Err(error) = looked {
+            tracing::error!("certificates were not looked at: {error}");
+        }
+    }
+
+    /// Looks again and again, until the host stops.
+    pub fn follow_certificates(self: &Arc<Self>) {
+        if self.certificates.is_none() {
+            return;
+        }
+        let (root, tasks) = (self.clone(), self.ground.host.tasks());
+        let stopping = tasks.stopping();
+        tasks.spawn(async move {
+            let followed = async {
+                let mut took = Duration::ZERO;
+                loop {
+                    tokio::time::sleep(EVERY.max(took.saturating_mul(SHARE))).await;
+                    let began = Instant::now();
+                    root.look_at_certificates().await;
+                    took = began.elapsed();
+                }
+            };
+            stopping.run_until_cancelled(followed).await;
+        });
+    }
+
+    fn compare_certificates(&self) {
+        let Some(followed) = &self.certificates else {
+            return;
+        };
+        let file = self.file.lock().file.clone();
+        // HTTPS that is no longer written goes on until the host starts again.
+        let Some(host) = &file.tls else {
+            return;
+        };
+        let names: Vec<Name> = self.entries().keys().cloned().collect();
+        let own = names.into_iter().filter_map(|name| {
+            let files = file.terms(&name).tls?;
+            Some((name, files))
+        });
+        let problems = followed.certificates.look(&host.files, own.collect());
+        self.show_certificates(followed, problems);
+    }
+
+    /// Shows what is wrong beside the problems of directories, and no longer what is mended.
+    fn show_certificates(&self, followed: &Followed, problems: Vec<(Option<Name>, Error)>) {
+        let mut now = BTreeSet::new();
+        for (tenant, error) in problems {
+            let about = tenant.map_or_else(
+                || "certificate".to_owned(),
+                |name| format!("certificate of {name}"),
+            );
+            self.show(&about, &[Problem::from(error)]);
+            now.insert(about);
+        }
+        let mut shown = followed.shown.lock();
+        for mended in shown.difference(&now) {
+            self.show(mended, &[]);
+        }
+        *shown = now;
+    }
+}
