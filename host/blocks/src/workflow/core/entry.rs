@@ -353,6 +353,27 @@ mod tests {
         assert!(Entry::decode(&first, &origin("default", "two", 1), 0).is_none());
     }
 
+    /// A policy that differs by a bit would be that of other code.
+    #[test]
+    fn a_policy_comes_back_to_the_last_bit() {
+        let start = origin("default", "one", 1);
+        for number in 1..1_000 {
+            let retry = Retry {
+                factor: 1.0 + f64::from(number) / 997.0,
+                ..Retry::default()
+            };
+            let (task, name) = (0, "pay".to_owned());
+            let kind = Kind::ActivityScheduled { task, name, retry };
+            let entry = Entry {
+                kind,
+                ..entry(0, "")
+            };
+            let (stored, _) = entry.encode(&start).unwrap();
+            let (read, _) = Entry::decode(&stored, &start, 0).unwrap();
+            assert!(entry.kind.is_same_command(&read.kind), "{read:?}");
+        }
+    }
+
     #[test]
     fn every_changed_byte_is_found() {
         let start = origin("default", "one", 1);
