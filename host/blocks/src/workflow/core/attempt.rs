@@ -48,10 +48,10 @@ impl Row {
         outcome: Outcome,
         now: Timestamp,
     ) -> AfterAttempt {
-        let attempts = self.attempts + 1;
+        let attempts = self.attempts.saturating_add(1);
         match outcome {
             Outcome::Busy => {
-                self.not_before = now + BUSY;
+                self.not_before = now.saturating_add(BUSY);
                 AfterAttempt::Wait(self)
             }
             Outcome::Failed { again: true, .. } if attempts < retry.attempts => {
@@ -122,6 +122,23 @@ fn interval(retry: &Retry, attempts: u32) -> u64 {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_row_may_have_any_numbers() {
+        let row = Row {
+            attempts: u32::MAX,
+            not_before: u64::MAX,
+            entry: 0,
+        };
+        let after = |outcome| row.after(0, &Retry::default(), outcome, u64::MAX);
+        assert_eq!(after(Outcome::Busy), AfterAttempt::Wait(row));
+        let kind = Kind::ActivityCompleted {
+            task: 0,
+            attempts: u32::MAX,
+        };
+        let done = AfterAttempt::End(kind, Bytes::new());
+        assert_eq!(after(Outcome::Done(Bytes::new())), done);
+    }
 
     #[test]
     fn intervals_grow_to_their_bound() {
