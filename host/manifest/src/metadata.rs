@@ -217,10 +217,21 @@ impl FromIterator<(String, Value)> for Metadata {
 /// The keys that a value may be given by.
 const CHOICES: [&str; 3] = ["value", "secretKeyRef", "envRef"];
 
+/// Settings of one component: each is compared with those before it.
+const MAX_ITEMS: usize = 1_000;
+
 /// Reads `spec.metadata`; `store` is the secret store that the component names.
 pub(crate) fn read(list: &At, store: Option<&str>) -> Metadata {
     let mut metadata = Metadata::default();
-    for at in list.items() {
+    let items = list.items();
+    if items.len() > MAX_ITEMS {
+        let count = items.len();
+        list.error(&format!(
+            "{count} settings; expected at most {MAX_ITEMS} in one component"
+        ));
+        return metadata;
+    }
+    for at in items {
         read_item(&at, store, &mut metadata);
     }
     metadata

@@ -88,6 +88,22 @@ fn many_mistakes() {
 }
 
 #[test]
+fn many_settings() {
+    let component = |count: usize| {
+        let head = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: store }\n";
+        let settings = (0..count).map(|number| format!("    - {{ name: a{number}, value: 1 }}\n"));
+        let settings: String = settings.collect();
+        format!("{head}spec:\n  type: state.test\n  metadata:\n{settings}")
+    };
+    check("a.yaml", &component(1_000), "");
+    check(
+        "a.yaml",
+        &component(1_001),
+        "a.yaml:7:5: spec.metadata: 1001 settings; expected at most 1000 in one component",
+    );
+}
+
+#[test]
 fn strange_bytes() {
     for text in [
         "\0",
