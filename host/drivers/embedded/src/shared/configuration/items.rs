@@ -13,6 +13,9 @@ use wythe_manifest::Document;
 /// Bytes of a digest that are told: more than chance can meet twice.
 const SHOWN: usize = 16;
 
+/// Bytes of all keys of a tree: a file of one MiB can ask for some hundred times as many.
+const MAX_KEYS: usize = 8 << 20;
+
 /// Items by key.
 pub(crate) type Items = BTreeMap<String, Item>;
 
@@ -22,8 +25,9 @@ pub(crate) fn of_tree(tree: &Document, separator: &str) -> Result<Items, String>
     match tree {
         Document::Null => Ok(items),
         Document::Map(entries) => {
+            let mut bytes = 0;
             for (key, value) in entries {
-                flatten(value, key.clone(), separator, &mut items)?;
+                flatten(value, key.clone(), separator, &mut items, &mut bytes)?;
             }
             Ok(items)
         }
@@ -31,13 +35,25 @@ pub(crate) fn of_tree(tree: &Document, separator: &str) -> Result<Items, String>
     }
 }
 
-/// Adds the items of a subtree: nothing is no item, and a list is one item.
-fn flatten(tree: &Document, key: String, separator: &str, items: &mut Items) -> Result<(), String> {
+/// Adds the items of a subtree, and the bytes of their keys: nothing is no item, and a list is one item.
+fn flatten(
+    tree: &Document,
+    key: String,
+    separator: &str,
+    items: &mut Items,
+    bytes: &mut usize,
+) -> Result<(), String> {
     let value = match tree {
         Document::Null => return Ok(()),
         Document::Map(entries) => {
             return entries.iter().try_for_each(|(below, value)| {
-                flatten(value, format!("{key}{separator}{below}"), separator, items)
+                flatten(
+                    value,
+                    format!("{key}{separator}{below}"),
+                    separator,
+                    items,
+                    bytes,
+                )
             });
         }
         Document::Text { text, .. } => text.clone(),
@@ -51,6 +67,13 @@ fn flatten(tree: &Document, key: String, separator: &str, items: &mut Items) -> 
     if !(1..=MAX_KEY).contains(&size) || key.contains('\0') {
         return Err(format!(
             "a key of {size} bytes; expected 1 to {MAX_KEY} without NUL"
+        ));
+    }
+    *bytes += size;
+    if *bytes > MAX_KEYS {
+        return Err(format!(
+            "its keys have more than {} MiB once they are flat; shorten the keys of what nests others",
+            MAX_KEYS >> 20
         ));
     }
     if items.contains_key(&key) {
@@ -195,6 +218,17 @@ mod tests {
         ];
         assert_eq!(shown(text).unwrap(), expected);
         assert!(shown("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn keys_that_are_long_together_are_refused() {
+        let tree = |count: usize| {
+            let below: Vec<_> = (0..count).map(|number| format!("k{number}: 1")).collect();
+            format!("{}: {{ {} }}", "x".repeat(1_000), below.join(", "))
+        };
+        assert_eq!(shown(&tree(8_000)).unwrap().len(), 8_000);
+        let expected = "its keys have more than 8 MiB once they are flat; shorten the keys of what nests others";
+        assert_eq!(shown(&tree(9_000)).unwrap_err(), expected);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, fmt};
 use wythe_blocks::secrets::{Found, Value};
 use wythe_manifest::Document;
 
+/// Bytes of all flat names: a file of one MiB can ask for a hundred thousand times as many.
+const MAX_NAMES: usize = 8 << 20;
+
 /// The way in which secrets are taken out of a tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
@@ -20,12 +23,19 @@ pub(crate) enum Misfit {
     NoObject,
     /// Two values have one name once they are flat: the name, and how each is nested.
     Clash(String, [String; 2]),
+    /// The flat names are too long together.
+    TooLong,
 }
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Misfit::NoObject => f.write_str("expected a JSON object of secrets"),
+            Misfit::TooLong => write!(
+                f,
+                "its names have more than {} MiB once they are flat; shorten the names of what nests others",
+                MAX_NAMES >> 20
+            ),
             Misfit::Clash(name, [one, other]) => write!(
                 f,
                 "{one} and {other} both have the name `{}`; rename one of them, or choose another separator",
@@ -48,8 +58,12 @@ pub(crate) fn secrets(tree: &Document, shape: &Shape) -> Result<BTreeMap<String,
         let separator = &shape.separator;
         if shape.multi_valued && nests {
             ways.take(name, &[name.as_str()])?;
-            let mut inner = Ways::default();
+            let mut inner = Ways {
+                bytes: ways.bytes,
+                ..Ways::default()
+            };
             flatten(below, &mut vec![], separator, &mut values, &mut inner)?;
+            ways.bytes = inner.bytes;
             found.insert(name.clone(), several(values));
         } else {
             flatten(
@@ -68,17 +82,25 @@ pub(crate) fn secrets(tree: &Document, shape: &Shape) -> Result<BTreeMap<String,
 
 /// Nesting of the value of each flat name.
 #[derive(Default)]
-struct Ways(BTreeMap<String, String>);
+struct Ways {
+    by_name: BTreeMap<String, String>,
+    /// Bytes of the names of the whole tree so far.
+    bytes: usize,
+}
 
 impl Ways {
     /// A name that somebody has already is nobody's: which of them was meant cannot be known.
     fn take(&mut self, name: &str, way: &[&str]) -> Result<(), Misfit> {
+        self.bytes += name.len();
+        if self.bytes > MAX_NAMES {
+            return Err(Misfit::TooLong);
+        }
         let way: Vec<_> = way
             .iter()
             .map(|key| format!("`{}`", key.escape_debug()))
             .collect();
         let way = way.join(" in ");
-        match self.0.insert(name.to_owned(), way.clone()) {
+        match self.by_name.insert(name.to_owned(), way.clone()) {
             Some(first) => Err(Misfit::Clash(name.to_owned(), [first, way])),
             None => Ok(()),
         }
@@ -175,6 +197,27 @@ mod tests {
             "redis.tls:key=true",
         ];
         assert_eq!(reported(TREE, true), expected);
+    }
+
+    #[test]
+    fn names_that_are_long_together_are_refused() {
+        let items = vec!["1"; 10_000].join(",");
+        let (short, long) = ("s".repeat(500), "l".repeat(1_000));
+        for multi_valued in [false, true] {
+            let misfit = |name: &str| {
+                let text = format!(r#"{{ "{name}": [{items}], "a": {{ "{name}": [{items}] }} }}"#);
+                let tree = wythe_manifest::parse_document(&text, Path::new("a.json")).unwrap();
+                let separator = ":".into();
+                let shape = Shape {
+                    separator,
+                    multi_valued,
+                };
+                secrets(&tree, &shape).err()
+            };
+            assert_eq!(misfit(&short[..300]), None);
+            assert_eq!(misfit(&short), Some(Misfit::TooLong));
+            assert_eq!(misfit(&long), Some(Misfit::TooLong));
+        }
     }
 
     #[test]
