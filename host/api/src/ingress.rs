@@ -1,5 +1,7 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 pub mod admin;
 mod body;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod health;
 mod ingress;
 pub mod metrics;

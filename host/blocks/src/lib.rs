@@ -18,6 +18,8 @@ pub mod crypto;
 pub mod descriptors;
 mod environment;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod host;
 pub mod interfaces;
 pub mod invocation;

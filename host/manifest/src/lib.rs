@@ -59,6 +59,8 @@ mod suggest;
 mod terms;
 mod yaml;
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

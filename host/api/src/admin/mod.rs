@@ -9,6 +9,8 @@ pub mod bindings;
 pub mod configuration;
 pub mod crypto;
 mod fields;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub mod host;
 pub mod invocation;
 pub mod jobs;

@@ -9,6 +9,8 @@ mod alarms;
 mod core;
 mod due;
 mod engine;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod listing;
 mod moving;
 mod outbox;

@@ -1,5 +1,7 @@
 //! The identity, the deadline, the trace and the chain of one call. The host sets them, never a guest.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 mod trace;

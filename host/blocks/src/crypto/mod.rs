@@ -2,6 +2,8 @@
 
 mod algorithm;
 mod driver;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod key;
 mod lanes;
 mod scheme;

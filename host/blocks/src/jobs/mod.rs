@@ -2,6 +2,8 @@
 
 mod calendar;
 mod driver;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod rules;
 mod scheduler;
 mod settler;

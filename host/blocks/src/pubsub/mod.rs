@@ -4,6 +4,8 @@ mod delivery;
 mod driver;
 mod envelope;
 mod event;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod letter;
 mod media;
 mod operating;

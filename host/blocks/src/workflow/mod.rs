@@ -3,6 +3,8 @@
 
 mod core;
 mod engine;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod store;
 
 #[cfg(test)]

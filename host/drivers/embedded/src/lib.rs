@@ -20,6 +20,8 @@ mod directory;
 mod durable;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(all(any(fuzzing, test), feature = "redb"))]
+pub mod fuzzing;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "sled")]

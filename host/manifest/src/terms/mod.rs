@@ -12,6 +12,8 @@ pub use ingress::{HostName, TypePattern};
 pub use quotas::{Quota, Quotas};
 pub use read::load_host_file;
 pub use tls::{CertificateFiles, HostTls};
+#[cfg(any(fuzzing, test))]
+pub(crate) use read::parse as parse_host_file;
 
 use std::path::PathBuf;
 

@@ -37,7 +37,7 @@ pub fn load_host_file(root: &Path) -> (HostFile, Problems) {
     }
 }
 
-pub(super) fn parse(text: &str, path: &Path) -> (HostFile, Problems) {
+pub(crate) fn parse(text: &str, path: &Path) -> (HostFile, Problems) {
     let report = Report::new(path);
     let nodes = yaml::parse(text, &report);
     let mut problems = report.into_problems();

@@ -1,6 +1,8 @@
 //! The choice of an event's route: CEL rules in order, then the default.
 
 mod failures;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod program;
 mod thread;
 mod values;
