@@ -1,12 +1,12 @@
 //! Bytes that the host holds for one app. Each of them is drawn from the app's account and given back when it goes.
 
-use crate::{Error, Result, work::Meter};
+use crate::{Error, Result, quota::Ledger, work::Meter};
 use parking_lot::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use wythe_manifest::Name;
+use wythe_manifest::{Metered, Name};
 
 /// The memory that the host holds for an app in all, and its limit.
 #[derive(Clone, Debug)]
@@ -17,15 +17,18 @@ struct Inner {
     app: Name,
     limit: usize,
     used: AtomicUsize,
+    /// The ledger of the app's tenant, which all of its accounts draw from.
+    ledger: Arc<Ledger>,
 }
 
 impl Account {
-    /// An account of `limit` bytes, which is the app's `limits.hostMemory`.
-    pub fn new(app: Name, limit: u64) -> Self {
+    /// An account of `limit` bytes, which is the app's `limits.hostMemory`, within what its tenant may have.
+    pub fn new(app: Name, limit: u64, ledger: Arc<Ledger>) -> Self {
         Account(Arc::new(Inner {
             app,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             used: AtomicUsize::new(0),
+            ledger,
         }))
     }
 
@@ -45,6 +48,14 @@ impl Account {
     }
 
     fn draw(&self, bytes: usize) -> Result<()> {
+        self.draw_own(bytes)?;
+        let drawn = self.0.ledger.draw(Metered::HostMemory, bytes as u64);
+        drawn.inspect_err(|_| {
+            self.0.used.fetch_sub(bytes, Relaxed);
+        })
+    }
+
+    fn draw_own(&self, bytes: usize) -> Result<()> {
         let limit = self.0.limit;
         let add = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= limit);
         let drawn = self.0.used.fetch_update(Relaxed, Relaxed, add);
@@ -78,6 +89,8 @@ impl Permit {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         self.account.0.used.fetch_sub(bytes, Relaxed);
+        let ledger = &self.account.0.ledger;
+        ledger.give_back(Metered::HostMemory, bytes as u64);
     }
 
     pub fn bytes(&self) -> usize {
@@ -140,7 +153,8 @@ mod tests {
     const LIMIT: usize = 1_000;
 
     fn account() -> Account {
-        Account::new("shop".parse().unwrap(), LIMIT as u64)
+        let ledger = Ledger::new("tenant".parse().unwrap());
+        Account::new("shop".parse().unwrap(), LIMIT as u64, ledger)
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod patient;
 mod policy;
 mod prepared;
 pub mod pubsub;
+pub mod quota;
 pub mod random;
 mod rate;
 mod registry;

@@ -1,6 +1,10 @@
 //! Counters of calls of drivers and of apps, and how they read as Prometheus text.
 
-use crate::{Kind, Operation, Result, time::nanoseconds};
+use crate::{
+    Kind, Operation, Result,
+    quota::{Ledger, METRICS},
+    time::nanoseconds,
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
@@ -77,11 +81,12 @@ static APPS: Family = Family {
 
 /// The counters of a component.
 pub(crate) fn of_component(
+    tenant: &Name,
     block: &'static str,
     component: &ComponentName,
     operations: &'static [Operation],
 ) -> CallMetrics {
-    let labels = format!("block=\"{block}\",component=\"{component}\"");
+    let labels = format!("tenant=\"{tenant}\",block=\"{block}\",component=\"{component}\"");
     CallMetrics::new(&DRIVERS, labels, operations)
 }
 
@@ -170,8 +175,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub struct Metrics {
     calls: Mutex<Vec<Weak<CallMetrics>>>,
-    /// Counts by app: how often one of its calls held a worker for too long, and when the log said so last.
-    held: Mutex<BTreeMap<Name, (u64, Instant)>>,
+    /// Counts by tenant and app: how often a call held a worker for too long, and when the log said so last.
+    held: Mutex<BTreeMap<(Name, Name), (u64, Instant)>>,
+    quotas: Mutex<Vec<Weak<Ledger>>>,
 }
 
 impl Metrics {
@@ -181,28 +187,38 @@ impl Metrics {
         list.push(calls);
     }
 
+    pub(crate) fn watch_quotas(&self, ledger: Weak<Ledger>) {
+        let mut list = self.quotas.lock();
+        list.retain(|known| known.strong_count() > 0);
+        list.push(ledger);
+    }
+
     /// The Prometheus text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
         let list = self.lock_calls();
         let all: Vec<_> = list.iter().filter_map(Weak::upgrade).collect();
         drop(list);
-        render_family(&DRIVERS, &all) + &render_family(&APPS, &all) + &self.render_held()
+        render_family(&DRIVERS, &all)
+            + &render_family(&APPS, &all)
+            + &self.render_held()
+            + &self.render_quotas()
     }
 
     fn lock_calls(&self) -> MutexGuard<'_, Vec<Weak<CallMetrics>>> {
         self.calls.lock()
     }
 
-    fn lock_held(&self) -> MutexGuard<'_, BTreeMap<Name, (u64, Instant)>> {
+    fn lock_held(&self) -> MutexGuard<'_, BTreeMap<(Name, Name), (u64, Instant)>> {
         self.held.lock()
     }
 
     /// Counts that a call of an app held a worker for too long. True where the log is to say so: once in 10 s.
-    pub fn held(&self, app: &Name) -> bool {
+    pub fn held(&self, tenant: &Name, app: &Name) -> bool {
+        let app = (tenant.clone(), app.clone());
         let now = Instant::now();
         let mut all = self.lock_held();
-        let Some((count, reported)) = all.get_mut(app) else {
-            all.insert(app.clone(), (1, now));
+        let Some((count, reported)) = all.get_mut(&app) else {
+            all.insert(app, (1, now));
             return true;
         };
         *count += 1;
@@ -215,15 +231,31 @@ impl Metrics {
 
     fn render_held(&self) -> String {
         let mut text = String::new();
-        for (app, (count, _)) in self.lock_held().iter() {
+        for ((tenant, app), (count, _)) in self.lock_held().iter() {
             if text.is_empty() {
                 text.push_str(
                     "# HELP wythe_worker_held_total Times that a call held a worker for 10 ms or more.\n\
                      # TYPE wythe_worker_held_total counter\n",
                 );
             }
-            let _ = writeln!(text, "wythe_worker_held_total{{app=\"{app}\"}} {count}");
+            let _ = writeln!(
+                text,
+                "wythe_worker_held_total{{tenant=\"{tenant}\",app=\"{app}\"}} {count}"
+            );
         }
         text
+    }
+
+    fn render_quotas(&self) -> String {
+        let mut samples = [const { String::new() }; METRICS.len()];
+        for ledger in self.quotas.lock().iter().filter_map(Weak::upgrade) {
+            ledger.write(&mut samples);
+        }
+        let with_samples = METRICS.into_iter().zip(samples);
+        let with_samples = with_samples.filter(|(_, samples)| !samples.is_empty());
+        let family = |((name, kind, help), samples): ((&str, &str, &str), String)| {
+            format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
+        };
+        with_samples.map(family).collect()
     }
 }

@@ -22,7 +22,13 @@ impl Opening<'_> {
         manifest: &Manifest,
         driver: Arc<D>,
     ) {
-        let component = Component::new(components.block(), operations, manifest, driver);
+        let component = Component::new(
+            self.tenant,
+            components.block(),
+            operations,
+            manifest,
+            driver,
+        );
         components.insert(self.metrics, component);
     }
 }

@@ -4,12 +4,14 @@ use parking_lot::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A limit of so many lines a period; the first of the next one reports how many were left out.
+#[derive(Debug)]
 pub struct Rate {
     lines: u32,
     period: Duration,
     window: Mutex<Window>,
 }
 
+#[derive(Debug)]
 struct Window {
     since: Instant,
     said: u32,

@@ -67,7 +67,7 @@ fn used() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Account, time};
+    use crate::{Account, quota::Ledger, time};
     use std::time::Instant;
 
     fn caller() -> Call {
@@ -77,7 +77,8 @@ mod tests {
             name("shop"),
             time::deadline(Duration::from_secs(60)),
         );
-        caller.with_account(&Account::new(name("shop"), 1_000))
+        let account = Account::new(name("shop"), 1_000, Ledger::new(name("t")));
+        caller.with_account(&account)
     }
 
     fn spin() -> Result<u32> {

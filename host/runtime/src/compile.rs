@@ -1,6 +1,7 @@
 //! The way from the bytes of a component to code: looked up in memory and in the cache, else made by the compiler.
 
 mod child;
+mod refused;
 
 pub use child::Compiler;
 
@@ -13,6 +14,7 @@ use crate::{
 use blake3::Hash;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
+use refused::Refused;
 use std::{
     collections::HashMap,
     path::Path,
@@ -80,6 +82,8 @@ pub struct Compiling {
     compiler: Option<Compiler>,
     /// Equal files are compiled and mapped once.
     compiled: Mutex<HashMap<(Hash, Work), Weak<Compiled>>>,
+    /// Files that were tried and cannot be compiled.
+    refused: Refused,
     /// The turn of a compilation, one at a time: it uses every core by itself and must not starve requests.
     turn: Semaphore,
 }
@@ -96,6 +100,7 @@ impl Compiling {
             cache: cache.map(Arc::new),
             compiler,
             compiled: Mutex::default(),
+            refused: Refused::default(),
             turn: Semaphore::new(1),
         }
     }
@@ -109,7 +114,7 @@ impl Compiling {
         {
             return Ok(outline.into());
         }
-        let outline = self.work(Work::Outline, name, bytes).await?;
+        let outline = self.work(Work::Outline, digest, name, bytes).await?;
         let outline: Outline = serde_json::from_slice(&outline)
             .map_err(|error| Error::internal("an outline cannot be read").with_source(error))?;
         if let Some(cache) = &self.cache
@@ -141,8 +146,8 @@ impl Compiling {
             Some(component) => component,
             None => {
                 check_form(name, &bytes)?;
-                let code = self.work(work, name, &bytes).await?;
-                self.take(engine, digest, code).await?
+                let code = self.work(work, digest, name, &bytes).await?;
+                self.take(engine, digest, name, code).await?
             }
         };
         let compiled = Arc::new(Compiled { digest, component });
@@ -164,7 +169,15 @@ impl Compiling {
         blocking(move || Ok(cache.load(&engine, &digest))).await
     }
 
-    async fn work(&self, work: Work, name: &str, bytes: &Bytes) -> Result<Vec<u8>> {
+    /// Does work that is not known to fail. What the bytes are at fault for is tried once in a while: a tenant could keep
+    /// the compiler from all others.
+    async fn work(&self, work: Work, digest: Hash, name: &str, bytes: &Bytes) -> Result<Vec<u8>> {
+        self.refused.check(digest, work, name)?;
+        let done = self.work_anew(work, name, bytes).await;
+        done.inspect_err(|error| self.refused.note(digest, work, name, error))
+    }
+
+    async fn work_anew(&self, work: Work, name: &str, bytes: &Bytes) -> Result<Vec<u8>> {
         let done = match &self.compiler {
             Some(compiler) => compiler.run(work, name, bytes).await,
             None => {
@@ -183,7 +196,14 @@ impl Compiling {
     }
 
     /// Keeps new code, and maps it from the cache where there is one, so that it takes no memory of its own.
-    async fn take(&self, engine: &Engine, digest: Hash, code: Vec<u8>) -> Result<Component> {
+    async fn take(
+        &self,
+        engine: &Engine,
+        digest: Hash,
+        name: &str,
+        code: Vec<u8>,
+    ) -> Result<Component> {
+        let shown = name.to_owned();
         let (cache, engine) = (self.cache.clone(), engine.clone());
         blocking(move || {
             if let Some(cache) = cache {
@@ -198,7 +218,14 @@ impl Compiling {
             }
             // SAFETY: the code comes from this program's own compiler, by a pipe that nobody else has.
             let component = unsafe { Component::deserialize(&engine, &code) };
-            component.map_err(|error| internal("the compiler is of another build", error))
+            component.map_err(|error| {
+                let cause = error.root_cause().to_string();
+                Error::invalid(format!(
+                    "`{shown}` was compiled and cannot be loaded: {cause}; an instance of this host has no room for it, or \
+                     the program was replaced since the host started"
+                ))
+                .with_source(format!("{error:#}"))
+            })
         })
         .await
     }

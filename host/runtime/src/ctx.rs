@@ -3,6 +3,7 @@
 use crate::{
     cpu::{Bill, Cpu, Share},
     egress::Hooks,
+    error,
     fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
@@ -18,10 +19,10 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wythe_blocks::{
-    Account, Call, Error, Rate, Result, Tenant,
+    Account, Call, Error, Rate, Result, Tenant, quota,
     workflow::{Context, Price},
 };
-use wythe_manifest::{Grants, Limits, Name};
+use wythe_manifest::{Grants, Limits, Metered, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
 const HEADERS: usize = 64 << 10;
@@ -54,7 +55,15 @@ impl Identity {
         let weight = self.tenant.settings().cpu_weight();
         self.share.set_weight(weight);
     }
+
+    /// Says whether an instance may wait for another call: of its quota a tenant keeps a half for what is new.
+    pub fn may_keep(&self) -> bool {
+        self.tenant.ledger.is_below_half(Metered::Instances)
+    }
 }
+
+/// A slot of the pool, and one of the instances that the tenant may have.
+pub type Taken = (Slot, quota::Held);
 
 /// Lines of the log about what a guest was denied, a minute.
 pub const DENIALS: u32 = 60;
@@ -73,8 +82,8 @@ pub struct Ctx {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
-    /// A slot of the pool; given back when the store is dropped.
-    _slot: Slot,
+    /// A slot of the pool, and one of the tenant's instances; given back when the store is dropped.
+    _taken: Taken,
 }
 
 /// Access to the CPU time for the hooks of a store.
@@ -114,7 +123,12 @@ impl HasCpu for Ctx {
 
     fn held(&self, time: Duration) {
         let app = &self.identity.id;
-        if self.identity.tenant.metrics.held(app) {
+        if self
+            .identity
+            .tenant
+            .metrics
+            .held(self.identity.tenant.name(), app)
+        {
             tracing::warn!(%app, "a call to the host held one of its threads for {} ms, or the machine is busy", time.as_millis());
         }
     }
@@ -128,8 +142,8 @@ impl Ctx {
         caller: Call,
         cpu: Cpu,
         hooks: Hooks,
-        slot: Slot,
-    ) -> Store<Ctx> {
+        taken: Taken,
+    ) -> Result<Store<Ctx>> {
         let mut table = ResourceTable::new();
         let handles = identity.limits.handles as usize;
         table.set_max_capacity(handles);
@@ -137,7 +151,7 @@ impl Ctx {
         http.set_field_size_limit(HEADERS);
         let ctx = Ctx {
             table,
-            limiter: Limiter::new(&identity.limits),
+            limiter: Limiter::new(&identity.limits, &identity.tenant.ledger)?,
             wasi: wasi(&identity),
             http,
             hooks,
@@ -146,19 +160,28 @@ impl Ctx {
             caller: caller.with_account(&identity.account),
             cpu,
             identity: identity.clone(),
-            _slot: slot,
+            _taken: taken,
         };
         let mut store = Store::new(engine, ctx);
         store.limiter(|ctx| &mut ctx.limiter);
         limits::apply(&mut store, &identity.limits);
         crate::cpu::meter(&mut store);
-        store
+        Ok(store)
     }
 
     /// A handle of the guest's, which has as many as its limits allow.
     pub fn handle<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>> {
         let handle = self.table.push(value);
         handle.map_err(|_| Error::exhausted("too many open handles; see `limits.handles`"))
+    }
+
+    /// The error of a call into this instance. One that its tenant's quota refused memory fails for that, whatever it made
+    /// of it.
+    pub fn error_of_call(&self, error: wasmtime::Error) -> Error {
+        match self.limiter.refused() {
+            Some(refused) => refused.duplicate().with_source(format!("{error:#}")),
+            None => error::of_call(self.identity.id.as_str(), error),
+        }
     }
 
     /// The code is a workflow's: what it does and is told goes through its journal.

@@ -27,8 +27,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
     Call, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
+    quota::Held,
     time,
 };
+use wythe_manifest::Metered;
 
 /// Time until the headers of the answer, unless the guest asks for less.
 const FIRST_BYTE: Duration = Duration::from_secs(30);
@@ -68,7 +70,7 @@ pub struct Hooks {
 /// The places of a request: of its instance, and of its app if it goes outside.
 pub struct Permits {
     _instance: OwnedSemaphorePermit,
-    _app: Option<OwnedSemaphorePermit>,
+    _app: Option<(OwnedSemaphorePermit, Held)>,
 }
 
 /// The times that a guest waits, within the bounds of the host.
@@ -132,7 +134,10 @@ impl Hooks {
                 Some(_) => None,
                 None => {
                     let outside = self.identity.outgoing.clone();
-                    Some(outside.try_acquire_owned().map_err(limit)?)
+                    let app = outside.try_acquire_owned().map_err(limit)?;
+                    let ledger = &self.identity.tenant.ledger;
+                    let tenant = ledger.hold(Metered::OutgoingRequests, 1);
+                    Some((app, tenant.map_err(|_| Error::ConnectionLimitReached)?))
                 }
             },
         };

@@ -26,6 +26,7 @@ use wasmtime::{
 };
 use wythe_blocks::{Call, Error, Result, Tenant};
 use wythe_manifest::AnchoredPath;
+use wythe_manifest::Metered;
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;
@@ -220,10 +221,12 @@ impl Runtime {
         caller: Call,
         cpu: Cpu,
     ) -> Result<Store<Ctx>> {
+        // The quota refuses at once; it is the pool that is waited for.
+        let held = identity.tenant.ledger.hold(Metered::Instances, 1)?;
         let slot = slots.take(identity.holder).await?;
         let hooks = Hooks::new(caller.clone(), identity.clone(), self.egress.clone());
         let identity = identity.clone();
-        Ok(Ctx::store(engine, identity, caller, cpu, hooks, slot))
+        Ctx::store(engine, identity, caller, cpu, hooks, (slot, held))
     }
 }
 

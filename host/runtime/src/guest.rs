@@ -55,13 +55,14 @@ impl Guest {
         let profile = Profile {
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
+            ledger: tenant.ledger.clone(),
             ..Profile::new(tenant.name().clone(), app.id.clone())
         };
         let identity = Arc::new(Identity {
             tenant: tenant.clone(),
             share: runtime.share(tenant),
             id: app.id.clone(),
-            holder: Holder::new(),
+            holder: Holder::of(tenant.ledger.number()),
             grants: profile.grants.clone(),
             limits: app.limits.clone(),
             env: app.env.clone().into_iter().collect(),
@@ -72,7 +73,11 @@ impl Guest {
             )),
             outgoing: egress::under_way(app.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
-            account: Account::new(app.id.clone(), app.limits.host_memory),
+            account: Account::new(
+                app.id.clone(),
+                app.limits.host_memory,
+                tenant.ledger.clone(),
+            ),
         });
         let path = (app.project.as_path(), app.guest.as_path());
         let version = Version::load(runtime, &identity, &app.reuse, path).await?;

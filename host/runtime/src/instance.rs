@@ -79,7 +79,7 @@ impl Pool {
             };
             let clock = warm.store.data().cpu.clock();
             let answer = timed(clock, call(&mut warm.store, &warm.instance)).await;
-            let answer = answer.map_err(|error| error::of_call(app, error))?;
+            let answer = answer.map_err(|error| warm.store.data().error_of_call(error))?;
             Ok((answer, warm))
         };
         match tokio::time::timeout_at(deadline.into(), run).await {
@@ -105,8 +105,7 @@ impl Pool {
         let mut store = self.runtime.store(&self.identity, caller).await?;
         let clock = store.data().cpu.clock();
         let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
-        let instance =
-            instance.map_err(|error| error::of_call(self.identity.id.as_str(), error))?;
+        let instance = instance.map_err(|error| store.data().error_of_call(error))?;
         Ok(Warm {
             store,
             instance,
@@ -118,7 +117,7 @@ impl Pool {
     fn give_back(&self, mut warm: Warm) {
         warm.calls += 1;
         warm.since = Instant::now();
-        if warm.calls < self.reuse.max_requests {
+        if warm.calls < self.reuse.max_requests && self.identity.may_keep() {
             self.lock().push(warm);
         }
     }

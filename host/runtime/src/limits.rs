@@ -1,7 +1,9 @@
 //! The amounts that one instance may take: memory, tables, handles and bytes per call. The caps are the manifest's.
 
+use std::sync::Arc;
 use wasmtime::{ResourceLimiter, Result, Store};
-use wythe_manifest::Limits;
+use wythe_blocks::quota::{Held, Ledger};
+use wythe_manifest::{Limits, Metered};
 
 /// Memories, tables and core instances of one component instance.
 const MEMORIES: usize = 8;
@@ -11,6 +13,9 @@ const INSTANCES: usize = 32;
 /// Counts what an instance takes, over all of its memories and tables together.
 pub struct Limiter {
     memory: Budget,
+    /// The part of it that the tenant's quota has, with what refused more.
+    held: Held,
+    refused: Option<wythe_blocks::Error>,
     table_elements: Budget,
 }
 
@@ -24,22 +29,25 @@ impl Budget {
         Budget { limit, used: 0 }
     }
 
-    fn grow(&mut self, current: usize, desired: usize) -> bool {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= self.limit;
-        if fits {
-            self.used = used;
-        }
-        fits
+    fn fits(&self, more: usize) -> bool {
+        self.used.saturating_add(more) <= self.limit
     }
 }
 
 impl Limiter {
-    pub fn new(limits: &Limits) -> Self {
-        Limiter {
+    /// The limits of an instance whose memory is its tenant's, too.
+    pub fn new(limits: &Limits, ledger: &Arc<Ledger>) -> Result<Self, wythe_blocks::Error> {
+        Ok(Limiter {
             memory: Budget::new(usize::try_from(limits.memory).unwrap_or(usize::MAX)),
+            held: ledger.hold(Metered::Memory, 0)?,
+            refused: None,
             table_elements: Budget::new(limits.table_elements as usize),
-        }
+        })
+    }
+
+    /// The reason why memory was refused last, if it was the tenant's quota.
+    pub fn refused(&self) -> Option<&wythe_blocks::Error> {
+        self.refused.as_ref()
     }
 }
 
@@ -50,7 +58,16 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        Ok(self.memory.grow(current, desired))
+        let more = desired.saturating_sub(current);
+        if !self.memory.fits(more) {
+            return Ok(false);
+        }
+        if let Err(error) = self.held.grow(more as u64) {
+            self.refused = Some(error);
+            return Ok(false);
+        }
+        self.memory.used += more;
+        Ok(true)
     }
 
     fn table_growing(
@@ -59,7 +76,12 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        Ok(self.table_elements.grow(current, desired))
+        let more = desired.saturating_sub(current);
+        let fits = self.table_elements.fits(more);
+        if fits {
+            self.table_elements.used += more;
+        }
+        Ok(fits)
     }
 
     fn instances(&self) -> usize {

@@ -16,19 +16,52 @@ use wythe_blocks::{Error, Result};
 const WAIT: Duration = Duration::from_secs(1);
 /// An app has this part of all slots at most.
 const SHARE: usize = 2;
-/// This part is kept for apps that have few slots, and half of it for those that have none.
+/// This part is kept for apps and tenants that have few slots, and half of it for those that have none.
 const RESERVE: usize = 8;
 const FEW: usize = 8;
 
-/// Takes slots: an app, or one component that is a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Holder(u64);
+/// Takes slots: an app, or one component that is a plugin, of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    own: Key,
+    tenant: Key,
+}
+
+/// Counts slots.
+type Key = u64;
 
 impl Holder {
-    /// Differs from every other holder of the process.
-    pub fn new() -> Self {
+    /// Differs from every other holder of the process; `tenant` is the number of its tenant's ledger.
+    pub fn of(tenant: u64) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Holder(NEXT.fetch_add(1, Relaxed))
+        Holder {
+            own: NEXT.fetch_add(1, Relaxed),
+            tenant,
+        }
+    }
+}
+
+/// Slots that are held, by key.
+#[derive(Default)]
+struct Counts(HashMap<Key, usize>);
+
+impl Counts {
+    fn of(&self, key: Key) -> usize {
+        self.0.get(&key).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, key: Key) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    fn remove(&mut self, key: Key) {
+        let Some(held) = self.0.get_mut(&key) else {
+            return;
+        };
+        *held -= 1;
+        if *held == 0 {
+            self.0.remove(&key);
+        }
     }
 }
 
@@ -40,7 +73,8 @@ pub struct Slots {
 
 struct State {
     free: usize,
-    held: HashMap<Holder, usize>,
+    held: Counts,
+    held_by_tenants: Counts,
     waiting: VecDeque<Waiting>,
 }
 
@@ -59,7 +93,8 @@ impl Slots {
     pub fn new(total: usize) -> Arc<Self> {
         let state = State {
             free: total,
-            held: HashMap::new(),
+            held: Counts::default(),
+            held_by_tenants: Counts::default(),
             waiting: VecDeque::new(),
         };
         Arc::new(Slots {
@@ -94,7 +129,7 @@ impl Slots {
 
     /// Slots that a holder has now.
     pub fn held(&self, holder: Holder) -> usize {
-        self.lock().held.get(&holder).copied().unwrap_or(0)
+        self.lock().held.of(holder.own)
     }
 
     fn refuse(&self, holder: Holder) -> Error {
@@ -114,14 +149,14 @@ impl Slots {
     }
 
     fn may_take(&self, state: &State, holder: Holder) -> bool {
-        let held = state.held.get(&holder).copied().unwrap_or(0);
-        let reserve = self.total / RESERVE;
-        let reserved = match held {
+        let held = state.held.of(holder.own);
+        // A half of the reserve is kept from apps that have many, the other half from their tenants.
+        let reserved = [held, state.held_by_tenants.of(holder.tenant)].map(|held| match held {
             0 => 0,
-            few if few < FEW => reserve / 2,
-            _ => reserve,
-        };
-        held < self.share() && state.free > reserved
+            few if few < FEW => self.total / RESERVE / 4,
+            _ => self.total / RESERVE / 2,
+        });
+        held < self.share() && state.free > reserved.iter().sum()
     }
 
     fn take_from(self: &Arc<Self>, state: &mut State, holder: Holder) -> Option<Slot> {
@@ -129,7 +164,8 @@ impl Slots {
             return None;
         }
         state.free -= 1;
-        *state.held.entry(holder).or_default() += 1;
+        state.held.add(holder.own);
+        state.held_by_tenants.add(holder.tenant);
         Some(Slot {
             slots: self.clone(),
             holder,
@@ -159,13 +195,8 @@ impl Drop for Slot {
         let served = {
             let mut state = self.slots.lock();
             state.free += 1;
-            let held = state.held.get_mut(&self.holder).map(|held| {
-                *held -= 1;
-                *held
-            });
-            if held == Some(0) {
-                state.held.remove(&self.holder);
-            }
+            state.held.remove(self.holder.own);
+            state.held_by_tenants.remove(self.holder.tenant);
             self.slots.serve(&mut state)
         };
         if let Some((found, slot)) = served {
@@ -179,7 +210,16 @@ impl Drop for Slot {
 mod tests {
     use super::{Holder, Slot, Slots};
     use futures::FutureExt as _;
-    use std::sync::Arc;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    };
+
+    /// A holder that is alone in its tenant.
+    fn alone() -> Holder {
+        static TENANTS: AtomicU64 = AtomicU64::new(0);
+        Holder::of(TENANTS.fetch_add(1, Relaxed))
+    }
 
     fn take_all(slots: &Arc<Slots>, holder: Holder) -> Vec<Slot> {
         std::iter::from_fn(|| slots.try_take(holder)).collect()
@@ -188,36 +228,44 @@ mod tests {
     #[test]
     fn an_app_has_no_more_than_its_share() {
         let slots = Slots::new(100);
-        let held = take_all(&slots, Holder::new());
+        let held = take_all(&slots, alone());
         assert_eq!(held.len(), 50);
     }
 
     #[test]
     fn some_are_kept_for_those_that_have_few_or_none() {
         let slots = Slots::new(100);
-        let greedy = [Holder::new(), Holder::new()];
+        let greedy = [alone(), alone()];
         let held: Vec<_> = greedy.map(|holder| take_all(&slots, holder)).into();
         let taken: usize = held.iter().map(Vec::len).sum();
         assert_eq!(taken, 100 - 12);
         // Some of the reserve goes to a few each, the rest to the first of each that has none.
-        let small = Holder::new();
+        let small = alone();
         let few = take_all(&slots, small);
         assert_eq!(few.len(), 6);
-        let first: Vec<_> = (0..6)
-            .filter_map(|_| slots.try_take(Holder::new()))
-            .collect();
+        let first: Vec<_> = (0..6).filter_map(|_| slots.try_take(alone())).collect();
         assert_eq!(first.len(), 6);
-        assert!(slots.try_take(Holder::new()).is_none());
+        assert!(slots.try_take(alone()).is_none());
+    }
+
+    #[test]
+    fn many_apps_of_one_tenant_leave_some_to_other_tenants() {
+        let slots = Slots::new(100);
+        let apps: Vec<_> = (0..1_000).map(|_| Holder::of(u64::MAX)).collect();
+        let held: Vec<_> = apps.iter().filter_map(|app| slots.try_take(*app)).collect();
+        assert_eq!(held.len(), 94);
+        let others: Vec<_> = (0..100).filter_map(|_| slots.try_take(alone())).collect();
+        assert_eq!(others.len(), 6);
     }
 
     #[tokio::test]
     async fn who_waits_is_served_in_turn_as_far_as_it_may() {
         let slots = Slots::new(4);
-        let (full, other) = (Holder::new(), Holder::new());
+        let (full, other) = (alone(), alone());
         let mut held = take_all(&slots, full);
         let _others = take_all(&slots, other);
         assert_eq!(held.len(), 2);
-        let third = Holder::new();
+        let third = alone();
         let mut over = Box::pin(slots.take(full));
         let mut next = Box::pin(slots.take(third));
         assert!((&mut over).now_or_never().is_none());
@@ -234,7 +282,7 @@ mod tests {
     #[test]
     fn a_refusal_says_whose_fault_it_is() {
         let slots = Slots::new(4);
-        let (greedy, other) = (Holder::new(), Holder::new());
+        let (greedy, other) = (alone(), alone());
         let _held = take_all(&slots, greedy);
         let refused = slots.refuse(greedy).to_string();
         let expected = "the app has 2 instances, which is its share of this host's 4";

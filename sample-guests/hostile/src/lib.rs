@@ -63,6 +63,7 @@ impl http::Handler for Hostile {
             }
             "/spin" => spin(),
             "/stdout-flood" => world::stdout_flood(number(&query, "mib", 64)),
+            "/burn" => burn(number(&query, "rounds", 1_000_000)),
             "/trap" => panic!("trapped, as asked"),
             path => costly(path, &query)?,
         };
@@ -108,6 +109,12 @@ fn number(query: &Query, name: &str, default: u64) -> u64 {
 
 fn text<'a>(query: &'a Query, name: &str) -> &'a str {
     query.get(name).unwrap_or_default()
+}
+
+/// Computes for as long as so many rounds take.
+fn burn(rounds: u64) -> String {
+    let sum: u64 = (0..rounds).map(black_box).fold(0, u64::wrapping_add);
+    format!("computed {sum}")
 }
 
 fn spin() -> ! {

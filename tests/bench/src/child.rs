@@ -1,7 +1,7 @@
 //! Servers are processes of their own, so that their CPU time and memory can be told apart from the load's. This
 //! program starts itself with a hidden argument for those that it is itself.
 
-use crate::{actors, idle, jobs, measure, project::Project, workflows};
+use crate::{actors, idle, jobs, measure, project::Project, tenants, workflows};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,6 +22,8 @@ pub enum Job {
     Hyper,
     /// The host, with the project in a directory.
     Wythe(PathBuf),
+    /// A host with the tenants in a directory.
+    Tenants(PathBuf),
     /// Loads every app of a project and says how much memory that took.
     Idle(PathBuf),
     /// Has a turn of many actors and says how much memory they take.
@@ -37,6 +39,7 @@ impl Job {
         match arguments {
             [job] if job == "--child-hyper" => Some(Job::Hyper),
             [job, directory] if job == "--child-wythe" => Some(Job::Wythe(directory.into())),
+            [job, directory] if job == "--child-tenants" => Some(Job::Tenants(directory.into())),
             [job, directory] if job == "--child-idle" => Some(Job::Idle(directory.into())),
             [job, directory, count] if job == "--child-actors" => {
                 Some(Job::Actors(directory.into(), count.parse().ok()?))
@@ -55,6 +58,7 @@ impl Job {
         match self {
             Job::Hyper => runtime.block_on(hyper()),
             Job::Wythe(directory) => runtime.block_on(Project::at(&directory).serve()),
+            Job::Tenants(directory) => runtime.block_on(tenants::host(&directory)),
             Job::Idle(directory) => runtime.block_on(idle::load(&directory)),
             Job::Actors(directory, count) => runtime.block_on(actors::idle(&directory, count)),
             Job::Jobs(directory) => runtime.block_on(jobs::first(&directory)),
@@ -67,6 +71,7 @@ impl Job {
         match self {
             Job::Hyper => command.arg("--child-hyper"),
             Job::Wythe(directory) => command.arg("--child-wythe").arg(directory),
+            Job::Tenants(directory) => command.arg("--child-tenants").arg(directory),
             Job::Idle(directory) => command.arg("--child-idle").arg(directory),
             Job::Actors(directory, count) => command
                 .arg("--child-actors")

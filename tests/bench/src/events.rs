@@ -33,12 +33,12 @@ const APPS: &str = "  - appID: fresh
 const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: memory }
-spec: { type: pubsub.memory, version: v1 }
+spec: { type: pubsub.memory, version: v1, metadata: [{ name: maxBacklogBytes, value: 4Gi }] }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: redb }
-spec: { type: pubsub.redb, version: v1 }
+spec: { type: pubsub.redb, version: v1, metadata: [{ name: maxBacklogBytes, value: 4Gi }] }
 ";
 const PUBLISHERS: usize = 16;
 const BYTES: usize = 256;

@@ -13,7 +13,6 @@ use tokio::{
 };
 
 pub const CONNECTIONS: usize = 32;
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// The result of a load.
 pub struct Load {
@@ -68,24 +67,31 @@ async fn connection(address: SocketAddr, until: Instant) -> Result<Latencies> {
 /// One connection.
 pub struct Client {
     stream: TcpStream,
+    request: Vec<u8>,
     buffer: Vec<u8>,
 }
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Result<Self> {
+        Self::connect_to(address, "/").await
+    }
+
+    /// A connection that asks for this path.
+    pub async fn connect_to(address: SocketAddr, path: &str) -> Result<Self> {
         let stream = TcpStream::connect(address)
             .await
             .context("the server does not accept")?;
         stream.set_nodelay(true)?;
         Ok(Client {
             stream,
+            request: format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes(),
             buffer: Vec::with_capacity(4096),
         })
     }
 
     /// Reads one whole answer, which has to be a 200.
     pub async fn get(&mut self) -> Result<()> {
-        self.stream.write_all(REQUEST).await?;
+        self.stream.write_all(&self.request).await?;
         self.buffer.clear();
         loop {
             let read = self.stream.read_buf(&mut self.buffer).await?;

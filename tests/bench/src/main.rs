@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g i j k l m n]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -24,6 +24,7 @@ mod project;
 mod report;
 mod sealing;
 mod start;
+mod tenants;
 mod wasmtime_serve;
 mod workflows;
 mod writes;
@@ -49,7 +50,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefgijklmn";
+const SECTIONS: &str = "abcdefghijklmn";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -65,7 +66,7 @@ fn main() -> Result<()> {
             section if section.len() == 1 && SECTIONS.contains(section) => wanted += section,
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
-                 c invocation, d events and writes, e start, f memory, g neighbours, \
+                 c invocation, d events and writes, e start, f memory, g neighbours, h tenants, \
                  i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows"
             ),
         }
@@ -111,6 +112,7 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         }
         'e' => start::measure(scale),
         'g' => neighbours::measure(scale),
+        'h' => tenants::measure(scale),
         'i' => measure::runtime()?.block_on(locks::measure(scale)),
         'j' => measure::runtime()?.block_on(jobs::measure(scale)),
         'k' => measure::runtime()?.block_on(sealing::measure(scale)),

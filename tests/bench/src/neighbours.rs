@@ -68,7 +68,7 @@ const ATTACKS: [Attack; 8] = [
         ..Attack::new("64 answers are not read", 64, "/big-response?mib=64")
     },
 ];
-const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
+pub const RESOURCES: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
 spec: { type: state.memory, version: v1 }

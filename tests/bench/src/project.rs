@@ -71,18 +71,7 @@ impl Project {
         let settings = Settings::new("default".parse()?, self.0.join("data"));
         let host = Arc::new(Host::default());
         let tenant = host.open(settings)?;
-        let mut registry = wythe_drivers::registry();
-        wythe_runtime::plugin::register(&mut registry, &runtime, &tenant);
-        let path = self.0.join("resources.yaml");
-        let (resources, problems) =
-            wythe_manifest::parse_resources(&fs::read_to_string(&path)?, &path);
-        if problems.has_errors() {
-            bail!("{problems}");
-        }
-        tenant
-            .open(&registry, &resources.components)
-            .await
-            .map_err(all)?;
+        self.open_in(&runtime, &tenant).await?;
         let apps = Vec::new();
         Ok(Wythe {
             host,
@@ -90,6 +79,29 @@ impl Project {
             runtime,
             apps,
         })
+    }
+
+    /// Opens its components in a tenant.
+    async fn open_in(&self, runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Result<()> {
+        let mut registry = wythe_drivers::registry();
+        wythe_runtime::plugin::register(&mut registry, runtime, tenant);
+        let path = self.0.join("resources.yaml");
+        let (resources, problems) =
+            wythe_manifest::parse_resources(&fs::read_to_string(&path)?, &path);
+        if problems.has_errors() {
+            bail!("{problems}");
+        }
+        let opened = tenant.open(&registry, &resources.components).await;
+        opened.map_err(all)
+    }
+
+    /// Puts its components and apps into a tenant.
+    pub async fn admit(&self, runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Result<()> {
+        self.open_in(runtime, tenant).await?;
+        for app in self.apps()? {
+            admit(runtime, tenant, &app).await?;
+        }
+        Ok(())
     }
 
     /// A host with its apps, which can be called.
@@ -127,13 +139,7 @@ pub struct Wythe {
 
 impl Wythe {
     pub async fn load(&mut self, app: App) -> Result<()> {
-        let loaded = Guest::load(&self.runtime, &self.tenant, &app)
-            .await
-            .map_err(all)?;
-        self.tenant
-            .admit(&loaded.app, app.ingress.as_deref())
-            .await
-            .map_err(all)?;
+        let loaded = admit(&self.runtime, &self.tenant, &app).await?;
         self.apps.push((app, loaded));
         Ok(())
     }
@@ -201,6 +207,13 @@ impl Wythe {
     pub async fn stop(self) {
         self.host.close(Duration::from_secs(5)).await;
     }
+}
+
+async fn admit(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>, app: &App) -> Result<Loaded> {
+    let loaded = Guest::load(runtime, tenant, app).await.map_err(all)?;
+    let admitted = tenant.admit(&loaded.app, app.ingress.as_deref()).await;
+    admitted.map_err(all)?;
+    Ok(loaded)
 }
 
 fn all(errors: Vec<Error>) -> anyhow::Error {

@@ -26,6 +26,11 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 
+    /// The value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The message of an app's error, or what the log says under the trace of the host's own answer.
     pub fn message(&self) -> String {
         let answer = self.json();

@@ -22,7 +22,7 @@ pub fn request(data: &[u8]) {
     let Ok(mut request) = request.body(()) else {
         return;
     };
-    if complete(&mut request).is_err() {
+    if complete(&mut request, http::uri::Scheme::HTTP).is_err() {
         return;
     }
     let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();

@@ -126,11 +126,14 @@ impl Engine {
                 (Some(activation), _) => activation,
                 // Both are for an activation that is over.
                 (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
-                (None, _) => match self.activate(&space, hosted, actor, cause, is_bare).await {
-                    Ok(activation) => activation,
-                    Err(Failure::Stale) => continue,
-                    Err(Failure::Answer(error)) => return Err(error),
-                },
+                (None, _) => {
+                    let activate = self.activate(&space, hosted, actor, cause, is_bare);
+                    match Box::pin(activate).await {
+                        Ok(activation) => activation,
+                        Err(Failure::Stale) => continue,
+                        Err(Failure::Answer(error)) => return Err(error),
+                    }
+                }
             };
             let run = self.run(&space, hosted, &mut activation, cause, why);
             match Box::pin(run).await {

@@ -181,8 +181,16 @@ impl App {
 
 /// Puts the call's trace among the headers, in place of what the app that asks says of it.
 fn speak(call: &Call, headers: &mut Vec<(String, Bytes)>) {
-    let is_own = |name: &str| [TRACEPARENT.as_str(), TRACESTATE.as_str()].contains(&name);
-    headers.retain(|(name, _)| !is_own(&name.to_ascii_lowercase()));
+    let own = [TRACEPARENT, TRACESTATE];
+    let is_own = |name: &str| {
+        own.iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_str()))
+    };
+    headers.retain(|(name, _)| !is_own(name));
+    if call.carried().is_none() {
+        let trace = call.trace().to_string();
+        return headers.push((TRACEPARENT.to_string(), trace.into()));
+    }
     let mut own = HeaderMap::new();
     call.write_trace(&mut own);
     call.write_baggage(&mut own);

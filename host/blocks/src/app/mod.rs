@@ -17,6 +17,7 @@ use crate::{
     last::Last,
     metrics::{self, CallMetrics, Outcome},
     panics,
+    quota::{Held, Ledger},
     time::{self, Clock as _},
 };
 use bytes::Bytes;
@@ -29,7 +30,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
-use wythe_manifest::{Grants, Limits, Name, Subscription};
+use wythe_manifest::{Grants, Limits, Metered, Name, Subscription};
 
 /// Time after which a busy app may be asked again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -53,12 +54,15 @@ pub struct Profile {
     pub id: Name,
     pub grants: Arc<Grants>,
     pub limits: Limits,
+    /// The quotas of its tenant.
+    pub ledger: Arc<Ledger>,
 }
 
 impl Profile {
-    /// A profile without grants, with the default limits.
+    /// A profile without grants and quotas, with the default limits.
     pub fn new(tenant: Name, id: Name) -> Self {
         Profile {
+            ledger: Ledger::new(tenant.clone()),
             tenant,
             id,
             grants: Arc::default(),
@@ -67,9 +71,12 @@ impl Profile {
     }
 }
 
-/// One of the calls that an app may have at once (`limits.concurrency`), until it is dropped.
+/// One of the calls that an app may have at once (`limits.concurrency`), and its tenant (`quotas.calls`), until it is
+/// dropped.
+#[derive(Default)]
 pub struct Admission {
     _permit: Option<OwnedSemaphorePermit>,
+    _held: Option<Held>,
 }
 
 /// An app of a tenant.
@@ -164,7 +171,8 @@ impl App {
     {
         let start = Instant::now();
         let result = match self.enter(origin) {
-            Ok(call) => self.run(kind, call, run).await,
+            // What awaits the call has no room for its stages, but for their box.
+            Ok(call) => Box::pin(self.run(kind, call, run)).await,
             Err(error) => Err(error),
         };
         let outcome = Outcome::of(&result);
@@ -195,7 +203,9 @@ impl App {
             let admission = self.admit(kind, &call).await?;
             let deadline = call.deadline();
             let what = || format!("`{}` of app `{}`", kind.name(), self.id());
-            let run = async { run(&*self.callee, call, admission).await };
+            // In a box: each stage that is given a future has room for it twice, and what is over 1 KiB is slow to
+            // allocate and leaves holes between what stays.
+            let run = Box::pin(async { run(&*self.callee, call, admission).await });
             let answer = panics::caught(Kind::Internal, what, run);
             self.in_time(kind, deadline, answer).await
         };
@@ -215,29 +225,38 @@ impl App {
         Ok(Call::app(tenant, id, grants, trace, deadline))
     }
 
-    /// Waits for one of the app's permits, no longer than the caller would wait for the answer.
+    /// Admits a call by the quotas of its tenant and the app's own limit. Only the limit is waited for, no longer than the
+    /// caller would wait for the answer: calls that wait in a chain for a quota which the chain itself holds would never end.
     async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
-        if !kind.is_counted() {
-            return Ok(Admission { _permit: None });
+        let ledger = &self.profile.ledger;
+        if kind == Inbound::Http {
+            ledger.pass(Metered::Requests, 1)?;
         }
+        if !kind.is_counted() {
+            return Ok(Admission::default());
+        }
+        let permit = self.permit(kind, call).await?;
+        let held = ledger.hold(Metered::Calls, 1)?;
+        Ok(Admission {
+            _permit: permit,
+            _held: Some(held),
+        })
+    }
+
+    async fn permit(&self, kind: Inbound, call: &Call) -> Result<Option<OwnedSemaphorePermit>> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(Admission {
-                _permit: Some(permit),
-            });
+            return Ok(Some(permit));
         }
         // A turn that others wait for, in a chain with calls of this app, must not wait until they are over.
-        if kind == Inbound::Turn
-            && call
-                .parent()
-                .is_some_and(|from| from.is_in_chain(self.id()))
-        {
-            return Ok(Admission { _permit: None });
+        let from = call.parent();
+        if kind == Inbound::Turn && from.is_some_and(|from| from.is_in_chain(self.id())) {
+            return Ok(None);
         }
+        let _waiting = self.profile.ledger.hold(Metered::WaitingCalls, 1)?;
         let permit = self.permits.clone().acquire_owned();
-        match tokio::time::timeout_at(call.deadline().into(), permit).await {
-            Ok(Ok(permit)) => Ok(Admission {
-                _permit: Some(permit),
-            }),
+        let in_time = Box::pin(tokio::time::timeout_at(call.deadline().into(), permit));
+        match in_time.await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
             _ => Err(Error::exhausted(format!(
                 "app `{}` is busy with {} calls; see `limits.concurrency`",
                 self.id(),

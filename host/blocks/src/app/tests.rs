@@ -134,3 +134,31 @@ async fn a_workflow_has_neither_place_nor_deadline() {
     assert!(tokio::time::timeout(year, both).await.is_err());
     assert_eq!(callee.begun.load(SeqCst), 2);
 }
+
+/// Parts over 1 KiB are slow to allocate, and leave holes between what stays.
+#[tokio::test]
+async fn no_part_of_a_call_is_over_a_kibibyte() {
+    let (app, _) = app();
+    let (tenant, id) = ("tenant".parse().unwrap(), "app".parse().unwrap());
+    let call = Call::operator(tenant, id, time::deadline(BUSY));
+    let request = || crate::invocation::Request {
+        method: String::new(),
+        path: String::new(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    };
+    let (job, asked) = (occurrence(), request());
+    let run_job = async |callee: &dyn Callee, call, _| callee.run_job(call, job).await;
+    let invoke = async |callee: &dyn Callee, call, _| callee.invoke(call, asked).await;
+    let boxed = [
+        size_of_val(&app.run(Inbound::Job, call.clone(), run_job)),
+        size_of_val(&app.run(Inbound::Invocation, call.clone(), invoke)),
+    ];
+    let outer = [
+        size_of_val(&app.run_job(Origin::start(), occurrence())),
+        size_of_val(&app.invoke(&call, request())),
+        size_of_val(&app.subscriptions()),
+    ];
+    assert!(boxed.iter().all(|size| *size < 1_024), "{boxed:?}");
+    assert!(outer.iter().all(|size| *size < 512), "{outer:?}");
+}

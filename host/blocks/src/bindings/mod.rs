@@ -95,7 +95,8 @@ impl Bindings {
             ears: Ears::default(),
         });
         let block = self.components.block();
-        let made = Component::new(block, OPERATIONS, &component, configured).with_policy(policy);
+        let made = Component::new(opening.tenant, block, OPERATIONS, &component, configured)
+            .with_policy(policy);
         let (tenant, name) = (opening.tenant, &component.name);
         match webhook {
             Some(webhook) => {

@@ -86,12 +86,13 @@ pub struct Component<D: ?Sized> {
 
 impl<D: ?Sized> Component<D> {
     pub fn new(
+        tenant: &Name,
         block: &'static str,
         operations: &'static [Operation],
         manifest: &wythe_manifest::Component,
         driver: Arc<D>,
     ) -> Self {
-        let metrics = metrics::of_component(block, &manifest.name, operations);
+        let metrics = metrics::of_component(tenant, block, &manifest.name, operations);
         Component {
             name: manifest.name.clone(),
             block,

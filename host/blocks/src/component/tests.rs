@@ -38,7 +38,13 @@ fn named(name: &'static str, permits: usize) -> Arc<Named> {
 fn put(components: &Components<Named>, driver: &Arc<Named>) {
     let (resources, problems) = wythe_manifest::parse_resources(COMPONENT, "c.yaml".as_ref());
     assert!(problems.is_empty(), "{problems}");
-    let component = Component::new("state", &[ASK], &resources.components[0], driver.clone());
+    let component = Component::new(
+        &"t".parse().unwrap(),
+        "state",
+        &[ASK],
+        &resources.components[0],
+        driver.clone(),
+    );
     components.insert(&Metrics::default(), component);
 }
 

@@ -58,7 +58,13 @@ fn block() -> Crypto {
     let driver = Arc::new(Configured {
         driver: Arc::new(Turned),
     });
-    let component = Component::new("crypto", OPERATIONS, &resources.components[0], driver);
+    let component = Component::new(
+        &"t".parse().unwrap(),
+        "crypto",
+        OPERATIONS,
+        &resources.components[0],
+        driver,
+    );
     let crypto = Crypto::default();
     crypto.components.insert(&Metrics::default(), component);
     crypto

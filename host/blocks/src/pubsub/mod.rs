@@ -27,6 +27,7 @@ use crate::{
     error::Cut,
     key_file,
     opening::{self, Opening, require},
+    quota::Ledger,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -39,7 +40,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 pub use wythe_manifest::Rule;
-use wythe_manifest::{Component as Manifest, ComponentName, Name};
+use wythe_manifest::{Component as Manifest, ComponentName, Metered, Name};
 
 const PUBLISH: component::Operation = component::Operation::once(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::once(1, "publish-many");
@@ -149,6 +150,7 @@ pub struct PubSub {
     /// The loops of each app's subscriptions.
     running: Mutex<HashMap<Name, Running>>,
     rules: Arc<RuleThread>,
+    ledger: Arc<Ledger>,
 }
 
 /// The subscriptions of an app.
@@ -160,12 +162,13 @@ struct Running {
 }
 
 impl PubSub {
-    pub(crate) fn new(tasks: Tasks, rules: Arc<RuleThread>) -> Self {
+    pub(crate) fn new(tasks: Tasks, rules: Arc<RuleThread>, ledger: Arc<Ledger>) -> Self {
         PubSub {
             components: Components::new("pubsub"),
             tasks,
             running: Mutex::default(),
             rules,
+            ledger,
         }
     }
 
@@ -198,6 +201,7 @@ impl PubSub {
         Ok(Topic {
             component: found,
             name: topic.to_owned(),
+            ledger: self.ledger.clone(),
         })
     }
 }
@@ -253,6 +257,7 @@ fn check_topic(topic: &str) -> Result<()> {
 pub struct Topic {
     component: Arc<Slot<Configured>>,
     name: String,
+    ledger: Arc<Ledger>,
 }
 
 impl Topic {
@@ -268,6 +273,7 @@ impl Topic {
         options: &PublishOptions,
     ) -> Result<String> {
         let (id, message) = self.seal(caller, event, options)?;
+        self.ledger.pass(Metered::Publishes, 1)?;
         self.enter(caller)
             .await?
             .call(caller, PUBLISH, |d| {
@@ -319,6 +325,8 @@ impl Topic {
     }
 
     async fn send_many(&self, caller: &Call, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
+        self.ledger
+            .pass(Metered::Publishes, messages.len() as u64)?;
         self.enter(caller)
             .await?
             .call(caller, PUBLISH_MANY, |d| {

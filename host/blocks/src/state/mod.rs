@@ -114,7 +114,13 @@ impl State {
             max_value: written.max_value,
             is_marked: written.is_marked,
         });
-        let made = Component::new("state", OPERATIONS, &component, configured.clone());
+        let made = Component::new(
+            opening.tenant,
+            "state",
+            OPERATIONS,
+            &component,
+            configured.clone(),
+        );
         let slot = Arc::new(Slot::new(Arc::new(made)));
         if let Err(error) = self.check(opening, slot).await {
             configured.close().await?;

@@ -28,6 +28,7 @@ impl Tenant {
             return Err(vec![error]);
         }
         self.logs.resize(settings.log_bytes());
+        self.ledger.set(settings.quotas());
         let before = self.settings.swap(Arc::new(settings));
         if are_same(&before.subscriptions, &self.settings().subscriptions) {
             return Ok(());

@@ -21,6 +21,7 @@ use crate::{
     jobs::Jobs,
     lock::Lock,
     pubsub::{PubSub, RuleThread},
+    quota::Ledger,
     secrets::Secrets,
     state::State,
     time,
@@ -74,6 +75,8 @@ pub struct Tenant {
     pub workflow: Workflow,
     pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
+    /// The use of its quotas.
+    pub ledger: Arc<Ledger>,
     /// The last lines of the apps' logs.
     pub logs: Arc<Logs>,
     name: Name,
@@ -95,7 +98,11 @@ impl Tenant {
     /// A tenant with nothing in it.
     pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
         let tasks = shared.tasks.child();
-        let pubsub = Arc::new(PubSub::new(tasks.clone(), shared.rules.clone()));
+        let ledger = Ledger::new(settings.tenant.clone());
+        ledger.set(settings.quotas());
+        shared.metrics.watch_quotas(Arc::downgrade(&ledger));
+        let (rules, known) = (shared.rules.clone(), ledger.clone());
+        let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
         Arc::new(Tenant {
             actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
@@ -111,6 +118,7 @@ impl Tenant {
             workflow: Workflow::new(tasks.clone()),
             metrics: shared.metrics.clone(),
             tasks,
+            ledger,
             routes: shared.routes.clone(),
             logs: Arc::new(Logs::new(settings.log_bytes())),
             name: settings.tenant.clone(),

@@ -49,6 +49,11 @@ impl Settings {
         quotas.unwrap_or(&Quotas::default()).cpu_weight()
     }
 
+    /// The quotas that its operator wrote or left to their defaults; none where it has no operator.
+    pub fn quotas(&self) -> Option<&Quotas> {
+        self.terms.as_ref().map(|terms| &terms.quotas)
+    }
+
     /// Bytes of the tenant's log that are kept in memory.
     pub fn log_bytes(&self) -> u64 {
         let terms = self.terms.as_ref();

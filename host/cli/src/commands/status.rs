@@ -6,7 +6,7 @@ use crate::{
     report::{self, Outcome},
 };
 use std::{process::ExitCode, time::Duration};
-use wythe_api::admin::host::{Action, Answer, Failed, Running, Status};
+use wythe_api::admin::host::{Action, Answer, Failed, Quota, Running, Status, Unit};
 use wythe_blocks::time;
 
 pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
@@ -19,9 +19,15 @@ pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
     status.apps.retain(|one| is_meant(&one.running.tenant));
     status.components.retain(|one| is_meant(&one.tenant));
     status.subscriptions.retain(|one| is_meant(&one.tenant));
+    status.quotas.retain(|one| is_meant(&one.tenant));
     match common.output {
         Format::Json => report::print_json(&status),
-        Format::Text => report::print_text(text(&status)),
+        Format::Text => {
+            // Of one tenant all are shown, of many those that matter.
+            let is_shown = |one: &Quota| args.project.tenant.is_some() || is_short(one);
+            status.quotas.retain(is_shown);
+            report::print_text(text(&status));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,6 +77,9 @@ fn text(status: &Status) -> String {
     text += &format!("\n{}", components(status));
     if !status.subscriptions.is_empty() {
         text += &format!("\n{}", subscriptions(status));
+    }
+    if !status.quotas.is_empty() {
+        text += &format!("\n{}", quotas(&status.quotas));
     }
     text
 }
@@ -123,6 +132,28 @@ fn subscriptions(status: &Status) -> String {
     report::table(["TENANT", "SUBSCRIBER", "TOPIC"], rows)
 }
 
+/// Says whether most of a quota is used, or something was refused.
+fn is_short(quota: &Quota) -> bool {
+    quota.refused > 0 || quota.used >= quota.limit / 5 * 4
+}
+
+fn quotas(quotas: &[Quota]) -> String {
+    let rows = quotas.iter().map(|one| {
+        let amount = |amount| match one.unit {
+            Unit::Bytes => report::size(amount),
+            Unit::Count | Unit::PerSecond => amount.to_string(),
+        };
+        [
+            one.tenant.clone(),
+            one.quota.clone(),
+            amount(one.used),
+            amount(one.limit),
+            one.refused.to_string(),
+        ]
+    });
+    report::table(["TENANT", "QUOTA", "USED", "LIMIT", "REFUSED"], rows)
+}
+
 /// The last error: how long ago, of which kind, and what it said.
 fn failed(failed: Option<&Failed>) -> String {
     let Some(failed) = failed else {
@@ -170,6 +201,7 @@ mod tests {
                 last_error: None,
             }],
             subscriptions: Vec::new(),
+            quotas: Vec::new(),
         };
         let expected = "\
 wythe 1 runs, pid 7
@@ -184,5 +216,26 @@ TENANT  COMPONENT   TYPE          HEALTH  LAST ERROR
 shop    statestore  state.memory  ok
 ";
         assert_eq!(text(&status), expected);
+    }
+
+    #[test]
+    fn quotas_that_are_short_are_shown() {
+        let quota = |quota: &str, used, refused| Quota {
+            tenant: "shop".into(),
+            quota: quota.into(),
+            unit: Unit::Bytes,
+            used,
+            limit: 256 << 20,
+            refused,
+        };
+        let full = quota("memory", 220 << 20, 0);
+        let refused = quota("hostMemory", 0, 3);
+        assert!(is_short(&full) && is_short(&refused) && !is_short(&quota("memory", 1, 0)));
+        let expected = "\
+TENANT  QUOTA       USED      LIMIT     REFUSED
+shop    memory      230.7 MB  268.4 MB  0
+shop    hostMemory  0 B       268.4 MB  3
+";
+        assert_eq!(quotas(&[full, refused]), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod ingress;
+mod metered;
 mod quotas;
 mod read;
 #[cfg(test)]
@@ -9,11 +10,12 @@ mod tests;
 mod tls;
 
 pub use ingress::{HostName, TypePattern};
+pub use metered::{Metered, Unit};
 pub use quotas::{Quota, Quotas};
 pub use read::load_host_file;
-pub use tls::{CertificateFiles, HostTls};
 #[cfg(any(fuzzing, test))]
 pub(crate) use read::parse as parse_host_file;
+pub use tls::{CertificateFiles, HostTls};
 
 use std::path::PathBuf;
 

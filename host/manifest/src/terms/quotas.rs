@@ -1,13 +1,14 @@
 //! The amounts that a tenant may have. Each key is enforced by the host; one that is not is unknown.
 
+use super::metered::{Metered, Unit};
 use crate::limits::{self, LIMITS, Limit, Limits};
 use crate::problem::Source;
-use crate::reader::At;
+use crate::reader::{At, Fields};
 use crate::same::Same;
 
 const KIB: u64 = 1 << 10;
 
-/// The keys of `quotas`. A new one is added here, to [`Quotas`] and to the documents, with what enforces it.
+/// The keys of `quotas` beside those of [`Metered`].
 const KEYS: [&str; 5] = ["apps", "components", "cpuWeight", "logBytes", "app"];
 
 /// The weight of a tenant of which nothing is said.
@@ -30,6 +31,8 @@ pub struct Quotas {
     pub cpu_weight: Option<Quota<u32>>,
     /// Bytes of log lines that the host keeps for `wythe logs`.
     pub log_bytes: Option<Quota<u64>>,
+    /// Those of which the host measures the use, in the order of [`Metered::ALL`].
+    metered: [Option<Quota<u64>>; Metered::ALL.len()],
     /// The highest `limits` of each app.
     pub(super) app: Vec<(&'static Limit, Quota<Limits>)>,
 }
@@ -56,6 +59,18 @@ impl Quotas {
         written.map_or(CPU_WEIGHT, |quota| quota.max)
     }
 
+    /// The amount of a quota of which the host measures the use.
+    pub fn amount(&self, quota: Metered) -> u64 {
+        let written = self.metered[quota as usize].as_ref();
+        written.map_or(quota.default_amount(), |quota| quota.max)
+    }
+
+    /// The place where that amount was written; none is a default.
+    pub fn place(&self, quota: Metered) -> Option<&Source> {
+        let written = self.metered[quota as usize].as_ref();
+        written.map(|quota| &quota.source)
+    }
+
     /// The quotas of the first that has each.
     pub(super) fn merged<'a>(all: impl Iterator<Item = &'a Quotas>) -> Self {
         let mut merged = Quotas::default();
@@ -64,6 +79,9 @@ impl Quotas {
             merged.components = merged.components.or_else(|| one.components.clone());
             merged.cpu_weight = merged.cpu_weight.or_else(|| one.cpu_weight.clone());
             merged.log_bytes = merged.log_bytes.or_else(|| one.log_bytes.clone());
+            for (known, other) in merged.metered.iter_mut().zip(&one.metered) {
+                *known = known.take().or_else(|| other.clone());
+            }
             for (limit, quota) in &one.app {
                 if !merged.app.iter().any(|(known, _)| known.key == limit.key) {
                     merged.app.push((limit, quota.clone()));
@@ -83,7 +101,9 @@ impl Same for Quotas {
             known
                 .any(|(other, max)| other.key == limit.key && (limit.is_same)(&quota.max, &max.max))
         };
+        let are_metered = |quota: &Metered| self.amount(*quota) == other.amount(*quota);
         counts(self) == counts(other)
+            && Metered::ALL.iter().all(are_metered)
             && self.cpu_weight() == other.cpu_weight()
             && self.log_bytes() == other.log_bytes()
             && self.app.len() == other.app.len()
@@ -98,7 +118,7 @@ pub(super) fn count(quota: Option<&Quota<u32>>) -> u32 {
 
 /// Reads `quotas`.
 pub(super) fn read(at: &At) -> Option<Quotas> {
-    let fields = at.fields(&KEYS)?;
+    let fields = at.fields(&keys())?;
     let count = |name| {
         let at = fields.get(name)?;
         let max = limits::within(&at, at.count()?, 0..=1_000_000)?;
@@ -119,8 +139,26 @@ pub(super) fn read(at: &At) -> Option<Quotas> {
         components: count("components"),
         cpu_weight: weight("cpuWeight"),
         log_bytes: size("logBytes"),
+        metered: Metered::ALL.map(|quota| read_metered(&fields, quota)),
         app: fields.read("app", read_app).unwrap_or_default(),
     })
+}
+
+/// Every key of `quotas`.
+fn keys() -> Vec<&'static str> {
+    let metered = Metered::ALL.map(Metered::key);
+    KEYS.into_iter().chain(metered).collect()
+}
+
+fn read_metered(fields: &Fields, quota: Metered) -> Option<Quota<u64>> {
+    let at = fields.get(quota.key())?;
+    let max = match quota.unit() {
+        Unit::Bytes => limits::size(fields, quota.key(), quota.range())?,
+        Unit::Count | Unit::PerSecond => {
+            limits::within(&at, u64::from(at.count()?), quota.range())?
+        }
+    };
+    Some(self::quota(&at, max))
 }
 
 fn read_app(at: &At) -> Option<Vec<(&'static Limit, Quota<Limits>)>> {

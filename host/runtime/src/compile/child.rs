@@ -99,8 +99,9 @@ impl Compiler {
             Some(0) => Ok(answer.code),
             Some(code) if code == i32::from(Self::INVALID) => Err(Error::invalid(words.trim())),
             _ => Err(Error::exhausted(format!(
-                "the compiler of {shown} ended early ({}), as it does where {} of memory are too little; build a \
-                 smaller component (in release mode), or give its compiler more by WYTHE_COMPILE_MEMORY",
+                "the compiler of {shown} ended early ({}), as it does where {} of memory are too little, or \
+                 parts lie too deep in each other; build a smaller component (in release mode), or give its compiler \
+                 more by WYTHE_COMPILE_MEMORY",
                 answer.status, self.memory
             ))
             .with_source(words.into_owned())),

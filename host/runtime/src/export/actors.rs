@@ -99,7 +99,9 @@ impl Acts {
 
     /// Keeps an instance, in place of the one that was used least lately where there is no room.
     fn cache(&self, actor: Arc<Actor>, warm: Warm, slot: Option<Slot>) {
-        let slot = slot.or_else(|| self.slots.try_take(self.holder));
+        let may_take = warm.store.data().identity.may_keep();
+        let another = || may_take.then(|| self.slots.try_take(self.holder)).flatten();
+        let slot = slot.or_else(another);
         let mut cached = self.lock();
         let is_full = slot.is_none() || cached.instances.len() >= MAX_INSTANCES;
         let oldest = if is_full { cached.take_oldest() } else { None };

@@ -152,7 +152,8 @@ impl HandlerState for Handler {
         let start = timed(clock.clone(), self.pre.instantiate_async(&mut store));
         let proxy = tokio::time::timeout(limit, start)
             .await
-            .map_err(|_| error::expired(self.identity.id.as_str()))??;
+            .map_err(|_| error::expired(self.identity.id.as_str()))?;
+        let proxy = proxy.map_err(|error| store.data().error_of_call(error))?;
         let is_serial = matches!(self.pre, ProxyPre::P2(_));
         let life = Life::new(self.identity.clone(), is_serial);
         Ok(Instance {
@@ -161,7 +162,10 @@ impl HandlerState for Handler {
             view: Ctx::http,
             expiration: Expiration::new(limit, self.reuse.idle, life.clone(), clock),
             state: Worker {
-                reuse: self.reuse.clone(),
+                reuse: match self.identity.may_keep() {
+                    true => self.reuse.clone(),
+                    false => Reuse::default(),
+                },
                 life,
             },
         })

@@ -5,7 +5,9 @@ mod purge;
 mod status;
 
 pub use logs::{Line, Lines, Logs};
-pub use status::{App, Component, Failed, Problem, Running, Status, Subscription, Tenant};
+pub use status::{
+    App, Component, Failed, Problem, Quota, Running, Status, Subscription, Tenant, Unit,
+};
 
 use super::Answer as Answers;
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,8 @@ use super::House;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fs, path::Path};
 use wythe_blocks::time::timestamp;
-use wythe_blocks::{self as blocks, Entrance, Host, Notice};
-use wythe_manifest::Name;
+use wythe_blocks::{self as blocks, Entrance, Host, Notice, quota::Reading};
+use wythe_manifest::{self as manifest, Name};
 
 /// Digits of a version that are shown.
 const DIGITS: usize = 12;
@@ -19,6 +19,8 @@ pub struct Status {
     pub apps: Vec<App>,
     pub components: Vec<Component>,
     pub subscriptions: Vec<Subscription>,
+    /// The quotas of which the use is measured, of tenants that have an operator.
+    pub quotas: Vec<Quota>,
 }
 
 /// One reason why a change is not in force.
@@ -88,6 +90,27 @@ pub struct Tenant {
     pub log_limit: usize,
 }
 
+/// One quota of a tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Quota {
+    pub tenant: String,
+    pub quota: String,
+    pub unit: Unit,
+    pub used: u64,
+    pub limit: u64,
+    /// Times that something over it was refused.
+    pub refused: u64,
+}
+
+/// The unit of a quota's amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    Count,
+    Bytes,
+    PerSecond,
+}
+
 /// The calls and instances that an app has now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Running {
@@ -106,6 +129,7 @@ pub async fn of(host: &Host) -> Status {
         apps: Vec::new(),
         components: Vec::new(),
         subscriptions: Vec::new(),
+        quotas: Vec::new(),
     };
     for tenant in host.tenants() {
         let name = tenant.name().to_string();
@@ -115,6 +139,10 @@ pub async fn of(host: &Host) -> Status {
         let reports = tenant.report().await;
         let shown = reports.into_iter().map(|report| component(&name, report));
         status.components.extend(shown);
+        let readings = tenant.ledger.readings().into_iter();
+        status
+            .quotas
+            .extend(readings.filter_map(|one| quota(&name, one)));
         let subscribed = tenant.pubsub.subscribed().into_iter();
         status
             .subscriptions
@@ -219,6 +247,21 @@ pub fn tenants(house: &House) -> Vec<Tenant> {
         log_limit: 0,
     }));
     tenants
+}
+
+fn quota(tenant: &str, reading: Reading) -> Option<Quota> {
+    Some(Quota {
+        tenant: tenant.to_owned(),
+        quota: reading.quota.key().to_owned(),
+        unit: match reading.quota.unit() {
+            manifest::Unit::Count => Unit::Count,
+            manifest::Unit::Bytes => Unit::Bytes,
+            manifest::Unit::PerSecond => Unit::PerSecond,
+        },
+        used: reading.used,
+        limit: reading.limit?,
+        refused: reading.refused,
+    })
 }
 
 fn reached(entrance: Entrance) -> Vec<String> {

@@ -84,6 +84,7 @@ pub fn stage(items: &str) -> Stage {
         driver: store.clone(),
     });
     let component = Component::new(
+        &"t".parse().unwrap(),
         "configuration",
         OPERATIONS,
         &resources.components[0],

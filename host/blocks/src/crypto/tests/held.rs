@@ -5,7 +5,11 @@ use super::*;
 #[tokio::test]
 async fn messages_under_way_are_of_their_app_s_account_until_they_end() {
     let (key, caller, _, sealed) = encrypted(100).await;
-    let account = crate::Account::new("app".parse().unwrap(), 1 << 20);
+    let account = crate::Account::new(
+        "app".parse().unwrap(),
+        1 << 20,
+        crate::quota::Ledger::new("t".parse().unwrap()),
+    );
     let caller = caller.with_account(&account);
     let mut held = Vec::new();
     let error = loop {

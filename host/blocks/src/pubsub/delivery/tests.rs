@@ -110,7 +110,11 @@ async fn asked_of(
         ..Broker::default()
     };
     let tasks = Tasks::default();
-    let pubsub = PubSub::new(tasks.clone(), Arc::default());
+    let pubsub = PubSub::new(
+        tasks.clone(),
+        Arc::default(),
+        crate::quota::Ledger::new("tenant".parse().unwrap()),
+    );
     let (resources, problems) = wythe_manifest::parse_resources(COMPONENT, "p.yaml".as_ref());
     assert!(problems.is_empty(), "{problems}");
     let configured = Arc::new(Configured {
@@ -120,7 +124,13 @@ async fn asked_of(
         consumer: None,
     });
     let tenant: Name = "tenant".parse().unwrap();
-    let component = Component::new("pubsub", OPERATIONS, &resources.components[0], configured);
+    let component = Component::new(
+        &tenant,
+        "pubsub",
+        OPERATIONS,
+        &resources.components[0],
+        configured,
+    );
     let components = &pubsub.components;
     components.insert(&Metrics::default(), component);
     let app = cart(tenant, callee);

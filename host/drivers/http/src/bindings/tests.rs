@@ -278,7 +278,8 @@ async fn an_answer_counts_for_the_app_that_asks_while_it_comes() {
     let body = "x".repeat(90);
     let (url, _requests) = serve(vec![answer("200 OK", "", &body)]);
     let driver = driver(&url, true, None).await;
-    let account = wythe_blocks::Account::new("app".parse().unwrap(), 50);
+    let ledger = wythe_blocks::quota::Ledger::new("t".parse().unwrap());
+    let account = wythe_blocks::Account::new("app".parse().unwrap(), 50, ledger);
     let request = Request {
         operation: "get",
         data: &Bytes::new(),

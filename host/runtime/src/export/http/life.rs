@@ -212,7 +212,7 @@ impl Life {
             return;
         };
         let app = &self.identity.id;
-        let cause = cause.unwrap_or_else(|| error::of_call(app.as_str(), error));
+        let cause = cause.unwrap_or_else(|| store.data().error_of_call(error));
         tracing::warn!(app = %app, "the instance ended: {}", cause.chain());
         let remains = Arc::new(Remains {
             store: Mutex::new(Some(store)),

@@ -1,6 +1,8 @@
 //! Many tenants in one host, each from its directory: real guests, and the command in a process of its own.
 
 mod changes;
+mod memory;
+mod quotas;
 mod root;
 mod tenants;
 mod tls;
@@ -13,6 +15,8 @@ pub fn trials() -> Vec<Trial> {
     let groups = [
         tenants::trials(),
         changes::trials(),
+        memory::trials(),
+        quotas::trials(),
         wrong::trials(),
         watch::trials(),
         tls::trials(),

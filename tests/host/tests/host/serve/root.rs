@@ -168,6 +168,11 @@ impl Served {
         request(&client(), Method::GET, &url, &[], "").await
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the process has ended; its exit code.
     pub fn ended(mut self) -> Result<Option<i32>> {
         Ok(self.child.wait()?.code())

@@ -109,12 +109,12 @@ async fn ask(served: &Served, sni: &'static str, host: &str, path: &str) -> Resu
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await?;
     let known = known.into_iter();
-    let found = known
+    let mut found = known
         .filter(|(_, certificate)| Some(certificate) == shown.as_ref())
         .map(|(name, _)| name);
     Ok(Said {
         text: String::from_utf8_lossy(&text).into_owned(),
-        shown: found.last().context("an unknown certificate")?,
+        shown: found.next_back().context("an unknown certificate")?,
     })
 }
 
@@ -186,7 +186,9 @@ async fn refused() -> Result<()> {
     };
     let reported = error.to_string();
     for expected in [
-        "wythe-host.yaml:4:8: the certificate `",
+        "\"column\":8,",
+        "wythe-host.yaml\",\"kind\":\"invalid\",\"line\":4,",
+        "the certificate `",
         "host.key`; expected the two of one pair",
     ] {
         ensure!(reported.contains(expected), "{reported}");

@@ -74,7 +74,13 @@ impl Stage {
             settler: Settler::default(),
         });
         let manifest = &resources.components[0];
-        let component = Component::new("jobs", OPERATIONS, manifest, configured);
+        let component = Component::new(
+            &"t".parse().unwrap(),
+            "jobs",
+            OPERATIONS,
+            manifest,
+            configured,
+        );
         jobs.components
             .insert(&crate::Metrics::default(), component);
         let app = Arc::new(Recorder {

@@ -237,7 +237,8 @@ async fn a_list_counts_for_the_app_that_asks_and_ends_inside_a_folder() {
         let name = number.to_string();
         ask(&*driver, "create", &name, "x").await.unwrap();
     }
-    let account = wythe_blocks::Account::new("app".parse().unwrap(), 300);
+    let ledger = wythe_blocks::quota::Ledger::new("t".parse().unwrap());
+    let account = wythe_blocks::Account::new("app".parse().unwrap(), 300, ledger);
     let request = Request {
         operation: "list",
         data: &Bytes::new(),

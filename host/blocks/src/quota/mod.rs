@@ -1,0 +1,222 @@
+//! The use of a tenant's quotas while it runs: what is over one is refused, counted, and reported once a minute.
+
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use crate::{Error, Rate, Result};
+use pace::Pace;
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use wythe_manifest::{Metered, Name, Quotas, Unit};
+
+/// The time after which whoever was refused for something that is held may ask again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The limit of a quota that nobody wrote, of a tenant without an operator.
+const NONE: u64 = u64::MAX;
+
+/// The quotas of one tenant, with what it uses of each.
+#[derive(Debug)]
+pub struct Ledger {
+    number: u64,
+    tenant: Name,
+    lines: [Line; Metered::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Line {
+    limit: AtomicU64,
+    /// The amount that is held; of a rate nothing is.
+    held: AtomicU64,
+    pace: Pace,
+    refused: AtomicU64,
+    log: Rate,
+}
+
+/// One quota as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub quota: Metered,
+    pub used: u64,
+    /// Absent where there is none.
+    pub limit: Option<u64>,
+    /// Refusals since the tenant is there.
+    pub refused: u64,
+}
+
+/// An amount that is held; it is given back when it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    ledger: Arc<Ledger>,
+    quota: Metered,
+    amount: u64,
+}
+
+impl Ledger {
+    /// A ledger that refuses nothing, until quotas are set.
+    pub fn new(tenant: Name) -> Arc<Self> {
+        let line = |_| Line {
+            limit: AtomicU64::new(NONE),
+            held: AtomicU64::new(0),
+            pace: Pace::default(),
+            refused: AtomicU64::new(0),
+            log: Rate::per_minute(1),
+        };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Ledger {
+            number: NEXT.fetch_add(1, Relaxed),
+            tenant,
+            lines: Metered::ALL.map(line),
+        })
+    }
+
+    /// A number that no other ledger of the process has.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Puts other quotas in place. What is held already stays so, even if it is more; without quotas nothing is refused.
+    pub fn set(&self, quotas: Option<&Quotas>) {
+        for quota in Metered::ALL {
+            let limit = quotas.map_or(NONE, |quotas| quotas.amount(quota));
+            self.line(quota).limit.store(limit, Relaxed);
+        }
+    }
+
+    /// Holds an amount until it is dropped; `exhausted` where the tenant has not as much left.
+    pub fn hold(self: &Arc<Self>, quota: Metered, amount: u64) -> Result<Held> {
+        self.draw(quota, amount)?;
+        Ok(Held {
+            ledger: self.clone(),
+            quota,
+            amount,
+        })
+    }
+
+    /// Counts what happens at once; `exhausted` where as much happened in the last second as may. More at once than a
+    /// second has passes when none of it is used, and what comes next waits the longer.
+    pub fn pass(&self, quota: Metered, count: u64) -> Result<()> {
+        let line = self.line(quota);
+        let limit = line.limit.load(Relaxed);
+        if limit == NONE {
+            return Ok(());
+        }
+        line.pace
+            .pass(limit, count)
+            .map_err(|wait| self.refuse(quota, limit, wait))
+    }
+
+    /// Says whether less than a half of a quota is held.
+    pub fn is_below_half(&self, quota: Metered) -> bool {
+        let line = self.line(quota);
+        line.held.load(Relaxed) <= line.limit.load(Relaxed) / 2
+    }
+
+    /// Every quota, in the order of their keys in the documents.
+    pub fn readings(&self) -> [Reading; Metered::ALL.len()] {
+        Metered::ALL.map(|quota| {
+            let line = self.line(quota);
+            let limit = line.limit.load(Relaxed);
+            let used = match quota.unit() {
+                Unit::PerSecond => line.pace.used(limit),
+                Unit::Count | Unit::Bytes => line.held.load(Relaxed),
+            };
+            Reading {
+                quota,
+                used,
+                limit: (limit != NONE).then_some(limit),
+                refused: line.refused.load(Relaxed),
+            }
+        })
+    }
+
+    pub(crate) fn draw(&self, quota: Metered, amount: u64) -> Result<()> {
+        let line = self.line(quota);
+        let limit = line.limit.load(Relaxed);
+        let add = |held: u64| held.checked_add(amount).filter(|sum| *sum <= limit);
+        let drawn = line.held.fetch_update(Relaxed, Relaxed, add);
+        drawn
+            .map(drop)
+            .map_err(|_| self.refuse(quota, limit, AGAIN))
+    }
+
+    pub(crate) fn give_back(&self, quota: Metered, amount: u64) {
+        self.line(quota).held.fetch_sub(amount, Relaxed);
+    }
+
+    fn refuse(&self, quota: Metered, limit: u64, wait: Duration) -> Error {
+        let line = self.line(quota);
+        let refused = line.refused.fetch_add(1, Relaxed) + 1;
+        let (tenant, key) = (&self.tenant, quota.key());
+        if line.log.allows().is_some() {
+            tracing::warn!(
+                %tenant,
+                quota = key,
+                limit,
+                refused,
+                "the tenant uses all of its quota, and the rest is refused; the operator's file has it: `quotas.{key}` of `kind: Tenant`"
+            );
+        }
+        Error::exhausted(format!(
+            "tenant `{tenant}` uses all of `quotas.{key}`, which is {limit}"
+        ))
+        .with_retry_after(wait)
+    }
+
+    fn line(&self, quota: Metered) -> &Line {
+        &self.lines[quota as usize]
+    }
+
+    /// Adds the samples of the tenant to those of each metric; a tenant without quotas has none.
+    pub(crate) fn write(&self, samples: &mut [String; METRICS.len()]) {
+        for reading in self.readings() {
+            let Some(limit) = reading.limit else { continue };
+            let (tenant, quota) = (&self.tenant, reading.quota.key());
+            let values = [reading.used, limit, reading.refused];
+            for ((text, metric), value) in samples.iter_mut().zip(METRICS).zip(values) {
+                let name = metric.0;
+                let _ = writeln!(
+                    text,
+                    "{name}{{tenant=\"{tenant}\",quota=\"{quota}\"}} {value}"
+                );
+            }
+        }
+    }
+}
+
+/// The metrics of quotas: name, kind and help.
+pub(crate) const METRICS: [(&str, &str, &str); 3] = [
+    (
+        "wythe_quota_used",
+        "gauge",
+        "The part of a quota that a tenant uses.",
+    ),
+    ("wythe_quota_limit", "gauge", "The quota of a tenant."),
+    (
+        "wythe_quota_refused_total",
+        "counter",
+        "Times that a tenant was refused something over its quota.",
+    ),
+];
+
+impl Held {
+    /// Holds more; on an error what is held stays.
+    pub fn grow(&mut self, amount: u64) -> Result<()> {
+        self.ledger.draw(self.quota, amount)?;
+        self.amount += amount;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.ledger.give_back(self.quota, self.amount);
+    }
+}

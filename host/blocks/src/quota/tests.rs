@@ -1,0 +1,96 @@
+//! Amounts that are held, those that are refused, and the readings of both.
+
+use super::*;
+use crate::{Kind, Metrics};
+
+fn ledger() -> Arc<Ledger> {
+    Ledger::new("shop".parse().unwrap())
+}
+
+fn reading(ledger: &Ledger, quota: Metered) -> Reading {
+    let mut all = ledger.readings().into_iter();
+    all.find(|one| one.quota == quota).unwrap()
+}
+
+#[test]
+fn without_quotas_nothing_is_refused_and_what_is_held_is_counted() {
+    let ledger = ledger();
+    let held = ledger.hold(Metered::Memory, 1 << 50).unwrap();
+    assert!((0..10_000).all(|_| ledger.pass(Metered::Publishes, 1 << 20).is_ok()));
+    let memory = reading(&ledger, Metered::Memory);
+    assert_eq!((memory.used, memory.limit), (1 << 50, None));
+    drop(held);
+    assert_eq!(reading(&ledger, Metered::Memory).used, 0);
+}
+
+#[test]
+fn over_a_quota_is_refused_with_a_time_and_counted() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    let limit = Metered::Calls.default_amount();
+    let mut held = ledger.hold(Metered::Calls, limit - 1).unwrap();
+    held.grow(1).unwrap();
+    assert!(held.grow(1).is_err());
+    let refused = ledger.hold(Metered::Calls, 1).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Exhausted);
+    assert_eq!(refused.retry_after(), Some(AGAIN));
+    assert_eq!(
+        refused.message(),
+        "tenant `shop` uses all of `quotas.calls`, which is 256"
+    );
+    assert!(ledger.hold(Metered::Calls, u64::MAX).is_err());
+    let calls = reading(&ledger, Metered::Calls);
+    assert_eq!(
+        (calls.used, calls.limit, calls.refused),
+        (limit, Some(limit), 3)
+    );
+    // Another quota is another matter.
+    assert!(ledger.hold(Metered::Instances, 1).is_ok());
+    drop(held);
+    assert!(ledger.hold(Metered::Calls, limit).is_ok());
+}
+
+#[test]
+fn a_rate_refuses_what_is_over_and_shows_what_is_used() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    let limit = Metered::Requests.default_amount();
+    let passed = (0..limit * 2).filter(|_| ledger.pass(Metered::Requests, 1).is_ok());
+    assert!(passed.count() as u64 >= limit);
+    let requests = reading(&ledger, Metered::Requests);
+    assert!(
+        requests.used > limit / 2 && requests.refused > 0,
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn quotas_below_what_is_held_take_nothing_away() {
+    let ledger = ledger();
+    let held = ledger.hold(Metered::Calls, 1_000).unwrap();
+    ledger.set(Some(&Quotas::default()));
+    assert!(ledger.hold(Metered::Calls, 1).is_err());
+    assert_eq!(reading(&ledger, Metered::Calls).used, 1_000);
+    drop(held);
+    assert!(ledger.hold(Metered::Calls, 1).is_ok());
+    ledger.set(None);
+    assert!(ledger.hold(Metered::Calls, 1_000).is_ok());
+}
+
+#[test]
+fn metrics_have_the_tenants_with_quotas() {
+    let (metrics, ledger) = (Metrics::default(), ledger());
+    metrics.watch_quotas(Arc::downgrade(&ledger));
+    assert!(!metrics.render().contains("wythe_quota"));
+    ledger.set(Some(&Quotas::default()));
+    let _held = ledger.hold(Metered::Instances, 3).unwrap();
+    let text = metrics.render();
+    for line in [
+        "# TYPE wythe_quota_used gauge",
+        "wythe_quota_used{tenant=\"shop\",quota=\"instances\"} 3",
+        "wythe_quota_limit{tenant=\"shop\",quota=\"instances\"} 64",
+        "wythe_quota_refused_total{tenant=\"shop\",quota=\"instances\"} 0",
+    ] {
+        assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{text}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Quotas of which the host measures the use while a tenant runs.
+
+use std::ops::RangeInclusive;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// A quota of which the host measures the use. A new one is a row here and what enforces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metered {
+    /// HTTP requests and webhooks from outside, a second.
+    Requests,
+    /// Calls of apps that are under way.
+    Calls,
+    /// Calls that wait for one of their app's `limits.concurrency`.
+    WaitingCalls,
+    /// Instances of guests, idle ones too.
+    Instances,
+    /// Bytes of the linear memories of these instances.
+    Memory,
+    /// Bytes that the host holds for the apps.
+    HostMemory,
+    /// Requests to the outside that are under way.
+    OutgoingRequests,
+    /// Events that are published, a second.
+    Publishes,
+}
+
+/// The key of a quota, and the amounts that it may have.
+struct Row {
+    key: &'static str,
+    default: u64,
+    range: RangeInclusive<u64>,
+    unit: Unit,
+}
+
+/// The unit of an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things that are there at a time.
+    Count,
+    /// Bytes that are held at a time.
+    Bytes,
+    /// Things that happen in a second; as many may happen at once.
+    PerSecond,
+}
+
+const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
+
+impl Metered {
+    /// Every one, in the order of the enum.
+    pub const ALL: [Metered; 8] = [
+        Metered::Requests,
+        Metered::Calls,
+        Metered::WaitingCalls,
+        Metered::Instances,
+        Metered::Memory,
+        Metered::HostMemory,
+        Metered::OutgoingRequests,
+        Metered::Publishes,
+    ];
+
+    /// The key below `quotas`.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// The amount where the operator says nothing.
+    pub fn default_amount(self) -> u64 {
+        self.row().default
+    }
+
+    /// The unit of its amounts.
+    pub fn unit(self) -> Unit {
+        self.row().unit
+    }
+
+    /// The amounts that the operator may write.
+    pub(super) fn range(self) -> RangeInclusive<u64> {
+        self.row().range
+    }
+
+    fn row(self) -> Row {
+        let row = |key, default, range, unit| Row {
+            key,
+            default,
+            range,
+            unit,
+        };
+        match self {
+            Metered::Requests => row("requestsPerSecond", 1_000, COUNTS, Unit::PerSecond),
+            Metered::Calls => row("calls", 256, COUNTS, Unit::Count),
+            Metered::WaitingCalls => row("waitingCalls", 256, COUNTS, Unit::Count),
+            Metered::Instances => row("instances", 64, COUNTS, Unit::Count),
+            Metered::Memory => row("memory", 256 * MIB, MIB..=MIB * MIB, Unit::Bytes),
+            Metered::HostMemory => row("hostMemory", 64 * MIB, MIB..=KIB * GIB, Unit::Bytes),
+            Metered::OutgoingRequests => row("outgoingRequests", 64, COUNTS, Unit::Count),
+            Metered::Publishes => row("publishesPerSecond", 1_000, COUNTS, Unit::PerSecond),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stands_at_its_place_with_a_key_of_its_own_and_a_default_within_its_range() {
+        for (index, quota) in Metered::ALL.into_iter().enumerate() {
+            assert_eq!(quota as usize, index);
+            assert!(quota.range().contains(&quota.default_amount()), "{quota:?}");
+            let same = Metered::ALL.iter().filter(|one| one.key() == quota.key());
+            assert_eq!(same.count(), 1, "{quota:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Quotas of which the host measures the use: their keys, amounts and reference.
+
+use super::{problems_of, read};
+use crate::{Metered, Same, Unit, terms::HostFile};
+
+#[test]
+fn quotas_that_are_measured_are_read_each_by_its_own_key() {
+    let head = "apiVersion: wythe/v1\nkind: Tenant\nspec: { quotas: { ";
+    let tenant = "a".parse().unwrap();
+    for quota in Metered::ALL {
+        let key = quota.key();
+        let (file, problems) = read(&format!("{head}{key}: 2000000 }} }}\n"));
+        assert!(
+            problems.is_empty() && problems_of(&file, "a").is_empty(),
+            "{key}"
+        );
+        let quotas = file.terms(&tenant).quotas;
+        for other in Metered::ALL {
+            let expected = if other == quota {
+                2_000_000
+            } else {
+                other.default_amount()
+            };
+            assert_eq!(quotas.amount(other), expected, "{key}: {other:?}");
+        }
+        assert!(
+            !quotas.is_same(&HostFile::default().terms(&tenant).quotas),
+            "{key}"
+        );
+        let (wrong, _) = read(&format!("{head}{key}: none }} }}\n"));
+        let found = problems_of(&wrong, "a").join("\n");
+        assert!(
+            found.contains(&format!("spec.quotas.{key}: expected")),
+            "{found}"
+        );
+    }
+    let (small, _) = read(&format!("{head}memory: 1KiB }} }}\n"));
+    let expected = "spec.quotas.memory: expected 1MiB to 1024GiB, found `1KiB`";
+    assert!(
+        problems_of(&small, "a")[0].ends_with(expected),
+        "{:?}",
+        problems_of(&small, "a")
+    );
+}
+
+/// The reference says what is true.
+#[test]
+fn the_reference_has_each_quota_with_its_default() {
+    let reference = include_str!("../../../README.md");
+    for quota in Metered::ALL {
+        let amount = match quota.unit() {
+            Unit::Bytes => format!("{} MiB", quota.default_amount() >> 20),
+            Unit::Count | Unit::PerSecond if quota.default_amount() == 1_000 => "1,000".to_owned(),
+            Unit::Count | Unit::PerSecond => quota.default_amount().to_string(),
+        };
+        let row = format!("| `quotas.{}` | {amount} |", quota.key());
+        assert!(reference.contains(&row), "{row}");
+    }
+}
