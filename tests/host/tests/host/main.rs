@@ -10,6 +10,7 @@ mod command;
 mod compile;
 mod configuration;
 mod connections;
+mod corpus;
 mod crash;
 mod crypto;
 mod edges;
@@ -75,6 +76,7 @@ fn groups() -> Vec<Vec<Trial>> {
         compile::trials(),
         configuration::trials(),
         connections::trials(),
+        corpus::trials(),
         crash::trials(),
         crypto::trials(),
         listeners::trials(),

@@ -1,0 +1,47 @@
+  (core module $space
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) REALLOC))
+  (core instance $space (instantiate $space))
+  (import "wasi:random/random@0.2.0" (instance $random
+    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+  (import "wythe:blocks/logging@0.1.0" (instance $logging
+    (type $level' (enum "trace" "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $level')))
+    (export "log" (func
+      (param "level" $level) (param "message" string) (param "fields" (list (tuple string string)))))))
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $p (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $p))))
+    (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $p'))
+    (export "pollable" (type $p (eq $p')))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+  (import "wasi:cli/exit@0.2.0" (instance $exit
+    (export "exit" (func (param "status" (result))))))
+  (core func $random (canon lower (func $random "get-random-bytes")
+    (memory $space "memory") (realloc (func $space "realloc"))))
+  (core func $log-8 (canon lower (func $logging "log") (memory $space "memory")))
+  (core func $log-16 (canon lower (func $logging "log") (memory $space "memory") string-encoding=utf16))
+  (core func $log-1 (canon lower (func $logging "log") (memory $space "memory") string-encoding=latin1+utf16))
+  (core func $poll (canon lower (func $poll "poll") (memory $space "memory") (realloc (func $space "realloc"))))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core func $wait (canon lower (func $clock "subscribe-duration")))
+  (core func $exit (canon lower (func $exit "exit")))
+  (core func $drop-request (canon resource.drop $request))
+  (core func $drop-out (canon resource.drop $out))
+  (core func $drop-pollable (canon resource.drop $pollable))
+  (core instance $host
+    (export "memory" (memory $space "memory"))
+    (export "random" (func $random))
+    (export "log-8" (func $log-8))
+    (export "log-16" (func $log-16))
+    (export "log-1" (func $log-1))
+    (export "poll" (func $poll))
+    (export "block" (func $block))
+    (export "wait" (func $wait))
+    (export "exit" (func $exit))
+    (export "drop-request" (func $drop-request))
+    (export "drop-out" (func $drop-out))
+    (export "drop-pollable" (func $drop-pollable)))
