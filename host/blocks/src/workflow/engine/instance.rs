@@ -161,6 +161,7 @@ async fn work(
             }
         }
     }
+    let ran = engine.is_running();
     let mut stored = live.advance().await;
     if stored.is_ok() {
         stored = live.flush().await;
@@ -173,6 +174,9 @@ async fn work(
         );
         engine.doubt(id);
         engine.nudge_later(id);
+    } else if !ran && engine.is_running() {
+        // Code may run since, and whoever looked then for what is ready did not see what is written only now.
+        engine.nudge(id);
     }
     for reply in waiting {
         let answer = stored.as_ref().map_err(|error| error.duplicate());
