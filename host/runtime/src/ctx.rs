@@ -58,7 +58,10 @@ impl Identity {
 
     /// Says whether an instance may wait for another call: of its quota a tenant keeps a half for what is new.
     pub fn may_keep(&self) -> bool {
-        self.tenant.ledger.is_below_half(Metered::Instances)
+        let ledger = &self.tenant.ledger;
+        [Metered::Instances, Metered::Memory]
+            .into_iter()
+            .all(|quota| ledger.is_below_half(quota))
     }
 }
 
@@ -175,12 +178,25 @@ impl Ctx {
         handle.map_err(|_| Error::exhausted("too many open handles; see `limits.handles`"))
     }
 
-    /// The error of a call into this instance. One that its tenant's quota refused memory fails for that, whatever it made
-    /// of it.
-    pub fn error_of_call(&self, error: wasmtime::Error) -> Error {
+    /// The error of an instance that did not come to be, or whose code can be run again as if it had not been: one that
+    /// its tenant's quota refused memory is `exhausted`.
+    pub fn error_of_start(&self, error: wasmtime::Error) -> Error {
         match self.limiter.refused() {
             Some(refused) => refused.duplicate().with_source(format!("{error:#}")),
             None => error::of_call(self.identity.id.as_str(), error),
+        }
+    }
+
+    /// The error of a call into this instance. One that its tenant's quota refused memory fails for that, whatever it made
+    /// of it; it is no `exhausted`, for the call has begun.
+    pub fn error_of_call(&self, error: wasmtime::Error) -> Error {
+        let app = &self.identity.id;
+        match self.limiter.refused() {
+            Some(refused) => Error::internal(format!(
+                "`{app}` failed after it was refused memory: {refused}"
+            ))
+            .with_source(format!("{error:#}")),
+            None => error::of_call(app.as_str(), error),
         }
     }
 
@@ -210,6 +226,7 @@ impl Ctx {
     /// Begins another call into the same instance.
     pub fn begin(&mut self, caller: Call) {
         let caller = caller.with_account(&self.identity.account);
+        self.limiter.begin();
         self.hooks.caller = caller.clone();
         self.caller = caller;
         self.cpu.reset();

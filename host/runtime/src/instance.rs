@@ -105,7 +105,7 @@ impl Pool {
         let mut store = self.runtime.store(&self.identity, caller).await?;
         let clock = store.data().cpu.clock();
         let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
-        let instance = instance.map_err(|error| store.data().error_of_call(error))?;
+        let instance = instance.map_err(|error| store.data().error_of_start(error))?;
         Ok(Warm {
             store,
             instance,

@@ -45,6 +45,11 @@ impl Limiter {
         })
     }
 
+    /// Begins another call, which answers for its own refusals.
+    pub fn begin(&mut self) {
+        self.refused = None;
+    }
+
     /// The reason why memory was refused last, if it was the tenant's quota.
     pub fn refused(&self) -> Option<&wythe_blocks::Error> {
         self.refused.as_ref()
@@ -67,6 +72,7 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory.used += more;
+        self.refused = None;
         Ok(true)
     }
 

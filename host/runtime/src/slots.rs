@@ -197,9 +197,10 @@ impl Drop for Slot {
             state.free += 1;
             state.held.remove(self.holder.own);
             state.held_by_tenants.remove(self.holder.tenant);
-            self.slots.serve(&mut state)
+            // One that has few now may take more than the one that came back.
+            std::iter::from_fn(|| self.slots.serve(&mut state)).collect::<Vec<_>>()
         };
-        if let Some((found, slot)) = served {
+        for (found, slot) in served {
             // Where nobody waits any more the slot comes back, and is another's.
             let _unwanted = found.send(slot);
         }

@@ -83,7 +83,8 @@ impl Pair {
         let is_good = read.is_ok();
         match read {
             Ok(key) => (self.key, self.wrong) = (Some(Arc::new(key)), None),
-            Err(wrong) => self.wrong = Some(wrong),
+            // It is read again at each look: time alone may mend it.
+            Err(wrong) => (self.stamps, self.wrong) = (None, Some(wrong)),
         }
         is_good
     }
@@ -133,7 +134,7 @@ fn read([certificate, key]: [OpenFile; 2], path: &Path) -> Result<CertifiedKey, 
         }
         TlsError::InvalidCertificate(_) => "is none of X.509 version 3".to_owned(),
         _ => format!(
-            "has a key of no known kind in `{path}`; expected ECDSA with P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits"
+            "has a key of no known kind in `{path}`; expected ECDSA with P-256 or P-384, Ed25519, or RSA of 2048 to 4096 bits"
         ),
     })
 }

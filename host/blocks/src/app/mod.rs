@@ -229,8 +229,11 @@ impl App {
     /// caller would wait for the answer: calls that wait in a chain for a quota which the chain itself holds would never end.
     async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
         let ledger = &self.profile.ledger;
-        if kind == Inbound::Http {
+        if kind == Inbound::Http && call.parent().is_none() {
             ledger.pass(Metered::Requests, 1)?;
+            for quota in [Metered::Calls, Metered::WaitingCalls, Metered::Instances] {
+                ledger.leave_room(quota)?;
+            }
         }
         if !kind.is_counted() {
             return Ok(Admission::default());

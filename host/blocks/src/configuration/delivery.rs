@@ -5,7 +5,7 @@ use super::{
     listening::Listener,
     watcher::{Joining, State},
 };
-use crate::{Backoff, time};
+use crate::{Backoff, Kind, time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -17,6 +17,15 @@ use tokio_util::sync::CancellationToken;
 const RETRY: Backoff = Backoff::SLOW;
 /// Attempts after the first.
 const RETRIES: u32 = 10;
+
+/// The end of an attempt.
+enum Handed {
+    /// The app has the change.
+    Over,
+    Failed,
+    /// The app had no room for the call.
+    Busy,
+}
 
 /// One subscription, and what its app has heard.
 pub(super) struct Delivery {
@@ -72,7 +81,15 @@ impl Delivery {
             if wanted != tried {
                 (tried, failures) = (wanted, 0);
             }
-            if self.hand_over(change, failures + 1).await || failures == RETRIES {
+            let handed = self.hand_over(change, failures + 1).await;
+            if matches!(handed, Handed::Busy) {
+                // The app has not seen it, so this is no try.
+                if !time::pause(stop, RETRY.after(1)).await {
+                    return;
+                }
+                continue;
+            }
+            if matches!(handed, Handed::Over) || failures == RETRIES {
                 self.known = tried;
                 self.unsure.clear();
                 return;
@@ -114,13 +131,17 @@ impl Delivery {
         (!change.items.is_empty() || !change.removed.is_empty()).then_some(change)
     }
 
-    /// Hands a change to the app, and returns whether the app has it.
-    async fn hand_over(&mut self, change: Change, attempt: u32) -> bool {
+    /// Hands a change to the app.
+    async fn hand_over(&mut self, change: Change, attempt: u32) -> Handed {
         let keys = change.items.iter().map(|item| &item.key);
         let keys: Vec<_> = keys.chain(&change.removed).cloned().collect();
         let Err(error) = self.listener.app.on_change(change).await else {
-            return true;
+            return Handed::Over;
         };
+        if error.kind() == Kind::Exhausted {
+            tracing::debug!(app = %self.listener.app.id(), "on-change waits: {error}");
+            return Handed::Busy;
+        }
         self.unsure.extend(keys);
         let given_up = if attempt > RETRIES {
             "; it is given up"
@@ -135,6 +156,6 @@ impl Delivery {
             "on-change: {}{given_up}",
             error.chain()
         );
-        false
+        Handed::Failed
     }
 }

@@ -85,8 +85,14 @@ impl Ledger {
     /// Puts other quotas in place. What is held already stays so, even if it is more; without quotas nothing is refused.
     pub fn set(&self, quotas: Option<&Quotas>) {
         for quota in Metered::ALL {
-            let limit = quotas.map_or(NONE, |quotas| quotas.amount(quota));
-            self.line(quota).limit.store(limit, Relaxed);
+            let (line, limit) = (
+                self.line(quota),
+                quotas.map_or(NONE, |quotas| quotas.amount(quota)),
+            );
+            // What passed at another rate is not held against the new one.
+            if line.limit.swap(limit, Relaxed) != limit {
+                line.pace.reset();
+            }
         }
     }
 
@@ -113,10 +119,21 @@ impl Ledger {
             .map_err(|wait| self.refuse(quota, limit, wait))
     }
 
-    /// Says whether less than a half of a quota is held.
+    /// Says whether no more than a half of a quota is held.
     pub fn is_below_half(&self, quota: Metered) -> bool {
         let line = self.line(quota);
-        line.held.load(Relaxed) <= line.limit.load(Relaxed) / 2
+        line.held.load(Relaxed) <= line.limit.load(Relaxed).div_ceil(2)
+    }
+
+    /// Refuses a request from outside where the last quarter of a quota begins: that is for what the tenant's apps do by
+    /// themselves, and for the host's own questions. A quota of less than four has no such part.
+    pub(crate) fn leave_room(&self, quota: Metered) -> Result<()> {
+        let line = self.line(quota);
+        let (held, limit) = (line.held.load(Relaxed), line.limit.load(Relaxed));
+        match held < limit - limit / 4 {
+            true => Ok(()),
+            false => Err(self.refuse(quota, limit, AGAIN)),
+        }
     }
 
     /// Every quota, in the order of their keys in the documents.
@@ -138,6 +155,10 @@ impl Ledger {
     }
 
     pub(crate) fn draw(&self, quota: Metered, amount: u64) -> Result<()> {
+        // Nothing is within a quota of which too much is held, too.
+        if amount == 0 {
+            return Ok(());
+        }
         let line = self.line(quota);
         let limit = line.limit.load(Relaxed);
         let add = |held: u64| held.checked_add(amount).filter(|sum| *sum <= limit);

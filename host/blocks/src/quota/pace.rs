@@ -32,6 +32,11 @@ impl Pace {
         self.pass_at(self.now(), per_second, count)
     }
 
+    /// Forgets what has passed.
+    pub fn reset(&self) {
+        self.due.store(0, Relaxed);
+    }
+
     /// The part of a second's worth that is used now.
     pub fn used(&self, per_second: u64) -> u64 {
         let ahead = self.due.load(Relaxed).saturating_sub(self.now()).min(BURST);

@@ -65,11 +65,37 @@ fn a_rate_refuses_what_is_over_and_shows_what_is_used() {
 }
 
 #[test]
+fn the_last_quarter_is_not_for_requests_from_outside() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    let limit = Metered::Calls.default_amount();
+    let mut held = ledger.hold(Metered::Calls, limit / 4 * 3 - 1).unwrap();
+    assert!(ledger.leave_room(Metered::Calls).is_ok());
+    held.grow(1).unwrap();
+    assert!(ledger.leave_room(Metered::Calls).is_err());
+    assert!(ledger.hold(Metered::Calls, limit / 4).is_ok());
+}
+
+#[test]
+fn a_debt_at_one_rate_is_none_at_another() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    ledger.pass(Metered::Publishes, 1_000_000).unwrap();
+    assert!(ledger.pass(Metered::Publishes, 1).is_err());
+    ledger.set(Some(&Quotas::default()));
+    assert!(ledger.pass(Metered::Publishes, 1).is_err());
+    ledger.set(None);
+    ledger.set(Some(&Quotas::default()));
+    assert!(ledger.pass(Metered::Publishes, 1).is_ok());
+}
+
+#[test]
 fn quotas_below_what_is_held_take_nothing_away() {
     let ledger = ledger();
     let held = ledger.hold(Metered::Calls, 1_000).unwrap();
     ledger.set(Some(&Quotas::default()));
     assert!(ledger.hold(Metered::Calls, 1).is_err());
+    assert!(ledger.hold(Metered::Calls, 0).is_ok());
     assert_eq!(reading(&ledger, Metered::Calls).used, 1_000);
     drop(held);
     assert!(ledger.hold(Metered::Calls, 1).is_ok());

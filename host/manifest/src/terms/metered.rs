@@ -9,7 +9,7 @@ const GIB: u64 = 1 << 30;
 /// A quota of which the host measures the use. A new one is a row here and what enforces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metered {
-    /// HTTP requests and webhooks from outside, a second.
+    /// HTTP requests from outside, a second; webhooks have bounds of their own.
     Requests,
     /// Calls of apps that are under way.
     Calls,

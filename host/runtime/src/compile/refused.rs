@@ -9,38 +9,62 @@ use std::{
 };
 use wythe_blocks::{Error, Kind, Result};
 
-/// The time after which a file is tried again: a busy machine may have been at fault.
+/// The time after which a file is tried again.
 const AGAIN: Duration = Duration::from_secs(600);
+/// The same for one that was too much for the compiler: a busy machine may have been at fault.
+const SOON: Duration = Duration::from_secs(60);
 /// Files that are remembered.
 const LIMIT: usize = 1_000;
 
-/// A file by its bytes and its name, and what was to be made of it.
-type Asked = (Hash, Work, String);
-
 #[derive(Default)]
-pub struct Refused(Mutex<HashMap<Asked, (Instant, Error)>>);
+pub struct Refused(Mutex<HashMap<(Hash, Work), Entry>>);
+
+struct Entry {
+    since: Instant,
+    name: String,
+    error: Error,
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        let again = match self.error.kind() {
+            Kind::Exhausted => SOON,
+            _ => AGAIN,
+        };
+        self.since.elapsed() >= again
+    }
+}
 
 impl Refused {
-    /// The error of the last time, if that was not long ago.
+    /// The error of the last time, with the name that the file has now, if that was not long ago.
     pub fn check(&self, digest: Hash, work: Work, name: &str) -> Result<()> {
         let known = self.0.lock();
-        match known.get(&(digest, work, name.to_owned())) {
-            Some((since, error)) if since.elapsed() < AGAIN => Err(error.duplicate()),
-            _ => Ok(()),
-        }
+        let Some(entry) = known.get(&(digest, work)).filter(|entry| !entry.is_over()) else {
+            return Ok(());
+        };
+        let [old, new] = [&entry.name, name].map(|name| format!("`{name}`"));
+        let message = entry.error.message().replace(&old, &new);
+        Err(Error::new(entry.error.kind(), message))
     }
 
-    /// Remembers an error that is the file's fault.
+    /// Remembers an error that is the file's fault, in place of the oldest one where there are too many.
     pub fn note(&self, digest: Hash, work: Work, name: &str, error: &Error) {
         if !matches!(error.kind(), Kind::Invalid | Kind::Exhausted) {
             return;
         }
         let mut known = self.0.lock();
-        known.retain(|_, (since, _)| since.elapsed() < AGAIN);
-        if known.len() < LIMIT {
-            let key = (digest, work, name.to_owned());
-            known.insert(key, (Instant::now(), error.duplicate()));
+        if known.len() >= LIMIT {
+            let oldest = known.iter().min_by_key(|(_, entry)| entry.since);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                known.remove(&oldest);
+            }
         }
+        let entry = Entry {
+            since: Instant::now(),
+            name: name.to_owned(),
+            error: error.duplicate(),
+        };
+        known.insert((digest, work), entry);
     }
 }
 
@@ -49,39 +73,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_file_is_at_fault_for_is_remembered() {
+    fn an_error_that_is_the_files_fault_is_remembered_under_any_name() {
         let refused = Refused::default();
         let [bomb, lucky] = [b"a", b"b"].map(|bytes| blake3::hash(bytes));
-        refused.note(
-            bomb,
-            Work::App,
-            "a.wasm",
-            &Error::exhausted("did not compile"),
-        );
-        refused.note(
-            lucky,
-            Work::App,
-            "a.wasm",
-            &Error::unavailable("no process"),
-        );
-        let again = refused.check(bomb, Work::App, "a.wasm").unwrap_err();
-        assert_eq!(
-            (again.kind(), again.message()),
-            (Kind::Exhausted, "did not compile")
-        );
+        let error = Error::exhausted("`a.wasm` did not compile");
+        refused.note(bomb, Work::App, "a.wasm", &error);
+        let passing = Error::unavailable("no process");
+        refused.note(lucky, Work::App, "b.wasm", &passing);
+        let again = refused.check(bomb, Work::App, "other.wasm").unwrap_err();
+        assert_eq!(again.kind(), Kind::Exhausted);
+        assert_eq!(again.message(), "`other.wasm` did not compile");
         assert!(refused.check(bomb, Work::Workflows, "a.wasm").is_ok());
-        // Errors have the name of the file: another tenant does not read it.
-        assert!(refused.check(bomb, Work::App, "b.wasm").is_ok());
-        assert!(refused.check(lucky, Work::App, "a.wasm").is_ok());
+        assert!(refused.check(lucky, Work::App, "b.wasm").is_ok());
     }
 
     #[test]
-    fn no_more_files_are_remembered_than_the_limit() {
+    fn the_oldest_goes_where_there_are_too_many() {
         let refused = Refused::default();
-        for number in 0..LIMIT + 10 {
-            let digest = blake3::hash(&number.to_be_bytes());
-            refused.note(digest, Work::App, "a.wasm", &Error::invalid("no component"));
+        let digest = |number: usize| blake3::hash(&number.to_be_bytes());
+        for number in 0..=LIMIT {
+            let error = Error::invalid("no component");
+            refused.note(digest(number), Work::App, "a.wasm", &error);
         }
         assert_eq!(refused.0.lock().len(), LIMIT);
+        assert!(refused.check(digest(0), Work::App, "a.wasm").is_ok());
+        assert!(refused.check(digest(LIMIT), Work::App, "a.wasm").is_err());
     }
 }

@@ -153,7 +153,7 @@ impl HandlerState for Handler {
         let proxy = tokio::time::timeout(limit, start)
             .await
             .map_err(|_| error::expired(self.identity.id.as_str()))?;
-        let proxy = proxy.map_err(|error| store.data().error_of_call(error))?;
+        let proxy = proxy.map_err(|error| store.data().error_of_start(error))?;
         let is_serial = matches!(self.pre, ProxyPre::P2(_));
         let life = Life::new(self.identity.clone(), is_serial);
         Ok(Instance {
@@ -164,7 +164,11 @@ impl HandlerState for Handler {
             state: Worker {
                 reuse: match self.identity.may_keep() {
                     true => self.reuse.clone(),
-                    false => Reuse::default(),
+                    // It ends with the requests that it has at once.
+                    false => Reuse {
+                        max_requests: self.reuse.max_concurrent,
+                        ..self.reuse.clone()
+                    },
                 },
                 life,
             },

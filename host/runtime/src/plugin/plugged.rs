@@ -338,7 +338,7 @@ impl<W: World> Plugged<W> {
         let mut store = self.runtime.store(&self.identity, self.caller()).await?;
         let clock = store.data().cpu.clock();
         let instance = timed(clock.clone(), self.pre.instantiate_async(&mut store)).await;
-        let instance = instance.map_err(fault)?;
+        let instance = instance.map_err(|error| store.data().error_of_start(error))?;
         let lifecycle = self.lifecycle.load(&mut store, &instance).map_err(fault)?;
         let driver = W::load(&self.driver, &mut store, &instance).map_err(fault)?;
         let init = lifecycle.call_init(&mut store, &self.component, &self.metadata);

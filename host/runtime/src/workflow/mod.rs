@@ -110,7 +110,8 @@ impl Flow {
         let (mut store, guest) = self.guest(span, context).await?;
         let clock = store.data().cpu.clock();
         let answer = timed(clock, guest.call_run(&mut store, name, input)).await;
-        let answer = answer.map_err(|error| self.fault(error))?;
+        // A run is made anew from its journal, so one that had too little memory can be, too.
+        let answer = answer.map_err(|error| store.data().error_of_start(error))?;
         Ok(answer.map(Bytes::from))
     }
 
@@ -131,7 +132,7 @@ impl Flow {
         fuel.map_err(|error| internal("fuel", error))?;
         let clock = store.data().cpu.clock();
         let instance = timed(clock, self.pre.instantiate_async(&mut store)).await;
-        let instance = instance.map_err(|error| self.fault(error))?;
+        let instance = instance.map_err(|error| store.data().error_of_start(error))?;
         let guest = self.indices.load(&mut store, &instance);
         Ok((store, guest.map_err(|error| self.fault(error))?))
     }

@@ -149,7 +149,7 @@ fn a_host_has_no_start_without_a_certificate() {
         (
             &key,
             "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
-            "has a key of no known kind in `own.key`; expected ECDSA with P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits",
+            "has a key of no known kind in `own.key`; expected ECDSA with P-256 or P-384, Ed25519, or RSA of 2048 to 4096 bits",
         ),
         (
             &certificate,

@@ -11,7 +11,7 @@ use std::{
 };
 use wythe_api::Certificates;
 use wythe_blocks::Error;
-use wythe_manifest::Name;
+use wythe_manifest::{CertificateFiles, Name};
 
 /// The time from one look to the next: what is new is in force after 2 s at most.
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ const SHARE: u32 = 20;
 /// The certificates that are looked at.
 pub(super) struct Followed {
     certificates: Arc<Certificates>,
+    /// The files of the host as they were written last.
+    last: Mutex<Option<CertificateFiles>>,
     /// The names under which problems are shown now.
     shown: Mutex<BTreeSet<String>>,
 }
@@ -29,6 +31,7 @@ impl Followed {
     pub(super) fn new(certificates: Arc<Certificates>) -> Self {
         Followed {
             certificates,
+            last: Mutex::default(),
             shown: Mutex::default(),
         }
     }
@@ -70,16 +73,20 @@ impl Root {
             return;
         };
         let file = self.file.lock().file.clone();
-        // HTTPS that is no longer written goes on until the host starts again.
-        let Some(host) = &file.tls else {
+        // HTTPS that is no longer written goes on until the host starts again, and its certificates with it.
+        let written = file.tls.as_ref().map(|tls| tls.files.clone());
+        let mut last = followed.last.lock();
+        let Some(host) = written.or_else(|| last.clone()) else {
             return;
         };
+        *last = Some(host.clone());
+        drop(last);
         let names: Vec<Name> = self.entries().keys().cloned().collect();
         let own = names.into_iter().filter_map(|name| {
             let files = file.terms(&name).tls?;
             Some((name, files))
         });
-        let problems = followed.certificates.look(&host.files, own.collect());
+        let problems = followed.certificates.look(&host, own.collect());
         self.show_certificates(followed, problems);
     }
 
