@@ -37,8 +37,8 @@ const APPS: &str = "  - appID: plain
     grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
 ";
 const TIME: Duration = Duration::from_secs(8);
-/// Work of a few milliseconds, the same for every call.
-const WORK: &str = "/burn?rounds=1000000";
+/// Work of some ticks of 2 ms, the same for every call. Shorter calls never wait for a slice, and are not shared by tenant.
+const WORK: &str = "/burn?rounds=30000000";
 const SPIN: &str = "/spin";
 /// Requests begin on time, 400 a second over all connections, whether earlier ones were answered or not.
 const CONNECTIONS: u32 = 40;
@@ -198,7 +198,7 @@ fn serve(weights: impl Iterator<Item = u32>) -> Result<Serving> {
             crate::neighbours::RESOURCES,
         )?;
         terms += &format!(
-            "---\napiVersion: wythe/v1\nkind: Tenant\nmetadata: {{ name: {name} }}\nspec: {{ quotas: {{ cpuWeight: {weight}, calls: 1000, waitingCalls: 1000, instances: 1000, memory: 4GiB }} }}\n"
+            "---\napiVersion: wythe/v1\nkind: Tenant\nmetadata: {{ name: {name} }}\nspec: {{ quotas: {{ cpuWeight: {weight}, requestsPerSecond: 1000000, calls: 1000, waitingCalls: 1000, instances: 1000, memory: 4GiB }} }}\n"
         );
     }
     fs::write(directory.path().join(wythe_manifest::HOST_FILE), terms)?;
