@@ -146,7 +146,7 @@ impl Ctx {
         cpu: Cpu,
         hooks: Hooks,
         taken: Taken,
-    ) -> Result<Store<Ctx>> {
+    ) -> Store<Ctx> {
         let mut table = ResourceTable::new();
         let handles = identity.limits.handles as usize;
         table.set_max_capacity(handles);
@@ -154,7 +154,7 @@ impl Ctx {
         http.set_field_size_limit(HEADERS);
         let ctx = Ctx {
             table,
-            limiter: Limiter::new(&identity.limits, &identity.tenant.ledger)?,
+            limiter: Limiter::new(&identity.limits, &identity.tenant.ledger),
             wasi: wasi(&identity),
             http,
             hooks,
@@ -169,7 +169,7 @@ impl Ctx {
         store.limiter(|ctx| &mut ctx.limiter);
         limits::apply(&mut store, &identity.limits);
         crate::cpu::meter(&mut store);
-        Ok(store)
+        store
     }
 
     /// A handle of the guest's, which has as many as its limits allow.

@@ -226,7 +226,8 @@ impl Runtime {
         let slot = slots.take(identity.holder).await?;
         let hooks = Hooks::new(caller.clone(), identity.clone(), self.egress.clone());
         let identity = identity.clone();
-        Ctx::store(engine, identity, caller, cpu, hooks, (slot, held))
+        let taken = (slot, held);
+        Ok(Ctx::store(engine, identity, caller, cpu, hooks, taken))
     }
 }
 

@@ -36,13 +36,13 @@ impl Budget {
 
 impl Limiter {
     /// The limits of an instance whose memory is its tenant's, too.
-    pub fn new(limits: &Limits, ledger: &Arc<Ledger>) -> Result<Self, wythe_blocks::Error> {
-        Ok(Limiter {
+    pub fn new(limits: &Limits, ledger: &Arc<Ledger>) -> Self {
+        Limiter {
             memory: Budget::new(usize::try_from(limits.memory).unwrap_or(usize::MAX)),
-            held: ledger.hold(Metered::Memory, 0)?,
+            held: ledger.nothing(Metered::Memory),
             refused: None,
             table_elements: Budget::new(limits.table_elements as usize),
-        })
+        }
     }
 
     /// Begins another call, which answers for its own refusals.

@@ -64,6 +64,40 @@ async fn connection(address: SocketAddr, until: Instant) -> Result<Latencies> {
     }
 }
 
+/// Connections of [`on_time`], and the time between two requests of each: 400 a second over all.
+const ON_TIME: u32 = 40;
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// Asks for a path 400 times a second. Requests begin on time, whether earlier ones were answered or not: the latencies are
+/// from the moment at which each was due, with how many connections failed.
+pub async fn on_time(address: SocketAddr, path: &str, time: Duration) -> Result<(Latencies, u64)> {
+    let (begin, mut connections) = (Instant::now(), JoinSet::new());
+    for number in 0..ON_TIME {
+        let first = begin + PERIOD * number / ON_TIME;
+        let client = Client::connect_to(address, path).await?;
+        connections.spawn(periodic(client, first, begin + time));
+    }
+    let (mut latencies, mut failed) = (Latencies::default(), 0);
+    while let Some(ended) = connections.join_next().await {
+        match ended? {
+            Ok(more) => latencies.merge(more),
+            Err(_) => failed += 1,
+        }
+    }
+    Ok((latencies, failed))
+}
+
+async fn periodic(mut client: Client, first: Instant, until: Instant) -> Result<Latencies> {
+    let (mut latencies, mut due) = (Latencies::default(), first);
+    while due < until {
+        tokio::time::sleep_until(due.into()).await;
+        client.get().await?;
+        latencies.add(due.elapsed());
+        due += PERIOD;
+    }
+    Ok(latencies)
+}
+
 /// One connection.
 pub struct Client {
     stream: TcpStream,

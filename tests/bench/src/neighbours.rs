@@ -3,16 +3,13 @@
 use crate::{
     Scale,
     child::{Job, Server, scratch},
-    load::Client,
+    load::on_time,
     measure::Latencies,
     project::Project,
     report::{Aim, Row, Section},
 };
 use anyhow::Result;
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -74,9 +71,6 @@ metadata: { name: statestore }
 spec: { type: state.memory, version: v1 }
 ";
 const TIME: Duration = Duration::from_secs(4);
-/// Requests begin on time, whether earlier ones were answered or not: 400 a second over all connections.
-const CONNECTIONS: u32 = 40;
-const PERIOD: Duration = Duration::from_millis(100);
 const P99_AIM: Aim = Aim::AtMost(20.0, "ms p99");
 
 pub fn measure(scale: Scale) -> Result<Section> {
@@ -122,21 +116,9 @@ fn round(attack: &Attack, time: Duration) -> Result<(Latencies, u64)> {
         .build()?;
     runtime.block_on(async {
         let attackers = begin(server.address, attack).await;
-        let mut connections = JoinSet::new();
-        let begin = Instant::now();
-        for number in 0..CONNECTIONS {
-            let first = begin + PERIOD * number / CONNECTIONS;
-            connections.spawn(connection(server.address, first, begin + time));
-        }
-        let (mut latencies, mut failed) = (Latencies::default(), 0);
-        while let Some(ended) = connections.join_next().await {
-            match ended? {
-                Ok(more) => latencies.merge(more),
-                Err(_) => failed += 1,
-            }
-        }
+        let measured = on_time(server.address, "/", time).await;
         drop(attackers);
-        Ok((latencies, failed))
+        measured
     })
 }
 
@@ -162,17 +144,4 @@ async fn ask(address: SocketAddr, path: &str, reads: bool) -> Result<()> {
     let mut answer = vec![0; 4 << 10];
     while stream.read(&mut answer).await? > 0 {}
     Ok(())
-}
-
-async fn connection(address: SocketAddr, first: Instant, until: Instant) -> Result<Latencies> {
-    let mut client = Client::connect(address).await?;
-    let mut latencies = Latencies::default();
-    let mut due = first;
-    while due < until {
-        tokio::time::sleep_until(due.into()).await;
-        client.get().await?;
-        latencies.add(due.elapsed());
-        due += PERIOD;
-    }
-    Ok(latencies)
 }

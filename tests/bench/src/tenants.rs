@@ -3,7 +3,7 @@
 use crate::{
     Scale,
     child::{Job, Server, scratch},
-    load::Client,
+    load::{Client, on_time},
     measure::Latencies,
     project::Project,
     report::{Aim, Row, Section},
@@ -18,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -40,9 +40,6 @@ const TIME: Duration = Duration::from_secs(8);
 /// Work of some ticks of 2 ms, the same for every call. Shorter calls never wait for a slice, and are not shared by tenant.
 const WORK: &str = "/burn?rounds=30000000";
 const SPIN: &str = "/spin";
-/// Requests begin on time, 400 a second over all connections, whether earlier ones were answered or not.
-const CONNECTIONS: u32 = 40;
-const PERIOD: Duration = Duration::from_millis(100);
 
 pub fn measure(scale: Scale) -> Result<Section> {
     let mut section = Section::new("(h) tenants that share the CPU of one host");
@@ -158,32 +155,8 @@ fn requests(spinners: usize, time: Duration) -> Result<(Latencies, u64)> {
             });
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let (begin, mut connections) = (Instant::now(), JoinSet::new());
-        for number in 0..CONNECTIONS {
-            let first = begin + PERIOD * number / CONNECTIONS;
-            connections.spawn(on_time(server.address, first, begin + time));
-        }
-        let (mut latencies, mut failed) = (Latencies::default(), 0);
-        while let Some(ended) = connections.join_next().await {
-            match ended? {
-                Ok(more) => latencies.merge(more),
-                Err(_) => failed += 1,
-            }
-        }
-        Ok((latencies, failed))
+        on_time(server.address, "/t0/plain", time).await
     })
-}
-
-async fn on_time(address: SocketAddr, first: Instant, until: Instant) -> Result<Latencies> {
-    let mut client = Client::connect_to(address, "/t0/plain").await?;
-    let (mut latencies, mut due) = (Latencies::default(), first);
-    while due < until {
-        tokio::time::sleep_until(due.into()).await;
-        client.get().await?;
-        latencies.add(due.elapsed());
-        due += PERIOD;
-    }
-    Ok(latencies)
 }
 
 /// A host with a tenant `t0`, `t1` and so on of each weight.

@@ -48,6 +48,13 @@ pub(super) struct TurnPermit {
     pub _permit: OwnedSemaphorePermit,
 }
 
+impl TurnPermit {
+    /// Keeps an activation for the next turn, unless it serves this one alone.
+    fn keep(&self, activation: Activation, is_bare: bool) {
+        self.slot.rest().activation = (!is_bare).then_some(activation);
+    }
+}
+
 /// The state that this host believes of an actor; every turn proves it anew.
 pub(super) struct Activation {
     pub actor: Arc<Actor>,
@@ -138,13 +145,13 @@ impl Engine {
             let run = self.run(&space, hosted, &mut activation, cause, why);
             match Box::pin(run).await {
                 Ended::Well(answer) => {
-                    permit.slot.rest().activation = (!is_bare).then_some(activation);
+                    permit.keep(activation, is_bare);
                     return Ok(answer);
                 }
                 Ended::Undone(error) => {
                     // An instance that was kept may hold what was undone.
                     hosted.app.forget_actor(actor);
-                    permit.slot.rest().activation = (!is_bare).then_some(activation);
+                    permit.keep(activation, is_bare);
                     return Err(error);
                 }
                 Ended::Over(answer) => {

@@ -229,16 +229,16 @@ impl App {
     /// caller would wait for the answer: calls that wait in a chain for a quota which the chain itself holds would never end.
     async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
         let ledger = &self.profile.ledger;
-        if kind == Inbound::Http && call.parent().is_none() {
-            ledger.pass(Metered::Requests, 1)?;
-            for quota in [Metered::Calls, Metered::WaitingCalls, Metered::Instances] {
-                ledger.leave_room(quota)?;
-            }
-        }
         if !kind.is_counted() {
             return Ok(Admission::default());
         }
-        let permit = self.permit(kind, call).await?;
+        let is_outside = kind == Inbound::Http && call.parent().is_none();
+        if is_outside {
+            ledger.pass(Metered::Requests, 1)?;
+            ledger.leave_room(Metered::Calls)?;
+            ledger.leave_room(Metered::Instances)?;
+        }
+        let permit = self.permit(kind, call, is_outside).await?;
         let held = ledger.hold(Metered::Calls, 1)?;
         Ok(Admission {
             _permit: permit,
@@ -246,7 +246,12 @@ impl App {
         })
     }
 
-    async fn permit(&self, kind: Inbound, call: &Call) -> Result<Option<OwnedSemaphorePermit>> {
+    async fn permit(
+        &self,
+        kind: Inbound,
+        call: &Call,
+        is_outside: bool,
+    ) -> Result<Option<OwnedSemaphorePermit>> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(Some(permit));
         }
@@ -255,7 +260,11 @@ impl App {
         if kind == Inbound::Turn && from.is_some_and(|from| from.is_in_chain(self.id())) {
             return Ok(None);
         }
-        let _waiting = self.profile.ledger.hold(Metered::WaitingCalls, 1)?;
+        let ledger = &self.profile.ledger;
+        if is_outside {
+            ledger.leave_room(Metered::WaitingCalls)?;
+        }
+        let _waiting = ledger.hold(Metered::WaitingCalls, 1)?;
         let permit = self.permits.clone().acquire_owned();
         let in_time = Box::pin(tokio::time::timeout_at(call.deadline().into(), permit));
         match in_time.await {

@@ -259,6 +259,16 @@ async fn a_change_is_given_up_after_ten_retries() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_for_which_there_is_no_room_is_not_given_up() {
+    let stage = stage("a=1");
+    stage.attach(&[ALL]).await.unwrap();
+    stage.app.refuse(50);
+    stage.store.put("a", "2");
+    stage.pass(600).await;
+    assert_eq!(stage.app.heard(), ["a=2"; 51]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_app_that_is_attached_again_has_only_its_new_subscriptions() {
     let stage = stage("a=1 b=1");
     stage.attach(&[&["a"]]).await.unwrap();

@@ -19,6 +19,10 @@ use wythe_manifest::{Metered, Name, Quotas, Unit};
 /// The time after which whoever was refused for something that is held may ask again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The parts of a quota that are used when something is refused.
+const ALL: &str = "all of";
+const OUTSIDE: &str = "what requests from outside may have of";
+
 /// The limit of a quota that nobody wrote, of a tenant without an operator.
 const NONE: u64 = u64::MAX;
 
@@ -98,12 +102,18 @@ impl Ledger {
 
     /// Holds an amount until it is dropped; `exhausted` where the tenant has not as much left.
     pub fn hold(self: &Arc<Self>, quota: Metered, amount: u64) -> Result<Held> {
-        self.draw(quota, amount)?;
-        Ok(Held {
+        let mut held = self.nothing(quota);
+        held.grow(amount)?;
+        Ok(held)
+    }
+
+    /// Holds nothing yet.
+    pub fn nothing(self: &Arc<Self>, quota: Metered) -> Held {
+        Held {
             ledger: self.clone(),
             quota,
-            amount,
-        })
+            amount: 0,
+        }
     }
 
     /// Counts what happens at once; `exhausted` where as much happened in the last second as may. More at once than a
@@ -116,7 +126,7 @@ impl Ledger {
         }
         line.pace
             .pass(limit, count)
-            .map_err(|wait| self.refuse(quota, limit, wait))
+            .map_err(|wait| self.refuse(quota, limit, wait, ALL))
     }
 
     /// Says whether no more than a half of a quota is held.
@@ -132,7 +142,7 @@ impl Ledger {
         let (held, limit) = (line.held.load(Relaxed), line.limit.load(Relaxed));
         match held < limit - limit / 4 {
             true => Ok(()),
-            false => Err(self.refuse(quota, limit, AGAIN)),
+            false => Err(self.refuse(quota, limit, AGAIN, OUTSIDE)),
         }
     }
 
@@ -165,14 +175,15 @@ impl Ledger {
         let drawn = line.held.fetch_update(Relaxed, Relaxed, add);
         drawn
             .map(drop)
-            .map_err(|_| self.refuse(quota, limit, AGAIN))
+            .map_err(|_| self.refuse(quota, limit, AGAIN, ALL))
     }
 
     pub(crate) fn give_back(&self, quota: Metered, amount: u64) {
         self.line(quota).held.fetch_sub(amount, Relaxed);
     }
 
-    fn refuse(&self, quota: Metered, limit: u64, wait: Duration) -> Error {
+    /// `part` is what is used, in words.
+    fn refuse(&self, quota: Metered, limit: u64, wait: Duration, part: &str) -> Error {
         let line = self.line(quota);
         let refused = line.refused.fetch_add(1, Relaxed) + 1;
         let (tenant, key) = (&self.tenant, quota.key());
@@ -182,11 +193,11 @@ impl Ledger {
                 quota = key,
                 limit,
                 refused,
-                "the tenant uses all of its quota, and the rest is refused; the operator's file has it: `quotas.{key}` of `kind: Tenant`"
+                "the tenant uses {part} `quotas.{key}`, and more is refused; the operator's file has it in `kind: Tenant`"
             );
         }
         Error::exhausted(format!(
-            "tenant `{tenant}` uses all of `quotas.{key}`, which is {limit}"
+            "tenant `{tenant}` uses {part} `quotas.{key}`, which is {limit}"
         ))
         .with_retry_after(wait)
     }

@@ -72,7 +72,11 @@ fn the_last_quarter_is_not_for_requests_from_outside() {
     let mut held = ledger.hold(Metered::Calls, limit / 4 * 3 - 1).unwrap();
     assert!(ledger.leave_room(Metered::Calls).is_ok());
     held.grow(1).unwrap();
-    assert!(ledger.leave_room(Metered::Calls).is_err());
+    let refused = ledger.leave_room(Metered::Calls).unwrap_err();
+    assert_eq!(
+        refused.message(),
+        "tenant `shop` uses what requests from outside may have of `quotas.calls`, which is 256"
+    );
     assert!(ledger.hold(Metered::Calls, limit / 4).is_ok());
 }
 

@@ -44,9 +44,7 @@ impl Settings {
 
     /// The weight by which the tenant shares the CPU with others.
     pub fn cpu_weight(&self) -> u32 {
-        let terms = self.terms.as_ref();
-        let quotas = terms.map(|terms| &terms.quotas);
-        quotas.unwrap_or(&Quotas::default()).cpu_weight()
+        self.quotas().unwrap_or(&Quotas::default()).cpu_weight()
     }
 
     /// The quotas that its operator wrote or left to their defaults; none where it has no operator.
@@ -56,7 +54,6 @@ impl Settings {
 
     /// Bytes of the tenant's log that are kept in memory.
     pub fn log_bytes(&self) -> u64 {
-        let terms = self.terms.as_ref();
-        terms.map_or(LOG_BYTES, |terms| terms.quotas.log_bytes())
+        self.quotas().map_or(LOG_BYTES, Quotas::log_bytes)
     }
 }

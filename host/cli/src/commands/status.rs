@@ -171,15 +171,23 @@ mod tests {
 
     #[test]
     fn what_is_not_in_force_comes_first() {
+        let problem = Problem {
+            about: "shop".into(),
+            kind: "invalid".into(),
+            position: Some("shop/wythe.yaml:3:1".into()),
+            message: "missing `guest`".into(),
+        };
+        let component = Component {
+            tenant: "shop".into(),
+            component: "statestore".into(),
+            kind: "state.memory".into(),
+            health: "ok".into(),
+            last_error: None,
+        };
         let status = Status {
             pid: 7,
             version: "1".into(),
-            problems: vec![Problem {
-                about: "shop".into(),
-                kind: "invalid".into(),
-                position: Some("shop/wythe.yaml:3:1".into()),
-                message: "missing `guest`".into(),
-            }],
+            problems: vec![problem],
             apps: vec![App {
                 running: Running {
                     tenant: "shop".into(),
@@ -193,13 +201,7 @@ mod tests {
                 host_memory_limit: 1_000_000,
                 last_error: None,
             }],
-            components: vec![Component {
-                tenant: "shop".into(),
-                component: "statestore".into(),
-                kind: "state.memory".into(),
-                health: "ok".into(),
-                last_error: None,
-            }],
+            components: vec![component],
             subscriptions: Vec::new(),
             quotas: Vec::new(),
         };

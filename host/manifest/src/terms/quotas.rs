@@ -65,12 +65,6 @@ impl Quotas {
         written.map_or(quota.default_amount(), |quota| quota.max)
     }
 
-    /// The place where that amount was written; none is a default.
-    pub fn place(&self, quota: Metered) -> Option<&Source> {
-        let written = self.metered[quota as usize].as_ref();
-        written.map(|quota| &quota.source)
-    }
-
     /// The quotas of the first that has each.
     pub(super) fn merged<'a>(all: impl Iterator<Item = &'a Quotas>) -> Self {
         let mut merged = Quotas::default();

@@ -1,7 +1,7 @@
 //! A store in a map, an app that writes down what it hears, and the block between them.
 
 use crate::{
-    App, Call, Callee, Component, Error, Exports, Metrics, Profile, Result, Tasks, Trace,
+    App, Call, Callee, Component, Error, Exports, Kind, Metrics, Profile, Result, Tasks, Trace,
     configuration::{
         Change, Configuration, Configured, Driver, Features, Item, NewItem, OPERATIONS,
         Subscription,
@@ -94,6 +94,7 @@ pub fn stage(items: &str) -> Stage {
     let app = Arc::new(Listener {
         heard: Mutex::default(),
         fails: AtomicU32::new(0),
+        kind: Mutex::new(Kind::Internal),
         ignores_changes: AtomicBool::new(false),
     });
     Stage {
@@ -234,6 +235,8 @@ pub struct Listener {
     heard: Mutex<Vec<String>>,
     /// The number of calls that still fail.
     fails: AtomicU32,
+    /// The kind of these failures.
+    kind: Mutex<Kind>,
     ignores_changes: AtomicBool,
 }
 
@@ -248,6 +251,12 @@ impl Listener {
 
     pub fn fail(&self, times: u32) {
         self.fails.store(times, SeqCst);
+    }
+
+    /// Has no room for so many calls.
+    pub fn refuse(&self, times: u32) {
+        *self.kind.lock() = Kind::Exhausted;
+        self.fail(times);
     }
 
     pub fn ignore_changes(&self) {
@@ -274,7 +283,10 @@ impl Callee for Listener {
         self.heard.lock().push(text.join(" "));
         let less = |times: u32| times.checked_sub(1);
         match self.fails.fetch_update(SeqCst, SeqCst, less) {
-            Ok(_) => Err(Error::internal("failed, as the test wants it")),
+            Ok(_) => Err(Error::new(
+                *self.kind.lock(),
+                "failed, as the test wants it",
+            )),
             Err(_) => Ok(()),
         }
     }

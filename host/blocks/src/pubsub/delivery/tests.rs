@@ -109,12 +109,9 @@ async fn asked_of(
         waiting: Arc::new(Mutex::new(vec![Message::default()])),
         ..Broker::default()
     };
-    let tasks = Tasks::default();
-    let pubsub = PubSub::new(
-        tasks.clone(),
-        Arc::default(),
-        crate::quota::Ledger::new("tenant".parse().unwrap()),
-    );
+    let (tasks, tenant) = (Tasks::default(), "tenant".parse::<Name>().unwrap());
+    let ledger = crate::quota::Ledger::new(tenant.clone());
+    let pubsub = PubSub::new(tasks.clone(), Arc::default(), ledger);
     let (resources, problems) = wythe_manifest::parse_resources(COMPONENT, "p.yaml".as_ref());
     assert!(problems.is_empty(), "{problems}");
     let configured = Arc::new(Configured {
@@ -123,14 +120,8 @@ async fn asked_of(
         seal: Seal::new([0; 32]),
         consumer: None,
     });
-    let tenant: Name = "tenant".parse().unwrap();
-    let component = Component::new(
-        &tenant,
-        "pubsub",
-        OPERATIONS,
-        &resources.components[0],
-        configured,
-    );
+    let manifest = &resources.components[0];
+    let component = Component::new(&tenant, "pubsub", OPERATIONS, manifest, configured);
     let components = &pubsub.components;
     components.insert(&Metrics::default(), component);
     let app = cart(tenant, callee);

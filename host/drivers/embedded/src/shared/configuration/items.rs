@@ -63,6 +63,10 @@ fn flatten(
             json
         }
     };
+    add(key, value, items, bytes)
+}
+
+fn add(key: String, value: String, items: &mut Items, bytes: &mut usize) -> Result<(), String> {
     let size = key.len();
     if !(1..=MAX_KEY).contains(&size) || key.contains('\0') {
         return Err(format!(
