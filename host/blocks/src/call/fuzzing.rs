@@ -47,7 +47,7 @@ fn record(text: &[u8]) {
 }
 
 /// All that travels of a call.
-fn shown(call: &Call, now: Instant) -> String {
+pub(super) fn shown(call: &Call, now: Instant) -> String {
     let turns = std::iter::successors(Some(call), |call| call.parent()).map(Call::turn_id);
     format!(
         "{} {} {:?} {:?} {:?} {:?}",

@@ -1,5 +1,6 @@
 //! A call that travels comes back as it was, and whatever else comes is refused.
 
+use super::fuzzing::shown;
 use super::*;
 use crate::{random, time::Clock as _};
 use http::HeaderMap;
@@ -57,20 +58,6 @@ fn random(choices: &mut Choices, now: Instant) -> Call {
     call.carrying(carried)
 }
 
-/// All that travels of a call.
-fn reported(call: &Call, now: Instant) -> String {
-    let turns = std::iter::successors(Some(call), |call| call.parent()).map(Call::turn_id);
-    format!(
-        "{} {} {:?} {:?} {:?} {:?}",
-        call.tenant(),
-        call.chain(),
-        call.trace(),
-        call.carried(),
-        call.deadline().saturating_duration_since(now),
-        turns.collect::<Vec<_>>(),
-    )
-}
-
 #[test]
 fn a_call_comes_back_as_it_was() {
     let now = Instant::now();
@@ -81,11 +68,7 @@ fn a_call_comes_back_as_it_was() {
         let there = now.after(Duration::from_secs(round));
         let headers = call.to_headers(now);
         let read = Call::from_headers(&headers, there, |_| None).expect("it can be read");
-        assert_eq!(
-            reported(&read, there),
-            reported(&call, now),
-            "round {round}"
-        );
+        assert_eq!(shown(&read, there), shown(&call, now), "round {round}");
         assert_eq!(read.to_headers(there), headers, "round {round}");
     }
 }
