@@ -11,7 +11,7 @@ use super::{
     timers::Timers,
     turn::{self, Turn},
 };
-use crate::{Error, Origin, Result, Trace, random, state::Etag};
+use crate::{Error, Kind, Origin, Result, Trace, random, state::Etag};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -148,6 +148,10 @@ impl Engine {
                     permit.keep(activation, is_bare);
                     return Ok(answer);
                 }
+                Ended::Refused(error) => {
+                    permit.keep(activation, is_bare);
+                    return Err(error);
+                }
                 Ended::Undone(error) => {
                     // An instance that was kept may hold what was undone.
                     hosted.app.forget_actor(actor);
@@ -205,7 +209,7 @@ impl Engine {
                     hosted.app.forget_actor(actor);
                     return Err(Failure::Stale);
                 }
-                Ended::Undone(error) | Ended::Over(Err(error)) => {
+                Ended::Refused(error) | Ended::Undone(error) | Ended::Over(Err(error)) => {
                     hosted.app.forget_actor(actor);
                     return Err(Failure::Answer(error));
                 }
@@ -242,6 +246,7 @@ impl Engine {
                 Box::pin(self.persist(space, hosted, activation, staged, answer)).await
             }
             Ok(None) => self.nothing(space, hosted, activation, why).await,
+            Err(error) if turn.is_refused(&error) => Ended::Refused(error),
             Err(error) => self.undo(space, hosted, activation, error).await,
         };
         match (ended, why) {
@@ -249,7 +254,10 @@ impl Engine {
                 Ended::Over(Err(superseded(&activation.actor)))
             }
             (Ended::Well(answer), Why::Idle) => Ended::Over(Ok(answer)),
-            (Ended::Undone(error), Why::Idle) => Ended::Over(Err(error)),
+            // For want of room: the last turn comes again.
+            (Ended::Undone(error), Why::Idle) if error.kind() != Kind::Exhausted => {
+                Ended::Over(Err(error))
+            }
             (ended, _) => ended,
         }
     }
@@ -400,6 +408,8 @@ async fn trigger(
 /// The outcome of a turn and of its activation.
 enum Ended {
     Well(Bytes),
+    /// The app was not asked, for want of room: all is as it was, and the turn can come again.
+    Refused(Error),
     /// The turn changed nothing; the activation goes on.
     Undone(Error),
     /// The activation is over.

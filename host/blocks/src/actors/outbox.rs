@@ -160,7 +160,7 @@ async fn send(
     let (keys, rows): (Vec<_>, Vec<_>) = group.into_iter().unzip();
     let events: Vec<Event> = rows.into_iter().map(Outgoing::event).collect();
     let answers = topic
-        .publish_many(&caller, events, &PublishOptions::default())
+        .publish_counted(&caller, events, &PublishOptions::default())
         .await;
     let mut sent = Vec::new();
     for (key, answer) in keys.into_iter().zip(answers) {

@@ -5,7 +5,7 @@ use super::{
     activation::{Slot, TurnPermit},
     engine::{Cause, Engine, Hosted, Space, Why},
 };
-use crate::time::HOST_CALL;
+use crate::{Error, Kind, Result, time::HOST_CALL};
 use futures::stream::{self, StreamExt};
 use std::{
     sync::Arc,
@@ -17,6 +17,8 @@ use wythe_manifest::Name;
 const EVERY: Duration = Duration::from_secs(1);
 /// Time between two looks where somebody had to be refused.
 const SOON: Duration = Duration::from_millis(100);
+/// The time for which a last turn that found no room is tried again.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Deactivations at once, of one app.
 const AT_ONCE: usize = 64;
 
@@ -91,7 +93,8 @@ fn limit(engine: &Engine, slot: &Slot) -> Duration {
     hosted.map_or(IDLE, |hosted| hosted.kind.idle)
 }
 
-/// One that has a turn now, or had one meanwhile, stays.
+/// One that has a turn now, or had one meanwhile, stays; and so does, for a while, one whose last turn the tenant has no
+/// room for.
 async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since: Instant) {
     let Ok(permit) = slot.turns.clone().try_acquire_owned() else {
         return;
@@ -105,18 +108,38 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     };
     let actor = &permit.slot.actor;
     let hosted = engine.hosted(&actor.tenant, &actor.kind);
-    end(engine, space, permit, hosted).await;
-}
-
-/// Gives an actor its last turn, if its app is here, and lets it go.
-async fn end(engine: &Arc<Engine>, space: &Space, permit: TurnPermit, hosted: Option<Arc<Hosted>>) {
-    let actor = &permit.slot.actor;
-    if let Some(hosted) = hosted
-        && let Err(error) = engine
-            .turn(&permit, &hosted, &Cause::host(), &Why::Idle)
-            .await
-    {
-        tracing::warn!(actor = %actor, "its last turn failed: {}", error.chain());
+    let patience = limit(engine, &permit.slot).saturating_add(PATIENCE);
+    let waits = since.elapsed() < patience && !engine.tasks.stopping().is_cancelled();
+    if let Err(error) = last_turn(engine, &permit, hosted).await {
+        if waits && error.kind() == Kind::Exhausted {
+            return;
+        }
+        warn(&permit, &error);
     }
     space.slots.leave(&permit.slot);
+}
+
+/// Gives an actor its last turn, and lets it go.
+async fn end(engine: &Arc<Engine>, space: &Space, permit: TurnPermit, hosted: Option<Arc<Hosted>>) {
+    if let Err(error) = last_turn(engine, &permit, hosted).await {
+        warn(&permit, &error);
+    }
+    space.slots.leave(&permit.slot);
+}
+
+/// The last turn of an actor, if its app is here.
+async fn last_turn(
+    engine: &Arc<Engine>,
+    permit: &TurnPermit,
+    hosted: Option<Arc<Hosted>>,
+) -> Result<()> {
+    if let Some(hosted) = hosted {
+        let cause = Cause::host();
+        engine.turn(permit, &hosted, &cause, &Why::Idle).await?;
+    }
+    Ok(())
+}
+
+fn warn(permit: &TurnPermit, error: &Error) {
+    tracing::warn!(actor = %permit.slot.actor, "its last turn failed: {}", error.chain());
 }

@@ -5,7 +5,7 @@ use super::{
     core::staged::Timer,
     engine::{Cause, Engine, Hosted, Why},
 };
-use crate::{Error, Result, time::Clock as _, time::host_deadline};
+use crate::{Error, Kind, Result, time::Clock as _, time::host_deadline};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,6 +100,10 @@ pub(super) fn check(
     }
 }
 
+/// The time after which a timer that found no room for its only turn tries again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A timer that is set.
 struct Running {
     engine: Arc<Engine>,
     actor: Arc<Actor>,
@@ -148,13 +152,17 @@ impl Running {
                 answer = turn => answer,
                 () = stop.cancelled() => return,
             };
-            if let Err(error) = answer {
+            if let Err(error) = &answer {
                 tracing::warn!(actor = %self.actor, timer = self.name, "the turn failed: {}", error.chain());
             }
-            let Some(period) = self.timer.period else {
-                return;
+            pause = match (self.timer.period, answer) {
+                (Some(period), _) => period,
+                // It has only this turn, and found no room for it.
+                (None, Err(error)) if error.kind() == Kind::Exhausted => {
+                    error.retry_after().unwrap_or(AGAIN)
+                }
+                (None, _) => return,
             };
-            pause = period;
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     timers,
 };
 use crate::{
-    Call, Error, Key, Permit, Result,
+    Call, Error, Key, Kind, Permit, Result,
     pubsub::{Event, PubSub},
     random,
     state::{InternalStore, check_key, check_prefix},
@@ -49,6 +49,8 @@ pub struct Turn {
     pub(super) is_warm: bool,
     /// True if it called another actor, whose turn is kept whatever becomes of this one.
     pub(super) has_called: AtomicBool,
+    /// True once the app's code was asked.
+    has_begun: AtomicBool,
     pub(super) internal_store: InternalStore,
     /// Names of those that are there already.
     timers: BTreeSet<String>,
@@ -72,6 +74,7 @@ impl Turn {
             actor,
             is_warm,
             has_called: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             internal_store,
             timers,
             pubsub,
@@ -83,6 +86,16 @@ impl Turn {
                 is_over: false,
             }),
         }
+    }
+
+    /// Notes that the app's code is asked.
+    pub(crate) fn begin(&self) {
+        self.has_begun.store(true, Relaxed);
+    }
+
+    /// Says whether the error is a refusal that came before the app's code was asked.
+    pub(super) fn is_refused(&self, error: &Error) -> bool {
+        error.kind() == Kind::Exhausted && !self.has_begun.load(Relaxed)
     }
 
     pub fn actor(&self) -> &Arc<Actor> {
@@ -198,6 +211,8 @@ impl Turn {
                 "the event is too long to be kept until it is sent; a record has at most {limit} bytes"
             )));
         }
+        // Here, where the app can be refused: what is sent later keeps its order.
+        opened.count()?;
         self.stage(caller, row.data.0.len(), |staged| staged.send(row))
     }
 

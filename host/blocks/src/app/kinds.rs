@@ -129,6 +129,7 @@ impl App {
         trigger: actors::Trigger,
     ) -> Result<Bytes> {
         self.call(Inbound::Turn, origin, async |callee, call, _admission| {
+            inside.turn.begin();
             callee.actor_turn(call.within(inside), trigger).await
         })
         .await

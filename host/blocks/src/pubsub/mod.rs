@@ -290,6 +290,25 @@ impl Topic {
         events: Vec<Event>,
         options: &PublishOptions,
     ) -> Vec<Result<String>> {
+        let count = events.len();
+        match self.ledger.pass(Metered::Publishes, count as u64) {
+            Ok(()) => self.publish_counted(caller, events, options).await,
+            Err(error) => (0..count).map(|_| Err(error.duplicate())).collect(),
+        }
+    }
+
+    /// Counts an event that will be published by [`Topic::publish_counted`].
+    pub(crate) fn count(&self) -> Result<()> {
+        self.ledger.pass(Metered::Publishes, 1)
+    }
+
+    /// Publishes events that the tenant's quota has counted.
+    pub(crate) async fn publish_counted(
+        &self,
+        caller: &Call,
+        events: Vec<Event>,
+        options: &PublishOptions,
+    ) -> Vec<Result<String>> {
         let sealed: Vec<_> = events
             .into_iter()
             .map(|event| self.seal(caller, event, options))
@@ -325,8 +344,6 @@ impl Topic {
     }
 
     async fn send_many(&self, caller: &Call, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
-        self.ledger
-            .pass(Metered::Publishes, messages.len() as u64)?;
         self.enter(caller)
             .await?
             .call(caller, PUBLISH_MANY, |d| {
