@@ -138,7 +138,7 @@ impl HasCpu for Ctx {
 }
 
 impl Ctx {
-    /// A store with every limit set, for a first call by `caller`.
+    /// A store with every limit set, for a first call by `caller`, which draws from the account of `identity`.
     pub fn store(
         engine: &Engine,
         identity: Arc<Identity>,
@@ -160,7 +160,7 @@ impl Ctx {
             hooks,
             journal: None,
             fields: Held::default(),
-            caller: caller.with_account(&identity.account),
+            caller,
             cpu,
             identity: identity.clone(),
             _taken: taken,

@@ -224,6 +224,7 @@ impl Runtime {
         // The quota refuses at once; it is the pool that is waited for.
         let held = identity.tenant.ledger.hold(Metered::Instances, 1)?;
         let slot = slots.take(identity.holder).await?;
+        let caller = caller.with_account(&identity.account);
         let hooks = Hooks::new(caller.clone(), identity.clone(), self.egress.clone());
         let identity = identity.clone();
         let taken = (slot, held);

@@ -15,6 +15,7 @@ use crate::{Error, Kind, Origin, Result, Trace, random, state::Etag};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
+    ops::{Deref, DerefMut},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -50,8 +51,8 @@ pub(super) struct TurnPermit {
 
 impl TurnPermit {
     /// Keeps an activation for the next turn, unless it serves this one alone.
-    fn keep(&self, activation: Activation, is_bare: bool) {
-        self.slot.rest().activation = (!is_bare).then_some(activation);
+    fn keep(&self, awake: Awake, is_bare: bool) {
+        self.slot.rest().activation = (!is_bare).then_some(awake.activation);
     }
 }
 
@@ -64,8 +65,27 @@ pub(super) struct Activation {
     pub etag: Option<Etag>,
     pub memory: Memory,
     pub timers: Timers,
-    /// Span that caused the turn under way.
+}
+
+/// An activation in a turn. What belongs to the turn is not held while the actor is idle: there are many of them.
+pub(super) struct Awake {
+    activation: Activation,
+    /// Span that caused the turn.
     pub trace: Trace,
+}
+
+impl Deref for Awake {
+    type Target = Activation;
+
+    fn deref(&self) -> &Activation {
+        &self.activation
+    }
+}
+
+impl DerefMut for Awake {
+    fn deref_mut(&mut self) -> &mut Activation {
+        &mut self.activation
+    }
 }
 
 impl Slot {
@@ -130,7 +150,10 @@ impl Engine {
             // One that was not told to activate serves this turn alone.
             let is_bare = awake.is_none() && matches!(why, Why::GiveUp { .. });
             let mut activation = match (awake, why) {
-                (Some(activation), _) => activation,
+                (Some(activation), _) => Awake {
+                    activation,
+                    trace: cause.trace(),
+                },
                 // Both are for an activation that is over.
                 (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
                 (None, _) => {
@@ -180,7 +203,7 @@ impl Engine {
         actor: &Arc<Actor>,
         cause: &Cause,
         is_bare: bool,
-    ) -> Result<Activation, Failure> {
+    ) -> Result<Awake, Failure> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let key = rows::meta(actor);
         let entry = space
@@ -191,13 +214,16 @@ impl Engine {
             Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
             None => (Meta::new(u128::from_be_bytes(random::bytes()?)), None),
         };
-        let mut activation = Activation {
+        let activation = Activation {
             actor: actor.clone(),
             number: NUMBER.fetch_add(1, Relaxed),
             meta,
             etag,
             memory: Memory::new(space.remembered.clone()),
             timers: Timers::default(),
+        };
+        let mut activation = Awake {
+            activation,
             trace: cause.trace(),
         };
         if hosted.kind.lifecycle && !is_bare {
@@ -222,7 +248,7 @@ impl Engine {
         self: &Arc<Self>,
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
-        activation: &mut Activation,
+        activation: &mut Awake,
         cause: &Cause,
         why: &Why,
     ) -> Ended {
@@ -267,7 +293,7 @@ impl Engine {
         &self,
         space: &Space,
         hosted: &Hosted,
-        activation: &mut Activation,
+        activation: &mut Awake,
         turn: &Arc<Turn>,
         cause: &Cause,
         why: &Why,
@@ -303,7 +329,7 @@ impl Engine {
         self: &Arc<Self>,
         space: &Arc<Space>,
         hosted: &Arc<Hosted>,
-        activation: &mut Activation,
+        activation: &mut Awake,
         mut staged: Staged,
         answer: Bytes,
     ) -> Ended {
@@ -319,9 +345,13 @@ impl Engine {
                 Err(error) => return Ended::Over(Err(error)),
             }
         }
-        activation
-            .timers
-            .apply(self, &activation.actor, activation.number, timers);
+        let Activation {
+            actor,
+            number,
+            timers: set,
+            ..
+        } = &mut **activation;
+        set.apply(self, actor, *number, timers);
         Ended::Well(answer)
     }
 
@@ -330,7 +360,7 @@ impl Engine {
         &self,
         space: &Space,
         hosted: &Hosted,
-        activation: &Activation,
+        activation: &Awake,
         why: &Why,
     ) -> Ended {
         if !matches!(why, Why::Reminder { .. } | Why::GiveUp { .. }) {
@@ -348,7 +378,7 @@ impl Engine {
         &self,
         space: &Space,
         hosted: &Hosted,
-        activation: &Activation,
+        activation: &Awake,
         error: Error,
     ) -> Ended {
         match self.is_current(space, hosted, activation).await {
@@ -358,12 +388,7 @@ impl Engine {
     }
 
     /// Returns whether the actor's record is still the one that this activation holds.
-    async fn is_current(
-        &self,
-        space: &Space,
-        hosted: &Hosted,
-        activation: &Activation,
-    ) -> Result<bool> {
+    async fn is_current(&self, space: &Space, hosted: &Hosted, activation: &Awake) -> Result<bool> {
         let key = rows::meta(&activation.actor);
         let entry = space
             .internal_store
@@ -378,7 +403,7 @@ impl Engine {
 async fn trigger(
     space: &Space,
     hosted: &Hosted,
-    activation: &mut Activation,
+    activation: &mut Awake,
     turn: &Turn,
     why: &Why,
 ) -> Result<Option<Trigger>> {

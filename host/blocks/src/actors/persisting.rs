@@ -1,7 +1,7 @@
 //! Persists the changes of a turn, and starts the work that follows from them.
 
 use super::{
-    activation::{Activation, superseded},
+    activation::{Awake, superseded},
     core::{
         commit::{Commit, Effect},
         names::Actor,
@@ -17,10 +17,10 @@ use std::time::SystemTime;
 pub(super) async fn persist(
     space: &Space,
     hosted: &Hosted,
-    activation: &mut Activation,
+    activation: &mut Awake,
     staged: Staged,
 ) -> Result<()> {
-    let (actor, app) = (&activation.actor, hosted.app.id());
+    let (actor, app) = (&activation.actor.clone(), hosted.app.id());
     let commit = Commit::of(&activation.meta, activation.etag.as_deref(), &staged);
     let (have_moved, time) = (space.moved.is_over(), SystemTime::now());
     let operations = commit::operations(actor, &commit, have_moved, time);

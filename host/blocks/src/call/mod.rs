@@ -119,17 +119,19 @@ impl Call {
 
     /// The same call as a turn of an actor.
     #[must_use]
-    pub fn within(&self, inside: Inside) -> Self {
+    pub fn within(self, inside: Inside) -> Self {
         self.at(inside.id(), Some(inside))
     }
 
     /// The same call as a turn, which is not there where another host has it.
-    fn at(&self, id: TurnId, inside: Option<Inside>) -> Self {
-        Call(Arc::new(Inner {
-            turn: Some(id),
-            inside,
-            ..Inner::clone(&self.0)
-        }))
+    fn at(self, id: TurnId, inside: Option<Inside>) -> Self {
+        self.changed(|inner| (inner.turn, inner.inside) = (Some(id), inside))
+    }
+
+    /// Changes the call alone, in place where nobody else has it.
+    fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The name of the turn that this call is, if it is one.
@@ -139,21 +141,15 @@ impl Call {
 
     /// The same call, whose bytes are drawn from `account`.
     #[must_use]
-    pub fn with_account(&self, account: &Account) -> Self {
-        Call(Arc::new(Inner {
-            tab: Some(Arc::new(Tab::new(account))),
-            ..Inner::clone(&self.0)
-        }))
+    pub fn with_account(self, account: &Account) -> Self {
+        self.changed(|inner| inner.tab = Some(Arc::new(Tab::new(account))))
     }
 
     /// The same call, with what others put into its trace.
     #[must_use]
-    pub fn carrying(&self, carried: Carried) -> Self {
+    pub fn carrying(self, carried: Carried) -> Self {
         let carried = (!carried.is_empty()).then(|| Arc::new(carried));
-        Call(Arc::new(Inner {
-            carried,
-            ..Inner::clone(&self.0)
-        }))
+        self.changed(|inner| inner.carried = carried)
     }
 
     /// Additions of others to the trace, which go on with every call and every request to the outside.
