@@ -11,7 +11,7 @@ mod lock;
 mod open;
 mod panics;
 mod pubsub;
-mod quotas;
+mod refused;
 mod secrets;
 mod state;
 mod tenants;
@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
         lock::trials(),
         panics::trials(),
         pubsub::trials(),
-        quotas::trials(),
+        refused::trials(),
         secrets::trials(),
         state::trials(),
         tenants::trials(),

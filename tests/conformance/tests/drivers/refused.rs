@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
             .map_err(|_| "it never ended".into())
     };
     vec![Trial::test(
-        "quotas::a_turn_that_is_refused_comes_later",
+        "refused::a_turn_that_is_refused_comes_later",
         run,
     )]
 }
