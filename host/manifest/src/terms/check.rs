@@ -12,6 +12,7 @@ use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::resources::{self, Resources};
+use crate::same;
 
 impl Terms {
     /// Says whether a component of this type may be there, given whether the type reaches for what is outside of the host.
@@ -112,6 +113,11 @@ impl Terms {
             && self.environment.entries == other.environment.entries
     }
 
+    /// Returns whether the same keys must have signed what a tenant runs.
+    pub fn has_same_keys(&self, other: &Terms) -> bool {
+        same::keys(&self.signing_keys) == same::keys(&other.signing_keys)
+    }
+
     fn over<'a>(
         &self,
         what: &str,
@@ -147,6 +153,7 @@ impl Terms {
 
     fn apply_to(&self, app: &mut App, problems: &mut Problems) {
         self.apply_to_paths(app, problems);
+        app.signing_keys = self.signing_keys.clone();
         let hosts = app.grants.http.iter().flatten();
         for (host, position) in hosts.zip(&app.grants.http_places) {
             if !self.http.entries.iter().any(|allowed| allowed.covers(host)) {
