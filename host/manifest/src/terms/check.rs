@@ -80,15 +80,17 @@ impl Terms {
 
     /// Reads the directories of resources of a tenant's project, from where no link leads out.
     pub fn load_resources(&self, manifest: &Manifest) -> (Resources, Problems) {
-        let source = Problem::of_file(&manifest.file, "").source();
-        let places = manifest.resources_paths.iter().map(|path| {
-            self.inside(
-                &manifest.directory,
-                path,
-                &source,
-                "the directory of resources",
-            )
-        });
+        let paths = manifest.resources_paths.iter();
+        let places = paths
+            .zip(&manifest.resources_sources)
+            .map(|(path, source)| {
+                self.inside(
+                    &manifest.directory,
+                    path,
+                    source,
+                    "the directory of resources",
+                )
+            });
         resources::load(places)
     }
 
@@ -144,9 +146,8 @@ impl Terms {
                 "`{}` is not the name of the tenant's directory; expected `{}`, or nothing",
                 manifest.tenant, self.tenant
             );
-            let mut problem = Problem::of_file(&manifest.file, message);
-            problem.key = "tenant".to_owned();
-            problems.0.push(problem);
+            let place = &manifest.tenant_source;
+            problems.0.push(place.problem("tenant", message));
         }
         manifest.tenant = self.tenant.clone();
     }

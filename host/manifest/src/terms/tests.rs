@@ -1,5 +1,6 @@
 //! The terms of tenants as an operator writes them.
 
+mod places;
 mod quotas;
 mod signing;
 
