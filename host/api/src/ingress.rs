@@ -1,5 +1,6 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
+mod framing;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod target;
@@ -153,11 +154,15 @@ async fn route(
 ) -> Response<Body> {
     // Only the host says who calls.
     strip(request.headers_mut());
+    let reader = (trace, inside.audience);
+    if !framing::is_plain(request.headers()) {
+        return No::unframed().answer(&inside.refusals, reader);
+    }
     let named = target::complete(&mut request, scheme(&client));
     let host = request.uri().authority().filter(|_| named.is_ok());
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
-    let (rest, reader) = (place.rest(path), (trace, inside.audience));
+    let rest = place.rest(path);
     if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
         && !place.is_one_owner(host, name.as_deref())
     {

@@ -121,6 +121,16 @@ impl No {
         }
     }
 
+    /// The answer to a request whose body ends where hosts may not agree. Nothing after it is read of the connection.
+    pub fn unframed() -> Self {
+        let close = (header::CONNECTION, HeaderValue::from_static("close"));
+        No {
+            error: Error::invalid("the transfer-encoding; expected `chunked`, once"),
+            status: None,
+            headers: HeaderMap::from_iter([close]),
+        }
+    }
+
     /// The answer where a request names another tenant than the connection did (RFC 9110 15.5.20): a client that holds one
     /// connection for several names then opens another.
     pub fn misdirected() -> Self {

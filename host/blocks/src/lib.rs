@@ -47,6 +47,7 @@ mod scrub;
 pub mod secrets;
 mod shard;
 mod shares;
+pub mod signature;
 pub mod state;
 mod tasks;
 mod tenant;

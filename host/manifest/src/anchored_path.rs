@@ -65,6 +65,18 @@ impl AnchoredPath {
         Some((&anchor.root, &anchor.below))
     }
 
+    /// The path of the file beside it whose name goes on with an extension; it is opened in the same way.
+    pub fn with_added_extension(&self, extension: &str) -> Self {
+        let anchor = self.anchor.as_ref().map(|anchor| Anchor {
+            root: anchor.root.clone(),
+            below: anchor.below.with_added_extension(extension),
+        });
+        Self {
+            path: self.path.with_added_extension(extension),
+            anchor,
+        }
+    }
+
     /// Opens the file as it is now.
     pub fn open(&self) -> Result<OpenFile, Unreadable> {
         let file = match &self.anchor {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::file::leaves;
 use crate::grants::{self, Grants};
@@ -9,6 +10,7 @@ use crate::limits::{self, Limits, Reuse};
 use crate::name::{Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
+use crate::terms::SigningKeys;
 
 pub(crate) const KEYS: [&str; 11] = [
     "appID",
@@ -96,6 +98,8 @@ pub struct App {
     pub reuse: Reuse,
     /// The environment it sees, those of `common` included.
     pub env: BTreeMap<String, String>,
+    /// The keys of which one must have signed its component file, where the operator of a host with many tenants says so.
+    pub signing_keys: Option<Arc<SigningKeys>>,
     /// The place where it was written.
     pub source: Source,
 }
@@ -150,6 +154,7 @@ pub(crate) fn read<'a>(
         written_limits: fields.read("limits", positions).unwrap_or_default(),
         reuse: fields.read("reuse", limits::read_reuse).unwrap_or_default(),
         env: env.clone().into_iter().chain(read_env(&fields)).collect(),
+        signing_keys: None,
         source: at.source(),
         id: id?,
         guest: join(&directory, guest?),

@@ -1,6 +1,6 @@
 //! `kind: Configuration`: which secrets of a store apps may have. What else Dapr keeps there is accepted with a warning.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::component::read_head;
 use crate::name::{ComponentName, Name, shown};
@@ -136,36 +136,61 @@ fn read_access(at: &At) -> Option<Access> {
     }
 }
 
-/// Two scopes of one store could contradict each other, and one of no store protects nothing.
+/// Two scopes of one store could contradict each other, and one of no store protects nothing. The time is linear in the
+/// number of scopes: a file may have very many.
 pub(crate) fn check_scopes(resources: &Resources, problems: &mut Problems) {
     let stores = resources.components.iter();
-    let stores: Vec<&str> = stores
-        .filter(|component| component.block == STORES)
-        .map(|component| component.name.as_str())
-        .collect();
-    let mut first: HashMap<&str, Vec<(&Option<Name>, &Source)>> = HashMap::new();
+    let stores = stores.filter(|component| component.block == STORES);
+    let names: Vec<&str> = stores.map(|component| component.name.as_str()).collect();
+    let known: HashSet<&str> = names.iter().copied().collect();
+    let mut scopes: HashMap<&str, Scopes> = HashMap::new();
     for configuration in &resources.configurations {
-        let namespace = &configuration.namespace;
         for scope in &configuration.secrets {
             let store = scope.store.as_str();
-            if !stores.contains(&store) {
+            if !known.contains(store) {
                 problems.0.push(Problem {
-                    help: did_you_mean(store, stores.iter().copied()),
+                    help: did_you_mean(store, names.iter().copied()),
                     severity: Severity::Warning,
                     ..problem(scope, &format!("no secret store is called `{store}`"))
                 });
             }
-            let others = first.entry(store).or_default();
-            let meets =
-                |other: &Option<Name>| other.is_none() || namespace.is_none() || other == namespace;
-            if let Some((_, other)) = others.iter().find(|(other, _)| meets(other)) {
+            let others = scopes.entry(store).or_default();
+            if let Some(other) = others.meeting(configuration.namespace.as_ref()) {
                 let message = format!(
                     "the secret store `{store}` has its scope already in {other}; write one for both"
                 );
                 problems.0.push(problem(scope, &message));
             }
-            others.push((namespace, &scope.source));
+            others.add(configuration.namespace.as_ref(), &scope.source);
         }
+    }
+}
+
+/// The scopes of one store: of each tenant, and of all tenants together, the first.
+#[derive(Default)]
+struct Scopes<'a> {
+    count: usize,
+    first: Option<&'a Source>,
+    /// The first of those of all tenants or, by name, of one; each with its number.
+    by_tenant: HashMap<Option<&'a Name>, (usize, &'a Source)>,
+}
+
+impl<'a> Scopes<'a> {
+    /// The first scope that a tenant meets which meets one of this namespace.
+    fn meeting(&self, namespace: Option<&'a Name>) -> Option<&'a Source> {
+        if namespace.is_none() {
+            return self.first;
+        }
+        let both = [None, namespace].map(|tenant| self.by_tenant.get(&tenant));
+        let first = both.into_iter().flatten().min_by_key(|(number, _)| number);
+        first.map(|(_, source)| *source)
+    }
+
+    fn add(&mut self, namespace: Option<&'a Name>, source: &'a Source) {
+        self.first.get_or_insert(source);
+        let numbered = (self.count, source);
+        self.by_tenant.entry(namespace).or_insert(numbered);
+        self.count += 1;
     }
 }
 

@@ -120,8 +120,20 @@ pub fn host_file(data: &[u8]) {
         let terms = file.terms(&tenant);
         terms.allows_type("state", "in-memory", false);
         terms.allows_variable("HOME");
-        assert!(terms.leaves_open(&terms));
+        assert!(terms.leaves_open(&terms) && terms.has_same_keys(&terms));
     }
+}
+
+/// The file of a signature, which no text is without the secret key.
+pub fn signature(data: &[u8]) {
+    const FILE: &str = "apiVersion: wythe/v1\nkind: Tenant\nspec:\n  signingKeys: [RWRw4l/h70PvgIWnrgadAVQom7DTq7M1OBlDEGuU/y1eJz7hTFiAl3a7]\n";
+    let (file, _) = parse_host_file(FILE, Path::new("/nowhere/wythe-host.yaml"));
+    let terms = file.terms(&"shop".parse().expect("a name"));
+    let keys = terms.signing_keys.expect("a key");
+    let refused = keys
+        .check(b"bytes", data)
+        .expect_err("another text was signed");
+    assert!(!refused.to_string().contains(char::is_control));
 }
 
 /// Patterns of hosts, one a line. What a pattern covers, it grants.
@@ -189,5 +201,6 @@ fn seeds_are_read() {
         ("manifest", manifest),
         ("quantity", quantity),
         ("resources", resources),
+        ("signature", signature),
     ]);
 }

@@ -89,5 +89,6 @@ pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
     Allowed, CertificateFiles, HOST_FILE, HostFile, HostName, HostTls, Metered, Quota, Quotas,
-    Terms, TypePattern, Unit, load_host_file,
+    SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
+    load_host_file,
 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::app::{self, App, CONFIGURATION, SIDECAR, directory_name, join, read_env};
 use crate::file;
 use crate::name::{Name, shown};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
 use crate::yaml;
 
@@ -23,10 +23,14 @@ pub struct Manifest {
     pub name: Name,
     /// The tenant that the apps belong to; default `default`.
     pub tenant: Name,
+    /// The place where the tenant was written; the file where it was not.
+    pub tenant_source: Source,
     /// The apps in the order they were written.
     pub apps: Vec<App>,
     /// Every directory of resources that is named for all apps or for one, and the default ones that exist.
     pub resources_paths: Vec<PathBuf>,
+    /// The places where these were written first, in the same order; the file for those that were not.
+    pub resources_sources: Vec<Source>,
     /// The default directories of resources that do not exist yet.
     pub awaited_paths: Vec<PathBuf>,
 }
@@ -100,9 +104,10 @@ fn read(document: &At) -> Option<Manifest> {
     let name = fields
         .get("name")
         .map_or_else(|| directory_name(&root), |at| at.parse());
-    let tenant = fields
-        .get("tenant")
-        .map_or_else(|| "default".parse().ok(), |at| at.parse());
+    let whole = Problem::of_file(&file, "").source();
+    let at_tenant = fields.get("tenant");
+    let tenant_source = at_tenant.as_ref().map_or_else(|| whole.clone(), At::source);
+    let tenant = at_tenant.map_or_else(|| "default".parse().ok(), |at| at.parse());
     let common = fields.get("common").and_then(|at| read_common(&at));
     let env = common.as_ref().map(read_env).unwrap_or_default();
     let items = fields
@@ -114,15 +119,18 @@ fn read(document: &At) -> Option<Manifest> {
         .filter_map(|at| app::read(at, &root, &env))
         .collect();
     refuse_duplicates(&read);
-    let (resources_paths, awaited_paths) = resources_paths(&root, common.as_ref(), &read);
+    let (resources, awaited_paths) = resources_paths(&root, common.as_ref(), &read, &whole);
+    let (resources_paths, resources_sources) = resources.into_iter().unzip();
     let apps = read.into_iter().map(|read| read.app).collect();
     Some(Manifest {
         file,
         directory: root,
         name: name?,
         tenant: tenant?,
+        tenant_source,
         apps,
         resources_paths,
+        resources_sources,
         awaited_paths,
     })
 }
@@ -165,12 +173,14 @@ fn refuse_duplicates(apps: &[app::Read]) {
     }
 }
 
-/// The directories that are there, and the default ones that are not.
+/// The directories that are there, each with its place, and the default ones that are not. `whole` is the place of the
+/// file.
 fn resources_paths(
     root: &Path,
     common: Option<&Fields>,
     apps: &[app::Read],
-) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    whole: &Source,
+) -> (Vec<(PathBuf, Source)>, Vec<PathBuf>) {
     let owners = common
         .into_iter()
         .chain(apps.iter().map(|read| &read.fields));
@@ -178,7 +188,7 @@ fn resources_paths(
     for owner in owners {
         for item in named_paths(owner) {
             is_named = true;
-            paths.extend(existing(&item, root));
+            paths.extend(existing(&item, root).map(|path| (path, item.source())));
         }
     }
     let default = Some(join(root, "resources")).filter(|_| !is_named);
@@ -187,15 +197,18 @@ fn resources_paths(
         .map(|read| join(&read.app.directory, ".dapr/resources"));
     let defaults = default.into_iter().chain(of_dapr);
     let (there, awaited): (Vec<_>, Vec<_>) = defaults.partition(|path| path.is_dir());
-    paths.extend(there);
-    (unique(paths), unique(awaited))
+    paths.extend(there.into_iter().map(|path| (path, whole.clone())));
+    let awaited = awaited.into_iter().map(|path| (path, ()));
+    let awaited = unique(awaited.collect()).into_iter();
+    (unique(paths), awaited.map(|(path, ())| path).collect())
 }
 
 /// Returns each path once, where it was named first.
-fn unique(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+fn unique<T>(paths: Vec<(PathBuf, T)>) -> Vec<(PathBuf, T)> {
     let mut seen = HashSet::new();
     let mut is_first = |path: &PathBuf| seen.insert(path.clone());
-    paths.into_iter().filter(|path| is_first(path)).collect()
+    let paths = paths.into_iter();
+    paths.filter(|(path, _)| is_first(path)).collect()
 }
 
 fn named_paths<'a>(owner: &Fields<'a>) -> Vec<At<'a>> {

@@ -1,5 +1,7 @@
 //! Comparison of something that is read again with what it was: where it stands in its file does not count.
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::component::Component;
 use crate::configuration::SecretScope;
@@ -7,7 +9,7 @@ use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
 use crate::subscription::Subscription;
-use crate::terms::Terms;
+use crate::terms::{SigningKey, SigningKeys, Terms};
 
 /// Things that are compared by what is written of them.
 pub trait Same {
@@ -24,8 +26,14 @@ impl Same for App {
             && self.limits == other.limits
             && self.reuse == other.reuse
             && self.env == other.env
+            && keys(&self.signing_keys) == keys(&other.signing_keys)
             && bare(&self.grants) == bare(&other.grants)
     }
+}
+
+/// The keys, wherever they are written.
+pub(crate) fn keys(signing: &Option<Arc<SigningKeys>>) -> Option<&[SigningKey]> {
+    signing.as_ref().map(|keys| keys.entries.as_slice())
 }
 
 fn bare(grants: &Grants) -> Grants {
@@ -140,6 +148,7 @@ impl Same for Terms {
             && types == other.components.as_ref().map(|types| &types.entries)
             && self.paths.entries == other.paths.entries
             && self.environment.entries == other.environment.entries
+            && keys(&self.signing_keys) == keys(&other.signing_keys)
             && self.quotas.is_same(&other.quotas)
     }
 }

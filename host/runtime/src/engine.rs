@@ -2,12 +2,12 @@
 
 use crate::{
     compile::{Compiled, Compiler, Compiling, Work},
+    component_file::ComponentFile,
     cpu::{Cpu, Lane, Share, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
     inspect::Inspection,
     slots::{Holder, Slots},
-    version::read_component,
     wit,
     workflow::Machine,
 };
@@ -140,8 +140,8 @@ impl Runtime {
 
     /// Reads what a file imports and exports; nothing of it is compiled.
     pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
-        let bytes = read_component(AnchoredPath::new(None, path)).await?.into();
-        let name = path.display().to_string();
+        let file = ComponentFile::new(AnchoredPath::new(None, path), None);
+        let (name, bytes) = (file.shown(), file.read().await?);
         self.compiling.inspect(&name, &bytes).await
     }
 

@@ -1,6 +1,7 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
 use crate::{
+    component_file::ComponentFile,
     ctx::{DENIALS, Identity},
     egress,
     engine::Runtime,
@@ -26,7 +27,7 @@ use wythe_blocks::{
     pubsub::{Delivery, Subscription, Verdict},
     workflow::{ActivityCall, Context, Failure},
 };
-use wythe_manifest::Reuse;
+use wythe_manifest::{AnchoredPath, Reuse, SigningKeys};
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -35,6 +36,8 @@ pub struct Guest {
     reuse: Reuse,
     /// The directory of the project; no link below it may lead out.
     project: PathBuf,
+    /// The keys of which one must have signed each file of it.
+    signing_keys: Option<Arc<SigningKeys>>,
     version: ArcSwap<Version>,
 }
 
@@ -79,12 +82,14 @@ impl Guest {
                 tenant.ledger.clone(),
             ),
         });
-        let path = (app.project.as_path(), app.guest.as_path());
-        let version = Version::load(runtime, &identity, &app.reuse, path).await?;
+        let place = AnchoredPath::new(Some(&app.project), &app.guest);
+        let file = ComponentFile::new(place, app.signing_keys.clone());
+        let version = Version::load(runtime, &identity, &app.reuse, file).await?;
         let guest = Arc::new(Guest {
             runtime: runtime.clone(),
             reuse: app.reuse.clone(),
             project: app.project.clone(),
+            signing_keys: app.signing_keys.clone(),
             version: ArcSwap::from_pointee(version),
             identity,
         });
@@ -95,8 +100,9 @@ impl Guest {
     /// Puts the file at `path` in place of the version that serves now. On an error the old one goes on. True if
     /// the file was another one.
     pub async fn swap(&self, path: &Path) -> Result<bool, Vec<Error>> {
-        let path = (self.project.as_path(), path);
-        let version = Version::load(&self.runtime, &self.identity, &self.reuse, path).await?;
+        let place = AnchoredPath::new(Some(&self.project), path);
+        let file = ComponentFile::new(place, self.signing_keys.clone());
+        let version = Version::load(&self.runtime, &self.identity, &self.reuse, file).await?;
         let changed = version.digest != self.version.load().digest;
         if changed {
             self.version.store(Arc::new(version));

@@ -3,6 +3,7 @@
 mod bindings;
 mod cache;
 mod compile;
+mod component_file;
 mod cpu;
 mod ctx;
 mod egress;
@@ -23,7 +24,7 @@ mod wit;
 mod workflow;
 
 pub use compile::{Compiler, Work};
+pub use component_file::MAX_COMPONENT;
 pub use engine::{Options, Runtime};
 pub use guest::{Guest, Loaded};
 pub use inspect::{Import, Inspection, Standing};
-pub use version::MAX_COMPONENT;

@@ -6,6 +6,7 @@ use crate::{
         subscriber,
     },
     compile::Compiled,
+    component_file::ComponentFile,
     ctx::{Ctx, Identity},
     engine::{Runtime, internal},
     export::{actors::Acts, http::Server},
@@ -14,14 +15,11 @@ use crate::{
     instance::Pool,
     workflow::Flow,
 };
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::sync::Arc;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
 use wythe_blocks::{Error, Exports, Result, interfaces::Direction};
-use wythe_manifest::{AnchoredPath, Reuse, Unreadable};
-
-/// Bytes of a component file.
-pub const MAX_COMPONENT: u64 = 64 << 20;
+use wythe_manifest::Reuse;
 
 /// One file of an app. Calls hold on to the version that they began with.
 pub struct Version {
@@ -41,38 +39,16 @@ pub struct Version {
     _compiled: Arc<Compiled>,
 }
 
-/// Reads a component file, within its size limit.
-pub async fn read_component(place: AnchoredPath) -> Result<Vec<u8>> {
-    let path = place.path().to_owned();
-    let read = move || place.open()?.read(MAX_COMPONENT);
-    let read = tokio::task::spawn_blocking(read).await;
-    let read = read.map_err(|error| Error::internal("a file was not read").with_source(error))?;
-    let shown = path.display();
-    read.map_err(|why| match why {
-        Unreadable::Io(error) if error.kind() == ErrorKind::NotFound => Error::not_found(format!(
-            "no component file at {shown}: {error}; build it first, as `wythe build` does where the app has a `build:` command"
-        )),
-        Unreadable::Io(error) => Error::unavailable(format!(
-            "the component file {shown} cannot be read: {error}"
-        )),
-        Unreadable::TooLarge(_) => Error::invalid(format!("the component file {shown} is {why}")),
-        _ => Error::invalid(format!("the component file {shown} cannot be read: {why}")),
-    })
-}
-
 impl Version {
     pub async fn load(
         runtime: &Arc<Runtime>,
         identity: &Arc<Identity>,
         reuse: &Reuse,
-        (project, path): (&Path, &Path),
+        file: ComponentFile,
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
-        let bytes = read_component(AnchoredPath::new(Some(project), path))
-            .await
-            .map_err(one)?
-            .into();
-        let shown = path.display().to_string();
+        let shown = file.shown();
+        let bytes = file.read().await.map_err(one)?;
         let inspection = runtime.inspect_bytes(&shown, &bytes).await.map_err(one)?;
         let app = &identity.id;
         let mut refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);

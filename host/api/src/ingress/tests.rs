@@ -67,3 +67,27 @@ async fn a_connection_that_asks_no_more_is_closed() {
     assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
     assert!(host.close(Duration::from_secs(60)).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_framed_twice_is_refused_and_nothing_after_it_read() {
+    let (address, host) = ingress().await;
+    let post = |coding: &str| {
+        let next = "0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        format!("POST / HTTP/1.1\r\nhost: a\r\n{coding}\r\n{next}")
+    };
+    for (coding, expected) in [
+        ("transfer-encoding: chunked\r\n", "404 404"),
+        (
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "400",
+        ),
+        ("transfer-encoding: chunked, chunked\r\n", "400"),
+        ("transfer-encoding: gzip, chunked\r\n", "400"),
+    ] {
+        let said = said_until_closed(address, post(coding).as_bytes()).await;
+        let answers = said.split("HTTP/1.1 ").skip(1);
+        let statuses: Vec<_> = answers.filter_map(|one| one.get(..3)).collect();
+        assert_eq!(statuses.join(" "), expected, "{coding}: {said}");
+    }
+    assert!(host.close(Duration::from_secs(60)).await);
+}

@@ -5,10 +5,15 @@ use crate::{
     boot::{self, Plan},
     report::Problem,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use wythe_manifest::{Component, ComponentName, Same, SecretScope};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+use wythe_manifest::{Component, ComponentName, Same, SecretScope, Terms};
 
 const SECRET_STORES: &str = "secretstores";
+/// The driver of components that are plugins.
+const PLUGIN: &str = "wasm";
 
 /// The components of a plan that are its tenant's.
 pub fn of(plan: &Plan) -> BTreeMap<ComponentName, Component> {
@@ -17,24 +22,38 @@ pub fn of(plan: &Plan) -> BTreeMap<ComponentName, Component> {
     own.map(|one| (one.name.clone(), one.clone())).collect()
 }
 
+/// The component files of the plugins of a plan. One whose path is in a secret store is not among them.
+pub fn plugins(plan: &Plan) -> impl Iterator<Item = PathBuf> {
+    let all = plan.resources.components.iter();
+    all.filter(|one| one.driver == PLUGIN).filter_map(|one| {
+        let path = one.metadata.get("path")?.reveal();
+        Some(one.source.file.parent()?.join(path))
+    })
+}
+
+/// Components that are opened again though they are written as before: what they were opened with has changed.
+pub struct Forced {
+    names: BTreeSet<ComponentName>,
+    /// Those of them that may not go on as they are, even where they cannot be opened again.
+    overruled: BTreeSet<ComponentName>,
+}
+
 impl Live {
-    /// Components that are opened again though they are written as before: what they were opened with has changed.
-    pub(super) fn forced(&self, plan: &Plan) -> BTreeSet<ComponentName> {
+    /// Finds what of a plan is opened again, before its terms are in force.
+    pub(super) fn forced(&self, plan: &Plan) -> Forced {
         let (settings, wanted) = (self.tenant.settings(), of(plan));
-        let stay_open = match (&settings.terms, &plan.terms) {
-            (Some(old), Some(new)) => old.leaves_open(new),
-            _ => true,
+        let overruled = match (&settings.terms, &plan.terms) {
+            (Some(old), Some(new)) => self.overruled(old, new),
+            _ => BTreeSet::new(),
         };
-        if !stay_open {
-            return wanted.into_keys().collect();
-        }
         let scopes = boot::settings(plan, &self.ground.data).scopes;
         let is_changed = |name: &ComponentName, one: &Component| {
             let is_same = self
                 .components
                 .get(name)
                 .is_some_and(|old| old.is_same(one));
-            !is_same || !is_same_scope(name, &settings.scopes, &scopes)
+            let is_scoped = is_same_scope(name, &settings.scopes, &scopes);
+            !is_same || overruled.contains(name) || !is_scoped
         };
         let stores = wanted.iter().filter(|(_, one)| one.block == SECRET_STORES);
         let stores: BTreeSet<_> = stores
@@ -47,15 +66,26 @@ impl Live {
             named.any(|named| stores.iter().any(|store| store.as_str() == named))
         };
         let readers = wanted.iter().filter(|(_, one)| reads(one));
-        let readers: Vec<_> = readers.map(|(name, _)| name.clone()).collect();
-        stores.into_iter().chain(readers).collect()
+        let mut names: BTreeSet<_> = readers.map(|(name, _)| name.clone()).collect();
+        names.extend(stores);
+        names.extend(overruled.iter().cloned());
+        Forced { names, overruled }
+    }
+
+    /// Components that are open by terms which others take back: what they may name is less, or other keys sign plugins.
+    fn overruled(&self, old: &Terms, new: &Terms) -> BTreeSet<ComponentName> {
+        let (stays_open, has_same_keys) = (old.leaves_open(new), old.has_same_keys(new));
+        let may_go_on = |one: &Component| stays_open && (has_same_keys || one.driver != PLUGIN);
+        let open = self.components.iter();
+        let overruled = open.filter(|(_, one)| !may_go_on(one));
+        overruled.map(|(name, _)| name.clone()).collect()
     }
 
     /// Opens what is new or written otherwise, secret stores first.
     pub(super) async fn open_components(
         &mut self,
         plan: &Plan,
-        forced: &BTreeSet<ComponentName>,
+        forced: &Forced,
         changes: &mut Changes,
     ) -> Result<(), Vec<Problem>> {
         let mut wanted: Vec<_> = of(plan).into_values().collect();
@@ -63,7 +93,7 @@ impl Live {
         for component in wanted {
             let name = &component.name;
             let old = self.components.get(name);
-            if old.is_some_and(|old| old.is_same(&component)) && !forced.contains(name) {
+            if old.is_some_and(|old| old.is_same(&component)) && !forced.names.contains(name) {
                 continue;
             }
             let verb = old.map_or("added", |_| "changed");
@@ -72,13 +102,21 @@ impl Live {
             }
             match all(self.tenant.replace(&self.registry, &component).await) {
                 Ok(()) => changes.push(format!("component `{name}` {verb}")),
-                // It may be missing, as it says; the old one is still there.
+                // It may be missing, as it says; the old one is still there, unless it may not go on.
                 Err(problems) if component.ignore_errors => {
                     changes.extend(
                         problems
                             .iter()
                             .map(|problem| format!("left out: {problem}")),
                     );
+                    let is_overruled = forced.overruled.contains(name);
+                    if is_overruled {
+                        self.remove_component(&component).await?;
+                    }
+                    // It is known by what it was opened with, and what is gone is tried again.
+                    if is_overruled || self.components.contains_key(name) {
+                        continue;
+                    }
                 }
                 Err(problems) => return Err(problems),
             }

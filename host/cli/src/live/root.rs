@@ -255,11 +255,11 @@ impl Root {
         entry: Arc<Entry>,
         tenure: OwnedMutexGuard<Tenure>,
     ) -> Option<Job> {
-        let guests = tenure.tried.as_ref().map(|last| last.guests.clone());
-        let guests = guests.unwrap_or_default();
+        let files = tenure.tried.as_ref().map(|last| last.files.clone());
+        let files = files.unwrap_or_default();
         let tried = Tried {
-            print: print::of(&folder.path, &guests),
-            guests,
+            print: print::of(&folder.path, &files),
+            files,
             terms: Arc::new(file.terms(&folder.tenant)),
             problems: Problem::all(file.problems_of(&folder.tenant)),
             again: None,

@@ -12,6 +12,7 @@ use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::resources::{self, Resources};
+use crate::same;
 
 impl Terms {
     /// Says whether a component of this type may be there, given whether the type reaches for what is outside of the host.
@@ -79,15 +80,17 @@ impl Terms {
 
     /// Reads the directories of resources of a tenant's project, from where no link leads out.
     pub fn load_resources(&self, manifest: &Manifest) -> (Resources, Problems) {
-        let source = Problem::of_file(&manifest.file, "").source();
-        let places = manifest.resources_paths.iter().map(|path| {
-            self.inside(
-                &manifest.directory,
-                path,
-                &source,
-                "the directory of resources",
-            )
-        });
+        let paths = manifest.resources_paths.iter();
+        let places = paths
+            .zip(&manifest.resources_sources)
+            .map(|(path, source)| {
+                self.inside(
+                    &manifest.directory,
+                    path,
+                    source,
+                    "the directory of resources",
+                )
+            });
         resources::load(places)
     }
 
@@ -110,6 +113,11 @@ impl Terms {
         let (old, new) = (&self.paths.entries, &other.paths.entries);
         old.iter().all(|path| new.contains(path))
             && self.environment.entries == other.environment.entries
+    }
+
+    /// Returns whether the same keys must have signed what a tenant runs.
+    pub fn has_same_keys(&self, other: &Terms) -> bool {
+        same::keys(&self.signing_keys) == same::keys(&other.signing_keys)
     }
 
     fn over<'a>(
@@ -138,15 +146,15 @@ impl Terms {
                 "`{}` is not the name of the tenant's directory; expected `{}`, or nothing",
                 manifest.tenant, self.tenant
             );
-            let mut problem = Problem::of_file(&manifest.file, message);
-            problem.key = "tenant".to_owned();
-            problems.0.push(problem);
+            let place = &manifest.tenant_source;
+            problems.0.push(place.problem("tenant", message));
         }
         manifest.tenant = self.tenant.clone();
     }
 
     fn apply_to(&self, app: &mut App, problems: &mut Problems) {
         self.apply_to_paths(app, problems);
+        app.signing_keys = self.signing_keys.clone();
         let hosts = app.grants.http.iter().flatten();
         for (host, position) in hosts.zip(&app.grants.http_places) {
             if !self.http.entries.iter().any(|allowed| allowed.covers(host)) {

@@ -5,6 +5,7 @@ mod ingress;
 mod metered;
 mod quotas;
 mod read;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -15,9 +16,11 @@ pub use quotas::{Quota, Quotas};
 pub use read::load_host_file;
 #[cfg(any(fuzzing, test))]
 pub(crate) use read::parse as parse_host_file;
+pub use signing::{SIGNATURE_EXTENSION, SigningKey, SigningKeys, Unsigned};
 pub use tls::{CertificateFiles, HostTls};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::host_pattern::HostPattern;
 use crate::name::Name;
@@ -52,6 +55,7 @@ struct Document {
     components: Option<Allowed<TypePattern>>,
     paths: Option<Allowed<PathBuf>>,
     environment: Option<Allowed<String>>,
+    signing_keys: Option<Arc<SigningKeys>>,
     quotas: Quotas,
     source: Source,
     problems: Problems,
@@ -76,6 +80,8 @@ pub struct Terms {
     pub paths: Allowed<PathBuf>,
     /// The variables of the host's environment that it may read; default none.
     pub environment: Allowed<String>,
+    /// The keys of which one must have signed each of its component files; by default none need be signed.
+    pub signing_keys: Option<Arc<SigningKeys>>,
     /// The amounts that it may have.
     pub quotas: Quotas,
     /// The place of its document, or of the one of all tenants.
@@ -118,6 +124,7 @@ impl HostFile {
             components: documents.iter().find_map(|one| one.components.clone()),
             paths: chosen(&documents, |one| one.paths.clone(), &source),
             environment: chosen(&documents, |one| one.environment.clone(), &source),
+            signing_keys: documents.iter().find_map(|one| one.signing_keys.clone()),
             quotas: Quotas::merged(documents.iter().map(|one| &one.quotas)),
             source,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas, tls};
+use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas, signing, tls};
 use crate::app::join;
 use crate::file;
 use crate::name::{Name, shown};
@@ -123,7 +123,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
         None => None,
     };
     let spec = fields.read("spec", |at| {
-        at.fields(&["hosts", "path", "tls", "allow", "quotas"])
+        at.fields(&["hosts", "path", "tls", "allow", "signingKeys", "quotas"])
     });
     let allow = spec.as_ref().and_then(|spec| {
         spec.read("allow", |at| {
@@ -141,6 +141,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
         components: allowed("components").map(|at| list(&at, at.parse_items())),
         paths: allowed("paths").map(|at| list(&at, read_paths(&at, root))),
         environment: allowed("environment").map(|at| list(&at, at.strings())),
+        signing_keys: spec.as_ref().and_then(signing::read),
         quotas: get("quotas")
             .map_or_else(Quotas::default, |at| quotas::read(&at).unwrap_or_default()),
         source: at.source(),

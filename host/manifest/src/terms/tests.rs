@@ -1,6 +1,8 @@
 //! The terms of tenants as an operator writes them.
 
+mod places;
 mod quotas;
+mod signing;
 
 use super::{HostFile, load_host_file, read::parse};
 use crate::{Same, parse_manifest, parse_resources};

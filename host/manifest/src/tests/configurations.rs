@@ -1,7 +1,11 @@
 //! `kind: Configuration`: scopes of secrets, and what is accepted beside them.
 
 use super::{check, resources};
-use crate::Access;
+use crate::{
+    Access, Configuration, Problems, Resources, Source, configuration::check_scopes,
+    parse_resources,
+};
+use std::path::Path;
 
 const HEAD: &str =
     "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: { name: settings }\n";
@@ -98,4 +102,59 @@ fn a_store_has_one_scope() {
         &[&scopes("{ storeName: vault }"), STORE, &again].concat(),
         "a.yaml:14:29: spec.secrets.scopes: the secret store `vault` has its scope already in a.yaml:4; write one for both",
     );
+}
+
+/// The lines of scopes that are refused, each with that of the scope which is told as the other: found by looking at all.
+fn met_one_by_one(all: &[Configuration]) -> Vec<(u32, u32)> {
+    let mut before: Vec<(&Configuration, &str, &Source)> = Vec::new();
+    let mut met = Vec::new();
+    for configuration in all {
+        for scope in &configuration.secrets {
+            let meets = |other: &&(&Configuration, &str, &Source)| {
+                let (one, two) = (&configuration.namespace, &other.0.namespace);
+                other.1 == scope.store.as_str() && (one.is_none() || two.is_none() || one == two)
+            };
+            if let Some((_, _, other)) = before.iter().find(meets) {
+                met.push((scope.source.line, other.line));
+            }
+            before.push((configuration, scope.store.as_str(), &scope.source));
+        }
+    }
+    met
+}
+
+#[test]
+fn scopes_that_meet_are_found_as_by_looking_at_all() {
+    let of = |store: &str, namespace: Option<&str>| {
+        let text = scopes(&format!("{{ storeName: {store} }}"));
+        let (found, _) = parse_resources(&text, Path::new("a.yaml"));
+        let mut one = found.configurations[0].clone();
+        one.namespace = namespace.map(|name| name.parse().expect("a name"));
+        one
+    };
+    let namespaces = [None, Some("one"), Some("two"), Some("three")];
+    let kinds = namespaces.map(|namespace| ["vault", "safe"].map(|store| of(store, namespace)));
+    let kinds = kinds.as_flattened();
+    // Every order of four scopes of two stores in four namespaces.
+    for case in 0..kinds.len().pow(4) {
+        let which = (0..4).map(|place| case / kinds.len().pow(place) % kinds.len());
+        let configurations = which.zip(1..).map(|(which, line)| {
+            let mut one = kinds[which].clone();
+            one.secrets[0].source.line = line;
+            one
+        });
+        let found = Resources {
+            configurations: configurations.collect(),
+            ..Resources::default()
+        };
+        let mut problems = Problems::default();
+        check_scopes(&found, &mut problems);
+        let lines = problems.0.iter().filter_map(|problem| {
+            let (_, other) = problem.message.split_once("already in a.yaml:")?;
+            let (other, _) = other.split_once(';')?;
+            Some((problem.line, other.parse().expect("a line")))
+        });
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines, met_one_by_one(&found.configurations), "{case}");
+    }
 }

@@ -4,11 +4,11 @@ use super::{checks, pace::Busy, settings::Settings};
 use crate::{
     bindings::{app::wythe::blocks::types::Metadata, plugin::exports::wythe::plugin::lifecycle},
     compile::Compiled,
+    component_file::ComponentFile,
     cpu::timed,
     ctx::{Ctx, Identity},
     engine::{Runtime, internal},
     error::{self, Failure},
-    version::read_component,
 };
 use futures::future::BoxFuture;
 use std::{
@@ -181,9 +181,12 @@ impl<W: World> Plugged<W> {
         let shown = settings.path.display().to_string();
         let place = site.place_of(&settings.path)?;
         settings.check_hosts(&tenant)?;
-        let bytes = read_component(place).await?;
+        let keys = site
+            .terms
+            .as_ref()
+            .and_then(|terms| terms.signing_keys.clone());
+        let bytes = ComponentFile::new(place, keys).read().await?;
         settings.check_digest(&shown, &bytes)?;
-        let bytes = bytes.into();
         let inspection = runtime.inspect_bytes(&shown, &bytes).await?;
         checks::check_versions(&inspection, &site)?;
         checks::check_offer(&shown, W::INTERFACE, &inspection)?;

@@ -183,6 +183,54 @@ fn embedded_drivers_know_no_client() {
     );
 }
 
+/// A build with fewer drivers compiles, too: what is in each of them names no crate that a feature brings.
+#[test]
+fn optional_crates_stay_in_the_folders_of_their_features() {
+    let street = "host/drivers/embedded/";
+    let mut manifests = REPOSITORY.ending("Cargo.toml");
+    let manifest = manifests.find(|file| file.path == format!("{street}Cargo.toml"));
+    let lines = manifest
+        .expect("the manifest of the embedded drivers")
+        .text
+        .lines();
+    let features: Vec<(&str, Vec<String>)> = lines
+        .filter_map(|line| line.split_once(" = ["))
+        .filter(|(_, value)| value.contains("dep:"))
+        .map(|(feature, value)| {
+            let names = value
+                .split('"')
+                .filter_map(|part| part.strip_prefix("dep:"));
+            let paths = names.map(|name| format!("{}::", name.replace('-', "_")));
+            (feature, paths.collect())
+        })
+        .collect();
+    assert!(!features.is_empty());
+    let mut offenders = Vec::new();
+    for file in REPOSITORY.product() {
+        let Some(place) = file.path.strip_prefix(&format!("{street}src/")) else {
+            continue;
+        };
+        let is_home = |feature: &str| {
+            let rest = place.strip_prefix(feature);
+            rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+        };
+        let has = |path: &String| {
+            features
+                .iter()
+                .any(|(own, all)| is_home(own) && all.contains(path))
+        };
+        let all = features.iter().flat_map(|(_, paths)| paths);
+        let strange: Vec<&str> = all.filter(|path| !has(path)).map(String::as_str).collect();
+        if place != "lib.rs" {
+            offenders.extend(file.places_of(&strange));
+        }
+    }
+    none(
+        "a crate that is optional is used only by the drivers whose feature brings it",
+        offenders,
+    );
+}
+
 #[test]
 fn errors_without_a_kind_stay_in_the_command_and_in_tests() {
     let may = |package: &Package| package.name == "wythe" || package.path.starts_with("tests/");

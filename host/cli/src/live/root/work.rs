@@ -3,7 +3,7 @@
 use super::Root;
 use crate::{
     boot::{self, Plan},
-    live::{Done, Live, apps, folder::Folder, print::Print},
+    live::{Done, Live, apps, components, folder::Folder, print::Print},
     report::{self, Problem},
 };
 use parking_lot::Mutex;
@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{Kind, panics};
-use wythe_manifest::{Name, Same, Terms};
+use wythe_manifest::{Name, SIGNATURE_EXTENSION, Same, Terms};
 
 /// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -85,8 +85,8 @@ impl Tenure {
 
 pub struct Tried {
     pub print: Print,
-    /// The component files, wherever they are.
-    pub guests: Vec<PathBuf>,
+    /// The component files and their signatures, wherever they are.
+    pub files: Vec<PathBuf>,
     pub terms: Arc<Terms>,
     pub problems: Vec<Problem>,
     /// The time when a failure is tried again.
@@ -223,8 +223,8 @@ impl Root {
         let read = read.map_err(|error| vec![Problem::new(error.to_string())])?;
         let (plan, warnings) = read?;
         // Before any of them is loaded, so that what changes from now on is another print.
-        tried.guests = guests(&plan);
-        tried.print = tried.print.with(&folder.path, &tried.guests);
+        tried.files = files(&plan);
+        tried.print = tried.print.with(&folder.path, &tried.files);
         match &mut tenure.live {
             Some(live) => live.change(plan, warnings).await,
             None => {
@@ -286,13 +286,19 @@ impl Tried {
     }
 }
 
-/// The component files of a plan, wherever they are.
-fn guests(plan: &Plan) -> Vec<PathBuf> {
-    plan.manifest
-        .apps
-        .iter()
-        .map(|app| app.guest.clone())
-        .collect()
+/// The component files of a plan that are followed, wherever they are: those of its apps, and with their signatures, where
+/// there must be any, those of its plugins as well.
+fn files(plan: &Plan) -> Vec<PathBuf> {
+    let apps = plan.manifest.apps.iter();
+    let mut files: Vec<_> = apps.map(|app| app.guest.clone()).collect();
+    let terms = plan.terms.as_ref();
+    if terms.is_some_and(|terms| terms.signing_keys.is_some()) {
+        files.extend(components::plugins(plan));
+        let signature = |file: &PathBuf| file.with_added_extension(SIGNATURE_EXTENSION);
+        let signatures: Vec<_> = files.iter().map(signature).collect();
+        files.extend(signatures);
+    }
+    files
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod changes;
 mod memory;
 mod quotas;
 mod root;
+mod signing;
 mod tenants;
 mod tls;
 mod watch;
@@ -17,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         changes::trials(),
         memory::trials(),
         quotas::trials(),
+        signing::trials(),
         wrong::trials(),
         watch::trials(),
         tls::trials(),

@@ -192,7 +192,7 @@ const OUTSIDE: [(&str, &str); 7] = [
         "outbound: outbound/resources/more.yaml:1:1: ",
         "the operator does not allow `bindings.http`: wythe-host.yaml",
     ),
-    ("resources: resources/wythe.yaml: ", NOT_ITS_OWN),
+    ("resources: resources/wythe.yaml:2:28: ", NOT_ITS_OWN),
     ("secrets: secrets/resources/more.yaml:1:1: ", NOT_ITS_OWN),
 ];
 const NOT_ITS_OWN: &str = "is outside of the tenant's directory, which the operator does not allow";
