@@ -1,10 +1,12 @@
 //! The use of a tenant's quotas while it runs: what is over one is refused, counted, and reported once a minute.
 
+mod ledgers;
 mod pace;
 #[cfg(test)]
 mod tests;
 
 use crate::{Error, Rate, Result};
+pub(crate) use ledgers::Ledgers;
 use pace::Pace;
 use std::{
     fmt::Write as _,
@@ -244,6 +246,28 @@ impl Held {
         self.ledger.draw(self.quota, amount)?;
         self.amount += amount;
         Ok(())
+    }
+
+    /// Returns `exhausted` where so much more cannot be held.
+    pub fn check(&self, amount: u64) -> Result<()> {
+        self.ledger.draw(self.quota, amount)?;
+        self.ledger.give_back(self.quota, amount);
+        Ok(())
+    }
+
+    /// Holds so much, whatever the quota says: it is there already, or less than before.
+    pub fn set(&mut self, amount: u64) {
+        let line = self.ledger.line(self.quota);
+        match amount.checked_sub(self.amount) {
+            Some(more) => line.held.fetch_add(more, Relaxed),
+            None => line.held.fetch_sub(self.amount - amount, Relaxed),
+        };
+        self.amount = amount;
+    }
+
+    /// The amount that is held.
+    pub fn amount(&self) -> u64 {
+        self.amount
     }
 }
 

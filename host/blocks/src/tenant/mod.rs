@@ -21,7 +21,7 @@ use crate::{
     jobs::Jobs,
     lock::Lock,
     pubsub::{PubSub, RuleThread},
-    quota::Ledger,
+    quota::{Ledger, Ledgers},
     secrets::Secrets,
     state::State,
     time,
@@ -48,6 +48,7 @@ pub struct Shared {
     pub routes: Arc<Routes>,
     pub(crate) rules: Arc<RuleThread>,
     pub(crate) jobs: JobPermits,
+    pub(crate) ledgers: Arc<Ledgers>,
 }
 
 /// Permits for the occurrences of jobs that run at once, of all tenants.
@@ -98,9 +99,8 @@ impl Tenant {
     /// A tenant with nothing in it.
     pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
         let tasks = shared.tasks.child();
-        let ledger = Ledger::new(settings.tenant.clone());
+        let ledger = shared.ledgers.of(&settings.tenant, &shared.metrics);
         ledger.set(settings.quotas());
-        shared.metrics.watch_quotas(Arc::downgrade(&ledger));
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
