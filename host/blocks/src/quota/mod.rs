@@ -24,6 +24,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The parts of a quota that are used when something is refused.
 const ALL: &str = "all of";
 const OUTSIDE: &str = "what requests from outside may have of";
+const BEGINNING: &str = "what may begin of";
 
 /// The limit of a quota that nobody wrote, of a tenant without an operator.
 const NONE: u64 = u64::MAX;
@@ -137,14 +138,21 @@ impl Ledger {
         line.held.load(Relaxed) <= line.limit.load(Relaxed).div_ceil(2)
     }
 
-    /// Refuses a request from outside where the last quarter of a quota begins: that is for what the tenant's apps do by
-    /// themselves, and for the host's own questions. A quota of less than four has no such part.
+    /// Refuses a request from outside, or of journals what is to begin, where the last quarter of a quota begins: that is for
+    /// what the tenant's apps do by themselves, for the host's own questions, and for what has begun. A quota of less than
+    /// four has no such part.
     pub(crate) fn leave_room(&self, quota: Metered) -> Result<()> {
         let line = self.line(quota);
         let (held, limit) = (line.held.load(Relaxed), line.limit.load(Relaxed));
         match held < limit - limit / 4 {
             true => Ok(()),
-            false => Err(self.refuse(quota, limit, AGAIN, OUTSIDE)),
+            false => {
+                let part = match quota {
+                    Metered::JournalBytes => BEGINNING,
+                    _ => OUTSIDE,
+                };
+                Err(self.refuse(quota, limit, AGAIN, part))
+            }
         }
     }
 

@@ -115,7 +115,7 @@ impl Tenant {
             pubsub,
             secrets: Secrets::default(),
             state,
-            workflow: Workflow::new(tasks.clone()),
+            workflow: Workflow::new(tasks.clone(), ledger.clone()),
             metrics: shared.metrics.clone(),
             tasks,
             ledger,

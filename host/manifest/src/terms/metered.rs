@@ -25,6 +25,10 @@ pub enum Metered {
     OutgoingRequests,
     /// Events that are published, a second.
     Publishes,
+    /// Instances of workflows that have begun and not ended.
+    Workflows,
+    /// Bytes of the journals of these instances.
+    JournalBytes,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -50,7 +54,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 8] = [
+    pub const ALL: [Metered; 10] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -59,6 +63,8 @@ impl Metered {
         Metered::HostMemory,
         Metered::OutgoingRequests,
         Metered::Publishes,
+        Metered::Workflows,
+        Metered::JournalBytes,
     ];
 
     /// The key below `quotas`.
@@ -97,6 +103,8 @@ impl Metered {
             Metered::HostMemory => row("hostMemory", 64 * MIB, MIB..=KIB * GIB, Unit::Bytes),
             Metered::OutgoingRequests => row("outgoingRequests", 64, COUNTS, Unit::Count),
             Metered::Publishes => row("publishesPerSecond", 1_000, COUNTS, Unit::PerSecond),
+            Metered::Workflows => row("workflows", 10_000, COUNTS, Unit::Count),
+            Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
         }
     }
 }
