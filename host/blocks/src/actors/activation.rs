@@ -11,7 +11,7 @@ use super::{
     timers::Timers,
     turn::{self, Turn},
 };
-use crate::{Error, Origin, Result, Trace, random, state::Etag};
+use crate::{Error, Origin, Result, Trace, quota::Held, random, state::Etag};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -35,6 +35,8 @@ pub(super) struct Slot {
     /// One permit: who holds it has the turn. Fair.
     pub turns: Arc<Semaphore>,
     rest: Mutex<Rest>,
+    /// Its part of its tenant's quota.
+    _held: Held,
 }
 
 struct Rest {
@@ -69,7 +71,7 @@ pub(super) struct Activation {
 }
 
 impl Slot {
-    pub(super) fn new(actor: Arc<Actor>, app: Name) -> Self {
+    pub(super) fn new(actor: Arc<Actor>, app: Name, held: Held) -> Self {
         Slot {
             actor,
             app,
@@ -78,6 +80,7 @@ impl Slot {
                 activation: None,
                 since: Instant::now(),
             }),
+            _held: held,
         }
     }
 

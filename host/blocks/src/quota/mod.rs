@@ -132,6 +132,11 @@ impl Ledger {
             .map_err(|wait| self.refuse(quota, limit, wait, ALL))
     }
 
+    /// The amount that may be held; of a tenant without quotas, more than there can be.
+    pub(crate) fn limit(&self, quota: Metered) -> u64 {
+        self.line(quota).limit.load(Relaxed)
+    }
+
     /// Says whether no more than a half of a quota is held.
     pub fn is_below_half(&self, quota: Metered) -> bool {
         let line = self.line(quota);

@@ -105,7 +105,7 @@ impl Tenant {
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
         Arc::new(Tenant {
-            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
+            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone(), ledger.clone()),
             bindings: Bindings::new(tasks.clone(), shared.routes.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),

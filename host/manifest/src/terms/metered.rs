@@ -29,6 +29,8 @@ pub enum Metered {
     Workflows,
     /// Bytes of the journals of these instances.
     JournalBytes,
+    /// Actors that are active.
+    Actors,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -54,7 +56,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 10] = [
+    pub const ALL: [Metered; 11] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -65,6 +67,7 @@ impl Metered {
         Metered::Publishes,
         Metered::Workflows,
         Metered::JournalBytes,
+        Metered::Actors,
     ];
 
     /// The key below `quotas`.
@@ -105,6 +108,7 @@ impl Metered {
             Metered::Publishes => row("publishesPerSecond", 1_000, COUNTS, Unit::PerSecond),
             Metered::Workflows => row("workflows", 10_000, COUNTS, Unit::Count),
             Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
+            Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
         }
     }
 }
