@@ -7,6 +7,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use futures::future::join_all;
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -22,26 +23,27 @@ pub struct Host {
     tenants: ArcSwap<Tenants>,
     shared: Shared,
     notices: Notices,
+    /// Held by whoever opens a tenant: one that is refused leaves the quotas of the one that is there alone.
+    opening: Mutex<()>,
 }
 
 impl Host {
     /// Adds a tenant with nothing in it; `conflict` where there is one of its name.
     pub fn open(&self, settings: Settings) -> Result<Arc<Tenant>> {
+        let _one = self.opening.lock();
+        if self.tenants.load().contains_key(&settings.tenant) {
+            return Err(Error::conflict(format!(
+                "there is a tenant `{}` already; remove it first",
+                settings.tenant
+            )));
+        }
         let tenant = Tenant::new(settings, &self.shared);
-        let name = tenant.name();
-        let before = self.tenants.rcu(|tenants| {
+        self.tenants.rcu(|tenants| {
             let mut tenants = Tenants::clone(tenants);
-            tenants
-                .entry(name.clone())
-                .or_insert_with(|| tenant.clone());
+            tenants.insert(tenant.name().clone(), tenant.clone());
             tenants
         });
-        match before.contains_key(name) {
-            true => Err(Error::conflict(format!(
-                "there is a tenant `{name}` already; remove it first"
-            ))),
-            false => Ok(tenant),
-        }
+        Ok(tenant)
     }
 
     pub fn tenant(&self, name: &Name) -> Option<Arc<Tenant>> {

@@ -117,6 +117,9 @@ pub const CASES: &[Case] = &[
     case("active_actors_have_a_limit_and_each_app_its_sweep", |s| {
         neighbours::crowded(s).boxed()
     }),
+    case("a_tenant_has_its_quota_of_active_actors", |s| {
+        neighbours::quota(s).boxed()
+    }),
     case("lists_without_end_end_with_the_host", |s| {
         neighbours::endless(s).boxed()
     }),

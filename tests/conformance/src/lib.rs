@@ -13,11 +13,13 @@ pub mod jobs;
 pub mod lock;
 pub mod old;
 pub mod pubsub;
+mod quotas;
 pub mod random;
 pub mod secrets;
 pub mod state;
 mod subject;
 mod trial;
 
+pub use quotas::{quotas, terms};
 pub use subject::{Closable, Open, Subject};
 pub use trial::{Opener, features, runtime, trial};

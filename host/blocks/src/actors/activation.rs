@@ -11,7 +11,11 @@ use super::{
     timers::Timers,
     turn::{self, Turn},
 };
+<<<<<<< HEAD
 use crate::{Error, Kind, Origin, Result, Trace, random, state::Etag};
+=======
+use crate::{Error, Origin, Result, Trace, quota::Held, random, state::Etag};
+>>>>>>> quota
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -36,6 +40,8 @@ pub(super) struct Slot {
     /// One permit: who holds it has the turn. Fair.
     pub turns: Arc<Semaphore>,
     rest: Mutex<Rest>,
+    /// Its part of its tenant's quota.
+    _held: Held,
 }
 
 struct Rest {
@@ -89,7 +95,7 @@ impl DerefMut for Awake {
 }
 
 impl Slot {
-    pub(super) fn new(actor: Arc<Actor>, app: Name) -> Self {
+    pub(super) fn new(actor: Arc<Actor>, app: Name, held: Held) -> Self {
         Slot {
             actor,
             app,
@@ -98,6 +104,7 @@ impl Slot {
                 activation: None,
                 since: Instant::now(),
             }),
+            _held: held,
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     App, Call, Error, Origin, Result, Tasks, Trace,
     pubsub::PubSub,
+    quota::Ledger,
     shares::Shares,
     state::{InternalStore, State},
     time,
@@ -103,19 +104,26 @@ pub(super) struct Engine {
     pub turns: Turns,
     pub pubsub: Arc<PubSub>,
     limits: Mutex<Limits>,
+    ledger: Arc<Ledger>,
     state: Arc<State>,
     types: Mutex<HashMap<(Name, String), Arc<Hosted>>>,
     spaces: Mutex<HashMap<Name, Arc<Space>>>,
 }
 
 impl Engine {
-    pub(super) fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>) -> Self {
+    pub(super) fn new(
+        tasks: Tasks,
+        state: Arc<State>,
+        pubsub: Arc<PubSub>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
         Engine {
             tasks,
             graph: Graph::default(),
             turns: Turns::default(),
             pubsub,
             limits: Mutex::default(),
+            ledger,
             state,
             types: Mutex::default(),
             spaces: Mutex::default(),
@@ -176,7 +184,7 @@ impl Engine {
             tenant: tenant.clone(),
             internal_store: self.state.internal_store()?,
             remembered: Arc::default(),
-            slots: Slots::new(limits.active),
+            slots: Slots::new(limits.active, self.ledger.clone()),
             sweeps: Shares::new(1),
             due: Due::new(limits.pause),
             permits: Shares::new(reminders::AT_ONCE),

@@ -1,7 +1,7 @@
-//! The actors that are here, and how many of each app: at the limit no other one comes.
+//! The actors that are here, and how many of each app: at the limit, or at their tenant's quota, no other one comes.
 
 use super::{activation::Slot, core::names::Actor};
-use crate::{Error, Result};
+use crate::{Error, Result, quota::Ledger};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
-use wythe_manifest::Name;
+use wythe_manifest::{Metered, Name};
 
 /// Hundredths of a limit: from the first on those actors go that were not called for longest, until the second is left.
 const CROWDED: usize = 95;
@@ -21,6 +21,7 @@ pub(super) struct Slots {
     here: Mutex<Here>,
     /// The most actors of a tenant; an app has half of them.
     limit: usize,
+    ledger: Arc<Ledger>,
     /// Somebody had to be refused.
     pub crowded: Notify,
 }
@@ -32,10 +33,11 @@ struct Here {
 }
 
 impl Slots {
-    pub fn new(limit: usize) -> Self {
+    pub fn new(limit: usize, ledger: Arc<Ledger>) -> Self {
         Slots {
             here: Mutex::default(),
             limit,
+            ledger,
             crowded: Notify::new(),
         }
     }
@@ -55,7 +57,16 @@ impl Slots {
             self.crowded.notify_one();
             return Err(full(actor, app, of_app, limit));
         }
-        let slot = Arc::new(Slot::new(actor.clone(), app.clone()));
+        let held = self.ledger.hold(Metered::Actors, 1);
+        let held = held.map_err(|error| {
+            self.crowded.notify_one();
+            error.map_message(|message| {
+                format!(
+                    "{message}; `{actor}` can be called when another one was idle for long enough, or the operator raises it"
+                )
+            })
+        })?;
+        let slot = Arc::new(Slot::new(actor.clone(), app.clone(), held));
         here.slots.insert(actor.clone(), slot.clone());
         *here.by_app.entry(app.clone()).or_default() += 1;
         Ok(slot)
@@ -90,13 +101,15 @@ impl Slots {
         idle: impl Fn(&Slot) -> Duration,
     ) -> HashMap<Name, Vec<(Arc<Slot>, Instant)>> {
         let limit = self.limit;
+        let quota = self.ledger.limit(Metered::Actors);
+        let quota = usize::try_from(quota).unwrap_or(usize::MAX);
         let mut slots: Vec<_> = self
             .all()
             .into_iter()
             .map(|slot| (slot.since(), slot))
             .collect();
         let by_app = self.here().by_app.clone();
-        let mut of_all = excess(slots.len(), limit);
+        let mut of_all = excess(slots.len(), limit.min(quota));
         let mut excess: HashMap<_, _> = by_app
             .iter()
             .map(|(app, count)| (app, excess(*count, limit / 2)))
@@ -146,15 +159,54 @@ fn full(actor: &Actor, app: &Name, of_app: usize, limit: usize) -> Error {
 mod tests {
     use super::*;
     use crate::Kind;
+    use wythe_manifest::Quotas;
 
     fn actor(id: usize) -> Arc<Actor> {
         let tenant = "default".parse().expect("a name");
         Arc::new(Actor::new(&tenant, "x", &id.to_string()).expect("an actor"))
     }
 
+    fn slots(limit: usize) -> Slots {
+        Slots::new(limit, Ledger::new("default".parse().expect("a name")))
+    }
+
+    fn used(ledger: &Ledger) -> u64 {
+        ledger.readings()[Metered::Actors as usize].used
+    }
+
+    #[test]
+    fn a_tenant_has_its_quota_whatever_its_apps_are() {
+        let (slots, a, b) = (slots(200_000), "a".parse().unwrap(), "b".parse().unwrap());
+        slots.ledger.set(Some(&Quotas::default()));
+        let quota = Metered::Actors.default_amount() as usize;
+        for id in 0..quota {
+            slots.of(&actor(id), if id == 0 { &b } else { &a }).unwrap();
+        }
+        let full = slots.of(&actor(quota), &b).err().expect("it is full");
+        assert_eq!(full.kind(), Kind::Exhausted);
+        assert_eq!(full.retry_after(), Some(AGAIN));
+        assert!(
+            full.message()
+                .starts_with("tenant `default` uses all of `quotas.actors`, which is 10000; `"),
+            "{full}"
+        );
+        // Who is here is called on, and those that were not called for longest go.
+        let first = slots.of(&actor(0), &b).expect("who is here stays");
+        let over = slots.over(|_| Duration::MAX);
+        let gone: usize = over.values().map(Vec::len).sum();
+        assert_eq!(gone, quota / 10);
+        slots.leave(&first);
+        drop((first, over));
+        slots.of(&actor(quota), &b).unwrap();
+        let ledger = slots.ledger.clone();
+        assert_eq!(used(&ledger), quota as u64);
+        drop(slots);
+        assert_eq!(used(&ledger), 0);
+    }
+
     #[test]
     fn an_app_has_half_and_no_more() {
-        let (slots, a, b) = (Slots::new(20), "a".parse().unwrap(), "b".parse().unwrap());
+        let (slots, a, b) = (slots(20), "a".parse().unwrap(), "b".parse().unwrap());
         for id in 0..10 {
             slots.of(&actor(id), &a).unwrap();
         }
@@ -173,7 +225,7 @@ mod tests {
 
     #[test]
     fn those_that_were_not_called_for_longest_make_room() {
-        let (slots, a, b) = (Slots::new(200), "a".parse().unwrap(), "b".parse().unwrap());
+        let (slots, a, b) = (slots(200), "a".parse().unwrap(), "b".parse().unwrap());
         let over = |slots: &Slots| {
             let over = slots.over(|_| Duration::MAX);
             let count = |app| over.get(app).map_or(0, Vec::len);

@@ -1,10 +1,12 @@
 //! The use of a tenant's quotas while it runs: what is over one is refused, counted, and reported once a minute.
 
+mod ledgers;
 mod pace;
 #[cfg(test)]
 mod tests;
 
 use crate::{Error, Rate, Result};
+pub(crate) use ledgers::Ledgers;
 use pace::Pace;
 use std::{
     fmt::Write as _,
@@ -22,6 +24,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The parts of a quota that are used when something is refused.
 const ALL: &str = "all of";
 const OUTSIDE: &str = "what requests from outside may have of";
+const BEGINNING: &str = "what may begin of";
 
 /// The limit of a quota that nobody wrote, of a tenant without an operator.
 const NONE: u64 = u64::MAX;
@@ -129,20 +132,47 @@ impl Ledger {
             .map_err(|wait| self.refuse(quota, limit, wait, ALL))
     }
 
+    /// The amount that may be held; of a tenant without quotas, more than there can be.
+    pub(crate) fn limit(&self, quota: Metered) -> u64 {
+        self.line(quota).limit.load(Relaxed)
+    }
+
+    /// Says whether so much more may be held now.
+    pub(crate) fn has(&self, quota: Metered, amount: u64) -> bool {
+        let line = self.line(quota);
+        let sum = line.held.load(Relaxed).checked_add(amount);
+        sum.is_some_and(|sum| sum <= line.limit.load(Relaxed))
+    }
+
     /// Says whether no more than a half of a quota is held.
     pub fn is_below_half(&self, quota: Metered) -> bool {
         let line = self.line(quota);
         line.held.load(Relaxed) <= line.limit.load(Relaxed).div_ceil(2)
     }
 
-    /// Refuses a request from outside where the last quarter of a quota begins: that is for what the tenant's apps do by
-    /// themselves, and for the host's own questions. A quota of less than four has no such part.
+    /// Admits an HTTP request from outside, to an app or to a webhook: by its rate, and where there is room beside what the
+    /// tenant's apps do by themselves.
+    pub fn admit_outside(&self) -> Result<()> {
+        self.pass(Metered::Requests, 1)?;
+        self.leave_room(Metered::Calls)?;
+        self.leave_room(Metered::Instances)
+    }
+
+    /// Refuses a request from outside, or of journals what is to begin, where the last quarter of a quota begins: that is for
+    /// what the tenant's apps do by themselves, for the host's own questions, and for what has begun. A quota of less than
+    /// four has no such part.
     pub(crate) fn leave_room(&self, quota: Metered) -> Result<()> {
         let line = self.line(quota);
         let (held, limit) = (line.held.load(Relaxed), line.limit.load(Relaxed));
         match held < limit - limit / 4 {
             true => Ok(()),
-            false => Err(self.refuse(quota, limit, AGAIN, OUTSIDE)),
+            false => {
+                let part = match quota {
+                    Metered::JournalBytes => BEGINNING,
+                    _ => OUTSIDE,
+                };
+                Err(self.refuse(quota, limit, AGAIN, part))
+            }
         }
     }
 
@@ -244,6 +274,28 @@ impl Held {
         self.ledger.draw(self.quota, amount)?;
         self.amount += amount;
         Ok(())
+    }
+
+    /// Returns `exhausted` where so much more cannot be held.
+    pub fn check(&self, amount: u64) -> Result<()> {
+        self.ledger.draw(self.quota, amount)?;
+        self.ledger.give_back(self.quota, amount);
+        Ok(())
+    }
+
+    /// Holds so much, whatever the quota says: it is there already, or less than before.
+    pub fn set(&mut self, amount: u64) {
+        let line = self.ledger.line(self.quota);
+        match amount.checked_sub(self.amount) {
+            Some(more) => line.held.fetch_add(more, Relaxed),
+            None => line.held.fetch_sub(self.amount - amount, Relaxed),
+        };
+        self.amount = amount;
+    }
+
+    /// The amount that is held.
+    pub fn amount(&self) -> u64 {
+        self.amount
     }
 }
 

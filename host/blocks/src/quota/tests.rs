@@ -1,7 +1,7 @@
 //! Amounts that are held, those that are refused, and the readings of both.
 
 use super::*;
-use crate::{Kind, Metrics};
+use crate::{Host, Kind, Metrics, Settings};
 
 fn ledger() -> Arc<Ledger> {
     Ledger::new("shop".parse().unwrap())
@@ -123,4 +123,56 @@ fn metrics_have_the_tenants_with_quotas() {
     ] {
         assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_that_comes_back_pays_for_what_still_runs() {
+    let host = Host::default();
+    let name: Name = "shop".parse().unwrap();
+    let open = || {
+        let tenant = host.open(Settings::new(name.clone(), ""));
+        tenant.map(|tenant| tenant.ledger.clone())
+    };
+    let first = open().unwrap();
+    let held = first.hold(Metered::Calls, 200).unwrap();
+    let number = first.number();
+    drop(first);
+    // One that is refused changes nothing of the quotas of the one that is there.
+    host.tenant(&name)
+        .unwrap()
+        .ledger
+        .set(Some(&Quotas::default()));
+    assert_eq!(open().unwrap_err().kind(), Kind::Conflict);
+    let limit = |ledger: &Ledger| reading(ledger, Metered::Calls).limit;
+    assert!(limit(&host.tenant(&name).unwrap().ledger).is_some());
+    assert!(host.remove(&name, Duration::from_secs(30)).await);
+    let second = open().unwrap();
+    assert_eq!(second.number(), number);
+    assert_eq!(limit(&second), None);
+    second.set(Some(&Quotas::default()));
+    assert!(second.hold(Metered::Calls, 57).is_err());
+    let text = host.metrics().render();
+    let used = text.matches("wythe_quota_used{tenant=\"shop\",quota=\"calls\"} 200");
+    assert_eq!(used.count(), 1, "{text}");
+    drop((held, second));
+    assert!(host.remove(&name, Duration::from_secs(30)).await);
+    let third = open().unwrap();
+    assert_ne!(third.number(), number);
+    assert_eq!(reading(&third, Metered::Calls).used, 0);
+}
+
+#[test]
+fn what_is_there_already_counts_whatever_the_quota_says() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    let limit = Metered::Calls.default_amount();
+    let mut held = ledger.hold(Metered::Calls, 1).unwrap();
+    held.set(limit + 5);
+    assert_eq!(reading(&ledger, Metered::Calls).used, limit + 5);
+    assert!(held.grow(1).is_err());
+    held.set(limit - 1);
+    assert!(ledger.hold(Metered::Calls, 2).is_err());
+    assert!(ledger.hold(Metered::Calls, 1).is_ok());
+    drop(held);
+    assert_eq!(reading(&ledger, Metered::Calls).used, 0);
 }

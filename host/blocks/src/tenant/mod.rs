@@ -21,7 +21,7 @@ use crate::{
     jobs::Jobs,
     lock::Lock,
     pubsub::{PubSub, RuleThread},
-    quota::Ledger,
+    quota::{Ledger, Ledgers},
     secrets::Secrets,
     state::State,
     time,
@@ -48,6 +48,7 @@ pub struct Shared {
     pub routes: Arc<Routes>,
     pub(crate) rules: Arc<RuleThread>,
     pub(crate) jobs: JobPermits,
+    pub(crate) ledgers: Arc<Ledgers>,
 }
 
 /// Permits for the occurrences of jobs that run at once, of all tenants.
@@ -98,24 +99,23 @@ impl Tenant {
     /// A tenant with nothing in it.
     pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
         let tasks = shared.tasks.child();
-        let ledger = Ledger::new(settings.tenant.clone());
+        let ledger = shared.ledgers.of(&settings.tenant, &shared.metrics);
         ledger.set(settings.quotas());
-        shared.metrics.watch_quotas(Arc::downgrade(&ledger));
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
         Arc::new(Tenant {
-            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone()),
-            bindings: Bindings::new(tasks.clone(), shared.routes.clone()),
+            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone(), ledger.clone()),
+            bindings: Bindings::new(tasks.clone(), shared.routes.clone(), ledger.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
             invocation: Invocation::default(),
-            jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone()),
+            jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
             pubsub,
             secrets: Secrets::default(),
             state,
-            workflow: Workflow::new(tasks.clone()),
+            workflow: Workflow::new(tasks.clone(), ledger.clone()),
             metrics: shared.metrics.clone(),
             tasks,
             ledger,

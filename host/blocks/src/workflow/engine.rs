@@ -40,6 +40,7 @@ use super::{
 };
 use crate::{
     Call, Error, Key, Result, Shard, Tasks, Trace,
+    quota::Ledger,
     shares::Shares,
     state::{Condition, Delete, Entry as Record, InternalStore, Operation, Page as Rows},
     time::{self, host_deadline},
@@ -135,7 +136,7 @@ impl Engine {
         internal_store: InternalStore,
         directory: Arc<RwLock<Directory>>,
         tasks: Tasks,
-        settings: Settings,
+        (settings, ledger): (Settings, Arc<Ledger>),
     ) -> Arc<Self> {
         Arc::new(Engine {
             tenant,
@@ -149,7 +150,7 @@ impl Engine {
             flights: Shares::new(settings.in_flight),
             begins: Queues::new(BEGIN_AT_ONCE),
             births: Queues::new(BEGIN_AT_ONCE),
-            alive: Alive::default(),
+            alive: Alive::new(ledger),
             left: Arc::new(Semaphore::new(LEFT)),
             lookups: Semaphore::new(LOOKUPS),
             settings,

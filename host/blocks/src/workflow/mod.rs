@@ -20,7 +20,7 @@ pub use self::core::{
 pub use engine::{Bulk, Engine, Filter, History, Instance, Page, Start, Swept};
 
 pub use crate::time::Timestamp;
-use crate::{App, Error, Result, Tasks, state::State, time::now};
+use crate::{App, Error, Result, Tasks, quota::Ledger, state::State, time::now};
 use bytes::Bytes;
 use engine::Directory;
 use parking_lot::{Mutex, RwLock};
@@ -108,6 +108,7 @@ pub enum Failure {
 /// The workflow block.
 pub struct Workflow {
     tasks: Tasks,
+    ledger: Arc<Ledger>,
     tenants: Mutex<HashMap<Name, Tenant>>,
 }
 
@@ -119,9 +120,11 @@ struct Tenant {
 }
 
 impl Workflow {
-    pub fn new(tasks: Tasks) -> Self {
+    /// The tenant's instances and their journals are held of `ledger`.
+    pub fn new(tasks: Tasks, ledger: Arc<Ledger>) -> Self {
         Workflow {
             tasks,
+            ledger,
             tenants: Mutex::default(),
         }
     }
@@ -164,7 +167,7 @@ impl Workflow {
                     internal_store,
                     directory,
                     self.tasks.clone(),
-                    settings,
+                    (settings, self.ledger.clone()),
                 )
             };
             known.engine.get_or_insert_with(make).clone()

@@ -9,7 +9,7 @@ const GIB: u64 = 1 << 30;
 /// A quota of which the host measures the use. A new one is a row here and what enforces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metered {
-    /// HTTP requests from outside, a second; webhooks have bounds of their own.
+    /// HTTP requests from outside, a second, those to webhooks among them.
     Requests,
     /// Calls of apps that are under way.
     Calls,
@@ -21,10 +21,20 @@ pub enum Metered {
     Memory,
     /// Bytes that the host holds for the apps.
     HostMemory,
-    /// Requests to the outside that are under way.
+    /// Requests to the outside that are under way, those of bindings among them.
     OutgoingRequests,
     /// Events that are published, a second.
     Publishes,
+    /// Instances of workflows that have begun and not ended.
+    Workflows,
+    /// Bytes of the journals of these instances.
+    JournalBytes,
+    /// Actors that are active.
+    Actors,
+    /// Jobs that are stored.
+    Jobs,
+    /// Connections of clients whose last request was the tenant's.
+    Connections,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -50,7 +60,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 8] = [
+    pub const ALL: [Metered; 13] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -59,6 +69,11 @@ impl Metered {
         Metered::HostMemory,
         Metered::OutgoingRequests,
         Metered::Publishes,
+        Metered::Workflows,
+        Metered::JournalBytes,
+        Metered::Actors,
+        Metered::Jobs,
+        Metered::Connections,
     ];
 
     /// The key below `quotas`.
@@ -97,6 +112,12 @@ impl Metered {
             Metered::HostMemory => row("hostMemory", 64 * MIB, MIB..=KIB * GIB, Unit::Bytes),
             Metered::OutgoingRequests => row("outgoingRequests", 64, COUNTS, Unit::Count),
             Metered::Publishes => row("publishesPerSecond", 1_000, COUNTS, Unit::PerSecond),
+            Metered::Workflows => row("workflows", 10_000, COUNTS, Unit::Count),
+            Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
+            Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
+            Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
+            // Of the host's 15,000; each may have a call under way.
+            Metered::Connections => row("connections", 256, COUNTS, Unit::Count),
         }
     }
 }

@@ -15,6 +15,7 @@ use wythe_blocks::{
     Kind,
     actors::{Limits, Type},
 };
+use wythe_manifest::Metered;
 
 /// Sets a reminder of each of so many actors.
 async fn remind(rig: &Rig, kind: &str, count: usize, period: Option<u64>, steps: Vec<Step>) {
@@ -158,6 +159,34 @@ pub(super) async fn crowded(subject: Subject) {
     let active = rig.host.actors.active(&rig.caller(), Some(STICKY));
     assert_eq!(active.len(), 20);
     rig.kill();
+}
+
+pub(super) async fn quota(subject: Subject) {
+    let rig = Rig::new(subject.driver()).await;
+    rig.host.ledger.set(Some(&crate::quotas("actors: 3")));
+    let brief = Type {
+        idle: ms(1),
+        ..Type::new("brief")
+    };
+    let _neighbour = rig.neighbour(brief);
+    for id in ["a", "b", "c"] {
+        rig.run("brief", id, &[Add(1)]).await.unwrap();
+    }
+    let full = error(rig.run("brief", "d", &[Add(1)]).await);
+    assert_eq!(full.kind(), Kind::Exhausted, "{full}");
+    assert!(
+        full.message().contains("`quotas.actors`, which is 3"),
+        "{full}"
+    );
+    rig.run("brief", "a", &[Add(1)]).await.unwrap();
+    let used = || rig.host.ledger.readings()[Metered::Actors as usize].used;
+    assert_eq!(used(), 3);
+    // Those that are idle go, and give back what they hold.
+    rig.start();
+    until(|| used() == 0).await;
+    rig.run("brief", "d", &[Add(1)]).await.unwrap();
+    assert!(rig.host.close(ms(60_000)).await, "everything ends");
+    assert_eq!(used(), 0);
 }
 
 pub(super) async fn endless(subject: Subject) {

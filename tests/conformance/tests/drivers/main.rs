@@ -11,6 +11,7 @@ mod lock;
 mod open;
 mod panics;
 mod pubsub;
+mod quotas;
 mod refused;
 mod secrets;
 mod state;
@@ -35,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         lock::trials(),
         panics::trials(),
         pubsub::trials(),
+        quotas::trials(),
         refused::trials(),
         secrets::trials(),
         state::trials(),

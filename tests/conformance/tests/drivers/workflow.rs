@@ -6,6 +6,7 @@ mod code;
 mod formats;
 mod kills;
 mod management;
+mod quotas;
 mod rules;
 mod wrong;
 
@@ -26,12 +27,13 @@ struct Case {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let groups: [&[Case]; 6] = [
+    let groups: [&[Case]; 7] = [
         rules::CASES,
         management::CASES,
         wrong::CASES,
         kills::CASES,
         bounds::CASES,
+        quotas::CASES,
         formats::CASES,
     ];
     let mut trials = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{
     Engine, PAUSE,
-    alive::Full,
+    alive::is_full,
     directory::Sort,
     management::Start,
     work::{Asked, Origin, SMALL, Work, of_work},
@@ -324,12 +324,11 @@ fn reported(error: &Error) -> String {
 }
 
 fn is_final(error: &Error) -> bool {
-    let is_full = std::error::Error::source(error).is_some_and(|source| source.is::<Full>());
     let kinds = [
         ErrorKind::NotFound,
         ErrorKind::Denied,
         ErrorKind::Invalid,
         ErrorKind::Conflict,
     ];
-    is_full || kinds.contains(&error.kind())
+    is_full(error) || kinds.contains(&error.kind())
 }

@@ -1,69 +1,166 @@
-//! Number of instances of each app that have not ended: an app has a number of them that it may not pass.
+//! Number and bytes of the instances that have not ended: an app has a number of them that it may not pass, and its tenant
+//! a number of instances and of bytes of their journals (`quotas.workflows`, `quotas.journalBytes`).
 
 use super::Engine;
 use crate::workflow::{core::meta::Meta, store::keys};
-use crate::{Error, Kind as ErrorKind, Result};
+use crate::{
+    Error, Kind as ErrorKind, Result,
+    quota::{Held, Ledger},
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
-    collections::{HashMap, HashSet, hash_map::RandomState},
+    collections::{
+        HashMap, HashSet,
+        hash_map::{Entry, RandomState},
+    },
     fmt,
     hash::BuildHasher,
+    sync::Arc,
+    time::Duration,
 };
+use wythe_manifest::Metered;
 
 /// The most parents and children, one in the other.
 pub(super) const MAX_DEPTH: u32 = 32;
 
-/// The app has as many instances as it may have. A child is not tried again for this: its parent is one of them.
+/// The time after which a step is tried again for whose journal the tenant has no bytes left.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// The app or its tenant has as much of instances as it may have. A child is not tried again for this: its parent is one
+/// of them.
 #[derive(Debug)]
-pub(super) struct Full;
+struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`limits.instances`")
+        f.write_str("the most instances of workflows")
     }
 }
 
 impl std::error::Error for Full {}
 
-/// Ids are kept as keyed hashes of 64 bits: 8 bytes for each, and nobody can choose two with the same.
-#[derive(Default)]
+/// Ids are kept as keyed hashes of 64 bits: 16 bytes for each with the bytes of its journal, and nobody can choose two with
+/// the same.
 pub(super) struct Alive {
     hasher: RandomState,
+    ledger: Arc<Ledger>,
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
 struct Known {
-    by_app: HashMap<String, HashSet<u64>>,
+    /// Bytes of the journal of each instance, by app.
+    by_app: HashMap<String, HashMap<u64, u64>>,
     /// Instances that ended while an earlier process's are still counted.
     ended: HashSet<u64>,
     is_complete: bool,
+    /// The parts of the tenant's quotas that are used.
+    instances: Held,
+    bytes: Held,
+}
+
+impl Known {
+    /// Counts an instance as it is kept, whatever the quotas say: it is there.
+    fn see(&mut self, app: &str, hash: u64, bytes: u64) {
+        let of_app = self.by_app.entry(app.to_owned()).or_default();
+        let before = match of_app.insert(hash, bytes) {
+            Some(before) => before,
+            None => {
+                self.instances.set(self.instances.amount() + 1);
+                0
+            }
+        };
+        self.bytes.set(self.bytes.amount() + bytes - before);
+    }
+
+    fn forget(&mut self, app: &str, hash: u64) {
+        let of_app = self.by_app.get_mut(app);
+        if let Some(bytes) = of_app.and_then(|of_app| of_app.remove(&hash)) {
+            self.instances.set(self.instances.amount() - 1);
+            self.bytes.set(self.bytes.amount() - bytes);
+        }
+    }
 }
 
 impl Alive {
-    /// Counts an instance that is to begin; false where it counts already. `exhausted` where the app has as many as it
-    /// may have.
-    pub fn admit(&self, app: &str, id: &str, limit: usize) -> Result<bool> {
-        let hash = self.hasher.hash_one(id);
-        let mut known = self.lock();
+    pub fn new(ledger: Arc<Ledger>) -> Self {
+        Alive {
+            hasher: RandomState::default(),
+            known: Mutex::new(Known {
+                by_app: HashMap::new(),
+                ended: HashSet::new(),
+                is_complete: false,
+                instances: ledger.nothing(Metered::Workflows),
+                bytes: ledger.nothing(Metered::JournalBytes),
+            }),
+            ledger,
+        }
+    }
+
+    /// Counts an instance that is to begin; false where it counts already. `exhausted` where the app or its tenant has as
+    /// many as it may have, or as many bytes.
+    pub fn admit(&self, meta: &Meta, limit: usize) -> Result<bool> {
+        let (app, bytes) = (meta.app.as_str(), meta.bytes as u64);
+        let hash = self.hasher.hash_one(&meta.id);
+        let mut guard = self.lock();
+        let known = &mut *guard;
         let of_app = known.by_app.entry(app.to_owned()).or_default();
-        if !of_app.contains(&hash) && of_app.len() >= limit {
+        let count = of_app.len();
+        let Entry::Vacant(vacant) = of_app.entry(hash) else {
+            return Ok(false);
+        };
+        if count >= limit {
             let error = format!(
                 "app `{app}` has {limit} workflow instances that have not ended, which is the most; see `wythe workflow list`, `wythe workflow terminate --all`, or raise `limits.instances`"
             );
             return Err(Error::exhausted(error).with_source(Full));
         }
-        let is_new = of_app.insert(hash);
+        self.check_room()?;
+        known.instances.grow(1).map_err(full)?;
+        if let Err(error) = known.bytes.grow(bytes) {
+            known.instances.set(known.instances.amount() - 1);
+            return Err(full(error));
+        }
+        vacant.insert(bytes);
         known.ended.remove(&hash);
-        Ok(is_new)
+        Ok(true)
+    }
+
+    /// Refuses an instance or an event where the last quarter of the tenant's bytes begins: that is for the steps of
+    /// instances that have begun, so that they come to their ends.
+    pub fn check_room(&self) -> Result<()> {
+        self.ledger.leave_room(Metered::JournalBytes).map_err(full)
+    }
+
+    /// Counts an instance as it is about to be written. `exhausted` where its tenant has not as many bytes left; an end is
+    /// always written, and gives all of them back.
+    pub fn grow(&self, meta: &Meta) -> Result<()> {
+        if meta.status.has_ended() {
+            return Ok(());
+        }
+        let (hash, bytes) = (self.hasher.hash_one(&meta.id), meta.bytes as u64);
+        let mut guard = self.lock();
+        let known = &mut *guard;
+        let of_app = known.by_app.get(&meta.app);
+        let before = of_app.and_then(|of_app| of_app.get(&hash));
+        let more = bytes.saturating_sub(before.copied().unwrap_or(0));
+        let room = known.bytes.check(more).map_err(full);
+        room.map_err(|error| error.with_retry_after(AGAIN))?;
+        known.see(&meta.app, hash, bytes);
+        Ok(())
+    }
+
+    /// Counts an instance as it was read.
+    pub fn see(&self, meta: &Meta) {
+        if !meta.status.has_ended() {
+            let hash = self.hasher.hash_one(&meta.id);
+            self.lock().see(&meta.app, hash, meta.bytes as u64);
+        }
     }
 
     pub fn end(&self, app: &str, id: &str) {
         let hash = self.hasher.hash_one(id);
         let mut known = self.lock();
-        if let Some(of_app) = known.by_app.get_mut(app) {
-            of_app.remove(&hash);
-        }
+        known.forget(app, hash);
         if !known.is_complete {
             known.ended.insert(hash);
         }
@@ -73,9 +170,11 @@ impl Alive {
     fn find(&self, meta: &Meta) {
         let hash = self.hasher.hash_one(&meta.id);
         let mut known = self.lock();
-        if !meta.status.has_ended() && !known.ended.contains(&hash) {
-            let of_app = known.by_app.entry(meta.app.clone()).or_default();
-            of_app.insert(hash);
+        let of_app = known.by_app.get(&meta.app);
+        // One that is known was read or written later than this.
+        let is_known = of_app.is_some_and(|of_app| of_app.contains_key(&hash));
+        if !meta.status.has_ended() && !is_known && !known.ended.contains(&hash) {
+            known.see(&meta.app, hash, meta.bytes as u64);
         }
     }
 
@@ -87,12 +186,27 @@ impl Alive {
 
     #[cfg(test)]
     fn count(&self, app: &str) -> usize {
-        self.lock().by_app.get(app).map_or(0, HashSet::len)
+        self.lock().by_app.get(app).map_or(0, HashMap::len)
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock()
     }
+}
+
+/// Says whether an error is that the app or its tenant has as much as it may have.
+pub(super) fn is_full(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Full>())
+}
+
+/// Says what to do about a quota of the tenant.
+fn full(error: Error) -> Error {
+    let advised = |message| {
+        format!(
+            "{message}; see `wythe workflow list`, `wythe workflow terminate --all`, or let the operator raise it"
+        )
+    };
+    error.map_message(advised).with_source(Full)
 }
 
 impl Engine {
@@ -107,8 +221,7 @@ impl Engine {
         let limit = self
             .offer(&meta.app)
             .map(|offer| offer.app.limits().instances as usize);
-        self.alive
-            .admit(&meta.app, &meta.id, limit.unwrap_or(usize::MAX))
+        self.alive.admit(meta, limit.unwrap_or(usize::MAX))
     }
 
     /// Takes back what was admitted and not kept. Where nobody knows, or another start has the id, it counts on.
@@ -138,39 +251,128 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wythe_manifest::Quotas;
+
+    fn alive() -> Alive {
+        Alive::new(Ledger::new("shop".parse().expect("a name")))
+    }
+
+    fn used(alive: &Alive) -> [u64; 2] {
+        let readings = alive.ledger.readings();
+        [Metered::Workflows, Metered::JournalBytes].map(|quota| readings[quota as usize].used)
+    }
 
     #[test]
     fn an_app_has_so_many_and_a_place_is_free_again_at_an_end() {
-        let alive = Alive::default();
-        assert!(alive.admit("a", "1", 2).is_ok_and(|is_new| is_new));
-        assert!(alive.admit("a", "2", 2).is_ok_and(|is_new| is_new));
-        assert!(alive.admit("a", "2", 2).is_ok_and(|is_new| !is_new));
-        let full = alive.admit("a", "3", 2).unwrap_err();
+        let alive = alive();
+        assert!(
+            alive
+                .admit(&meta("a", "1", 5), 2)
+                .is_ok_and(|is_new| is_new)
+        );
+        assert!(
+            alive
+                .admit(&meta("a", "2", 5), 2)
+                .is_ok_and(|is_new| is_new)
+        );
+        assert!(
+            alive
+                .admit(&meta("a", "2", 5), 2)
+                .is_ok_and(|is_new| !is_new)
+        );
+        let full = alive.admit(&meta("a", "3", 5), 2).unwrap_err();
         assert_eq!(full.kind(), ErrorKind::Exhausted);
         assert!(full.message().contains("limits.instances"), "{full}");
-        assert!(alive.admit("b", "3", 2).is_ok());
+        assert!(alive.admit(&meta("b", "3", 5), 2).is_ok());
+        assert_eq!(used(&alive), [3, 15]);
         alive.end("a", "1");
-        assert!(alive.admit("a", "3", 2).is_ok());
+        alive.end("a", "1");
+        assert_eq!(used(&alive), [2, 10]);
+        assert!(alive.admit(&meta("a", "3", 5), 2).is_ok());
+    }
+
+    #[test]
+    fn a_tenant_has_so_many_whichever_app_they_are_of() {
+        let alive = alive();
+        alive.ledger.set(Some(&Quotas::default()));
+        let limit = Metered::Workflows.default_amount();
+        for id in 0..limit {
+            let app = ["a", "b"][id as usize % 2];
+            alive
+                .admit(&meta(app, &id.to_string(), 1), usize::MAX)
+                .unwrap();
+        }
+        let full = alive
+            .admit(&meta("c", "one more", 1), usize::MAX)
+            .unwrap_err();
+        assert!(is_full(&full), "{full}");
+        assert_eq!(
+            full.message(),
+            "tenant `shop` uses all of `quotas.workflows`, which is 10000; see `wythe workflow list`, `wythe workflow terminate --all`, or let the operator raise it"
+        );
+        // What was refused holds nothing.
+        assert_eq!(used(&alive), [limit, limit]);
+        alive.end("b", "1");
+        alive.admit(&meta("c", "one more", 1), usize::MAX).unwrap();
+        let ledger = alive.ledger.clone();
+        drop(alive);
+        let readings = ledger.readings();
+        assert!(readings.iter().all(|reading| reading.used == 0));
+    }
+
+    #[test]
+    fn journals_grow_to_the_tenant_s_bytes_and_their_last_quarter_is_for_what_has_begun() {
+        let alive = alive();
+        alive.ledger.set(Some(&Quotas::default()));
+        let limit = Metered::JournalBytes.default_amount() as usize;
+        alive.admit(&meta("a", "1", 10), 9).unwrap();
+        alive.grow(&meta("a", "1", limit / 4 * 3)).unwrap();
+        let refused = alive.admit(&meta("a", "2", 10), 9).unwrap_err();
+        assert!(
+            refused.message().starts_with(
+                "tenant `shop` uses what may begin of `quotas.journalBytes`, which is "
+            ),
+            "{refused}"
+        );
+        assert!(alive.check_room().is_err());
+        alive.grow(&meta("a", "1", limit)).unwrap();
+        let refused = alive.grow(&meta("a", "1", limit + 1)).unwrap_err();
+        assert!(is_full(&refused), "{refused}");
+        assert_eq!(refused.retry_after(), Some(AGAIN));
+        assert_eq!(used(&alive), [1, limit as u64]);
+        // An end is written however full it is, and another run has a journal of its own.
+        let mut over = meta("a", "1", limit + 1);
+        over.status = crate::workflow::Status::Completed;
+        alive.grow(&over).unwrap();
+        alive.grow(&meta("a", "1", 7)).unwrap();
+        assert_eq!(used(&alive), [1, 7]);
+        alive.admit(&meta("a", "2", 10), 9).unwrap();
     }
 
     #[test]
     fn what_ends_while_the_earlier_ones_are_counted_is_not_counted() {
-        let alive = Alive::default();
+        let alive = alive();
         alive.end("a", "1");
-        alive.find(&meta("1"));
-        alive.find(&meta("2"));
-        assert_eq!(alive.count("a"), 1);
-        assert!(alive.admit("a", "1", 2).is_ok());
+        alive.find(&meta("a", "1", 5));
+        alive.find(&meta("a", "2", 5));
+        assert_eq!((alive.count("a"), used(&alive)), (1, [1, 5]));
+        // What was read before it grew is older than what is known.
+        alive.grow(&meta("a", "2", 50)).unwrap();
+        alive.find(&meta("a", "2", 5));
+        assert_eq!(used(&alive), [1, 50]);
+        alive.see(&meta("a", "2", 5));
+        assert_eq!(used(&alive), [1, 5]);
+        assert!(alive.admit(&meta("a", "1", 5), 2).is_ok());
         assert_eq!(alive.count("a"), 2);
         alive.complete();
         assert!(alive.lock().ended.is_empty());
     }
 
-    fn meta(id: &str) -> Meta {
+    fn meta(app: &str, id: &str, bytes: usize) -> Meta {
         let stored = serde_json::json!({
-            "id": id, "name": "w", "app": "a", "digest": "", "status": "running", "created": 0,
+            "id": id, "name": "w", "app": app, "digest": "", "status": "running", "created": 0,
             "updated": 0, "run": 1, "next": 1, "hash": vec![0u8; 32], "custom": null, "output": null,
-            "failure": null, "suspended": null, "parent": null,
+            "failure": null, "suspended": null, "parent": null, "bytes": bytes,
         });
         Meta::decode(stored.to_string().as_bytes()).expect("a record")
     }

@@ -14,8 +14,10 @@ use crate::{
 use std::sync::Arc;
 
 impl Engine {
-    /// Writes a commit and returns the record's version.
+    /// Writes a commit and returns the record's version; `exhausted` where the tenant has no bytes left for its journal.
+    /// After an error the instance is read again, and counted as it is then.
     pub(super) async fn persist(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
+        self.alive.grow(&commit.meta)?;
         let operations = commit::operations(commit)?;
         let caller = self.caller_in(trace);
         let mut etags = self.internal_store.transact(&caller, operations).await?;

@@ -1,7 +1,7 @@
 //! The one task that touches an instance: it takes the inputs of the instance, a batch at a time, and ends when there are
 //! no more.
 
-use super::{Engine, Message, live::Live, reading};
+use super::{Engine, Message, PAUSE, alive::is_full, live::Live, reading};
 use crate::{
     Error, Result,
     state::Etag,
@@ -14,7 +14,7 @@ use crate::{
         store::keys,
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Messages of one batch.
@@ -122,6 +122,7 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
         }
         return Ok(Found::Rest(Rest::Ended(Box::new(meta))));
     }
+    engine.alive.see(&meta);
     let Some(room) = engine.room(&meta.app, meta.bytes).await else {
         return Err(Error::unavailable("the host stops; try again when it runs"));
     };
@@ -173,7 +174,7 @@ async fn work(
             error.chain()
         );
         engine.doubt(id);
-        engine.nudge_later(id);
+        engine.nudge_after(id, pause_after(error));
     } else if !ran && engine.is_running() {
         // Code may run since, and whoever looked then for what is ready did not see what is written only now.
         engine.nudge(id);
@@ -183,6 +184,12 @@ async fn work(
         let _ = reply.send(answer.copied());
     }
     (stored.is_ok() && live.is_at_work()).then_some(live)
+}
+
+/// The pause after a commit that was not kept: it is longer where others have to end first.
+fn pause_after(error: &Error) -> Duration {
+    let longer = error.retry_after().filter(|_| is_full(error));
+    longer.unwrap_or(PAUSE)
 }
 
 /// Answers for an instance whose code cannot run any more.

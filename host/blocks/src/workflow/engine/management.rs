@@ -266,6 +266,7 @@ impl Engine {
     ) -> Result<()> {
         names::check_name("an event", name)?;
         self.check_payload("the event", &data)?;
+        self.alive.check_room()?;
         let name = name.to_owned();
         self.order(caller, id, Item::Event { name, data }).await
     }

@@ -49,9 +49,14 @@ fn the_reference_has_each_quota_with_its_default() {
     let reference = include_str!("../../../README.md");
     for quota in Metered::ALL {
         let amount = match quota.unit() {
-            Unit::Bytes => format!("{} MiB", quota.default_amount() >> 20),
-            Unit::Count | Unit::PerSecond if quota.default_amount() == 1_000 => "1,000".to_owned(),
-            Unit::Count | Unit::PerSecond => quota.default_amount().to_string(),
+            Unit::Bytes => match quota.default_amount() >> 20 {
+                small @ ..1_024 => format!("{small} MiB"),
+                large => format!("{} GiB", large >> 10),
+            },
+            Unit::Count | Unit::PerSecond => match quota.default_amount() {
+                small @ ..1_000 => small.to_string(),
+                large => format!("{},{:03}", large / 1_000, large % 1_000),
+            },
         };
         let row = format!("| `quotas.{}` | {amount} |", quota.key());
         assert!(reference.contains(&row), "{row}");
