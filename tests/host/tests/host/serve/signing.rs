@@ -68,6 +68,15 @@ fn unsigned(about: &str, file: &str, why: &str) -> String {
     )
 }
 
+/// The problem of a tenant whose app is not signed; `FILE` stands for its file.
+fn refused(tenant: &str, why: &str) -> String {
+    let (about, file) = (
+        format!("{tenant}: {tenant}/wythe.yaml:3:5: "),
+        format!("{tenant}/hello.wasm"),
+    );
+    unsigned(&about, &file, &why.replace("FILE", &file))
+}
+
 async fn visit(served: &Served, tenant: &str, visitor: u32) -> Result<()> {
     let said = served.said("localhost", &format!("/{tenant}/")).await?;
     ensure!(said == format!("hello, visitor {visitor}\n"), "{said}");
@@ -87,30 +96,22 @@ async fn start() -> Result<()> {
     root.write("wythe-host.yaml", operator(&[&own]));
     let served = root.serve(&[])?;
     let problems = served.problems_until(4).await?;
-    let of = |tenant: &str, why: &str| {
-        let (about, file) = (
-            format!("{tenant}: {tenant}/wythe.yaml:3:5: "),
-            format!("{tenant}/hello.wasm"),
-        );
-        unsigned(&about, &file, &why.replace("FILE", &file))
-    };
-    let signed = own.id()?;
+    let changed = format!(
+        "by the key {} is of other bytes, or was changed itself",
+        own.id()?
+    );
+    let of_foreign = format!(
+        "is by the key {}, which is none of the operator's",
+        foreign.id()?
+    );
     let expected = [
-        of("bank", "there is no signature FILE.minisig"),
-        of(
-            "changed",
-            &format!(
-                "its signature FILE.minisig by the key {signed} is of other bytes, or was changed itself"
-            ),
-        ),
-        of(
+        refused("bank", "there is no signature FILE.minisig"),
+        refused("changed", &format!("its signature FILE.minisig {changed}")),
+        refused(
             "foreign",
-            &format!(
-                "its signature FILE.minisig is by the key {}, which is none of the operator's",
-                foreign.id()?
-            ),
+            &format!("its signature FILE.minisig {of_foreign}"),
         ),
-        of(
+        refused(
             "huge",
             "its signature FILE.minisig cannot be read: larger than 4 KiB, which is the most that is read",
         ),
@@ -143,16 +144,12 @@ async fn change() -> Result<()> {
     let served = root.serve(&[])?;
     visit(&served, "shop", 1).await?;
     root.guest("shop/hello.wasm", "echo");
-    let about = "shop: shop/wythe.yaml:3:5: ";
     let changed = format!(
-        "its signature shop/hello.wasm.minisig by the key {} is of other bytes, or was changed itself",
+        "its signature FILE.minisig by the key {} is of other bytes, or was changed itself",
         own.id()?
     );
     let problems = served.problems_until(1).await?;
-    ensure!(
-        problems == [unsigned(about, "shop/hello.wasm", &changed)],
-        "{problems:?}"
-    );
+    ensure!(problems == [refused("shop", &changed)], "{problems:?}");
     // The code before serves.
     visit(&served, "shop", 2).await?;
     own.sign(&root, "shop/hello.wasm")?;
@@ -160,12 +157,9 @@ async fn change() -> Result<()> {
     ensure!(served.problems_until(0).await?.is_empty());
     let signature = root.path().join("shop/hello.wasm.minisig");
     fs::remove_file(signature)?;
-    let missing = "there is no signature shop/hello.wasm.minisig";
+    let missing = "there is no signature FILE.minisig";
     let problems = served.problems_until(1).await?;
-    ensure!(
-        problems == [unsigned(about, "shop/hello.wasm", missing)],
-        "{problems:?}"
-    );
+    ensure!(problems == [refused("shop", missing)], "{problems:?}");
     ensure!(served.said("localhost", "/shop/x").await?.starts_with('{'));
     own.sign(&root, "shop/hello.wasm")?;
     ensure!(served.problems_until(0).await?.is_empty());
@@ -181,11 +175,10 @@ async fn keys() -> Result<()> {
     root.write("wythe-host.yaml", operator(&[&new]));
     let problems = served.problems_until(2).await?;
     let foreign = format!(
-        "its signature shop/hello.wasm.minisig is by the key {}, which is none of the operator's",
+        "its signature FILE.minisig is by the key {}, which is none of the operator's",
         old.id()?
     );
-    let expected = unsigned("shop: shop/wythe.yaml:3:5: ", "shop/hello.wasm", &foreign);
-    ensure!(problems[0] == expected, "{problems:?}");
+    ensure!(problems[0] == refused("shop", &foreign), "{problems:?}");
     let stopped = "shop: : stopped: its operator's terms changed";
     ensure!(problems[1].starts_with(stopped), "{problems:?}");
     ensure!(served.said("localhost", "/shop/").await? == "404");
