@@ -11,11 +11,7 @@ use super::{
     timers::Timers,
     turn::{self, Turn},
 };
-<<<<<<< HEAD
-use crate::{Error, Kind, Origin, Result, Trace, random, state::Etag};
-=======
-use crate::{Error, Origin, Result, Trace, quota::Held, random, state::Etag};
->>>>>>> quota
+use crate::{Error, Kind, Origin, Result, Trace, quota::Held, random, state::Etag};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
