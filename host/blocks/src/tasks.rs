@@ -53,8 +53,10 @@ impl Tasks {
     #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let origin = Location::caller();
+        // In a box: each of the stages around it would have room for it twice.
+        let task = Box::pin(AssertUnwindSafe(task).catch_unwind());
         self.track(async move {
-            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+            if let Err(panic) = task.await {
                 report(origin, &*panic, "what it did is left as it is");
             }
         });

@@ -209,10 +209,8 @@ impl Engine {
     ) -> Result<Awake, Failure> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let key = rows::meta(actor);
-        let entry = space
-            .internal_store
-            .get(&space.caller(hosted.app.id(), cause.trace()), &key)
-            .await?;
+        let caller = space.caller(hosted.app.id(), cause.trace());
+        let entry = Box::pin(space.internal_store.get(&caller, &key)).await?;
         let (meta, etag) = match entry {
             Some(entry) => (rows::read(&key, &entry.value)?, Some(entry.etag)),
             None => (Meta::new(u128::from_be_bytes(random::bytes()?)), None),

@@ -275,7 +275,8 @@ impl Engine {
         let engine = self.clone();
         let actor = permit.slot.actor.clone();
         self.tasks.spawn(async move {
-            let answer = engine.turn(&permit, &hosted, &cause, &why).await;
+            let turn = Box::pin(engine.turn(&permit, &hosted, &cause, &why));
+            let answer = turn.await;
             permit.slot.touch();
             drop(permit);
             let _ = sender.send(answer);
