@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
 };
-use wythe_manifest::{AnchoredPath, Component, Name, Problems, Terms, slip_of};
+use wythe_manifest::{AnchoredPath, Component, Metered, Name, Problems, Terms, slip_of};
 
 /// The site of a driver: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
@@ -109,6 +109,8 @@ struct Entry<D: ?Sized> {
     prepare: Box<Prepare<D>>,
     /// Reaches for what is outside of the host.
     reaches_out: bool,
+    /// Counts what it stores.
+    counts: bool,
 }
 
 /// The drivers of one block.
@@ -123,6 +125,9 @@ trait AnyDrivers {
 
     /// Returns whether a driver reaches for what is outside of the host; one that is unknown does not.
     fn does_reach_out(&self, driver: &str) -> bool;
+
+    /// Returns whether a driver counts what it stores; one that is unknown is another mistake.
+    fn does_count(&self, driver: &str) -> bool;
 }
 
 impl<D: ?Sized + 'static> AnyDrivers for Drivers<D> {
@@ -134,6 +139,10 @@ impl<D: ?Sized + 'static> AnyDrivers for Drivers<D> {
         self.by_name
             .get(driver)
             .is_some_and(|entry| entry.reaches_out)
+    }
+
+    fn does_count(&self, driver: &str) -> bool {
+        self.by_name.get(driver).is_none_or(|entry| entry.counts)
     }
 }
 
@@ -149,6 +158,12 @@ impl<D: ?Sized + 'static> Drivers<D> {
     pub fn reaches_out(&mut self, name: &'static str) {
         let entry = self.by_name.get_mut(name);
         entry.expect("a driver that is registered").reaches_out = true;
+    }
+
+    /// Says that a driver counts what it stores: a quota of that number can be held.
+    pub fn counts(&mut self, name: &'static str) {
+        let entry = self.by_name.get_mut(name);
+        entry.expect("a driver that is registered").counts = true;
     }
 
     /// Registers a driver; the type of its config is inferred from `open`.
@@ -229,6 +244,7 @@ impl<D: ?Sized + 'static> Drivers<D> {
             mistakes,
             prepare,
             reaches_out: false,
+            counts: false,
         };
         self.by_name.insert(name, entry);
     }
@@ -333,11 +349,21 @@ impl Registry {
         }
     }
 
-    /// Refuses a component of a type that the operator does not allow the tenant.
+    /// Refuses a component of a type that the operator does not allow the tenant, and one that cannot hold a quota that the
+    /// operator wrote.
     pub(crate) fn check_terms(&self, terms: Option<&Terms>, component: &Component) -> Result<()> {
         let (block, driver) = (&component.block, &component.driver);
         let drivers = self.drivers(block);
         let reaches_out = drivers.is_some_and(|drivers| drivers.does_reach_out(driver));
+        let is_counted = drivers.is_none_or(|drivers| drivers.does_count(driver));
+        let written = terms.and_then(|terms| terms.quotas.written(Metered::Jobs));
+        if let Some(source) = written.filter(|_| block == "jobs" && !is_counted) {
+            return Err(Error::unsupported(format!(
+                "component `{}`: `{block}.{driver}` does not count its jobs, so that the operator's `quotas.jobs` cannot be held; use another type: {source}",
+                component.name
+            ))
+            .at(&component.source));
+        }
         match terms.filter(|terms| !terms.allows_type(block, driver, reaches_out)) {
             None => Ok(()),
             Some(terms) => Err(Error::denied(format!(

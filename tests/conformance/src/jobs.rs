@@ -37,7 +37,14 @@ fn durable(features: &Features) -> Option<&'static str> {
     (!features.durable).then_some("the driver is not durable")
 }
 
+fn counted(features: &Features) -> Option<&'static str> {
+    (!features.counted).then_some("the driver does not count its jobs")
+}
+
 pub const CASES: &[Case] = &[
+    case("all_rows_of_all_apps_are_counted", counted, |s| {
+        basics::counted(s).boxed()
+    }),
     case("an_absent_job_has_no_row", nothing, |s| {
         basics::absent(s).boxed()
     }),

@@ -20,6 +20,6 @@ pub mod state;
 mod subject;
 mod trial;
 
-pub use quotas::quotas;
+pub use quotas::{quotas, terms};
 pub use subject::{Closable, Open, Subject};
 pub use trial::{Opener, features, runtime, trial};

@@ -28,9 +28,7 @@ pub use alarms::MAX_ALARM;
 pub use listing::{Alarm, Listed, Listing, Stored};
 pub use turn::{MAX_DATA, Turn, context};
 
-use crate::{
-    App, Call, Error, Result, Tasks, TurnId, pubsub::PubSub, quota::Ledger, state::State,
-};
+use crate::{App, Call, Error, Result, Tasks, TurnId, pubsub::PubSub, quota::Ledger, state::State};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -129,12 +127,7 @@ pub struct Actors {
 
 impl Actors {
     /// The actors that are active are held of `ledger`.
-    pub fn new(
-        tasks: Tasks,
-        state: Arc<State>,
-        pubsub: Arc<PubSub>,
-        ledger: Arc<Ledger>,
-    ) -> Self {
+    pub fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>, ledger: Arc<Ledger>) -> Self {
         Actors {
             engine: Arc::new(Engine::new(tasks, state, pubsub, ledger)),
         }

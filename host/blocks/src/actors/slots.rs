@@ -186,9 +186,8 @@ mod tests {
         assert_eq!(full.kind(), Kind::Exhausted);
         assert_eq!(full.retry_after(), Some(AGAIN));
         assert!(
-            full.message().starts_with(
-                "tenant `default` uses all of `quotas.actors`, which is 10000; `"
-            ),
+            full.message()
+                .starts_with("tenant `default` uses all of `quotas.actors`, which is 10000; `"),
             "{full}"
         );
         // Who is here is called on, and those that were not called for longest go.

@@ -91,6 +91,8 @@ pub struct Page {
 pub struct Features {
     /// A scheduled job survives power loss.
     pub durable: bool,
+    /// [`Driver::count`] says how many rows there are, so that a tenant has so many (`quotas.jobs`) and no more.
+    pub counted: bool,
 }
 
 impl Features {
@@ -98,17 +100,23 @@ impl Features {
     pub fn has(&self, name: &str) -> Option<bool> {
         Some(match name {
             "durable" => self.durable,
+            "counted" => self.counted,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 1] = ["durable"];
+    pub const NAMES: [&'static str; 2] = ["durable", "counted"];
 }
 
 /// A technology that stores jobs.
 #[async_trait]
 pub trait Driver: Send + Sync {
     fn features(&self) -> Features;
+
+    /// The number of all rows, of every app, known at once; none where the driver cannot say it.
+    fn count(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 
     /// Writes a row; `conflict` if there is one of this app and name and `overwrite` is false.
     async fn put(&self, row: Row, overwrite: bool) -> Result<()>;

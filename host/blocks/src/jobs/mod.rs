@@ -7,6 +7,7 @@ pub(crate) mod fuzzing;
 mod rules;
 mod scheduler;
 mod settler;
+mod stored;
 mod transitions;
 
 pub use calendar::{read_time, shown_time};
@@ -20,6 +21,7 @@ use crate::{
     App, Call, Components, Error, Kind, Result, Slot, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
+    quota::Ledger,
     time::{self, HOST_CALL},
 };
 use async_trait::async_trait;
@@ -28,6 +30,7 @@ pub(crate) use scheduler::IN_HOST;
 use scheduler::{Clock, Runner};
 use settler::Settler;
 use std::{collections::HashMap, sync::Arc};
+use stored::Stored;
 use tokio::sync::Semaphore;
 use wythe_manifest::Name;
 
@@ -93,11 +96,20 @@ pub struct Listing {
 pub struct Configured {
     pub driver: Arc<dyn Driver>,
     settler: Settler,
+    stored: Stored,
+}
+
+impl Configured {
+    /// Counts what the driver stores by now.
+    fn count(&self) {
+        self.stored.count(&*self.driver);
+    }
 }
 
 #[async_trait]
 impl Close for Configured {
     async fn close(&self) -> Result<()> {
+        self.stored.close();
         self.driver.close().await
     }
 
@@ -118,18 +130,20 @@ pub struct Jobs {
     /// The runners by app.
     runners: Mutex<Runners>,
     in_host: Arc<Semaphore>,
+    ledger: Arc<Ledger>,
 }
 
 impl Jobs {
-    /// `in_host` has the permits of all tenants' occurrences that run at once.
-    pub fn new(tasks: Tasks, in_host: Arc<Semaphore>) -> Self {
-        Self::with_clock(tasks, in_host, Arc::new(time::now))
+    /// `in_host` has the permits of all tenants' occurrences that run at once; what is stored is held of `ledger`.
+    pub fn new(tasks: Tasks, in_host: Arc<Semaphore>, ledger: Arc<Ledger>) -> Self {
+        Self::with_clock(tasks, in_host, ledger, Arc::new(time::now))
     }
 
     /// Does what [`Jobs::new`] does, by another wall clock than the system's.
     pub fn with_clock(
         tasks: Tasks,
         in_host: Arc<Semaphore>,
+        ledger: Arc<Ledger>,
         clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> Self {
         Jobs {
@@ -138,6 +152,7 @@ impl Jobs {
             clock,
             runners: Mutex::default(),
             in_host,
+            ledger,
         }
     }
 
@@ -214,21 +229,26 @@ impl Jobs {
         let configured = Arc::new(Configured {
             driver,
             settler: Settler::default(),
+            stored: Stored::new(self.ledger.clone()),
         });
+        configured.count();
         opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
     }
 
-    /// Returns once the job is kept as the driver's features promise.
+    /// Returns once the job is kept as the driver's features promise; `exhausted` where the tenant has as many jobs as it may
+    /// have (`quotas.jobs`).
     pub async fn schedule(&self, caller: &Call, job: Job, overwrite: bool) -> Result<()> {
         rules::check_name(&job.name)?;
         grant(caller, &job.name)?;
         let row = rules::row(caller.app_id().as_str(), job, (self.clock)())?;
-        let put = self
-            .enter(caller)
-            .await?
+        let component = self.enter(caller).await?;
+        let place = stored::place(&component, caller, &row, overwrite).await?;
+        let put = component
             .call(caller, PUT, |d| d.driver.put(row.clone(), overwrite))
             .await;
+        component.driver().count();
+        drop(place);
         self.look(caller);
         put.map_err(|error| match error.kind() {
             Kind::Conflict => Error::conflict(format!(
@@ -248,10 +268,12 @@ impl Jobs {
         rules::check_name(name)?;
         grant(caller, name)?;
         let app = caller.app_id().as_str();
-        self.enter(caller)
-            .await?
+        let component = self.enter(caller).await?;
+        let deleted = component
             .call(caller, DELETE, |d| d.driver.delete(app, name))
-            .await
+            .await;
+        component.driver().count();
+        deleted
     }
 
     /// Jobs whose names start with `prefix`; those that are not granted are left out.

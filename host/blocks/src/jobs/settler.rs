@@ -69,6 +69,7 @@ async fn write(component: &Component<Configured>, caller: &Call, batch: Vec<Wait
     let caller = &Call::operator(tenant, app, host_deadline());
     let (changes, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let count = changes.len();
+    let is_end = changes.iter().any(|change| change.row.is_none());
     let answers = component.call(caller, SETTLE, |d| {
         let asked = d.driver.settle(changes.clone());
         async move { whole(asked.await, count) }
@@ -77,6 +78,9 @@ async fn write(component: &Component<Configured>, caller: &Call, batch: Vec<Wait
         let all = || Err(error.duplicate());
         std::iter::repeat_with(all).take(count).collect()
     });
+    if is_end {
+        component.driver().count();
+    }
     for (sender, answer) in senders.into_iter().zip(answers) {
         // One that went away does not want its answer.
         let _ = sender.send(answer);

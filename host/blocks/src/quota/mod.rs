@@ -137,6 +137,13 @@ impl Ledger {
         self.line(quota).limit.load(Relaxed)
     }
 
+    /// Says whether so much more may be held now.
+    pub(crate) fn has(&self, quota: Metered, amount: u64) -> bool {
+        let line = self.line(quota);
+        let sum = line.held.load(Relaxed).checked_add(amount);
+        sum.is_some_and(|sum| sum <= line.limit.load(Relaxed))
+    }
+
     /// Says whether no more than a half of a quota is held.
     pub fn is_below_half(&self, quota: Metered) -> bool {
         let line = self.line(quota);

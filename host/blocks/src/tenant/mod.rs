@@ -110,7 +110,7 @@ impl Tenant {
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
             invocation: Invocation::default(),
-            jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone()),
+            jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
             pubsub,
             secrets: Secrets::default(),

@@ -31,6 +31,8 @@ pub enum Metered {
     JournalBytes,
     /// Actors that are active.
     Actors,
+    /// Jobs that are stored.
+    Jobs,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -56,7 +58,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 11] = [
+    pub const ALL: [Metered; 12] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -68,6 +70,7 @@ impl Metered {
         Metered::Workflows,
         Metered::JournalBytes,
         Metered::Actors,
+        Metered::Jobs,
     ];
 
     /// The key below `quotas`.
@@ -109,6 +112,7 @@ impl Metered {
             Metered::Workflows => row("workflows", 10_000, COUNTS, Unit::Count),
             Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
             Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
+            Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
         }
     }
 }

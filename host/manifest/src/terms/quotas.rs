@@ -65,6 +65,12 @@ impl Quotas {
         written.map_or(quota.default_amount(), |quota| quota.max)
     }
 
+    /// The place where a quota of which the host measures the use is written; none where its default holds.
+    pub fn written(&self, quota: Metered) -> Option<&Source> {
+        let written = self.metered[quota as usize].as_ref();
+        written.map(|quota| &quota.source)
+    }
+
     /// The quotas of the first that has each.
     pub(super) fn merged<'a>(all: impl Iterator<Item = &'a Quotas>) -> Self {
         let mut merged = Quotas::default();

@@ -26,6 +26,8 @@ pub async fn open(plugged: Arc<Plugged<JobsWorld>>) -> Result<Arc<dyn Driver>> {
         plugged,
         features: Features {
             durable: features.durable,
+            // The interface of plugins has no question for it.
+            counted: false,
         },
     }))
 }

@@ -142,6 +142,31 @@ pub(super) async fn apps(subject: Subject) {
     }
 }
 
+pub(super) async fn counted(mut subject: Subject) {
+    let is_durable = subject.driver().features().durable;
+    let count = |subject: &Subject| subject.driver().count().expect("a count");
+    assert_eq!(count(&subject), Some(0));
+    for (app, name, wake) in [("a", "tick", 1), ("ab", "tick", 2), ("a", "tock", 3)] {
+        put(&*subject.driver(), row(app, name, wake)).await;
+    }
+    assert_eq!(count(&subject), Some(3));
+    let driver = subject.driver();
+    let anew = row("a", "tock", 4);
+    driver.put(anew.clone(), true).await.expect("an overwrite");
+    assert!(driver.put(row("a", "tick", 4), false).await.is_err());
+    driver.delete("a", "gone").await.expect("a delete");
+    assert_eq!(count(&subject), Some(3));
+    driver.delete("ab", "tick").await.expect("a delete");
+    assert_eq!(count(&subject), Some(2));
+    settle(&*driver, change(&anew, None)).await.expect("an end");
+    assert_eq!(count(&subject), Some(1));
+    drop(driver);
+    if is_durable {
+        subject.reopen().await;
+        assert_eq!(count(&subject), Some(1));
+    }
+}
+
 pub(super) async fn one_wins(subject: Subject) {
     let driver = subject.driver();
     let puts = (0..20).map(|number| driver.put(row(APP, "tick", number), false));

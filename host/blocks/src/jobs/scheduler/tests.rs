@@ -7,6 +7,7 @@ use super::IN_APP;
 use crate::Kind;
 use stage::{START, Stage, job};
 use std::time::Duration;
+use wythe_manifest::{Metered, Quotas};
 
 const SECOND: u64 = 1_000;
 
@@ -43,6 +44,48 @@ async fn a_schedule_keeps_its_grid() {
     let dues: Vec<_> = stage.ran().iter().map(|ran| ran.due - START).collect();
     assert_eq!(dues, [100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
     stage.never_early();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_has_so_many_jobs_and_each_end_gives_a_place_back() {
+    let stage = Stage::open().await;
+    stage.ledger.set(Some(&Quotas::default()));
+    let limit = Metered::Jobs.default_amount();
+    let used = || stage.ledger.readings()[Metered::Jobs as usize].used;
+    for number in 1..limit {
+        stage
+            .schedule(every(&format!("{number}"), 3_600 * SECOND))
+            .await;
+    }
+    let once = job("once", Trigger::Once(START + 1_500));
+    stage.schedule(once).await;
+    let more = || every("more", 3_600 * SECOND);
+    for overwrite in [false, true] {
+        let full = stage.try_schedule(more(), overwrite).await.unwrap_err();
+        assert_eq!(full.kind(), Kind::Exhausted);
+        assert_eq!(
+            full.message(),
+            "tenant `tenant` uses all of `quotas.jobs`, which is 10000; delete some, see `wythe jobs list`, or let the operator raise it"
+        );
+        assert_eq!(stage.get("more").await, None);
+    }
+    // What replaces a job needs no place.
+    stage.overwrite(every("1", 7_200 * SECOND)).await;
+    assert_eq!(used(), limit);
+    stage.attach();
+    stage.until(START + 1_510).await;
+    assert_eq!(stage.ran().len(), 1);
+    assert_eq!(used(), limit - 1);
+    stage.schedule(more()).await;
+    assert!(
+        stage
+            .try_schedule(every("another", SECOND), false)
+            .await
+            .is_err()
+    );
+    stage.delete("more").await;
+    stage.delete("more").await;
+    assert_eq!(used(), limit - 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,7 +137,16 @@ fn changed(name: &str) -> Error {
 #[async_trait]
 impl Driver for Memory {
     fn features(&self) -> Features {
-        Features { durable: false }
+        Features {
+            durable: false,
+            counted: true,
+        }
+    }
+
+    fn count(&self) -> Result<Option<u64>> {
+        let apps = self.apps();
+        let count: usize = apps.values().map(|app| app.rows.len()).sum();
+        Ok(Some(count as u64))
     }
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {

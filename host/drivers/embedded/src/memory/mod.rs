@@ -21,6 +21,7 @@ pub(crate) fn register(registry: &mut Registry) {
             .configuration
             .add_parsed(name, configuration::parse, configuration::open);
         registry.jobs.add(name, jobs::open);
+        registry.jobs.counts(name);
         registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);
         registry

@@ -17,7 +17,7 @@ use crate::{
 use async_trait::async_trait;
 use due_index::{DUE_INDEX, DueIndex};
 use parking_lot::Mutex;
-use redb::Database;
+use redb::{Database, ReadableTableMetadata as _};
 use serde::Deserialize;
 use std::{
     ops::Bound,
@@ -266,7 +266,18 @@ impl Jobs {
 #[async_trait]
 impl Driver for Jobs {
     fn features(&self) -> Features {
-        Features { durable: true }
+        Features {
+            durable: true,
+            counted: true,
+        }
+    }
+
+    // The table has its length beside it.
+    fn count(&self) -> Result<Option<u64>> {
+        self.database.with(|database| {
+            let jobs = read(database)?.open_table(JOBS).map_err(unavailable)?;
+            jobs.len().map(Some).map_err(unavailable)
+        })
     }
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {

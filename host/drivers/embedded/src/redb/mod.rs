@@ -32,6 +32,7 @@ const PROBE_SIZE: usize = 1 << 20;
 pub(crate) fn register(registry: &mut Registry) {
     registry.configuration.add("redb", configuration::open);
     registry.jobs.add("redb", jobs::open);
+    registry.jobs.counts("redb");
     registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);
     registry.state.add("redb", state::open);

@@ -4,8 +4,9 @@ use crate::{
     App, Call, Callee, Component, Error, Exports, Kind, Profile, Result, Tasks,
     jobs::{
         Configured, Driver, FailurePolicy, Features, IN_HOST, Job, Jobs, Misfire, OPERATIONS,
-        Occurrence, Page, Row, Settle, Settler, Status, Timestamp, Trigger,
+        Occurrence, Page, Row, Settle, Settler, Status, Stored, Timestamp, Trigger,
     },
+    quota::Ledger,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ pub const START: Timestamp = 1_700_000_000_000;
 
 pub struct Stage {
     jobs: Jobs,
+    pub ledger: Arc<Ledger>,
     tasks: Tasks,
     app: Arc<Recorder>,
     clock: Arc<TestClock>,
@@ -65,13 +67,16 @@ impl Stage {
         });
         let (tasks, store, shown) = (Tasks::default(), Arc::new(Store::default()), clock.clone());
         let free = Arc::new(tokio::sync::Semaphore::new(IN_HOST));
-        let jobs = Jobs::with_clock(tasks.clone(), free, Arc::new(move || shown.now()));
+        let ledger = Ledger::new(tenant());
+        let clocked = Arc::new(move || shown.now());
+        let jobs = Jobs::with_clock(tasks.clone(), free, ledger.clone(), clocked);
         let text = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: jobs }\nspec: { type: jobs.test, version: v1 }\n";
         let (resources, problems) = wythe_manifest::parse_resources(text, "jobs.yaml".as_ref());
         assert!(problems.is_empty(), "{problems}");
         let configured = Arc::new(Configured {
             driver: store.clone(),
             settler: Settler::default(),
+            stored: Stored::new(ledger.clone()),
         });
         let manifest = &resources.components[0];
         let component = Component::new(
@@ -94,6 +99,7 @@ impl Stage {
         });
         Stage {
             jobs,
+            ledger,
             tasks,
             app,
             clock,
@@ -270,7 +276,14 @@ fn is_free(lease: &Option<Instant>) -> bool {
 #[async_trait]
 impl Driver for Store {
     fn features(&self) -> Features {
-        Features { durable: false }
+        Features {
+            durable: false,
+            counted: true,
+        }
+    }
+
+    fn count(&self) -> Result<Option<u64>> {
+        Ok(Some(self.rows.lock().len() as u64))
     }
 
     async fn put(&self, row: Row, overwrite: bool) -> Result<()> {
