@@ -40,6 +40,10 @@ impl Webhooks {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Result<Response<Body>, No> {
+        let Some(tenant) = self.host.tenant(&route.tenant) else {
+            return Err(Error::unavailable("the tenant of this path is gone").into());
+        };
+        tenant.ledger.admit_outside()?;
         let (webhook, method) = (&route.webhook, request.method().as_str());
         if !webhook.methods.iter().any(|known| known == method) {
             return Err(No::wrong_method(&webhook.methods));
@@ -57,9 +61,6 @@ impl Webhooks {
         };
         // A place is taken once the body is there.
         let _permit = route.enter()?;
-        let Some(tenant) = self.host.tenant(&route.tenant) else {
-            return Err(Error::unavailable("the tenant of this path is gone").into());
-        };
         let said = tenant
             .bindings
             .call_webhook(route, trace, received(head, body));

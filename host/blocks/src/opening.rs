@@ -38,6 +38,7 @@ pub(crate) struct Prepared<D: ?Sized, W> {
     manifest: Manifest,
     written: W,
     ready: Ready<D>,
+    reaches_out: bool,
 }
 
 impl<D: ?Sized + 'static, W> Prepared<D, W> {
@@ -57,6 +58,7 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
         let mut errors = check_requires(component, known);
         match (written, drivers.prepare(&manifest, site).await) {
             (Ok(written), Ok(ready)) if errors.is_empty() => Ok(Prepared {
+                reaches_out: drivers.reaches(&manifest.driver),
                 manifest,
                 written,
                 ready,
@@ -71,6 +73,11 @@ impl<D: ?Sized + 'static, W> Prepared<D, W> {
 
     pub fn name(&self) -> &ComponentName {
         &self.manifest.name
+    }
+
+    /// Returns whether the driver reaches for what is outside of the host.
+    pub fn reaches_out(&self) -> bool {
+        self.reaches_out
     }
 
     /// Tells what the operator is to be warned of.

@@ -136,9 +136,7 @@ impl<D: ?Sized + 'static> AnyDrivers for Drivers<D> {
     }
 
     fn does_reach_out(&self, driver: &str) -> bool {
-        self.by_name
-            .get(driver)
-            .is_some_and(|entry| entry.reaches_out)
+        self.reaches(driver)
     }
 
     fn does_count(&self, driver: &str) -> bool {
@@ -158,6 +156,12 @@ impl<D: ?Sized + 'static> Drivers<D> {
     pub fn reaches_out(&mut self, name: &'static str) {
         let entry = self.by_name.get_mut(name);
         entry.expect("a driver that is registered").reaches_out = true;
+    }
+
+    /// Returns whether a driver does so; one that is unknown does not.
+    pub(crate) fn reaches(&self, name: &str) -> bool {
+        let entry = self.by_name.get(name);
+        entry.is_some_and(|entry| entry.reaches_out)
     }
 
     /// Says that a driver counts what it stores: a quota of that number can be held.

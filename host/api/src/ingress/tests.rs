@@ -1,5 +1,7 @@
 //! Connections that ask for nothing are closed. Time is not waited for: it goes on when nobody has anything to do.
 
+mod quotas;
+
 use super::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -234,9 +234,7 @@ impl App {
         }
         let is_outside = kind == Inbound::Http && call.parent().is_none();
         if is_outside {
-            ledger.pass(Metered::Requests, 1)?;
-            ledger.leave_room(Metered::Calls)?;
-            ledger.leave_room(Metered::Instances)?;
+            ledger.admit_outside()?;
         }
         let permit = self.permit(kind, call, is_outside).await?;
         let held = ledger.hold(Metered::Calls, 1)?;

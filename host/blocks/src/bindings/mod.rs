@@ -14,6 +14,7 @@ use crate::{
     Call, Component, Components, Error, Policy, Result, Routes, Tasks,
     component::{self, Close, Use},
     opening::{self, Opening, require},
+    quota::Ledger,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use sealing::Sealed;
 use settings::Settings;
 pub(crate) use settings::Written;
 use std::sync::Arc;
+use wythe_manifest::Metered;
 
 const INVOKE: component::Operation = component::Operation::once(0, "invoke");
 
@@ -42,6 +44,8 @@ pub struct Configured {
     /// The operations that apps may ask of it, in alphabetic order.
     operations: Vec<String>,
     takes_secrets: bool,
+    /// Its driver asks what is outside of the host.
+    reaches_out: bool,
     permits: Option<Permits>,
     ears: Ears,
 }
@@ -60,18 +64,22 @@ pub struct Bindings {
     pub(crate) components: Components<Configured>,
     routes: Arc<Routes>,
     tasks: Tasks,
+    ledger: Arc<Ledger>,
 }
 
 impl Bindings {
-    pub fn new(tasks: Tasks, routes: Arc<Routes>) -> Self {
+    /// Calls of what is outside of the host are held of `ledger`.
+    pub fn new(tasks: Tasks, routes: Arc<Routes>, ledger: Arc<Ledger>) -> Self {
         Bindings {
             components: Components::new("bindings"),
             routes,
             tasks,
+            ledger,
         }
     }
 
     pub(crate) async fn add(&self, opening: &Opening<'_>, prepared: Prepared) -> Result<()> {
+        let reaches_out = prepared.reaches_out();
         let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
         require(&component, |name| features.has(name))?;
@@ -91,6 +99,7 @@ impl Bindings {
                 false => Vec::new(),
             },
             takes_secrets: features.secrets,
+            reaches_out,
             settings,
             ears: Ears::default(),
         });
@@ -190,6 +199,10 @@ impl Bindings {
         let _permit = match &component.driver().permits {
             Some(permits) => Some(permits.enter(caller, component.name()).await?),
             None => None,
+        };
+        let _held = match component.driver().reaches_out {
+            true => Some(self.ledger.hold(Metered::OutgoingRequests, 1)?),
+            false => None,
         };
         let max_bytes = component.driver().settings.max_bytes;
         let account = caller.account();

@@ -150,6 +150,14 @@ impl Ledger {
         line.held.load(Relaxed) <= line.limit.load(Relaxed).div_ceil(2)
     }
 
+    /// Admits an HTTP request from outside, to an app or to a webhook: by its rate, and where there is room beside what the
+    /// tenant's apps do by themselves.
+    pub fn admit_outside(&self) -> Result<()> {
+        self.pass(Metered::Requests, 1)?;
+        self.leave_room(Metered::Calls)?;
+        self.leave_room(Metered::Instances)
+    }
+
     /// Refuses a request from outside, or of journals what is to begin, where the last quarter of a quota begins: that is for
     /// what the tenant's apps do by themselves, for the host's own questions, and for what has begun. A quota of less than
     /// four has no such part.

@@ -106,7 +106,7 @@ impl Tenant {
         let state = Arc::<State>::default();
         Arc::new(Tenant {
             actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone(), ledger.clone()),
-            bindings: Bindings::new(tasks.clone(), shared.routes.clone()),
+            bindings: Bindings::new(tasks.clone(), shared.routes.clone(), ledger.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
             invocation: Invocation::default(),

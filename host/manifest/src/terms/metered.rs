@@ -9,7 +9,7 @@ const GIB: u64 = 1 << 30;
 /// A quota of which the host measures the use. A new one is a row here and what enforces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metered {
-    /// HTTP requests from outside, a second; webhooks have bounds of their own.
+    /// HTTP requests from outside, a second, those to webhooks among them.
     Requests,
     /// Calls of apps that are under way.
     Calls,
@@ -21,7 +21,7 @@ pub enum Metered {
     Memory,
     /// Bytes that the host holds for the apps.
     HostMemory,
-    /// Requests to the outside that are under way.
+    /// Requests to the outside that are under way, those of bindings among them.
     OutgoingRequests,
     /// Events that are published, a second.
     Publishes,

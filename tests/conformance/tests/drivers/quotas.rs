@@ -1,12 +1,13 @@
 //! Quotas of a tenant over the drivers of this build: what is stored counts across restarts, and who cannot count says so.
 
 use crate::open::component;
-use conformance::{runtime, terms};
-use futures::future::join_all;
+use conformance::{quotas, runtime, terms};
+use futures::{future::join_all, poll};
 use libtest_mimic::Trial;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, task::Poll, time::Duration};
+use tokio::sync::Notify;
 use wythe_blocks::{
-    Call, Error, Host, Kind, Ready, Registry, Settings, Tenant,
+    Call, Error, Host, Kind, Ready, Registry, Settings, Tenant, bindings,
     jobs::{FailurePolicy, Job, Misfire, Trigger},
     time,
 };
@@ -28,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         }),
         trial("jobs.redb::a_restart_counts_them", a_restart),
         trial("jobs::who_does_not_count_is_refused", blind),
+        trial("bindings::calls_to_the_outside_are_counted", outgoing),
     ]
 }
 
@@ -173,4 +175,75 @@ fn blind() {
         let (host, _) = default.expect("a default is of drivers that count");
         host.close(Duration::from_secs(60)).await;
     });
+}
+
+/// A binding whose calls end when they are told to.
+struct Slow(Arc<Notify>);
+
+#[async_trait::async_trait]
+impl bindings::Driver for Slow {
+    fn features(&self) -> bindings::Features {
+        bindings::Features {
+            operations: vec!["get".into()],
+            ..bindings::Features::default()
+        }
+    }
+
+    async fn invoke(&self, _: bindings::Request<'_>) -> wythe_blocks::Result<bindings::Outcome> {
+        self.0.notified().await;
+        Ok(bindings::Outcome::default())
+    }
+}
+
+fn outgoing() {
+    run(async {
+        let (mut registry, go_on) = (Registry::default(), Arc::new(Notify::new()));
+        for name in ["outside", "inside"] {
+            let driver = Arc::new(Slow(go_on.clone()));
+            registry.bindings.add_raw(name, move |_, _| {
+                let driver: Arc<dyn bindings::Driver> = driver.clone();
+                async move { Ok(Ready::new(|| async { Ok(driver) })) }
+            });
+        }
+        registry.bindings.reaches_out("outside");
+        for (name, used) in [("outside", 2), ("inside", 0)] {
+            let settings = Settings::new("default".parse().expect("a name"), "");
+            let opened = open(&registry, settings, component("bindings", name, "")).await;
+            let (host, tenant) = opened.expect("it opens");
+            tenant.ledger.set(Some(&quotas("outgoingRequests: 2")));
+            under_way(&tenant, &go_on, used).await;
+            assert!(host.close(Duration::from_secs(60)).await);
+        }
+    });
+}
+
+/// Two calls under way, of which so many count, and a third one.
+async fn under_way(tenant: &Tenant, go_on: &Notify, counted: u64) {
+    let used = || tenant.ledger.readings()[Metered::OutgoingRequests as usize].used;
+    let call = || async {
+        let (caller, no) = (caller("app"), Vec::new());
+        let called = tenant
+            .bindings
+            .invoke(&caller, "subject", "get", "".into(), no);
+        called.await
+    };
+    let (mut first, mut second) = (Box::pin(call()), Box::pin(call()));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    assert_eq!(used(), counted);
+    let mut third = Box::pin(call());
+    match (poll!(&mut third), counted) {
+        (Poll::Ready(Err(error)), 2) => {
+            let message = error.message();
+            assert_eq!(error.kind(), Kind::Exhausted, "{error}");
+            assert!(message.contains("`quotas.outgoingRequests`"), "{message}");
+            assert!(error.retry_after().is_some());
+        }
+        (Poll::Pending, 0) => {}
+        other => panic!("{other:?}"),
+    }
+    drop(third);
+    go_on.notify_waiters();
+    first.await.expect("an answer");
+    second.await.expect("an answer");
+    assert_eq!(used(), 0);
 }
