@@ -28,6 +28,7 @@ use wythe_blocks::{
     descriptors,
     invocation::{check_path, settled, strip},
 };
+use wythe_manifest::Name;
 
 /// Time after the longest `limits.stallTime`, whose error comes first, for a connection whose client takes nothing.
 const AFTER_STALL: Duration = Duration::from_secs(10);
@@ -59,6 +60,7 @@ impl From<TcpListener> for Listeners {
 
 /// The parts of the front door that each connection needs.
 struct Inside {
+    host: Arc<Host>,
     webhooks: Webhooks,
     routes: Arc<Routes>,
     audience: Audience,
@@ -83,6 +85,7 @@ impl Ingress {
                 routes: self.host.routes().clone(),
                 audience: self.audience,
                 webhooks: Webhooks::new(self.host.clone()),
+                host: self.host.clone(),
                 refusals: Rate::per_second(REFUSALS),
             }),
             tasks: self.host.tasks().clone(),
@@ -163,6 +166,9 @@ async fn route(
     {
         return No::misdirected().answer(&inside.refusals, reader);
     }
+    if let Err(error) = count(inside, place.tenant(), &client) {
+        return refusals::answer(&inside.refusals, &error, None, reader);
+    }
     if let Some(route) = place.webhook(rest) {
         let peer = client.address;
         let answer = match named {
@@ -185,6 +191,15 @@ async fn route(
         Err(error) => Err(error.into()),
     };
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
+}
+
+/// Counts the connection to the tenant that is asked.
+fn count(inside: &Inside, tenant: Option<&Name>, client: &Client) -> Result<(), Error> {
+    let tenant = tenant.and_then(|tenant| inside.host.tenant(tenant));
+    match (tenant, &client.permit) {
+        (Some(tenant), Some(permit)) => permit.ask(&tenant.ledger),
+        _ => Ok(()),
+    }
 }
 
 /// The scheme of a request that names none.

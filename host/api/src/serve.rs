@@ -142,6 +142,11 @@ where
     S: Fn(Request<Incoming>, Client) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let permit = Arc::new(permit);
+    let client = Client {
+        permit: Some(permit.clone()),
+        ..client
+    };
     let service = service_fn(move |request| {
         let work = permit.work();
         let answer = service(request, client.clone());

@@ -48,6 +48,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Layer<S> for Tls {
             .ok()?;
         let name = stream.get_ref().1.server_name().map(Arc::from);
         let secured = Some(Secured { name });
-        Some((stream, Client { address, secured }))
+        Some((stream, Client::new(address, secured)))
     }
 }

@@ -1,4 +1,5 @@
-//! Connections at once: how many there may be, how many of one peer, and which one is closed when there is no room.
+//! Connections at once: how many there may be, how many of one peer and of one tenant, and which one is closed when there
+//! is no room.
 
 mod accept;
 mod permit;
@@ -8,7 +9,10 @@ mod tests;
 pub use accept::Listener;
 pub use permit::{Permit, Work};
 
-use crate::Rate;
+use crate::{
+    Rate, Result,
+    quota::{Held, Ledger},
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,6 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
+use wythe_manifest::Metered;
 
 /// Time from the accept to the end of the first request's headers.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
@@ -65,9 +70,25 @@ struct Table {
     open: HashMap<u64, Entry>,
     all: Share,
     peers: HashMap<Peer, Share>,
+    /// By the numbers of the tenants' ledgers.
+    tenants: HashMap<u64, Share>,
 }
 
-/// The connections of one peer, or of all: how many are open, and the idle ones by the time since which they are.
+/// Those among which the one that has been idle for longest is looked for.
+#[derive(Clone, Copy)]
+enum Among {
+    All,
+    Peer(Peer),
+    Tenant(u64),
+}
+
+/// The tenant that a connection asked last.
+struct Asked {
+    ledger: u64,
+    _held: Held,
+}
+
+/// The connections of one peer or one tenant, or of all: how many are open, and the idle ones by the time since which they are.
 #[derive(Default)]
 struct Share {
     open: usize,
@@ -76,6 +97,8 @@ struct Share {
 
 struct Entry {
     peer: Option<Peer>,
+    /// Absent before its first request.
+    asked: Option<Asked>,
     /// Its key among the idle ones, while it is idle.
     idle: Option<u64>,
     evicted: CancellationToken,
@@ -97,10 +120,10 @@ impl Connections {
         let mut table = self.table();
         let has = peer.and_then(|peer| table.peers.get(&peer));
         let is_full = has.is_some_and(|share| share.open >= self.allowed.peer);
-        if is_full && !table.evict(peer) {
+        if is_full && !peer.is_some_and(|peer| table.evict(Among::Peer(peer))) {
             return None;
         }
-        if table.all.open >= self.allowed.all && !table.evict(None) {
+        if table.all.open >= self.allowed.all && !table.evict(Among::All) {
             return None;
         }
         let (id, evicted) = table.insert(peer);
@@ -109,7 +132,7 @@ impl Connections {
 
     /// Closes the connection that has been idle for longest; false where none is.
     pub fn make_room(&self) -> bool {
-        self.table().evict(None)
+        self.table().evict(Among::All)
     }
 
     /// Connections now.
@@ -121,12 +144,23 @@ impl Connections {
         self.table().set_idle(id, idle);
     }
 
+    fn ask(&self, id: u64, ledger: &Arc<Ledger>) -> Result<()> {
+        self.table().ask(id, ledger)
+    }
+
     fn remove(&self, id: u64) {
         self.table().remove(id);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock()
+    }
+}
+
+impl Entry {
+    fn is_of(&self, ledger: u64) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_some_and(|asked| asked.ledger == ledger)
     }
 }
 
@@ -148,6 +182,7 @@ impl Table {
         let (id, evicted) = (self.next, CancellationToken::new());
         let entry = Entry {
             peer,
+            asked: None,
             idle: None,
             evicted: evicted.clone(),
         };
@@ -169,19 +204,60 @@ impl Table {
             self.next += 1;
             entry.idle = Some(self.next);
         }
-        let (now, peer) = (entry.idle, entry.peer);
-        let of_peer = peer.and_then(|peer| self.peers.get_mut(&peer));
-        for share in [Some(&mut self.all), of_peer].into_iter().flatten() {
+        let now = entry.idle;
+        let of_peer = entry.peer.and_then(|peer| self.peers.get_mut(&peer));
+        let asked = entry.asked.as_ref();
+        let of_tenant = asked.and_then(|asked| self.tenants.get_mut(&asked.ledger));
+        let shares = [Some(&mut self.all), of_peer, of_tenant];
+        for share in shares.into_iter().flatten() {
             before.map(|number| share.idle.remove(&number));
             now.map(|number| share.idle.insert(number, id));
         }
     }
 
-    /// Ends the oldest idle one, of a peer or of all.
-    fn evict(&mut self, peer: Option<Peer>) -> bool {
-        let share = match peer {
-            Some(peer) => self.peers.get(&peer),
-            None => Some(&self.all),
+    /// Counts a connection with a request under way to the tenant of that request, and no more to that of the one before.
+    fn ask(&mut self, id: u64, ledger: &Arc<Ledger>) -> Result<()> {
+        let number = ledger.number();
+        match self.open.get(&id) {
+            Some(entry) if !entry.is_of(number) => {}
+            // It is that tenant's already, or it has to go.
+            _ => return Ok(()),
+        }
+        self.leave(id);
+        if !ledger.has(Metered::Connections, 1) {
+            self.evict(Among::Tenant(number));
+        }
+        let asked = Asked {
+            ledger: number,
+            _held: ledger.hold(Metered::Connections, 1)?,
+        };
+        if let Some(entry) = self.open.get_mut(&id) {
+            entry.asked = Some(asked);
+            self.tenants.entry(number).or_default().open += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts a connection that is not idle to no tenant.
+    fn leave(&mut self, id: u64) {
+        let entry = self.open.get_mut(&id);
+        let Some(asked) = entry.and_then(|entry| entry.asked.take()) else {
+            return;
+        };
+        if let Some(share) = self.tenants.get_mut(&asked.ledger) {
+            share.open -= 1;
+            if share.open == 0 {
+                self.tenants.remove(&asked.ledger);
+            }
+        }
+    }
+
+    /// Ends the oldest idle one.
+    fn evict(&mut self, among: Among) -> bool {
+        let share = match among {
+            Among::Peer(peer) => self.peers.get(&peer),
+            Among::Tenant(number) => self.tenants.get(&number),
+            Among::All => Some(&self.all),
         };
         let oldest = share.and_then(|share| share.idle.first_key_value());
         let Some((_, id)) = oldest.map(|(number, id)| (*number, *id)) else {
@@ -193,6 +269,7 @@ impl Table {
 
     fn remove(&mut self, id: u64) {
         self.set_idle(id, false);
+        self.leave(id);
         let Some(entry) = self.open.remove(&id) else {
             return;
         };

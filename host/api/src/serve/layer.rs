@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
+use wythe_blocks::connections::Permit;
 
 /// The client of a connection, as far as the connection tells of it.
 #[derive(Clone)]
@@ -9,6 +10,19 @@ pub struct Client {
     pub address: IpAddr,
     /// TLS, where that is spoken.
     pub secured: Option<Secured>,
+    /// The permit of its connection; absent before there is a request.
+    pub permit: Option<Arc<Permit>>,
+}
+
+impl Client {
+    /// A client that has not asked for anything yet.
+    pub fn new(address: IpAddr, secured: Option<Secured>) -> Self {
+        Client {
+            address,
+            secured,
+            permit: None,
+        }
+    }
 }
 
 /// A connection of TLS.
@@ -38,7 +52,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Layer<S> for Plain {
     type Stream = S;
 
     async fn open(self, stream: S, address: IpAddr) -> Option<(S, Client)> {
-        let secured = None;
-        Some((stream, Client { address, secured }))
+        Some((stream, Client::new(address, None)))
     }
 }

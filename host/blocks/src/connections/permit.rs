@@ -1,6 +1,7 @@
 //! One connection's permit: whether a request is under way, and when the connection is to end.
 
 use super::{Connections, FIRST_REQUEST, IDLE};
+use crate::{Result, quota::Ledger};
 use parking_lot::{Mutex, MutexGuard};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ struct Inner {
     connections: Arc<Connections>,
     id: u64,
     evicted: CancellationToken,
+    /// It is to end with the requests that are under way.
+    ending: CancellationToken,
     activity: Mutex<Activity>,
 }
 
@@ -33,6 +36,7 @@ impl Permit {
             connections,
             id,
             evicted,
+            ending: CancellationToken::new(),
             activity: Mutex::new(Activity {
                 under_way: 0,
                 since: Instant::now(),
@@ -52,16 +56,27 @@ impl Permit {
         Work(self.0.clone())
     }
 
+    /// Counts the connection, which has a request under way, to the tenant of that request. At the tenant's quota
+    /// (`quotas.connections`) the one of its connections that has been idle for longest makes room; where none is, the answer
+    /// is `exhausted`, and this connection ends after it.
+    pub fn ask(&self, ledger: &Arc<Ledger>) -> Result<()> {
+        let asked = self.0.connections.ask(self.0.id, ledger);
+        asked.inspect_err(|_| self.0.ending.cancel())
+    }
+
     /// Returns once the connection has to make room for another one.
     pub async fn evicted(&self) {
         self.0.evicted.cancelled().await;
     }
 
-    /// Returns once the connection was without a request for [`FIRST_REQUEST`] at first, or [`IDLE`] later. It looks
-    /// from time to time, so an idle connection may live for twice as long.
+    /// Returns once the connection was without a request for [`FIRST_REQUEST`] at first, or [`IDLE`] later, or its tenant
+    /// has too many. It looks from time to time, so an idle connection may live for twice as long.
     pub async fn idled(&self) {
         loop {
-            tokio::time::sleep_until(self.0.look_again()).await;
+            tokio::select! {
+                () = self.0.ending.cancelled() => return,
+                () = tokio::time::sleep_until(self.0.look_again()) => {}
+            }
             if self.0.is_spent() {
                 return;
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use futures::FutureExt;
+use wythe_manifest::Quotas;
 
 const ALICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const BOB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
@@ -75,4 +76,49 @@ async fn an_idle_one_ends_and_a_busy_one_does_not() {
     drop(work);
     let ended = tokio::time::timeout(IDLE * 3, busy.idled()).await;
     assert!(ended.is_ok() && busy.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_has_its_quota_loses_its_own() {
+    let ledger = |name: &str| {
+        let ledger = Ledger::new(name.parse().expect("a name"));
+        ledger.set(Some(&Quotas::default()));
+        ledger
+    };
+    let (shop, bank) = (ledger("shop"), ledger("bank"));
+    let used = |ledger: &Ledger| ledger.readings()[Metered::Connections as usize].used;
+    let limit = Metered::Connections.default_amount();
+    let all = connections(1_000, 1_000);
+    let ask = |permit: &Permit, ledger| {
+        let _work = permit.work();
+        permit.ask(ledger)
+    };
+    let admit = || all.admit(Some(ALICE)).expect("a place");
+    let (silent, other) = (admit(), admit());
+    ask(&other, &bank).expect("a place");
+    let own: Vec<_> = (0..limit).map(|_| admit()).collect();
+    for permit in &own {
+        ask(permit, &shop).expect("a place");
+        ask(permit, &shop).expect("it has one");
+    }
+    assert_eq!((used(&shop), used(&bank)), (limit, 1));
+    // The oldest of its own makes room, and none of anybody else.
+    let more = admit();
+    ask(&more, &shop).expect("the place of another one");
+    assert!(is_evicted(&own[0]) && !is_evicted(&own[1]));
+    assert!(!is_evicted(&silent) && !is_evicted(&other));
+    assert_eq!(used(&shop), limit);
+    // Where all are busy, the one that asks has to go.
+    let busy: Vec<_> = own.iter().chain([&more]).map(Permit::work).collect();
+    let refused = admit();
+    let error = ask(&refused, &shop).expect_err("it is full");
+    assert!(error.message().contains("`quotas.connections`"), "{error}");
+    assert!(refused.idled().now_or_never().is_some() && other.idled().now_or_never().is_none());
+    // One that asks another tenant is that one's.
+    ask(&more, &bank).expect("a place");
+    assert_eq!((used(&shop), used(&bank)), (limit - 1, 2));
+    ask(&admit(), &shop).expect("a place");
+    drop((busy, own, more, other, refused, silent));
+    assert_eq!((used(&shop), used(&bank), all.open()), (0, 0, 0));
+    assert!(all.table().tenants.is_empty());
 }

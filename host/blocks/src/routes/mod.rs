@@ -63,6 +63,11 @@ impl Destination {
         }
     }
 
+    /// The tenant that is asked; absent where the request is for those that answer to everything.
+    pub fn tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
+    }
+
     /// Bytes of the path that name the tenant.
     pub fn skipped(&self) -> usize {
         self.skipped

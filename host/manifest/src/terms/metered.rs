@@ -33,6 +33,8 @@ pub enum Metered {
     Actors,
     /// Jobs that are stored.
     Jobs,
+    /// Connections of clients whose last request was the tenant's.
+    Connections,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -58,7 +60,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 12] = [
+    pub const ALL: [Metered; 13] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -71,6 +73,7 @@ impl Metered {
         Metered::JournalBytes,
         Metered::Actors,
         Metered::Jobs,
+        Metered::Connections,
     ];
 
     /// The key below `quotas`.
@@ -113,6 +116,8 @@ impl Metered {
             Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
             Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
             Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
+            // Of the host's 15,000; each may have a call under way.
+            Metered::Connections => row("connections", 256, COUNTS, Unit::Count),
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What a tenant's quotas refuse at the front door.
 
 use super::{ingress, said_until_closed};
-use std::{fs, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use wythe_blocks::{
-    Host, Ready, Registry, Settings, Tenant,
+    Entrance, Host, Ready, Registry, Settings, Tenant,
     bindings::{Driver, Features, Webhook},
 };
 use wythe_manifest::{HOST_FILE, Metered, Terms, load_host_file, parse_resources};
@@ -74,4 +78,51 @@ async fn webhooks_draw_from_the_requests_of_their_tenant() {
     let counted = readings[Metered::Requests as usize].refused;
     assert_eq!(counted, refused as u64);
     assert!(host.close(Duration::from_secs(60)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_its_tenant_s_from_its_first_request_on() {
+    let (address, host) = ingress().await;
+    let tenant = tenant(&host, "connections: 1").await;
+    let entrance = Entrance::Named {
+        hosts: BTreeSet::new(),
+        by_path: true,
+    };
+    tenant.enter(entrance).expect("a path of its own");
+    let used = || tenant.ledger.readings()[Metered::Connections as usize].used;
+    let connect = || TcpStream::connect(address);
+    let (mut silent, mut first) = (connect().await.unwrap(), connect().await.unwrap());
+    assert_eq!(used(), 0);
+    let get = b"GET /shop/ HTTP/1.1\r\nhost: a\r\n\r\n";
+    assert!(said(&mut first, get).await.starts_with("HTTP/1.1 404 "));
+    assert_eq!(used(), 1);
+    // Another one takes its place while it is idle.
+    let mut second = connect().await.unwrap();
+    assert!(said(&mut second, get).await.starts_with("HTTP/1.1 404 "));
+    assert_eq!(first.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
+    // While a body is awaited it is busy: whoever comes is refused, and that connection ends.
+    let post =
+        b"POST /shop/hook HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
+    assert!(said(&mut second, post).await.starts_with("HTTP/1.1 100 "));
+    let refused = said_until_closed(address, get).await;
+    assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    assert_eq!(used(), 1);
+    // Somebody else is none of this tenant's business.
+    let other = said(&mut silent, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    assert!(said(&mut second, b"{}").await.starts_with("HTTP/1.1 503 "));
+    drop(second);
+    while used() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(host.close(Duration::from_secs(60)).await);
+}
+
+/// The next bytes of an answer.
+async fn said(stream: &mut TcpStream, sent: &[u8]) -> String {
+    stream.write_all(sent).await.expect("bytes are taken");
+    let mut said = vec![0; 4_096];
+    let length = stream.read(&mut said).await.expect("an answer");
+    String::from_utf8_lossy(&said[..length]).into_owned()
 }
