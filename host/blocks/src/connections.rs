@@ -70,7 +70,7 @@ struct Table {
     open: HashMap<u64, Entry>,
     all: Share,
     peers: HashMap<Peer, Share>,
-    /// By the numbers of the tenants' ledgers.
+    /// Shares by the numbers of the tenants' ledgers.
     tenants: HashMap<u64, Share>,
 }
 

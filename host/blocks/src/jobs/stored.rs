@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use wythe_manifest::Metered;
 
-/// What is held for a store.
+/// The part of its tenant's quota that a store has.
 pub struct Stored {
     ledger: Arc<Ledger>,
     /// Absent once the driver is closed: another one may count the same store.

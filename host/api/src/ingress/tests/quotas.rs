@@ -1,4 +1,4 @@
-//! What a tenant's quotas refuse at the front door.
+//! Refusals at the front door by a tenant's quotas.
 
 use super::{ingress, said_until_closed};
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};

@@ -53,7 +53,7 @@ struct Known {
     /// Instances that ended while an earlier process's are still counted.
     ended: HashSet<u64>,
     is_complete: bool,
-    /// What the tenant uses of its quotas.
+    /// The parts of the tenant's quotas that are used.
     instances: Held,
     bytes: Held,
 }

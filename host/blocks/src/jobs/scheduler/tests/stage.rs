@@ -88,20 +88,11 @@ impl Stage {
         );
         jobs.components
             .insert(&crate::Metrics::default(), component);
-        let app = Arc::new(Recorder {
-            clock: clock.clone(),
-            ran: Mutex::default(),
-            takes: Mutex::default(),
-            fails: Mutex::new((0, Kind::Internal)),
-            panics: AtomicUsize::new(0),
-            at_once: AtomicUsize::new(0),
-            peak: AtomicUsize::new(0),
-        });
         Stage {
             jobs,
             ledger,
             tasks,
-            app,
+            app: Arc::new(Recorder::new(clock.clone())),
             clock,
             store,
         }
@@ -223,6 +214,20 @@ struct Recorder {
     panics: AtomicUsize,
     at_once: AtomicUsize,
     peak: AtomicUsize,
+}
+
+impl Recorder {
+    fn new(clock: Arc<TestClock>) -> Self {
+        Recorder {
+            clock,
+            ran: Mutex::default(),
+            takes: Mutex::default(),
+            fails: Mutex::new((0, Kind::Internal)),
+            panics: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+        }
+    }
 }
 
 #[async_trait]
