@@ -230,5 +230,6 @@ async fn ask(
     let method = request.method().clone();
     let request = request.map(|body| limited(body, limit));
     let answer = app.http(Origin::Trace(trace), request).await?;
-    Ok(settled(&method, answer)?)
+    let answer = settled(&method, answer)?;
+    Ok(answer.map(|body| app.ledger().paced(body)))
 }

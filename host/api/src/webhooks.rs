@@ -64,7 +64,8 @@ impl Webhooks {
         let said = tenant
             .bindings
             .call_webhook(route, trace, received(head, body));
-        Ok(answered(said.await?))
+        let answer = answered(said.await?);
+        Ok(answer.map(|body| tenant.ledger.paced(body)))
     }
 }
 

@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
     Call, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
-    quota::Held,
+    quota::{Held, Reached},
     time,
 };
 use wythe_manifest::Metered;
@@ -70,7 +70,7 @@ pub struct Hooks {
 /// The places of a request: of its instance, and of its app if it goes outside.
 pub struct Permits {
     _instance: OwnedSemaphorePermit,
-    _app: Option<(OwnedSemaphorePermit, Held)>,
+    _app: Option<(OwnedSemaphorePermit, Held, Reached)>,
 }
 
 /// The times that a guest waits, within the bounds of the host.
@@ -95,7 +95,8 @@ impl WasiHttpHooks for Hooks {
                 Box::new(internal(identity, caller, app, request, patience, permits))
             }
             Ok((None, permits)) => {
-                let request = traced(&self.caller, request);
+                let ledger = &self.identity.tenant.ledger;
+                let request = traced(&self.caller, request).map(|body| ledger.paced(body));
                 Box::new(outside(self.egress.clone(), request, patience, permits))
             }
         }
@@ -137,7 +138,10 @@ impl Hooks {
                     let app = outside.try_acquire_owned().map_err(limit)?;
                     let ledger = &self.identity.tenant.ledger;
                     let tenant = ledger.hold(Metered::OutgoingRequests, 1);
-                    Some((app, tenant.map_err(|_| Error::ConnectionLimitReached)?))
+                    let tenant = tenant.map_err(|_| Error::ConnectionLimitReached)?;
+                    let reached = ledger.reach(&host);
+                    let reached = reached.map_err(|_| Error::ConnectionLimitReached)?;
+                    Some((app, tenant, reached))
                 }
             },
         };

@@ -171,7 +171,7 @@ fn serve(weights: impl Iterator<Item = u32>) -> Result<Serving> {
             crate::neighbours::RESOURCES,
         )?;
         terms += &format!(
-            "---\napiVersion: wythe/v1\nkind: Tenant\nmetadata: {{ name: {name} }}\nspec: {{ quotas: {{ cpuWeight: {weight}, requestsPerSecond: 1000000, calls: 1000, waitingCalls: 1000, instances: 1000, memory: 4GiB }} }}\n"
+            "---\napiVersion: wythe/v1\nkind: Tenant\nmetadata: {{ name: {name} }}\nspec: {{ quotas: {{ cpuWeight: {weight}, requestsPerSecond: 1000000, calls: 1000, waitingCalls: 1000, instances: 1000, memory: 4GiB, connections: 10000, egressBytesPerSecond: 1024GiB }} }}\n"
         );
     }
     fs::write(directory.path().join(wythe_manifest::HOST_FILE), terms)?;

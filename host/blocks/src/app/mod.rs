@@ -133,6 +133,11 @@ impl App {
         &self.profile.limits
     }
 
+    /// The quotas of its tenant, and the use of each.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.profile.ledger
+    }
+
     pub fn exports(&self) -> Exports {
         self.callee.exports()
     }

@@ -2,12 +2,16 @@
 
 mod ledgers;
 mod pace;
+mod paced;
+mod reached;
 #[cfg(test)]
 mod tests;
 
 use crate::{Error, Rate, Result};
 pub(crate) use ledgers::Ledgers;
 use pace::Pace;
+use reached::Hosts;
+pub use reached::Reached;
 use std::{
     fmt::Write as _,
     sync::{
@@ -35,6 +39,7 @@ pub struct Ledger {
     number: u64,
     tenant: Name,
     lines: [Line; Metered::ALL.len()],
+    hosts: Hosts,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,7 @@ impl Ledger {
             number: NEXT.fetch_add(1, Relaxed),
             tenant,
             lines: Metered::ALL.map(line),
+            hosts: Hosts::default(),
         })
     }
 
@@ -182,7 +188,7 @@ impl Ledger {
             let line = self.line(quota);
             let limit = line.limit.load(Relaxed);
             let used = match quota.unit() {
-                Unit::PerSecond => line.pace.used(limit),
+                Unit::PerSecond | Unit::BytesPerSecond => line.pace.used(limit),
                 Unit::Count | Unit::Bytes => line.held.load(Relaxed),
             };
             Reading {

@@ -32,6 +32,16 @@ impl Pace {
         self.pass_at(self.now(), per_second, count)
     }
 
+    /// Counts what has passed already, even if it was too much.
+    pub fn pay(&self, per_second: u64, count: u64) {
+        self.pay_at(self.now(), per_second, count);
+    }
+
+    /// The time until no more than a second's worth is ahead; none where that is so.
+    pub fn owes(&self) -> Option<Duration> {
+        self.owes_at(self.now())
+    }
+
     /// Forgets what has passed.
     pub fn reset(&self) {
         self.due.store(0, Relaxed);
@@ -44,15 +54,23 @@ impl Pace {
         u64::try_from(used).unwrap_or(per_second)
     }
 
+    fn pay_at(&self, now: u64, per_second: u64, count: u64) {
+        let add = |due: u64| Some(due.max(now).saturating_add(time(per_second, count)));
+        // It always adds.
+        let _ = self.due.fetch_update(Relaxed, Relaxed, add);
+    }
+
+    fn owes_at(&self, now: u64) -> Option<Duration> {
+        let due = self.due.load(Relaxed);
+        let owed = due.saturating_sub(now.saturating_add(BURST));
+        (owed > 0).then(|| Duration::from_nanos(owed))
+    }
+
     fn pass_at(&self, now: u64, per_second: u64, count: u64) -> Result<(), Duration> {
-        let time = |count: u64| {
-            let time = u128::from(count) * u128::from(BURST) / u128::from(per_second.max(1));
-            u64::try_from(time).unwrap_or(u64::MAX)
-        };
+        let time = time(per_second, count);
         // Of more than a second has, a second's worth has to be free.
-        let needed = time(count).min(BURST);
-        let room = now.saturating_add(BURST - needed);
-        let add = |due: u64| (due <= room).then(|| due.max(now).saturating_add(time(count)));
+        let room = now.saturating_add(BURST - time.min(BURST));
+        let add = |due: u64| (due <= room).then(|| due.max(now).saturating_add(time));
         let passed = self.due.fetch_update(Relaxed, Relaxed, add);
         passed
             .map(drop)
@@ -62,6 +80,12 @@ impl Pace {
     fn now(&self) -> u64 {
         nanoseconds(self.start.elapsed())
     }
+}
+
+/// The nanoseconds of so many at so many a second.
+fn time(per_second: u64, count: u64) -> u64 {
+    let time = u128::from(count) * u128::from(BURST) / u128::from(per_second.max(1));
+    u64::try_from(time).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -94,6 +118,19 @@ mod tests {
         assert!(pace.pass_at(2_500 * MS, 10, 1).is_err());
         assert_eq!(pace.pass_at(2_600 * MS, 10, 1), Ok(()));
         assert!(pace.pass_at(2_600 * MS, 10, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn what_has_passed_is_owed_beyond_a_second_s_worth() {
+        let pace = Pace::default();
+        pace.pay_at(0, 10, 10);
+        assert_eq!(pace.owes_at(0), None);
+        pace.pay_at(0, 10, 5);
+        assert_eq!(pace.owes_at(0), Some(Duration::from_millis(500)));
+        assert_eq!(pace.owes_at(400 * MS), Some(Duration::from_millis(100)));
+        assert_eq!(pace.owes_at(500 * MS), None);
+        pace.pay_at(0, 1, u64::MAX);
+        assert!(pace.owes_at(0).is_some());
     }
 
     #[test]

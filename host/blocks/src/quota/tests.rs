@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::{Host, Kind, Metrics, Settings};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
+use std::convert::Infallible;
 
 fn ledger() -> Arc<Ledger> {
     Ledger::new("shop".parse().unwrap())
@@ -175,4 +180,61 @@ fn what_is_there_already_counts_whatever_the_quota_says() {
     assert!(ledger.hold(Metered::Calls, 1).is_ok());
     drop(held);
     assert_eq!(reading(&ledger, Metered::Calls).used, 0);
+}
+
+/// A body of so many frames of a KiB.
+fn body(ledger: &Arc<Ledger>, frames: usize) -> UnsyncBoxBody<Bytes, Infallible> {
+    let frame = || Ok(Frame::data(Bytes::from(vec![0; 1 << 10])));
+    let frames = futures::stream::iter((0..frames).map(move |_| frame()));
+    ledger.paced(StreamBody::new(frames).boxed_unsync())
+}
+
+#[tokio::test]
+async fn bytes_leave_at_the_rate_of_their_tenant() {
+    let ledger = ledger();
+    let free = body(&ledger, 3).collect().await.unwrap().to_bytes();
+    assert_eq!((free.len(), ledger.owes()), (3 << 10, None));
+    ledger.set(Some(&Quotas::default()));
+    let quick = body(&ledger, 3).collect().await.unwrap().to_bytes();
+    assert_eq!((quick.len(), ledger.owes()), (3 << 10, None));
+    // Somebody else of the tenant has sent an hour's worth.
+    let limit = Metered::EgressBytes.default_amount();
+    ledger.pay(usize::try_from(limit * 3_600).unwrap());
+    assert!(
+        ledger
+            .owes()
+            .is_some_and(|time| time > Duration::from_secs(3_000))
+    );
+    let mut slow = body(&ledger, 3);
+    assert!(slow.frame().now_or_never().is_none());
+    assert_eq!(reading(&ledger, Metered::EgressBytes).used, limit);
+    // What it waited for is no debt at another rate.
+    ledger.set(None);
+    ledger.set(Some(&Quotas::default()));
+    assert_eq!(
+        body(&ledger, 3).collect().await.unwrap().to_bytes().len(),
+        3 << 10
+    );
+}
+
+#[test]
+fn a_host_counts_once_while_something_is_asked_of_it() {
+    let ledger = ledger();
+    ledger.set(Some(&Quotas::default()));
+    let limit = Metered::OutgoingHosts.default_amount();
+    let one = [(); 3].map(|()| ledger.reach("a.example").unwrap());
+    let others: Vec<_> = (1..limit)
+        .map(|number| ledger.reach(&number.to_string()).unwrap())
+        .collect();
+    assert_eq!(reading(&ledger, Metered::OutgoingHosts).used, limit);
+    let more = ledger.reach("b.example").unwrap_err();
+    assert!(more.message().contains("`quotas.outgoingHosts`"), "{more}");
+    let [first, rest @ ..] = one;
+    drop(rest);
+    assert!(ledger.reach("a.example").is_ok() && ledger.reach("b.example").is_err());
+    drop(first);
+    assert!(ledger.reach("b.example").is_ok());
+    drop(others);
+    assert_eq!(reading(&ledger, Metered::OutgoingHosts).used, 0);
+    assert!(ledger.hosts.is_empty());
 }

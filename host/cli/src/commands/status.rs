@@ -140,7 +140,7 @@ fn is_short(quota: &Quota) -> bool {
 fn quotas(quotas: &[Quota]) -> String {
     let rows = quotas.iter().map(|one| {
         let amount = |amount| match one.unit {
-            Unit::Bytes => report::size(amount),
+            Unit::Bytes | Unit::BytesPerSecond => report::size(amount),
             Unit::Count | Unit::PerSecond => amount.to_string(),
         };
         [

@@ -35,6 +35,10 @@ pub enum Metered {
     Jobs,
     /// Connections of clients whose last request was the tenant's.
     Connections,
+    /// Bytes of bodies that leave the host, a second.
+    EgressBytes,
+    /// Hosts outside that its guests have requests under way to.
+    OutgoingHosts,
 }
 
 /// The key of a quota, and the amounts that it may have.
@@ -54,13 +58,15 @@ pub enum Unit {
     Bytes,
     /// Things that happen in a second; as many may happen at once.
     PerSecond,
+    /// Bytes that leave in a second; as many may leave at once.
+    BytesPerSecond,
 }
 
 const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 13] = [
+    pub const ALL: [Metered; 15] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -74,6 +80,8 @@ impl Metered {
         Metered::Actors,
         Metered::Jobs,
         Metered::Connections,
+        Metered::EgressBytes,
+        Metered::OutgoingHosts,
     ];
 
     /// The key below `quotas`.
@@ -118,6 +126,16 @@ impl Metered {
             Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
             // Of the host's 15,000; each may have a call under way.
             Metered::Connections => row("connections", 256, COUNTS, Unit::Count),
+            Metered::EgressBytes => {
+                let range = KIB..=MIB * MIB;
+                row(
+                    "egressBytesPerSecond",
+                    128 * MIB,
+                    range,
+                    Unit::BytesPerSecond,
+                )
+            }
+            Metered::OutgoingHosts => row("outgoingHosts", 64, COUNTS, Unit::Count),
         }
     }
 }

@@ -153,7 +153,7 @@ fn keys() -> Vec<&'static str> {
 fn read_metered(fields: &Fields, quota: Metered) -> Option<Quota<u64>> {
     let at = fields.get(quota.key())?;
     let max = match quota.unit() {
-        Unit::Bytes => limits::size(fields, quota.key(), quota.range())?,
+        Unit::Bytes | Unit::BytesPerSecond => limits::size(fields, quota.key(), quota.range())?,
         Unit::Count | Unit::PerSecond => {
             limits::within(&at, u64::from(at.count()?), quota.range())?
         }

@@ -109,6 +109,7 @@ pub enum Unit {
     Count,
     Bytes,
     PerSecond,
+    BytesPerSecond,
 }
 
 /// The calls and instances that an app has now.
@@ -257,6 +258,7 @@ fn quota(tenant: &str, reading: Reading) -> Option<Quota> {
             manifest::Unit::Count => Unit::Count,
             manifest::Unit::Bytes => Unit::Bytes,
             manifest::Unit::PerSecond => Unit::PerSecond,
+            manifest::Unit::BytesPerSecond => Unit::BytesPerSecond,
         },
         used: reading.used,
         limit: reading.limit?,

@@ -1,14 +1,18 @@
 //! Refusals at the front door by a tenant's quotas.
 
 use super::{ingress, said_until_closed};
+use async_trait::async_trait;
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 use wythe_blocks::{
-    Entrance, Host, Ready, Registry, Settings, Tenant,
+    Admission, App, Body, Call, Callee, Entrance, Exports, Host, Profile, Ready, Registry,
+    Settings, Tenant,
     bindings::{Driver, Features, Webhook},
+    body_from,
 };
 use wythe_manifest::{HOST_FILE, Metered, Terms, load_host_file, parse_resources};
 
@@ -125,4 +129,55 @@ async fn said(stream: &mut TcpStream, sent: &[u8]) -> String {
     let mut said = vec![0; 4_096];
     let length = stream.read(&mut said).await.expect("an answer");
     String::from_utf8_lossy(&said[..length]).into_owned()
+}
+
+/// An app that answers a MiB at once.
+struct Large;
+
+#[async_trait]
+impl Callee for Large {
+    fn exports(&self) -> Exports {
+        Exports::default()
+    }
+
+    async fn http(
+        &self,
+        _: Call,
+        _: Admission,
+        _: http::Request<Body>,
+    ) -> wythe_blocks::Result<http::Response<Body>> {
+        Ok(http::Response::new(body_from(vec![b'x'; 1 << 20])))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_leave_at_the_rate_of_their_tenant() {
+    let (address, host) = ingress().await;
+    let tenant = tenant(&host, "egressBytesPerSecond: 1KiB").await;
+    let profile = Profile {
+        ledger: tenant.ledger.clone(),
+        ..Profile::new(tenant.name().clone(), "large".parse().expect("a name"))
+    };
+    let app = App::new(profile, Arc::new(Large));
+    tenant.admit(&app, Some("/")).await.expect("an app");
+    let get = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let first = said_until_closed(address, get).await;
+    assert!(first.starts_with("HTTP/1.1 200 ") && first.len() > 1 << 20);
+    let used = tenant.ledger.readings()[Metered::EgressBytes as usize].used;
+    assert_eq!(used, 1 << 10, "a second's worth, and far more");
+    // The next answer begins, and the first byte of its body is a quarter of an hour away.
+    let mut second = TcpStream::connect(address).await.expect("a connection");
+    let head = said(&mut second, get).await;
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let more = timeout(Duration::from_secs(5), second.read(&mut [0])).await;
+    assert!(more.is_err(), "{more:?}");
+    // A rate that is higher holds at once.
+    tenant.ledger.set(None);
+    let mut body = Vec::new();
+    second.read_to_end(&mut body).await.expect("the body");
+    assert_eq!(body.len(), 1 << 20);
+    assert!(host.close(Duration::from_secs(60)).await);
 }

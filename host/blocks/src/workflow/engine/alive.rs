@@ -26,6 +26,10 @@ pub(super) const MAX_DEPTH: u32 = 32;
 /// The time after which a step is tried again for whose journal the tenant has no bytes left.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// The most bytes that an instance counts as, whatever its record says: the highest quota, which a hundred thousand such
+/// records do not make overflow.
+const MOST: u64 = 1 << 40;
+
 /// The app or its tenant has as much of instances as it may have. A child is not tried again for this: its parent is one
 /// of them.
 #[derive(Debug)]
@@ -99,7 +103,7 @@ impl Alive {
     /// Counts an instance that is to begin; false where it counts already. `exhausted` where the app or its tenant has as
     /// many as it may have, or as many bytes.
     pub fn admit(&self, meta: &Meta, limit: usize) -> Result<bool> {
-        let (app, bytes) = (meta.app.as_str(), meta.bytes as u64);
+        let (app, bytes) = (meta.app.as_str(), weight(meta));
         let hash = self.hasher.hash_one(&meta.id);
         let mut guard = self.lock();
         let known = &mut *guard;
@@ -137,7 +141,7 @@ impl Alive {
         if meta.status.has_ended() {
             return Ok(());
         }
-        let (hash, bytes) = (self.hasher.hash_one(&meta.id), meta.bytes as u64);
+        let (hash, bytes) = (self.hasher.hash_one(&meta.id), weight(meta));
         let mut guard = self.lock();
         let known = &mut *guard;
         let of_app = known.by_app.get(&meta.app);
@@ -153,7 +157,7 @@ impl Alive {
     pub fn see(&self, meta: &Meta) {
         if !meta.status.has_ended() {
             let hash = self.hasher.hash_one(&meta.id);
-            self.lock().see(&meta.app, hash, meta.bytes as u64);
+            self.lock().see(&meta.app, hash, weight(meta));
         }
     }
 
@@ -174,7 +178,7 @@ impl Alive {
         // One that is known was read or written later than this.
         let is_known = of_app.is_some_and(|of_app| of_app.contains_key(&hash));
         if !meta.status.has_ended() && !is_known && !known.ended.contains(&hash) {
-            known.see(&meta.app, hash, meta.bytes as u64);
+            known.see(&meta.app, hash, weight(meta));
         }
     }
 
@@ -192,6 +196,11 @@ impl Alive {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock()
     }
+}
+
+/// Bytes of an instance's journal.
+fn weight(meta: &Meta) -> u64 {
+    (meta.bytes as u64).min(MOST)
 }
 
 /// Says whether an error is that the app or its tenant has as much as it may have.
@@ -361,6 +370,15 @@ mod tests {
         alive.find(&meta("a", "2", 5));
         assert_eq!(used(&alive), [1, 50]);
         alive.see(&meta("a", "2", 5));
+        assert_eq!(used(&alive), [1, 5]);
+        // A record may say anything.
+        for id in ["3", "4", "5"] {
+            alive.see(&meta("b", id, usize::MAX));
+        }
+        assert_eq!(used(&alive), [4, 5 + 3 * MOST]);
+        for id in ["3", "4", "5"] {
+            alive.end("b", id);
+        }
         assert_eq!(used(&alive), [1, 5]);
         assert!(alive.admit(&meta("a", "1", 5), 2).is_ok());
         assert_eq!(alive.count("a"), 2);

@@ -49,7 +49,7 @@ fn the_reference_has_each_quota_with_its_default() {
     let reference = include_str!("../../../README.md");
     for quota in Metered::ALL {
         let amount = match quota.unit() {
-            Unit::Bytes => match quota.default_amount() >> 20 {
+            Unit::Bytes | Unit::BytesPerSecond => match quota.default_amount() >> 20 {
                 small @ ..1_024 => format!("{small} MiB"),
                 large => format!("{} GiB", large >> 10),
             },

@@ -64,6 +64,7 @@ async fn comes_back() -> Result<()> {
         "memory",
         "hostMemory",
         "outgoingRequests",
+        "outgoingHosts",
     ] {
         used(&served, quota, 0).await?;
     }
