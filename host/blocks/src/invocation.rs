@@ -1,6 +1,10 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, CALL, Call, Error, Origin, Result, body_from, error::Cut};
+use crate::{
+    App, Body, CALL, Call, Error, Origin, Resiliency, Result, body_from,
+    error::Cut,
+    resiliency::{Failure, Guard, Guarded, Limit, Nature, Target},
+};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -8,9 +12,10 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
+use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use std::{collections::HashMap, sync::Arc};
-use wythe_manifest::Name;
+use wythe_manifest::{Aim, Name};
 
 /// Bytes of a body that is not streamed.
 pub const MAX_BODY: usize = 4 << 20;
@@ -44,20 +49,39 @@ pub struct Response {
     pub body: Bytes,
 }
 
-type Apps = HashMap<Name, Arc<App>>;
+type Apps = HashMap<Name, Callee>;
+
+/// An app, and the policies of calls of it.
+#[derive(Clone)]
+struct Callee {
+    app: Arc<App>,
+    target: Arc<Target>,
+}
 
 /// The invocation block: every app of the tenant, by id.
-#[derive(Default)]
 pub struct Invocation {
     apps: ArcSwap<Apps>,
+    policies: Arc<Resiliency>,
 }
 
 impl Invocation {
+    /// No apps yet, which others call under these policies.
+    pub fn new(policies: Arc<Resiliency>) -> Self {
+        Invocation {
+            apps: ArcSwap::default(),
+            policies,
+        }
+    }
+
     /// Makes an app callable, in place of one with the same id.
     pub fn add(&self, app: &Arc<App>) {
+        let callee = Callee {
+            target: self.policies.target(Aim::App, app.id().as_str(), ""),
+            app: app.clone(),
+        };
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
-            apps.insert(app.id().clone(), app.clone());
+            apps.insert(app.id().clone(), callee.clone());
             apps
         });
     }
@@ -68,7 +92,7 @@ impl Invocation {
             let mut apps = Apps::clone(apps);
             if apps
                 .get(app.id())
-                .is_some_and(|known| Arc::ptr_eq(known, app))
+                .is_some_and(|known| Arc::ptr_eq(&known.app, app))
             {
                 apps.remove(app.id());
             }
@@ -98,9 +122,37 @@ impl Invocation {
                 Cut(request.method.escape_debug())
             ))
         })?;
-        let answer = self.ask(caller, callee, app, method, request).await?;
+        let answer = match callee.target.guard(caller.app_id()) {
+            None => self.ask(caller, callee.app, app, method, request).await?,
+            Some(guard) => {
+                let asked = self.ask_guarded(caller, (&callee, &guard), app, method, request);
+                Box::pin(asked).await?
+            }
+        };
         caller.charge(answer.body.len())?;
         Ok(answer)
+    }
+
+    /// Asks under policies: an answer whose status is 400 or more is a failure of the app.
+    async fn ask_guarded(
+        &self,
+        caller: &Call,
+        (callee, guard): (&Callee, &Guard),
+        app: &str,
+        method: Method,
+        request: Request,
+    ) -> Result<Response> {
+        let call = guarded(caller, &method);
+        let attempt = |limit: Limit| {
+            let (request, method) = (request.clone(), method.clone());
+            let attempt = caller.capped(limit.until);
+            async move {
+                self.ask(&attempt, callee.app.clone(), app, method, request)
+                    .await
+            }
+        };
+        let judge = |answer: &Response| Failure::of_status(answer.status);
+        callee.target.run(guard, call, attempt, judge).await
     }
 
     async fn ask(
@@ -159,7 +211,41 @@ impl Invocation {
     ) -> Result<http::Response<Body>> {
         let callee = self.find(caller, app)?;
         check_path(request.uri().path())?;
-        Ok(self.send(caller, callee, app, request).await?.0)
+        match callee.target.guard(caller.app_id()) {
+            None => Ok(self.send(caller, callee.app, app, request).await?.0),
+            Some(guard) => {
+                Box::pin(self.send_guarded(caller, (&callee, &guard), app, request)).await
+            }
+        }
+    }
+
+    /// Sends under policies. The body of a request streams, so that one with a body is sent once; the timeout is for the
+    /// beginning of the answer.
+    async fn send_guarded(
+        &self,
+        caller: &Call,
+        (callee, guard): (&Callee, &Guard),
+        app: &str,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>> {
+        let call = Guarded {
+            is_repeatable: request.body().is_end_stream(),
+            ..guarded(caller, request.method())
+        };
+        let (head, body) = request.into_parts();
+        let mut body = Some(body);
+        let attempt = |limit: Limit| {
+            let body = body.take().unwrap_or_else(|| body_from(Bytes::new()));
+            let request = http::Request::from_parts(head.clone(), body);
+            let attempt = caller.capped(limit.until);
+            async move {
+                let answer = self.send(&attempt, callee.app.clone(), app, request).await;
+                attempt.lift_cap();
+                Ok(answer?.0)
+            }
+        };
+        let judge = |answer: &http::Response<Body>| Failure::of_status(answer.status().as_u16());
+        callee.target.run(guard, call, attempt, judge).await
     }
 
     async fn send(
@@ -195,13 +281,22 @@ impl Invocation {
         settled(&method, response).map(Answer)
     }
 
-    fn find(&self, caller: &Call, app: &str) -> Result<Arc<App>> {
+    fn find(&self, caller: &Call, app: &str) -> Result<Callee> {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
         let id: Name = app.parse().map_err(|_| missing())?;
         self.apps.load().get(&id).cloned().ok_or_else(missing)
     }
+}
+
+/// A call of an app under policies: what may be done twice is what HTTP says of its method.
+fn guarded<'a>(caller: &Call, method: &Method) -> Guarded<'a> {
+    let nature = match method.is_idempotent() {
+        true => Nature::Idempotent,
+        false => Nature::Once,
+    };
+    Guarded::new("invoke", nature, caller.deadline())
 }
 
 /// An answer as it would come over the wire: a final one, and without content where HTTP has none (RFC 9110 6.4.1).
