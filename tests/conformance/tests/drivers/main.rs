@@ -11,6 +11,7 @@ mod lock;
 mod open;
 mod panics;
 mod pubsub;
+mod resiliency;
 mod secrets;
 mod state;
 mod tenants;
@@ -34,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         lock::trials(),
         panics::trials(),
         pubsub::trials(),
+        resiliency::trials(),
         secrets::trials(),
         state::trials(),
         tenants::trials(),
