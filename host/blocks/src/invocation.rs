@@ -1,9 +1,10 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
+mod guarded;
+
 use crate::{
-    App, Body, CALL, Call, Error, Origin, Resiliency, Result, body_from,
-    error::Cut,
-    resiliency::{Failure, Guard, Guarded, Limit, Nature, Target},
+    App, Body, CALL, Call, Error, Origin, Resiliency, Result, body_from, error::Cut,
+    resiliency::Target,
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
-use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use std::{collections::HashMap, sync::Arc};
 use wythe_manifest::{Aim, Name};
@@ -49,11 +49,11 @@ pub struct Response {
     pub body: Bytes,
 }
 
-type Apps = HashMap<Name, Callee>;
+type Apps = HashMap<Name, Callable>;
 
 /// An app, and the policies of calls of it.
 #[derive(Clone)]
-struct Callee {
+struct Callable {
     app: Arc<App>,
     target: Arc<Target>,
 }
@@ -65,7 +65,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// No apps yet, which others call under these policies.
+    /// The block without apps yet, which others call under these policies.
     pub fn new(policies: Arc<Resiliency>) -> Self {
         Invocation {
             apps: ArcSwap::default(),
@@ -75,7 +75,7 @@ impl Invocation {
 
     /// Makes an app callable, in place of one with the same id.
     pub fn add(&self, app: &Arc<App>) {
-        let callee = Callee {
+        let callee = Callable {
             target: self.policies.target(Aim::App, app.id().as_str(), ""),
             app: app.clone(),
         };
@@ -131,28 +131,6 @@ impl Invocation {
         };
         caller.charge(answer.body.len())?;
         Ok(answer)
-    }
-
-    /// Asks under policies: an answer whose status is 400 or more is a failure of the app.
-    async fn ask_guarded(
-        &self,
-        caller: &Call,
-        (callee, guard): (&Callee, &Guard),
-        app: &str,
-        method: Method,
-        request: Request,
-    ) -> Result<Response> {
-        let call = guarded(caller, &method);
-        let attempt = |limit: Limit| {
-            let (request, method) = (request.clone(), method.clone());
-            let attempt = caller.capped(limit.until);
-            async move {
-                self.ask(&attempt, callee.app.clone(), app, method, request)
-                    .await
-            }
-        };
-        let judge = |answer: &Response| Failure::of_status(answer.status);
-        callee.target.run(guard, call, attempt, judge).await
     }
 
     async fn ask(
@@ -219,35 +197,6 @@ impl Invocation {
         }
     }
 
-    /// Sends under policies. The body of a request streams, so that one with a body is sent once; the timeout is for the
-    /// beginning of the answer.
-    async fn send_guarded(
-        &self,
-        caller: &Call,
-        (callee, guard): (&Callee, &Guard),
-        app: &str,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>> {
-        let call = Guarded {
-            is_repeatable: request.body().is_end_stream(),
-            ..guarded(caller, request.method())
-        };
-        let (head, body) = request.into_parts();
-        let mut body = Some(body);
-        let attempt = |limit: Limit| {
-            let body = body.take().unwrap_or_else(|| body_from(Bytes::new()));
-            let request = http::Request::from_parts(head.clone(), body);
-            let attempt = caller.capped(limit.until);
-            async move {
-                let answer = self.send(&attempt, callee.app.clone(), app, request).await;
-                attempt.lift_cap();
-                Ok(answer?.0)
-            }
-        };
-        let judge = |answer: &http::Response<Body>| Failure::of_status(answer.status().as_u16());
-        callee.target.run(guard, call, attempt, judge).await
-    }
-
     async fn send(
         &self,
         caller: &Call,
@@ -281,22 +230,13 @@ impl Invocation {
         settled(&method, response).map(Answer)
     }
 
-    fn find(&self, caller: &Call, app: &str) -> Result<Callee> {
+    fn find(&self, caller: &Call, app: &str) -> Result<Callable> {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
         let id: Name = app.parse().map_err(|_| missing())?;
         self.apps.load().get(&id).cloned().ok_or_else(missing)
     }
-}
-
-/// A call of an app under policies: what may be done twice is what HTTP says of its method.
-fn guarded<'a>(caller: &Call, method: &Method) -> Guarded<'a> {
-    let nature = match method.is_idempotent() {
-        true => Nature::Idempotent,
-        false => Nature::Once,
-    };
-    Guarded::new("invoke", nature, caller.deadline())
 }
 
 /// An answer as it would come over the wire: a final one, and without content where HTTP has none (RFC 9110 6.4.1).

@@ -113,7 +113,7 @@ impl Breakers {
         }
     }
 
-    /// How many of them are in each state.
+    /// The number of them in each state.
     pub fn states(&self, now: Instant) -> [u64; State::ALL.len()] {
         let mut states = [0; State::ALL.len()];
         self.each(now, |_, state, _| states[state as usize] += 1);

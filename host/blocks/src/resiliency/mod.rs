@@ -4,7 +4,6 @@
 mod breakers;
 mod core;
 mod report;
-mod run;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -12,8 +11,7 @@ mod tests;
 pub(crate) use self::core::failure::{Failure, Nature};
 pub(crate) use report::METRICS;
 pub use report::Reading;
-pub(crate) use run::{Guarded, Limit};
-pub(crate) use target::{Guard, Key, Target};
+pub(crate) use target::{Guard, Guarded, Key, Limit, Target};
 
 use self::core::plan::Documents;
 use parking_lot::Mutex;
@@ -37,7 +35,7 @@ struct Inner {
 }
 
 impl Resiliency {
-    /// No policies yet.
+    /// Policies of a tenant that has none yet.
     pub fn new(tenant: Name) -> Arc<Self> {
         Arc::new(Resiliency {
             tenant,

@@ -1,5 +1,9 @@
 //! One target of policies: what holds for its calls now, and the counts of what the policies did.
 
+mod run;
+
+pub use run::{Guarded, Limit};
+
 use super::{
     breakers::{Breakers, Change},
     core::{
@@ -16,7 +20,10 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Instant,
 };
@@ -47,6 +54,8 @@ impl fmt::Display for Key {
 pub struct Target {
     pub(super) tenant: Name,
     pub(super) key: Key,
+    /// False where there are none, which is all that a call without a policy looks at.
+    is_guarded: AtomicBool,
     guards: ArcSwapOption<Guards>,
     pub(super) counts: Counts,
     log: Rate,
@@ -95,6 +104,7 @@ impl Target {
         Arc::new(Target {
             tenant,
             key,
+            is_guarded: AtomicBool::new(false),
             guards: ArcSwapOption::empty(),
             counts: Counts::default(),
             log: Rate::per_minute(6),
@@ -103,6 +113,9 @@ impl Target {
 
     /// The policies for a call by an app; none is the rule.
     pub fn guard(&self, app: &Name) -> Option<Arc<Guard>> {
+        if !self.is_guarded.load(Acquire) {
+            return None;
+        }
         let guards = self.guards.load();
         let guards = guards.as_ref()?;
         let found = guards.by_app.get(app).unwrap_or(&guards.of_all);
@@ -112,7 +125,7 @@ impl Target {
     /// Puts what documents say of the target in force. A policy that is written as before goes on as it is.
     pub(super) fn apply(&self, documents: &Documents, now: Instant) {
         if documents.is_empty() {
-            return self.guards.store(None);
+            return self.put(None);
         }
         let before = self.guards.load_full();
         let of_all = |guards: &Guards| guards.of_all.clone();
@@ -135,7 +148,13 @@ impl Target {
             of_all: all,
         };
         let is_empty = guards.of_all.is_none() && guards.by_app.is_empty();
-        self.guards.store((!is_empty).then(|| Arc::new(guards)));
+        self.put((!is_empty).then(|| Arc::new(guards)));
+    }
+
+    fn put(&self, guards: Option<Arc<Guards>>) {
+        let is_guarded = guards.is_some();
+        self.guards.store(guards);
+        self.is_guarded.store(is_guarded, Release);
     }
 
     /// Every set of policies, with the app that it is for where it is not for all.

@@ -49,6 +49,11 @@ fn what_dapr_users_write_is_read() {
         [5, 6].map(|n| breaker.trip.holds(&failed(n))),
         [false, true]
     );
+}
+
+#[test]
+fn targets_are_read_with_their_lines() {
+    let read = read(include_str!("resiliency.yaml"));
     let targets: Vec<_> = read
         .targets
         .iter()

@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
         case("a_turn_has_the_time_after_its_queue", || {
             Box::pin(slow_turns())
         }),
+        case("an_open_breaker_is_one_line", || Box::pin(one_line())),
         case("breakers_of_single_actors", || Box::pin(breakers())),
     ]
 }
@@ -220,7 +221,7 @@ fn inbound(policies: &str, target: &str) -> String {
     )
 }
 
-/// As a real daprd did, with a broker that does not deliver again meanwhile.
+/// Events come as often as those of a real daprd did, with a broker that does not deliver again meanwhile.
 async fn events() {
     for (answer, calls) in [
         (Answer::Fails, 4),
@@ -345,4 +346,49 @@ async fn breakers() {
         .map(|one| (one.actor.as_deref(), one.state))
         .collect();
     assert_eq!(shown, [(Some("a"), "open")]);
+}
+
+/// Lines of the log, as text.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One line says what opened, why, for how long, and where to look; calls that are refused say no more in the log.
+async fn one_line() {
+    let lines = Lines::default();
+    let written = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || written.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let breaker = "circuitBreakers: { b: { timeout: 45s, trip: consecutiveFailures >= 2 } }";
+    let target = "circuitBreaker: b, circuitBreakerScope: type";
+    let stage = Stage::open("state", &of_actors(breaker, target)).await;
+    stage.host_actors().await;
+    stage.answers(Answer::Fails);
+    for _ in 0..20 {
+        assert!(stage.turn("a").await.is_err());
+    }
+    let text = String::from_utf8(lines.0.lock().clone()).expect("text");
+    let opened: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("breaker"))
+        .collect();
+    let [line] = opened.as_slice() else {
+        panic!("one line in {text}");
+    };
+    let said = "the circuit breaker opened, for `consecutiveFailures >= 2`: calls are refused for 45s, then 1 may try; \
+                `wythe status` shows the last error, and `circuitBreakers.b` has `trip` and `timeout`";
+    assert!(line.contains(said) && line.contains("WARN"), "{line}");
+    assert!(line.contains("target=actor type `Account`"), "{line}");
 }

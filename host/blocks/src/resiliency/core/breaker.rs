@@ -14,7 +14,7 @@ pub enum State {
     Closed,
     /// Some attempts pass, to try whether the target is well again.
     HalfOpen,
-    /// No attempt passes.
+    /// Attempts are refused.
     Open,
 }
 

@@ -1,4 +1,4 @@
-//! What fails is asked a tenth more than what works, and no more.
+//! The budget: a target that fails is asked a tenth more than one that works.
 
 use super::stage::{Answer, Stage};
 

@@ -14,7 +14,7 @@ fn spec(policies: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_is_seen_opening_trying_and_closing() {
+async fn an_open_breaker_is_seen_and_says_for_how_long() {
     let stage = Stage::open(&spec(BREAKER)).await;
     stage.app.answers(&[Answer::Status(500)]);
     for _ in 0..2 {
@@ -43,6 +43,16 @@ async fn a_breaker_is_seen_opening_trying_and_closing() {
         open_for: Some(Duration::from_secs(20)),
     };
     assert_eq!(stage.tenant.resiliency.breakers(), [open]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_is_counted_by_its_state() {
+    let stage = Stage::open(&spec(BREAKER)).await;
+    stage.app.answers(&[Answer::Status(500)]);
+    for _ in 0..2 {
+        assert_eq!(stage.invoke("GET").await, Ok(500));
+    }
+    assert_eq!(stage.invoke("GET").await, Err(Kind::Unavailable));
     let labels = "tenant=\"t\",aim=\"app\",target=\"golden\"";
     let state = |state| {
         stage.metric(&format!(
@@ -61,7 +71,7 @@ async fn a_breaker_is_seen_opening_trying_and_closing() {
         )),
         1
     );
-    tokio::time::advance(Duration::from_secs(20)).await;
+    tokio::time::advance(Duration::from_secs(30)).await;
     assert_eq!(["closed", "half-open", "open"].map(state), [0, 1, 0]);
     stage.app.answers(&[Answer::Status(200)]);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! No attempt starts after its caller's deadline, and each knows how long it has.
+//! Deadlines: attempts start before that of their caller, and each knows how long it has.
 
 use super::stage::{Answer, Stage, caller};
 use crate::Kind;

@@ -25,7 +25,7 @@ pub(super) enum Answer {
     Slow(Duration),
 }
 
-/// Whoever answers, the last answer again and again, and notes when it was asked.
+/// The answers of an app or a driver, the last one again and again, and the times at which it was asked.
 pub(super) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     calls: Mutex<Vec<Instant>>,

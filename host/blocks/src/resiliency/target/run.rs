@@ -1,15 +1,18 @@
 //! The effect of policies: retry( breaker( timeout( attempt ))), never past the caller's deadline.
 
-use super::{
-    breakers::{Breakers, Pass},
-    core::{
-        breaker::End,
-        failure::{Failure, Nature, is_counted, may_repeat, may_repeat_built_in},
-        schedule::Schedule,
+use super::{Guard, Target};
+use crate::{
+    Call, Error, Policy, Result, random,
+    resiliency::{
+        breakers::{Breakers, Pass},
+        core::{
+            breaker::End,
+            failure::{Failure, Nature, is_counted, may_repeat, may_repeat_built_in},
+            schedule::Schedule,
+        },
     },
-    target::{Guard, Target},
+    time::Clock as _,
 };
-use crate::{Error, Policy, Result, random, time::Clock as _};
 use std::{
     future::Future,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,7 +29,7 @@ pub struct Guarded<'a> {
     pub nature: Nature,
     /// The actor, of a call of one; empty otherwise.
     pub id: &'a str,
-    /// No attempt starts after this.
+    /// The caller's deadline, after which no attempt starts.
     pub deadline: Instant,
     /// The rule of a driver, for what no policy says.
     pub built_in: Option<&'a Policy>,
@@ -60,6 +63,16 @@ pub struct Limit {
     pub timeout: Option<Duration>,
     /// The end of the attempt, were it to begin now.
     pub until: Instant,
+}
+
+impl Limit {
+    /// The caller, for an attempt that knows its timeout as its deadline.
+    pub fn on(self, caller: &Call) -> Call {
+        match self.timeout {
+            Some(_) => caller.capped(self.until),
+            None => caller.clone(),
+        }
+    }
 }
 
 /// The time by the clock that the runtime sleeps by, which tests may stop.
