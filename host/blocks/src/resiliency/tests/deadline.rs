@@ -1,7 +1,7 @@
 //! Deadlines: attempts start before that of their caller, and each knows how long it has.
 
 use super::stage::{Answer, Stage, caller};
-use crate::Kind;
+use crate::{Kind, body_from, time};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -31,15 +31,13 @@ async fn an_attempt_has_the_timeout_as_its_deadline_and_never_more_than_its_call
     let begin = tokio::time::Instant::now().into_std();
     let caller = caller("caller", Duration::from_secs(4));
     assert_eq!(stage.invoke_as(&caller, "GET").await, Err(Kind::Timeout));
-    let deadlines = stage.app.deadlines().into_iter();
+    let deadlines = stage.app.asked().into_iter().map(|call| call.deadline());
     let tenths = deadlines.map(|deadline| (deadline.duration_since(begin).as_millis() + 50) / 100);
     assert_eq!(tenths.collect::<Vec<_>>(), [20, 40]);
 }
 
-/// The timeout is for the beginning of an answer, and no attempt to send a body again is made.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_streams_has_the_time_of_its_caller_once_it_began() {
-    use crate::body_from;
+async fn a_request_with_a_body_is_sent_once_and_cut_off_in_time() {
     let stage = Stage::open(
         "spec: { policies: { timeouts: { t: 2s }, retries: { r: { policy: constant, duration: 1s, maxRetries: 2 } } }, \
          targets: { apps: { golden: { timeout: t, retry: r } } } }",
@@ -64,4 +62,28 @@ async fn an_answer_that_streams_has_the_time_of_its_caller_once_it_began() {
     assert_eq!(stage.app.calls(), 1);
     stage.app.answers(&[Answer::Slow(Duration::from_secs(60))]);
     assert_eq!(send("body").await, Err(Kind::Timeout));
+}
+
+/// The timeout is for the beginning of an answer: what streams then goes on as without a policy.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_began_has_the_time_of_its_caller() {
+    let stage = Stage::open(
+        "spec: { policies: { timeouts: { t: 2s } }, targets: { apps: { golden: { timeout: t } } } }",
+    )
+    .await;
+    let begin = tokio::time::Instant::now().into_std();
+    let caller = caller("caller", Duration::from_secs(60));
+    let request = http::Request::new(body_from(""));
+    let answer = stage
+        .tenant
+        .invocation
+        .http(&caller, "golden", request)
+        .await;
+    assert!(answer.is_ok());
+    let call = stage.app.asked().pop().expect("a call");
+    let left = |call: &crate::Call| call.deadline().duration_since(begin).as_secs();
+    assert_eq!(left(&call), 2);
+    // As the runtime does once the answer has begun.
+    call.prolong(time::deadline(Duration::from_secs(50)));
+    assert_eq!(left(&call), 50);
 }

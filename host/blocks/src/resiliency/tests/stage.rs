@@ -29,7 +29,7 @@ pub(super) enum Answer {
 pub(super) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     calls: Mutex<Vec<Instant>>,
-    deadlines: Mutex<Vec<std::time::Instant>>,
+    asked: Mutex<Vec<Call>>,
 }
 
 impl Script {
@@ -37,7 +37,7 @@ impl Script {
         Arc::new(Script {
             answers: Mutex::new([Answer::Status(200)].into()),
             calls: Mutex::default(),
-            deadlines: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -60,9 +60,9 @@ impl Script {
             .collect()
     }
 
-    /// The deadlines that calls of the app had.
-    pub fn deadlines(&self) -> Vec<std::time::Instant> {
-        self.deadlines.lock().clone()
+    /// The calls of the app, as it was given them.
+    pub fn asked(&self) -> Vec<Call> {
+        self.asked.lock().clone()
     }
 
     async fn next(&self) -> Result<u16> {
@@ -103,7 +103,7 @@ impl Callee for Answering {
         _: Admission,
         _: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
-        self.0.deadlines.lock().push(call.deadline());
+        self.0.asked.lock().push(call);
         let mut response = http::Response::new(body_from("{}"));
         *response.status_mut() = self.0.next().await?.try_into().expect("a status");
         Ok(response)
