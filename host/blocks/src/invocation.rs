@@ -1,6 +1,11 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
-use crate::{App, Body, CALL, Call, Error, Origin, Result, body_from, error::Cut};
+mod guarded;
+
+use crate::{
+    App, Body, CALL, Call, Error, Origin, Resiliency, Result, body_from, error::Cut,
+    resiliency::Target,
+};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -10,7 +15,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use std::{collections::HashMap, sync::Arc};
-use wythe_manifest::Name;
+use wythe_manifest::{Aim, Name};
 
 /// Bytes of a body that is not streamed.
 pub const MAX_BODY: usize = 4 << 20;
@@ -44,20 +49,39 @@ pub struct Response {
     pub body: Bytes,
 }
 
-type Apps = HashMap<Name, Arc<App>>;
+type Apps = HashMap<Name, Callable>;
+
+/// An app, and the policies of calls of it.
+#[derive(Clone)]
+struct Callable {
+    app: Arc<App>,
+    target: Arc<Target>,
+}
 
 /// The invocation block: every app of the tenant, by id.
-#[derive(Default)]
 pub struct Invocation {
     apps: ArcSwap<Apps>,
+    policies: Arc<Resiliency>,
 }
 
 impl Invocation {
+    /// The block without apps yet, which others call under these policies.
+    pub fn new(policies: Arc<Resiliency>) -> Self {
+        Invocation {
+            apps: ArcSwap::default(),
+            policies,
+        }
+    }
+
     /// Makes an app callable, in place of one with the same id.
     pub fn add(&self, app: &Arc<App>) {
+        let callee = Callable {
+            target: self.policies.target(Aim::App, app.id().as_str(), ""),
+            app: app.clone(),
+        };
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
-            apps.insert(app.id().clone(), app.clone());
+            apps.insert(app.id().clone(), callee.clone());
             apps
         });
     }
@@ -68,7 +92,7 @@ impl Invocation {
             let mut apps = Apps::clone(apps);
             if apps
                 .get(app.id())
-                .is_some_and(|known| Arc::ptr_eq(known, app))
+                .is_some_and(|known| Arc::ptr_eq(&known.app, app))
             {
                 apps.remove(app.id());
             }
@@ -98,7 +122,13 @@ impl Invocation {
                 Cut(request.method.escape_debug())
             ))
         })?;
-        let answer = self.ask(caller, callee, app, method, request).await?;
+        let answer = match callee.target.guard(caller.app_id()) {
+            None => self.ask(caller, callee.app, app, method, request).await?,
+            Some(guard) => {
+                let asked = self.ask_guarded(caller, (&callee, &guard), app, method, request);
+                Box::pin(asked).await?
+            }
+        };
         caller.charge(answer.body.len())?;
         Ok(answer)
     }
@@ -159,7 +189,12 @@ impl Invocation {
     ) -> Result<http::Response<Body>> {
         let callee = self.find(caller, app)?;
         check_path(request.uri().path())?;
-        Ok(self.send(caller, callee, app, request).await?.0)
+        match callee.target.guard(caller.app_id()) {
+            None => Ok(self.send(caller, callee.app, app, request).await?.0),
+            Some(guard) => {
+                Box::pin(self.send_guarded(caller, (&callee, &guard), app, request)).await
+            }
+        }
     }
 
     async fn send(
@@ -195,7 +230,7 @@ impl Invocation {
         settled(&method, response).map(Answer)
     }
 
-    fn find(&self, caller: &Call, app: &str) -> Result<Arc<App>> {
+    fn find(&self, caller: &Call, app: &str) -> Result<Callable> {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));

@@ -1,8 +1,9 @@
 //! Counters of calls of drivers and of apps, and how they read as Prometheus text.
 
 use crate::{
-    Kind, Operation, Result,
+    Kind, Operation, Resiliency, Result,
     quota::{Ledger, METRICS},
+    resiliency,
     time::nanoseconds,
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -178,6 +179,7 @@ pub struct Metrics {
     /// Counts by tenant and app: how often a call held a worker for too long, and when the log said so last.
     held: Mutex<BTreeMap<(Name, Name), (u64, Instant)>>,
     quotas: Mutex<Vec<Weak<Ledger>>>,
+    policies: Mutex<Vec<Weak<Resiliency>>>,
 }
 
 impl Metrics {
@@ -193,6 +195,12 @@ impl Metrics {
         list.push(ledger);
     }
 
+    pub(crate) fn watch_policies(&self, policies: Weak<Resiliency>) {
+        let mut list = self.policies.lock();
+        list.retain(|known| known.strong_count() > 0);
+        list.push(policies);
+    }
+
     /// The Prometheus text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
         let list = self.lock_calls();
@@ -202,6 +210,7 @@ impl Metrics {
             + &render_family(&APPS, &all)
             + &self.render_held()
             + &self.render_quotas()
+            + &self.render_policies()
     }
 
     fn lock_calls(&self) -> MutexGuard<'_, Vec<Weak<CallMetrics>>> {
@@ -251,11 +260,24 @@ impl Metrics {
         for ledger in self.quotas.lock().iter().filter_map(Weak::upgrade) {
             ledger.write(&mut samples);
         }
-        let with_samples = METRICS.into_iter().zip(samples);
-        let with_samples = with_samples.filter(|(_, samples)| !samples.is_empty());
-        let family = |((name, kind, help), samples): ((&str, &str, &str), String)| {
-            format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
-        };
-        with_samples.map(family).collect()
+        families(METRICS, samples)
     }
+
+    fn render_policies(&self) -> String {
+        let mut samples = [const { String::new() }; resiliency::METRICS.len()];
+        for policies in self.policies.lock().iter().filter_map(Weak::upgrade) {
+            policies.write(&mut samples);
+        }
+        families(resiliency::METRICS, samples)
+    }
+}
+
+/// The metrics that have samples, each with its name, kind and help.
+fn families<const N: usize>(metrics: [(&str, &str, &str); N], samples: [String; N]) -> String {
+    let with_samples = metrics.into_iter().zip(samples);
+    let with_samples = with_samples.filter(|(_, samples)| !samples.is_empty());
+    let family = |((name, kind, help), samples): ((&str, &str, &str), String)| {
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
+    };
+    with_samples.map(family).collect()
 }

@@ -1,6 +1,8 @@
 //! The tools by which every block opens one of its components, and the checks that all blocks share.
 
-use crate::{Component, Components, Drivers, Error, Metrics, Operation, Ready, Result, Site};
+use crate::{
+    Component, Components, Drivers, Error, Metrics, Operation, Ready, Resiliency, Result, Site,
+};
 use std::{path::Path, str::FromStr, sync::Arc};
 use wythe_manifest::{Component as Manifest, ComponentName, Name};
 
@@ -8,6 +10,7 @@ use wythe_manifest::{Component as Manifest, ComponentName, Name};
 #[derive(Clone, Copy)]
 pub(crate) struct Opening<'a> {
     pub metrics: &'a Metrics,
+    pub policies: &'a Resiliency,
     pub tenant: &'a Name,
     /// The directory of all tenants' data.
     pub data: &'a Path,
@@ -28,7 +31,8 @@ impl Opening<'_> {
             operations,
             manifest,
             driver,
-        );
+        )
+        .under(self.policies);
         components.insert(self.metrics, component);
     }
 }

@@ -120,6 +120,7 @@ impl Prepared {
         let settings = tenant.settings();
         let opening = Opening {
             metrics: &tenant.metrics,
+            policies: &tenant.resiliency,
             tenant: tenant.name(),
             data: &settings.data,
         };

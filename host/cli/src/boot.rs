@@ -320,6 +320,7 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let own = configurations.filter(|c| tenant.has(c.namespace.as_ref()));
     Settings {
         subscriptions: plan.resources.subscriptions.clone(),
+        resiliencies: plan.resources.resiliencies.clone(),
         project: plan.manifest.directory.clone(),
         environment: environment(plan.terms.as_deref()),
         terms: plan.terms.clone(),

@@ -49,6 +49,7 @@ mod naming;
 mod problem;
 mod quantity;
 mod reader;
+mod resiliency;
 mod resolve;
 mod resources;
 mod same;
@@ -71,7 +72,7 @@ pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
-pub use expression::Expression;
+pub use expression::{Counts, Expression, Trip};
 pub use file::{OpenFile, Stamp, Unreadable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
 pub use host_pattern::HostPattern;
@@ -82,6 +83,9 @@ pub use name::{ComponentName, InvalidName, Name};
 pub use naming::check_names;
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
+pub use resiliency::{
+    Aim, Breaker, BreakerScope, Codes, Matching, Named, Pace, Resiliency, Retry, Target, Written,
+};
 pub use resources::{Resources, load_resources, parse_resources};
 pub use same::Same;
 pub use secret::Secret;

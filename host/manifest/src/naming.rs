@@ -1,4 +1,4 @@
-//! Grants and subscriptions that name nothing: their component or app is not there.
+//! Grants, subscriptions and targets of policies that name nothing: their component or app is not there.
 
 use crate::app::App;
 use crate::component::Component;
@@ -6,14 +6,16 @@ use crate::grants::Mention;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::problem::{Problem, Problems};
+use crate::resiliency::{Aim, Resiliency, Target};
 use crate::resources::Resources;
 use crate::subscription::Subscription;
 use crate::suggest::did_you_mean;
 
-/// Compares what a project's grants and subscriptions name with its components and apps. The resources are to be whole,
-/// with the components that exist by default.
+/// Compares what a project's grants, subscriptions and policies name with its components and apps. The resources are to
+/// be whole, with the components that exist by default.
 ///
-/// A component that is not there is an error; an app that is not there is a warning, for it may come later.
+/// A component that is not there is an error; an app that is not there is a warning, for it may come later. A policy for
+/// what is not there would protect nothing, so it is an error.
 pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
     let own = |namespace: &Option<Name>| manifest.tenant.has(namespace.as_ref());
     let components = resources.components.iter();
@@ -25,7 +27,10 @@ pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
     let subscriptions = resources.subscriptions.iter();
     let subscriptions = subscriptions.filter(|subscription| own(&subscription.namespace));
     let subscriptions = subscriptions.flat_map(|subscription| known.subscription(subscription));
-    Problems(grants.chain(subscriptions).collect())
+    let policies = resources.resiliencies.iter();
+    let policies = policies.filter(|policy| own(&policy.namespace));
+    let policies = policies.flat_map(|policy| known.policies(policy));
+    Problems(grants.chain(subscriptions).chain(policies).collect())
 }
 
 struct Known<'a> {
@@ -80,6 +85,50 @@ impl Known<'_> {
             Some(Problem { help, ..problem })
         });
         component.into_iter().chain(apps).collect()
+    }
+
+    fn policies(&self, policies: &Resiliency) -> Vec<Problem> {
+        let scopes = policies.scopes.iter().zip(&policies.positions);
+        let scopes = scopes.filter_map(|(scope, position)| {
+            let (message, help) = self.app(scope.as_str())?;
+            let problem = position.problem("scopes", message).as_warning();
+            Some(Problem { help, ..problem })
+        });
+        let targets = policies.targets.iter();
+        let targets = targets.filter_map(|target| self.target(target));
+        scopes.chain(targets).collect()
+    }
+
+    /// Returns what is wrong with a target; the types of actors are known when apps are loaded.
+    fn target(&self, target: &Target) -> Option<Problem> {
+        let name = target.name.as_str();
+        let (message, help) = match target.aim {
+            Aim::Actor => return None,
+            Aim::App => self.app(name)?,
+            Aim::Inbound | Aim::Outbound => self.component_of(target)?,
+        };
+        let problem = target.source.problem("spec.targets", message);
+        Some(Problem { help, ..problem })
+    }
+
+    fn component_of(&self, target: &Target) -> Option<(String, Option<String>)> {
+        let name = target.name.as_str();
+        let mut named = self.components.iter().filter(|c| c.name.as_str() == name);
+        let Some(found) = named.next() else {
+            let all = self.components.iter();
+            let help = did_you_mean(name, all.map(|component| component.name.as_str()));
+            return Some((format!("no component is called `{name}`"), help));
+        };
+        let block = found.block.as_str();
+        match target.aim == Aim::Inbound && !["pubsub", "bindings"].contains(&block) {
+            true => Some((
+                format!(
+                    "`{name}` is a component of {block}, which delivers nothing: write `outbound`"
+                ),
+                None,
+            )),
+            false => None,
+        }
     }
 
     /// The component, or what is said where there is none.

@@ -9,6 +9,7 @@ use crate::configuration::{self, Configuration};
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
+use crate::resiliency::{self, Resiliency};
 use crate::resolve;
 use crate::subscription::{self, Subscription};
 use crate::suggest::{did_you_mean, listed};
@@ -18,13 +19,8 @@ use loading::Loading;
 mod loading;
 
 const GROUP: &str = "dapr.io";
-const SERVED: [&str; 3] = ["Component", "Configuration", "Subscription"];
-const NOT_YET: [&str; 4] = [
-    "HTTPEndpoint",
-    "MCPServer",
-    "Resiliency",
-    "WorkflowAccessPolicy",
-];
+const SERVED: [&str; 4] = ["Component", "Configuration", "Resiliency", "Subscription"];
+const NOT_YET: [&str; 3] = ["HTTPEndpoint", "MCPServer", "WorkflowAccessPolicy"];
 
 /// Everything that was defined in resource files.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +29,8 @@ pub struct Resources {
     pub components: Vec<Component>,
     /// The configurations, no two of which say something of the same secret store.
     pub configurations: Vec<Configuration>,
+    /// The policies of calls, no two of which an app has twice.
+    pub resiliencies: Vec<Resiliency>,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
 }
@@ -47,6 +45,7 @@ impl Resources {
     fn extend(&mut self, other: Resources) {
         self.components.extend(other.components);
         self.configurations.extend(other.configurations);
+        self.resiliencies.extend(other.resiliencies);
         self.subscriptions.extend(other.subscriptions);
     }
 }
@@ -77,6 +76,7 @@ pub(crate) fn load(
     } = loading;
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check_scopes(&resources, &mut problems);
+    resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
 
@@ -85,6 +85,7 @@ pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     let (mut resources, mut problems) = parse_file(text, file);
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check_scopes(&resources, &mut problems);
+    resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
 
@@ -111,6 +112,7 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
                 .configurations
                 .extend(configuration::read(document));
         }
+        ("Resiliency", "v1alpha1") => resources.resiliencies.extend(resiliency::read(document)),
         ("Subscription", "v1alpha1" | "v2alpha1") => {
             resources
                 .subscriptions

@@ -1,5 +1,6 @@
 //! Comparison of something that is read again with what it was: where it stands in its file does not count.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::App;
@@ -8,6 +9,7 @@ use crate::configuration::SecretScope;
 use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
+use crate::resiliency::{Named, Resiliency, Target, Written};
 use crate::subscription::Subscription;
 use crate::terms::{SigningKey, SigningKeys, Terms};
 
@@ -127,6 +129,38 @@ impl Same for Subscription {
             )
         };
         names(self) == names(other) && texts(self) == texts(other) && routes(self) == routes(other)
+    }
+}
+
+impl Same for Resiliency {
+    fn is_same(&self, other: &Resiliency) -> bool {
+        let heads =
+            |one: &Resiliency| (one.name.clone(), one.namespace.clone(), one.scopes.clone());
+        let mut targets = self.targets.iter().zip(&other.targets);
+        heads(self) == heads(other)
+            && are_same(&self.timeouts, &other.timeouts)
+            && are_same(&self.retries, &other.retries)
+            && are_same(&self.breakers, &other.breakers)
+            && self.targets.len() == other.targets.len()
+            && targets.all(|(one, other)| one.is_same(other))
+    }
+}
+
+fn are_same<T: PartialEq>(
+    one: &BTreeMap<String, Written<T>>,
+    other: &BTreeMap<String, Written<T>>,
+) -> bool {
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len()
+        && pairs.all(|((name, one), (of, other))| name == of && one.value == other.value)
+}
+
+impl Same for Target {
+    fn is_same(&self, other: &Target) -> bool {
+        let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
+        let names = |one: &Target| [name(&one.timeout), name(&one.retry), name(&one.breaker)];
+        let of = |one: &Target| (one.aim, one.name.clone(), one.scope, one.cache);
+        of(self) == of(other) && names(self) == names(other)
     }
 }
 

@@ -9,6 +9,7 @@ mod manifests;
 mod manifests_wrong;
 mod naming;
 mod references;
+mod resiliency;
 mod resources;
 mod resources_wrong;
 mod settings;

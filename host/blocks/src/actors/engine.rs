@@ -14,13 +14,14 @@ use super::{
     turn,
 };
 use crate::{
-    App, Call, Error, Origin, Result, Tasks, Trace,
+    App, Call, Error, Origin, Resiliency, Result, Tasks, Trace,
     pubsub::PubSub,
     quota::Ledger,
+    resiliency::Target,
     shares::Shares,
     state::{InternalStore, State},
     time,
-    time::host_deadline,
+    time::{Clock as _, host_deadline},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -30,15 +31,20 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, oneshot};
-use wythe_manifest::Name;
+use wythe_manifest::{Aim, Name};
+
+/// The time after the timeout of a policy in which a turn ends: its code is cut off a second after it.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// A type and the app that has it.
 pub(super) struct Hosted {
     pub app: Arc<App>,
     pub kind: Type,
+    /// The policies of calls of its actors.
+    pub target: Arc<Target>,
 }
 
 /// The actors of a tenant: those that are here, and where all are kept.
@@ -106,6 +112,7 @@ pub(super) struct Engine {
     limits: Mutex<Limits>,
     ledger: Arc<Ledger>,
     state: Arc<State>,
+    policies: Arc<Resiliency>,
     types: Mutex<HashMap<(Name, String), Arc<Hosted>>>,
     spaces: Mutex<HashMap<Name, Arc<Space>>>,
 }
@@ -116,6 +123,7 @@ impl Engine {
         state: Arc<State>,
         pubsub: Arc<PubSub>,
         ledger: Arc<Ledger>,
+        policies: Arc<Resiliency>,
     ) -> Self {
         Engine {
             tasks,
@@ -125,6 +133,7 @@ impl Engine {
             limits: Mutex::default(),
             ledger,
             state,
+            policies,
             types: Mutex::default(),
             spaces: Mutex::default(),
         }
@@ -162,7 +171,8 @@ impl Engine {
         for kind in kinds {
             let key = (tenant.clone(), kind.name.clone());
             let app = app.clone();
-            types.insert(key, Arc::new(Hosted { app, kind }));
+            let target = self.policies.target(Aim::Actor, &kind.name, "");
+            types.insert(key, Arc::new(Hosted { app, kind, target }));
         }
         let own = types.iter().filter(|((of, _), _)| of == tenant);
         let apps = own.map(|(_, hosted)| hosted.app.id().clone()).collect();
@@ -215,16 +225,19 @@ impl Engine {
             .supervise(move || sweep::run(engine.clone(), of.clone()));
     }
 
-    /// A call by an app or the operator.
+    /// A call by an app or the operator. The turn itself has no longer than `timeout`, and its code a second more to end.
     pub(super) async fn call(
         self: &Arc<Self>,
         from: &Call,
         hosted: &Arc<Hosted>,
         actor: Arc<Actor>,
         trigger: Trigger,
+        timeout: Option<Duration>,
     ) -> Result<Bytes> {
+        let limited =
+            || timeout.map_or_else(|| from.clone(), |time| from.capped(time::deadline(time)));
         if let Some(inside) = from.turns().find(|inside| inside.turn.actor == actor) {
-            return reenter(from, hosted, inside, trigger).await;
+            return reenter(&limited(), hosted, inside, trigger).await;
         }
         let waiting = self.graph.wait(from, &actor)?;
         if let Some(inside) = from.turns().next() {
@@ -234,13 +247,18 @@ impl Engine {
         let permit = space
             .enter(&actor, hosted.app.id(), from.deadline())
             .await?;
+        let limited = limited();
+        let end = match timeout {
+            Some(_) => limited.deadline().after(ENDING).min(from.deadline()),
+            None => from.deadline(),
+        };
         let answer = self.detach(
             permit,
             hosted.clone(),
-            Cause::Call(from.clone()),
+            Cause::Call(limited),
             Why::Trigger(trigger),
         );
-        let answer = tokio::time::timeout_at(from.deadline().into(), answer).await;
+        let answer = tokio::time::timeout_at(end.into(), answer).await;
         drop(waiting);
         answer.unwrap_or_else(|_| {
             Err(Error::unknown_outcome(format!(

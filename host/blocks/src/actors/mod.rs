@@ -11,6 +11,7 @@ mod due;
 mod engine;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod guarded;
 mod listing;
 mod moving;
 mod outbox;
@@ -28,7 +29,10 @@ pub use alarms::MAX_ALARM;
 pub use listing::{Alarm, Listed, Listing, Stored};
 pub use turn::{MAX_DATA, Turn, context};
 
-use crate::{App, Call, Error, Result, Tasks, TurnId, pubsub::PubSub, quota::Ledger, state::State};
+use crate::{
+    App, Call, Error, Resiliency, Result, Tasks, TurnId, pubsub::PubSub, quota::Ledger,
+    state::State,
+};
 use bytes::Bytes;
 use engine::{Engine, Hosted};
 use std::{sync::Arc, time::Duration};
@@ -127,9 +131,15 @@ pub struct Actors {
 
 impl Actors {
     /// The actors that are active are held of `ledger`.
-    pub fn new(tasks: Tasks, state: Arc<State>, pubsub: Arc<PubSub>, ledger: Arc<Ledger>) -> Self {
+    pub fn new(
+        tasks: Tasks,
+        state: Arc<State>,
+        pubsub: Arc<PubSub>,
+        ledger: Arc<Ledger>,
+        policies: Arc<Resiliency>,
+    ) -> Self {
         Actors {
-            engine: Arc::new(Engine::new(tasks, state, pubsub, ledger)),
+            engine: Arc::new(Engine::new(tasks, state, pubsub, ledger, policies)),
         }
     }
 
@@ -253,7 +263,17 @@ impl Actors {
         let hosted = hosted.ok_or_else(|| self.unknown(caller.tenant(), kind))?;
         caller.charge(data.len())?;
         let trigger = Trigger::Call(method.to_owned(), data);
-        let answer = self.engine.call(caller, &hosted, actor, trigger).await?;
+        let answer = match hosted.target.guard(caller.app_id()) {
+            None => {
+                self.engine
+                    .call(caller, &hosted, actor, trigger, None)
+                    .await?
+            }
+            Some(guard) => {
+                let asked = guarded::call(&self.engine, (&hosted, &guard), caller, actor, trigger);
+                Box::pin(asked).await?
+            }
+        };
         caller.charge(answer.len())?;
         Ok(answer)
     }

@@ -2,7 +2,9 @@
 
 use super::{Bindings, Configured, Delivery, Driver, Input, Sink};
 use crate::{
-    App, Backoff, Call, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics, time,
+    App, Backoff, Call, Component, Error, Kind, Origin, Result, Slot, Tasks, Trace, panics,
+    resiliency::{Guarded, Nature},
+    time::{self, NEVER},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,8 +56,13 @@ impl Listening {
         listener.as_ref().map(|listener| listener.app.clone())
     }
 
-    /// Delivers what came from `origin`.
-    pub async fn deliver_in(&self, origin: Origin<'_>, mut delivery: Delivery) -> Result<Bytes> {
+    /// Delivers what came from `origin`; no attempt begins after `patience`, which is that of a sender who waits.
+    pub async fn deliver_in(
+        &self,
+        origin: Origin<'_>,
+        mut delivery: Delivery,
+        patience: Duration,
+    ) -> Result<Bytes> {
         let (name, max_bytes, size) = (self.0.name(), self.max_bytes(), delivery.data.len());
         if size as u64 > max_bytes {
             tracing::warn!(component = %name, "refused {size} bytes from the source; see `maxDataBytes: {max_bytes}`");
@@ -77,9 +84,39 @@ impl Listening {
             component,
             delivery,
         };
-        app.on_input(origin, input).await.inspect_err(|error| {
+        let answer = self.ask(&app, origin, input, patience).await;
+        answer.inspect_err(|error| {
             tracing::warn!(component = %name, app = %app.id(), attempt, "on-input: {}", error.chain());
         })
+    }
+}
+
+impl Listening {
+    /// Asks the app, under the policies of the component's deliveries where it has some.
+    async fn ask(
+        &self,
+        app: &App,
+        origin: Origin<'_>,
+        input: Input,
+        patience: Duration,
+    ) -> Result<Bytes> {
+        let inbound = self.0.inbound();
+        let Some(guard) = inbound.guard(app.id()) else {
+            return app.on_input(origin, input).await;
+        };
+        let stop = self.stop();
+        let call = Guarded {
+            stop: stop.as_ref(),
+            ..Guarded::new("on-input", Nature::Delivery, time::deadline(patience))
+        };
+        let attempt = |_| app.on_input(origin, input.clone());
+        Box::pin(inbound.run(&guard, call, attempt, |_| None)).await
+    }
+
+    /// The end of the one that listens now.
+    fn stop(&self) -> Option<CancellationToken> {
+        let listener = self.configured().ears.lock();
+        listener.as_ref().map(|listener| listener.tasks.stopping())
     }
 }
 
@@ -90,7 +127,7 @@ impl Sink for Listening {
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
-        self.deliver_in(Origin::start(), delivery).await
+        self.deliver_in(Origin::start(), delivery, NEVER).await
     }
 }
 

@@ -105,7 +105,8 @@ impl Bindings {
         });
         let block = self.components.block();
         let made = Component::new(opening.tenant, block, OPERATIONS, &component, configured)
-            .with_policy(policy);
+            .with_policy(policy)
+            .under(opening.policies);
         let (tenant, name) = (opening.tenant, &component.name);
         match webhook {
             Some(webhook) => {

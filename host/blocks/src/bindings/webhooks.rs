@@ -1,7 +1,7 @@
 //! Webhooks: routes of the host's HTTP server to bindings components, and the answers to requests there.
 
 use super::{Bindings, Delivery, Webhook, listening::Listening};
-use crate::{Error, Origin, Result, Trace};
+use crate::{Error, Origin, Result, Trace, time::HOST_CALL};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,7 +86,7 @@ impl Bindings {
             attempt: 1,
         };
         let answer = Listening(component.clone())
-            .deliver_in(Origin::Trace(trace), delivery)
+            .deliver_in(Origin::Trace(trace), delivery, HOST_CALL)
             .await;
         answer.map_err(|error| {
             Error::unavailable("no app took this; try again later").with_source(error)

@@ -16,13 +16,28 @@ use crate::{
 };
 use std::{
     fmt::Display,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use wythe_manifest::{Grants, Name};
 
 /// The longest chain of apps calling apps.
 pub const MAX_CHAIN: usize = 16;
+
+/// The end of one attempt.
+struct Cap {
+    until: Instant,
+    is_lifted: AtomicBool,
+}
+
+impl Cap {
+    fn until(&self) -> Option<Instant> {
+        (!self.is_lifted.load(Relaxed)).then_some(self.until)
+    }
+}
 
 /// Identity and limits of one call, cheap to clone.
 #[derive(Clone)]
@@ -39,6 +54,8 @@ struct Inner {
     deadline: Instant,
     /// Set once the answer has begun, which may then take longer than the wait for it; shared by all copies of the call.
     prolonged: Arc<OnceLock<Instant>>,
+    /// The end of one attempt of what the call asks for, until its answer has begun.
+    cap: Option<Arc<Cap>>,
     parent: Option<Call>,
     depth: usize,
     /// The turn that this call is, where it is an actor's of this host.
@@ -109,6 +126,7 @@ impl Call {
             carried: parent.as_ref().and_then(|parent| parent.0.carried.clone()),
             deadline,
             prolonged: Arc::default(),
+            cap: None,
             parent,
             depth,
             inside: None,
@@ -213,6 +231,7 @@ impl Call {
         Call(Arc::new(Inner {
             deadline,
             prolonged: Arc::default(),
+            cap: None,
             ..Inner::clone(&self.0)
         }))
     }
@@ -244,11 +263,35 @@ impl Call {
 
     /// The moment at which the call is over, never later than that of the caller before it.
     pub fn deadline(&self) -> Instant {
-        let Some(prolonged) = self.0.prolonged.get() else {
-            return self.0.deadline;
+        let deadline = match self.0.prolonged.get() {
+            None => self.0.deadline,
+            Some(prolonged) => {
+                let parent = self.parent().map(Call::deadline);
+                parent.map_or(*prolonged, |parent| parent.min(*prolonged))
+            }
         };
-        let parent = self.parent().map(Call::deadline);
-        parent.map_or(*prolonged, |parent| parent.min(*prolonged))
+        let cap = self.0.cap.as_ref().and_then(|cap| cap.until());
+        cap.map_or(deadline, |cap| cap.min(deadline))
+    }
+
+    /// The same call for one attempt of what it asks for, which has no longer than `until`: all that is done for the
+    /// attempt knows it as its deadline.
+    #[must_use]
+    pub(crate) fn capped(&self, until: Instant) -> Self {
+        Call(Arc::new(Inner {
+            cap: Some(Arc::new(Cap {
+                until,
+                is_lifted: AtomicBool::new(false),
+            })),
+            ..Inner::clone(&self.0)
+        }))
+    }
+
+    /// Says that the answer of a capped call has begun: from now on it has the time of its caller.
+    pub(crate) fn lift_cap(&self) {
+        if let Some(cap) = &self.0.cap {
+            cap.is_lifted.store(true, Relaxed);
+        }
     }
 
     /// Moves the deadline of this call and of its clones, once: its answer has begun, and goes on for as long as it

@@ -14,6 +14,7 @@ use crate::{
     last::Last,
     metrics::{self, CallMetrics, Outcome},
     panics,
+    resiliency::{Guard, Guarded, Key, Nature, Resiliency, Target},
     scrub::Secrets,
     text::{MAX_CAUSE, cut},
 };
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use std::{future::Future, sync::Arc, time::Instant};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use wythe_manifest::{ComponentName, Name};
+use wythe_manifest::{Aim, ComponentName, Name};
 
 /// One function of a driver: its name in spans and metrics, and whether it may be done twice.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub struct Operation {
     index: u8,
     name: &'static str,
     idempotent: bool,
+    /// The host asks for it on its own behalf, and has a rule for its failures; policies are for what apps ask.
+    is_of_host: bool,
 }
 
 impl Operation {
@@ -38,6 +41,7 @@ impl Operation {
             index,
             name,
             idempotent: true,
+            is_of_host: false,
         }
     }
 
@@ -46,7 +50,14 @@ impl Operation {
             index,
             name,
             idempotent: false,
+            is_of_host: false,
         }
+    }
+
+    /// The same operation, which the host asks for on its own behalf: no policy of the tenant is for it.
+    pub const fn of_host(mut self) -> Self {
+        self.is_of_host = true;
+        self
     }
 
     pub fn name(self) -> &'static str {
@@ -59,6 +70,13 @@ impl Operation {
 
     pub(crate) fn is_idempotent(self) -> bool {
         self.idempotent
+    }
+
+    fn nature(self) -> Nature {
+        match self.idempotent {
+            true => Nature::Idempotent,
+            false => Nature::Once,
+        }
     }
 
     /// The kind of a call that ended without an answer: of one that is done once nobody can say whether it happened.
@@ -76,6 +94,9 @@ pub struct Component<D: ?Sized> {
     block: &'static str,
     scopes: Vec<Name>,
     policy: Policy,
+    /// The policies of calls of it, and of its deliveries.
+    outbound: Arc<Target>,
+    inbound: Arc<Target>,
     metrics: Arc<CallMetrics>,
     secrets: Secrets,
     driver: Arc<D>,
@@ -93,7 +114,13 @@ impl<D: ?Sized> Component<D> {
         driver: Arc<D>,
     ) -> Self {
         let metrics = metrics::of_component(tenant, block, &manifest.name, operations);
+        let target = |aim| {
+            let name = manifest.name.to_string();
+            Target::new(tenant.clone(), Key { aim, name, block })
+        };
         Component {
+            outbound: target(Aim::Outbound),
+            inbound: target(Aim::Inbound),
             name: manifest.name.clone(),
             block,
             scopes: manifest.scopes.clone(),
@@ -112,6 +139,19 @@ impl<D: ?Sized> Component<D> {
         self
     }
 
+    /// The same component under the policies of its tenant.
+    #[must_use]
+    pub(crate) fn under(mut self, policies: &Resiliency) -> Self {
+        let target = |aim| policies.target(aim, self.name.as_str(), self.block);
+        (self.outbound, self.inbound) = (target(Aim::Outbound), target(Aim::Inbound));
+        self
+    }
+
+    /// The policies of its deliveries.
+    pub(crate) fn inbound(&self) -> &Arc<Target> {
+        &self.inbound
+    }
+
     pub fn name(&self) -> &ComponentName {
         &self.name
     }
@@ -126,7 +166,8 @@ impl<D: ?Sized> Component<D> {
         self.scopes.is_empty() || self.scopes.contains(app)
     }
 
-    /// Calls the driver under span, metric, timeout and retry, never past the caller's deadline.
+    /// Calls the driver under span, metric, timeout and retry, never past the caller's deadline: those of the tenant's
+    /// policies for the component, where it has some, else those that are built in.
     pub async fn call<'a, T, F>(
         &'a self,
         caller: &Call,
@@ -147,20 +188,54 @@ impl<D: ?Sized> Component<D> {
             parent = trace.parent,
         );
         let start = Instant::now();
-        let result = self
-            .policy
-            .run(operation, caller.deadline(), || {
-                let what = || format!("`{}` of `{}`", operation.name(), self.name);
-                panics::caught(operation.lost(), what, async { run(&self.driver).await })
-            })
-            .instrument(span)
-            .await;
+        let attempt = || {
+            let what = || format!("`{}` of `{}`", operation.name(), self.name);
+            panics::caught(operation.lost(), what, async { run(&self.driver).await })
+        };
+        let deadline = caller.deadline();
+        let result = match self.guard(caller, operation) {
+            None => {
+                let built_in = self.policy.run(operation, deadline, attempt);
+                built_in.instrument(span).await
+            }
+            // Boxed, so that the future of a call without a policy stays small.
+            Some(guard) => {
+                let guarded = self.guarded(&guard, operation, deadline, attempt);
+                Box::pin(guarded.instrument(span)).await
+            }
+        };
         self.metrics
             .record(operation, Outcome::of(&result), start.elapsed());
         result.inspect_err(|error| {
             self.last.note(error);
             self.log(operation, caller, error);
         })
+    }
+
+    /// The policies of a call; none is the rule.
+    fn guard(&self, caller: &Call, operation: Operation) -> Option<Arc<Guard>> {
+        match operation.is_of_host {
+            true => None,
+            false => self.outbound.guard(caller.app_id()),
+        }
+    }
+
+    async fn guarded<T, F>(
+        &self,
+        guard: &Guard,
+        operation: Operation,
+        deadline: Instant,
+        attempt: impl Fn() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let call = Guarded {
+            built_in: Some(&self.policy),
+            ..Guarded::new(operation.name(), operation.nature(), deadline)
+        };
+        let outbound = &self.outbound;
+        outbound.run(guard, call, |_| attempt(), |_| None).await
     }
 
     /// A cause is for the log alone: the caller reads only the message.

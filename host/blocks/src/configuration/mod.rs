@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 const GET: component::Operation = component::Operation::idempotent(0, "get");
 const VERSION: component::Operation = component::Operation::idempotent(1, "version");
-const WAIT: component::Operation = component::Operation::idempotent(2, "wait");
+const WAIT: component::Operation = component::Operation::idempotent(2, "wait").of_host();
 const SET: component::Operation = component::Operation::once(3, "set");
 const DELETE: component::Operation = component::Operation::once(4, "delete");
 

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics,
-    time::{self, HOST_CALL, host_deadline},
+    resiliency::{Failure, Guarded, Nature},
+    time::{self, HOST_CALL, NEVER, host_deadline},
 };
 use futures::future::join_all;
 use parking_lot::MutexGuard;
@@ -307,7 +308,7 @@ impl Loop {
         let seal = &self.component.driver().seal;
         let opened = event::open(seal, self.scope(topic), &received.message, self.raw);
         let trace = opened.trace.unwrap_or_else(Trace::start);
-        let verdict = async { Ok(self.verdict(trace, &received, opened).await) };
+        let verdict = async { Ok(self.verdict(trace, &received, opened, stop).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
         let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
         self.settle(trace, &received, verdict, consumer, stop).await;
@@ -318,7 +319,13 @@ impl Loop {
         host_caller(&self.app, trace)
     }
 
-    async fn verdict(&self, trace: Trace, received: &Received, opened: event::Opened) -> Verdict {
+    async fn verdict(
+        &self,
+        trace: Trace,
+        received: &Received,
+        opened: event::Opened,
+        stop: &CancellationToken,
+    ) -> Verdict {
         let topic = &self.subscription.topic;
         if opened.expired {
             return Verdict::DeadLetter("expired".into());
@@ -342,7 +349,7 @@ impl Loop {
             time: opened.time,
             attempt: received.attempt,
         };
-        match self.app.on_event(delivery).await {
+        match self.ask(delivery, stop).await {
             Ok(Verdict::Retry(after)) => self.again(received.attempt, after),
             Ok(verdict) => verdict,
             Err(error) => {
@@ -355,6 +362,25 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// Asks the app, under the policies of the component's deliveries where it has some: an app that wants the event again
+    /// is asked again by them, unless it says when.
+    async fn ask(&self, delivery: Delivery, stop: &CancellationToken) -> Result<Verdict> {
+        let inbound = self.component.inbound();
+        let Some(guard) = inbound.guard(self.app.id()) else {
+            return self.app.on_event(delivery).await;
+        };
+        let call = Guarded {
+            stop: Some(stop),
+            ..Guarded::new("on-event", Nature::Delivery, time::deadline(NEVER))
+        };
+        let attempt = |_| self.app.on_event(delivery.clone());
+        let judge = |verdict: &Verdict| match verdict {
+            Verdict::Retry(None) => Some(Failure::Again),
+            _ => None,
+        };
+        Box::pin(inbound.run(&guard, call, attempt, judge)).await
     }
 
     fn again(&self, attempt: u32, after: Option<Duration>) -> Verdict {

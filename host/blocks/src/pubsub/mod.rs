@@ -44,10 +44,10 @@ use wythe_manifest::{Component as Manifest, ComponentName, Metered, Name};
 
 const PUBLISH: component::Operation = component::Operation::once(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::once(1, "publish-many");
-const SUBSCRIBE: component::Operation = component::Operation::idempotent(2, "subscribe");
-const ACK: component::Operation = component::Operation::idempotent(3, "ack");
-const NACK: component::Operation = component::Operation::idempotent(4, "nack");
-const BURY: component::Operation = component::Operation::once(5, "bury");
+const SUBSCRIBE: component::Operation = component::Operation::idempotent(2, "subscribe").of_host();
+const ACK: component::Operation = component::Operation::idempotent(3, "ack").of_host();
+const NACK: component::Operation = component::Operation::idempotent(4, "nack").of_host();
+const BURY: component::Operation = component::Operation::once(5, "bury").of_host();
 const GROUPS: component::Operation = component::Operation::idempotent(6, "groups");
 const LIST: component::Operation = component::Operation::idempotent(7, "list");
 const REPLACE: component::Operation = component::Operation::once(8, "replace");

@@ -29,6 +29,7 @@ impl Tenant {
         }
         self.logs.resize(settings.log_bytes());
         self.ledger.set(settings.quotas());
+        self.resiliency.set(&settings.resiliencies);
         let before = self.settings.swap(Arc::new(settings));
         if are_same(&before.subscriptions, &self.settings().subscriptions) {
             return Ok(());

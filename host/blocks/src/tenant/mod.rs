@@ -12,7 +12,7 @@ pub use report::Report;
 pub use settings::Settings;
 
 use crate::{
-    App, Error, Logs, Metrics, Result, Routes, Tasks,
+    App, Error, Logs, Metrics, Resiliency, Result, Routes, Tasks,
     actors::Actors,
     bindings::Bindings,
     configuration::Configuration,
@@ -71,6 +71,8 @@ pub struct Tenant {
     pub jobs: Jobs,
     pub lock: Lock,
     pub pubsub: Arc<PubSub>,
+    /// The policies of its calls.
+    pub resiliency: Arc<Resiliency>,
     pub secrets: Secrets,
     pub state: Arc<State>,
     pub workflow: Workflow,
@@ -101,18 +103,28 @@ impl Tenant {
         let tasks = shared.tasks.child();
         let ledger = shared.ledgers.of(&settings.tenant, &shared.metrics);
         ledger.set(settings.quotas());
+        let resiliency = Resiliency::new(settings.tenant.clone());
+        resiliency.set(&settings.resiliencies);
+        shared.metrics.watch_policies(Arc::downgrade(&resiliency));
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
         Arc::new(Tenant {
-            actors: Actors::new(tasks.clone(), state.clone(), pubsub.clone(), ledger.clone()),
+            actors: Actors::new(
+                tasks.clone(),
+                state.clone(),
+                pubsub.clone(),
+                ledger.clone(),
+                resiliency.clone(),
+            ),
             bindings: Bindings::new(tasks.clone(), shared.routes.clone(), ledger.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
-            invocation: Invocation::default(),
+            invocation: Invocation::new(resiliency.clone()),
             jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
             pubsub,
+            resiliency,
             secrets: Secrets::default(),
             state,
             workflow: Workflow::new(tasks.clone(), ledger.clone()),

@@ -3,7 +3,7 @@
 use crate::Environment;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wythe_manifest::{Name, Quotas, SecretScope, Subscription, Terms};
+use wythe_manifest::{Name, Quotas, Resiliency, SecretScope, Subscription, Terms};
 
 /// Bytes of the log of a tenant without terms.
 const LOG_BYTES: u64 = 1 << 20;
@@ -23,12 +23,15 @@ pub struct Settings {
     pub scopes: Vec<SecretScope>,
     /// Subscriptions that are declared beside the apps.
     pub subscriptions: Vec<Subscription>,
+    /// The policies of calls, of every tenant that loads the files.
+    pub resiliencies: Vec<Resiliency>,
     /// The word of the operator of a host with many tenants on this one; none allows everything.
     pub terms: Option<Arc<Terms>>,
 }
 
 impl Settings {
-    /// Settings of a tenant without a project: 4 MiB a state value, an empty environment, no scopes, no subscriptions.
+    /// Settings of a tenant without a project: 4 MiB a state value, an empty environment, no scopes, no
+    /// subscriptions, no policies.
     pub fn new(tenant: Name, data: impl Into<PathBuf>) -> Self {
         Settings {
             tenant,
@@ -38,6 +41,7 @@ impl Settings {
             environment: Environment::default(),
             scopes: Vec::new(),
             subscriptions: Vec::new(),
+            resiliencies: Vec::new(),
             terms: None,
         }
     }

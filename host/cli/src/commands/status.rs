@@ -6,7 +6,7 @@ use crate::{
     report::{self, Outcome},
 };
 use std::{process::ExitCode, time::Duration};
-use wythe_api::admin::host::{Action, Answer, Failed, Quota, Running, Status, Unit};
+use wythe_api::admin::host::{Action, Answer, Breaker, Failed, Quota, Running, Status, Unit};
 use wythe_blocks::time;
 
 pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
@@ -19,6 +19,7 @@ pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
     status.apps.retain(|one| is_meant(&one.running.tenant));
     status.components.retain(|one| is_meant(&one.tenant));
     status.subscriptions.retain(|one| is_meant(&one.tenant));
+    status.breakers.retain(|one| is_meant(&one.tenant));
     status.quotas.retain(|one| is_meant(&one.tenant));
     match common.output {
         Format::Json => report::print_json(&status),
@@ -26,6 +27,8 @@ pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
             // Of one tenant all are shown, of many those that matter.
             let is_shown = |one: &Quota| args.project.tenant.is_some() || is_short(one);
             status.quotas.retain(is_shown);
+            let is_shown = |one: &Breaker| args.project.tenant.is_some() || one.state != "closed";
+            status.breakers.retain(is_shown);
             report::print_text(text(&status));
         }
     }
@@ -77,6 +80,9 @@ fn text(status: &Status) -> String {
     text += &format!("\n{}", components(status));
     if !status.subscriptions.is_empty() {
         text += &format!("\n{}", subscriptions(status));
+    }
+    if !status.breakers.is_empty() {
+        text += &format!("\n{}", breakers(&status.breakers));
     }
     if !status.quotas.is_empty() {
         text += &format!("\n{}", quotas(&status.quotas));
@@ -130,6 +136,29 @@ fn subscriptions(status: &Status) -> String {
         [one.tenant.clone(), one.app.clone(), topic]
     });
     report::table(["TENANT", "SUBSCRIBER", "TOPIC"], rows)
+}
+
+fn breakers(breakers: &[Breaker]) -> String {
+    let rows = breakers.iter().map(|one| {
+        let target = match (&one.actor, &one.app) {
+            (Some(actor), _) => format!("{}, actor `{actor}`", one.target),
+            (None, Some(app)) => format!("{}, for app `{app}`", one.target),
+            (None, None) => one.target.clone(),
+        };
+        let left = one.open_for.map(Duration::from_millis).map(report::time);
+        [
+            one.tenant.clone(),
+            one.policy.clone(),
+            target,
+            one.state.clone(),
+            one.failures.to_string(),
+            left.unwrap_or_default(),
+        ]
+    });
+    let head = [
+        "TENANT", "BREAKER", "TARGET", "STATE", "FAILURES", "OPEN FOR",
+    ];
+    report::table(head, rows)
 }
 
 /// Says whether most of a quota is used, or something was refused.
@@ -203,6 +232,7 @@ mod tests {
             }],
             components: vec![component],
             subscriptions: Vec::new(),
+            breakers: Vec::new(),
             quotas: Vec::new(),
         };
         let expected = "\
@@ -218,6 +248,36 @@ TENANT  COMPONENT   TYPE          HEALTH  LAST ERROR
 shop    statestore  state.memory  ok
 ";
         assert_eq!(text(&status), expected);
+    }
+
+    #[test]
+    fn breakers_are_shown_with_what_they_are_for() {
+        let open = Breaker {
+            tenant: "shop".into(),
+            target: "component `web` (outbound)".into(),
+            policy: "b".into(),
+            app: None,
+            actor: None,
+            state: "open".into(),
+            failures: 0,
+            open_for: Some(20_000),
+        };
+        let closed = Breaker {
+            app: Some("cart".into()),
+            state: "closed".into(),
+            failures: 2,
+            open_for: None,
+            ..open.clone()
+        };
+        let expected = format!(
+            "\
+TENANT  BREAKER  TARGET                                      STATE   FAILURES  OPEN FOR
+shop    b        component `web` (outbound)                  open    0         {}
+shop    b        component `web` (outbound), for app `cart`  closed  2
+",
+            report::time(Duration::from_secs(20))
+        );
+        assert_eq!(breakers(&[open, closed]), expected);
     }
 
     #[test]

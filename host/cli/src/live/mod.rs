@@ -18,7 +18,7 @@ use crate::{
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{self as blocks, Registry, Tenant};
-use wythe_manifest::{Component, ComponentName, Name, Same, Subscription};
+use wythe_manifest::{Component, ComponentName, Name, Resiliency, Same, Subscription};
 
 /// A project that runs.
 pub struct Live {
@@ -111,7 +111,14 @@ impl Live {
         self.remove_apps(plan, changes).await?;
         let forced = self.forced(plan);
         let stored = self.kept_subscriptions(plan);
+        let has_other_policies = !are_same(
+            &self.tenant.settings().resiliencies,
+            &plan.resources.resiliencies,
+        );
         self.configure(plan, stored).await?;
+        if has_other_policies {
+            changes.push("policies changed".to_owned());
+        }
         self.enter(plan)?;
         self.open_components(plan, &forced, changes).await?;
         self.admit(coming, changes).await?;
@@ -149,6 +156,12 @@ impl Live {
         let wanted = plan.resources.subscriptions.iter();
         wanted.filter(known).cloned().collect()
     }
+}
+
+/// Returns whether documents of policies are written as others are.
+fn are_same(old: &[Resiliency], new: &[Resiliency]) -> bool {
+    let mut pairs = old.iter().zip(new);
+    old.len() == new.len() && pairs.all(|(old, new)| old.is_same(new))
 }
 
 fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {

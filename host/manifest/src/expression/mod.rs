@@ -3,11 +3,17 @@
 mod cost;
 #[cfg(test)]
 mod tests;
+mod trip;
+
+pub use trip::{Counts, Trip};
 
 use cel::{IdedExpr, parser::Parser};
 use cost::Walk;
 use regex::{Regex, RegexBuilder};
-use std::{panic, thread};
+use std::{
+    panic::{self, UnwindSafe},
+    thread,
+};
 
 /// Bytes of an expression, so that its parser needs no more than its stack.
 const MAX_TEXT: usize = 4096;
@@ -39,15 +45,7 @@ impl Expression {
     /// # Errors
     /// The mistake, as the end of a sentence that begins with the expression.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > MAX_TEXT {
-            return Err(format!(
-                "has {} bytes; at most {MAX_TEXT} are allowed",
-                text.len()
-            ));
-        }
-        let root = Parser::default()
-            .parse(text)
-            .map_err(|error| no_cel(&error.to_string()))?;
+        let root = tree(text)?;
         let walk = Walk::over(&root)?;
         let patterns = walk.patterns.into_iter().map(compile);
         Ok(Expression {
@@ -63,17 +61,7 @@ impl Expression {
     /// # Errors
     /// As those of [`Expression::parse`], and when the system starts no thread.
     pub fn check(text: &str) -> Result<(), String> {
-        thread::scope(|scope| {
-            let builder = thread::Builder::new()
-                .name("expression".into())
-                .stack_size(Self::STACK);
-            let parse = || panic::catch_unwind(|| Self::parse(text).map(drop));
-            let running = builder
-                .spawn_scoped(scope, parse)
-                .map_err(|error| format!("could not be read: no thread was started: {error}"))?;
-            let parsed = running.join().and_then(|parsed| parsed);
-            parsed.unwrap_or_else(|_| Err(no_cel("the parser gave up")))
-        })
+        on_stack(|| Self::parse(text).map(drop))
     }
 
     /// The text of an expression as errors and logs show it: its beginning, without control characters.
@@ -104,6 +92,34 @@ impl Expression {
     pub fn reads_data(&self) -> bool {
         self.reads_data
     }
+}
+
+/// The tree of a text that is CEL and not too long.
+fn tree(text: &str) -> Result<IdedExpr, String> {
+    if text.len() > MAX_TEXT {
+        return Err(format!(
+            "has {} bytes; at most {MAX_TEXT} are allowed",
+            text.len()
+        ));
+    }
+    let parsed = Parser::default().parse(text);
+    parsed.map_err(|error| no_cel(&error.to_string()))
+}
+
+/// Runs what reads an expression on a thread with stack enough for it; blocks until it is over.
+fn on_stack<T: Send>(
+    parse: impl Fn() -> Result<T, String> + Send + UnwindSafe,
+) -> Result<T, String> {
+    thread::scope(|scope| {
+        let builder = thread::Builder::new()
+            .name("expression".into())
+            .stack_size(Expression::STACK);
+        let running = builder
+            .spawn_scoped(scope, || panic::catch_unwind(parse))
+            .map_err(|error| format!("could not be read: no thread was started: {error}"))?;
+        let parsed = running.join().and_then(|parsed| parsed);
+        parsed.unwrap_or_else(|_| Err(no_cel("the parser gave up")))
+    })
 }
 
 fn no_cel(error: &str) -> String {

@@ -32,11 +32,11 @@ fn kinds() {
     let of = |head: &str, expected: &str| check("a.yaml", head, expected);
     of(
         "apiVersion: dapr.io/v1alpha1\nkind: Componet\n",
-        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Subscription`, `HTTPEndpoint`, `MCPServer`, `Resiliency`, `WorkflowAccessPolicy`; did you mean `Component`?",
+        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Resiliency`, `Subscription`, `HTTPEndpoint`, `MCPServer`, `WorkflowAccessPolicy`; did you mean `Component`?",
     );
     of(
         "apiVersion: dapr.io/v1alpha1\n",
-        "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Subscription`",
+        "a.yaml:1:1: missing `kind`: one of `Component`, `Configuration`, `Resiliency`, `Subscription`",
     );
     of(
         "kind: Component\n",
@@ -59,12 +59,12 @@ a.yaml:5:7: kind: the versions of `Subscription` are `v1alpha1` and `v2alpha1`, 
 fn documents_that_are_not_used() {
     let of = |head: &str, expected: &str| check("a.yaml", head, expected);
     of(
-        "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\n",
-        "a.yaml:2:7: warning: kind: `Resiliency` is not used yet",
+        "apiVersion: dapr.io/v1alpha1\nkind: MCPServer\n",
+        "a.yaml:2:7: warning: kind: `MCPServer` is not used yet",
     );
     of(
-        "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: retries }\n",
-        "a.yaml:2:7: warning: kind: `Resiliency` `retries` is not used yet",
+        "apiVersion: dapr.io/v1alpha1\nkind: MCPServer\nmetadata: { name: retries }\n",
+        "a.yaml:2:7: warning: kind: `MCPServer` `retries` is not used yet",
     );
     of(
         "spec:\n  policies: { retries: {} }\n",

@@ -149,7 +149,7 @@ fn problems_stay_on_one_line() {
 
 #[test]
 fn errors_are_not_lost_behind_warnings() {
-    let many = "---\napiVersion: dapr.io/v1alpha1\nkind: Resiliency\n".repeat(150);
+    let many = "---\napiVersion: dapr.io/v1alpha1\nkind: MCPServer\n".repeat(150);
     let text = format!("{many}---\napiVersion: dapr.io/v1alpha1\nkind: None\n");
     let (_, problems) = crate::parse_resources(&text, "a.yaml".as_ref());
     assert_eq!((problems.0.len(), problems.has_errors()), (101, true));

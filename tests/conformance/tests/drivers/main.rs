@@ -13,6 +13,7 @@ mod panics;
 mod pubsub;
 mod quotas;
 mod refused;
+mod resiliency;
 mod secrets;
 mod state;
 mod tenants;
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         pubsub::trials(),
         quotas::trials(),
         refused::trials(),
+        resiliency::trials(),
         secrets::trials(),
         state::trials(),
         tenants::trials(),

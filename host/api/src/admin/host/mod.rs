@@ -6,7 +6,7 @@ mod status;
 
 pub use logs::{Line, Lines, Logs};
 pub use status::{
-    App, Component, Failed, Problem, Quota, Running, Status, Subscription, Tenant, Unit,
+    App, Breaker, Component, Failed, Problem, Quota, Running, Status, Subscription, Tenant, Unit,
 };
 
 use super::Answer as Answers;

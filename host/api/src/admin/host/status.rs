@@ -3,7 +3,7 @@
 use super::House;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fs, path::Path};
-use wythe_blocks::time::timestamp;
+use wythe_blocks::time::{milliseconds, timestamp};
 use wythe_blocks::{self as blocks, Entrance, Host, Notice, quota::Reading};
 use wythe_manifest::{self as manifest, Name};
 
@@ -19,6 +19,8 @@ pub struct Status {
     pub apps: Vec<App>,
     pub components: Vec<Component>,
     pub subscriptions: Vec<Subscription>,
+    /// Circuit breakers; of those of single actors the ones that are not closed.
+    pub breakers: Vec<Breaker>,
     /// The quotas of which the use is measured, of tenants that have an operator.
     pub quotas: Vec<Quota>,
 }
@@ -90,6 +92,26 @@ pub struct Tenant {
     pub log_limit: usize,
 }
 
+/// One circuit breaker of a tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Breaker {
+    pub tenant: String,
+    /// The target in words.
+    pub target: String,
+    /// The name of its policy.
+    pub policy: String,
+    /// The app that it is for, where that is not every app.
+    pub app: Option<String>,
+    /// The actor, of a breaker of its own.
+    pub actor: Option<String>,
+    /// `closed`, `half-open` or `open`.
+    pub state: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Milliseconds for which it stays open.
+    pub open_for: Option<u64>,
+}
+
 /// One quota of a tenant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quota {
@@ -130,6 +152,7 @@ pub async fn of(host: &Host) -> Status {
         apps: Vec::new(),
         components: Vec::new(),
         subscriptions: Vec::new(),
+        breakers: Vec::new(),
         quotas: Vec::new(),
     };
     for tenant in host.tenants() {
@@ -140,6 +163,10 @@ pub async fn of(host: &Host) -> Status {
         let reports = tenant.report().await;
         let shown = reports.into_iter().map(|report| component(&name, report));
         status.components.extend(shown);
+        let breakers = tenant.resiliency.breakers().into_iter();
+        status
+            .breakers
+            .extend(breakers.map(|one| breaker(&name, one)));
         let readings = tenant.ledger.readings().into_iter();
         status
             .quotas
@@ -188,6 +215,19 @@ fn component(tenant: &str, report: blocks::Report) -> Component {
         kind: report.kind,
         health: health.to_owned(),
         last_error: report.last_error.map(failed),
+    }
+}
+
+fn breaker(tenant: &str, reading: blocks::Reading) -> Breaker {
+    Breaker {
+        tenant: tenant.to_owned(),
+        target: reading.target,
+        policy: reading.policy,
+        app: reading.app.map(|app| app.to_string()),
+        actor: reading.actor,
+        state: reading.state.to_owned(),
+        failures: reading.failures,
+        open_for: reading.open_for.map(milliseconds),
     }
 }
 

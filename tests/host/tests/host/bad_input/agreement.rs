@@ -216,7 +216,7 @@ apiVersion: v1
 metadata: { name: nodeapp }
 ---
 apiVersion: dapr.io/v1alpha1
-kind: Resiliency
+kind: MCPServer
 metadata: { name: retries }
 ---
 apiVersion: dapr.io/v1alpha1
@@ -237,7 +237,7 @@ spec: { type: pubsub.memory, version: v1 }
         reported: &[
             "warning: resources/all.yaml:1:1: this document is not used: it has no `apiVersion` and no `kind`",
             "warning: resources/all.yaml:5:13: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
-            "warning: resources/all.yaml:9:7: kind: `Resiliency` `retries` is not used yet",
+            "warning: resources/all.yaml:9:7: kind: `MCPServer` `retries` is not used yet",
             "warning: resources/all.yaml:15:9: spec.tracing: not used yet",
         ],
     },
