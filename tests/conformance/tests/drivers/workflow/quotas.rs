@@ -139,6 +139,9 @@ async fn a_step_without_room_goes_on_when_there_is_some(store: Store) -> Result<
     while refused() == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+    // What it hears meanwhile is not kept either: it would go with the step.
+    let heard = bed.event("two", "other", "x").await;
+    is_over(heard.err(), "all of `quotas.journalBytes`")?;
     let waits = bed.get("two").await?;
     ensure!(
         waits.status == Status::Running && waits.entries == 1,
