@@ -2,6 +2,7 @@
 
 mod check;
 mod ingress;
+mod isolation;
 mod metered;
 mod quotas;
 mod read;
@@ -10,14 +11,14 @@ mod tests;
 mod tls;
 
 pub use ingress::{HostName, TypePattern};
+pub use isolation::{Isolation, Users};
 pub use metered::{Metered, Unit};
 pub use quotas::{Quota, Quotas};
-pub use read::load_host_file;
-#[cfg(any(fuzzing, test))]
-pub(crate) use read::parse as parse_host_file;
+pub use read::{load_host_file, parse as parse_host_file};
 pub use tls::{CertificateFiles, HostTls};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::host_pattern::HostPattern;
 use crate::name::Name;
@@ -36,6 +37,10 @@ pub struct HostFile {
     pub metrics: Option<(String, Source)>,
     /// HTTPS, where there is any.
     pub tls: Option<HostTls>,
+    /// The users whose processes tenants are, where root runs the host.
+    pub users: Users,
+    /// The file as it was read.
+    pub text: Arc<str>,
     documents: Vec<Document>,
     source: Source,
 }
@@ -45,6 +50,7 @@ pub struct HostFile {
 struct Document {
     /// The tenant; none is every tenant.
     tenant: Option<Name>,
+    isolation: Option<Isolation>,
     hosts: Option<Allowed<Names>>,
     path: Option<bool>,
     tls: Option<tls::Written>,
@@ -62,6 +68,8 @@ struct Document {
 pub struct Terms {
     /// The tenant.
     pub tenant: Name,
+    /// The process in which it runs; default that of the host.
+    pub isolation: Isolation,
     /// The host names that it answers to.
     pub hosts: Vec<HostName>,
     /// True if it answers to `/<tenant>/`; by default a tenant without host names does.
@@ -105,6 +113,10 @@ impl HostFile {
         let hosts = hosts.map(|names| names.of(tenant)).unwrap_or_default();
         Terms {
             tenant: tenant.clone(),
+            isolation: documents
+                .iter()
+                .find_map(|one| one.isolation)
+                .unwrap_or_default(),
             by_path: documents
                 .iter()
                 .find_map(|one| one.path)
