@@ -1,8 +1,9 @@
 //! Health: whether requests should come here, as a status and a line for each thing that keeps them away.
 
+use crate::admin::reports;
 use http::StatusCode;
 use std::sync::Arc;
-use wythe_blocks::{Error, Host, Tenant};
+use wythe_blocks::{Error, Host, ProcessState, Tenant, text::escape};
 
 /// 200 while the host serves; 503 while it drains, or where a component of each tenant cannot do its work: one tenant keeps
 /// no requests away from others. The log has the cause.
@@ -18,9 +19,20 @@ async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
         return (StatusCode::SERVICE_UNAVAILABLE, text, String::new());
     }
     let tenants = host.tenants();
-    let unwell = unwell(&tenants).await;
-    let lines = unwell.concat();
-    match unwell.is_empty() || unwell.len() < tenants.len() {
+    let mut unwell = unwell(&tenants).await;
+    let processes = host.processes();
+    let down = processes
+        .iter()
+        .filter_map(|process| match process.state() {
+            ProcessState::Serving => None,
+            _ => Some(format!(
+                "the process of tenant `{}` does not serve\n",
+                process.tenant()
+            )),
+        });
+    unwell.extend(down);
+    let (lines, all) = (unwell.concat(), tenants.len() + processes.len());
+    match unwell.is_empty() || unwell.len() < all {
         true => (StatusCode::OK, "ok\n".to_owned(), lines),
         false => (StatusCode::SERVICE_UNAVAILABLE, lines, String::new()),
     }
@@ -51,14 +63,35 @@ pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusC
     let (status, mut text, unwell) = look(host, is_draining).await;
     if is_verbose {
         text += &unwell;
+        text += &apart(host).await;
         for (about, problems) in host.notices().list() {
-            let count = problems.len();
-            text += &format!(
-                "the last change of `{about}` is not in force: {count} problems; see `wythe status`\n"
-            );
+            text += &not_in_force(&about, problems.len());
         }
     }
     (status, text)
+}
+
+/// Lines about components and changes of the tenants that are in processes of their own.
+async fn apart(host: &Host) -> String {
+    let mut text = String::new();
+    for (process, report) in reports(host).await {
+        let Some(status) = report.ok().and_then(|report| report.status) else {
+            continue;
+        };
+        let tenant = process.tenant();
+        for component in status.components.iter().filter(|one| one.health != "ok") {
+            let (name, health) = (escape(&component.component), escape(&component.health));
+            text += &format!("component `{name}` of tenant `{tenant}` is {health}\n");
+        }
+        if !status.problems.is_empty() {
+            text += &not_in_force(tenant.as_str(), status.problems.len());
+        }
+    }
+    text
+}
+
+fn not_in_force(about: &str, count: usize) -> String {
+    format!("the last change of `{about}` is not in force: {count} problems; see `wythe status`\n")
 }
 
 #[cfg(test)]

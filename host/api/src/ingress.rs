@@ -9,6 +9,7 @@ mod tests;
 
 use crate::{
     body::{declared, limited},
+    forward,
     refusals::{self, Audience, No},
     serve::{Client, Front, Layer, Manner, Plain, Secured},
     tls::{Certificates, Tls},
@@ -19,15 +20,19 @@ use http::{
     uri::{Authority, Scheme},
 };
 use hyper::body::Incoming;
-use std::{sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpStream};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wythe_blocks::{
     App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Tasks, Trace,
     connections::{Allowed, Connections},
     descriptors,
-    invocation::{check_path, settled, strip},
+    invocation::{CLIENT, check_path, settled, strip},
 };
 use wythe_manifest::Name;
 
@@ -64,6 +69,7 @@ struct Inside {
     host: Arc<Host>,
     webhooks: Webhooks,
     routes: Arc<Routes>,
+    tasks: Tasks,
     audience: Audience,
     /// The rate of lines about what is no app's.
     refusals: Rate,
@@ -82,13 +88,7 @@ impl Ingress {
         let allowed = Allowed::shared(descriptors::incoming());
         let all = All {
             connections: Connections::new("front door", allowed),
-            inside: Arc::new(Inside {
-                routes: self.host.routes().clone(),
-                audience: self.audience,
-                webhooks: Webhooks::new(self.host.clone()),
-                host: self.host.clone(),
-                refusals: Rate::per_second(REFUSALS),
-            }),
+            inside: self.inside(),
             tasks: self.host.tasks().clone(),
             shutdown,
             drain,
@@ -108,6 +108,53 @@ impl Ingress {
         let (plain, tls) = tokio::join!(plain, tls);
         plain && tls
     }
+
+    /// Serves what the host of this process's one tenant passes on, as [`Ingress::serve`] serves what comes from outside: the
+    /// listener is that host's, and nobody else reaches it.
+    pub async fn serve_forwarded(
+        self,
+        listener: UnixListener,
+        shutdown: CancellationToken,
+        drain: Duration,
+    ) -> bool {
+        let (inside, routes) = (self.inside(), self.host.routes().clone());
+        let front = Front {
+            listener,
+            connections: Connections::new("host", Allowed::unshared(descriptors::incoming())),
+            tasks: self.host.tasks().clone(),
+            manner: move || Manner::Forwarded {
+                silence: routes.stall_time() + AFTER_STALL,
+            },
+            layer: Plain,
+        };
+        let service = move |mut request: Request<Incoming>, _: Client| {
+            let inside = inside.clone();
+            let client = Client {
+                address: client_of(&mut request),
+                secured: None,
+            };
+            async move { answer(&inside, request, client).await }
+        };
+        front.serve(service, shutdown, drain).await
+    }
+
+    fn inside(&self) -> Arc<Inside> {
+        Arc::new(Inside {
+            routes: self.host.routes().clone(),
+            tasks: self.host.tasks().clone(),
+            audience: self.audience,
+            webhooks: Webhooks::new(self.host.clone()),
+            host: self.host.clone(),
+            refusals: Rate::per_second(REFUSALS),
+        })
+    }
+}
+
+/// The address of the client, as the host says that passed its request on.
+fn client_of<B>(request: &mut Request<B>) -> IpAddr {
+    let reported = request.headers_mut().remove(CLIENT);
+    let reported = reported.and_then(|reported| reported.to_str().ok()?.parse().ok());
+    reported.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// All that the listeners of the front door share.
@@ -171,6 +218,12 @@ async fn route(
     {
         return No::misdirected().answer(&inside.refusals, reader);
     }
+    if let Some(process) = place.process() {
+        let answer = match named {
+            Ok(()) => forward::forward(&inside.tasks, process, trace, request, &client).await,
+            Err(error) => Err(error.into()),
+        };
+        return answer.unwrap_or_else(|no| no.answer(&process.refusals, reader));
     if let Err(error) = count(inside, place.tenant(), &client) {
         return refusals::answer(&inside.refusals, &error, None, reader);
     }

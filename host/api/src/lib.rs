@@ -3,6 +3,7 @@
 pub mod admin;
 mod body;
 mod error;
+mod forward;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod health;

@@ -5,6 +5,7 @@ mod outgoing;
 
 pub use layer::{Client, Layer, Plain, Secured};
 
+use crate::forward::WINDOW;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -33,6 +34,8 @@ use wythe_blocks::{
 const HEADERS: usize = 100;
 const HEADER_BYTES: usize = 64 << 10;
 const H2_HEADER_BYTES: u32 = 32 << 10;
+/// Bytes of headers that the front door takes, with the 32 that HTTP/2 counts for each of them.
+const FORWARDED_HEADER_BYTES: u32 = 128 << 10;
 const H2_STREAMS: u32 = 128;
 const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Hyper's own time for headers, which speaks only where that of the connection's place does not.
@@ -59,6 +62,8 @@ pub enum Manner {
     /// HTTP/1.1 and HTTP/2. A request ends when its client leaves, and a client that takes nothing of what is written
     /// to it for so long is cut.
     Web { silence: Duration },
+    /// HTTP/2 of the host that passes requests of others on, which go on and end as on the web.
+    Forwarded { silence: Duration },
     /// HTTP/1.1, so that a connection has one request at a time, which goes on when its client leaves. A client that
     /// has not taken the whole of an answer for so long is cut.
     Commands { whole: Duration },
@@ -123,11 +128,23 @@ fn server(manner: Manner) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(H2_STREAMS)
         .max_header_list_size(H2_HEADER_BYTES)
         .keep_alive_interval(H2_KEEP_ALIVE);
-    if let Manner::Commands { .. } = manner {
-        server.http1().half_close(true);
-        return server.http1_only();
+    match manner {
+        Manner::Web { .. } => server,
+        Manner::Forwarded { .. } => {
+            // Each connection has one request, whose headers were within bounds already.
+            server
+                .http2()
+                .max_header_list_size(FORWARDED_HEADER_BYTES)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
+                .max_send_buf_size(WINDOW as usize);
+            server.http2_only()
+        }
+        Manner::Commands { .. } => {
+            server.http1().half_close(true);
+            server.http1_only()
+        }
     }
-    server
 }
 
 fn connection<T, S, F>(

@@ -1,7 +1,7 @@
 //! The host: tenants by name, each of which comes, changes and goes while the others run.
 
 use crate::{
-    Error, Metrics, Notices, Result, Routes, Tasks,
+    Error, Metrics, Notices, Process, Result, Routes, Tasks,
     tenant::{Settings, Shared, Tenant},
     time,
 };
@@ -16,11 +16,14 @@ use std::{
 use wythe_manifest::Name;
 
 type Tenants = BTreeMap<Name, Arc<Tenant>>;
+type Processes = BTreeMap<Name, Arc<Process>>;
 
 /// The tenants of one process.
 #[derive(Default)]
 pub struct Host {
     tenants: ArcSwap<Tenants>,
+    /// The tenants that run in processes of their own.
+    processes: ArcSwap<Processes>,
     shared: Shared,
     notices: Notices,
     /// Held by whoever opens a tenant: one that is refused leaves the quotas of the one that is there alone.
@@ -73,6 +76,29 @@ impl Host {
             tenants
         });
         closed
+    }
+
+    /// Makes known where a tenant runs that is in a process of its own; none takes that away, and the tenant's ways in with it.
+    pub fn set_process(&self, tenant: &Name, process: Option<Arc<Process>>) {
+        self.processes.rcu(|processes| {
+            let mut processes = Processes::clone(processes);
+            match &process {
+                Some(process) => processes.insert(tenant.clone(), process.clone()),
+                None => processes.remove(tenant),
+            };
+            processes
+        });
+        self.routes().set_process(tenant, process);
+    }
+
+    /// The process of a tenant that has one of its own.
+    pub fn process(&self, tenant: &Name) -> Option<Arc<Process>> {
+        self.processes.load().get(tenant).cloned()
+    }
+
+    /// Every process, in the order of the tenants' names.
+    pub fn processes(&self) -> Vec<Arc<Process>> {
+        self.processes.load().values().cloned().collect()
     }
 
     /// The routes and webhooks of all tenants.

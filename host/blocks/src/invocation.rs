@@ -27,6 +27,8 @@ pub const INTERNAL_SUFFIX: &str = ".wythe.internal";
 /// The app that calls, as the callee may trust it: the host removes what a guest sets.
 pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
+/// The address of a client, which a host that passes a request on tells the process of its tenant.
+pub const CLIENT: HeaderName = HeaderName::from_static("wythe-client");
 /// The trace of a request, which the host sets.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Bytes of a path with its query.
@@ -261,19 +263,31 @@ pub fn settled(method: &Method, response: http::Response<Body>) -> Result<http::
 
 /// Removes headers that speak of a connection, of which there is none, or of the length of a body that is there.
 fn unframed(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(TRAILER);
+    disconnect(&mut headers);
+    headers
+}
+
+/// Removes the headers that speak of the connection on which they came (RFC 9110, section 7.6.1).
+pub fn disconnect(headers: &mut HeaderMap) {
+    let listed = headers.get_all(CONNECTION).iter();
+    let listed = listed.filter_map(|names| names.to_str().ok());
+    let listed: Vec<HeaderName> = listed
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let known = [
         CONNECTION,
-        CONTENT_LENGTH,
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
         TE,
-        TRAILER,
         TRANSFER_ENCODING,
         UPGRADE,
-    ] {
+    ];
+    for name in listed.into_iter().chain(known) {
         headers.remove(name);
     }
-    headers
 }
 
 struct Answer(http::Response<Body>);
@@ -305,7 +319,7 @@ fn value(text: &str) -> Result<HeaderValue> {
 
 /// Removes the headers in which only hosts speak of a call.
 pub fn strip(headers: &mut HeaderMap) {
-    for name in [CALLER_APP, CALLER_NAMESPACE, CALL] {
+    for name in [CALLER_APP, CALLER_NAMESPACE, CALL, CLIENT] {
         headers.remove(name);
     }
 }

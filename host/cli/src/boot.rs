@@ -294,8 +294,8 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
 }
 
 /// The ways by which a project is reached: by everything, unless its operator says otherwise.
-pub fn entrance(plan: &Plan) -> Entrance {
-    match &plan.terms {
+pub fn entrance(terms: Option<&Terms>) -> Entrance {
+    match terms {
         None => Entrance::Open,
         Some(terms) => Entrance::Named {
             hosts: terms.hosts.iter().cloned().collect(),

@@ -113,7 +113,7 @@ pub async fn check_on(ground: &Ground, plan: &Plan) -> Result<Found, Vec<Problem
 /// A tenant with nothing in it but the ways by which it is reached.
 async fn open(ground: &Ground, plan: &Plan) -> Result<Arc<Tenant>, Problem> {
     let tenant = ground.host.open(boot::settings(plan, &ground.data))?;
-    if let Err(error) = tenant.enter(boot::entrance(plan)) {
+    if let Err(error) = tenant.enter(boot::entrance(plan.terms.as_deref())) {
         ground.host.remove(tenant.name(), CLOSE).await;
         return Err(boot::at_terms(plan, error));
     }

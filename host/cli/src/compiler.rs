@@ -4,6 +4,7 @@ use rustix::process::{Resource, Rlimit};
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::OnceLock,
 };
@@ -14,6 +15,9 @@ use wythe_runtime::{Compiler, Work};
 const VERB: &str = "compile-component";
 /// The niceness of such a process, so that requests come first.
 const NICE: i32 = 10;
+
+/// A program and its variables.
+type Again = (PathBuf, &'static [(OsString, OsString)]);
 
 /// The variables by which this program is started again as the command; not set where it cannot be.
 static AGAIN: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
@@ -29,22 +33,30 @@ pub fn is_the_command(variables: &[(&str, &str)]) {
 
 /// The compiler of this process's hosts. `WYTHE_COMPILE_MEMORY` and `WYTHE_COMPILE_TIME` change its limits.
 pub fn compiler() -> anyhow::Result<Option<Compiler>> {
-    let Some(variables) = AGAIN.get() else {
+    let Some((program, variables)) = again()? else {
         return Ok(None);
-    };
-    // The file that runs, even where another has taken its name since.
-    let own = std::path::PathBuf::from("/proc/self/exe");
-    let program = match own.exists() {
-        true => own,
-        false => std::env::current_exe()?,
     };
     Ok(Some(Compiler {
         program,
         arguments: vec![VERB.into()],
-        variables: variables.clone(),
+        variables: variables.to_vec(),
         memory: setting("WYTHE_COMPILE_MEMORY")?.unwrap_or(Compiler::MEMORY),
         time: setting::<Duration>("WYTHE_COMPILE_TIME")?.map_or(Compiler::TIME, |time| time.0),
     }))
+}
+
+/// This program, and the variables by which it is the command when it is started again; none where it cannot be.
+pub fn again() -> std::io::Result<Option<Again>> {
+    let Some(variables) = AGAIN.get() else {
+        return Ok(None);
+    };
+    // The file that runs, even where another has taken its name since.
+    let own = PathBuf::from("/proc/self/exe");
+    let program = match own.exists() {
+        true => own,
+        false => std::env::current_exe()?,
+    };
+    Ok(Some((program, variables)))
 }
 
 #[expect(

@@ -155,17 +155,36 @@ async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>) -> anyhow::
 pub fn serve(host: &Arc<Host>, data: &Path, stop: &CancellationToken) -> anyhow::Result<()> {
     let socket = path(data);
     let (listener, owner) = bind(data).with_context(|| format!("{}", socket.display()))?;
-    let house = House {
-        host: host.clone(),
-        data: data.join("data"),
-        stop: stop.clone(),
-    };
-    let commands = admin::serve(house, listener, owner);
+    let commands = commands(host, data, (listener, owner), stop);
     host.tasks().spawn(async move {
         commands.await;
         let _ = fs::remove_file(socket);
     });
     Ok(())
+}
+
+/// Answers commands of `owner` on a listener that is somebody else's, until the host stops.
+pub fn answer(
+    host: &Arc<Host>,
+    data: &Path,
+    listener: (UnixListener, u32),
+    stop: &CancellationToken,
+) {
+    host.tasks().spawn(commands(host, data, listener, stop));
+}
+
+fn commands(
+    host: &Arc<Host>,
+    data: &Path,
+    (listener, owner): (UnixListener, u32),
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let house = House {
+        host: host.clone(),
+        data: data.join("data"),
+        stop: stop.clone(),
+    };
+    admin::serve(house, listener, owner)
 }
 
 fn bind(data: &Path) -> io::Result<(UnixListener, u32)> {

@@ -15,6 +15,7 @@ pub mod compiler;
 mod control;
 mod embedded;
 mod hold;
+mod isolation;
 mod live;
 mod log;
 mod owner;
@@ -48,6 +49,9 @@ pub fn main() -> ExitCode {
         return done;
     }
     compiler::is_the_command(&[]);
+    if let Some(done) = isolation::child::work() {
+        return done;
+    }
     let args = Args::parse();
     log::start(&args.common);
     let outcome = match workers() {

@@ -1,6 +1,7 @@
 //! Boot and drain as a story: bind, serve, wait for the signal, let every request finish, close.
 
 use std::{sync::Arc, time::Duration};
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use wythe_api::{Audience, Ingress, Listeners};
 use wythe_blocks::Host;
@@ -30,6 +31,22 @@ pub async fn serve(
         audience,
     };
     let drained = ingress.serve(listeners, shutdown, DRAIN).await;
+    let closed = host.close(CLOSE).await;
+    drained && closed
+}
+
+/// Does what [`serve`] does, of what the host of this one tenant passes on.
+pub async fn serve_forwarded(
+    host: &Arc<Host>,
+    audience: Audience,
+    listener: UnixListener,
+    shutdown: CancellationToken,
+) -> bool {
+    let ingress = Ingress {
+        host: host.clone(),
+        audience,
+    };
+    let drained = ingress.serve_forwarded(listener, shutdown, DRAIN).await;
     let closed = host.close(CLOSE).await;
     drained && closed
 }

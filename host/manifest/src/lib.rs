@@ -92,7 +92,7 @@ pub use secret::Secret;
 pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
-    Allowed, CertificateFiles, HOST_FILE, HostFile, HostName, HostTls, Metered, Quota, Quotas,
-    SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
-    load_host_file,
+    Allowed, CertificateFiles, HOST_FILE, HostFile, HostName, HostTls, Isolation, Metered, Quota,
+    Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
+    Users, load_host_file, parse_host_file,
 };

@@ -177,7 +177,8 @@ impl Same for SecretScope {
 impl Same for Terms {
     fn is_same(&self, other: &Terms) -> bool {
         let types = self.components.as_ref().map(|types| &types.entries);
-        (self.by_path, &self.hosts) == (other.by_path, &other.hosts)
+        self.isolation == other.isolation
+            && (self.by_path, &self.hosts) == (other.by_path, &other.hosts)
             && self.http.entries == other.http.entries
             && types == other.components.as_ref().map(|types| &types.entries)
             && self.paths.entries == other.paths.entries

@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod lock;
 mod memory;
 mod peer;
+mod process;
 pub mod pubsub;
 pub mod secrets;
 mod server;
@@ -26,6 +27,7 @@ pub mod workflow;
 
 pub use memory::MAX;
 pub use peer::is_trusted;
+pub(crate) use process::reports;
 pub use server::{TENANT, serve};
 pub use wire::Refusal;
 

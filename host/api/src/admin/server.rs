@@ -2,9 +2,10 @@
 
 use super::{
     Answer, Command, execute,
-    host::House,
+    host::{House, Whose},
     is_trusted,
     memory::{ALL, End, MAX, Memory, Whole},
+    process,
     wire::{Path, Refusal},
 };
 use crate::{
@@ -168,7 +169,10 @@ impl Desk {
         let named = tenant_of(&head.headers)?;
         Ok(match command {
             Command::Host(action) => self.house.execute(action).await?,
-            _ => execute(&*self.house.tenant(named)?, command).await?,
+            _ => match self.house.whose(named)? {
+                Whose::Here(tenant) => execute(&tenant, command).await?,
+                Whose::There(process) => process::ask(&process, &command).await?,
+            },
         })
     }
 

@@ -35,11 +35,11 @@ impl<S> Outgoing<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let patience = match self.manner {
-            Manner::Web { silence } => silence,
+            Manner::Web { silence } | Manner::Forwarded { silence } => silence,
             Manner::Commands { whole } => whole,
         };
         if written.is_ready() {
-            if let Manner::Web { .. } = self.manner {
+            if let Manner::Web { .. } | Manner::Forwarded { .. } = self.manner {
                 self.waits = None;
             }
             return written;

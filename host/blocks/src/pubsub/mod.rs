@@ -66,8 +66,9 @@ pub(crate) const OPERATIONS: &[component::Operation] = &[
     PURGE,
 ];
 
-/// The key of the seal, in the directory of the data: events that are sealed with another one have no source.
-const KEY: &str = "events.key";
+/// The key of the seal, in the directory of the tenant's data, for no tenant has to do with another one's: events that are
+/// sealed with another key have no source. No component has a name that begins with a dot.
+const KEY: &str = ".events.key";
 /// Bytes of a topic's name.
 const MAX_TOPIC: usize = 256;
 
@@ -176,7 +177,8 @@ impl PubSub {
         let (component, written, driver) = prepared.open().await?;
         let features = driver.features();
         require(&component, |name| features.has(name))?;
-        let seal = Seal::new(key(opening.data.join(KEY)).await?);
+        let own = opening.data.join(opening.tenant.as_str());
+        let seal = Seal::new(key(own.join(KEY)).await?);
         let configured = Arc::new(Configured {
             driver,
             scopes: written.scopes,

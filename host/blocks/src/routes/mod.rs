@@ -8,7 +8,7 @@ mod tests;
 
 pub use entrance::Entrance;
 
-use crate::{App, Error, Rate, Result, bindings::WebhookRoute};
+use crate::{App, Error, Process, Rate, Result, bindings::WebhookRoute};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -78,6 +78,11 @@ impl Destination {
         self.table.owner(one) == self.table.owner(other)
     }
 
+    /// The process of the tenant, which answers all that is for it.
+    pub fn process(&self) -> Option<&Arc<Process>> {
+        self.table.of(self.tenant.as_ref()?)?.process.as_ref()
+    }
+
     /// The route with the longest prefix of this path.
     pub fn route(&self, path: &str) -> Option<Arc<Route>> {
         let scopes = self.table.scopes(self.tenant.as_ref());
@@ -138,6 +143,19 @@ impl Routes {
             tenant,
             skipped,
         }
+    }
+
+    /// Gives a tenant's requests to a process; none takes all away that the tenant has.
+    pub(crate) fn set_process(&self, tenant: &Name, process: Option<Arc<Process>>) {
+        match process {
+            Some(process) => self.edit(|table| table.edit(tenant).process = Some(process)),
+            None => self.clear(tenant),
+        }
+    }
+
+    /// Asks the processes of tenants anew for how long an answer may wait.
+    pub fn measure(&self) {
+        self.edit(|_| {});
     }
 
     /// The tenant that has this host name.

@@ -1,7 +1,7 @@
 //! The routes as they are at one moment, by tenant.
 
 use super::{Entrance, REFUSALS, Route, taken};
-use crate::{App, Rate, Result, bindings::WebhookRoute};
+use crate::{App, Process, Rate, Result, bindings::WebhookRoute};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::Name;
 
@@ -9,6 +9,8 @@ use wythe_manifest::Name;
 #[derive(Clone, Default)]
 pub struct Scope {
     entrance: Entrance,
+    /// The process that answers in place of routes and webhooks.
+    pub process: Option<Arc<Process>>,
     /// Longer prefixes come first.
     pub routes: Vec<Arc<Route>>,
     pub webhooks: BTreeMap<String, Arc<WebhookRoute>>,
@@ -142,6 +144,11 @@ impl Table {
     pub fn measure(&mut self) {
         let routes = self.scopes.values().flat_map(|scope| &scope.routes);
         let stalls = routes.map(|route| route.app.limits().stall_time);
+        let processes = self
+            .scopes
+            .values()
+            .filter_map(|scope| scope.process.as_ref());
+        let stalls = stalls.chain(processes.map(|process| process.stall_time()));
         self.stall_time = stalls.max().unwrap_or_default();
     }
 

@@ -16,7 +16,7 @@ pub use actor::{Actor, ActorVerb};
 pub use bindings::{Bindings, BindingsVerb};
 pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
-pub use host::{Logs, Ps, Serve, StatusOf, Stop, Tenants, TenantsVerb};
+pub use host::{Logs, Ps, Serve, StatusOf, Stop, Tenants, TenantsVerb, audience};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
 pub use pubsub::{PubSub, PubSubVerb};

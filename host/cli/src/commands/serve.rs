@@ -20,7 +20,11 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wythe_api::{Certificates, Listeners, metrics};
+use wythe_api::{
+    Certificates, Listeners,
+    admin::host::{House, Tenant},
+    metrics,
+};
 use wythe_blocks::{descriptors, time::milliseconds};
 use wythe_manifest::{HostFile, HostTls, Source};
 
@@ -42,7 +46,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let root = Root::new(
         common,
         ground.clone(),
-        &args.root,
+        (&args.root, args.dev),
         file,
         certificates.clone(),
     );
@@ -66,7 +70,8 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         }
     };
     watch::start(root, &args.root, &ground.host);
-    Ready::new(&ground, &listeners, metrics, began.elapsed())?.show(common);
+    let tenants = tenants(&ground, &shutdown).await;
+    Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?.show(common);
     if !serve::serve(&ground.host, args.audience(), listeners, shutdown).await {
         tracing::warn!("some work did not end in time and was cut short");
     }
@@ -176,6 +181,16 @@ async fn open(
     Ok((listeners, bound))
 }
 
+/// The tenants that are served, those in processes of their own among them.
+async fn tenants(ground: &Ground, shutdown: &CancellationToken) -> Vec<Tenant> {
+    let house = House {
+        host: ground.host.clone(),
+        data: ground.data.join("data"),
+        stop: shutdown.clone(),
+    };
+    house.tenants().await
+}
+
 /// The facts that a person or a program wants to know of a host that serves.
 #[derive(Serialize)]
 struct Ready {
@@ -197,8 +212,8 @@ struct Ready {
 impl Ready {
     fn new(
         ground: &Ground,
-        listeners: &Listeners,
-        metrics: Option<SocketAddr>,
+        tenants: &[Tenant],
+        (listeners, metrics): (&Listeners, Option<SocketAddr>),
         took: Duration,
     ) -> Outcome<Self> {
         let tls = listeners.tls.as_ref().map(|(listener, _)| listener);
@@ -210,7 +225,12 @@ impl Ready {
             (None, Some(address)) => ("https", address),
             (None, None) => return Err(Problem::new("no address is listened on").into()),
         };
-        let tenants = ground.host.tenants();
+        let served = tenants.iter().filter(|one| one.served);
+        let notices = ground.host.notices();
+        // Of others the notices are the host's own.
+        let is_told =
+            |one: &&Tenant| one.process && one.problems > 0 && notices.of(&one.tenant).is_empty();
+        let wrong = tenants.iter().filter(is_told).count();
         Ok(Ready {
             url: format!("{scheme}://{address}/"),
             address,
@@ -218,9 +238,9 @@ impl Ready {
             metrics,
             control: boot::absolute(&control::path(&ground.data)),
             pid: std::process::id(),
-            apps: tenants.iter().map(|tenant| tenant.all_apps().len()).sum(),
-            tenants: tenants.len(),
-            wrong: ground.host.notices().list().len(),
+            apps: tenants.iter().map(|one| one.apps).sum(),
+            tenants: served.count(),
+            wrong: notices.list().len() + wrong,
             ready_ms: milliseconds(took),
         })
     }

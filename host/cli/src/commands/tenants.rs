@@ -34,8 +34,10 @@ fn text(tenants: &[Tenant]) -> String {
     let head = ["TENANT", "STATE", "REACHED BY", "APPS", "COMPONENTS", "LOG"];
     let row = |one: &Tenant| {
         let state = match (one.served, one.problems) {
+            (true, 0) if one.process => "ok, in a process of its own".to_owned(),
             (true, 0) => "ok".to_owned(),
             (true, count) => format!("changed wrongly: {count} problems"),
+            (false, 0) if one.process => "its process does not answer".to_owned(),
             (false, 0) => "gone, its data is kept".to_owned(),
             (false, count) => format!("not served: {count} problems"),
         };

@@ -49,6 +49,22 @@ pub fn list(root: &Path) -> io::Result<Folders> {
     Ok(folders)
 }
 
+/// Does what [`list`] does, of one directory: the others need not be read.
+pub fn one(root: &Path, tenant: &Name) -> io::Result<Folders> {
+    let whole = fs::canonicalize(root)?;
+    let path = root.strip_prefix(".").unwrap_or(root).join(tenant.as_str());
+    let mut folders = Folders::default();
+    if !path.exists() {
+        return Ok(folders);
+    }
+    match look(&whole, tenant.as_str(), &path) {
+        Ok(Some(tenant)) => folders.tenants.push(Folder { tenant, path }),
+        Ok(None) => {}
+        Err(problem) => folders.refused.push((tenant.to_string(), problem)),
+    }
+    Ok(folders)
+}
+
 fn look(root: &Path, name: &str, path: &Path) -> Result<Option<Name>, Problem> {
     let of = |message: String| {
         let place = wythe_manifest::Problem::of_file(path, "").source();

@@ -129,7 +129,7 @@ impl Live {
     }
 
     fn enter(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
-        let entrance = boot::entrance(plan);
+        let entrance = boot::entrance(plan.terms.as_deref());
         if self.ground.host.routes().entrance(self.tenant.name()) == entrance {
             return Ok(());
         }

@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_millis(150);
 pub const IGNORED: [&str; 4] = [".git", ".wythe", "node_modules", "target"];
 
 /// The files of a tenant at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Print {
     own: u64,
     /// The files that are elsewhere, or that builds write.

@@ -5,7 +5,7 @@ mod work;
 
 use super::{
     folder::{self, Folder, Folders},
-    print,
+    print::{self, Print},
 };
 use crate::{
     args::Common,
@@ -16,6 +16,7 @@ use certificates::Followed;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +28,7 @@ use tokio::sync::{
 use work::{Entry, Gone, Job, Tenure, Tried};
 use wythe_api::Certificates;
 use wythe_blocks::Notice;
-use wythe_manifest::{HOST_FILE, HostFile, Name, OpenFile, Source, Stamp};
+use wythe_manifest::{HOST_FILE, HostFile, Isolation, Name, OpenFile, Source, Stamp, Terms};
 
 /// Problems of one tenant that are printed each time.
 const PRINTED: usize = 20;
@@ -39,6 +40,10 @@ pub struct Root {
     common: Common,
     ground: Ground,
     directory: PathBuf,
+    /// The tenant, where this is the process of one: what is listed and what the operator says are given.
+    alone: Option<Name>,
+    /// True to tell callers what is wrong.
+    dev: bool,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 3],
     file: Mutex<Written>,
@@ -109,14 +114,46 @@ impl Root {
     pub fn new(
         common: &Common,
         ground: Ground,
-        directory: &Path,
+        (directory, dev): (&Path, bool),
         file: HostFile,
         certificates: Option<Arc<Certificates>>,
     ) -> Arc<Self> {
+        Arc::new(Root::of(
+            common,
+            ground,
+            (directory, dev),
+            file,
+            certificates,
+        ))
+    }
+
+    /// A root of which this process has one tenant, under terms that stay as they are.
+    pub fn of_one(
+        common: &Common,
+        ground: Ground,
+        directory: &Path,
+        file: HostFile,
+        tenant: Name,
+    ) -> Arc<Self> {
         Arc::new(Root {
+            alone: Some(tenant),
+            ..Root::of(common, ground, (directory, false), file, None)
+        })
+    }
+
+    fn of(
+        common: &Common,
+        ground: Ground,
+        (directory, dev): (&Path, bool),
+        file: HostFile,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
+        Root {
             common: *common,
             ground,
             directory: directory.to_owned(),
+            alone: None,
+            dev,
             addresses: addresses(&file),
             file: Mutex::new(Written {
                 file: Arc::new(file),
@@ -127,7 +164,7 @@ impl Root {
             entries: Mutex::default(),
             refused: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
-        })
+        }
     }
 
     /// Looks at the directory once. The answer has the work that is to be done, which may be done beside other looks.
@@ -187,7 +224,7 @@ impl Root {
     /// The directories of the tenants. Where they cannot be listed, that is told beside the problems of the operator's file,
     /// which is not looked at: what is in force stays so.
     fn list(&self) -> Option<Folders> {
-        let error = match folder::list(&self.directory) {
+        let error = match self.folders() {
             Ok(folders) => return Some(folders),
             Err(error) => error,
         };
@@ -198,9 +235,25 @@ impl Root {
         None
     }
 
+    /// The directories of the tenants of this process.
+    pub fn folders(&self) -> io::Result<Folders> {
+        match &self.alone {
+            Some(tenant) => folder::one(&self.directory, tenant),
+            None => folder::list(&self.directory),
+        }
+    }
+
+    /// The directory that is to be watched for tenants that come.
+    pub fn watched(&self) -> Option<&Path> {
+        self.alone.is_none().then_some(self.directory.as_path())
+    }
+
     /// The operator's file, which is read where it is another one than before. One that cannot be read is told, and the one
     /// before stays in force.
     fn read_file(&self) -> Arc<HostFile> {
+        if self.alone.is_some() {
+            return self.file.lock().file.clone();
+        }
         let open = OpenFile::open(Some(&self.directory), &self.directory.join(HOST_FILE));
         let stamp = open.ok().map(|file| file.stamp());
         // Before it is read: what changes from now on has another stamp.
@@ -257,10 +310,15 @@ impl Root {
     ) -> Option<Job> {
         let files = tenure.tried.as_ref().map(|last| last.files.clone());
         let files = files.unwrap_or_default();
+        let terms = Arc::new(file.terms(&folder.tenant));
         let tried = Tried {
-            print: print::of(&folder.path, &files),
+            print: match self.is_apart(&terms) {
+                // Its own process looks at it.
+                true => Print::default(),
+                false => print::of(&folder.path, &files),
+            },
             files,
-            terms: Arc::new(file.terms(&folder.tenant)),
+            terms,
             problems: Problem::all(file.problems_of(&folder.tenant)),
             again: None,
         };
@@ -274,6 +332,11 @@ impl Root {
             tenure,
             tried,
         })
+    }
+
+    /// Says whether a tenant of these terms runs in another process than this one.
+    fn is_apart(&self, terms: &Terms) -> bool {
+        terms.isolation == Isolation::Process && self.alone.is_none()
     }
 
     /// Tells what is wrong, once, until it is another thing.

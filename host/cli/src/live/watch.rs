@@ -1,7 +1,7 @@
 //! The watch over the directories of tenants: events say that something changed, and a look now and then finds what no event
 //! told.
 
-use super::{folder, root::Root};
+use super::root::Root;
 use crate::{
     report,
     watch::{Events, Tree, settle, watcher},
@@ -86,7 +86,7 @@ impl Pause {
 
 async fn watch(root: Arc<Root>, directory: PathBuf) {
     let mut events = match watcher(EVENTS) {
-        Ok((watcher, events)) => Some((tree(watcher, &directory).await, events)),
+        Ok((watcher, events)) => Some((tree(watcher, &root, &directory).await, events)),
         Err(error) => {
             report::note(&format!(
                 "! changes are seen after a second or more: {error}"
@@ -110,13 +110,16 @@ async fn watch(root: Arc<Root>, directory: PathBuf) {
 type Shared = Arc<Mutex<Tree>>;
 
 /// Watches the root itself, and each tenant's directory with those below.
-async fn tree(watcher: RecommendedWatcher, directory: &Path) -> Shared {
+async fn tree(watcher: RecommendedWatcher, root: &Arc<Root>, directory: &Path) -> Shared {
     // Events name paths without links.
     let whole = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
     let tree = Arc::new(Mutex::new(Tree::of_tenants(watcher, &whole)));
+    let root = root.clone();
     add(&tree, move |tree| {
-        tree.watch(&whole);
-        for tenant in folder::list(&whole).unwrap_or_default().tenants {
+        if root.watched().is_some() {
+            tree.watch(&whole);
+        }
+        for tenant in root.folders().unwrap_or_default().tenants {
             if let Ok(path) = std::fs::canonicalize(&tenant.path) {
                 tree.add(&path);
             }

@@ -2,6 +2,7 @@
 
 mod check;
 mod ingress;
+mod isolation;
 mod metered;
 mod quotas;
 mod read;
@@ -11,11 +12,10 @@ mod tests;
 mod tls;
 
 pub use ingress::{HostName, TypePattern};
+pub use isolation::{Isolation, Users};
 pub use metered::{Metered, Unit};
 pub use quotas::{Quota, Quotas};
-pub use read::load_host_file;
-#[cfg(any(fuzzing, test))]
-pub(crate) use read::parse as parse_host_file;
+pub use read::{load_host_file, parse as parse_host_file};
 pub use signing::{SIGNATURE_EXTENSION, SigningKey, SigningKeys, Unsigned};
 pub use tls::{CertificateFiles, HostTls};
 
@@ -39,6 +39,10 @@ pub struct HostFile {
     pub metrics: Option<(String, Source)>,
     /// HTTPS, where there is any.
     pub tls: Option<HostTls>,
+    /// The users whose processes tenants are, where root runs the host.
+    pub users: Users,
+    /// The file as it was read.
+    pub text: Arc<str>,
     documents: Vec<Document>,
     source: Source,
 }
@@ -48,6 +52,7 @@ pub struct HostFile {
 struct Document {
     /// The tenant; none is every tenant.
     tenant: Option<Name>,
+    isolation: Option<Isolation>,
     hosts: Option<Allowed<Names>>,
     path: Option<bool>,
     tls: Option<tls::Written>,
@@ -66,6 +71,8 @@ struct Document {
 pub struct Terms {
     /// The tenant.
     pub tenant: Name,
+    /// The process in which it runs; default that of the host.
+    pub isolation: Isolation,
     /// The host names that it answers to.
     pub hosts: Vec<HostName>,
     /// True if it answers to `/<tenant>/`; by default a tenant without host names does.
@@ -111,6 +118,10 @@ impl HostFile {
         let hosts = hosts.map(|names| names.of(tenant)).unwrap_or_default();
         Terms {
             tenant: tenant.clone(),
+            isolation: documents
+                .iter()
+                .find_map(|one| one.isolation)
+                .unwrap_or_default(),
             by_path: documents
                 .iter()
                 .find_map(|one| one.path)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, quotas, signing, tls};
+use super::{
+    Allowed, Document, HOST_FILE, HostFile, Quotas, ingress::Names, isolation, quotas, signing, tls,
+};
 use crate::app::join;
 use crate::file;
 use crate::name::{Name, shown};
@@ -37,12 +39,14 @@ pub fn load_host_file(root: &Path) -> (HostFile, Problems) {
     }
 }
 
-pub(crate) fn parse(text: &str, path: &Path) -> (HostFile, Problems) {
+/// Reads the text of an operator's file, as [`load_host_file`] does; `path` is where it stands.
+pub fn parse(text: &str, path: &Path) -> (HostFile, Problems) {
     let report = Report::new(path);
     let nodes = yaml::parse(text, &report);
     let mut problems = report.into_problems();
     let mut file = HostFile {
         source: whole(path),
+        text: text.into(),
         ..HostFile::default()
     };
     let mut hosts = 0;
@@ -102,7 +106,9 @@ fn kind<'a>(at: &At<'a>) -> Option<&'a str> {
 
 fn read_host(at: &At, path: &Path, file: &mut HostFile) -> Option<()> {
     let fields = at.fields(&["apiVersion", "kind", "spec"])?;
-    let spec = fields.read("spec", |at| at.fields(&["listen", "metrics", "tls"]))?;
+    let spec = fields.read("spec", |at| {
+        at.fields(&["listen", "metrics", "tls", "tenantUsers"])
+    })?;
     let address = |name| {
         let at = spec.get(name)?;
         Some((at.filled()?.to_owned(), at.source()))
@@ -110,6 +116,9 @@ fn read_host(at: &At, path: &Path, file: &mut HostFile) -> Option<()> {
     file.listen = address("listen");
     file.metrics = address("metrics");
     file.tls = spec.read("tls", |at| tls::read_host(at, directory(path)));
+    if let Some(users) = spec.read("tenantUsers", |at| at.parse()) {
+        file.users = users;
+    }
     Some(())
 }
 
@@ -123,7 +132,15 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
         None => None,
     };
     let spec = fields.read("spec", |at| {
-        at.fields(&["hosts", "path", "tls", "allow", "signingKeys", "quotas"])
+        at.fields(&[
+            "isolation",
+            "hosts",
+            "path",
+            "tls",
+            "allow",
+            "signingKeys",
+            "quotas",
+        ])
     });
     let allow = spec.as_ref().and_then(|spec| {
         spec.read("allow", |at| {
@@ -134,6 +151,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
     let allowed = |name| allow.as_ref().and_then(|allow| allow.get(name));
     let root = directory(path);
     Some(Document {
+        isolation: get("isolation").and_then(|at| isolation::read(&at)),
         hosts: get("hosts").and_then(|at| read_hosts(&at, tenant.as_ref())),
         path: get("path").and_then(|at| at.boolean()),
         tls: get("tls").and_then(|at| tls::read_tenant(&at, root)),

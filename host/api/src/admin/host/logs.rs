@@ -51,8 +51,7 @@ pub struct Line {
 }
 
 impl Logs {
-    pub(super) async fn read(self, house: &House) -> Result<Lines> {
-        let tenant = house.tenant(self.tenant.as_deref())?;
+    pub(super) async fn read(self, house: &House, tenant: &blocks::Tenant) -> Result<Lines> {
         let app = self.app.as_deref().map(str::parse).transpose();
         let app: Option<Name> =
             app.map_err(|error: wythe_manifest::InvalidName| Error::invalid(error.to_string()))?;

@@ -9,12 +9,18 @@ pub use status::{
     App, Breaker, Component, Failed, Problem, Quota, Running, Status, Subscription, Tenant, Unit,
 };
 
-use super::Answer as Answers;
+use super::{Answer as Answers, Command, process};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
-use wythe_blocks::{self as blocks, Error, Host, Result};
+use wythe_blocks::{self as blocks, Error, Host, Process, Result};
 use wythe_manifest::Name;
+
+/// The tenant of a command, where it runs.
+pub(super) enum Whose {
+    Here(Arc<blocks::Tenant>),
+    There(Arc<Process>),
+}
 
 /// The host that commands are for.
 pub struct House {
@@ -50,33 +56,48 @@ pub enum Answer {
 
 impl House {
     /// The tenant of a command; one that is not named is the only one.
-    pub(super) fn tenant(&self, named: Option<&str>) -> Result<Arc<blocks::Tenant>> {
+    pub(super) fn whose(&self, named: Option<&str>) -> Result<Whose> {
         let Some(named) = named else {
             return self.only_tenant();
         };
         let name: Option<Name> = named.parse().ok();
-        let found = name.and_then(|name| self.host.tenant(&name));
+        let found = name.and_then(|name| {
+            let there = self.host.process(&name).map(Whose::There);
+            there.or_else(|| self.host.tenant(&name).map(Whose::Here))
+        });
         found.ok_or_else(|| {
-            let (named, all) = (named.escape_debug(), list(&self.host.tenants()));
+            let (named, all) = (named.escape_debug(), self.names().join(", "));
             Error::not_found(format!("this host has no tenant `{named}`; it has: {all}"))
         })
     }
 
-    fn only_tenant(&self) -> Result<Arc<blocks::Tenant>> {
-        match self.host.tenants().as_slice() {
-            [only] => Ok(only.clone()),
-            [] => Err(Error::not_found("this host has no tenant now")),
-            all => Err(Error::invalid(format!(
+    fn only_tenant(&self) -> Result<Whose> {
+        let (tenants, processes) = (self.host.tenants(), self.host.processes());
+        match (tenants.as_slice(), processes.as_slice()) {
+            ([only], []) => Ok(Whose::Here(only.clone())),
+            ([], [only]) => Ok(Whose::There(only.clone())),
+            ([], []) => Err(Error::not_found("this host has no tenant now")),
+            _ => Err(Error::invalid(format!(
                 "say which tenant is meant by `--tenant`, one of: {}",
-                list(all)
+                self.names().join(", ")
             ))),
         }
     }
 
+    /// The names of all tenants, in their order.
+    fn names(&self) -> Vec<String> {
+        let (here, there) = (self.host.tenants(), self.host.processes());
+        let here = here.iter().map(|tenant| tenant.name().to_string());
+        let there = there.iter().map(|process| process.tenant().to_string());
+        let mut names: Vec<_> = here.chain(there).collect();
+        names.sort();
+        names
+    }
+
     pub(super) async fn execute(&self, action: Action) -> Result<Answers> {
         let answer = match action {
-            Action::Logs(logs) => Answer::Logs(logs.read(self).await?),
-            Action::Ps {} => Answer::Ps(status::running(&self.host)),
+            Action::Logs(logs) => return self.logs(logs).await,
+            Action::Ps {} => Answer::Ps(status::running(&self.host).await),
             Action::Purge { tenant } => {
                 let name: Result<Name, _> = tenant.parse();
                 let name = name.map_err(|error| Error::invalid(error.to_string()))?;
@@ -88,14 +109,26 @@ impl House {
                 self.stop.cancel();
                 Answer::Stopping
             }
-            Action::Tenants {} => Answer::Tenants(status::tenants(self)),
+            Action::Tenants {} => Answer::Tenants(self.tenants().await),
         };
         Ok(Answers::Host(answer))
     }
-}
 
-/// The names of tenants, for an error.
-fn list(tenants: &[Arc<blocks::Tenant>]) -> String {
-    let names: Vec<_> = tenants.iter().map(|one| one.name().as_str()).collect();
-    names.join(", ")
+    /// Every tenant that is served, and every one of which data is stored.
+    pub async fn tenants(&self) -> Vec<Tenant> {
+        status::tenants(self).await
+    }
+
+    async fn logs(&self, logs: Logs) -> Result<Answers> {
+        match self.whose(logs.tenant.as_deref())? {
+            Whose::Here(tenant) => {
+                let lines = logs.read(self, &tenant).await?;
+                Ok(Answers::Host(Answer::Logs(lines)))
+            }
+            Whose::There(process) => {
+                let command = Command::Host(Action::Logs(logs));
+                process::ask(&process, &command).await
+            }
+        }
+    }
 }

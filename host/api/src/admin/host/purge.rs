@@ -19,7 +19,7 @@ pub async fn purge(house: &House, name: &Name) -> Result<()> {
             "tenant `{name}` is served, or its directory is there; remove that first"
         ))
     };
-    if !house.host.notices().of(name.as_str()).is_empty() {
+    if !house.host.notices().of(name.as_str()).is_empty() || house.host.process(name).is_some() {
         return Err(is_there());
     }
     // Nobody can open a tenant of this name until its data is gone.

@@ -1,6 +1,6 @@
 //! The state of a host: its tenants, their apps and components, and the changes that are not in force.
 
-use super::House;
+use super::{super::process, House};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fs, path::Path};
 use wythe_blocks::time::{milliseconds, timestamp};
@@ -10,7 +10,7 @@ use wythe_manifest::{self as manifest, Name};
 /// Digits of a version that are shown.
 const DIGITS: usize = 12;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
     pub pid: u32,
     pub version: String,
@@ -90,6 +90,8 @@ pub struct Tenant {
     /// Bytes of its log that are in memory, and the most.
     pub log: usize,
     pub log_limit: usize,
+    /// True where it runs in a process of its own.
+    pub process: bool,
 }
 
 /// One circuit breaker of a tenant.
@@ -181,7 +183,24 @@ pub async fn of(host: &Host) -> Status {
                 topic,
             }));
     }
+    for (_, report) in process::reports(host).await {
+        // One that does not answer has a notice that says why.
+        let there = report.ok().and_then(|report| report.status);
+        add(&mut status, there.unwrap_or_default());
+    }
     status
+        .problems
+        .sort_by(|one, other| one.about.cmp(&other.about));
+    status
+}
+
+/// Adds what a process tells of its tenant.
+fn add(status: &mut Status, there: Status) {
+    status.problems.extend(there.problems);
+    status.apps.extend(there.apps);
+    status.components.extend(there.components);
+    status.subscriptions.extend(there.subscriptions);
+    status.quotas.extend(there.quotas);
 }
 
 fn problems(host: &Host) -> Vec<Problem> {
@@ -240,13 +259,17 @@ fn failed(failed: blocks::Failed) -> Failed {
 }
 
 /// Apps that have calls or instances now.
-pub fn running(host: &Host) -> Vec<Running> {
+pub async fn running(host: &Host) -> Vec<Running> {
     let tenants = host.tenants();
     let apps = tenants.iter().flat_map(|tenant| tenant.all_apps());
     let shown = apps.map(|app| running_of(&app, app.usage()));
-    shown
+    let mut running: Vec<_> = shown
         .filter(|app| app.calls > 0 || app.instances > 0)
-        .collect()
+        .collect();
+    for (_, report) in process::reports(host).await {
+        running.extend(report.map(|report| report.running).unwrap_or_default());
+    }
+    running
 }
 
 fn running_of(app: &blocks::App, usage: blocks::Usage) -> Running {
@@ -260,7 +283,7 @@ fn running_of(app: &blocks::App, usage: blocks::Usage) -> Running {
 }
 
 /// Every tenant that is served, and every one of which data is stored.
-pub fn tenants(house: &House) -> Vec<Tenant> {
+pub async fn tenants(house: &House) -> Vec<Tenant> {
     let mut tenants = Vec::new();
     let mut gone = stored(&house.data);
     for tenant in house.host.tenants() {
@@ -275,8 +298,15 @@ pub fn tenants(house: &House) -> Vec<Tenant> {
             problems: house.host.notices().of(tenant.name().as_str()).len(),
             log,
             log_limit,
+            process: false,
         });
     }
+    for (process, report) in process::reports(&house.host).await {
+        let name = process.tenant();
+        gone.remove(name);
+        tenants.push(apart(house, name, report.unwrap_or_default()));
+    }
+    tenants.sort_by(|one, other| one.tenant.cmp(&other.tenant));
     tenants.extend(gone.into_iter().map(|name| Tenant {
         problems: house.host.notices().of(name.as_str()).len(),
         tenant: name.to_string(),
@@ -286,8 +316,32 @@ pub fn tenants(house: &House) -> Vec<Tenant> {
         components: 0,
         log: 0,
         log_limit: 0,
+        process: false,
     }));
     tenants
+}
+
+/// A tenant that runs in a process of its own, as far as that tells; it is not served where the process does not answer.
+fn apart(house: &House, name: &Name, report: process::Report) -> Tenant {
+    let known = house.host.notices().of(name.as_str()).len();
+    let own = report.tenant;
+    let served = own.as_ref().is_some_and(|own| own.served);
+    let (apps, components) = own
+        .as_ref()
+        .map_or((0, 0), |own| (own.apps, own.components));
+    let (log, log_limit) = own.map_or((0, 0), |own| (own.log, own.log_limit));
+    let problems = report.status.map_or(0, |status| status.problems.len());
+    Tenant {
+        tenant: name.to_string(),
+        served,
+        reached: reached(house.host.routes().entrance(name)),
+        apps,
+        components,
+        problems: known + problems,
+        log,
+        log_limit,
+        process: true,
+    }
 }
 
 fn quota(tenant: &str, reading: Reading) -> Option<Quota> {

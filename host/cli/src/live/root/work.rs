@@ -3,6 +3,7 @@
 use super::Root;
 use crate::{
     boot::{self, Plan},
+    isolation::{self, Supervisor},
     live::{Done, Live, apps, components, folder::Folder, print::Print},
     report::{self, Problem},
 };
@@ -67,6 +68,8 @@ impl Entry {
 #[derive(Default)]
 pub struct Tenure {
     live: Option<Live>,
+    /// Its process, where it has one of its own.
+    process: Option<Supervisor>,
     pub tried: Option<Tried>,
     /// True where it was stopped, since it could not go on under other terms.
     is_stopped: bool,
@@ -75,11 +78,14 @@ pub struct Tenure {
 impl Tenure {
     /// Returns whether it runs under other terms than these.
     pub fn is_overruled(&self, terms: &Terms) -> bool {
+        let process = self.process.as_ref();
+        let is_overruled = process.is_some_and(|process| !process.is_under(terms));
         let live = self.live.as_ref();
-        live.is_some_and(|live| {
-            let known = live.plan().terms.as_ref();
-            known.is_none_or(|known| !known.is_same(terms))
-        })
+        is_overruled
+            || live.is_some_and(|live| {
+                let known = live.plan().terms.as_ref();
+                known.is_none_or(|known| !known.is_same(terms))
+            })
     }
 }
 
@@ -165,6 +171,7 @@ impl Root {
                 // The operator's own mistake changes nothing.
                 if !boot::has_errors(&tried.problems) && tenure.is_overruled(&tried.terms) {
                     (tenure.live, tenure.is_stopped) = (None, true);
+                    self.end_process(&folder.tenant, tenure).await;
                 }
                 if tenure.live.is_none() {
                     // That which is stopped, or what a start that ended by a panic left.
@@ -193,7 +200,12 @@ impl Root {
         let name = folder.tenant.as_str();
         let is_overruled = tenure.is_overruled(&tried.terms);
         let terms = tried.terms.clone();
-        let applied = async { Ok(self.apply(folder, tried, tenure).await) };
+        let applied = async {
+            Ok(match self.is_apart(&terms) {
+                true => self.apply_apart(tried, tenure).await,
+                false => self.apply(folder, tried, tenure).await,
+            })
+        };
         let what = || format!("the change of tenant `{name}`");
         let mut applied = Box::pin(panics::caught(Kind::Internal, what, applied));
         let done = match tokio::time::timeout(LIMIT, &mut applied).await {
@@ -202,7 +214,7 @@ impl Root {
             Err(_) if is_overruled => return Err(vec![Problem::new(SLOW)]),
             Err(_) => {
                 drop(place);
-                *entry.slow.lock() = Some(terms);
+                *entry.slow.lock() = Some(terms.clone());
                 let message = format!("{SLOW}; it goes on, and removing the directory ends it");
                 self.show(name, &[Problem::new(message)]);
                 applied.await
@@ -217,6 +229,7 @@ impl Root {
         tried: &mut Tried,
         tenure: &mut Tenure,
     ) -> Result<Done, Vec<Problem>> {
+        self.end_process(&folder.tenant, tenure).await;
         let (path, given) = (folder.path.clone(), tried.terms.clone());
         let read = move || boot::plan_under(&path, Some(given));
         let read = tokio::task::spawn_blocking(read).await;
@@ -240,6 +253,56 @@ impl Root {
         }
     }
 
+    /// Has the tenant run in a process of its own, which finds out by itself what its project is.
+    async fn apply_apart(&self, tried: &Tried, tenure: &mut Tenure) -> Result<Done, Vec<Problem>> {
+        let (terms, mut changes) = (&tried.terms, Vec::new());
+        isolation::check(terms).map_err(one)?;
+        if tenure.live.take().is_some() {
+            self.ground.host.remove(&terms.tenant, GOING).await;
+        }
+        let is_it = |known: &Supervisor| known.is_under(terms);
+        if !tenure.process.as_ref().is_some_and(is_it) {
+            self.end_process(&terms.tenant, tenure).await;
+            tenure.process = Some(self.process(&terms.tenant).map_err(one)?);
+            changes.push("served in a process of its own".to_owned());
+        }
+        if let Some(process) = &mut tenure.process {
+            process.ready().await.map_err(one)?;
+        }
+        let warnings = Vec::new();
+        Ok(Done { changes, warnings })
+    }
+
+    /// Starts the process of a tenant, which is reached from now on, under the terms that are in force at this moment.
+    fn process(&self, tenant: &Name) -> Result<Supervisor, Problem> {
+        let file = self.file.lock().file.clone();
+        let terms = Arc::new(file.terms(tenant));
+        let started = Supervisor::start(
+            (&self.common, &self.ground),
+            (&self.directory, self.dev),
+            &file,
+            terms.clone(),
+        )?;
+        let entered = self
+            .ground
+            .host
+            .routes()
+            .enter(tenant, boot::entrance(Some(&terms)));
+        entered.map_err(|error| Problem::from(error).at(&terms.source))?;
+        Ok(started)
+    }
+
+    /// Ends the process of a tenant, with what it has under way.
+    async fn end_process(&self, tenant: &Name, tenure: &mut Tenure) {
+        let Some(process) = &mut tenure.process else {
+            return;
+        };
+        // Until nothing of it is left, its requests are told to come again, and its data is not purged.
+        process.stop().await;
+        tenure.process = None;
+        self.ground.host.set_process(tenant, None);
+    }
+
     /// Ends a tenant whose directory is gone, or was, or that is to begin again; its data stays.
     pub(super) async fn remove(&self, gone: Gone) {
         let Gone {
@@ -247,7 +310,8 @@ impl Root {
             entry,
             mut tenure,
         } = gone;
-        let was_served = tenure.live.take().is_some();
+        let was_served = tenure.live.take().is_some() || tenure.process.is_some();
+        self.end_process(&name, &mut tenure).await;
         // Of a change that was ended, a part may be there.
         self.ground.host.remove(&name, GOING).await;
         let path = self.directory.join(name.as_str());
@@ -260,6 +324,10 @@ impl Root {
         self.show(name.as_str(), &[]);
         forget(&mut self.entries(), &name, &entry);
     }
+}
+
+fn one(problem: Problem) -> Vec<Problem> {
+    vec![problem]
 }
 
 /// Takes a tenant off the list, unless there is a newer one of its name.

@@ -1,24 +1,28 @@
 //! Tenants, apps, components and terms that come, change and go while the host serves.
 
-use super::root::{HELLO, MEMORY, Root, Served};
+use super::{
+    both,
+    root::{HELLO, MEMORY, Mode, Root, Served},
+};
 use crate::case;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use std::{fs, time::Duration};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        case("serve::a_tenant_comes_changes_and_goes", tenant),
-        case("serve::an_app_comes_changes_and_goes", app),
-        case("serve::a_component_comes_changes_and_goes", component),
-        case("serve::a_subscription_comes_and_goes", subscription),
-        case("serve::the_operators_file_changes", terms),
-        case("serve::a_call_ends_on_the_version_it_began_with", in_flight),
-    ]
+    let both = [
+        both("serve::a_tenant_comes_changes_and_goes", tenant),
+        both("serve::an_app_comes_changes_and_goes", app),
+        both("serve::a_component_comes_changes_and_goes", component),
+        both("serve::a_subscription_comes_and_goes", subscription),
+        both("serve::a_call_ends_on_the_version_it_began_with", in_flight),
+    ];
+    let shared = vec![case("serve::the_operators_file_changes", terms)];
+    both.into_iter().flatten().chain(shared).collect()
 }
 
-async fn tenant() -> Result<()> {
-    let root = Root::new();
+async fn tenant(mode: Mode) -> Result<()> {
+    let root = Root::of(mode);
     root.hello("shop");
     let served = root.serve(&[])?;
     ensure!(served.said("localhost", "/bank/").await? == "404");
@@ -40,8 +44,8 @@ async fn tenant() -> Result<()> {
     Ok(())
 }
 
-async fn app() -> Result<()> {
-    let root = Root::new();
+async fn app(mode: Mode) -> Result<()> {
+    let root = Root::of(mode);
     root.hello("shop");
     let first = HELLO.replace("ingress: /", "ingress: /hello");
     root.write("shop/wythe.yaml", &first);
@@ -72,8 +76,8 @@ async fn app() -> Result<()> {
     Ok(())
 }
 
-async fn component() -> Result<()> {
-    let root = Root::new();
+async fn component(mode: Mode) -> Result<()> {
+    let root = Root::of(mode);
     root.hello("shop");
     let served = root.serve(&[])?;
     ensure!(served.said("localhost", "/shop/").await? == "hello, visitor 1\n");
@@ -115,8 +119,8 @@ spec: { type: configuration.memory, version: v1 }
     Ok(())
 }
 
-async fn subscription() -> Result<()> {
-    let root = Root::new();
+async fn subscription(mode: Mode) -> Result<()> {
+    let root = Root::of(mode);
     root.hello("shop");
     root.write(
         "shop/wythe.yaml",
@@ -202,7 +206,7 @@ async fn terms() -> Result<()> {
     Ok(())
 }
 
-async fn in_flight() -> Result<()> {
+async fn in_flight(mode: Mode) -> Result<()> {
     let apps = "\
 version: 1
 apps:
@@ -211,7 +215,7 @@ apps:
     ingress: /
     grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [one], http: [] }
 ";
-    let root = Root::new();
+    let root = Root::of(mode);
     root.guest("shop/one.wasm", "hostile");
     root.write("shop/resources/memory.yaml", MEMORY);
     root.write("shop/wythe.yaml", apps);

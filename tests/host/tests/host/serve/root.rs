@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Output},
     time::Duration,
@@ -26,9 +27,26 @@ apps:
 /// Components that forget everything.
 pub const MEMORY: &str = host_tests::MEMORY;
 
+/// The processes in which tenants run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The host's own.
+    Shared,
+    /// One for each.
+    Process,
+}
+
+/// The operator's word for tenants with processes of their own.
+const PROCESS: &str = "\
+apiVersion: wythe/v1
+kind: Tenant
+spec: { isolation: process }
+";
+
 /// A directory of tenants.
 pub struct Root {
     directory: TempDir,
+    mode: Mode,
 }
 
 /// A host that serves it, killed when it is dropped.
@@ -43,8 +61,28 @@ pub struct Served {
 
 impl Root {
     pub fn new() -> Self {
+        Self::of(Mode::Shared)
+    }
+
+    /// A directory whose tenants all run in such processes.
+    pub fn of(mode: Mode) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        Root { directory }
+        // Other users are let in, whose processes tenants are where root runs the tests.
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), open).expect("a mode");
+        let root = Root { directory, mode };
+        root.operator("");
+        root
+    }
+
+    /// Writes what the operator says, with the word on processes at its end.
+    pub fn operator(&self, text: &str) {
+        match (self.mode, text) {
+            (Mode::Shared, "") => {}
+            (Mode::Shared, text) => self.write("wythe-host.yaml", text),
+            (Mode::Process, "") => self.write("wythe-host.yaml", PROCESS),
+            (Mode::Process, text) => self.write("wythe-host.yaml", format!("{text}---\n{PROCESS}")),
+        }
     }
 
     pub fn path(&self) -> &Path {
