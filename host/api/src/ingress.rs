@@ -224,6 +224,7 @@ async fn route(
             Err(error) => Err(error.into()),
         };
         return answer.unwrap_or_else(|no| no.answer(&process.refusals, reader));
+    }
     if let Err(error) = count(inside, place.tenant(), &client) {
         return refusals::answer(&inside.refusals, &error, None, reader);
     }
