@@ -39,8 +39,8 @@ static PLACES: LazyLock<Arc<Semaphore>> =
 /// Wait where so many connections are there that the process has not taken yet.
 const FULL: Duration = Duration::from_millis(5);
 
-/// Passes a request on with its whole path, by which the process finds the app, and answers what the process answers. What the process does not take is `unavailable`; where it ended
-/// before it answered, nobody knows what was done.
+/// Passes a request on with its whole path, by which the process finds the app, and answers what the process answers. What
+/// the process does not take is `unavailable`; where it ended before it answered, nobody knows what was done.
 pub async fn forward(
     tasks: &Tasks,
     process: &Arc<Process>,

@@ -127,11 +127,11 @@ impl Ingress {
             },
             layer: Plain,
         };
-        let service = move |mut request: Request<Incoming>, _: Client| {
+        let service = move |mut request: Request<Incoming>, passed: Client| {
             let inside = inside.clone();
             let client = Client {
                 address: client_of(&mut request),
-                secured: None,
+                ..passed
             };
             async move { answer(&inside, request, client).await }
         };
@@ -237,19 +237,23 @@ async fn route(
         return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, reader));
     }
     let Some(route) = place.route(rest) else {
-        let error = check_path(path).err().unwrap_or_else(|| {
-            let path = path.escape_debug();
-            Error::not_found(format!(
-                "no app answers {path}; see `ingress` in the manifest"
-            ))
-        });
-        return refusals::answer(&inside.refusals, &error, None, reader);
+        return refusals::answer(&inside.refusals, &unanswered(path), None, reader);
     };
     let answer = match named {
         Ok(()) => ask(&route.app, place.skipped(), trace, request).await,
         Err(error) => Err(error.into()),
     };
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
+}
+
+/// The error of a path that is no app's.
+fn unanswered(path: &str) -> Error {
+    check_path(path).err().unwrap_or_else(|| {
+        let path = path.escape_debug();
+        Error::not_found(format!(
+            "no app answers {path}; see `ingress` in the manifest"
+        ))
+    })
 }
 
 /// Counts the connection to the tenant that is asked.

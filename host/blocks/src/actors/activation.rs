@@ -1,4 +1,4 @@
-//! An actor that is here: its queue, what this host knows of it, and its turns.
+//! Turns of an actor that is here: activated, run, persisted or undone.
 
 use super::{
     Inside, OUTERMOST, Trigger,
@@ -7,121 +7,20 @@ use super::{
     core::staged::{Memory, Staged},
     engine::{Cause, Engine, Hosted, Space, Why},
     persisting,
+    slot::{Activation, Awake, TurnPermit},
     store::rows,
     timers::Timers,
     turn::{self, Turn},
 };
-use crate::{Error, Kind, Origin, Result, Trace, quota::Held, random, state::Etag};
+use crate::{Error, Kind, Origin, Result, random};
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wythe_manifest::Name;
 
 /// The number of times that a turn that changed nothing is run while others own the actor.
 const TRIES: usize = 3;
-
-/// One actor's queue, and its activation between turns.
-pub(super) struct Slot {
-    pub actor: Arc<Actor>,
-    /// The app that the actor belonged to when its slot was made.
-    pub app: Name,
-    /// One permit: who holds it has the turn. Fair.
-    pub turns: Arc<Semaphore>,
-    rest: Mutex<Rest>,
-    /// Its part of its tenant's quota.
-    _held: Held,
-}
-
-struct Rest {
-    activation: Option<Activation>,
-    since: Instant,
-}
-
-/// The right to a turn.
-pub(super) struct TurnPermit {
-    pub slot: Arc<Slot>,
-    pub _permit: OwnedSemaphorePermit,
-}
-
-impl TurnPermit {
-    /// Keeps an activation for the next turn, unless it serves this one alone.
-    fn keep(&self, awake: Awake, is_bare: bool) {
-        self.slot.rest().activation = (!is_bare).then_some(awake.activation);
-    }
-}
-
-/// The state that this host believes of an actor; every turn proves it anew.
-pub(super) struct Activation {
-    pub actor: Arc<Actor>,
-    pub number: u64,
-    pub meta: Meta,
-    /// The etag of the actor's record; absent where there is no record yet.
-    pub etag: Option<Etag>,
-    pub memory: Memory,
-    pub timers: Timers,
-}
-
-/// An activation in a turn. What belongs to the turn is not held while the actor is idle: there are many of them.
-pub(super) struct Awake {
-    activation: Activation,
-    /// Span that caused the turn.
-    pub trace: Trace,
-}
-
-impl Deref for Awake {
-    type Target = Activation;
-
-    fn deref(&self) -> &Activation {
-        &self.activation
-    }
-}
-
-impl DerefMut for Awake {
-    fn deref_mut(&mut self) -> &mut Activation {
-        &mut self.activation
-    }
-}
-
-impl Slot {
-    pub(super) fn new(actor: Arc<Actor>, app: Name, held: Held) -> Self {
-        Slot {
-            actor,
-            app,
-            turns: Arc::new(Semaphore::new(1)),
-            rest: Mutex::new(Rest {
-                activation: None,
-                since: Instant::now(),
-            }),
-            _held: held,
-        }
-    }
-
-    pub(super) fn touch(&self) {
-        self.rest().since = Instant::now();
-    }
-
-    /// Forgets what this host believes of the actor, unless it has a turn now, which finds out by itself.
-    pub(super) fn forget(&self) -> bool {
-        let turn = self.turns.try_acquire();
-        turn.is_ok() && self.rest().activation.take().is_some()
-    }
-
-    pub(super) fn since(&self) -> Instant {
-        self.rest().since
-    }
-
-    fn rest(&self) -> MutexGuard<'_, Rest> {
-        self.rest.lock()
-    }
-}
 
 /// The ways in which a turn ends without being persisted.
 enum Failure {
@@ -149,14 +48,11 @@ impl Engine {
         let actor = &permit.slot.actor;
         let space = self.space(&actor.tenant)?;
         for _ in 0..TRIES {
-            let awake = self.awake(permit);
+            let awake = permit.wake(cause.trace());
             // One that was not told to activate serves this turn alone.
             let is_bare = awake.is_none() && matches!(why, Why::GiveUp { .. });
             let mut activation = match (awake, why) {
-                (Some(activation), _) => Awake {
-                    activation,
-                    trace: cause.trace(),
-                },
+                (Some(awake), _) => awake,
                 // Both are for an activation that is over.
                 (None, Why::Idle | Why::Timer { .. }) => return Ok(Bytes::new()),
                 (None, _) => {
@@ -194,10 +90,6 @@ impl Engine {
         Err(superseded(actor))
     }
 
-    fn awake(&self, permit: &TurnPermit) -> Option<Activation> {
-        permit.slot.rest().activation.take()
-    }
-
     /// Reads the actor's record; the first write then replaces exactly that.
     async fn activate(
         self: &Arc<Self>,
@@ -223,10 +115,7 @@ impl Engine {
             memory: Memory::new(space.remembered.clone()),
             timers: Timers::default(),
         };
-        let mut activation = Awake {
-            activation,
-            trace: cause.trace(),
-        };
+        let mut activation = activation.awake(cause.trace());
         if hosted.kind.lifecycle && !is_bare {
             let trigger = Why::Trigger(Trigger::Activate);
             let cause = Cause::Trace(cause.trace());

@@ -2,12 +2,12 @@
 
 use super::{
     Inside, Limits, Trigger, Type,
-    activation::TurnPermit,
     core::graph::{self, Graph},
     core::names::Actor,
     due::Due,
     moving::{self, Moved},
     outbox, reminders,
+    slot::TurnPermit,
     slots::Slots,
     sweep,
     table::Turns,

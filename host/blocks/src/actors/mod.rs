@@ -17,6 +17,7 @@ mod moving;
 mod outbox;
 mod persisting;
 mod reminders;
+mod slot;
 mod slots;
 mod store;
 mod sweep;

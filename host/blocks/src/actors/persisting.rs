@@ -1,13 +1,14 @@
 //! Persists the changes of a turn, and starts the work that follows from them.
 
 use super::{
-    activation::{Awake, superseded},
+    activation::superseded,
     core::{
         commit::{Commit, Effect},
         names::Actor,
         staged::Staged,
     },
     engine::{Hosted, Space},
+    slot::Awake,
     store::commit,
 };
 use crate::{Error, Kind, Result, time::now};

@@ -1,6 +1,6 @@
 //! The actors that are here, and how many of each app: at the limit, or at their tenant's quota, no other one comes.
 
-use super::{activation::Slot, core::names::Actor};
+use super::{core::names::Actor, slot::Slot};
 use crate::{Error, Result, quota::Ledger};
 use parking_lot::{Mutex, MutexGuard};
 use std::{

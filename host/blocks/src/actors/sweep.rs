@@ -2,8 +2,8 @@
 
 use super::{
     IDLE,
-    activation::{Slot, TurnPermit},
     engine::{Cause, Engine, Hosted, Space, Why},
+    slot::{Slot, TurnPermit},
 };
 use crate::{Error, Kind, Result, time::HOST_CALL};
 use futures::stream::{self, StreamExt};

@@ -151,37 +151,10 @@ pub async fn of(host: &Host) -> Status {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         problems: problems(host),
-        apps: Vec::new(),
-        components: Vec::new(),
-        subscriptions: Vec::new(),
-        breakers: Vec::new(),
-        quotas: Vec::new(),
+        ..Status::default()
     };
     for tenant in host.tenants() {
-        let name = tenant.name().to_string();
-        status
-            .apps
-            .extend(tenant.all_apps().iter().map(|one| app(one)));
-        let reports = tenant.report().await;
-        let shown = reports.into_iter().map(|report| component(&name, report));
-        status.components.extend(shown);
-        let breakers = tenant.resiliency.breakers().into_iter();
-        status
-            .breakers
-            .extend(breakers.map(|one| breaker(&name, one)));
-        let readings = tenant.ledger.readings().into_iter();
-        status
-            .quotas
-            .extend(readings.filter_map(|one| quota(&name, one)));
-        let subscribed = tenant.pubsub.subscribed().into_iter();
-        status
-            .subscriptions
-            .extend(subscribed.map(|(app, component, topic)| Subscription {
-                tenant: name.clone(),
-                app: app.to_string(),
-                component,
-                topic,
-            }));
+        add(&mut status, of_tenant(&tenant).await);
     }
     for (_, report) in process::reports(host).await {
         // One that does not answer has a notice that says why.
@@ -194,12 +167,35 @@ pub async fn of(host: &Host) -> Status {
     status
 }
 
-/// Adds what a process tells of its tenant.
+async fn of_tenant(tenant: &blocks::Tenant) -> Status {
+    let name = tenant.name().to_string();
+    let reports = tenant.report().await.into_iter();
+    let breakers = tenant.resiliency.breakers().into_iter();
+    let readings = tenant.ledger.readings().into_iter();
+    let subscribed = tenant.pubsub.subscribed().into_iter();
+    let subscription = |(app, component, topic): (Name, String, String)| Subscription {
+        tenant: name.clone(),
+        app: app.to_string(),
+        component,
+        topic,
+    };
+    Status {
+        apps: tenant.all_apps().iter().map(|one| app(one)).collect(),
+        components: reports.map(|report| component(&name, report)).collect(),
+        breakers: breakers.map(|one| breaker(&name, one)).collect(),
+        quotas: readings.filter_map(|one| quota(&name, one)).collect(),
+        subscriptions: subscribed.map(subscription).collect(),
+        ..Status::default()
+    }
+}
+
+/// Adds what is of one tenant, or of another process.
 fn add(status: &mut Status, there: Status) {
     status.problems.extend(there.problems);
     status.apps.extend(there.apps);
     status.components.extend(there.components);
     status.subscriptions.extend(there.subscriptions);
+    status.breakers.extend(there.breakers);
     status.quotas.extend(there.quotas);
 }
 
