@@ -41,9 +41,9 @@ const PUT: component::Operation = component::Operation::once(0, "put");
 const GET: component::Operation = component::Operation::idempotent(1, "get");
 const DELETE: component::Operation = component::Operation::once(2, "delete");
 const LIST: component::Operation = component::Operation::idempotent(3, "list");
-const TAKE: component::Operation = component::Operation::once(4, "take");
-const NEXT: component::Operation = component::Operation::idempotent(5, "next");
-const SETTLE: component::Operation = component::Operation::once(6, "settle");
+const TAKE: component::Operation = component::Operation::once(4, "take").of_host();
+const NEXT: component::Operation = component::Operation::idempotent(5, "next").of_host();
+const SETTLE: component::Operation = component::Operation::once(6, "settle").of_host();
 
 pub(crate) const OPERATIONS: &[component::Operation] =
     &[PUT, GET, DELETE, LIST, TAKE, NEXT, SETTLE];

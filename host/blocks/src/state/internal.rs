@@ -116,7 +116,7 @@ impl InternalStore {
     pub async fn get(&self, caller: &Call, key: impl Into<Key>) -> Result<Option<Entry>> {
         let key = key.into();
         let component = self.component.enter(caller).await?;
-        let call = component.call(caller, GET, |d| d.driver.get(&key));
+        let call = component.call(caller, GET.of_host(), |d| d.driver.get(&key));
         Box::pin(call).await
     }
 
@@ -127,7 +127,9 @@ impl InternalStore {
         operations: Vec<Operation>,
     ) -> Result<Vec<Option<Etag>>> {
         let component = self.component.enter(caller).await?;
-        let call = component.call(caller, TRANSACT, |d| d.driver.transact(operations.clone()));
+        let call = component.call(caller, TRANSACT.of_host(), |d| {
+            d.driver.transact(operations.clone())
+        });
         Box::pin(call).await
     }
 
@@ -142,7 +144,9 @@ impl InternalStore {
         self.component
             .enter(caller)
             .await?
-            .call(caller, LIST, |d| d.driver.list(prefix, cursor, limit))
+            .call(caller, LIST.of_host(), |d| {
+                d.driver.list(prefix, cursor, limit)
+            })
             .await?
             .checked(cursor)
     }
@@ -153,7 +157,9 @@ impl InternalStore {
             .component
             .enter(caller)
             .await?
-            .call(caller, DELETE, |d| d.driver.delete(delete.clone()))
+            .call(caller, DELETE.of_host(), |d| {
+                d.driver.delete(delete.clone())
+            })
             .await;
         match deleted {
             Ok(()) => Ok(true),

@@ -8,6 +8,8 @@ use crate::problem::{Problem, Problems, Source};
 use crate::resources::Resources;
 use crate::suggest::did_you_mean;
 
+/// Different apps in the `scopes` of all documents: each of them has plans and breakers of its own for every target.
+const MAX_APPS: usize = 200;
 /// Problems of policies of one project.
 const MAX_PROBLEMS: usize = 100;
 
@@ -34,6 +36,18 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
         let message = format!("more than {MAX_DOCUMENTS} documents of `Resiliency`; join them");
         problems.0.push(first.source.problem("kind", message));
         documents.truncate(MAX_DOCUMENTS);
+    }
+    let mut apps = HashSet::new();
+    let is_one_too_many = |one: &&Resiliency| {
+        apps.extend(one.scopes.iter().cloned());
+        apps.len() > MAX_APPS
+    };
+    if let Some(one) = documents.iter().find(is_one_too_many) {
+        let message = format!(
+            "documents of `Resiliency` name more than {MAX_APPS} different apps; leave out `scopes` where all apps are meant"
+        );
+        problems.0.push(one.source.problem("scopes", message));
+        documents.clear();
     }
     let documents = &resources.resiliencies;
     let mut policies = Policies::new(documents, problems);

@@ -238,6 +238,26 @@ fn documents_of_any_size_are_bounded() {
     );
 }
 
+#[test]
+fn apps_that_have_policies_of_their_own_are_bounded() {
+    let document = |from: usize| {
+        let scopes: String = (from..from + 100).map(|at| format!("a{at},")).collect();
+        format!("{HEAD}scopes: [{scopes}]\nspec: {{}}\n---\n")
+    };
+    let problems = |documents: &[usize]| {
+        let text: String = documents.iter().map(|from| document(*from)).collect();
+        let (read, problems) = crate::parse_resources(&text, "a.yaml".as_ref());
+        let texts = problems.0.iter().map(ToString::to_string);
+        let errors: Vec<_> = texts
+            .filter(|text| text.contains("different apps"))
+            .collect();
+        (read.resiliencies.len(), errors.len())
+    };
+    // The same apps again are no more of them.
+    assert_eq!(problems(&[0, 100, 50]), (3, 0));
+    assert_eq!(problems(&[0, 100, 101]), (0, 1));
+}
+
 /// Each of 100 documents has 1,000 targets, and every one names what is not there.
 #[test]
 fn mistakes_of_many_documents_are_bounded() {

@@ -12,11 +12,14 @@ use wythe_blocks::{
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
 };
 
+/// A part of the key of an actor's record, which each turn that changes something replaces.
+const RECORD: &str = "||meta||";
+
 /// A host's way to the store that several hosts share.
 pub struct FaultyStore {
     store: Arc<dyn Driver>,
     pub is_cut: AtomicBool,
-    /// The next commit is done, and its answer lost.
+    /// The next commit of a turn is done, and its answer lost. The host writes by itself, too, while it begins.
     pub loses_next: AtomicBool,
     pub commits: AtomicU64,
     /// The host's own lists have no end.
@@ -48,8 +51,7 @@ impl FaultyStore {
 
     /// Loses the answer after a write, if it is to: it may not come any more.
     fn after<T>(&self, answer: Result<T>) -> Result<T> {
-        let is_lost = self.loses_next.swap(false, SeqCst) || self.is_cut.load(SeqCst);
-        match is_lost {
+        match self.is_cut.load(SeqCst) {
             true => Err(Error::unknown_outcome("the answer is lost")),
             false => answer,
         }
@@ -84,8 +86,13 @@ impl Driver for FaultyStore {
     async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
         self.check()?;
         self.commits.fetch_add(1, SeqCst);
+        let of_turn = |operation: &Operation| operation.key().contains(RECORD);
+        let is_turn = operations.iter().any(of_turn);
         let answer = self.store.transact(operations).await;
-        self.after(answer)
+        match is_turn && self.loses_next.swap(false, SeqCst) {
+            true => Err(Error::unknown_outcome("the answer is lost")),
+            false => self.after(answer),
+        }
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {

@@ -75,6 +75,18 @@ pub fn may_repeat(matching: &Matching, nature: Nature, failure: Failure) -> bool
     }
 }
 
+/// Returns whether what failed may have been done all the same, where that must not be done twice unknown to its caller.
+pub fn may_have_happened(nature: Nature, failure: Failure) -> bool {
+    match (nature, failure) {
+        (Nature::Once, Failure::Status(status)) => !DID_NOTHING.contains(&status),
+        (Nature::Once, Failure::Error(kind)) => {
+            matches!(kind, Kind::UnknownOutcome | Kind::Timeout | Kind::Internal)
+        }
+        (Nature::Turn, Failure::Error(kind)) => kind == Kind::UnknownOutcome,
+        _ => false,
+    }
+}
+
 /// Returns whether the rule that is built in for drivers tries it again.
 pub fn may_repeat_built_in(nature: Nature, failure: Failure) -> bool {
     match failure {

@@ -7,7 +7,9 @@ use crate::{
         breakers::{Breakers, Pass},
         core::{
             breaker::End,
-            failure::{Failure, Nature, is_counted, may_repeat, may_repeat_built_in},
+            failure::{
+                Failure, Nature, is_counted, may_have_happened, may_repeat, may_repeat_built_in,
+            },
             schedule::Schedule,
         },
     },
@@ -104,8 +106,8 @@ impl Drop for Admitted<'_> {
 }
 
 impl Target {
-    /// Makes attempts until one succeeds, or none may follow; the answer is that of the last. `judge` says what failed of
-    /// an answer.
+    /// Makes attempts until one succeeds, or none may follow; the answer is that of the last that was made. Where an
+    /// earlier one may have been done, an error is `unknown-outcome`. `judge` says what failed of an answer.
     pub async fn run<T, F>(
         &self,
         guard: &Guard,
@@ -120,8 +122,12 @@ impl Target {
         if schedule.is_some() {
             guard.budget.lock().call();
         }
+        let (mut last, mut is_unknown) = (None, false);
         loop {
-            let mut admitted = self.admit(guard, call)?;
+            let mut admitted = match self.admit(guard, call) {
+                Ok(admitted) => admitted,
+                Err(open) => return self.sure(call, last.unwrap_or(Err(open)), is_unknown),
+            };
             let limit = limit(guard, &call);
             let answer = self.once(call, limit, attempt(limit)).await;
             let failure = match &answer {
@@ -136,16 +142,38 @@ impl Target {
             let again = failure.filter(|failure| may(guard, &call, *failure));
             let pause = again.and(schedule.as_mut());
             let Some(pause) = pause.and_then(|all| all.next(now(), random::next())) else {
-                return answer;
+                return self.sure(call, answer, is_unknown);
             };
             if now().after(pause) >= call.deadline || !self.pay(guard) {
-                return answer;
+                return self.sure(call, answer, is_unknown);
             }
-            if !rest(pause, call.stop).await {
+            is_unknown |= failure.is_some_and(|failure| may_have_happened(call.nature, failure));
+            // What an app answered holds a call of it until it is dropped.
+            last = match (call.stop, answer) {
+                (None, Ok(_)) => None,
+                (_, answer) => Some(answer),
+            };
+            if !rest(pause, call.stop).await
+                && let Some(answer) = last
+            {
                 return answer;
             }
             count(&self.counts.retries);
         }
+    }
+
+    /// An error of the last attempt says nothing of those before it.
+    fn sure<T>(&self, call: Guarded<'_>, answer: Result<T>, is_unknown: bool) -> Result<T> {
+        answer.map_err(|error| match is_unknown {
+            true => Error::unknown_outcome(format!(
+                "an earlier attempt of `{}` of {} may or may not have happened; the last one: {}",
+                call.what,
+                self.key,
+                error.message()
+            ))
+            .with_source(error),
+            false => error,
+        })
     }
 
     /// Asks the breaker; no other attempt follows one that it refuses.

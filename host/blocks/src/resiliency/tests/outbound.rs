@@ -40,6 +40,39 @@ async fn a_write_of_unknown_outcome_is_not_tried_again_unless_the_policy_names_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_answer_does_not_hide_that_an_earlier_attempt_may_have_happened() {
+    let named = format!("{RETRY}, matching: {{ gRPCStatusCodes: \"2\" }}");
+    let stage = Stage::open(&both(&named)).await;
+    let slow = Answer::Slow(Duration::from_secs(20));
+    // The first attempt was kept, and the second meets what it wrote.
+    stage.driver.answers(&[slow, Answer::Error(Kind::Conflict)]);
+    assert_eq!(stage.write().await, Err(Kind::UnknownOutcome));
+    assert_eq!(stage.driver.calls(), 2);
+    stage.driver.answers(&[slow, Answer::Status(200)]);
+    assert_eq!(stage.write().await, Ok(()));
+    // What may happen twice has the last answer.
+    stage.driver.answers(&[
+        Answer::Error(Kind::UnknownOutcome),
+        Answer::Error(Kind::Denied),
+    ]);
+    assert_eq!(stage.read().await, Err(Kind::Denied));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_opens_between_attempts_leaves_the_answer_of_the_one_that_was_made() {
+    let breaker = "circuitBreakers: { b: { trip: totalFailures >= 1 } }";
+    let policies = format!("{breaker}, retries: {{ r: {{ {RETRY} }} }}");
+    let stage = Stage::open(&format!(
+        "spec: {{ policies: {{ {policies} }}, targets: {{ components: {{ web: {{ outbound: {{ retry: r, circuitBreaker: b }} }} }} }} }}"
+    ))
+    .await;
+    stage.driver.answers(&[Answer::Error(Kind::Exhausted)]);
+    assert_eq!(stage.write().await, Err(Kind::Exhausted));
+    assert_eq!(stage.driver.calls(), 1);
+    assert_eq!(stage.write().await, Err(Kind::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_the_callers_mistake_is_neither_tried_again_nor_counted() {
     let breaker = "circuitBreakers: { b: { trip: totalFailures >= 1 } }";
     let policies = format!("{breaker}, retries: {{ r: {{ {RETRY} }} }}");

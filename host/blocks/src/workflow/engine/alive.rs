@@ -170,6 +170,19 @@ impl Alive {
         }
     }
 
+    /// Forgets an instance that is not in the store: nobody knew the outcome of its start, and it was not kept.
+    pub fn gone(&self, id: &str) {
+        let hash = self.hasher.hash_one(id);
+        let mut known = self.lock();
+        let has_it = |(app, known): (&String, &HashMap<u64, u64>)| {
+            known.contains_key(&hash).then(|| app.clone())
+        };
+        let apps: Vec<_> = known.by_app.iter().filter_map(has_it).collect();
+        for app in apps {
+            known.forget(&app, hash);
+        }
+    }
+
     /// Counts an instance that an earlier process left, as it was when it was read.
     fn find(&self, meta: &Meta) {
         let hash = self.hasher.hash_one(&meta.id);
@@ -295,7 +308,7 @@ mod tests {
         assert!(alive.admit(&meta("b", "3", 5), 2).is_ok());
         assert_eq!(used(&alive), [3, 15]);
         alive.end("a", "1");
-        alive.end("a", "1");
+        alive.gone("1");
         assert_eq!(used(&alive), [2, 10]);
         assert!(alive.admit(&meta("a", "3", 5), 2).is_ok());
     }

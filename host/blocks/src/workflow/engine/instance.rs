@@ -111,6 +111,7 @@ async fn step(
 
 async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
     let Some((meta, etag)) = engine.meta(id).await? else {
+        engine.alive.gone(id);
         return Ok(Found::Rest(Rest::Nothing));
     };
     if meta.status.has_ended() {
