@@ -69,6 +69,8 @@ pub enum Detail {
     BodyTooLarge,
     /// Apps call each other in a chain that is too long.
     ChainTooLong,
+    /// The tenant uses all of a quota: that says nothing of whoever is called.
+    OverQuota,
 }
 
 /// Bytes of a message: what somebody else wrote may be a part of it.

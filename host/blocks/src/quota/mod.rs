@@ -7,7 +7,7 @@ mod reached;
 #[cfg(test)]
 mod tests;
 
-use crate::{Error, Rate, Result};
+use crate::{Detail, Error, Rate, Result};
 pub(crate) use ledgers::Ledgers;
 use pace::Pace;
 use reached::Hosts;
@@ -236,6 +236,7 @@ impl Ledger {
             "tenant `{tenant}` uses {part} `quotas.{key}`, which is {limit}"
         ))
         .with_retry_after(wait)
+        .with_detail(Detail::OverQuota)
     }
 
     fn line(&self, quota: Metered) -> &Line {

@@ -1,7 +1,7 @@
 //! Amounts that are held, those that are refused, and the readings of both.
 
 use super::*;
-use crate::{Host, Kind, Metrics, Settings};
+use crate::{Detail, Host, Kind, Metrics, Settings};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http_body::Frame;
@@ -39,6 +39,8 @@ fn over_a_quota_is_refused_with_a_time_and_counted() {
     let refused = ledger.hold(Metered::Calls, 1).unwrap_err();
     assert_eq!(refused.kind(), Kind::Exhausted);
     assert_eq!(refused.retry_after(), Some(AGAIN));
+    // A breaker does not count it, and no policy tries it again at once.
+    assert_eq!(refused.detail(), Some(Detail::OverQuota));
     assert_eq!(
         refused.message(),
         "tenant `shop` uses all of `quotas.calls`, which is 256"

@@ -12,7 +12,8 @@ pub enum Failure {
     Status(u16),
     /// An app that wants to be asked again.
     Again,
-    /// An error that no other attempt changes, such as a chain of calls that is too long.
+    /// An error that no other attempt changes, such as a chain of calls that is too long, or that says nothing of the
+    /// target, such as a quota of the tenant that is used up.
     Final,
 }
 
