@@ -27,6 +27,8 @@ use wythe_blocks::{
 
 /// Bytes of a body that are on their way between the two processes, in either direction.
 pub const WINDOW: u32 = 64 << 10;
+/// Bytes of headers of an answer, with the 32 that HTTP/2 counts for each of them: as many as those of a request.
+const HEADER_BYTES: u32 = 128 << 10;
 /// The time after which one that was refused may come again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Time for the process to take a connection.
@@ -61,6 +63,7 @@ pub async fn forward(
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_send_buf_size(WINDOW as usize)
+        .max_header_list_size(HEADER_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| process.absent().with_source(error))?;

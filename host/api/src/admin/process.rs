@@ -10,7 +10,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 use tokio::net::UnixStream;
-use wythe_blocks::{Error, Host, Kind, Process, Result};
+use wythe_blocks::{Error, Host, Kind, Process, ProcessState, Result};
 
 /// Time for the process to do what a command asks for.
 const COMMAND: Duration = Duration::from_secs(62);
@@ -107,7 +107,10 @@ pub async fn reports(host: &Host) -> Vec<(Arc<Process>, Result<Report>)> {
 }
 
 async fn report(process: &Process) -> Result<Report> {
-    process.enter().map(drop)?;
+    // A tenant whose requests take all of its places is asked as well.
+    if process.state() != ProcessState::Serving {
+        return Err(process.absent());
+    }
     let (status, tenants) = tokio::join!(
         reported(process, host::Action::Status {}),
         reported(process, host::Action::Tenants {}),
@@ -138,26 +141,30 @@ async fn reported(process: &Process, action: host::Action) -> Result<host::Answe
 
 /// Makes a status one of this tenant alone, whatever it says.
 fn hold_to(status: &mut host::Status, tenant: &str) {
-    status.problems.truncate(ENTRIES);
-    status.apps.truncate(ENTRIES);
-    status.components.truncate(ENTRIES);
-    status.subscriptions.truncate(ENTRIES);
-    status.quotas.truncate(ENTRIES);
+    // All of its fields, so that a new one is held to the tenant as well.
+    let host::Status {
+        pid: _,
+        version: _,
+        problems,
+        apps,
+        components,
+        subscriptions,
+        breakers,
+        quotas,
+    } = status;
+    problems.truncate(ENTRIES);
+    apps.truncate(ENTRIES);
+    components.truncate(ENTRIES);
+    subscriptions.truncate(ENTRIES);
+    breakers.truncate(ENTRIES);
+    quotas.truncate(ENTRIES);
     let own = || tenant.to_owned();
-    status.problems.iter_mut().for_each(|one| one.about = own());
-    status
-        .apps
-        .iter_mut()
-        .for_each(|one| one.running.tenant = own());
-    status
-        .components
-        .iter_mut()
-        .for_each(|one| one.tenant = own());
-    status
-        .subscriptions
-        .iter_mut()
-        .for_each(|one| one.tenant = own());
-    status.quotas.iter_mut().for_each(|one| one.tenant = own());
+    problems.iter_mut().for_each(|one| one.about = own());
+    apps.iter_mut().for_each(|one| one.running.tenant = own());
+    components.iter_mut().for_each(|one| one.tenant = own());
+    subscriptions.iter_mut().for_each(|one| one.tenant = own());
+    breakers.iter_mut().for_each(|one| one.tenant = own());
+    quotas.iter_mut().for_each(|one| one.tenant = own());
 }
 
 #[cfg(test)]
@@ -165,7 +172,6 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, Write};
     use tempfile::tempdir;
-    use wythe_blocks::ProcessState;
 
     /// Answers what is asked of a process, each connection with the same status.
     fn answer(listener: std::os::unix::net::UnixListener, body: String) {

@@ -25,14 +25,13 @@ pub const ALLOWED: &[c_long] = &[
     libc::SYS_readv,
     libc::SYS_write,
     libc::SYS_writev,
-    // Files.
+    // Files. Modes are changed by descriptor alone: Landlock does not hold changes by path.
     libc::SYS_copy_file_range,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_fadvise64,
     libc::SYS_fallocate,
     libc::SYS_fchmod,
-    libc::SYS_fchmodat,
     libc::SYS_fdatasync,
     libc::SYS_flock,
     libc::SYS_fstat,
@@ -156,7 +155,6 @@ pub const ALLOWED: &[c_long] = &[
 pub const OLDER: &[c_long] = &[
     libc::SYS_access,
     libc::SYS_arch_prctl,
-    libc::SYS_chmod,
     libc::SYS_creat,
     libc::SYS_dup2,
     libc::SYS_epoll_create,

@@ -15,6 +15,7 @@ mod supervisor;
 mod users;
 
 pub use supervisor::Supervisor;
+pub use users::check_shared;
 
 use crate::{
     args::{Common, Format, LogFormat},

@@ -20,8 +20,10 @@ use wythe_manifest::Terms;
 
 /// Rights over files that are there since Linux 6.2.
 const FILES: ABI = ABI::V3;
-/// Flags of `clone` that make namespaces.
-const NAMESPACES: u64 = 0x7e02_0000;
+/// Flags of `clone` that make namespaces, and that which makes a child of the host (`CLONE_PARENT`).
+const NAMESPACES: u64 = 0x7e02_8000;
+/// Threads and processes of a user who is one tenant's: several for each core, and far fewer than a system has numbers.
+const THREADS: u64 = 4096;
 /// The bits of a socket's type that are not flags.
 const SOCKET_TYPE: u64 = 0xf;
 /// Files that name hosts and time zones.
@@ -78,6 +80,16 @@ pub fn enter(orders: &Orders, terms: &Terms) -> Result<(), String> {
     let text = |error: rustix::io::Errno| error.to_string();
     // Memory of the tenant's is in no file.
     rustix::process::setrlimit(Resource::Core, none).map_err(text)?;
+    // The limit is one of the user, who is the host's own otherwise.
+    if is_alone {
+        let maximum = rustix::process::getrlimit(Resource::Nproc).maximum;
+        let threads = Some(maximum.map_or(THREADS, |maximum| maximum.min(THREADS)));
+        let limit = Rlimit {
+            current: threads,
+            maximum: threads,
+        };
+        rustix::process::setrlimit(Resource::Nproc, limit).map_err(text)?;
+    }
     let filter = filter()?;
     let created = ruleset(is_alone)
         .and_then(Ruleset::create)
@@ -178,7 +190,9 @@ impl Walls {
 fn resolver() -> Option<PathBuf> {
     let file = fs::canonicalize("/etc/resolv.conf").ok()?;
     let directory = file.parent()?.to_owned();
-    directory.starts_with("/run/").then_some(directory)
+    let run = Path::new("/run");
+    // Of `/run` itself, nothing: sockets and secrets of others are there.
+    (directory.starts_with(run) && directory != run).then_some(directory)
 }
 
 /// The files whose code this process runs: the libraries and their loader.

@@ -38,6 +38,8 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_s
 const LASTING: Duration = Duration::from_secs(60);
 /// The time to the first beat: a process looks for 10 s at most before it serves, and this machine may be busy.
 const START: Duration = Duration::from_secs(60);
+/// The time for one beat: a process that sends more of them waits.
+const BEAT: Duration = Duration::from_millis(500);
 /// The longest silence after that; a beat comes each second.
 const SILENCE: Duration = Duration::from_secs(20);
 /// The time to end when the host stops: its requests have ended before, and it waits for 5 s in all.
@@ -232,6 +234,7 @@ impl Lifecycle {
             self.stop.run_until_cancelled(slept).await;
         }
         self.process.set(ProcessState::Starting);
+        drop(self.sockets);
         self.reported.send_replace(Phase::Over);
     }
 
@@ -370,12 +373,11 @@ impl Lifecycle {
             Ok(leash) => leash,
             Err(error) => return gone(error),
         };
-        let length = self.orders.len() as u64;
-        let written = async {
-            leash.write_u64(length).await?;
+        let written = tokio::time::timeout(START, async {
+            leash.write_u64(self.orders.len() as u64).await?;
             leash.write_all(&self.orders).await
-        };
-        if let Err(error) = written.await {
+        });
+        if let Err(error) = written.await.unwrap_or_else(|late| Err(late.into())) {
             return gone(error);
         }
         let (mut patience, mut serves) = (START, false);
@@ -392,6 +394,7 @@ impl Lifecycle {
                 (patience, serves) = (SILENCE, true);
                 self.up();
             }
+            tokio::time::sleep(BEAT).await;
         }
     }
 }

@@ -231,7 +231,14 @@ impl Root {
     ) -> Result<Done, Vec<Problem>> {
         self.end_process(&folder.tenant, tenure).await;
         let (path, given) = (folder.path.clone(), tried.terms.clone());
-        let read = move || boot::plan_under(&path, Some(given));
+        let (data, tenant) = (self.ground.data.clone(), folder.tenant.clone());
+        let is_new = tenure.live.is_none();
+        let read = move || {
+            if is_new {
+                isolation::check_shared(&data, &tenant).map_err(one)?;
+            }
+            boot::plan_under(&path, Some(given))
+        };
         let read = tokio::task::spawn_blocking(read).await;
         let read = read.map_err(|error| vec![Problem::new(error.to_string())])?;
         let (plan, warnings) = read?;

@@ -9,7 +9,8 @@ use wythe_blocks::{Error, Result};
 
 /// Makes a file of this user alone, where it is this user's.
 pub(crate) fn make_private(file: &Path) -> io::Result<()> {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+    // By descriptor: the process of a tenant may not change modes by path.
+    fs::File::open(file)?.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 /// Says whether a store has to be made at `file`. An empty file is none: whoever emptied it took a store away, and to
