@@ -104,7 +104,15 @@ fn many_at_once(driver: &str) {
             .await
             .expect("it opens");
         let scheduled = fill(&tenant, 100).await;
-        assert_eq!((scheduled, used(&tenant)), (10, 10));
+        // One that is written counts twice for a moment, while it gives its place back: that may refuse another one early.
+        assert!((1..=10).contains(&scheduled), "{scheduled}");
+        let one = caller("one");
+        for number in scheduled..12 {
+            let name = format!("after-{number}");
+            let answer = tenant.jobs.schedule(&one, job(&name), false).await;
+            assert_eq!(answer.is_ok(), number < 10, "{number}: {answer:?}");
+        }
+        assert_eq!(used(&tenant), 10);
         host.close(Duration::from_secs(60)).await;
         assert_eq!(used(&tenant), 0, "what is not open is not held");
     });
