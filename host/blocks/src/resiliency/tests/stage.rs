@@ -53,11 +53,13 @@ impl Script {
     /// Milliseconds from the first call to each, rounded to tenths of a second.
     pub fn offsets(&self) -> Vec<u128> {
         let calls = self.calls.lock();
-        let since = |at: &Instant| at.duration_since(calls[0]).as_millis();
-        calls
-            .iter()
-            .map(|at| (since(at) + 50) / 100 * 100)
-            .collect()
+        // A tenth of each pause is by chance, so each is rounded by itself.
+        let gap = |pair: &[Instant]| (pair[1].duration_since(pair[0]).as_millis() + 50) / 100 * 100;
+        let mut offsets: Vec<u128> = calls.first().map(|_| 0).into_iter().collect();
+        for pair in calls.windows(2) {
+            offsets.push(offsets[offsets.len() - 1] + gap(pair));
+        }
+        offsets
     }
 
     /// The calls of the app, as it was given them.
