@@ -75,6 +75,13 @@ struct Inside {
     refusals: Rate,
 }
 
+impl Inside {
+    /// Time for whoever is on the other side of a connection to take what is written to it.
+    fn silence(&self) -> Duration {
+        self.routes.stall_time() + AFTER_STALL
+    }
+}
+
 impl Ingress {
     /// Serves until `shutdown`, then lets every request finish, for at most `drain`. True if all of them did. What is
     /// bounded is bounded for both listeners together.
@@ -117,13 +124,14 @@ impl Ingress {
         shutdown: CancellationToken,
         drain: Duration,
     ) -> bool {
-        let (inside, routes) = (self.inside(), self.host.routes().clone());
+        let inside = self.inside();
+        let patient = inside.clone();
         let front = Front {
             listener,
             connections: Connections::new("host", Allowed::unshared(descriptors::incoming())),
             tasks: self.host.tasks().clone(),
             manner: move || Manner::Forwarded {
-                silence: routes.stall_time() + AFTER_STALL,
+                silence: patient.silence(),
             },
             layer: Plain,
         };
@@ -168,13 +176,13 @@ struct All {
 
 impl All {
     async fn serve(&self, listener: TcpListener, layer: impl Layer<TcpStream>) -> bool {
-        let (inside, routes) = (self.inside.clone(), self.inside.routes.clone());
+        let (inside, patient) = (self.inside.clone(), self.inside.clone());
         let front = Front {
             listener,
             connections: self.connections.clone(),
             tasks: self.tasks.clone(),
             manner: move || Manner::Web {
-                silence: routes.stall_time() + AFTER_STALL,
+                silence: patient.silence(),
             },
             layer,
         };
@@ -219,31 +227,34 @@ async fn route(
         return No::misdirected().answer(&inside.refusals, reader);
     }
     if let Some(process) = place.process() {
-        let answer = match named {
-            Ok(()) => forward::forward(&inside.tasks, process, trace, request, &client).await,
-            Err(error) => Err(error.into()),
-        };
+        let client = (client.address, inside.silence());
+        let forwarded = forward::forward(&inside.tasks, process, trace, request, client);
+        let answer = if_named(named, forwarded).await;
         return answer.unwrap_or_else(|no| no.answer(&process.refusals, reader));
     }
     if let Err(error) = count(inside, place.tenant(), &client) {
         return refusals::answer(&inside.refusals, &error, None, reader);
     }
     if let Some(route) = place.webhook(rest) {
-        let peer = client.address;
-        let answer = match named {
-            Ok(()) => inside.webhooks.answer(&route, trace, request, peer).await,
-            Err(error) => Err(error.into()),
-        };
-        return answer.unwrap_or_else(|no| no.answer(&inside.webhooks.refusals, reader));
+        let webhooks = &inside.webhooks;
+        let answer = webhooks.answer(&route, trace, request, client.address);
+        let answer = if_named(named, answer).await;
+        return answer.unwrap_or_else(|no| no.answer(&webhooks.refusals, reader));
     }
     let Some(route) = place.route(rest) else {
         return refusals::answer(&inside.refusals, &unanswered(path), None, reader);
     };
-    let answer = match named {
-        Ok(()) => ask(&route.app, place.skipped(), trace, request).await,
-        Err(error) => Err(error.into()),
-    };
+    let answer = if_named(named, ask(&route.app, place.skipped(), trace, request)).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
+}
+
+/// Asks where the request names its host as it has to; else nobody is asked.
+async fn if_named(
+    named: Result<(), Error>,
+    answer: impl Future<Output = Result<Response<Body>, No>>,
+) -> Result<Response<Body>, No> {
+    named?;
+    answer.await
 }
 
 /// The error of a path that is no app's.

@@ -14,7 +14,7 @@ pub fn answer(
     (trace, audience): (Trace, Audience),
 ) -> Response<Body> {
     log(rate, error, trace);
-    let status = status.unwrap_or_else(|| error::status(error.kind()));
+    let status = status.unwrap_or_else(|| error.kind().status());
     response(error, status, (trace, audience))
 }
 
@@ -167,7 +167,7 @@ mod tests {
             let expected = serde_json::json!({
                 "error": kind.as_str(),
                 "trace": format!("{:032x}", trace.trace),
-                "message": error::words(kind, error::status(kind)),
+                "message": error::words(kind, kind.status()),
             });
             assert_eq!(body, expected);
         }

@@ -4,8 +4,9 @@ mod layer;
 mod outgoing;
 
 pub use layer::{Client, Layer, Plain, Secured};
+pub use outgoing::Outgoing;
 
-use crate::forward::WINDOW;
+use crate::forward::{FORWARDED_HEADER_BYTES, WINDOW};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -14,7 +15,6 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
-use outgoing::Outgoing;
 use std::{
     convert::Infallible,
     future::Future,
@@ -34,8 +34,6 @@ use wythe_blocks::{
 const HEADERS: usize = 100;
 const HEADER_BYTES: usize = 64 << 10;
 const H2_HEADER_BYTES: u32 = 32 << 10;
-/// Bytes of headers that the front door takes, with the 32 that HTTP/2 counts for each of them.
-const FORWARDED_HEADER_BYTES: u32 = 128 << 10;
 const H2_STREAMS: u32 = 128;
 const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Hyper's own time for headers, which speaks only where that of the connection's place does not.

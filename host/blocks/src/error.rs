@@ -1,5 +1,6 @@
 //! The one error of the host: a kind from a closed list, a message for the caller, and a cause for the log.
 
+use http::StatusCode;
 use std::{error::Error as StdError, fmt, time::Duration};
 use wythe_manifest::{Problem, Source};
 
@@ -47,6 +48,21 @@ impl Kind {
             Kind::Unsupported => "unsupported",
             Kind::UnknownOutcome => "unknown-outcome",
             Kind::Internal => "internal",
+        }
+    }
+
+    /// The status of HTTP that an error of this kind is wherever the host answers by HTTP, as the contract has it.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Denied => StatusCode::FORBIDDEN,
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Unavailable | Kind::UnknownOutcome => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            Kind::Internal => StatusCode::BAD_GATEWAY,
         }
     }
 

@@ -1,18 +1,14 @@
 //! The time that a driver call may take, and what is tried again: retry( timeout( operation )).
 
 use crate::{
-    Backoff, Error, Kind, Operation, Result,
-    time::{Clock as _, NEVER},
+    Backoff, Error, Operation, Result,
+    resiliency::{Failure, may_repeat_built_in},
+    time::{Clock as _, NEVER, instant},
 };
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
-
-/// The time by the clock that the runtime sleeps by, which tests may stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
 
 /// The rule around every driver call.
 #[derive(Clone, Debug)]
@@ -53,10 +49,9 @@ impl Policy {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let again = error.kind().is_temporary()
-                || (operation.is_idempotent() && error.kind() == Kind::Timeout);
+            let again = may_repeat_built_in(operation.nature(), Failure::of(&error));
             let pause = backoff.fail();
-            if !again || left == 0 || now().after(pause) >= deadline {
+            if !again || left == 0 || instant().after(pause) >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -70,7 +65,7 @@ impl Policy {
         deadline: Instant,
         attempt: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let until = deadline.min(now().after(self.timeout));
+        let until = deadline.min(instant().after(self.timeout));
         match tokio::time::timeout_at(until.into(), attempt).await {
             Ok(result) => result,
             // What may be done twice is only late; of what is done once nobody can say.

@@ -32,9 +32,14 @@ impl Clock for SystemTime {
     }
 }
 
+/// The time by the clock that the runtime sleeps by, which tests may stop.
+pub(crate) fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// The moment at which something that may take so long has to be over, by the clock that the runtime sleeps by.
 pub fn deadline(limit: Duration) -> Instant {
-    tokio::time::Instant::now().into_std().after(limit)
+    instant().after(limit)
 }
 
 /// The timeout of a call to a driver that the host makes for itself, and for which no app waits.

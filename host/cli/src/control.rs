@@ -5,11 +5,6 @@ use crate::{
     report::{Outcome, Problem},
 };
 use anyhow::Context;
-use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use std::{
     fs::{self, File, Permissions},
     io::{self, ErrorKind},
@@ -23,7 +18,7 @@ use std::{
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
-use wythe_api::admin::{self, Answer, Command, MAX, Refusal, TENANT, host::House, is_trusted};
+use wythe_api::admin::{self, Answer, Command, MAX, Refusal, client, host::House, is_trusted};
 use wythe_blocks::Host;
 
 /// A time a little longer than any command may take.
@@ -31,16 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(65);
 /// The kernel takes paths of at most so many bytes for a socket.
 const PATH: usize = 100;
 
-/// The answer of a host: what was asked for, or the reason why there is none.
-type Reply = Result<Answer, Refusal>;
-
 /// The socket on which the host of this data directory listens.
 pub fn path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
 
-/// A name of the socket that is short enough for the kernel; the file keeps it valid.
-fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
+/// A name of a socket that is short enough for the kernel; the file keeps it valid.
+pub fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok((path.to_owned(), None));
     };
@@ -89,8 +81,8 @@ pub async fn ask_of(
     if !is_trusted(&stream, own()?) {
         return Err(strangers(data).into());
     }
-    let request = request(tenant, command)?;
-    let reply = tokio::time::timeout(PATIENCE, exchange(stream, request));
+    let request = client::request(tenant, command).map_err(Problem::from)?;
+    let reply = tokio::time::timeout(PATIENCE, client::exchange(stream, request, MAX));
     let reply = reply
         .await
         .context("the host that runs did not answer in time")?
@@ -115,39 +107,6 @@ fn strangers(data: &Path) -> Problem {
             path(data).display()
         ))
     }
-}
-
-/// The command as a request of HTTP, unless it is more than a host reads.
-fn request(tenant: Option<&str>, command: &Command) -> Outcome<Request<Full<Bytes>>> {
-    let (method, path, body) = command.request().context("the command")?;
-    if body.len() > MAX {
-        return Err(Problem::new(format!("the command has more than {MAX} bytes")).into());
-    }
-    let mut request = Request::builder().method(method).uri(path);
-    if let Some(tenant) = tenant {
-        request = request.header(TENANT, tenant);
-    }
-    let request = request.header(header::HOST, "localhost");
-    let request = request.header(header::CONTENT_TYPE, "application/json");
-    let request = request.body(Full::new(body.into()));
-    Ok(request.context("the command")?)
-}
-
-/// One request on a connection of its own.
-async fn exchange(stream: UnixStream, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let asked = async move {
-        let (head, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, MAX).collect().await;
-        let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
-        Ok(match head.status.is_success() {
-            true => Ok(serde_json::from_slice(&body)?),
-            false => Err(serde_json::from_slice(&body)?),
-        })
-    };
-    // The connection ends with the request, whose error says more.
-    let (reply, _) = tokio::join!(asked, connection);
-    reply
 }
 
 /// Answers commands until the host stops, then removes the socket. The caller has made sure that no other host

@@ -26,13 +26,8 @@ pub async fn serve(
     listeners: impl Into<Listeners>,
     shutdown: CancellationToken,
 ) -> bool {
-    let ingress = Ingress {
-        host: host.clone(),
-        audience,
-    };
-    let drained = ingress.serve(listeners, shutdown, DRAIN).await;
-    let closed = host.close(CLOSE).await;
-    drained && closed
+    let drained = ingress(host, audience).serve(listeners, shutdown, DRAIN);
+    close(host, drained).await
 }
 
 /// Does what [`serve`] does, of what the host of this one tenant passes on.
@@ -42,11 +37,20 @@ pub async fn serve_forwarded(
     listener: UnixListener,
     shutdown: CancellationToken,
 ) -> bool {
-    let ingress = Ingress {
+    let drained = ingress(host, audience).serve_forwarded(listener, shutdown, DRAIN);
+    close(host, drained).await
+}
+
+fn ingress(host: &Arc<Host>, audience: Audience) -> Ingress {
+    Ingress {
         host: host.clone(),
         audience,
-    };
-    let drained = ingress.serve_forwarded(listener, shutdown, DRAIN).await;
+    }
+}
+
+/// Closes the host once nothing is served any more.
+async fn close(host: &Host, drained: impl Future<Output = bool>) -> bool {
+    let drained = drained.await;
     let closed = host.close(CLOSE).await;
     drained && closed
 }

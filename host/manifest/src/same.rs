@@ -19,6 +19,14 @@ pub trait Same {
     fn is_same(&self, other: &Self) -> bool;
 }
 
+/// A list, in its order.
+impl<T: Same> Same for [T] {
+    fn is_same(&self, other: &[T]) -> bool {
+        let mut pairs = self.iter().zip(other);
+        self.len() == other.len() && pairs.all(|(one, other)| one.is_same(other))
+    }
+}
+
 /// An app without its component file.
 impl Same for App {
     fn is_same(&self, other: &App) -> bool {
@@ -136,13 +144,11 @@ impl Same for Resiliency {
     fn is_same(&self, other: &Resiliency) -> bool {
         let heads =
             |one: &Resiliency| (one.name.clone(), one.namespace.clone(), one.scopes.clone());
-        let mut targets = self.targets.iter().zip(&other.targets);
         heads(self) == heads(other)
             && are_same(&self.timeouts, &other.timeouts)
             && are_same(&self.retries, &other.retries)
             && are_same(&self.breakers, &other.breakers)
-            && self.targets.len() == other.targets.len()
-            && targets.all(|(one, other)| one.is_same(other))
+            && self.targets.is_same(&other.targets)
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod actors;
 pub mod bindings;
+pub mod client;
 pub mod configuration;
 pub mod crypto;
 mod fields;

@@ -1,13 +1,12 @@
 //! Commands for a tenant that runs in a process of its own: each is passed on to that process, whose answer is checked like a
 //! stranger's.
 
-use super::{Answer, Command, MAX, Refusal, TENANT, host};
-use bytes::Bytes;
+use super::{
+    Answer, Command, MAX, Refusal,
+    client::{self, ExchangeError},
+    host,
+};
 use futures::future::join_all;
-use http::{Request, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::Duration};
 use tokio::net::UnixStream;
 use wythe_blocks::{Error, Host, Kind, Process, ProcessState, Result};
@@ -31,62 +30,28 @@ async fn within(
     time: Duration,
     bytes: usize,
 ) -> Result<Answer> {
-    let request = request(process, command)?;
-    let exchanged = tokio::time::timeout(time, exchange(process, request, bytes)).await;
-    let (is_good, body) = exchanged.map_err(|_| process.absent())??;
-    let misfit = |error| {
-        let tenant = process.tenant();
-        let message = format!("the process of tenant `{tenant}` does not answer as expected");
-        Error::internal(message).with_source(error)
+    let tenant = process.tenant();
+    let request = client::request(Some(tenant.as_str()), command)?;
+    let exchanged = async {
+        let stream = UnixStream::connect(&process.control).await;
+        let stream = stream.map_err(|error| ExchangeError::Lost(error.into()))?;
+        client::exchange(stream, request, bytes).await
     };
-    if is_good {
-        return serde_json::from_slice(&body).map_err(misfit);
-    }
-    let refusal: Refusal = serde_json::from_slice(&body).map_err(misfit)?;
-    let known = Kind::ALL.into_iter();
-    let kind = known
-        .into_iter()
-        .find(|kind| kind.as_str() == refusal.error);
-    Err(Error::new(kind.unwrap_or(Kind::Internal), refusal.message))
-}
-
-fn request(process: &Process, command: &Command) -> Result<Request<Full<Bytes>>> {
-    let wrong = |error| Error::internal("a command of the host's own").with_source(error);
-    let (method, path, body) = command
-        .request()
-        .map_err(|error| Error::internal("a command of the host's own").with_source(error))?;
-    Request::builder()
-        .method(method)
-        .uri(path)
-        .header(TENANT, process.tenant().as_str())
-        .header(header::HOST, "localhost")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body.into()))
-        .map_err(wrong)
-}
-
-/// One request on a connection of its own: whether it went well, and the body.
-async fn exchange(
-    process: &Process,
-    request: Request<Full<Bytes>>,
-    bytes: usize,
-) -> Result<(bool, Bytes)> {
-    let lost = |error| process.absent().with_source(error);
-    let stream = UnixStream::connect(&process.control).await;
-    let stream = stream.map_err(|error| process.absent().with_source(error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-    let asked = async move {
-        let (head, body) = sender
-            .send_request(request)
-            .await
-            .map_err(lost)?
-            .into_parts();
-        let body = Limited::new(body, bytes).collect().await;
-        let body = body.map_err(|error| process.absent().with_source(error))?;
-        Ok((head.status.is_success(), body.to_bytes()))
-    };
-    // The connection ends with the request, whose error says more.
-    tokio::join!(asked, connection).0
+    let exchanged = tokio::time::timeout(time, exchanged).await;
+    let reply = exchanged
+        .map_err(|_| process.absent())?
+        .map_err(|error| match error {
+            ExchangeError::Lost(_) => process.absent().with_source(error),
+            ExchangeError::Misfit(_) => {
+                let message =
+                    format!("the process of tenant `{tenant}` does not answer as expected");
+                Error::internal(message).with_source(error)
+            }
+        })?;
+    reply.map_err(|Refusal { error, message }| {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == error);
+        Error::new(kind.unwrap_or(Kind::Internal), message)
+    })
 }
 
 /// The words of a process about its tenant, which is all that it may speak of.

@@ -8,10 +8,7 @@ use super::{
     process,
     wire::{Path, Refusal},
 };
-use crate::{
-    error,
-    serve::{Client, Front, Manner, Plain},
-};
+use crate::serve::{Client, Front, Manner, Plain};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts,
@@ -78,7 +75,7 @@ struct Refused {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Refused::new(error::status(error.kind()), error)
+        Refused::new(error.kind().status(), error)
     }
 }
 

@@ -89,9 +89,7 @@ impl Listening {
             tracing::warn!(component = %name, app = %app.id(), attempt, "on-input: {}", error.chain());
         })
     }
-}
 
-impl Listening {
     /// Asks the app, under the policies of the component's deliveries where it has some.
     async fn ask(
         &self,

@@ -72,7 +72,7 @@ impl Operation {
         self.idempotent
     }
 
-    fn nature(self) -> Nature {
+    pub(crate) fn nature(self) -> Nature {
         match self.idempotent {
             true => Nature::Idempotent,
             false => Nature::Once,

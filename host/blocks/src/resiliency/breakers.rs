@@ -51,6 +51,10 @@ impl Cache {
         }
         self.young.get_mut(id).expect("it was put there")
     }
+
+    fn find(&mut self, id: &str) -> Option<&mut Breaker> {
+        self.young.get_mut(id).or_else(|| self.old.get_mut(id))
+    }
 }
 
 impl Breakers {
@@ -108,8 +112,10 @@ impl Breakers {
             settle(&mut of_all.lock(), generation);
         }
         if let (Some(by_id), Some(generation)) = (&self.by_id, pass.of_id) {
-            let new = || Breaker::new(plan, now);
-            settle(by_id.lock().of(id, self.plan.cache, new), generation);
+            // One that was forgotten meanwhile knows nothing of the attempt.
+            if let Some(breaker) = by_id.lock().find(id) {
+                settle(breaker, generation);
+            }
         }
     }
 
@@ -245,6 +251,20 @@ mod tests {
         }
         assert_eq!(breakers.states(now)[State::Open as usize], 1);
         assert_eq!(breakers.list(now).len(), 1);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_made_anew_by_the_end_of_an_attempt() {
+        let (breakers, now) = breakers(BreakerScope::Id, 2);
+        let pass = breakers.admit("x", now, &|_| ()).unwrap();
+        for id in ["a", "b", "c"] {
+            fail(&breakers, id, now);
+        }
+        let known = breakers.states(now);
+        breakers.settle("x", pass, now, End::Failure, &|_| ());
+        assert_eq!(breakers.states(now), known);
+        let ids = breakers.by_id.as_ref().unwrap().lock();
+        assert!(!ids.young.contains_key("x") && !ids.old.contains_key("x"));
     }
 
     #[test]

@@ -8,12 +8,13 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::core::failure::{Failure, Nature};
+pub(crate) use self::core::failure::{Failure, Nature, may_repeat_built_in};
 pub(crate) use report::METRICS;
 pub use report::Reading;
 pub(crate) use target::{Guard, Guarded, Key, Limit, Target};
 
 use self::core::plan::Documents;
+use crate::time::instant;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -57,7 +58,7 @@ impl Resiliency {
                 .filter_map(Weak::upgrade)
                 .collect::<Vec<_>>()
         };
-        let now = tokio_now();
+        let now = instant();
         for target in targets {
             target.apply(&documents, now);
         }
@@ -75,7 +76,7 @@ impl Resiliency {
             return known;
         }
         let target = Target::new(self.tenant.clone(), key.clone());
-        target.apply(&inner.documents, tokio_now());
+        target.apply(&inner.documents, instant());
         inner.targets.retain(|_, target| target.strong_count() > 0);
         inner.targets.insert(key, Arc::downgrade(&target));
         target
@@ -85,9 +86,4 @@ impl Resiliency {
         let inner = self.inner.lock();
         inner.targets.values().filter_map(Weak::upgrade).collect()
     }
-}
-
-/// The time by the clock that the runtime sleeps by.
-fn tokio_now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }

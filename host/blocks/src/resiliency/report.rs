@@ -4,8 +4,8 @@ use super::{
     Resiliency,
     core::breaker::State,
     target::{Counts, Target},
-    tokio_now,
 };
+use crate::time::instant;
 use std::{
     fmt::Write as _,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -82,7 +82,7 @@ impl Resiliency {
             }
             let mut states = [0; State::ALL.len()];
             for (_, guard) in guards {
-                let of_guard = guard.breakers.as_ref().map(|all| all.states(tokio_now()));
+                let of_guard = guard.breakers.as_ref().map(|all| all.states(instant()));
                 for (sum, one) in states.iter_mut().zip(of_guard.unwrap_or_default()) {
                     *sum += one;
                 }
@@ -98,7 +98,7 @@ fn readings(target: &Target) -> Vec<Reading> {
         let Some(breakers) = &guard.breakers else {
             continue;
         };
-        let list = breakers.list(tokio_now()).into_iter();
+        let list = breakers.list(instant()).into_iter();
         readings.extend(list.map(|(actor, state, failures, open_for)| Reading {
             target: target.key.to_string(),
             policy: breakers.plan.name.clone(),

@@ -27,7 +27,7 @@ use std::{
     },
     time::Instant,
 };
-use wythe_manifest::{Aim, Duration as Written, Name};
+use wythe_manifest::{Aim, Duration as Written, Expression, Name};
 
 /// The identity of a target in its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,25 +128,29 @@ impl Target {
             return self.put(None);
         }
         let before = self.guards.load_full();
-        let of_all = |guards: &Guards| guards.of_all.clone();
-        let guard = |app: Option<&Name>, old: Option<Arc<Guard>>| {
-            let Key { aim, name, block } = &self.key;
-            let plan = documents.plan(*aim, name, block, app)?;
+        let before = before.as_deref();
+        let Key { aim, name, block } = &self.key;
+        let plan = |app: Option<&Name>| documents.plan(*aim, name, block, app);
+        let guard = |plan: Plan, old: Option<&Arc<Guard>>| {
             let same = old.filter(|old| old.plan == plan);
-            Some(same.unwrap_or_else(|| Arc::new(Guard::new(plan, now))))
+            same.cloned()
+                .unwrap_or_else(|| Arc::new(Guard::new(plan, now)))
         };
-        let all = guard(None, before.as_deref().and_then(of_all));
-        let by_app = documents.apps().into_iter().filter_map(|app| {
-            let old = |guards: &Guards| guards.by_app.get(&app).cloned().flatten();
-            let guard = guard(Some(&app), before.as_deref().and_then(old));
-            let plan = |guard: &Option<Arc<Guard>>| guard.as_ref().map(|guard| guard.plan.clone());
-            let is_other = plan(&guard) != plan(&all);
-            is_other.then_some((app, guard))
+        let of_all = plan(None).map(|plan| {
+            let old = before.and_then(|guards| guards.of_all.as_ref());
+            guard(plan, old)
         });
-        let guards = Guards {
-            by_app: by_app.collect(),
-            of_all: all,
-        };
+        let by_app = documents.apps().into_iter().filter_map(|app| {
+            let plan = plan(Some(&app));
+            let is_other = plan.as_ref() != of_all.as_ref().map(|guard| &guard.plan);
+            is_other.then(|| {
+                let old = before.and_then(|guards| guards.by_app.get(&app)?.as_ref());
+                let guard = plan.map(|plan| guard(plan, old));
+                (app, guard)
+            })
+        });
+        let by_app = by_app.collect();
+        let guards = Guards { by_app, of_all };
         let is_empty = guards.of_all.is_none() && guards.by_app.is_empty();
         self.put((!is_empty).then(|| Arc::new(guards)));
     }
@@ -185,7 +189,7 @@ impl Target {
                 failures = change.failures,
                 "the circuit breaker opened, for `{}`: calls are refused for {}, then {} may try; \
                  `wythe status` shows the last error, and `circuitBreakers.{name}` has `trip` and `timeout`",
-                breaker.trip.text(),
+                Expression::shown(breaker.trip.text()),
                 Written(breaker.timeout),
                 breaker.max_requests,
             );

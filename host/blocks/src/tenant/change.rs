@@ -3,7 +3,7 @@
 use super::{Settings, Tenant, admit::all};
 use crate::{Entrance, Error, Result};
 use std::sync::Arc;
-use wythe_manifest::{Same, Subscription};
+use wythe_manifest::Same;
 
 impl Tenant {
     /// Says by what the tenant is reached from outside; until then it answers to everything. `conflict` where a host name
@@ -31,7 +31,8 @@ impl Tenant {
         self.ledger.set(settings.quotas());
         self.resiliency.set(&settings.resiliencies);
         let before = self.settings.swap(Arc::new(settings));
-        if are_same(&before.subscriptions, &self.settings().subscriptions) {
+        let now = self.settings();
+        if before.subscriptions.is_same(&now.subscriptions) {
             return Ok(());
         }
         let mut problems = Vec::new();
@@ -40,9 +41,4 @@ impl Tenant {
         }
         all([problems])
     }
-}
-
-fn are_same(one: &[Subscription], other: &[Subscription]) -> bool {
-    let mut pairs = one.iter().zip(other);
-    one.len() == other.len() && pairs.all(|(one, other)| one.is_same(other))
 }

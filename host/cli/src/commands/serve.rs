@@ -43,13 +43,13 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let (ground, _hold) = ground(&data).await?;
     let began = Instant::now();
     let certificates = certificates(&ground, &file)?;
-    let root = Root::new(
+    let root = Arc::new(Root::new(
         common,
         ground.clone(),
         (&args.root, args.dev),
         file,
         certificates.clone(),
-    );
+    ));
     let opened = async {
         let opened = open(&ground, &addresses, certificates, &shutdown).await?;
         watch::first(&root).await;
@@ -228,9 +228,9 @@ impl Ready {
         let served = tenants.iter().filter(|one| one.served);
         let notices = ground.host.notices();
         // Of others the notices are the host's own.
-        let is_told =
+        let is_reported =
             |one: &&Tenant| one.process && one.problems > 0 && notices.of(&one.tenant).is_empty();
-        let wrong = tenants.iter().filter(is_told).count();
+        let wrong = tenants.iter().filter(is_reported).count();
         Ok(Ready {
             url: format!("{scheme}://{address}/"),
             address,

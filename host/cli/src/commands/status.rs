@@ -231,9 +231,7 @@ mod tests {
                 last_error: None,
             }],
             components: vec![component],
-            subscriptions: Vec::new(),
-            breakers: Vec::new(),
-            quotas: Vec::new(),
+            ..Status::default()
         };
         let expected = "\
 wythe 1 runs, pid 7

@@ -110,10 +110,10 @@ fn a_command_that_no_host_reads_is_not_sent() {
             action: Action::Get { key },
         })
     };
-    assert!(request(None, &command(1_000)).is_ok());
-    let failure = request(None, &command(MAX)).unwrap_err();
+    assert!(client::request(None, &command(1_000)).is_ok());
+    let failure = client::request(None, &command(MAX)).unwrap_err();
     assert_eq!(
-        failure.0[0].message,
+        failure.message(),
         "the command has more than 100663296 bytes"
     );
 }

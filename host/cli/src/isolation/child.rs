@@ -58,6 +58,10 @@ impl Child {
     fn enter() -> Result<Self, String> {
         let misled = |error: io::Error| format!("this verb is for the host alone: {error}");
         let (control, apps) = listeners().map_err(misled)?;
+        // First: a host that ends before it has given its orders takes this process with it.
+        let kill = Some(rustix::process::Signal::KILL);
+        rustix::process::set_parent_process_death_signal(kill)
+            .map_err(|error| misled(error.into()))?;
         let (leash, orders) = orders(&control).map_err(misled)?;
         let tenant: Name = orders.tenant.parse().map_err(|error| format!("{error}"))?;
         let (file, problems) = wythe_manifest::parse_host_file(&orders.file, &file_of(&orders));
@@ -66,9 +70,6 @@ impl Child {
         }
         let terms: Terms = file.terms(&tenant);
         alone().map_err(misled)?;
-        let kill = Some(rustix::process::Signal::KILL);
-        rustix::process::set_parent_process_death_signal(kill)
-            .map_err(|error| misled(error.into()))?;
         sandbox::enter(&orders, &terms)?;
         Ok(Child {
             orders,
@@ -118,6 +119,7 @@ impl Child {
         );
         let common = self.orders.common();
         let root = Root::of_one(&common, ground, &self.orders.root, self.file, self.tenant);
+        let root = Arc::new(root);
         self.leash.set_nonblocking(true)?;
         let leash = tokio::net::UnixStream::from_std(self.leash)?;
         if shutdown

@@ -1,14 +1,11 @@
 //! The things that a tenant's process is given: its sockets, whose names it cannot reach, and its part of the environment.
 
-use crate::report::Problem;
+use crate::{control, report::Problem};
 use std::{
     ffi::OsString,
     fs::{self, File, Permissions},
     io::{self, ErrorKind},
-    os::{
-        fd::AsRawFd,
-        unix::{fs::PermissionsExt, net::UnixListener},
-    },
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::{Path, PathBuf},
 };
 use wythe_manifest::{Name, Terms};
@@ -20,14 +17,11 @@ const SOCKETS: &str = "processes";
 pub struct Sockets {
     pub apps: PathBuf,
     pub control: PathBuf,
-    /// Keeps names valid that lead through it.
-    _directory: File,
+    /// Keep names valid that lead through them.
+    _directories: [Option<File>; 2],
 }
 
 impl Sockets {
-    /// The longest path that the kernel takes for a socket.
-    const PATH: usize = 100;
-
     pub fn new(data: &Path, tenant: &Name) -> Result<Self, Problem> {
         let place = data.join(SOCKETS);
         let failed = |error: io::Error| {
@@ -39,19 +33,14 @@ impl Sockets {
         crate::private::make(&place).map_err(failed)?;
         crate::private::check(&place, "sockets")?;
         fs::set_permissions(&place, Permissions::from_mode(0o700)).map_err(failed)?;
-        let directory = File::open(&place).map_err(failed)?;
-        let names = ["apps", "control"].map(|name| format!("{tenant}.{name}"));
-        let longest = names.iter().map(|name| place.join(name).as_os_str().len());
-        let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
-        let place = match longest.max() > Some(Self::PATH) {
-            true => &short,
-            false => &place,
-        };
-        let [apps, control] = names.map(|name| place.join(name));
+        let socket =
+            |name: &str| control::short(&place.join(format!("{tenant}.{name}"))).map_err(failed);
+        let (apps, of_apps) = socket("apps")?;
+        let (control, of_control) = socket("control")?;
         Ok(Sockets {
             apps,
             control,
-            _directory: directory,
+            _directories: [of_apps, of_control],
         })
     }
 

@@ -18,7 +18,7 @@ use crate::{
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{self as blocks, Registry, Tenant};
-use wythe_manifest::{Component, ComponentName, Name, Resiliency, Same, Subscription};
+use wythe_manifest::{Component, ComponentName, Name, Same, Subscription};
 
 /// A project that runs.
 pub struct Live {
@@ -111,10 +111,8 @@ impl Live {
         self.remove_apps(plan, changes).await?;
         let forced = self.forced(plan);
         let stored = self.kept_subscriptions(plan);
-        let has_other_policies = !are_same(
-            &self.tenant.settings().resiliencies,
-            &plan.resources.resiliencies,
-        );
+        let known = self.tenant.settings();
+        let has_other_policies = !known.resiliencies.is_same(&plan.resources.resiliencies);
         self.configure(plan, stored).await?;
         if has_other_policies {
             changes.push("policies changed".to_owned());
@@ -156,12 +154,6 @@ impl Live {
         let wanted = plan.resources.subscriptions.iter();
         wanted.filter(known).cloned().collect()
     }
-}
-
-/// Returns whether documents of policies are written as others are.
-fn are_same(old: &[Resiliency], new: &[Resiliency]) -> bool {
-    let mut pairs = old.iter().zip(new);
-    old.len() == new.len() && pairs.all(|(old, new)| old.is_same(new))
 }
 
 fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {

@@ -117,36 +117,6 @@ impl Root {
         (directory, dev): (&Path, bool),
         file: HostFile,
         certificates: Option<Arc<Certificates>>,
-    ) -> Arc<Self> {
-        Arc::new(Root::of(
-            common,
-            ground,
-            (directory, dev),
-            file,
-            certificates,
-        ))
-    }
-
-    /// A root of which this process has one tenant, under terms that stay as they are.
-    pub fn of_one(
-        common: &Common,
-        ground: Ground,
-        directory: &Path,
-        file: HostFile,
-        tenant: Name,
-    ) -> Arc<Self> {
-        Arc::new(Root {
-            alone: Some(tenant),
-            ..Root::of(common, ground, (directory, false), file, None)
-        })
-    }
-
-    fn of(
-        common: &Common,
-        ground: Ground,
-        (directory, dev): (&Path, bool),
-        file: HostFile,
-        certificates: Option<Arc<Certificates>>,
     ) -> Self {
         Root {
             common: *common,
@@ -164,6 +134,20 @@ impl Root {
             entries: Mutex::default(),
             refused: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// A root of which this process has one tenant, under terms that stay as they are.
+    pub fn of_one(
+        common: &Common,
+        ground: Ground,
+        directory: &Path,
+        file: HostFile,
+        tenant: Name,
+    ) -> Self {
+        Root {
+            alone: Some(tenant),
+            ..Root::new(common, ground, (directory, false), file, None)
         }
     }
 
@@ -243,15 +227,15 @@ impl Root {
         }
     }
 
-    /// The directory that is to be watched for tenants that come.
-    pub fn watched(&self) -> Option<&Path> {
-        self.alone.is_none().then_some(self.directory.as_path())
+    /// Returns whether this is the process of one tenant, to which no other comes.
+    pub fn is_alone(&self) -> bool {
+        self.alone.is_some()
     }
 
     /// The operator's file, which is read where it is another one than before. One that cannot be read is told, and the one
     /// before stays in force.
     fn read_file(&self) -> Arc<HostFile> {
-        if self.alone.is_some() {
+        if self.is_alone() {
             return self.file.lock().file.clone();
         }
         let open = OpenFile::open(Some(&self.directory), &self.directory.join(HOST_FILE));
@@ -336,7 +320,7 @@ impl Root {
 
     /// Says whether a tenant of these terms runs in another process than this one.
     fn is_apart(&self, terms: &Terms) -> bool {
-        terms.isolation == Isolation::Process && self.alone.is_none()
+        terms.isolation == Isolation::Process && !self.is_alone()
     }
 
     /// Tells what is wrong, once, until it is another thing.

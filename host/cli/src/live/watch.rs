@@ -116,7 +116,7 @@ async fn tree(watcher: RecommendedWatcher, root: &Arc<Root>, directory: &Path) -
     let tree = Arc::new(Mutex::new(Tree::of_tenants(watcher, &whole)));
     let root = root.clone();
     add(&tree, move |tree| {
-        if root.watched().is_some() {
+        if !root.is_alone() {
             tree.watch(&whole);
         }
         for tenant in root.folders().unwrap_or_default().tenants {

@@ -38,11 +38,11 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
         documents.truncate(MAX_DOCUMENTS);
     }
     let mut apps = HashSet::new();
-    let is_one_too_many = |one: &&Resiliency| {
-        apps.extend(one.scopes.iter().cloned());
+    let one_too_many = documents.iter().find(|one| {
+        apps.extend(&one.scopes);
         apps.len() > MAX_APPS
-    };
-    if let Some(one) = documents.iter().find(is_one_too_many) {
+    });
+    if let Some(one) = one_too_many {
         let message = format!(
             "documents of `Resiliency` name more than {MAX_APPS} different apps; leave out `scopes` where all apps are meant"
         );

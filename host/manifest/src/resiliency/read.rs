@@ -100,8 +100,11 @@ fn bounded<'a>(fields: &Fields<'a>, key: &str) -> Vec<(&'a Entry, At<'a>)> {
     }
     entries.retain(|(entry, at)| {
         let fits = !entry.key.is_empty() && entry.key.len() <= MAX_NAME;
+        let fits = fits && !entry.key.contains(char::is_control);
         if !fits {
-            at.error(&format!("expected a name of 1 to {MAX_NAME} bytes"));
+            at.error(&format!(
+                "expected a name of 1 to {MAX_NAME} bytes without control characters"
+            ));
         }
         fits
     });
@@ -333,7 +336,12 @@ fn read_target(entry: &Entry, at: &At, aim: Aim, keys: &[&str]) -> Option<Target
     if aim == Aim::Actor && breaker.is_some() && scope.is_none() {
         fields.missing("circuitBreakerScope", "`id`, `type` or `both`");
     }
-    let cache = fields.read("circuitBreakerCacheSize", |at| count(at, 1..=MAX_CACHE));
+    let cache = fields.read("circuitBreakerCacheSize", |at| {
+        if aim == Aim::App {
+            at.warn("has no effect: an app has one circuit breaker");
+        }
+        count(at, 1..=MAX_CACHE)
+    });
     Some(Target {
         aim,
         name: entry.key.clone(),

@@ -143,6 +143,22 @@ a.yaml:14:69: spec.targets.components.s.outbound.circuitBreakerCacheSize: unknow
     );
 }
 
+#[test]
+fn names_are_text_and_what_an_app_does_not_use_is_a_warning() {
+    wrong(
+        "spec:\n  policies: { timeouts: { \"a\\nb\": 1s } }\n",
+        "a.yaml:5:35: spec.policies.timeouts.a\\nb: expected a name of 1 to 256 bytes without control characters",
+    );
+    wrong(
+        "\
+spec:
+  policies: { circuitBreakers: { b: {} } }
+  targets: { apps: { cart: { circuitBreaker: b, circuitBreakerCacheSize: 5 } } }
+",
+        "a.yaml:6:74: warning: spec.targets.apps.cart.circuitBreakerCacheSize: has no effect: an app has one circuit breaker",
+    );
+}
+
 /// Documents with a policy and a target each.
 fn documents(scopes: &[&str]) -> String {
     let one = |scopes: &&str| {

@@ -181,10 +181,8 @@ impl<W: World> Plugged<W> {
         let shown = settings.path.display().to_string();
         let place = site.place_of(&settings.path)?;
         settings.check_hosts(&tenant)?;
-        let keys = site
-            .terms
-            .as_ref()
-            .and_then(|terms| terms.signing_keys.clone());
+        let keys = site.terms.as_ref();
+        let keys = keys.and_then(|terms| terms.signing_keys.clone());
         let bytes = ComponentFile::new(place, keys).read().await?;
         settings.check_digest(&shown, &bytes)?;
         let inspection = runtime.inspect_bytes(&shown, &bytes).await?;

@@ -3,6 +3,7 @@
 use crate::open::component;
 use async_trait::async_trait;
 use bytes::Bytes;
+use conformance::runtime;
 use libtest_mimic::Trial;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,11 +21,7 @@ const TIMER: Duration = Duration::from_millis(10);
 
 pub fn trials() -> Vec<Trial> {
     let run = || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
-        runtime
+        runtime()?
             .block_on(async { tokio::time::timeout(PATIENCE, turns()).await })
             .map_err(|_| "it never ended".into())
     };

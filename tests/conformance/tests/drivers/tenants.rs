@@ -5,7 +5,7 @@ mod model;
 
 use app::{Busy, Parts, kind};
 use bytes::Bytes;
-use conformance::random::Random;
+use conformance::{random::Random, runtime};
 use libtest_mimic::Trial;
 use model::{Model, component, operator, until};
 use std::{
@@ -31,11 +31,7 @@ const TENANTS: [&str; 3] = ["red", "green", "blue"];
 
 pub fn trials() -> Vec<Trial> {
     let run = || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
-        runtime
+        runtime()?
             .block_on(async { tokio::time::timeout(PATIENCE, changes()).await })
             .map_err(|_| "it never ended".into())
     };

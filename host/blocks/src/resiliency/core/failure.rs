@@ -130,19 +130,12 @@ fn is_of_target(kind: Kind) -> bool {
     )
 }
 
-/// The status of HTTP that an error is over HTTP, as in `host/api/src/error.rs`.
+/// The status by which `matching` names an error: that which it is over HTTP, but for an unknown outcome, so that whoever
+/// writes 503 for what is unavailable repeats nothing that may have happened.
 fn status(kind: Kind) -> u16 {
     match kind {
-        Kind::NotFound => 404,
-        Kind::Denied => 403,
-        Kind::Invalid => 400,
-        Kind::Conflict => 409,
-        Kind::Timeout => 504,
-        Kind::Unavailable => 503,
-        Kind::Exhausted => 429,
-        Kind::Unsupported => 501,
         Kind::UnknownOutcome => 500,
-        Kind::Internal => 502,
+        kind => kind.status().as_u16(),
     }
 }
 

@@ -9,8 +9,6 @@ use wythe_manifest::{Aim, Breaker, BreakerScope, Name, Resiliency, Retry, Target
 
 /// Retries of a built-in policy that another one takes the place of, at least: as in Dapr.
 const BUILT_IN: u32 = 3;
-/// Breakers of single actors that a default policy has, as in Dapr.
-const CACHE: usize = 5_000;
 
 /// The policies of a target.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,7 +185,8 @@ impl<'a> For<'a> {
         let timeouts = aim.default_timeouts(block);
         let retries = aim.default_retries(block);
         let breakers = aim.default_breakers(block);
-        let breaker = |name: &String| self.breaker(name, BreakerScope::Type, CACHE);
+        // One for all calls, so that there are none of single actors to remember.
+        let breaker = |name: &String| self.breaker(name, BreakerScope::Type, 0);
         let retry = retries.iter().find_map(|name| self.retry(name));
         Plan {
             timeout: timeouts.iter().find_map(|name| self.timeout(name)),

@@ -13,7 +13,7 @@ use crate::{
             schedule::Schedule,
         },
     },
-    time::Clock as _,
+    time::{Clock as _, instant},
 };
 use std::{
     future::Future,
@@ -77,11 +77,6 @@ impl Limit {
     }
 }
 
-/// The time by the clock that the runtime sleeps by, which tests may stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 /// An attempt that a breaker let through, until it is counted; a caller that goes away leaves no trace in it.
 struct Admitted<'a> {
     target: &'a Target,
@@ -94,7 +89,7 @@ impl Admitted<'_> {
     fn settle(&mut self, end: End) {
         if let Some(pass) = self.pass.take() {
             let report = |change| self.target.note(self.breakers, change);
-            self.breakers.settle(self.id, pass, now(), end, &report);
+            self.breakers.settle(self.id, pass, instant(), end, &report);
         }
     }
 }
@@ -141,10 +136,10 @@ impl Target {
             drop(admitted);
             let again = failure.filter(|failure| may(guard, &call, *failure));
             let pause = again.and(schedule.as_mut());
-            let Some(pause) = pause.and_then(|all| all.next(now(), random::next())) else {
+            let Some(pause) = pause.and_then(|all| all.next(instant(), random::next())) else {
                 return self.sure(call, answer, is_unknown);
             };
-            if now().after(pause) >= call.deadline || !self.pay(guard) {
+            if instant().after(pause) >= call.deadline || !self.pay(guard) {
                 return self.sure(call, answer, is_unknown);
             }
             is_unknown |= failure.is_some_and(|failure| may_have_happened(call.nature, failure));
@@ -182,7 +177,7 @@ impl Target {
             return Ok(None);
         };
         let report = |change| self.note(breakers, change);
-        match breakers.admit(call.id, now(), &report) {
+        match breakers.admit(call.id, instant(), &report) {
             Ok(pass) => Ok(Some(Admitted {
                 target: self,
                 breakers,
@@ -238,7 +233,7 @@ impl Target {
 
     /// Takes a retry from the budget.
     fn pay(&self, guard: &Guard) -> bool {
-        let is_paid = guard.budget.lock().retry(now());
+        let is_paid = guard.budget.lock().retry(instant());
         if !is_paid {
             count(&self.counts.unpaid);
         }
@@ -254,9 +249,12 @@ impl Target {
 /// The pauses of a call; none where nothing is tried again.
 fn schedule(guard: &Guard, call: &Guarded<'_>) -> Option<Schedule> {
     let plan = &guard.plan;
-    let of_plan = plan.retry.as_ref().map(|retry| Schedule::new(retry, now()));
+    let of_plan = plan
+        .retry
+        .as_ref()
+        .map(|retry| Schedule::new(retry, instant()));
     let built_in = call.built_in.filter(|_| !plan.is_named);
-    let schedule = of_plan.or_else(|| Some(Schedule::built_in(built_in?, now())));
+    let schedule = of_plan.or_else(|| Some(Schedule::built_in(built_in?, instant())));
     schedule.filter(|_| call.is_repeatable)
 }
 
@@ -270,7 +268,7 @@ fn may(guard: &Guard, call: &Guarded<'_>, failure: Failure) -> bool {
 fn limit(guard: &Guard, call: &Guarded<'_>) -> Limit {
     let timeout = guard.plan.timeout;
     let time = timeout.or(call.built_in.map(|policy| policy.timeout));
-    let until = time.map(|time| now().after(time).min(call.deadline));
+    let until = time.map(|time| instant().after(time).min(call.deadline));
     Limit {
         timeout,
         until: until.unwrap_or(call.deadline),

@@ -65,8 +65,15 @@ struct Known {
 impl Known {
     /// Counts an instance as it is kept, whatever the quotas say: it is there.
     fn see(&mut self, app: &str, hash: u64, bytes: u64) {
-        let of_app = self.by_app.entry(app.to_owned()).or_default();
-        let before = match of_app.insert(hash, bytes) {
+        let before = match self.by_app.get_mut(app) {
+            Some(of_app) => of_app.insert(hash, bytes),
+            None => {
+                let of_app = HashMap::from([(hash, bytes)]);
+                self.by_app.insert(app.to_owned(), of_app);
+                None
+            }
+        };
+        let before = match before {
             Some(before) => before,
             None => {
                 self.instances.set(self.instances.amount() + 1);

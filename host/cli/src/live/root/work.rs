@@ -284,19 +284,17 @@ impl Root {
     fn process(&self, tenant: &Name) -> Result<Supervisor, Problem> {
         let file = self.file.lock().file.clone();
         let terms = Arc::new(file.terms(tenant));
+        // First, so that no process runs of which nothing is reached.
+        let entrance = boot::entrance(Some(&terms));
+        let entered = self.ground.host.routes().enter(tenant, entrance);
+        entered.map_err(|error| Problem::from(error).at(&terms.source))?;
         let started = Supervisor::start(
             (&self.common, &self.ground),
             (&self.directory, self.dev),
             &file,
-            terms.clone(),
-        )?;
-        let entered = self
-            .ground
-            .host
-            .routes()
-            .enter(tenant, boot::entrance(Some(&terms)));
-        entered.map_err(|error| Problem::from(error).at(&terms.source))?;
-        Ok(started)
+            terms,
+        );
+        started.inspect_err(|_| self.ground.host.set_process(tenant, None))
     }
 
     /// Ends the process of a tenant, with what it has under way.
