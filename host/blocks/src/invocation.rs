@@ -148,6 +148,19 @@ impl Invocation {
             let headers = list_headers(&headers);
             return callee.invoke(caller, Request { headers, ..request }).await;
         }
+        // Boxed, so that the future of the call above stays small.
+        Box::pin(self.ask_http(caller, callee, app, method, request)).await
+    }
+
+    /// Asks by HTTP an app that knows no other way.
+    async fn ask_http(
+        &self,
+        caller: &Call,
+        callee: Arc<App>,
+        app: &str,
+        method: Method,
+        request: Request,
+    ) -> Result<Response> {
         let uri = request.path.parse::<Uri>().map_err(|error| {
             Error::invalid(format!(
                 "the path `{}`: {error}",
@@ -236,8 +249,7 @@ impl Invocation {
         let what = format_args!("to invoke `{app}`");
         caller.require_grant(|grants| grants.invoke(app), what, "invoke", app)?;
         let missing = || Error::not_found(format!("no app `{app}` for app `{}`", caller.app_id()));
-        let id: Name = app.parse().map_err(|_| missing())?;
-        self.apps.load().get(&id).cloned().ok_or_else(missing)
+        self.apps.load().get(app).cloned().ok_or_else(missing)
     }
 }
 

@@ -33,6 +33,10 @@ use anyhow::{Result, bail};
 use report::Section;
 use std::time::{Duration, Instant};
 
+/// The allocator of the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The amount that is measured.
 #[derive(Clone, Copy)]
 pub struct Scale {

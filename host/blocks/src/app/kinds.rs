@@ -189,8 +189,10 @@ fn speak(call: &Call, headers: &mut Vec<(String, Bytes)>) {
     };
     headers.retain(|(name, _)| !is_own(name));
     if call.carried().is_none() {
-        let trace = call.trace().to_string();
-        return headers.push((TRACEPARENT.to_string(), trace.into()));
+        let trace = call.trace().parent_header();
+        let trace = Bytes::copy_from_slice(trace.as_bytes());
+        headers.reserve_exact(1);
+        return headers.push((TRACEPARENT.to_string(), trace));
     }
     let mut own = HeaderMap::new();
     call.write_trace(&mut own);
