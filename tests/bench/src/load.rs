@@ -64,18 +64,32 @@ async fn connection(address: SocketAddr, until: Instant) -> Result<Latencies> {
     }
 }
 
-/// Connections of [`on_time`], and the time between two requests of each: 400 a second over all.
-const ON_TIME: u32 = 40;
-const PERIOD: Duration = Duration::from_millis(100);
+/// Connections of [`on_time`] for one path, and the requests a second over all connections.
+const ON_TIME: usize = 40;
+const PER_SECOND: u32 = 400;
 
 /// Asks for a path 400 times a second. Requests begin on time, whether earlier ones were answered or not: the latencies are
 /// from the moment at which each was due, with how many connections failed.
 pub async fn on_time(address: SocketAddr, path: &str, time: Duration) -> Result<(Latencies, u64)> {
+    on_time_of(address, &vec![path.to_owned(); ON_TIME], time).await
+}
+
+/// Does what [`on_time`] does, with a connection for each of these paths, which share the 400 requests a second.
+pub async fn on_time_of(
+    address: SocketAddr,
+    paths: &[String],
+    time: Duration,
+) -> Result<(Latencies, u64)> {
+    let all = u32::try_from(paths.len())?;
+    let period = Duration::from_secs(1) * all / PER_SECOND;
+    let mut clients = Vec::new();
+    for path in paths {
+        clients.push(Client::connect_to(address, path).await?);
+    }
     let (begin, mut connections) = (Instant::now(), JoinSet::new());
-    for number in 0..ON_TIME {
-        let first = begin + PERIOD * number / ON_TIME;
-        let client = Client::connect_to(address, path).await?;
-        connections.spawn(periodic(client, first, begin + time));
+    for (number, client) in (0..).zip(clients) {
+        let first = begin + period * number / all;
+        connections.spawn(periodic(client, period, first, begin + time));
     }
     let (mut latencies, mut failed) = (Latencies::default(), 0);
     while let Some(ended) = connections.join_next().await {
@@ -87,13 +101,18 @@ pub async fn on_time(address: SocketAddr, path: &str, time: Duration) -> Result<
     Ok((latencies, failed))
 }
 
-async fn periodic(mut client: Client, first: Instant, until: Instant) -> Result<Latencies> {
+async fn periodic(
+    mut client: Client,
+    period: Duration,
+    first: Instant,
+    until: Instant,
+) -> Result<Latencies> {
     let (mut latencies, mut due) = (Latencies::default(), first);
     while due < until {
         tokio::time::sleep_until(due.into()).await;
         client.get().await?;
         latencies.add(due.elapsed());
-        due += PERIOD;
+        due += period;
     }
     Ok(latencies)
 }

@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n o]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -18,6 +18,7 @@ mod jobs;
 mod load;
 mod locks;
 mod machine;
+mod many;
 mod measure;
 mod neighbours;
 mod project;
@@ -31,7 +32,10 @@ mod writes;
 
 use anyhow::{Result, bail};
 use report::Section;
-use std::time::{Duration, Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 /// The allocator of the command.
 #[global_allocator]
@@ -54,12 +58,16 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefghijklmn";
+const SECTIONS: &str = "abcdefghijklmno";
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    if let Some(code) = many::command() {
+        return Ok(code);
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(job) = child::Job::parse(&arguments) {
-        return job.run();
+        job.run()?;
+        return Ok(ExitCode::SUCCESS);
     }
     child::forget_backtraces(&arguments)?;
     let mut scale = Scale { quick: false };
@@ -71,7 +79,7 @@ fn main() -> Result<()> {
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
                  c invocation, d events and writes, e start, f memory, g neighbours, h tenants, \
-                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows"
+                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows, o many tenants"
             ),
         }
     }
@@ -82,7 +90,8 @@ fn main() -> Result<()> {
         bail!("a debug build measures nothing of use; run `cargo run --release -p bench`");
     }
     guests::build()?;
-    run(&wanted, scale)
+    run(&wanted, scale)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(wanted: &str, scale: Scale) -> Result<()> {
@@ -123,6 +132,7 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         'l' => measure::runtime()?.block_on(cheapest::measure(scale)),
         'm' => measure::runtime()?.block_on(actors::measure(scale)),
         'n' => measure::runtime()?.block_on(workflows::measure(scale)),
+        'o' => many::measure(scale),
         _ => idle::measure(scale),
     }
 }
