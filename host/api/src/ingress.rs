@@ -1,11 +1,14 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
+mod access;
 mod framing;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod target;
 #[cfg(test)]
 mod tests;
+
+pub use access::ACCESS;
 
 use crate::{
     body::{declared, limited},
@@ -15,6 +18,7 @@ use crate::{
     tls::{Certificates, Tls},
     webhooks::Webhooks,
 };
+use access::Record;
 use http::{
     Request, Response,
     uri::{Authority, Scheme},
@@ -141,7 +145,9 @@ impl Ingress {
                 address: client_of(&mut request),
                 ..passed
             };
-            async move { answer(&inside, request, client).await }
+            // The host that passes it on has logged it.
+            let trace = hop(&request);
+            async move { answer(&inside, trace, request, client, &mut None).await }
         };
         front.serve(service, shutdown, drain).await
     }
@@ -188,7 +194,7 @@ impl All {
         };
         let service = move |request, client| {
             let inside = inside.clone();
-            async move { answer(&inside, request, client).await }
+            async move { logged(&inside, request, client).await }
         };
         front
             .serve(service, self.shutdown.clone(), self.drain)
@@ -196,11 +202,32 @@ impl All {
     }
 }
 
-/// Answers one request: the front door is the first hop of its trace.
-async fn answer(inside: &Inside, request: Request<Incoming>, client: Client) -> Response<Body> {
-    let trace = Trace::of(request.headers()).map_or_else(Trace::start, Trace::child);
+/// Answers one request, of which there is a line in the log where requests are logged.
+async fn logged(inside: &Inside, request: Request<Incoming>, client: Client) -> Response<Body> {
+    let trace = hop(&request);
+    let mut record = Record::of(&request, &client, trace);
+    let answer = answer(inside, trace, request, client, &mut record).await;
+    match record {
+        Some(record) => record.follow(answer),
+        None => answer,
+    }
+}
+
+/// The first hop of a request's trace is the front door.
+fn hop<B>(request: &Request<B>) -> Trace {
+    Trace::of(request.headers()).map_or_else(Trace::start, Trace::child)
+}
+
+async fn answer(
+    inside: &Inside,
+    trace: Trace,
+    request: Request<Incoming>,
+    client: Client,
+    record: &mut Option<Record>,
+) -> Response<Body> {
     let span = tracing::debug_span!("request", %trace, parent = trace.parent);
-    route(inside, trace, request, client).instrument(span).await
+    let routed = route(inside, trace, request, client, record);
+    routed.instrument(span).await
 }
 
 /// One request: routed, and refused in words that say nothing of the project.
@@ -209,6 +236,7 @@ async fn route(
     trace: Trace,
     mut request: Request<Incoming>,
     client: Client,
+    record: &mut Option<Record>,
 ) -> Response<Body> {
     // Only the host says who calls.
     strip(request.headers_mut());
@@ -221,6 +249,9 @@ async fn route(
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
     let rest = place.rest(path);
+    if let Some(record) = record {
+        record.tenant = place.tenant().cloned();
+    }
     if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
         && !place.is_one_owner(host, name.as_deref())
     {
@@ -244,6 +275,9 @@ async fn route(
     let Some(route) = place.route(rest) else {
         return refusals::answer(&inside.refusals, &unanswered(path), None, reader);
     };
+    if let Some(record) = record {
+        record.asks(&route.app);
+    }
     let answer = if_named(named, ask(&route.app, place.skipped(), trace, request)).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
 }

@@ -14,6 +14,6 @@ mod serve;
 mod tls;
 mod webhooks;
 
-pub use ingress::{Ingress, Listeners};
+pub use ingress::{ACCESS, Ingress, Listeners};
 pub use refusals::Audience;
 pub use tls::Certificates;

@@ -53,7 +53,9 @@ pub fn main() -> ExitCode {
         return done;
     }
     let args = Args::parse();
-    log::start(&args.common);
+    if let Err(problem) = log::start(&args.common, args.command.is_each_request_logged()) {
+        return report::fail(&args.common, &anyhow::Error::msg(problem).into());
+    }
     let outcome = match workers() {
         Ok(runtime) => runtime.block_on(dispatch(&args)),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! The log of the host and its guests on standard error: a line each, with the app's name in its colour.
 
+mod filter;
 mod queue;
 mod rate;
 
@@ -7,11 +8,12 @@ use crate::{
     args::{Common, LogFormat},
     report::{is_coloured, paint},
 };
+use filter::filter;
 use queue::Queue;
 use rate::Rate;
 use std::{
     fmt::{self, Write},
-    io,
+    io::{self, IsTerminal},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -23,8 +25,12 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    Layer as _,
+    filter::Targets,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields, FormattedFields,
+        format::{FmtSpan, Writer},
+    },
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
@@ -89,27 +95,39 @@ impl io::Write for Lane {
     }
 }
 
-/// Starts logging for the whole process.
-pub fn start(common: &Common) {
-    let level = match (common.quiet, common.verbose) {
-        (true, _) => "warn",
-        (false, 0) => "info",
-        (false, 1) => "info,wythe=debug,wythe_blocks=debug,wythe_runtime=debug,wythe_drivers=debug",
-        (false, _) => "debug",
+/// Starts logging for the whole process; an error where `WYTHE_LOG` is no filter.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command reads the environment"
+)]
+pub fn start(common: &Common, is_each_request: bool) -> Result<(), String> {
+    let text = std::env::var_os("WYTHE_LOG").map(|text| text.to_string_lossy().into_owned());
+    let text = text.as_deref().filter(|text| !text.is_empty());
+    let filter = filter(common, text, is_each_request);
+    let spans = match common.verbose {
+        0 => FmtSpan::NONE,
+        _ => FmtSpan::CLOSE,
     };
-    let filter = EnvFilter::try_from_env("WYTHE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let layer = tracing_subscriber::fmt::layer().with_writer(|| Lane);
+    let layer = layer.with_span_events(spans);
     let layer = match common.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
         LogFormat::Text => layer.event_format(Lines::new()).boxed(),
     };
-    let layers = tracing_subscriber::registry().with(filter);
+    // A text that is no filter is told by a log that has one.
+    let known = filter
+        .as_ref()
+        .map_or_else(|_| Targets::new(), Targets::clone);
+    let layers = tracing_subscriber::registry().with(known);
     layers.with(Rate::default()).with(layer).init();
+    filter.map(|_| ())
 }
 
-/// One line an event.
+/// One line an event: when, how grave, who, what.
 struct Lines {
     coloured: bool,
+    /// Somebody looks at the lines as they come, and knows which day it is.
+    is_watched: bool,
     /// The length of the longest app id so far, so that messages stand below each other.
     width: AtomicUsize,
 }
@@ -118,6 +136,7 @@ impl Lines {
     fn new() -> Self {
         Lines {
             coloured: is_coloured(&io::stderr()),
+            is_watched: io::stderr().is_terminal(),
             width: AtomicUsize::new(8),
         }
     }
@@ -161,6 +180,15 @@ impl Lines {
         Ok(())
     }
 
+    /// The time in UTC.
+    fn time(&self) -> String {
+        let now = chrono::Utc::now();
+        match self.is_watched {
+            true => paint(self.coloured, "2", &now.format("%H:%M:%S%.3fZ").to_string()),
+            false => now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        }
+    }
+
     fn level(&self, level: Level) -> String {
         let colour = match level {
             Level::ERROR => "31",
@@ -179,13 +207,17 @@ where
 {
     fn format_event(
         &self,
-        _context: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut record = Record::default();
         event.record(&mut record);
         let level = *event.metadata().level();
+        write!(writer, "{} ", self.time())?;
+        if event.metadata().is_span() {
+            record.message = ended(context);
+        }
         if event.metadata().target() == "wythe::guest" {
             self.guest(&mut writer, level, &record)?;
         } else {
@@ -193,6 +225,21 @@ where
         }
         writeln!(writer)
     }
+}
+
+/// The words for a call that has ended: its name and fields. The event itself has only the time that it took.
+fn ended<S, N>(context: &FmtContext<'_, S, N>) -> String
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let Some(span) = context.event_scope().and_then(|mut scope| scope.next()) else {
+        return String::new();
+    };
+    let extensions = span.extensions();
+    let fields = extensions.get::<FormattedFields<N>>();
+    let fields = fields.map_or("", |fields| fields.fields.as_str());
+    format!("{} {}", span.name(), escape(fields))
 }
 
 /// An app has the same colour in every session.

@@ -24,6 +24,9 @@ pub struct Serve {
     /// Tell callers what is wrong, with files, lines and grants; without it they read a kind and a trace
     #[arg(long)]
     pub dev: bool,
+    /// Log each request from outside once its answer is over: a line with status, bytes, time, client, app and trace
+    #[arg(long)]
+    pub access_log: bool,
 }
 
 impl Serve {

@@ -68,7 +68,7 @@ pub struct Common {
     /// The format of logs, which go to standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Log more; twice for everything (or WYTHE_LOG=filter)
+    /// Log more: each call, with its time; twice for what libraries say, too. The variable WYTHE_LOG, where it is set, says which lines
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log only warnings and errors
@@ -116,6 +116,17 @@ pub enum Command {
     Validate(Validate),
     Wit(Wit),
     Workflow(Workflow),
+}
+
+impl Command {
+    /// True where the command serves and was asked to log each request.
+    pub fn is_each_request_logged(&self) -> bool {
+        match self {
+            Command::Run(run) => run.access_log,
+            Command::Serve(serve) => serve.access_log,
+            _ => false,
+        }
+    }
 }
 
 /// Build every app that has a `build` command

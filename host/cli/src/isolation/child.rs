@@ -82,7 +82,11 @@ impl Child {
     }
 
     fn serve(self) -> ExitCode {
-        log::start(&self.orders.common());
+        // The host logs each request before it passes it on.
+        if let Err(problem) = log::start(&self.orders.common(), false) {
+            report::note(&problem);
+            return ExitCode::FAILURE;
+        }
         let served = match workers() {
             Ok(runtime) => runtime.block_on(self.run()),
             Err(error) => Err(error),

@@ -11,6 +11,7 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{Layer, layer::Context};
+use wythe_api::ACCESS;
 
 /// Lines of one place in the code for one app, and for all, in a second.
 const OF_AN_APP: u64 = 20;
@@ -85,8 +86,10 @@ impl Rate {
 impl<S: Subscriber> Layer<S> for Rate {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // What is for finding faults is asked for, and is then wanted whole.
-        if matches!(metadata.target(), GUESTS | REPORTED) || *metadata.level() > Level::INFO {
+        // What is for finding faults, or for every request, is asked for, and is then wanted whole.
+        if matches!(metadata.target(), GUESTS | REPORTED | ACCESS)
+            || *metadata.level() > Level::INFO
+        {
             return true;
         }
         let mut app = App::default();

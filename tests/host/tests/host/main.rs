@@ -27,6 +27,7 @@ mod lock;
 mod outside;
 mod plugin_conformance;
 mod plugins;
+mod requests;
 mod samples;
 mod secrets;
 mod serve;
@@ -98,6 +99,7 @@ fn groups() -> Vec<Vec<Trial>> {
         jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),
+        requests::trials(),
         samples::trials(),
         secrets::trials(),
         serve::trials(),

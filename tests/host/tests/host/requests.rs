@@ -1,0 +1,145 @@
+//! The request log: a line for each request from outside, whatever becomes of it, and none where nobody asked for it.
+
+use crate::{case, crash::command};
+use anyhow::{Context, Result, ensure};
+use host_tests::{Project, client, request};
+use http::Method;
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Stdio},
+    time::Duration,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const APPS: &str = "  - appID: hostile
+    guest: hostile.wasm
+    ingress: /
+    limits: { wallTime: 20s }
+";
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        case("requests::each_has_a_line_once_its_answer_is_over", lines),
+        case("requests::a_filter_that_is_none_is_refused", filter),
+    ]
+}
+
+/// The command with its log in a file, killed when it is dropped.
+struct Logged {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
+    let mut command = command();
+    command
+        .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
+        .args(["--log-format", "json"])
+        .args(more)
+        .arg(project.path())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log)?);
+    let mut child = command.spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+    let ready: Value = serde_json::from_str(&line)?;
+    let url = ready["url"].as_str().context("no url")?.to_owned();
+    Ok(Logged { child, url })
+}
+
+fn requests(log: &Path) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(log)?;
+    let lines = text.lines().filter(|line| line.contains("wythe::access"));
+    lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+async fn until(log: &Path, count: usize) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for _ in 0..300 {
+        found = requests(log)?;
+        if found.len() >= count {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("{count} lines never came, but {found:?}")
+}
+
+async fn lines() -> Result<()> {
+    let project = Project::new(APPS);
+    let directory = tempfile::tempdir()?;
+    let log = directory.path().join("log");
+    let logged = run(&project, &log, &["--access-log", "--quiet"])?;
+    let url = logged.url.trim_end_matches('/');
+    let answer = request(
+        &client(),
+        Method::GET,
+        &format!("{url}/big-response?mib=1&password=x"),
+        &[],
+        "",
+    )
+    .await?;
+    ensure!(answer.status == 200, "{}", answer.status);
+    let found = until(&log, 1).await?;
+    let line = &found[0];
+    let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    ensure!(text("method") == "GET", "{line}");
+    // The query may have what nobody else is to know.
+    ensure!(text("path") == "/big-response", "{line}");
+    ensure!(line["status"] == 200 && line["bytes"] == 1 << 20, "{line}");
+    ensure!(text("ended") == "whole", "{line}");
+    ensure!(
+        text("app") == "hostile" && text("client") == "127.0.0.1",
+        "{line}"
+    );
+    ensure!(text("trace").starts_with("00-"), "{line}");
+    let address = url.trim_start_matches("http://");
+    for (path, is_read) in [("/big-response?mib=64", true), ("/sleep?ms=15000", false)] {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        let asked = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await?;
+        match is_read {
+            true => drop(stream.read(&mut [0; 64]).await?),
+            false => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+    let found = until(&log, 3).await?;
+    let ended = |path: &str| {
+        let line = found.iter().find(|line| line["path"] == path);
+        line.map(|line| (line["ended"].clone(), line["status"].clone()))
+    };
+    let cut = found.iter().find(|line| line["ended"] == "cut");
+    let cut = cut.context("no line of the answer that was cut")?;
+    ensure!(
+        cut["path"] == "/big-response" && cut["status"] == 200,
+        "{cut}"
+    );
+    let left = ended("/sleep").context("no line of the client that left")?;
+    ensure!(left == ("left".into(), Value::Null), "{left:?}");
+    Ok(())
+}
+
+async fn filter() -> Result<()> {
+    let project = Project::new(APPS);
+    let mut command = command();
+    command.env("WYTHE_LOG", "verbose");
+    let output = command.arg("validate").arg(project.path()).output()?;
+    let reported = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1), "{reported}");
+    let expected =
+        "WYTHE_LOG: `verbose`: expected a level (off, error, warn, info, debug or trace)";
+    ensure!(reported.contains(expected), "{reported}");
+    Ok(())
+}
