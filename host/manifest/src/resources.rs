@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::anchored_path::AnchoredPath;
 use crate::component::{self, Component};
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, Configuration, DeniedType};
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
@@ -42,6 +42,21 @@ impl Resources {
         resolve::resolve(&mut self.components, environment)
     }
 
+    /// The word that forbids components of a type and a version in a namespace, which is every one where none is given.
+    pub fn denied(
+        &self,
+        namespace: Option<&Name>,
+        kind: &str,
+        version: &str,
+    ) -> Option<&DeniedType> {
+        let meets = |one: &&Configuration| {
+            namespace.is_none_or(|namespace| namespace.has(one.namespace.as_ref()))
+        };
+        let documents = self.configurations.iter().filter(meets);
+        let mut types = documents.flat_map(|one| &one.denied_types);
+        types.find(|one| one.denies(kind, version))
+    }
+
     fn extend(&mut self, other: Resources) {
         self.components.extend(other.components);
         self.configurations.extend(other.configurations);
@@ -75,7 +90,7 @@ pub(crate) fn load(
         ..
     } = loading;
     refuse_duplicates(&mut resources, &mut problems);
-    configuration::check_scopes(&resources, &mut problems);
+    configuration::check(&mut resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
@@ -84,7 +99,7 @@ pub(crate) fn load(
 pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     let (mut resources, mut problems) = parse_file(text, file);
     refuse_duplicates(&mut resources, &mut problems);
-    configuration::check_scopes(&resources, &mut problems);
+    configuration::check(&mut resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
