@@ -137,7 +137,7 @@ fn add_defaults(manifest: &Manifest, resources: &mut Resources) -> Vec<String> {
     for component in defaults.components {
         let mut known = resources.components.iter();
         let kind = format!("{}.{}", component.block, component.driver);
-        let denied = resources.denied(Some(&manifest.tenant), &kind, &component.version);
+        let denied = resources.denied(&manifest.tenant, &kind, &component.version);
         if is_wanted(manifest, &component.block)
             && denied.is_none()
             && !known.any(|known| known.block == component.block)

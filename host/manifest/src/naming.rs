@@ -1,4 +1,4 @@
-//! Grants, subscriptions and targets of policies that name nothing: their component or app is not there.
+//! Grants, subscriptions and targets of policies that name nothing: their component or app is not there, or may not be.
 
 use std::collections::HashSet;
 
@@ -39,8 +39,21 @@ pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
     let configurations = resources.configurations.iter();
     let configurations = configurations.filter(|one| own(&one.namespace));
     let configurations = configurations.flat_map(|one| known.configuration(one, &manifest.tenant));
-    let all = grants.chain(subscriptions).chain(policies);
+    let types = known.components.iter();
+    let types = types.filter_map(|component| denied(component, resources, &manifest.tenant));
+    let all = grants.chain(subscriptions).chain(policies).chain(types);
     Problems(all.chain(configurations).collect())
+}
+
+/// A component whose type a `Configuration` denies.
+fn denied(component: &Component, resources: &Resources, tenant: &Name) -> Option<Problem> {
+    let kind = format!("{}.{}", component.block, component.driver);
+    let denied = resources.denied(tenant, &kind, &component.version)?;
+    let message = format!(
+        "the type `{kind}` of `{}` is denied by `components.deny` at {}; remove the component, or the type there",
+        component.name, denied.source
+    );
+    Some(component.source.problem("spec.type", message))
 }
 
 struct Known<'a> {

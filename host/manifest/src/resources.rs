@@ -20,7 +20,9 @@ mod loading;
 
 const GROUP: &str = "dapr.io";
 const SERVED: [&str; 4] = ["Component", "Configuration", "Resiliency", "Subscription"];
-const NOT_YET: [&str; 3] = ["HTTPEndpoint", "MCPServer", "WorkflowAccessPolicy"];
+const NOT_YET: [&str; 2] = ["HTTPEndpoint", "MCPServer"];
+/// A kind that forbids something, which is not enforced here.
+const UNENFORCED: &str = "WorkflowAccessPolicy";
 
 /// Everything that was defined in resource files.
 #[derive(Clone, Debug, Default)]
@@ -42,18 +44,11 @@ impl Resources {
         resolve::resolve(&mut self.components, environment)
     }
 
-    /// The word that forbids components of a type and a version in a namespace, which is every one where none is given.
-    pub fn denied(
-        &self,
-        namespace: Option<&Name>,
-        kind: &str,
-        version: &str,
-    ) -> Option<&DeniedType> {
-        let meets = |one: &&Configuration| {
-            namespace.is_none_or(|namespace| namespace.has(one.namespace.as_ref()))
-        };
-        let documents = self.configurations.iter().filter(meets);
-        let mut types = documents.flat_map(|one| &one.denied_types);
+    /// The word that forbids a tenant components of a type and a version.
+    pub fn denied(&self, tenant: &Name, kind: &str, version: &str) -> Option<&DeniedType> {
+        let documents = self.configurations.iter();
+        let own = documents.filter(|one| tenant.has(one.namespace.as_ref()));
+        let mut types = own.flat_map(|one| &one.denied_types);
         types.find(|one| one.denies(kind, version))
     }
 
@@ -144,6 +139,10 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
                 shown(version)
             ));
         }
+        (UNENFORCED, _) => kind.error(&format!(
+            "{} is not enforced: leave it out; the grants `workflow` and `invoke` say which app may start and call what",
+            called(UNENFORCED, &fields)
+        )),
         (name, _) if NOT_YET.contains(&name) => {
             kind.warn(&format!("{} is not used yet", called(name, &fields)));
         }

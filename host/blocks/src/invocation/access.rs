@@ -4,6 +4,7 @@ use super::Path;
 use crate::{Call, Error, Result, error::Cut, rate::Rate};
 use arc_swap::ArcSwap;
 use http::Method;
+use std::collections::HashSet;
 use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name};
 
 /// The policies of calls between the apps of a tenant.
@@ -16,7 +17,7 @@ pub struct AccessPolicies {
 /// The policies of one `Configuration`.
 struct Document {
     /// The apps that are called; empty is all.
-    apps: Vec<Name>,
+    apps: HashSet<Name>,
     control: AccessControl,
 }
 
@@ -37,7 +38,7 @@ impl AccessPolicies {
             .filter(|one| self.tenant.has(one.namespace.as_ref()));
         let documents = own.filter_map(|one| {
             Some(Document {
-                apps: one.scopes.clone(),
+                apps: one.scopes.iter().cloned().collect(),
                 control: one.access.clone()?,
             })
         });
@@ -57,15 +58,11 @@ impl AccessPolicies {
         if documents.is_empty() || caller.grants().is_none() {
             return Ok(());
         }
-        let segments = path.segments();
-        for document in documents.iter() {
-            if !document.is_for(app) {
-                continue;
-            }
+        let mut segments = None;
+        for document in documents.iter().filter(|document| document.is_for(app)) {
+            let segments = segments.get_or_insert_with(|| path.segments());
             let identity = (caller.tenant(), caller.app_id());
-            let decision = document
-                .control
-                .decide(identity, method.as_str(), &segments);
+            let decision = document.control.decide(identity, method.as_str(), segments);
             if decision.access == Access::Deny {
                 self.tell(caller, app, (method, path), decision);
                 return Err(Error::denied(format!(
@@ -88,12 +85,15 @@ impl AccessPolicies {
             return;
         };
         let (tenant, caller) = (&self.tenant, caller.app_id());
-        let (method, path) = (Cut(method), Cut(path.only().escape_debug()));
-        let operation = format!("{{ name: '{path}', httpVerb: [{method}], action: allow }}");
-        let advice = match decision.has_policy {
-            true => format!("`{operation}` to the `operations` of the policy of `{caller}`"),
-            false => format!(
-                "`{{ appId: {caller}, namespace: {tenant}, operations: [{operation}] }}` to `policies`"
+        let (method, path) = (Cut(method), Cut(path.only().escape_debug()).to_string());
+        // What a guest asked for is no pattern of the operator's.
+        let name = path.replace('*', "%2A").replace('\'', "%27");
+        let operation = format!("{{ name: '{name}', httpVerb: [{method}], action: allow }}");
+        let advice = match (decision.operation, decision.has_policy) {
+            (Some(best), _) => format!("change the operation `{}` at {}", best.name, best.source),
+            (None, true) => format!("add `{operation}` to the `operations` of `{caller}`"),
+            (None, false) => format!(
+                "add `{{ appId: {caller}, namespace: {tenant}, operations: [{operation}] }}` to `policies`"
             ),
         };
         tracing::warn!(
@@ -101,7 +101,7 @@ impl AccessPolicies {
             %caller,
             %app,
             unsaid,
-            "`accessControl` denied {method} {path} of `{app}` to `{caller}`, by {}; to allow it add {advice}",
+            "`accessControl` denied {method} {path} of `{app}` to `{caller}`, by {}; to allow it {advice}",
             decision.source,
         );
     }
@@ -109,6 +109,6 @@ impl AccessPolicies {
 
 impl Document {
     fn is_for(&self, app: &str) -> bool {
-        self.apps.is_empty() || self.apps.iter().any(|one| one.as_str() == app)
+        self.apps.is_empty() || self.apps.contains(app)
     }
 }

@@ -41,7 +41,7 @@ pub struct CallerPolicy {
 }
 
 /// The answer to a call, with the place that decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
     /// Whether the call may be made.
     pub access: Access,
@@ -49,6 +49,8 @@ pub struct Decision<'a> {
     pub source: &'a Source,
     /// The caller has a policy of its own.
     pub has_policy: bool,
+    /// The operation that fits best, whether or not it names the verb.
+    pub operation: Option<&'a Operation>,
 }
 
 impl AccessControl {
@@ -66,6 +68,7 @@ impl AccessControl {
                 access: self.default_action,
                 source: &self.source,
                 has_policy: false,
+                operation: None,
             };
         };
         let fitting = best(&policy.operations, segments);
@@ -79,6 +82,7 @@ impl AccessControl {
             access,
             source,
             has_policy: true,
+            operation: fitting,
         }
     }
 }

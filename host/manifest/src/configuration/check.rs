@@ -1,4 +1,4 @@
-//! Documents together: secret stores that are there and have one scope, and components whose types are not denied.
+//! Documents together: secret stores that are there and have one scope, and no more than calls and components are compared with.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,30 +32,14 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
     }
 }
 
-/// A component of a type that is denied may not be there.
 fn check_types(resources: &mut Resources, problems: &mut Problems) {
     let denied = resources.configurations.iter();
-    let denied = denied.flat_map(|one| &one.denied_types);
-    if let Some(one) = denied.clone().nth(MAX_TYPES) {
+    let mut denied = denied.flat_map(|one| &one.denied_types);
+    if let Some(one) = denied.nth(MAX_TYPES) {
         let message = format!("more than {MAX_TYPES} types are denied");
-        problems
-            .0
-            .push(one.source.problem("spec.components.deny", message));
+        let problem = one.source.problem("spec.components.deny", message);
+        problems.0.push(problem);
         resources.configurations.clear();
-    }
-    for component in &resources.components {
-        let (space, version) = (component.namespace.as_ref(), component.version.as_str());
-        let kind = format!("{}.{}", component.block, component.driver);
-        let denied = resources.denied(space, &kind, version);
-        if let Some(denied) = denied {
-            let message = format!(
-                "the type `{kind}` of `{}` is denied by `components.deny` at {}; remove the component, or the type there",
-                component.name, denied.source
-            );
-            problems
-                .0
-                .push(component.source.problem("spec.type", message));
-        }
     }
 }
 

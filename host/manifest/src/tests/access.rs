@@ -361,6 +361,10 @@ const STORE: &str = "---\napiVersion: dapr.io/v1alpha1\nkind: Component\nmetadat
 
 #[test]
 fn a_denied_type_may_not_be_there() {
+    let named = |text: &str| {
+        let manifest = manifest("version: 1\nname: shop\napps: []\n");
+        check_names(&manifest, &resources(text)).to_string()
+    };
     for (kind, expected) in [
         ("state.redis", true),
         ("State.Redis", true),
@@ -371,14 +375,13 @@ fn a_denied_type_may_not_be_there() {
         ("pubsub.redis", false),
     ] {
         let deny = spec(&format!("components: {{ deny: [{kind}] }}"));
-        let told = told(&[&deny, STORE].concat());
-        let text = "a.yaml:6:1: spec.type: the type `state.redis` of `store` is denied by `components.deny` at a.yaml:4; remove the component, or the type there";
+        let told = named(&[&deny, STORE].concat());
+        let text = "resources/a.yaml:6:1: spec.type: the type `state.redis` of `store` is denied by `components.deny` at resources/a.yaml:4; remove the component, or the type there";
         assert_eq!(told, if expected { text } else { "" }, "{kind}");
     }
     let elsewhere = spec("components: { deny: [state.redis] }")
         .replace("name: c ", "name: c, namespace: other ");
-    let own = STORE.replace("name: store ", "name: store, namespace: default ");
-    assert_eq!(told(&[&elsewhere, &own[..]].concat()), "");
+    assert_eq!(named(&[&elsewhere, STORE].concat()), "");
     check(
         "a.yaml",
         &spec("components: { deny: [stat.redis] }"),

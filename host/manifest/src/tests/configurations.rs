@@ -117,6 +117,15 @@ fn what_is_not_enforced_is_an_error() {
 }
 
 #[test]
+fn a_kind_that_forbids_something_is_an_error() {
+    check(
+        "a.yaml",
+        "apiVersion: dapr.io/v1alpha1\nkind: WorkflowAccessPolicy\nmetadata: { name: p }\n",
+        "a.yaml:2:7: kind: `WorkflowAccessPolicy` `p` is not enforced: leave it out; the grants `workflow` and `invoke` say which app may start and call what",
+    );
+}
+
+#[test]
 fn mistakes_are_told() {
     check(
         "a.yaml",

@@ -204,7 +204,7 @@ async fn log() -> Result<()> {
     let said = std::fs::read_to_string(project.path().join("log"))?;
     for part in [
         "`accessControl` denied GET /Other of `back` to `front`, by ",
-        "resources/rules.yaml:6; to allow it add `{ name: '/Other', httpVerb: [GET], action: allow }` to the `operations` of the policy of `front`",
+        "resources/rules.yaml:6; to allow it add `{ name: '/Other', httpVerb: [GET], action: allow }` to the `operations` of `front`",
         "policies changed",
     ] {
         ensure!(said.contains(part), "{said}");
