@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::anchored_path::AnchoredPath;
 use crate::component::{self, Component};
-use crate::configuration::{self, Configuration, DeniedType};
+use crate::configuration::{self, ApiLists, Configuration, DeniedType};
+use crate::manifest::Manifest;
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
@@ -42,6 +43,20 @@ impl Resources {
     /// what a `secretKeyRef` means is known once its store is open.
     pub fn resolve(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> Problems {
         resolve::resolve(&mut self.components, environment)
+    }
+
+    /// Closes grants whose APIs a `Configuration` denies to an app.
+    pub fn close_grants(&self, manifest: &mut Manifest) {
+        let tenant = &manifest.tenant;
+        for app in &mut manifest.apps {
+            let documents = self.configurations.iter();
+            let documents = documents.filter(|one| one.is_for(tenant, &app.id));
+            let closed = documents
+                .filter_map(|one| one.api.as_ref())
+                .flat_map(ApiLists::closed);
+            let closed = closed.map(|(grant, source)| (grant, source.clone()));
+            app.grants.closed = closed.collect();
+        }
     }
 
     /// The word that forbids a tenant components of a type and a version.

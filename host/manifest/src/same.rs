@@ -176,7 +176,7 @@ impl Same for Target {
     }
 }
 
-/// What it says of calls between apps; its other parts are compared where they are used.
+/// The policies of calls between apps; its other parts are compared where they are used.
 impl Same for Configuration {
     fn is_same(&self, other: &Configuration) -> bool {
         let access = match (&self.access, &other.access) {

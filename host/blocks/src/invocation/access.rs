@@ -64,7 +64,7 @@ impl AccessPolicies {
             let identity = (caller.tenant(), caller.app_id());
             let decision = document.control.decide(identity, method.as_str(), segments);
             if decision.access == Access::Deny {
-                self.tell(caller, app, (method, path), decision);
+                self.report(caller, app, (method, path), decision);
                 return Err(Error::denied(format!(
                     "app `{}` may not make this call of `{app}`",
                     caller.app_id()
@@ -74,7 +74,7 @@ impl AccessPolicies {
         Ok(())
     }
 
-    fn tell(
+    fn report(
         &self,
         caller: &Call,
         app: &str,

@@ -100,13 +100,13 @@ async fn access_is_decided_by_caller_path_and_verb() {
 async fn a_refusal_tells_the_caller_nothing_of_policies() {
     let stage = Stage::new(RULES);
     let caller = stage.caller("default", "stranger");
-    let told = stage.ask(&caller, Way::Http, "GET", "/a").await;
-    let told = told.expect_err("no policy");
+    let reported = stage.ask(&caller, Way::Http, "GET", "/a").await;
+    let reported = reported.expect_err("no policy");
     assert_eq!(
-        told.message(),
+        reported.message(),
         "app `stranger` may not make this call of `web`"
     );
-    // What is not granted is not granted whatever a policy says, and is told first.
+    // What is not granted is not granted whatever a policy says, and is reported first.
     let request = Request {
         method: "GET".to_owned(),
         path: "/a".to_owned(),
@@ -114,8 +114,13 @@ async fn a_refusal_tells_the_caller_nothing_of_policies() {
         body: Bytes::new(),
     };
     let caller = stage.caller("default", "caller");
-    let told = stage.invocation.invoke(&caller, "third", request).await;
-    assert!(told.expect_err("no grant").message().contains("`third`"));
+    let reported = stage.invocation.invoke(&caller, "third", request).await;
+    assert!(
+        reported
+            .expect_err("no grant")
+            .message()
+            .contains("`third`")
+    );
 }
 
 #[tokio::test]

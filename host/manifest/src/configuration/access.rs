@@ -43,7 +43,7 @@ pub struct CallerPolicy {
 /// The answer to a call, with the place that decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
-    /// Whether the call may be made.
+    /// The word about the call.
     pub access: Access,
     /// The operation, the policy, or the whole of `accessControl`.
     pub source: &'a Source,

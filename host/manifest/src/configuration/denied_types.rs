@@ -58,7 +58,7 @@ fn read_type(at: &At) -> Option<DeniedType> {
     let (block, driver) = kind.split_once('.').unwrap_or((kind, ""));
     if !BLOCKS.contains(&block) || driver.is_empty() || version == Some("") {
         let message = format!(
-            "expected a type such as `bindings.smtp` or `state.redis/v1`, which begins with one of {}, found `{}`",
+            "expected a type such as `state.in-memory` or `bindings.http/v1`, which begins with one of {}, found `{}`",
             listed(BLOCKS),
             shown(&text)
         );

@@ -14,11 +14,9 @@ pub use denied_types::DeniedType;
 pub use operation::Operation;
 
 use crate::component::{Head, read_head};
-use crate::manifest::Manifest;
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
-use crate::resources::Resources;
 
 /// Apps in `scopes`.
 const MAX_SCOPES: usize = 100;
@@ -111,22 +109,6 @@ impl Configuration {
     }
 }
 
-impl Resources {
-    /// Closes grants whose APIs a `Configuration` denies to an app.
-    pub fn close_grants(&self, manifest: &mut Manifest) {
-        let tenant = &manifest.tenant;
-        for app in &mut manifest.apps {
-            let documents = self.configurations.iter();
-            let documents = documents.filter(|one| one.is_for(tenant, &app.id));
-            let closed = documents
-                .filter_map(|one| one.api.as_ref())
-                .flat_map(ApiLists::closed);
-            let closed = closed.map(|(grant, source)| (grant, source.clone()));
-            app.grants.closed = closed.collect();
-        }
-    }
-}
-
 /// Reads one document of `kind: Configuration`.
 pub(crate) fn read(document: &At) -> Option<Configuration> {
     let fields = document.fields(&["apiVersion", "kind", "metadata", "spec", "scopes"])?;
@@ -175,7 +157,7 @@ fn read_positions(fields: &Fields) -> Option<Vec<Source>> {
     Some(names.map(|(at, _)| at.source()).collect())
 }
 
-/// What is about a store or a component is for all apps.
+/// Refuses keys about stores and components, which are for all apps.
 fn refuse_scoped(spec: &Fields) {
     for (_, at) in spec.each_of(&["secrets", "components"]) {
         at.error("is for all apps, and the document has `scopes`; move it to one without");

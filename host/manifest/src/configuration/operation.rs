@@ -63,7 +63,7 @@ enum Part {
 /// The segments that may come after the parts of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Rest {
-    /// None: the pattern is `/`.
+    /// The end: the pattern is `/`.
     Nothing,
     /// Every path below, as in Dapr.
     Below,
@@ -158,7 +158,7 @@ impl PathPattern {
         })
     }
 
-    /// How well a path fits; none where it does not.
+    /// The fit of a path; none where it does not match.
     fn fit(&self, segments: &[String]) -> Option<Fit<'_>> {
         let pairs = self.parts.iter().zip(segments);
         let is_longer = segments.len() >= self.parts.len();
@@ -180,7 +180,7 @@ impl PathPattern {
     }
 }
 
-/// How well a path fits a pattern: what is written out counts more than what is left to `*`, segment by segment, and the
+/// The fit of a path and a pattern: what is written out counts more than what is left to `*`, segment by segment, and the
 /// longer pattern more than the shorter one.
 struct Fit<'a> {
     parts: &'a [Part],

@@ -42,7 +42,7 @@ pub(super) fn refuse(spec: &Fields) {
     }
 }
 
-/// Nothing, a key without entries, or one that is switched off, and nothing beside it.
+/// Says whether there is nothing, a key without entries, or one that is switched off, and nothing beside it.
 fn is_idle(at: &At) -> bool {
     match &at.node.content {
         _ if at.node.is_null() => true,

@@ -20,12 +20,12 @@ fn operation(text: &str) -> String {
     policy(&format!("{CALLER}, operations: [{{ {text} }}]"))
 }
 
-fn told(text: &str) -> String {
+fn reported(text: &str) -> String {
     parse_resources(text, Path::new("a.yaml")).1.to_string()
 }
 
-fn without_column(told: &str) -> String {
-    let mut parts = told.splitn(4, ':');
+fn without_column(reported: &str) -> String {
+    let mut parts = reported.splitn(4, ':');
     let mut next = || parts.next().unwrap_or_default();
     let (file, line, _, rest) = (next(), next(), next(), next());
     format!("{file}:{line}:{rest}")
@@ -181,9 +181,9 @@ fn a_policy_that_would_hold_nothing_is_an_error() {
             "a.yaml:1: `scopes` names no app; leave it out where all are meant",
         ),
     ] {
-        let told = without_column(&told(&text));
-        assert!(told.starts_with(expected), "{text}\n{told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
+        let reported = without_column(&reported(&text));
+        assert!(reported.starts_with(expected), "{text}\n{reported}");
+        assert_eq!(reported.lines().count(), 1, "{reported}");
     }
 }
 
@@ -196,11 +196,12 @@ fn there_are_so_many_policies_and_operations() {
             each.collect::<Vec<_>>().join(", ")
         ))
     };
-    assert_eq!(told(&policies(1_000)), "");
+    assert_eq!(reported(&policies(1_000)), "");
     let expected = "a.yaml:4:24: spec.accessControl: has 1001 policies; at most 1000 are allowed in a document";
-    assert_eq!(told(&policies(1_001)), expected);
+    assert_eq!(reported(&policies(1_001)), expected);
     assert!(
-        told(&policies(20_000)).starts_with("a.yaml:4:24: spec.accessControl: has 20000 policies")
+        reported(&policies(20_000))
+            .starts_with("a.yaml:4:24: spec.accessControl: has 20000 policies")
     );
     let operations = |count: usize| {
         let each = (0..count)
@@ -210,16 +211,17 @@ fn there_are_so_many_policies_and_operations() {
             each.collect::<Vec<_>>().join(", ")
         ))
     };
-    assert_eq!(told(&operations(200)), "");
+    assert_eq!(reported(&operations(200)), "");
     assert!(
-        told(&operations(201)).contains("has 201 operations; at most 200 are allowed for a caller")
+        reported(&operations(201))
+            .contains("has 201 operations; at most 200 are allowed for a caller")
     );
     let documents = |count: usize| {
         let one = format!("---\n{}", spec("accessControl: { defaultAction: deny }"));
         one.repeat(count)
     };
-    assert_eq!(told(&documents(100)), "");
-    assert!(told(&documents(101)).contains("more than 100 documents of `Configuration` with"));
+    assert_eq!(reported(&documents(100)), "");
+    assert!(reported(&documents(101)).contains("more than 100 documents of `Configuration` with"));
 }
 
 const APPS: &str = "version: 1\nname: shop\napps:\n  - { appID: cart, guest: a.wasm, grants: { state: [statestore], invoke: [shop], publish: [pubsub] } }\n  - { appID: shop, guest: a.wasm, grants: { state: [statestore] } }\n";
@@ -349,10 +351,10 @@ fn an_entry_that_is_no_api_is_an_error() {
             "spec.api.denied[0].protocol: expected `http` or `grpc`, found `tcp`",
         ),
     ] {
-        let told = told(&spec(&format!("api: {{ denied: [{{ {entry} }}] }}")));
+        let reported = reported(&spec(&format!("api: {{ denied: [{{ {entry} }}] }}")));
         assert!(
-            told.contains(expected) && told.lines().count() == 1,
-            "{told}"
+            reported.contains(expected) && reported.lines().count() == 1,
+            "{reported}"
         );
     }
 }
@@ -375,9 +377,9 @@ fn a_denied_type_may_not_be_there() {
         ("pubsub.redis", false),
     ] {
         let deny = spec(&format!("components: {{ deny: [{kind}] }}"));
-        let told = named(&[&deny, STORE].concat());
+        let reported = named(&[&deny, STORE].concat());
         let text = "resources/a.yaml:6:1: spec.type: the type `state.redis` of `store` is denied by `components.deny` at resources/a.yaml:4; remove the component, or the type there";
-        assert_eq!(told, if expected { text } else { "" }, "{kind}");
+        assert_eq!(reported, if expected { text } else { "" }, "{kind}");
     }
     let elsewhere = spec("components: { deny: [state.redis] }")
         .replace("name: c ", "name: c, namespace: other ");
@@ -385,9 +387,12 @@ fn a_denied_type_may_not_be_there() {
     check(
         "a.yaml",
         &spec("components: { deny: [stat.redis] }"),
-        "a.yaml:4:30: spec.components.deny[0]: expected a type such as `bindings.smtp` or `state.redis/v1`, which begins with one of `bindings`, `configuration`, `conversation`, `crypto`, `jobs`, `lock`, `middleware`, `nameresolution`, `pubsub`, `secretstores`, `state`, found `stat.redis`; did you mean `state`?",
+        "a.yaml:4:30: spec.components.deny[0]: expected a type such as `state.in-memory` or `bindings.http/v1`, which begins with one of `bindings`, `configuration`, `conversation`, `crypto`, `jobs`, `lock`, `middleware`, `nameresolution`, `pubsub`, `secretstores`, `state`, found `stat.redis`; did you mean `state`?",
     );
     let many = vec!["state.a"; 1_001].join(", ");
-    let told = told(&spec(&format!("components: {{ deny: [{many}] }}")));
-    assert!(told.contains("more than 1000 types are denied"), "{told}");
+    let reported = reported(&spec(&format!("components: {{ deny: [{many}] }}")));
+    assert!(
+        reported.contains("more than 1000 types are denied"),
+        "{reported}"
+    );
 }

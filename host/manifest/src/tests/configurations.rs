@@ -98,12 +98,12 @@ fn what_is_not_enforced_is_an_error() {
     for (written, expected) in UNENFORCED {
         let (_, problems) =
             parse_resources(&format!("{HEAD}spec:\n  {written}\n"), Path::new("a.yaml"));
-        let told = problems.to_string();
+        let reported = problems.to_string();
         assert!(
-            told.starts_with(&format!("a.yaml:5:3: spec.{expected}")),
-            "{written}: {told}"
+            reported.starts_with(&format!("a.yaml:5:3: spec.{expected}")),
+            "{written}: {reported}"
         );
-        assert!(told.contains("leave it out"), "{told}");
+        assert!(reported.contains("leave it out"), "{reported}");
     }
     for idle in [
         "httpPipeline: { handlers: [] }",

@@ -199,6 +199,10 @@ async fn log() -> Result<()> {
     project.write("resources/rules.yaml", RULES.replace(known, &more));
     until(&url, "/chain?app=back&path=/other", 200).await?;
     until(&url, "/chain?app=back&path=/who/private", 403).await?;
+    // A grant that is closed is so for the app as it starts again.
+    until(&url, "/publish?topic=echo&count=1", 200).await?;
+    project.write("resources/apis.yaml", DENIED);
+    until(&url, "/publish?topic=echo&count=1", 403).await?;
     child.kill()?;
     child.wait()?;
     let said = std::fs::read_to_string(project.path().join("log"))?;

@@ -49,13 +49,13 @@ impl Callee for Echo {
 /// The ways in which an app asks another.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
-    /// By the block, of an app that exports it.
+    /// The block, to an app that exports it.
     Block,
-    /// By the block, of an app of HTTP.
+    /// The block, to an app of HTTP.
     BlockToHttp,
-    /// By HTTP.
+    /// HTTP.
     Http,
-    /// By the block, several at once.
+    /// The block, several at once.
     Many,
 }
 
