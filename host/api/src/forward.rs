@@ -22,7 +22,7 @@ use tokio::{
 };
 use wythe_blocks::{
     Body, Error, Process, Tasks, Trace, descriptors,
-    invocation::{CLIENT, TRACEPARENT, check_path, disconnect, settled},
+    invocation::{CLIENT, Path, TRACEPARENT, disconnect, settled},
 };
 
 /// Bytes of a body that are on their way between the two processes, in either direction.
@@ -56,7 +56,7 @@ pub async fn forward<B>(
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    check_path(request.uri().path())?;
+    Path::of(request.uri())?;
     let (place, descriptor) = (process.enter()?, enter()?);
     prepare(&mut request, trace, client)?;
     let stream = tokio::time::timeout(CONNECT, connect(process)).await;

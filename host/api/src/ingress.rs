@@ -36,7 +36,7 @@ use wythe_blocks::{
     App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Tasks, Trace,
     connections::{Allowed, Connections},
     descriptors,
-    invocation::{CLIENT, check_path, settled, strip},
+    invocation::{CLIENT, Path, settled, strip},
 };
 use wythe_manifest::Name;
 
@@ -293,7 +293,7 @@ async fn if_named(
 
 /// The error of a path that is no app's.
 fn unanswered(path: &str) -> Error {
-    check_path(path).err().unwrap_or_else(|| {
+    Path::parse(path.to_owned()).err().unwrap_or_else(|| {
         let path = path.escape_debug();
         Error::not_found(format!(
             "no app answers {path}; see `ingress` in the manifest"
@@ -324,7 +324,7 @@ async fn ask(
     trace: Trace,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, No> {
-    check_path(request.uri().path())?;
+    Path::of(request.uri())?;
     target::skip(&mut request, skipped)?;
     let limit = app.limits().request_body;
     if declared(&request).is_some_and(|length| length > limit) {

@@ -1,6 +1,15 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
+mod access;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod guarded;
+mod path;
+#[cfg(test)]
+mod tests;
+
+pub use access::AccessPolicies;
+pub use path::Path;
 
 use crate::{
     App, Body, CALL, Call, Error, Origin, Resiliency, Result, body_from, error::Cut,
@@ -31,8 +40,6 @@ pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-na
 pub const CLIENT: HeaderName = HeaderName::from_static("wythe-client");
 /// The trace of a request, which the host sets.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Bytes of a path with its query.
-const MAX_PATH: usize = 64 << 10;
 /// Headers of one call, fewer than the map of them would panic at.
 const MAX_HEADERS: usize = 1_000;
 
@@ -51,6 +58,32 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// A request whose method and path were parsed: policies judged them, and the callee is given them.
+#[derive(Clone)]
+struct Asked {
+    method: Method,
+    path: Path,
+    headers: Vec<(String, Bytes)>,
+    body: Bytes,
+}
+
+impl Asked {
+    fn parse(request: Request) -> Result<Self> {
+        let method = request.method.parse().map_err(|_| {
+            Error::invalid(format!(
+                "the method `{}`; expected one such as GET",
+                Cut(request.method.escape_debug())
+            ))
+        })?;
+        Ok(Asked {
+            method,
+            path: Path::parse(request.path)?,
+            headers: request.headers,
+            body: request.body,
+        })
+    }
+}
+
 type Apps = HashMap<Name, Callable>;
 
 /// An app, and the policies of calls of it.
@@ -64,15 +97,22 @@ struct Callable {
 pub struct Invocation {
     apps: ArcSwap<Apps>,
     policies: Arc<Resiliency>,
+    access: AccessPolicies,
 }
 
 impl Invocation {
     /// The block without apps yet, which others call under these policies.
-    pub fn new(policies: Arc<Resiliency>) -> Self {
+    pub fn new(policies: Arc<Resiliency>, access: AccessPolicies) -> Self {
         Invocation {
             apps: ArcSwap::default(),
             policies,
+            access,
         }
+    }
+
+    /// The policies of who may call what.
+    pub fn access(&self) -> &AccessPolicies {
+        &self.access
     }
 
     /// Makes an app callable, in place of one with the same id.
@@ -110,25 +150,21 @@ impl Invocation {
     /// The callee's answer, whatever its status; an error means that it gave none.
     pub async fn invoke(&self, caller: &Call, app: &str, request: Request) -> Result<Response> {
         let callee = self.find(caller, app)?;
-        check_path(&request.path)?;
-        if request.body.len() > MAX_BODY {
+        let asked = Asked::parse(request)?;
+        self.access
+            .require(caller, app, &asked.method, &asked.path)?;
+        if asked.body.len() > MAX_BODY {
             return Err(Error::invalid(format!(
                 "a body of {} bytes; expected at most {MAX_BODY}; stream larger ones by HTTP to {app}{INTERNAL_SUFFIX}",
-                request.body.len()
+                asked.body.len()
             )));
         }
-        caller.charge(request.body.len())?;
-        let method = request.method.parse::<Method>().map_err(|_| {
-            Error::invalid(format!(
-                "the method `{}`; expected one such as GET",
-                Cut(request.method.escape_debug())
-            ))
-        })?;
+        caller.charge(asked.body.len())?;
         let answer = match callee.target.guard(caller.app_id()) {
-            None => self.ask(caller, callee.app, app, method, request).await?,
+            None => self.ask(caller, callee.app, app, asked).await?,
             Some(guard) => {
-                let asked = self.ask_guarded(caller, (&callee, &guard), app, method, request);
-                Box::pin(asked).await?
+                let answer = self.ask_guarded(caller, (&callee, &guard), app, asked);
+                Box::pin(answer).await?
             }
         };
         caller.charge(answer.body.len())?;
@@ -140,16 +176,20 @@ impl Invocation {
         caller: &Call,
         callee: Arc<App>,
         app: &str,
-        method: Method,
-        request: Request,
+        asked: Asked,
     ) -> Result<Response> {
         if callee.exports().invocation {
-            let headers = parse_headers(&request.headers)?;
-            let headers = list_headers(&headers);
-            return callee.invoke(caller, Request { headers, ..request }).await;
+            let headers = parse_headers(&asked.headers)?;
+            let request = Request {
+                method: asked.method.as_str().to_owned(),
+                path: asked.path.as_str().to_owned(),
+                headers: list_headers(&headers),
+                body: asked.body,
+            };
+            return callee.invoke(caller, request).await;
         }
         // Boxed, so that the future of the call above stays small.
-        Box::pin(self.ask_http(caller, callee, app, method, request)).await
+        Box::pin(self.ask_http(caller, callee, app, asked)).await
     }
 
     /// Asks by HTTP an app that knows no other way.
@@ -158,20 +198,13 @@ impl Invocation {
         caller: &Call,
         callee: Arc<App>,
         app: &str,
-        method: Method,
-        request: Request,
+        asked: Asked,
     ) -> Result<Response> {
-        let uri = request.path.parse::<Uri>().map_err(|error| {
-            Error::invalid(format!(
-                "the path `{}`: {error}",
-                request.path.escape_debug()
-            ))
-        })?;
-        let mut http = http::Request::new(body_from(request.body));
-        *http.method_mut() = method;
-        *http.uri_mut() = uri;
-        *http.headers_mut() = unframed(parse_headers(&request.headers)?);
-        self.send(caller, callee, app, http).await?.buffered().await
+        let mut http = http::Request::new(body_from(asked.body));
+        *http.method_mut() = asked.method;
+        *http.headers_mut() = unframed(parse_headers(&asked.headers)?);
+        let answer = self.send(caller, callee, (app, asked.path), http);
+        answer.await?.buffered().await
     }
 
     /// One result per call, in order, all at once.
@@ -203,11 +236,13 @@ impl Invocation {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
         let callee = self.find(caller, app)?;
-        check_path(request.uri().path())?;
+        let path = Path::of(request.uri())?;
+        self.access.require(caller, app, request.method(), &path)?;
         match callee.target.guard(caller.app_id()) {
-            None => Ok(self.send(caller, callee.app, app, request).await?.0),
+            None => Ok(self.send(caller, callee.app, (app, path), request).await?.0),
             Some(guard) => {
-                Box::pin(self.send_guarded(caller, (&callee, &guard), app, request)).await
+                let sent = self.send_guarded(caller, (&callee, &guard), (app, path), request);
+                Box::pin(sent).await
             }
         }
     }
@@ -216,7 +251,7 @@ impl Invocation {
         &self,
         caller: &Call,
         callee: Arc<App>,
-        app: &str,
+        (app, path): (&str, Path),
         mut request: http::Request<Body>,
     ) -> Result<Answer> {
         if !callee.exports().http {
@@ -230,14 +265,10 @@ impl Invocation {
         headers.insert(http::header::HOST, value(&authority)?);
         headers.insert(CALLER_APP, value(caller.app_id().as_str())?);
         headers.insert(CALLER_NAMESPACE, value(caller.tenant().as_str())?);
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
         *request.uri_mut() = Uri::builder()
             .scheme("http")
             .authority(authority)
-            .path_and_query(path)
+            .path_and_query(path.into_inner())
             .build()
             .map_err(|error| Error::invalid(format!("the path of a call to `{app}`: {error}")))?;
         let method = request.method().clone();
@@ -365,76 +396,4 @@ fn list_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
         .iter()
         .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
         .collect()
-}
-
-/// Refuses a path that could be read in two ways: policy judges the same text as the callee sees.
-pub fn check_path(path: &str) -> Result<()> {
-    let bad = |what: &str| {
-        Err(Error::invalid(format!(
-            "the path `{}` {what}",
-            Cut(path.escape_debug())
-        )))
-    };
-    if path.len() > MAX_PATH {
-        return bad("is longer than 64 KiB");
-    }
-    let only_path = path.split('?').next().unwrap_or_default();
-    if !path.starts_with('/') {
-        return bad("does not begin with `/`");
-    }
-    if only_path.contains("//") || only_path.contains('\\') || path.contains('#') {
-        return bad("has `//`, a backslash or `#`; expected a plain path");
-    }
-    if only_path.split('/').any(|part| part == ".." || part == ".") {
-        return bad("has a `.` or `..` segment; expected a plain path");
-    }
-    if only_path.contains('%') {
-        let lower = only_path.to_ascii_lowercase();
-        if ["%2f", "%5c", "%2e", "%00"]
-            .iter()
-            .any(|code| lower.contains(code))
-        {
-            return bad(
-                "has an encoded slash, backslash, dot or NUL; expected them plain or not at all",
-            );
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(method: Method, status: u16) -> Result<http::Response<Body>> {
-        let response = http::Response::builder()
-            .status(status)
-            .header(CONTENT_LENGTH, "4");
-        let response = response.body(body_from("body")).expect("a response");
-        settled(&method, response)
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_as_it_would_come_over_the_wire() {
-        for (method, status, body, length) in [
-            (Method::GET, 200, "body", true),
-            (Method::GET, 404, "body", true),
-            (Method::HEAD, 200, "", true),
-            (Method::GET, 204, "", false),
-            (Method::GET, 304, "", true),
-        ] {
-            let (head, content) = answer(method, status).expect("final").into_parts();
-            let content = content.collect().await.expect("in memory").to_bytes();
-            assert_eq!(content, body, "{status}");
-            assert_eq!(
-                head.headers.contains_key(CONTENT_LENGTH),
-                length,
-                "{status}"
-            );
-        }
-        for status in [100, 101, 103, 199] {
-            let error = answer(Method::GET, status).expect_err("not final");
-            assert_eq!(error.kind(), crate::Kind::Internal);
-        }
-    }
 }

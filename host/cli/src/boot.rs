@@ -82,6 +82,7 @@ pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<
         None => wythe_manifest::load_resources(&manifest.resources_paths),
     };
     let is_whole = !found.has_errors();
+    resources.close_grants(&mut manifest);
     problems.extend(found);
     if let Some(terms) = &terms {
         problems.extend(terms.check_resources(&resources));
@@ -135,7 +136,10 @@ fn add_defaults(manifest: &Manifest, resources: &mut Resources) -> Vec<String> {
     let mut added = Vec::new();
     for component in defaults.components {
         let mut known = resources.components.iter();
+        let kind = format!("{}.{}", component.block, component.driver);
+        let denied = resources.denied(&manifest.tenant, &kind, &component.version);
         if is_wanted(manifest, &component.block)
+            && denied.is_none()
             && !known.any(|known| known.block == component.block)
         {
             added.push(component.block.clone());
@@ -321,6 +325,7 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
     Settings {
         subscriptions: plan.resources.subscriptions.clone(),
         resiliencies: plan.resources.resiliencies.clone(),
+        configurations: plan.resources.configurations.clone(),
         project: plan.manifest.directory.clone(),
         environment: environment(plan.terms.as_deref()),
         terms: plan.terms.clone(),

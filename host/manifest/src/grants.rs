@@ -52,6 +52,8 @@ pub struct Grants {
     pub source: Source,
     /// Every component and app that is named above, and where.
     pub mentions: Vec<Mention>,
+    /// The keys that open nothing, whatever is written above, and the places in a `Configuration` that say so.
+    pub closed: Vec<(&'static str, Source)>,
 }
 
 /// A component or an app that a grant names.
@@ -104,14 +106,26 @@ pub struct NamePattern {
 }
 
 impl Grants {
+    /// The place that closes a key of grants; none where it is open.
+    pub fn closed(&self, key: &str) -> Option<&Source> {
+        let mut closed = self.closed.iter();
+        closed
+            .find(|(one, _)| *one == key)
+            .map(|(_, source)| source)
+    }
+
+    fn is_open(&self, key: &str) -> bool {
+        self.closed.is_empty() || self.closed(key).is_none()
+    }
+
     /// Returns whether it may use a state component.
     pub fn state(&self, component: &str) -> bool {
-        any(&self.state, component)
+        self.is_open("state") && any(&self.state, component)
     }
 
     /// Returns whether it may publish to a topic.
     pub fn publish(&self, component: &str, topic: &str) -> bool {
-        any_part(&self.publish, component, topic)
+        self.is_open("publish") && any_part(&self.publish, component, topic)
     }
 
     /// Returns whether it may receive a topic.
@@ -121,37 +135,37 @@ impl Grants {
 
     /// Returns whether it may call an app.
     pub fn invoke(&self, app: &str) -> bool {
-        any(&self.invoke, app)
+        self.is_open("invoke") && any(&self.invoke, app)
     }
 
     /// Returns whether it may use a secret of a store.
     pub fn secrets(&self, component: &str, secret: &str) -> bool {
-        any_part(&self.secrets, component, secret)
+        self.is_open("secrets") && any_part(&self.secrets, component, secret)
     }
 
     /// Returns whether it may see a secret of a store.
     pub fn reveal(&self, component: &str, secret: &str) -> bool {
-        any_part(&self.reveal, component, secret)
+        self.is_open("reveal") && any_part(&self.reveal, component, secret)
     }
 
     /// Returns whether it may use a configuration component.
     pub fn configuration(&self, component: &str) -> bool {
-        any(&self.configuration, component)
+        self.is_open("configuration") && any(&self.configuration, component)
     }
 
     /// Returns whether it may use a lock component.
     pub fn lock(&self, component: &str) -> bool {
-        any(&self.lock, component)
+        self.is_open("lock") && any(&self.lock, component)
     }
 
     /// Returns whether it may work with a key of a crypto component.
     pub fn crypto(&self, component: &str, key: &str) -> bool {
-        any_part(&self.crypto, component, key)
+        self.is_open("crypto") && any_part(&self.crypto, component, key)
     }
 
     /// Returns whether it may ask an output binding for an operation.
     pub fn bindings(&self, component: &str, operation: &str) -> bool {
-        any_part(&self.bindings, component, operation)
+        self.is_open("bindings") && any_part(&self.bindings, component, operation)
     }
 
     /// Returns whether it may hear an input binding.
@@ -161,20 +175,21 @@ impl Grants {
 
     /// Returns whether it may schedule a job of this name.
     pub fn jobs(&self, name: &str) -> bool {
-        self.jobs.iter().any(|pattern| pattern.matches(name))
+        self.is_open("jobs") && self.jobs.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Returns whether it may start and manage a workflow.
     pub fn workflow(&self, name: &str) -> bool {
-        self.workflow.iter().any(|pattern| pattern.matches(name))
+        self.is_open("workflow") && self.workflow.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Returns whether it may call actors of a type.
     pub fn actors(&self, actor_type: &str) -> bool {
-        self.actors.iter().any(|pattern| match pattern {
-            ActorPattern::Any => true,
-            ActorPattern::Only(only) => only == actor_type,
-        })
+        self.is_open("actors")
+            && self.actors.iter().any(|pattern| match pattern {
+                ActorPattern::Any => true,
+                ActorPattern::Only(only) => only == actor_type,
+            })
     }
 
     /// Returns whether it may send an HTTP request to a host, which is a name or an address.
@@ -364,6 +379,7 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         workflow: fields.list("workflow"),
         actors: fields.list("actors"),
         mentions: mentions(&fields),
+        closed: Vec::new(),
         source,
     })
 }

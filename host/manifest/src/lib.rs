@@ -46,6 +46,7 @@ mod manifest;
 mod metadata;
 mod name;
 mod naming;
+mod path;
 mod problem;
 mod quantity;
 mod reader;
@@ -69,7 +70,10 @@ pub use addresses::is_private;
 pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
-pub use configuration::{Access, Configuration, SecretScope};
+pub use configuration::{
+    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Operation,
+    SecretScope,
+};
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
 pub use expression::{Counts, Expression, Trip};
@@ -81,6 +85,7 @@ pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};
 pub use name::{ComponentName, InvalidName, Name};
 pub use naming::check_names;
+pub use path::{path_segments, wrong_with_path};
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resiliency::{

@@ -1,15 +1,21 @@
-//! Grants, subscriptions and targets of policies that name nothing: their component or app is not there.
+//! Grants, subscriptions and targets of policies that name nothing: their component or app is not there, or may not be.
+
+use std::collections::HashSet;
 
 use crate::app::App;
 use crate::component::Component;
+use crate::configuration::Configuration;
 use crate::grants::Mention;
 use crate::manifest::Manifest;
 use crate::name::Name;
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, Source};
 use crate::resiliency::{Aim, Resiliency, Target};
 use crate::resources::Resources;
 use crate::subscription::Subscription;
 use crate::suggest::did_you_mean;
+
+/// Problems of the names of one `Configuration`.
+const MAX_PROBLEMS: usize = 100;
 
 /// Compares what a project's grants, subscriptions and policies name with its components and apps. The resources are to
 /// be whole, with the components that exist by default.
@@ -30,12 +36,29 @@ pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
     let policies = resources.resiliencies.iter();
     let policies = policies.filter(|policy| own(&policy.namespace));
     let policies = policies.flat_map(|policy| known.policies(policy));
-    Problems(grants.chain(subscriptions).chain(policies).collect())
+    let configurations = resources.configurations.iter();
+    let configurations = configurations.filter(|one| own(&one.namespace));
+    let configurations = configurations.flat_map(|one| known.configuration(one, &manifest.tenant));
+    let types = known.components.iter();
+    let types = types.filter_map(|component| denied(component, resources, &manifest.tenant));
+    let all = grants.chain(subscriptions).chain(policies).chain(types);
+    Problems(all.chain(configurations).collect())
+}
+
+/// A component whose type a `Configuration` denies.
+fn denied(component: &Component, resources: &Resources, tenant: &Name) -> Option<Problem> {
+    let kind = format!("{}.{}", component.block, component.driver);
+    let denied = resources.denied(tenant, &kind, &component.version)?;
+    let message = format!(
+        "the type `{kind}` of `{}` is denied by `components.deny` at {}; remove the component, or the type there",
+        component.name, denied.source
+    );
+    Some(component.source.problem("spec.type", message))
 }
 
 struct Known<'a> {
     components: Vec<&'a Component>,
-    apps: Vec<&'a str>,
+    apps: HashSet<&'a str>,
 }
 
 impl Known<'_> {
@@ -99,6 +122,32 @@ impl Known<'_> {
         scopes.chain(targets).collect()
     }
 
+    /// A word about an app that is not there would forbid nothing, and no other tenant's app calls.
+    fn configuration(&self, configuration: &Configuration, tenant: &Name) -> Vec<Problem> {
+        let named = |name: &str, source: &Source, key: &str| {
+            let (message, help) = self.app(name)?;
+            Some(Problem {
+                help,
+                ..source.problem(key, message)
+            })
+        };
+        let scopes = configuration.scopes.iter().zip(&configuration.positions);
+        let scopes = scopes.filter_map(|(app, place)| named(app.as_str(), place, "scopes"));
+        let policies = configuration.access.iter().flat_map(|one| &one.policies);
+        let policies = policies.filter_map(|policy| {
+            let key = "spec.accessControl.policies";
+            if policy.namespace == *tenant {
+                return named(policy.app.as_str(), &policy.source, key);
+            }
+            let message = format!(
+                "no app of the namespace `{}` can call: the tenant is `{tenant}`",
+                policy.namespace
+            );
+            Some(policy.source.problem(key, message))
+        });
+        scopes.chain(policies).take(MAX_PROBLEMS).collect()
+    }
+
     /// Returns what is wrong with a target; the types of actors are known when apps are loaded.
     fn target(&self, target: &Target) -> Option<Problem> {
         let name = target.name.as_str();
@@ -149,7 +198,7 @@ impl Known<'_> {
 
     /// The message and the help for an app that is not there.
     fn app(&self, name: &str) -> Option<(String, Option<String>)> {
-        if self.apps.contains(&name) {
+        if self.apps.contains(name) {
             return None;
         }
         let help = did_you_mean(name, self.apps.iter().copied());

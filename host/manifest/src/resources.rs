@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::anchored_path::AnchoredPath;
 use crate::component::{self, Component};
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, ApiLists, Configuration, DeniedType};
+use crate::manifest::Manifest;
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
@@ -20,7 +21,9 @@ mod loading;
 
 const GROUP: &str = "dapr.io";
 const SERVED: [&str; 4] = ["Component", "Configuration", "Resiliency", "Subscription"];
-const NOT_YET: [&str; 3] = ["HTTPEndpoint", "MCPServer", "WorkflowAccessPolicy"];
+const NOT_YET: [&str; 2] = ["HTTPEndpoint", "MCPServer"];
+/// A kind that forbids something, which is not enforced here.
+const UNENFORCED: &str = "WorkflowAccessPolicy";
 
 /// Everything that was defined in resource files.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,28 @@ impl Resources {
     /// what a `secretKeyRef` means is known once its store is open.
     pub fn resolve(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> Problems {
         resolve::resolve(&mut self.components, environment)
+    }
+
+    /// Closes grants whose APIs a `Configuration` denies to an app.
+    pub fn close_grants(&self, manifest: &mut Manifest) {
+        let tenant = &manifest.tenant;
+        for app in &mut manifest.apps {
+            let documents = self.configurations.iter();
+            let documents = documents.filter(|one| one.is_for(tenant, &app.id));
+            let closed = documents
+                .filter_map(|one| one.api.as_ref())
+                .flat_map(ApiLists::closed);
+            let closed = closed.map(|(grant, source)| (grant, source.clone()));
+            app.grants.closed = closed.collect();
+        }
+    }
+
+    /// The word that forbids a tenant components of a type and a version.
+    pub fn denied(&self, tenant: &Name, kind: &str, version: &str) -> Option<&DeniedType> {
+        let documents = self.configurations.iter();
+        let own = documents.filter(|one| tenant.has(one.namespace.as_ref()));
+        let mut types = own.flat_map(|one| &one.denied_types);
+        types.find(|one| one.denies(kind, version))
     }
 
     fn extend(&mut self, other: Resources) {
@@ -75,7 +100,7 @@ pub(crate) fn load(
         ..
     } = loading;
     refuse_duplicates(&mut resources, &mut problems);
-    configuration::check_scopes(&resources, &mut problems);
+    configuration::check(&mut resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
@@ -84,7 +109,7 @@ pub(crate) fn load(
 pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     let (mut resources, mut problems) = parse_file(text, file);
     refuse_duplicates(&mut resources, &mut problems);
-    configuration::check_scopes(&resources, &mut problems);
+    configuration::check(&mut resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
@@ -129,6 +154,10 @@ fn read_document(document: &At, resources: &mut Resources) -> Option<()> {
                 shown(version)
             ));
         }
+        (UNENFORCED, _) => kind.error(&format!(
+            "{} is not enforced: leave it out; the grants `workflow` and `invoke` say which app may start and call what",
+            called(UNENFORCED, &fields)
+        )),
         (name, _) if NOT_YET.contains(&name) => {
             kind.warn(&format!("{} is not used yet", called(name, &fields)));
         }

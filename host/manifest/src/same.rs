@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::SecretScope;
+use crate::configuration::{CallerPolicy, Configuration, Operation, SecretScope};
 use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
@@ -51,8 +51,14 @@ fn bare(grants: &Grants) -> Grants {
         source: Source::default(),
         mentions: Vec::new(),
         http_places: Vec::new(),
+        closed: keys_of(&grants.closed),
         ..grants.clone()
     }
+}
+
+fn keys_of(closed: &[(&'static str, Source)]) -> Vec<(&'static str, Source)> {
+    let keys = closed.iter().map(|(key, _)| *key);
+    keys.map(|key| (key, Source::default())).collect()
 }
 
 /// A component as it is written: a secret that changed in its store is no change here.
@@ -167,6 +173,33 @@ impl Same for Target {
         let names = |one: &Target| [name(&one.timeout), name(&one.retry), name(&one.breaker)];
         let of = |one: &Target| (one.aim, one.name.clone(), one.scope, one.cache);
         of(self) == of(other) && names(self) == names(other)
+    }
+}
+
+/// The policies of calls between apps; its other parts are compared where they are used.
+impl Same for Configuration {
+    fn is_same(&self, other: &Configuration) -> bool {
+        let access = match (&self.access, &other.access) {
+            (Some(one), Some(other)) => {
+                one.default_action == other.default_action && one.policies.is_same(&other.policies)
+            }
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        access && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
+    }
+}
+
+impl Same for CallerPolicy {
+    fn is_same(&self, other: &CallerPolicy) -> bool {
+        (&self.app, &self.namespace) == (&other.app, &other.namespace)
+            && self.default_action == other.default_action
+            && self.operations.is_same(&other.operations)
+    }
+}
+
+impl Same for Operation {
+    fn is_same(&self, other: &Operation) -> bool {
+        (&self.name, &self.verbs, self.action) == (&other.name, &other.verbs, other.action)
     }
 }
 

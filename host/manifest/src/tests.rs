@@ -1,5 +1,6 @@
 //! The files that users write, right and wrong, and exactly what they are told.
 
+mod access;
 mod bombs;
 mod configurations;
 mod directories;

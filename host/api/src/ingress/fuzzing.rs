@@ -3,7 +3,7 @@
 use super::target::{complete, skip};
 use crate::fuzzing::line;
 use http::{Request, Version, header::HOST};
-use wythe_blocks::invocation::check_path;
+use wythe_blocks::invocation::Path;
 
 /// A version, the bytes of the path to leave out, a line that is the target, and others that are Host headers.
 pub fn request(data: &[u8]) {
@@ -28,7 +28,7 @@ pub fn request(data: &[u8]) {
     let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
     let authority = request.uri().authority().expect("a whole URI");
     assert_eq!(hosts, [authority.as_str()]);
-    if check_path(request.uri().path()).is_ok() && skip(&mut request, (*skipped).into()).is_ok() {
+    if Path::of(request.uri()).is_ok() && skip(&mut request, (*skipped).into()).is_ok() {
         assert!(request.uri().path().starts_with('/'));
     }
 }

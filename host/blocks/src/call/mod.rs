@@ -22,7 +22,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use wythe_manifest::{Grants, Name};
+use wythe_manifest::{Grants, Name, Source};
 
 /// The longest chain of apps calling apps.
 pub const MAX_CHAIN: usize = 16;
@@ -246,6 +246,7 @@ impl Call {
         entry: impl Display,
     ) -> Result<()> {
         match self.grants() {
+            Some(grants) if grants.closed(key).is_some() => Err(self.closed(grants, key)),
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
                 "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",
                 self.0.app,
@@ -255,6 +256,16 @@ impl Call {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// The refusal of a key of grants that `api` of a `Configuration` closes.
+    fn closed(&self, grants: &Grants, key: &str) -> Error {
+        let place = grants.closed(key).map(Source::short);
+        Error::denied(format!(
+            "`{key}` is denied to app `{}`, whatever it is granted; see `api` of the Configuration at {}",
+            self.0.app,
+            place.unwrap_or_default()
+        ))
     }
 
     pub fn trace(&self) -> Trace {

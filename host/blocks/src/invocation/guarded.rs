@@ -1,6 +1,6 @@
 //! Calls of apps under policies.
 
-use super::{Callable, Invocation, Request, Response};
+use super::{Asked, Callable, Invocation, Path, Response};
 use crate::{
     Body, Call, Result, body_from,
     resiliency::{Failure, Guard, Guarded, Limit, Nature},
@@ -16,17 +16,12 @@ impl Invocation {
         caller: &Call,
         (callee, guard): (&Callable, &Guard),
         app: &str,
-        method: Method,
-        request: Request,
+        asked: Asked,
     ) -> Result<Response> {
-        let call = guarded(caller, &method);
+        let call = guarded(caller, &asked.method);
         let attempt = |limit: Limit| {
-            let (request, method) = (request.clone(), method.clone());
-            let attempt = limit.on(caller);
-            async move {
-                self.ask(&attempt, callee.app.clone(), app, method, request)
-                    .await
-            }
+            let (asked, attempt) = (asked.clone(), limit.on(caller));
+            async move { self.ask(&attempt, callee.app.clone(), app, asked).await }
         };
         let judge = |answer: &Response| Failure::of_status(answer.status);
         callee.target.run(guard, call, attempt, judge).await
@@ -38,7 +33,7 @@ impl Invocation {
         &self,
         caller: &Call,
         (callee, guard): (&Callable, &Guard),
-        app: &str,
+        (app, path): (&str, Path),
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>> {
         let call = Guarded {
@@ -50,9 +45,10 @@ impl Invocation {
         let attempt = |limit: Limit| {
             let body = body.take().unwrap_or_else(|| body_from(Bytes::new()));
             let request = http::Request::from_parts(head.clone(), body);
-            let attempt = limit.on(caller);
+            let (path, attempt) = (path.clone(), limit.on(caller));
             async move {
-                let answer = self.send(&attempt, callee.app.clone(), app, request).await;
+                let sent = self.send(&attempt, callee.app.clone(), (app, path), request);
+                let answer = sent.await;
                 attempt.lift_cap();
                 Ok(answer?.0)
             }

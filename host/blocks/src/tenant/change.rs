@@ -30,6 +30,7 @@ impl Tenant {
         self.logs.resize(settings.log_bytes());
         self.ledger.set(settings.quotas());
         self.resiliency.set(&settings.resiliencies);
+        self.invocation.access().set(&settings.configurations);
         let before = self.settings.swap(Arc::new(settings));
         let now = self.settings();
         if before.subscriptions.is_same(&now.subscriptions) {

@@ -17,7 +17,7 @@ use crate::{
     bindings::Bindings,
     configuration::Configuration,
     crypto::Crypto,
-    invocation::Invocation,
+    invocation::{AccessPolicies, Invocation},
     jobs::Jobs,
     lock::Lock,
     pubsub::{PubSub, RuleThread},
@@ -105,6 +105,8 @@ impl Tenant {
         ledger.set(settings.quotas());
         let resiliency = Resiliency::new(settings.tenant.clone());
         resiliency.set(&settings.resiliencies);
+        let access = AccessPolicies::new(settings.tenant.clone());
+        access.set(&settings.configurations);
         shared.metrics.watch_policies(Arc::downgrade(&resiliency));
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
@@ -120,7 +122,7 @@ impl Tenant {
             bindings: Bindings::new(tasks.clone(), shared.routes.clone(), ledger.clone()),
             configuration: Configuration::new(tasks.clone()),
             crypto: Crypto::default(),
-            invocation: Invocation::new(resiliency.clone()),
+            invocation: Invocation::new(resiliency.clone(), access),
             jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
             pubsub,

@@ -3,7 +3,7 @@
 use crate::Environment;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wythe_manifest::{Name, Quotas, Resiliency, SecretScope, Subscription, Terms};
+use wythe_manifest::{Configuration, Name, Quotas, Resiliency, SecretScope, Subscription, Terms};
 
 /// Bytes of the log of a tenant without terms.
 const LOG_BYTES: u64 = 1 << 20;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub subscriptions: Vec<Subscription>,
     /// The policies of calls, of every tenant that loads the files.
     pub resiliencies: Vec<Resiliency>,
+    /// The documents that say which apps may call which, of every tenant that loads the files.
+    pub configurations: Vec<Configuration>,
     /// The word of the operator of a host with many tenants on this one; none allows everything.
     pub terms: Option<Arc<Terms>>,
 }
@@ -42,6 +44,7 @@ impl Settings {
             scopes: Vec::new(),
             subscriptions: Vec::new(),
             resiliencies: Vec::new(),
+            configurations: Vec::new(),
             terms: None,
         }
     }

@@ -112,7 +112,9 @@ impl Live {
         let forced = self.forced(plan);
         let stored = self.kept_subscriptions(plan);
         let known = self.tenant.settings();
-        let has_other_policies = !known.resiliencies.is_same(&plan.resources.resiliencies);
+        let resources = &plan.resources;
+        let has_other_policies = !known.resiliencies.is_same(&resources.resiliencies)
+            || !known.configurations.is_same(&resources.configurations);
         self.configure(plan, stored).await?;
         if has_other_policies {
             changes.push("policies changed".to_owned());

@@ -1,10 +1,7 @@
 //! `kind: Configuration`: scopes of secrets, and what is accepted beside them.
 
 use super::{check, resources};
-use crate::{
-    Access, Configuration, Problems, Resources, Source, configuration::check_scopes,
-    parse_resources,
-};
+use crate::{Access, Configuration, Problems, Resources, Source, configuration, parse_resources};
 use std::path::Path;
 
 const HEAD: &str =
@@ -57,13 +54,74 @@ fn access_is_deny_only_where_it_is_written() {
 }
 
 #[test]
-fn what_else_dapr_has_is_told_once() {
+fn what_forbids_nothing_is_told_once() {
     check(
         "a.yaml",
         &format!(
-            "{HEAD}spec:\n  tracing: {{ samplingRate: \"1\" }}\n  mtls: {{ enabled: true }}\n"
+            "{HEAD}spec:\n  tracing: {{ samplingRate: \"1\" }}\n  metric: {{ enabled: true }}\n"
         ),
-        "a.yaml:5:3: warning: spec.tracing: not used yet\na.yaml:6:3: warning: spec.mtls: not used yet",
+        "a.yaml:5:3: warning: spec.tracing: not used yet\na.yaml:6:3: warning: spec.metric: not used yet",
+    );
+}
+
+const UNENFORCED: [(&str, &str); 8] = [
+    (
+        "httpPipeline: { handlers: [{ name: a, type: middleware.http.bearer }] }",
+        "httpPipeline: not enforced: no middleware runs between an app and its blocks",
+    ),
+    (
+        "appHttpPipeline: { handlers: [{ name: a, type: middleware.http.wasm }] }",
+        "appHttpPipeline: not enforced: no middleware runs before an app",
+    ),
+    (
+        "mtls: { enabled: true }",
+        "mtls: not enforced: calls between the apps",
+    ),
+    (
+        "mtls: { enabled: false, workloadCertTTL: 1h }",
+        "mtls: not enforced",
+    ),
+    (
+        "nameResolution: { component: consul }",
+        "nameResolution: not enforced",
+    ),
+    ("wasm: { strictSandbox: true }", "wasm: not enforced"),
+    (
+        "workflow: { maxConcurrentWorkflowInvocations: 1 }",
+        "workflow: not enforced",
+    ),
+    ("mtls: yes", "mtls: not enforced"),
+];
+
+#[test]
+fn what_is_not_enforced_is_an_error() {
+    for (written, expected) in UNENFORCED {
+        let (_, problems) =
+            parse_resources(&format!("{HEAD}spec:\n  {written}\n"), Path::new("a.yaml"));
+        let reported = problems.to_string();
+        assert!(
+            reported.starts_with(&format!("a.yaml:5:3: spec.{expected}")),
+            "{written}: {reported}"
+        );
+        assert!(reported.contains("leave it out"), "{reported}");
+    }
+    for idle in [
+        "httpPipeline: { handlers: [] }",
+        "appHttpPipeline: {}",
+        "mtls: { enabled: false }",
+        "mtls:",
+        "wasm: { strictSandbox: false }",
+    ] {
+        check("a.yaml", &format!("{HEAD}spec:\n  {idle}\n"), "");
+    }
+}
+
+#[test]
+fn a_kind_that_forbids_something_is_an_error() {
+    check(
+        "a.yaml",
+        "apiVersion: dapr.io/v1alpha1\nkind: WorkflowAccessPolicy\nmetadata: { name: p }\n",
+        "a.yaml:2:7: kind: `WorkflowAccessPolicy` `p` is not enforced: leave it out; the grants `workflow` and `invoke` say which app may start and call what",
     );
 }
 
@@ -72,7 +130,7 @@ fn mistakes_are_told() {
     check(
         "a.yaml",
         &format!("{HEAD}spec: {{ tracng: {{}} }}\n"),
-        "a.yaml:4:9: spec.tracng: unknown key; expected one of `secrets`, `accessControl`, `api`, `appHttpPipeline`, `components`, `features`, `httpPipeline`, `logging`, `metric`, `metrics`, `mtls`, `nameResolution`, `tracing`, `wasm`, `workflow`; did you mean `tracing`?",
+        "a.yaml:4:9: spec.tracng: unknown key; expected one of `secrets`, `accessControl`, `api`, `components`, `appHttpPipeline`, `features`, `httpPipeline`, `logging`, `metric`, `metrics`, `mtls`, `nameResolution`, `tracing`, `wasm`, `workflow`; did you mean `tracing`?",
     );
     check(
         "a.yaml",
@@ -87,7 +145,7 @@ fn mistakes_are_told() {
     check(
         "a.yaml",
         &[&scopes("{ storeName: valt }"), STORE].concat(),
-        "a.yaml:4:29: warning: spec.secrets.scopes: no secret store is called `valt`; did you mean `vault`?",
+        "a.yaml:4:29: spec.secrets.scopes: no secret store is called `valt`; did you mean `vault`?",
     );
 }
 
@@ -143,12 +201,12 @@ fn scopes_that_meet_are_found_as_by_looking_at_all() {
             one.secrets[0].source.line = line;
             one
         });
-        let found = Resources {
+        let mut found = Resources {
             configurations: configurations.collect(),
             ..Resources::default()
         };
         let mut problems = Problems::default();
-        check_scopes(&found, &mut problems);
+        configuration::check(&mut found, &mut problems);
         let lines = problems.0.iter().filter_map(|problem| {
             let (_, other) = problem.message.split_once("already in a.yaml:")?;
             let (other, _) = other.split_once(';')?;

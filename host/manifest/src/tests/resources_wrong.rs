@@ -32,7 +32,7 @@ fn kinds() {
     let of = |head: &str, expected: &str| check("a.yaml", head, expected);
     of(
         "apiVersion: dapr.io/v1alpha1\nkind: Componet\n",
-        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Resiliency`, `Subscription`, `HTTPEndpoint`, `MCPServer`, `WorkflowAccessPolicy`; did you mean `Component`?",
+        "a.yaml:2:7: kind: unknown kind `Componet`; expected one of `Component`, `Configuration`, `Resiliency`, `Subscription`, `HTTPEndpoint`, `MCPServer`; did you mean `Component`?",
     );
     of(
         "apiVersion: dapr.io/v1alpha1\n",

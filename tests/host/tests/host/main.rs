@@ -1,5 +1,6 @@
 //! Every test of a whole host, in one binary. Started again with `WYTHE_AS_COMMAND`, it is the command itself.
 
+mod access;
 mod actors;
 mod answers;
 mod bad_input;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
 
 fn groups() -> Vec<Vec<Trial>> {
     vec![
+        access::trials(),
         actors::trials(),
         answers::trials(),
         bad_input::trials(),
