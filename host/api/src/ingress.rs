@@ -198,7 +198,7 @@ impl All {
 
 /// Answers one request: the front door is the first hop of its trace.
 async fn answer(inside: &Inside, request: Request<Incoming>, client: Client) -> Response<Body> {
-    let trace = Trace::of(request.headers()).map_or_else(Trace::start, Trace::child);
+    let trace = Trace::enter(request.headers());
     let span = tracing::debug_span!("request", %trace, parent = trace.parent);
     route(inside, trace, request, client).instrument(span).await
 }
@@ -298,7 +298,7 @@ async fn ask(
     }
     let method = request.method().clone();
     let request = request.map(|body| limited(body, limit));
-    let answer = app.http(Origin::Trace(trace), request).await?;
+    let answer = app.http(Origin::Span(trace), request).await?;
     let answer = settled(&method, answer)?;
     Ok(answer.map(|body| app.ledger().paced(body)))
 }

@@ -7,7 +7,7 @@ use crate::{
     args::{Common, LogFormat},
     report::{is_coloured, paint},
 };
-use queue::Queue;
+pub use queue::Queue;
 use rate::Rate;
 use std::{
     fmt::{self, Write},

@@ -8,6 +8,7 @@ use crate::problem::{Problem, Problems, Severity, Source};
 use crate::reader::At;
 use crate::resources::Resources;
 use crate::suggest::did_you_mean;
+use crate::tracing::{self, Tracing};
 
 const STORES: &str = "secretstores";
 
@@ -38,6 +39,8 @@ pub struct Configuration {
     pub namespace: Option<Name>,
     /// The secrets that apps may have.
     pub secrets: Vec<SecretScope>,
+    /// The recording of traces.
+    pub tracing: Option<Tracing>,
     /// The place where it was written.
     pub source: Source,
 }
@@ -86,8 +89,12 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
     let head = read_head(&fields);
     let spec = fields.read("spec", |at| at.fields(&SPEC));
     if let Some(spec) = &spec {
-        spec.warn_of(&SPEC[1..], "not used yet");
+        let unused = SPEC[1..].iter().copied().filter(|key| *key != "tracing");
+        spec.warn_of(&unused.collect::<Vec<_>>(), "not used yet");
     }
+    let tracing = spec
+        .as_ref()
+        .and_then(|spec| spec.read("tracing", tracing::read));
     let secrets = spec.and_then(|spec| spec.read("secrets", |at| at.fields(&["scopes"])));
     let scopes = secrets.and_then(|secrets| secrets.get("scopes"));
     let scopes = scopes.map(|at| at.items()).unwrap_or_default();
@@ -95,6 +102,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         name: head.name?,
         namespace: head.namespace,
         secrets: scopes.iter().filter_map(read_scope).collect(),
+        tracing,
         source: document.source(),
     })
 }

@@ -37,6 +37,7 @@ mod component;
 mod configuration;
 mod decode;
 mod document;
+mod endpoint;
 mod expression;
 mod file;
 mod grants;
@@ -58,6 +59,7 @@ mod secret;
 mod subscription;
 mod suggest;
 mod terms;
+mod tracing;
 mod yaml;
 
 #[cfg(any(fuzzing, test))]
@@ -72,6 +74,7 @@ pub use component::Component;
 pub use configuration::{Access, Configuration, SecretScope};
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
+pub use endpoint::Endpoint;
 pub use expression::{Counts, Expression, Trip};
 pub use file::{OpenFile, Stamp, Unreadable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
@@ -96,3 +99,4 @@ pub use terms::{
     Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
     Users, load_host_file, parse_host_file,
 };
+pub use tracing::{Otlp, OtlpProtocol, Tracing, decoded, headers};
