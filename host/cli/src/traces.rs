@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{ffi::OsString, io, sync::Arc, time::Duration};
 use wythe_export::{Exporting, NAMES, Plan, Print, Wrong};
-use wythe_manifest::{Configuration, Tracing};
+use wythe_manifest::{Configuration, Same, Source, Tracing};
 
 /// The time for the last spans when the host stops.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -61,6 +61,19 @@ pub fn of_project(plan: &crate::boot::Plan) -> Option<&Tracing> {
     })
 }
 
+/// What is to be told of a change of tracing, and its place: what runs was made at the start.
+pub fn moved<'a>(
+    written: Option<&'a Tracing>,
+    before: Option<&Tracing>,
+) -> Option<(&'static str, Option<&'a Source>)> {
+    let is_same = match (written, before) {
+        (Some(one), Some(other)) => one.is_same(other),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    let message = "`tracing` is that of the start; start again to change it";
+    (!is_same).then_some((message, written.map(|tracing| &tracing.source)))
+}
+
 /// The variables by which spans are exported, for a process that exports its own.
 pub fn is_variable(name: &str) -> bool {
     NAMES.contains(&name)
@@ -75,12 +88,6 @@ fn variable(name: &str) -> Option<OsString> {
 }
 
 fn problems(wrong: Vec<Wrong>) -> Vec<Problem> {
-    let problem = |wrong: Wrong| {
-        let problem = Problem::new(wrong.message);
-        match &wrong.source {
-            Some(source) => problem.at(source),
-            None => problem,
-        }
-    };
+    let problem = |wrong: Wrong| Problem::new(wrong.message).placed(wrong.source.as_ref());
     wrong.into_iter().map(problem).collect()
 }

@@ -1,5 +1,8 @@
 //! The plan of what is recorded and where it goes, of a file and of the environment.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{environment::Variables, exporter::Exporter, resource::Resource, task::Exporting};
 use std::{ffi::OsString, sync::Arc};
 use wythe_blocks::spans::Sampling;

@@ -13,8 +13,8 @@ pub use conventions::Value;
 pub use queues::Reader;
 pub use sampling::Sampling;
 pub(crate) use sampling::{is_chosen, is_chosen_outside};
-pub use span::{About, Ended, Http, Role, Span, Work};
 pub(crate) use span::Recording;
+pub use span::{About, Ended, Http, Role, Span, Work};
 
 use queues::Queues;
 use std::sync::{

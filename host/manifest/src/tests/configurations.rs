@@ -60,10 +60,8 @@ fn access_is_deny_only_where_it_is_written() {
 fn what_else_dapr_has_is_told_once() {
     check(
         "a.yaml",
-        &format!(
-            "{HEAD}spec:\n  tracing: {{ samplingRate: \"1\" }}\n  mtls: {{ enabled: true }}\n"
-        ),
-        "a.yaml:5:3: warning: spec.tracing: not used yet\na.yaml:6:3: warning: spec.mtls: not used yet",
+        &format!("{HEAD}spec:\n  metrics: {{ enabled: true }}\n  mtls: {{ enabled: true }}\n"),
+        "a.yaml:5:3: warning: spec.metrics: not used yet\na.yaml:6:3: warning: spec.mtls: not used yet",
     );
 }
 

@@ -32,6 +32,7 @@ mod secrets;
 mod serve;
 mod shop;
 mod swap;
+mod traces;
 mod workflow;
 
 use libtest_mimic::{Arguments, Trial};
@@ -103,6 +104,7 @@ fn groups() -> Vec<Vec<Trial>> {
         serve::trials(),
         shop::trials(),
         swap::trials(),
+        traces::trials(),
         workflow::trials(),
     ]
 }
