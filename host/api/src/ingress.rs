@@ -215,7 +215,7 @@ async fn logged(inside: &Inside, request: Request<Incoming>, client: Client) -> 
 
 /// The first hop of a request's trace is the front door.
 fn hop<B>(request: &Request<B>) -> Trace {
-    Trace::of(request.headers()).map_or_else(Trace::start, Trace::child)
+    Trace::enter(request.headers())
 }
 
 async fn answer(
@@ -332,7 +332,7 @@ async fn ask(
     }
     let method = request.method().clone();
     let request = request.map(|body| limited(body, limit));
-    let answer = app.http(Origin::Trace(trace), request).await?;
+    let answer = app.http(Origin::Span(trace), request).await?;
     let answer = settled(&method, answer)?;
     Ok(answer.map(|body| app.ledger().paced(body)))
 }

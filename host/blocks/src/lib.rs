@@ -50,6 +50,7 @@ pub mod secrets;
 mod shard;
 mod shares;
 pub mod signature;
+pub mod spans;
 pub mod state;
 mod tasks;
 mod tenant;

@@ -3,7 +3,7 @@
 use crate::{
     Kind, Operation, Resiliency, Result,
     quota::{Ledger, METRICS},
-    resiliency,
+    resiliency, spans,
     time::nanoseconds,
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -211,6 +211,7 @@ impl Metrics {
             + &self.render_held()
             + &self.render_quotas()
             + &self.render_policies()
+            + &spans::render()
     }
 
     fn lock_calls(&self) -> MutexGuard<'_, Vec<Weak<CallMetrics>>> {

@@ -25,6 +25,7 @@ mod project;
 pub mod report;
 pub mod serve;
 mod signals;
+mod traces;
 mod watch;
 
 use anyhow::Context;

@@ -8,8 +8,9 @@ use crate::{
     args::{Common, LogFormat},
     report::{is_coloured, paint},
 };
+pub use queue::Queue;
+
 use filter::filter;
-use queue::Queue;
 use rate::Rate;
 use std::{
     fmt::{self, Write},

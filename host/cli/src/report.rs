@@ -74,6 +74,14 @@ impl Problem {
         }
     }
 
+    /// The same problem at a place, where there is one.
+    pub fn placed(self, source: Option<&Source>) -> Self {
+        match source {
+            Some(source) => self.at(source),
+            None => self,
+        }
+    }
+
     /// The same problem at a place, unless it has one.
     pub fn at(mut self, source: &Source) -> Self {
         self.position.get_or_insert_with(|| Position {

@@ -37,6 +37,7 @@ mod component;
 mod configuration;
 mod decode;
 mod document;
+mod endpoint;
 mod expression;
 mod file;
 mod grants;
@@ -59,6 +60,7 @@ mod secret;
 mod subscription;
 mod suggest;
 mod terms;
+mod tracing;
 mod yaml;
 
 #[cfg(any(fuzzing, test))]
@@ -76,6 +78,7 @@ pub use configuration::{
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
+pub use endpoint::Endpoint;
 pub use expression::{Counts, Expression, Trip};
 pub use file::{OpenFile, Stamp, Unreadable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
@@ -101,3 +104,4 @@ pub use terms::{
     Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
     Users, load_host_file, parse_host_file,
 };
+pub use tracing::{Otlp, OtlpProtocol, Tracing, decoded, headers};

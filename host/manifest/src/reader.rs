@@ -219,6 +219,10 @@ impl<'a> At<'a> {
         }
     }
 
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.node.content, Content::List(_))
+    }
+
     /// The items of a list; a single value is a mistake.
     pub(crate) fn items(&self) -> Vec<At<'a>> {
         let Content::List(items) = &self.node.content else {

@@ -14,6 +14,7 @@ use crate::resiliency::{self, Resiliency};
 use crate::resolve;
 use crate::subscription::{self, Subscription};
 use crate::suggest::{did_you_mean, listed};
+use crate::tracing;
 use crate::yaml;
 use loading::Loading;
 
@@ -101,6 +102,7 @@ pub(crate) fn load(
     } = loading;
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check(&mut resources, &mut problems);
+    tracing::check(&resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }
@@ -110,6 +112,7 @@ pub fn parse_resources(text: &str, file: &Path) -> (Resources, Problems) {
     let (mut resources, mut problems) = parse_file(text, file);
     refuse_duplicates(&mut resources, &mut problems);
     configuration::check(&mut resources, &mut problems);
+    tracing::check(&resources, &mut problems);
     resiliency::check(&mut resources, &mut problems);
     (resources, problems)
 }

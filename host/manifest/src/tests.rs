@@ -14,6 +14,7 @@ mod resiliency;
 mod resources;
 mod resources_wrong;
 mod settings;
+mod tracing;
 mod values;
 
 use std::path::Path;

@@ -15,6 +15,7 @@ pub mod old;
 pub mod pubsub;
 mod quotas;
 pub mod random;
+pub mod receiver;
 pub mod secrets;
 pub mod state;
 mod subject;

@@ -1,6 +1,6 @@
 //! The kinds of calls that reach an app, with their names in spans, metrics and messages.
 
-use crate::Operation;
+use crate::{Operation, spans::Role};
 
 /// A kind of call of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,15 @@ impl Inbound {
 
     pub(super) fn name(self) -> &'static str {
         self.operation().name()
+    }
+
+    /// The app's part in a call, as spans have it.
+    pub(super) fn role(self) -> Role {
+        match self {
+            Inbound::Http | Inbound::Invocation => Role::Server,
+            Inbound::Event | Inbound::Change | Inbound::Input => Role::Consumer,
+            _ => Role::Internal,
+        }
     }
 
     /// Tells whether a call takes one of the app's `limits.concurrency` permits. A workflow's code runs for months and

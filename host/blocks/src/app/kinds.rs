@@ -1,12 +1,14 @@
 //! The calls of an app, a function for each kind; all that they have in common is in `App::call`.
 
-use super::{App, Body, Callee, Inbound, Origin};
+use super::{App, Asked, Body, Callee, Inbound, Origin};
 use crate::{
     Call, Carried, Result, Trace, actors, bindings,
     call::TRACESTATE,
     configuration,
     invocation::{self, TRACEPARENT},
-    jobs, pubsub, workflow,
+    jobs, pubsub,
+    spans::About,
+    workflow,
 };
 use bytes::Bytes;
 use http::HeaderMap;
@@ -25,7 +27,12 @@ impl App {
             Origin::Call(_) => Carried::default(),
             Origin::Trace(_) | Origin::Span(_) => Carried::take(&mut head.headers),
         };
-        self.call(Inbound::Http, origin, |callee, call, admission| {
+        let asked = Asked {
+            status: |answer: &http::Response<Body>| Some(answer.status().as_u16()),
+            ..Asked::new(Inbound::Http, origin)
+        };
+        let asked = asked.about(|| About::http(head.method.as_str(), head.uri.path()));
+        self.call(asked, |callee, call, admission| {
             let call = match carried.is_empty() {
                 true => call,
                 false => call.carrying(carried),
@@ -43,22 +50,23 @@ impl App {
         from: &Call,
         mut request: invocation::Request,
     ) -> Result<invocation::Response> {
-        let from = Origin::Call(from);
-        self.call(
-            Inbound::Invocation,
-            from,
-            async |callee, call, _admission| {
-                speak(&call, &mut request.headers);
-                callee.invoke(call, request).await
-            },
-        )
+        let asked = Asked {
+            status: |answer: &invocation::Response| Some(answer.status),
+            ..Asked::new(Inbound::Invocation, Origin::Call(from))
+        };
+        let asked = asked.about(|| About::http(&request.method, &request.path));
+        self.call(asked, async |callee, call, _admission| {
+            speak(&call, &mut request.headers);
+            callee.invoke(call, request).await
+        })
         .await
     }
 
     /// Delivers an event. An error means the same as [`pubsub::Verdict::Retry`].
     pub async fn on_event(&self, delivery: pubsub::Delivery) -> Result<pubsub::Verdict> {
-        let origin = Origin::Trace(delivery.trace);
-        self.call(Inbound::Event, origin, async |callee, call, _admission| {
+        let asked = Asked::new(Inbound::Event, Origin::Trace(delivery.trace));
+        let asked = asked.about(|| About::topic(Some(&delivery.component), &delivery.topic));
+        self.call(asked, async |callee, call, _admission| {
             callee.on_event(call, delivery).await
         })
         .await
@@ -66,8 +74,8 @@ impl App {
 
     /// Delivers a change of configuration.
     pub async fn on_change(&self, change: configuration::Change) -> Result<()> {
-        let origin = Origin::start();
-        self.call(Inbound::Change, origin, async |callee, call, _admission| {
+        let asked = Asked::new(Inbound::Change, Origin::start());
+        self.call(asked, async |callee, call, _admission| {
             callee.on_change(call, change).await
         })
         .await
@@ -75,7 +83,8 @@ impl App {
 
     /// Delivers an input of a binding. Ok acknowledges, with the app's answer.
     pub async fn on_input(&self, origin: Origin<'_>, input: bindings::Input) -> Result<Bytes> {
-        self.call(Inbound::Input, origin, async |callee, call, _admission| {
+        let asked = Asked::new(Inbound::Input, origin);
+        self.call(asked, async |callee, call, _admission| {
             callee.on_input(call, input).await
         })
         .await
@@ -83,7 +92,8 @@ impl App {
 
     /// Runs an occurrence of a job.
     pub async fn run_job(&self, origin: Origin<'_>, occurrence: jobs::Occurrence) -> Result<()> {
-        self.call(Inbound::Job, origin, async |callee, call, _admission| {
+        let asked = Asked::new(Inbound::Job, origin);
+        self.call(asked, async |callee, call, _admission| {
             callee.run_job(call, occurrence).await
         })
         .await
@@ -97,12 +107,10 @@ impl App {
         name: String,
         input: Bytes,
     ) -> Result<Result<Bytes, String>> {
-        let origin = Origin::Span(span);
-        self.call(
-            Inbound::Workflow,
-            origin,
-            async |callee, call, _admission| callee.run_workflow(call, context, name, input).await,
-        )
+        let asked = Asked::new(Inbound::Workflow, Origin::Span(span));
+        self.call(asked, async |callee, call, _admission| {
+            callee.run_workflow(call, context, name, input).await
+        })
         .await
     }
 
@@ -112,12 +120,10 @@ impl App {
         trace: Trace,
         activity: workflow::ActivityCall,
     ) -> Result<Result<Bytes, workflow::Failure>> {
-        let origin = Origin::Trace(trace);
-        self.call(
-            Inbound::Activity,
-            origin,
-            async |callee, call, _admission| callee.run_activity(call, activity).await,
-        )
+        let asked = Asked::new(Inbound::Activity, Origin::Trace(trace));
+        self.call(asked, async |callee, call, _admission| {
+            callee.run_activity(call, activity).await
+        })
         .await
     }
 
@@ -128,7 +134,8 @@ impl App {
         inside: actors::Inside,
         trigger: actors::Trigger,
     ) -> Result<Bytes> {
-        self.call(Inbound::Turn, origin, async |callee, call, _admission| {
+        let asked = Asked::new(Inbound::Turn, origin);
+        self.call(asked, async |callee, call, _admission| {
             inside.turn.begin();
             callee.actor_turn(call.within(inside), trigger).await
         })
@@ -146,38 +153,42 @@ impl App {
     /// Lists the app's own subscriptions; empty for one that exports no subscriber.
     pub async fn subscriptions(&self) -> Result<Vec<pubsub::Subscription>> {
         let ask = async |callee: &dyn Callee, call, _| callee.subscriptions(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
 
     /// Lists the configuration that the app subscribes to; empty for one that exports no listener.
     pub async fn configurations(&self) -> Result<Vec<configuration::Subscription>> {
         let ask = async |callee: &dyn Callee, call, _| callee.configurations(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
 
     /// Lists the input bindings that the app listens to; empty for one that exports no listener.
     pub async fn inputs(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.inputs(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
 
     /// Lists the workflows that the app has; empty for one that exports no handler of them.
     pub async fn workflows(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.workflows(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
 
     /// Lists the activities that the app has; empty for one that exports no handler of them.
     pub async fn activities(&self) -> Result<Vec<String>> {
         let ask = async |callee: &dyn Callee, call, _| callee.activities(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
 
     /// Lists the types of actors that the app has; empty for one that exports no handler.
     pub async fn actor_types(&self) -> Result<Vec<actors::Type>> {
         let ask = async |callee: &dyn Callee, call, _| callee.actor_types(call).await;
-        self.call(Inbound::Declaration, Origin::start(), ask).await
+        self.call(declaration(), ask).await
     }
+}
+
+fn declaration<T>() -> Asked<'static, T> {
+    Asked::new(Inbound::Declaration, Origin::start())
 }
 
 /// Puts the call's trace among the headers, in place of what the app that asks says of it.

@@ -18,6 +18,7 @@ use crate::{
     metrics::{self, CallMetrics, Outcome},
     panics,
     quota::{Held, Ledger},
+    spans::{self, About, Ended, Recording, Span, Work},
     time::{self, Clock as _},
 };
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use inbound::Inbound;
 use std::{
     future::Future,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -98,6 +99,34 @@ pub enum Origin<'a> {
     Span(Trace),
 }
 
+/// A call that is to be made, with what its span says of it.
+struct Asked<'a, T> {
+    kind: Inbound,
+    origin: Origin<'a>,
+    about: About,
+    /// The status of an answer of HTTP.
+    status: fn(&T) -> Option<u16>,
+}
+
+impl<'a, T> Asked<'a, T> {
+    fn new(kind: Inbound, origin: Origin<'a>) -> Self {
+        Asked {
+            kind,
+            origin,
+            about: About::Nothing,
+            status: |_| None,
+        }
+    }
+
+    /// The same call, whose span says more where there is one.
+    fn about(mut self, about: impl FnOnce() -> About) -> Self {
+        if spans::is_on() {
+            self.about = about();
+        }
+        self
+    }
+}
+
 impl Origin<'static> {
     /// A cause outside of every trace.
     pub fn start() -> Self {
@@ -167,23 +196,52 @@ impl App {
     /// 5. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
     async fn call<'a, T, F>(
         &'a self,
-        kind: Inbound,
-        origin: Origin<'_>,
+        asked: Asked<'_, T>,
         run: impl FnOnce(&'a dyn Callee, Call, Admission) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let start = Instant::now();
+        let Asked { kind, origin, .. } = asked;
         let result = match self.enter(origin) {
-            // What awaits the call has no room for its stages, but for their box.
-            Ok(call) => Box::pin(self.run(kind, call, run)).await,
+            Ok(call) => {
+                let recording = self.record(kind, &call, asked.about);
+                // What awaits the call has no room for its stages, but for their box.
+                let result = Box::pin(self.run(kind, call, run)).await;
+                let status = result.as_ref().ok().and_then(asked.status);
+                recording.end(result.as_ref().err().map(Error::kind), status);
+                result
+            }
             Err(error) => Err(error),
         };
         let outcome = Outcome::of(&result);
         self.metrics
             .record(kind.operation(), outcome, start.elapsed());
         result.inspect_err(|error| self.last.note(error))
+    }
+
+    /// Begins the span of a call, if it is recorded. The questions of a host that starts are none of anybody's traces.
+    fn record(&self, kind: Inbound, call: &Call, about: About) -> Recording {
+        let mut trace = call.trace();
+        spans::begin(trace.sampled && kind != Inbound::Declaration, || {
+            if call.parent().is_some_and(Call::is_unrecorded) {
+                trace.parent = None;
+            }
+            Some(Span {
+                trace,
+                role: kind.role(),
+                tenant: self.tenant().clone(),
+                app: self.id().clone(),
+                work: Work::App {
+                    kind: kind.name(),
+                    about,
+                },
+                start: SystemTime::now(),
+                took: Duration::ZERO,
+                ended: Ended::Well,
+            })
+        })
     }
 
     /// The stages of [`App::call`] below the metric.

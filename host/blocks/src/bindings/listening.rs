@@ -107,7 +107,16 @@ impl Listening {
             stop: stop.as_ref(),
             ..Guarded::new("on-input", Nature::Delivery, time::deadline(patience))
         };
-        let attempt = |_| app.on_input(origin, input.clone());
+        // Each later attempt is a span below the first one.
+        let mut attempts = 0;
+        let attempt = |_| {
+            let origin = match (origin, attempts) {
+                (Origin::Span(first), 1..) => Origin::Trace(first),
+                (origin, _) => origin,
+            };
+            attempts += 1;
+            app.on_input(origin, input.clone())
+        };
         Box::pin(inbound.run(&guard, call, attempt, |_| None)).await
     }
 

@@ -86,7 +86,7 @@ impl Bindings {
             attempt: 1,
         };
         let answer = Listening(component.clone())
-            .deliver_in(Origin::Trace(trace), delivery, HOST_CALL)
+            .deliver_in(Origin::Span(trace), delivery, HOST_CALL)
             .await;
         answer.map_err(|error| {
             Error::unavailable("no app took this; try again later").with_source(error)

@@ -272,6 +272,11 @@ impl Call {
         self.0.trace
     }
 
+    /// True for what the host or the operator does outside of every trace: none of it is a span that is recorded.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.0.grants.is_none() && self.0.parent.is_none() && self.0.trace.parent.is_none()
+    }
+
     /// The moment at which the call is over, never later than that of the caller before it.
     pub fn deadline(&self) -> Instant {
         let deadline = match self.0.prolonged.get() {

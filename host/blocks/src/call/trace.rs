@@ -1,7 +1,7 @@
 //! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
 
 use super::Call;
-use crate::{invocation::TRACEPARENT, random};
+use crate::{invocation::TRACEPARENT, random, spans};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
@@ -30,11 +30,31 @@ impl Trace {
     /// operating system seeds once a thread.
     pub fn start() -> Self {
         let (high, low, span) = (random::next(), random::next(), random::next());
+        let trace = (u128::from(high) << 64 | u128::from(low)).max(1);
         Trace {
-            trace: (u128::from(high) << 64 | u128::from(low)).max(1),
+            trace,
             span: span.max(1),
             parent: None,
-            sampled: true,
+            sampled: spans::is_chosen(trace),
+        }
+    }
+
+    /// A new trace of which no span is recorded: that of what the host does all the time on its own.
+    pub(crate) fn quiet() -> Self {
+        Trace {
+            sampled: false,
+            ..Trace::start()
+        }
+    }
+
+    /// The first span of a request from outside: below its `traceparent`, else of a new trace.
+    pub fn enter(headers: &HeaderMap) -> Self {
+        let Some(outside) = Self::of(headers) else {
+            return Self::start();
+        };
+        Trace {
+            sampled: spans::is_chosen_outside(outside.trace, outside.sampled),
+            ..outside.child()
         }
     }
 

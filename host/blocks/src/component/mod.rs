@@ -10,16 +10,21 @@ pub use components::Components;
 pub use slot::{Slot, Use};
 
 use crate::{
-    Call, Error, Kind, Policy, Result,
+    Call, Error, Kind, Policy, Result, Trace,
     last::Last,
     metrics::{self, CallMetrics, Outcome},
     panics,
     resiliency::{Guard, Guarded, Key, Nature, Resiliency, Target},
     scrub::Secrets,
+    spans::{self, About, Ended, Recording, Role, Span, Work},
     text::{MAX_CAUSE, cut},
 };
 use async_trait::async_trait;
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wythe_manifest::{Aim, ComponentName, Name};
@@ -90,8 +95,11 @@ impl Operation {
 
 /// One configured instance of a driver.
 pub struct Component<D: ?Sized> {
+    tenant: Name,
     name: ComponentName,
     block: &'static str,
+    /// The name of its technology.
+    technology: Arc<str>,
     scopes: Vec<Name>,
     policy: Policy,
     /// The policies of calls of it, and of its deliveries.
@@ -121,8 +129,10 @@ impl<D: ?Sized> Component<D> {
         Component {
             outbound: target(Aim::Outbound),
             inbound: target(Aim::Inbound),
+            tenant: tenant.clone(),
             name: manifest.name.clone(),
             block,
+            technology: manifest.driver.as_str().into(),
             scopes: manifest.scopes.clone(),
             policy: Policy::default(),
             metrics: Arc::new(metrics),
@@ -168,10 +178,24 @@ impl<D: ?Sized> Component<D> {
 
     /// Calls the driver under span, metric, timeout and retry, never past the caller's deadline: those of the tenant's
     /// policies for the component, where it has some, else those that are built in.
-    pub async fn call<'a, T, F>(
+    pub fn call<'a, T, F>(
         &'a self,
         caller: &Call,
         operation: Operation,
+        run: impl Fn(&'a D) -> F,
+    ) -> impl Future<Output = Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.call_about(caller, operation, None, run)
+    }
+
+    /// Does what [`Component::call`] does; the span names the topic that the call is about.
+    pub(crate) async fn call_about<'a, T, F>(
+        &'a self,
+        caller: &Call,
+        operation: Operation,
+        topic: Option<&str>,
         run: impl Fn(&'a D) -> F,
     ) -> Result<T>
     where
@@ -188,6 +212,7 @@ impl<D: ?Sized> Component<D> {
             parent = trace.parent,
         );
         let start = Instant::now();
+        let recording = self.record(caller, trace, operation, topic);
         let attempt = || {
             let what = || format!("`{}` of `{}`", operation.name(), self.name);
             panics::caught(operation.lost(), what, async { run(&self.driver).await })
@@ -204,11 +229,41 @@ impl<D: ?Sized> Component<D> {
                 Box::pin(guarded.instrument(span)).await
             }
         };
+        recording.end(result.as_ref().err().map(Error::kind), None);
         self.metrics
             .record(operation, Outcome::of(&result), start.elapsed());
         result.inspect_err(|error| {
             self.last.note(error);
             self.log(operation, caller, error);
+        })
+    }
+
+    /// Begins the span of a call, if it is recorded.
+    fn record(
+        &self,
+        caller: &Call,
+        trace: Trace,
+        operation: Operation,
+        topic: Option<&str>,
+    ) -> Recording {
+        spans::begin(trace.sampled, || {
+            let span = || Span {
+                trace,
+                role: Role::of_block(self.block, operation.name()),
+                tenant: self.tenant.clone(),
+                app: caller.app_id().clone(),
+                work: Work::Component {
+                    block: self.block,
+                    name: self.name.clone(),
+                    driver: self.technology.clone(),
+                    operation: operation.name(),
+                    about: topic.map_or(About::Nothing, |topic| About::topic(None, topic)),
+                },
+                start: SystemTime::now(),
+                took: Duration::ZERO,
+                ended: Ended::Well,
+            };
+            (!caller.is_unrecorded()).then(span)
         })
     }
 

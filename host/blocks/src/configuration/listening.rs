@@ -35,7 +35,7 @@ impl Configuration {
             app.tenant().clone(),
             app.id().clone(),
             app.grants().clone(),
-            Trace::start(),
+            Trace::quiet(),
             host_deadline(),
         );
         let listener = Arc::new(Listener {

@@ -134,7 +134,7 @@ impl PubSub {
         subscription: Subscription,
         share: &Arc<Share>,
     ) -> Result<(Loop, Box<dyn Consumer>)> {
-        let caller = host_caller(app, Trace::start());
+        let caller = host_caller(app, Trace::quiet());
         let (component, topic) = (&subscription.component, &subscription.topic);
         check_topic(topic)?;
         let grants = app.grants();

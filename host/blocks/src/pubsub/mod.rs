@@ -278,7 +278,7 @@ impl Topic {
         self.ledger.pass(Metered::Publishes, 1)?;
         self.enter(caller)
             .await?
-            .call(caller, PUBLISH, |d| {
+            .call_about(caller, PUBLISH, Some(&self.name), |d| {
                 d.driver.publish(&self.name, message.clone())
             })
             .await?;
@@ -348,7 +348,7 @@ impl Topic {
     async fn send_many(&self, caller: &Call, messages: Vec<Message>) -> Result<Vec<Result<()>>> {
         self.enter(caller)
             .await?
-            .call(caller, PUBLISH_MANY, |d| {
+            .call_about(caller, PUBLISH_MANY, Some(&self.name), |d| {
                 let asked = d.driver.publish_many(&self.name, messages.clone());
                 async move { Ok(asked.await) }
             })

@@ -9,7 +9,7 @@ use crate::{
     live::{Live, Stamps},
     port, project,
     report::{self, Outcome},
-    serve, signals,
+    serve, signals, traces,
     watch::Watch,
 };
 use serde::Serialize;
@@ -34,6 +34,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
     let (plan, warnings) = check::good(&args.path, args.data_dir.as_deref()).await?;
     report::show(common, &warnings);
     let plan = Arc::new(plan);
+    let traces = traces::start(traces::of_project(&plan), traces::Out::Standard)?;
     let data = args.data_dir.clone();
     let data = data.unwrap_or_else(|| boot::data_directory(&plan.manifest));
     project::refuse_second(&data).await?;
@@ -54,6 +55,7 @@ pub async fn run(common: &Common, args: &Run) -> Outcome {
     Ready::new(&plan, &booted, &listeners, &data, took).show(common, &plan, &built, &data);
     let audience = args.audience();
     let complete = serve::serve(&booted.host, audience, listeners.http, shutdown).await;
+    traces.close().await;
     if !complete {
         tracing::warn!("some work did not end in time and was cut short");
     }

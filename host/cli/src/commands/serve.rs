@@ -8,7 +8,7 @@ use crate::{
     live::{root::Root, watch},
     port, private, project,
     report::{self, Outcome, Problem},
-    serve, signals,
+    serve, signals, traces,
 };
 use serde::Serialize;
 use std::{
@@ -38,6 +38,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
     let file = read(&args.root)?;
     let addresses = Addresses::new(args, &file)?;
+    let traces = traces::start(file.tracing.as_ref(), traces::Out::Standard)?;
     let data = args.data_dir.clone();
     let data = data.unwrap_or_else(|| args.root.join(".wythe"));
     let (ground, _hold) = ground(&data).await?;
@@ -72,7 +73,9 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     watch::start(root, &args.root, &ground.host);
     let tenants = tenants(&ground, &shutdown).await;
     Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?.show(common);
-    if !serve::serve(&ground.host, args.audience(), listeners, shutdown).await {
+    let complete = serve::serve(&ground.host, args.audience(), listeners, shutdown).await;
+    traces.close().await;
+    if !complete {
         tracing::warn!("some work did not end in time and was cut short");
     }
     Ok(ExitCode::SUCCESS)

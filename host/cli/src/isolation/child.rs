@@ -6,7 +6,9 @@ use crate::{
     boot::Ground,
     control,
     live::{root::Root, watch},
-    log, report, serve, signals, workers,
+    log,
+    report::{self, Problem},
+    serve, signals, traces, workers,
 };
 use std::{
     fs::File,
@@ -105,11 +107,11 @@ impl Child {
     async fn run(self) -> anyhow::Result<()> {
         descriptors::raise();
         let shutdown = signals::drain(serve::LIMIT)?;
-        let ground = Ground::new(&self.orders.data).map_err(|problems| {
-            let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!(all.join("; "))
-        })?;
+        let ground = Ground::new(&self.orders.data).map_err(joined)?;
         let host = ground.host.clone();
+        // Standard output is a listener.
+        let traces = traces::start(self.file.tracing.as_ref(), traces::Out::Log);
+        let traces = traces.map_err(|failure| joined(failure.0))?;
         let listen = |listener: UnixListener| {
             listener.set_nonblocking(true)?;
             tokio::net::UnixListener::from_std(listener)
@@ -137,11 +139,18 @@ impl Child {
         }
         let audience = args::audience(self.orders.dev);
         let complete = serve::serve_forwarded(&host, audience, apps, shutdown).await;
+        traces.close().await;
         if !complete {
             tracing::warn!("some work did not end in time and was cut short");
         }
         Ok(())
     }
+}
+
+/// Problems as one error.
+fn joined(problems: Vec<Problem>) -> anyhow::Error {
+    let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(all.join("; "))
 }
 
 /// Another thread would stay outside of the walls.

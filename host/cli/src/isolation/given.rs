@@ -1,6 +1,6 @@
 //! The things that a tenant's process is given: its sockets, whose names it cannot reach, and its part of the environment.
 
-use crate::{control, report::Problem};
+use crate::{control, report::Problem, traces};
 use std::{
     ffi::OsString,
     fs::{self, File, Permissions},
@@ -79,7 +79,8 @@ pub fn variables(terms: &Terms, data: &Path) -> Vec<(OsString, OsString)> {
         "WYTHE_COMPILE_TIME",
         "WYTHE_LOG",
     ];
-    let is_given = |name: &str| OWN.contains(&name) || terms.allows_variable(name);
+    let is_own = |name: &str| OWN.contains(&name) || traces::is_variable(name);
+    let is_given = |name: &str| is_own(name) || terms.allows_variable(name);
     let all = std::env::vars_os();
     let mut given: Vec<_> = all
         .filter(|(name, _)| name.to_str().is_some_and(is_given))

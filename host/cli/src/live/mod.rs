@@ -14,6 +14,7 @@ use crate::{
     boot::{self, Booted, Ground, Plan},
     check,
     report::Problem,
+    traces,
 };
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
@@ -81,6 +82,7 @@ impl Live {
             return Err(found);
         }
         warnings.extend(found);
+        warnings.extend(self.tracing(&plan));
         let (before, spare) = (self.plan.clone(), self.apps.clone());
         let plan = Arc::new(plan);
         let mut changes = Changes::new();
@@ -96,6 +98,13 @@ impl Live {
             problems.extend(more);
         }
         Err(problems)
+    }
+
+    /// The warning of tracing that waits for another start.
+    fn tracing(&self, plan: &Plan) -> Option<Problem> {
+        let [written, before] = [plan, &*self.plan].map(traces::of_project);
+        let moved = traces::moved(written, before);
+        moved.map(|(message, place)| Problem::warning(message).placed(place))
     }
 
     /// The steps of a change, in an order in which nothing names what is not there: what goes is first left by those that

@@ -11,6 +11,7 @@ use crate::{
     args::Common,
     boot::{self, Ground},
     report::{self, Problem},
+    traces,
 };
 use certificates::Followed;
 use parking_lot::{Mutex, MutexGuard};
@@ -28,7 +29,9 @@ use tokio::sync::{
 use work::{Entry, Gone, Job, Tenure, Tried};
 use wythe_api::Certificates;
 use wythe_blocks::Notice;
-use wythe_manifest::{HOST_FILE, HostFile, Isolation, Name, OpenFile, Source, Stamp, Terms};
+use wythe_manifest::{
+    HOST_FILE, HostFile, Isolation, Name, OpenFile, Source, Stamp, Terms, Tracing,
+};
 
 /// Problems of one tenant that are printed each time.
 const PRINTED: usize = 20;
@@ -46,6 +49,8 @@ pub struct Root {
     dev: bool,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 3],
+    /// The tracing that it had then.
+    tracing: Option<Tracing>,
     file: Mutex<Written>,
     /// The certificates, where HTTPS is answered.
     certificates: Option<Followed>,
@@ -125,6 +130,7 @@ impl Root {
             alone: None,
             dev,
             addresses: addresses(&file),
+            tracing: file.tracing.clone(),
             file: Mutex::new(Written {
                 file: Arc::new(file),
                 problems: Vec::new(),
@@ -268,6 +274,10 @@ impl Root {
                 Some((_, place)) => problem.at(place),
                 None => problem,
             });
+        }
+        if is_good {
+            let moved = traces::moved(file.tracing.as_ref(), self.tracing.as_ref());
+            problems.extend(moved.map(|(message, place)| Problem::new(message).placed(place)));
         }
         (is_good.then_some(file), problems)
     }

@@ -1,4 +1,4 @@
-//! Standard error behind a bounded queue: a reader that is slow or gone holds nobody up, and ends nothing.
+//! Standard error, or another stream, behind a bounded queue: a reader that is slow or gone holds nobody up, and ends nothing.
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
@@ -74,7 +74,7 @@ impl Queue {
             state.writing = false;
             if state.lines.is_empty() && state.dropped > 0 {
                 let dropped = std::mem::take(&mut state.dropped);
-                let notice = format!("{dropped} log lines dropped: nobody read standard error\n");
+                let notice = format!("{dropped} lines dropped: nobody read them\n");
                 state.bytes += notice.len();
                 state.lines.push_back(notice.into_bytes());
             }
@@ -136,7 +136,7 @@ mod tests {
         let dropped = 40 - lines;
         assert_eq!(
             notice,
-            format!("{dropped} log lines dropped: nobody read standard error\n")
+            format!("{dropped} lines dropped: nobody read them\n")
         );
     }
 

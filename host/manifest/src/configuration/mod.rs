@@ -17,6 +17,7 @@ use crate::component::{Head, read_head};
 use crate::name::{ComponentName, Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
+use crate::tracing::{self, Tracing};
 
 /// Apps in `scopes`.
 const MAX_SCOPES: usize = 100;
@@ -39,7 +40,7 @@ const SPEC: [&str; 15] = [
     "workflow",
 ];
 /// Keys that forbid nothing.
-const NOT_YET: [&str; 5] = ["features", "logging", "metric", "metrics", "tracing"];
+const NOT_YET: [&str; 4] = ["features", "logging", "metric", "metrics"];
 
 /// Settings of a whole host.
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub struct Configuration {
     pub api: Option<ApiLists>,
     /// The types of components that may not be there.
     pub denied_types: Vec<DeniedType>,
+    /// The recording of traces.
+    pub tracing: Option<Tracing>,
     /// The place where it was written.
     pub source: Source,
 }
@@ -132,6 +135,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         access: spec.and_then(|spec| spec.read("accessControl", access::read)),
         api: spec.and_then(|spec| spec.read("api", api::read)),
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
+        tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
         namespace,
         scopes,
         positions,
@@ -157,9 +161,9 @@ fn read_positions(fields: &Fields) -> Option<Vec<Source>> {
     Some(names.map(|(at, _)| at.source()).collect())
 }
 
-/// Refuses keys about stores and components, which are for all apps.
+/// Refuses keys about stores, components and traces, which are for all apps.
 fn refuse_scoped(spec: &Fields) {
-    for (_, at) in spec.each_of(&["secrets", "components"]) {
+    for (_, at) in spec.each_of(&["secrets", "components", "tracing"]) {
         at.error("is for all apps, and the document has `scopes`; move it to one without");
     }
 }

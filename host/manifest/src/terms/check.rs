@@ -104,7 +104,28 @@ impl Terms {
         let components = components.map(|component| &component.source);
         let quota = self.quotas.components.as_ref();
         let over = self.over("components", quota, components);
-        Problems(over.into_iter().collect())
+        let mut problems: Vec<Problem> = over.into_iter().collect();
+        problems.extend(self.tracing(resources));
+        Problems(problems)
+    }
+
+    /// The problems of tenants that say where the host sends what it records.
+    fn tracing(&self, resources: &Resources) -> Vec<Problem> {
+        let own = resources.configurations.iter();
+        let own = own.filter(|one| {
+            one.namespace
+                .as_ref()
+                .is_none_or(|name| *name == self.tenant)
+        });
+        let tracing = own.filter_map(|one| one.tracing.as_ref());
+        let refused = tracing.map(|tracing| {
+            let source = &self.source;
+            tracing.problem(format!(
+                "a tenant may not say where this host sends traces, its operator does, in `tracing` of `kind: Host`; \
+                 leave it out here: {source}"
+            ))
+        });
+        refused.collect()
     }
 
     /// Returns whether what is open by these terms may stay open by others: it names no path that is not allowed any more,

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use crate::host_pattern::HostPattern;
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
+use crate::tracing::Tracing;
 use ingress::Names;
 
 /// The name of the operator's file in the directory of the tenants.
@@ -41,6 +42,8 @@ pub struct HostFile {
     pub tls: Option<HostTls>,
     /// The users whose processes tenants are, where root runs the host.
     pub users: Users,
+    /// The recording of traces, of all tenants.
+    pub tracing: Option<Tracing>,
     /// The file as it was read.
     pub text: Arc<str>,
     documents: Vec<Document>,

@@ -12,6 +12,7 @@ use crate::file;
 use crate::name::{Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
+use crate::tracing;
 use crate::yaml;
 
 const VERSION: &str = "wythe/v1";
@@ -107,7 +108,7 @@ fn kind<'a>(at: &At<'a>) -> Option<&'a str> {
 fn read_host(at: &At, path: &Path, file: &mut HostFile) -> Option<()> {
     let fields = at.fields(&["apiVersion", "kind", "spec"])?;
     let spec = fields.read("spec", |at| {
-        at.fields(&["listen", "metrics", "tls", "tenantUsers"])
+        at.fields(&["listen", "metrics", "tls", "tenantUsers", "tracing"])
     })?;
     let address = |name| {
         let at = spec.get(name)?;
@@ -115,6 +116,7 @@ fn read_host(at: &At, path: &Path, file: &mut HostFile) -> Option<()> {
     };
     file.listen = address("listen");
     file.metrics = address("metrics");
+    file.tracing = spec.read("tracing", tracing::read);
     file.tls = spec.read("tls", |at| tls::read_host(at, directory(path)));
     if let Some(users) = spec.read("tenantUsers", |at| at.parse()) {
         file.users = users;

@@ -57,10 +57,8 @@ fn access_is_deny_only_where_it_is_written() {
 fn what_forbids_nothing_is_told_once() {
     check(
         "a.yaml",
-        &format!(
-            "{HEAD}spec:\n  tracing: {{ samplingRate: \"1\" }}\n  metric: {{ enabled: true }}\n"
-        ),
-        "a.yaml:5:3: warning: spec.tracing: not used yet\na.yaml:6:3: warning: spec.metric: not used yet",
+        &format!("{HEAD}spec:\n  features: [{{ name: a }}]\n  metric: {{ enabled: true }}\n"),
+        "a.yaml:5:3: warning: spec.features: not used yet\na.yaml:6:3: warning: spec.metric: not used yet",
     );
 }
 

@@ -5,6 +5,7 @@ mod bindings;
 mod configuration;
 mod crash;
 mod crypto;
+mod export;
 mod jobs;
 mod list;
 mod lock;
@@ -33,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         configuration::trials(),
         crash::trials(),
         crypto::trials(),
+        export::trials(),
         jobs::trials(),
         lock::trials(),
         panics::trials(),

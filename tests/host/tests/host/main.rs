@@ -34,6 +34,7 @@ mod secrets;
 mod serve;
 mod shop;
 mod swap;
+mod traces;
 mod workflow;
 
 use libtest_mimic::{Arguments, Trial};
@@ -107,6 +108,7 @@ fn groups() -> Vec<Vec<Trial>> {
         serve::trials(),
         shop::trials(),
         swap::trials(),
+        traces::trials(),
         workflow::trials(),
     ]
 }

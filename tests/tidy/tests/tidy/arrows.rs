@@ -4,19 +4,21 @@ use crate::REPOSITORY;
 use tidy::{Technology, cargo::Package, none};
 
 /// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     (
         "wythe",
         &[
             "wythe-api",
             "wythe-blocks",
             "wythe-drivers",
+            "wythe-export",
             "wythe-manifest",
             "wythe-runtime",
         ],
     ),
     ("wythe-api", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-blocks", &["wythe-manifest"]),
+    ("wythe-export", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-manifest", &[]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-sdk", &[]),
@@ -99,7 +101,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { api, runtime, drivers } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -116,16 +118,22 @@ fn only_the_runtime_depends_on_wasmtime() {
     );
 }
 
-/// The room of HTTP serves; the engine's room, a driver and the command are clients.
+/// The room of HTTP serves; the engine's room, a driver, the exporters and the command are clients.
 #[test]
 fn rules_know_no_http_library() {
     let is = |name: &str| ["hyper", "hyper-util", "hyper-rustls"].contains(&name);
     let may = |package: &Package| {
-        let rooms = ["wythe", "wythe-api", "wythe-drivers-http", "wythe-runtime"];
+        let rooms = [
+            "wythe",
+            "wythe-api",
+            "wythe-drivers-http",
+            "wythe-export",
+            "wythe-runtime",
+        ];
         rooms.contains(&package.name.as_str()) || package.path.starts_with("tests/")
     };
     none(
-        "only host/api, host/runtime, host/drivers/http, host/cli and tests know hyper",
+        "only host/api, host/runtime, host/drivers/http, host/export, host/cli and tests know hyper",
         strangers(is, may),
     );
 }

@@ -1,0 +1,179 @@
+//! A span: one call of an app or of a driver, from its begin to its end.
+
+use super::QUEUES;
+use crate::{Kind, Trace, text::cut};
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use wythe_manifest::{ComponentName, Name};
+
+/// Bytes of a path in a span; of a longer one the begin is there.
+const MAX_PATH: usize = 256;
+/// Bytes of a topic's name in a span.
+const MAX_TOPIC: usize = 256;
+
+/// A finished span. It has names and numbers, and nothing of what was asked or answered: no key, no query, no body.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The ids of the span, of its trace and of its parent.
+    pub trace: Trace,
+    pub role: Role,
+    pub tenant: Name,
+    pub app: Name,
+    pub work: Work,
+    pub start: SystemTime,
+    pub took: Duration,
+    pub ended: Ended,
+}
+
+/// The part of a span in what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+/// The thing that was called.
+#[derive(Clone, Debug)]
+pub enum Work {
+    App {
+        kind: &'static str,
+        about: About,
+    },
+    Component {
+        block: &'static str,
+        name: ComponentName,
+        /// Its technology, which is its type without the block.
+        driver: Arc<str>,
+        operation: &'static str,
+        about: About,
+    },
+}
+
+/// Things that are known of some calls only.
+#[derive(Clone, Debug, Default)]
+pub enum About {
+    #[default]
+    Nothing,
+    Http(Http),
+    Topic {
+        component: Option<String>,
+        topic: String,
+    },
+}
+
+/// A request of HTTP or in its form.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub method: &'static str,
+    /// The path, cut, and without its query.
+    pub path: String,
+    pub status: Option<u16>,
+}
+
+/// The way in which a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    Failed(Kind),
+    /// Nobody waited for it any more.
+    Dropped,
+}
+
+impl About {
+    /// A request, of which the method is one of those that are known.
+    pub(crate) fn http(method: &str, path: &str) -> Self {
+        About::Http(Http {
+            method: known(method),
+            path: without_query(path).to_owned(),
+            status: None,
+        })
+    }
+
+    pub(crate) fn topic(component: Option<&str>, topic: &str) -> Self {
+        About::Topic {
+            component: component.map(str::to_owned),
+            topic: cut(topic, MAX_TOPIC).to_string(),
+        }
+    }
+}
+
+/// The path of a target without its query, cut.
+fn without_query(target: &str) -> &str {
+    let end = target.find(['?', '#']).unwrap_or(target.len());
+    cut(&target[..end], MAX_PATH)
+}
+
+/// The name of a method, as the conventions have it: what a caller made up is `_OTHER`.
+fn known(method: &str) -> &'static str {
+    const METHODS: [&str; 9] = [
+        "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+    ];
+    let found = METHODS.into_iter().find(|known| *known == method);
+    found.unwrap_or("_OTHER")
+}
+
+/// A span whose call is under way. It is recorded when it ends, and as dropped where the call is.
+#[derive(Default)]
+pub(crate) struct Recording(Option<Box<Open>>);
+
+struct Open {
+    span: Span,
+    began: Instant,
+}
+
+impl Recording {
+    pub fn of(span: Option<Span>) -> Self {
+        let began = Instant::now();
+        Recording(span.map(|span| Box::new(Open { span, began })))
+    }
+
+    /// Records the end of the call; `status` is that of an answer of HTTP.
+    pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) {
+        if let Some(mut open) = self.0.take() {
+            open.span.ended = failed.map_or(Ended::Well, Ended::Failed);
+            if let Work::App { about, .. } = &mut open.span.work
+                && let About::Http(http) = about
+            {
+                http.status = status.or_else(|| failed.map(|kind| kind.status().as_u16()));
+            }
+            open.record();
+        }
+    }
+}
+
+impl Open {
+    fn record(mut self: Box<Self>) {
+        self.span.took = self.began.elapsed();
+        QUEUES.push(self.span);
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some(mut open) = mem::take(&mut self.0)
+            && !open.span.goes_on()
+        {
+            open.span.ended = Ended::Dropped;
+            open.record();
+        }
+    }
+}
+
+impl Span {
+    /// Says whether a call that is dropped goes on elsewhere or later: the runs of a workflow are one span.
+    fn goes_on(&self) -> bool {
+        matches!(
+            self.work,
+            Work::App {
+                kind: "workflow",
+                ..
+            }
+        )
+    }
+}

@@ -1,0 +1,149 @@
+//! One client of one receiver: requests of bounded size and time, answers of which little is read.
+
+use crate::{exporter::Failure, plan::Wrong};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header::USER_AGENT,
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as Pooled, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{error::Error as StdError, time::Duration};
+use wythe_manifest::{Endpoint, Secret};
+
+/// The time of one request, as OpenTelemetry has it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The time in which a connection is there.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The time for which an idle connection stays.
+const IDLE: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are read.
+const MAX_ANSWER: usize = 64 << 10;
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Wythe/", env!("CARGO_PKG_VERSION"));
+
+/// A client of a receiver.
+pub struct Client {
+    pooled: Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    endpoint: Endpoint,
+    uri: Uri,
+    headers: HeaderMap,
+    timeout: Duration,
+}
+
+/// The answer of a receiver.
+pub struct Answer {
+    pub head: http::response::Parts,
+    pub body: Bytes,
+    pub trailers: HeaderMap,
+}
+
+impl Client {
+    /// A client that sends each request to `path` below the URL.
+    pub fn new(
+        endpoint: &Endpoint,
+        path: &str,
+        headers: &[(String, Secret)],
+        timeout: Option<Duration>,
+        is_http2: bool,
+    ) -> Result<Self, Wrong> {
+        let endpoint = match path.is_empty() {
+            true => endpoint.clone(),
+            false => endpoint.clone().below(path),
+        };
+        let wrong = |what: &str| Wrong {
+            message: format!("tracing: {what} of {endpoint} cannot be used"),
+            source: endpoint.source().cloned(),
+        };
+        let uri: Uri = endpoint.url().parse().map_err(|_| wrong("the URL"))?;
+        let mut all = HeaderMap::new();
+        all.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().map_err(|_| wrong("a header"))?;
+            let mut value: HeaderValue = value.reveal().parse().map_err(|_| wrong("a header"))?;
+            value.set_sensitive(true);
+            all.append(name, value);
+        }
+        Ok(Client {
+            pooled: pooled(is_http2),
+            uri,
+            headers: all,
+            timeout: timeout.unwrap_or(TIMEOUT),
+            endpoint,
+        })
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends one request, within its time.
+    pub async fn post(
+        &self,
+        own: &[(HeaderName, &'static str)],
+        body: Vec<u8>,
+    ) -> Result<Answer, Failure> {
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        for (name, value) in own {
+            let value = HeaderValue::from_static(value);
+            request.headers_mut().insert(name, value);
+        }
+        let asked = async {
+            let answer = self.pooled.request(request).await;
+            read(answer.map_err(|error| Failure::passing(chain(&error)))?).await
+        };
+        let answered = tokio::time::timeout(self.timeout, asked).await;
+        answered.unwrap_or_else(|_| Err(Failure::passing("no answer in time")))
+    }
+}
+
+async fn read(answer: Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
+    let body = body.map_err(|error| Failure::passing(format!("its answer: {error}")))?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    Ok(Answer {
+        head,
+        body: body.to_bytes(),
+        trailers,
+    })
+}
+
+fn pooled(is_http2: bool) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http();
+    let connector = match is_http2 {
+        true => connector.enable_http2().wrap_connector(tcp),
+        false => connector.enable_http1().wrap_connector(tcp),
+    };
+    Pooled::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(1)
+        .http2_only(is_http2)
+        .build(connector)
+}
+
+/// An error with its causes, each once.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = next.source();
+    }
+    text
+}
