@@ -101,9 +101,19 @@ fn what_is_not_written_is_denied_where_there_are_policies() {
     }
 }
 
+/// Each text has one problem, which begins so.
+#[track_caller]
+fn all_reported(cases: &[(String, &str)]) {
+    for (text, expected) in cases {
+        let reported = without_column(&reported(text));
+        assert!(reported.starts_with(expected), "{text}\n{reported}");
+        assert_eq!(reported.lines().count(), 1, "{reported}");
+    }
+}
+
 #[test]
 fn a_policy_that_would_hold_nothing_is_an_error() {
-    for (text, expected) in [
+    all_reported(&[
         (
             policy("namespace: default"),
             "a.yaml:4: spec.accessControl.policies[0]: missing `appId`: the app that calls",
@@ -124,6 +134,12 @@ fn a_policy_that_would_hold_nothing_is_an_error() {
             policy(&format!("{CALLER}, defaultAction: maybe")),
             "a.yaml:4: spec.accessControl.policies[0].defaultAction: expected `allow` or `deny`, found `maybe`",
         ),
+    ]);
+}
+
+#[test]
+fn what_is_about_nothing_is_an_error() {
+    all_reported(&[
         (
             spec("accessControl: { defaultAction: yes }"),
             "a.yaml:4: spec.accessControl.defaultAction: expected `allow` or `deny`, found `yes`",
@@ -134,6 +150,24 @@ fn a_policy_that_would_hold_nothing_is_an_error() {
             )),
             "a.yaml:4: spec.accessControl.policies[1]: the app `a` has its policy already in a.yaml:4; write one",
         ),
+        (
+            spec("accessControl: { policies: 7 }"),
+            "a.yaml:4: spec.accessControl.policies: expected a list, found a text",
+        ),
+        (
+            format!("{HEAD}scopes: [a]\nspec: {{ components: {{ deny: [state.redis] }} }}\n"),
+            "a.yaml:5: spec.components: is for all apps, and the document has `scopes`",
+        ),
+        (
+            format!("{HEAD}scopes: []\nspec: {{}}\n"),
+            "a.yaml:1: `scopes` names no app; leave it out where all are meant",
+        ),
+    ]);
+}
+
+#[test]
+fn an_operation_without_a_part_is_an_error() {
+    all_reported(&[
         (
             operation("httpVerb: ['*'], action: allow"),
             "a.yaml:4: spec.accessControl.policies[0].operations[0]: missing `name`",
@@ -150,6 +184,12 @@ fn a_policy_that_would_hold_nothing_is_an_error() {
             operation("name: /a, httpVerb: [], action: allow"),
             "a.yaml:4: spec.accessControl.policies[0].operations[0].httpVerb: expected verbs, or `['*']` for every one, found none",
         ),
+    ]);
+}
+
+#[test]
+fn an_operation_that_is_no_path_is_an_error() {
+    all_reported(&[
         (
             operation("name: /a, httpVerb: [GTE], action: allow"),
             "a.yaml:4: spec.accessControl.policies[0].operations[0].httpVerb[0]: `GTE` is no verb; expected `*` or one of `GET`",
@@ -168,23 +208,7 @@ fn a_policy_that_would_hold_nothing_is_an_error() {
             )),
             "a.yaml:4: spec.accessControl.policies[0].operations[1]: the operation `/A/` is already in line 4; write all its verbs there",
         ),
-        (
-            spec("accessControl: { policies: 7 }"),
-            "a.yaml:4: spec.accessControl.policies: expected a list, found a text",
-        ),
-        (
-            format!("{HEAD}scopes: [a]\nspec: {{ components: {{ deny: [state.redis] }} }}\n"),
-            "a.yaml:5: spec.components: is for all apps, and the document has `scopes`",
-        ),
-        (
-            format!("{HEAD}scopes: []\nspec: {{}}\n"),
-            "a.yaml:1: `scopes` names no app; leave it out where all are meant",
-        ),
-    ] {
-        let reported = without_column(&reported(&text));
-        assert!(reported.starts_with(expected), "{text}\n{reported}");
-        assert_eq!(reported.lines().count(), 1, "{reported}");
-    }
+    ]);
 }
 
 #[test]

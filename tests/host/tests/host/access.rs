@@ -22,7 +22,6 @@ const APPS: &str = "\
     grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [front] }
   - appID: near
     guest: hostile.wasm
-    ingress: /near
     grants: { state: [statestore], publish: [pubsub], invoke: [back, near], http: [] }
 ";
 
@@ -59,6 +58,7 @@ spec:
 pub fn trials() -> Vec<Trial> {
     vec![
         case("access::calls_between_guests_pass_the_policies", calls),
+        case("access::so_do_calls_by_http", by_http),
         case("access::an_api_that_is_denied_answers_denied", apis),
         case("access::what_cannot_be_enforced_is_an_error", errors),
         case(
@@ -95,8 +95,18 @@ async fn calls() -> Result<()> {
         answer.message() == "app `front` may not make this call of `back`",
         "{answer:?}"
     );
-    // By HTTP from a guest, the same.
-    let fetched = |path: &str| format!("/near/fetch?url=http://back.wythe.internal{path}");
+    ensure!(running.stop().await, "not everything finished");
+    Ok(())
+}
+
+async fn by_http() -> Result<()> {
+    let apps = APPS.replace("    ingress: /\n", "");
+    let apps = apps.replace("hostile.wasm\n", "hostile.wasm\n    ingress: /\n");
+    let project = Project::new(&apps)
+        .with("memory", MEMORY)
+        .with("rules", RULES);
+    let running = project.start().await?;
+    let fetched = |path: &str| format!("/fetch?url=http://back.wythe.internal{path}");
     let answer = running.get(&fetched("/who")).await?.text();
     ensure!(answer.starts_with("200 "), "{answer}");
     for path in ["/other", "/who/../other"] {

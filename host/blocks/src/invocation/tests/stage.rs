@@ -21,7 +21,7 @@ pub(super) struct Echo {
 #[async_trait]
 impl Callee for Echo {
     fn exports(&self) -> Exports {
-        self.exports.clone()
+        self.exports
     }
 
     async fn http(
