@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{ffi::OsString, io, sync::Arc, time::Duration};
 use wythe_export::{Exporting, NAMES, Plan, Print, Wrong};
-use wythe_manifest::{Configuration, Same, Source, Tracing};
+use wythe_manifest::{Same, Source, Tracing};
 
 /// The time for the last spans when the host stops.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -55,13 +55,13 @@ impl Traces {
 pub fn of_project(plan: &crate::boot::Plan) -> Option<&Tracing> {
     let tenant = &plan.manifest.tenant;
     let mut own = plan.resources.configurations.iter();
-    own.find_map(|one: &Configuration| {
+    own.find_map(|one| {
         let tracing = one.tracing.as_ref();
         tracing.filter(|_| tenant.has(one.namespace.as_ref()))
     })
 }
 
-/// What is to be told of a change of tracing, and its place: what runs was made at the start.
+/// The words for a change of tracing, and its position: what runs was made at the start.
 pub fn moved<'a>(
     written: Option<&'a Tracing>,
     before: Option<&Tracing>,

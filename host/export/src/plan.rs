@@ -21,7 +21,7 @@ pub struct Wrong {
     pub source: Option<Source>,
 }
 
-/// What is recorded, and where it goes.
+/// The traces that are recorded, and the receivers of their spans.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The rule of which traces are recorded, where there is one.

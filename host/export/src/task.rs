@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Backoff, Rate, Tasks,
     spans::{self, Reader, Span},
+    time::Clock as _,
 };
 
 /// Spans that wait for one receiver; more are lost and counted.
@@ -59,7 +60,7 @@ impl Exporting {
 
     /// Sends what there is, for no longer than `limit`; what is left then is lost and counted.
     pub async fn close(self, limit: Duration) {
-        let _ = self.end.set(Instant::now() + limit);
+        let _ = self.end.set(Instant::now().after(limit));
         // The tasks keep the limit themselves, and count.
         self.tasks.stop(limit + DELAY).await;
     }

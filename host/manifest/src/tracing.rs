@@ -99,7 +99,7 @@ fn read_rate(at: &At) -> Option<f64> {
     rate
 }
 
-/// As in Dapr, an empty address is none.
+/// Reads a URL; an empty one is none, as in Dapr.
 fn read_zipkin(at: &At) -> Option<Endpoint> {
     let text = at.text()?;
     if text.is_empty() {

@@ -81,7 +81,7 @@ pub struct Http {
 pub enum Ended {
     Well,
     Failed(Kind),
-    /// Nobody waited for it any more.
+    /// The caller did not wait for it any more.
     Dropped,
 }
 

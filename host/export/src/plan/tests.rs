@@ -138,25 +138,28 @@ fn every_wrong_variable_is_told_without_its_value() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
     ];
-    let told = plan(None, &wrong).unwrap_err();
-    assert_eq!(told.len(), 5, "{told:#?}");
+    let reported = plan(None, &wrong).unwrap_err();
+    assert_eq!(reported.len(), 5, "{reported:#?}");
     for (name, _) in &wrong[..5] {
         assert!(
-            told.iter().any(|one| one.contains(name)),
-            "{name}: {told:#?}"
+            reported.iter().any(|one| one.contains(name)),
+            "{name}: {reported:#?}"
         );
     }
-    assert!(told.iter().all(|one| !one.contains("secret")), "{told:#?}");
+    assert!(
+        reported.iter().all(|one| !one.contains("secret")),
+        "{reported:#?}"
+    );
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s"),
     ] {
-        let told = plan(
+        let reported = plan(
             None,
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"), (name, value)],
         );
-        assert!(told.unwrap_err()[0].contains(name), "{name}");
+        assert!(reported.unwrap_err()[0].contains(name), "{name}");
     }
     let ratio = [
         ("OTEL_TRACES_SAMPLER", "traceidratio"),

@@ -99,7 +99,7 @@ impl Callee for Relay {
         store.get(&call, "secret-key").await?;
         let event = Event {
             kind: "test".into(),
-            data: Bytes::from("secret"),
+            data: Bytes::from("\"secret\""),
             ..Event::default()
         };
         let topic = host.pubsub.open(&call, "subject", "orders")?;

@@ -135,10 +135,10 @@ async fn wrong() -> Result<()> {
     let Err(error) = start(command, project.path(), &[]) else {
         anyhow::bail!("it started");
     };
-    let told = error.to_string();
+    let reported = error.to_string();
     ensure!(
-        told.contains("OTEL_TRACES_SAMPLER: expected `always_on`"),
-        "{told}"
+        reported.contains("OTEL_TRACES_SAMPLER: expected `always_on`"),
+        "{reported}"
     );
     Ok(())
 }
