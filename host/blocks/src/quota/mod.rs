@@ -201,17 +201,32 @@ impl Ledger {
     }
 
     pub(crate) fn draw(&self, quota: Metered, amount: u64) -> Result<()> {
+        match self.takes(quota, amount) {
+            true => Ok(()),
+            false => Err(self.refuse_all(quota)),
+        }
+    }
+
+    /// Draws an amount; false where the tenant has not as much left, which is no refusal yet.
+    pub(crate) fn takes(&self, quota: Metered, amount: u64) -> bool {
         // Nothing is within a quota of which too much is held, too.
         if amount == 0 {
-            return Ok(());
+            return true;
         }
         let line = self.line(quota);
         let limit = line.limit.load(Relaxed);
         let add = |held: u64| held.checked_add(amount).filter(|sum| *sum <= limit);
-        let drawn = line.held.fetch_update(Relaxed, Relaxed, add);
-        drawn
-            .map(drop)
-            .map_err(|_| self.refuse(quota, limit, AGAIN, ALL))
+        line.held.fetch_update(Relaxed, Relaxed, add).is_ok()
+    }
+
+    /// Refuses what would be more than the tenant may have.
+    pub(crate) fn refuse_all(&self, quota: Metered) -> Error {
+        self.refuse(quota, self.limit(quota), AGAIN, ALL)
+    }
+
+    /// Holds so much, whatever the quota says: it is there already.
+    pub(crate) fn put(&self, quota: Metered, amount: u64) {
+        self.line(quota).held.fetch_add(amount, Relaxed);
     }
 
     pub(crate) fn give_back(&self, quota: Metered, amount: u64) {

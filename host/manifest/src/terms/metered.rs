@@ -33,6 +33,10 @@ pub enum Metered {
     Actors,
     /// Jobs that are stored.
     Jobs,
+    /// Bytes of what apps and actors have in state stores, with keys and content types.
+    StateBytes,
+    /// Keys of it.
+    StateKeys,
     /// Connections of clients whose last request was the tenant's.
     Connections,
     /// Bytes of bodies that leave the host, a second.
@@ -66,7 +70,7 @@ const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 15] = [
+    pub const ALL: [Metered; 17] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -79,6 +83,8 @@ impl Metered {
         Metered::JournalBytes,
         Metered::Actors,
         Metered::Jobs,
+        Metered::StateBytes,
+        Metered::StateKeys,
         Metered::Connections,
         Metered::EgressBytes,
         Metered::OutgoingHosts,
@@ -124,6 +130,8 @@ impl Metered {
             Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
             Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
             Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
+            Metered::StateBytes => row("stateBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
+            Metered::StateKeys => row("stateKeys", 1_000_000, 1..=1_000_000_000, Unit::Count),
             // Of the host's 15,000; each may have a call under way.
             Metered::Connections => row("connections", 256, COUNTS, Unit::Count),
             Metered::EgressBytes => {

@@ -28,6 +28,7 @@ pub(crate) fn register(registry: &mut Registry) {
             .secrets
             .add_parsed(name, secrets::parse, secrets::open);
         registry.state.add(name, state::open);
+        registry.state.counts(name);
     }
     registry
         .crypto

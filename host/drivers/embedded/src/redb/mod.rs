@@ -36,6 +36,7 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);
     registry.state.add("redb", state::open);
+    registry.state.counts("redb");
 }
 
 #[derive(Deserialize)]
