@@ -2,7 +2,10 @@
 
 use crate::{
     Environment, Error, Result, bindings, configuration, crypto, jobs, lock,
-    prepared::SECRET_STORES, pubsub, quota::Ledger, secrets, state,
+    prepared::SECRET_STORES,
+    pubsub,
+    quota::{Held, Ledger},
+    secrets, state,
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -52,6 +55,12 @@ impl Site {
     pub fn stored(&self) -> Option<Arc<state::Stored>> {
         let ledger = self.ledger.as_ref();
         ledger.map(|ledger| Arc::new(state::Stored::new(ledger.clone())))
+    }
+
+    /// The quota of what waits in a queue of messages; none where the tenant has none.
+    pub fn backlog(&self) -> Option<Held> {
+        let ledger = self.ledger.as_ref();
+        ledger.map(|ledger| ledger.nothing(Metered::BacklogBytes))
     }
 }
 
@@ -393,8 +402,9 @@ impl Registry {
 }
 
 /// The blocks whose drivers count what they store, with the quotas that are held by it.
-const COUNTED: [(&str, Metered); 3] = [
+const COUNTED: [(&str, Metered); 4] = [
     ("jobs", Metered::Jobs),
+    ("pubsub", Metered::BacklogBytes),
     ("state", Metered::StateBytes),
     ("state", Metered::StateKeys),
 ];

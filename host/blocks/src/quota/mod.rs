@@ -189,7 +189,7 @@ impl Ledger {
             let limit = line.limit.load(Relaxed);
             let used = match quota.unit() {
                 Unit::PerSecond | Unit::BytesPerSecond => line.pace.used(limit),
-                Unit::Count | Unit::Bytes => line.held.load(Relaxed),
+                Unit::Count | Unit::Bytes | Unit::Milliseconds => line.held.load(Relaxed),
             };
             Reading {
                 quota,
@@ -217,6 +217,18 @@ impl Ledger {
         let limit = line.limit.load(Relaxed);
         let add = |held: u64| held.checked_add(amount).filter(|sum| *sum <= limit);
         line.held.fetch_update(Relaxed, Relaxed, add).is_ok()
+    }
+
+    /// Notes the amount of one thing of many: the largest one is what is used.
+    pub fn note(&self, quota: Metered, amount: u64) {
+        self.line(quota).held.fetch_max(amount, Relaxed);
+    }
+
+    /// Refuses one thing of many, which is over a quota by itself and stays so. `why` says where the quota is written.
+    pub fn refuse_one(&self, quota: Metered, why: String) -> Error {
+        let limit = self.limit(quota);
+        self.refuse(quota, limit, AGAIN, ALL);
+        Error::exhausted(why).with_detail(Detail::OverQuota)
     }
 
     /// Refuses what would be more than the tenant may have.

@@ -41,7 +41,7 @@ impl AddAssign for Amount {
     }
 }
 
-/// What is left, and nothing where the other one is more.
+/// The rest, and nothing where the other one is more.
 impl Sub for Amount {
     type Output = Self;
 
@@ -122,7 +122,7 @@ pub struct Charge<'a> {
     stored: Option<&'a Stored>,
     added: Amount,
     removed: Amount,
-    /// At least what was added without what was removed.
+    /// The amount that was drawn, which is at least what was added without what was removed.
     drawn: Amount,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Charge<'a> {
         Ok(())
     }
 
-    /// What is to be drawn yet for what is new, if so much becomes free by it.
+    /// The rest that is to be drawn for what is new, if so much becomes free by it.
     fn more(&self, new: Amount, old: Amount) -> Amount {
         let (mut added, mut removed) = (self.added, self.removed);
         added += new;

@@ -1,5 +1,7 @@
 //! Quotas of a tenant over the drivers of this build: what is stored counts across restarts, and who cannot count says so.
 
+mod backlog;
+mod blind;
 mod stored;
 
 use crate::open::component;
@@ -35,6 +37,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("bindings::calls_to_the_outside_are_counted", outgoing),
     ];
     trials.extend(stored::trials());
+    trials.extend(backlog::trials());
+    trials.extend(blind::trials());
     trials
 }
 

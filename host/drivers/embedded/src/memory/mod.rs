@@ -24,6 +24,7 @@ pub(crate) fn register(registry: &mut Registry) {
         registry.jobs.counts(name);
         registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);
+        registry.pubsub.counts(name);
         registry
             .secrets
             .add_parsed(name, secrets::parse, secrets::open);

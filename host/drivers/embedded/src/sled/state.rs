@@ -146,7 +146,7 @@ impl Store for Sled {
 }
 
 impl Sled {
-    /// What its entries are, all together.
+    /// The amount of all of its entries.
     fn count(&self) -> Result<Amount> {
         let tree = &self.opened.tree;
         let mut found = Amount::default();

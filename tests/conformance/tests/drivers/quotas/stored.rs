@@ -10,7 +10,7 @@ use futures::future::join_all;
 use libtest_mimic::Trial;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Kind, Ready, Registry, Result, Site, Tenant,
+    Error, Kind, Result, Site, Tenant,
     quota::Ledger,
     state::{Condition, Delete, Driver, Operation, Put, PutOptions},
 };
@@ -38,9 +38,6 @@ pub(super) fn trials() -> Vec<Trial> {
             }));
         }
     }
-    trials.push(super::trial("state::who_does_not_count_is_refused", || {
-        run(blind());
-    }));
     trials
 }
 
@@ -381,48 +378,5 @@ async fn restart(name: String) {
         assert_eq!(used(&tenant.ledger), (bytes, 3));
         assert!(write(&tenant, "d").await.is_err());
     }
-    assert!(host.close(Duration::from_secs(60)).await);
-}
-
-/// A driver that does not say that it counts.
-fn registry() -> Registry {
-    let mut registry = Registry::default();
-    registry.state.add_raw("blind", |_, site| async move {
-        let component = component("state", "memory", "");
-        let driver = wythe_drivers::registry().state.open(&component, site).await;
-        let driver = driver.expect("it opens");
-        Ok(Ready::new(|| async { Ok(driver) }))
-    });
-    registry
-}
-
-async fn blind() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let component = component("state", "blind", "");
-    for (text, key) in [
-        ("stateBytes: 1MiB", "stateBytes"),
-        ("stateKeys: 1", "stateKeys"),
-    ] {
-        let settings = settings(directory.path(), text);
-        let written = open(&registry(), settings, component.clone()).await;
-        let errors = written.err().expect("the quota cannot be held");
-        let error = errors.first().expect("an error");
-        assert_eq!(error.kind(), Kind::Unsupported);
-        let message = error.message();
-        let expected = format!(
-            "`state.blind` does not count what it stores, so that the operator's `quotas.{key}`"
-        );
-        assert!(
-            message.contains(&expected) && message.contains("wythe-host.yaml:3"),
-            "{message}"
-        );
-    }
-    let default = open(
-        &registry(),
-        settings(directory.path(), "apps: 1"),
-        component,
-    )
-    .await;
-    let (host, _) = default.expect("a default is of drivers that count");
     assert!(host.close(Duration::from_secs(60)).await);
 }

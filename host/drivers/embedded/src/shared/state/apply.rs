@@ -259,7 +259,7 @@ impl<T: Table> Table for Staged<'_, T> {
         }
     }
 
-    /// Nothing is there or gone yet, so nobody counts what it answers.
+    /// Stages the change; nothing is there or gone yet, so nobody counts what it answers.
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
         self.changes.insert(key.to_owned(), record);
         Ok(None)
