@@ -3,11 +3,16 @@
 use crate::{
     Error, Registry, Result, Settings, Site, Tenant, bindings, configuration, crypto, jobs, lock,
     opening::{self, Opening},
-    pubsub, registry,
+    pubsub,
+    quota::Ledger,
+    registry,
     scrub::Secrets as Scrub,
     secrets, state,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use wythe_manifest::Component as Manifest;
 
 /// The block that is opened before the others.
@@ -28,12 +33,13 @@ impl Prepared {
     /// Reads every setting of a component; each mistake is reported with its position.
     pub async fn new(
         registry: &Registry,
-        settings: &Settings,
+        (settings, ledger): (&Settings, &Arc<Ledger>),
         component: &Manifest,
     ) -> Result<Self, Vec<Error>> {
         let allowed = registry.check_terms(settings.terms.as_deref(), component);
         allowed.map_err(|error| vec![error])?;
-        let prepared = Self::of_block(registry, settings, component).await;
+        let site = site(settings, ledger, component);
+        let prepared = Self::of_block(registry, settings, component, site).await;
         let named = |error| named(component, error);
         prepared.map_err(|errors| errors.into_iter().map(named).collect())
     }
@@ -42,9 +48,9 @@ impl Prepared {
         registry: &Registry,
         settings: &Settings,
         component: &Manifest,
+        site: Site,
     ) -> Result<Self, Vec<Error>> {
         use opening::Prepared as One;
-        let site = site(settings, component);
         Ok(match component.block.as_str() {
             "bindings" => {
                 let (known, take) = (&bindings::Features::NAMES, bindings::Written::take);
@@ -146,7 +152,7 @@ fn nothing(_: &mut Manifest) -> Result<()> {
     Ok(())
 }
 
-fn site(settings: &Settings, component: &Manifest) -> Site {
+fn site(settings: &Settings, ledger: &Arc<Ledger>, component: &Manifest) -> Site {
     let beside = component.source.file.parent().unwrap_or(Path::new(""));
     let is_here = settings
         .project
@@ -166,6 +172,7 @@ fn site(settings: &Settings, component: &Manifest) -> Site {
         root,
         environment: settings.environment.clone(),
         terms: settings.terms.clone(),
+        ledger: settings.terms.as_ref().map(|_| ledger.clone()),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     Environment, Error, Result, bindings, configuration, crypto, jobs, lock,
-    prepared::SECRET_STORES, pubsub, secrets, state,
+    prepared::SECRET_STORES,
+    pubsub,
+    quota::{Held, Ledger},
+    secrets, state,
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -29,6 +32,8 @@ pub struct Site {
     pub environment: Environment,
     /// The word of the operator of a host with many tenants on this one.
     pub terms: Option<Arc<Terms>>,
+    /// The quotas in which the driver counts what it stores; absent where the tenant has none.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 impl Site {
@@ -44,6 +49,18 @@ impl Site {
         };
         let placed = terms.place(&self.root, path);
         placed.map_err(|source| Error::denied(Terms::outside(path, source)))
+    }
+
+    /// The count of a state store in the quotas of its tenant; none where the tenant has none.
+    pub fn stored(&self) -> Option<Arc<state::Stored>> {
+        let ledger = self.ledger.as_ref();
+        ledger.map(|ledger| Arc::new(state::Stored::new(ledger.clone())))
+    }
+
+    /// The quota of what waits in a queue of messages; none where the tenant has none.
+    pub fn backlog(&self) -> Option<Held> {
+        let ledger = self.ledger.as_ref();
+        ledger.map(|ledger| ledger.nothing(Metered::BacklogBytes))
     }
 }
 
@@ -360,10 +377,14 @@ impl Registry {
         let drivers = self.drivers(block);
         let reaches_out = drivers.is_some_and(|drivers| drivers.does_reach_out(driver));
         let is_counted = drivers.is_none_or(|drivers| drivers.does_count(driver));
-        let written = terms.and_then(|terms| terms.quotas.written(Metered::Jobs));
-        if let Some(source) = written.filter(|_| block == "jobs" && !is_counted) {
+        let quotas = COUNTED.iter().filter(|(counted, _)| counted == block);
+        let mut written = quotas.filter_map(|(_, quota)| {
+            let source = terms?.quotas.written(*quota)?;
+            Some((quota.key(), source))
+        });
+        if let Some((quota, source)) = written.next().filter(|_| !is_counted) {
             return Err(Error::unsupported(format!(
-                "component `{}`: `{block}.{driver}` does not count its jobs, so that the operator's `quotas.jobs` cannot be held; use another type: {source}",
+                "component `{}`: `{block}.{driver}` does not count what it stores, so that the operator's `quotas.{quota}` cannot be held; use another type: {source}",
                 component.name
             ))
             .at(&component.source));
@@ -379,6 +400,14 @@ impl Registry {
         }
     }
 }
+
+/// The blocks whose drivers count what they store, with the quotas that are held by it.
+const COUNTED: [(&str, Metered); 4] = [
+    ("jobs", Metered::Jobs),
+    ("pubsub", Metered::BacklogBytes),
+    ("state", Metered::StateBytes),
+    ("state", Metered::StateKeys),
+];
 
 const BLOCKS: [&str; 8] = [
     "bindings",

@@ -210,7 +210,11 @@ pub(crate) fn size(fields: &Fields, key: &str, range: RangeInclusive<u64>) -> Op
     within(&at, at.quantity()?, range).map(u64::from)
 }
 
-fn time(fields: &Fields, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+pub(crate) fn time(
+    fields: &Fields,
+    key: &str,
+    range: RangeInclusive<Duration>,
+) -> Option<Duration> {
     let at = fields.get(key)?;
     let range = quantity::Duration(*range.start())..=quantity::Duration(*range.end());
     within(&at, at.quantity()?, range).map(Duration::from)

@@ -7,6 +7,7 @@ pub use child::Compiler;
 
 use crate::{
     cache::Cache,
+    component_file::Allowed,
     engine::{self, internal},
     inspect::{Inspection, Outline},
     workflow,
@@ -19,6 +20,7 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, Weak},
+    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 use wasmtime::{Config, Engine, component::Component};
@@ -28,6 +30,8 @@ use wythe_blocks::{Error, Result};
 pub struct Compiled {
     pub digest: Hash,
     pub component: Component,
+    /// The time that the compiler took; none for code from the cache.
+    pub took: Duration,
 }
 
 /// The work that the compiler is asked for.
@@ -106,7 +110,12 @@ impl Compiling {
     }
 
     /// Reads the imports and exports; no code is compiled.
-    pub async fn inspect(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
+    pub async fn inspect(
+        &self,
+        name: &str,
+        bytes: &Bytes,
+        allowed: &Allowed,
+    ) -> Result<Inspection> {
         check_form(name, bytes)?;
         let digest = blake3::hash(bytes);
         if let Some(cache) = &self.cache
@@ -114,7 +123,8 @@ impl Compiling {
         {
             return Ok(outline.into());
         }
-        let outline = self.work(Work::Outline, digest, name, bytes).await?;
+        let (work, file) = (Work::Outline, (name, bytes));
+        let outline = self.work(work, digest, file, allowed).await?;
         let outline: Outline = serde_json::from_slice(&outline)
             .map_err(|error| Error::internal("an outline cannot be read").with_source(error))?;
         if let Some(cache) = &self.cache
@@ -130,8 +140,8 @@ impl Compiling {
         &self,
         work: Work,
         engine: &Engine,
-        name: &str,
-        bytes: Bytes,
+        (name, bytes): (&str, Bytes),
+        allowed: &Allowed,
     ) -> Result<Arc<Compiled>> {
         let digest = blake3::hash(&bytes);
         let known = || self.known().get(&(digest, work)).and_then(Weak::upgrade);
@@ -142,15 +152,21 @@ impl Compiling {
         if let Some(compiled) = known() {
             return Ok(compiled);
         }
-        let component = match self.cached(engine, digest).await? {
-            Some(component) => component,
+        let (component, took) = match self.cached(engine, digest).await? {
+            Some(component) => (component, Duration::ZERO),
             None => {
                 check_form(name, &bytes)?;
-                let code = self.work(work, digest, name, &bytes).await?;
-                self.take(engine, digest, name, code).await?
+                let start = Instant::now();
+                let code = self.work(work, digest, (name, &bytes), allowed).await?;
+                let took = start.elapsed();
+                (self.take(engine, digest, name, code).await?, took)
             }
         };
-        let compiled = Arc::new(Compiled { digest, component });
+        let compiled = Arc::new(Compiled {
+            digest,
+            component,
+            took,
+        });
         let mut map = self.known();
         map.retain(|_, weak| weak.strong_count() > 0);
         map.insert((digest, work), Arc::downgrade(&compiled));
@@ -171,16 +187,31 @@ impl Compiling {
 
     /// Does work that is not known to fail. What the bytes are at fault for is tried once in a while: a tenant could keep
     /// the compiler from all others.
-    async fn work(&self, work: Work, digest: Hash, name: &str, bytes: &Bytes) -> Result<Vec<u8>> {
-        self.refused.check(digest, work, name)?;
-        let done = self.work_anew(work, name, bytes).await;
-        done.inspect_err(|error| self.refused.note(digest, work, name, error))
+    async fn work(
+        &self,
+        work: Work,
+        digest: Hash,
+        (name, bytes): (&str, &Bytes),
+        allowed: &Allowed,
+    ) -> Result<Vec<u8>> {
+        // What took too long for one tenant may be quick enough for another.
+        let task = (digest, work, allowed.time());
+        self.refused.check(task, name)?;
+        let done = self.work_anew(work, name, bytes, allowed).await;
+        done.inspect_err(|error| self.refused.note(task, name, error))
     }
 
-    async fn work_anew(&self, work: Work, name: &str, bytes: &Bytes) -> Result<Vec<u8>> {
+    async fn work_anew(
+        &self,
+        work: Work,
+        name: &str,
+        bytes: &Bytes,
+        allowed: &Allowed,
+    ) -> Result<Vec<u8>> {
         let done = match &self.compiler {
-            Some(compiler) => compiler.run(work, name, bytes).await,
+            Some(compiler) => compiler.run(work, name, bytes, allowed).await,
             None => {
+                allowed.check_unlimited()?;
                 let bytes = bytes.clone();
                 blocking(move || work.run(&bytes)).await
             }

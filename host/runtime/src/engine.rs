@@ -2,7 +2,7 @@
 
 use crate::{
     compile::{Compiled, Compiler, Compiling, Work},
-    component_file::ComponentFile,
+    component_file::{Allowed, ComponentFile},
     cpu::{Cpu, Lane, Share, TICK},
     ctx::{Ctx, Identity},
     egress::{Egress, Hooks},
@@ -24,7 +24,7 @@ use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, MemoryType, OptLevel,
     PoolingAllocationConfig, Store, component::Linker,
 };
-use wythe_blocks::{Call, Error, Result, Tenant};
+use wythe_blocks::{Call, Error, Result, Tenant, time::milliseconds};
 use wythe_manifest::AnchoredPath;
 use wythe_manifest::Metered;
 
@@ -140,14 +140,20 @@ impl Runtime {
 
     /// Reads what a file imports and exports; nothing of it is compiled.
     pub async fn inspect(&self, path: &Path) -> Result<Inspection> {
-        let file = ComponentFile::new(AnchoredPath::new(None, path), None);
+        let free = Allowed::default();
+        let file = ComponentFile::new(AnchoredPath::new(None, path), None, free.clone());
         let (name, bytes) = (file.shown(), file.read().await?);
-        self.compiling.inspect(&name, &bytes).await
+        self.compiling.inspect(&name, &bytes, &free).await
     }
 
     /// Does what `inspect` does, of bytes that were read.
-    pub(crate) async fn inspect_bytes(&self, name: &str, bytes: &Bytes) -> Result<Inspection> {
-        self.compiling.inspect(name, bytes).await
+    pub(crate) async fn inspect_bytes(
+        &self,
+        name: &str,
+        bytes: &Bytes,
+        allowed: &Allowed,
+    ) -> Result<Inspection> {
+        self.compiling.inspect(name, bytes, allowed).await
     }
 
     /// Compiles a component for the engine that its exports ask for, or finds it in memory or in the cache. It was
@@ -158,11 +164,27 @@ impl Runtime {
         bytes: Bytes,
         inspection: &Inspection,
     ) -> Result<Arc<Compiled>> {
+        self.compile_within(name, bytes, inspection, &Allowed::default())
+            .await
+    }
+
+    /// Does what `compile` does, in the time that the operator allows.
+    pub(crate) async fn compile_within(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        inspection: &Inspection,
+        allowed: &Allowed,
+    ) -> Result<Arc<Compiled>> {
         let (work, engine) = match inspection.app.workflow_handler {
             true => (Work::Workflows, &self.machine().await?.engine),
             false => (Work::App, &self.engine),
         };
-        self.compiling.compile(work, engine, name, bytes).await
+        let compiled = self.compiling.compile(work, engine, (name, bytes), allowed);
+        let compiled = compiled.await?;
+        // Whoever had it compiled, this is how long such a file takes.
+        allowed.note(Metered::CompileTime, milliseconds(compiled.took));
+        Ok(compiled)
     }
 
     /// Instances that a holder has now; those of workflows are counted with the others.

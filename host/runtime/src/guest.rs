@@ -1,7 +1,7 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
 use crate::{
-    component_file::ComponentFile,
+    component_file::{Allowed, ComponentFile},
     ctx::{DENIALS, Identity},
     egress,
     engine::Runtime,
@@ -83,7 +83,8 @@ impl Guest {
             ),
         });
         let place = AnchoredPath::new(Some(&app.project), &app.guest);
-        let file = ComponentFile::new(place, app.signing_keys.clone());
+        let allowed = Allowed::to_tenant(tenant);
+        let file = ComponentFile::new(place, app.signing_keys.clone(), allowed);
         let version = Version::load(runtime, &identity, &app.reuse, file).await?;
         let guest = Arc::new(Guest {
             runtime: runtime.clone(),
@@ -101,7 +102,8 @@ impl Guest {
     /// the file was another one.
     pub async fn swap(&self, path: &Path) -> Result<bool, Vec<Error>> {
         let place = AnchoredPath::new(Some(&self.project), path);
-        let file = ComponentFile::new(place, self.signing_keys.clone());
+        let allowed = Allowed::to_tenant(&self.identity.tenant);
+        let file = ComponentFile::new(place, self.signing_keys.clone(), allowed);
         let version = Version::load(&self.runtime, &self.identity, &self.reuse, file).await?;
         let changed = version.digest != self.version.load().digest;
         if changed {

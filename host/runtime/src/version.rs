@@ -48,8 +48,10 @@ impl Version {
     ) -> Result<Self, Vec<Error>> {
         let one = |error| vec![error];
         let shown = file.shown();
+        let allowed = file.allowed().clone();
         let bytes = file.read().await.map_err(one)?;
-        let inspection = runtime.inspect_bytes(&shown, &bytes).await.map_err(one)?;
+        let inspected = runtime.inspect_bytes(&shown, &bytes, &allowed).await;
+        let inspection = inspected.map_err(one)?;
         let app = &identity.id;
         let mut refused = grants::refused(app.as_str(), &inspection.imports, &identity.grants);
         refused.extend(grants::refused_exports(app.as_str(), &inspection.exports));
@@ -58,8 +60,8 @@ impl Version {
         }
         check_exports(identity, &inspection, reuse).map_err(one)?;
         // What is refused is not compiled.
-        let compiled = runtime.compile(&shown, bytes, &inspection).await;
-        let compiled = compiled.map_err(one)?;
+        let compiled = runtime.compile_within(&shown, bytes, &inspection, &allowed);
+        let compiled = compiled.await.map_err(one)?;
         let pre = match inspection.app.workflow_handler {
             true => runtime
                 .machine()

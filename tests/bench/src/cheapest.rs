@@ -278,6 +278,7 @@ impl Alone {
 fn site(component: &str, directory: &Path) -> Result<Site> {
     Ok(Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse()?,
         component: component.to_owned(),
         directory: directory.join("alone").join(component),

@@ -98,6 +98,7 @@ async fn open(directory: &Path) -> Result<Arc<dyn Driver>> {
     let component: Option<Component> = resources.components.into_iter().next();
     let site = Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse()?,
         component: "locks".into(),
         directory: directory.to_owned(),

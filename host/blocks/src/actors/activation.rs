@@ -226,7 +226,11 @@ impl Engine {
         let timers = std::mem::take(&mut staged.timers);
         if staged.is_durable() {
             if let Err(error) = persisting::persist(space, hosted, activation, staged).await {
-                return Ended::Over(Err(error));
+                return match error.kind() {
+                    // For want of room nothing was written: the actor goes on as it was, with its timers.
+                    Kind::Exhausted => self.undo(space, hosted, activation, error).await,
+                    _ => Ended::Over(Err(error)),
+                };
             }
         } else {
             match self.is_current(space, hosted, activation).await {

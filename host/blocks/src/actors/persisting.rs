@@ -11,10 +11,11 @@ use super::{
     slot::Awake,
     store::commit,
 };
-use crate::{Error, Kind, Result, time::now};
+use crate::{Detail, Error, Kind, Result, time::now};
 use std::time::SystemTime;
 
-/// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more.
+/// Writes what the turn staged in one transaction; after an error nobody may believe the activation any more, unless it is
+/// `exhausted`, by which nothing was written.
 pub(super) async fn persist(
     space: &Space,
     hosted: &Hosted,
@@ -58,6 +59,9 @@ fn translated(actor: &Actor, error: Error) -> Error {
             "nobody can say whether the turn of actor `{actor}` is kept; read back before trying again"
         ))
         .with_source(error),
+        _ if error.detail() == Some(Detail::OverQuota) => {
+            error.map_message(|quota| format!("the turn of actor `{actor}` cannot be kept: {quota}"))
+        }
         kind => Error::new(kind, format!("the turn of actor `{actor}` cannot be kept")).with_source(error),
     }
 }

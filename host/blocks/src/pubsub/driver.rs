@@ -68,6 +68,8 @@ pub struct Features {
     /// A delivery becomes a dead letter in one write, its topic holds it until somebody reads, and operators see and
     /// change what groups hold.
     pub dead_letters: bool,
+    /// It counts what waits in the quota of its tenant, where its site has a ledger ([`crate::Site::backlog`]).
+    pub counted: bool,
     pub max_message_bytes: u64,
 }
 
@@ -79,11 +81,13 @@ impl Features {
             "ordering" => self.ordering,
             "delay" => self.delay,
             "dead-letters" => self.dead_letters,
+            "counted" => self.counted,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 4] = ["durable", "ordering", "delay", "dead-letters"];
+    pub const NAMES: [&'static str; 5] =
+        ["durable", "ordering", "delay", "dead-letters", "counted"];
 }
 
 #[async_trait]

@@ -189,7 +189,7 @@ impl Ledger {
             let limit = line.limit.load(Relaxed);
             let used = match quota.unit() {
                 Unit::PerSecond | Unit::BytesPerSecond => line.pace.used(limit),
-                Unit::Count | Unit::Bytes => line.held.load(Relaxed),
+                Unit::Count | Unit::Bytes | Unit::Milliseconds => line.held.load(Relaxed),
             };
             Reading {
                 quota,
@@ -201,17 +201,44 @@ impl Ledger {
     }
 
     pub(crate) fn draw(&self, quota: Metered, amount: u64) -> Result<()> {
+        match self.takes(quota, amount) {
+            true => Ok(()),
+            false => Err(self.refuse_all(quota)),
+        }
+    }
+
+    /// Draws an amount; false where the tenant has not as much left, which is no refusal yet.
+    pub(crate) fn takes(&self, quota: Metered, amount: u64) -> bool {
         // Nothing is within a quota of which too much is held, too.
         if amount == 0 {
-            return Ok(());
+            return true;
         }
         let line = self.line(quota);
         let limit = line.limit.load(Relaxed);
         let add = |held: u64| held.checked_add(amount).filter(|sum| *sum <= limit);
-        let drawn = line.held.fetch_update(Relaxed, Relaxed, add);
-        drawn
-            .map(drop)
-            .map_err(|_| self.refuse(quota, limit, AGAIN, ALL))
+        line.held.fetch_update(Relaxed, Relaxed, add).is_ok()
+    }
+
+    /// Notes the amount of one thing of many: the largest one is what is used.
+    pub fn note(&self, quota: Metered, amount: u64) {
+        self.line(quota).held.fetch_max(amount, Relaxed);
+    }
+
+    /// Refuses one thing of many, which is over a quota by itself and stays so. `why` says where the quota is written.
+    pub fn refuse_one(&self, quota: Metered, why: String) -> Error {
+        let limit = self.limit(quota);
+        self.refuse(quota, limit, AGAIN, ALL);
+        Error::exhausted(why).with_detail(Detail::OverQuota)
+    }
+
+    /// Refuses what would be more than the tenant may have.
+    pub(crate) fn refuse_all(&self, quota: Metered) -> Error {
+        self.refuse(quota, self.limit(quota), AGAIN, ALL)
+    }
+
+    /// Holds so much, whatever the quota says: it is there already.
+    pub(crate) fn put(&self, quota: Metered, amount: u64) {
+        self.line(quota).held.fetch_add(amount, Relaxed);
     }
 
     pub(crate) fn give_back(&self, quota: Metered, amount: u64) {

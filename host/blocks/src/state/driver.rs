@@ -117,6 +117,8 @@ pub struct Features {
     pub fence: bool,
     pub durable: bool,
     pub linearizable: bool,
+    /// It counts what it stores in the quotas of its tenant, where its site has a ledger ([`super::Stored`]).
+    pub counted: bool,
     pub max_value_bytes: u64,
     pub max_operations: u32,
 }
@@ -132,11 +134,12 @@ impl Features {
             "fence" => self.fence,
             "durable" => self.durable,
             "linearizable" => self.linearizable,
+            "counted" => self.counted,
             _ => return None,
         })
     }
 
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "transactions",
         "ttl",
         "list",
@@ -144,6 +147,7 @@ impl Features {
         "fence",
         "durable",
         "linearizable",
+        "counted",
     ];
 }
 

@@ -6,18 +6,20 @@ mod internal;
 mod keys;
 mod moving;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
 pub(crate) use format::{ACTORS, WORKFLOW};
-pub(crate) use internal::RESERVED;
+pub(crate) use internal::{ACTOR_VALUES, RESERVED};
 pub use internal::{InternalStore, chosen};
 pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 pub(crate) use moving::{Mover, Old};
 pub use store::Store;
+pub use stored::{Amount, Charge, Stored};
 
 use crate::{
     Call, Component, Components, Result, Slot,

@@ -19,6 +19,7 @@ impl Driver for Wordy {
             fence: false,
             durable: false,
             linearizable: false,
+            counted: false,
             max_value_bytes: 100,
             max_operations: 1,
         }

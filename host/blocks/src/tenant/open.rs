@@ -47,7 +47,7 @@ impl Tenant {
         let (others, mut checked, mut problems) = self.resolve(registry, components).await;
         problems.extend(between::problems(&others));
         for component in others {
-            match Prepared::new(registry, settings, &component).await {
+            match Prepared::new(registry, (settings, &self.ledger), &component).await {
                 Ok(prepared) => {
                     checked.warnings.extend(prepared.warnings());
                     checked.ready.push((component, prepared));
@@ -94,7 +94,7 @@ impl Tenant {
                 stores.fail(store);
                 continue;
             };
-            let opened = match Prepared::new(registry, settings, &resolved).await {
+            let opened = match Prepared::new(registry, (settings, &self.ledger), &resolved).await {
                 Ok(prepared) => {
                     checked.warnings.extend(prepared.warnings());
                     self.open_in_time(&resolved, prepared).await

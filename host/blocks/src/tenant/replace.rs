@@ -135,7 +135,7 @@ impl Tenant {
         let Some(resolved) = resolved.filter(|_| problems.is_empty()) else {
             return Err(problems);
         };
-        let prepared = Prepared::new(registry, &self.settings(), &resolved).await?;
+        let prepared = Prepared::new(registry, (&self.settings(), &self.ledger), &resolved).await?;
         Ok((resolved, prepared))
     }
 

@@ -170,6 +170,9 @@ fn quotas(quotas: &[Quota]) -> String {
     let rows = quotas.iter().map(|one| {
         let amount = |amount| match one.unit {
             Unit::Bytes | Unit::BytesPerSecond => report::size(amount),
+            Unit::Milliseconds => {
+                wythe_manifest::Duration(Duration::from_millis(amount)).to_string()
+            }
             Unit::Count | Unit::PerSecond => amount.to_string(),
         };
         [

@@ -33,6 +33,16 @@ pub enum Metered {
     Actors,
     /// Jobs that are stored.
     Jobs,
+    /// Bytes of what apps and actors have in state stores, with keys and content types.
+    StateBytes,
+    /// Keys of it.
+    StateKeys,
+    /// Bytes of events that wait for subscribers.
+    BacklogBytes,
+    /// Bytes of the largest component file.
+    ComponentBytes,
+    /// Milliseconds of the longest compilation.
+    CompileTime,
     /// Connections of clients whose last request was the tenant's.
     Connections,
     /// Bytes of bodies that leave the host, a second.
@@ -60,13 +70,15 @@ pub enum Unit {
     PerSecond,
     /// Bytes that leave in a second; as many may leave at once.
     BytesPerSecond,
+    /// A time, written as one.
+    Milliseconds,
 }
 
 const COUNTS: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Metered {
     /// Every one, in the order of the enum.
-    pub const ALL: [Metered; 15] = [
+    pub const ALL: [Metered; 20] = [
         Metered::Requests,
         Metered::Calls,
         Metered::WaitingCalls,
@@ -79,6 +91,11 @@ impl Metered {
         Metered::JournalBytes,
         Metered::Actors,
         Metered::Jobs,
+        Metered::StateBytes,
+        Metered::StateKeys,
+        Metered::BacklogBytes,
+        Metered::ComponentBytes,
+        Metered::CompileTime,
         Metered::Connections,
         Metered::EgressBytes,
         Metered::OutgoingHosts,
@@ -124,6 +141,12 @@ impl Metered {
             Metered::JournalBytes => row("journalBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
             Metered::Actors => row("actors", 10_000, COUNTS, Unit::Count),
             Metered::Jobs => row("jobs", 10_000, COUNTS, Unit::Count),
+            Metered::StateBytes => row("stateBytes", GIB, MIB..=MIB * MIB, Unit::Bytes),
+            Metered::StateKeys => row("stateKeys", 1_000_000, 1..=1_000_000_000, Unit::Count),
+            Metered::BacklogBytes => row("backlogBytes", 256 * MIB, MIB..=MIB * MIB, Unit::Bytes),
+            // More than that no host reads.
+            Metered::ComponentBytes => row("componentBytes", 64 * MIB, KIB..=64 * MIB, Unit::Bytes),
+            Metered::CompileTime => row("compileTime", 120_000, 1..=3_600_000, Unit::Milliseconds),
             // Of the host's 15,000; each may have a call under way.
             Metered::Connections => row("connections", 256, COUNTS, Unit::Count),
             Metered::EgressBytes => {

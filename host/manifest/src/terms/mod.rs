@@ -107,6 +107,20 @@ pub struct Allowed<T> {
     pub source: Source,
 }
 
+impl Terms {
+    /// The words for the place of a quota: where the operator wrote it, or may write it.
+    pub fn place_of(&self, quota: Metered) -> String {
+        let key = quota.key();
+        match self.quotas.written(quota) {
+            Some(source) => format!("the operator's `quotas.{key}`: {source}"),
+            None => format!(
+                "the default of `quotas.{key}`, for which the operator may write another: {}",
+                self.source
+            ),
+        }
+    }
+}
+
 impl HostFile {
     /// The terms of a tenant.
     pub fn terms(&self, tenant: &Name) -> Terms {

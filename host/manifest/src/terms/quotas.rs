@@ -1,5 +1,7 @@
 //! The amounts that a tenant may have. Each key is enforced by the host; one that is not is unknown.
 
+use std::time::Duration;
+
 use super::metered::{Metered, Unit};
 use crate::limits::{self, LIMITS, Limit, Limits};
 use crate::problem::Source;
@@ -154,6 +156,12 @@ fn read_metered(fields: &Fields, quota: Metered) -> Option<Quota<u64>> {
     let at = fields.get(quota.key())?;
     let max = match quota.unit() {
         Unit::Bytes | Unit::BytesPerSecond => limits::size(fields, quota.key(), quota.range())?,
+        Unit::Milliseconds => {
+            let (least, max) = quota.range().into_inner();
+            let range = Duration::from_millis(least)..=Duration::from_millis(max);
+            let time = limits::time(fields, quota.key(), range)?;
+            u64::try_from(time.as_millis()).ok()?
+        }
         Unit::Count | Unit::PerSecond => {
             limits::within(&at, u64::from(at.count()?), quota.range())?
         }

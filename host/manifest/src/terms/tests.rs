@@ -187,7 +187,7 @@ spec: {{ quotas: {{ memroy: 1MiB }}, hosts: [shop.example.org] }}
     assert_eq!(
         problems_of(&file, "typo"),
         [
-            "wythe-host.yaml:24:19: spec.quotas.memroy: unknown key; expected one of `apps`, `components`, `cpuWeight`, `logBytes`, `app`, `requestsPerSecond`, `calls`, `waitingCalls`, `instances`, `memory`, `hostMemory`, `outgoingRequests`, `publishesPerSecond`, `workflows`, `journalBytes`, `actors`, `jobs`, `connections`, `egressBytesPerSecond`, `outgoingHosts`; did you mean `memory`?",
+            "wythe-host.yaml:24:19: spec.quotas.memroy: unknown key; expected one of `apps`, `components`, `cpuWeight`, `logBytes`, `app`, `requestsPerSecond`, `calls`, `waitingCalls`, `instances`, `memory`, `hostMemory`, `outgoingRequests`, `publishesPerSecond`, `workflows`, `journalBytes`, `actors`, `jobs`, `stateBytes`, `stateKeys`, `backlogBytes`, `componentBytes`, `compileTime`, `connections`, `egressBytesPerSecond`, `outgoingHosts`; did you mean `memory`?",
             "wythe-host.yaml:24:42: spec.hosts: the host name `shop.example.org` is that of tenant `shop` in wythe-host.yaml:16",
         ]
     );

@@ -1,6 +1,7 @@
 //! The compiler as a process of its own: what a stranger's file does to it ends with it.
 
 use super::Work;
+use crate::component_file::Allowed;
 use std::{
     ffi::OsString,
     path::PathBuf,
@@ -12,7 +13,7 @@ use tokio::{
     process::{Child, Command},
 };
 use wythe_blocks::{Error, Result};
-use wythe_manifest::ByteSize;
+use wythe_manifest::{ByteSize, Metered};
 
 /// Bytes of compiled code, and of what the compiler says of a mistake.
 const MAX_CODE: u64 = 1 << 30;
@@ -43,7 +44,13 @@ impl Compiler {
     /// Status of a process whose component is no valid one.
     pub const INVALID: u8 = 65;
 
-    pub(crate) async fn run(&self, work: Work, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) async fn run(
+        &self,
+        work: Work,
+        name: &str,
+        bytes: &[u8],
+        allowed: &Allowed,
+    ) -> Result<Vec<u8>> {
         let shown = format!("`{name}` ({:.1} MB)", bytes.len() as f64 / 1e6);
         let mut child = self.spawn(work).map_err(|error| {
             Error::unavailable(format!(
@@ -52,7 +59,8 @@ impl Compiler {
         })?;
         let talk = converse(&mut child, bytes);
         tokio::pin!(talk);
-        let talked = tokio::time::timeout(self.time, async {
+        let time = allowed.time().unwrap_or(self.time).min(self.time);
+        let talked = tokio::time::timeout(time, async {
             if let Ok(talked) = tokio::time::timeout(SLOW, &mut talk).await {
                 return talked;
             }
@@ -65,12 +73,24 @@ impl Compiler {
                 "the compiler of {shown} cannot be talked to: {error}"
             ))),
             // Dropping the child kills it.
-            Err(_) => Err(Error::exhausted(format!(
-                "{shown} did not compile within {:?}; build a smaller component (in release mode), or give its \
-                 compiler more time by WYTHE_COMPILE_TIME",
-                self.time
-            ))),
+            Err(_) => Err(self.too_slow(&shown, allowed)),
         }
+    }
+
+    fn too_slow(&self, shown: &str, allowed: &Allowed) -> Error {
+        if let Some(time) = allowed.time().filter(|time| *time < self.time) {
+            let what = format!(
+                "{shown} did not compile within {time:?}; build a smaller component (in release mode)"
+            );
+            if let Some(error) = allowed.refuse(Metered::CompileTime, &what) {
+                return error;
+            }
+        }
+        Error::exhausted(format!(
+            "{shown} did not compile within {:?}; build a smaller component (in release mode), or give its compiler more \
+             time by WYTHE_COMPILE_TIME",
+            self.time
+        ))
     }
 
     fn spawn(&self, work: Work) -> std::io::Result<Child> {

@@ -17,7 +17,10 @@ const SOON: Duration = Duration::from_secs(60);
 const LIMIT: usize = 1_000;
 
 #[derive(Default)]
-pub struct Refused(Mutex<HashMap<(Hash, Work), Entry>>);
+pub struct Refused(Mutex<HashMap<Task, Entry>>);
+
+/// The work on a file, within a time.
+type Task = (Hash, Work, Option<Duration>);
 
 struct Entry {
     since: Instant,
@@ -37,9 +40,9 @@ impl Entry {
 
 impl Refused {
     /// The error of the last time, with the name that the file has now, if that was not long ago.
-    pub fn check(&self, digest: Hash, work: Work, name: &str) -> Result<()> {
+    pub fn check(&self, task: Task, name: &str) -> Result<()> {
         let known = self.0.lock();
-        let Some(entry) = known.get(&(digest, work)).filter(|entry| !entry.is_over()) else {
+        let Some(entry) = known.get(&task).filter(|entry| !entry.is_over()) else {
             return Ok(());
         };
         let [old, new] = [&entry.name, name].map(|name| format!("`{name}`"));
@@ -48,7 +51,7 @@ impl Refused {
     }
 
     /// Remembers an error that is the file's fault, in place of the oldest one where there are too many.
-    pub fn note(&self, digest: Hash, work: Work, name: &str, error: &Error) {
+    pub fn note(&self, task: Task, name: &str, error: &Error) {
         if !matches!(error.kind(), Kind::Invalid | Kind::Exhausted) {
             return;
         }
@@ -64,7 +67,7 @@ impl Refused {
             name: name.to_owned(),
             error: error.duplicate(),
         };
-        known.insert((digest, work), entry);
+        known.insert(task, entry);
     }
 }
 
@@ -77,14 +80,22 @@ mod tests {
         let refused = Refused::default();
         let [bomb, lucky] = [b"a", b"b"].map(|bytes| blake3::hash(bytes));
         let error = Error::exhausted("`a.wasm` did not compile");
-        refused.note(bomb, Work::App, "a.wasm", &error);
+        refused.note((bomb, Work::App, None), "a.wasm", &error);
         let passing = Error::unavailable("no process");
-        refused.note(lucky, Work::App, "b.wasm", &passing);
-        let again = refused.check(bomb, Work::App, "other.wasm").unwrap_err();
+        refused.note((lucky, Work::App, None), "b.wasm", &passing);
+        let again = refused
+            .check((bomb, Work::App, None), "other.wasm")
+            .unwrap_err();
         assert_eq!(again.kind(), Kind::Exhausted);
         assert_eq!(again.message(), "`other.wasm` did not compile");
-        assert!(refused.check(bomb, Work::Workflows, "a.wasm").is_ok());
-        assert!(refused.check(lucky, Work::App, "b.wasm").is_ok());
+        assert!(
+            refused
+                .check((bomb, Work::Workflows, None), "a.wasm")
+                .is_ok()
+        );
+        let quick = Some(Duration::from_secs(1));
+        assert!(refused.check((bomb, Work::App, quick), "a.wasm").is_ok());
+        assert!(refused.check((lucky, Work::App, None), "b.wasm").is_ok());
     }
 
     #[test]
@@ -93,10 +104,18 @@ mod tests {
         let digest = |number: usize| blake3::hash(&number.to_be_bytes());
         for number in 0..=LIMIT {
             let error = Error::invalid("no component");
-            refused.note(digest(number), Work::App, "a.wasm", &error);
+            refused.note((digest(number), Work::App, None), "a.wasm", &error);
         }
         assert_eq!(refused.0.lock().len(), LIMIT);
-        assert!(refused.check(digest(0), Work::App, "a.wasm").is_ok());
-        assert!(refused.check(digest(LIMIT), Work::App, "a.wasm").is_err());
+        assert!(
+            refused
+                .check((digest(0), Work::App, None), "a.wasm")
+                .is_ok()
+        );
+        assert!(
+            refused
+                .check((digest(LIMIT), Work::App, None), "a.wasm")
+                .is_err()
+        );
     }
 }

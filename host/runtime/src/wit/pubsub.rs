@@ -79,6 +79,7 @@ impl From<wit::Features> for pubsub::Features {
             delay: f.delay,
             // The interface of a plugin has no words for it.
             dead_letters: false,
+            counted: false,
             max_message_bytes: f.max_message_bytes,
         }
     }

@@ -144,6 +144,8 @@ impl From<wit::Features> for state::Features {
             fence: f.fence,
             durable: f.durable,
             linearizable: f.linearizable,
+            // The interface of plugins has no question for it.
+            counted: false,
             max_value_bytes: f.max_value_bytes,
             max_operations: f.max_operations,
         }

@@ -161,6 +161,7 @@ impl pubsub::Driver for Broker {
             ordering: true,
             delay: false,
             dead_letters: false,
+            counted: false,
             max_message_bytes: 1 << 20,
         }
     }

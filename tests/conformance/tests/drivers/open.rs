@@ -37,6 +37,7 @@ pub(crate) fn component(block: &str, driver: &str, metadata: &str) -> Component 
 pub(crate) fn site(directory: &Path) -> Site {
     Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().expect("a name"),
         component: "subject".into(),
         directory: directory.join("subject"),

@@ -1,5 +1,9 @@
 //! Quotas of a tenant over the drivers of this build: what is stored counts across restarts, and who cannot count says so.
 
+mod backlog;
+mod blind;
+mod stored;
+
 use crate::open::component;
 use conformance::{quotas, runtime, terms};
 use futures::{future::join_all, poll};
@@ -13,14 +17,15 @@ use wythe_blocks::{
 };
 use wythe_manifest::{Component, Metered};
 
+fn trial(name: &str, run: fn()) -> Trial {
+    Trial::test(format!("quotas::{name}"), move || {
+        run();
+        Ok(())
+    })
+}
+
 pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |name: &str, run: fn()| {
-        Trial::test(format!("quotas::{name}"), move || {
-            run();
-            Ok(())
-        })
-    };
-    vec![
+    let mut trials = vec![
         trial("jobs.memory::many_at_once_are_no_more", || {
             many_at_once("memory");
         }),
@@ -30,7 +35,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("jobs.redb::a_restart_counts_them", a_restart),
         trial("jobs::who_does_not_count_is_refused", blind),
         trial("bindings::calls_to_the_outside_are_counted", outgoing),
-    ]
+    ];
+    trials.extend(stored::trials());
+    trials.extend(backlog::trials());
+    trials.extend(blind::trials());
+    trials
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -175,7 +184,7 @@ fn blind() {
         assert_eq!(error.kind(), Kind::Unsupported);
         let message = error.message();
         assert!(
-            message.contains("`jobs.blind` does not count its jobs")
+            message.contains("`jobs.blind` does not count what it stores")
                 && message.contains("wythe-host.yaml:3"),
             "{message}"
         );

@@ -1,5 +1,7 @@
 //! Actors of a tenant that has no room left: a refusal loses nothing, and what was refused comes later.
 
+mod commits;
+
 use crate::open::component;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,10 +27,12 @@ pub fn trials() -> Vec<Trial> {
             .block_on(async { tokio::time::timeout(PATIENCE, turns()).await })
             .map_err(|_| "it never ended".into())
     };
-    vec![Trial::test(
+    let mut trials = vec![Trial::test(
         "refused::a_turn_that_is_refused_comes_later",
         run,
-    )]
+    )];
+    trials.extend(commits::trials());
+    trials
 }
 
 /// A turn, with all the room that there is, if the next one is to find none.

@@ -49,6 +49,7 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
             component.clone(),
             Site {
                 terms: None,
+                ledger: None,
                 environment: variables.into_iter().collect(),
                 ..site(directory)
             },

@@ -48,6 +48,7 @@ fn registry() -> Result<(Registry, Arc<Tenant>)> {
 fn site(directory: &Path) -> Site {
     Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().expect("a good name"),
         component: "plugged".into(),
         directory: directory.to_owned(),

@@ -134,6 +134,7 @@ pub enum Unit {
     Bytes,
     PerSecond,
     BytesPerSecond,
+    Milliseconds,
 }
 
 /// The calls and instances that an app has now.
@@ -349,6 +350,7 @@ fn quota(tenant: &str, reading: Reading) -> Option<Quota> {
             manifest::Unit::Bytes => Unit::Bytes,
             manifest::Unit::PerSecond => Unit::PerSecond,
             manifest::Unit::BytesPerSecond => Unit::BytesPerSecond,
+            manifest::Unit::Milliseconds => Unit::Milliseconds,
         },
         used: reading.used,
         limit: reading.limit?,

@@ -158,6 +158,7 @@ pub(in crate::actors) fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::ACTOR_VALUES;
 
     fn actor() -> Actor {
         Actor::new(&"default".parse().unwrap(), "account", "a:1").unwrap()
@@ -166,6 +167,7 @@ mod tests {
     #[test]
     fn keys_are_read_back() {
         assert_eq!(meta(&actor()), "||actors||meta||account||a:1");
+        assert!(entry(&actor(), "balance").starts_with(ACTOR_VALUES));
         assert_eq!(parse_meta(&meta(&actor())), Some(("account", "a:1")));
         let key = due(&actor(), "interest", 1_700_000_000_123);
         let shard = actor().shard();

@@ -37,6 +37,7 @@ impl Driver for Broker {
             ordering: false,
             delay: false,
             dead_letters: self.dead_letters,
+            counted: false,
             max_message_bytes: 1 << 20,
         }
     }

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{
     Error, Key, Result,
-    state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
+    state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put, Stored},
 };
 
 /// Bytes of the largest value: larger ones do not fit into the memory of a batch.
@@ -37,6 +37,8 @@ pub(crate) trait Store: Send + Sync + 'static {
 
 pub(crate) struct Local<S> {
     store: Arc<Handle<S>>,
+    /// The count of the store, which it holds as long as it is open.
+    stored: Option<Arc<Stored>>,
     committer: Arc<Committer<Write, Answer>>,
 }
 
@@ -66,7 +68,12 @@ impl<S: Store> Engine for Writer<S> {
 }
 
 impl<S: Store> Local<S> {
-    pub(crate) fn new(store: S, path: &Path, again: Again<S>) -> Result<Self> {
+    pub(crate) fn new(
+        store: S,
+        stored: Option<Arc<Stored>>,
+        path: &Path,
+        again: Again<S>,
+    ) -> Result<Self> {
         let name = format!("state store `{}`", path.display());
         let store = Arc::new(Handle::new(name.clone(), store));
         let writer = Writer {
@@ -74,7 +81,11 @@ impl<S: Store> Local<S> {
             again,
         };
         let committer = Arc::new(Committer::start(name, writer)?);
-        Ok(Local { store, committer })
+        Ok(Local {
+            store,
+            stored,
+            committer,
+        })
     }
 }
 
@@ -89,6 +100,7 @@ impl<S: Store> Driver for Local<S> {
             fence: true,
             durable: true,
             linearizable: true,
+            counted: true,
             max_value_bytes: MAX_VALUE,
             max_operations: MAX_OPERATIONS,
         }
@@ -170,10 +182,14 @@ impl<S: Store> Driver for Local<S> {
 
     async fn close(&self) -> Result<()> {
         let (store, committer) = (self.store.clone(), self.committer.clone());
+        let stored = self.stored.clone();
         blocking(move || {
             // The writes that were handed over still need the store.
             committer.close();
             store.close();
+            if let Some(stored) = stored {
+                stored.close();
+            }
             Ok(())
         })
         .await

@@ -24,10 +24,12 @@ pub(crate) fn register(registry: &mut Registry) {
         registry.jobs.counts(name);
         registry.lock.add(name, lock::open);
         registry.pubsub.add(name, pubsub::open);
+        registry.pubsub.counts(name);
         registry
             .secrets
             .add_parsed(name, secrets::parse, secrets::open);
         registry.state.add(name, state::open);
+        registry.state.counts(name);
     }
     registry
         .crypto

@@ -35,9 +35,9 @@ pub(super) struct Config {
     max_backlog_bytes: Option<ByteSize>,
 }
 
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
-    let topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
+    let topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES), site.backlog());
     Ok(Arc::new(Memory(Arc::new(Hub {
         topics: Mutex::new(topics),
     }))))
@@ -63,6 +63,7 @@ impl Driver for Memory {
             ordering: true,
             delay: true,
             dead_letters: true,
+            counted: true,
             max_message_bytes: u64::MAX,
         }
     }
@@ -134,6 +135,11 @@ impl Driver for Memory {
             self.0.topics().name(topic, name, None);
         }
         Ok(purged)
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.topics().let_go();
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::shared::{
     clock,
     state::{
         apply::{self, Answer, MAX_OPERATIONS, Table, Write},
+        counted::Counted,
         page,
         record::{Record, Version},
     },
@@ -20,7 +21,7 @@ use std::{
 use tokio::task::AbortHandle;
 use wythe_blocks::{
     Error, Key, Result, Site,
-    state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put},
+    state::{Amount, Charge, Delete, Driver, Entry, Etag, Features, Operation, Page, Put, Stored},
 };
 use wythe_manifest::ByteSize;
 
@@ -44,22 +45,36 @@ pub(super) struct Config {
     clippy::disallowed_methods,
     reason = "the sweeper belongs to the driver, which ends it when it is dropped"
 )]
-pub(super) async fn open(config: Config, _: Site) -> Result<Arc<dyn Driver>> {
+pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> {
     let limit = config.max_bytes.map_or(MAX_BYTES, u64::from);
     let tree = Arc::new(RwLock::new(Tree::new(limit)));
-    let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree))).abort_handle();
-    Ok(Arc::new(Memory { tree, sweeper }))
+    let stored = site.stored();
+    let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree), stored.clone())).abort_handle();
+    Ok(Arc::new(Memory {
+        tree,
+        stored,
+        sweeper,
+    }))
 }
 
-async fn sweep(tree: Weak<RwLock<Tree>>) {
+async fn sweep(tree: Weak<RwLock<Tree>>, stored: Option<Arc<Stored>>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(tree) = tree.upgrade() else { return };
         let now = clock::now();
-        while tree.write().sweep(now) {
+        while sweep_some(&tree, stored.as_deref(), now) {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Removes a batch of those whose time is over; true if there are more.
+fn sweep_some(tree: &RwLock<Tree>, stored: Option<&Stored>, now: u64) -> bool {
+    let mut charge = Charge::new(stored);
+    let mut tree = tree.write();
+    let is_more = tree.sweep(now, &mut charge);
+    charge.settle();
+    is_more
 }
 
 struct Tree {
@@ -91,18 +106,39 @@ impl Tree {
     }
 
     /// Removes a batch of those whose time is over; true if there are more.
-    fn sweep(&mut self, now: u64) -> bool {
+    fn sweep(&mut self, now: u64, charge: &mut Charge) -> bool {
         for _ in 0..SWEEP_BATCH {
             match self.expiries.first() {
                 Some((at, _)) if *at <= now => {}
                 _ => return false,
             }
             if let Some((_, key)) = self.expiries.pop_first() {
-                self.bytes -= self.size_of(&key);
-                self.entries.remove(&key);
+                let freed = self.put(&key, None);
+                let freed = freed.map_or(Amount::default(), |length| Amount::of(&key, length));
+                charge.replace(freed, Amount::default());
             }
         }
         true
+    }
+
+    /// Puts or removes; the answer is the length of what was there.
+    fn put(&mut self, key: &str, record: Option<Record>) -> Option<u64> {
+        self.bytes -= self.size_of(key);
+        self.bytes += record.as_ref().map_or(0, |record| size(key, record));
+        let expires = record.as_ref().and_then(|record| record.version.expires);
+        let old = match (record, self.entries.get_mut(key)) {
+            (Some(record), Some(place)) => Some(std::mem::replace(place, record)),
+            (Some(record), None) => self.entries.insert(key.to_owned(), record),
+            (None, _) => self.entries.remove(key),
+        };
+        let length = old.as_ref().map(Record::length);
+        if let Some(at) = old.and_then(|record| record.version.expires) {
+            self.expiries.remove(&(at, key.to_owned()));
+        }
+        if let Some(at) = expires {
+            self.expiries.insert((at, key.to_owned()));
+        }
+        length
     }
 }
 
@@ -115,7 +151,7 @@ impl Table for Tree {
         Ok(self.entries.get(key).cloned())
     }
 
-    fn admit(&self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
+    fn admit(&mut self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
         let new = changes.iter();
         let new: u64 = new
             .filter_map(|(key, record)| Some(size(key, record.as_ref()?)))
@@ -132,27 +168,18 @@ impl Table for Tree {
         )))
     }
 
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
-        self.bytes -= self.size_of(key);
-        self.bytes += record.as_ref().map_or(0, |record| size(key, record));
-        let expires = record.as_ref().and_then(|record| record.version.expires);
-        let old = match (record, self.entries.get_mut(key)) {
-            (Some(record), Some(place)) => Some(std::mem::replace(place, record)),
-            (Some(record), None) => self.entries.insert(key.to_owned(), record),
-            (None, _) => self.entries.remove(key),
-        };
-        if let Some(at) = old.and_then(|record| record.version.expires) {
-            self.expiries.remove(&(at, key.to_owned()));
-        }
-        if let Some(at) = expires {
-            self.expiries.insert((at, key.to_owned()));
-        }
-        Ok(())
+    fn length(&self, key: &str) -> Result<Option<u64>> {
+        Ok(self.entries.get(key).map(Record::length))
+    }
+
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
+        Ok(self.put(key, record))
     }
 }
 
 struct Memory {
     tree: Arc<RwLock<Tree>>,
+    stored: Option<Arc<Stored>>,
     sweeper: AbortHandle,
 }
 
@@ -164,8 +191,12 @@ impl Drop for Memory {
 
 impl Memory {
     fn write(&self, write: Write) -> Result<Answer> {
+        let mut charge = Charge::new(self.stored.as_deref());
         let mut tree = self.tree.write();
-        apply::apply(&mut *tree, write, clock::now())
+        let mut table = Counted::new(&mut *tree, &mut charge);
+        let answer = apply::apply(&mut table, write, clock::now());
+        charge.settle();
+        answer
     }
 }
 
@@ -180,6 +211,7 @@ impl Driver for Memory {
             fence: true,
             durable: false,
             linearizable: true,
+            counted: true,
             max_value_bytes: u64::MAX,
             max_operations: MAX_OPERATIONS,
         }
@@ -236,6 +268,9 @@ impl Driver for Memory {
 
     async fn close(&self) -> Result<()> {
         self.sweeper.abort();
+        if let Some(stored) = &self.stored {
+            stored.close();
+        }
         Ok(())
     }
 }
@@ -274,8 +309,8 @@ mod tests {
             tree.set(&format!("over{number}"), record(Some(10)))
                 .unwrap();
         }
-        assert!(tree.sweep(10));
-        assert!(!tree.sweep(10));
+        assert!(tree.sweep(10, &mut Charge::new(None)));
+        assert!(!tree.sweep(10, &mut Charge::new(None)));
         assert_eq!(
             tree.entries.keys().collect::<Vec<_>>(),
             ["kept", "later", "renewed"]
@@ -287,7 +322,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     async fn the_sweep_ends_with_the_store() {
         let tree = Arc::new(RwLock::new(Tree::new(MAX_BYTES)));
-        let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree)));
+        let sweeper = tokio::spawn(sweep(Arc::downgrade(&tree), None));
         drop(tree);
         sweeper.await.unwrap();
     }
@@ -334,7 +369,7 @@ mod tests {
         tree.set("a", record(Some(1))).unwrap();
         tree.set("b", record(Some(3))).unwrap();
         tree.set("b", record(Some(2))).unwrap();
-        tree.sweep(2);
+        tree.sweep(2, &mut Charge::new(None));
         assert_eq!(tree.bytes, 0);
     }
 }

@@ -35,7 +35,9 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.jobs.counts("redb");
     registry.lock.add("redb", lock::open);
     registry.pubsub.add("redb", pubsub::open);
+    registry.pubsub.counts("redb");
     registry.state.add("redb", state::open);
+    registry.state.counts("redb");
 }
 
 #[derive(Deserialize)]

@@ -56,7 +56,8 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let path = disk::path(config.path, &site.directory, "pubsub.redb");
         let database = open_database(&path, config.cache_size)?;
         let (messages, bytes) = (config.max_backlog, config.max_backlog_bytes);
-        let mut topics = Topics::new(Backlog::new(messages, bytes, MAX_BYTES));
+        let limit = Backlog::new(messages, bytes, MAX_BYTES);
+        let mut topics = Topics::new(limit, site.backlog());
         tables::load(&database, &mut topics)?;
         let name = format!("message store `{}`", path.display());
         let database = Arc::new(Handle::new(name.clone(), database));
@@ -86,6 +87,7 @@ impl Driver for Queues {
             ordering: true,
             delay: true,
             dead_letters: true,
+            counted: true,
             max_message_bytes: MAX_MESSAGE,
         }
     }

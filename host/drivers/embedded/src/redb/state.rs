@@ -12,6 +12,7 @@ use crate::{
         blocking::blocking,
         state::{
             apply::{self, Answer, Write},
+            counted::Counted,
             page,
             record::{Record, Version},
         },
@@ -19,7 +20,10 @@ use crate::{
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::{ops::Bound, sync::Arc};
-use wythe_blocks::{Result, Site, state::Driver};
+use wythe_blocks::{
+    Result, Site,
+    state::{Amount, Charge, Driver, Stored},
+};
 
 const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
 const EXPIRIES: TableDefinition<(u64, &str), ()> = TableDefinition::new("expiries");
@@ -34,24 +38,34 @@ pub(super) async fn open(config: StateConfig, site: Site) -> Result<Arc<dyn Driv
         Tables::open(&transaction)?;
         commit(transaction, true)?;
         let (place, cache_size) = (path.clone(), config.cache_size);
-        let again = Box::new(move || reopen(&place, cache_size).map(Tree));
-        let driver: Arc<dyn Driver> = Arc::new(Local::new(Tree(database), &path, again)?);
+        let stored = site.stored();
+        let tree = Tree::new(database, stored.clone())?;
+        let count = stored.clone();
+        let again = Box::new(move || Tree::new(reopen(&place, cache_size)?, count.clone()));
+        let driver: Arc<dyn Driver> = Arc::new(Local::new(tree, stored, &path, again)?);
         Ok(driver)
     })
     .await
 }
 
-struct Tree(Database);
+struct Tree {
+    database: Database,
+    stored: Option<Arc<Stored>>,
+}
 
 impl Store for Tree {
     fn get(&self, key: &str) -> Result<Option<Record>> {
-        let entries = read(&self.0)?.open_table(ENTRIES).map_err(unavailable)?;
+        let entries = read(&self.database)?
+            .open_table(ENTRIES)
+            .map_err(unavailable)?;
         let found = entries.get(key).map_err(unavailable)?;
         found.map(|bytes| entry::decode(bytes.value())).transpose()
     }
 
     fn list(&self, prefix: &str, cursor: Option<&str>, page: &mut page::Builder) -> Result<()> {
-        let entries = read(&self.0)?.open_table(ENTRIES).map_err(unavailable)?;
+        let entries = read(&self.database)?
+            .open_table(ENTRIES)
+            .map_err(unavailable)?;
         let range = (page::start(prefix, cursor), Bound::Unbounded);
         for item in entries.range::<&str>(range).map_err(unavailable)? {
             let (key, bytes) = item.map_err(unavailable)?;
@@ -66,11 +80,13 @@ impl Store for Tree {
     }
 
     fn commit(&self, writes: Vec<Write>, now: u64) -> Result<Vec<Result<Answer>>> {
-        let transaction = write(&self.0)?;
+        let transaction = write(&self.database)?;
         let mut answers = Vec::with_capacity(writes.len());
         let mut tables = Tables::open(&transaction)?;
+        let mut charge = Charge::new(self.stored.as_deref());
         for write in writes {
-            let answer = apply::apply(&mut tables, write, now);
+            let mut table = Counted::new(&mut tables, &mut charge);
+            let answer = apply::apply(&mut table, write, now);
             if ends_batch(&answer) {
                 answer?;
             } else {
@@ -80,6 +96,7 @@ impl Store for Tree {
         let changed = tables.changed;
         drop(tables);
         commit(transaction, changed)?;
+        charge.settle();
         Ok(answers)
     }
 
@@ -88,22 +105,41 @@ impl Store for Tree {
         if over.is_empty() {
             return Ok(false);
         }
-        let transaction = write(&self.0)?;
+        let transaction = write(&self.database)?;
         let mut tables = Tables::open(&transaction)?;
+        let mut charge = Charge::new(self.stored.as_deref());
         for key in &over {
-            apply::Table::set(&mut tables, key, None)?;
+            let mut table = Counted::new(&mut tables, &mut charge);
+            apply::Table::set(&mut table, key, None)?;
         }
         drop(tables);
         commit(transaction, true)?;
+        charge.settle();
         Ok(over.len() == SWEEP_BATCH)
     }
 }
 
 impl Tree {
+    /// A store as it is on disk, whose entries are counted once.
+    fn new(database: Database, stored: Option<Arc<Stored>>) -> Result<Self> {
+        if let Some(stored) = &stored {
+            let entries = read(&database)?.open_table(ENTRIES).map_err(unavailable)?;
+            let mut found = Amount::default();
+            for item in entries.iter().map_err(unavailable)? {
+                let (key, bytes) = item.map_err(unavailable)?;
+                found += Amount::of(key.value(), length(bytes.value()));
+            }
+            stored.count(found);
+        }
+        Ok(Tree { database, stored })
+    }
+
     /// Finds entries whose time is over. The committer's thread alone sweeps and writes, so they are still there when
     /// they are removed.
     fn over(&self, now: u64) -> Result<Vec<String>> {
-        let expiries = read(&self.0)?.open_table(EXPIRIES).map_err(unavailable)?;
+        let expiries = read(&self.database)?
+            .open_table(EXPIRIES)
+            .map_err(unavailable)?;
         let mut keys = Vec::new();
         for item in expiries.iter().map_err(unavailable)?.take(SWEEP_BATCH) {
             let (place, _) = item.map_err(unavailable)?;
@@ -132,8 +168,12 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// The expiry of the entry that was replaced.
-    fn replace(&mut self, key: &str, record: Option<&Record>) -> Result<Option<u64>> {
+    /// The expiry and the length of the entry that was replaced.
+    fn replace(
+        &mut self,
+        key: &str,
+        record: Option<&Record>,
+    ) -> Result<(Option<u64>, Option<u64>)> {
         let old = match record {
             Some(record) => self
                 .entries
@@ -143,10 +183,16 @@ impl<'a> Tables<'a> {
         };
         self.changed |= record.is_some() || old.is_some();
         // A damaged record has no expiry to forget; replacing it is the way to be rid of it.
-        Ok(old
+        let expires = old
+            .as_ref()
             .and_then(|bytes| entry::version(bytes.value()).ok())
-            .and_then(|version| version.expires))
+            .and_then(|version| version.expires);
+        Ok((expires, old.map(|bytes| length(bytes.value()))))
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    entry::length_of(bytes, bytes.len())
 }
 
 impl apply::Table for Tables<'_> {
@@ -160,14 +206,20 @@ impl apply::Table for Tables<'_> {
         found.map(|bytes| entry::decode(bytes.value())).transpose()
     }
 
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
+    fn length(&self, key: &str) -> Result<Option<u64>> {
+        let found = self.entries.get(key).map_err(unavailable)?;
+        Ok(found.map(|bytes| length(bytes.value())))
+    }
+
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
         let expires = record.as_ref().and_then(|record| record.version.expires);
-        if let Some(at) = self.replace(key, record.as_ref())? {
+        let (expired, old) = self.replace(key, record.as_ref())?;
+        if let Some(at) = expired {
             self.expiries.remove((at, key)).map_err(unavailable)?;
         }
         if let Some(at) = expires {
             self.expiries.insert((at, key), ()).map_err(unavailable)?;
         }
-        Ok(())
+        Ok(old)
     }
 }

@@ -16,4 +16,5 @@ use wythe_blocks::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.state.add("sled", state::open);
+    registry.state.counts("sled");
 }

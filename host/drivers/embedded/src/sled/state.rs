@@ -16,6 +16,7 @@ use crate::{
         blocking::blocking,
         state::{
             apply::{self, Answer, Write},
+            counted::Counted,
             page,
             record::{Record, Version},
         },
@@ -24,7 +25,10 @@ use crate::{
 use serde::Deserialize;
 use sled::{Batch, IVec, Tree};
 use std::{collections::BTreeMap, ops::Bound, path::PathBuf, sync::Arc};
-use wythe_blocks::{Error, Result, Site, state::Driver};
+use wythe_blocks::{
+    Error, Result, Site,
+    state::{Amount, Charge, Driver, Stored},
+};
 use wythe_manifest::ByteSize;
 
 /// A leaf has up to 17 items, so its page stays far below the 2 MiB from which it would go to an unsynced file.
@@ -55,11 +59,17 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
         let path = disk::path(config.path, &site.directory, "state.sled");
         let opened = open_tree(&path, config.cache_size)?;
         let view = View::new(opened.tree.clone());
-        let driver: Arc<dyn Driver> = Arc::new(Local::new(
-            Sled { opened, view },
-            &path,
-            Box::new(stays_shut),
-        )?);
+        let stored = site.stored();
+        let store = Sled {
+            opened,
+            view,
+            stored: stored.clone(),
+        };
+        if let Some(stored) = &stored {
+            stored.count(store.count()?);
+        }
+        let driver: Arc<dyn Driver> =
+            Arc::new(Local::new(store, stored, &path, Box::new(stays_shut))?);
         Ok(driver)
     })
     .await
@@ -68,6 +78,7 @@ pub(super) async fn open(config: Config, site: Site) -> Result<Arc<dyn Driver>> 
 struct Sled {
     opened: Opened,
     view: View,
+    stored: Option<Arc<Stored>>,
 }
 
 impl Store for Sled {
@@ -95,8 +106,10 @@ impl Store for Sled {
             changes: BTreeMap::new(),
         };
         let mut answers = Vec::with_capacity(writes.len());
+        let mut charge = Charge::new(self.stored.as_deref());
         for write in writes {
-            let answer = apply::apply(&mut staged, write, now);
+            let mut table = Counted::new(&mut staged, &mut charge);
+            let answer = apply::apply(&mut table, write, now);
             if ends_batch(&answer) {
                 answer?;
             } else {
@@ -104,6 +117,7 @@ impl Store for Sled {
             }
         }
         self.settle(staged.changes)?;
+        charge.settle();
         Ok(answers)
     }
 
@@ -112,6 +126,7 @@ impl Store for Sled {
             tree: &self.opened.tree,
             changes: BTreeMap::new(),
         };
+        let mut charge = Charge::new(self.stored.as_deref());
         let mut count = 0;
         for item in self
             .opened
@@ -120,15 +135,29 @@ impl Store for Sled {
             .take(SWEEP_BATCH)
         {
             let (raw, _) = item.map_err(unavailable)?;
-            apply::Table::set(&mut staged, keys::key_of_expiry(&raw)?, None)?;
+            let mut table = Counted::new(&mut staged, &mut charge);
+            apply::Table::set(&mut table, keys::key_of_expiry(&raw)?, None)?;
             count += 1;
         }
         self.settle(staged.changes)?;
+        charge.settle();
         Ok(count == SWEEP_BATCH)
     }
 }
 
 impl Sled {
+    /// The amount of all of its entries.
+    fn count(&self) -> Result<Amount> {
+        let tree = &self.opened.tree;
+        let mut found = Amount::default();
+        for item in tree.range(keys::entry("").as_slice()..keys::AFTER_ENTRIES) {
+            let (raw, head) = item.map_err(unavailable)?;
+            let length = length(&head, |piece| tree.get(piece))?;
+            found += Amount::of(keys::key_of_entry(&raw)?, length);
+        }
+        Ok(found)
+    }
+
     /// Writes the changes as one batch and makes them durable. While that runs, and for ever if it fails, readers
     /// see the values of before.
     fn settle(&self, changes: BTreeMap<Vec<u8>, Option<IVec>>) -> Result<()> {
@@ -179,18 +208,20 @@ impl Staged<'_> {
         }
     }
 
-    fn remove(&mut self, key: &str) -> Result<()> {
+    /// The length of the entry that was there.
+    fn remove(&mut self, key: &str) -> Result<Option<u64>> {
         let raw = keys::entry(key);
         let Some(head) = self.raw(&raw).map_err(unavailable)? else {
-            return Ok(());
+            return Ok(None);
         };
+        let length = length(&head, |piece| self.raw(piece))?;
         self.changes.insert(raw, None);
         // A damaged head names no pieces; replacing it is the way to be rid of it.
         let Ok((count, first)) = split(&head) else {
-            return Ok(());
+            return Ok(Some(length));
         };
         let Ok(version) = entry::version(first) else {
-            return Ok(());
+            return Ok(Some(length));
         };
         for index in 0..count {
             self.changes.insert(keys::piece(version.etag, index), None);
@@ -198,7 +229,7 @@ impl Staged<'_> {
         if let Some(at) = version.expires {
             self.changes.insert(keys::expiry(at, key), None);
         }
-        Ok(())
+        Ok(Some(length))
     }
 
     fn insert(&mut self, key: &str, record: &Record) {
@@ -231,12 +262,18 @@ impl apply::Table for Staged<'_> {
             .transpose()
     }
 
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
-        self.remove(key)?;
+    fn length(&self, key: &str) -> Result<Option<u64>> {
+        let head = self.raw(&keys::entry(key)).map_err(unavailable)?;
+        head.map(|head| length(&head, |piece| self.raw(piece)))
+            .transpose()
+    }
+
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
+        let old = self.remove(key)?;
         if let Some(record) = record {
             self.insert(key, &record);
         }
-        Ok(())
+        Ok(old)
     }
 }
 
@@ -244,6 +281,19 @@ impl apply::Table for Staged<'_> {
 fn split(head: &[u8]) -> Result<(u32, &[u8])> {
     let (count, first) = head.split_first_chunk::<COUNT>().ok_or_else(damaged)?;
     Ok((u32::from_be_bytes(*count), first))
+}
+
+/// The length of an entry. All of its pieces but the last are whole; a damaged one is taken for what its head has.
+fn length(head: &[u8], get: impl Fn(&[u8]) -> sled::Result<Option<IVec>>) -> Result<u64> {
+    let Ok((count, first)) = split(head) else {
+        return Ok(head.len() as u64);
+    };
+    let mut bytes = first.len();
+    if let (Some(last), Ok(version)) = (count.checked_sub(1), entry::version(first)) {
+        let piece = get(&keys::piece(version.etag, last)).map_err(unavailable)?;
+        bytes += last as usize * PIECE + piece.map_or(0, |piece| piece.len());
+    }
+    Ok(entry::length_of(first, bytes))
 }
 
 fn assemble(head: &[u8], get: impl Fn(&[u8]) -> sled::Result<Option<IVec>>) -> Result<Record> {

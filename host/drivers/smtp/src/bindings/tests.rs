@@ -65,6 +65,7 @@ fn config(port: u16, tls: Security) -> Config {
 async fn opened(config: Config) -> Arc<dyn Driver> {
     let site = Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().unwrap(),
         component: "mail".into(),
         directory: Default::default(),

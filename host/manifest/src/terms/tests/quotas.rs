@@ -53,9 +53,11 @@ fn the_reference_has_each_quota_with_its_default() {
                 small @ ..1_024 => format!("{small} MiB"),
                 large => format!("{} GiB", large >> 10),
             },
+            Unit::Milliseconds => format!("{} s", quota.default_amount() / 1_000),
             Unit::Count | Unit::PerSecond => match quota.default_amount() {
                 small @ ..1_000 => small.to_string(),
-                large => format!("{},{:03}", large / 1_000, large % 1_000),
+                large @ ..1_000_000 => format!("{},{:03}", large / 1_000, large % 1_000),
+                million => format!("{},000,000", million / 1_000_000),
             },
         };
         let row = format!("| `quotas.{}` | {amount} |", quota.key());

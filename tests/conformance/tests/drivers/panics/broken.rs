@@ -22,6 +22,7 @@ impl Driver for Broken {
             fence: false,
             durable: false,
             linearizable: false,
+            counted: false,
             max_value_bytes: 100,
             max_operations: 1,
         }

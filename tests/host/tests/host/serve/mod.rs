@@ -2,6 +2,7 @@
 
 mod apart;
 mod changes;
+mod files;
 mod memory;
 mod quotas;
 mod root;
@@ -21,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         memory::trials(),
         quotas::trials(),
         signing::trials(),
+        files::trials(),
         wrong::trials(),
         watch::trials(),
         tls::trials(),

@@ -93,6 +93,7 @@ async fn start(place: &TempDir, config: Config, ear: &Arc<Ear>) -> Reading {
 fn site(place: &TempDir) -> Site {
     Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().unwrap(),
         component: "inbox".into(),
         directory: place.path().join("data"),

@@ -86,6 +86,16 @@ pub(crate) fn version(bytes: &[u8]) -> Result<Version> {
     })
 }
 
+/// [`Record::length`] of an encoded record that has so many bytes, of which these are the first; of a damaged one, which
+/// says nothing of itself, all of them.
+pub(crate) fn length_of(beginning: &[u8], bytes: usize) -> u64 {
+    let header = || {
+        let has_type = flags(beginning)? & CONTENT_TYPE != 0;
+        Ok::<_, Error>(length(version(beginning)?) + if has_type { 4 } else { 0 })
+    };
+    bytes.saturating_sub(header().unwrap_or(0)) as u64
+}
+
 /// Bytes in front of the content type.
 fn length(version: Version) -> usize {
     let optional = [version.expires, version.fence];
@@ -138,6 +148,8 @@ mod tests {
         let bytes = encode(&record);
         assert_eq!(decode(&bytes).unwrap(), record);
         assert_eq!(version(&bytes).unwrap(), record.version);
+        let beginning = &bytes[..bytes.len() - value.len()];
+        assert_eq!(length_of(beginning, bytes.len()), record.length());
         let header = bytes.len() - value.len();
         for length in 0..header {
             assert!(

@@ -10,6 +10,7 @@ const MAX_BYTES: u64 = 1_000;
 async fn driver(place: &TempDir) -> Arc<dyn Driver> {
     let site = Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().unwrap(),
         component: "storage".into(),
         directory: place.path().join("data"),

@@ -6,6 +6,7 @@ use std::{fs, path::Path, time::Duration};
 fn site(directory: &Path) -> Site {
     Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().unwrap(),
         component: "settings".into(),
         directory: directory.join("data"),

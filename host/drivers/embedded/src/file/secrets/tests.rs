@@ -179,6 +179,7 @@ async fn a_tenant_reads_no_secrets_of_another_through_a_link() {
     let terms = wythe_manifest::load_host_file(directory.path()).0;
     let site = Site {
         terms: Some(Arc::new(terms.terms(&"evil".parse().unwrap()))),
+        ledger: None,
         tenant: "evil".parse().unwrap(),
         component: "secrets".into(),
         directory: at("data"),

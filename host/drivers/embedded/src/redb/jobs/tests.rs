@@ -19,6 +19,7 @@ const LEASE: Duration = Duration::from_secs(60);
 fn site(directory: &Path) -> Site {
     Site {
         terms: None,
+        ledger: None,
         tenant: "default".parse().unwrap(),
         component: "jobs".into(),
         directory: directory.to_owned(),

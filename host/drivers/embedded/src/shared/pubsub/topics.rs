@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use wythe_blocks::{Error, Result, pubsub::Message};
+use wythe_blocks::{Error, Result, pubsub::Message, quota::Held};
 use wythe_manifest::ByteSize;
 
 /// Messages of a component that somebody still wants; by default.
@@ -70,6 +70,8 @@ pub(crate) struct Topics {
     wanted: HashMap<u64, Wanted>,
     /// Bytes of all that are wanted.
     bytes: u64,
+    /// The part of the tenant's quota that is as much; absent where nothing is counted.
+    held: Option<Held>,
     next_sequence: u64,
     next_group: u64,
     limit: Backlog,
@@ -95,12 +97,13 @@ pub(crate) struct Joined {
 }
 
 impl Topics {
-    pub(crate) fn new(limit: Backlog) -> Self {
+    pub(crate) fn new(limit: Backlog, held: Option<Held>) -> Self {
         Topics {
             topics: BTreeMap::new(),
             undo: None,
             wanted: HashMap::new(),
             bytes: 0,
+            held,
             next_sequence: 1,
             next_group: 1,
             limit,
@@ -199,7 +202,7 @@ impl Topics {
     /// members stay.
     pub(crate) fn recount(&mut self) {
         self.wanted.clear();
-        self.bytes = 0;
+        self.weigh(0);
         for group in self.topics.values().flat_map(BTreeMap::values) {
             if group.ephemeral {
                 for sequence in group.queue.sequences() {
@@ -266,7 +269,7 @@ impl Topics {
     pub(crate) fn restore_bytes(&mut self, sequence: u64, bytes: u64) {
         if let Some(wanted) = self.wanted.get_mut(&sequence) {
             let before = std::mem::replace(&mut wanted.bytes, bytes);
-            self.bytes = self.bytes - before + bytes;
+            self.weigh(self.bytes - before + bytes);
         }
     }
 
@@ -285,6 +288,9 @@ impl Topics {
         if let Some(error) = self.full(bytes) {
             return Err(error.with_retry_after(RETRY_AFTER));
         }
+        if let Some(held) = &mut self.held {
+            held.grow(bytes).map_err(advised)?;
+        }
         Ok(self.admit_over(groups, bytes))
     }
 
@@ -293,9 +299,22 @@ impl Topics {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.wanted.insert(sequence, Wanted { groups, bytes });
-        self.bytes += bytes;
+        self.weigh(self.bytes + bytes);
         self.remember(|| Undo::Admitted(sequence));
         sequence
+    }
+
+    /// Notes the bytes of all, which are there already, whatever the quota says.
+    fn weigh(&mut self, bytes: u64) {
+        self.bytes = bytes;
+        if let Some(held) = &mut self.held {
+            held.set(bytes);
+        }
+    }
+
+    /// Holds nothing of the quota any more: another one may count the same messages.
+    pub(crate) fn let_go(&mut self) {
+        self.held = None;
     }
 
     /// Returns the error if there is no room for one more message of so many bytes.
@@ -331,7 +350,7 @@ impl Topics {
         let (left, bytes) = (wanted.groups, wanted.bytes);
         if left == 0 {
             self.wanted.remove(&sequence);
-            self.bytes -= bytes;
+            self.weigh(self.bytes - bytes);
         }
         Some((left, bytes))
     }
@@ -352,6 +371,13 @@ impl Topics {
             self.count_down(sequence);
         }
     }
+}
+
+/// Says what to do about the quota.
+fn advised(error: Error) -> Error {
+    error.map_message(|message| {
+        format!("{message}; let subscribers acknowledge some, see `wythe pubsub groups`, or let the operator raise it")
+    })
 }
 
 #[cfg(test)]

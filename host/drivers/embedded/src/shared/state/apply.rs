@@ -23,11 +23,13 @@ pub(crate) const MAX_OPERATIONS: u32 = 1_000;
 pub(crate) trait Table {
     fn version(&self, key: &str) -> Result<Option<Version>>;
     fn get(&self, key: &str) -> Result<Option<Record>>;
-    /// Puts or removes, and keeps the index of expiries in step.
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()>;
+    /// [`Record::length`] of the entry.
+    fn length(&self, key: &str) -> Result<Option<u64>>;
+    /// Puts or removes, and keeps the index of expiries in step. The answer is the length of the entry that was there.
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>>;
 
     /// Refuses changes for which, all together, there is no room; where the disk is what bounds, it refuses none.
-    fn admit(&self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
+    fn admit(&mut self, changes: &BTreeMap<String, Option<Record>>) -> Result<()> {
         let _ = changes;
         Ok(())
     }
@@ -100,7 +102,7 @@ fn delete(table: &mut impl Table, delete: &Delete, now: u64) -> Result<()> {
     if delete.condition != Condition::Always {
         check(table, &delete.key, &delete.condition, now)?;
     }
-    table.set(&delete.key, None)
+    table.set(&delete.key, None).map(drop)
 }
 
 /// The entry that the condition was held against.
@@ -187,7 +189,7 @@ fn set(table: &mut impl Table, key: String, record: Record) -> Result<()> {
     table.admit(&change)?;
     change
         .into_iter()
-        .try_for_each(|(key, record)| table.set(&key, record))
+        .try_for_each(|(key, record)| table.set(&key, record).map(drop))
 }
 
 fn transact(
@@ -250,9 +252,17 @@ impl<T: Table> Table for Staged<'_, T> {
         }
     }
 
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
+    fn length(&self, key: &str) -> Result<Option<u64>> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.as_ref().map(Record::length)),
+            None => self.below.length(key),
+        }
+    }
+
+    /// Stages the change; nothing is there or gone yet, so nobody counts what it answers.
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
         self.changes.insert(key.to_owned(), record);
-        Ok(())
+        Ok(None)
     }
 }
 

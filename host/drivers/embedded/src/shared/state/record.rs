@@ -30,6 +30,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Bytes of the value and its content type.
+    pub(crate) fn length(&self) -> u64 {
+        let content_type = self.content_type.as_ref().map_or(0, String::len);
+        (content_type + self.value.len()) as u64
+    }
+
     pub(crate) fn entry(&self) -> Entry {
         Entry {
             value: self.value.clone(),

@@ -6,7 +6,12 @@ use wythe_blocks::state::Put;
 fn open_in(directory: &std::path::Path) -> Result<Sled> {
     let opened = open_tree(directory, None)?;
     let view = View::new(opened.tree.clone());
-    Ok(Sled { opened, view })
+    let stored = None;
+    Ok(Sled {
+        opened,
+        view,
+        stored,
+    })
 }
 
 fn put(store: &Sled, key: &str, value: Vec<u8>) {

@@ -3,15 +3,18 @@
 use super::*;
 use crate::shared::pubsub::queue::Waiting;
 use tokio::time::Instant;
+use wythe_blocks::{Kind, quota::Ledger};
+use wythe_manifest::{Metered, Quotas};
 
 /// Bytes of each message here.
 const BYTES: u64 = 10;
 
 fn topics(messages: u64) -> Topics {
-    Topics::new(Backlog {
+    let limit = Backlog {
         messages,
         bytes: 1_000,
-    })
+    };
+    Topics::new(limit, None)
 }
 
 fn publish(topics: &mut Topics, topic: &str) -> Result<u64> {
@@ -133,4 +136,43 @@ fn what_could_not_be_kept_is_undone() {
         assert!(topics.release(sequence));
     }
     assert!(topics.wanted.is_empty());
+}
+
+#[test]
+fn what_waits_is_held_of_the_quota() {
+    let ledger = Ledger::new("shop".parse().unwrap());
+    ledger.set(Some(&Quotas::default()));
+    let used = || ledger.readings()[Metered::BacklogBytes as usize].used;
+    let quota = Metered::BacklogBytes.default_amount();
+    let limit = Backlog {
+        messages: 10,
+        bytes: u64::MAX,
+    };
+    let mut topics = Topics::new(limit, Some(ledger.nothing(Metered::BacklogBytes)));
+    topics.join("t", "a", false).unwrap();
+    topics.join("t", "b", false).unwrap();
+    let first = publish(&mut topics, "t").unwrap();
+    let second = topics.admit(2, quota - BYTES).unwrap();
+    assert_eq!(used(), quota);
+    let full = publish(&mut topics, "t").unwrap_err();
+    assert_eq!(full.kind(), Kind::Exhausted);
+    assert!(full.message().contains("`quotas.backlogBytes`") && full.retry_after().is_some());
+    // A dead letter is there already, whatever the quota says.
+    let letter = topics.admit_over(1, 7);
+    assert_eq!(used(), quota + 7);
+    assert!(!topics.release(first) && topics.release(first));
+    assert_eq!(used(), quota + 7 - BYTES);
+    assert!(topics.release(letter));
+    // What is undone was never there, and what was let go is there again.
+    topics.begin();
+    publish(&mut topics, "t").unwrap();
+    assert!(!topics.release(second) && topics.release(second));
+    assert_eq!(used(), BYTES);
+    topics.undo();
+    assert_eq!(used(), quota - BYTES);
+    topics.recount();
+    assert_eq!(used(), 0);
+    topics.admit(1, 5).unwrap();
+    topics.let_go();
+    assert_eq!(used(), 0);
 }

@@ -16,12 +16,16 @@ impl Table for Map {
         Ok(self.0.get(key).cloned())
     }
 
-    fn set(&mut self, key: &str, record: Option<Record>) -> Result<()> {
-        match record {
+    fn length(&self, key: &str) -> Result<Option<u64>> {
+        Ok(self.0.get(key).map(Record::length))
+    }
+
+    fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
+        let old = match record {
             Some(record) => self.0.insert(key.to_owned(), record),
             None => self.0.remove(key),
         };
-        Ok(())
+        Ok(old.as_ref().map(Record::length))
     }
 }
 
