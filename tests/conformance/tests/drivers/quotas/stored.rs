@@ -16,13 +16,16 @@ use wythe_blocks::{
 };
 use wythe_manifest::Metered;
 
+/// The name of a case, and what it does with a driver.
+type Case = (&'static str, fn(String));
+
 const STEPS: usize = 1_500;
 const SEED: u64 = 11;
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("state") {
-        let cases: [(&str, fn(String)); 3] = [
+        let cases: [Case; 3] = [
             ("the_count_is_exact", |driver| run(exact(driver))),
             ("what_is_over_is_refused_and_not_written", |driver| {
                 run(over(driver));
@@ -73,7 +76,7 @@ fn delete(key: &str) -> Delete {
     }
 }
 
-/// What there should be.
+/// The entries that there should be.
 struct Model {
     random: Random,
     /// Bytes of value and content type by key, where they count.
@@ -199,7 +202,7 @@ impl Model {
         (bytes.sum(), map.len() as u64)
     }
 
-    /// What is used lies between what is there for sure and what may be over by now.
+    /// Checks that what is used lies between what is there for sure and what may be over by now.
     fn check(&self, ledger: &Ledger) {
         let (least, short, used) = (Self::of(&self.lengths), Self::of(&self.short), used(ledger));
         assert!(
