@@ -54,7 +54,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let opened = async {
         let opened = open(&ground, &addresses, certificates, &shutdown).await?;
         watch::first(&root).await;
-        Ok(opened)
+        Outcome::Ok(opened)
     };
     let opened = tokio::select! {
         () = shutdown.cancelled() => {
@@ -63,13 +63,10 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         }
         opened = opened => opened,
     };
-    let (listeners, metrics) = match opened {
-        Ok(opened) => opened,
-        Err(failure) => {
-            ground.host.close(CLOSE).await;
-            return Err(failure);
-        }
-    };
+    if opened.is_err() {
+        ground.host.close(CLOSE).await;
+    }
+    let (listeners, metrics) = opened?;
     watch::start(root, &args.root, &ground.host);
     let tenants = tenants(&ground, &shutdown).await;
     Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?.show(common);

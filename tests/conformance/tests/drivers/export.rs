@@ -167,39 +167,8 @@ async fn tree(kind: &str, number: u8) {
     // Of the trace: the request, the read, the event out, in, and done with.
     let spans = receiver.wait(&trace, 5).await;
     exporting.close(PATIENCE).await;
-    let find = |name: &str| -> &Received {
-        let found = spans.iter().find(|span| span.name == name);
-        found.unwrap_or_else(|| panic!("no {name} in {spans:#?}"))
-    };
-    let has = |span: &Received, key: &str, value: &str| {
-        let found = span.attributes.get(key).map(String::as_str);
-        assert_eq!(found, Some(value), "{key} of {span:#?}");
-    };
-    let request = find("GET");
-    assert_eq!(
-        (request.parent.as_str(), request.kind.as_str()),
-        ("b7ad6b7169203331", "SERVER")
-    );
-    has(request, "http.request.method", "GET");
-    has(request, "url.path", "/cart");
-    has(request, "http.response.status_code", "200");
-    let read = find("get subject");
-    assert_eq!((&read.parent, read.kind.as_str()), (&request.id, "CLIENT"));
-    has(read, "db.system.name", "memory");
-    has(read, "db.operation.name", "get");
-    has(read, "wythe.component", "subject");
-    let sent = find("publish subject");
-    assert_eq!(
-        (&sent.parent, sent.kind.as_str()),
-        (&request.id, "PRODUCER")
-    );
-    has(sent, "messaging.destination.name", "orders");
-    let heard = find("event relay");
-    assert_eq!(
-        (&heard.parent, heard.kind.as_str()),
-        (&request.id, "CONSUMER")
-    );
-    has(heard, "messaging.destination.name", "orders");
+    are_one_tree(&spans);
+    let token = if kind == "zipkin" { "" } else { "token" };
     for span in &spans {
         assert_eq!(span.service, "relay");
         has(span, "service.namespace", "default");
@@ -207,9 +176,39 @@ async fn tree(kind: &str, number: u8) {
         has(span, "wythe.app", "relay");
         assert!(!span.is_error, "{span:#?}");
         assert!(!format!("{span:?}").contains("secret"), "{span:#?}");
-        let token = if kind == "zipkin" { "" } else { "token" };
         assert_eq!(span.authorization, token);
     }
+}
+
+#[track_caller]
+fn has(span: &Received, key: &str, value: &str) {
+    let found = span.attributes.get(key).map(String::as_str);
+    assert_eq!(found, Some(value), "{key} of {span:#?}");
+}
+
+fn are_one_tree(spans: &[Received]) {
+    let find = |name: &str| -> &Received {
+        let found = spans.iter().find(|span| span.name == name);
+        found.unwrap_or_else(|| panic!("no {name} in {spans:#?}"))
+    };
+    let stands = |span: &Received| (span.parent.clone(), span.kind.clone());
+    let below = |parent: &str, kind: &str| (parent.to_owned(), kind.to_owned());
+    let request = find("GET");
+    assert_eq!(stands(request), below("b7ad6b7169203331", "SERVER"));
+    has(request, "http.request.method", "GET");
+    has(request, "url.path", "/cart");
+    has(request, "http.response.status_code", "200");
+    let read = find("get subject");
+    assert_eq!(stands(read), below(&request.id, "CLIENT"));
+    has(read, "db.system.name", "memory");
+    has(read, "db.operation.name", "get");
+    has(read, "wythe.component", "subject");
+    let sent = find("publish subject");
+    assert_eq!(stands(sent), below(&request.id, "PRODUCER"));
+    has(sent, "messaging.destination.name", "orders");
+    let heard = find("event relay");
+    assert_eq!(stands(heard), below(&request.id, "CONSUMER"));
+    has(heard, "messaging.destination.name", "orders");
 }
 
 /// The spans that were lost on the way out.
