@@ -2,19 +2,17 @@
 //!
 //! Recording is a matter of the process, as its log is. It is on while somebody reads; else a call costs one relaxed load.
 
-mod conventions;
 mod queues;
 mod sampling;
 mod span;
 #[cfg(test)]
 mod tests;
 
-pub use conventions::Value;
 pub use queues::Reader;
 pub use sampling::Sampling;
 pub(crate) use sampling::{is_chosen, is_chosen_outside};
 pub(crate) use span::Recording;
-pub use span::{About, Ended, Http, Role, Span, Work};
+pub use span::{About, Ended, Http, Role, Span, Value, Work};
 
 use queues::Queues;
 use std::sync::{

@@ -1,5 +1,9 @@
 //! A span: one call of an app or of a driver, from its begin to its end.
 
+mod conventions;
+
+pub use conventions::Value;
+
 use super::QUEUES;
 use crate::{Kind, Trace, text::cut};
 use std::{

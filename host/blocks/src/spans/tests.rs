@@ -1,3 +1,5 @@
+//! Spans as they are recorded, and what they say.
+
 use super::*;
 use crate::{Kind, Trace};
 use std::{

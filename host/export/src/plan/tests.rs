@@ -1,3 +1,5 @@
+//! The plan that files and variables make.
+
 use super::*;
 use std::{collections::BTreeMap, path::Path};
 use wythe_manifest::{OtlpProtocol, parse_resources};
