@@ -18,7 +18,7 @@ const APPS: &str = "\
     grants: { state: [statestore], publish: [pubsub], invoke: [back] }
   - appID: back
     guest: echo.wasm
-    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [front] }
 ";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
