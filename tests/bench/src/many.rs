@@ -35,7 +35,7 @@ metadata: { name: \"*\" }
 spec: { quotas: { connections: 1000 } }
 ";
 
-/// Is the command `wythe`, where that is what this process was started for.
+/// Runs the command `wythe`, where that is what this process was started for.
 pub fn command() -> Option<ExitCode> {
     std::env::var_os(AS_COMMAND)?;
     wythe::compiler::is_the_command(&[(AS_COMMAND, "1")]);
@@ -108,7 +108,7 @@ struct Serving {
     process: Process,
     address: SocketAddr,
     ready: Duration,
-    /// What it prints may go on.
+    /// The rest of its output, which may go on.
     _output: BufReader<ChildStdout>,
 }
 

@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 const APPS: &str = "  - appID: hostile
     guest: hostile.wasm
     ingress: /
+    grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
     limits: { wallTime: 20s }
 ";
 
@@ -55,7 +56,10 @@ fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
     let ready: Value = serde_json::from_str(&line)?;
-    let url = ready["url"].as_str().context("no url")?.to_owned();
+    let url = ready["url"].as_str();
+    let url = url
+        .with_context(|| format!("no url in {ready}"))?
+        .to_owned();
     Ok(Logged { child, url })
 }
 
@@ -81,7 +85,7 @@ async fn lines() -> Result<()> {
     let project = Project::new(APPS);
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("log");
-    let logged = run(&project, &log, &["--access-log", "--quiet"])?;
+    let logged = run(&project, &log, &["--access-log"])?;
     let url = logged.url.trim_end_matches('/');
     let answer = request(
         &client(),

@@ -15,7 +15,7 @@ const APPS: &str = "\
   - appID: front
     guest: echo.wasm
     ingress: /
-    grants: { state: [statestore], publish: [pubsub], invoke: [back] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [back] }
   - appID: back
     guest: echo.wasm
     grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [front] }
