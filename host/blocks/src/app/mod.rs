@@ -103,7 +103,8 @@ pub enum Origin<'a> {
 struct Asked<'a, T> {
     kind: Inbound,
     origin: Origin<'a>,
-    about: About,
+    /// Boxed, so that the future of a call stays small; absent where nothing is recorded.
+    about: Option<Box<About>>,
     /// The status of an answer of HTTP.
     status: fn(&T) -> Option<u16>,
 }
@@ -113,7 +114,7 @@ impl<'a, T> Asked<'a, T> {
         Asked {
             kind,
             origin,
-            about: About::Nothing,
+            about: None,
             status: |_| None,
         }
     }
@@ -121,7 +122,7 @@ impl<'a, T> Asked<'a, T> {
     /// The same call, whose span says more where there is one.
     fn about(mut self, about: impl FnOnce() -> About) -> Self {
         if spans::is_on() {
-            self.about = about();
+            self.about = Some(Box::new(about()));
         }
         self
     }
@@ -194,35 +195,41 @@ impl App {
     ///    it keeps the deadline itself, and says which limit it waited for.
     /// 4. *Deadline*: code that does not end its calls itself is cut off.
     /// 5. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
-    async fn call<'a, T, F>(
+    fn call<'a, T, F>(
         &'a self,
         asked: Asked<'_, T>,
         run: impl FnOnce(&'a dyn Callee, Call, Admission) -> F,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>>
     where
         F: Future<Output = Result<T>>,
     {
         let start = Instant::now();
-        let Asked { kind, origin, .. } = asked;
-        let result = match self.enter(origin) {
-            Ok(call) => {
-                let recording = self.record(kind, &call, asked.about);
-                // What awaits the call has no room for its stages, but for their box.
-                let result = Box::pin(self.run(kind, call, run)).await;
-                let status = result.as_ref().ok().and_then(asked.status);
-                recording.end(result.as_ref().err().map(Error::kind), status);
-                result
-            }
-            Err(error) => Err(error),
-        };
-        let outcome = Outcome::of(&result);
-        self.metrics
-            .record(kind.operation(), outcome, start.elapsed());
-        result.inspect_err(|error| self.last.note(error))
+        let (kind, status) = (asked.kind, asked.status);
+        // What is asked is no part of the future: it would be there twice.
+        let entered = self.enter(asked.origin).map(|call| {
+            let recording = self.record(kind, &call, asked.about);
+            (call, recording)
+        });
+        async move {
+            let result = match entered {
+                Ok((call, recording)) => {
+                    // What awaits the call has no room for its stages, but for their box.
+                    let result = Box::pin(self.run(kind, call, run)).await;
+                    let status = result.as_ref().ok().and_then(status);
+                    recording.end(result.as_ref().err().map(Error::kind), status);
+                    result
+                }
+                Err(error) => Err(error),
+            };
+            let outcome = Outcome::of(&result);
+            self.metrics
+                .record(kind.operation(), outcome, start.elapsed());
+            result.inspect_err(|error| self.last.note(error))
+        }
     }
 
     /// Begins the span of a call, if it is recorded. The questions of a host that starts are none of anybody's traces.
-    fn record(&self, kind: Inbound, call: &Call, about: About) -> Recording {
+    fn record(&self, kind: Inbound, call: &Call, about: Option<Box<About>>) -> Recording {
         let mut trace = call.trace();
         spans::begin(trace.sampled && kind != Inbound::Declaration, || {
             if call.parent().is_some_and(Call::is_unrecorded) {
@@ -235,7 +242,7 @@ impl App {
                 app: self.id().clone(),
                 work: Work::App {
                     kind: kind.name(),
-                    about,
+                    about: about.map_or(About::Nothing, |about| *about),
                 },
                 start: SystemTime::now(),
                 took: Duration::ZERO,

@@ -9,7 +9,11 @@ fn quotas_that_are_measured_are_read_each_by_its_own_key() {
     let tenant = "a".parse().unwrap();
     for quota in Metered::ALL {
         let key = quota.key();
-        let (file, problems) = read(&format!("{head}{key}: 2000000 }} }}\n"));
+        let amount = match quota.unit() {
+            Unit::Milliseconds => "2000s",
+            _ => "2000000",
+        };
+        let (file, problems) = read(&format!("{head}{key}: {amount} }} }}\n"));
         assert!(
             problems.is_empty() && problems_of(&file, "a").is_empty(),
             "{key}"
