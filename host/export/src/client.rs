@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// The time for which an idle connection stays.
 const IDLE: Duration = Duration::from_secs(60);
+/// The time between two signs of life that a connection is asked for, and the time for each.
+const ALIVE: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 << 10;
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Wythe/", env!("CARGO_PKG_VERSION"));
@@ -131,6 +133,10 @@ fn pooled(is_http2: bool) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> 
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(1)
         .http2_only(is_http2)
+        // A receiver that went away without a word is asked for at another address.
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(ALIVE)
+        .http2_keep_alive_timeout(ALIVE)
         .build(connector)
 }
 

@@ -30,5 +30,37 @@ pub fn line(span: &Span, resource: &Resource) -> String {
         "error": span.is_error(),
         "attributes": attributes,
     });
-    line.to_string()
+    plain(&line.to_string())
+}
+
+/// The same JSON in printable ASCII, which moves no cursor.
+fn plain(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            ' '..='~' => plain.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    plain += &format!("\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_line_is_printable_and_the_same_json() {
+        let text = "a\u{9b}31m\u{202e}\u{1f600}\u{7f}\n";
+        let line = plain(&serde_json::to_string(text).unwrap());
+        assert!(
+            line.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "{line}"
+        );
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+    }
 }

@@ -122,7 +122,8 @@ impl Task {
 
     /// Takes note of what became of the batch; a failure leaves it as it is.
     fn sent(&mut self, sent: Result<usize, Failure>) -> Result<(), Failure> {
-        let refused = sent?;
+        // A receiver may say anything.
+        let refused = sent?.min(self.batch.len());
         self.batch.clear();
         if refused > 0 {
             self.count(refused);
@@ -164,7 +165,7 @@ impl Task {
     }
 
     fn count(&mut self, lost: usize) {
-        self.lost += lost as u64;
+        self.lost = self.lost.saturating_add(lost as u64);
         spans::count_unsent(lost);
     }
 

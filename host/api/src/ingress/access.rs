@@ -51,7 +51,7 @@ impl Record {
             begin: Instant::now(),
             client: client.address,
             method: request.method().clone(),
-            host: shown(&String::from_utf8_lossy(host)),
+            host: shown(&named(&String::from_utf8_lossy(host))),
             path: shown(request.uri().path()),
             trace,
             tenant: None,
@@ -75,6 +75,16 @@ impl Record {
             Followed { body, record }.boxed_unsync()
         })
     }
+}
+
+/// A host as names and addresses are written, for a line has more words; a user and a password before it stay unsaid.
+fn named(host: &str) -> String {
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let is_usual =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    host.chars()
+        .map(|c| if is_usual(c) { c } else { '?' })
+        .collect()
 }
 
 impl Drop for Record {
@@ -142,5 +152,23 @@ impl http_body::Body for Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         self.record.is_whole |= self.body.is_end_stream();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_host_is_one_word_and_no_secret() {
+        for (host, shown) in [
+            ("shop.example:8080", "shop.example:8080"),
+            ("[::1]:80", "[::1]:80"),
+            ("user:password@shop", "shop"),
+            ("x status=200 tenant=bank", "x?status?200?tenant?bank"),
+            ("", ""),
+        ] {
+            assert_eq!(named(host), shown, "{host}");
+        }
     }
 }

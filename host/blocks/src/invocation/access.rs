@@ -7,6 +7,9 @@ use http::Method;
 use std::collections::HashSet;
 use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name};
 
+/// Bytes of a path, without its query, that policies look at: each of them does, for each call.
+const MAX_JUDGED: usize = 2_048;
+
 /// The policies of calls between the apps of a tenant.
 pub struct AccessPolicies {
     tenant: Name,
@@ -60,6 +63,12 @@ impl AccessPolicies {
         }
         let mut segments = None;
         for document in documents.iter().filter(|document| document.is_for(app)) {
+            if path.only().len() > MAX_JUDGED {
+                return Err(Error::invalid(format!(
+                    "a path of {} bytes; `{app}` has policies for its callers, and then it has at most {MAX_JUDGED}",
+                    path.only().len()
+                )));
+            }
             let segments = segments.get_or_insert_with(|| path.segments());
             let identity = (caller.tenant(), caller.app_id());
             let decision = document.control.decide(identity, method.as_str(), segments);

@@ -96,6 +96,19 @@ async fn access_is_decided_by_caller_path_and_verb() {
     assert_eq!(error.expect_err("of another tenant").kind(), Kind::Denied);
 }
 
+/// Each operation looks at the whole of it.
+#[tokio::test]
+async fn a_long_path_is_refused_where_policies_look_at_it() {
+    let stage = Stage::new(RULES);
+    let caller = stage.caller("default", "trusted");
+    for (length, is_refused) in [(1_000, false), (3_000, true)] {
+        let path = format!("/{}", "x".repeat(length));
+        let answer = stage.ask(&caller, Way::Block, "POST", &path).await;
+        let refused = answer.err().map(|error| error.kind());
+        assert_eq!(refused, is_refused.then_some(Kind::Invalid), "{length}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_tells_the_caller_nothing_of_policies() {
     let stage = Stage::new(RULES);

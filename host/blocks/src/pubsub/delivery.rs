@@ -1,6 +1,9 @@
 //! The way of events to an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
+mod circles;
 mod settling;
+
+pub(super) use circles::Way;
 
 use super::{
     Access, Configured, Consumer, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope,
@@ -64,6 +67,7 @@ impl PubSub {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let letters = self.ways(app, &ready).map_err(|error| vec![error])?;
         let tasks = self.tasks.child();
         let topics = ready.iter().map(|(running, _)| {
             let topic = running.subscription.topic.clone();
@@ -73,6 +77,7 @@ impl PubSub {
             tasks: tasks.clone(),
             before: Vec::new(),
             topics: topics.collect(),
+            letters,
         };
         {
             let mut running = self.running();
@@ -89,6 +94,24 @@ impl PubSub {
             tasks.supervise(move || running.clone().run(consumer.clone(), of.clone()));
         }
         Ok(())
+    }
+
+    /// The ways of dead letters, of which none leads back.
+    fn ways(&self, app: &App, ready: &[(Loop, Box<dyn Consumer>)]) -> Result<Vec<Way>> {
+        let ways = ready.iter().filter_map(|(ready, _)| {
+            let Subscription {
+                topic,
+                dead_letter_topic,
+                ..
+            } = &ready.subscription;
+            let dead = dead_letter_topic.clone()?;
+            Some((ready.component.name().clone(), topic.clone(), dead))
+        });
+        let ways: Vec<_> = ways.collect();
+        let running = self.running();
+        let others = running.iter().filter(|(id, _)| *id != app.id());
+        circles::check(&ways, others.flat_map(|(_, of)| &of.letters))?;
+        Ok(ways)
     }
 
     /// Ends an app's subscriptions. Its groups stay, and hold what comes.

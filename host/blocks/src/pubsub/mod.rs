@@ -160,6 +160,8 @@ struct Running {
     /// Loops of earlier versions that have not ended yet.
     before: Vec<Tasks>,
     topics: BTreeSet<(ComponentName, String)>,
+    /// The ways of its dead letters.
+    letters: Vec<delivery::Way>,
 }
 
 impl PubSub {

@@ -10,8 +10,13 @@ use wythe_manifest::ComponentName;
 /// Keys of the host begin with it, and no others do: a keyspace has a name before its separator, and no app's key has one.
 pub(crate) const RESERVED: &str = "||";
 
-/// The beginning of the keys of what actors keep: values of apps, though the host writes them.
-pub(crate) const ACTOR_VALUES: &str = "||actors||entry||";
+/// The beginnings of the keys of what actors keep, though the host writes it: values, reminders, and events until they are
+/// sent. An app says how many there are and what is in them.
+pub(crate) const ACTOR_VALUES: [&str; 3] = [
+    "||actors||entry||",
+    "||actors||reminder||",
+    "||actors||outbox/",
+];
 
 /// A state component that can keep the host's records: transactions, order and reads of what was written.
 #[derive(Clone)]

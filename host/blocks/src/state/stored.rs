@@ -2,8 +2,9 @@
 //! knows what a write takes the place of; room is drawn before anything is written, and what was freed is given back once
 //! the write is kept.
 //!
-//! The values of apps and of actors count. What the host writes beside them does not: it is little, other quotas bound what
-//! it is about (`journalBytes`, `workflows`), and refused, it would keep an actor or a workflow from coming to its end.
+//! The values of apps and of actors count, with an actor's reminders and its events that are not sent yet. What the host
+//! writes beside them does not: it is little, other quotas bound what it is about (`journalBytes`, `workflows`), and refused,
+//! it would keep an actor or a workflow from coming to its end.
 
 use super::{ACTOR_VALUES, RESERVED};
 use crate::{Error, Result, quota::Ledger};
@@ -24,7 +25,8 @@ pub struct Amount {
 impl Amount {
     /// The amount of an entry whose value and content type have so many bytes; nothing, of one that does not count.
     pub fn of(key: &str, length: u64) -> Self {
-        if key.starts_with(RESERVED) && !key.starts_with(ACTOR_VALUES) {
+        let is_value = || ACTOR_VALUES.iter().any(|value| key.starts_with(value));
+        if key.starts_with(RESERVED) && !is_value() {
             return Amount::default();
         }
         Amount {

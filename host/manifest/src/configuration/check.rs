@@ -11,6 +11,8 @@ use crate::suggest::did_you_mean;
 const STORES: &str = "secretstores";
 /// Documents of a project that have an `accessControl` or an `api`: a call looks at each of them.
 const MAX_DOCUMENTS: usize = 100;
+/// Operations for one caller in all documents together: a call may look at each of them.
+const MAX_OPERATIONS: usize = 1_000;
 /// Denied types of a project: each component is compared with all.
 const MAX_TYPES: usize = 1_000;
 
@@ -29,6 +31,28 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
         );
         problems.0.push(one.source.problem("kind", message));
         documents.clear();
+    }
+    check_operations(resources, problems);
+}
+
+fn check_operations(resources: &mut Resources, problems: &mut Problems) {
+    let documents = resources.configurations.iter();
+    let policies = documents.filter_map(|one| Some(&one.access.as_ref()?.policies));
+    let mut operations: HashMap<(&Name, &Name), usize> = HashMap::new();
+    let one_too_many = policies.flatten().find(|policy| {
+        let caller = (&policy.namespace, &policy.app);
+        let count = operations.entry(caller).or_default();
+        *count += policy.operations.len();
+        *count > MAX_OPERATIONS
+    });
+    if let Some(policy) = one_too_many {
+        let message = format!(
+            "all documents together have more than {MAX_OPERATIONS} operations for `{}`; `/a/*` and `/a/**` join some",
+            policy.app
+        );
+        let problem = policy.source.problem("operations", message);
+        problems.0.push(problem);
+        resources.configurations.clear();
     }
 }
 

@@ -246,6 +246,9 @@ fn there_are_so_many_policies_and_operations() {
     };
     assert_eq!(reported(&documents(100)), "");
     assert!(reported(&documents(101)).contains("more than 100 documents of `Configuration` with"));
+    let repeated = |count: usize| format!("---\n{}", operations(200)).repeat(count);
+    assert_eq!(reported(&repeated(5)), "");
+    assert!(reported(&repeated(6)).contains("together have more than 1000 operations for `"));
 }
 
 const APPS: &str = "version: 1\nname: shop\napps:\n  - { appID: cart, guest: a.wasm, grants: { state: [statestore], invoke: [shop], publish: [pubsub] } }\n  - { appID: shop, guest: a.wasm, grants: { state: [statestore] } }\n";

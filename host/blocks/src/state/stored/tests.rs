@@ -36,11 +36,16 @@ fn write(stored: &Stored, old: u64, new: u64) -> Result<()> {
 fn the_host_s_own_rows_do_not_count() {
     assert_eq!(Amount::of("cart||a", 3), amount(10, 1));
     assert_eq!(Amount::of("a", 0), amount(1, 1));
-    let value = "||actors||entry||account||a||balance";
-    assert_eq!(Amount::of(value, 4), amount(value.len() as u64 + 4, 1));
+    for value in [
+        "||actors||entry||account||a||balance",
+        "||actors||reminder||account||a||interest",
+        "||actors||outbox/00||account||a",
+    ] {
+        assert_eq!(Amount::of(value, 4), amount(value.len() as u64 + 4, 1));
+    }
     for key in [
         "||actors||meta||account||a",
-        "||actors||outbox/00||a",
+        "||actors||due/00||a",
         "||workflow||instance||a",
         "||actors||format",
     ] {

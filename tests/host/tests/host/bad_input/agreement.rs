@@ -222,7 +222,7 @@ metadata: { name: retries }
 apiVersion: dapr.io/v1alpha1
 kind: Configuration
 metadata: { name: daprConfig }
-spec: { tracing: { samplingRate: \"1\" } }
+spec: { metric: { enabled: true } }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -238,7 +238,7 @@ spec: { type: pubsub.memory, version: v1 }
             "warning: resources/all.yaml:1:1: this document is not used: it has no `apiVersion` and no `kind`",
             "warning: resources/all.yaml:5:13: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
             "warning: resources/all.yaml:9:7: kind: `MCPServer` `retries` is not used yet",
-            "warning: resources/all.yaml:15:9: spec.tracing: not used yet",
+            "warning: resources/all.yaml:15:9: spec.metric: not used yet",
         ],
     },
     Wrong {
