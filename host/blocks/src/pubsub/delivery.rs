@@ -96,24 +96,6 @@ impl PubSub {
         Ok(())
     }
 
-    /// The ways of dead letters, of which none leads back.
-    fn ways(&self, app: &App, ready: &[(Loop, Box<dyn Consumer>)]) -> Result<Vec<Way>> {
-        let ways = ready.iter().filter_map(|(ready, _)| {
-            let Subscription {
-                topic,
-                dead_letter_topic,
-                ..
-            } = &ready.subscription;
-            let dead = dead_letter_topic.clone()?;
-            Some((ready.component.name().clone(), topic.clone(), dead))
-        });
-        let ways: Vec<_> = ways.collect();
-        let running = self.running();
-        let others = running.iter().filter(|(id, _)| *id != app.id());
-        circles::check(&ways, others.flat_map(|(_, of)| &of.letters))?;
-        Ok(ways)
-    }
-
     /// Ends an app's subscriptions. Its groups stay, and hold what comes.
     pub(crate) async fn detach(&self, app: &Name) {
         let old = self.running().remove(app);

@@ -240,14 +240,11 @@ fn there_are_so_many_policies_and_operations() {
         reported(&operations(201))
             .contains("has 201 operations; at most 200 are allowed for a caller")
     );
-    let documents = |count: usize| {
-        let one = format!("---\n{}", spec("accessControl: { defaultAction: deny }"));
-        one.repeat(count)
-    };
+    let document = format!("---\n{}", spec("accessControl: { defaultAction: deny }"));
+    let documents = |count: usize| document.repeat(count);
     assert_eq!(reported(&documents(100)), "");
     assert!(reported(&documents(101)).contains("more than 100 documents of `Configuration` with"));
     let repeated = |count: usize| format!("---\n{}", operations(200)).repeat(count);
-    assert_eq!(reported(&repeated(5)), "");
     assert!(reported(&repeated(6)).contains("together have more than 1000 operations for `"));
 }
 

@@ -1,15 +1,36 @@
 //! Dead letter topics in a circle. A letter that fails again comes back to where it began, and on its way it is one more
 //! for each group of a topic: there would be ever more of them, beside every limit of what waits.
 
-use crate::{Error, Result};
+use super::{Consumer, Loop, PubSub, Subscription};
+use crate::{App, Error, Result};
 use std::collections::{HashMap, HashSet};
 use wythe_manifest::ComponentName;
 
 /// The way of an event that nobody takes: a component, the topic where it came, the topic for its letter.
 pub type Way = (ComponentName, String, String);
 
+impl PubSub {
+    /// The ways of dead letters, of which none leads back.
+    pub(super) fn ways(&self, app: &App, ready: &[(Loop, Box<dyn Consumer>)]) -> Result<Vec<Way>> {
+        let ways = ready.iter().filter_map(|(ready, _)| {
+            let Subscription {
+                topic,
+                dead_letter_topic,
+                ..
+            } = &ready.subscription;
+            let dead = dead_letter_topic.clone()?;
+            Some((ready.component.name().clone(), topic.clone(), dead))
+        });
+        let ways: Vec<_> = ways.collect();
+        let running = self.running();
+        let others = running.iter().filter(|(id, _)| *id != app.id());
+        check(&ways, others.flat_map(|(_, of)| &of.letters))?;
+        Ok(ways)
+    }
+}
+
 /// Refuses ways on which a letter would come back to the topic where it began; `others` are those of other apps.
-pub fn check<'a>(own: &'a [Way], others: impl Iterator<Item = &'a Way>) -> Result<()> {
+fn check<'a>(own: &'a [Way], others: impl Iterator<Item = &'a Way>) -> Result<()> {
     let mut next: HashMap<(&ComponentName, &str), Vec<&str>> = HashMap::new();
     for (component, topic, dead) in own.iter().chain(others) {
         next.entry((component, topic)).or_default().push(dead);
