@@ -146,8 +146,7 @@ impl Ingress {
                 ..passed
             };
             // The host that passes it on has logged it.
-            let trace = hop(&request);
-            async move { answer(&inside, trace, request, client, &mut None).await }
+            async move { answer(&inside, request, client, false).await }
         };
         front.serve(service, shutdown, drain).await
     }
@@ -194,7 +193,7 @@ impl All {
         };
         let service = move |request, client| {
             let inside = inside.clone();
-            async move { logged(&inside, request, client).await }
+            async move { answer(&inside, request, client, true).await }
         };
         front
             .serve(service, self.shutdown.clone(), self.drain)
@@ -202,32 +201,24 @@ impl All {
     }
 }
 
-/// Answers one request, of which there is a line in the log where requests are logged.
-async fn logged(inside: &Inside, request: Request<Incoming>, client: Client) -> Response<Body> {
-    let trace = hop(&request);
-    let mut record = Record::of(&request, &client, trace);
-    let answer = answer(inside, trace, request, client, &mut record).await;
+/// Answers one request: the front door is the first hop of its trace. Where requests are logged, it has a line if it
+/// `is_logged`.
+async fn answer(
+    inside: &Inside,
+    request: Request<Incoming>,
+    client: Client,
+    is_logged: bool,
+) -> Response<Body> {
+    let trace = Trace::enter(request.headers());
+    let record = is_logged.then(|| Record::of(&request, &client, trace));
+    let mut record = record.flatten();
+    let span = tracing::debug_span!("request", %trace, parent = trace.parent);
+    let routed = route(inside, trace, request, client, &mut record);
+    let answer = routed.instrument(span).await;
     match record {
         Some(record) => record.follow(answer),
         None => answer,
     }
-}
-
-/// The first hop of a request's trace is the front door.
-fn hop<B>(request: &Request<B>) -> Trace {
-    Trace::enter(request.headers())
-}
-
-async fn answer(
-    inside: &Inside,
-    trace: Trace,
-    request: Request<Incoming>,
-    client: Client,
-    record: &mut Option<Record>,
-) -> Response<Body> {
-    let span = tracing::debug_span!("request", %trace, parent = trace.parent);
-    let routed = route(inside, trace, request, client, record);
-    routed.instrument(span).await
 }
 
 /// One request: routed, and refused in words that say nothing of the project.
@@ -249,9 +240,7 @@ async fn route(
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
     let rest = place.rest(path);
-    if let Some(record) = record {
-        record.tenant = place.tenant().cloned();
-    }
+    access::note(record, place.tenant(), None);
     if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
         && !place.is_one_owner(host, name.as_deref())
     {
@@ -275,10 +264,9 @@ async fn route(
     let Some(route) = place.route(rest) else {
         return refusals::answer(&inside.refusals, &unanswered(path), None, reader);
     };
-    if let Some(record) = record {
-        record.asks(&route.app);
-    }
-    let answer = if_named(named, ask(&route.app, place.skipped(), trace, request)).await;
+    let app = &route.app;
+    access::note(record, Some(app.tenant()), Some(app.id()));
+    let answer = if_named(named, ask(app, place.skipped(), trace, request)).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
 }
 

@@ -7,28 +7,19 @@ pub use layer::{Client, Layer, Plain, Secured};
 pub use outgoing::Outgoing;
 
 use crate::forward::{FORWARDED_HEADER_BYTES, WINDOW};
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
-use std::{
-    convert::Infallible,
-    future::Future,
-    net::IpAddr,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wythe_blocks::{
-    Body, Error, Tasks,
-    connections::{Connections, IDLE, Listener, Permit, Work},
+    Body, Tasks,
+    connections::{Connections, IDLE, Listener, Permit},
 };
 
 const HEADERS: usize = 100;
@@ -166,8 +157,14 @@ where
         let work = permit.work();
         let answer = service(request, client.clone());
         async move {
-            let answer = answer.await;
-            Ok::<_, Infallible>(answer.map(|body| UnderWay { body, _work: work }))
+            // While the body is there, the request is under way.
+            let held = |body: Body| {
+                body.map_err(move |error| {
+                    let _work = &work;
+                    error
+                })
+            };
+            Ok::<_, Infallible>(answer.await.map(held))
         }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);
@@ -210,31 +207,5 @@ async fn run(connection: impl GracefulConnection, permit: Permit, ending: Cancel
                 }
             }
         }
-    }
-}
-
-/// The body of an answer: while it is there, a request is under way.
-struct UnderWay {
-    body: Body,
-    _work: Work,
-}
-
-impl http_body::Body for UnderWay {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -60,14 +60,14 @@ pub struct Response {
 
 /// A request whose method and path were parsed: policies judged them, and the callee is given them.
 #[derive(Clone)]
-struct Asked {
+struct Parsed {
     method: Method,
     path: Path,
     headers: Vec<(String, Bytes)>,
     body: Bytes,
 }
 
-impl Asked {
+impl Parsed {
     fn parse(request: Request) -> Result<Self> {
         let method = request.method.parse().map_err(|_| {
             Error::invalid(format!(
@@ -75,7 +75,7 @@ impl Asked {
                 Cut(request.method.escape_debug())
             ))
         })?;
-        Ok(Asked {
+        Ok(Parsed {
             method,
             path: Path::parse(request.path)?,
             headers: request.headers,
@@ -150,7 +150,7 @@ impl Invocation {
     /// The callee's answer, whatever its status; an error means that it gave none.
     pub async fn invoke(&self, caller: &Call, app: &str, request: Request) -> Result<Response> {
         let callee = self.find(caller, app)?;
-        let asked = Asked::parse(request)?;
+        let asked = Parsed::parse(request)?;
         self.access
             .require(caller, app, &asked.method, &asked.path)?;
         if asked.body.len() > MAX_BODY {
@@ -176,7 +176,7 @@ impl Invocation {
         caller: &Call,
         callee: Arc<App>,
         app: &str,
-        asked: Asked,
+        asked: Parsed,
     ) -> Result<Response> {
         if callee.exports().invocation {
             let headers = parse_headers(&asked.headers)?;
@@ -198,7 +198,7 @@ impl Invocation {
         caller: &Call,
         callee: Arc<App>,
         app: &str,
-        asked: Asked,
+        asked: Parsed,
     ) -> Result<Response> {
         let mut http = http::Request::new(body_from(asked.body));
         *http.method_mut() = asked.method;

@@ -117,8 +117,8 @@ pub(crate) fn require(component: &Manifest, has: impl Fn(&str) -> Option<bool>) 
     match required.find(|name| has(name) != Some(true)) {
         None => Ok(()),
         Some(name) => Err(Error::unsupported(format!(
-            "requires `{name}`, which driver `{}.{}` does not have",
-            component.block, component.driver
+            "requires `{name}`, which driver `{}` does not have",
+            component.kind()
         ))),
     }
 }

@@ -8,13 +8,19 @@ pub const MAX_CAUSE: usize = 4 << 10;
 
 /// The bytes as hexadecimal digits.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
-    let mut text = String::with_capacity(bytes.as_ref().len() * 2);
-    for byte in bytes.as_ref() {
-        for half in [byte >> 4, byte & 0xf] {
-            text.extend(char::from_digit(half.into(), 16));
-        }
+    let bytes = bytes.as_ref();
+    let mut text = vec![0; bytes.len() * 2];
+    write_hex(&mut text, bytes);
+    text.into_iter().map(char::from).collect()
+}
+
+/// Writes the bytes as hexadecimal digits, for which there has to be room.
+pub(crate) fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    text
 }
 
 /// The text with every control character written out, but tabs.

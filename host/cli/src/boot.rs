@@ -136,8 +136,7 @@ fn add_defaults(manifest: &Manifest, resources: &mut Resources) -> Vec<String> {
     let mut added = Vec::new();
     for component in defaults.components {
         let mut known = resources.components.iter();
-        let kind = format!("{}.{}", component.block, component.driver);
-        let denied = resources.denied(&manifest.tenant, &kind, &component.version);
+        let denied = resources.denied(&manifest.tenant, &component);
         if is_wanted(manifest, &component.block)
             && denied.is_none()
             && !known.any(|known| known.block == component.block)

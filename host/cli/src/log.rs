@@ -27,7 +27,6 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer as _,
-    filter::Targets,
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::{FmtSpan, Writer},
@@ -104,24 +103,21 @@ impl io::Write for Lane {
 pub fn start(common: &Common, is_each_request: bool) -> Result<(), String> {
     let text = std::env::var_os("WYTHE_LOG").map(|text| text.to_string_lossy().into_owned());
     let text = text.as_deref().filter(|text| !text.is_empty());
-    let filter = filter(common, text, is_each_request);
+    let filter = filter(common, text, is_each_request)?;
     let spans = match common.verbose {
         0 => FmtSpan::NONE,
         _ => FmtSpan::CLOSE,
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(|| Lane);
-    let layer = layer.with_span_events(spans);
+    // Colours are those of the lines; the fields of a call are text, and are escaped.
+    let layer = layer.with_span_events(spans).with_ansi(false);
     let layer = match common.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
         LogFormat::Text => layer.event_format(Lines::new()).boxed(),
     };
-    // A text that is no filter is told by a log that has one.
-    let known = filter
-        .as_ref()
-        .map_or_else(|_| Targets::new(), Targets::clone);
-    let layers = tracing_subscriber::registry().with(known);
+    let layers = tracing_subscriber::registry().with(filter);
     layers.with(Rate::default()).with(layer).init();
-    filter.map(|_| ())
+    Ok(())
 }
 
 /// One line an event: when, how grave, who, what.

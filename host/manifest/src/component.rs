@@ -51,6 +51,11 @@ pub struct Component {
 }
 
 impl Component {
+    /// The type: the block, a dot, and the technology.
+    pub fn kind(&self) -> String {
+        format!("{}.{}", self.block, self.driver)
+    }
+
     /// The place where a setting was written; the component's own place where it was not.
     pub fn position_of(&self, setting: &str) -> Source {
         match self.metadata.position_of(setting) {

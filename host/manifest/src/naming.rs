@@ -47,11 +47,12 @@ pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
 
 /// A component whose type a `Configuration` denies.
 fn denied(component: &Component, resources: &Resources, tenant: &Name) -> Option<Problem> {
-    let kind = format!("{}.{}", component.block, component.driver);
-    let denied = resources.denied(tenant, &kind, &component.version)?;
+    let denied = resources.denied(tenant, component)?;
     let message = format!(
-        "the type `{kind}` of `{}` is denied by `components.deny` at {}; remove the component, or the type there",
-        component.name, denied.source
+        "the type `{}` of `{}` is denied by `components.deny` at {}; remove the component, or the type there",
+        component.kind(),
+        component.name,
+        denied.source
     );
     Some(component.source.problem("spec.type", message))
 }

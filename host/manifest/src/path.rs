@@ -36,23 +36,21 @@ pub fn path_segments(path: &str) -> Vec<String> {
 }
 
 fn decoded(segment: &str) -> String {
-    let mut parts = segment.split('%');
-    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
-    for part in parts {
-        match code(part) {
-            Some(byte) => {
-                bytes.push(byte);
-                bytes.extend_from_slice(&part.as_bytes()[2..]);
-            }
-            None => {
-                bytes.push(b'%');
-                bytes.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
+    let mut bytes = percent_decoded(segment).unwrap_or_else(|| segment.into());
     bytes.make_ascii_lowercase();
     String::from_utf8(bytes)
         .unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned())
+}
+
+/// Decodes a text in percent-encoding (RFC 3986, section 2.1); none where a `%` has no two digits after it.
+pub(crate) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
+    for part in parts {
+        bytes.push(code(part)?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    Some(bytes)
 }
 
 /// The byte that two digits of base 16 at the beginning of a text are.

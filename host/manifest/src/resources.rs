@@ -60,12 +60,13 @@ impl Resources {
         }
     }
 
-    /// The word that forbids a tenant components of a type and a version.
-    pub fn denied(&self, tenant: &Name, kind: &str, version: &str) -> Option<&DeniedType> {
+    /// The word that forbids a tenant a component of this type and version.
+    pub fn denied(&self, tenant: &Name, component: &Component) -> Option<&DeniedType> {
         let documents = self.configurations.iter();
         let own = documents.filter(|one| tenant.has(one.namespace.as_ref()));
         let mut types = own.flat_map(|one| &one.denied_types);
-        types.find(|one| one.denies(kind, version))
+        let kind = component.kind();
+        types.find(|one| one.denies(&kind, &component.version))
     }
 
     fn extend(&mut self, other: Resources) {

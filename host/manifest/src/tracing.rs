@@ -2,7 +2,8 @@
 //! the operator's file.
 
 use crate::endpoint::Endpoint;
-use crate::name::shown;
+use crate::name::{Name, shown};
+use crate::path::percent_decoded;
 use crate::problem::{Problem, Problems, Source};
 use crate::quantity::Duration;
 use crate::reader::{At, Fields};
@@ -54,23 +55,25 @@ pub enum OtlpProtocol {
 
 impl Same for Tracing {
     fn is_same(&self, other: &Self) -> bool {
-        let otlp = |one: &Self| {
-            one.otlp.as_ref().map(|otlp| {
-                let headers = otlp.headers.iter();
-                let headers =
-                    headers.map(|(name, value)| (name.clone(), value.reveal().to_owned()));
-                (
-                    otlp.endpoint.url().to_owned(),
-                    otlp.protocol,
-                    headers.collect::<Vec<_>>(),
-                    otlp.timeout,
-                )
-            })
-        };
-        let zipkin = |one: &Self| one.zipkin.as_ref().map(|zipkin| zipkin.url().to_owned());
+        let zipkin = [self, other].map(|one| one.zipkin.as_ref().map(Endpoint::url));
         (self.sampling_rate, self.stdout) == (other.sampling_rate, other.stdout)
-            && otlp(self) == otlp(other)
-            && zipkin(self) == zipkin(other)
+            && zipkin[0] == zipkin[1]
+            && match (&self.otlp, &other.otlp) {
+                (Some(one), Some(other)) => one.is_same(other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
+    }
+}
+
+impl Same for Otlp {
+    fn is_same(&self, other: &Self) -> bool {
+        let mut headers = self.headers.iter().zip(&other.headers);
+        self.endpoint.url() == other.endpoint.url()
+            && (self.protocol, self.timeout) == (other.protocol, other.timeout)
+            && self.headers.len() == other.headers.len()
+            && headers.all(|((one, value), (other, known))| {
+                one == other && value.reveal() == known.reveal()
+            })
     }
 }
 
@@ -217,19 +220,7 @@ pub fn headers(text: &str) -> Result<Vec<(String, Secret)>, String> {
 
 /// Decodes a text in percent-encoding; none where it is not in that or is no text then.
 pub fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent_decoded(text)?).ok()
 }
 
 /// The names that the host sets itself are refused, and so are those that change what a request is.
@@ -268,15 +259,14 @@ fn check_value(value: &str) -> Result<(), String> {
 /// Spans go to one place: of two configurations that say where, one would be ignored.
 pub(crate) fn check(resources: &Resources, problems: &mut Problems) {
     let all = resources.configurations.iter();
-    let mut earlier: Vec<(Option<&crate::Name>, &Source)> = Vec::new();
+    let mut earlier: Vec<(Option<&Name>, &Source)> = Vec::new();
     for configuration in all {
         let Some(tracing) = &configuration.tracing else {
             continue;
         };
         let namespace = configuration.namespace.as_ref();
-        let meets = |other: &Option<&crate::Name>| {
-            other.is_none() || namespace.is_none() || *other == namespace
-        };
+        let meets =
+            |other: &Option<&Name>| other.is_none() || namespace.is_none() || *other == namespace;
         match earlier.iter().find(|(other, _)| meets(other)) {
             Some((_, first)) => problems.0.push(tracing.problem(format!(
                 "`tracing` is written already in {first}; write one for both"

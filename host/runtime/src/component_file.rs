@@ -86,6 +86,16 @@ impl ComponentFile {
         }
     }
 
+    /// The file of an app of a tenant, in its project.
+    pub fn of_app(
+        tenant: &Tenant,
+        (project, path): (&Path, &Path),
+        signing_keys: Option<Arc<SigningKeys>>,
+    ) -> Self {
+        let place = AnchoredPath::new(Some(project), path);
+        Self::new(place, signing_keys, Allowed::to_tenant(tenant))
+    }
+
     /// The word of the operator on it.
     pub fn allowed(&self) -> &Allowed {
         &self.allowed

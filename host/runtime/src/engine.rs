@@ -25,8 +25,7 @@ use wasmtime::{
     PoolingAllocationConfig, Store, component::Linker,
 };
 use wythe_blocks::{Call, Error, Result, Tenant, time::milliseconds};
-use wythe_manifest::AnchoredPath;
-use wythe_manifest::Metered;
+use wythe_manifest::{AnchoredPath, Metered};
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;

@@ -1,7 +1,7 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
 use crate::{
-    component_file::{Allowed, ComponentFile},
+    component_file::ComponentFile,
     ctx::{DENIALS, Identity},
     egress,
     engine::Runtime,
@@ -27,7 +27,7 @@ use wythe_blocks::{
     pubsub::{Delivery, Subscription, Verdict},
     workflow::{ActivityCall, Context, Failure},
 };
-use wythe_manifest::{AnchoredPath, Reuse, SigningKeys};
+use wythe_manifest::{Reuse, SigningKeys};
 
 /// One app and the version of it that serves now.
 pub struct Guest {
@@ -82,9 +82,8 @@ impl Guest {
                 tenant.ledger.clone(),
             ),
         });
-        let place = AnchoredPath::new(Some(&app.project), &app.guest);
-        let allowed = Allowed::to_tenant(tenant);
-        let file = ComponentFile::new(place, app.signing_keys.clone(), allowed);
+        let place = (app.project.as_path(), app.guest.as_path());
+        let file = ComponentFile::of_app(tenant, place, app.signing_keys.clone());
         let version = Version::load(runtime, &identity, &app.reuse, file).await?;
         let guest = Arc::new(Guest {
             runtime: runtime.clone(),
@@ -101,9 +100,8 @@ impl Guest {
     /// Puts the file at `path` in place of the version that serves now. On an error the old one goes on. True if
     /// the file was another one.
     pub async fn swap(&self, path: &Path) -> Result<bool, Vec<Error>> {
-        let place = AnchoredPath::new(Some(&self.project), path);
-        let allowed = Allowed::to_tenant(&self.identity.tenant);
-        let file = ComponentFile::new(place, self.signing_keys.clone(), allowed);
+        let (tenant, keys) = (&self.identity.tenant, self.signing_keys.clone());
+        let file = ComponentFile::of_app(tenant, (&self.project, path), keys);
         let version = Version::load(&self.runtime, &self.identity, &self.reuse, file).await?;
         let changed = version.digest != self.version.load().digest;
         if changed {

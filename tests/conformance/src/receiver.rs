@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
+use wythe_blocks::text::hex;
 
 const GRPC: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -164,10 +165,6 @@ fn received(span: &Span, resource: &BTreeMap<String, String>) -> Received {
         is_error: status == Some(StatusCode::Error),
         authorization: String::new(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn attributes(all: &[KeyValue]) -> BTreeMap<String, String> {

@@ -2,7 +2,7 @@
 
 use super::{Client, Trace};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 use tracing::Level;
-use wythe_blocks::{App, Body, Error, text::cut};
+use wythe_blocks::{Body, Error, text::cut};
 use wythe_manifest::Name;
 
 /// The target of the lines, by which they are switched on.
@@ -28,10 +28,12 @@ pub(super) struct Record {
     host: String,
     path: String,
     trace: Trace,
-    pub tenant: Option<Name>,
+    tenant: Option<Name>,
     app: Option<Name>,
     status: Option<StatusCode>,
     bytes: u64,
+    /// The bytes that the answer says it has.
+    length: Option<u64>,
     is_whole: bool,
 }
 
@@ -58,22 +60,27 @@ impl Record {
             app: None,
             status: None,
             bytes: 0,
+            length: None,
             is_whole: false,
         })
-    }
-
-    /// Says which app is asked.
-    pub fn asks(&mut self, app: &App) {
-        (self.tenant, self.app) = (Some(app.tenant().clone()), Some(app.id().clone()));
     }
 
     /// The answer, which is followed to its end.
     pub fn follow(mut self, answer: Response<Body>) -> Response<Body> {
         self.status = Some(answer.status());
+        let length = answer.headers().get(CONTENT_LENGTH);
+        self.length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         answer.map(|body| {
             let record = self;
             Followed { body, record }.boxed_unsync()
         })
+    }
+}
+
+/// Says who is asked, as far as it is known.
+pub(super) fn note(record: &mut Option<Record>, tenant: Option<&Name>, app: Option<&Name>) {
+    if let Some(record) = record {
+        (record.tenant, record.app) = (tenant.cloned(), app.cloned());
     }
 }
 
@@ -151,7 +158,9 @@ impl http_body::Body for Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.record.is_whole |= self.body.is_end_stream();
+        // Where the length is known, nobody asks for the end.
+        let is_all = self.record.length == Some(self.record.bytes);
+        self.record.is_whole |= is_all || self.body.is_end_stream();
     }
 }
 

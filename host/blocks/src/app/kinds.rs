@@ -200,8 +200,7 @@ fn speak(call: &Call, headers: &mut Vec<(String, Bytes)>) {
     };
     headers.retain(|(name, _)| !is_own(name));
     if call.carried().is_none() {
-        let trace = call.trace().parent_header();
-        let trace = Bytes::copy_from_slice(trace.as_bytes());
+        let trace = Bytes::copy_from_slice(&call.trace().header());
         headers.reserve_exact(1);
         return headers.push((TRACEPARENT.to_string(), trace));
     }

@@ -18,7 +18,7 @@ use crate::{
     metrics::{self, CallMetrics, Outcome},
     panics,
     quota::{Held, Ledger},
-    spans::{self, About, Ended, Recording, Span, Work},
+    spans::{self, About, Recording, Span, Work},
     time::{self, Clock as _},
 };
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use inbound::Inbound;
 use std::{
     future::Future,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -230,24 +230,17 @@ impl App {
 
     /// Begins the span of a call, if it is recorded. The questions of a host that starts are none of anybody's traces.
     fn record(&self, kind: Inbound, call: &Call, about: Option<Box<About>>) -> Recording {
-        let mut trace = call.trace();
-        spans::begin(trace.sampled && kind != Inbound::Declaration, || {
-            if call.parent().is_some_and(Call::is_unrecorded) {
-                trace.parent = None;
-            }
-            Some(Span {
-                trace,
-                role: kind.role(),
-                tenant: self.tenant().clone(),
-                app: self.id().clone(),
-                work: Work::App {
-                    kind: kind.name(),
-                    about: about.map_or(About::Nothing, |about| *about),
-                },
-                start: SystemTime::now(),
-                took: Duration::ZERO,
-                ended: Ended::Well,
-            })
+        let trace = call.trace();
+        let is_wanted = || trace.sampled && kind != Inbound::Declaration;
+        spans::begin(is_wanted, || {
+            let has_parent = !call.parent().is_some_and(Call::is_unrecorded);
+            let parent = trace.parent.filter(|_| has_parent);
+            let trace = Trace { parent, ..trace };
+            let work = Work::App {
+                kind: kind.name(),
+                about: about.map_or(About::Nothing, |about| *about),
+            };
+            Span::new(trace, kind.role(), (self.tenant(), self.id()), work)
         })
     }
 

@@ -73,7 +73,7 @@ impl Written {
     /// A direction that the driver does not have is an error, and so is a route where nothing is delivered.
     pub fn check(self, component: &Manifest, features: &Features) -> Result<Settings> {
         let (input, output) = (features.input, !features.operations.is_empty());
-        let kind = || format!("{}.{}", component.block, component.driver);
+        let kind = || component.kind();
         let wanted = self.direction.unwrap_or(Direction { input, output });
         for (word, wanted, has) in [
             ("input", wanted.input, input),

@@ -246,7 +246,7 @@ impl Call {
         entry: impl Display,
     ) -> Result<()> {
         match self.grants() {
-            Some(grants) if grants.closed(key).is_some() => Err(self.closed(grants, key)),
+            Some(grants) if let Some(place) = grants.closed(key) => Err(self.closed(key, place)),
             Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
                 "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",
                 self.0.app,
@@ -259,12 +259,11 @@ impl Call {
     }
 
     /// The refusal of a key of grants that `api` of a `Configuration` closes.
-    fn closed(&self, grants: &Grants, key: &str) -> Error {
-        let place = grants.closed(key).map(Source::short);
+    fn closed(&self, key: &str, place: &Source) -> Error {
         Error::denied(format!(
             "`{key}` is denied to app `{}`, whatever it is granted; see `api` of the Configuration at {}",
             self.0.app,
-            place.unwrap_or_default()
+            place.short()
         ))
     }
 

@@ -1,7 +1,7 @@
 //! The trace of a call: W3C trace context, a span for each hop, and what others put beside it.
 
 use super::Call;
-use crate::{invocation::TRACEPARENT, random, spans};
+use crate::{invocation::TRACEPARENT, random, spans, text::write_hex};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
@@ -68,9 +68,14 @@ impl Trace {
         }
     }
 
-    /// The header that makes this span the parent of what a callee does.
-    pub(crate) fn parent_header(self) -> TraceParent {
-        TraceParent::of(self)
+    /// The header that makes this span the parent of what a callee does, version 00. Every call of an app has one, so it
+    /// is written without `fmt`.
+    pub(crate) fn header(self) -> [u8; 55] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut text[3..35], &self.trace.to_be_bytes());
+        write_hex(&mut text[36..52], &self.span.to_be_bytes());
+        text[54] += u8::from(self.sampled);
+        text
     }
 
     /// The trace of a request, if its `traceparent` can be read.
@@ -101,35 +106,9 @@ impl Trace {
     }
 }
 
-/// The value of a `traceparent` header, version 00. Every call of an app has one, so it is written without `fmt`.
-pub(crate) struct TraceParent([u8; 55]);
-
-impl TraceParent {
-    fn of(trace: Trace) -> Self {
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(&mut text[3..35], &trace.trace.to_be_bytes());
-        write_hex(&mut text[36..52], &trace.span.to_be_bytes());
-        text[54] += u8::from(trace.sampled);
-        TraceParent(text)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-fn write_hex(text: &mut [u8], bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-}
-
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.parent_header();
-        f.write_str(str::from_utf8(text.as_bytes()).map_err(|_| fmt::Error)?)
+        f.write_str(str::from_utf8(&self.header()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -200,7 +179,7 @@ impl Call {
     /// Writes `traceparent` and `tracestate`, in place of what others wrote there.
     pub fn write_trace(&self, headers: &mut HeaderMap) {
         headers.remove(TRACESTATE);
-        if let Ok(value) = HeaderValue::from_bytes(self.trace().parent_header().as_bytes()) {
+        if let Ok(value) = HeaderValue::from_bytes(&self.trace().header()) {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(carried) = self.carried() {

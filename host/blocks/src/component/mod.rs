@@ -16,15 +16,11 @@ use crate::{
     panics,
     resiliency::{Guard, Guarded, Key, Nature, Resiliency, Target},
     scrub::Secrets,
-    spans::{self, About, Ended, Recording, Role, Span, Work},
+    spans::{self, About, Recording, Role, Span, Work},
     text::{MAX_CAUSE, cut},
 };
 use async_trait::async_trait;
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{future::Future, sync::Arc, time::Instant};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wythe_manifest::{Aim, ComponentName, Name};
@@ -246,24 +242,17 @@ impl<D: ?Sized> Component<D> {
         operation: Operation,
         topic: Option<&str>,
     ) -> Recording {
-        spans::begin(trace.sampled, || {
-            let span = || Span {
-                trace,
-                role: Role::of_block(self.block, operation.name()),
-                tenant: self.tenant.clone(),
-                app: caller.app_id().clone(),
-                work: Work::Component {
-                    block: self.block,
-                    name: self.name.clone(),
-                    driver: self.technology.clone(),
-                    operation: operation.name(),
-                    about: topic.map_or(About::Nothing, |topic| About::topic(None, topic)),
-                },
-                start: SystemTime::now(),
-                took: Duration::ZERO,
-                ended: Ended::Well,
+        let is_wanted = || trace.sampled && !caller.is_unrecorded();
+        spans::begin(is_wanted, || {
+            let role = Role::of_block(self.block, operation.name());
+            let work = Work::Component {
+                block: self.block,
+                name: self.name.clone(),
+                driver: self.technology.clone(),
+                operation: operation.name(),
+                about: topic.map_or(About::Nothing, |topic| About::topic(None, topic)),
             };
-            (!caller.is_unrecorded()).then(span)
+            Span::new(trace, role, (&self.tenant, caller.app_id()), work)
         })
     }
 

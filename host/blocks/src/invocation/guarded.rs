@@ -1,6 +1,6 @@
 //! Calls of apps under policies.
 
-use super::{Asked, Callable, Invocation, Path, Response};
+use super::{Callable, Invocation, Parsed, Path, Response};
 use crate::{
     Body, Call, Result, body_from,
     resiliency::{Failure, Guard, Guarded, Limit, Nature},
@@ -16,7 +16,7 @@ impl Invocation {
         caller: &Call,
         (callee, guard): (&Callable, &Guard),
         app: &str,
-        asked: Asked,
+        asked: Parsed,
     ) -> Result<Response> {
         let call = guarded(caller, &asked.method);
         let attempt = |limit: Limit| {

@@ -47,10 +47,10 @@ pub fn count_unsent(spans: usize) {
     UNSENT.fetch_add(spans as u64, Relaxed);
 }
 
-/// Begins the span of a call, where it is sampled and somebody reads.
+/// Begins the span of a call, where somebody reads and it is wanted.
 #[inline]
-pub(crate) fn begin(is_sampled: bool, span: impl FnOnce() -> Option<Span>) -> Recording {
-    match is_on() && is_sampled {
+pub(crate) fn begin(is_wanted: impl FnOnce() -> bool, span: impl FnOnce() -> Span) -> Recording {
+    match is_on() && is_wanted() {
         true => Recording::of(span()),
         false => Recording::default(),
     }

@@ -132,9 +132,9 @@ struct Open {
 }
 
 impl Recording {
-    pub fn of(span: Option<Span>) -> Self {
+    pub fn of(span: Span) -> Self {
         let began = Instant::now();
-        Recording(span.map(|span| Box::new(Open { span, began })))
+        Recording(Some(Box::new(Open { span, began })))
     }
 
     /// Records the end of the call; `status` is that of an answer of HTTP.
@@ -170,6 +170,20 @@ impl Drop for Recording {
 }
 
 impl Span {
+    /// A span that begins now; what there is at its end is set then.
+    pub(crate) fn new(trace: Trace, role: Role, (tenant, app): (&Name, &Name), work: Work) -> Self {
+        Span {
+            trace,
+            role,
+            tenant: tenant.clone(),
+            app: app.clone(),
+            work,
+            start: SystemTime::now(),
+            took: Duration::ZERO,
+            ended: Ended::Well,
+        }
+    }
+
     /// Says whether a call that is dropped goes on elsewhere or later: the runs of a workflow are one span.
     fn goes_on(&self) -> bool {
         matches!(

@@ -38,7 +38,7 @@ fn a_span_is_recorded_when_its_call_ends() {
     let mut reader = read(100_000);
     let well = request("GET", "/");
     let trace = well.trace;
-    begin(true, || Some(well)).end(None, Some(204));
+    begin(|| true, || well).end(None, Some(204));
     let found = taken(&mut reader, trace);
     assert_eq!(found.len(), 1);
     assert!(matches!(
@@ -52,7 +52,7 @@ fn a_dropped_call_says_so_but_a_workflow_goes_on() {
     let mut reader = read(100_000);
     let dropped = request("GET", "/");
     let trace = dropped.trace;
-    drop(begin(true, || Some(dropped)));
+    drop(begin(|| true, || dropped));
     let found = taken(&mut reader, trace);
     assert_eq!(found[0].ended, Ended::Dropped);
     assert!(found[0].is_error());
@@ -61,7 +61,7 @@ fn a_dropped_call_says_so_but_a_workflow_goes_on() {
         about: About::Nothing,
     });
     let trace = workflow.trace;
-    drop(begin(true, || Some(workflow)));
+    drop(begin(|| true, || workflow));
     assert!(taken(&mut reader, trace).is_empty());
 }
 
@@ -70,7 +70,7 @@ fn what_is_not_sampled_is_not_recorded() {
     let mut reader = read(100_000);
     let unsampled = request("GET", "/");
     let trace = unsampled.trace;
-    begin(false, || Some(unsampled)).end(None, None);
+    begin(|| false, || unsampled).end(None, None);
     assert!(taken(&mut reader, trace).is_empty());
 }
 
@@ -79,7 +79,7 @@ fn a_reader_that_does_not_read_loses_spans_and_holds_nobody_up() {
     let before = UNQUEUED.load(Relaxed);
     let mut slow = read(1);
     for _ in 0..3 {
-        begin(true, || Some(request("GET", "/"))).end(None, None);
+        begin(|| true, || request("GET", "/")).end(None, None);
     }
     // Others may have filled its queue before.
     assert!(UNQUEUED.load(Relaxed) >= before + 2);

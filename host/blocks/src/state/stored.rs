@@ -23,12 +23,13 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// The amount of an entry whose value and content type have so many bytes; nothing, of one that does not count.
-    pub fn of(key: &str, length: u64) -> Self {
+    /// The amount of an entry whose value and content type have so many bytes; nothing, where there is none, or one that
+    /// does not count.
+    pub fn of(key: &str, length: Option<u64>) -> Self {
         let is_value = || ACTOR_VALUES.iter().any(|value| key.starts_with(value));
-        if key.starts_with(RESERVED) && !is_value() {
+        let Some(length) = length.filter(|_| !key.starts_with(RESERVED) || is_value()) else {
             return Amount::default();
-        }
+        };
         Amount {
             bytes: (key.len() as u64).saturating_add(length),
             keys: 1,

@@ -170,7 +170,7 @@ impl Ready {
         });
         let components = plan.resources.components.iter().map(|component| Component {
             name: component.name.to_string(),
-            r#type: format!("{}.{}", component.block, component.driver),
+            r#type: component.kind(),
         });
         Ready {
             name: plan.manifest.name.to_string(),

@@ -9,7 +9,7 @@ use crate::problem::Source;
 use crate::reader::{At, Fields};
 
 /// Policies of a document: each call looks one up by its caller.
-pub(super) const MAX_POLICIES: usize = 1_000;
+const MAX_POLICIES: usize = 1_000;
 /// The trust domain where none is written.
 const PUBLIC: &str = "public";
 

@@ -1,13 +1,12 @@
 //! `api`: which of Dapr's APIs apps may use. For a guest each is a block, which a grant opens.
 
-use super::MAX_SCOPES;
 use crate::name::shown;
 use crate::problem::Source;
 use crate::reader::At;
 use crate::suggest::{did_you_mean, listed};
 
 /// Entries of a list.
-const MAX_ENTRIES: usize = MAX_SCOPES;
+const MAX_ENTRIES: usize = 100;
 
 /// Dapr's APIs, and the grants without which a guest cannot use them. What has none is nothing that a guest could use.
 const APIS: [(&str, &[&str]); 18] = [

@@ -20,19 +20,20 @@ const MAX_TYPES: usize = 1_000;
 pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
     check_scopes(resources, problems);
     check_types(resources, problems);
-    let documents = &mut resources.configurations;
-    let mut policies = documents.iter();
-    let mut policies = policies
-        .by_ref()
-        .filter(|one| one.access.is_some() || one.api.is_some());
+    check_documents(resources, problems);
+    check_operations(resources, problems);
+}
+
+fn check_documents(resources: &mut Resources, problems: &mut Problems) {
+    let documents = resources.configurations.iter();
+    let mut policies = documents.filter(|one| one.access.is_some() || one.api.is_some());
     if let Some(one) = policies.nth(MAX_DOCUMENTS) {
         let message = format!(
             "more than {MAX_DOCUMENTS} documents of `Configuration` with `accessControl` or `api`; join them"
         );
         problems.0.push(one.source.problem("kind", message));
-        documents.clear();
+        resources.configurations.clear();
     }
-    check_operations(resources, problems);
 }
 
 fn check_operations(resources: &mut Resources, problems: &mut Problems) {
@@ -69,7 +70,7 @@ fn check_types(resources: &mut Resources, problems: &mut Problems) {
 
 /// Two scopes of one store could contradict each other, and one of no store protects nothing. The time is linear in the
 /// number of scopes: a file may have very many.
-pub(crate) fn check_scopes(resources: &Resources, problems: &mut Problems) {
+fn check_scopes(resources: &Resources, problems: &mut Problems) {
     let stores = resources.components.iter();
     let stores = stores.filter(|component| component.block == STORES);
     let names: Vec<&str> = stores.map(|component| component.name.as_str()).collect();

@@ -112,11 +112,7 @@ impl Terms {
     /// The problems of tenants that say where the host sends what it records.
     fn tracing(&self, resources: &Resources) -> Vec<Problem> {
         let own = resources.configurations.iter();
-        let own = own.filter(|one| {
-            one.namespace
-                .as_ref()
-                .is_none_or(|name| *name == self.tenant)
-        });
+        let own = own.filter(|one| self.tenant.has(one.namespace.as_ref()));
         let tracing = own.filter_map(|one| one.tracing.as_ref());
         let refused = tracing.map(|tracing| {
             let source = &self.source;

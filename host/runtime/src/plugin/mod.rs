@@ -4,6 +4,7 @@ mod bindings;
 mod checks;
 mod configuration;
 mod crypto;
+mod file;
 mod jobs;
 mod lock;
 mod pace;

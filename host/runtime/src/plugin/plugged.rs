@@ -1,10 +1,9 @@
 //! The part that every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
-use super::{checks, pace::Busy, settings::Settings};
+use super::{file, pace::Busy, settings::Settings};
 use crate::{
     bindings::{app::wythe::blocks::types::Metadata, plugin::exports::wythe::plugin::lifecycle},
     compile::Compiled,
-    component_file::{Allowed, ComponentFile},
     cpu::timed,
     ctx::{Ctx, Identity},
     engine::{Runtime, internal},
@@ -179,22 +178,8 @@ impl<W: World> Plugged<W> {
         settings: Settings,
     ) -> Result<Arc<Self>> {
         let shown = settings.path.display().to_string();
-        let place = site.place_of(&settings.path)?;
         settings.check_hosts(&tenant)?;
-        let keys = site.terms.as_ref();
-        let keys = keys.and_then(|terms| terms.signing_keys.clone());
-        let allowed = Allowed::to_site(&site);
-        let file = ComponentFile::new(place, keys, allowed.clone());
-        let bytes = file.read().await?;
-        settings.check_digest(&shown, &bytes)?;
-        let inspection = runtime.inspect_bytes(&shown, &bytes, &allowed).await?;
-        checks::check_versions(&inspection, &site)?;
-        checks::check_offer(&shown, W::INTERFACE, &inspection)?;
-        checks::check_imports(&inspection, &settings, &site)?;
-        // What is refused is not compiled.
-        let compiled = runtime
-            .compile_within(&shown, bytes, &inspection, &allowed)
-            .await?;
+        let compiled = file::compile(&runtime, &site, &settings, W::INTERFACE).await?;
         let misfit = |error| {
             let message = format!("`{shown}` is no plugin of the world {}", W::INTERFACE);
             internal(&message, error)

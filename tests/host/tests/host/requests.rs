@@ -15,16 +15,23 @@ use std::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const APPS: &str = "  - appID: hostile
+const APPS: &str = "  - appID: plain
+    guest: plain.wasm
+    ingress: /plain
+  - appID: hostile
     guest: hostile.wasm
     ingress: /
     grants: { state: [statestore], publish: [pubsub], invoke: [hostile], http: [] }
     limits: { wallTime: 20s }
 ";
 
+const ACCESS: [&str; 3] = ["--log-format", "json", "--access-log"];
+
 pub fn trials() -> Vec<Trial> {
     vec![
         case("requests::each_has_a_line_once_its_answer_is_over", lines),
+        case("requests::an_answer_of_known_length_is_whole", known),
+        case("requests::each_call_has_a_line_by_v", verbose),
         case("requests::a_filter_that_is_none_is_refused", filter),
     ]
 }
@@ -47,7 +54,6 @@ fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
     let mut command = command();
     command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
-        .args(["--log-format", "json"])
         .args(more)
         .arg(project.path())
         .stdout(Stdio::piped())
@@ -85,7 +91,7 @@ async fn lines() -> Result<()> {
     let project = Project::new(APPS);
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("log");
-    let logged = run(&project, &log, &["--access-log"])?;
+    let logged = run(&project, &log, &ACCESS)?;
     let url = logged.url.trim_end_matches('/');
     let answer = request(
         &client(),
@@ -124,6 +130,48 @@ async fn lines() -> Result<()> {
         "{left}"
     );
     Ok(())
+}
+
+/// Answers whose end nobody asks for.
+async fn known() -> Result<()> {
+    let project = Project::new(APPS);
+    let directory = tempfile::tempdir()?;
+    let log = directory.path().join("log");
+    let logged = run(&project, &log, &ACCESS)?;
+    for (number, method) in [Method::GET, Method::HEAD].into_iter().enumerate() {
+        let url = format!("{}/plain", logged.url.trim_end_matches('/'));
+        let answer = request(&client(), method, &url, &[], "").await?;
+        ensure!(answer.status == 200, "{}", answer.status);
+        let found = until(&log, number + 1).await?;
+        let line = &found[number];
+        ensure!(line["ended"] == "whole", "{line}");
+        ensure!(line["bytes"] == answer.text().len(), "{line}");
+    }
+    Ok(())
+}
+
+async fn verbose() -> Result<()> {
+    let project = Project::new(APPS);
+    let directory = tempfile::tempdir()?;
+    let log = directory.path().join("log");
+    let logged = run(&project, &log, &["-v"])?;
+    let url = format!("{}/plain", logged.url.trim_end_matches('/'));
+    let answer = request(&client(), Method::GET, &url, &[], "").await?;
+    ensure!(answer.status == 200, "{}", answer.status);
+    let mut text = String::new();
+    for _ in 0..300 {
+        text = fs::read_to_string(&log)?;
+        let line = text.lines().find(|line| line.contains("kind=\"http\""));
+        if let Some(line) = line {
+            let has = |part: &str| line.contains(part);
+            ensure!(has("Z DEBUG app kind=\"http\" tenant=default"), "{line}");
+            ensure!(has("app=plain trace=00-") && has("time.busy="), "{line}");
+            ensure!(!has("\\u{") && !has("\u{1b}"), "{line}");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("no line of the call in {text}")
 }
 
 /// A client that leaves in the middle of its answer, and one that leaves before there is any.

@@ -114,8 +114,7 @@ impl Tree {
             }
             if let Some((_, key)) = self.expiries.pop_first() {
                 let freed = self.put(&key, None);
-                let freed = freed.map_or(Amount::default(), |length| Amount::of(&key, length));
-                charge.replace(freed, Amount::default());
+                charge.replace(Amount::of(&key, freed), Amount::default());
             }
         }
         true

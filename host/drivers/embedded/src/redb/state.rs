@@ -84,8 +84,8 @@ impl Store for Tree {
         let mut answers = Vec::with_capacity(writes.len());
         let mut tables = Tables::open(&transaction)?;
         let mut charge = Charge::new(self.stored.as_deref());
+        let mut table = Counted::new(&mut tables, &mut charge);
         for write in writes {
-            let mut table = Counted::new(&mut tables, &mut charge);
             let answer = apply::apply(&mut table, write, now);
             if ends_batch(&answer) {
                 answer?;
@@ -108,8 +108,8 @@ impl Store for Tree {
         let transaction = write(&self.database)?;
         let mut tables = Tables::open(&transaction)?;
         let mut charge = Charge::new(self.stored.as_deref());
+        let mut table = Counted::new(&mut tables, &mut charge);
         for key in &over {
-            let mut table = Counted::new(&mut tables, &mut charge);
             apply::Table::set(&mut table, key, None)?;
         }
         drop(tables);
@@ -127,7 +127,7 @@ impl Tree {
             let mut found = Amount::default();
             for item in entries.iter().map_err(unavailable)? {
                 let (key, bytes) = item.map_err(unavailable)?;
-                found += Amount::of(key.value(), length(bytes.value()));
+                found += Amount::of(key.value(), Some(length(bytes.value())));
             }
             stored.count(found);
         }

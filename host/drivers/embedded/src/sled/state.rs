@@ -107,8 +107,8 @@ impl Store for Sled {
         };
         let mut answers = Vec::with_capacity(writes.len());
         let mut charge = Charge::new(self.stored.as_deref());
+        let mut table = Counted::new(&mut staged, &mut charge);
         for write in writes {
-            let mut table = Counted::new(&mut staged, &mut charge);
             let answer = apply::apply(&mut table, write, now);
             if ends_batch(&answer) {
                 answer?;
@@ -127,6 +127,7 @@ impl Store for Sled {
             changes: BTreeMap::new(),
         };
         let mut charge = Charge::new(self.stored.as_deref());
+        let mut table = Counted::new(&mut staged, &mut charge);
         let mut count = 0;
         for item in self
             .opened
@@ -135,7 +136,6 @@ impl Store for Sled {
             .take(SWEEP_BATCH)
         {
             let (raw, _) = item.map_err(unavailable)?;
-            let mut table = Counted::new(&mut staged, &mut charge);
             apply::Table::set(&mut table, keys::key_of_expiry(&raw)?, None)?;
             count += 1;
         }
@@ -153,7 +153,7 @@ impl Sled {
         for item in tree.range(keys::entry("").as_slice()..keys::AFTER_ENTRIES) {
             let (raw, head) = item.map_err(unavailable)?;
             let length = length(&head, |piece| tree.get(piece))?;
-            found += Amount::of(keys::key_of_entry(&raw)?, length);
+            found += Amount::of(keys::key_of_entry(&raw)?, Some(length));
         }
         Ok(found)
     }

@@ -118,6 +118,16 @@ async fn until(what: impl Fn() -> bool) {
     }
 }
 
+#[track_caller]
+fn is_refused(error: &wythe_blocks::Error) {
+    assert_eq!(error.kind(), Kind::Exhausted);
+    let message = error.message();
+    let is_about_turn = message.starts_with("the turn of actor `");
+    let has_quota = message.contains("`quotas.stateBytes`, which is 1048576");
+    assert!(is_about_turn && has_quota, "{error}");
+    assert!(error.retry_after().is_some());
+}
+
 async fn commits(driver: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let writer = Arc::<Writer>::default();
@@ -141,16 +151,7 @@ async fn commits(driver: &str) {
         (before + 1..before + 1_000).contains(&reminded),
         "{reminded}"
     );
-    let refused = call("c", "set", LARGE).await.expect_err("no room");
-    assert_eq!(refused.kind(), Kind::Exhausted);
-    assert!(
-        refused.message().starts_with("the turn of actor `")
-            && refused
-                .message()
-                .contains("`quotas.stateBytes`, which is 1048576"),
-        "{refused}"
-    );
-    assert!(refused.retry_after().is_some());
+    is_refused(&call("c", "set", LARGE).await.expect_err("no room"));
     assert_eq!(call("c", "look", 0).await.expect("an answer"), "");
     let grown = call("a", "set", LARGE * 2).await.expect_err("no room");
     assert_eq!(grown.kind(), Kind::Exhausted);

@@ -23,14 +23,7 @@ impl<'a, 'b, T> Counted<'a, 'b, T> {
 }
 
 fn amount(key: &str, record: Option<&Record>) -> Amount {
-    record.map_or(Amount::default(), |record| Amount::of(key, record.length()))
-}
-
-fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
-    amounts.fold(Amount::default(), |mut sum, one| {
-        sum += one;
-        sum
-    })
+    Amount::of(key, record.map(Record::length))
 }
 
 impl<T: Table> Table for Counted<'_, '_, T> {
@@ -51,15 +44,15 @@ impl<T: Table> Table for Counted<'_, '_, T> {
         if !self.charge.counts() {
             return Ok(());
         }
-        let new = changes.iter();
-        let new = sum(new.map(|(key, record)| amount(key, record.as_ref())));
+        let mut new = Amount::default();
+        for (key, record) in changes {
+            new += amount(key, record.as_ref());
+        }
         let table = &*self.table;
         self.charge.admit(new, || {
             let mut old = Amount::default();
             for key in changes.keys() {
-                old += table
-                    .length(key)?
-                    .map_or(Amount::default(), |length| Amount::of(key, length));
+                old += Amount::of(key, table.length(key)?);
             }
             Ok(old)
         })
@@ -68,8 +61,7 @@ impl<T: Table> Table for Counted<'_, '_, T> {
     fn set(&mut self, key: &str, record: Option<Record>) -> Result<Option<u64>> {
         let new = amount(key, record.as_ref());
         let old = self.table.set(key, record)?;
-        let before = old.map_or(Amount::default(), |length| Amount::of(key, length));
-        self.charge.replace(before, new);
+        self.charge.replace(Amount::of(key, old), new);
         Ok(old)
     }
 }
