@@ -25,9 +25,10 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    Call, descriptors,
+    Call, Kind, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
     quota::{Held, Reached},
+    spans::Outgoing,
     time,
 };
 use wythe_manifest::Metered;
@@ -96,8 +97,19 @@ impl WasiHttpHooks for Hooks {
             }
             Ok((None, permits)) => {
                 let ledger = &self.identity.tenant.ledger;
-                let request = traced(&self.caller, request).map(|body| ledger.paced(body));
-                Box::new(outside(self.egress.clone(), request, patience, permits))
+                let (request, span) = traced(&self.caller, request);
+                let request = request.map(|body| ledger.paced(body));
+                let sent = outside(self.egress.clone(), request, patience, permits);
+                Box::new(async move {
+                    let sent = sent.await;
+                    let answer = sent.as_ref();
+                    span.end(
+                        answer
+                            .map(|(answer, _)| answer.status().as_u16())
+                            .map_err(kind_of),
+                    );
+                    sent
+                })
             }
         }
     }
@@ -207,10 +219,21 @@ async fn internal(
 
 /// A request to the outside goes on with the trace of the call, whatever the guest says of that. Baggage does not go out by
 /// itself: it may be meant for the apps alone.
-fn traced(caller: &Call, mut request: Request<WasiBody>) -> Request<WasiBody> {
-    strip(request.headers_mut());
-    caller.write_trace(request.headers_mut());
-    request
+fn traced(caller: &Call, request: Request<WasiBody>) -> (Request<WasiBody>, Outgoing) {
+    let (mut head, body) = request.into_parts();
+    strip(&mut head.headers);
+    let span = Outgoing::begin(caller, &head.method, &head.uri, &mut head.headers);
+    (Request::from_parts(head, body), span)
+}
+
+/// The kind of a failure for its span.
+fn kind_of(error: &Error) -> Kind {
+    match error {
+        Error::HttpResponseTimeout | Error::ConnectionTimeout => Kind::Timeout,
+        Error::DestinationIpProhibited | Error::HttpRequestDenied => Kind::Denied,
+        Error::ConnectionLimitReached => Kind::Exhausted,
+        _ => Kind::Unavailable,
+    }
 }
 
 async fn outside(

@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
 };
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 pub const CONNECTIONS: usize = 32;
 
@@ -29,6 +30,11 @@ impl Load {
 
 /// Asks for `/` as fast as the server answers, from one thread.
 pub fn run(address: SocketAddr, time: Duration) -> Result<Load> {
+    run_at(&At::clear(address, "/"), time)
+}
+
+/// Does what [`run`] does, there.
+pub fn run_at(at: &At, time: Duration) -> Result<Load> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -36,7 +42,7 @@ pub fn run(address: SocketAddr, time: Duration) -> Result<Load> {
         let mut connections = JoinSet::new();
         let begin = Instant::now();
         for _ in 0..CONNECTIONS {
-            connections.spawn(connection(address, begin + time));
+            connections.spawn(connection(at.clone(), begin + time));
         }
         let mut latencies = Latencies::default();
         while let Some(ended) = connections.join_next().await {
@@ -51,8 +57,8 @@ pub fn run(address: SocketAddr, time: Duration) -> Result<Load> {
     })
 }
 
-async fn connection(address: SocketAddr, until: Instant) -> Result<Latencies> {
-    let mut client = Client::connect(address).await?;
+async fn connection(at: At, until: Instant) -> Result<Latencies> {
+    let mut client = Client::open(&at).await?;
     let mut latencies = Latencies::default();
     loop {
         let begin = Instant::now();
@@ -117,27 +123,56 @@ async fn periodic(
     Ok(latencies)
 }
 
+/// The target of requests: an address, a path, and the name that is asked for over TLS.
+#[derive(Clone)]
+pub struct At {
+    pub address: SocketAddr,
+    pub path: String,
+    pub tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl At {
+    pub fn clear(address: SocketAddr, path: &str) -> Self {
+        At {
+            address,
+            path: path.to_owned(),
+            tls: None,
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     request: Vec<u8>,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
-        Self::connect_to(address, "/").await
+    /// A connection in clear that asks for this path.
+    pub async fn connect_to(address: SocketAddr, path: &str) -> Result<Self> {
+        Self::open(&At::clear(address, path)).await
     }
 
-    /// A connection that asks for this path.
-    pub async fn connect_to(address: SocketAddr, path: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .context("the server does not accept")?;
+    pub async fn open(at: &At) -> Result<Self> {
+        let stream = TcpStream::connect(at.address).await;
+        let stream = stream.context("the server does not accept")?;
         stream.set_nodelay(true)?;
+        let (stream, host): (Box<dyn Stream>, _) = match &at.tls {
+            None => (Box::new(stream), "localhost".into()),
+            Some((connector, name)) => {
+                let stream = connector.connect(name.clone(), stream).await?;
+                (Box::new(stream), name.to_str())
+            }
+        };
+        let path = &at.path;
         Ok(Client {
             stream,
-            request: format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes(),
+            request: format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes(),
             buffer: Vec::with_capacity(4096),
         })
     }

@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n o]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n o p]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -9,6 +9,7 @@ mod actors;
 mod calls;
 mod cheapest;
 mod child;
+mod command;
 mod events;
 mod guests;
 mod hello;
@@ -21,6 +22,7 @@ mod machine;
 mod many;
 mod measure;
 mod neighbours;
+mod prices;
 mod project;
 mod report;
 mod sealing;
@@ -58,10 +60,10 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefghijklmno";
+const SECTIONS: &str = "abcdefghijklmnop";
 
 fn main() -> Result<ExitCode> {
-    if let Some(code) = many::command() {
+    if let Some(code) = command::command() {
         return Ok(code);
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -79,7 +81,7 @@ fn main() -> Result<ExitCode> {
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
                  c invocation, d events and writes, e start, f memory, g neighbours, h tenants, \
-                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows, o many tenants"
+                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows, o many tenants, p prices of policies"
             ),
         }
     }
@@ -133,6 +135,7 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         'm' => measure::runtime()?.block_on(actors::measure(scale)),
         'n' => measure::runtime()?.block_on(workflows::measure(scale)),
         'o' => many::measure(scale),
+        'p' => prices::measure(scale),
         _ => idle::measure(scale),
     }
 }

@@ -3,26 +3,22 @@
 
 use crate::{
     Scale,
-    child::{Process, scratch},
-    guests, load, machine, measure,
+    child::scratch,
+    command::Serving,
+    guests, load, measure,
     measure::Latencies,
     report::{Aim, Row, Section},
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{ChildStdout, Command, ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
-/// The variable with which this program is the command `wythe`.
-const AS_COMMAND: &str = "WYTHE_BENCH_AS_COMMAND";
 const APPS: usize = 10;
 /// Tenants that are asked at the same time.
 const ACTIVE: usize = 100;
@@ -34,13 +30,6 @@ kind: Tenant
 metadata: { name: \"*\" }
 spec: { quotas: { connections: 1000 } }
 ";
-
-/// Runs the command `wythe`, where that is what this process was started for.
-pub fn command() -> Option<ExitCode> {
-    std::env::var_os(AS_COMMAND)?;
-    wythe::compiler::is_the_command(&[(AS_COMMAND, "1")]);
-    Some(wythe::main())
-}
 
 pub fn measure(scale: Scale) -> Result<Section> {
     let tenants = scale.pick(1_000, 10);
@@ -54,13 +43,13 @@ pub fn measure(scale: Scale) -> Result<Section> {
         write(&home, 16)?;
     }
     let mut section = Section::new("(o) 1,000 tenants of 10 apps each, by `wythe serve`");
-    let first = Serving::start(root)?;
+    let first = Tenants::start(root)?;
     section
         .rows
         .push(first.row("first start, nothing compiled yet"));
     drop(first);
-    let serving = Serving::start(root)?;
-    let (seconds, resident) = (serving.ready.as_secs_f64(), serving.resident());
+    let serving = Tenants::start(root)?;
+    let (seconds, resident) = (serving.0.ready.as_secs_f64(), serving.0.resident());
     section.rows.push(
         serving
             .row("later start")
@@ -104,75 +93,27 @@ fn write(home: &Path, concurrency: usize) -> Result<()> {
     Ok(())
 }
 
-struct Serving {
-    process: Process,
-    address: SocketAddr,
-    ready: Duration,
-    /// The rest of its output, which may go on.
-    _output: BufReader<ChildStdout>,
-}
+/// The host that serves them.
+struct Tenants(Serving);
 
-impl Serving {
+impl Tenants {
     fn start(root: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let begin = Instant::now();
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["serve", "--listen", &address.to_string()])
-            .arg("--root")
-            .arg(root)
-            .env(AS_COMMAND, "1");
-        let log = root.join("log");
-        let stderr = fs::File::create(&log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr);
-        let mut process = Process(command.spawn().context("the benchmark starts itself")?);
-        let output = process.0.stdout.take().context("a child has an output")?;
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        while output.read_line(&mut line)? > 0 {
-            if line.trim_start().starts_with("Ready") {
-                return Ok(Serving {
-                    process,
-                    address,
-                    ready: begin.elapsed(),
-                    _output: output,
-                });
-            }
-            line.clear();
-        }
-        bail!(
-            "`wythe serve` ended before it was ready: {}",
-            fs::read_to_string(log)?
-        )
-    }
-
-    fn pid(&self) -> u32 {
-        self.process.0.id()
-    }
-
-    /// Its resident memory in MB.
-    fn resident(&self) -> f64 {
-        let text = machine::field(&format!("/proc/{}/status", self.pid()), "VmRSS");
-        let kib = text.split(' ').next().and_then(|kib| kib.parse().ok());
-        kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
+        Serving::start(root).map(Tenants)
     }
 
     fn row(&self, what: &str) -> Row {
         let text = format!(
             "ready after {:.1} s, {:.0} MB",
-            self.ready.as_secs_f64(),
-            self.resident()
+            self.0.ready.as_secs_f64(),
+            self.0.resident()
         );
         Row::new(what, text)
     }
 
     fn idle(&self, time: Duration) -> Result<Row> {
-        let before = measure::cpu(self.pid())?;
+        let before = measure::cpu(self.0.pid())?;
         thread::sleep(time);
-        let used = measure::cpu(self.pid())?.saturating_sub(before);
+        let used = measure::cpu(self.0.pid())?.saturating_sub(before);
         let share = used.as_secs_f64() / time.as_secs_f64();
         let text = format!("{:.1} % of a core", share * 100.0);
         Ok(Row::new("CPU of all, idle", text))
@@ -192,7 +133,7 @@ impl Serving {
         let (mut many, failed) = self.ask(&paths, time)?;
         let ratio = many.at(0.99) / alone;
         rows.push(latencies("of 100 tenants", &mut many, failed).ratio(format!("x{ratio:.1}")));
-        let text = format!("{:.0} MB", self.resident());
+        let text = format!("{:.0} MB", self.0.resident());
         rows.push(Row::new("memory after that", text));
         Ok(rows)
     }
@@ -201,7 +142,7 @@ impl Serving {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(load::on_time_of(self.address, paths, time))
+        runtime.block_on(load::on_time_of(self.0.address, paths, time))
     }
 
     /// Requests of one tenant while the manifest of another changes, and how soon a change is in force.
@@ -246,7 +187,7 @@ impl Serving {
         let runtime = measure::runtime()?;
         runtime.block_on(async {
             loop {
-                let mut client = load::Client::connect_to(self.address, path).await?;
+                let mut client = load::Client::connect_to(self.0.address, path).await?;
                 if client.get().await.is_ok() {
                     return Ok(Instant::now());
                 }

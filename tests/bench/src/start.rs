@@ -87,7 +87,7 @@ impl Measured {
         let begin = Instant::now();
         let server = Job::Wythe(directory.to_owned()).serve()?;
         measure::runtime()?
-            .block_on(async { Client::connect(server.address).await?.get().await })?;
+            .block_on(async { Client::connect_to(server.address, "/").await?.get().await })?;
         self.wall.push(begin.elapsed().as_secs_f64() * 1e3);
         self.cpu
             .push(measure::cpu(server.process.0.id())?.as_secs_f64() * 1e3);

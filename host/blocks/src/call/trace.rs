@@ -178,8 +178,13 @@ impl Carried {
 impl Call {
     /// Writes `traceparent` and `tracestate`, in place of what others wrote there.
     pub fn write_trace(&self, headers: &mut HeaderMap) {
+        self.write_trace_of(self.trace(), headers);
+    }
+
+    /// Does so for a span below this call.
+    pub(crate) fn write_trace_of(&self, trace: Trace, headers: &mut HeaderMap) {
         headers.remove(TRACESTATE);
-        if let Ok(value) = HeaderValue::from_bytes(&self.trace().header()) {
+        if let Ok(value) = HeaderValue::from_bytes(&trace.header()) {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(carried) = self.carried() {

@@ -2,12 +2,14 @@
 //!
 //! Recording is a matter of the process, as its log is. It is on while somebody reads; else a call costs one relaxed load.
 
+mod outgoing;
 mod queues;
 mod sampling;
 mod span;
 #[cfg(test)]
 mod tests;
 
+pub use outgoing::Outgoing;
 pub use queues::Reader;
 pub use sampling::Sampling;
 pub(crate) use sampling::{is_chosen, is_chosen_outside};

@@ -57,6 +57,13 @@ pub enum Work {
         operation: &'static str,
         about: About,
     },
+    /// A request of an app to the outside. It has no path: some have a token there.
+    Outside {
+        method: &'static str,
+        host: String,
+        port: u16,
+        status: Option<u16>,
+    },
 }
 
 /// Things that are known of some calls only.
@@ -114,7 +121,7 @@ fn without_query(target: &str) -> &str {
 }
 
 /// The name of a method, as the conventions have it: what a caller made up is `_OTHER`.
-fn known(method: &str) -> &'static str {
+pub(super) fn known(method: &str) -> &'static str {
     const METHODS: [&str; 9] = [
         "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT",
     ];
@@ -137,14 +144,21 @@ impl Recording {
         Recording(Some(Box::new(Open { span, began })))
     }
 
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Records the end of the call; `status` is that of an answer of HTTP.
     pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) {
         if let Some(mut open) = self.0.take() {
             open.span.ended = failed.map_or(Ended::Well, Ended::Failed);
-            if let Work::App { about, .. } = &mut open.span.work
-                && let About::Http(http) = about
-            {
-                http.status = status.or_else(|| failed.map(|kind| kind.status().as_u16()));
+            match &mut open.span.work {
+                Work::App {
+                    about: About::Http(http),
+                    ..
+                } => http.status = status.or_else(|| failed.map(|kind| kind.status().as_u16())),
+                Work::Outside { status: of, .. } => *of = status,
+                _ => {}
             }
             open.record();
         }

@@ -174,3 +174,46 @@ fn an_answer_is_an_error_where_the_app_failed() {
     let kind = ("error.type", Value::Text("timeout".into()));
     assert!(get.attributes().contains(&kind));
 }
+
+#[test]
+fn a_request_to_the_outside_is_the_parent_of_whoever_answers() {
+    let mut reader = read(100_000);
+    let far = std::time::Instant::now() + Duration::from_secs(60);
+    let sampled = Trace {
+        sampled: true,
+        ..Trace::start()
+    };
+    let (tenant, app) = ("shop".parse().unwrap(), "cart".parse().unwrap());
+    let outside = crate::Call::host(tenant, app, sampled, far);
+    let caller = outside.enter(
+        "cart".parse().unwrap(),
+        Arc::default(),
+        Duration::from_secs(60),
+    );
+    let caller = caller.unwrap();
+    let uri = "http://pay.example.org/token/secret?key=1".parse().unwrap();
+    let begin = |headers: &mut http::HeaderMap| {
+        Outgoing::begin(&caller, &http::Method::POST, &uri, headers)
+    };
+    for (ended, is_error) in [
+        (Ok(204), false),
+        (Ok(404), true),
+        (Err(Kind::Timeout), true),
+    ] {
+        let mut headers = http::HeaderMap::new();
+        begin(&mut headers).end(ended);
+        let sent = Trace::of(&headers).unwrap();
+        let all = std::iter::from_fn(|| reader.take_now());
+        let mut of_trace = all.filter(|span| span.trace.trace == sampled.trace);
+        let span = of_trace.next().expect("a span");
+        assert_eq!(span.trace.span, sent.span);
+        assert_eq!(span.trace.parent, Some(caller.trace().span));
+        assert_eq!(span.is_error(), is_error, "{ended:?}");
+        let said = format!("{:?}", span.attributes());
+        assert!(
+            said.contains("pay.example.org") && !said.contains("secret"),
+            "{said}"
+        );
+    }
+    drop(reader);
+}

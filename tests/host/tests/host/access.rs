@@ -1,16 +1,11 @@
 //! A `Configuration` that forbids: calls between guests, APIs, types of components; what is said of it, and a change of it.
 
-use crate::{case, crash::command};
-use anyhow::{Context, Result, ensure};
+use crate::{case, crash::command, requests};
+use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project, client, request};
 use http::Method;
 use libtest_mimic::Trial;
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 const APPS: &str = "\
   - appID: front
@@ -176,28 +171,14 @@ async fn until(url: &str, path: &str, status: u16) -> Result<()> {
     anyhow::bail!("{path}: {last:?}")
 }
 
-/// Starts the command with its log in a file.
-fn run_logged(project: &Project) -> Result<(Child, String)> {
-    let mut child = command()
-        .args(["run", "--watch", "--listen", "127.0.0.1:0", "-o", "json"])
-        .arg(project.path())
-        .stdout(Stdio::piped())
-        .stderr(File::create(project.path().join("log"))?)
-        .spawn()?;
-    let mut line = String::new();
-    let stdout = child.stdout.take().context("no stdout")?;
-    BufReader::new(stdout).read_line(&mut line)?;
-    let ready: serde_json::Value = serde_json::from_str(&line)?;
-    let url = ready["url"].as_str().context("no url")?;
-    Ok((child, url.trim_end_matches('/').to_owned()))
-}
-
 async fn log() -> Result<()> {
     let project = Project::new(APPS)
         .with("memory", MEMORY)
         .with("rules", RULES);
-    let (mut child, url) = run_logged(&project)?;
-    until(&url, "/chain?app=back&path=/Other%3Fa=b", 403).await?;
+    let log = project.path().join("log");
+    let logged = requests::run(&project, &log, &["--watch"])?;
+    let url = &logged.url;
+    until(url, "/chain?app=back&path=/Other%3Fa=b", 403).await?;
     // The operator is no app.
     let invoked = command()
         .args(["invoke", "back", "/other", "-p"])
@@ -207,15 +188,13 @@ async fn log() -> Result<()> {
     let known = "          - { name: /who/private/**";
     let more = format!("          - {{ name: other, httpVerb: ['*'], action: allow }}\n{known}");
     project.write("resources/rules.yaml", RULES.replace(known, &more));
-    until(&url, "/chain?app=back&path=/other", 200).await?;
-    until(&url, "/chain?app=back&path=/who/private", 403).await?;
+    until(url, "/chain?app=back&path=/other", 200).await?;
+    until(url, "/chain?app=back&path=/who/private", 403).await?;
     // A grant that is closed is so for the app as it starts again.
-    until(&url, "/publish?topic=echo&count=1", 200).await?;
+    until(url, "/publish?topic=echo&count=1", 200).await?;
     project.write("resources/apis.yaml", DENIED);
-    until(&url, "/publish?topic=echo&count=1", 403).await?;
-    child.kill()?;
-    child.wait()?;
-    let said = std::fs::read_to_string(project.path().join("log"))?;
+    until(url, "/publish?topic=echo&count=1", 403).await?;
+    let said = std::fs::read_to_string(log)?;
     for part in [
         "`accessControl` denied GET /Other of `back` to `front`, by ",
         "resources/rules.yaml:6; to allow it add `{ name: '/Other', httpVerb: [GET], action: allow }` to the `operations` of `front`",

@@ -120,7 +120,7 @@ async fn timeouts() -> Result<()> {
 }
 
 /// The head of the one request that a server is asked.
-async fn asked(listener: TcpListener) -> Result<String> {
+pub async fn asked(listener: TcpListener) -> Result<String> {
     let (mut stream, _) = listener.accept().await?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

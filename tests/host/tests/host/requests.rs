@@ -37,9 +37,10 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The command with its log in a file, killed when it is dropped.
-struct Logged {
+pub struct Logged {
     child: Child,
-    url: String,
+    /// Without a slash at its end.
+    pub url: String,
 }
 
 impl Drop for Logged {
@@ -50,7 +51,7 @@ impl Drop for Logged {
     }
 }
 
-fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
+pub fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
     let mut command = command();
     command
         .args(["run", "--listen", "127.0.0.1:0", "-o", "json"])
@@ -65,6 +66,7 @@ fn run(project: &Project, log: &Path, more: &[&str]) -> Result<Logged> {
     let url = ready["url"].as_str();
     let url = url
         .with_context(|| format!("no url in {ready}"))?
+        .trim_end_matches('/')
         .to_owned();
     Ok(Logged { child, url })
 }
@@ -92,7 +94,7 @@ async fn lines() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("log");
     let logged = run(&project, &log, &ACCESS)?;
-    let url = logged.url.trim_end_matches('/');
+    let url = &logged.url;
     let answer = request(
         &client(),
         Method::GET,
@@ -139,7 +141,7 @@ async fn known() -> Result<()> {
     let log = directory.path().join("log");
     let logged = run(&project, &log, &ACCESS)?;
     for (number, method) in [Method::GET, Method::HEAD].into_iter().enumerate() {
-        let url = format!("{}/plain", logged.url.trim_end_matches('/'));
+        let url = format!("{}/plain", logged.url);
         let answer = request(&client(), method, &url, &[], "").await?;
         ensure!(answer.status == 200, "{}", answer.status);
         let found = until(&log, number + 1).await?;
@@ -155,7 +157,7 @@ async fn verbose() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("log");
     let logged = run(&project, &log, &["-v"])?;
-    let url = format!("{}/plain", logged.url.trim_end_matches('/'));
+    let url = format!("{}/plain", logged.url);
     let answer = request(&client(), Method::GET, &url, &[], "").await?;
     ensure!(answer.status == 200, "{}", answer.status);
     let mut text = String::new();

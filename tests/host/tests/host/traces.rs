@@ -3,6 +3,7 @@
 use crate::{
     case,
     crash::{Process, command, run, start},
+    outside::asked,
 };
 use anyhow::{Result, ensure};
 use conformance::receiver::{Received, Receiver};
@@ -10,6 +11,7 @@ use host_tests::{MEMORY, Project, client, request};
 use http::Method;
 use libtest_mimic::Trial;
 use std::{net::SocketAddr, time::Duration};
+use tokio::net::TcpListener;
 
 const APPS: &str = "\
   - appID: front
@@ -26,6 +28,7 @@ const SPAN: &str = "00f067aa0ba902b7";
 pub fn trials() -> Vec<Trial> {
     vec![
         case("traces::a_request_is_a_tree_at_the_receiver", tree),
+        case("traces::a_request_to_the_outside_is_a_span", outside),
         case("traces::a_rate_of_0_sends_nothing", none),
         case("traces::variables_name_a_receiver", variables),
         case(
@@ -86,6 +89,49 @@ async fn tree() -> Result<()> {
         ensure!(span.kind == "SERVER" && span.name == "GET", "{span:#?}");
         ensure!(!format!("{span:?}").contains("secret"), "{span:#?}");
     }
+    Ok(())
+}
+
+async fn outside() -> Result<()> {
+    let receiver = Receiver::start().await;
+    let server = TcpListener::bind("127.0.0.1:0").await?;
+    let to = server.local_addr()?;
+    let apps = format!(
+        "  - appID: near\n    guest: hostile.wasm\n    ingress: /\n    grants: {{ state: [statestore], publish: [pubsub], invoke: [near], http: [\"{to}\"] }}\n"
+    );
+    let tracing = grpc("1", receiver.address);
+    let configuration = format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {{ name: settings }}\nspec: {{ tracing: {tracing} }}\n"
+    );
+    let project = Project::new(&apps)
+        .with("memory", MEMORY)
+        .with("settings", &configuration);
+    let process = run(&project, &[])?;
+    let path = format!("/fetch?url=http://{to}/secret");
+    let (head, answered) = tokio::join!(asked(server), ask(&process, &path, "01"));
+    answered?;
+    let head = head?;
+    stop(process).await?;
+    let spans = receiver.of_trace(TRACE);
+    let of = |kind: &str| -> Result<&Received> {
+        let found = spans.iter().find(|span| span.kind == kind);
+        found.ok_or_else(|| anyhow::anyhow!("no span of {kind} in {spans:#?}"))
+    };
+    let (app, sent) = (of("SERVER")?, of("CLIENT")?);
+    ensure!(sent.parent == app.id && sent.name == "GET", "{spans:#?}");
+    let traceparent = format!("traceparent: 00-{TRACE}-{}-01", sent.id);
+    ensure!(head.contains(&traceparent), "{head}");
+    let says = |key: &str| sent.attributes.get(key).map(String::as_str);
+    ensure!(says("server.address") == Some("127.0.0.1"), "{sent:#?}");
+    ensure!(
+        says("server.port") == Some(to.port().to_string().as_str()),
+        "{sent:#?}"
+    );
+    ensure!(
+        says("http.response.status_code") == Some("200"),
+        "{sent:#?}"
+    );
+    ensure!(!format!("{sent:?}").contains("secret"), "{sent:#?}");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Names and attributes of spans, as the semantic conventions of OpenTelemetry have them (1.3x: HTTP, messaging, databases).
 
-use super::{About, Ended, Role, Span, Work};
+use super::{About, Ended, Http, Role, Span, Work};
 use std::borrow::Cow;
 
 /// The value of an attribute.
@@ -9,6 +9,8 @@ pub enum Value {
     Text(String),
     Number(i64),
 }
+
+const STATUS: &str = "http.response.status_code";
 
 type Attributes = Vec<(&'static str, Value)>;
 
@@ -27,9 +29,10 @@ impl Span {
     pub fn name(&self) -> Cow<'static, str> {
         match &self.work {
             Work::App {
-                about: About::Http(http),
+                about: About::Http(Http { method, .. }),
                 ..
-            } => match http.method {
+            }
+            | Work::Outside { method, .. } => match *method {
                 "_OTHER" => "HTTP".into(),
                 method => method.into(),
             },
@@ -46,12 +49,25 @@ impl Span {
             (_, Ended::Dropped) => true,
             (
                 Work::App {
-                    about: About::Http(http),
+                    about: About::Http(_),
                     ..
                 },
                 _,
-            ) => http.status.is_some_and(|status| status >= 500),
-            (_, ended) => ended != Ended::Well,
+            ) => self.wrong_status().is_some(),
+            (_, ended) => ended != Ended::Well || self.wrong_status().is_some(),
+        }
+    }
+
+    /// The status of an answer of HTTP by which the call failed: the fault of a server is 500 or above, and to a client
+    /// 400 is a failure too.
+    fn wrong_status(&self) -> Option<u16> {
+        match &self.work {
+            Work::App {
+                about: About::Http(http),
+                ..
+            } => http.status.filter(|status| *status >= 500),
+            Work::Outside { status, .. } => status.filter(|status| *status >= 400),
+            _ => None,
         }
     }
 
@@ -75,21 +91,21 @@ impl Span {
             } => {
                 all.push(("wythe.component", text(name)));
                 all.push(("wythe.block", text(block)));
-                match *block {
-                    "pubsub" => {
-                        all.push(("messaging.system", text(driver)));
-                        all.push(("messaging.operation.name", text(operation)));
-                    }
-                    "state" | "configuration" | "lock" | "jobs" => {
-                        all.push(("db.system.name", text(driver)));
-                        all.push(("db.operation.name", text(operation)));
-                    }
-                    _ => {
-                        all.push(("wythe.driver", text(driver)));
-                        all.push(("wythe.operation", text(operation)));
-                    }
-                }
+                let [system, verb] = names(block);
+                all.push((system, text(driver)));
+                all.push((verb, text(operation)));
                 describe(about, "send", &mut all);
+            }
+            Work::Outside {
+                method,
+                host,
+                port,
+                status,
+            } => {
+                all.push(("http.request.method", text(method)));
+                all.push(("server.address", text(host)));
+                all.push(("server.port", Value::Number((*port).into())));
+                all.extend(status.map(|status| (STATUS, Value::Number(status.into()))));
             }
         }
         if let Some(kind) = self.error_type() {
@@ -105,16 +121,16 @@ impl Span {
         if self.ended == Ended::Dropped {
             return Some("dropped".to_owned());
         }
-        match &self.work {
-            Work::App {
-                about: About::Http(http),
-                ..
-            } => {
-                let status = http.status.filter(|status| *status >= 500);
-                status.map(|status| status.to_string())
-            }
-            _ => None,
-        }
+        self.wrong_status().map(|status| status.to_string())
+    }
+}
+
+/// The attributes that have the technology and the operation of a call of a component.
+fn names(block: &str) -> [&'static str; 2] {
+    match block {
+        "pubsub" => ["messaging.system", "messaging.operation.name"],
+        "state" | "configuration" | "lock" | "jobs" => ["db.system.name", "db.operation.name"],
+        _ => ["wythe.driver", "wythe.operation"],
     }
 }
 
@@ -124,9 +140,8 @@ fn describe(about: &About, operation: &str, all: &mut Attributes) {
         About::Http(http) => {
             all.push(("http.request.method", text(http.method)));
             all.push(("url.path", text(&http.path)));
-            if let Some(status) = http.status {
-                all.push(("http.response.status_code", Value::Number(status.into())));
-            }
+            let status = http.status;
+            all.extend(status.map(|status| (STATUS, Value::Number(status.into()))));
         }
         About::Topic { component, topic } => {
             all.push(("messaging.destination.name", text(topic)));

@@ -3,6 +3,7 @@
 use super::root::{HELLO, MEMORY, Mode, Root, Served};
 use crate::case;
 use anyhow::{Context, Result, ensure};
+use conformance::receiver::{Received, Receiver};
 use host_tests::{client, request};
 use http::Method;
 use libtest_mimic::Trial;
@@ -19,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         case("serve::terms_choose_the_process_of_a_tenant", chosen),
         case("serve::what_is_passed_on_is_what_came", passed_on),
         case("serve::what_is_streamed_is_not_held", streamed),
+        case("serve::a_process_sends_its_spans_itself", spans),
     ]
 }
 
@@ -345,5 +347,33 @@ async fn streamed() -> Result<()> {
         "{}",
         answer.body.len()
     );
+    Ok(())
+}
+
+async fn spans() -> Result<()> {
+    let (root, receiver) = (root(), Receiver::start().await);
+    let to = receiver.address;
+    let tracing = format!(
+        "{{ samplingRate: '1', otel: {{ endpointAddress: '{to}', isSecure: false, protocol: grpc }} }}"
+    );
+    let host = format!("apiVersion: wythe/v1\nkind: Host\nspec: {{ tracing: {tracing} }}\n");
+    root.write("wythe-host.yaml", format!("{host}---\n{SHOP}"));
+    let served = root.serve(&[])?;
+    // One app is in a process of its own, the other in the host.
+    for (tenant, trace) in [("shop", "a"), ("bank", "b")] {
+        let trace = trace.repeat(32);
+        let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+        let url = format!("{}/{tenant}/", served.url);
+        let headers = [("traceparent", parent.as_str())];
+        let answer = request(&client(), Method::GET, &url, &headers, "").await?;
+        ensure!(answer.status == 200, "{answer:?}");
+        let sent = receiver.wait(&trace, 1);
+        let spans = tokio::time::timeout(Duration::from_secs(60), sent).await?;
+        let says = |key: &str, value: &str| {
+            let has = |span: &Received| span.attributes.get(key).map(String::as_str) == Some(value);
+            spans.iter().any(has)
+        };
+        ensure!(says("wythe.tenant", tenant), "{spans:#?}");
+    }
     Ok(())
 }
