@@ -20,7 +20,7 @@ pub struct Server {
     program: Box<dyn Program>,
     site: Site,
     process: Mutex<Option<Process>>,
-    _directory: TempDir,
+    directory: Mutex<Option<TempDir>>,
 }
 
 impl Server {
@@ -45,7 +45,7 @@ impl Server {
             process: Mutex::new(Some(found?)),
             program: Box::new(program),
             site,
-            _directory: directory,
+            directory: Mutex::new(Some(directory)),
         })
     }
 
@@ -67,12 +67,18 @@ impl Server {
 
     /// Ends it by SIGTERM, and waits for its end.
     pub fn stop(&self) {
-        self.end(Signal::TERM);
+        self.end_by(Signal::TERM);
     }
 
     /// Ends it by SIGKILL, and waits for its end; `restart` brings it back.
     pub fn kill(&self) {
-        self.end(Signal::KILL);
+        self.end_by(Signal::KILL);
+    }
+
+    /// Ends it for good, and removes its directory: for one in a `static`, which is never dropped.
+    pub fn end(&self) {
+        self.kill();
+        drop(self.directory.lock().take());
     }
 
     /// Stops its process as it is (SIGSTOP): connections stay, and nothing answers.
@@ -91,7 +97,7 @@ impl Server {
         }
     }
 
-    fn end(&self, signal: Signal) {
+    fn end_by(&self, signal: Signal) {
         if let Some(process) = self.process.lock().take() {
             process.end(signal);
         }

@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
+/// A case, and its name.
+type Case = (&'static str, fn(Server));
+
 fn main() {
-    let cases: [(&str, fn(Server)); 4] = [
+    let cases: [Case; 4] = [
         ("restarts_and_kills_lose_nothing", restarts_and_kills),
         ("a_pause_is_one", a_pause),
         ("it_ends_with_its_owner", the_end_of_its_owner),
