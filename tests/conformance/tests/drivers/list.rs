@@ -1,6 +1,9 @@
 //! The native drivers under test: one entry each, by type.
 
-use crate::{backends::Backend, open::component};
+use crate::{
+    backends::{self, Backend},
+    open::component,
+};
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -18,7 +21,7 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 24] = [
+static SUBJECTS: [Subject; 25] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("configuration.local.file", "path: settings.json"),
@@ -50,8 +53,11 @@ static SUBJECTS: [Subject; 24] = [
     .variant(SEVERAL),
     subject("state.memory", "").hosting(),
     subject("state.redb", "").hosting(),
+    subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
 ];
+/// A server and a database of its own.
+const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";
 
 const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
@@ -80,7 +86,6 @@ impl Subject {
         }
     }
 
-    #[expect(dead_code, reason = "no driver has a server yet")]
     const fn on(self, backend: &'static Backend) -> Self {
         Subject {
             backend: Some(backend),
