@@ -10,7 +10,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::{Cmd, ErrorKind, RedisResult, Script, ServerErrorKind, Value};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -165,6 +168,40 @@ impl Client {
         if state.link.as_ref().is_some_and(|link| link.is(lost)) {
             state.link = None;
         }
+    }
+}
+
+/// The client as one component has it, until that is closed.
+pub(crate) struct Session {
+    client: Arc<Client>,
+    is_closed: AtomicBool,
+}
+
+impl Session {
+    pub fn new(client: Arc<Client>) -> Self {
+        Session {
+            client,
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn client(&self) -> Result<&Arc<Client>> {
+        match self.is_closed.load(Relaxed) {
+            false => Ok(&self.client),
+            true => Err(Error::unavailable("the component is closed")),
+        }
+    }
+
+    pub fn close(&self) {
+        self.is_closed.store(true, Relaxed);
+    }
+
+    pub fn describe(&self) -> Option<String> {
+        Some(self.client.describe())
+    }
+
+    pub async fn health(&self) -> Result<()> {
+        self.client.ping().await
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Config {
     queue_depth: Option<usize>,
     /// Of pub/sub: messages of a subscription that an app has at once; default 1000.
     concurrency: Option<usize>,
+    /// Of pub/sub: messages that a topic holds for groups which have not acknowledged them; default 1,000,000.
+    max_backlog: Option<u64>,
     /// Of pub/sub: messages that a topic holds, acknowledged or not; older ones are dropped.
     max_len_approx: Option<u64>,
     /// Of pub/sub: the time that a topic holds a message, acknowledged or not.
@@ -159,6 +161,7 @@ pub(crate) struct Streams {
     pub look: Duration,
     pub read: usize,
     pub at_once: usize,
+    pub max_backlog: u64,
     pub max_length: Option<u64>,
     pub ttl: Option<Duration>,
 }
@@ -194,6 +197,7 @@ fn check_streams(config: &Config) -> Result<(), Wrong> {
         ("redeliverInterval", config.redeliver_interval.is_some()),
         ("queueDepth", config.queue_depth.is_some()),
         ("concurrency", config.concurrency.is_some()),
+        ("maxBacklog", config.max_backlog.is_some()),
         ("maxLenApprox", config.max_len_approx.is_some()),
         ("streamTTL", config.stream_ttl.is_some()),
     ];
@@ -341,6 +345,7 @@ fn streams(config: &Config) -> Result<Streams, Wrong> {
         look: look.min(processing),
         read: config.queue_depth.unwrap_or(100),
         at_once: config.concurrency.unwrap_or(1_000),
+        max_backlog: config.max_backlog.unwrap_or(1_000_000),
         max_length: config.max_len_approx,
         ttl: config.stream_ttl.map(Duration::from),
     };

@@ -5,7 +5,7 @@
 //! keys is in step with the entries, for lists in order.
 
 use crate::{
-    client::{Call, Client, Lua},
+    client::{Call, Client, Lua, Session},
     facts::Facts,
     failure::{Effect, odd},
     settings::Parsed,
@@ -16,7 +16,7 @@ use redis::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use wythe_blocks::{
     Error, Key, Result, Site,
@@ -26,6 +26,9 @@ use wythe_blocks::{
 };
 
 mod index;
+mod rows;
+
+use rows::{Step, bytes, entry, entry_of, lost, parts, text};
 
 /// The names of what the driver keeps beside entries: no key of an app begins so.
 const COUNTER: &str = "||wythe||version";
@@ -56,7 +59,7 @@ pub(super) async fn open(
     }
     facts.warn(&site.component);
     Ok(Arc::new(State {
-        client,
+        session: Session::new(client),
         facts,
         ttl: parsed.ttl,
         has_index: parsed.has_index,
@@ -65,43 +68,12 @@ pub(super) async fn open(
 }
 
 struct State {
-    client: Arc<Client>,
+    session: Session,
     facts: Arc<Facts>,
     ttl: Option<Duration>,
     has_index: bool,
     /// Nobody takes the server's place, with less than it had.
     is_alone: bool,
-}
-
-/// One operation with its place in a script.
-enum Step<'a> {
-    Put(&'a Put),
-    Delete(&'a Delete),
-}
-
-impl Step<'_> {
-    fn key(&self) -> &Key {
-        match self {
-            Step::Put(put) => &put.key,
-            Step::Delete(delete) => &delete.key,
-        }
-    }
-
-    fn condition(&self) -> &Condition {
-        match self {
-            Step::Put(put) => &put.options.condition,
-            Step::Delete(delete) => &delete.condition,
-        }
-    }
-}
-
-impl<'a> From<&'a Operation> for Step<'a> {
-    fn from(operation: &'a Operation) -> Self {
-        match operation {
-            Operation::Put(put) => Step::Put(put),
-            Operation::Delete(delete) => Step::Delete(delete),
-        }
-    }
 }
 
 impl State {
@@ -177,10 +149,7 @@ impl State {
             count => format!("a transaction of {count} operations"),
         };
         let call = self.call("all", steps);
-        let answer = self
-            .client
-            .run(Effect::Write, &about, &WRITE, &call)
-            .await?;
+        let answer = self.write(&about, &call).await?;
         let parts = parts(answer)?;
         if let Some(Value::Int(number)) = parts.first() {
             let number = usize::try_from(*number)
@@ -198,12 +167,17 @@ impl State {
         Ok(etags.into_iter().map(some).collect())
     }
 
+    async fn write(&self, about: &str, call: &Call) -> Result<Value> {
+        let client = self.session.client()?;
+        client.run(Effect::Write, about, &WRITE, call).await
+    }
+
     /// Does each of the puts for itself.
     async fn each(&self, puts: &[Put]) -> Vec<Result<Etag>> {
         let steps: Vec<_> = puts.iter().map(Step::Put).collect();
         let about = format!("a batch of {} entries", puts.len());
         let call = self.call("each", &steps);
-        let answer = self.client.run(Effect::Write, &about, &WRITE, &call).await;
+        let answer = self.write(&about, &call).await;
         let answer = answer
             .and_then(parts)
             .and_then(|parts| match parts.len() == puts.len() {
@@ -232,13 +206,28 @@ impl State {
                 .collect(),
             arguments: vec![MAX_ANSWER.to_string().into()],
         };
-        let answer = self.client.run(Effect::Read, about, &READ, &call).await?;
+        let answer = self
+            .session
+            .client()?
+            .run(Effect::Read, about, &READ, &call)
+            .await?;
         let parts = parts(answer)?;
         if parts.len() != keys.len() {
             return Err(odd());
         }
         let read = parts.into_iter().zip(keys);
         Ok(read.map(|(part, key)| entry_of(part, key)).collect())
+    }
+}
+
+fn check_size(put: &Put) -> Result<()> {
+    match put.value.len() as u64 <= MAX_VALUE {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "the value of `{}` has {} bytes; at most {MAX_VALUE} are allowed",
+            put.key.shown(),
+            put.value.len()
+        ))),
     }
 }
 
@@ -249,89 +238,6 @@ fn about(key: &Key) -> String {
 /// Milliseconds of a time to live, one at least.
 fn milliseconds(ttl: Duration) -> u64 {
     wythe_blocks::time::milliseconds(ttl).max(1)
-}
-
-fn parts(value: Value) -> Result<Vec<Value>> {
-    match value {
-        Value::Array(parts) => Ok(parts),
-        _ => Err(odd()),
-    }
-}
-
-fn bytes(value: Value) -> Result<Bytes> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes.into()),
-        _ => Err(odd()),
-    }
-}
-
-fn text(value: Value) -> Result<String> {
-    String::from_utf8(bytes(value)?.into()).map_err(|_| odd())
-}
-
-/// The answer of a script about a row.
-fn entry_of(value: Value, key: &Key) -> Result<Option<Entry>> {
-    match value {
-        Value::Int(0) => Ok(None),
-        Value::Int(1) => Err(Error::exhausted(format!(
-            "one answer has at most {MAX_ANSWER} bytes of values, and those before have as many; ask for the rest in another call"
-        ))),
-        Value::Int(2) => Err(strange(key)),
-        value => entry(parts(value)?).map(Some),
-    }
-}
-
-/// `data`, `version`, the content type, and milliseconds to live.
-fn entry(parts: Vec<Value>) -> Result<Entry> {
-    let [data, version, content, left] = <[Value; 4]>::try_from(parts).map_err(|_| odd())?;
-    let Value::Int(left) = left else {
-        return Err(odd());
-    };
-    let left = u64::try_from(left).ok().map(Duration::from_millis);
-    Ok(Entry {
-        value: bytes(data)?,
-        etag: text(version)?,
-        content_type: Some(text(content)?).filter(|text| !text.is_empty()),
-        expires: left.and_then(|left| SystemTime::now().checked_add(left)),
-    })
-}
-
-fn strange(key: &Key) -> Error {
-    Error::invalid(format!(
-        "`{}` is a row of another type in the server: somebody else wrote it; delete it there, or use another database",
-        key.shown()
-    ))
-}
-
-/// The error of a step that the script refused: its number, the reason, and the mark of a fence.
-fn lost(step: &Step<'_>, parts: Vec<Value>) -> Error {
-    let shown = step.key().shown();
-    let mut texts = parts.into_iter().skip(1).map(text);
-    let mut next = || texts.next().and_then(Result::ok).unwrap_or_default();
-    let (reason, mark) = (next(), next());
-    match reason.as_str() {
-        "exists" => Error::conflict(format!("`{shown}` has an entry; expected none")),
-        "missing" => Error::conflict(format!(
-            "`{shown}` has no entry; expected one with the given etag"
-        )),
-        "changed" => Error::conflict(format!(
-            "`{shown}` has changed; expected the entry with the given etag"
-        )),
-        "fence" => {
-            let (mark, found) = (
-                mark.trim_start_matches('0'),
-                match step {
-                    Step::Put(put) => put.options.fence.unwrap_or_default(),
-                    Step::Delete(_) => 0,
-                },
-            );
-            Error::conflict(format!(
-                "`{shown}` was written with fence {mark}; expected at least that, found {found}"
-            ))
-        }
-        "strange" => strange(step.key()),
-        _ => odd(),
-    }
 }
 
 #[async_trait]
@@ -369,6 +275,7 @@ impl Driver for State {
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
+        check_size(&put)?;
         let etags = self.all(&[Step::Put(&put)]).await?;
         etags.into_iter().next().flatten().ok_or_else(odd)
     }
@@ -377,6 +284,11 @@ impl Driver for State {
         let (mut answers, mut rest) = (Vec::with_capacity(puts.len()), &puts[..]);
         while !rest.is_empty() {
             let mut bytes = 0;
+            if let Err(error) = check_size(&rest[0]) {
+                answers.push(Err(error));
+                rest = &rest[1..];
+                continue;
+            }
             let fits = rest.iter().take(BATCH).take_while(|put| {
                 bytes += put.value.len();
                 bytes <= BATCH_BYTES
@@ -400,6 +312,11 @@ impl Driver for State {
             )));
         }
         let steps: Vec<_> = operations.iter().map(Step::from).collect();
+        for step in &steps {
+            if let Step::Put(put) = step {
+                check_size(put)?;
+            }
+        }
         self.all(&steps).await
     }
 
@@ -409,7 +326,7 @@ impl Driver for State {
                 "the component has no list: `keyIndex` is false",
             ));
         }
-        index::list(&self.client, prefix, cursor, limit).await
+        index::list(self.session.client()?, prefix, cursor, limit).await
     }
 
     async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
@@ -418,10 +335,8 @@ impl Driver for State {
             arguments: vec![self.flag(), delta.to_string().into()],
         };
         let about = about(key);
-        let answer = self
-            .client
-            .run(Effect::Write, &about, &INCREMENT, &call)
-            .await?;
+        let client = self.session.client()?;
+        let answer = client.run(Effect::Write, &about, &INCREMENT, &call).await?;
         match answer {
             Value::Array(parts) => {
                 let data = bytes(parts.into_iter().next().ok_or_else(odd)?)?;
@@ -437,10 +352,15 @@ impl Driver for State {
     }
 
     fn describe(&self) -> Option<String> {
-        Some(self.client.describe())
+        self.session.describe()
     }
 
     async fn health(&self) -> Result<()> {
-        self.client.ping().await
+        self.session.health().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.session.close();
+        Ok(())
     }
 }

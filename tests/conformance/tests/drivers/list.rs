@@ -21,12 +21,14 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 25] = [
+static SUBJECTS: [Subject; 29] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject("configuration.redb", ""),
+    subject("configuration.redis", REDIS).on(&backends::REDIS),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
     subject("crypto.dapr.localstorage", "path: jwks"),
     subject("crypto.local.keys", "path: keys"),
@@ -36,8 +38,14 @@ static SUBJECTS: [Subject; 25] = [
     subject("jobs.redb", ""),
     subject("lock.memory", ""),
     subject("lock.redb", ""),
+    subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
+    subject(
+        "pubsub.redis",
+        "redisHost: {host}; redisDB: {database}; maxBacklog: {backlog}",
+    )
+    .on(&backends::REDIS),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
