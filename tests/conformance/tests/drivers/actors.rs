@@ -15,7 +15,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         let features = features(&open, |driver| driver.features());
         for case in actors::CASES {
             let name = format!("actors::{}::{}", subject.name(), case.name);
-            trials.push(trial(name, (case.needs)(&features), open.clone(), case.run));
+            // Each on storage of its own, where that is no directory.
+            let open = crate::state::open(subject);
+            trials.push(trial(name, (case.needs)(&features), open, case.run));
         }
     }
     trials
