@@ -5,6 +5,8 @@
 //! assert!(registry.state.names().any(|name| name == "memory"));
 //! ```
 
+mod dapr;
+
 use wythe_blocks::Registry;
 
 /// Returns every driver of this build.
@@ -13,7 +15,10 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "redis")]
+    wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
+    dapr::register(&mut registry);
     registry
 }

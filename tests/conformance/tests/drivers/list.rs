@@ -1,6 +1,9 @@
 //! The native drivers under test: one entry each, by type.
 
-use crate::open::component;
+use crate::{
+    backends::{self, Backend},
+    open::component,
+};
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -14,14 +17,18 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
+    /// The server that it speaks to.
+    pub backend: Option<&'static Backend>,
 }
 
-const SUBJECTS: [Subject; 24] = [
+static SUBJECTS: [Subject; 29] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject("configuration.redb", ""),
+    subject("configuration.redis", REDIS).on(&backends::REDIS),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
     subject("crypto.dapr.localstorage", "path: jwks"),
     subject("crypto.local.keys", "path: keys"),
@@ -31,8 +38,14 @@ const SUBJECTS: [Subject; 24] = [
     subject("jobs.redb", ""),
     subject("lock.memory", ""),
     subject("lock.redb", ""),
+    subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
+    subject(
+        "pubsub.redis",
+        "redisHost: {host}; redisDB: {database}; maxBacklog: {backlog}",
+    )
+    .on(&backends::REDIS),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -48,8 +61,11 @@ const SUBJECTS: [Subject; 24] = [
     .variant(SEVERAL),
     subject("state.memory", "").hosting(),
     subject("state.redb", "").hosting(),
+    subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
 ];
+/// A server and a database of its own.
+const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";
 
 const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
@@ -59,6 +75,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         hosting: false,
+        backend: None,
     }
 }
 
@@ -73,6 +90,13 @@ impl Subject {
     const fn hosting(self) -> Self {
         Subject {
             hosting: true,
+            ..self
+        }
+    }
+
+    const fn on(self, backend: &'static Backend) -> Self {
+        Subject {
+            backend: Some(backend),
             ..self
         }
     }
@@ -95,10 +119,12 @@ impl Subject {
 
     /// The component of the driver; each placeholder of its metadata becomes the value of that name, as JSON.
     pub(crate) fn component(&self, values: &[(&str, serde_json::Value)]) -> Component {
+        let own = self.backend.map(Backend::fresh).unwrap_or_default();
         let items = self.metadata.split("; ").filter_map(|item| {
             let (name, value) = item.split_once(": ")?;
-            let filled = values
+            let filled = own
                 .iter()
+                .chain(values)
                 .find(|(name, _)| value == format!("{{{name}}}"));
             let value = filled.map_or(value.to_owned(), |(_, filled)| filled.to_string());
             Some(format!("{{ name: {name}, value: {value} }}"))

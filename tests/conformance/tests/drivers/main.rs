@@ -1,11 +1,13 @@
 //! Every native driver through every case, each pair as a test of its own, and what survives `kill -9`.
 
 mod actors;
+mod backends;
 mod bindings;
 mod configuration;
 mod crash;
 mod crypto;
 mod export;
+mod faults;
 mod jobs;
 mod list;
 mod lock;
@@ -35,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         crash::trials(),
         crypto::trials(),
         export::trials(),
+        faults::trials(),
         jobs::trials(),
         lock::trials(),
         panics::trials(),
@@ -49,5 +52,7 @@ fn main() -> anyhow::Result<()> {
         workflow::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    backends::end();
+    conclusion.exit();
 }
