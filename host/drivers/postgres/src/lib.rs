@@ -1,0 +1,25 @@
+//! PostgreSQL, by its own protocol: a pool of connections for each server and tenant, and tables that are made where they are
+//! missing.
+
+mod client;
+mod connect;
+mod fault;
+mod held;
+mod meter;
+mod names;
+mod schema;
+mod settings;
+mod state;
+mod tls;
+
+use wythe_blocks::Registry;
+
+/// Registers the drivers, which reach for a server outside of the host.
+pub fn register(registry: &mut Registry) {
+    for name in ["postgres", "postgresql"] {
+        registry
+            .state
+            .add_warned(name, state::parse, state::warnings, state::open);
+        registry.state.reaches_out(name);
+    }
+}
