@@ -5,6 +5,8 @@
 //! assert!(registry.state.names().any(|name| name == "memory"));
 //! ```
 
+mod dapr;
+
 use wythe_blocks::Registry;
 
 /// Returns every driver of this build.
@@ -15,5 +17,6 @@ pub fn registry() -> Registry {
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
+    dapr::register(&mut registry);
     registry
 }

@@ -1,14 +1,26 @@
 //! The components of one block of a tenant, by name.
 
 use super::{Close, Component, Slot, Use};
-use crate::{Call, Error, Metrics, Result, error::Cut, last::Failed, time::HOST_CALL};
+use crate::{
+    Call, Error, Metrics, Result,
+    error::Cut,
+    last::Failed,
+    text::{cut, escape},
+    time::HOST_CALL,
+};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use futures::future::join_all;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use wythe_manifest::ComponentName;
 
 /// The time for calls under way when their component goes.
 const GOING: Duration = HOST_CALL;
+/// Bytes of what a driver says of its server.
+const DESCRIPTION: usize = 256;
+/// The time for a driver's answer about its health.
+const HEALTH: Duration = Duration::from_secs(2);
 
 type ByName<D> = BTreeMap<ComponentName, Arc<Slot<D>>>;
 
@@ -75,20 +87,22 @@ impl<D: ?Sized> Components<D> {
     where
         D: Close,
     {
-        let mut unwell = Vec::new();
-        for slot in self.all() {
+        let slots = self.all();
+        let asked = slots.iter().map(|slot| async {
             if slot.is_broken() {
-                unwell.push((slot.name(), slot.broken()));
+                return Some((slot.name(), slot.broken()));
             }
             if !slot.is_open() {
-                continue;
+                return None;
             }
             let component = slot.component();
-            if let Err(error) = component.driver().health().await {
-                unwell.push((component.name.clone(), error));
-            }
-        }
-        unwell
+            let health = timeout(HEALTH, component.driver().health()).await;
+            let late = |_| Err(Error::unavailable("no answer about its health"));
+            let error = health.unwrap_or_else(late).err()?;
+            Some((component.name.clone(), error))
+        });
+        // All at once, so that one slow server makes nobody wait for the others.
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
@@ -116,12 +130,20 @@ pub(crate) trait Changing: Send + Sync {
 
     /// The last call of a component that failed.
     fn last_error(&self, name: &ComponentName) -> Option<Failed>;
+
+    /// The server that a component speaks to.
+    fn description(&self, name: &ComponentName) -> Option<String>;
 }
 
 #[async_trait]
 impl<D: Close> Changing for Components<D> {
     fn last_error(&self, name: &ComponentName) -> Option<Failed> {
         self.of(name)?.component().last.get()
+    }
+
+    fn description(&self, name: &ComponentName) -> Option<String> {
+        let text = self.of(name)?.component().driver().describe()?;
+        Some(cut(&escape(&text), DESCRIPTION).to_owned())
     }
 
     async fn vacate(&self, name: &ComponentName) -> bool {

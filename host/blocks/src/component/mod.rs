@@ -306,4 +306,8 @@ pub(crate) trait Close: Send + Sync {
     async fn health(&self) -> Result<()> {
         Ok(())
     }
+
+    fn describe(&self) -> Option<String> {
+        None
+    }
 }

@@ -78,6 +78,11 @@ pub trait Driver: Send + Sync {
         Err(Error::unsupported("the driver does not write"))
     }
 
+    /// The server that it speaks to, in one line for operators: its name, version and address, and no secret.
+    fn describe(&self) -> Option<String> {
+        None
+    }
+
     /// An error while the driver cannot do its work, and knows it without trying.
     async fn health(&self) -> Result<()> {
         Ok(())

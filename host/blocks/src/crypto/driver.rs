@@ -80,6 +80,11 @@ pub trait Driver: Send + Sync {
     /// The names of the keys, in order, for the operator.
     async fn names(&self) -> Result<Vec<String>>;
 
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())

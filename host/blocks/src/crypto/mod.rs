@@ -52,6 +52,10 @@ impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
     }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
+    }
 }
 
 pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;

@@ -146,6 +146,11 @@ pub trait Driver: Send + Sync {
     /// One result per change, in order; `conflict` for a row that has another version or is gone.
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>>;
 
+    /// The server that it speaks to, in one line for operators: its name, version and address, and no secret.
+    fn describe(&self) -> Option<String> {
+        None
+    }
+
     /// An error while the driver cannot do its work, and knows it without trying.
     async fn health(&self) -> Result<()> {
         Ok(())

@@ -116,6 +116,10 @@ impl Close for Configured {
     async fn health(&self) -> Result<()> {
         self.driver.health().await
     }
+
+    fn describe(&self) -> Option<String> {
+        self.driver.describe()
+    }
 }
 
 type Runners = HashMap<Name, Arc<Runner>>;

@@ -52,6 +52,10 @@ impl Close for Configured {
     async fn health(&self) -> Result<()> {
         self.driver.health().await
     }
+
+    fn describe(&self) -> Option<String> {
+        self.driver.describe()
+    }
 }
 
 pub(crate) type Prepared = opening::Prepared<dyn Driver, KeyPrefix>;

@@ -90,6 +90,10 @@ impl Close for Configured {
     async fn health(&self) -> Result<()> {
         self.driver.health().await
     }
+
+    fn describe(&self) -> Option<String> {
+        self.driver.describe()
+    }
 }
 
 /// The part of a component that the block reads itself.

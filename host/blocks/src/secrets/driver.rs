@@ -83,6 +83,16 @@ pub trait Driver: Send + Sync {
     /// The names of all secrets, in order.
     async fn names(&self) -> Result<Vec<String>>;
 
+    /// The server that it speaks to, in one line for operators: its name, version and address, and no secret.
+    fn describe(&self) -> Option<String> {
+        None
+    }
+
+    /// An error while the driver cannot do its work, and knows it without trying.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Closes the driver, once, after the last call.
     async fn close(&self) -> Result<()> {
         Ok(())

@@ -34,6 +34,14 @@ impl Close for Configured {
     async fn close(&self) -> Result<()> {
         self.driver.close().await
     }
+
+    async fn health(&self) -> Result<()> {
+        self.driver.health().await
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.driver.describe()
+    }
 }
 
 pub(crate) type Prepared = opening::Prepared<dyn Driver, ()>;

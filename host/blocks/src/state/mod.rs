@@ -103,6 +103,10 @@ impl Close for Configured {
     async fn health(&self) -> Result<()> {
         self.driver.health().await
     }
+
+    fn describe(&self) -> Option<String> {
+        self.driver.describe()
+    }
 }
 
 impl State {

@@ -28,6 +28,7 @@ use crate::{
     workflow::{self, Workflow},
 };
 use arc_swap::ArcSwap;
+use futures::future::{BoxFuture, join_all};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
@@ -162,11 +163,28 @@ impl Tenant {
 
     /// Components that cannot do their work, by name, with the reason; none where all is well.
     pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
-        let mut unwell = self.configuration.components.unwell().await;
-        unwell.extend(self.jobs.components.unwell().await);
-        unwell.extend(self.lock.components.unwell().await);
-        unwell.extend(self.pubsub.components.unwell().await);
-        unwell.extend(self.state.components.unwell().await);
+        let Tenant {
+            bindings,
+            configuration,
+            crypto,
+            jobs,
+            lock,
+            pubsub,
+            secrets,
+            state,
+            ..
+        } = self;
+        let all: [BoxFuture<'_, Vec<_>>; 8] = [
+            Box::pin(bindings.components.unwell()),
+            Box::pin(configuration.components.unwell()),
+            Box::pin(crypto.components.unwell()),
+            Box::pin(jobs.components.unwell()),
+            Box::pin(lock.components.unwell()),
+            Box::pin(pubsub.components.unwell()),
+            Box::pin(secrets.components.unwell()),
+            Box::pin(state.components.unwell()),
+        ];
+        let mut unwell: Vec<_> = join_all(all).await.into_iter().flatten().collect();
         unwell.sort_by(|one, other| one.0.cmp(&other.0));
         unwell
     }

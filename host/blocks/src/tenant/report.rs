@@ -12,6 +12,8 @@ pub struct Report {
     /// The reason why it cannot do its work now.
     pub unwell: Option<Error>,
     pub last_error: Option<Failed>,
+    /// The server that it speaks to, if it speaks to one.
+    pub description: Option<String>,
 }
 
 impl Tenant {
@@ -20,11 +22,13 @@ impl Tenant {
         let mut unwell = self.unwell().await;
         let manifests: Vec<Manifest> = self.manifests().values().cloned().collect();
         let report = |one: Manifest| {
+            let components = self.components(&one.block);
             let found = unwell.iter().position(|(name, _)| *name == one.name);
             Report {
                 kind: format!("{}.{}", one.block, one.driver),
                 unwell: found.map(|index| unwell.swap_remove(index).1),
-                last_error: self.components(&one.block).last_error(&one.name),
+                last_error: components.last_error(&one.name),
+                description: components.description(&one.name),
                 name: one.name,
             }
         };

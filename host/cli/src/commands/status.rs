@@ -123,10 +123,18 @@ fn components(status: &Status) -> String {
             one.component.clone(),
             one.kind.clone(),
             one.health.clone(),
+            one.description.clone().unwrap_or_default(),
             failed(one.last_error.as_ref()),
         ]
     });
-    let head = ["TENANT", "COMPONENT", "TYPE", "HEALTH", "LAST ERROR"];
+    let head = [
+        "TENANT",
+        "COMPONENT",
+        "TYPE",
+        "HEALTH",
+        "SERVER",
+        "LAST ERROR",
+    ];
     report::table(head, rows)
 }
 
@@ -215,6 +223,7 @@ mod tests {
             kind: "state.memory".into(),
             health: "ok".into(),
             last_error: None,
+            description: None,
         };
         let status = Status {
             pid: 7,

@@ -1,6 +1,6 @@
 //! The native drivers under test: one entry each, by type.
 
-use crate::open::component;
+use crate::{backends::Backend, open::component};
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -14,9 +14,11 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
+    /// The server that it speaks to.
+    pub backend: Option<&'static Backend>,
 }
 
-const SUBJECTS: [Subject; 24] = [
+static SUBJECTS: [Subject; 24] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("configuration.local.file", "path: settings.json"),
@@ -59,6 +61,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         hosting: false,
+        backend: None,
     }
 }
 
@@ -73,6 +76,14 @@ impl Subject {
     const fn hosting(self) -> Self {
         Subject {
             hosting: true,
+            ..self
+        }
+    }
+
+    #[expect(dead_code, reason = "no driver has a server yet")]
+    const fn on(self, backend: &'static Backend) -> Self {
+        Subject {
+            backend: Some(backend),
             ..self
         }
     }
@@ -95,10 +106,12 @@ impl Subject {
 
     /// The component of the driver; each placeholder of its metadata becomes the value of that name, as JSON.
     pub(crate) fn component(&self, values: &[(&str, serde_json::Value)]) -> Component {
+        let own = self.backend.map(Backend::fresh).unwrap_or_default();
         let items = self.metadata.split("; ").filter_map(|item| {
             let (name, value) = item.split_once(": ")?;
-            let filled = values
+            let filled = own
                 .iter()
+                .chain(values)
                 .find(|(name, _)| value == format!("{{{name}}}"));
             let value = filled.map_or(value.to_owned(), |(_, filled)| filled.to_string());
             Some(format!("{{ name: {name}, value: {value} }}"))

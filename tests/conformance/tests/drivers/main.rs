@@ -1,6 +1,7 @@
 //! Every native driver through every case, each pair as a test of its own, and what survives `kill -9`.
 
 mod actors;
+mod backends;
 mod bindings;
 mod configuration;
 mod crash;
@@ -49,5 +50,7 @@ fn main() -> anyhow::Result<()> {
         workflow::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    backends::end();
+    conclusion.exit();
 }

@@ -56,6 +56,9 @@ pub struct Component {
     /// `ok`, or the kind of the error.
     pub health: String,
     pub last_error: Option<Failed>,
+    /// The server that it speaks to, if it speaks to one.
+    #[serde(default)]
+    pub description: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -231,6 +234,7 @@ fn component(tenant: &str, report: blocks::Report) -> Component {
         kind: report.kind,
         health: health.to_owned(),
         last_error: report.last_error.map(failed),
+        description: report.description,
     }
 }
 

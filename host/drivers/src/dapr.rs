@@ -1,0 +1,145 @@
+//! The types of component that Dapr has and no build of Wythe has, so that a file which names one is answered plainly.
+
+use wythe_blocks::{Missing, Registry};
+
+const TYPES: [&str; 104] = [
+    "bindings.alicloud.dingtalk.webhook",
+    "bindings.alicloud.oss",
+    "bindings.alicloud.sls",
+    "bindings.alicloud.tablestore",
+    "bindings.apns",
+    "bindings.aws.dynamodb",
+    "bindings.aws.kinesis",
+    "bindings.aws.s3",
+    "bindings.aws.ses",
+    "bindings.aws.sns",
+    "bindings.aws.sqs",
+    "bindings.azure.blobstorage",
+    "bindings.azure.cosmosdb",
+    "bindings.azure.cosmosdb.gremlinapi",
+    "bindings.azure.eventgrid",
+    "bindings.azure.eventhubs",
+    "bindings.azure.openai",
+    "bindings.azure.servicebus.queues",
+    "bindings.azure.servicebusqueues",
+    "bindings.azure.signalr",
+    "bindings.azure.storagequeues",
+    "bindings.cloudflare.queues",
+    "bindings.commercetools",
+    "bindings.dubbo",
+    "bindings.gcp.bucket",
+    "bindings.gcp.pubsub",
+    "bindings.graphql",
+    "bindings.huawei.obs",
+    "bindings.influx",
+    "bindings.kafka",
+    "bindings.kitex",
+    "bindings.kubemq",
+    "bindings.kubernetes",
+    "bindings.mqtt3",
+    "bindings.mysql",
+    "bindings.postgres",
+    "bindings.postgresql",
+    "bindings.postmark",
+    "bindings.rabbitmq",
+    "bindings.rethinkdb.statechange",
+    "bindings.rocketmq",
+    "bindings.sftp",
+    "bindings.sqlserver",
+    "bindings.twilio.sendgrid",
+    "bindings.twilio.sms",
+    "bindings.zeebe.command",
+    "bindings.zeebe.jobworker",
+    "configuration.azure.appconfig",
+    "configuration.kubernetes",
+    "configuration.postgresql",
+    "crypto.azure.keyvault",
+    "crypto.dapr.kubernetes.secrets",
+    "pubsub.amqp",
+    "pubsub.aws.snssqs",
+    "pubsub.azure.eventhubs",
+    "pubsub.azure.servicebus",
+    "pubsub.azure.servicebus.queues",
+    "pubsub.azure.servicebus.topics",
+    "pubsub.gcp.pubsub",
+    "pubsub.jetstream",
+    "pubsub.kafka",
+    "pubsub.kubemq",
+    "pubsub.mqtt3",
+    "pubsub.pulsar",
+    "pubsub.rabbitmq",
+    "pubsub.rocketmq",
+    "pubsub.solace.amqp",
+    "secretstores.alicloud.parameterstore",
+    "secretstores.aws.parameterstore",
+    "secretstores.aws.secretmanager",
+    "secretstores.aws.secretsmanager",
+    "secretstores.azure.keyvault",
+    "secretstores.gcp.secretmanager",
+    "secretstores.hashicorp.vault",
+    "secretstores.huaweicloud.csms",
+    "secretstores.kubernetes",
+    "secretstores.tencentcloud.ssm",
+    "state.aerospike",
+    "state.alicloud.tablestore",
+    "state.aws.dynamodb",
+    "state.azure.blobstorage",
+    "state.azure.cosmosdb",
+    "state.azure.tablestorage",
+    "state.cassandra",
+    "state.cloudflare.workerskv",
+    "state.cockroachdb",
+    "state.coherence",
+    "state.consul",
+    "state.couchbase",
+    "state.etcd",
+    "state.gcp.firestore",
+    "state.hazelcast",
+    "state.jetstream",
+    "state.memcached",
+    "state.mongodb",
+    "state.mysql",
+    "state.oci.objectstorage",
+    "state.oracledatabase",
+    "state.postgresql",
+    "state.ravendb",
+    "state.rethinkdb",
+    "state.sqlite",
+    "state.sqlserver",
+    "state.zookeeper",
+];
+
+/// Says of each of them that Dapr has it.
+pub(super) fn register(registry: &mut Registry) {
+    for kind in TYPES {
+        registry.lacks(kind, Missing::OfDapr);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_type_is_here_and_missing() {
+        let registry = crate::registry();
+        let blocks = [
+            ("bindings", registry.bindings.names().collect::<Vec<_>>()),
+            ("configuration", registry.configuration.names().collect()),
+            ("crypto", registry.crypto.names().collect()),
+            ("lock", registry.lock.names().collect()),
+            ("pubsub", registry.pubsub.names().collect()),
+            ("secretstores", registry.secrets.names().collect()),
+            ("state", registry.state.names().collect()),
+        ];
+        for (block, names) in blocks {
+            assert!(!names.is_empty());
+            let kinds = names.iter().map(|name| format!("{block}.{name}"));
+            let both: Vec<_> = kinds
+                .filter(|kind| TYPES.contains(&kind.as_str()))
+                .collect();
+            assert!(both.is_empty(), "{both:?}");
+        }
+        assert!(TYPES.is_sorted(), "keep the list in order");
+    }
+}

@@ -1,0 +1,61 @@
+//! The servers under test: one of each kind for the whole run, in which each test has a key space of its own.
+
+use crate::list::Subject;
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use servers::{Missing, Redis, Server, are_required};
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU16, Ordering::SeqCst},
+};
+
+/// A kind of server.
+pub(crate) struct Backend {
+    server: LazyLock<Result<Server, Missing>>,
+    /// The placeholders of a subject's metadata, for a key space that is new.
+    fresh: fn(&Server) -> Vec<(&'static str, Value)>,
+}
+
+pub(crate) static REDIS: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Redis::default().with("databases 8192"))),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let database = NEXT.fetch_add(1, SeqCst);
+        vec![
+            ("host", server.address().to_string().into()),
+            ("database", database.to_string().into()),
+        ]
+    },
+};
+
+const ALL: [&Backend; 1] = [&REDIS];
+
+impl Backend {
+    pub(crate) fn server(&self) -> Result<&Server, Missing> {
+        self.server.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn fresh(&self) -> Vec<(&'static str, Value)> {
+        let server = self.server();
+        server.map_or_else(|_| Vec::new(), |server| (self.fresh)(server))
+    }
+}
+
+impl Subject {
+    /// A test in place of all those of a server that is missing: ignored, unless `WYTHE_SERVERS=required`.
+    pub(crate) fn missing(&self, block: &str) -> Option<Trial> {
+        let missing = self.backend?.server().err()?;
+        let name = format!("{block}::{} ({missing})", self.name());
+        let trial = Trial::test(name, move || Err(Failed::from(missing)));
+        Some(trial.with_ignored_flag(!are_required()))
+    }
+}
+
+/// Ends every server that was started.
+pub(crate) fn end() {
+    for backend in ALL {
+        if let Some(Ok(server)) = LazyLock::get(&backend.server) {
+            server.end();
+        }
+    }
+}
