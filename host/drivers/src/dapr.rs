@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 104] = [
+const TYPES: [&str; 103] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -101,7 +101,6 @@ const TYPES: [&str; 104] = [
     "state.mysql",
     "state.oci.objectstorage",
     "state.oracledatabase",
-    "state.postgresql",
     "state.ravendb",
     "state.rethinkdb",
     "state.sqlite",

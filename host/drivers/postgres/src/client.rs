@@ -10,10 +10,9 @@ use deadpool::managed::{self, Object, Pool, PoolError, RecycleError, RecycleResu
 use futures::TryStreamExt as _;
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
     pin::pin,
     sync::{
-        Arc, Weak,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -23,8 +22,7 @@ use tokio_postgres::{
     Row,
     types::{FromSql, ToSql},
 };
-use wythe_blocks::{Backoff, Error, Result, Site, random, time::Clock as _};
-use wythe_manifest::Name;
+use wythe_blocks::{Backoff, Clients, Error, Result, Site, random, time::Clock as _};
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -35,81 +33,63 @@ const ROOTS: u64 = 1 << 20;
 pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 
 /// Connections of a tenant to a server.
-pub(super) struct Client {
-    pool: Pool<Maker>,
-    promises: Promises,
-}
+pub(super) struct Client(Pool<Maker>);
 
-/// The clients that some component has open, so that another one of the same tenant shares them.
-static CLIENTS: Mutex<Option<HashMap<(Name, Settings), Weak<Client>>>> = Mutex::new(None);
+/// The clients that some component has open.
+static CLIENTS: LazyLock<Clients<Settings, Client>> = LazyLock::new(Clients::default);
 
 impl Client {
-    /// The client of the tenant for a server. The first one looks whether the server is there.
+    /// The client of the tenant for a server, once the server was seen.
     pub async fn open(settings: Settings, site: &Site) -> Result<Arc<Self>> {
-        let key = (site.tenant.clone(), settings.clone());
-        if let Some(client) = found(&key) {
-            return Ok(client);
-        }
         let roots = roots(&settings, site)?;
-        let pool = Pool::builder(Maker {
-            way: Way::new(settings, roots.as_deref())?,
-            gate: Mutex::new((BACKOFF, None)),
-            promised: Mutex::new(None),
-        })
-        .max_size(key.1.connections as usize)
-        .runtime(deadpool::Runtime::Tokio1)
-        .build()
-        .map_err(|error| Error::internal("no pool").with_source(error))?;
-        let promises = lend(&pool).await?.connection().promises.clone();
-        *pool.manager().promised.lock() = Some(promises.clone());
-        let client = Arc::new(Client { pool, promises });
-        let mut clients = CLIENTS.lock();
-        let clients = clients.get_or_insert_default();
-        clients.retain(|_, client| client.strong_count() > 0);
-        // Somebody may have been faster.
-        if let Some(other) = clients.get(&key).and_then(Weak::upgrade) {
-            return Ok(other);
-        }
-        clients.insert(key, Arc::downgrade(&client));
+        let way = Way::new(settings.clone(), roots.as_deref())?;
+        let client = CLIENTS.share(&site.tenant, settings, || Client::new(way));
+        client.lend().await?;
         Ok(client)
     }
 
-    pub fn promises(&self) -> &Promises {
-        &self.promises
+    fn new(way: Way) -> Self {
+        let connections = way.settings.connections as usize;
+        let maker = Maker {
+            way,
+            gate: Mutex::new((BACKOFF, None)),
+            promised: OnceLock::new(),
+        };
+        let pool = Pool::builder(maker).max_size(connections);
+        let pool = pool.runtime(deadpool::Runtime::Tokio1).build();
+        Client(pool.expect("a runtime is all that a pool may lack"))
+    }
+
+    /// Promises of the first connection; none of a later one promises less.
+    pub fn promises(&self) -> Promises {
+        let promised = self.0.manager().promised.get();
+        promised.cloned().unwrap_or_default()
     }
 
     pub fn way(&self) -> &Way {
-        &self.pool.manager().way
+        &self.0.manager().way
     }
 
     /// One line about the server, for people.
     pub fn describe(&self) -> String {
         let settings = &self.way().settings;
-        format!(
-            "PostgreSQL {} at {}",
-            self.promises.version,
-            settings.shown()
-        )
+        let version = self.promises().version;
+        format!("PostgreSQL {version} at {}", settings.shown())
     }
 
     /// A connection for one piece of work, once one is free.
     pub async fn lend(&self) -> Result<Lent> {
-        lend(&self.pool).await
+        lend(&self.0).await
     }
 
     /// An error while the last connection could not be made.
     pub fn health(&self) -> Result<()> {
-        let gate = self.pool.manager().gate.lock();
+        let gate = self.0.manager().gate.lock();
         match &gate.1 {
             Some(failed) => Err(failed.error.duplicate()),
             None => Ok(()),
         }
     }
-}
-
-fn found(key: &(Name, Settings)) -> Option<Arc<Client>> {
-    let clients = CLIENTS.lock();
-    clients.as_ref()?.get(key)?.upgrade()
 }
 
 fn roots(settings: &Settings, site: &Site) -> Result<Option<Vec<u8>>> {
@@ -155,7 +135,7 @@ struct Maker {
     /// What failed last, with the end of the pause after it.
     gate: Mutex<(Backoff, Option<Failed>)>,
     /// Promises of the first connection, which the components' features rest on.
-    promised: Mutex<Option<Promises>>,
+    promised: OnceLock<Promises>,
 }
 
 struct Failed {
@@ -203,10 +183,8 @@ impl managed::Manager for Maker {
 impl Maker {
     /// Refuses a server that promises less than the one before, on which the features rest.
     fn checked(&self, connection: Connection) -> Result<Connection> {
-        let promised = self.promised.lock();
-        let is_less = promised
-            .as_ref()
-            .is_some_and(|first| first.is_durable() && !connection.promises.is_durable());
+        let first = self.promised.get_or_init(|| connection.promises.clone());
+        let is_less = first.is_durable() && !connection.promises.is_durable();
         match is_less {
             false => Ok(connection),
             true => Err(Error::unavailable(

@@ -31,6 +31,10 @@ impl Held {
         self.client()?.health()
     }
 
+    pub fn describe(&self) -> Option<String> {
+        self.client().ok().map(|client| client.describe())
+    }
+
     pub fn close(&self) {
         self.0.write().take();
     }

@@ -5,11 +5,14 @@ mod client;
 mod connect;
 mod fault;
 mod held;
+mod jobs;
+mod lock;
 mod meter;
 mod names;
 mod schema;
 mod settings;
 mod state;
+mod sweep;
 mod tls;
 
 use wythe_blocks::Registry;
@@ -22,4 +25,12 @@ pub fn register(registry: &mut Registry) {
             .add_warned(name, state::parse, state::warnings, state::open);
         registry.state.reaches_out(name);
     }
+    registry
+        .jobs
+        .add_warned("postgresql", jobs::parse, jobs::warnings, jobs::open);
+    registry.jobs.reaches_out("postgresql");
+    registry
+        .lock
+        .add_warned("postgresql", lock::parse, lock::warnings, lock::open);
+    registry.lock.reaches_out("postgresql");
 }

@@ -24,6 +24,14 @@ pub(super) struct Schema<'a> {
     pub steps: &'a [String],
 }
 
+impl<'a> Schema<'a> {
+    /// The shape of a table that Dapr has not.
+    pub fn of(table: &Table, steps: &'a [String]) -> Self {
+        let row = format!("wythe-{}", table.plain());
+        Schema { row, steps }
+    }
+}
+
 /// Takes the steps that are missing of each schema. `table` is the one that messages name.
 pub(super) async fn prepare(
     lent: &Lent,

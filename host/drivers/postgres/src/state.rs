@@ -5,7 +5,6 @@
 
 mod batch;
 mod sql;
-mod sweep;
 
 use crate::{
     client::{Client, Lent, bytes, column},
@@ -14,6 +13,7 @@ use crate::{
     names::Table,
     schema::{self, Schema},
     settings::{Settings, written},
+    sweep::{Sweeper, removal},
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -22,7 +22,6 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use sweep::Sweeper;
 use tokio_postgres::{Row, error::SqlState};
 use wythe_blocks::{
     Error, Key, Result, Site, Wrong,
@@ -120,8 +119,9 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     schema::prepare(&lent, &parsed.versions, table, &schemas).await?;
     drop(lent);
     let held = Arc::new(Held::new(client.clone()));
+    let over = removal(table, "expires_at <= now()");
     Ok(Arc::new(State {
-        sweeper: Sweeper::start(&held, table, parsed.cleanup),
+        sweeper: Sweeper::start(&held, over, parsed.cleanup),
         held,
         sql: Sql::new(table),
         is_durable: client.promises().is_durable(),
@@ -144,6 +144,16 @@ fn microseconds(ttl: Option<Duration>) -> Option<i64> {
     i64::try_from(ttl.as_nanos().div_ceil(1_000)).ok()
 }
 
+fn check_size(put: &Put) -> Result<()> {
+    let (key, size) = (put.key.shown(), put.value.len());
+    match size as u64 <= MAX_VALUE {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "the value of `{key}` has {size} bytes; at most {MAX_VALUE} are allowed"
+        ))),
+    }
+}
+
 fn entry(row: &Row, first: usize) -> Result<Entry, Fault> {
     Ok(Entry {
         value: bytes(row, first)?,
@@ -155,6 +165,9 @@ fn entry(row: &Row, first: usize) -> Result<Entry, Fault> {
 
 impl State {
     async fn put_one(&self, lent: &Lent, put: &Put) -> Answer<Etag> {
+        if let Err(error) = check_size(put) {
+            return Ok(Err(error));
+        }
         let Put {
             key,
             value,
@@ -361,6 +374,10 @@ impl Driver for State {
         let lent = self.held.lend().await?;
         let answer = self.increment_one(&lent, key, delta).await;
         answer.map_err(Fault::of_write)?
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.held.describe()
     }
 
     async fn health(&self) -> Result<()> {

@@ -11,11 +11,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             trials.push(missing);
             continue;
         }
-        let open = crate::state::open(subject);
-        let features = features(&open, |driver| driver.features());
+        let features = features(&crate::state::open(subject), |driver| driver.features());
         for case in actors::CASES {
             let name = format!("actors::{}::{}", subject.name(), case.name);
-            trials.push(trial(name, (case.needs)(&features), open.clone(), case.run));
+            let open = crate::state::open(subject);
+            trials.push(trial(name, (case.needs)(&features), open, case.run));
         }
     }
     trials

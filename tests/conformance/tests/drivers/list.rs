@@ -1,6 +1,9 @@
 //! The native drivers under test: one entry each, by type.
 
-use crate::{backends::Backend, open::component};
+use crate::{
+    backends::{Backend, POSTGRES},
+    open::component,
+};
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -18,7 +21,7 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 24] = [
+static SUBJECTS: [Subject; 27] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("configuration.local.file", "path: settings.json"),
@@ -30,8 +33,10 @@ static SUBJECTS: [Subject; 24] = [
     subject("crypto.local.keys", "path: jwks").variant("_of_jwks"),
     subject("crypto.memory", "jwks: {jwks}"),
     subject("jobs.memory", ""),
+    subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
     subject("lock.memory", ""),
+    subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
@@ -49,9 +54,13 @@ static SUBJECTS: [Subject; 24] = [
     )
     .variant(SEVERAL),
     subject("state.memory", "").hosting(),
+    subject("state.postgresql", PREFIXED)
+        .hosting()
+        .on(&POSTGRES),
     subject("state.redb", "").hosting(),
     subject("state.sled", ""),
 ];
+const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const SEVERAL: &str = "_of_several_values";
 
 const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
@@ -80,7 +89,6 @@ impl Subject {
         }
     }
 
-    #[expect(dead_code, reason = "no driver has a server yet")]
     const fn on(self, backend: &'static Backend) -> Self {
         Subject {
             backend: Some(backend),

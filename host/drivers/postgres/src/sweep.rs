@@ -1,4 +1,4 @@
-//! The removal of entries whose time is over: a few at a time, none that somebody writes at the moment.
+//! The removal of rows whose time is over: a few at a time, none that somebody writes at the moment.
 
 use crate::{held::Held, names::Table};
 use std::{
@@ -7,8 +7,16 @@ use std::{
 };
 use tokio::task::AbortHandle;
 
-/// Entries that are removed by one statement.
+/// Rows that are removed by one statement.
 const BATCH: u64 = 1_000;
+
+/// The statement that removes a batch of those rows of which a condition holds.
+pub(super) fn removal(table: &Table, condition: &str) -> String {
+    format!(
+        "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {condition} \
+         LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"
+    )
+}
 
 /// A task that looks again and again, until it is stopped or dropped.
 pub(super) struct Sweeper(Option<AbortHandle>);
@@ -19,14 +27,10 @@ impl Sweeper {
         clippy::disallowed_methods,
         reason = "the sweeper belongs to the driver, which ends it when it is dropped"
     )]
-    pub fn start(held: &Arc<Held>, table: &Table, every: Duration) -> Self {
+    pub fn start(held: &Arc<Held>, sql: String, every: Duration) -> Self {
         if every.is_zero() {
             return Sweeper(None);
         }
-        let sql = format!(
-            "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE expires_at <= now() \
-             LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"
-        );
         let task = sweep(Arc::downgrade(held), sql, every);
         Sweeper(Some(tokio::spawn(task).abort_handle()))
     }
