@@ -9,6 +9,7 @@ mod jobs;
 mod lock;
 mod meter;
 mod names;
+mod pubsub;
 mod schema;
 mod settings;
 mod state;
@@ -33,4 +34,8 @@ pub fn register(registry: &mut Registry) {
         .lock
         .add_warned("postgresql", lock::parse, lock::warnings, lock::open);
     registry.lock.reaches_out("postgresql");
+    registry
+        .pubsub
+        .add_warned("postgresql", pubsub::parse, pubsub::warnings, pubsub::open);
+    registry.pubsub.reaches_out("postgresql");
 }

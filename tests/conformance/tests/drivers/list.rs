@@ -21,7 +21,7 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 27] = [
+static SUBJECTS: [Subject; 28] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("configuration.local.file", "path: settings.json"),
@@ -39,6 +39,7 @@ static SUBJECTS: [Subject; 27] = [
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
+    subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
@@ -61,6 +62,7 @@ static SUBJECTS: [Subject; 27] = [
     subject("state.sled", ""),
 ];
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
+const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 const SEVERAL: &str = "_of_several_values";
 
 const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
