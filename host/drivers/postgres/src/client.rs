@@ -26,6 +26,8 @@ use wythe_blocks::{Backoff, Clients, Error, Result, Site, random, time::Clock as
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// Bytes of all rows of an answer.
+const ANSWER: usize = 64 << 20;
 /// Bytes of a file of authorities.
 const ROOTS: u64 = 1 << 20;
 
@@ -104,7 +106,8 @@ fn roots(settings: &Settings, site: &Site) -> Result<Option<Vec<u8>>> {
 }
 
 async fn lend(pool: &Pool<Maker>) -> Result<Lent> {
-    let limit = pool.manager().way.settings.timeout;
+    let way = &pool.manager().way;
+    let limit = way.settings.timeout;
     let times = Timeouts {
         wait: Some(limit),
         ..Timeouts::default()
@@ -126,6 +129,10 @@ async fn lend(pool: &Pool<Maker>) -> Result<Lent> {
         is_open: AtomicBool::new(false),
         is_broken: AtomicBool::new(false),
         limit,
+        wipe: match way.settings.is_of_apps {
+            true => way.wipe(),
+            false => String::new(),
+        },
     })
 }
 
@@ -211,6 +218,8 @@ pub(super) struct Lent {
     is_open: AtomicBool,
     is_broken: AtomicBool,
     limit: Duration,
+    /// Orders that take away what an app left; empty where no app says anything.
+    wipe: String,
 }
 
 impl Drop for Lent {
@@ -255,8 +264,12 @@ impl Lent {
             let values = values.iter().copied();
             let rows = connection.client.query_raw(&statement, values).await?;
             let mut rows = pin!(rows);
-            let mut all = Vec::new();
+            let (mut all, mut size) = (Vec::new(), 0);
             while let Some(row) = rows.try_next().await? {
+                size += row.raw_size_bytes();
+                if size > ANSWER {
+                    return Err(Fault::Odd(format!("more than {ANSWER} bytes of rows")));
+                }
                 if all.len() == most {
                     return Err(Fault::Odd(format!("more than {most} rows")));
                 }
@@ -305,6 +318,20 @@ impl Lent {
         self.run(sql).await?;
         self.is_open.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Runs what an app says, and wipes away what it left. The connection goes where that fails.
+    pub async fn of_app<T>(
+        &self,
+        work: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.is_open.store(true, Ordering::Relaxed);
+        let answer = self.answer(work(&self.connection().client)).await;
+        let is_gone = answer.as_ref().is_err_and(Fault::ends_connection);
+        if !is_gone && self.run(&self.wipe).await.is_ok() {
+            self.is_open.store(false, Ordering::Relaxed);
+        }
+        answer
     }
 }
 

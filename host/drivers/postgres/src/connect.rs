@@ -143,15 +143,11 @@ impl Way {
 
     /// Sets bounds for what the connection does, and looks at whom it leads to.
     async fn begin(&self, client: &Client) -> Result<Promises> {
-        let limit = milliseconds(self.settings.timeout);
-        let idle = milliseconds(self.settings.timeout.max(IDLE));
         let orders = format!(
-            "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
-             SET idle_in_transaction_session_timeout = {idle}; SET client_encoding = 'UTF8'; \
-             SET bytea_output = 'hex'; SET default_transaction_isolation = 'read committed'; \
-             SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+            "{} SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
              pg_is_in_recovery()::text, current_setting('fsync'), current_setting('synchronous_commit'), \
-             current_setting('transaction_read_only'), current_setting('server_version')"
+             current_setting('transaction_read_only'), current_setting('server_version')",
+            self.bounds()
         );
         let answers = client.simple_query(&orders).await;
         let answers = answers.map_err(|error| of_login(error, &self.settings.shown()))?;
@@ -166,6 +162,26 @@ impl Way {
             fsync: value(3) == Some("on"),
             synchronous_commit: value(4).is_some_and(|level| level != "off"),
         })
+    }
+
+    /// The bounds of what a connection does.
+    fn bounds(&self) -> String {
+        let limit = milliseconds(self.settings.timeout);
+        let idle = milliseconds(self.settings.timeout.max(IDLE));
+        format!(
+            "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
+             SET idle_in_transaction_session_timeout = {idle}; SET client_encoding = 'UTF8'; \
+             SET default_transaction_isolation = 'read committed';"
+        )
+    }
+
+    /// Orders that take away whatever an app left in a connection, but for what the client has prepared.
+    pub fn wipe(&self) -> String {
+        format!(
+            "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
+             DISCARD TEMP; DISCARD SEQUENCES; {}",
+            self.bounds()
+        )
     }
 
     fn check<'a>(&self, value: &impl Fn(usize) -> Option<&'a str>) -> Result<()> {

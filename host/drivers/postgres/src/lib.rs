@@ -1,11 +1,14 @@
 //! PostgreSQL, by its own protocol: a pool of connections for each server and tenant, and tables that are made where they are
 //! missing.
 
+mod bindings;
 mod client;
+mod configuration;
 mod connect;
 mod fault;
 mod held;
 mod jobs;
+mod listener;
 mod lock;
 mod meter;
 mod names;
@@ -25,7 +28,18 @@ pub fn register(registry: &mut Registry) {
             .state
             .add_warned(name, state::parse, state::warnings, state::open);
         registry.state.reaches_out(name);
+        registry
+            .bindings
+            .add_warned(name, bindings::parse, bindings::warnings, bindings::open);
+        registry.bindings.reaches_out(name);
     }
+    registry.configuration.add_warned(
+        "postgresql",
+        configuration::parse,
+        configuration::warnings,
+        configuration::open,
+    );
+    registry.configuration.reaches_out("postgresql");
     registry
         .jobs
         .add_warned("postgresql", jobs::parse, jobs::warnings, jobs::open);

@@ -66,6 +66,11 @@ impl Table {
         }
     }
 
+    /// The name of a channel about the table, of the same letters.
+    pub fn channel(&self, ending: &str) -> String {
+        self.with(ending).plain().replace('.', "_")
+    }
+
     /// The name of an index of the table, which is in its schema anyhow.
     pub fn index(&self, ending: &str) -> String {
         format!("\"{}{ending}\"", self.name)

@@ -3,7 +3,6 @@
 
 mod backlog;
 mod consumer;
-mod listener;
 mod members;
 mod operating;
 mod sql;
@@ -12,6 +11,7 @@ mod store;
 use crate::{
     client::Client,
     held::Held,
+    listener::Listener,
     names::Table,
     schema::{self, Schema},
     settings::{Settings, written},
@@ -19,7 +19,6 @@ use crate::{
 use async_trait::async_trait;
 use backlog::{Backlog, Limit};
 use consumer::Member;
-use listener::Listener;
 use members::Members;
 use serde::Deserialize;
 use sql::Sql;
@@ -109,7 +108,7 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
         held: Held::new(client.clone()),
         lease: parsed.lease,
     });
-    let listener = Listener::start(client, sql::channel(table), store.wake.clone());
+    let listener = Listener::start(client, vec![sql::channel(table)], store.wake.clone());
     Ok(Arc::new(PubSub {
         members: Members::start(store.clone())?,
         store,

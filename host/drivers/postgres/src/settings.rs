@@ -62,6 +62,8 @@ pub(super) struct Settings {
     pub connections: u32,
     pub timeout: Duration,
     pub connect: Duration,
+    /// True of connections that run what apps say.
+    pub is_of_apps: bool,
 }
 
 /// Settings, as they are found one by one.
@@ -233,6 +235,7 @@ impl Found {
             roots: self.roots,
             connections,
             timeout,
+            is_of_apps: false,
             connect: self
                 .connect
                 .filter(|time| !time.is_zero())

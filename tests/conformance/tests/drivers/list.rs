@@ -21,11 +21,17 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 28] = [
+static SUBJECTS: [Subject; 30] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
+    subject(
+        "configuration.postgresql",
+        "connectionString: {connection}; table: {prefix}",
+    )
+    .on(&POSTGRES),
     subject("configuration.redb", ""),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
     subject("crypto.dapr.localstorage", "path: jwks"),

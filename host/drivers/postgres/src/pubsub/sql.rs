@@ -7,7 +7,7 @@ pub(super) const MAX_TAKEN: i64 = 16 << 20;
 
 /// The channel by which hosts tell each other of messages. It is a name of the same kind as a table's.
 pub(super) fn channel(table: &Table) -> String {
-    table.with("_wake").plain().replace('.', "_")
+    table.channel("_wake")
 }
 
 pub(super) fn steps(table: &Table) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The connection by which the server tells of messages. What it misses, members find by looking once a second.
+//! The connection by which the server tells of changes. What it misses is found by looking again and again.
 
 use crate::client::Client;
 use std::{
@@ -16,15 +16,15 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 const NOTICES: usize = 1;
 
 /// A task that listens until it is stopped or dropped.
-pub(crate) struct Listener(AbortHandle);
+pub(super) struct Listener(AbortHandle);
 
 impl Listener {
     #[expect(
         clippy::disallowed_methods,
         reason = "the task belongs to the driver, which ends it when it is dropped"
     )]
-    pub fn start(client: Arc<Client>, channel: String, wake: Arc<Notify>) -> Self {
-        let task = listen(Arc::downgrade(&client), channel, wake);
+    pub fn start(client: Arc<Client>, channels: Vec<String>, wake: Arc<Notify>) -> Self {
+        let task = listen(Arc::downgrade(&client), channels, wake);
         Listener(tokio::spawn(task).abort_handle())
     }
 
@@ -39,14 +39,15 @@ impl Drop for Listener {
     }
 }
 
-async fn listen(client: Weak<Client>, channel: String, wake: Arc<Notify>) {
+async fn listen(client: Weak<Client>, channels: Vec<String>, wake: Arc<Notify>) {
     let mut backoff = BACKOFF;
     while let Some(client) = client.upgrade() {
         let (sender, mut notices) = mpsc::channel(NOTICES);
         let made = client.way().connect(Some(sender)).await;
         drop(client);
         if let Ok(connection) = &made {
-            let order = format!("LISTEN \"{channel}\"");
+            let orders = channels.iter().map(|name| format!("LISTEN \"{name}\";"));
+            let order: String = orders.collect();
             if connection.client.batch_execute(&order).await.is_ok() {
                 backoff.reset();
                 // Something may have come while nobody listened.
