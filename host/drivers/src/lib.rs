@@ -17,6 +17,8 @@ pub fn registry() -> Registry {
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "postgres")]
     wythe_drivers_postgres::register(&mut registry);
+    #[cfg(feature = "redis")]
+    wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
     dapr::register(&mut registry);

@@ -1,7 +1,7 @@
 //! The suite of the actors block, over whatever keeps its records.
 
 mod formats;
-mod history;
+pub mod history;
 mod neighbours;
 mod outbox;
 mod owners;

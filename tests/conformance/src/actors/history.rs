@@ -29,15 +29,18 @@ const OPERATIONS: u64 = 10_000;
 /// A host ends after so many.
 const LIFE: u64 = 500;
 
+/// One operation on a counter.
 #[derive(Clone, Copy, Debug)]
-struct Operation {
-    actor: u64,
-    is_add: bool,
+pub struct Operation {
+    /// The number of the counter.
+    pub actor: u64,
+    /// True of an `Add`, false of a `Sum`.
+    pub is_add: bool,
     /// The start on a clock that only grows.
-    start: u64,
-    end: u64,
-    reported: Option<u64>,
-    is_unknown: bool,
+    pub start: u64,
+    pub end: u64,
+    pub reported: Option<u64>,
+    pub is_unknown: bool,
 }
 
 pub(super) async fn check(subject: Subject) {
@@ -149,8 +152,8 @@ impl World {
     }
 }
 
-/// Panics where no order explains what was told.
-fn verify(history: &[Operation], last: u64) {
+/// Panics where no order explains what was told of one counter, which is at `last` in the end.
+pub fn verify(history: &[Operation], last: u64) {
     let adds = history.iter().filter(|o| o.is_add);
     let numbers: Vec<u64> = adds.clone().filter_map(|o| o.reported).collect();
     let distinct: BTreeSet<u64> = numbers.iter().copied().collect();

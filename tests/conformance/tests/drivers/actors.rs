@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         let features = features(&crate::state::open(subject), |driver| driver.features());
         for case in actors::CASES {
             let name = format!("actors::{}::{}", subject.name(), case.name);
+            // Each on storage of its own, where that is no directory.
             let open = crate::state::open(subject);
             trials.push(trial(name, (case.needs)(&features), open, case.run));
         }

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{Backend, POSTGRES},
+    backends::{self, Backend, POSTGRES},
     open::component,
 };
 use wythe_manifest::Component;
@@ -21,10 +21,11 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 30] = [
+static SUBJECTS: [Subject; 35] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
+    subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject(
@@ -33,6 +34,7 @@ static SUBJECTS: [Subject; 30] = [
     )
     .on(&POSTGRES),
     subject("configuration.redb", ""),
+    subject("configuration.redis", REDIS).on(&backends::REDIS),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
     subject("crypto.dapr.localstorage", "path: jwks"),
     subject("crypto.local.keys", "path: keys"),
@@ -44,9 +46,15 @@ static SUBJECTS: [Subject; 30] = [
     subject("lock.memory", ""),
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
+    subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
+    subject(
+        "pubsub.redis",
+        "redisHost: {host}; redisDB: {database}; maxBacklog: {backlog}",
+    )
+    .on(&backends::REDIS),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -65,10 +73,13 @@ static SUBJECTS: [Subject; 30] = [
         .hosting()
         .on(&POSTGRES),
     subject("state.redb", "").hosting(),
+    subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
 ];
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
+/// A server and a database of its own.
+const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";
 
 const fn subject(kind: &'static str, metadata: &'static str) -> Subject {

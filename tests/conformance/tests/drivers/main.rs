@@ -7,6 +7,7 @@ mod configuration;
 mod crash;
 mod crypto;
 mod export;
+mod faults;
 mod jobs;
 mod list;
 mod lock;
@@ -36,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         crash::trials(),
         crypto::trials(),
         export::trials(),
+        faults::trials(),
         jobs::trials(),
         lock::trials(),
         panics::trials(),

@@ -1,0 +1,165 @@
+//! Locks: a text with an end for each, where Dapr has it, and a token that grows with every grant.
+
+use crate::{
+    client::{Call, Client, Lua, Session},
+    facts::Facts,
+    failure::{Effect, odd},
+};
+use async_trait::async_trait;
+use redis::Value;
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, SystemTime},
+};
+use wythe_blocks::{
+    Error, Key, Result, Site,
+    lock::{Acquired, Driver, Features, Grant},
+    time::milliseconds,
+};
+
+/// The last token of the database: no lock of an app is called so.
+const COUNTER: &str = "||wythe||token";
+/// A grant beyond this is one of so long: the server has no words for more.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+static LOCK: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("lock/lock.lua")));
+
+pub(super) async fn open(client: Arc<Client>, site: Site) -> Result<Arc<dyn Driver>> {
+    let facts = client.begin().await?;
+    facts.warn(&site.component);
+    let session = Session::new(client);
+    Ok(Arc::new(Lock { session, facts }))
+}
+
+struct Lock {
+    session: Session,
+    facts: Arc<Facts>,
+}
+
+impl Lock {
+    async fn ask(
+        &self,
+        act: &'static str,
+        key: &Key,
+        who: String,
+        ttl: Duration,
+    ) -> Result<Vec<Value>> {
+        let effect = match act {
+            "holder" => Effect::Read,
+            _ => Effect::Write,
+        };
+        let ttl = milliseconds(ttl.min(FOR_EVER)).max(1);
+        let call = Call {
+            keys: vec![key.whole().to_owned().into(), COUNTER.into()],
+            arguments: vec![act.into(), who.into(), ttl.to_string().into()],
+        };
+        let about = format!("the lock `{}`", key.shown());
+        let answer = self.session.client()?.run(effect, &about, &LOCK, &call);
+        match answer.await? {
+            Value::Array(parts) => Ok(parts),
+            _ => Err(odd()),
+        }
+    }
+}
+
+fn text(value: &Value) -> Result<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| odd()),
+        _ => Err(odd()),
+    }
+}
+
+fn token(value: &Value) -> Result<u64> {
+    text(value)?.parse().map_err(|_| odd())
+}
+
+/// The end of a grant; none where it has no end.
+fn end(value: &Value) -> Result<Option<SystemTime>> {
+    let Value::Int(end) = value else {
+        return Err(odd());
+    };
+    let end = u64::try_from(*end).ok().map(Duration::from_millis);
+    Ok(end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)))
+}
+
+fn over(key: &Key) -> Error {
+    Error::conflict(format!(
+        "the grant of `{}` is over, or another one's",
+        key.shown()
+    ))
+}
+
+#[async_trait]
+impl Driver for Lock {
+    fn features(&self) -> Features {
+        Features {
+            durable: self.facts.is_durable(),
+        }
+    }
+
+    async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let parts = self.ask("acquire", key, owner.to_owned(), ttl).await?;
+        match &parts[..] {
+            [Value::Int(0), held] => Ok(Acquired::Held {
+                expires: end(held)?,
+            }),
+            [Value::Int(1), granted, at] => Ok(Acquired::Granted(Grant {
+                token: token(granted)?,
+                expires: end(at)?.ok_or_else(odd)?,
+                owner: owner.to_owned(),
+            })),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let parts = self.ask("renew", key, token.to_string(), ttl).await?;
+        match &parts[..] {
+            [Value::Int(1), _, at] => end(at)?.ok_or_else(odd),
+            [Value::Int(-1)] => Err(over(key)),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn release(&self, key: &Key, token: u64) -> Result<()> {
+        let parts = self
+            .ask("release", key, token.to_string(), Duration::ZERO)
+            .await?;
+        match &parts[..] {
+            [Value::Int(1), ..] => Ok(()),
+            [Value::Int(-1)] => Err(over(key)),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn holder(&self, key: &Key) -> Result<Option<Grant>> {
+        let parts = self
+            .ask("holder", key, String::new(), Duration::ZERO)
+            .await?;
+        match &parts[..] {
+            [Value::Int(-1)] => Ok(None),
+            [Value::Int(1), granted, at, owner] => Ok(Some(Grant {
+                token: token(granted)?,
+                // One of somebody else, that nobody ends: it is shown as one of a day.
+                expires: end(at)?.unwrap_or_else(|| SystemTime::now() + DAY),
+                owner: text(owner)?.to_owned(),
+            })),
+            _ => Err(odd()),
+        }
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.session.describe()
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.session.health().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.session.close();
+        Ok(())
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);

@@ -1,0 +1,235 @@
+//! Servers that are not what was meant: each says so in words that tell what to do.
+
+use super::{run, state};
+use crate::backends::REDIS;
+use libtest_mimic::{Failed, Trial};
+use servers::{Redis, Server, are_required};
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::Duration,
+};
+use wythe_blocks::{Error, Kind, state::Put};
+
+pub(super) fn trials() -> Vec<Trial> {
+    let missing = REDIS.server().err();
+    let served: [(&str, fn()); 3] = [
+        ("a_wrong_password_says_so", wrong_password),
+        ("tls_that_does_not_fit_says_so", tls),
+        ("tls_with_an_authority_of_its_own", trusted),
+    ];
+    let made_up: [(&str, fn()); 5] = [
+        ("an_unknown_host_says_so", || run(unknown_host())),
+        ("a_server_that_is_too_old_says_so", || run(too_old())),
+        ("an_answer_without_end_ends_the_connection", || {
+            run(endless())
+        }),
+        ("a_server_that_says_nothing_is_given_up", || run(silent())),
+        ("settings_that_do_not_fit_say_so", || run(settings())),
+    ];
+    let trial = |(name, test): (&str, fn())| {
+        Trial::test(format!("faults::redis::{name}"), move || {
+            test();
+            Ok::<_, Failed>(())
+        })
+    };
+    let is_ignored = missing.is_some() && !are_required();
+    let served = served.into_iter().map(trial);
+    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
+    served.chain(made_up.into_iter().map(trial)).collect()
+}
+
+async fn error(address: SocketAddr, more: &str) -> Error {
+    let directory = tempfile::tempdir().expect("a directory");
+    let opened = state(address, directory.path(), more).await;
+    opened.err().expect("an error")
+}
+
+fn wrong_password() {
+    let server = Server::start(Redis::default().with("requirepass kept-secret"));
+    let server = server.expect("a server");
+    run(async {
+        let address = server.address();
+        let none = error(address, "").await;
+        assert_eq!(none.kind(), Kind::Denied);
+        assert!(none.message().contains("set `redisPassword`"), "{none}");
+        let wrong = error(address, ", { name: redisPassword, value: wrong-secret }").await;
+        assert_eq!(wrong.kind(), Kind::Denied);
+        let text = format!("{}{wrong:?}", wrong.chain());
+        assert!(
+            text.contains("check `redisUsername` and `redisPassword`"),
+            "{text}"
+        );
+        assert!(!text.contains("wrong-secret"), "{text}");
+        let directory = tempfile::tempdir().expect("a directory");
+        let more = ", { name: redisPassword, value: kept-secret }";
+        let driver = state(address, directory.path(), more)
+            .await
+            .expect("it opens");
+        driver.put(Put::new("a", "1")).await.expect("a put");
+        let described = driver.describe().expect("a description");
+        assert!(!described.contains("secret"), "{described}");
+        let expected = format!("at {address}, database 0, durable (appendfsync always)");
+        assert!(
+            described.starts_with("Redis ") && described.ends_with(&expected),
+            "{described}"
+        );
+    });
+}
+
+fn certificates() -> String {
+    format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A server that speaks TLS, and nothing else; it answers no check of the fixture, so that it is asked here.
+fn tls() {
+    let plain = Server::start(Redis::default()).expect("a server");
+    run(async {
+        let error = error(plain.address(), ", { name: enableTLS, value: true }").await;
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(
+            error.message().contains("no TLS with the server"),
+            "{error}"
+        );
+    });
+    let (server, address) = secure();
+    run(async {
+        let error = error(address, "").await;
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.message().contains("Then set `enableTLS`"), "{error}");
+        // Its certificate is signed by no authority of the web.
+        let strange = super::answers::error(address, ", { name: enableTLS, value: true }").await;
+        assert!(strange.message().contains("`caCert`"), "{strange}");
+    });
+    drop(server);
+}
+
+fn secure() -> (Server, SocketAddr) {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
+    let address = port.expect("a port");
+    let path = certificates();
+    let server = Redis::default()
+        .with(&format!("tls-port {}", address.port()))
+        .with(&format!("tls-cert-file {path}/host.pem"))
+        .with(&format!("tls-key-file {path}/host.key"))
+        .with("tls-auth-clients no")
+        .with(&format!("tls-ca-cert-file {path}/host.pem"));
+    (Server::start(server).expect("a server"), address)
+}
+
+fn trusted() {
+    let (_server, address) = secure();
+    run(async {
+        let pem = std::fs::read_to_string(Path::new(&certificates()).join("host.pem"));
+        let pem = serde_json::Value::from(pem.expect("a certificate"));
+        let more =
+            format!(", {{ name: enableTLS, value: true }}, {{ name: caCert, value: {pem} }}");
+        let directory = tempfile::tempdir().expect("a directory");
+        let driver = state(address, directory.path(), &more)
+            .await
+            .expect("it opens");
+        driver.put(Put::new("a", "1")).await.expect("a put");
+    });
+}
+
+async fn unknown_host() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let metadata = "[{ name: redisHost, value: \"nowhere.invalid:6379\" }]";
+    let component = crate::open::component("state", "redis", metadata);
+    let site = crate::open::site(directory.path());
+    let opened = wythe_drivers::registry().state.open(&component, site).await;
+    let error = opened.err().expect("an error");
+    assert_eq!(error.kind(), Kind::Unavailable);
+    let expected = "Redis at nowhere.invalid:6379: the host of `redisHost` has no address";
+    assert!(error.message().starts_with(expected), "{error}");
+}
+
+/// A server that answers each command with one text; `info` is its answer to `INFO`.
+fn fake(info: &'static str, other: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer(stream, info, other));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, info: &str, other: &[u8]) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        let answer = match text {
+            text if text.contains("PING") => b"+PONG\r\n".to_vec(),
+            text if text.contains("INFO") => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
+            text if text.contains("CONFIG") => b"-ERR unknown command\r\n".to_vec(),
+            _ => other.to_vec(),
+        };
+        if stream.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+const NEW: &str = "redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master";
+
+async fn too_old() {
+    let old = fake("redis_version:5.0.7\r\nrole:master", b"+OK\r\n");
+    let error = error(old, "").await;
+    assert_eq!(error.kind(), Kind::Unsupported);
+    let expected = "the server is of version 5.0.7; expected 6.2 or later";
+    assert!(error.message().contains(expected), "{error}");
+}
+
+/// A text of 4 GiB is refused by its head: nothing of it is read.
+async fn endless() {
+    let hostile = fake(NEW, b"$4294967296\r\naaaaaaaaaaaaaaaa");
+    let error = error(hostile, "").await;
+    assert_eq!(error.kind(), Kind::Unavailable);
+    let expected = "an answer of the server has more than 67108864 bytes";
+    assert!(error.chain().contains(expected), "{}", error.chain());
+}
+
+async fn silent() {
+    let silent = fake(NEW, b"");
+    let error = error(silent, ", { name: readTimeout, value: 100ms }").await;
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(
+        error.message().contains("did not answer in time"),
+        "{error}"
+    );
+    // One that does not even greet.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let error = super::answers::error(address, ", { name: dialTimeout, value: 100ms }").await;
+    let expected = format!("within {:?}", Duration::from_millis(100));
+    assert!(error.message().contains(&expected), "{error}");
+}
+
+async fn settings() {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let cases = [
+        (
+            "redisType, value: cluster",
+            "redisType: this build speaks to no cluster",
+        ),
+        (
+            "failover, value: true",
+            "expected `sentinelMasterName` beside it",
+        ),
+        ("caCert, value: x", "expected `enableTLS: true` beside it"),
+        (
+            "queueDepth, value: 10",
+            "this is a setting of `pubsub.redis` alone",
+        ),
+        ("readTimeout, value: 0s", "expected 10ms to 24h"),
+        ("queryIndexes, value: x", "queryIndexes"),
+    ];
+    for (setting, expected) in cases {
+        let error = error(address, &format!(", {{ name: {setting} }}")).await;
+        assert!(error.message().contains(expected), "{setting}: {error}");
+    }
+}

@@ -1,0 +1,132 @@
+//! State under trouble: what was acknowledged is there, and the driver comes back by itself.
+
+use super::{Test, check, run, state, trouble};
+use servers::{Proxy, Server};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use wythe_blocks::{
+    Kind,
+    state::{Driver, Put},
+};
+
+pub(super) const TESTS: &[(&str, Test)] = &[
+    ("state_loses_nothing_and_comes_back", |server| {
+        run(writers(server));
+    }),
+    ("a_write_that_is_cut_short_is_unknown", |server| {
+        run(cut_short(server));
+    }),
+];
+
+const WRITERS: usize = 8;
+
+/// The numbers that a key was given: the last one that was acknowledged, and the last one that was tried.
+struct Written {
+    key: String,
+    acknowledged: u64,
+    tried: u64,
+}
+
+async fn write(driver: Arc<dyn Driver>, key: String, is_over: Arc<AtomicBool>) -> Written {
+    let mut written = Written {
+        key,
+        acknowledged: 0,
+        tried: 0,
+    };
+    while !is_over.load(SeqCst) {
+        written.tried += 1;
+        let put = Put::new(&written.key, written.tried.to_string());
+        match driver.put(put).await {
+            Ok(_) => written.acknowledged = written.tried,
+            Err(error) => {
+                check(&error);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+    written
+}
+
+async fn writers(server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Arc::new(server);
+    let proxy = Arc::new(Proxy::start(server.address()).expect("a proxy"));
+    let more = ", { name: readTimeout, value: 1s }";
+    let driver = state(proxy.address(), directory.path(), more).await;
+    let driver = driver.expect("it opens");
+    assert!(driver.features().durable, "the server syncs each write");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|number| {
+            tokio::spawn(write(
+                driver.clone(),
+                format!("key-{number}"),
+                is_over.clone(),
+            ))
+        })
+        .collect();
+    trouble(&server, &proxy).await;
+    is_over.store(true, SeqCst);
+    for writer in writers {
+        let written = writer.await.expect("a writer ends well");
+        assert!(
+            written.acknowledged > 20,
+            "{} is too little",
+            written.acknowledged
+        );
+        let entry = loop {
+            match driver.get(&(&written.key).into()).await {
+                Ok(entry) => break entry.expect("an entry"),
+                Err(error) => check(&error),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let found: u64 = String::from_utf8_lossy(&entry.value)
+            .parse()
+            .expect("a number");
+        assert!(
+            (written.acknowledged..=written.tried).contains(&found),
+            "`{}` is {found}, of {} acknowledged and {} tried",
+            written.key,
+            written.acknowledged,
+            written.tried
+        );
+    }
+}
+
+/// A read that is cut short has changed nothing; of a write nobody knows.
+async fn cut_short(server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let more = ", { name: readTimeout, value: 300ms }";
+    let driver = state(proxy.address(), directory.path(), more).await;
+    let driver = driver.expect("it opens");
+    proxy.silence();
+    let error = driver.put(Put::new("a", "1")).await.expect_err("silence");
+    assert_eq!(error.kind(), Kind::UnknownOutcome, "{}", error.chain());
+    proxy.restore();
+    while driver.health().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    proxy.silence();
+    let error = driver.get(&"a".into()).await.expect_err("silence");
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    proxy.restore();
+    proxy.cut();
+    // Whatever was under way is over by now: who cannot connect has changed nothing.
+    while driver.health().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = driver.put(Put::new("a", "2")).await.expect_err("no way");
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    proxy.restore();
+    while driver.health().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    driver.put(Put::new("a", "3")).await.expect("it is back");
+}
