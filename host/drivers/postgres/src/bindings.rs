@@ -188,7 +188,7 @@ impl Driver for Sql {
     }
 
     async fn health(&self) -> Result<()> {
-        self.held.health()
+        self.held.health().await
     }
 
     async fn close(&self) -> Result<()> {

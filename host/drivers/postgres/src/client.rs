@@ -26,6 +26,8 @@ use wythe_blocks::{Backoff, Clients, Error, Result, Site, random, time::Clock as
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// Time for the server to say that its time is over.
+const GRACE: Duration = Duration::from_millis(500);
 /// Bytes of all rows of an answer.
 const ANSWER: usize = 64 << 20;
 /// Bytes of a file of authorities.
@@ -84,12 +86,12 @@ impl Client {
         lend(&self.0).await
     }
 
-    /// An error while the last connection could not be made.
-    pub fn health(&self) -> Result<()> {
-        let gate = self.0.manager().gate.lock();
-        match &gate.1 {
-            Some(failed) => Err(failed.error.duplicate()),
-            None => Ok(()),
+    /// An error while no connection can be had. One that waits is proof enough, and so is one that is in use.
+    pub async fn health(&self) -> Result<()> {
+        let status = self.0.status();
+        match status.available == 0 && status.size == status.max_size {
+            true => Ok(()),
+            false => self.lend().await.map(drop),
         }
     }
 }
@@ -139,15 +141,10 @@ async fn lend(pool: &Pool<Maker>) -> Result<Lent> {
 /// The way to new connections, which those who want one take together.
 struct Maker {
     way: Way,
-    /// What failed last, with the end of the pause after it.
-    gate: Mutex<(Backoff, Option<Failed>)>,
+    /// Failures in a row, and the end of the pause after the last.
+    gate: Mutex<(Backoff, Option<Instant>)>,
     /// Promises of the first connection, which the components' features rest on.
     promised: OnceLock<Promises>,
-}
-
-struct Failed {
-    error: Error,
-    until: Instant,
 }
 
 impl managed::Manager for Maker {
@@ -155,7 +152,7 @@ impl managed::Manager for Maker {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let until = self.gate.lock().1.as_ref().map(|failed| failed.until);
+        let until = self.gate.lock().1;
         if let Some(until) = until {
             sleep_until(until).await;
         }
@@ -164,12 +161,9 @@ impl managed::Manager for Maker {
         let mut gate = self.gate.lock();
         match &made {
             Ok(_) => *gate = (BACKOFF, None),
-            Err(error) => {
+            Err(_) => {
                 let pause = gate.0.fail();
-                gate.1 = Some(Failed {
-                    error: error.duplicate(),
-                    until: Instant::now().after(jittered(pause)),
-                });
+                gate.1 = Some(Instant::now().after(jittered(pause)));
             }
         }
         made
@@ -241,7 +235,8 @@ impl Lent {
     /// Waits for an answer within the time of a statement.
     async fn answer<T>(&self, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         self.outstanding.fetch_add(1, Ordering::Relaxed);
-        let answer = timeout(self.limit, asked).await;
+        // The server has its own limit, and speaks first if it can.
+        let answer = timeout(self.limit + GRACE, asked).await;
         let answer = answer.unwrap_or(Err(Fault::Late(self.limit)));
         match &answer {
             Err(fault) if fault.ends_connection() => self.is_broken.store(true, Ordering::Relaxed),

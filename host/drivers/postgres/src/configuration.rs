@@ -255,7 +255,7 @@ impl Driver for Configuration {
     }
 
     async fn health(&self) -> Result<()> {
-        self.held.health()
+        self.held.health().await
     }
 
     async fn close(&self) -> Result<()> {

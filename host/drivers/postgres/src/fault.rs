@@ -74,7 +74,7 @@ impl Fault {
         match self {
             Fault::Refused { code, said } => refused(&code, said),
             Fault::Unsent(error) => error,
-            Fault::Late(limit) => Error::timeout(format!(
+            Fault::Late(limit) => Error::unavailable(format!(
                 "the database did not answer within {limit:?}; see `timeout`"
             )),
             Fault::Cut(cause) => {
@@ -129,7 +129,7 @@ fn meaning(code: &SqlState) -> (Kind, &'static str) {
     let is = |other: SqlState| *code == other;
     if is(SqlState::QUERY_CANCELED) || is(SqlState::LOCK_NOT_AVAILABLE) {
         return (
-            Kind::Timeout,
+            Kind::Unavailable,
             "the database did not do it in time; see `timeout`",
         );
     }
@@ -202,7 +202,11 @@ pub(super) fn of_login(error: tokio_postgres::Error, place: &str) -> Error {
         _ => "the database does not let the component in",
     };
     let said = shown(said.message());
-    Error::unavailable(what).with_source(format!("{place}: {said} ({})", code.code()))
+    let kind = match code.code().starts_with("28") {
+        true => Kind::Denied,
+        false => Kind::Unavailable,
+    };
+    Error::new(kind, what).with_source(format!("{place}: {said} ({})", code.code()))
 }
 
 /// The error of a connection that did not come about.
@@ -222,7 +226,7 @@ mod tests {
         assert_eq!(cut().of_read().kind(), Kind::Unavailable);
         let late = || Fault::Late(Duration::from_secs(1));
         assert_eq!(late().of_write().kind(), Kind::UnknownOutcome);
-        assert_eq!(late().of_read().kind(), Kind::Timeout);
+        assert_eq!(late().of_read().kind(), Kind::Unavailable);
     }
 
     #[test]
@@ -249,8 +253,8 @@ mod tests {
     #[test]
     fn a_refusal_has_its_kind_and_repeats_no_value() {
         for (code, kind) in [
-            ("57014", Kind::Timeout),
-            ("55P03", Kind::Timeout),
+            ("57014", Kind::Unavailable),
+            ("55P03", Kind::Unavailable),
             ("22003", Kind::Invalid),
             ("54000", Kind::Invalid),
             ("25006", Kind::Unavailable),

@@ -27,8 +27,8 @@ impl Held {
         self.client()?.lend().await
     }
 
-    pub fn health(&self) -> Result<()> {
-        self.client()?.health()
+    pub async fn health(&self) -> Result<()> {
+        self.client()?.health().await
     }
 
     pub fn describe(&self) -> Option<String> {

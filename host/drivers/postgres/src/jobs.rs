@@ -326,7 +326,7 @@ impl Driver for Jobs {
     }
 
     async fn health(&self) -> Result<()> {
-        self.held.health()
+        self.held.health().await
     }
 
     async fn close(&self) -> Result<()> {

@@ -224,7 +224,7 @@ impl Driver for Lock {
     }
 
     async fn health(&self) -> Result<()> {
-        self.held.health()
+        self.held.health().await
     }
 
     async fn close(&self) -> Result<()> {

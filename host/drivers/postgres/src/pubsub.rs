@@ -190,7 +190,7 @@ impl Driver for PubSub {
     }
 
     async fn health(&self) -> Result<()> {
-        self.store.held.health()
+        self.store.held.health().await
     }
 
     async fn close(&self) -> Result<()> {

@@ -381,7 +381,7 @@ impl Driver for State {
     }
 
     async fn health(&self) -> Result<()> {
-        self.held.health()
+        self.held.health().await
     }
 
     async fn close(&self) -> Result<()> {
