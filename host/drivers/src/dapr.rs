@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 104] = [
+const TYPES: [&str; 100] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -38,8 +38,6 @@ const TYPES: [&str; 104] = [
     "bindings.kubernetes",
     "bindings.mqtt3",
     "bindings.mysql",
-    "bindings.postgres",
-    "bindings.postgresql",
     "bindings.postmark",
     "bindings.rabbitmq",
     "bindings.rethinkdb.statechange",
@@ -52,7 +50,6 @@ const TYPES: [&str; 104] = [
     "bindings.zeebe.jobworker",
     "configuration.azure.appconfig",
     "configuration.kubernetes",
-    "configuration.postgresql",
     "crypto.azure.keyvault",
     "crypto.dapr.kubernetes.secrets",
     "pubsub.amqp",
@@ -101,7 +98,6 @@ const TYPES: [&str; 104] = [
     "state.mysql",
     "state.oci.objectstorage",
     "state.oracledatabase",
-    "state.postgresql",
     "state.ravendb",
     "state.rethinkdb",
     "state.sqlite",

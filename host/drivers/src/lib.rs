@@ -15,6 +15,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "postgres")]
+    wythe_drivers_postgres::register(&mut registry);
     #[cfg(feature = "redis")]
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]

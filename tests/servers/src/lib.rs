@@ -10,12 +10,14 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod postgres;
 mod process;
 mod program;
 mod proxy;
 mod redis;
 mod server;
 
+pub use postgres::Postgres;
 pub use program::{Missing, Program, Site, find};
 pub use proxy::Proxy;
 pub use redis::Redis;

@@ -1,5 +1,6 @@
 //! The part of a server that differs from one to the next.
 
+use rustix::process::Signal;
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
@@ -42,6 +43,11 @@ pub trait Program: Send + Sync + 'static {
 
     /// The server in the foreground, on that port of 127.0.0.1, with all that it stores in that directory.
     fn command(&self, site: &Site) -> Result<Command, Missing>;
+
+    /// The signal by which its operator ends it, its clients too.
+    fn ending(&self) -> Signal {
+        Signal::TERM
+    }
 
     /// Returns whether it answers a request of its protocol; a port that is open is not enough.
     fn is_ready(&self, site: &Site) -> bool;

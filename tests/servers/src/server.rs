@@ -65,9 +65,9 @@ impl Server {
         *self.process.lock() = Some(process);
     }
 
-    /// Ends it by SIGTERM, and waits for its end.
+    /// Ends it as its operator would, and waits for its end.
     pub fn stop(&self) {
-        self.end_by(Signal::TERM);
+        self.end_by(self.program.ending());
     }
 
     /// Ends it by SIGKILL, and waits for its end; `restart` brings it back.

@@ -249,7 +249,7 @@ pub(super) fn size(answer: &Result<Option<Entry>>) -> usize {
 }
 
 /// The answer for a value that is beyond [`MAX_ANSWER`].
-fn beyond() -> Error {
+pub fn beyond() -> Error {
     Error::exhausted(format!(
         "one answer has at most {MAX_ANSWER} bytes of values, and those before have as many; ask for the rest in another call"
     ))

@@ -11,7 +11,7 @@ mod stored;
 mod tests;
 
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
-pub use driver::{MAX_ANSWER, Operation, PutOptions, sum};
+pub use driver::{MAX_ANSWER, Operation, PutOptions, beyond, sum};
 pub(crate) use format::{ACTORS, WORKFLOW};
 pub(crate) use internal::{ACTOR_VALUES, RESERVED};
 pub use internal::{InternalStore, chosen};

@@ -164,8 +164,9 @@ pub(super) async fn crowded(subject: Subject) {
 pub(super) async fn quota(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     rig.host.ledger.set(Some(&crate::quotas("actors: 3")));
+    // Longer than the turns below take over a slow store.
     let brief = Type {
-        idle: ms(1),
+        idle: ms(1_000),
         ..Type::new("brief")
     };
     let _neighbour = rig.neighbour(brief);

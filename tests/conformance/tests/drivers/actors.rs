@@ -11,8 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             trials.push(missing);
             continue;
         }
-        let open = crate::state::open(subject);
-        let features = features(&open, |driver| driver.features());
+        let features = features(&crate::state::open(subject), |driver| driver.features());
         for case in actors::CASES {
             let name = format!("actors::{}::{}", subject.name(), case.name);
             // Each on storage of its own, where that is no directory.

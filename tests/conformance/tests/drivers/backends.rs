@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Redis, Server, are_required};
+use servers::{Missing, Postgres, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -28,7 +28,24 @@ pub(crate) static REDIS: Backend = Backend {
     },
 };
 
-const ALL: [&Backend; 1] = [&REDIS];
+pub(crate) static POSTGRES: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Postgres::default())),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        // The name keeps tests apart that would share connections, each in a runtime of its own.
+        let connection = format!(
+            "host=127.0.0.1 port={} user=postgres application_name=test{number}",
+            server.address().port()
+        );
+        vec![
+            ("connection", connection.into()),
+            ("prefix", format!("test{number}_").into()),
+        ]
+    },
+};
+
+const ALL: [&Backend; 2] = [&POSTGRES, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

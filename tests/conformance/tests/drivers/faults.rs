@@ -3,36 +3,84 @@
 mod answers;
 mod events;
 mod history;
+mod postgres;
 mod rows;
 mod values;
 
 use crate::{
-    backends::REDIS,
+    backends::{Backend, POSTGRES, REDIS},
     open::{component, site},
 };
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Proxy, Redis, Server, are_required};
+use servers::{Missing, Postgres, Proxy, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{Error, Kind, Result, pubsub, state};
 use wythe_manifest::Component;
 
-/// A test that needs the server; it starts one for itself.
-pub(super) type Test = fn(Server);
+/// A kind of server, and the drivers over it.
+pub(super) struct Kinds {
+    name: &'static str,
+    backend: &'static Backend,
+    start: fn() -> Result<Server, Missing>,
+    driver: &'static str,
+    /// The metadata that name a server at an address, in YAML.
+    metadata: fn(SocketAddr) -> String,
+    /// The key of the time of one request.
+    timeout: &'static str,
+    /// Tests of this kind alone.
+    own: &'static [&'static [(&'static str, Test)]],
+}
+
+/// A test that needs a server; one is started for it alone.
+pub(super) type Test = fn(&'static Kinds, Server);
+
+static KINDS: [Kinds; 2] = [
+    Kinds {
+        name: "postgres",
+        backend: &POSTGRES,
+        start: || Server::start(Postgres::default()),
+        driver: "postgresql",
+        metadata: |address| {
+            let port = address.port();
+            format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
+        },
+        timeout: "timeout",
+        own: &[postgres::TESTS],
+    },
+    Kinds {
+        name: "redis",
+        backend: &REDIS,
+        start: || Server::start(Redis::default()),
+        driver: "redis",
+        metadata: |address| format!("{{ name: redisHost, value: \"{address}\" }}"),
+        timeout: "readTimeout",
+        own: &[events::OF_REDIS, rows::TESTS],
+    },
+];
+
+/// The kind of those tests that are about what one server says.
+fn redis() -> &'static Kinds {
+    &KINDS[1]
+}
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let missing = REDIS.server().err();
-    let server = [events::TESTS, history::TESTS, rows::TESTS, values::TESTS];
-    let server = server.into_iter().flatten().map(|(name, test)| {
-        let name = format!("faults::redis::{name}");
+    KINDS.iter().flat_map(of).chain(answers::trials()).collect()
+}
+
+fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
+    let missing = kind.backend.server().err();
+    let shared = [events::TESTS, history::TESTS, values::TESTS];
+    let tests = shared.into_iter().chain(kind.own.iter().copied());
+    tests.flatten().map(move |(name, test)| {
+        let name = format!("faults::{}::{name}", kind.name);
         let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
         let trial = Trial::test(name + &reason.unwrap_or_default(), move || {
-            test(Server::start(Redis::default()).map_err(Failed::from)?);
+            test(kind, (kind.start)().map_err(Failed::from)?);
             Ok(())
         });
         trial.with_ignored_flag(missing.is_some() && !are_required())
-    });
-    server.chain(answers::trials()).collect()
+    })
 }
 
 /// Runs a test, which gives up if it never ends.
@@ -44,30 +92,35 @@ fn run(test: impl Future<Output = ()>) {
     ended.expect("the test comes to its end");
 }
 
-/// The component of a block over the server at an address, with more metadata in YAML.
-fn subject(block: &str, address: SocketAddr, more: &str) -> Component {
-    let metadata = format!("[{{ name: redisHost, value: \"{address}\" }}{more}]");
-    component(block, "redis", &metadata)
-}
+impl Kinds {
+    /// The component of a block over the server at an address, with more metadata in YAML.
+    fn subject(&self, block: &str, address: SocketAddr, more: &str) -> Component {
+        let more = more.replace("requestTimeout", self.timeout);
+        let metadata = format!("[{}{more}]", (self.metadata)(address));
+        component(block, self.driver, &metadata)
+    }
 
-async fn state(
-    address: SocketAddr,
-    directory: &Path,
-    more: &str,
-) -> Result<Arc<dyn state::Driver>> {
-    let registry = wythe_drivers::registry();
-    let component = subject("state", address, more);
-    registry.state.open(&component, site(directory)).await
-}
+    async fn state(
+        &self,
+        address: SocketAddr,
+        directory: &Path,
+        more: &str,
+    ) -> Result<Arc<dyn state::Driver>> {
+        let registry = wythe_drivers::registry();
+        let component = self.subject("state", address, more);
+        registry.state.open(&component, site(directory)).await
+    }
 
-async fn pubsub(
-    address: SocketAddr,
-    directory: &Path,
-    more: &str,
-) -> Result<Arc<dyn pubsub::Driver>> {
-    let registry = wythe_drivers::registry();
-    let component = subject("pubsub", address, more);
-    registry.pubsub.open(&component, site(directory)).await
+    async fn pubsub(
+        &self,
+        address: SocketAddr,
+        directory: &Path,
+        more: &str,
+    ) -> Result<Arc<dyn pubsub::Driver>> {
+        let registry = wythe_drivers::registry();
+        let component = self.subject("pubsub", address, more);
+        registry.pubsub.open(&component, site(directory)).await
+    }
 }
 
 /// Checks that an error says what is so: nothing happened, or nobody knows.

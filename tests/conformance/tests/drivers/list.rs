@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend},
+    backends::{self, Backend, POSTGRES},
     open::component,
 };
 use wythe_manifest::Component;
@@ -21,12 +21,18 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 29] = [
+static SUBJECTS: [Subject; 35] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
+    subject(
+        "configuration.postgresql",
+        "connectionString: {connection}; table: {prefix}",
+    )
+    .on(&POSTGRES),
     subject("configuration.redb", ""),
     subject("configuration.redis", REDIS).on(&backends::REDIS),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
@@ -35,11 +41,14 @@ static SUBJECTS: [Subject; 29] = [
     subject("crypto.local.keys", "path: jwks").variant("_of_jwks"),
     subject("crypto.memory", "jwks: {jwks}"),
     subject("jobs.memory", ""),
+    subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
     subject("lock.memory", ""),
+    subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
     subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
+    subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject(
         "pubsub.redis",
@@ -60,10 +69,15 @@ static SUBJECTS: [Subject; 29] = [
     )
     .variant(SEVERAL),
     subject("state.memory", "").hosting(),
+    subject("state.postgresql", PREFIXED)
+        .hosting()
+        .on(&POSTGRES),
     subject("state.redb", "").hosting(),
     subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
 ];
+const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
+const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 /// A server and a database of its own.
 const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";

@@ -3,6 +3,7 @@
 mod bed;
 mod bounds;
 mod code;
+mod elsewhere;
 mod formats;
 mod kills;
 mod management;

@@ -1,6 +1,6 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
-use super::{run, state};
+use super::{redis, run};
 use crate::backends::REDIS;
 use libtest_mimic::{Failed, Trial};
 use servers::{Redis, Server, are_required};
@@ -43,7 +43,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn error(address: SocketAddr, more: &str) -> Error {
     let directory = tempfile::tempdir().expect("a directory");
-    let opened = state(address, directory.path(), more).await;
+    let opened = redis().state(address, directory.path(), more).await;
     opened.err().expect("an error")
 }
 
@@ -65,7 +65,8 @@ fn wrong_password() {
         assert!(!text.contains("wrong-secret"), "{text}");
         let directory = tempfile::tempdir().expect("a directory");
         let more = ", { name: redisPassword, value: kept-secret }";
-        let driver = state(address, directory.path(), more)
+        let driver = redis()
+            .state(address, directory.path(), more)
             .await
             .expect("it opens");
         driver.put(Put::new("a", "1")).await.expect("a put");
@@ -126,7 +127,8 @@ fn trusted() {
         let more =
             format!(", {{ name: enableTLS, value: true }}, {{ name: caCert, value: {pem} }}");
         let directory = tempfile::tempdir().expect("a directory");
-        let driver = state(address, directory.path(), &more)
+        let driver = redis()
+            .state(address, directory.path(), &more)
             .await
             .expect("it opens");
         driver.put(Put::new("a", "1")).await.expect("a put");

@@ -1,6 +1,6 @@
 //! Events through restarts: none is lost, and one comes again only where its publish or its acknowledgement was in doubt.
 
-use super::{Test, check, pubsub, run};
+use super::{Kinds, Test, check, run};
 use parking_lot::Mutex;
 use servers::{Proxy, Server};
 use std::{
@@ -12,16 +12,18 @@ use std::{
 use wythe_blocks::pubsub::{Consumer, Driver, Message, SubscribeOptions};
 
 pub(super) const TESTS: &[(&str, Test)] = &[
-    ("events_survive_three_restarts", |server| {
-        run(restarts(server))
+    ("events_survive_three_restarts", |kind, server| {
+        run(restarts(kind, server))
     }),
-    ("events_of_a_dead_host_go_to_another", |server| {
-        run(taken_over(server))
-    }),
-    ("a_group_that_the_server_lost_begins_anew", |server| {
-        run(renewed(server))
+    ("events_of_a_dead_host_go_to_another", |kind, server| {
+        run(taken_over(kind, server))
     }),
 ];
+
+pub(super) const OF_REDIS: &[(&str, Test)] = &[(
+    "a_group_that_the_server_lost_begins_anew",
+    |kind, server| run(renewed(kind, server)),
+)];
 
 /// Events of the test; `WYTHE_MESSAGES` makes it more.
 const EVENTS: usize = 10_000;
@@ -94,12 +96,12 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
     (acknowledged, doubtful)
 }
 
-async fn restarts(server: Server) {
+async fn restarts(kind: &'static Kinds, server: Server) {
     let count = env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"));
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
-    let more = ", { name: processingTimeout, value: 2s }, { name: readTimeout, value: 2s }";
-    let driver = pubsub(proxy.address(), directory.path(), more).await;
+    let more = ", { name: processingTimeout, value: 2s }, { name: requestTimeout, value: 2s }";
+    let driver = kind.pubsub(proxy.address(), directory.path(), more).await;
     let driver = driver.expect("it opens");
     assert!(driver.features().durable, "the server syncs each write");
     let consumer = driver
@@ -143,14 +145,16 @@ async fn restarts(server: Server) {
 }
 
 /// A host that is gone without a word, as a process that was killed: what it had goes to another one.
-async fn taken_over(server: Server) {
+async fn taken_over(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let more = ", { name: processingTimeout, value: 1s }";
     let proxy = Proxy::start(server.address()).expect("a proxy");
-    let dead = pubsub(proxy.address(), directory.path(), more)
+    let dead = kind
+        .pubsub(proxy.address(), directory.path(), more)
         .await
         .expect("it opens");
-    let alive = pubsub(server.address(), directory.path(), more)
+    let alive = kind
+        .pubsub(server.address(), directory.path(), more)
         .await
         .expect("it opens");
     let consumer = dead
@@ -181,9 +185,10 @@ async fn taken_over(server: Server) {
     drop(consumer);
 }
 
-async fn renewed(server: Server) {
+async fn renewed(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
-    let driver = pubsub(server.address(), directory.path(), "")
+    let driver = kind
+        .pubsub(server.address(), directory.path(), "")
         .await
         .expect("it opens");
     let consumer = driver

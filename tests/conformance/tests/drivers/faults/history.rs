@@ -1,6 +1,6 @@
 //! Counters that many count at once, while their server is killed: what each was told fits one order.
 
-use super::{Test, check, run, state};
+use super::{Kinds, Test, check, run};
 use conformance::{
     actors::history::{Operation, verify},
     random::Random,
@@ -16,8 +16,9 @@ use std::{
 };
 use wythe_blocks::{Kind, state::Driver};
 
-pub(super) const TESTS: &[(&str, Test)] =
-    &[("state_is_linearizable", |server| run(counters(server)))];
+pub(super) const TESTS: &[(&str, Test)] = &[("state_is_linearizable", |kind, server| {
+    run(counters(kind, server))
+})];
 
 const CLIENTS: u64 = 16;
 const COUNTERS: u64 = 4;
@@ -72,9 +73,9 @@ impl World {
     }
 }
 
-async fn counters(server: Server) {
+async fn counters(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
-    let driver = state(server.address(), directory.path(), "").await;
+    let driver = kind.state(server.address(), directory.path(), "").await;
     let driver = driver.expect("it opens");
     assert!(driver.features().linearizable);
     let world = Arc::new(World {

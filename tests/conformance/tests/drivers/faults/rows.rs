@@ -1,6 +1,6 @@
 //! The rows of a database as Dapr has them, both ways, and rows that nobody expects.
 
-use super::{Test, pubsub, run, state, subject};
+use super::{Kinds, Test, run};
 use crate::open::site;
 use servers::Server;
 use std::{
@@ -16,14 +16,15 @@ use wythe_blocks::{
 };
 
 pub(super) const TESTS: &[(&str, Test)] = &[
-    ("rows_of_dapr_are_read_and_written", |server| {
-        run(of_dapr(server))
+    ("rows_of_dapr_are_read_and_written", |kind, server| {
+        run(of_dapr(kind, server))
     }),
-    ("locks_and_events_are_where_dapr_has_them", |server| {
-        run(locks_and_events(server));
-    }),
-    ("a_row_of_another_type_is_left_alone", |server| {
-        run(strange(server))
+    (
+        "locks_and_events_are_where_dapr_has_them",
+        |kind, server| run(locks_and_events(kind, server)),
+    ),
+    ("a_row_of_another_type_is_left_alone", |kind, server| {
+        run(strange(kind, server))
     }),
 ];
 
@@ -41,14 +42,15 @@ pub(super) fn say(address: SocketAddr, line: &str) -> String {
         .to_owned()
 }
 
-async fn of_dapr(server: Server) {
+async fn of_dapr(kind: &'static Kinds, server: Server) {
     let (directory, address) = (tempfile::tempdir().expect("a directory"), server.address());
     // What Dapr wrote before there was an index of keys.
     say(address, r#"HSET golden||k data "{\"a\":1}" version 1"#);
     say(address, r#"HSET golden||t data "\"x\"" version 7"#);
     say(address, "PEXPIRE golden||t 100000");
     say(address, "HSET stranger field value");
-    let driver = state(address, directory.path(), "")
+    let driver = kind
+        .state(address, directory.path(), "")
         .await
         .expect("it opens");
     let entry = driver.get(&"golden||k".into()).await.expect("an answer");
@@ -78,10 +80,10 @@ async fn of_dapr(server: Server) {
     assert_eq!(again, "51");
 }
 
-async fn locks_and_events(server: Server) {
+async fn locks_and_events(kind: &'static Kinds, server: Server) {
     let (directory, address) = (tempfile::tempdir().expect("a directory"), server.address());
     let registry = wythe_drivers::registry();
-    let component = subject("lock", address, "");
+    let component = kind.subject("lock", address, "");
     let locks = registry.lock.open(&component, site(directory.path())).await;
     let locks = locks.expect("it opens");
     say(address, "SET lock||golden||r me PX 100000");
@@ -100,7 +102,8 @@ async fn locks_and_events(server: Server) {
     assert!(row.ends_with(&format!("app||{}", grant.token)), "{row}");
     // Dapr takes a lock by `SET .. NX`.
     assert_eq!(say(address, "SET lock||golden||s other NX PX 1000"), "$-1");
-    let events = pubsub(address, directory.path(), "")
+    let events = kind
+        .pubsub(address, directory.path(), "")
         .await
         .expect("it opens");
     let consumer = events
@@ -116,9 +119,10 @@ async fn locks_and_events(server: Server) {
     );
 }
 
-async fn strange(server: Server) {
+async fn strange(kind: &'static Kinds, server: Server) {
     let (directory, address) = (tempfile::tempdir().expect("a directory"), server.address());
-    let driver = state(address, directory.path(), "")
+    let driver = kind
+        .state(address, directory.path(), "")
         .await
         .expect("it opens");
     say(address, "SET text value");

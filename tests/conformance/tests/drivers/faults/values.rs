@@ -1,6 +1,6 @@
 //! State under trouble: what was acknowledged is there, and the driver comes back by itself.
 
-use super::{Test, check, run, state, trouble};
+use super::{Kinds, Test, check, run, trouble};
 use servers::{Proxy, Server};
 use std::{
     sync::{
@@ -15,11 +15,11 @@ use wythe_blocks::{
 };
 
 pub(super) const TESTS: &[(&str, Test)] = &[
-    ("state_loses_nothing_and_comes_back", |server| {
-        run(writers(server));
+    ("state_loses_nothing_and_comes_back", |kind, server| {
+        run(writers(kind, server))
     }),
-    ("a_write_that_is_cut_short_is_unknown", |server| {
-        run(cut_short(server));
+    ("a_write_that_is_cut_short_is_unknown", |kind, server| {
+        run(cut_short(kind, server))
     }),
     ("a_server_that_is_less_durable_is_not_used", |server| {
         run(less_durable(server));
@@ -55,12 +55,12 @@ async fn write(driver: Arc<dyn Driver>, key: String, is_over: Arc<AtomicBool>) -
     written
 }
 
-async fn writers(server: Server) {
+async fn writers(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Arc::new(server);
     let proxy = Arc::new(Proxy::start(server.address()).expect("a proxy"));
-    let more = ", { name: readTimeout, value: 1s }";
-    let driver = state(proxy.address(), directory.path(), more).await;
+    let more = ", { name: requestTimeout, value: 1s }";
+    let driver = kind.state(proxy.address(), directory.path(), more).await;
     let driver = driver.expect("it opens");
     assert!(driver.features().durable, "the server syncs each write");
     let is_over = Arc::new(AtomicBool::new(false));
@@ -103,11 +103,11 @@ async fn writers(server: Server) {
 }
 
 /// A read that is cut short has changed nothing; of a write nobody knows.
-async fn cut_short(server: Server) {
+async fn cut_short(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
-    let more = ", { name: readTimeout, value: 300ms }";
-    let driver = state(proxy.address(), directory.path(), more).await;
+    let more = ", { name: requestTimeout, value: 300ms }";
+    let driver = kind.state(proxy.address(), directory.path(), more).await;
     let driver = driver.expect("it opens");
     proxy.silence();
     let error = driver.put(Put::new("a", "1")).await.expect_err("silence");

@@ -1,5 +1,6 @@
 //! A host with one app whose workflows and activities are functions of the test, over a store that outlives it.
 
+use super::elsewhere::Elsewhere;
 use crate::{
     list::Subject,
     open::{component, site},
@@ -179,7 +180,11 @@ pub async fn store(subject: &Subject, directory: &Path) -> Arc<dyn Driver> {
     let registry = wythe_drivers::registry();
     let component = subject.component(&[]);
     let opened = registry.state.open(&component, site(directory)).await;
-    opened.expect("the store opens")
+    let opened = opened.expect("the store opens");
+    match subject.backend {
+        Some(_) => Arc::new(Elsewhere::new(opened)),
+        None => opened,
+    }
 }
 
 /// A host with the store as its only component.

@@ -1,0 +1,199 @@
+//! What operators see of groups, and do with what they hold.
+
+use super::store::{AsyncRemove, Store, message};
+use crate::{
+    client::{Lent, Value, column},
+    fault::Fault,
+    held::Tries,
+};
+use async_trait::async_trait;
+use std::{ops::ControlFlow, time::SystemTime};
+use tokio_postgres::Row;
+use wythe_blocks::{
+    Error, Result,
+    pubsub::{Group, Message, StoredMessage},
+};
+
+/// Groups that are listed.
+const GROUPS: usize = 100_000;
+
+fn number(row: &Row, index: usize) -> Result<u64, Fault> {
+    column::<i64>(row, index).map(|number| u64::try_from(number).unwrap_or_default())
+}
+
+fn group(row: &Row) -> Result<Group, Fault> {
+    Ok(Group {
+        topic: column(row, 0)?,
+        name: column(row, 1)?,
+        ephemeral: column(row, 2)?,
+        members: number(row, 3)?,
+        messages: number(row, 4)?,
+        out: number(row, 5)?,
+        bytes: number(row, 6)?,
+        oldest: column::<Option<SystemTime>>(row, 7)?,
+    })
+}
+
+fn stored(row: &Row) -> Result<StoredMessage, Fault> {
+    Ok(StoredMessage {
+        number: number(row, 0)?,
+        attempts: u32::try_from(column::<i32>(row, 1)?).unwrap_or_default(),
+        message: message(row, 2)?,
+        published: column(row, 6)?,
+    })
+}
+
+fn missing(topic: &str, group: Option<&str>) -> Error {
+    match group {
+        Some(group) => Error::not_found(format!("topic `{topic}` has no group `{group}`")),
+        None => Error::not_found(format!("topic `{topic}` holds no dead letters")),
+    }
+}
+
+fn database_number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    pub async fn groups(&self) -> Result<Vec<Group>> {
+        let lent = self.held.lend().await?;
+        let rows = lent.rows(&self.sql.groups, &[], GROUPS).await;
+        let groups = rows.and_then(|rows| rows.iter().map(group).collect());
+        groups.map_err(Fault::of_read)
+    }
+
+    pub async fn list(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>> {
+        let lent = self.held.lend().await?;
+        if !self.is_there(&lent, topic, group, 0).await?.0 {
+            return Err(missing(topic, group));
+        }
+        let (after, most) = (database_number(after), i64::from(limit));
+        let values: [Value<'_>; 4] = [&topic, &group, &after, &most];
+        let rows = lent.rows(&self.sql.list, &values, limit as usize).await;
+        let all = rows.and_then(|rows| rows.iter().map(stored).collect());
+        all.map_err(Fault::of_read)
+    }
+
+    /// Returns whether there is such a group, and such a message in it.
+    async fn is_there(
+        &self,
+        lent: &Lent,
+        topic: &str,
+        group: Option<&str>,
+        id: i64,
+    ) -> Result<(bool, bool)> {
+        let found = self.look(lent, topic, group, id).await;
+        found.map_err(Fault::of_read)
+    }
+
+    async fn look(
+        &self,
+        lent: &Lent,
+        topic: &str,
+        group: Option<&str>,
+        id: i64,
+    ) -> Result<(bool, bool), Fault> {
+        let row = lent.row(&self.sql.is_there, &[&topic, &group, &id]).await?;
+        let row = row.ok_or_else(|| Fault::Odd("no row".to_owned()))?;
+        let is_there = match group {
+            Some(_) => column(&row, 0)?,
+            None => column(&row, 1)?,
+        };
+        Ok((is_there, column(&row, 2)?))
+    }
+
+    pub async fn replace(
+        &self,
+        topic: &str,
+        group: Option<&str>,
+        number: u64,
+        to: &str,
+        message: &Message,
+    ) -> Result<()> {
+        let remove = Remove {
+            store: self,
+            topic,
+            group,
+            id: database_number(number),
+        };
+        self.in_place(to, message, remove).await
+    }
+
+    pub async fn purge(&self, topic: &str, group: Option<&str>, remove: bool) -> Result<u64> {
+        let lent = self.held.lend().await?;
+        let mut tries = Tries::default();
+        loop {
+            let work = self.purge_in(&lent, topic, group, remove);
+            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
+                return answer;
+            }
+        }
+    }
+
+    async fn purge_in(
+        &self,
+        lent: &Lent,
+        topic: &str,
+        group: Option<&str>,
+        remove: bool,
+    ) -> Result<Result<u64>, Fault> {
+        if !self.look(lent, topic, group, 0).await?.0 {
+            return Ok(Err(missing(topic, group)));
+        }
+        if let (true, Some(name)) = (remove, group) {
+            // Publishers to the group are through, or find it gone; letters too.
+            lent.rows(&self.sql.lock_topic, &[&topic], 1).await?;
+            lent.rows(&self.sql.lock_group, &[&topic, &name], 1).await?;
+            let row = lent.row(&self.sql.count_members, &[&topic, &name]).await?;
+            let members = row.as_ref().map_or(Ok(0), |row| column::<i64>(row, 0))?;
+            if members > 0 {
+                return Ok(Err(Error::conflict(format!(
+                    "the group has {members} members; it can be removed when they have left"
+                ))));
+            }
+        }
+        let purged = lent.execute(&self.sql.purge, &[&topic, &group]).await?;
+        if let (true, Some(name)) = (remove, group) {
+            lent.execute(&self.sql.remove_group, &[&topic, &name])
+                .await?;
+        }
+        Ok(Ok(purged))
+    }
+}
+
+/// The removal of a message that no member has now.
+struct Remove<'a> {
+    store: &'a Store,
+    topic: &'a str,
+    group: Option<&'a str>,
+    id: i64,
+}
+
+#[async_trait]
+impl AsyncRemove for Remove<'_> {
+    async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault> {
+        let Remove {
+            store,
+            topic,
+            group,
+            id,
+        } = self;
+        let gone = lent
+            .execute(&store.sql.delete_free, &[topic, group, id])
+            .await?;
+        if gone > 0 {
+            return Ok(Ok(()));
+        }
+        Ok(Err(match store.look(lent, topic, *group, *id).await? {
+            (false, _) => missing(topic, *group),
+            (true, false) => Error::not_found(format!("there is no message {id} any more")),
+            (true, true) => Error::conflict(format!("a member has message {id} now")),
+        }))
+    }
+}

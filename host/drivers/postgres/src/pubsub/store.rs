@@ -1,0 +1,170 @@
+//! What is published, and how a message becomes a row and a row a message.
+
+use super::{
+    MAX_MESSAGE,
+    backlog::{Backlog, size},
+    sql::Sql,
+};
+use crate::{
+    client::{Lent, Value, bytes, column},
+    fault::Fault,
+    held::{Held, Tries},
+};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_postgres::Row;
+use wythe_blocks::{Error, Result, pubsub::Message};
+
+/// Bytes of messages in one statement.
+const AT_ONCE: u64 = 16 << 20;
+/// Messages in one statement.
+const MANY: usize = 1_000;
+
+pub(super) struct Store {
+    pub held: Held,
+    pub sql: Sql,
+    pub backlog: Backlog,
+    pub lease: Duration,
+    /// Told when there may be something to take.
+    pub wake: Arc<Notify>,
+}
+
+impl Store {
+    /// One answer a message, in order.
+    pub async fn publish(&self, topic: &str, messages: &[Message]) -> Vec<Result<()>> {
+        let mut answers: Vec<Result<()>> = messages.iter().map(check).collect();
+        let good: Vec<_> = (0..messages.len())
+            .filter(|place| answers[*place].is_ok())
+            .collect();
+        let mut rest = &good[..];
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(chunk(messages, rest));
+            rest = after;
+            let sent: Vec<_> = chunk.iter().map(|place| &messages[*place]).collect();
+            let (stored, refused) = match self.publish_some(topic, &sent).await {
+                Ok(answer) => answer,
+                Err(error) => (0, Some(error)),
+            };
+            if let Some(error) = refused {
+                for place in &chunk[stored..] {
+                    answers[*place] = Err(error.duplicate());
+                }
+            }
+        }
+        self.wake.notify_waiters();
+        answers
+    }
+
+    async fn publish_some(
+        &self,
+        topic: &str,
+        messages: &[&Message],
+    ) -> Result<(usize, Option<Error>)> {
+        let lent = self.held.lend().await?;
+        let admitted = self
+            .backlog
+            .admit(&lent, &self.sql, topic, messages)
+            .await
+            .map_err(Fault::of_read)?;
+        if admitted.0 > 0 {
+            let stored = insert(&lent, &self.sql.publish, topic, &messages[..admitted.0]);
+            stored.await.map_err(Fault::of_write)?;
+        }
+        Ok(admitted)
+    }
+
+    /// Publishes a letter in place of a delivery, which `remove` takes away first.
+    pub async fn in_place(
+        &self,
+        to: &str,
+        letter: &Message,
+        remove: impl AsyncRemove,
+    ) -> Result<()> {
+        check(letter)?;
+        let lent = self.held.lend().await?;
+        let mut tries = Tries::default();
+        loop {
+            let work = async {
+                lent.rows(&self.sql.lock_topic, &[&to], 1).await?;
+                if let Err(error) = remove.run(&lent).await? {
+                    return Ok(Err(error));
+                }
+                insert(&lent, &self.sql.letter, to, &[letter]).await?;
+                Ok(Ok(()))
+            };
+            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
+                self.wake.notify_waiters();
+                return answer;
+            }
+        }
+    }
+}
+
+/// The removal of a delivery, as a part of a transaction.
+#[async_trait::async_trait]
+pub(super) trait AsyncRemove: Sync {
+    async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault>;
+}
+
+fn check(message: &Message) -> Result<()> {
+    let size = message.data.len() as u64;
+    match size <= MAX_MESSAGE {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "the message has {size} bytes; at most {MAX_MESSAGE} are allowed"
+        ))),
+    }
+}
+
+/// The number of messages, at least one, that go together.
+fn chunk(messages: &[Message], places: &[usize]) -> usize {
+    let mut bytes = 0;
+    let fits = places.iter().take(MANY).take_while(|place| {
+        bytes += size(&messages[**place]);
+        bytes <= AT_ONCE
+    });
+    fits.count().max(1)
+}
+
+/// Microseconds of a delay.
+pub(super) fn microseconds(delay: Duration) -> i64 {
+    let delay = delay.min(wythe_blocks::time::NEVER);
+    i64::try_from(delay.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
+}
+
+async fn insert(lent: &Lent, sql: &str, topic: &str, messages: &[&Message]) -> Result<(), Fault> {
+    let data: Vec<&[u8]> = messages.iter().map(|one| &one.data[..]).collect();
+    let types: Vec<&str> = messages
+        .iter()
+        .map(|one| one.content_type.as_str())
+        .collect();
+    let keys: Vec<Option<&str>> = messages
+        .iter()
+        .map(|one| one.ordering_key.as_deref())
+        .collect();
+    let attributes = messages
+        .iter()
+        .map(|one| serde_json::to_string(&one.attributes));
+    let attributes: Vec<String> = attributes.map(Result::unwrap_or_default).collect();
+    let delays: Vec<i64> = messages
+        .iter()
+        .map(|one| microseconds(one.delay.unwrap_or_default()))
+        .collect();
+    let sizes = messages.iter().map(|one| i64::try_from(size(one)));
+    let sizes: Vec<i64> = sizes.map(|size| size.unwrap_or(i64::MAX)).collect();
+    let values: [Value<'_>; 7] = [&topic, &data, &types, &keys, &attributes, &delays, &sizes];
+    lent.rows(sql, &values, 1).await.map(drop)
+}
+
+/// A message of a row, whose columns from `first` are data, content type, ordering key and attributes.
+pub(super) fn message(row: &Row, first: usize) -> Result<Message, Fault> {
+    let attributes: &str = column(row, first + 3)?;
+    let attributes = serde_json::from_str(attributes);
+    Ok(Message {
+        data: bytes(row, first)?,
+        content_type: column(row, first + 1)?,
+        ordering_key: column(row, first + 2)?,
+        attributes: attributes.map_err(|error| Fault::Odd(format!("attributes: {error}")))?,
+        delay: None,
+    })
+}

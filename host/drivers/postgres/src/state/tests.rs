@@ -1,0 +1,23 @@
+use super::{sql::end, *};
+
+#[test]
+fn the_end_of_a_prefix_is_after_all_that_begin_with_it() {
+    for (prefix, expected) in [
+        ("", None),
+        ("a", Some("b")),
+        ("a||", Some("a|}")),
+        ("a\u{10ffff}", Some("b")),
+        ("\u{10ffff}\u{10ffff}", None),
+        ("\u{d7ff}", Some("\u{e000}")),
+    ] {
+        assert_eq!(end(prefix).as_deref(), expected, "{prefix:?}");
+    }
+}
+
+#[test]
+fn a_time_to_live_is_never_shorter_than_asked() {
+    assert_eq!(microseconds(Some(Duration::from_nanos(1))), Some(1));
+    assert_eq!(microseconds(Some(Duration::from_micros(5))), Some(5));
+    assert_eq!(microseconds(Some(Duration::MAX)), None);
+    assert_eq!(microseconds(None), None);
+}

@@ -1,0 +1,437 @@
+//! What one kind of server says and does: errors by name, rows of Dapr, several hosts at once, SQL of apps.
+
+use super::{Kinds, Test, run};
+use crate::open::{component, site};
+use futures::future::join_all;
+use servers::Server;
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+};
+use wythe_blocks::{
+    Error, Result,
+    bindings::{self, Request},
+    state::{self, Condition, Put},
+};
+use wythe_manifest::Component;
+
+pub(super) const TESTS: &[(&str, Test)] = &[
+    ("a_login_that_fails_says_why", |_, server| {
+        run(logins(server))
+    }),
+    ("a_table_that_does_not_fit_says_so", |_, server| {
+        run(tables(server))
+    }),
+    ("a_database_that_takes_no_writes_says_so", |_, server| {
+        run(read_only(server))
+    }),
+    ("durable_is_what_the_server_is", |kind, server| {
+        run(promises(kind, server))
+    }),
+    ("rows_of_dapr_are_read_and_written", |kind, server| {
+        run(of_dapr(kind, server))
+    }),
+    ("hosts_that_start_at_once_make_one_table", |_, server| {
+        run(at_once(server))
+    }),
+    ("apps_leave_nothing_in_a_connection", |kind, server| {
+        run(wiped(kind, server))
+    }),
+    ("rows_of_a_query_are_as_dapr_gives_them", |kind, server| {
+        run(rows(kind, server))
+    }),
+    ("a_server_that_is_none_says_so", |_, _| run(made_up())),
+];
+
+/// The component of a block, with the rest of a connection string.
+fn named(block: &str, address: SocketAddr, rest: &str) -> Component {
+    let port = address.port();
+    let metadata =
+        format!("[{{ name: connectionString, value: \"host=127.0.0.1 port={port} {rest}\" }}]");
+    component(block, "postgresql", &metadata)
+}
+
+async fn open(address: SocketAddr, rest: &str) -> Result<Arc<dyn state::Driver>> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let registry = wythe_drivers::registry();
+    let component = named("state", address, rest);
+    registry
+        .state
+        .open(&component, site(directory.path()))
+        .await
+}
+
+async fn error(address: SocketAddr, rest: &str) -> Error {
+    let opened = open(address, rest).await;
+    opened.err().expect("an error")
+}
+
+/// A binding over the server, by which a test says SQL.
+async fn sql(address: SocketAddr) -> Arc<dyn bindings::Driver> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let registry = wythe_drivers::registry();
+    let component = named("bindings", address, "user=postgres");
+    let opened = registry
+        .bindings
+        .open(&component, site(directory.path()))
+        .await;
+    opened.expect("it opens")
+}
+
+async fn ask(
+    driver: &dyn bindings::Driver,
+    operation: &str,
+    sql: &str,
+    params: &str,
+) -> Result<bindings::Outcome> {
+    let metadata = [("sql", sql), ("params", params)];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let request = Request {
+        operation,
+        data: &bytes::Bytes::new(),
+        metadata: &metadata,
+        max_bytes: 10_000,
+        trace: wythe_blocks::Trace::start(),
+        account: None,
+    };
+    driver.invoke(request).await
+}
+
+async fn say(driver: &dyn bindings::Driver, text: &str) {
+    let done = ask(driver, "exec", text, "").await;
+    done.unwrap_or_else(|error| panic!("{text}: {}", error.chain()));
+}
+
+async fn logins(server: Server) {
+    let address = server.address();
+    let database = sql(address).await;
+    say(&*database, "CREATE ROLE ada LOGIN PASSWORD 'lovelace'").await;
+    for (rest, expected) in [
+        (
+            "user=ada password=kept-secret dbname=postgres",
+            "the database does not take the component's user and password",
+        ),
+        (
+            "user=postgres dbname=nowhere",
+            "there is no such database; create it",
+        ),
+        (
+            "user=postgres sslmode=require",
+            "the database has no TLS; turn it on there, or write `sslmode=disable`",
+        ),
+    ] {
+        let error = error(address, rest).await;
+        assert!(error.message().starts_with(expected), "{}", error.chain());
+        let text = format!("{}{error:?}", error.chain());
+        assert!(!text.contains("kept-secret"), "{text}");
+        assert!(text.contains(&address.port().to_string()), "{text}");
+    }
+    let gone = error(SocketAddr::from(([127, 0, 0, 1], 1)), "user=postgres").await;
+    assert_eq!(gone.message(), "the database cannot be reached");
+}
+
+async fn tables(server: Server) {
+    let address = server.address();
+    let database = sql(address).await;
+    say(&*database, "CREATE ROLE ada LOGIN PASSWORD 'lovelace'").await;
+    let denied = error(address, "user=ada password=lovelace dbname=postgres").await;
+    let expected = "the table `state` may not be created or changed by the component's user; let it CREATE in the schema";
+    assert!(denied.message().starts_with(expected), "{}", denied.chain());
+    say(
+        &*database,
+        "CREATE TABLE state (key text, value jsonb, isbinary boolean)",
+    )
+    .await;
+    let old = error(address, "user=postgres").await;
+    let expected = "the table `state` has the first layout of Dapr's";
+    assert!(old.message().starts_with(expected), "{}", old.chain());
+    say(&*database, "DROP TABLE state").await;
+    drop(open(address, "user=postgres").await.expect("it opens"));
+    say(
+        &*database,
+        "UPDATE dapr_metadata SET value = '9' WHERE key = 'wythe-state-'",
+    )
+    .await;
+    let newer = error(address, "user=postgres").await;
+    let expected = "the table `state` has version 9; this build reads up to 1";
+    assert!(newer.message().starts_with(expected), "{}", newer.chain());
+}
+
+async fn read_only(server: Server) {
+    let address = server.address();
+    let database = sql(address).await;
+    say(&*database, "CREATE DATABASE calm").await;
+    say(
+        &*database,
+        "ALTER DATABASE calm SET default_transaction_read_only = on",
+    )
+    .await;
+    let error = error(address, "user=postgres dbname=calm").await;
+    let expected = "the database takes no writes; name the primary, and no standby";
+    assert_eq!(error.message(), expected);
+}
+
+async fn promises(kind: &'static Kinds, server: Server) {
+    let address = server.address();
+    let directory = tempfile::tempdir().expect("a directory");
+    let sure = kind
+        .state(address, directory.path(), "")
+        .await
+        .expect("it opens");
+    assert!(sure.features().durable && sure.features().linearizable);
+    let said = sure.describe().expect("a description");
+    assert!(
+        said.starts_with("PostgreSQL ") && said.ends_with("database postgres"),
+        "{said}"
+    );
+    let database = sql(address).await;
+    say(
+        &*database,
+        "ALTER ROLE postgres SET synchronous_commit = off",
+    )
+    .await;
+    let rest = "user=postgres application_name=other";
+    let quick = open(address, rest).await.expect("it opens");
+    assert!(!quick.features().durable);
+}
+
+async fn of_dapr(kind: &'static Kinds, server: Server) {
+    let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
+    let database = sql(address).await;
+    for order in [
+        "CREATE TABLE dapr_metadata (key text NOT NULL PRIMARY KEY, value text NOT NULL)",
+        "INSERT INTO dapr_metadata VALUES ('migrations-state-v2-', '1')",
+        "CREATE TABLE state (key text NOT NULL PRIMARY KEY, value bytea NOT NULL, \
+         etag uuid NOT NULL DEFAULT gen_random_uuid(), created_at timestamp with time zone NOT NULL DEFAULT now(), \
+         updated_at timestamp with time zone, expires_at timestamp with time zone)",
+        "INSERT INTO state (key, value) VALUES ('golden||b', '1'), ('golden||a', '2'), ('golden||A', '3')",
+    ] {
+        say(&*database, order).await;
+    }
+    let driver = kind
+        .state(address, directory.path(), "")
+        .await
+        .expect("it opens");
+    let page = driver.list("golden||", None, 10).await.expect("a page");
+    let keys: Vec<_> = page.entries.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["golden||A", "golden||a", "golden||b"],
+        "in the order of bytes"
+    );
+    let mut put = Put::new("golden||b", "new");
+    put.options.condition = Condition::Matches(page.entries[2].1.etag.clone());
+    let etag = driver.put(put).await.expect("a put");
+    let query = "SELECT convert_from(value, 'UTF8'), etag::text, updated_at IS NOT NULL FROM state WHERE key = $1";
+    let row = ask(&*database, "query", query, "[\"golden||b\"]").await;
+    let expected = format!("[[\"new\",\"{etag}\",true]]");
+    assert_eq!(row.expect("a row").data, expected);
+    // As Dapr writes.
+    say(
+        &*database,
+        "UPDATE state SET value = '4', etag = gen_random_uuid() WHERE key = 'golden||b'",
+    )
+    .await;
+    let entry = driver.get(&"golden||b".into()).await.expect("an answer");
+    assert_eq!(entry.expect("an entry").value, "4");
+}
+
+/// Names of their own keep the hosts from sharing connections.
+async fn at_once(server: Server) {
+    let address = server.address();
+    let hosts = (0..8).map(|number| async move {
+        let rest = format!("user=postgres application_name=host{number}");
+        open(address, &rest).await
+    });
+    for opened in join_all(hosts).await {
+        opened.unwrap_or_else(|error| panic!("{}", error.chain()));
+    }
+}
+
+async fn wiped(kind: &'static Kinds, server: Server) {
+    let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
+    let registry = wythe_drivers::registry();
+    let component = kind.subject("bindings", address, ", { name: maxConns, value: 1 }");
+    let driver = registry
+        .bindings
+        .open(&component, site(directory.path()))
+        .await;
+    let driver = driver.expect("it opens");
+    say(&*driver, "CREATE TABLE t (n int)").await;
+    say(&*driver, "CREATE ROLE ada").await;
+    for order in [
+        "SET statement_timeout = 0",
+        "SET ROLE ada",
+        "SET SESSION AUTHORIZATION ada",
+        "BEGIN",
+        "CREATE TEMPORARY TABLE s (n int)",
+        "SET search_path = nowhere",
+        "SELECT pg_advisory_lock(1)",
+    ] {
+        say(&*driver, order).await;
+    }
+    say(&*driver, "INSERT INTO t VALUES (1)").await;
+    let query = "SELECT current_user::text, (SELECT count(*) FROM t), current_setting('statement_timeout'), \
+                 (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass('s') IS NULL";
+    let row = ask(&*driver, "query", query, "").await.expect("a row");
+    assert_eq!(row.data, r#"[["postgres",1,"20s",0,true]]"#);
+    let wrong = ask(&*driver, "exec", "INSERT INTO t VALUES ($1)", "[\"x\"]").await;
+    let wrong = wrong.expect_err("no number");
+    assert!(wrong.message().contains("22P02"), "{wrong}");
+}
+
+async fn rows(kind: &'static Kinds, server: Server) {
+    let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
+    let registry = wythe_drivers::registry();
+    let component = kind.subject("bindings", address, "");
+    let driver = registry
+        .bindings
+        .open(&component, site(directory.path()))
+        .await;
+    let driver = driver.expect("it opens");
+    say(&*driver, "CREATE TABLE items (id int PRIMARY KEY, name text, price numeric, at timestamptz, tags text[], more jsonb)").await;
+    let insert = "INSERT INTO items VALUES ($1, $2, $3, $4, ARRAY['a', NULL], $5)";
+    let params = r#"[7, "it's; DROP TABLE items", 1.25, "2020-01-02T03:04:05Z", {"a": [1]}]"#;
+    let done = ask(&*driver, "exec", insert, params).await.expect("a row");
+    let pairs: std::collections::BTreeMap<_, _> = done.metadata.into_iter().collect();
+    assert_eq!(pairs["rows-affected"], "1");
+    assert_eq!(pairs["operation"], "exec");
+    assert!(pairs.contains_key("start-time") && pairs.contains_key("duration"));
+    let query = "SELECT *, NULL::int, true, '\\xff'::bytea FROM items WHERE id = $1";
+    let found = ask(&*driver, "query", query, "[7]").await.expect("rows");
+    let expected = r#"[[7,"it's; DROP TABLE items",1.25,"2020-01-02T03:04:05Z",["a",null],{"a":[1]},null,true,"/w=="]]"#;
+    assert_eq!(found.data, expected);
+    let odd = ask(&*driver, "query", "SELECT point(1, 2) AS p", "").await;
+    assert!(
+        odd.expect_err("no JSON")
+            .message()
+            .contains("the column `p` is of the type point")
+    );
+    let long = ask(
+        &*driver,
+        "query",
+        "SELECT repeat('x', 1000) FROM generate_series(1, 100)",
+        "",
+    )
+    .await;
+    assert!(
+        long.expect_err("too much")
+            .message()
+            .contains("more than 10000 bytes")
+    );
+    for (sql, params, expected) in [
+        ("", "", "the metadata `sql` is missing"),
+        (
+            "SELECT 1",
+            "{}",
+            "the metadata `params`; expected an array of JSON",
+        ),
+        (
+            "SELEC 1",
+            "",
+            "the database refused the statement: syntax error",
+        ),
+    ] {
+        let error = ask(&*driver, "query", sql, params)
+            .await
+            .expect_err("an error");
+        assert!(error.message().starts_with(expected), "{error}");
+    }
+    let closed = ask(&*driver, "close", "", "").await.expect("an answer");
+    assert_eq!(closed.data, "");
+}
+
+/// A server that answers the first message with these bytes, and nothing more.
+fn answers(bytes: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
+            let mut first = [0; 1_024];
+            if stream.read(&mut first).is_ok_and(|count| count > 0)
+                && stream.write_all(&bytes).is_ok()
+            {
+                // Ends when the client goes.
+                while stream.read(&mut first).is_ok_and(|count| count > 0) {}
+            }
+        }
+    });
+    address
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).expect("a length");
+    [&[kind], &length.to_be_bytes()[..], body].concat()
+}
+
+/// The answer of a server of this version to a login and to the first question.
+fn of_version(version: &str) -> Vec<u8> {
+    let values = [version, "UTF8", "false", "on", "on", "off", "9.6"];
+    let mut columns = 7u16.to_be_bytes().to_vec();
+    let mut row = columns.clone();
+    for value in values {
+        columns.extend(b"c\0");
+        columns.extend([0; 6]);
+        columns.extend([0, 0, 0, 25, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+        row.extend((value.len() as u32).to_be_bytes());
+        row.extend(value.bytes());
+    }
+    let login = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+    let answer = [
+        message(b'T', &columns),
+        message(b'D', &row),
+        message(b'C', b"SELECT 1\0"),
+        message(b'Z', b"I"),
+    ];
+    [login, answer.concat()].concat()
+}
+
+async fn made_up() {
+    let asked = |challenge: &str| {
+        let body = [&[0, 0, 0, 10], challenge.as_bytes()].concat();
+        message(b'R', &body)
+    };
+    for (bytes, rest, expected) in [
+        (
+            of_version("90600"),
+            "",
+            "the database is PostgreSQL 9; expected 13 or newer",
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "",
+            "1213486160",
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "sslmode=require",
+            "what answers there is no PostgreSQL",
+        ),
+        (
+            vec![b'R', 0x7f, 0xff, 0xff, 0xff],
+            "",
+            "the server sends a message of 2147483647 bytes",
+        ),
+        (
+            message(b'N', &[b'x'; 300_000]),
+            "",
+            "the server sends more than 262144 bytes before it is ready",
+        ),
+        (
+            message(b'R', &[0, 0, 0, 3]),
+            "password=kept-secret",
+            "the server asks for the password in clear text",
+        ),
+        (asked("SCRAM-SHA-256\0\0"), "", "password missing"),
+    ] {
+        let error = error(answers(bytes), &format!("user=ada {rest}")).await;
+        assert!(
+            error.chain().contains(expected),
+            "{expected}: {}",
+            error.chain()
+        );
+        assert!(!error.chain().contains("kept-secret"));
+    }
+}
