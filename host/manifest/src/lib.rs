@@ -73,8 +73,8 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Operation,
-    SecretScope,
+    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Metric,
+    Operation, SecretScope,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};

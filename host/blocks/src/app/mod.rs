@@ -15,7 +15,7 @@ pub use usage::Usage;
 use crate::{
     Call, Error, Kind, Result, Trace,
     last::Last,
-    metrics::{self, CallMetrics, Outcome},
+    metrics::{self, CallMetrics, Meters, Outcome},
     panics,
     quota::{Held, Ledger},
     spans::{self, About, Recording, Span, Work},
@@ -57,6 +57,8 @@ pub struct Profile {
     pub limits: Limits,
     /// The quotas of its tenant.
     pub ledger: Arc<Ledger>,
+    /// Counts of what its code takes.
+    pub meters: Arc<Meters>,
 }
 
 impl Profile {
@@ -64,6 +66,7 @@ impl Profile {
     pub fn new(tenant: Name, id: Name) -> Self {
         Profile {
             ledger: Ledger::new(tenant.clone()),
+            meters: Meters::of_app(tenant.clone(), id.clone()),
             tenant,
             id,
             grants: Arc::default(),
@@ -168,6 +171,11 @@ impl App {
         &self.profile.ledger
     }
 
+    /// Counts of what becomes of its calls, and of what its code takes.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.profile.meters
+    }
+
     pub fn exports(&self) -> Exports {
         self.callee.exports()
     }
@@ -211,11 +219,16 @@ impl App {
             (call, recording)
         });
         async move {
+            let mut trace = None;
             let result = match entered {
                 Ok((call, recording)) => {
+                    trace = Some(call.trace());
                     // What awaits the call has no room for its stages, but for their box.
                     let result = Box::pin(self.run(kind, call, run)).await;
                     let status = result.as_ref().ok().and_then(status);
+                    if kind == Inbound::Http {
+                        self.meters().answered(status.unwrap_or_default());
+                    }
                     recording.end(result.as_ref().err().map(Error::kind), status);
                     result
                 }
@@ -223,7 +236,7 @@ impl App {
             };
             let outcome = Outcome::of(&result);
             self.metrics
-                .record(kind.operation(), outcome, start.elapsed());
+                .record(kind.operation(), outcome, start.elapsed(), trace);
             result.inspect_err(|error| self.last.note(error))
         }
     }
@@ -326,6 +339,7 @@ impl App {
             ledger.leave_room(Metered::WaitingCalls)?;
         }
         let _waiting = ledger.hold(Metered::WaitingCalls, 1)?;
+        let _counted = self.meters().wait();
         let permit = self.permits.clone().acquire_owned();
         let in_time = Box::pin(tokio::time::timeout_at(call.deadline().into(), permit));
         match in_time.await {

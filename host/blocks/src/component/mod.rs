@@ -226,8 +226,9 @@ impl<D: ?Sized> Component<D> {
             }
         };
         recording.end(result.as_ref().err().map(Error::kind), None);
+        let outcome = Outcome::of(&result);
         self.metrics
-            .record(operation, Outcome::of(&result), start.elapsed());
+            .record(operation, outcome, start.elapsed(), Some(trace));
         result.inspect_err(|error| {
             self.last.note(error);
             self.log(operation, caller, error);

@@ -282,6 +282,9 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
+        if let Some(wake) = row.wake {
+            app.meters().jobs.note(wake, (self.clock)());
+        }
         let Err(error) = app.run_job(Origin::start(), occurrence).await else {
             return Outcome::Done;
         };

@@ -13,7 +13,8 @@ impl Tenant {
         let one = |error| vec![error];
         let _turn = self.turn().await.map_err(one)?;
         self.routes.route(ingress, app).map_err(one)?;
-        self.metrics.watch(Arc::downgrade(&app.metrics));
+        self.metrics.watch(&app.metrics);
+        self.metrics.watch(app.meters());
         self.invocation.add(app);
         self.apps().insert(app.id().clone(), app.clone());
         self.offer(app).await
