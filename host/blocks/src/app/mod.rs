@@ -219,24 +219,23 @@ impl App {
             (call, recording)
         });
         async move {
-            let mut trace = None;
+            let mut recorded = None;
             let result = match entered {
                 Ok((call, recording)) => {
-                    trace = Some(call.trace());
                     // What awaits the call has no room for its stages, but for their box.
                     let result = Box::pin(self.run(kind, call, run)).await;
                     let status = result.as_ref().ok().and_then(status);
                     if kind == Inbound::Http {
                         self.meters().answered(status.unwrap_or_default());
                     }
-                    recording.end(result.as_ref().err().map(Error::kind), status);
+                    recorded = recording.end(result.as_ref().err().map(Error::kind), status);
                     result
                 }
                 Err(error) => Err(error),
             };
             let outcome = Outcome::of(&result);
             self.metrics
-                .record(kind.operation(), outcome, start.elapsed(), trace);
+                .record(kind.operation(), outcome, start.elapsed(), recorded);
             result.inspect_err(|error| self.last.note(error))
         }
     }

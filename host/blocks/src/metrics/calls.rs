@@ -6,7 +6,7 @@ use super::{
     page::{Family, Histogram, Label, Page, Value, named, word},
     timing::{LATENCY, Timing},
 };
-use crate::{Kind, Operation, Result, Trace, spans};
+use crate::{Kind, Operation, Result, Trace};
 use std::{
     sync::{
         OnceLock,
@@ -103,20 +103,20 @@ impl CallMetrics {
         }
     }
 
-    /// Counts a call. One that is sampled stands for the others of its bucket.
+    /// Counts a call. One whose span is recorded stands for the others of its bucket.
     pub(crate) fn record(
         &self,
         operation: Operation,
         outcome: Outcome,
         took: Duration,
-        trace: Option<Trace>,
+        recorded: Option<Trace>,
     ) {
         let Some(counters) = self.counters.get(operation.index()) else {
             return;
         };
         counters.outcomes[outcome.0].fetch_add(1, Relaxed);
         let bucket = counters.time.add(took);
-        if let Some(trace) = trace.filter(|trace| trace.sampled && spans::is_on()) {
+        if let Some(trace) = recorded {
             let exemplars = counters.exemplars.get_or_init(Box::default);
             exemplars.note(bucket, trace, took);
         }

@@ -137,9 +137,10 @@ impl Recording {
         Recording(Some(Box::new(Open { span, began })))
     }
 
-    /// Records the end of the call; `status` is that of an answer of HTTP.
-    pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) {
-        if let Some(mut open) = self.0.take() {
+    /// Records the end of the call, and returns its trace where it is recorded; `status` is that of an answer of HTTP.
+    pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) -> Option<Trace> {
+        self.0.take().map(|mut open| {
+            let trace = open.span.trace;
             open.span.ended = failed.map_or(Ended::Well, Ended::Failed);
             if let Work::App { about, .. } = &mut open.span.work
                 && let About::Http(http) = about
@@ -147,7 +148,8 @@ impl Recording {
                 http.status = status.or_else(|| failed.map(|kind| kind.status().as_u16()));
             }
             open.record();
-        }
+            trace
+        })
     }
 }
 
