@@ -1,7 +1,7 @@
 //! A port for those who watch the host: `GET /metrics` for Prometheus, and [`health`] for whoever restarts it.
 
 use crate::{
-    health,
+    health::{self, Question},
     serve::{Client, Front, Manner, Plain},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -51,8 +51,19 @@ async fn answer<B>(
             (StatusCode::OK, format.content_type(), text)
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {
-            let (status, text) = health::of(host, draining.is_cancelled()).await;
+            let (status, text) = health::alive(draining.is_cancelled());
             (status, "text/plain", text)
+        }
+        (&Method::GET | &Method::HEAD, "/v1.0/healthz" | "/v1.0/healthz/outbound") => {
+            let question = match request.uri().path().ends_with("outbound") {
+                true => Question::Outbound,
+                false => Question::Whole,
+            };
+            let query = request.uri().query().unwrap_or_default();
+            let app = query.split('&').find_map(|one| one.strip_prefix("appid="));
+            let answer = health::as_dapr(host, draining.is_cancelled(), question, app);
+            let (status, text) = answer.await;
+            (status, "application/json", text)
         }
         (&Method::GET | &Method::HEAD, "/readyz") => {
             let is_verbose = request.uri().query() == Some("verbose");
@@ -61,7 +72,7 @@ async fn answer<B>(
             (status, "text/plain", text)
         }
         _ => {
-            let help = "GET /metrics, /healthz or /readyz\n".to_owned();
+            let help = "GET /metrics, /healthz, /readyz or /v1.0/healthz\n".to_owned();
             (StatusCode::NOT_FOUND, "text/plain", help)
         }
     };

@@ -60,7 +60,7 @@ pub mod work;
 pub mod workflow;
 
 pub use account::{Account, Permit};
-pub use app::{Admission, App, Body, Callee, Exports, Origin, Profile, Usage, body_from};
+pub use app::{Admission, App, Body, Callee, Exports, Health, Origin, Profile, Usage, body_from};
 pub use backoff::Backoff;
 pub use call::{CALL, Call, Carried, MAX_CHAIN, Trace, TurnId};
 pub use component::{Component, Components, Operation, Slot};

@@ -59,6 +59,7 @@ impl Guest {
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
             ledger: tenant.ledger.clone(),
+            health: app.health.clone(),
             ..Profile::new(tenant.name().clone(), app.id.clone())
         };
         let identity = Arc::new(Identity {

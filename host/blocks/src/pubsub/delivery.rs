@@ -284,7 +284,7 @@ impl Loop {
             let pulled = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                pulled = pull(&*consumer, &permits) => pulled,
+                pulled = self.app.while_well(|| pull(&*consumer, &permits)) => pulled,
             };
             match pulled {
                 Ok(batch) => self.start(batch, &consumer, &permits, &tasks, &stop),

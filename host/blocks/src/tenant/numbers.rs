@@ -2,7 +2,7 @@
 
 use super::Tenant;
 use crate::{
-    App,
+    App, Health,
     metrics::{COMPONENT_LOADED, Family, Page, named, word},
 };
 
@@ -17,6 +17,14 @@ static INSTANCES: Family = Family::gauge(
 static HOST_MEMORY: Family = Family::gauge(
     "wythe_host_memory_bytes",
     "Bytes that the host holds for an app, such as bodies under way; limits.hostMemory are the most.",
+);
+static HEALTHY: Family = Family::gauge(
+    "wythe_app_healthy",
+    "1 while an app with a health check is well; 0: it is asked for nothing, the log has the reason.",
+);
+static LOOKS: Family = Family::counter(
+    "wythe_app_health_looks_total",
+    "Looks at the health of an app by what they found.",
 );
 static COMPONENTS: Family =
     Family::gauge("wythe_components", "Components of a tenant that are open.");
@@ -60,5 +68,13 @@ fn collect_app(page: &mut Page, app: &App) {
     ];
     for (family, value) in values {
         page.number(family, tenant, &labels, value as f64);
+    }
+    if let Some(looks) = app.looks() {
+        let is_well = app.health() == Health::Well;
+        page.number(&HEALTHY, tenant, &labels, f64::from(u8::from(is_well)));
+        for (outcome, count) in ["well", "failed"].into_iter().zip(looks) {
+            let labels = [named("app", app.id().as_str()), word("outcome", outcome)];
+            page.number(&LOOKS, tenant, &labels, count as f64);
+        }
     }
 }
