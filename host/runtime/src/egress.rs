@@ -7,9 +7,11 @@ mod link;
 
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
+use bytes::Bytes;
 use client::{CONNECT, NoPermit};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
 use std::{
@@ -25,7 +27,7 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    Call, descriptors,
+    Call, Egress as Outgoing, Meters, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
     quota::{Held, Reached},
     time,
@@ -88,16 +90,26 @@ impl WasiHttpHooks for Hooks {
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let patience = Patience::new(options.as_ref(), self.caller.deadline());
+        let meters = self.identity.meters.clone();
         match self.judge(request.uri()) {
-            Err(error) => Box::new(async move { Err(error) }),
+            Err(error) => {
+                meters.requested(fate(&error));
+                Box::new(async move { Err(error) })
+            }
             Ok((Some(app), permits)) => {
                 let (identity, caller) = (self.identity.clone(), self.caller.clone());
                 Box::new(internal(identity, caller, app, request, patience, permits))
             }
             Ok((None, permits)) => {
                 let ledger = &self.identity.tenant.ledger;
-                let request = traced(&self.caller, request).map(|body| ledger.paced(body));
-                Box::new(outside(self.egress.clone(), request, patience, permits))
+                let request = traced(&self.caller, request);
+                let request = request.map(|body| ledger.paced(counted(body, meters.clone())));
+                let sent = outside(self.egress.clone(), request, patience, permits);
+                Box::new(async move {
+                    let sent = sent.await;
+                    meters.requested(sent.as_ref().map_or_else(fate, |_| Outgoing::Sent));
+                    sent
+                })
             }
         }
     }
@@ -211,6 +223,25 @@ fn traced(caller: &Call, mut request: Request<WasiBody>) -> Request<WasiBody> {
     strip(request.headers_mut());
     caller.write_trace(request.headers_mut());
     request
+}
+
+/// The fate of a request that has no answer.
+fn fate(error: &Error) -> Outgoing {
+    match error {
+        Error::HttpRequestDenied | Error::DestinationIpProhibited => Outgoing::Denied,
+        Error::ConnectionLimitReached => Outgoing::Limited,
+        _ => Outgoing::Failed,
+    }
+}
+
+/// A body whose bytes are counted as they leave.
+fn counted(body: WasiBody, meters: Arc<Meters>) -> WasiBody {
+    let count = move |frame: Frame<Bytes>| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        meters.sent(bytes as u64);
+        frame
+    };
+    body.map_frame(count).boxed_unsync()
 }
 
 async fn outside(

@@ -70,7 +70,7 @@ impl Profile {
     pub fn new(tenant: Name, id: Name) -> Self {
         Profile {
             ledger: Ledger::new(tenant.clone()),
-            meters: Meters::of_app(tenant.clone(), id.clone()),
+            meters: Meters::of_app(tenant.clone(), &id),
             tenant,
             id,
             grants: Arc::default(),

@@ -216,7 +216,7 @@ fn add_app_calls(
 pub(super) fn add_deliveries(
     page: &mut Page,
     tenant: &str,
-    app: &Name,
+    app: &str,
     (component, topic): (&str, &str),
     verdicts: &[(&'static str, f64)],
 ) {
@@ -227,7 +227,7 @@ pub(super) fn add_deliveries(
             _ => "drop",
         };
         let labels = [
-            named("app_id", app.as_str()),
+            named("app_id", app),
             named("component", component),
             named("topic", topic),
             word("process_status", status),
@@ -241,12 +241,12 @@ pub(super) fn add_deliveries(
 pub(super) fn add_delivery_time(
     page: &mut Page,
     tenant: &str,
-    app: &Name,
+    app: &str,
     (component, topic): (&str, &str),
     time: &Histogram,
 ) {
     let labels = [
-        named("app_id", app.as_str()),
+        named("app_id", app),
         named("component", component),
         named("topic", topic),
     ];
@@ -260,7 +260,7 @@ pub(super) fn add_app(page: &mut Page, meters: &Meters) {
         return;
     }
     let tenant = tenant.as_str();
-    let labels = [named("app_id", app.as_str())];
+    let labels = [named("app_id", app)];
     let row = Row {
         tenant,
         labels: &labels,

@@ -155,7 +155,7 @@ type Topic = (String, String);
 #[derive(Debug)]
 pub struct Meters {
     tenant: Name,
-    id: Name,
+    id: String,
     /// The name of the label that has the id.
     label: &'static str,
     traps: [AtomicU64; Cause::ALL.len()],
@@ -176,16 +176,16 @@ pub struct Meters {
 
 impl Meters {
     /// The counts of an app.
-    pub fn of_app(tenant: Name, id: Name) -> Arc<Self> {
-        Self::new(tenant, id, "app")
+    pub fn of_app(tenant: Name, id: &Name) -> Arc<Self> {
+        Self::new(tenant, id.to_string(), "app")
     }
 
     /// The counts of a plugin, by the name of its component.
-    pub fn of_plugin(tenant: Name, id: Name) -> Arc<Self> {
-        Self::new(tenant, id, "plugin")
+    pub fn of_plugin(tenant: Name, component: &str) -> Arc<Self> {
+        Self::new(tenant, component.to_owned(), "plugin")
     }
 
-    fn new(tenant: Name, id: Name, label: &'static str) -> Arc<Self> {
+    fn new(tenant: Name, id: String, label: &'static str) -> Arc<Self> {
         Arc::new(Meters {
             tenant,
             id,
@@ -205,11 +205,6 @@ impl Meters {
             jobs: Lag::default(),
             reminders: Lag::default(),
         })
-    }
-
-    /// The id of the app or the name of the plugin.
-    pub fn id(&self) -> &Name {
-        &self.id
     }
 
     pub fn trapped(&self, cause: Cause) {
@@ -390,7 +385,7 @@ impl Source for Meters {
 
 impl Meters {
     /// The tenant, the id, and counts of workflows and activities, for Dapr's names.
-    pub(super) fn of_daprs(&self) -> (&Name, &Name, [u64; End::COUNT], [u64; End::COUNT], u64) {
+    pub(super) fn of_daprs(&self) -> (&Name, &str, [u64; End::COUNT], [u64; End::COUNT], u64) {
         let read =
             |counts: &[AtomicU64; End::COUNT]| counts.each_ref().map(|one| one.load(Relaxed));
         (

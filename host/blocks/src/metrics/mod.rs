@@ -57,6 +57,11 @@ impl Metrics {
         sources.list.push(source);
     }
 
+    /// Shows the counts of something that is no app, such as a plugin, for as long as they are there.
+    pub fn show(&self, meters: &Arc<Meters>) {
+        self.watch(meters);
+    }
+
     /// All that is counted, as Prometheus text; what is looked up, a host adds.
     pub fn render(&self) -> String {
         self.page(HashSet::new()).write(Format::Prometheus)

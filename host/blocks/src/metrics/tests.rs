@@ -182,7 +182,7 @@ fn filled() -> (Metrics, Vec<Arc<dyn Send + Sync>>) {
         long,
         Some(Trace::start()),
     );
-    let meters = Meters::of_app(tenant, app);
+    let meters = Meters::of_app(tenant, &app);
     meters.trapped(Cause::Stack);
     meters.worked(Duration::from_millis(2));
     meters.grew(65_536);
@@ -240,7 +240,7 @@ fn a_tenant_that_wants_no_names_of_daprs_has_none() {
 
 #[test]
 fn subscriptions_beyond_the_bound_are_counted_together() {
-    let meters = Meters::of_app(name("shop"), name("orders"));
+    let meters = Meters::of_app(name("shop"), &name("orders"));
     let counted = (0..3_000).map(|topic| meters.deliveries("broker", &topic.to_string()));
     for counts in counted {
         counts.count(&Verdict::Ack, true, Duration::ZERO);
@@ -256,7 +256,7 @@ fn subscriptions_beyond_the_bound_are_counted_together() {
 fn whoever_is_gone_is_forgotten() {
     let metrics = Metrics::default();
     for _ in 0..1_000 {
-        metrics.watch(&Meters::of_app(name("shop"), name("orders")));
+        metrics.watch(&Meters::of_app(name("shop"), &name("orders")));
     }
     assert!(metrics.sources.lock().list.len() < 200);
     assert!(!metrics.render().contains("shop"));

@@ -121,7 +121,7 @@ fn apps(status: &Status) -> String {
 /// The word for an app's health, with the reason of the last look that failed.
 fn health(app: &App) -> String {
     match &app.health_reason {
-        Some(reason) => format!("{}: {}", app.health, escape(reason)),
+        Some(reason) => format!("{}: {}", app.health, reason),
         None => app.health.clone(),
     }
 }
