@@ -2,24 +2,31 @@
 
 use crate::admin::reports;
 use http::StatusCode;
+use serde_json::json;
 use std::sync::Arc;
-use wythe_blocks::{Error, Host, ProcessState, Tenant, text::escape};
+use wythe_blocks::{Error, Health, Host, ProcessState, Tenant, text::escape};
 
-/// 200 while the host serves; 503 while it drains, or where a component of each tenant cannot do its work: one tenant keeps
-/// no requests away from others. The log has the cause.
-pub async fn of(host: &Host, is_draining: bool) -> (StatusCode, String) {
-    let (status, text, _) = look(host, is_draining).await;
-    (status, text)
+/// The process itself: 200 while it serves, 503 while it stops. What a restart would not mend is for [`ready`].
+pub fn alive(is_draining: bool) -> (StatusCode, String) {
+    match is_draining {
+        true => stopping(),
+        false => (StatusCode::OK, "ok\n".to_owned()),
+    }
+}
+
+fn stopping() -> (StatusCode, String) {
+    let text = "the host is stopping\n".to_owned();
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// Looks once, for the status, its text, and the components that cannot do their work where the text has them not.
 async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
     if is_draining {
-        let text = "the host is stopping\n".to_owned();
-        return (StatusCode::SERVICE_UNAVAILABLE, text, String::new());
+        let (status, text) = stopping();
+        return (status, text, String::new());
     }
     let tenants = host.tenants();
-    let mut unwell = unwell(&tenants).await;
+    let mut unwell = unwell(&tenants, true).await;
     let processes = host.processes();
     let down = processes
         .iter()
@@ -38,8 +45,9 @@ async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
     }
 }
 
-/// The components that cannot do their work, as lines for each tenant that has any.
-async fn unwell(tenants: &[Arc<Tenant>]) -> Vec<String> {
+/// The components that cannot do their work, and with `apps` the apps that are not well, as lines for each tenant that has
+/// any.
+async fn unwell(tenants: &[Arc<Tenant>], with_apps: bool) -> Vec<String> {
     let mut unwell = Vec::new();
     for tenant in tenants {
         let whose = match tenants.len() {
@@ -49,7 +57,12 @@ async fn unwell(tenants: &[Arc<Tenant>]) -> Vec<String> {
         let lines = tenant.unwell().await.into_iter();
         let line =
             |(name, error): (_, Error)| format!("component `{name}`{whose} is {}\n", error.kind());
-        let lines: String = lines.map(line).collect();
+        let mut lines: String = lines.map(line).collect();
+        let apps = tenant.all_apps();
+        let ill = apps.iter().map(|app| (app.id(), app.health()));
+        for (id, health) in ill.filter(|(_, health)| with_apps && *health != Health::Well) {
+            lines += &format!("app `{id}`{whose} is {}\n", health.as_str());
+        }
         if !lines.is_empty() {
             unwell.push(lines);
         }
@@ -57,8 +70,10 @@ async fn unwell(tenants: &[Arc<Tenant>]) -> Vec<String> {
     unwell
 }
 
-/// Readiness: what [`of`] says, and if asked for more, each component that cannot do its work and each tenant whose last
-/// change was wrong. That change is not in force, so it keeps no request away; status has its file and line.
+/// Readiness: 200 while requests should come here; 503 while the host drains, or where each tenant has a component that
+/// cannot do its work or an app that is not well: one tenant keeps no requests away from others. The log has the cause. If
+/// asked for more, it names each of them, and each tenant whose last change was wrong. That change is not in force, so it
+/// keeps no request away; status has its file and line.
 pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusCode, String) {
     let (status, mut text, unwell) = look(host, is_draining).await;
     if is_verbose {
@@ -71,7 +86,51 @@ pub async fn ready(host: &Host, is_draining: bool, is_verbose: bool) -> (StatusC
     (status, text)
 }
 
-/// Lines about components and changes of the tenants that are in processes of their own.
+/// One of Dapr's own questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// `/v1.0/healthz`.
+    Whole,
+    /// `/v1.0/healthz/outbound`.
+    Outbound,
+}
+
+/// Answers as daprd does: 204, or 500 with an error of Dapr's form. Both ask for the host and its components; as there, an
+/// app that is not well changes nothing.
+pub async fn as_dapr(
+    host: &Host,
+    is_draining: bool,
+    question: Question,
+    app: Option<&str>,
+) -> (StatusCode, String) {
+    let failed = |code: &str, message: &str| {
+        let body = json!({ "errorCode": code, "message": message });
+        (StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
+    };
+    let tenants = host.tenants();
+    let is_app = |id: &str| {
+        let mut all = tenants.iter().flat_map(|tenant| tenant.all_apps());
+        all.any(|app| app.id().as_str() == id)
+    };
+    if app.is_some_and(|id| !is_app(id)) {
+        return failed("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
+    }
+    let all = tenants.len() + host.processes().len();
+    let is_ready = !is_draining && {
+        let unwell = unwell(&tenants, false).await;
+        unwell.is_empty() || unwell.len() < all
+    };
+    match (is_ready, question) {
+        (true, _) => (StatusCode::NO_CONTENT, String::new()),
+        (false, Question::Whole) => failed("ERR_HEALTH_NOT_READY", "dapr is not ready"),
+        (false, Question::Outbound) => failed(
+            "ERR_OUTBOUND_HEALTH_NOT_READY",
+            "dapr outbound is not ready",
+        ),
+    }
+}
+
+/// Lines about components, apps and changes of the tenants that are in processes of their own.
 async fn apart(host: &Host) -> String {
     let mut text = String::new();
     for (process, report) in reports(host).await {
@@ -82,6 +141,10 @@ async fn apart(host: &Host) -> String {
         for component in status.components.iter().filter(|one| one.health != "ok") {
             let (name, health) = (escape(&component.component), escape(&component.health));
             text += &format!("component `{name}` of tenant `{tenant}` is {health}\n");
+        }
+        for app in status.apps.iter().filter(|one| one.health != "ok") {
+            let (name, health) = (escape(&app.running.app), escape(&app.health));
+            text += &format!("app `{name}` of tenant `{tenant}` is {health}\n");
         }
         if !status.problems.is_empty() {
             text += &not_in_force(tenant.as_str(), status.problems.len());
@@ -167,18 +230,24 @@ mod tests {
             StatusCode::SERVICE_UNAVAILABLE,
             "component `locks` is unavailable\n".to_owned(),
         );
-        assert_eq!(of(&host, false).await, alone);
+        assert_eq!(ready(&host, false, false).await, alone);
         open(&host, "two", false).await;
-        assert_eq!(of(&host, false).await, (StatusCode::OK, "ok\n".to_owned()));
+        assert_eq!(
+            ready(&host, false, false).await,
+            (StatusCode::OK, "ok\n".to_owned())
+        );
         let shown = "ok\ncomponent `locks` of tenant `one` is unavailable\n";
         assert_eq!(
             ready(&host, false, true).await,
             (StatusCode::OK, shown.to_owned())
         );
         open(&host, "three", true).await;
-        assert_eq!(of(&host, false).await.0, StatusCode::OK);
+        assert_eq!(ready(&host, false, false).await.0, StatusCode::OK);
         host.remove(&"two".parse().expect("a name"), Duration::from_secs(60))
             .await;
-        assert_eq!(of(&host, false).await.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            ready(&host, false, false).await.0,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
     }
 }

@@ -1,15 +1,15 @@
 //! A port for those who watch the host: `GET /metrics` for Prometheus, and [`health`] for whoever restarts it.
 
 use crate::{
-    health,
+    health::{self, Question},
     serve::{Client, Front, Manner, Plain},
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    Body, Host, body_from,
+    Body, Format, Host, body_from,
     connections::{Allowed, Connections},
 };
 
@@ -46,12 +46,24 @@ async fn answer<B>(
 ) -> Response<Body> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            let kind = "text/plain; version=0.0.4";
-            (StatusCode::OK, kind, host.metrics().render())
+            let format = wanted(request.headers());
+            let text = host.render_metrics(format).await;
+            (StatusCode::OK, format.content_type(), text)
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {
-            let (status, text) = health::of(host, draining.is_cancelled()).await;
+            let (status, text) = health::alive(draining.is_cancelled());
             (status, "text/plain", text)
+        }
+        (&Method::GET | &Method::HEAD, "/v1.0/healthz" | "/v1.0/healthz/outbound") => {
+            let question = match request.uri().path().ends_with("outbound") {
+                true => Question::Outbound,
+                false => Question::Whole,
+            };
+            let query = request.uri().query().unwrap_or_default();
+            let app = query.split('&').find_map(|one| one.strip_prefix("appid="));
+            let answer = health::as_dapr(host, draining.is_cancelled(), question, app);
+            let (status, text) = answer.await;
+            (status, "application/json", text)
         }
         (&Method::GET | &Method::HEAD, "/readyz") => {
             let is_verbose = request.uri().query() == Some("verbose");
@@ -60,7 +72,7 @@ async fn answer<B>(
             (status, "text/plain", text)
         }
         _ => {
-            let help = "GET /metrics, /healthz or /readyz\n".to_owned();
+            let help = "GET /metrics, /healthz, /readyz or /v1.0/healthz\n".to_owned();
             (StatusCode::NOT_FOUND, "text/plain", help)
         }
     };
@@ -69,6 +81,28 @@ async fn answer<B>(
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// OpenMetrics where the client names it, and weighs it no less than plain text; Prometheus text otherwise.
+fn wanted(headers: &HeaderMap) -> Format {
+    let mut weights = [0.0_f32; 2];
+    let values = headers.get_all(header::ACCEPT).into_iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    for one in texts.flat_map(|text| text.split(',')) {
+        let mut parts = one.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+        let index = match kind.as_str() {
+            "application/openmetrics-text" => 0,
+            "text/plain" => 1,
+            _ => continue,
+        };
+        weights[index] = weights[index].max(weight.unwrap_or(1.0_f32));
+    }
+    match weights[0] > 0.0 && weights[0] >= weights[1] {
+        true => Format::OpenMetrics,
+        false => Format::Prometheus,
+    }
 }
 
 #[cfg(test)]

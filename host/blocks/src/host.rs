@@ -1,7 +1,7 @@
 //! The host: tenants by name, each of which comes, changes and goes while the others run.
 
 use crate::{
-    Error, Metrics, Notices, Process, Result, Routes, Tasks,
+    Error, Format, Metrics, Notices, Process, Result, Routes, Tasks,
     tenant::{Settings, Shared, Tenant},
     time,
 };
@@ -109,6 +109,28 @@ impl Host {
     /// The counters of all tenants.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
+    }
+
+    /// All numbers of the host, as text. Drivers are asked how much waits, each for 2 s at most.
+    pub async fn render_metrics(&self, format: Format) -> String {
+        let tenants = self.tenants();
+        let asked = tenants.iter().map(|tenant| tenant.pubsub.backlog());
+        let backlogs = join_all(asked).await;
+        let metrics = self.metrics().clone();
+        // As long as it takes to write what a thousand tenants have, no call waits for it.
+        let written = tokio::task::spawn_blocking(move || {
+            let plain = tenants.iter().filter(|tenant| !tenant.wants_daprs_names());
+            let plain = plain.map(|tenant| tenant.name().clone()).collect();
+            let mut page = metrics.page(plain);
+            for (tenant, backlogs) in tenants.iter().zip(backlogs) {
+                tenant.collect(&mut page);
+                for backlog in backlogs {
+                    backlog.collect(&mut page, tenant.name().as_str());
+                }
+            }
+            page.write(format)
+        });
+        written.await.unwrap_or_default()
     }
 
     /// Changes that were wrong and changed nothing.

@@ -1,8 +1,18 @@
 //! The last lines of a tenant's log, kept in memory for who asks: so many bytes in all, the oldest go first.
 
-use crate::text::cut;
+use crate::{
+    metrics::{Family, Page, word},
+    text::cut,
+};
 use parking_lot::{Mutex, MutexGuard};
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
 use tokio::sync::watch;
 use wythe_manifest::Name;
 
@@ -10,6 +20,34 @@ use wythe_manifest::Name;
 const LINE: usize = 128;
 /// Bytes of a line that are kept.
 const TEXT: usize = 8 << 10;
+
+/// Lines of the host's own log that were dropped, by reason.
+static DROPPED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+static DROPPED_LINES: Family = Family::counter(
+    "wythe_log_lines_dropped_total",
+    "Lines of the host's log that were left out. unread: whoever reads the log is too slow; rate: too many of one place or app.",
+);
+
+/// The reason why a line of the host's log was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Nobody took it in time.
+    Unread,
+    /// There were too many of its place or its app.
+    Rate,
+}
+
+/// Counts a line of the host's log that was left out.
+pub fn count_dropped(reason: Dropped) {
+    DROPPED[reason as usize].fetch_add(1, Relaxed);
+}
+
+pub(crate) fn collect(page: &mut Page) {
+    for (reason, count) in ["unread", "rate"].into_iter().zip(&DROPPED) {
+        let count = count.load(Relaxed) as f64;
+        page.number(&DROPPED_LINES, "", &[word("reason", reason)], count);
+    }
+}
 
 /// One line of an app.
 #[derive(Clone, Debug)]

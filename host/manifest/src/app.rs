@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use crate::file::leaves;
 use crate::grants::{self, Grants};
+use crate::health::{self, HealthCheck};
 use crate::limits::{self, Limits, Reuse};
 use crate::name::{Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
 use crate::terms::SigningKeys;
 
-pub(crate) const KEYS: [&str; 11] = [
+pub(crate) const KEYS: [&str; 12] = [
     "appID",
     "appDirPath",
     "guest",
     "build",
     "watch",
     "ingress",
+    "health",
     "grants",
     "limits",
     "reuse",
@@ -37,12 +39,8 @@ const NATIVE: [&str; 6] = [
 ];
 
 /// Dapr's keys of the process beside an app.
-pub(crate) const SIDECAR: [&str; 25] = [
+pub(crate) const SIDECAR: [&str; 20] = [
     "apiListenAddresses",
-    "appHealthCheckPath",
-    "appHealthProbeInterval",
-    "appHealthProbeTimeout",
-    "appHealthThreshold",
     "appLogDestination",
     "appMaxConcurrency",
     "appProtocol",
@@ -52,7 +50,6 @@ pub(crate) const SIDECAR: [&str; 25] = [
     "daprInternalGRPCPort",
     "daprdLogDestination",
     "enableApiLogging",
-    "enableAppHealthCheck",
     "enableProfiling",
     "logLevel",
     "maxBodySize",
@@ -88,6 +85,8 @@ pub struct App {
     pub watch: Vec<PathBuf>,
     /// The prefix of the paths that it answers over HTTP, without a slash at its end unless it is `/`.
     pub ingress: Option<String>,
+    /// How the host looks whether it can do its work; absent where it is taken to be well.
+    pub health: Option<HealthCheck>,
     /// The things that it may use.
     pub grants: Grants,
     /// The amounts that it may use.
@@ -121,15 +120,28 @@ pub(crate) fn check_sidecar(fields: &Fields) {
     }
 }
 
-/// Reads one item of `apps`; `root` is the manifest's directory and `env` what is common to all apps.
-pub(crate) fn read<'a>(
-    at: &At<'a>,
-    root: &Path,
-    env: &BTreeMap<String, String>,
-) -> Option<Read<'a>> {
+/// The part of `common` that is for all apps.
+#[derive(Default)]
+pub(crate) struct Common {
+    env: BTreeMap<String, String>,
+    health: health::Written,
+}
+
+impl Common {
+    pub(crate) fn read(fields: &Fields) -> Self {
+        Common {
+            env: read_env(fields),
+            health: health::read_daprs(fields),
+        }
+    }
+}
+
+/// Reads one item of `apps`; `root` is the manifest's directory.
+pub(crate) fn read<'a>(at: &At<'a>, root: &Path, common: &Common) -> Option<Read<'a>> {
     let known: Vec<&str> = NATIVE
         .iter()
         .chain(&SIDECAR)
+        .chain(&health::DAPRS)
         .copied()
         .chain(["resourcesPath", CONFIGURATION])
         .collect();
@@ -147,13 +159,19 @@ pub(crate) fn read<'a>(
         build: fields.string("build"),
         watch: watch.iter().map(|path| join(&directory, path)).collect(),
         ingress: fields.read("ingress", read_ingress),
+        health: health::read(&fields, &common.health),
         grants: read_grants(&fields),
         limits: fields
             .read("limits", limits::read_limits)
             .unwrap_or_default(),
         written_limits: fields.read("limits", positions).unwrap_or_default(),
         reuse: fields.read("reuse", limits::read_reuse).unwrap_or_default(),
-        env: env.clone().into_iter().chain(read_env(&fields)).collect(),
+        env: common
+            .env
+            .clone()
+            .into_iter()
+            .chain(read_env(&fields))
+            .collect(),
         signing_keys: None,
         source: at.source(),
         id: id?,
@@ -175,7 +193,7 @@ fn positions(at: &At) -> Option<BTreeMap<String, Source>> {
 }
 
 /// Reads `env`, of an app or of `common`.
-pub(crate) fn read_env(fields: &Fields) -> BTreeMap<String, String> {
+fn read_env(fields: &Fields) -> BTreeMap<String, String> {
     let Some(at) = fields.get("env") else {
         return BTreeMap::new();
     };

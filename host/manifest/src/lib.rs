@@ -41,6 +41,7 @@ mod endpoint;
 mod expression;
 mod file;
 mod grants;
+mod health;
 mod host_pattern;
 mod limits;
 mod manifest;
@@ -73,8 +74,8 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Operation,
-    SecretScope,
+    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Metric,
+    Operation, SecretScope,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
@@ -82,6 +83,7 @@ pub use endpoint::Endpoint;
 pub use expression::{Counts, Expression, Trip};
 pub use file::{OpenFile, Stamp, Unreadable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
+pub use health::HealthCheck;
 pub use host_pattern::HostPattern;
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};

@@ -220,7 +220,7 @@ pub(crate) fn time(
     within(&at, at.quantity()?, range).map(Duration::from)
 }
 
-fn count(fields: &Fields, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+pub(crate) fn count(fields: &Fields, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
     let at = fields.get(key)?;
     within(&at, at.count()?, range)
 }

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::app::{self, App, CONFIGURATION, SIDECAR, directory_name, join, read_env};
+use crate::app::{self, App, CONFIGURATION, Common, SIDECAR, directory_name, join};
 use crate::file;
+use crate::health;
 use crate::name::{Name, shown};
 use crate::problem::{Problem, Problems, Source};
 use crate::reader::{At, Fields, Report};
@@ -109,14 +110,14 @@ fn read(document: &At) -> Option<Manifest> {
     let tenant_source = at_tenant.as_ref().map_or_else(|| whole.clone(), At::source);
     let tenant = at_tenant.map_or_else(|| "default".parse().ok(), |at| at.parse());
     let common = fields.get("common").and_then(|at| read_common(&at));
-    let env = common.as_ref().map(read_env).unwrap_or_default();
+    let of_all = common.as_ref().map(Common::read).unwrap_or_default();
     let items = fields
         .require("apps", "a list of apps")
         .map(|at| at.items())
         .unwrap_or_default();
     let read: Vec<app::Read> = items
         .iter()
-        .filter_map(|at| app::read(at, &root, &env))
+        .filter_map(|at| app::read(at, &root, &of_all))
         .collect();
     refuse_duplicates(&read);
     let (resources, awaited_paths) = resources_paths(&root, common.as_ref(), &read, &whole);
@@ -146,7 +147,8 @@ fn check_version(fields: &Fields) {
 
 fn read_common<'a>(at: &At<'a>) -> Option<Fields<'a>> {
     let more = ["resourcesPath", CONFIGURATION];
-    let known: Vec<&str> = SIDECAR.iter().copied().chain(more).collect();
+    let known = SIDECAR.into_iter().chain(health::DAPRS).chain(more);
+    let known: Vec<&str> = known.collect();
     let fields = at.fields_of(&["env", "resourcesPaths"], &known)?;
     app::check_sidecar(&fields);
     Some(fields)

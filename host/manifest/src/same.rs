@@ -33,6 +33,7 @@ impl Same for App {
         let fixed = |app: &App| (app.id.clone(), app.guest.clone(), app.ingress.clone());
         fixed(self) == fixed(other)
             && self.project == other.project
+            && self.health == other.health
             && self.limits == other.limits
             && self.reuse == other.reuse
             && self.env == other.env
@@ -185,7 +186,11 @@ impl Same for Configuration {
             }
             (one, other) => one.is_none() && other.is_none(),
         };
-        access && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
+        let is_shown =
+            |one: &Configuration| one.metric.as_ref().is_none_or(|metric| metric.enabled);
+        access
+            && is_shown(self) == is_shown(other)
+            && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
     }
 }
 

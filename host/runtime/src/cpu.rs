@@ -14,7 +14,7 @@ pub use share::Share;
 use crate::ctx::HasCpu;
 use std::{fmt, sync::Arc, time::Duration};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
-use wythe_blocks::Error;
+use wythe_blocks::{Error, Meters};
 
 /// The time between two ticks of the engine's epoch; CPU time is counted in ticks.
 pub const TICK: Duration = Duration::from_millis(2);
@@ -37,6 +37,7 @@ pub struct Cpu {
     due: u32,
     /// Ticks among these that came after the first charge, when it was to give way already.
     overdue: u32,
+    meters: Option<Arc<Meters>>,
 }
 
 impl Cpu {
@@ -49,7 +50,14 @@ impl Cpu {
             clock: Arc::new(Clock::new(lane, share)),
             due: 0,
             overdue: 0,
+            meters: None,
         }
+    }
+
+    /// The same, which counts what is charged.
+    pub fn metered(mut self, meters: &Arc<Meters>) -> Self {
+        self.meters = Some(meters.clone());
+        self
     }
 
     /// A new call begins.
@@ -87,6 +95,9 @@ impl Cpu {
 
     fn charge(&mut self, ticks: u32) -> wasmtime::Result<()> {
         self.clock.charge(ticks);
+        if let Some(meters) = self.meters.as_ref().filter(|_| ticks > 0) {
+            meters.worked(TICK.saturating_mul(ticks));
+        }
         self.ticks = self.ticks.saturating_add(ticks);
         match self.ticks > self.max_ticks {
             true => Err(CpuExhausted(TICK * self.max_ticks).into()),

@@ -19,10 +19,10 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wythe_blocks::{
-    Account, Call, Error, Rate, Result, Tenant, quota,
+    Account, Call, Cause, Error, Meters, Rate, Result, Tenant, quota,
     workflow::{Context, Price},
 };
-use wythe_manifest::{Grants, Limits, Metered, Name};
+use wythe_manifest::{ByteSize, Grants, Limits, Metered, Name};
 
 /// Bytes of all headers of one message, as they lie in memory.
 const HEADERS: usize = 64 << 10;
@@ -47,6 +47,8 @@ pub struct Identity {
     pub denied: Rate,
     /// The account of what the host holds for all instances.
     pub account: Account,
+    /// Counts of what all instances take.
+    pub meters: Arc<Meters>,
 }
 
 impl Identity {
@@ -126,12 +128,7 @@ impl HasCpu for Ctx {
 
     fn held(&self, time: Duration) {
         let app = &self.identity.id;
-        if self
-            .identity
-            .tenant
-            .metrics
-            .held(self.identity.tenant.name(), app)
-        {
+        if self.identity.meters.held() {
             tracing::warn!(%app, "a call to the host held one of its threads for {} ms, or the machine is busy", time.as_millis());
         }
     }
@@ -154,7 +151,7 @@ impl Ctx {
         http.set_field_size_limit(HEADERS);
         let ctx = Ctx {
             table,
-            limiter: Limiter::new(&identity.limits, &identity.tenant.ledger),
+            limiter: Limiter::new(&identity),
             wasi: wasi(&identity),
             http,
             hooks,
@@ -181,23 +178,61 @@ impl Ctx {
     /// The error of an instance that did not come to be, or whose code can be run again as if it had not been: one that
     /// its tenant's quota refused memory is `exhausted`.
     pub fn error_of_start(&self, error: wasmtime::Error) -> Error {
+        self.count(&error);
         match self.limiter.refused() {
             Some(refused) => refused.duplicate().with_source(format!("{error:#}")),
-            None => error::of_call(self.identity.id.as_str(), error),
+            None => self.described(self.identity.id.as_str(), error),
         }
     }
 
     /// The error of a call into this instance. One that its tenant's quota refused memory fails for that, whatever it made
     /// of it; it is no `exhausted`, for the call has begun.
     pub fn error_of_call(&self, error: wasmtime::Error) -> Error {
-        let app = &self.identity.id;
+        self.error_of(self.identity.id.as_str(), error)
+    }
+
+    /// Does what [`Ctx::error_of_call`] does, by another name of the guest.
+    pub fn error_of(&self, app: &str, error: wasmtime::Error) -> Error {
+        self.count(&error);
         match self.limiter.refused() {
             Some(refused) => Error::internal(format!(
                 "`{app}` failed after it was refused memory: {refused}"
             ))
             .with_source(format!("{error:#}")),
-            None => error::of_call(app.as_str(), error),
+            None => self.described(app, error),
         }
+    }
+
+    /// Counts a trap by its cause: code that was refused memory gives up soon after.
+    fn count(&self, error: &wasmtime::Error) {
+        let is_short = self.limiter.refused().is_some() || self.limiter.is_over();
+        if let Some(cause) = error::cause(error) {
+            let gave_up = matches!(cause, Cause::Unreachable | Cause::Other);
+            let cause = if is_short && gave_up {
+                Cause::Memory
+            } else {
+                cause
+            };
+            self.identity.meters.trapped(cause);
+        }
+    }
+
+    /// The error of a trap; of code that was refused memory before, with the limit.
+    fn described(&self, app: &str, error: wasmtime::Error) -> Error {
+        let gave_up = matches!(
+            error::cause(&error),
+            Some(Cause::Unreachable | Cause::Other)
+        );
+        let described = error::of_call(app, error);
+        if !gave_up || !self.limiter.is_over() {
+            return described;
+        }
+        let limit = ByteSize(self.identity.limits.memory);
+        described.map_message(|message| {
+            format!(
+                "{message}; it was refused memory before: it may have {limit}, see `limits.memory`"
+            )
+        })
     }
 
     /// The code is a workflow's: what it does and is told goes through its journal.

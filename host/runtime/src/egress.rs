@@ -7,9 +7,11 @@ mod link;
 
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
+use bytes::Bytes;
 use client::{CONNECT, NoPermit};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
 use std::{
@@ -25,7 +27,7 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wythe_blocks::{
-    Call, Kind, descriptors,
+    Call, Egress as Fate, Kind, Meters, descriptors,
     invocation::{INTERNAL_SUFFIX, strip},
     quota::{Held, Reached},
     spans::Outgoing,
@@ -89,8 +91,12 @@ impl WasiHttpHooks for Hooks {
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let patience = Patience::new(options.as_ref(), self.caller.deadline());
+        let meters = self.identity.meters.clone();
         match self.judge(request.uri()) {
-            Err(error) => Box::new(async move { Err(error) }),
+            Err(error) => {
+                meters.requested(fate(Err(kind_of(&error))));
+                Box::new(async move { Err(error) })
+            }
             Ok((Some(app), permits)) => {
                 let (identity, caller) = (self.identity.clone(), self.caller.clone());
                 Box::new(internal(identity, caller, app, request, patience, permits))
@@ -98,16 +104,16 @@ impl WasiHttpHooks for Hooks {
             Ok((None, permits)) => {
                 let ledger = &self.identity.tenant.ledger;
                 let (request, span) = traced(&self.caller, request);
-                let request = request.map(|body| ledger.paced(body));
+                let request = request.map(|body| ledger.paced(counted(body, meters.clone())));
                 let sent = outside(self.egress.clone(), request, patience, permits);
                 Box::new(async move {
                     let sent = sent.await;
-                    let answer = sent.as_ref();
-                    span.end(
-                        answer
-                            .map(|(answer, _)| answer.status().as_u16())
-                            .map_err(kind_of),
-                    );
+                    let ended = match &sent {
+                        Ok((answer, _)) => Ok(answer.status().as_u16()),
+                        Err(error) => Err(kind_of(error)),
+                    };
+                    meters.requested(fate(ended));
+                    span.end(ended);
                     sent
                 })
             }
@@ -226,7 +232,7 @@ fn traced(caller: &Call, request: Request<WasiBody>) -> (Request<WasiBody>, Outg
     (Request::from_parts(head, body), span)
 }
 
-/// The kind of a failure for its span.
+/// The kind of a failure, for its span and its count.
 fn kind_of(error: &Error) -> Kind {
     match error {
         Error::HttpResponseTimeout | Error::ConnectionTimeout => Kind::Timeout,
@@ -234,6 +240,26 @@ fn kind_of(error: &Error) -> Kind {
         Error::ConnectionLimitReached => Kind::Exhausted,
         _ => Kind::Unavailable,
     }
+}
+
+/// The fate of a request, by its answer or the kind of failure.
+fn fate(ended: Result<u16, Kind>) -> Fate {
+    match ended {
+        Ok(_) => Fate::Sent,
+        Err(Kind::Denied) => Fate::Denied,
+        Err(Kind::Exhausted) => Fate::Limited,
+        Err(_) => Fate::Failed,
+    }
+}
+
+/// A body whose bytes are counted as they leave.
+fn counted(body: WasiBody, meters: Arc<Meters>) -> WasiBody {
+    let count = move |frame: Frame<Bytes>| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        meters.sent(bytes as u64);
+        frame
+    };
+    body.map_frame(count).boxed_unsync()
 }
 
 async fn outside(

@@ -29,7 +29,7 @@ use wythe_manifest::{AnchoredPath, Metered};
 
 /// Stores that are being taken down have given their slot back, and their part of the pool not yet.
 const ENDING: u32 = 16;
-const STACK: usize = 512 << 10;
+pub const STACK: usize = 512 << 10;
 /// Mappings that have to be free for each instance of a pool.
 const MAPPINGS: usize = 16;
 
@@ -225,7 +225,7 @@ impl Runtime {
     /// CPU time for one more store, in its tenant's share.
     fn cpu(&self, identity: &Identity, limit: Duration) -> Cpu {
         identity.weigh();
-        Cpu::new(limit, self.lane.clone(), identity.share.clone())
+        Cpu::new(limit, self.lane.clone(), identity.share.clone()).metered(&identity.meters)
     }
 
     /// The share of the CPU that all guests of a tenant have.

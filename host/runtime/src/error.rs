@@ -1,12 +1,13 @@
 //! The one place where wasmtime's errors become the host's.
 
 use crate::{
-    bindings::app::wythe::blocks::types::Error as WitError, cpu::CpuExhausted,
+    bindings::app::wythe::blocks::types::Error as WitError, cpu::CpuExhausted, engine::STACK,
     export::http::HttpCall,
 };
 use wasmtime::{Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
-use wythe_blocks::Error;
+use wythe_blocks::{Cause, Error};
+use wythe_manifest::ByteSize;
 
 /// The failure of a call between the host and a guest: an answer for the caller, or a trap.
 #[derive(Debug)]
@@ -53,6 +54,24 @@ pub fn of_call(app: &str, error: wasmtime::Error) -> Error {
     describe(app, &error, cause)
 }
 
+/// The cause of a trap; absent where the error is none, or says no more than that the instance is gone, which is counted where
+/// it ended.
+pub fn cause(error: &wasmtime::Error) -> Option<Cause> {
+    if error.is::<Error>() || error.is::<ExpirationError>() || error.is::<TrapOrPanicError>() {
+        return None;
+    }
+    if error.is::<CpuExhausted>() {
+        return Some(Cause::Cpu);
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Some(Cause::Fuel),
+        Some(Trap::StackOverflow) => Some(Cause::Stack),
+        Some(Trap::UnreachableCodeReached) => Some(Cause::Unreachable),
+        Some(_) => Some(Cause::Other),
+        None => error.is::<WasmBacktrace>().then_some(Cause::Other),
+    }
+}
+
 fn describe(app: &str, error: &wasmtime::Error, cause: String) -> Error {
     if let Some(known) = error.downcast_ref::<Error>() {
         return known.duplicate();
@@ -67,6 +86,11 @@ fn describe(app: &str, error: &wasmtime::Error, cause: String) -> Error {
     } else if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
         format!(
             "`{app}` used the fuel of a step between two waits: compute in an activity, or see `limits.stepFuel`"
+        )
+    } else if let Some(trap @ Trap::StackOverflow) = error.downcast_ref::<Trap>() {
+        let stack = ByteSize(STACK as u64);
+        format!(
+            "`{app}` trapped: {trap}; its stack of {stack} is used up, most often by a recursion that does not end: the frames are in the log"
         )
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         format!("`{app}` trapped: {trap}")

@@ -59,6 +59,7 @@ impl Guest {
             grants: Arc::new(app.grants.clone()),
             limits: app.limits.clone(),
             ledger: tenant.ledger.clone(),
+            health: app.health.clone(),
             ..Profile::new(tenant.name().clone(), app.id.clone())
         };
         let identity = Arc::new(Identity {
@@ -72,7 +73,7 @@ impl Guest {
             log: Arc::new(Log::new(
                 tenant,
                 app.id.clone(),
-                app.limits.log_bytes_per_second,
+                (app.limits.log_bytes_per_second, profile.meters.clone()),
             )),
             outgoing: egress::under_way(app.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
@@ -81,6 +82,7 @@ impl Guest {
                 app.limits.host_memory,
                 tenant.ledger.clone(),
             ),
+            meters: profile.meters.clone(),
         });
         let place = (app.project.as_path(), app.guest.as_path());
         let file = ComponentFile::of_app(tenant, place, app.signing_keys.clone());

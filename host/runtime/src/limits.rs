@@ -1,8 +1,9 @@
 //! The amounts that one instance may take: memory, tables, handles and bytes per call. The caps are the manifest's.
 
+use crate::ctx::Identity;
 use std::sync::Arc;
 use wasmtime::{ResourceLimiter, Result, Store};
-use wythe_blocks::quota::{Held, Ledger};
+use wythe_blocks::{Meters, quota::Held};
 use wythe_manifest::{Limits, Metered};
 
 /// Memories, tables and core instances of one component instance.
@@ -16,6 +17,9 @@ pub struct Limiter {
     /// The part of it that the tenant's quota has, with what refused more.
     held: Held,
     refused: Option<wythe_blocks::Error>,
+    /// True where the last growth was refused by the limit itself.
+    is_over: bool,
+    meters: Arc<Meters>,
     table_elements: Budget,
 }
 
@@ -36,8 +40,11 @@ impl Budget {
 
 impl Limiter {
     /// The limits of an instance whose memory is its tenant's, too.
-    pub fn new(limits: &Limits, ledger: &Arc<Ledger>) -> Self {
+    pub fn new(identity: &Identity) -> Self {
+        let (limits, ledger) = (&identity.limits, &identity.tenant.ledger);
         Limiter {
+            is_over: false,
+            meters: identity.meters.clone(),
             memory: Budget::new(usize::try_from(limits.memory).unwrap_or(usize::MAX)),
             held: ledger.nothing(Metered::Memory),
             refused: None,
@@ -48,11 +55,23 @@ impl Limiter {
     /// Begins another call, which answers for its own refusals.
     pub fn begin(&mut self) {
         self.refused = None;
+        self.is_over = false;
+    }
+
+    /// Says whether memory was refused last by the limit.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The reason why memory was refused last, if it was the tenant's quota.
     pub fn refused(&self) -> Option<&wythe_blocks::Error> {
         self.refused.as_ref()
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.meters.shrank(self.memory.used as u64);
     }
 }
 
@@ -64,7 +83,8 @@ impl ResourceLimiter for Limiter {
         _maximum: Option<usize>,
     ) -> Result<bool> {
         let more = desired.saturating_sub(current);
-        if !self.memory.fits(more) {
+        self.is_over = !self.memory.fits(more);
+        if self.is_over {
             return Ok(false);
         }
         if let Err(error) = self.held.grow(more as u64) {
@@ -72,6 +92,7 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory.used += more;
+        self.meters.grew(more as u64);
         self.refused = None;
         Ok(true)
     }

@@ -16,7 +16,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 use wythe_blocks::{
-    Logs, Tenant,
+    Logs, Meters, Tenant,
     text::{cut, escape},
     workflow::Context as Journal,
 };
@@ -40,6 +40,7 @@ pub struct Log {
     /// The last lines of the tenant.
     stored: Arc<Logs>,
     budget: Mutex<Budget>,
+    meters: Arc<Meters>,
 }
 
 struct Budget {
@@ -50,8 +51,10 @@ struct Budget {
 }
 
 impl Log {
-    pub fn new(tenant: &Tenant, app: Name, per_second: u64) -> Self {
+    /// A log with so many bytes a second; what is dropped is counted in the meters.
+    pub fn new(tenant: &Tenant, app: Name, (per_second, meters): (u64, Arc<Meters>)) -> Self {
         Log {
+            meters,
             tenant: tenant.name().clone(),
             stored: tenant.logs.clone(),
             app,
@@ -95,6 +98,7 @@ impl Log {
         let fits = bytes <= budget.left;
         if !fits {
             budget.dropped += 1;
+            self.meters.log_dropped();
         }
         fits
     }
@@ -106,6 +110,7 @@ impl Log {
             budget.left -= bytes;
         } else {
             budget.dropped += 1;
+            self.meters.log_dropped();
         }
         fits
     }
@@ -278,13 +283,14 @@ impl AsyncWrite for Output {
 mod tests {
     use super::Log;
     use std::time::{Duration, Instant};
-    use wythe_blocks::{Settings, Shared, Tenant};
+    use wythe_blocks::{Meters, Settings, Shared, Tenant};
 
     #[test]
     fn what_is_over_the_budget_is_dropped_until_the_second_is_over() {
         let name: super::Name = "app".parse().expect("a good name");
         let tenant = Tenant::new(Settings::new(name.clone(), ""), &Shared::default());
-        let log = Log::new(&tenant, name, 100);
+        let meters = Meters::of_app(name.clone(), &name);
+        let log = Log::new(&tenant, name, (100, meters));
         let begin = |since| log.budget.lock().since = since;
         let hour = Duration::from_secs(3_600);
         begin(Instant::now() + hour);

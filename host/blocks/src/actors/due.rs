@@ -145,6 +145,17 @@ impl Due {
         }
     }
 
+    /// For each app, the rows that are due and wait for a permit, those that failed and come again, and all that are known.
+    pub fn counts(&self) -> Vec<(Name, [usize; 3])> {
+        let schedule = self.schedule();
+        let queues = schedule.queues.iter();
+        let counts = queues.map(|(app, queue)| {
+            let counts = [queue.waiting.len(), queue.failed.len(), queue.known.len()];
+            (app.clone(), counts)
+        });
+        counts.collect()
+    }
+
     /// A row of this app was written, or may have been.
     pub fn set(&self, app: &Name, actor: &Actor, name: &str, due: u64, now: u64) {
         let mut schedule = self.schedule();

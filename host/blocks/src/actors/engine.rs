@@ -184,6 +184,11 @@ impl Engine {
         had
     }
 
+    /// The space of a tenant that has one already.
+    pub(super) fn known(&self, tenant: &Name) -> Option<Arc<Space>> {
+        self.spaces.lock().get(tenant).cloned()
+    }
+
     pub(super) fn space(&self, tenant: &Name) -> Result<Arc<Space>> {
         let mut spaces = self.spaces.lock();
         if let Some(space) = spaces.get(tenant) {

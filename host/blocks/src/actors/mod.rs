@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod guarded;
 mod listing;
 mod moving;
+mod numbers;
 mod outbox;
 mod persisting;
 mod reminders;

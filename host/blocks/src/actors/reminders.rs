@@ -214,6 +214,7 @@ impl Row {
     ) -> Result<(), Miss> {
         let permit = self.space.enter(actor, &self.app, host_deadline()).await;
         let permit = permit.map_err(Miss::Hindered)?;
+        hosted.app.meters().reminders.note(due, time::now());
         let name = name.to_owned();
         let why = Why::Reminder { name, due };
         let answer = self

@@ -76,6 +76,11 @@ impl Slots {
         self.here().slots.values().cloned().collect()
     }
 
+    /// The number of actors that are here, by app.
+    pub fn counts(&self) -> HashMap<Name, usize> {
+        self.here().by_app.clone()
+    }
+
     pub fn has(&self, actor: &Actor) -> bool {
         self.here().slots.contains_key(actor)
     }
@@ -108,7 +113,7 @@ impl Slots {
             .into_iter()
             .map(|slot| (slot.since(), slot))
             .collect();
-        let by_app = self.here().by_app.clone();
+        let by_app = self.counts();
         let mut of_all = excess(slots.len(), limit.min(quota));
         let mut excess: HashMap<_, _> = by_app
             .iter()

@@ -16,6 +16,8 @@ pub(super) enum Inbound {
     Activity,
     /// A question of the host about what the app has: its subscriptions, inputs, workflows, activities and actors.
     Declaration,
+    /// A look whether it can do its work.
+    Health,
 }
 
 /// Names by kind, in the order of [`Inbound`].
@@ -30,6 +32,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::once(7, "workflow"),
     Operation::once(8, "activity"),
     Operation::idempotent(9, "declaration"),
+    Operation::idempotent(10, "health"),
 ];
 
 impl Inbound {
@@ -51,9 +54,22 @@ impl Inbound {
     }
 
     /// Tells whether a call takes one of the app's `limits.concurrency` permits. A workflow's code runs for months and
-    /// has permits of its engine's; a declaration is asked for while the host starts, before the app has any call.
+    /// has permits of its engine's; a declaration is asked for while the host starts, before the app has any call; and a busy app
+    /// is not an ill one.
     pub(super) fn is_counted(self) -> bool {
-        !matches!(self, Inbound::Workflow | Inbound::Declaration)
+        !matches!(
+            self,
+            Inbound::Workflow | Inbound::Declaration | Inbound::Health
+        )
+    }
+
+    /// Tells whether an app that is not well is not asked for it. What has begun goes on: the steps of a workflow, and its
+    /// activities.
+    pub(super) fn needs_health(self) -> bool {
+        !matches!(
+            self,
+            Inbound::Workflow | Inbound::Activity | Inbound::Declaration | Inbound::Health
+        )
     }
 
     /// Tells whether a call ends by its deadline; a workflow's code has none.
@@ -73,6 +89,6 @@ mod tests {
         }
         assert_eq!(Inbound::Http.name(), "http");
         assert_eq!(Inbound::Declaration.name(), "declaration");
-        assert_eq!(OPERATIONS.len(), Inbound::Declaration as usize + 1);
+        assert_eq!(OPERATIONS.len(), Inbound::Health as usize + 1);
     }
 }

@@ -1,8 +1,8 @@
 //! The calls of an app, a function for each kind; all that they have in common is in `App::call`.
 
-use super::{App, Asked, Body, Callee, Inbound, Origin};
+use super::{App, Asked, Body, Callee, Inbound, Origin, body_from};
 use crate::{
-    Call, Carried, Result, Trace, actors, bindings,
+    Call, Carried, Error, Result, Trace, actors, bindings,
     call::TRACESTATE,
     configuration,
     invocation::{self, TRACEPARENT},
@@ -58,6 +58,24 @@ impl App {
         self.call(asked, async |callee, call, _admission| {
             speak(&call, &mut request.headers);
             callee.invoke(call, request).await
+        })
+        .await
+    }
+
+    /// Asks for its health, and returns the status of the answer: by HTTP where it serves that, else by an invocation.
+    pub(super) async fn probe(&self, path: &str) -> Result<u16> {
+        let asked = Asked::new(Inbound::Health, Origin::Span(Trace::quiet()));
+        let has_http = self.exports().http;
+        self.call(asked, async |callee, call, admission| {
+            if !has_http {
+                let answer = callee.invoke(call, asked_for(path)).await?;
+                return Ok(answer.status);
+            }
+            let uri = format!("http://{}{path}", self.id());
+            let request = http::Request::get(uri).body(body_from(Bytes::new()));
+            let request = request.map_err(|error| Error::invalid(error.to_string()))?;
+            let answer = callee.http(call, admission, request).await?;
+            Ok(answer.status().as_u16())
         })
         .await
     }
@@ -189,6 +207,15 @@ impl App {
 
 fn declaration<T>() -> Asked<'static, T> {
     Asked::new(Inbound::Declaration, Origin::start())
+}
+
+fn asked_for(path: &str) -> invocation::Request {
+    invocation::Request {
+        method: "GET".into(),
+        path: path.to_owned(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    }
 }
 
 /// Puts the call's trace among the headers, in place of what the app that asks says of it.

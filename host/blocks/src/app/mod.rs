@@ -2,6 +2,7 @@
 
 mod callee;
 mod exports;
+mod health;
 mod inbound;
 mod kinds;
 #[cfg(test)]
@@ -10,12 +11,13 @@ mod usage;
 
 pub use callee::Callee;
 pub use exports::Exports;
+pub use health::Health;
 pub use usage::Usage;
 
 use crate::{
     Call, Error, Kind, Result, Trace,
     last::Last,
-    metrics::{self, CallMetrics, Outcome},
+    metrics::{self, CallMetrics, Meters, Outcome},
     panics,
     quota::{Held, Ledger},
     spans::{self, About, Recording, Span, Work},
@@ -31,7 +33,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
-use wythe_manifest::{Grants, Limits, Metered, Name, Subscription};
+use wythe_manifest::{Grants, HealthCheck, Limits, Metered, Name, Subscription};
 
 /// Time after which a busy app may be asked again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -57,6 +59,10 @@ pub struct Profile {
     pub limits: Limits,
     /// The quotas of its tenant.
     pub ledger: Arc<Ledger>,
+    /// Counts of what its code takes.
+    pub meters: Arc<Meters>,
+    /// How to look whether it can do its work.
+    pub health: Option<HealthCheck>,
 }
 
 impl Profile {
@@ -64,10 +70,12 @@ impl Profile {
     pub fn new(tenant: Name, id: Name) -> Self {
         Profile {
             ledger: Ledger::new(tenant.clone()),
+            meters: Meters::of_app(tenant.clone(), &id),
             tenant,
             id,
             grants: Arc::default(),
             limits: Limits::default(),
+            health: None,
         }
     }
 }
@@ -87,6 +95,8 @@ pub struct App {
     permits: Arc<Semaphore>,
     pub(crate) metrics: Arc<CallMetrics>,
     last: Last,
+    /// Its health, where that is looked at.
+    checked: Option<health::Checked>,
 }
 
 /// The origin of a call: another call of this host, or no more than a trace.
@@ -142,6 +152,7 @@ impl App {
             permits: Arc::new(Semaphore::new(profile.limits.concurrency as usize)),
             metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
             last: Last::default(),
+            checked: profile.health.clone().map(health::Checked::new),
             callee,
             profile,
         })
@@ -168,6 +179,11 @@ impl App {
         &self.profile.ledger
     }
 
+    /// Counts of what becomes of its calls, and of what its code takes.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.profile.meters
+    }
+
     pub fn exports(&self) -> Exports {
         self.callee.exports()
     }
@@ -191,10 +207,11 @@ impl App {
     ///
     /// 1. *Metric*: it counts what the stages below refuse, too, and the time that a call waited for its permit.
     /// 2. *Span*: all that is logged below, a refusal among it, belongs to the call's trace.
-    /// 3. *Admission*: a call that is refused costs no more than the refusal. It comes before the deadline's timer, for
+    /// 3. *Health*: an app that is not well is asked for nothing, and takes no permit.
+    /// 4. *Admission*: a call that is refused costs no more than the refusal. It comes before the deadline's timer, for
     ///    it keeps the deadline itself, and says which limit it waited for.
-    /// 4. *Deadline*: code that does not end its calls itself is cut off.
-    /// 5. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
+    /// 5. *Deadline*: code that does not end its calls itself is cut off.
+    /// 6. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
     fn call<'a, T, F>(
         &'a self,
         asked: Asked<'_, T>,
@@ -206,24 +223,28 @@ impl App {
         let start = Instant::now();
         let (kind, status) = (asked.kind, asked.status);
         // What is asked is no part of the future: it would be there twice.
-        let entered = self.enter(asked.origin).map(|call| {
+        let entered = self.enter(kind, asked.origin).map(|call| {
             let recording = self.record(kind, &call, asked.about);
             (call, recording)
         });
         async move {
+            let mut recorded = None;
             let result = match entered {
                 Ok((call, recording)) => {
                     // What awaits the call has no room for its stages, but for their box.
                     let result = Box::pin(self.run(kind, call, run)).await;
                     let status = result.as_ref().ok().and_then(status);
-                    recording.end(result.as_ref().err().map(Error::kind), status);
+                    if kind == Inbound::Http {
+                        self.meters().answered(status.unwrap_or_default());
+                    }
+                    recorded = recording.end(result.as_ref().err().map(Error::kind), status);
                     result
                 }
                 Err(error) => Err(error),
             };
             let outcome = Outcome::of(&result);
             self.metrics
-                .record(kind.operation(), outcome, start.elapsed());
+                .record(kind.operation(), outcome, start.elapsed(), recorded);
             result.inspect_err(|error| self.last.note(error))
         }
     }
@@ -231,7 +252,8 @@ impl App {
     /// Begins the span of a call, if it is recorded. The questions of a host that starts are none of anybody's traces.
     fn record(&self, kind: Inbound, call: &Call, about: Option<Box<About>>) -> Recording {
         let trace = call.trace();
-        let is_wanted = || trace.sampled && kind != Inbound::Declaration;
+        let is_quiet = matches!(kind, Inbound::Declaration | Inbound::Health);
+        let is_wanted = || trace.sampled && !is_quiet;
         spans::begin(is_wanted, || {
             let has_parent = !call.parent().is_some_and(Call::is_unrecorded);
             let parent = trace.parent.filter(|_| has_parent);
@@ -263,6 +285,7 @@ impl App {
             parent = call.trace().parent,
         );
         let stages = async {
+            self.check_health(kind)?;
             let admission = self.admit(kind, &call).await?;
             let deadline = call.deadline();
             let what = || format!("`{}` of app `{}`", kind.name(), self.id());
@@ -276,9 +299,12 @@ impl App {
     }
 
     /// The call that `origin` makes of this app: its chain and trace go on, and its deadline can only come nearer.
-    fn enter(&self, origin: Origin<'_>) -> Result<Call> {
+    fn enter(&self, kind: Inbound, origin: Origin<'_>) -> Result<Call> {
         let (id, grants) = (self.id().clone(), self.grants().clone());
-        let limit = self.limits().wall_time;
+        let limit = match kind {
+            Inbound::Health => self.look_time(),
+            _ => self.limits().wall_time,
+        };
         let trace = match origin {
             Origin::Call(from) => return from.enter(id, grants, limit),
             Origin::Trace(trace) => trace.child(),
@@ -326,6 +352,7 @@ impl App {
             ledger.leave_room(Metered::WaitingCalls)?;
         }
         let _waiting = ledger.hold(Metered::WaitingCalls, 1)?;
+        let _counted = self.meters().wait();
         let permit = self.permits.clone().acquire_owned();
         let in_time = Box::pin(tokio::time::timeout_at(call.deadline().into(), permit));
         match in_time.await {

@@ -65,7 +65,7 @@ fn occurrence() -> Occurrence {
 
 fn counted(app: &App, outcome: &str) -> bool {
     let metrics = crate::Metrics::default();
-    metrics.watch(Arc::downgrade(&app.metrics));
+    metrics.watch(&app.metrics);
     let line = format!("kind=\"job\",outcome=\"{outcome}\"}} 1\n");
     metrics.render().contains(&line)
 }

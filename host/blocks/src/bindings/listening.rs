@@ -11,6 +11,8 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeSet,
+    future::Future,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -118,6 +120,29 @@ impl Listening {
             app.on_input(origin, input.clone())
         };
         Box::pin(inbound.run(&guard, call, attempt, |_| None)).await
+    }
+
+    /// Waits until the app that listens is well; false where nobody listens any more.
+    async fn wait(&self, stop: &CancellationToken) -> bool {
+        let Some(app) = self.app() else { return true };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => false,
+            () = app.well() => true,
+        }
+    }
+
+    /// Reads until the app that listens is not well.
+    async fn until_ill<T>(&self, read: impl Future<Output = T>, turn: &CancellationToken) -> T {
+        let mut read = pin!(read);
+        if let Some(app) = self.app() {
+            tokio::select! {
+                biased;
+                done = read.as_mut() => return done,
+                () = app.ill() => turn.cancel(),
+            }
+        }
+        read.await
     }
 
     /// The end of the one that listens now.
@@ -233,10 +258,17 @@ async fn read(sink: Arc<Listening>, stop: CancellationToken) {
     let _turn = component.driver().ears.reading.lock().await;
     let mut pause = PAUSE;
     while !stop.is_cancelled() {
+        let turn = stop.child_token();
+        if !sink.wait(&stop).await {
+            return;
+        }
         let began = Instant::now();
-        let read = driver.read(sink.clone(), stop.clone());
-        match panics::caught(Kind::Internal, || "`read`".into(), read).await {
+        let read = driver.read(sink.clone(), turn.clone());
+        let read = panics::caught(Kind::Internal, || "`read`".into(), read);
+        match sink.until_ill(read, &turn).await {
             Ok(()) if stop.is_cancelled() => return,
+            // The app is not well.
+            Ok(()) if turn.is_cancelled() => continue,
             Ok(()) => {
                 tracing::warn!(component = %component.name(), "the source ended; it is read again")
             }

@@ -45,7 +45,7 @@ impl<D: ?Sized> Components<D> {
     /// Puts a component in its place, which others may have had before.
     pub fn insert(&self, metrics: &Metrics, component: Component<D>) {
         let component = Arc::new(component);
-        metrics.watch(Arc::downgrade(&component.metrics));
+        metrics.watch(&component.metrics);
         if let Some(slot) = self.by_name.load().get(&component.name) {
             return slot.fill(component);
         }

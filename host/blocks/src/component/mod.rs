@@ -225,9 +225,10 @@ impl<D: ?Sized> Component<D> {
                 Box::pin(guarded.instrument(span)).await
             }
         };
-        recording.end(result.as_ref().err().map(Error::kind), None);
+        let recorded = recording.end(result.as_ref().err().map(Error::kind), None);
+        let outcome = Outcome::of(&result);
         self.metrics
-            .record(operation, Outcome::of(&result), start.elapsed());
+            .record(operation, outcome, start.elapsed(), recorded);
         result.inspect_err(|error| {
             self.last.note(error);
             self.log(operation, caller, error);

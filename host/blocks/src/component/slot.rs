@@ -154,7 +154,7 @@ impl<D: ?Sized> Slot<D> {
         let _ = stages.wait_for(|stage| *stage != Stage::Open).await;
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         *self.stage.borrow() == Stage::Open
     }
 }

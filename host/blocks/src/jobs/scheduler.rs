@@ -126,7 +126,7 @@ impl Runner {
             let free = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                free = self.free() => free,
+                free = async { self.app().well().await; self.free().await } => free,
             };
             let now = (self.clock)();
             let since = watch.look(now);
@@ -282,6 +282,9 @@ impl Runner {
             data: row.job.data.clone(),
         };
         let app = self.app();
+        if let Some(wake) = row.wake {
+            app.meters().jobs.note(wake, (self.clock)());
+        }
         let Err(error) = app.run_job(Origin::start(), occurrence).await else {
             return Outcome::Done;
         };

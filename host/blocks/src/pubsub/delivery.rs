@@ -7,17 +7,23 @@ pub(super) use circles::Way;
 
 use super::{
     Access, Configured, Consumer, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope,
-    SubscribeOptions, Subscription, Verdict, allow, check_topic, event,
+    SubscribeOptions, Subscription, Verdict, allow, backlog, check_topic, event,
     routing::{Routes, Share},
 };
 use crate::{
-    App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace, panics,
+    App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace,
+    metrics::Deliveries,
+    panics,
     resiliency::{Failure, Guarded, Nature},
     time::{self, HOST_CALL, NEVER, host_deadline},
 };
 use futures::future::join_all;
 use parking_lot::MutexGuard;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::{ComponentName, Name};
@@ -42,6 +48,9 @@ struct Loop {
     component: Arc<Component<Configured>>,
     subscription: Subscription,
     routes: Routes,
+    /// The consumer group that it reads as.
+    group: String,
+    counts: Arc<Deliveries>,
     attempts: Option<u32>,
     raw: bool,
 }
@@ -73,10 +82,16 @@ impl PubSub {
             let topic = running.subscription.topic.clone();
             (running.component.name().clone(), topic)
         });
+        let groups = ready.iter().map(|(running, _)| backlog::Of {
+            component: running.component.name().clone(),
+            topic: running.subscription.topic.clone(),
+            group: running.group.clone(),
+        });
         let mut now = Running {
             tasks: tasks.clone(),
             before: Vec::new(),
             topics: topics.collect(),
+            groups: groups.collect(),
             letters,
         };
         {
@@ -167,6 +182,8 @@ impl PubSub {
             .await?;
         let running = Loop {
             app: app.clone(),
+            counts: app.meters().deliveries(component, topic),
+            group,
             attempts: attempts(&subscription)?,
             raw: flag(&subscription, "rawPayload")?,
             component: found,
@@ -267,7 +284,7 @@ impl Loop {
             let pulled = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                pulled = pull(&*consumer, &permits) => pulled,
+                pulled = self.app.while_well(|| pull(&*consumer, &permits)) => pulled,
             };
             match pulled {
                 Ok(batch) => self.start(batch, &consumer, &permits, &tasks, &stop),
@@ -315,7 +332,10 @@ impl Loop {
         let trace = opened.trace.unwrap_or_else(Trace::start);
         let verdict = async { Ok(self.verdict(trace, &received, opened, stop).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
+        let start = Instant::now();
         let verdict = verdict.await.unwrap_or(Verdict::Retry(None));
+        let has_letters = self.subscription.dead_letter_topic.is_some();
+        self.counts.count(&verdict, has_letters, start.elapsed());
         self.settle(trace, &received, verdict, consumer, stop).await;
     }
 

@@ -47,6 +47,17 @@ pub struct Group {
     pub oldest: Option<SystemTime>,
 }
 
+/// The part of a group's work that metrics show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    pub topic: String,
+    pub group: String,
+    /// Messages that are not acknowledged, those that are with a member among them.
+    pub messages: u64,
+    /// The publish time of the oldest one.
+    pub oldest: Option<SystemTime>,
+}
+
 /// One message of a group, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMessage {
@@ -119,6 +130,11 @@ pub trait Driver: Send + Sync {
     /// Every group, by topic and name. This and the three functions below are for operators, and need `dead_letters`.
     async fn groups(&self) -> Result<Vec<Group>> {
         Err(unsupported())
+    }
+
+    /// Says how much waits for each group, at a cost that does not grow with that; empty where the driver cannot say.
+    async fn backlog(&self) -> Result<Vec<Depth>> {
+        Ok(Vec::new())
     }
 
     /// Lists up to `limit` messages of a group whose number is higher than `after`, in order. Without a group, it lists

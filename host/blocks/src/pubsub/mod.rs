@@ -1,5 +1,6 @@
 //! The whole of the pub/sub block's rules: who may publish what, and how events reach subscribers.
 
+mod backlog;
 mod delivery;
 mod driver;
 mod envelope;
@@ -14,7 +15,8 @@ mod scopes;
 mod seal;
 
 pub use driver::{
-    Consumer, Driver, Features, Group, Message, Receipt, Received, StoredMessage, SubscribeOptions,
+    Consumer, Depth, Driver, Features, Group, Message, Receipt, Received, StoredMessage,
+    SubscribeOptions,
 };
 pub use event::{Event, PublishOptions};
 pub use operating::{Letter, Redriven};
@@ -164,6 +166,8 @@ struct Running {
     /// Loops of earlier versions that have not ended yet.
     before: Vec<Tasks>,
     topics: BTreeSet<(ComponentName, String)>,
+    /// The consumer group of each.
+    groups: Vec<backlog::Of>,
     /// The ways of its dead letters.
     letters: Vec<delivery::Way>,
 }

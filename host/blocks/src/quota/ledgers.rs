@@ -23,7 +23,7 @@ impl Ledgers {
         known.retain(|_, ledger| ledger.strong_count() > 0);
         let ledger = Ledger::new(tenant.clone());
         known.insert(tenant.clone(), Arc::downgrade(&ledger));
-        metrics.watch_quotas(Arc::downgrade(&ledger));
+        metrics.watch(&ledger);
         ledger
     }
 }

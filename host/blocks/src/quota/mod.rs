@@ -7,13 +7,15 @@ mod reached;
 #[cfg(test)]
 mod tests;
 
-use crate::{Detail, Error, Rate, Result};
+use crate::{
+    Detail, Error, Rate, Result,
+    metrics::{Family, Page, Source, word},
+};
 pub(crate) use ledgers::Ledgers;
 use pace::Pace;
 use reached::Hosts;
 pub use reached::Reached;
 use std::{
-    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -269,38 +271,50 @@ impl Ledger {
     fn line(&self, quota: Metered) -> &Line {
         &self.lines[quota as usize]
     }
+}
 
-    /// Adds the samples of the tenant to those of each metric; a tenant without quotas has none.
-    pub(crate) fn write(&self, samples: &mut [String; METRICS.len()]) {
+impl Source for Ledger {
+    /// A tenant without quotas has only what it uses of what is a number of things.
+    fn collect(&self, page: &mut Page) {
+        let tenant = self.tenant.as_str();
         for reading in self.readings() {
-            let Some(limit) = reading.limit else { continue };
-            let (tenant, quota) = (&self.tenant, reading.quota.key());
-            let values = [reading.used, limit, reading.refused];
-            for ((text, metric), value) in samples.iter_mut().zip(METRICS).zip(values) {
-                let name = metric.0;
-                let _ = writeln!(
-                    text,
-                    "{name}{{tenant=\"{tenant}\",quota=\"{quota}\"}} {value}"
-                );
+            let used = reading.used as f64;
+            match reading.quota {
+                Metered::Instances => page.number(&INSTANCES, tenant, &[], used),
+                Metered::Memory => page.number(&MEMORY, tenant, &[], used),
+                Metered::BacklogBytes => page.number(&BACKLOG, tenant, &[], used),
+                _ => {}
             }
+            let Some(limit) = reading.limit else { continue };
+            let labels = [word("quota", reading.quota.key())];
+            page.number(&USED, tenant, &labels, used);
+            page.number(&LIMIT, tenant, &labels, limit as f64);
+            page.number(&REFUSED, tenant, &labels, reading.refused as f64);
         }
     }
 }
 
-/// The metrics of quotas: name, kind and help.
-pub(crate) const METRICS: [(&str, &str, &str); 3] = [
-    (
-        "wythe_quota_used",
-        "gauge",
-        "The part of a quota that a tenant uses.",
-    ),
-    ("wythe_quota_limit", "gauge", "The quota of a tenant."),
-    (
-        "wythe_quota_refused_total",
-        "counter",
-        "Times that a tenant was refused something over its quota.",
-    ),
-];
+static USED: Family = Family::gauge(
+    "wythe_quota_used",
+    "The part of a quota that a tenant uses.",
+);
+static LIMIT: Family = Family::gauge("wythe_quota_limit", "The quota of a tenant.");
+static REFUSED: Family = Family::counter(
+    "wythe_quota_refused_total",
+    "Times that a tenant was refused something over its quota.",
+);
+static INSTANCES: Family = Family::gauge(
+    "wythe_instances",
+    "Instances of all guests of a tenant now, idle ones too.",
+);
+static BACKLOG: Family = Family::gauge(
+    "wythe_backlog_bytes",
+    "Bytes of events that wait in the queues of a tenant, where its brokers count them.",
+);
+static MEMORY: Family = Family::gauge(
+    "wythe_tenant_memory_bytes",
+    "Linear memory of all instances of a tenant now, those of plugins too.",
+);
 
 impl Held {
     /// Holds more; on an error what is held stays.

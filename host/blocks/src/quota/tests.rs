@@ -117,7 +117,7 @@ fn quotas_below_what_is_held_take_nothing_away() {
 #[test]
 fn metrics_have_the_tenants_with_quotas() {
     let (metrics, ledger) = (Metrics::default(), ledger());
-    metrics.watch_quotas(Arc::downgrade(&ledger));
+    metrics.watch(&ledger);
     assert!(!metrics.render().contains("wythe_quota"));
     ledger.set(Some(&Quotas::default()));
     let _held = ledger.hold(Metered::Instances, 3).unwrap();

@@ -9,7 +9,6 @@ mod target;
 mod tests;
 
 pub(crate) use self::core::failure::{Failure, Nature, may_repeat_built_in};
-pub(crate) use report::METRICS;
 pub use report::Reading;
 pub(crate) use target::{Guard, Guarded, Key, Limit, Target};
 

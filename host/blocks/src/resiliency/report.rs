@@ -5,13 +5,15 @@ use super::{
     core::breaker::State,
     target::{Counts, Target},
 };
-use crate::time::instant;
+use crate::{
+    metrics::{Family, Page, RESILIENCY_LOADED, Source, named, word},
+    time::instant,
+};
 use std::{
-    fmt::Write as _,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
-use wythe_manifest::Name;
+use wythe_manifest::{Aim, Name};
 
 /// One breaker of a tenant. Of the breakers of single actors those that are not closed are shown, at most 100 of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,39 +34,42 @@ pub struct Reading {
     pub open_for: Option<Duration>,
 }
 
-/// The metrics of policies: name, kind and help.
-pub(crate) const METRICS: [(&str, &str, &str); 6] = [
-    (
-        "wythe_resiliency_retries_total",
-        "counter",
-        "Attempts after the first, by a policy.",
-    ),
-    (
-        "wythe_resiliency_timeouts_total",
-        "counter",
-        "Attempts that the timeout of a policy ended.",
-    ),
-    (
-        "wythe_resiliency_budget_refused_total",
-        "counter",
-        "Retries that were left out, for a target has no more than one for ten calls.",
-    ),
-    (
-        "wythe_resiliency_breaker_refused_total",
-        "counter",
-        "Calls that a circuit breaker refused.",
-    ),
-    (
-        "wythe_resiliency_breakers",
-        "gauge",
-        "Circuit breakers by state.",
-    ),
-    (
-        "wythe_resiliency_breaker_transitions_total",
-        "counter",
-        "Changes of circuit breakers, by the state that they led to.",
-    ),
-];
+static RETRIES: Family = Family::counter(
+    "wythe_resiliency_retries_total",
+    "Attempts after the first, by a policy.",
+);
+static TIMEOUTS: Family = Family::counter(
+    "wythe_resiliency_timeouts_total",
+    "Attempts that the timeout of a policy ended.",
+);
+static UNPAID: Family = Family::counter(
+    "wythe_resiliency_budget_refused_total",
+    "Retries that were left out, for a target has no more than one for ten calls.",
+);
+static REFUSED: Family = Family::counter(
+    "wythe_resiliency_breaker_refused_total",
+    "Calls that a circuit breaker refused.",
+);
+static BREAKERS: Family = Family::gauge(
+    "wythe_resiliency_breakers",
+    "Circuit breakers by state; open: the target fails, and calls of it are refused.",
+);
+static TRANSITIONS: Family = Family::counter(
+    "wythe_resiliency_breaker_transitions_total",
+    "Changes of circuit breakers, by the state that they led to.",
+);
+static DAPR_COUNT: Family = Family::counter(
+    "dapr_resiliency_count",
+    "Dapr's view: executions of policies.",
+);
+static DAPR_ACTIVATIONS: Family = Family::counter(
+    "dapr_resiliency_activations_total",
+    "Dapr's view: times that a policy did something: a retry, a timeout, a refusal by a breaker.",
+);
+static DAPR_STATE: Family = Family::gauge(
+    "dapr_resiliency_cb_state",
+    "Dapr's view: circuit breakers that are in this state.",
+);
 
 impl Resiliency {
     /// Every breaker, in the order of targets.
@@ -72,9 +77,11 @@ impl Resiliency {
         let targets = self.targets();
         targets.iter().flat_map(|target| readings(target)).collect()
     }
+}
 
-    /// Adds the samples of the tenant to those of each metric; a target without policies has none.
-    pub(crate) fn write(&self, samples: &mut [String; METRICS.len()]) {
+impl Source for Resiliency {
+    /// A target without policies has no rows.
+    fn collect(&self, page: &mut Page) {
         for target in self.targets() {
             let guards = target.guards();
             if guards.is_empty() {
@@ -87,7 +94,8 @@ impl Resiliency {
                     *sum += one;
                 }
             }
-            write_target(&target, states, samples);
+            write_target(&target, states, page);
+            write_daprs(&target, states, page);
         }
     }
 }
@@ -112,13 +120,12 @@ fn readings(target: &Target) -> Vec<Reading> {
     readings
 }
 
-fn write_target(target: &Target, states: [u64; 3], samples: &mut [String; METRICS.len()]) {
-    let (tenant, key) = (&target.tenant, &target.key);
-    let name = key.name.escape_default();
-    let labels = format!(
-        "tenant=\"{tenant}\",aim=\"{}\",target=\"{name}\"",
-        key.aim.as_str()
-    );
+fn write_target(target: &Target, states: [u64; 3], page: &mut Page) {
+    let (tenant, key) = (target.tenant.as_str(), &target.key);
+    let labels = [
+        word("aim", key.aim.as_str()),
+        named("target", key.name.as_str()),
+    ];
     let Counts {
         retries,
         timeouts,
@@ -126,22 +133,61 @@ fn write_target(target: &Target, states: [u64; 3], samples: &mut [String; METRIC
         refused,
         changes,
     } = &target.counts;
-    let counters = [retries, timeouts, unpaid, refused].map(read);
-    for ((text, metric), value) in samples.iter_mut().zip(METRICS).zip(counters) {
-        let _ = writeln!(text, "{}{{{labels}}} {value}", metric.0);
+    let counters = [
+        (&RETRIES, retries),
+        (&TIMEOUTS, timeouts),
+        (&UNPAID, unpaid),
+        (&REFUSED, refused),
+    ];
+    for (family, value) in counters {
+        page.number(family, tenant, &labels, read(value));
     }
+    let with = |label| [&labels[..], &[label]].concat();
     for (index, state) in State::ALL.into_iter().enumerate() {
-        let (state, changes) = (state.as_str(), read(&changes[index]));
-        let [gauge, counter] = [METRICS[4].0, METRICS[5].0];
-        let _ = writeln!(
-            samples[4],
-            "{gauge}{{{labels},state=\"{state}\"}} {}",
-            states[index]
-        );
-        let _ = writeln!(samples[5], "{counter}{{{labels},to=\"{state}\"}} {changes}");
+        let state = state.as_str();
+        let (now, changes) = (states[index] as f64, read(&changes[index]));
+        page.number(&BREAKERS, tenant, &with(word("state", state)), now);
+        page.number(&TRANSITIONS, tenant, &with(word("to", state)), changes);
     }
 }
 
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Relaxed)
+fn write_daprs(target: &Target, states: [u64; 3], page: &mut Page) {
+    if !page.wants_daprs(&target.tenant) {
+        return;
+    }
+    let (tenant, key) = (target.tenant.as_str(), &target.key);
+    let direction = match key.aim {
+        Aim::Inbound => "inbound",
+        Aim::App | Aim::Actor | Aim::Outbound => "outbound",
+    };
+    let labels = [
+        word("app_id", "*"),
+        word("flow_direction", direction),
+        named("target", format!("{}_{}", key.aim.as_str(), key.name)),
+    ];
+    let with = |label| [&labels[..], &[label]].concat();
+    let Counts {
+        retries,
+        timeouts,
+        refused,
+        ..
+    } = &target.counts;
+    for (policy, count) in [
+        ("retry", retries),
+        ("timeout", timeouts),
+        ("circuitbreaker", refused),
+    ] {
+        let (labels, count) = (with(word("policy", policy)), read(count));
+        page.number(&DAPR_COUNT, tenant, &labels, count);
+        page.number(&DAPR_ACTIVATIONS, tenant, &labels, count);
+    }
+    for (state, count) in State::ALL.into_iter().zip(states) {
+        let labels = with(word("status", state.as_str()));
+        page.number(&DAPR_STATE, tenant, &labels, count as f64);
+    }
+    page.number(&RESILIENCY_LOADED, tenant, &[word("app_id", "*")], 1.0);
+}
+
+fn read(counter: &AtomicU64) -> f64 {
+    counter.load(Relaxed) as f64
 }

@@ -16,6 +16,7 @@ pub(crate) use sampling::{is_chosen, is_chosen_outside};
 pub(crate) use span::Recording;
 pub use span::{About, Ended, Http, Role, Span, Value, Work};
 
+use crate::metrics::{Family, Page, word};
 use queues::Queues;
 use std::sync::{
     LazyLock,
@@ -30,7 +31,10 @@ static UNQUEUED: AtomicU64 = AtomicU64::new(0);
 static UNSENT: AtomicU64 = AtomicU64::new(0);
 
 /// The metric of spans that were lost.
-const DROPPED: &str = "wythe_spans_dropped_total";
+static DROPPED: Family = Family::counter(
+    "wythe_spans_dropped_total",
+    "Spans that were lost: the queue of a reader was full, or a receiver did not take them.",
+);
 
 /// Says whether anybody reads spans.
 #[inline]
@@ -58,16 +62,13 @@ pub(crate) fn begin(is_wanted: impl FnOnce() -> bool, span: impl FnOnce() -> Spa
     }
 }
 
-/// The metric of lost spans, as Prometheus text; nothing where none was ever recorded.
-pub(crate) fn render() -> String {
+/// Adds the lost spans; nothing where none was ever recorded.
+pub(crate) fn collect(page: &mut Page) {
     let (unqueued, unsent) = (UNQUEUED.load(Relaxed), UNSENT.load(Relaxed));
     if !is_on() && unqueued + unsent == 0 {
-        return String::new();
+        return;
     }
-    format!(
-        "# HELP {DROPPED} Spans that were lost: the queue of a reader was full, or a receiver did not take them.\n\
-         # TYPE {DROPPED} counter\n\
-         {DROPPED}{{reason=\"queue\"}} {unqueued}\n\
-         {DROPPED}{{reason=\"export\"}} {unsent}\n"
-    )
+    for (reason, count) in [("queue", unqueued), ("export", unsent)] {
+        page.number(&DROPPED, "", &[word("reason", reason)], count as f64);
+    }
 }

@@ -42,6 +42,6 @@ impl Outgoing {
 
     /// Records the end: the status of the answer once it begins, or the kind of failure.
     pub fn end(self, ended: Result<u16, Kind>) {
-        self.0.end(ended.err(), ended.ok());
+        let _ = self.0.end(ended.err(), ended.ok());
     }
 }

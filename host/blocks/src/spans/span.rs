@@ -148,9 +148,10 @@ impl Recording {
         self.0.is_some()
     }
 
-    /// Records the end of the call; `status` is that of an answer of HTTP.
-    pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) {
-        if let Some(mut open) = self.0.take() {
+    /// Records the end of the call, and returns its trace where it is recorded; `status` is that of an answer of HTTP.
+    pub fn end(mut self, failed: Option<Kind>, status: Option<u16>) -> Option<Trace> {
+        self.0.take().map(|mut open| {
+            let trace = open.span.trace;
             open.span.ended = failed.map_or(Ended::Well, Ended::Failed);
             match &mut open.span.work {
                 Work::App {
@@ -161,7 +162,8 @@ impl Recording {
                 _ => {}
             }
             open.record();
-        }
+            trace
+        })
     }
 }
 

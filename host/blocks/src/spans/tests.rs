@@ -84,7 +84,7 @@ fn a_reader_that_does_not_read_loses_spans_and_holds_nobody_up() {
     // Others may have filled its queue before.
     assert!(UNQUEUED.load(Relaxed) >= before + 2);
     assert!(slow.take_now().is_some());
-    let text = render();
+    let text = crate::Metrics::default().render();
     assert!(
         text.contains("wythe_spans_dropped_total{reason=\"queue\"} "),
         "{text}"

@@ -12,10 +12,14 @@ impl Tenant {
     pub async fn admit(&self, app: &Arc<App>, ingress: Option<&str>) -> Result<(), Vec<Error>> {
         let one = |error| vec![error];
         let _turn = self.turn().await.map_err(one)?;
+        app.check_probe().map_err(one)?;
         self.routes.route(ingress, app).map_err(one)?;
-        self.metrics.watch(Arc::downgrade(&app.metrics));
+        self.metrics.watch(&app.metrics);
+        self.metrics.watch(app.meters());
         self.invocation.add(app);
-        self.apps().insert(app.id().clone(), app.clone());
+        if let Some(old) = self.apps().insert(app.id().clone(), app.clone()) {
+            old.end_health();
+        }
         self.offer(app).await
     }
 
@@ -42,6 +46,7 @@ impl Tenant {
     pub async fn start(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
         let one = |error| vec![error];
         let _turn = self.turn_of(app).await.map_err(one)?;
+        app.watch_health(&self.tasks);
         self.reach(app).await
     }
 
@@ -100,6 +105,7 @@ impl Tenant {
         let Some(app) = self.apps().remove(id) else {
             return Ok(false);
         };
+        app.end_health();
         // Without a prefix it cannot be another's.
         let _ = self.routes.route(None, &app);
         self.invocation.remove(&app);

@@ -2,6 +2,7 @@
 
 mod admit;
 mod change;
+mod numbers;
 mod open;
 mod replace;
 mod report;
@@ -108,7 +109,7 @@ impl Tenant {
         resiliency.set(&settings.resiliencies);
         let access = AccessPolicies::new(settings.tenant.clone());
         access.set(&settings.configurations);
-        shared.metrics.watch_policies(Arc::downgrade(&resiliency));
+        shared.metrics.watch(&resiliency);
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();

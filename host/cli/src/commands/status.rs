@@ -101,6 +101,7 @@ fn apps(status: &Status) -> String {
             format!("{} of {}", running.calls, running.calls_limit),
             running.instances.to_string(),
             format!("{} of {}", report::size(used), report::size(limit)),
+            health(one),
             failed(one.last_error.as_ref()),
         ]
     });
@@ -111,9 +112,18 @@ fn apps(status: &Status) -> String {
         "CALLS",
         "INSTANCES",
         "HOST MEMORY",
+        "HEALTH",
         "LAST ERROR",
     ];
     report::table(head, rows)
+}
+
+/// The word for an app's health, with the reason of the last look that failed.
+fn health(app: &App) -> String {
+    match &app.health_reason {
+        Some(reason) => format!("{}: {}", app.health, reason),
+        None => app.health.clone(),
+    }
 }
 
 fn components(status: &Status) -> String {

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use wythe_blocks::{Dropped, count_dropped};
 
 /// Bytes of lines that wait for the reader.
 const MAX_WAITING: usize = 4 << 20;
@@ -46,6 +47,7 @@ impl Queue {
         let mut state = self.state();
         if state.bytes > 0 && state.bytes + line.len() > MAX_WAITING {
             state.dropped += 1;
+            count_dropped(Dropped::Unread);
             return;
         }
         state.bytes += line.len();

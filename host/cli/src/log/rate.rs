@@ -12,6 +12,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 use wythe_api::ACCESS;
+use wythe_blocks::{Dropped, count_dropped};
 
 /// Lines of one place in the code for one app, and for all, in a second.
 const OF_AN_APP: u64 = 20;
@@ -103,12 +104,16 @@ impl<S: Subscriber> Layer<S> for Rate {
             let (fits, dropped) = self.take(&own, OF_AN_APP, now);
             Self::report(metadata, &app, dropped);
             if !fits {
+                count_dropped(Dropped::Rate);
                 return false;
             }
         }
         let app = String::new();
         let (fits, dropped) = self.take(&Key { callsite, app }, OF_A_CALLSITE, now);
         Self::report(metadata, "", dropped);
+        if !fits {
+            count_dropped(Dropped::Rate);
+        }
         fits
     }
 }

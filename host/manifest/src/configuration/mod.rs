@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod check;
 mod denied_types;
+mod metric;
 mod operation;
 mod unenforced;
 
@@ -11,6 +12,7 @@ pub use access::{AccessControl, CallerPolicy, Decision};
 pub use api::ApiLists;
 pub(crate) use check::check;
 pub use denied_types::DeniedType;
+pub use metric::Metric;
 pub use operation::Operation;
 
 use crate::component::{Head, read_head};
@@ -40,7 +42,7 @@ const SPEC: [&str; 15] = [
     "workflow",
 ];
 /// Keys that forbid nothing.
-const NOT_YET: [&str; 4] = ["features", "logging", "metric", "metrics"];
+const NOT_YET: [&str; 2] = ["features", "logging"];
 
 /// Settings of a whole host.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ pub struct Configuration {
     pub denied_types: Vec<DeniedType>,
     /// The recording of traces.
     pub tracing: Option<Tracing>,
+    /// Metrics by Dapr's names.
+    pub metric: Option<Metric>,
     /// The place where it was written.
     pub source: Source,
 }
@@ -136,6 +140,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         api: spec.and_then(|spec| spec.read("api", api::read)),
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
         tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
+        metric: spec.and_then(metric::read),
         namespace,
         scopes,
         positions,
@@ -161,9 +166,10 @@ fn read_positions(fields: &Fields) -> Option<Vec<Source>> {
     Some(names.map(|(at, _)| at.source()).collect())
 }
 
-/// Refuses keys about stores, components and traces, which are for all apps.
+/// Refuses keys about stores, components, traces and metrics, which are for all apps.
 fn refuse_scoped(spec: &Fields) {
-    for (_, at) in spec.each_of(&["secrets", "components", "tracing"]) {
+    let keys = ["secrets", "components", "tracing", "metric", "metrics"];
+    for (_, at) in spec.each_of(&keys) {
         at.error("is for all apps, and the document has `scopes`; move it to one without");
     }
 }

@@ -26,7 +26,7 @@ use wasmtime_wasi_http::{
     },
     p2, p3,
 };
-use wythe_blocks::{Admission, Body, Call, Detail, Error, Kind, Result};
+use wythe_blocks::{Admission, Body, Call, Detail, Error, Kind, Meters, Result};
 use wythe_manifest::Reuse;
 
 /// One version of a guest that serves HTTP.
@@ -74,7 +74,7 @@ impl Server {
         };
         match response {
             Err(_) if Instant::now() >= deadline => Err(error::expired(app)),
-            Err(error) => Err(refused(app, error, &asked.0).await),
+            Err(error) => Err(refused(&identity.meters, app, error, &asked.0).await),
             Ok(response) => {
                 caller.prolong(asked.0.started() + identity.limits.response_time);
                 Ok(asked.0.begin(response).map(BodyExt::boxed_unsync))
@@ -94,7 +94,7 @@ impl Drop for Asked {
 
 /// The reason why there is no response: a guest may answer with an error code, or with nothing. Else its instance
 /// knows.
-async fn refused(app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
+async fn refused(meters: &Meters, app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
     if let Some(code) = code(&error) {
         return Error::internal(format!("`{app}` gave no response: {code}"));
     }
@@ -102,6 +102,9 @@ async fn refused(app: &str, error: wasmtime::Error, answer: &Answer) -> Error {
         || error.is::<ExpirationError>()
         || error.is::<Trap>()
         || error.is::<WasmBacktrace>();
+    if let Some(cause) = error::cause(&error).filter(|_| is_clear) {
+        meters.trapped(cause);
+    }
     let error = error::of_call(app, error);
     if is_clear || error.kind() != Kind::Internal {
         return error;

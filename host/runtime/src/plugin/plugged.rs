@@ -266,8 +266,12 @@ impl<W: World> Plugged<W> {
                 Err(error)
             }
             Ok(Err(Failure::Trap(fault))) => {
+                let error = match &replica.live {
+                    Some(live) => live.store.data().error_of(&self.component, fault),
+                    None => error::of_call(&self.component, fault),
+                };
                 replica.fault();
-                Err(self.cut_short(effect, error::of_call(&self.component, fault)))
+                Err(self.cut_short(effect, error))
             }
             Err(_) => {
                 replica.fault();

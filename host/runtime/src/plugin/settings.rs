@@ -8,7 +8,7 @@ use crate::{
     slots::Holder,
 };
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Account, Error, Rate, Result, Site, Tenant, text::hex};
+use wythe_blocks::{Account, Error, Meters, Rate, Result, Site, Tenant, text::hex};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// The timeout of one call, unless the component says otherwise by `callTimeout`.
@@ -96,12 +96,15 @@ impl Settings {
         let name: Result<ComponentName, _> = site.component.parse();
         let id = name.ok().and_then(|name| name.as_id());
         let id = id.unwrap_or_else(|| site.tenant.clone());
+        let meters = Meters::of_plugin(tenant.name().clone(), &site.component);
+        tenant.metrics.show(&meters);
         Identity {
             log: Arc::new(Log::new(
                 &tenant,
                 id.clone(),
-                self.limits.log_bytes_per_second,
+                (self.limits.log_bytes_per_second, meters.clone()),
             )),
+            meters,
             outgoing: egress::under_way(self.limits.outgoing_requests),
             denied: Rate::per_minute(DENIALS),
             account: Account::new(id.clone(), self.limits.host_memory, tenant.ledger.clone()),

@@ -138,6 +138,9 @@ impl Flow {
     }
 
     fn fault(&self, error: wasmtime::Error) -> Error {
+        if let Some(cause) = error::cause(&error) {
+            self.identity.meters.trapped(cause);
+        }
         error::of_call(self.identity.id.as_str(), error)
     }
 }

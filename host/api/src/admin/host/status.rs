@@ -4,7 +4,7 @@ use super::{super::process, House};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fs, path::Path};
 use wythe_blocks::time::{milliseconds, timestamp};
-use wythe_blocks::{self as blocks, Entrance, Host, Notice, quota::Reading};
+use wythe_blocks::{self as blocks, Entrance, Health, Host, Notice, quota::Reading};
 use wythe_manifest::{self as manifest, Name};
 
 /// Digits of a version that are shown.
@@ -44,6 +44,10 @@ pub struct App {
     /// Bytes that the host holds for it.
     pub host_memory: usize,
     pub host_memory_limit: u64,
+    /// `ok`, or `starting` or `ill` by its health check.
+    pub health: String,
+    /// The reason of the last look that failed, where it is not well.
+    pub health_reason: Option<String>,
     pub last_error: Option<Failed>,
 }
 
@@ -216,8 +220,13 @@ fn problems(host: &Host) -> Vec<Problem> {
 }
 
 fn app(app: &blocks::App) -> App {
-    let usage = app.usage();
+    let (usage, health) = (app.usage(), app.health());
     App {
+        health: health.as_str().to_owned(),
+        health_reason: match health {
+            Health::Ill(reason) | Health::Starting(Some(reason)) => Some(reason),
+            Health::Well | Health::Starting(None) => None,
+        },
         running: running_of(app, usage),
         version: app.digest().chars().take(DIGITS).collect(),
         host_memory: usage.host_memory,

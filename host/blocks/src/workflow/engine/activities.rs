@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Error, Kind as ErrorKind, Result,
+    metrics::End,
     workflow::{
         ActivityCall, Failure,
         core::{
@@ -148,6 +149,7 @@ impl Engine {
             }
             let call = attempt(id, run, task, name, row.attempts + 1);
             let Attempt { outcome, _flight } = self.attempt(asked, call, retry).await;
+            self.count_attempt(name, &outcome);
             match row.after(task, retry, outcome, now()) {
                 AfterAttempt::Wait(later) => row = later,
                 AfterAttempt::Persist(later) => match self.persist_attempt(asked.key, later).await?
@@ -161,6 +163,18 @@ impl Engine {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    fn count_attempt(&self, name: &str, outcome: &Outcome) {
+        let end = match outcome {
+            Outcome::Done(_) => End::Completed,
+            Outcome::Failed { timeout: true, .. } => End::CutShort,
+            Outcome::Failed { .. } => End::Failed,
+            Outcome::Busy => End::Stalled,
+        };
+        if let Ok((offer, _)) = self.find(Sort::Activity, name) {
+            offer.app.meters().activity_ended(end);
         }
     }
 

@@ -6,12 +6,22 @@ use super::{
 };
 use crate::{
     Error, Result, Trace,
+    metrics::End,
+    text::cut,
     workflow::{
-        core::{attempt::Row, item::Effect, machine::commit::Commit, meta::Meta},
+        core::{
+            attempt::Row,
+            item::Effect,
+            machine::commit::Commit,
+            meta::{Meta, Status},
+        },
         store::{commit, keys},
     },
 };
 use std::sync::Arc;
+
+/// Bytes of a failure in the log.
+const FAILURE: usize = 512;
 
 impl Engine {
     /// Writes a commit and returns the record's version; `exhausted` where the tenant has no bytes left for its journal.
@@ -40,13 +50,45 @@ impl Engine {
                     self.dispatch(Work::new(keys::work(id, run, task), order));
                 }
                 Effect::Expect(due) => self.expect(id, due),
-                Effect::Ring => self.ends.ring(id),
+                Effect::Ring => {
+                    self.count(meta);
+                    self.ends.ring(id);
+                }
                 Effect::Leave => self.alive.end(&meta.app, id),
                 Effect::AnswerParent(parent, value) => self.deliver_end(parent, value, None),
                 Effect::Clear { run, with_journal } => self.clear(id, run, with_journal),
                 Effect::Again(pause) if pause.is_zero() => self.nudge(id),
                 Effect::Again(pause) => self.nudge_after(id, pause),
             }
+        }
+    }
+
+    /// Counts the end of an instance, or that it has stalled, and says in the log what to do of one that failed.
+    fn count(&self, meta: &Meta) {
+        let end = match meta.status {
+            Status::Completed => End::Completed,
+            Status::Failed => End::Failed,
+            Status::Terminated => End::CutShort,
+            Status::Stalled => End::Stalled,
+            Status::Pending | Status::Running | Status::Suspended => return,
+        };
+        if let Some(offer) = self.offer(&meta.app) {
+            offer.app.meters().workflow_ended(end);
+        }
+        if end == End::Failed
+            && let Some(unsaid) = self.ends.failed.allows()
+        {
+            let failure = meta.failure.as_deref().unwrap_or_default();
+            tracing::warn!(
+                tenant = %self.tenant,
+                app = meta.app,
+                workflow = meta.name,
+                instance = meta.id,
+                unsaid,
+                "a workflow failed: {}; see `wythe workflow history {}`, and run it again by `wythe workflow rerun`",
+                cut(failure, FAILURE),
+                meta.id
+            );
         }
     }
 

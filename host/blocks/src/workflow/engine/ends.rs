@@ -2,7 +2,7 @@
 
 use super::{Engine, Instance};
 use crate::workflow::core::{machine::is_over, names};
-use crate::{Call, Result};
+use crate::{Call, Rate, Result};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
@@ -15,9 +15,24 @@ use tokio::sync::Notify;
 /// of its end.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Lines of the log about workflows that failed, a minute.
+const FAILED_LINES: u32 = 12;
+
 /// A bell for each instance that somebody waits for.
-#[derive(Default)]
-pub(super) struct Ends(Mutex<HashMap<String, Arc<Notify>>>);
+pub(super) struct Ends {
+    bells: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Lines about those that failed.
+    pub failed: Rate,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Ends {
+            bells: Mutex::default(),
+            failed: Rate::per_minute(FAILED_LINES),
+        }
+    }
+}
 
 /// The watch of one who waits; the last one takes the bell away.
 struct Watch<'a> {
@@ -43,7 +58,7 @@ impl Ends {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
-        self.0.lock()
+        self.bells.lock()
     }
 }
 

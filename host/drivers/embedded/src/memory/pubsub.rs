@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use wythe_blocks::{
     Error, Result, Site,
     pubsub::{
-        Consumer, Driver, Features, Group as Status, Message, StoredMessage, SubscribeOptions,
+        Consumer, Depth, Driver, Features, Group as Status, Message, StoredMessage,
+        SubscribeOptions,
     },
 };
 use wythe_manifest::ByteSize;
@@ -96,6 +97,11 @@ impl Driver for Memory {
         let all = all.iter();
         all.map(|(topic, name, group)| operator::status(topic, name, group, &nowhere))
             .collect()
+    }
+
+    async fn backlog(&self) -> Result<Vec<Depth>> {
+        let all = self.0.topics().all();
+        operator::backlog(&all, &nowhere)
     }
 
     async fn list(

@@ -28,7 +28,8 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
     pubsub::{
-        Consumer, Driver, Features, Group as Status, Message, StoredMessage, SubscribeOptions,
+        Consumer, Depth, Driver, Features, Group as Status, Message, StoredMessage,
+        SubscribeOptions,
     },
 };
 use wythe_manifest::ByteSize;
@@ -141,6 +142,11 @@ impl Driver for Queues {
             .collect()
         })
         .await
+    }
+
+    async fn backlog(&self) -> Result<Vec<Depth>> {
+        let (hub, all) = (self.0.clone(), self.0.all().await?);
+        blocking(move || operator::backlog(&all, &|numbers| hub.weigh(numbers))).await
     }
 
     async fn list(

@@ -9,7 +9,7 @@ use crate::shared::pubsub::{
 use std::{collections::HashMap, sync::Arc};
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Group as Status, Message, StoredMessage},
+    pubsub::{Depth, Group as Status, Message, StoredMessage},
 };
 
 /// Bytes of a message, and when it was published, in nanoseconds since 1970.
@@ -56,6 +56,39 @@ pub(crate) fn status(
         bytes: weights.iter().map(|(bytes, _)| bytes).sum(),
         oldest: weights.iter().map(|(_, at)| *at).min().map(clock::time),
     })
+}
+
+/// Says how much each group waits for, without a look at each message.
+pub(crate) fn backlog(
+    all: &[(String, String, Arc<Group>)],
+    weigh: LookUp<Weight>,
+) -> Result<Vec<Depth>> {
+    let depths: Vec<_> = all
+        .iter()
+        .map(|(_, _, group)| group.queue.depth())
+        .collect();
+    let elsewhere = depths.iter().filter_map(|(_, oldest)| match oldest {
+        Some((number, None)) => Some(*number),
+        _ => None,
+    });
+    let elsewhere = weigh(&elsewhere.collect::<Vec<_>>())?;
+    let named = all
+        .iter()
+        .zip(depths)
+        .filter(|((_, name, _), _)| name != HELD);
+    let waiting = named.map(|((topic, name, _), (messages, oldest))| {
+        let published = oldest.and_then(|(number, message)| match message {
+            Some(stored) => Some(stored.published),
+            None => elsewhere.get(&number).map(|(_, at)| *at),
+        });
+        Depth {
+            topic: topic.clone(),
+            group: name.clone(),
+            messages: messages as u64,
+            oldest: published.map(clock::time),
+        }
+    });
+    Ok(waiting.collect())
 }
 
 pub(crate) fn page(

@@ -129,6 +129,14 @@ impl Queue {
         seen
     }
 
+    /// Returns how many messages are here and out, and the oldest one's number and itself, where it is here.
+    pub(crate) fn depth(&self) -> (usize, Option<(u64, Option<Arc<Stored>>)>) {
+        let mut state = self.state();
+        let oldest = state.oldest();
+        let message = |one: &u64| state.items.get(one).and_then(|item| item.message.clone());
+        (state.items.len(), oldest.map(|one| (one, message(&one))))
+    }
+
     pub(crate) fn sequences(&self) -> Vec<u64> {
         self.state().items.keys().copied().collect()
     }

@@ -8,6 +8,8 @@ use std::{
 use tokio::time::Instant;
 use wythe_blocks::{Error, Result};
 
+/// Numbers after the oldest message in which the next oldest one is looked for first.
+const NEAR: u64 = 10_000;
 /// A number that no member has.
 const NOBODY: u64 = 0;
 
@@ -36,6 +38,8 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) items: HashMap<u64, Item>,
+    /// No message before this one is here.
+    first: u64,
     /// Messages that are here and the first of their lane.
     pub(super) ready: BTreeSet<(Instant, u64)>,
     pub(super) lanes: HashMap<Lane, BTreeSet<u64>>,
@@ -45,6 +49,18 @@ pub(super) struct State {
 }
 
 impl State {
+    /// The number of the oldest message. It is looked for from where it was found last; where that is far away, among all.
+    pub(super) fn oldest(&mut self) -> Option<u64> {
+        if self.items.is_empty() {
+            return None;
+        }
+        let near = self.first..self.first.saturating_add(NEAR);
+        let found = near.into_iter().find(|one| self.items.contains_key(one));
+        let found = found.or_else(|| self.items.keys().min().copied())?;
+        self.first = found;
+        Some(found)
+    }
+
     pub(super) fn add(&mut self, message: Waiting) {
         let Waiting {
             sequence,
@@ -61,6 +77,7 @@ impl State {
                 lane.first() == Some(&sequence)
             }
         };
+        self.first = self.first.min(sequence);
         self.items.insert(
             sequence,
             Item {

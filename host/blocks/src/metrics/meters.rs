@@ -1,0 +1,456 @@
+//! Counts of one app, or of one plugin, beside its calls: what its code takes, what becomes of its events, jobs and workflows.
+
+use super::{
+    Source, dapr,
+    held::Stretches,
+    page::{Family, Label, OTHER, Page, Value, named, word},
+    timing::{LATENCY, LATENESS, Timing},
+};
+use crate::time::nanoseconds;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use wythe_manifest::Name;
+
+/// Subscriptions of an app that have counts of their own.
+const SUBSCRIPTIONS: usize = 200;
+
+/// The cause of a trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was refused memory before, by its limit or its tenant's quota.
+    Memory,
+    Stack,
+    /// Its time on a worker was over.
+    Cpu,
+    Fuel,
+    /// A panic, an assertion, an abort: `unreachable`.
+    Unreachable,
+    Other,
+}
+
+impl Cause {
+    const ALL: [(Cause, &'static str); 6] = [
+        (Cause::Memory, "memory"),
+        (Cause::Stack, "stack"),
+        (Cause::Cpu, "cpu"),
+        (Cause::Fuel, "fuel"),
+        (Cause::Unreachable, "unreachable"),
+        (Cause::Other, "other"),
+    ];
+}
+
+/// The end of a workflow, or of an attempt of an activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Completed,
+    Failed,
+    /// By an operator or another app; of an activity, for want of an answer in time.
+    CutShort,
+    /// It cannot go on until somebody looks.
+    Stalled,
+}
+
+impl End {
+    const COUNT: usize = 4;
+    const WORKFLOW: [&'static str; Self::COUNT] = ["completed", "failed", "terminated", "stalled"];
+    const ACTIVITY: [&'static str; Self::COUNT] = ["completed", "failed", "timeout", "busy"];
+}
+
+/// The ends of a request to the outside.
+const REQUEST: [&str; 4] = ["sent", "failed", "denied", "limited"];
+
+/// The fate of a request to the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress {
+    Sent,
+    Failed,
+    /// No grant, or an address that may not be reached.
+    Denied,
+    /// Too many at once.
+    Limited,
+}
+
+/// The verdicts on events.
+const VERDICTS: [&str; 4] = ["ack", "drop", "retry", "dead-letter"];
+
+/// Counts of one subscription.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    verdicts: [AtomicU64; VERDICTS.len()],
+    /// Those among the dead letters that no topic takes.
+    lost: AtomicU64,
+    time: Timing,
+}
+
+impl Deliveries {
+    fn new() -> Self {
+        Deliveries {
+            verdicts: [const { AtomicU64::new(0) }; VERDICTS.len()],
+            lost: AtomicU64::new(0),
+            time: Timing::new(LATENCY),
+        }
+    }
+
+    pub fn count(&self, verdict: &crate::pubsub::Verdict, has_letters: bool, took: Duration) {
+        use crate::pubsub::Verdict;
+        let index = match verdict {
+            Verdict::Ack => 0,
+            Verdict::Drop => 1,
+            Verdict::Retry(_) => 2,
+            Verdict::DeadLetter(_) => 3,
+        };
+        self.verdicts[index].fetch_add(1, Relaxed);
+        if index == 3 && !has_letters {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        self.time.add(took);
+    }
+
+    /// The counts by verdict, and of dead letters by their fate.
+    fn read(
+        &self,
+    ) -> (
+        [(&'static str, f64); VERDICTS.len()],
+        [(&'static str, f64); 2],
+    ) {
+        let mut verdicts = VERDICTS.map(|verdict| (verdict, 0.0));
+        for ((_, count), known) in verdicts.iter_mut().zip(&self.verdicts) {
+            *count = known.load(Relaxed) as f64;
+        }
+        let (dead, lost) = (verdicts[3].1, self.lost.load(Relaxed) as f64);
+        (
+            verdicts,
+            [("stored", (dead - lost).max(0.0)), ("lost", lost)],
+        )
+    }
+}
+
+/// How late things begin.
+#[derive(Debug)]
+pub(crate) struct Lag(Timing);
+
+impl Default for Lag {
+    fn default() -> Self {
+        Lag(Timing::new(LATENESS))
+    }
+}
+
+impl Lag {
+    /// Notes that something which was due at `due` begins at `now`, both in milliseconds.
+    pub fn note(&self, due: u64, now: u64) {
+        self.0.add(Duration::from_millis(now.saturating_sub(due)));
+    }
+}
+
+type Topic = (String, String);
+
+/// Counts of one app or plugin.
+#[derive(Debug)]
+pub struct Meters {
+    tenant: Name,
+    id: String,
+    /// The name of the label that has the id.
+    label: &'static str,
+    traps: [AtomicU64; Cause::ALL.len()],
+    cpu: AtomicU64,
+    memory: AtomicU64,
+    waiting: AtomicUsize,
+    requests: [AtomicU64; REQUEST.len()],
+    sent: AtomicU64,
+    log_dropped: AtomicU64,
+    stretches: Stretches,
+    pub(super) statuses: Mutex<BTreeMap<u16, u64>>,
+    deliveries: Mutex<BTreeMap<Topic, Arc<Deliveries>>>,
+    workflows: [AtomicU64; End::COUNT],
+    activities: [AtomicU64; End::COUNT],
+    pub(crate) jobs: Lag,
+    pub(crate) reminders: Lag,
+}
+
+impl Meters {
+    /// The counts of an app.
+    pub fn of_app(tenant: Name, id: &Name) -> Arc<Self> {
+        Self::new(tenant, id.to_string(), "app")
+    }
+
+    /// The counts of a plugin, by the name of its component.
+    pub fn of_plugin(tenant: Name, component: &str) -> Arc<Self> {
+        Self::new(tenant, component.to_owned(), "plugin")
+    }
+
+    fn new(tenant: Name, id: String, label: &'static str) -> Arc<Self> {
+        Arc::new(Meters {
+            tenant,
+            id,
+            label,
+            traps: Default::default(),
+            cpu: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            requests: Default::default(),
+            sent: AtomicU64::new(0),
+            log_dropped: AtomicU64::new(0),
+            stretches: Stretches::default(),
+            statuses: Mutex::default(),
+            deliveries: Mutex::default(),
+            workflows: Default::default(),
+            activities: Default::default(),
+            jobs: Lag::default(),
+            reminders: Lag::default(),
+        })
+    }
+
+    pub fn trapped(&self, cause: Cause) {
+        self.traps[cause as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Adds time that its code was on a worker.
+    pub fn worked(&self, time: Duration) {
+        self.cpu.fetch_add(nanoseconds(time), Relaxed);
+    }
+
+    /// Notes that its instances have more memory.
+    pub fn grew(&self, bytes: u64) {
+        self.memory.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that an instance with so much memory is gone.
+    pub fn shrank(&self, bytes: u64) {
+        self.memory.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Counts a request to the outside.
+    pub fn requested(&self, fate: Egress) {
+        self.requests[fate as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Adds bytes of bodies that left for the outside.
+    pub fn sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts a log record that was dropped.
+    pub fn log_dropped(&self) {
+        self.log_dropped.fetch_add(1, Relaxed);
+    }
+
+    /// Counts that a call held a worker for too long. True where the log is to say so: once in 10 s.
+    pub fn held(&self) -> bool {
+        self.stretches.count()
+    }
+
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Relaxed);
+        Waiting(self)
+    }
+
+    /// Counts an answer of HTTP. A status that is none of HTTP's is counted as 0.
+    pub(crate) fn answered(&self, status: u16) {
+        let known =
+            http::StatusCode::from_u16(status).is_ok_and(|s| s.canonical_reason().is_some());
+        let status = if known { status } else { 0 };
+        *self.statuses.lock().entry(status).or_default() += 1;
+    }
+
+    /// The counts of a subscription; those that are too many have one for all.
+    pub(crate) fn deliveries(&self, component: &str, topic: &str) -> Arc<Deliveries> {
+        let mut all = self.deliveries.lock();
+        let own = (component.to_owned(), topic.to_owned());
+        let key = match all.len() >= SUBSCRIPTIONS && !all.contains_key(&own) {
+            true => (OTHER.to_owned(), OTHER.to_owned()),
+            false => own,
+        };
+        all.entry(key)
+            .or_insert_with(|| Arc::new(Deliveries::new()))
+            .clone()
+    }
+
+    pub(crate) fn workflow_ended(&self, end: End) {
+        self.workflows[end as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn activity_ended(&self, end: End) {
+        self.activities[end as usize].fetch_add(1, Relaxed);
+    }
+
+    fn whose(&self) -> Label<'_> {
+        named(self.label, self.id.as_str())
+    }
+
+    fn count(&self, page: &mut Page, family: &'static Family, value: u64) {
+        if value > 0 {
+            page.number(family, self.tenant.as_str(), &[self.whose()], value as f64);
+        }
+    }
+
+    fn counts<'a>(
+        &self,
+        page: &mut Page,
+        family: &'static Family,
+        label: &'static str,
+        counts: impl IntoIterator<Item = (&'static str, &'a AtomicU64)>,
+    ) {
+        for (value, count) in counts {
+            let count = count.load(Relaxed);
+            if count > 0 {
+                let labels = [self.whose(), word(label, value)];
+                page.number(family, self.tenant.as_str(), &labels, count as f64);
+            }
+        }
+    }
+
+    fn lag(&self, page: &mut Page, family: &'static Family, lag: &Lag) {
+        if lag.0.count() > 0 {
+            let value = Value::Histogram(lag.0.histogram());
+            page.add(family, self.tenant.as_str(), &[self.whose()], value);
+        }
+    }
+
+    fn collect_deliveries(&self, page: &mut Page) {
+        let all: Vec<_> = {
+            let all = self.deliveries.lock();
+            let each = all.iter().map(|(of, counts)| (of.clone(), counts.clone()));
+            each.collect()
+        };
+        let tenant = self.tenant.as_str();
+        for ((component, topic), counts) in all {
+            let of = [
+                self.whose(),
+                named("component", component.as_str()),
+                named("topic", topic.as_str()),
+            ];
+            let row = |extra| [&of[..], &[extra]].concat();
+            let (verdicts, fates) = counts.read();
+            for (verdict, count) in verdicts.into_iter().filter(|one| one.1 > 0.0) {
+                page.number(&DELIVERIES, tenant, &row(word("verdict", verdict)), count);
+            }
+            for (fate, count) in fates.into_iter().filter(|one| one.1 > 0.0) {
+                page.number(&LETTERS, tenant, &row(word("fate", fate)), count);
+            }
+            if page.wants_daprs(&self.tenant) {
+                let of = (component.as_str(), topic.as_str());
+                dapr::add_deliveries(page, tenant, &self.id, of, &verdicts);
+                dapr::add_delivery_time(page, tenant, &self.id, of, &counts.time.histogram());
+            }
+        }
+    }
+}
+
+/// A call that waits for a place, for as long as this lives.
+pub(crate) struct Waiting<'a>(&'a Meters);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Source for Meters {
+    fn collect(&self, page: &mut Page) {
+        let traps = Cause::ALL.iter().map(|(_, name)| *name);
+        self.counts(page, &TRAPS, "cause", traps.zip(&self.traps));
+        let cpu = self.cpu.load(Relaxed);
+        if cpu > 0 {
+            let labels = [self.whose()];
+            page.number(&CPU, self.tenant.as_str(), &labels, cpu as f64 / 1e9);
+        }
+        self.count(page, &MEMORY, self.memory.load(Relaxed));
+        self.count(page, &WAITING, self.waiting.load(Relaxed) as u64);
+        self.counts(
+            page,
+            &REQUESTS,
+            "outcome",
+            REQUEST.into_iter().zip(&self.requests),
+        );
+        self.count(page, &SENT, self.sent.load(Relaxed));
+        self.count(page, &LOG_DROPPED, self.log_dropped.load(Relaxed));
+        self.count(page, &HELD, self.stretches.get());
+        let ends = End::WORKFLOW.into_iter().zip(&self.workflows);
+        self.counts(page, &WORKFLOWS, "outcome", ends);
+        let ends = End::ACTIVITY.into_iter().zip(&self.activities);
+        self.counts(page, &ACTIVITIES, "outcome", ends);
+        self.lag(page, &JOB_LAG, &self.jobs);
+        self.lag(page, &REMINDER_LAG, &self.reminders);
+        self.collect_deliveries(page);
+        dapr::add_app(page, self);
+    }
+}
+
+impl Meters {
+    /// The tenant, the id, and counts of workflows and activities, for Dapr's names.
+    pub(super) fn of_daprs(&self) -> (&Name, &str, [u64; End::COUNT], [u64; End::COUNT], u64) {
+        let read =
+            |counts: &[AtomicU64; End::COUNT]| counts.each_ref().map(|one| one.load(Relaxed));
+        (
+            &self.tenant,
+            &self.id,
+            read(&self.workflows),
+            read(&self.activities),
+            self.reminders.0.count(),
+        )
+    }
+}
+
+static TRAPS: Family = Family::counter(
+    "wythe_traps_total",
+    "Crashes of guests by cause. memory: raise limits.memory; stack: too deep a recursion; cpu: limits.cpuTime; unreachable: a panic, the log has its frames.",
+);
+static CPU: Family = Family::counter(
+    "wythe_cpu_seconds_total",
+    "CPU time of guests, in steps of 2 ms, with what the host computes for them.",
+);
+static MEMORY: Family = Family::gauge(
+    "wythe_guest_memory_bytes",
+    "Linear memory of all instances of a guest now; each has limits.memory at most.",
+);
+static WAITING: Family = Family::gauge(
+    "wythe_app_calls_waiting",
+    "Calls that wait for a place now, for limits.concurrency are under way.",
+);
+static REQUESTS: Family = Family::counter(
+    "wythe_egress_requests_total",
+    "Requests of guests to the outside. denied: no grant or a forbidden address; limited: too many at once; failed: no answer.",
+);
+static SENT: Family = Family::counter(
+    "wythe_egress_bytes_total",
+    "Bytes of bodies that guests sent to the outside.",
+);
+static LOG_DROPPED: Family = Family::counter(
+    "wythe_guest_log_records_dropped_total",
+    "Log records of a guest that were dropped, over limits.logBytesPerSecond.",
+);
+static HELD: Family = Family::counter(
+    "wythe_worker_held_total",
+    "Times that a call held a worker for 10 ms or more.",
+);
+static WORKFLOWS: Family = Family::counter(
+    "wythe_workflows_total",
+    "Workflows that ended, by outcome; of a failed or stalled one `wythe workflow get` has the reason.",
+);
+static ACTIVITIES: Family = Family::counter(
+    "wythe_activities_total",
+    "Attempts of activities by outcome; busy is no attempt, it comes again.",
+);
+static JOB_LAG: Family = Family::histogram(
+    "wythe_job_delay_seconds",
+    "Time from when an occurrence of a job was due until its app was asked.",
+);
+static REMINDER_LAG: Family = Family::histogram(
+    "wythe_reminder_delay_seconds",
+    "Time from when a reminder of an actor was due until its turn began.",
+);
+static DELIVERIES: Family = Family::counter(
+    "wythe_deliveries_total",
+    "Events by what became of them: ack, drop, retry (they come again), dead-letter.",
+);
+static LETTERS: Family = Family::counter(
+    "wythe_dead_letters_total",
+    "Events that were given up. stored: in the dead letter topic, see `wythe letters`; lost: the subscription has no deadLetterTopic.",
+);
