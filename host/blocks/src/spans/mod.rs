@@ -3,12 +3,14 @@
 //! Recording is a matter of the process, as its log is. It is on while somebody reads; else a call costs one relaxed load.
 
 mod queues;
+mod recent;
 mod sampling;
 mod span;
 #[cfg(test)]
 mod tests;
 
 pub use queues::Reader;
+pub use recent::Recent;
 pub use sampling::Sampling;
 pub(crate) use sampling::{is_chosen, is_chosen_outside};
 pub(crate) use span::Recording;
