@@ -105,37 +105,37 @@ fn of_file(file: &Path) -> Result<String, Problem> {
 }
 
 /// The names by which the dashboard may be asked.
-pub struct Doors {
+pub struct Hosts {
     hosts: Vec<String>,
 }
 
-impl Doors {
+impl Hosts {
     /// Refuses an address beyond this machine that anybody could open, or that has no name.
     pub fn new(args: &Dashboard, is_token_given: bool) -> Result<Self, Problem> {
         let address = args.listen;
         if !address.ip().is_loopback() && !is_token_given {
             return Err(Problem::new(format!(
-                "`--listen {address}` is reached from other machines; give the dashboard a token of your own by {VARIABLE} or \
+                "the dashboard at {address} is reached from other machines; give it a token of your own by {VARIABLE} or \
                  `--token-file`, or have it listen on 127.0.0.1"
             )));
         }
         if address.ip().is_unspecified() && args.hosts.is_empty() {
             return Err(Problem::new(format!(
-                "`--listen {address}` is reached by any name, so that a page of somebody else could ask by one of its own; say \
-                 by `--host` which name browsers use"
+                "the dashboard at {address} is reached by any name, so that a page of somebody else could ask by one of its \
+                 own; say by `--host` of `wythe dashboard` which name browsers use"
             )));
         }
-        let is_name = |host: &&String| {
+        let is_wrong = |host: &&String| {
             let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
             !(1..=253).contains(&host.len()) || !host.bytes().all(is_fit)
         };
-        if let Some(wrong) = args.hosts.iter().find(is_name) {
+        if let Some(wrong) = args.hosts.iter().find(is_wrong) {
             let wrong = wrong.escape_debug();
             return Err(Problem::new(format!(
                 "`--host {wrong}`; expected a name such as `dashboard.example.com`"
             )));
         }
-        Ok(Doors {
+        Ok(Hosts {
             hosts: args.hosts.clone(),
         })
     }

@@ -82,7 +82,7 @@ pub struct Trace {
     pub took: u64,
     pub spans: usize,
     pub failed: usize,
-    /// The apps that it reached.
+    /// The apps that were called.
     pub apps: usize,
 }
 
@@ -116,7 +116,7 @@ pub struct Figure {
     pub failed: usize,
     /// Microseconds within which half of them, and 95 of 100, ended; and the longest.
     pub half: u64,
-    pub most: u64,
+    pub nearly_all: u64,
     pub longest: u64,
 }
 
@@ -203,7 +203,10 @@ impl Trace {
             )
         });
         let first = first.map(|span| Span::new(span));
-        let apps: BTreeSet<_> = spans.iter().map(|span| &span.app).collect();
+        let called = spans
+            .iter()
+            .filter(|span| matches!(span.work, Work::App { .. }));
+        let apps: BTreeSet<_> = called.map(|span| &span.app).collect();
         Trace {
             trace: first_id(spans),
             name: first.as_ref().map_or(String::new(), Span::title),
@@ -280,7 +283,7 @@ fn figures(spans: &[Arc<Ended>]) -> Vec<Figure> {
                 calls: calls.len(),
                 failed: calls.iter().filter(|span| span.is_error()).count(),
                 half: at(50),
-                most: at(95),
+                nearly_all: at(95),
                 longest: at(100),
             }
         })
@@ -298,3 +301,6 @@ fn micros_since_1970(time: SystemTime) -> u64 {
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::{
     desk::{Desk, misfit},
-    door::Note,
+    gate::Note,
     link::Link,
 };
 use crate::admin::{
@@ -79,7 +79,7 @@ fn publish(desk: &Desk<'_>) -> Command {
         app: or("app", OPERATOR),
         action: pubsub::Action::Publish(Publish {
             topic: form.text("topic"),
-            kind: or("type", "com.wythe.event"),
+            kind: or("type", "wythe.dashboard"),
             id: None,
             content_type: or("content", "application/json"),
             data: data(desk),
@@ -95,10 +95,13 @@ fn redrive(desk: &Desk<'_>) -> (Command, Link) {
         form.get("group"),
     );
     let back = desk.link("letters").with("component", &component);
-    let back = back.with("topic", &topic).with_some("group", group);
+    let back = back
+        .with("topic", &topic)
+        .with_some("group", group)
+        .with("app", desk.app());
     let command = Command::PubSub(PubSub {
         component,
-        app: OPERATOR.to_owned(),
+        app: desk.app().to_owned(),
         action: pubsub::Action::Redrive {
             topic,
             group: group.map(str::to_owned),

@@ -129,7 +129,7 @@ pub fn login(error: Option<&Error>) -> Markup {
     page("Log in", &main)
 }
 
-/// The way behind the door. It is a page and not a redirect, so that the next request comes from the dashboard's own site,
+/// The way behind the gate. It is a page and not a redirect, so that the next request comes from the dashboard's own site,
 /// wherever the URL was clicked, and brings the cookie along.
 pub fn entered(base: &str, cookie: HeaderValue) -> Reply {
     let main = html! {

@@ -1,7 +1,7 @@
 //! The place of one request: the host that is asked, the tenant that is meant, and the parts that pages have in common.
 
 use super::{
-    door::Visitor,
+    gate::Visitor,
     link::{Fields, Link},
     text,
 };
@@ -11,10 +11,12 @@ use crate::admin::{
 };
 use futures::future::BoxFuture;
 use maud::{Markup, html};
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Kind, Result};
 
 /// Rows of one page of a list.
 pub const PAGE: u32 = 100;
+/// Apps as which something is asked until one of them may see it.
+const APPS: usize = 20;
 
 /// The way to the host that the dashboard is of.
 pub trait Ask: Send + Sync + 'static {
@@ -49,6 +51,26 @@ impl Desk<'_> {
         status.breakers.retain(|one| own(&one.tenant));
         status.quotas.retain(|one| own(&one.tenant));
         Ok(status)
+    }
+
+    /// Does a command as the app that is chosen, else as the operator or the first app that may: components can be for
+    /// some apps alone. Returns the app as well.
+    pub async fn ask_as(
+        &self,
+        apps: &[&str],
+        command: impl Fn(String) -> Command,
+    ) -> Result<(String, Answer)> {
+        let first = self.app().to_owned();
+        let asked = self.ask(command(first.clone())).await;
+        let is_scoped = asked.as_ref().is_err_and(|error| {
+            matches!(error.kind(), Kind::NotFound | Kind::Denied) && self.query.get("app").is_none()
+        });
+        for app in apps.iter().take(APPS).filter(|_| is_scoped) {
+            if let Ok(answer) = self.ask(command((*app).to_owned())).await {
+                return Ok(((*app).to_owned(), answer));
+            }
+        }
+        Ok((first, asked?))
     }
 
     pub fn link(&self, page: &str) -> Link {
@@ -105,13 +127,14 @@ pub fn misfit() -> Error {
     Error::internal("the host gave another answer than expected; is it of another version?")
 }
 
-/// A table with a caption that is read and not seen, in a frame that scrolls by itself where it is too wide.
+/// A table with a caption that is read and not seen, in a frame that scrolls by itself where it is too wide. A column whose
+/// name begins with `#` has numbers.
 pub fn table(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Markup>) -> Markup {
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
             table {
                 caption.unseen { (caption) }
-                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                thead { tr { @for name in head { th.number[name.starts_with('#')] scope="col" { (name.trim_start_matches('#')) } } } }
                 tbody { @for row in rows { tr { (row) } } }
             }
         }

@@ -1,7 +1,7 @@
 //! The frame around every page: title, sections, what was just done, and where the visitor is.
 
 use super::{
-    door::{Note, Visitor},
+    gate::{Note, Visitor},
     link::Link,
     text,
 };
@@ -24,7 +24,7 @@ pub const SECTIONS: [(&str, &str); 11] = [
 
 /// The place of a page.
 pub struct Frame<'a> {
-    /// The path that all others begin with; absent before the door.
+    /// The path that all others begin with; absent before the gate.
     pub base: Option<&'a str>,
     pub tenant: Option<&'a str>,
     /// The section that it is in.

@@ -6,8 +6,8 @@
 mod act;
 mod answer;
 mod desk;
-mod door;
 mod frame;
+mod gate;
 mod link;
 mod pages;
 mod text;
@@ -18,8 +18,8 @@ pub use desk::Ask;
 use crate::serve::{Client, Front, Manner, Plain};
 use answer::{Reply, page};
 use desk::Desk;
-use door::{Door, Visitor, check_form, check_origin, check_site};
 use frame::Frame;
+use gate::{Gate, Visitor, check_form, check_origin, check_site};
 use http::{Method, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -42,13 +42,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_millis(500);
 /// Time for the whole of a form to come.
 const FORM_TIME: Duration = Duration::from_secs(10);
-/// Bytes of a form, and of the one that opens the door.
+/// Bytes of a form, and of the one that opens the gate.
 const FORM: usize = 1 << 20;
 const LOGIN: usize = 4 << 10;
 
 /// A dashboard of one host.
 pub struct Dashboard {
-    door: Door,
+    gate: Gate,
     host: Arc<dyn Ask>,
     requests: Semaphore,
 }
@@ -57,7 +57,7 @@ impl Dashboard {
     /// A dashboard that this token opens, asked by one of these hosts: each as `Host` says it, with the port.
     pub fn new(token: &str, hosts: Vec<String>, host: Arc<dyn Ask>) -> Result<Self> {
         Ok(Dashboard {
-            door: Door::new(token, hosts)?,
+            gate: Gate::new(token, hosts)?,
             host,
             requests: Semaphore::new(REQUESTS),
         })
@@ -88,13 +88,13 @@ impl Dashboard {
     }
 
     async fn reply(&self, head: &Parts, body: Incoming) -> Result<Reply> {
-        self.door.check_host(head)?;
+        self.gate.check_host(head)?;
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         let path = head.uri.path();
         if let Some(file) = answer::file(path).filter(|_| is_read) {
             return Ok(file);
         }
-        let base = self.door.base();
+        let base = self.gate.base();
         match path.strip_prefix(&base) {
             Some(rest) if is_read => self.read(head, rest).await,
             Some(rest) if head.method == Method::POST => self.write(head, body, rest).await,
@@ -104,11 +104,11 @@ impl Dashboard {
         }
     }
 
-    /// The page before the door, or, with the token in the query, the way behind it.
+    /// The page before the gate, or, with the token in the query, the way behind it.
     fn enter(&self, head: &Parts) -> Result<Reply> {
         let query = Fields::new(head.uri.query().unwrap_or_default().as_bytes());
         match query.get("token") {
-            Some(token) => Ok(answer::entered(&self.door.base(), self.door.enter(token)?)),
+            Some(token) => Ok(answer::entered(&self.gate.base(), self.gate.enter(token)?)),
             None => Ok(Reply::html(answer::login(None))),
         }
     }
@@ -116,21 +116,21 @@ impl Dashboard {
     async fn log_in(&self, head: &Parts, body: Incoming) -> Result<Reply> {
         check_origin(head)?;
         let form = form(body, LOGIN).await?;
-        let cookie = self.door.enter(form.get("token").unwrap_or_default())?;
-        Ok(answer::entered(&self.door.base(), cookie))
+        let cookie = self.gate.enter(form.get("token").unwrap_or_default())?;
+        Ok(answer::entered(&self.gate.base(), cookie))
     }
 
     fn visitor(&self, head: &Parts) -> Result<Visitor> {
-        let visitor = self.door.visitor(&head.headers);
+        let visitor = self.gate.visitor(&head.headers);
         visitor.ok_or_else(|| Error::denied("log in first, by the token of the dashboard"))
     }
 
-    /// Answers with a page behind the door.
+    /// Answers with a page behind the gate.
     async fn read(&self, head: &Parts, path: &str) -> Result<Reply> {
         check_site(&head.headers)?;
         let visitor = self.visitor(head)?;
         let _request = self.requests.acquire().await;
-        let base = self.door.base();
+        let base = self.gate.base();
         let mut desk = Desk {
             host: &*self.host,
             base: &base,
@@ -167,7 +167,7 @@ impl Dashboard {
             tenant: Some(desk.tenant.as_str()).filter(|tenant| !tenant.is_empty()),
             section,
             title: &title,
-            note: self.door.take_note(desk.visitor),
+            note: self.gate.take_note(desk.visitor),
             visitor: Some(desk.visitor),
         };
         let reply = Reply::html(frame.around(&main));
@@ -185,14 +185,14 @@ impl Dashboard {
         let form = form(body, FORM).await?;
         check_form(&visitor, form.get("form").unwrap_or_default())?;
         if path == "leave" {
-            self.door.leave(&visitor);
+            self.gate.leave(&visitor);
             return Ok(Reply::redirect("/"));
         }
         let action =
             tenant_of(path).and_then(|(tenant, rest)| Some((tenant, rest.strip_prefix("do/")?)));
         let (tenant, action) =
             action.ok_or_else(|| Error::not_found("the dashboard has no such form"))?;
-        let base = self.door.base();
+        let base = self.gate.base();
         let desk = Desk {
             host: &*self.host,
             base: &base,
@@ -201,7 +201,7 @@ impl Dashboard {
             query: form,
         };
         let (note, back) = act::act(&desk, action).await?;
-        self.door.note(&visitor, note);
+        self.gate.note(&visitor, note);
         Ok(Reply::redirect(back.as_str()))
     }
 

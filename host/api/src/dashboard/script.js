@@ -44,6 +44,10 @@
         show("Logged out: reload the page");
         return;
       }
+      if (!answer.ok) {
+        show(`The host answers ${answer.status}`);
+        return;
+      }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of parts()) {
         const other = fresh.getElementById(part.id);

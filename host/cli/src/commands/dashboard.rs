@@ -3,7 +3,7 @@
 use crate::{
     args::{Common, Dashboard, Format},
     control,
-    dashboard::{Doors, Socket, Token},
+    dashboard::{Hosts, Socket, Token},
     port,
     project::{self, data_of},
     report::{self, Outcome},
@@ -23,13 +23,17 @@ pub async fn dashboard(common: &Common, args: &Dashboard) -> Outcome {
     let stop = signals::interrupted().map_err(anyhow::Error::new)?;
     let data = data_of(&args.project);
     let token = Token::find(args.token_file.as_deref())?;
-    let doors = Doors::new(args, token.is_given())?;
+    let hosts = Hosts::new(args, token.is_given())?;
     if control::ask(&data, &Command::Ping).await?.is_none() {
         return Err(project::nobody(&data));
     }
-    let listener = port::bind(args.listen, "--listen").await?;
+    let flag = match args.of_a_host {
+        true => "--dashboard",
+        false => "--listen",
+    };
+    let listener = port::bind(args.listen, flag).await?;
     let address = listener.local_addr().map_err(anyhow::Error::new)?;
-    let names = doors.names(address);
+    let names = hosts.names(address);
     let url = token.url(&names);
     let socket = Arc::new(Socket::new(data));
     let served = dashboard::Dashboard::new(token.as_str(), names, socket)?;

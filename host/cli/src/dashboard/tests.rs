@@ -56,8 +56,8 @@ fn a_token_that_can_be_guessed_or_mistyped_is_refused_and_not_shown() {
 #[test]
 fn an_address_beyond_this_machine_needs_a_token_and_a_name() {
     let refused = |listen: &str, hosts: &[&str], is_given| {
-        let doors = Doors::new(&args(listen, hosts), is_given);
-        doors.err().map(|problem| problem.message)
+        let hosts = Hosts::new(&args(listen, hosts), is_given);
+        hosts.err().map(|problem| problem.message)
     };
     for open in [
         "0.0.0.0:8090",
@@ -72,7 +72,10 @@ fn an_address_beyond_this_machine_needs_a_token_and_a_name() {
         );
     }
     let message = refused("0.0.0.0:8090", &[], true).expect("no name");
-    assert!(message.contains("`--host`"), "{message}");
+    assert!(
+        message.contains("`--host` of `wythe dashboard`"),
+        "{message}"
+    );
     let message = refused("127.0.0.1:0", &["a/b"], true).expect("no name");
     assert!(
         message.starts_with("`--host a/b`; expected a name"),
@@ -95,8 +98,8 @@ fn an_address_beyond_this_machine_needs_a_token_and_a_name() {
 #[test]
 fn names_are_those_of_the_address_and_those_that_were_said() {
     let names = |listen: &str, hosts: &[&str]| {
-        let doors = Doors::new(&args(listen, hosts), true).unwrap();
-        doors.names(listen.parse().unwrap())
+        let hosts = Hosts::new(&args(listen, hosts), true).unwrap();
+        hosts.names(listen.parse().unwrap())
     };
     let own = [
         "127.0.0.1:8090",

@@ -25,37 +25,44 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
         ));
     };
     let chosen = desk.query.get("component").unwrap_or(first);
-    let items = items(desk, chosen).await;
-    let apps = std::iter::once(OPERATOR).chain(apps_of(&status));
+    let apps = apps_of(&status);
+    let items = items(desk, chosen, &apps).await;
+    let app = items.as_ref().map_or(desk.app(), |(app, _)| app.as_str());
+    let apps = std::iter::once(OPERATOR).chain(apps);
     Ok(html! {
         div.panel {
             form.fields method="get" {
                 (choice("Component", "component", Some(chosen), components.iter().copied()))
-                (choice("As the app", "app", Some(desk.app()), apps))
+                (choice("As the app", "app", Some(app), apps))
                 button { "Show" }
             }
         }
         div #items data-live="5" {
             @match &items {
-                Ok(items) => (shown(desk, items)),
+                Ok((_, items)) => (shown(desk, items)),
                 Err(error) => (failure(error)),
             }
         }
     })
 }
 
-async fn items(desk: &Desk<'_>, component: &str) -> Result<Vec<Item>> {
-    let command = Configuration {
-        component: component.to_owned(),
-        app: desk.app().to_owned(),
-        action: Action::Get {
-            keys: Vec::new(),
-            version: None,
-        },
+/// The items, and the app that may see them.
+async fn items(desk: &Desk<'_>, component: &str, apps: &[&str]) -> Result<(String, Vec<Item>)> {
+    let command = |app| {
+        Command::Configuration(Configuration {
+            component: component.to_owned(),
+            app,
+            action: Action::Get {
+                keys: Vec::new(),
+                version: None,
+            },
+        })
     };
-    match desk.ask(Command::Configuration(command)).await? {
-        Answer::Configuration(configuration::Answer::Snapshot { items, .. }) => Ok(items),
-        Answer::Configuration(configuration::Answer::Unchanged) => Ok(Vec::new()),
+    match desk.ask_as(apps, command).await? {
+        (app, Answer::Configuration(configuration::Answer::Snapshot { items, .. })) => {
+            Ok((app, items))
+        }
+        (app, Answer::Configuration(configuration::Answer::Unchanged)) => Ok((app, Vec::new())),
         _ => Err(misfit()),
     }
 }

@@ -5,10 +5,10 @@ use super::{
         desk::{Desk, area, choice, empty, failure, field, misfit, table},
         text::{self, Size, Time},
     },
-    of_block,
+    apps_of, of_block,
 };
 use crate::admin::{
-    Answer, Command,
+    Answer, Command, OPERATOR,
     host::{Status, Subscription},
     pubsub::{self, Action, Group, PubSub},
 };
@@ -25,16 +25,17 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
         let next = html! { "Add a component of " code { "type: pubsub.redb" } " to the resources of the project." };
         return Ok(empty("This tenant has no component for events.", &next));
     }
+    let apps = apps_of(&status);
     let mut backlogs = Vec::new();
     for component in components.iter().take(20) {
-        backlogs.push((*component, groups(desk, component).await));
+        backlogs.push((*component, groups(desk, component, &apps).await));
     }
     Ok(html! {
         div #events data-live="3" {
             @for (component, groups) in &backlogs {
                 h2 { "Backlog of " (text::name(component)) }
                 @match groups {
-                    Ok(groups) => (backlog(desk, component, groups)),
+                    Ok((app, groups)) => (backlog(desk, component, app, groups)),
                     Err(error) => (failure(error)),
                 }
             }
@@ -46,19 +47,22 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     })
 }
 
-async fn groups(desk: &Desk<'_>, component: &str) -> Result<Vec<Group>> {
-    let command = PubSub {
-        component: component.to_owned(),
-        app: desk.app().to_owned(),
-        action: Action::Groups,
+/// The groups of a component, and the app that may see them.
+async fn groups(desk: &Desk<'_>, component: &str, apps: &[&str]) -> Result<(String, Vec<Group>)> {
+    let command = |app| {
+        Command::PubSub(PubSub {
+            component: component.to_owned(),
+            app,
+            action: Action::Groups,
+        })
     };
-    match desk.ask(Command::PubSub(command)).await? {
-        Answer::PubSub(pubsub::Answer::Groups(groups)) => Ok(groups),
+    match desk.ask_as(apps, command).await? {
+        (app, Answer::PubSub(pubsub::Answer::Groups(groups))) => Ok((app, groups)),
         _ => Err(misfit()),
     }
 }
 
-fn backlog(desk: &Desk<'_>, component: &str, groups: &[Group]) -> Markup {
+fn backlog(desk: &Desk<'_>, component: &str, app: &str, groups: &[Group]) -> Markup {
     if groups.is_empty() {
         return empty(
             "Nobody reads from it yet.",
@@ -70,7 +74,9 @@ fn backlog(desk: &Desk<'_>, component: &str, groups: &[Group]) -> Markup {
             .link("letters")
             .with("component", component)
             .with("topic", &one.topic);
-        let letters = letters.with_some("group", one.name.as_deref());
+        let letters = letters
+            .with_some("group", one.name.as_deref())
+            .with("app", app);
         html! {
             th scope="row" { (text::name(&one.topic)) }
             td {
@@ -89,7 +95,14 @@ fn backlog(desk: &Desk<'_>, component: &str, groups: &[Group]) -> Markup {
         }
     };
     let head = [
-        "Topic", "Group", "Members", "Messages", "Out", "Bytes", "Oldest", "",
+        "Topic",
+        "Group",
+        "#Members",
+        "#Messages",
+        "#Out",
+        "#Bytes",
+        "Oldest",
+        "",
     ];
     let caption = format!("Backlog of {}", text::shown(component, 120));
     html! {
@@ -120,14 +133,16 @@ fn subscriptions(desk: &Desk<'_>, all: &[Subscription]) -> Markup {
 }
 
 fn publish(desk: &Desk<'_>, status: &Status, components: &[&str]) -> Markup {
+    let apps = std::iter::once(OPERATOR).chain(apps_of(status));
     let topics = status.subscriptions.iter().map(|one| one.topic.as_str());
     let topic = topics.min().unwrap_or_default();
     let form = desk.form(
         "publish",
         &html! {
             (choice("Component", "component", desk.query.get("component"), components.iter().copied()))
+            (choice("As the app", "app", Some(desk.app()), apps))
             (field("Topic", "topic", topic, "orders"))
-            (field("Type", "type", "", "com.wythe.event"))
+            (field("Type", "type", "", "wythe.dashboard"))
             (field("Content type", "content", "", "application/json"))
             (area("Data", "data", "{\"id\": 7}"))
             button { "Publish" }

@@ -45,7 +45,14 @@ pub async fn first(desk: &Desk<'_>) -> Result<Page> {
 fn shown(desk: &Desk<'_>, tenants: &[Tenant], status: &Status) -> Markup {
     let skip = desk.query.number::<usize>("skip");
     let rows = tenants.iter().skip(skip).take(TENANTS);
-    let head = ["Tenant", "State", "Reached by", "Apps", "Components", "Log"];
+    let head = [
+        "Tenant",
+        "State",
+        "Reached by",
+        "#Apps",
+        "#Components",
+        "#Log",
+    ];
     html! {
         p.quiet { "Wythe " (status.version) ", process " (status.pid) ", " (tenants.len()) " tenants." }
         (problems(&status.problems))

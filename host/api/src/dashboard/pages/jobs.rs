@@ -47,7 +47,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             @if all.is_empty() {
                 (empty("No job.", &html! { "Schedule one by " code { "wythe jobs schedule" } ", or from an app that is granted " code { "jobs" } "." }))
             } @else {
-                (table("Jobs", &["Job", "App", "When", "Next", "Runs", "State", "Last failure", ""], all.into_iter().map(|(app, job)| row(desk, app, job))))
+                (table("Jobs", &["Job", "App", "When", "Next", "#Runs", "State", "Last failure", ""], all.into_iter().map(|(app, job)| row(desk, app, job))))
             }
             @if let Some(next) = next { (desk.more("jobs", "cursor", &next, "Next jobs")) }
         }

@@ -33,6 +33,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
         ("component", component.as_str()),
         ("topic", topic.as_str()),
         ("group", group.unwrap_or_default()),
+        ("app", desk.app()),
     ];
     Ok(html! {
         p {
@@ -44,7 +45,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             (empty("There is none.", &html! { "A letter is an event that an app refused or failed at too often." }))
         } @else {
             div.buttons { (desk.button("redrive", "Send 100 letters back to where they came from", &fields)) }
-            (table("Letters", &["Number", "Since", "Type", "Source", "From topic", "Attempts", "Bytes", "Reason"], letters.iter().map(row)))
+            (table("Letters", &["Number", "Since", "Type", "Source", "From topic", "#Attempts", "#Bytes", "Reason"], letters.iter().map(row)))
             @if let Some(last) = letters.last().filter(|_| letters.len() == PAGE as usize) {
                 (desk.more("letters", "after", &last.number.to_string(), "Next letters"))
             }

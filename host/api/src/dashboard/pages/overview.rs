@@ -73,9 +73,9 @@ fn apps(desk: &Desk<'_>, apps: &[App]) -> Markup {
     };
     let head = [
         "App",
-        "Calls",
-        "Instances",
-        "Host memory",
+        "#Calls",
+        "#Instances",
+        "#Host memory",
         "Version",
         "Last error",
     ];
@@ -116,7 +116,7 @@ fn breakers(breakers: &[Breaker]) -> Markup {
             td.number { @if let Some(time) = one.open_for { (text::Took(time.saturating_mul(1_000))) } }
         }
     };
-    let head = ["Target", "For", "Policy", "State", "Failures", "Open for"];
+    let head = ["Target", "For", "Policy", "State", "#Failures", "#Open for"];
     html! {
         h2 { "Circuit breakers" }
         (table("Circuit breakers", &head, breakers.iter().take(200).map(row)))

@@ -19,7 +19,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     }
     let rows = status.quotas.iter().take(200).map(row);
     Ok(html! {
-        div #quotas data-live="3" { (table("Quotas", &["Quota", "Used", "Limit", "Share", "Refused"], rows)) }
+        div #quotas data-live="3" { (table("Quotas", &["Quota", "#Used", "#Limit", "Share", "#Refused"], rows)) }
     })
 }
 

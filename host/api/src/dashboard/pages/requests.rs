@@ -69,18 +69,18 @@ fn figures(desk: &Desk<'_>, figures: &[Figure]) -> Markup {
             td.number { (one.calls) }
             td.number { @if one.failed > 0 { (state(false, &one.failed.to_string())) } @else { "0" } }
             td.number { (Took(one.half)) }
-            td.number { (Took(one.most)) }
+            td.number { (Took(one.nearly_all)) }
             td.number { (Took(one.longest)) }
         }
     };
     let head = [
         "Called",
         "Kind",
-        "Calls",
-        "Failed",
-        "Half within",
-        "95 % within",
-        "Longest",
+        "#Calls",
+        "#Failed",
+        "#Half within",
+        "#95 % within",
+        "#Longest",
     ];
     table(
         "Calls of apps and components",
@@ -110,6 +110,8 @@ pub fn traces(desk: &Desk<'_>, traces: &[Trace]) -> Markup {
             td { @if one.failed > 0 { (state(false, &format!("{} failed", one.failed))) } @else { (state(true, "ok")) } }
         }
     };
-    let head = ["Begin", "Request", "App", "Took", "Spans", "Apps", "State"];
+    let head = [
+        "Begin", "Request", "App", "#Took", "#Spans", "#Apps", "State",
+    ];
     table("Traces", &head, traces.iter().map(row))
 }

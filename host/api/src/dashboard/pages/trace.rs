@@ -23,7 +23,11 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     };
     let axis = Axis::of(&spans);
     let failed = spans.iter().filter(|span| span.failed).count();
-    let apps: BTreeSet<_> = spans.iter().map(|span| span.app.as_str()).collect();
+    let called = spans.iter().filter(|span| span.component.is_none());
+    let apps: BTreeSet<_> = called.map(|span| span.app.as_str()).collect();
+    let rows = in_order(&spans)
+        .into_iter()
+        .map(|(level, span)| row(level, span, &axis));
     Ok(html! {
         div #trace data-live="5" {
             dl.facts {
@@ -36,7 +40,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             p.quiet { "Id " code { (text::name(&id)) } }
             p { "Apps: " @for (number, app) in apps.iter().enumerate() { @if number > 0 { ", " } a href=(desk.link("app").with("id", app)) { (text::name(app)) } } }
             div.legend { span { "app" } span.part { "component" } span.failed { "failed" } }
-            (table("Spans of the trace", &["Span", "Time", "Took", "Outcome"], in_order(&spans).into_iter().map(|(level, span)| row(level, span, &axis))))
+            div.fall { (table("Spans of the trace", &["Span", "Time", "#Took", "Outcome"], rows)) }
             @if more > 0 { p.quiet { "And " (more) " spans more." } }
         }
     })

@@ -43,7 +43,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             @if let Some(broken) = &broken {
                 div.note.bad { p { strong { "What follows is not to be believed. " } (text::line(broken)) } }
             }
-            (table("History", &["Entry", "Time", "What", "Task", "About", "Attempts", "Payload"], entries.iter().map(row)))
+            (table("History", &["Entry", "Time", "What", "#Task", "About", "#Attempts", "Payload"], entries.iter().map(row)))
             @if let Some(next) = next { (desk.more("workflow", "from", &next.to_string(), "Next entries")) }
         }
         @if !is_over {

@@ -37,7 +37,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             @if instances.is_empty() {
                 (empty("No instance of a workflow.", &html! { "Start one by " code { "wythe workflow start NAME" } ", or from an app that is granted " code { "workflow" } "." }))
             } @else {
-                (table("Instances of workflows", &["Instance", "Workflow", "App", "State", "Begun", "Changed", "Entries"], instances.iter().map(|one| row(desk, one))))
+                (table("Instances of workflows", &["Instance", "Workflow", "App", "State", "Begun", "Changed", "#Entries"], instances.iter().map(|one| row(desk, one))))
             }
             @if let Some(next) = next { (desk.more("workflows", "cursor", &next, "Next instances")) }
         }

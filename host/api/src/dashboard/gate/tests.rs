@@ -1,12 +1,12 @@
-//! The door, knocked at by browsers and by others.
+//! The gate, as browsers and others come to it.
 
 use super::*;
 use http::Request;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-fn door() -> Door {
-    Door::new(
+fn gate() -> Gate {
+    Gate::new(
         TOKEN,
         vec!["127.0.0.1:8090".into(), "LocalHost:8090".into()],
     )
@@ -23,7 +23,7 @@ fn head(target: &str, headers: &[(&str, &str)]) -> Parts {
 
 #[test]
 fn a_host_is_one_of_those_that_are_known() {
-    let door = door();
+    let gate = gate();
     let cases: &[(&str, &[(&str, &str)], bool)] = &[
         ("/", &[("host", "127.0.0.1:8090")], true),
         ("/", &[("host", "LOCALHOST:8090")], true),
@@ -58,32 +58,32 @@ fn a_host_is_one_of_those_that_are_known() {
         ),
     ];
     for (target, headers, is_good) in cases {
-        let checked = door.check_host(&head(target, headers));
+        let checked = gate.check_host(&head(target, headers));
         assert_eq!(checked.is_ok(), *is_good, "{target} {headers:?}");
     }
 }
 
 #[test]
 fn the_token_is_exchanged_for_a_cookie_of_a_path_that_nobody_knows() {
-    let door = door();
+    let gate = gate();
     for wrong in [
         "",
         "0123456789abcdef0123456789abcde",
         "0123456789abcdef0123456789abcdeg",
     ] {
-        assert!(door.enter(wrong).is_err(), "{wrong}");
+        assert!(gate.enter(wrong).is_err(), "{wrong}");
     }
-    let set = door.enter(TOKEN).unwrap();
+    let set = gate.enter(TOKEN).unwrap();
     let set = set.to_str().unwrap();
-    let base = door.base();
+    let base = gate.base();
     assert!(!set.contains(TOKEN));
     let rest = format!("; Path={base}; Max-Age=43200; HttpOnly; SameSite=Strict");
     let cookie = set.strip_suffix(&rest).expect(&rest);
     assert_eq!(base.len(), 34, "{base}");
-    assert_ne!(base, super::Door::new(TOKEN, Vec::new()).unwrap().base());
+    assert_ne!(base, super::Gate::new(TOKEN, Vec::new()).unwrap().base());
     let visitor = |cookies: &str| {
         let head = head("/", &[("cookie", cookies)]);
-        door.visitor(&head.headers)
+        gate.visitor(&head.headers)
     };
     let own = visitor(&format!("other=1; {cookie}")).expect("a session");
     for wrong in ["", "wythe-dashboard=", &cookie[1..], &format!("{cookie}0")] {
@@ -91,23 +91,23 @@ fn the_token_is_exchanged_for_a_cookie_of_a_path_that_nobody_knows() {
     }
     // A cookie that somebody else set before does not hide it.
     assert!(visitor(&format!("wythe-dashboard=tossed; {cookie}")).is_some());
-    door.leave(&own);
+    gate.leave(&own);
     assert!(visitor(cookie).is_none());
 }
 
 #[test]
 fn sessions_are_few_and_the_oldest_one_ends() {
-    let door = door();
+    let gate = gate();
     let cookies: Vec<_> = (0..=SESSIONS)
         .map(|_| {
-            let set = door.enter(TOKEN).unwrap();
+            let set = gate.enter(TOKEN).unwrap();
             let set = set.to_str().unwrap().to_owned();
             set.split(';').next().unwrap_or_default().to_owned()
         })
         .collect();
     let is_in = |cookie: &String| {
         let head = head("/", &[("cookie", cookie)]);
-        door.visitor(&head.headers).is_some()
+        gate.visitor(&head.headers).is_some()
     };
     assert!(!is_in(&cookies[0]));
     assert!(cookies[1..].iter().all(is_in));
@@ -163,9 +163,9 @@ fn a_page_is_not_read_by_another_site() {
 
 #[test]
 fn a_form_brings_the_token_of_its_session() {
-    let door = door();
+    let gate = gate();
     let mut visitors = (0..2).map(|_| {
-        let set = door.enter(TOKEN).unwrap();
+        let set = gate.enter(TOKEN).unwrap();
         let cookie = set
             .to_str()
             .unwrap()
@@ -173,7 +173,7 @@ fn a_form_brings_the_token_of_its_session() {
             .next()
             .unwrap_or_default()
             .to_owned();
-        door.visitor(&head("/", &[("cookie", &cookie)]).headers)
+        gate.visitor(&head("/", &[("cookie", &cookie)]).headers)
             .unwrap()
     });
     let (one, other) = (visitors.next().unwrap(), visitors.next().unwrap());

@@ -1,4 +1,4 @@
-//! The door of the dashboard: the hosts by which it is asked, the token that opens it, and what a form has to bring.
+//! The gate of the dashboard: the hosts by which it is asked, the token that opens it, and what a form has to bring.
 //!
 //! A browser sends a cookie to every port of a host. So the cookie is for a path that nobody else knows, and both are asked
 //! for: what another port of this machine is sent, or a guest behind one, opens nothing.
@@ -36,11 +36,11 @@ impl Digest {
 }
 
 /// Everything that is asked of a request before it is answered.
-pub struct Door {
+pub struct Gate {
     /// What `Host` may say.
     hosts: Vec<String>,
     token: Digest,
-    /// The first part of all paths behind the door.
+    /// The first part of all paths behind the gate.
     path: String,
     sessions: Mutex<VecDeque<Session>>,
     wrong: Rate,
@@ -69,10 +69,10 @@ pub struct Visitor {
     pub form: String,
 }
 
-impl Door {
+impl Gate {
     pub fn new(token: &str, hosts: Vec<String>) -> Result<Self> {
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase());
-        Ok(Door {
+        Ok(Gate {
             hosts: hosts.collect(),
             token: Digest::of(token),
             path: random::name()?,
@@ -81,7 +81,7 @@ impl Door {
         })
     }
 
-    /// The path of all that is behind the door, with a slash on both sides.
+    /// The path of all that is behind the gate, with a slash on both sides.
     pub fn base(&self) -> String {
         format!("/{}/", self.path)
     }
@@ -97,10 +97,9 @@ impl Door {
         if is_one && self.hosts.contains(&host) {
             return Ok(());
         }
-        let hosts = self.hosts.join(", ");
-        Err(Error::denied(format!(
-            "the dashboard is not asked by this name; expected one of: {hosts}; name another one by `--host`"
-        )))
+        Err(Error::denied(
+            "the dashboard is not asked by this name; open the URL that it printed, or name this host by `--host`",
+        ))
     }
 
     /// Opens a session for whoever has the token: the cookie, as it is set.
