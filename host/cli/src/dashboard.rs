@@ -140,7 +140,7 @@ impl Hosts {
         })
     }
 
-    /// What `Host` may say: the first is the one of the URL.
+    /// The values that `Host` may have: the first is the one of the URL.
     pub fn names(&self, address: SocketAddr) -> Vec<String> {
         let port = address.port();
         let mut names = Vec::new();

@@ -11,6 +11,7 @@ use std::{
 use wythe_blocks::{
     Error, Host, Result, Tenant,
     spans::{About, Span as Ended, Work},
+    time::since_1970,
 };
 
 /// The most traces of one answer.
@@ -52,7 +53,7 @@ pub struct List {
 pub enum Answer {
     Page(Page),
     Trace {
-        /// In the order of their begin.
+        /// The spans, in the order of their begin.
         spans: Vec<Span>,
         /// Spans that it has beyond these.
         more: usize,
@@ -294,8 +295,7 @@ fn figures(spans: &[Arc<Ended>]) -> Vec<Figure> {
 }
 
 fn micros_since_1970(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    micros(since.unwrap_or_default())
+    micros(since_1970(time))
 }
 
 fn micros(time: Duration) -> u64 {

@@ -37,7 +37,7 @@ impl Digest {
 
 /// Everything that is asked of a request before it is answered.
 pub struct Gate {
-    /// What `Host` may say.
+    /// The values that `Host` may have.
     hosts: Vec<String>,
     token: Digest,
     /// The first part of all paths behind the gate.
@@ -58,7 +58,7 @@ struct Session {
 pub struct Note {
     pub failed: bool,
     pub text: String,
-    /// What was answered.
+    /// The answer, where there is one.
     pub answer: Option<String>,
 }
 

@@ -16,7 +16,7 @@ pub struct Dashboard {
     #[command(flatten)]
     pub project: Project,
     /// The address to answer browsers on: `HOST:PORT` or a port; port 0 takes a free one. Beyond this machine a token of yours is needed
-    #[arg(short, long, value_name = "ADDRESS", default_value_t = FREE, value_parser = port::address)]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = port::address)]
     pub listen: SocketAddr,
     /// A name by which browsers ask for it beside its address, such as that of a proxy with TLS; may be repeated
     #[arg(long = "host", value_name = "NAME")]
@@ -25,6 +25,6 @@ pub struct Dashboard {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Say where it is in JSON, and end with the standard input: a host starts it so
-    #[arg(long, hide = true)]
+    #[arg(long)]
     pub of_a_host: bool,
 }

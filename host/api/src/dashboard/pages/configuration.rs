@@ -18,7 +18,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let status = desk.status().await?;
     let components = of_block(&status, "configuration");
     let Some(first) = components.first() else {
-        let next = html! { "Add a component of " code { "type: configuration.file" } " to the resources of the project." };
+        let next = html! { "Add a component of " code { "type: configuration.NAME" } " to the resources of the project." };
         return Ok(empty(
             "This tenant has no component for configuration.",
             &next,

@@ -22,7 +22,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let status = desk.status().await?;
     let components = of_block(&status, "pubsub");
     if components.is_empty() {
-        let next = html! { "Add a component of " code { "type: pubsub.redb" } " to the resources of the project." };
+        let next = html! { "Add a component of " code { "type: pubsub.NAME" } " to the resources of the project." };
         return Ok(empty("This tenant has no component for events.", &next));
     }
     let apps = apps_of(&status);

@@ -18,7 +18,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let status = desk.status().await?;
     let (components, apps) = (of_block(&status, "lock"), apps_of(&status));
     if components.is_empty() {
-        let next = html! { "Add a component of " code { "type: lock.redb" } " to the resources of the project." };
+        let next = html! { "Add a component of " code { "type: lock.NAME" } " to the resources of the project." };
         return Ok(empty("This tenant has no component for locks.", &next));
     }
     let query = &desk.query;

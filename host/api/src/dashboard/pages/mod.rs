@@ -23,6 +23,7 @@ use super::{
     desk::{self, Desk},
     link::Link,
 };
+use crate::admin::host::Status;
 use maud::{Markup, html};
 use wythe_blocks::{Error, Kind, Result};
 
@@ -110,14 +111,14 @@ pub async fn page(desk: &Desk<'_>, path: &str) -> Page {
 }
 
 /// The names of the components of a block.
-fn of_block<'a>(status: &'a super::super::admin::host::Status, block: &str) -> Vec<&'a str> {
+fn of_block<'a>(status: &'a Status, block: &str) -> Vec<&'a str> {
     let all = status.components.iter();
     let own = all.filter(|one| one.kind.split('.').next() == Some(block));
     own.map(|one| one.component.as_str()).collect()
 }
 
 /// The ids of the apps.
-fn apps_of(status: &super::super::admin::host::Status) -> Vec<&str> {
+fn apps_of(status: &Status) -> Vec<&str> {
     status
         .apps
         .iter()

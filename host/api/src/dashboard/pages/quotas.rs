@@ -1,4 +1,4 @@
-//! What the tenant uses of each quota.
+//! Quotas: what the tenant uses of each.
 
 use super::super::{
     desk::{Desk, empty, state, table},

@@ -69,7 +69,7 @@ impl Axis {
         }
     }
 
-    /// Where a span begins, and how long it is, in parts of the axis; what is short can be seen all the same.
+    /// The begin of a span and its length, in parts of the axis; what is short can be seen all the same.
     fn bar(&self, span: &Span) -> (f64, f64) {
         let part = |time: u64| time as f64 * 100.0 / self.length as f64;
         let (from, long) = (part(span.start - self.begin), part(span.took).max(0.4));

@@ -143,7 +143,7 @@ async fn hostile() -> Result<()> {
     notes(&visitor, &query).await
 }
 
-/// What was sent by a form comes back as a text, too.
+/// Words that were sent by a form come back as text, too.
 async fn notes(visitor: &Visitor, query: &str) -> Result<()> {
     for (action, fields) in [
         ("invoke", format!("app={query}&path=/{query}")),
