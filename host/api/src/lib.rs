@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod body;
+pub mod dashboard;
 mod error;
 mod forward;
 #[cfg(any(fuzzing, test))]

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Format, Metrics, Notices, Process, Result, Routes, Tasks,
+    spans::Recent,
     tenant::{Settings, Shared, Tenant},
     time,
 };
@@ -26,6 +27,7 @@ pub struct Host {
     processes: ArcSwap<Processes>,
     shared: Shared,
     notices: Notices,
+    recent: Recent,
     /// Held by whoever opens a tenant: one that is refused leaves the quotas of the one that is there alone.
     opening: Mutex<()>,
 }
@@ -136,6 +138,11 @@ impl Host {
     /// Changes that were wrong and changed nothing.
     pub fn notices(&self) -> &Notices {
         &self.notices
+    }
+
+    /// The newest spans, for whoever looks at them.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// The tasks of all tenants, and of the host.

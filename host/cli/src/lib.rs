@@ -13,6 +13,7 @@ pub mod check;
 mod commands;
 pub mod compiler;
 mod control;
+mod dashboard;
 mod embedded;
 mod hold;
 mod isolation;
@@ -97,6 +98,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Configuration(configuration) => {
             commands::configuration::configuration(common, configuration).await
         }
+        Command::Dashboard(dashboard) => commands::dashboard::dashboard(common, dashboard).await,
         Command::Inspect(inspect) => commands::inspect::inspect(common, inspect).await,
         Command::Invoke(invoke) => commands::invoke::invoke(common, invoke).await,
         Command::Lock(lock) => commands::lock::lock(common, lock).await,

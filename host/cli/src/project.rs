@@ -142,7 +142,7 @@ pub async fn ask_host(project: &Project, action: host::Action) -> Outcome<host::
 }
 
 /// The failure where no host runs.
-fn nobody(data: &Path) -> Failure {
+pub fn nobody(data: &Path) -> Failure {
     Problem {
         kind: "unavailable".into(),
         ..Problem::new(format!(

@@ -23,6 +23,7 @@ pub mod pubsub;
 pub mod secrets;
 mod server;
 pub mod state;
+pub mod traces;
 mod wire;
 pub mod workflow;
 
@@ -58,6 +59,7 @@ pub enum Command {
     PubSub(pubsub::PubSub),
     Secrets(secrets::Secrets),
     State(state::State),
+    Traces(traces::Action),
     Workflow(workflow::Action),
 }
 
@@ -113,6 +115,7 @@ pub enum Answer {
         id: String,
     },
     PubSub(pubsub::Answer),
+    Traces(traces::Answer),
     Workflow(workflow::Answer),
 }
 
@@ -149,6 +152,7 @@ impl Command {
             | Command::Actors(_)
             | Command::Host(_)
             | Command::Invocation(_)
+            | Command::Traces(_)
             | Command::Workflow(_) => OPERATOR,
         }
     }
@@ -166,7 +170,7 @@ pub async fn execute(tenant: &Tenant, command: Command) -> Result<Answer> {
         Command::Bindings(command) => bindings::execute(tenant, &caller, command).await,
         Command::Crypto(command) => crypto::execute(tenant, &caller, command).await,
         Command::Configuration(command) => configuration(tenant, &caller, command).await,
-        Command::Host(_) => Err(Error::unavailable(
+        Command::Host(_) | Command::Traces(_) => Err(Error::unavailable(
             "no host runs here, of which this is asked",
         )),
         Command::Invocation(action) => invocation::execute(tenant, &caller, action).await,

@@ -5,7 +5,7 @@ use super::{
     host::{House, Whose},
     is_trusted,
     memory::{ALL, End, MAX, Memory, Whole},
-    process,
+    process, traces,
     wire::{Path, Refusal},
 };
 use crate::serve::{Client, Front, Manner, Plain};
@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::net::{UnixListener, UnixStream};
 use wythe_blocks::{
-    Body, Error, body_from,
+    Body, Error, Tenant, body_from,
     connections::{Allowed, Connections, Listener},
 };
 
@@ -167,10 +167,17 @@ impl Desk {
         Ok(match command {
             Command::Host(action) => self.house.execute(action).await?,
             _ => match self.house.whose(named)? {
-                Whose::Here(tenant) => execute(&tenant, command).await?,
+                Whose::Here(tenant) => self.execute(&tenant, command).await?,
                 Whose::There(process) => process::ask(&process, &command).await?,
             },
         })
+    }
+
+    async fn execute(&self, tenant: &Tenant, command: Command) -> Result<Answer, Error> {
+        match command {
+            Command::Traces(action) => traces::execute(&self.house.host, tenant, action),
+            command => execute(tenant, command).await,
+        }
     }
 
     fn held(&self, answer: &Answer) -> Result<Whole, Refused> {

@@ -10,7 +10,7 @@ const VERSION: &str = "/v1/";
 pub const ACTION: &str = "action";
 
 /// Every block with its actions; a test compares them with the commands.
-const COMMANDS: [(&str, &[&str]); 12] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     ("actors", &["active", "invoke", "list", "state"]),
     ("bindings", &["invoke", "operations"]),
     ("configuration", &["delete", "get", "set"]),
@@ -34,6 +34,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
     ),
     ("secrets", &["list"]),
     ("state", &["delete", "get", "list", "set"]),
+    ("traces", &["get", "list"]),
     (
         "workflow",
         &[

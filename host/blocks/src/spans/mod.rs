@@ -4,6 +4,7 @@
 
 mod outgoing;
 mod queues;
+mod recent;
 mod sampling;
 mod span;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 pub use outgoing::Outgoing;
 pub use queues::Reader;
+pub use recent::Recent;
 pub use sampling::Sampling;
 pub(crate) use sampling::{is_chosen, is_chosen_outside};
 pub(crate) use span::Recording;

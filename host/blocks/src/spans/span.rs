@@ -200,6 +200,19 @@ impl Span {
         }
     }
 
+    /// The bytes that it has in memory, beside names that others share.
+    pub(super) fn bytes(&self) -> usize {
+        let (Work::App { about, .. } | Work::Component { about, .. }) = &self.work;
+        size_of::<Span>()
+            + match about {
+                About::Nothing => 0,
+                About::Http(http) => http.path.capacity(),
+                About::Topic { component, topic } => {
+                    topic.capacity() + component.as_ref().map_or(0, String::capacity)
+                }
+            }
+    }
+
     /// Says whether a call that is dropped goes on elsewhere or later: the runs of a workflow are one span.
     fn goes_on(&self) -> bool {
         matches!(

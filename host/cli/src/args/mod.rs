@@ -4,6 +4,7 @@ mod actor;
 mod bindings;
 mod configuration;
 mod crypto;
+mod dashboard;
 mod host;
 mod jobs;
 mod lock;
@@ -16,6 +17,7 @@ pub use actor::{Actor, ActorVerb};
 pub use bindings::{Bindings, BindingsVerb};
 pub use configuration::{Configuration, ConfigurationVerb};
 pub use crypto::{Cipher, Crypto, CryptoVerb};
+pub use dashboard::{Dashboard, FREE};
 pub use host::{Logs, Ps, Serve, StatusOf, Stop, Tenants, TenantsVerb, audience};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
@@ -96,6 +98,7 @@ pub enum Command {
     Completions(Completions),
     Crypto(Crypto),
     Configuration(Configuration),
+    Dashboard(Dashboard),
     Inspect(Inspect),
     Invoke(Invoke),
     Lock(Lock),

@@ -25,7 +25,10 @@ pub struct Run {
     /// Serve /metrics (Prometheus), /healthz and /readyz here
     #[arg(long, value_name = "ADDRESS", value_parser = port::address)]
     pub metrics: Option<SocketAddr>,
-    /// Tell callers what is wrong, with files, lines and grants; without it they read a kind and a trace
+    /// Serve the dashboard here, by a process of its own; default any free port of this machine
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0", value_parser = port::address)]
+    pub dashboard: Option<SocketAddr>,
+    /// Tell callers what is wrong, with files, lines and grants, where else they read a kind and a trace; and serve the dashboard
     #[arg(long)]
     pub dev: bool,
     /// Log each request from outside once its answer is over: a line with status, bytes, time, client, app and trace
@@ -34,6 +37,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// The address of the dashboard, where there is to be one.
+    pub fn dashboard(&self) -> Option<SocketAddr> {
+        self.dashboard.or(self.dev.then_some(super::FREE))
+    }
+
     /// The readers of the host's own answers.
     pub fn audience(&self) -> Audience {
         super::host::audience(self.dev)

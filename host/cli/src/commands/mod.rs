@@ -6,6 +6,7 @@ pub mod build;
 pub mod completions;
 pub mod configuration;
 pub mod crypto;
+pub mod dashboard;
 pub mod inspect;
 pub mod invoke;
 pub mod jobs;

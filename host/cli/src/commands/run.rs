@@ -4,7 +4,7 @@ use crate::{
     args::{Common, Format, Run},
     boot::{self, Booted, Plan},
     build::{self, Built},
-    check, control,
+    check, control, dashboard,
     hold::Hold,
     live::{Live, Stamps},
     port, project,
@@ -84,6 +84,8 @@ struct Listeners {
     http: TcpListener,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
+    /// The URL of the dashboard.
+    dashboard: Option<String>,
 }
 
 /// Everything beside the apps: ports, the control socket, the watch, the sweep.
@@ -100,6 +102,7 @@ async fn open(
         http,
         address,
         metrics: None,
+        dashboard: None,
     };
     if let Some(wanted) = args.metrics {
         let listener = port::bind(wanted, "--metrics").await?;
@@ -108,6 +111,10 @@ async fn open(
     }
     if let Err(error) = control::serve(&booted.host, data, shutdown) {
         tracing::warn!("`wythe invoke`, `publish` and `state` cannot reach this host: {error:#}");
+    }
+    if let Some(wanted) = args.dashboard() {
+        let url = dashboard::start(common, data, wanted, booted.host.tasks()).await?;
+        listeners.dashboard = Some(url);
     }
     if args.watch {
         let watch = Watch {
@@ -131,6 +138,7 @@ struct Ready {
     url: String,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
+    dashboard: Option<String>,
     data: PathBuf,
     control: PathBuf,
     pid: u32,
@@ -177,6 +185,7 @@ impl Ready {
             url: format!("http://{}/", listeners.address),
             address: listeners.address,
             metrics: listeners.metrics,
+            dashboard: listeners.dashboard.clone(),
             data: boot::absolute(data),
             control: boot::absolute(&control::path(data)),
             pid: std::process::id(),
@@ -221,6 +230,9 @@ impl Ready {
         lines.extend(self.routes());
         if let Some(metrics) = self.metrics {
             lines.push(format!("    Metrics  http://{metrics}/metrics"));
+        }
+        if let Some(dashboard) = &self.dashboard {
+            lines.push(format!("    Dashboard  {dashboard}"));
         }
         let data = format!("{}/", data.display());
         lines.push(format!("    Data     {data:<32} Ctrl-C stops"));

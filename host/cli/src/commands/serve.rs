@@ -3,7 +3,7 @@
 use crate::{
     args::{self, Common, Format},
     boot::{self, Ground},
-    control,
+    control, dashboard,
     hold::Hold,
     live::{root::Root, watch},
     port, private, project,
@@ -54,7 +54,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let opened = async {
         let opened = open(&ground, &addresses, certificates, &shutdown).await?;
         watch::first(&root).await;
-        Outcome::Ok(opened)
+        Outcome::Ok((opened, dashboard(common, args, &ground).await?))
     };
     let opened = tokio::select! {
         () = shutdown.cancelled() => {
@@ -66,10 +66,12 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     if opened.is_err() {
         ground.host.close(CLOSE).await;
     }
-    let (listeners, metrics) = opened?;
+    let ((listeners, metrics), dashboard) = opened?;
     watch::start(root, &args.root, &ground.host);
     let tenants = tenants(&ground, &shutdown).await;
-    Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?.show(common);
+    let mut ready = Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?;
+    ready.dashboard = dashboard;
+    ready.show(common);
     let complete = serve::serve(&ground.host, args.audience(), listeners, shutdown).await;
     traces.close().await;
     if !complete {
@@ -181,6 +183,19 @@ async fn open(
     Ok((listeners, bound))
 }
 
+/// Starts the dashboard, where it is asked for, and answers its URL.
+async fn dashboard(
+    common: &Common,
+    args: &args::Serve,
+    ground: &Ground,
+) -> Outcome<Option<String>> {
+    let Some(wanted) = args.dashboard else {
+        return Ok(None);
+    };
+    let url = dashboard::start(common, &ground.data, wanted, ground.host.tasks()).await?;
+    Ok(Some(url))
+}
+
 /// The tenants that are served, those in processes of their own among them.
 async fn tenants(ground: &Ground, shutdown: &CancellationToken) -> Vec<Tenant> {
     let house = House {
@@ -200,6 +215,7 @@ struct Ready {
     /// The address of HTTPS.
     tls: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
+    dashboard: Option<String>,
     control: PathBuf,
     pid: u32,
     tenants: usize,
@@ -236,6 +252,7 @@ impl Ready {
             address,
             tls,
             metrics,
+            dashboard: None,
             control: boot::absolute(&control::path(&ground.data)),
             pid: std::process::id(),
             apps: tenants.iter().map(|one| one.apps).sum(),
@@ -267,6 +284,9 @@ impl Ready {
         }
         if let Some(metrics) = self.metrics {
             text += &format!("    Metrics  http://{metrics}/metrics\n");
+        }
+        if let Some(dashboard) = &self.dashboard {
+            text += &format!("    Dashboard  {dashboard}\n");
         }
         if self.wrong > 0 {
             text += &format!("    Wrong    {} of them; see `wythe status`\n", self.wrong);

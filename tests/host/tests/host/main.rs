@@ -14,6 +14,7 @@ mod connections;
 mod corpus;
 mod crash;
 mod crypto;
+mod dashboard;
 mod edges;
 mod ends;
 mod events;
@@ -88,6 +89,7 @@ fn groups() -> Vec<Vec<Trial>> {
         corpus::trials(),
         crash::trials(),
         crypto::trials(),
+        dashboard::trials(),
         listeners::trials(),
         edges::trials(),
         ends::trials(),

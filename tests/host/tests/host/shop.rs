@@ -1,6 +1,6 @@
 //! The shop: every block at work in one application.
 
-mod buyer;
+pub mod buyer;
 mod kills;
 
 use crate::case;
@@ -91,7 +91,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn project() -> Result<Project> {
+pub fn project() -> Result<Project> {
     with_files(Project::new(APPS).with("memory", MEMORY))
 }
 

@@ -114,7 +114,8 @@ impl Span {
         all
     }
 
-    fn error_type(&self) -> Option<String> {
+    /// The kind of the failure, or a status of 500 and more.
+    pub fn error_type(&self) -> Option<String> {
         if let Ended::Failed(kind) = self.ended {
             return Some(kind.as_str().to_owned());
         }

@@ -5,7 +5,7 @@ mod changes;
 mod files;
 mod memory;
 mod quotas;
-mod root;
+pub mod root;
 mod signing;
 mod tenants;
 mod tls;

@@ -55,6 +55,8 @@ pub struct Served {
     pub url: String,
     /// The address of HTTPS, where there is any.
     pub tls: Option<String>,
+    /// The URL of the dashboard, where there is one.
+    pub dashboard: Option<String>,
     metrics: String,
     root: std::path::PathBuf,
 }
@@ -127,6 +129,7 @@ impl Root {
             child,
             url: text("url")?.trim_end_matches('/').to_owned(),
             tls: ready["tls"].as_str().map(str::to_owned),
+            dashboard: ready["dashboard"].as_str().map(str::to_owned),
             metrics: text("metrics")?,
             root: self.path().to_owned(),
         })
