@@ -1,7 +1,7 @@
 //! The drivers by their names, and the way of a component's metadata to each as a typed config.
 
 use crate::{
-    Environment, Error, Result, bindings, configuration, crypto, jobs, lock,
+    Environment, Error, Result, bindings, configuration, crypto, jobs, lock, middleware,
     prepared::SECRET_STORES,
     pubsub,
     quota::{Held, Ledger},
@@ -342,6 +342,7 @@ pub struct Registry {
     pub crypto: Drivers<dyn crypto::Driver>,
     pub jobs: Drivers<dyn jobs::Driver>,
     pub lock: Drivers<dyn lock::Driver>,
+    pub middleware: Drivers<dyn middleware::Driver>,
     pub pubsub: Drivers<dyn pubsub::Driver>,
     pub secrets: Drivers<dyn secrets::Driver>,
     pub state: Drivers<dyn state::Driver>,
@@ -355,6 +356,7 @@ impl Registry {
             "crypto" => &self.crypto,
             "jobs" => &self.jobs,
             "lock" => &self.lock,
+            "middleware" => &self.middleware,
             "pubsub" => &self.pubsub,
             SECRET_STORES => &self.secrets,
             "state" => &self.state,
@@ -409,12 +411,13 @@ const COUNTED: [(&str, Metered); 4] = [
     ("state", Metered::StateKeys),
 ];
 
-const BLOCKS: [&str; 8] = [
+const BLOCKS: [&str; 9] = [
     "bindings",
     "configuration",
     "crypto",
     "jobs",
     "lock",
+    "middleware",
     "pubsub",
     "secretstores",
     "state",
@@ -433,6 +436,7 @@ impl Default for Registry {
             crypto: Drivers::new("crypto"),
             jobs: Drivers::new("jobs"),
             lock: Drivers::new("lock"),
+            middleware: Drivers::new("middleware"),
             pubsub: Drivers::new("pubsub"),
             secrets: Drivers::new("secretstores"),
             state: Drivers::new("state"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::{CallerPolicy, Configuration, Operation, SecretScope};
+use crate::configuration::{CallerPolicy, Configuration, Handler, Operation, SecretScope};
 use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
@@ -176,7 +176,7 @@ impl Same for Target {
     }
 }
 
-/// The policies of calls between apps; its other parts are compared where they are used.
+/// The policies of calls between apps and of requests from outside; its other parts are compared where they are used.
 impl Same for Configuration {
     fn is_same(&self, other: &Configuration) -> bool {
         let access = match (&self.access, &other.access) {
@@ -185,7 +185,15 @@ impl Same for Configuration {
             }
             (one, other) => one.is_none() && other.is_none(),
         };
-        access && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
+        access
+            && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
+            && self.pipeline.is_same(&other.pipeline)
+    }
+}
+
+impl Same for Handler {
+    fn is_same(&self, other: &Handler) -> bool {
+        (&self.name, &self.kind, &self.version) == (&other.name, &other.kind, &other.version)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     invocation::{AccessPolicies, Invocation},
     jobs::Jobs,
     lock::Lock,
+    middleware::Middleware,
     pubsub::{PubSub, RuleThread},
     quota::{Ledger, Ledgers},
     secrets::Secrets,
@@ -70,6 +71,7 @@ pub struct Tenant {
     pub invocation: Invocation,
     pub jobs: Jobs,
     pub lock: Lock,
+    pub middleware: Arc<Middleware>,
     pub pubsub: Arc<PubSub>,
     /// The policies of its calls.
     pub resiliency: Arc<Resiliency>,
@@ -111,6 +113,9 @@ impl Tenant {
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
+        let middleware = Arc::<Middleware>::default();
+        let pipeline = middleware.pipeline(&settings);
+        shared.routes.guard(&settings.tenant, pipeline);
         Arc::new(Tenant {
             actors: Actors::new(
                 tasks.clone(),
@@ -125,6 +130,7 @@ impl Tenant {
             invocation: Invocation::new(resiliency.clone(), access),
             jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
+            middleware,
             pubsub,
             resiliency,
             secrets: Secrets::default(),
@@ -165,6 +171,7 @@ impl Tenant {
         let mut unwell = self.configuration.components.unwell().await;
         unwell.extend(self.jobs.components.unwell().await);
         unwell.extend(self.lock.components.unwell().await);
+        unwell.extend(self.middleware.components.unwell().await);
         unwell.extend(self.pubsub.components.unwell().await);
         unwell.extend(self.state.components.unwell().await);
         unwell.sort_by(|one, other| one.0.cmp(&other.0));
@@ -184,6 +191,7 @@ impl Tenant {
         self.crypto.components.close().await;
         self.jobs.components.close().await;
         self.lock.components.close().await;
+        self.middleware.components.close().await;
         self.pubsub.components.close().await;
         self.secrets.components.close().await;
         self.state.components.close().await;

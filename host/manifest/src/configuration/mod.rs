@@ -5,6 +5,7 @@ mod api;
 mod check;
 mod denied_types;
 mod operation;
+mod pipeline;
 mod unenforced;
 
 pub use access::{AccessControl, CallerPolicy, Decision};
@@ -12,6 +13,7 @@ pub use api::ApiLists;
 pub(crate) use check::check;
 pub use denied_types::DeniedType;
 pub use operation::Operation;
+pub use pipeline::Handler;
 
 use crate::component::{Head, read_head};
 use crate::name::{ComponentName, Name, shown};
@@ -61,6 +63,8 @@ pub struct Configuration {
     pub api: Option<ApiLists>,
     /// The types of components that may not be there.
     pub denied_types: Vec<DeniedType>,
+    /// The handlers of requests from outside, in the order in which they run.
+    pub pipeline: Vec<Handler>,
     /// The recording of traces.
     pub tracing: Option<Tracing>,
     /// The place where it was written.
@@ -135,6 +139,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         access: spec.and_then(|spec| spec.read("accessControl", access::read)),
         api: spec.and_then(|spec| spec.read("api", api::read)),
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
+        pipeline: spec.map(pipeline::read).unwrap_or_default(),
         tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
         namespace,
         scopes,
@@ -161,9 +166,9 @@ fn read_positions(fields: &Fields) -> Option<Vec<Source>> {
     Some(names.map(|(at, _)| at.source()).collect())
 }
 
-/// Refuses keys about stores, components and traces, which are for all apps.
+/// Refuses keys about stores, components, requests from outside and traces, which are for all apps.
 fn refuse_scoped(spec: &Fields) {
-    for (_, at) in spec.each_of(&["secrets", "components", "tracing"]) {
+    for (_, at) in spec.each_of(&["secrets", "components", "httpPipeline", "tracing"]) {
         at.error("is for all apps, and the document has `scopes`; move it to one without");
     }
 }
