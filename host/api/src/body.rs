@@ -1,10 +1,11 @@
 //! Bodies of requests: how long they say they are, and what ends one that is too long or does not come.
 
+use bytes::Bytes;
 use http::{Request, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use std::time::Duration;
+use std::{error::Error as StdError, time::Duration};
 use wythe_blocks::{Body, Detail, Error, Patient};
 
 /// Silence of a client in the middle of a body that somebody waits for.
@@ -16,8 +17,25 @@ pub fn declared<B>(request: &Request<B>) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
+/// The body of a request that is not an app's yet; whoever reads it has a limit.
+pub fn patient(body: Incoming) -> Body {
+    if body.is_end_stream() {
+        return Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
+    let body = body
+        .map_err(|error| Error::unavailable("the client's body ended early").with_source(error));
+    let late = || Error::unavailable("the client sent nothing more of its body");
+    Patient::new(body, LATE, late).boxed_unsync()
+}
+
 /// The body of a request to an app, which may have `limit` bytes.
-pub fn limited(body: Incoming, limit: u64) -> Body {
+pub fn limited<B>(body: B, limit: u64) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static,
+{
     if body.is_end_stream() {
         return Empty::new().map_err(|never| match never {}).boxed_unsync();
     }
@@ -29,7 +47,10 @@ pub fn limited(body: Incoming, limit: u64) -> Body {
             ))
             .with_detail(Detail::BodyTooLarge);
         }
-        Error::unavailable("the client's body ended early").with_source(error)
+        match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::unavailable("the client's body ended early").with_source(error),
+        }
     });
     let late = || Error::unavailable("the client sent nothing more of its body");
     Patient::new(body, LATE, late).boxed_unsync()

@@ -6,6 +6,7 @@ use wythe_blocks::Kind;
 /// The words of an answer to a stranger, which say nothing of the project.
 pub fn words(kind: Kind, status: StatusCode) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED => "say who you are, as this host asks for it",
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
         StatusCode::MISDIRECTED_REQUEST => "this host is not asked on this connection",
         StatusCode::METHOD_NOT_ALLOWED => "the method is not allowed here",

@@ -1,12 +1,15 @@
 //! HTTP from outside: a bound listener in, requests to the app whose prefix is the longest that matches, and a drain.
 
 mod access;
+mod cors;
 mod framing;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod pipeline;
 mod target;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use access::ACCESS;
 
@@ -19,24 +22,28 @@ use crate::{
     webhooks::Webhooks,
 };
 use access::Record;
+use bytes::Bytes;
 use http::{
-    Request, Response,
+    HeaderMap, HeaderValue, Request, Response,
     uri::{Authority, Scheme},
 };
 use hyper::body::Incoming;
+use pipeline::Way;
 use std::{
+    error::Error as StdError,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
+use token::Token;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wythe_blocks::{
-    App, Body, Error, Host, Origin, REFUSALS, Rate, Routes, Tasks, Trace,
+    App, Body, Destination, Error, Host, Origin, REFUSALS, Rate, Routes, Tasks, Trace,
     connections::{Allowed, Connections},
     descriptors,
-    invocation::{CLIENT, Path, settled, strip},
+    invocation::{CLIENT, CLIENT_NAME, Path, settled, strip},
 };
 use wythe_manifest::Name;
 
@@ -143,6 +150,7 @@ impl Ingress {
             let inside = inside.clone();
             let client = Client {
                 address: client_of(&mut request),
+                identity: identity_of(&mut request),
                 ..passed
             };
             // The host that passes it on has logged it.
@@ -168,6 +176,12 @@ fn client_of<B>(request: &mut Request<B>) -> IpAddr {
     let reported = request.headers_mut().remove(CLIENT);
     let reported = reported.and_then(|reported| reported.to_str().ok()?.parse().ok());
     reported.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// The name in the certificate of the client, as that host says.
+fn identity_of<B>(request: &mut Request<B>) -> Option<Arc<str>> {
+    let reported = request.headers_mut().remove(CLIENT_NAME)?;
+    reported.to_str().ok().map(Arc::from)
 }
 
 /// All that the listeners of the front door share.
@@ -204,7 +218,7 @@ impl All {
 /// Answers one request: the front door is the first hop of its trace. Where requests are logged, it has a line if it
 /// `is_logged`.
 async fn answer(
-    inside: &Inside,
+    inside: &Arc<Inside>,
     request: Request<Incoming>,
     client: Client,
     is_logged: bool,
@@ -223,7 +237,7 @@ async fn answer(
 
 /// One request: routed, and refused in words that say nothing of the project.
 async fn route(
-    inside: &Inside,
+    inside: &Arc<Inside>,
     trace: Trace,
     mut request: Request<Incoming>,
     client: Client,
@@ -231,6 +245,8 @@ async fn route(
 ) -> Response<Body> {
     // Only the host says who calls.
     strip(request.headers_mut());
+    let token = Token::take(request.headers_mut());
+    name(request.headers_mut(), &client);
     let reader = (trace, inside.audience);
     if !framing::is_plain(request.headers()) {
         return No::unframed().answer(&inside.refusals, reader);
@@ -239,7 +255,6 @@ async fn route(
     let host = request.uri().authority().filter(|_| named.is_ok());
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
-    let rest = place.rest(path);
     access::note(record, place.tenant(), None);
     if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
         && !place.is_one_owner(host, name.as_deref())
@@ -247,6 +262,7 @@ async fn route(
         return No::misdirected().answer(&inside.refusals, reader);
     }
     if let Some(process) = place.process() {
+        token.put_back(request.headers_mut());
         let client = (client.address, inside.silence());
         let forwarded = forward::forward(&inside.tasks, process, trace, request, client);
         let answer = if_named(named, forwarded).await;
@@ -255,26 +271,71 @@ async fn route(
     if let Err(error) = count(inside, place.tenant(), &client) {
         return refusals::answer(&inside.refusals, &error, None, reader);
     }
+    let from = Sender {
+        trace,
+        token,
+        client,
+        named,
+    };
+    here(inside, place, from, request, record).await
+}
+
+/// The origin of a request, as far as it is known before somebody is asked.
+struct Sender {
+    trace: Trace,
+    token: Token,
+    client: Client,
+    /// Says whether the request names its host as it has to.
+    named: Result<(), Error>,
+}
+
+/// Answers a request to a tenant of this process: by a webhook, by the tenant's handlers, or by one of its apps.
+async fn here(
+    inside: &Arc<Inside>,
+    place: Destination,
+    from: Sender,
+    mut request: Request<Incoming>,
+    record: &mut Option<Record>,
+) -> Response<Body> {
+    let (trace, path) = (from.trace, request.uri().path());
+    let (rest, reader) = (place.rest(path), (trace, inside.audience));
     if let Some(route) = place.webhook(rest) {
         let webhooks = &inside.webhooks;
-        let answer = webhooks.answer(&route, trace, request, client.address);
-        let answer = if_named(named, answer).await;
+        let answer = webhooks.answer(&route, trace, request, from.client.address);
+        let answer = if_named(from.named, answer).await;
         return answer.unwrap_or_else(|no| no.answer(&webhooks.refusals, reader));
+    }
+    if let Some(pipeline) = place.pipeline().cloned() {
+        let way = Way { place, pipeline };
+        return way.answer(inside, from, request, record).await;
     }
     let Some(route) = place.route(rest) else {
         return refusals::answer(&inside.refusals, &unanswered(path), None, reader);
     };
     let app = &route.app;
     access::note(record, Some(app.tenant()), Some(app.id()));
-    let answer = if_named(named, ask(app, place.skipped(), trace, request)).await;
+    let answer = async {
+        target::skip(&mut request, place.skipped())?;
+        ask(app, trace, request).await
+    };
+    let answer = if_named(from.named, answer).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
 }
 
+/// Names the client to the app, where it showed a certificate: nobody but the host writes this header.
+fn name(headers: &mut HeaderMap, client: &Client) {
+    let identity = client.identity.as_deref();
+    let value = identity.and_then(|name| HeaderValue::from_str(name).ok());
+    if let Some(value) = value {
+        headers.insert(CLIENT_NAME, value);
+    }
+}
+
 /// Asks where the request names its host as it has to; else nobody is asked.
-async fn if_named(
+async fn if_named<T>(
     named: Result<(), Error>,
-    answer: impl Future<Output = Result<Response<Body>, No>>,
-) -> Result<Response<Body>, No> {
+    answer: impl Future<Output = Result<T, No>>,
+) -> Result<T, No> {
     named?;
     answer.await
 }
@@ -306,14 +367,15 @@ fn scheme(client: &Client) -> Scheme {
     }
 }
 
-async fn ask(
-    app: &App,
-    skipped: usize,
-    trace: Trace,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, No> {
+/// Asks an app, by the path that the request has now.
+async fn ask<B>(app: &App, trace: Trace, request: Request<B>) -> Result<Response<Body>, No>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static,
+{
     Path::of(request.uri())?;
-    target::skip(&mut request, skipped)?;
     let limit = app.limits().request_body;
     if declared(&request).is_some_and(|length| length > limit) {
         return Err(No::too_large(limit, "limits.requestBody"));

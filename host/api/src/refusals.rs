@@ -88,10 +88,12 @@ pub struct No {
 
 impl From<Error> for No {
     fn from(error: Error) -> Self {
+        let is_unknown = error.detail() == Some(Detail::Unauthenticated);
+        let challenge = || (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         No {
+            status: is_unknown.then_some(StatusCode::UNAUTHORIZED),
+            headers: HeaderMap::from_iter(is_unknown.then(challenge)),
             error,
-            status: None,
-            headers: HeaderMap::new(),
         }
     }
 }

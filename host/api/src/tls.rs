@@ -1,5 +1,6 @@
 //! TLS of the front door: the handshake of a connection, within bounds of its own.
 
+mod authority;
 mod certificates;
 mod pair;
 #[cfg(test)]
@@ -46,8 +47,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Layer<S> for Tls {
         let stream = accepted
             .inspect_err(|error| tracing::debug!("a TLS handshake failed: {error}"))
             .ok()?;
-        let name = stream.get_ref().1.server_name().map(Arc::from);
-        let secured = Some(Secured { name });
-        Some((stream, Client::new(address, secured)))
+        let session = stream.get_ref().1;
+        let certificates = session.peer_certificates().unwrap_or_default();
+        let identity = certificates.first().and_then(authority::name);
+        let secured = Some(Secured {
+            name: session.server_name().map(Arc::from),
+        });
+        let client = Client {
+            identity,
+            ..Client::new(address, secured)
+        };
+        Some((stream, client))
     }
 }

@@ -38,6 +38,10 @@ pub const CALLER_APP: HeaderName = HeaderName::from_static("dapr-caller-app-id")
 pub const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
 /// The address of a client, which a host that passes a request on tells the process of its tenant.
 pub const CLIENT: HeaderName = HeaderName::from_static("wythe-client");
+/// The header in which the host names the client by its certificate.
+pub const CLIENT_NAME: HeaderName = HeaderName::from_static("wythe-client-name");
+/// The header by which a client shows the token of a project, which no app is given.
+pub const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 /// The trace of a request, which the host sets.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Headers of one call, fewer than the map of them would panic at.
@@ -362,7 +366,7 @@ fn value(text: &str) -> Result<HeaderValue> {
 
 /// Removes the headers in which only hosts speak of a call.
 pub fn strip(headers: &mut HeaderMap) {
-    for name in [CALLER_APP, CALLER_NAMESPACE, CALL, CLIENT] {
+    for name in [CALLER_APP, CALLER_NAMESPACE, CALL, CLIENT, CLIENT_NAME] {
         headers.remove(name);
     }
 }

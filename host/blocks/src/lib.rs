@@ -31,6 +31,7 @@ mod last;
 pub mod lock;
 mod logs;
 mod metrics;
+pub mod middleware;
 mod notices;
 mod opening;
 mod pages;

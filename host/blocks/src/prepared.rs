@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Registry, Result, Settings, Site, Tenant, bindings, configuration, crypto, jobs, lock,
+    middleware,
     opening::{self, Opening},
     pubsub,
     quota::Ledger,
@@ -24,6 +25,7 @@ pub(crate) enum Prepared {
     Crypto(crypto::Prepared),
     Jobs(jobs::Prepared),
     Lock(lock::Prepared),
+    Middleware(middleware::Prepared),
     PubSub(pubsub::Prepared),
     Secrets(secrets::Prepared),
     State(state::Prepared),
@@ -71,6 +73,10 @@ impl Prepared {
                 let one = One::new(&registry.jobs, component, site, known, nothing);
                 Self::Jobs(one.await?)
             }
+            "middleware" => {
+                let one = One::new(&registry.middleware, component, site, &[], nothing);
+                Self::Middleware(one.await?)
+            }
             _ => return Self::of_store(registry, settings, component, site).await,
         })
     }
@@ -114,6 +120,7 @@ impl Prepared {
             Self::Crypto(one) => one.warnings(),
             Self::Jobs(one) => one.warnings(),
             Self::Lock(one) => one.warnings(),
+            Self::Middleware(one) => one.warnings(),
             Self::PubSub(one) => one.warnings(),
             Self::Secrets(one) => one.warnings(),
             Self::State(one) => one.warnings(),
@@ -136,6 +143,7 @@ impl Prepared {
             Self::Crypto(one) => tenant.crypto.add(&opening, one).await,
             Self::Jobs(one) => tenant.jobs.add(&opening, one).await,
             Self::Lock(one) => tenant.lock.add(&opening, one).await,
+            Self::Middleware(one) => tenant.middleware.add(&opening, one).await,
             Self::PubSub(one) => tenant.pubsub.add(&opening, one).await,
             Self::Secrets(one) => {
                 let mut scopes = settings.scopes.iter();

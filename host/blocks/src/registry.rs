@@ -6,7 +6,7 @@ pub use missing::Missing;
 pub(crate) use missing::unknown_block;
 
 use crate::{
-    Environment, Error, Result, bindings, configuration, crypto, jobs, lock,
+    Environment, Error, Result, bindings, configuration, crypto, jobs, lock, middleware,
     prepared::SECRET_STORES,
     pubsub,
     quota::{Held, Ledger},
@@ -329,6 +329,7 @@ pub struct Registry {
     pub crypto: Drivers<dyn crypto::Driver>,
     pub jobs: Drivers<dyn jobs::Driver>,
     pub lock: Drivers<dyn lock::Driver>,
+    pub middleware: Drivers<dyn middleware::Driver>,
     pub pubsub: Drivers<dyn pubsub::Driver>,
     pub secrets: Drivers<dyn secrets::Driver>,
     pub state: Drivers<dyn state::Driver>,
@@ -342,6 +343,7 @@ impl Registry {
             "crypto" => &self.crypto,
             "jobs" => &self.jobs,
             "lock" => &self.lock,
+            "middleware" => &self.middleware,
             "pubsub" => &self.pubsub,
             SECRET_STORES => &self.secrets,
             "state" => &self.state,
@@ -404,6 +406,7 @@ impl Default for Registry {
             crypto: Drivers::new("crypto"),
             jobs: Drivers::new("jobs"),
             lock: Drivers::new("lock"),
+            middleware: Drivers::new("middleware"),
             pubsub: Drivers::new("pubsub"),
             secrets: Drivers::new("secretstores"),
             state: Drivers::new("state"),

@@ -1,9 +1,10 @@
 //! The way from a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
 use crate::{check, compiler, private, report::Problem};
+use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{Entrance, Environment, Error, Host, Registry, Settings, Tenant};
-use wythe_manifest::{Grants, Manifest, Resources, Terms};
+use wythe_manifest::{Grants, Manifest, Resources, Secret, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
@@ -44,6 +45,8 @@ pub struct Plan {
     pub resources: Resources,
     /// Names of blocks that use their default component.
     pub defaults: Vec<String>,
+    /// The token that requests from outside have to show.
+    pub token: Option<Secret>,
     /// The word of the operator of a host with many tenants on this one.
     pub terms: Option<Arc<Terms>>,
 }
@@ -94,6 +97,8 @@ pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<
     };
     let variable = |name: &str| std::env::var(name).ok().filter(|_| allowed(name));
     problems.extend(resources.resolve(&variable));
+    let token = token(&manifest, terms.as_deref(), &variable);
+    let token = token.map_err(|problem| problems.extend(problem.into()));
     let defaults = add_defaults(&manifest, &mut resources);
     if is_whole {
         // What could not be read may be what is named.
@@ -103,9 +108,46 @@ pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<
         manifest,
         resources,
         defaults,
+        token: token.ok().flatten(),
         terms,
     };
     (Some(plan), Problem::all(problems))
+}
+
+/// The variable with the token of a project without an operator that names none itself, as in Dapr.
+const TOKEN: &str = "DAPR_API_TOKEN";
+
+/// The token of a project. An empty one is a mistake, and never none: whoever wrote it believes that there is one.
+fn token(
+    manifest: &Manifest,
+    terms: Option<&Terms>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret>, wythe_manifest::Problem> {
+    let (name, source) = match &manifest.api_token {
+        Some(written) => (written.name.as_str(), written.source.clone()),
+        None if terms.is_some() => return Ok(None),
+        None => (
+            TOKEN,
+            wythe_manifest::Problem::of_file(&manifest.file, "").source(),
+        ),
+    };
+    let wrong = |why: &str| {
+        let message = format!("the variable `{name}` {why}");
+        Err(source.problem("apiToken", message))
+    };
+    match variable(name) {
+        Some(value) if value.is_empty() => {
+            wrong("is empty; expected a token, or no such variable where none is asked for")
+        }
+        Some(value) if HeaderValue::from_str(&value).is_err() => {
+            wrong("has characters that no header has; expected a token of letters and digits")
+        }
+        Some(value) => Ok(Some(Secret::new(value))),
+        None if manifest.api_token.is_some() => wrong(
+            "is not set; set it, and in a host of many tenants have its operator allow it by `allow.environment`",
+        ),
+        None => Ok(None),
+    }
 }
 
 /// Does what `read` does, for what needs a project that is good so far; the answer has the warnings.
@@ -320,15 +362,20 @@ pub fn at_terms(plan: &Plan, error: Error) -> Problem {
 pub fn settings(plan: &Plan, data: &Path) -> Settings {
     let tenant = &plan.manifest.tenant;
     let configurations = plan.resources.configurations.iter();
-    let own = configurations.filter(|c| tenant.has(c.namespace.as_ref()));
+    let own: Vec<_> = configurations
+        .filter(|c| tenant.has(c.namespace.as_ref()))
+        .collect();
     Settings {
+        handlers: own.iter().flat_map(|c| c.pipeline.clone()).collect(),
         subscriptions: plan.resources.subscriptions.clone(),
         resiliencies: plan.resources.resiliencies.clone(),
         configurations: plan.resources.configurations.clone(),
         project: plan.manifest.directory.clone(),
         environment: environment(plan.terms.as_deref()),
+        token: plan.token.clone(),
+        cors: plan.manifest.cors.clone(),
         terms: plan.terms.clone(),
-        scopes: own.flat_map(|c| c.secrets.clone()).collect(),
+        scopes: own.iter().flat_map(|c| c.secrets.clone()).collect(),
         ..Settings::new(tenant.clone(), data.join("data"))
     }
 }

@@ -58,6 +58,7 @@ impl Opened {
             manifest,
             resources: Resources::default(),
             defaults: Vec::new(),
+            token: None,
             terms: None,
         };
         Ok(Opened {

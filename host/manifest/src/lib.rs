@@ -40,6 +40,7 @@ mod document;
 mod endpoint;
 mod expression;
 mod file;
+mod front;
 mod grants;
 mod health;
 mod host_pattern;
@@ -74,14 +75,15 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Metric,
-    Operation, SecretScope,
+    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Handler,
+    Metric, Operation, SecretScope,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
 pub use endpoint::Endpoint;
 pub use expression::{Counts, Expression, Trip};
 pub use file::{OpenFile, Stamp, Unreadable};
+pub use front::{Cors, Origins, TokenVariable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
 pub use health::HealthCheck;
 pub use host_pattern::HostPattern;
@@ -102,8 +104,8 @@ pub use secret::Secret;
 pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
-    Allowed, CertificateFiles, HOST_FILE, HostFile, HostName, HostTls, Isolation, Metered, Quota,
-    Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit, Unsigned,
-    Users, load_host_file, parse_host_file,
+    Allowed, CertificateFiles, ClientAuthority, HOST_FILE, HostFile, HostName, HostTls, Isolation,
+    Metered, Quota, Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit,
+    Unsigned, Users, load_host_file, parse_host_file,
 };
 pub use tracing::{Otlp, OtlpProtocol, Tracing, decoded, headers};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::{self, App, CONFIGURATION, Common, SIDECAR, directory_name, join};
 use crate::file;
+use crate::front::{self, Cors, TokenVariable};
 use crate::health;
 use crate::name::{Name, shown};
 use crate::problem::{Problem, Problems, Source};
@@ -26,6 +27,10 @@ pub struct Manifest {
     pub tenant: Name,
     /// The place where the tenant was written; the file where it was not.
     pub tenant_source: Source,
+    /// The variable with the token that requests from outside have to show; none where it is not written.
+    pub api_token: Option<TokenVariable>,
+    /// The pages of other origins whose scripts may ask; none without it.
+    pub cors: Option<Cors>,
     /// The apps in the order they were written.
     pub apps: Vec<App>,
     /// Every directory of resources that is named for all apps or for one, and the default ones that exist.
@@ -100,7 +105,9 @@ pub fn parse_manifest(text: &str, file: &Path) -> (Option<Manifest>, Problems) {
 fn read(document: &At) -> Option<Manifest> {
     let file = document.report.file().to_path_buf();
     let root = join(file.parent().unwrap_or(Path::new("")), ".");
-    let fields = document.fields(&["version", "name", "tenant", "common", "apps"])?;
+    let fields = document.fields(&[
+        "version", "name", "tenant", "common", "apps", "apiToken", "cors",
+    ])?;
     check_version(&fields);
     let name = fields
         .get("name")
@@ -129,6 +136,8 @@ fn read(document: &At) -> Option<Manifest> {
         name: name?,
         tenant: tenant?,
         tenant_source,
+        api_token: fields.read("apiToken", front::read_token),
+        cors: fields.read("cors", front::read_cors),
         apps,
         resources_paths,
         resources_sources,

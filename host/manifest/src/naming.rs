@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Handler};
 use crate::grants::Mention;
 use crate::manifest::Manifest;
 use crate::name::Name;
@@ -14,6 +14,8 @@ use crate::resources::Resources;
 use crate::subscription::Subscription;
 use crate::suggest::did_you_mean;
 
+/// The block of what requests from outside go through.
+const MIDDLEWARE: &str = "middleware";
 /// Problems of the names of one `Configuration`.
 const MAX_PROBLEMS: usize = 100;
 
@@ -41,7 +43,9 @@ pub fn check_names(manifest: &Manifest, resources: &Resources) -> Problems {
     let configurations = configurations.flat_map(|one| known.configuration(one, &manifest.tenant));
     let types = known.components.iter();
     let types = types.filter_map(|component| denied(component, resources, &manifest.tenant));
+    let idle = known.unused(resources, &manifest.tenant);
     let all = grants.chain(subscriptions).chain(policies).chain(types);
+    let all = all.chain(idle);
     Problems(all.chain(configurations).collect())
 }
 
@@ -146,7 +150,43 @@ impl Known<'_> {
             );
             Some(policy.source.problem(key, message))
         });
-        scopes.chain(policies).take(MAX_PROBLEMS).collect()
+        let handlers = configuration.pipeline.iter();
+        let handlers = handlers.filter_map(|handler| self.handler(handler));
+        let all = scopes.chain(policies).chain(handlers);
+        all.take(MAX_PROBLEMS).collect()
+    }
+
+    /// A handler that names nothing, or something else than it says, would let every request pass.
+    fn handler(&self, handler: &Handler) -> Option<Problem> {
+        let key = "spec.httpPipeline.handlers";
+        let (message, help) = match self.find(handler.name.as_str(), MIDDLEWARE) {
+            Err(wrong) => wrong,
+            Ok(found) => (handler.mismatch(found)?, None),
+        };
+        Some(Problem {
+            help,
+            ..handler.source.problem(key, message)
+        })
+    }
+
+    /// Middleware that no pipeline has, which protects nothing.
+    fn unused(&self, resources: &Resources, tenant: &Name) -> Vec<Problem> {
+        let documents = resources.configurations.iter();
+        let documents = documents.filter(|one| tenant.has(one.namespace.as_ref()));
+        let used: HashSet<&str> = documents
+            .flat_map(|one| &one.pipeline)
+            .map(|handler| handler.name.as_str())
+            .collect();
+        let all = self.components.iter().filter(|one| one.block == MIDDLEWARE);
+        let idle = all.filter(|one| !used.contains(one.name.as_str()));
+        let message = |one: &&Component| {
+            let message = format!(
+                "no effect: `{}` is in no pipeline; name it in `httpPipeline.handlers` of a `Configuration`",
+                one.name
+            );
+            one.source.problem("spec.type", message).as_warning()
+        };
+        idle.map(|one| message(one)).collect()
     }
 
     /// Returns what is wrong with a target; the types of actors are known when apps are loaded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::{CallerPolicy, Configuration, Operation, SecretScope};
+use crate::configuration::{CallerPolicy, Configuration, Handler, Operation, SecretScope};
 use crate::grants::Grants;
 use crate::metadata::{Metadata, Reference};
 use crate::problem::Source;
@@ -177,7 +177,7 @@ impl Same for Target {
     }
 }
 
-/// The policies of calls between apps; its other parts are compared where they are used.
+/// The policies of calls between apps and of requests from outside; its other parts are compared where they are used.
 impl Same for Configuration {
     fn is_same(&self, other: &Configuration) -> bool {
         let access = match (&self.access, &other.access) {
@@ -191,6 +191,13 @@ impl Same for Configuration {
         access
             && is_shown(self) == is_shown(other)
             && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
+            && self.pipeline.is_same(&other.pipeline)
+    }
+}
+
+impl Same for Handler {
+    fn is_same(&self, other: &Handler) -> bool {
+        (&self.name, &self.kind, &self.version) == (&other.name, &other.kind, &other.version)
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Client {
     pub address: IpAddr,
     /// TLS, where that is spoken.
     pub secured: Option<Secured>,
+    /// The name in the certificate that the client showed, and that the authority of clients has signed.
+    pub identity: Option<Arc<str>>,
     /// The permit of its connection; absent before there is a request.
     pub permit: Option<Arc<Permit>>,
 }
@@ -20,6 +22,7 @@ impl Client {
         Client {
             address,
             secured,
+            identity: None,
             permit: None,
         }
     }

@@ -1,6 +1,6 @@
 //! The certificates in force: that of the host, and those of tenants for their own host names.
 
-use super::pair::Pair;
+use super::{authority::Authority, pair::Pair};
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{
     version::{TLS12, TLS13},
 };
 use wythe_blocks::{Error, Result, Routes};
-use wythe_manifest::{CertificateFiles, Name};
+use wythe_manifest::{CertificateFiles, ClientAuthority, Name};
 
 /// The protocols that a client may choose of (ALPN), the better one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -31,17 +31,29 @@ pub struct Certificates {
 
 struct Pairs {
     host: Pair,
+    clients: Option<Authority>,
     tenants: BTreeMap<Name, Pair>,
 }
 
 impl Certificates {
-    /// Reads the certificate of the host, without which nothing can be served. `routes` say whose a name is.
-    pub fn read(files: &CertificateFiles, routes: &Arc<Routes>) -> Result<Arc<Self>> {
+    /// Reads the certificate of the host and the authority of its clients, without which nothing can be served. `routes` say
+    /// whose a name is.
+    pub fn read(
+        files: &CertificateFiles,
+        clients: Option<&ClientAuthority>,
+        routes: &Arc<Routes>,
+    ) -> Result<Arc<Self>> {
         let (host, tenants) = (Pair::read(files), BTreeMap::new());
-        if let Some(error) = host.problem() {
+        let clients = clients.map(Authority::read);
+        let wrong = clients.as_ref().and_then(Authority::problem);
+        if let Some(error) = host.problem().or(wrong) {
             return Err(error);
         }
-        let pairs = Pairs { host, tenants };
+        let pairs = Pairs {
+            host,
+            clients,
+            tenants,
+        };
         let config = pairs.config(routes)?;
         Ok(Arc::new(Certificates {
             routes: routes.clone(),
@@ -55,12 +67,13 @@ impl Certificates {
     /// has the host's.
     pub fn look(
         &self,
-        host: &CertificateFiles,
+        (host, clients): (&CertificateFiles, Option<&ClientAuthority>),
         tenants: BTreeMap<Name, CertificateFiles>,
     ) -> Vec<(Option<Name>, Error)> {
         let mut pairs = self.pairs.lock();
         let mut problems = Vec::new();
-        if pairs.look(host, tenants) {
+        let is_changed = pairs.look_at_clients(clients);
+        if pairs.look(host, tenants) || is_changed {
             match pairs.config(&self.routes) {
                 Ok(config) => *self.config.write() = Arc::new(config),
                 Err(error) => problems.push((None, error)),
@@ -77,6 +90,20 @@ impl Certificates {
 }
 
 impl Pairs {
+    /// Looks at the authority of clients; true where another one, or none, is in force from now on.
+    fn look_at_clients(&mut self, written: Option<&ClientAuthority>) -> bool {
+        match (&mut self.clients, written) {
+            (Some(known), Some(written)) => known.look(written),
+            (clients, Some(written)) => {
+                let read = Authority::read(written);
+                let is_good = read.problem().is_none();
+                *clients = Some(read);
+                is_good
+            }
+            (clients, None) => clients.take().is_some(),
+        }
+    }
+
     /// Looks at every file; true where something else is to be shown from now on.
     fn look(&mut self, host: &CertificateFiles, tenants: BTreeMap<Name, CertificateFiles>) -> bool {
         let before = self.tenants.len();
@@ -93,7 +120,8 @@ impl Pairs {
     }
 
     fn problems(&self) -> impl Iterator<Item = (Option<Name>, Error)> {
-        let host = self.host.problem().map(|error| (None, error));
+        let clients = self.clients.as_ref().and_then(Authority::problem);
+        let host = self.host.problem().or(clients).map(|error| (None, error));
         let tenants = self.tenants.iter();
         let tenants =
             tenants.filter_map(|(name, pair)| Some((Some(name.clone()), pair.problem()?)));
@@ -117,9 +145,11 @@ impl Pairs {
         let config = config
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(failed)?;
-        let mut config = config
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(choice));
+        let config = match &self.clients {
+            Some(clients) => config.with_client_cert_verifier(clients.verifier()?),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_cert_resolver(Arc::new(choice));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         config.ticketer = ring::Ticketer::new().map_err(failed)?;
         Ok(config)

@@ -13,11 +13,11 @@ use tokio_rustls::rustls::{
     server::ParsedCertificate,
     sign::CertifiedKey,
 };
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, jobs::shown_time};
 use wythe_manifest::{CertificateFiles, OpenFile, Same, Stamp};
 
 /// Bytes of a file.
-const LARGEST: u64 = 1 << 20;
+pub const LARGEST: u64 = 1 << 20;
 /// Files that were written less than this ago may be only half there.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -107,7 +107,7 @@ fn stamps(files: &[OpenFile; 2]) -> [Stamp; 2] {
 }
 
 /// Says whether a file is whole, as far as time tells.
-fn is_settled(stamp: &Stamp) -> bool {
+pub fn is_settled(stamp: &Stamp) -> bool {
     let age = SystemTime::now().duration_since(stamp.changed());
     age.map_or(true, |age| age >= SETTLE)
 }
@@ -139,8 +139,13 @@ fn read([certificate, key]: [OpenFile; 2], path: &Path) -> Result<CertifiedKey, 
     })
 }
 
+/// A time as people read it.
+fn date(time: UnixTime) -> String {
+    shown_time(time.as_secs().saturating_mul(1_000))
+}
+
 /// Checks the time in which a certificate is good. Its issuer is the client's business, and comes last.
-fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
+pub fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
     let parsed = ParsedCertificate::try_from(certificate);
     let parsed = parsed.map_err(|_| "is none of X.509 version 3".to_owned())?;
     let (nobody, now) = (RootCertStore::empty(), UnixTime::now());
@@ -148,12 +153,23 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
     let found =
         verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, algorithms.all);
     match found {
-        Err(TlsError::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        )) => Err("has expired; put a new one in its place".to_owned()),
-        Err(TlsError::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        )) => Err("is not valid yet; look at its dates and at the clock".to_owned()),
+        Err(TlsError::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after, ..
+        })) => {
+            let until = date(not_after);
+            Err(format!(
+                "has expired at {until}; put a new one in its place"
+            ))
+        }
+        Err(TlsError::InvalidCertificate(CertificateError::NotValidYetContext {
+            not_before,
+            ..
+        })) => {
+            let from = date(not_before);
+            Err(format!(
+                "is not valid before {from}; look at its dates and at the clock"
+            ))
+        }
         _ => Ok(()),
     }
 }

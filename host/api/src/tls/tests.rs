@@ -80,9 +80,9 @@ impl Server {
             };
             host.routes().enter(&tenant(name), entrance).unwrap();
         }
-        let certificates = Certificates::read(&pair("host"), host.routes()).unwrap();
+        let certificates = Certificates::read(&pair("host"), None, host.routes()).unwrap();
         let tenants = BTreeMap::from([(tenant("shop"), pair("shop"))]);
-        assert!(certificates.look(&pair("host"), tenants).is_empty());
+        assert!(certificates.look((&pair("host"), None), tenants).is_empty());
         let ingress = Ingress {
             host: host.clone(),
             audience: Audience::Strangers,

@@ -235,6 +235,29 @@ impl<D: ?Sized> Component<D> {
         })
     }
 
+    /// Lets something through a driver that stands in its way, under span and metric alone: what comes behind the driver
+    /// has its own time, and nothing is tried again.
+    pub(crate) async fn pass<'a, T, F>(
+        &'a self,
+        caller: &Call,
+        operation: Operation,
+        run: impl FnOnce(&'a D) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let trace = caller.trace().child();
+        let start = Instant::now();
+        let recording = self.record(caller, trace, operation, None);
+        let what = || format!("`{}` of `{}`", operation.name(), self.name);
+        let passed = panics::caught(operation.lost(), what, async { run(&self.driver).await });
+        let result = passed.await;
+        recording.end(result.as_ref().err().map(Error::kind), None);
+        let outcome = Outcome::of(&result);
+        self.metrics.record(operation, outcome, start.elapsed());
+        result.inspect_err(|error| self.last.note(error))
+    }
+
     /// Begins the span of a call, if it is recorded.
     fn record(
         &self,

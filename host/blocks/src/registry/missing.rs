@@ -68,12 +68,13 @@ impl Registry {
     }
 }
 
-const BLOCKS: [&str; 8] = [
+const BLOCKS: [&str; 9] = [
     "bindings",
     "configuration",
     "crypto",
     "jobs",
     "lock",
+    "middleware",
     "pubsub",
     "secretstores",
     "state",

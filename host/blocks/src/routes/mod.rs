@@ -8,7 +8,7 @@ mod tests;
 
 pub use entrance::Entrance;
 
-use crate::{App, Error, Process, Rate, Result, bindings::WebhookRoute};
+use crate::{App, Error, Process, Rate, Result, bindings::WebhookRoute, middleware::Pipeline};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -83,6 +83,12 @@ impl Destination {
         self.table.of(self.tenant.as_ref()?)?.process.as_ref()
     }
 
+    /// The handlers that a request goes through before one of the tenant's apps is asked.
+    pub fn pipeline(&self) -> Option<&Arc<Pipeline>> {
+        let mut scopes = self.table.scopes(self.tenant.as_ref());
+        scopes.find_map(|scope| scope.pipeline.as_ref())
+    }
+
     /// The route with the longest prefix of this path.
     pub fn route(&self, path: &str) -> Option<Arc<Route>> {
         let scopes = self.table.scopes(self.tenant.as_ref());
@@ -108,6 +114,15 @@ impl Routes {
     /// prefix claims. None takes its prefix away. `conflict` where another app has it.
     pub fn route(&self, prefix: Option<&str>, app: &Arc<App>) -> Result<()> {
         self.change(|table| table.route(prefix, app))
+    }
+
+    /// Puts handlers before the apps of a tenant, in place of those before.
+    pub(crate) fn guard(&self, tenant: &Name, pipeline: Option<Arc<Pipeline>>) {
+        let is_guarded = |scope: &Scope| scope.pipeline.is_some();
+        // A tenant without handlers has no part in the table before it has a route.
+        if pipeline.is_some() || self.table.load().of(tenant).is_some_and(is_guarded) {
+            self.edit(|table| table.edit(tenant).pipeline = pipeline);
+        }
     }
 
     /// Gives a component the path of its webhook, in place of one that it had. `conflict` where another component has it.

@@ -1,7 +1,7 @@
 //! The routes as they are at one moment, by tenant.
 
 use super::{Entrance, REFUSALS, Route, taken};
-use crate::{App, Process, Rate, Result, bindings::WebhookRoute};
+use crate::{App, Process, Rate, Result, bindings::WebhookRoute, middleware::Pipeline};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::Name;
 
@@ -11,6 +11,8 @@ pub struct Scope {
     entrance: Entrance,
     /// The process that answers in place of routes and webhooks.
     pub process: Option<Arc<Process>>,
+    /// The handlers before its routes.
+    pub pipeline: Option<Arc<Pipeline>>,
     /// Longer prefixes come first.
     pub routes: Vec<Arc<Route>>,
     pub webhooks: BTreeMap<String, Arc<WebhookRoute>>,

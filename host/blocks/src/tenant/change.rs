@@ -31,6 +31,8 @@ impl Tenant {
         self.ledger.set(settings.quotas());
         self.resiliency.set(&settings.resiliencies);
         self.invocation.access().set(&settings.configurations);
+        let pipeline = self.middleware.pipeline(&settings);
+        self.routes.guard(self.name(), pipeline);
         let before = self.settings.swap(Arc::new(settings));
         let now = self.settings();
         if before.subscriptions.is_same(&now.subscriptions) {

@@ -21,6 +21,7 @@ use crate::{
     invocation::{AccessPolicies, Invocation},
     jobs::Jobs,
     lock::Lock,
+    middleware::Middleware,
     pubsub::{PubSub, RuleThread},
     quota::{Ledger, Ledgers},
     secrets::Secrets,
@@ -72,6 +73,7 @@ pub struct Tenant {
     pub invocation: Invocation,
     pub jobs: Jobs,
     pub lock: Lock,
+    pub middleware: Arc<Middleware>,
     pub pubsub: Arc<PubSub>,
     /// The policies of its calls.
     pub resiliency: Arc<Resiliency>,
@@ -113,6 +115,9 @@ impl Tenant {
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
+        let middleware = Arc::<Middleware>::default();
+        let pipeline = middleware.pipeline(&settings);
+        shared.routes.guard(&settings.tenant, pipeline);
         Arc::new(Tenant {
             actors: Actors::new(
                 tasks.clone(),
@@ -127,6 +132,7 @@ impl Tenant {
             invocation: Invocation::new(resiliency.clone(), access),
             jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
+            middleware,
             pubsub,
             resiliency,
             secrets: Secrets::default(),
@@ -170,17 +176,19 @@ impl Tenant {
             crypto,
             jobs,
             lock,
+            middleware,
             pubsub,
             secrets,
             state,
             ..
         } = self;
-        let all: [BoxFuture<'_, Vec<_>>; 8] = [
+        let all: [BoxFuture<'_, Vec<_>>; 9] = [
             Box::pin(bindings.components.unwell()),
             Box::pin(configuration.components.unwell()),
             Box::pin(crypto.components.unwell()),
             Box::pin(jobs.components.unwell()),
             Box::pin(lock.components.unwell()),
+            Box::pin(middleware.components.unwell()),
             Box::pin(pubsub.components.unwell()),
             Box::pin(secrets.components.unwell()),
             Box::pin(state.components.unwell()),
@@ -203,6 +211,7 @@ impl Tenant {
         self.crypto.components.close().await;
         self.jobs.components.close().await;
         self.lock.components.close().await;
+        self.middleware.components.close().await;
         self.pubsub.components.close().await;
         self.secrets.components.close().await;
         self.state.components.close().await;

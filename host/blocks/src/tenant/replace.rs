@@ -161,6 +161,7 @@ impl Tenant {
             "crypto" => &self.crypto.components,
             "jobs" => &self.jobs.components,
             "lock" => &self.lock.components,
+            "middleware" => &self.middleware.components,
             "pubsub" => &self.pubsub.components,
             SECRET_STORES => &self.secrets.components,
             _ => &self.state.components,

@@ -3,7 +3,10 @@
 use crate::Environment;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wythe_manifest::{Configuration, Name, Quotas, Resiliency, SecretScope, Subscription, Terms};
+use wythe_manifest::{
+    Configuration, Cors, Handler, Name, Quotas, Resiliency, Secret, SecretScope, Subscription,
+    Terms,
+};
 
 /// Bytes of the log of a tenant without terms.
 const LOG_BYTES: u64 = 1 << 20;
@@ -27,6 +30,12 @@ pub struct Settings {
     pub resiliencies: Vec<Resiliency>,
     /// The documents that say which apps may call which, of every tenant that loads the files.
     pub configurations: Vec<Configuration>,
+    /// The handlers of requests from outside, in their order.
+    pub handlers: Vec<Handler>,
+    /// The token that requests from outside have to show; none asks for none.
+    pub token: Option<Secret>,
+    /// The pages of other origins whose scripts may ask.
+    pub cors: Option<Cors>,
     /// The word of the operator of a host with many tenants on this one; none allows everything.
     pub terms: Option<Arc<Terms>>,
 }
@@ -45,6 +54,9 @@ impl Settings {
             subscriptions: Vec::new(),
             resiliencies: Vec::new(),
             configurations: Vec::new(),
+            handlers: Vec::new(),
+            token: None,
+            cors: None,
             terms: None,
         }
     }

@@ -126,7 +126,8 @@ impl Addresses {
 
 /// The certificate of the host, which is good before any port is bound.
 fn certificates(ground: &Ground, file: &HostFile) -> Outcome<Option<Arc<Certificates>>> {
-    let read = |tls: &HostTls| Certificates::read(&tls.files, ground.host.routes());
+    let routes = ground.host.routes();
+    let read = |tls: &HostTls| Certificates::read(&tls.files, tls.clients.as_ref(), routes);
     Ok(file.tls.as_ref().map(read).transpose()?)
 }
 

@@ -124,14 +124,20 @@ impl Live {
         let resources = &plan.resources;
         let has_other_policies = !known.resiliencies.is_same(&resources.resiliencies)
             || !known.configurations.is_same(&resources.configurations);
-        self.configure(plan, stored).await?;
+        let handlers = known.handlers.clone();
+        let before = blocks::Settings {
+            subscriptions: stored,
+            handlers,
+            ..boot::settings(plan, &self.ground.data)
+        };
+        self.configure(before).await?;
         if has_other_policies {
             changes.push("policies changed".to_owned());
         }
         self.enter(plan)?;
         self.open_components(plan, &forced, changes).await?;
         self.admit(coming, changes).await?;
-        self.configure(plan, plan.resources.subscriptions.clone())
+        self.configure(boot::settings(plan, &self.ground.data))
             .await?;
         self.remove_components(plan, changes).await?;
         self.swap(&stamps, changes).await
@@ -146,15 +152,7 @@ impl Live {
         entered.map_err(|error| vec![boot::at_terms(plan, error)])
     }
 
-    async fn configure(
-        &self,
-        plan: &Plan,
-        subscriptions: Vec<Subscription>,
-    ) -> Result<(), Vec<Problem>> {
-        let settings = blocks::Settings {
-            subscriptions,
-            ..boot::settings(plan, &self.ground.data)
-        };
+    async fn configure(&self, settings: blocks::Settings) -> Result<(), Vec<Problem>> {
         all(self.tenant.configure(settings).await)
     }
 

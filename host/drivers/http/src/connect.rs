@@ -19,6 +19,7 @@ use std::{
 };
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use tower_service::Service;
+use wythe_manifest::is_private;
 
 /// Time until a connection can be used: names, TCP and TLS.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
@@ -38,7 +39,17 @@ pub(super) struct Connector(HttpsConnector<Linked>);
 
 impl Connector {
     pub fn new() -> Self {
-        let names = Names(Arc::new(Semaphore::new(LOOKUPS)));
+        Self::of(false)
+    }
+
+    /// Connects to no server whose name is of the host's own network.
+    pub fn public() -> Self {
+        Self::of(true)
+    }
+
+    fn of(is_public: bool) -> Self {
+        let lookups = Arc::new(Semaphore::new(LOOKUPS));
+        let names = Names { lookups, is_public };
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -92,7 +103,11 @@ impl Service<Uri> for Linked {
 
 /// The system's names.
 #[derive(Clone)]
-struct Names(Arc<Semaphore>);
+struct Names {
+    lookups: Arc<Semaphore>,
+    /// Names have addresses of the public Internet alone.
+    is_public: bool,
+}
 
 impl Service<Name> for Names {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -104,7 +119,7 @@ impl Service<Name> for Names {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let lookups = self.0.clone();
+        let (lookups, is_public) = (self.lookups.clone(), self.is_public);
         Box::pin(async move {
             let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
             let found = spawn_blocking(move || {
@@ -112,7 +127,13 @@ impl Service<Name> for Names {
                 let _permit = permit;
                 (name.as_str(), 0).to_socket_addrs()
             });
-            found.await.map_err(io::Error::other)?
+            let found = found.await.map_err(io::Error::other)??;
+            if is_public && found.as_slice().iter().any(|one| is_private(one.ip())) {
+                let text =
+                    "the name is of the host's own network, and only another server names it";
+                return Err(io::Error::other(text));
+            }
+            Ok(found)
         })
     }
 }

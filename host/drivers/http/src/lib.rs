@@ -5,7 +5,9 @@ mod asked;
 mod bindings;
 mod call;
 mod connect;
+mod fetch;
 mod link;
+mod middleware;
 mod pool;
 mod target;
 
@@ -17,4 +19,5 @@ pub fn register(registry: &mut Registry) {
         .bindings
         .add_parsed("http", bindings::parse, bindings::open);
     registry.bindings.reaches_out("http");
+    middleware::register(registry);
 }

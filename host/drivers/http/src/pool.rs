@@ -57,7 +57,7 @@ pub(super) enum Fault {
 }
 
 impl Connection {
-    async fn new(stream: Stream) -> Result<Self, BoxError> {
+    pub async fn new(stream: Stream) -> Result<Self, BoxError> {
         let mut extras = Extensions::new();
         stream.connected().get_extras(&mut extras);
         let exchange = extras.remove().ok_or("the connection has no meter")?;

@@ -22,6 +22,24 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
     check_types(resources, problems);
     check_documents(resources, problems);
     check_operations(resources, problems);
+    check_pipelines(resources, problems);
+}
+
+/// Two documents with handlers of one tenant would say no order.
+fn check_pipelines(resources: &Resources, problems: &mut Problems) {
+    let documents = resources.configurations.iter();
+    let mut pipelines: Scopes = Scopes::default();
+    for one in documents.filter(|one| !one.pipeline.is_empty()) {
+        let namespace = one.namespace.as_ref();
+        if let Some(other) = pipelines.meeting(namespace) {
+            let message = format!(
+                "there are handlers already in {other}; write all of them there, in the order in which they run"
+            );
+            let problem = one.source.problem("spec.httpPipeline", message);
+            problems.0.push(problem);
+        }
+        pipelines.add(namespace, &one.source);
+    }
 }
 
 fn check_documents(resources: &mut Resources, problems: &mut Problems) {
@@ -97,7 +115,7 @@ fn check_scopes(resources: &Resources, problems: &mut Problems) {
     }
 }
 
-/// The scopes of one store: of each tenant, and of all tenants together, the first.
+/// The scopes of one store, or the pipelines: of each tenant, and of all tenants together, the first.
 #[derive(Default)]
 struct Scopes<'a> {
     count: usize,

@@ -6,6 +6,7 @@ mod check;
 mod denied_types;
 mod metric;
 mod operation;
+mod pipeline;
 mod unenforced;
 
 pub use access::{AccessControl, CallerPolicy, Decision};
@@ -14,6 +15,7 @@ pub(crate) use check::check;
 pub use denied_types::DeniedType;
 pub use metric::Metric;
 pub use operation::Operation;
+pub use pipeline::Handler;
 
 use crate::component::{Head, read_head};
 use crate::name::{ComponentName, Name, shown};
@@ -63,6 +65,8 @@ pub struct Configuration {
     pub api: Option<ApiLists>,
     /// The types of components that may not be there.
     pub denied_types: Vec<DeniedType>,
+    /// The handlers of requests from outside, in the order in which they run.
+    pub pipeline: Vec<Handler>,
     /// The recording of traces.
     pub tracing: Option<Tracing>,
     /// Metrics by Dapr's names.
@@ -139,6 +143,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         access: spec.and_then(|spec| spec.read("accessControl", access::read)),
         api: spec.and_then(|spec| spec.read("api", api::read)),
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
+        pipeline: spec.map(pipeline::read).unwrap_or_default(),
         tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
         metric: spec.and_then(metric::read),
         namespace,
@@ -166,9 +171,16 @@ fn read_positions(fields: &Fields) -> Option<Vec<Source>> {
     Some(names.map(|(at, _)| at.source()).collect())
 }
 
-/// Refuses keys about stores, components, traces and metrics, which are for all apps.
+/// Refuses keys about stores, components, requests from outside, traces and metrics, which are for all apps.
 fn refuse_scoped(spec: &Fields) {
-    let keys = ["secrets", "components", "tracing", "metric", "metrics"];
+    let keys = [
+        "secrets",
+        "components",
+        "httpPipeline",
+        "tracing",
+        "metric",
+        "metrics",
+    ];
     for (_, at) in spec.each_of(&keys) {
         at.error("is for all apps, and the document has `scopes`; move it to one without");
     }

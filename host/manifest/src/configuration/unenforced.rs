@@ -3,14 +3,10 @@
 use crate::reader::{At, Fields};
 use crate::yaml::Content;
 
-const KEYS: [(&str, &str); 6] = [
-    (
-        "httpPipeline",
-        "no middleware runs between an app and its blocks; leave it out, and write what a request needs into the app that takes it",
-    ),
+const KEYS: [(&str, &str); 5] = [
     (
         "appHttpPipeline",
-        "no middleware runs before an app; leave it out, and write what a request needs into the app that takes it",
+        "middleware runs before every app that is asked from outside, and not before one; move its handlers to `httpPipeline`",
     ),
     (
         "mtls",
@@ -43,7 +39,7 @@ pub(super) fn refuse(spec: &Fields) {
 }
 
 /// Says whether there is nothing, a key without entries, or one that is switched off, and nothing beside it.
-fn is_idle(at: &At) -> bool {
+pub(super) fn is_idle(at: &At) -> bool {
     match &at.node.content {
         _ if at.node.is_null() => true,
         Content::List(items) => items.is_empty(),

@@ -17,7 +17,7 @@ pub use metered::{Metered, Unit};
 pub use quotas::{Quota, Quotas};
 pub use read::{load_host_file, parse as parse_host_file};
 pub use signing::{SIGNATURE_EXTENSION, SigningKey, SigningKeys, Unsigned};
-pub use tls::{CertificateFiles, HostTls};
+pub use tls::{CertificateFiles, ClientAuthority, HostTls};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ingress::TENANT;
 use crate::app::join;
-use crate::name::Name;
+use crate::name::{Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
 use crate::same::Same;
@@ -16,6 +16,25 @@ pub struct HostTls {
     pub listen: (String, Source),
     /// The certificate for every name that has no other.
     pub files: CertificateFiles,
+    /// The authority of its clients' certificates; none asks them for no certificate.
+    pub clients: Option<ClientAuthority>,
+}
+
+/// The file of the certificates by which those of clients are signed, PEM.
+#[derive(Clone, Debug)]
+pub struct ClientAuthority {
+    /// The certificates of the authority.
+    pub file: PathBuf,
+    /// True where a client without a certificate is refused; default true.
+    pub is_required: bool,
+    /// The place where the file is named.
+    pub source: Source,
+}
+
+impl Same for ClientAuthority {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.file, self.is_required) == (&other.file, other.is_required)
+    }
 }
 
 /// The files of a certificate and of its key, both PEM, and the place where they are named.
@@ -61,7 +80,14 @@ impl Written {
 
 /// Reads what a document says of the host's own TLS.
 pub(super) fn read_host(at: &At, root: &Path) -> Option<HostTls> {
-    let fields = at.fields(&["listen", "certificate", "key"])?;
+    let fields = at.fields(&[
+        "listen",
+        "certificate",
+        "key",
+        "clientCa",
+        "clientCertificates",
+    ])?;
+    let clients = read_clients(&fields, root);
     let listen = fields.demand("listen", "the address for HTTPS", |at| {
         Some((at.filled()?.to_owned(), at.source()))
     });
@@ -69,7 +95,38 @@ pub(super) fn read_host(at: &At, root: &Path) -> Option<HostTls> {
     Some(HostTls {
         listen: listen?,
         files: files?.files(str::to_owned),
+        clients,
     })
+}
+
+fn read_clients(fields: &Fields, root: &Path) -> Option<ClientAuthority> {
+    let is_required = fields.read("clientCertificates", read_demand);
+    let Some(at) = fields.get("clientCa") else {
+        if let Some(at) = fields.get("clientCertificates") {
+            at.error("no certificate can be checked; write `clientCa` beside it, the file of who signs them");
+        }
+        return None;
+    };
+    Some(ClientAuthority {
+        file: join(root, at.filled()?.to_owned()),
+        // What cannot be read must not become what is more open.
+        is_required: is_required.unwrap_or(true),
+        source: at.source(),
+    })
+}
+
+fn read_demand(at: &At) -> Option<bool> {
+    match at.text()? {
+        "required" => Some(true),
+        "optional" => Some(false),
+        other => {
+            at.error(&format!(
+                "expected `required` or `optional`, found `{}`",
+                shown(other)
+            ));
+            None
+        }
+    }
 }
 
 /// Reads what a document says of the certificate of its tenant.

@@ -19,6 +19,7 @@ mod edges;
 mod ends;
 mod events;
 mod expressions;
+mod floods;
 mod held;
 mod hostile;
 mod ingress;
@@ -27,6 +28,7 @@ mod jobs;
 mod listeners;
 mod lock;
 mod outside;
+mod pipeline;
 mod plugin_conformance;
 mod plugins;
 mod requests;
@@ -95,12 +97,14 @@ fn groups() -> Vec<Vec<Trial>> {
         ends::trials(),
         events::trials(),
         expressions::trials(),
+        floods::trials(),
         held::trials(),
         hostile::trials(),
         ingress::trials(),
         invocation::trials(),
         lock::trials(),
         outside::trials(),
+        pipeline::trials(),
         jobs::trials(),
         plugin_conformance::trials(),
         plugins::trials(),

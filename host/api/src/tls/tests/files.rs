@@ -33,7 +33,7 @@ impl Folder {
     /// The problems that are found now, without the directory.
     fn look(&self, certificates: &Certificates) -> Vec<String> {
         let tenants = BTreeMap::from([(tenant("shop"), self.files())]);
-        let problems = certificates.look(&pair("host"), tenants);
+        let problems = certificates.look((&pair("host"), None), tenants);
         let line = |(owner, error): &(Option<Name>, Error)| {
             assert_eq!(*owner, Some(tenant("shop")));
             assert_eq!(error.position().unwrap().line, 3);
@@ -62,7 +62,7 @@ async fn a_changed_certificate_is_shown_and_a_wrong_one_changes_nothing() {
         (
             "expired.pem",
             "expired.key",
-            "the certificate `own.pem` has expired; put a new one in its place",
+            "the certificate `own.pem` has expired at 2021-01-01T00:00:00Z; put a new one in its place",
         ),
         (
             "shop.pem",
@@ -101,7 +101,9 @@ async fn a_certificate_that_is_gone_stays_in_force_until_its_tenant_names_none()
     tokio::time::sleep(WHOLE).await;
     assert_eq!(look(), [] as [&str; 0]);
     assert_eq!(server.shown(SHOP).await, "shop");
-    let problems = server.certificates.look(&pair("host"), BTreeMap::new());
+    let problems = server
+        .certificates
+        .look((&pair("host"), None), BTreeMap::new());
     assert!(problems.is_empty());
     assert_eq!(server.shown(SHOP).await, "host");
     server.close().await;
@@ -111,7 +113,9 @@ async fn a_certificate_that_is_gone_stays_in_force_until_its_tenant_names_none()
 async fn a_tenant_whose_certificate_is_wrong_has_that_of_the_host() {
     let server = Server::open().await;
     let folder = Folder::new("shop.pem", "renewed.key");
-    server.certificates.look(&pair("host"), BTreeMap::new());
+    server
+        .certificates
+        .look((&pair("host"), None), BTreeMap::new());
     assert_eq!(folder.look(&server.certificates).len(), 1);
     assert_eq!(server.shown(SHOP).await, "host");
     server.close().await;
@@ -120,7 +124,11 @@ async fn a_tenant_whose_certificate_is_wrong_has_that_of_the_host() {
 #[tokio::test]
 async fn the_certificate_of_the_host_changes_too() {
     let server = Server::open().await;
-    let look = |name| server.certificates.look(&pair(name), BTreeMap::new());
+    let look = |name| {
+        server
+            .certificates
+            .look((&pair(name), None), BTreeMap::new())
+    };
     assert!(look("renewed").is_empty());
     assert_eq!(server.shown("localhost").await, "renewed");
     let problems = look("expired");
@@ -134,7 +142,7 @@ fn a_host_has_no_start_without_a_certificate() {
     let folder = Folder::new("host.pem", "host.key");
     let routes = Arc::default();
     let found = || {
-        let error = Certificates::read(&folder.files(), &routes).err()?;
+        let error = Certificates::read(&folder.files(), None, &routes).err()?;
         let directory = format!("{}/", folder.directory.path().display());
         Some(error.message().replace(&directory, ""))
     };

@@ -11,18 +11,21 @@ use std::{
 };
 use wythe_api::Certificates;
 use wythe_blocks::Error;
-use wythe_manifest::{CertificateFiles, Name};
+use wythe_manifest::{CertificateFiles, ClientAuthority, Name};
 
 /// The time from one look to the next: what is new is in force after 2 s at most.
 const EVERY: Duration = Duration::from_secs(1);
 /// The part of the time that looking takes at most, where there are many thousands of files: one in twenty.
 const SHARE: u32 = 20;
 
+/// The files of the host's own certificate and of the authority of its clients.
+type Written = (CertificateFiles, Option<ClientAuthority>);
+
 /// The certificates that are looked at.
 pub(super) struct Followed {
     certificates: Arc<Certificates>,
     /// The files of the host as they were written last.
-    last: Mutex<Option<CertificateFiles>>,
+    last: Mutex<Option<Written>>,
     /// The names under which problems are shown now.
     shown: Mutex<BTreeSet<String>>,
 }
@@ -74,7 +77,8 @@ impl Root {
         };
         let file = self.file.lock().file.clone();
         // HTTPS that is no longer written goes on until the host starts again, and its certificates with it.
-        let written = file.tls.as_ref().map(|tls| tls.files.clone());
+        let written = file.tls.as_ref();
+        let written = written.map(|tls| (tls.files.clone(), tls.clients.clone()));
         let mut last = followed.last.lock();
         let Some(host) = written.or_else(|| last.clone()) else {
             return;
@@ -86,7 +90,9 @@ impl Root {
             let files = file.terms(&name).tls?;
             Some((name, files))
         });
-        let problems = followed.certificates.look(&host, own.collect());
+        let (files, clients) = &host;
+        let written = (files, clients.as_ref());
+        let problems = followed.certificates.look(written, own.collect());
         self.show_certificates(followed, problems);
     }
 

@@ -51,7 +51,7 @@ spec:
 const SHOP: &str = "shop.example.org";
 /// The time in which a change is in force, 2 s, and more for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
-const EXPIRED: &str = "certificate of shop: wythe-host.yaml:11:8: the certificate `shop.pem` has expired; put a new one in its place";
+const EXPIRED: &str = "certificate of shop: wythe-host.yaml:11:8: the certificate `shop.pem` has expired at 2021-01-01T00:00:00Z; put a new one in its place";
 const NO_KEY: &str = "certificate of shop: wythe-host.yaml:11:8: the certificate `shop.pem` has no key in `shop.key`; expected a private key in PEM that is not encrypted";
 
 fn certificate(name: &str) -> Vec<u8> {

@@ -1,0 +1,155 @@
+//! The way of a request through the handlers of its tenant, and from there to the app that its path then names.
+
+use super::{Inside, Record, Sender, access, ask, cors, name, target, token::Token, unanswered};
+use crate::{body::patient, refusals::No, serve::Client};
+use async_trait::async_trait;
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::HOST,
+    uri::{InvalidUriParts, Parts, Scheme},
+};
+use hyper::body::Incoming;
+use std::sync::{Arc, OnceLock};
+use wythe_blocks::{
+    Body, Destination, Error, Result, Route, Tenant, Trace,
+    invocation::{Path, settled, strip},
+    middleware::{End, Pipeline},
+};
+
+/// The way of requests to one tenant.
+pub struct Way {
+    pub place: Destination,
+    pub pipeline: Arc<Pipeline>,
+}
+
+impl Way {
+    /// Answers a request: a browser's question by itself, and another one once it came through.
+    pub async fn answer(
+        self,
+        inside: &Arc<Inside>,
+        from: Sender,
+        request: Request<Incoming>,
+        record: &mut Option<Record>,
+    ) -> Response<Body> {
+        let cors = self.pipeline.cors().cloned();
+        let origin = cors.as_ref().and_then(|cors| cors::allowed(cors, &request));
+        let question = cors
+            .as_ref()
+            .and_then(|cors| cors::preflight(cors, origin.as_ref(), &request));
+        if let Some(answer) = question {
+            return answer;
+        }
+        let reader = (from.trace, inside.audience);
+        let mut answer = match self.run(inside, from, request).await {
+            Ok((answer, asked)) => {
+                let app = asked.as_ref().map(|route| &route.app);
+                access::note(record, app.map(|app| app.tenant()), app.map(|app| app.id()));
+                answer
+            }
+            Err(no) => no.answer(&inside.refusals, reader),
+        };
+        if let Some(cors) = &cors {
+            cors::mark(cors, origin.as_ref(), answer.headers_mut());
+        }
+        answer
+    }
+
+    /// Lets a request through the handlers. The answer comes with the route of the app that was asked, if one was.
+    async fn run(
+        self,
+        inside: &Arc<Inside>,
+        from: Sender,
+        mut request: Request<Incoming>,
+    ) -> Result<(Response<Body>, Option<Arc<Route>>), No> {
+        let (Way { place, pipeline }, client) = (self, from.client);
+        from.named?;
+        target::skip(&mut request, place.skipped())?;
+        Path::of(request.uri())?;
+        let tenant = inside.host.tenant(pipeline.tenant());
+        if let Err(refused) = pipeline.check(from.token.shown()) {
+            charge(tenant.as_deref())?;
+            return Err(refused.into());
+        }
+        let method = request.method().clone();
+        let is_secured = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let visit = pipeline.visit(client.address, is_secured, from.trace);
+        let behind = Arc::new(Behind {
+            inside: inside.clone(),
+            target: request.uri().clone().into_parts(),
+            trace: from.trace,
+            asked: OnceLock::new(),
+            place,
+            client,
+        });
+        let answer = pipeline
+            .run(visit, request.map(patient), behind.clone())
+            .await;
+        let asked = behind.asked.get().cloned();
+        if asked.is_none() {
+            charge(tenant.as_deref())?;
+        }
+        Ok((settled(&method, answer)?, asked))
+    }
+}
+
+/// A request that reached no app counts for its tenant, too: handlers work for it.
+fn charge(tenant: Option<&Tenant>) -> Result<()> {
+    tenant.map_or(Ok(()), |tenant| tenant.ledger.admit_outside())
+}
+
+/// The other end of a pipeline.
+struct Behind {
+    inside: Arc<Inside>,
+    place: Destination,
+    /// The target of the request as it came: a handler says the path and the query anew, and nothing else of it.
+    target: Parts,
+    trace: Trace,
+    client: Client,
+    /// The route of the app that was asked.
+    asked: OnceLock<Arc<Route>>,
+}
+
+#[async_trait]
+impl End for Behind {
+    async fn dispatch(&self, mut request: Request<Body>) -> Response<Body> {
+        // What only the host says, no handler says either.
+        strip(request.headers_mut());
+        drop(Token::take(request.headers_mut()));
+        name(request.headers_mut(), &self.client);
+        if let Err(error) = self.complete(&mut request) {
+            return self.refuse(error);
+        }
+        let path = request.uri().path();
+        let Some(route) = self.place.route(path) else {
+            return self.refuse(unanswered(path));
+        };
+        let route = self.asked.get_or_init(|| route);
+        let reader = (self.trace, self.inside.audience);
+        let answer = ask(&route.app, self.trace, request).await;
+        answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
+    }
+
+    fn refuse(&self, error: Error) -> Response<Body> {
+        let reader = (self.trace, self.inside.audience);
+        No::from(error).answer(&self.inside.refusals, reader)
+    }
+}
+
+impl Behind {
+    /// Puts the host and the scheme of the request as it came before the path as it is now.
+    fn complete(&self, request: &mut Request<Body>) -> Result<()> {
+        let mut parts = request.uri().clone().into_parts();
+        parts.scheme = self.target.scheme.clone();
+        parts.authority = self.target.authority.clone();
+        let wrong = |error: InvalidUriParts| {
+            Error::invalid(format!("the path that a handler made: {error}"))
+        };
+        *request.uri_mut() = Uri::from_parts(parts).map_err(wrong)?;
+        if let Some(authority) = &self.target.authority {
+            let host = HeaderValue::from_str(authority.as_str());
+            let host = host.map_err(|_| Error::invalid("the request's host; expected a name"))?;
+            request.headers_mut().insert(HOST, host);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! Middleware by Dapr's names: each looks at a request, and lets it pass, changes it, or refuses it.
+
+mod bearer;
+mod ratelimit;
+mod routeralias;
+mod routerchecker;
+mod uppercase;
+
+use wythe_blocks::Registry;
+
+/// Registers `middleware.http.*`.
+pub fn register(registry: &mut Registry) {
+    registry
+        .middleware
+        .add_parsed("http.bearer", bearer::parse, bearer::open);
+    registry.middleware.reaches_out("http.bearer");
+    registry
+        .middleware
+        .add_parsed("http.ratelimit", ratelimit::parse, ratelimit::open);
+    registry
+        .middleware
+        .add_parsed("http.routeralias", routeralias::parse, routeralias::open);
+    registry.middleware.add_parsed(
+        "http.routerchecker",
+        routerchecker::parse,
+        routerchecker::open,
+    );
+    registry.middleware.add("http.uppercase", uppercase::open);
+}
