@@ -228,14 +228,19 @@ fn first_id(spans: &[&Ended]) -> String {
 
 impl Span {
     fn new(span: &Ended) -> Self {
-        let (component, about) = match &span.work {
-            Work::App { about, .. } => (None, about),
-            Work::Component { name, about, .. } => (Some(name.to_string()), about),
+        let component = match &span.work {
+            Work::Component { name, .. } => Some(name.to_string()),
+            _ => None,
         };
-        let (about, status) = match about {
-            About::Nothing => (String::new(), None),
-            About::Http(http) => (http.path.clone(), http.status),
-            About::Topic { topic, .. } => (topic.clone(), None),
+        let (about, status) = match &span.work {
+            Work::App { about, .. } | Work::Component { about, .. } => match about {
+                About::Nothing => (String::new(), None),
+                About::Http(http) => (http.path.clone(), http.status),
+                About::Topic { topic, .. } => (topic.clone(), None),
+            },
+            Work::Outside {
+                host, port, status, ..
+            } => (format!("{host}:{port}"), *status),
         };
         Span {
             span: format!("{:016x}", span.trace.span),
@@ -269,6 +274,8 @@ fn figures(spans: &[Arc<Ended>]) -> Vec<Figure> {
         let name = match &span.work {
             Work::App { .. } => (Some(span.app.to_string()), None),
             Work::Component { name, .. } => (None, Some(name.to_string())),
+            // The time of somebody else.
+            Work::Outside { .. } => continue,
         };
         calls.entry(name).or_default().push(span);
     }

@@ -252,9 +252,10 @@ impl<D: ?Sized> Component<D> {
         let what = || format!("`{}` of `{}`", operation.name(), self.name);
         let passed = panics::caught(operation.lost(), what, async { run(&self.driver).await });
         let result = passed.await;
-        recording.end(result.as_ref().err().map(Error::kind), None);
+        let recorded = recording.end(result.as_ref().err().map(Error::kind), None);
         let outcome = Outcome::of(&result);
-        self.metrics.record(operation, outcome, start.elapsed());
+        self.metrics
+            .record(operation, outcome, start.elapsed(), recorded);
         result.inspect_err(|error| self.last.note(error))
     }
 

@@ -202,7 +202,10 @@ impl Span {
 
     /// The bytes that it has in memory, beside names that others share.
     pub(super) fn bytes(&self) -> usize {
-        let (Work::App { about, .. } | Work::Component { about, .. }) = &self.work;
+        let about = match &self.work {
+            Work::App { about, .. } | Work::Component { about, .. } => about,
+            Work::Outside { host, .. } => return size_of::<Span>() + host.capacity(),
+        };
         size_of::<Span>()
             + match about {
                 About::Nothing => 0,
