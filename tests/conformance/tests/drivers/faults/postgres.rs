@@ -1,4 +1,4 @@
-//! What one kind of server says and does: errors by name, rows of Dapr, several hosts at once, SQL of apps.
+//! PostgreSQL alone: errors by name, rows of Dapr, several hosts at once, SQL of apps.
 
 use super::{Kinds, Test, run};
 use crate::open::{component, site};
@@ -343,18 +343,20 @@ async fn rows(kind: &'static Kinds, server: Server) {
     assert_eq!(closed.data, "");
 }
 
-/// A server that answers the first message with these bytes, and nothing more.
-fn answers(bytes: Vec<u8>) -> SocketAddr {
+/// A server that answers each message with the next of these texts.
+fn answers(texts: Vec<Vec<u8>>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(std::result::Result::ok) {
-            let mut first = [0; 1_024];
-            if stream.read(&mut first).is_ok_and(|count| count > 0)
-                && stream.write_all(&bytes).is_ok()
-            {
-                // Ends when the client goes.
-                while stream.read(&mut first).is_ok_and(|count| count > 0) {}
+            let mut texts = texts.iter();
+            let mut asked = [0; 4_096];
+            while stream.read(&mut asked).is_ok_and(|count| count > 0) {
+                // One that has nothing more to say waits until the client goes.
+                let said = texts.next().map_or(Ok(()), |text| stream.write_all(text));
+                if said.is_err() {
+                    break;
+                }
             }
         }
     });
@@ -366,8 +368,8 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], &length.to_be_bytes()[..], body].concat()
 }
 
-/// The answer of a server of this version to a login and to the first question.
-fn of_version(version: &str) -> Vec<u8> {
+/// The answers of a server of this version to a login and to the first question.
+fn of_version(version: &str) -> Vec<Vec<u8>> {
     let values = [version, "UTF8", "false", "on", "on", "off", "9.6"];
     let mut columns = 7u16.to_be_bytes().to_vec();
     let mut row = columns.clone();
@@ -385,7 +387,7 @@ fn of_version(version: &str) -> Vec<u8> {
         message(b'C', b"SELECT 1\0"),
         message(b'Z', b"I"),
     ];
-    [login, answer.concat()].concat()
+    vec![login, answer.concat()]
 }
 
 async fn made_up() {
@@ -400,31 +402,31 @@ async fn made_up() {
             "the database is PostgreSQL 9; expected 13 or newer",
         ),
         (
-            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()],
             "",
             "1213486160",
         ),
         (
-            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()],
             "sslmode=require",
             "what answers there is no PostgreSQL",
         ),
         (
-            vec![b'R', 0x7f, 0xff, 0xff, 0xff],
+            vec![vec![b'R', 0x7f, 0xff, 0xff, 0xff]],
             "",
             "the server sends a message of 2147483647 bytes",
         ),
         (
-            message(b'N', &[b'x'; 300_000]),
+            vec![message(b'N', &[b'x'; 300_000])],
             "",
             "the server sends more than 262144 bytes before it is ready",
         ),
         (
-            message(b'R', &[0, 0, 0, 3]),
+            vec![message(b'R', &[0, 0, 0, 3])],
             "password=kept-secret",
             "the server asks for the password in clear text",
         ),
-        (asked("SCRAM-SHA-256\0\0"), "", "password missing"),
+        (vec![asked("SCRAM-SHA-256\0\0")], "", "password missing"),
     ] {
         let error = error(answers(bytes), &format!("user=ada {rest}")).await;
         assert!(
