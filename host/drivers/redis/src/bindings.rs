@@ -9,7 +9,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 use std::sync::Arc;
 use wythe_blocks::{
-    Error, Result,
+    Error, Result, Site,
     bindings::{Driver, Features, Outcome, Request},
 };
 
@@ -18,9 +18,9 @@ const OWN: &str = "||wythe||";
 /// Bytes of a key.
 const MAX_KEY: usize = 1_024;
 
-pub(super) async fn open(client: Arc<Client>) -> Result<Arc<dyn Driver>> {
-    client.begin().await?;
-    Ok(Arc::new(Binding(Session::new(client))))
+pub(super) async fn open(client: Arc<Client>, site: Site) -> Result<Arc<dyn Driver>> {
+    let session = Session::open(client, &site.component).await?;
+    Ok(Arc::new(Binding(session)))
 }
 
 struct Binding(Session);
@@ -61,7 +61,11 @@ fn command(name: &str, key: &str) -> Cmd {
 impl Binding {
     async fn write(&self, key: &str, command: &Cmd) -> Result<Value> {
         let about = format!("`{key}`");
-        self.0.client()?.ask(Effect::Write, &about, command).await
+        self.0
+            .client()
+            .await?
+            .ask(Effect::Write, &about, command)
+            .await
     }
 
     async fn create(&self, request: &Request<'_>, key: &str) -> Result<Outcome> {
@@ -77,16 +81,22 @@ impl Binding {
     /// Reads a text, of which the server says first how long it is; with `delete: true` it is taken away, too.
     async fn get(&self, request: &Request<'_>, key: &str) -> Result<Outcome> {
         let about = format!("`{key}`");
-        let client = self.0.client()?;
-        let length = command("STRLEN", key);
-        if let Value::Int(length) = client.ask(Effect::Read, &about, &length).await?
-            && u64::try_from(length).is_ok_and(|length| length > request.max_bytes)
-        {
+        let client = self.0.client().await?;
+        let length = client
+            .ask(Effect::Read, &about, &command("STRLEN", key))
+            .await?;
+        let length = match length {
+            Value::Int(length) => u64::try_from(length).map_err(|_| odd())?,
+            _ => return Err(odd()),
+        };
+        if length > request.max_bytes {
             return Err(Error::invalid(format!(
                 "{about} has {length} bytes; the component's `maxDataBytes` is {}",
                 request.max_bytes
             )));
         }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let _held = request.hold(length)?;
         let takes = request
             .get("delete")
             .is_some_and(|text| text.eq_ignore_ascii_case("true"));

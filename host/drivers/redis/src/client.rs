@@ -22,12 +22,18 @@ use wythe_blocks::{Backoff, Error, Result, random};
 /// The pause after connecting has failed: calls that come meanwhile fail at once.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
+/// The interval between two looks at a server that is less durable than it was.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A client.
 pub(crate) struct Client {
     pub target: Target,
     link: tokio::sync::Mutex<State>,
     /// The server as the last connection found it.
     facts: Mutex<Arc<Facts>>,
+    is_durable: AtomicBool,
+    /// The time of the last look at a server that is less durable than it was.
+    looked: Mutex<Option<Instant>>,
 }
 
 struct State {
@@ -47,6 +53,8 @@ impl Client {
                 failed: None,
             }),
             facts: Mutex::default(),
+            is_durable: AtomicBool::new(false),
+            looked: Mutex::default(),
         }
     }
 
@@ -156,10 +164,37 @@ impl Client {
     /// A new connection for whoever needs one of its own.
     pub async fn connect(&self) -> Result<Link> {
         let mut link = Link::open(&self.target).await?;
+        self.learn(&mut link).await?;
+        Ok(link)
+    }
+
+    /// Asks anew what the server does before it answers, now and then.
+    async fn look(&self) -> Result<()> {
+        let mut link = self.link().await?;
+        let is_time = {
+            let mut last = self.looked.lock();
+            let is_time = last.is_none_or(|last| last.elapsed() > LOOK);
+            if is_time {
+                *last = Some(Instant::now());
+            }
+            is_time
+        };
+        match is_time {
+            true => self.learn(&mut link).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn learn(&self, link: &mut Link) -> Result<()> {
         let facts = timeout(self.target.call, Facts::of(&mut link.connection)).await;
         let facts = facts.map_err(|_| failure::late(Effect::Read, "the server"))??;
+        let is_durable = facts.is_durable();
+        if self.is_durable.swap(is_durable, Relaxed) && !is_durable {
+            let server = facts.describe(&self.target);
+            tracing::error!(server, "the server does not sync each write any more");
+        }
         *self.facts.lock() = Arc::new(facts);
-        Ok(link)
+        Ok(())
     }
 
     /// Uses a connection no more, if it is still the one in use.
@@ -174,21 +209,36 @@ impl Client {
 /// The client as one component has it, until that is closed.
 pub(crate) struct Session {
     client: Arc<Client>,
+    /// The server as it was when the component opened, on which the features rest.
+    pub facts: Arc<Facts>,
     is_closed: AtomicBool,
 }
 
 impl Session {
-    pub fn new(client: Arc<Client>) -> Self {
-        Session {
+    /// Connects, and says in the log if the server may lose what it acknowledges.
+    pub async fn open(client: Arc<Client>, component: &str) -> Result<Self> {
+        let facts = client.begin().await?;
+        facts.warn(component);
+        Ok(Session {
             client,
+            facts,
             is_closed: AtomicBool::new(false),
-        }
+        })
     }
 
-    pub fn client(&self) -> Result<&Arc<Client>> {
-        match self.is_closed.load(Relaxed) {
+    /// The client, while the component is open and the server is as durable as it was.
+    pub async fn client(&self) -> Result<&Arc<Client>> {
+        if self.is_closed.load(Relaxed) {
+            return Err(Error::unavailable("the component is closed"));
+        }
+        if self.facts.is_durable() && !self.client.is_durable.load(Relaxed) {
+            self.client.look().await?;
+        }
+        match self.facts.is_durable() && !self.client.is_durable.load(Relaxed) {
             false => Ok(&self.client),
-            true => Err(Error::unavailable("the component is closed")),
+            true => Err(Error::unavailable(
+                "the server does not sync each write any more, as the features of the component promise: set `appendonly yes` and `appendfsync always` there again, or open the component anew",
+            )),
         }
     }
 
@@ -201,7 +251,7 @@ impl Session {
     }
 
     pub async fn health(&self) -> Result<()> {
-        self.client.ping().await
+        self.client().await?.ping().await
     }
 }
 

@@ -3,7 +3,6 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    facts::Facts,
     failure::{Effect, odd},
 };
 use async_trait::async_trait;
@@ -26,15 +25,12 @@ static READ: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("configurati
 static WRITE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("configuration/write.lua")));
 
 pub(super) async fn open(client: Arc<Client>, site: Site) -> Result<Arc<dyn Driver>> {
-    let facts = client.begin().await?;
-    facts.warn(&site.component);
-    let session = Session::new(client);
-    Ok(Arc::new(Configuration { session, facts }))
+    let session = Session::open(client, &site.component).await?;
+    Ok(Arc::new(Configuration { session }))
 }
 
 struct Configuration {
     session: Session,
-    facts: Arc<Facts>,
 }
 
 type Metadata = Vec<(String, String)>;
@@ -44,12 +40,12 @@ impl Configuration {
         let budgets = [MAX_KEYS, MAX_ITEMS, MAX_BYTES];
         let budgets = budgets.map(|budget| Bytes::from(budget.to_string()));
         let mut call = Call {
-            keys: vec![METADATA.into()],
+            keys: vec![METADATA.into(), COUNTER.into()],
             arguments: vec![mode.into()],
         };
         call.arguments.extend(budgets);
         call.arguments.extend(keys.iter().cloned().map(Bytes::from));
-        let client = self.session.client()?;
+        let client = self.session.client().await?;
         let answer = client.run(Effect::Read, "the items", &READ, &call).await;
         answer.map_err(|error| match is_full(&error) {
             true => Error::exhausted(format!(
@@ -65,7 +61,7 @@ impl Configuration {
             keys: vec![METADATA.into(), COUNTER.into()],
             arguments,
         };
-        let client = self.session.client()?;
+        let client = self.session.client().await?;
         let answer = client
             .run(Effect::Write, "the items", &WRITE, &call)
             .await?;
@@ -113,7 +109,7 @@ fn item(value: Value) -> Result<Option<Item>> {
 impl Driver for Configuration {
     fn features(&self) -> Features {
         Features {
-            durable: self.facts.is_durable(),
+            durable: self.session.facts.is_durable(),
             writable: true,
         }
     }

@@ -28,7 +28,7 @@ pub fn register(registry: &mut Registry) {
     registry
         .bindings
         .add_parsed("redis", settings::parse_plain, move |parsed, site| {
-            bindings::open(client(&shared, &parsed, &site))
+            bindings::open(client(&shared, &parsed, &site), site)
         });
     let shared = clients.clone();
     registry

@@ -36,10 +36,14 @@ impl Link {
     /// Connects within the time that the settings give.
     pub async fn open(target: &Target) -> Result<Self> {
         let connecting = timeout(target.connect, find(target));
+        let hint = match target.tls {
+            None => "",
+            Some(_) => "; does it speak TLS on this port?",
+        };
         let late = |_| {
             let limit = target.connect;
             Error::unavailable(format!(
-                "the server did not take a connection within {limit:?}"
+                "the server did not take a connection within {limit:?}{hint}"
             ))
         };
         connecting.await.map_err(late)?

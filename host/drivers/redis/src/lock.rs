@@ -2,7 +2,6 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    facts::Facts,
     failure::{Effect, odd},
 };
 use async_trait::async_trait;
@@ -25,15 +24,12 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 static LOCK: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("lock/lock.lua")));
 
 pub(super) async fn open(client: Arc<Client>, site: Site) -> Result<Arc<dyn Driver>> {
-    let facts = client.begin().await?;
-    facts.warn(&site.component);
-    let session = Session::new(client);
-    Ok(Arc::new(Lock { session, facts }))
+    let session = Session::open(client, &site.component).await?;
+    Ok(Arc::new(Lock { session }))
 }
 
 struct Lock {
     session: Session,
-    facts: Arc<Facts>,
 }
 
 impl Lock {
@@ -54,7 +50,11 @@ impl Lock {
             arguments: vec![act.into(), who.into(), ttl.to_string().into()],
         };
         let about = format!("the lock `{}`", key.shown());
-        let answer = self.session.client()?.run(effect, &about, &LOCK, &call);
+        let answer = self
+            .session
+            .client()
+            .await?
+            .run(effect, &about, &LOCK, &call);
         match answer.await? {
             Value::Array(parts) => Ok(parts),
             _ => Err(odd()),
@@ -93,7 +93,7 @@ fn over(key: &Key) -> Error {
 impl Driver for Lock {
     fn features(&self) -> Features {
         Features {
-            durable: self.facts.is_durable(),
+            durable: self.session.facts.is_durable(),
         }
     }
 

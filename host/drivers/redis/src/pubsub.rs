@@ -10,7 +10,6 @@ mod scripts;
 
 use crate::{
     client::{Client, Session},
-    facts::Facts,
     failure::{Effect, odd},
     settings::{Parsed, Streams},
 };
@@ -43,11 +42,8 @@ pub(super) async fn open(
     parsed: Parsed,
     site: Site,
 ) -> Result<Arc<dyn Driver>> {
-    let facts = client.begin().await?;
-    facts.warn(&site.component);
     Ok(Arc::new(PubSub {
-        session: Session::new(client),
-        facts,
+        session: Session::open(client, &site.component).await?,
         settings: parsed.streams,
         leaving: Arc::default(),
         members: Mutex::default(),
@@ -56,7 +52,6 @@ pub(super) async fn open(
 
 struct PubSub {
     session: Session,
-    facts: Arc<Facts>,
     settings: Streams,
     /// Members that give back what they have.
     leaving: Arc<Leaving>,
@@ -80,6 +75,7 @@ impl PubSub {
 
     /// Publishes messages that fit into one script.
     async fn send(&self, topic: &str, messages: &[Message]) -> Result<Vec<Value>> {
+        check_topic(topic)?;
         let [rule, number] = self.rule();
         let limit = self.settings.max_backlog.to_string();
         let mut call = scripts::call(topic, [limit, rule, number]);
@@ -90,7 +86,7 @@ impl PubSub {
             1 => format!("a message to `{topic}`"),
             count => format!("{count} messages to `{topic}`"),
         };
-        let client = self.session.client()?;
+        let client = self.session.client().await?;
         let answer = client.run(Effect::Write, &about, &scripts::PUBLISH, &call);
         match answer.await? {
             Value::Array(answers) if answers.len() == messages.len() => Ok(answers),
@@ -114,7 +110,27 @@ impl PubSub {
         let mut create = redis::cmd("XGROUP");
         create.arg("CREATE").arg(topic).arg(group).arg("$");
         create.arg("MKSTREAM");
-        desk::make_group(self.session.client()?, topic, &create).await
+        desk::make_group(self.session.client().await?, topic, &create).await
+    }
+}
+
+/// A topic is a key of the database: those of entries, locks and the host itself have `||` in them.
+fn check_topic(topic: &str) -> Result<()> {
+    match topic.contains("||") {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "`||` in the name of a topic, which in this server is the name of something else; use another name",
+        )),
+    }
+}
+
+fn check_size(message: &Message) -> Result<()> {
+    match message.data.len() as u64 <= MAX_MESSAGE {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "a message of {} bytes; at most {MAX_MESSAGE} are allowed",
+            message.data.len()
+        ))),
     }
 }
 
@@ -122,7 +138,7 @@ impl PubSub {
 impl Driver for PubSub {
     fn features(&self) -> Features {
         Features {
-            durable: self.facts.is_durable(),
+            durable: self.session.facts.is_durable(),
             ordering: false,
             delay: false,
             dead_letters: false,
@@ -132,13 +148,19 @@ impl Driver for PubSub {
     }
 
     async fn publish(&self, topic: &str, message: Message) -> Result<()> {
+        check_size(&message)?;
         let answers = self.send(topic, &[message]).await?;
         self.answer(&answers[0])
     }
 
     async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Vec<Result<()>> {
         let (mut answers, mut rest) = (Vec::with_capacity(messages.len()), &messages[..]);
-        while !rest.is_empty() {
+        while let Some(first) = rest.first() {
+            if let Err(error) = check_size(first) {
+                answers.push(Err(error));
+                rest = &rest[1..];
+                continue;
+            }
             let mut bytes = 0;
             let fits = rest.iter().take(BATCH).take_while(|message| {
                 bytes += message.data.len();
@@ -160,7 +182,8 @@ impl Driver for PubSub {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Consumer>> {
-        let client = self.session.client()?.clone();
+        check_topic(topic)?;
+        let client = self.session.client().await?.clone();
         self.leaving.settle(client.target.call).await;
         let group = match options.ephemeral {
             true => format!("{group}{PASSING}"),

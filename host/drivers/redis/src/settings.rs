@@ -372,3 +372,6 @@ fn limit(
         false => Err(wrong(setting, "expected 10ms to 24h")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    facts::Facts,
     failure::{Effect, odd},
     settings::Parsed,
 };
@@ -52,15 +51,13 @@ pub(super) async fn open(
     parsed: Parsed,
     site: Site,
 ) -> Result<Arc<dyn Driver>> {
-    let facts = client.begin().await?;
+    let session = Session::open(client.clone(), &site.component).await?;
     if parsed.has_index {
         let built = index::build(&client).await;
         built.map_err(|error| client.named(error))?;
     }
-    facts.warn(&site.component);
     Ok(Arc::new(State {
-        session: Session::new(client),
-        facts,
+        session,
         ttl: parsed.ttl,
         has_index: parsed.has_index,
         is_alone: parsed.target.sentinel.is_none(),
@@ -69,7 +66,6 @@ pub(super) async fn open(
 
 struct State {
     session: Session,
-    facts: Arc<Facts>,
     ttl: Option<Duration>,
     has_index: bool,
     /// Nobody takes the server's place, with less than it had.
@@ -168,7 +164,7 @@ impl State {
     }
 
     async fn write(&self, about: &str, call: &Call) -> Result<Value> {
-        let client = self.session.client()?;
+        let client = self.session.client().await?;
         client.run(Effect::Write, about, &WRITE, call).await
     }
 
@@ -208,7 +204,8 @@ impl State {
         };
         let answer = self
             .session
-            .client()?
+            .client()
+            .await?
             .run(Effect::Read, about, &READ, &call)
             .await?;
         let parts = parts(answer)?;
@@ -249,7 +246,7 @@ impl Driver for State {
             list: self.has_index,
             increment: true,
             fence: true,
-            durable: self.facts.is_durable(),
+            durable: self.session.facts.is_durable(),
             linearizable: self.is_alone,
             counted: false,
             max_value_bytes: MAX_VALUE,
@@ -326,7 +323,7 @@ impl Driver for State {
                 "the component has no list: `keyIndex` is false",
             ));
         }
-        index::list(self.session.client()?, prefix, cursor, limit).await
+        index::list(self.session.client().await?, prefix, cursor, limit).await
     }
 
     async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
@@ -335,7 +332,7 @@ impl Driver for State {
             arguments: vec![self.flag(), delta.to_string().into()],
         };
         let about = about(key);
-        let client = self.session.client()?;
+        let client = self.session.client().await?;
         let answer = client.run(Effect::Write, &about, &INCREMENT, &call).await?;
         match answer {
             Value::Array(parts) => {

@@ -1,4 +1,5 @@
--- Reads items of configuration, all of one moment. KEYS: the hash of what Dapr's layout has no room for.
+-- Reads items of configuration, all of one moment. KEYS: the hash of what Dapr's layout has no room for,
+-- and the counter of versions.
 -- ARGV: 'digest', 'all' or 'some', the most keys of a database, items and bytes of all of them, and the keys for 'some'.
 -- An item is a text, `value||version`; where no version is written, one is made of the value.
 -- Returns a digest, or {key, value, version, metadata} for each item, or an error that begins with FULL.
@@ -39,5 +40,8 @@ for _, key in ipairs(keys) do
     end
   end
 end
-if mode == 'digest' then return redis.sha1hex(table.concat(texts)) end
+if mode == 'digest' then
+  -- With the count of changes, no version of what is written here comes back.
+  return (redis.call('GET', KEYS[2]) or '0') .. '-' .. redis.sha1hex(table.concat(texts))
+end
 return items

@@ -9,7 +9,7 @@ end
 for at = 2, #ARGV, step do
   local key = ARGV[at]
   if ARGV[1] == 'delete' then
-    redis.call('DEL', key)
+    if redis.call('DEL', key) == 1 then redis.call('INCR', KEYS[2]) end
     redis.call('HDEL', KEYS[1], key)
   else
     redis.call('SET', key, ARGV[at + 1] .. '||' .. redis.call('INCR', KEYS[2]))

@@ -15,11 +15,11 @@ for at = 4, #ARGV, 5 do
     if length >= limit then
       answer = 0
     else
-      local fields = { 'data', ARGV[at], 'metadata', ARGV[at + 1] }
-      for number, name in ipairs({ 'content-type', 'ordering-key', 'attributes' }) do
-        if ARGV[at + 1 + number] ~= '' then
+      local fields = { 'data', ARGV[at], 'metadata', ARGV[at + 1], 'content-type', ARGV[at + 2] }
+      for number, name in ipairs({ 'ordering-key', 'attributes' }) do
+        if ARGV[at + 2 + number] ~= '' then
           fields[#fields + 1] = name
-          fields[#fields + 1] = ARGV[at + 1 + number]
+          fields[#fields + 1] = ARGV[at + 2 + number]
         end
       end
       if ARGV[2] == '' then

@@ -21,6 +21,9 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("a_write_that_is_cut_short_is_unknown", |kind, server| {
         run(cut_short(kind, server))
     }),
+    ("a_server_that_is_less_durable_is_not_used", |server| {
+        run(less_durable(server));
+    }),
 ];
 
 const WRITERS: usize = 8;
@@ -129,4 +132,41 @@ async fn cut_short(kind: &'static Kinds, server: Server) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     driver.put(Put::new("a", "3")).await.expect("it is back");
+}
+
+/// The features rest on the server's settings, which are read again with each connection.
+async fn less_durable(server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let driver = state(proxy.address(), directory.path(), "").await;
+    let driver = driver.expect("it opens");
+    driver.put(Put::new("a", "1")).await.expect("a put");
+    let set = |policy: &str| {
+        let answer = super::rows::say(
+            server.address(),
+            &format!("CONFIG SET appendfsync {policy}"),
+        );
+        assert_eq!(answer, "+OK");
+        proxy.drop_connections();
+    };
+    set("everysec");
+    let error = loop {
+        match driver.put(Put::new("a", "2")).await {
+            Err(error) if error.message().contains("does not sync each write") => break error,
+            Err(error) => check(&error),
+            Ok(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(driver.health().await.is_err());
+    let described = driver.describe().expect("a description");
+    assert!(
+        described.ends_with("not durable (appendfsync everysec)"),
+        "{described}"
+    );
+    set("always");
+    while driver.put(Put::new("a", "3")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

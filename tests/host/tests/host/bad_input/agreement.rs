@@ -126,7 +126,7 @@ spec:
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: statestore }
-spec: { type: state.redis, version: v1 }
+spec: { type: state.rethinkdb, version: v1 }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -139,8 +139,8 @@ metadata: { name: alias }
 spec: { type: middleware.http.routeralias, version: v1 }
 ",
         reported: &[
-            "resources/all.yaml:1:1: component `statestore`: `state.redis` is not in this build; this build has state.in-memory, state.memory, state.redb, state.sled, state.wasm",
-            "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.redb, pubsub.wasm; did you mean `pubsub.memory`?",
+            "resources/all.yaml:1:1: component `statestore`: `state.rethinkdb` is not in this build; this build has state.in-memory, state.memory, state.redb, state.redis, state.sled, state.wasm; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin",
+            "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.redb, pubsub.redis, pubsub.wasm; did you mean `pubsub.memory`?",
             "resources/all.yaml:11:1: component `alias`: `middleware` is not in this build; this build has bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state",
         ],
     },
