@@ -1,3 +1,5 @@
+//! Connection strings, good and wrong.
+
 use super::*;
 
 fn parse(text: &str) -> Result<Settings, Error> {
