@@ -2,13 +2,13 @@
 
 mod made_up;
 
-use super::{Kinds, Test, run};
+use super::{Kinds, Test, check, run};
 use crate::open::{component, site};
 use futures::future::join_all;
-use servers::Server;
-use std::{net::SocketAddr, sync::Arc};
+use servers::{Proxy, Server};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Result,
+    Error, Kind, Result,
     bindings::{self, Request},
     state::{self, Condition, Put},
 };
@@ -27,6 +27,10 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("durable_is_what_the_server_is", |kind, server| {
         run(promises(kind, server))
     }),
+    (
+        "a_server_that_is_less_durable_is_not_used",
+        |kind, server| run(less_durable(kind, server)),
+    ),
     ("rows_of_dapr_are_read_and_written", |kind, server| {
         run(of_dapr(kind, server))
     }),
@@ -194,6 +198,38 @@ async fn promises(kind: &'static Kinds, server: Server) {
     let rest = "user=postgres application_name=other";
     let quick = open(address, rest).await.expect("it opens");
     assert!(!quick.features().durable);
+}
+
+/// The features rest on the server's settings, which are read again with each connection.
+async fn less_durable(kind: &'static Kinds, server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let driver = kind.state(proxy.address(), directory.path(), "").await;
+    let driver = driver.expect("it opens");
+    let database = sql(server.address()).await;
+    let set = "ALTER ROLE postgres SET synchronous_commit =";
+    say(&*database, &format!("{set} off")).await;
+    proxy.drop_connections();
+    let error = loop {
+        match driver.put(Put::new("a", "1")).await {
+            Err(error)
+                if error
+                    .message()
+                    .contains("does not keep what it acknowledges") =>
+            {
+                break error;
+            }
+            Err(error) => check(&error),
+            Ok(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(driver.health().await.is_err());
+    say(&*database, &format!("{set} on")).await;
+    while driver.put(Put::new("a", "2")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn of_dapr(kind: &'static Kinds, server: Server) {

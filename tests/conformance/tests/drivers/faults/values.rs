@@ -21,10 +21,12 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("a_write_that_is_cut_short_is_unknown", |kind, server| {
         run(cut_short(kind, server))
     }),
-    ("a_server_that_is_less_durable_is_not_used", |server| {
-        run(less_durable(server));
-    }),
 ];
+
+pub(super) const OF_REDIS: &[(&str, Test)] = &[(
+    "a_server_that_is_less_durable_is_not_used",
+    |kind, server| run(less_durable(kind, server)),
+)];
 
 const WRITERS: usize = 8;
 
@@ -135,10 +137,10 @@ async fn cut_short(kind: &'static Kinds, server: Server) {
 }
 
 /// The features rest on the server's settings, which are read again with each connection.
-async fn less_durable(server: Server) {
+async fn less_durable(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
-    let driver = state(proxy.address(), directory.path(), "").await;
+    let driver = kind.state(proxy.address(), directory.path(), "").await;
     let driver = driver.expect("it opens");
     driver.put(Put::new("a", "1")).await.expect("a put");
     let set = |policy: &str| {
