@@ -16,6 +16,9 @@ use std::{
 use tokio::task::{AbortHandle, JoinHandle};
 use wythe_blocks::{Error, Result, random, time::milliseconds};
 
+/// Groups that end at once.
+const GROUPS: usize = 100_000;
+
 /// The place of a member in its group.
 #[derive(Clone)]
 pub(super) struct Joined {
@@ -69,12 +72,10 @@ impl Members {
             ephemeral,
         };
         let lent = self.store.held.lend().await?;
+        bury(&lent, &self.store.sql).await?;
         let mut tries = Tries::default();
         loop {
-            let work = async {
-                bury(&lent, &self.store.sql).await?;
-                self.enter(&lent, &joined).await
-            };
+            let work = self.enter(&lent, &joined);
             match lent.attempt(&mut tries, work).await {
                 ControlFlow::Break(Ok(())) => break,
                 ControlFlow::Break(Err(error)) => return Err(error),
@@ -167,13 +168,11 @@ impl Members {
         let sql = &self.store.sql;
         let gone = async {
             lent.rows(&sql.joining.release, &[&joined.id], 1).await?;
-            lent.execute(&sql.joining.leave, &[&joined.id]).await?;
-            if joined.ephemeral {
-                bury(&lent, sql).await?;
-            }
-            Ok::<_, Fault>(())
+            lent.execute(&sql.joining.leave, &[&joined.id]).await
         };
-        _ = gone.await;
+        if gone.await.is_ok() && joined.ephemeral {
+            _ = bury(&lent, sql).await;
+        }
         self.store.wake.notify_waiters();
     }
 
@@ -187,10 +186,13 @@ impl Members {
     }
 
     /// Shows that the members live, and that they have what they have.
-    async fn show(&self) -> Result<(), Fault> {
-        let Ok(lent) = self.store.held.lend().await else {
-            return Ok(());
-        };
+    async fn show(&self) -> Result<()> {
+        let lent = self.store.held.lend().await?;
+        self.renew(&lent).await.map_err(Fault::of_write)?;
+        bury(&lent, &self.store.sql).await
+    }
+
+    async fn renew(&self, lent: &Lent) -> Result<(), Fault> {
         let (sql, lease) = (&self.store.sql, self.lease());
         let all: Vec<_> = self.all.lock().values().cloned().collect();
         for (joined, known) in all {
@@ -203,22 +205,35 @@ impl Members {
             if alive == 0 && self.all.lock().contains_key(&joined.id) {
                 // Others took it for gone.
                 lent.begin().await?;
-                let entered = self.enter(&lent, &joined).await?;
+                let entered = self.enter(lent, &joined).await?;
                 match entered {
                     Ok(()) => lent.commit().await?,
                     Err(_) => lent.rollback().await?,
                 }
             }
         }
-        bury(&lent, sql).await
+        Ok(())
     }
 }
 
 /// Ends members that are gone, and ephemeral groups with their last one.
-async fn bury(lent: &Lent, sql: &Sql) -> Result<(), Fault> {
-    lent.execute(&sql.joining.bury_members, &[]).await?;
-    lent.execute(&sql.joining.end_deliveries, &[]).await?;
-    lent.execute(&sql.joining.end_groups, &[]).await.map(drop)
+async fn bury(lent: &Lent, sql: &Sql) -> Result<()> {
+    let sql = &sql.joining;
+    let mut tries = Tries::default();
+    loop {
+        let work = async {
+            lent.execute(&sql.bury_members, &[]).await?;
+            let desolate = lent.rows(&sql.lock_desolate, &[], GROUPS).await?;
+            if !desolate.is_empty() {
+                lent.execute(&sql.end_deliveries, &[]).await?;
+                lent.execute(&sql.end_groups, &[]).await?;
+            }
+            Ok(Ok(()))
+        };
+        if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
+            return answer;
+        }
+    }
 }
 
 async fn live(members: Weak<Members>, every: Duration) {

@@ -103,6 +103,7 @@ pub(super) struct Joining {
     pub release: String,
     pub leave: String,
     pub bury_members: String,
+    pub lock_desolate: String,
     pub end_deliveries: String,
     pub end_groups: String,
 }
@@ -141,6 +142,10 @@ impl Joining {
             ),
             leave: format!("DELETE FROM {members} WHERE id = $1"),
             bury_members: format!("DELETE FROM {members} WHERE alive_until < clock_timestamp()"),
+            // Whoever publishes to such a group or joins it is through, or waits: what comes after this sees all of it.
+            lock_desolate: format!(
+                "SELECT 1 FROM {groups} AS g WHERE {desolate} ORDER BY g.topic, g.name FOR UPDATE"
+            ),
             end_deliveries: format!(
                 "DELETE FROM {table} AS d USING {groups} AS g WHERE d.topic = g.topic AND d.name = g.name AND {desolate}"
             ),

@@ -68,7 +68,7 @@ pub(super) async fn made_up() {
         (
             vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()],
             "",
-            "1213486160",
+            "the server sends a message of 1414811695 bytes",
         ),
         (
             vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()],
