@@ -14,11 +14,13 @@ mod process;
 mod program;
 mod proxy;
 mod redis;
+mod sentinel;
 mod server;
 
 pub use program::{Missing, Program, Site, find};
 pub use proxy::Proxy;
 pub use redis::Redis;
+pub use sentinel::Sentinel;
 pub use server::Server;
 
 /// Returns whether a server that is missing fails the tests: `WYTHE_SERVERS=required`.

@@ -1,7 +1,8 @@
 //! State under trouble: what was acknowledged is there, and the driver comes back by itself.
 
-use super::{Test, check, run, state, trouble};
-use servers::{Proxy, Server};
+use super::{Test, check, run, state, subject, trouble};
+use crate::open::site;
+use servers::{Proxy, Sentinel, Server};
 use std::{
     sync::{
         Arc,
@@ -20,6 +21,12 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     }),
     ("a_write_that_is_cut_short_is_unknown", |server| {
         run(cut_short(server));
+    }),
+    ("components_share_a_connection", |server| {
+        run(shared(server))
+    }),
+    ("sentinels_are_asked_for_the_server", |server| {
+        run(sentinels(server));
     }),
     ("a_server_that_is_less_durable_is_not_used", |server| {
         run(less_durable(server));
@@ -169,4 +176,57 @@ async fn less_durable(server: Server) {
     while driver.put(Put::new("a", "3")).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// State and locks of a tenant over one server are one connection; those of another tenant have their own.
+async fn shared(server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let registry = wythe_drivers::registry();
+    let opened = async |tenant: &str| {
+        let mut site = site(directory.path());
+        site.tenant = tenant.parse().expect("a name");
+        let (state, lock) = (
+            subject("state", proxy.address(), ""),
+            subject("lock", proxy.address(), ""),
+        );
+        let state = registry.state.open(&state, site.clone()).await;
+        let lock = registry.lock.open(&lock, site).await;
+        (state.expect("it opens"), lock.expect("it opens"))
+    };
+    let (state, _lock) = opened("one").await;
+    assert_eq!(proxy.accepted(), 1);
+    let _others = opened("two").await;
+    assert_eq!(proxy.accepted(), 2);
+    state.put(Put::new("a", "1")).await.expect("a put");
+    assert_eq!(proxy.accepted(), 2);
+}
+
+async fn sentinels(server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = server.address();
+    let sentinel = Server::start(Sentinel { server: address }).expect("a sentinel");
+    let named = |name: &str| {
+        format!(
+            ", {{ name: failover, value: true }}, {{ name: sentinelMasterName, value: {name} }}, {{ name: ttlInSeconds, value: 100 }}"
+        )
+    };
+    let driver = state(sentinel.address(), directory.path(), &named("main")).await;
+    let driver = driver.expect("it opens");
+    assert!(
+        !driver.features().linearizable,
+        "another one may take its place"
+    );
+    driver.put(Put::new("a", "1")).await.expect("a put");
+    let left = super::rows::say(address, "TTL a");
+    assert!(left == ":100" || left == ":99", "{left}");
+    let described = driver.describe().expect("a description");
+    assert!(
+        described.contains("at `main` of the sentinels 127.0.0.1:"),
+        "{described}"
+    );
+    let other = state(sentinel.address(), directory.path(), &named("other")).await;
+    let error = other.err().expect("an error");
+    let expected = "the sentinels know no server `other`: check `sentinelMasterName`";
+    assert!(error.message().contains(expected), "{error}");
 }
