@@ -28,7 +28,7 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_se
 /// The time after which a member that has nothing, and says nothing, is removed.
 const GONE: Duration = Duration::from_secs(3_600);
 /// The pace at which the second task sees what it has to do.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(500);
 
 /// Reads as long as somebody pulls.
 pub(super) async fn read(desk: Arc<Desk>) {
@@ -154,7 +154,7 @@ pub(super) async fn look(desk: Arc<Desk>, mut left: watch::Receiver<(usize, u64)
             }
         }
         tokio::select! {
-            () = sleep(TICK) => {}
+            () = sleep(TICK.min(beat)) => {}
             _ = left.changed() => next_look = Instant::now(),
         }
     }

@@ -338,14 +338,19 @@ async fn rows(kind: &'static Kinds, server: Server) {
     let found = ask(&*driver, "query", query, "[7]").await.expect("rows");
     let expected = r#"[[7,"it's; DROP TABLE items",1.25,"2020-01-02T03:04:05Z",["a",null],{"a":[1]},null,true,"/w=="]]"#;
     assert_eq!(found.data, expected);
-    let odd = ask(&*driver, "query", "SELECT point(1, 2) AS p", "").await;
+    mistakes(&*driver).await;
+}
+
+/// Says so of rows without a form, of too many, and of what is no request.
+async fn mistakes(driver: &dyn bindings::Driver) {
+    let odd = ask(driver, "query", "SELECT point(1, 2) AS p", "").await;
     assert!(
         odd.expect_err("no JSON")
             .message()
             .contains("the column `p` is of the type point")
     );
     let long = ask(
-        &*driver,
+        driver,
         "query",
         "SELECT repeat('x', 1000) FROM generate_series(1, 100)",
         "",
@@ -369,11 +374,11 @@ async fn rows(kind: &'static Kinds, server: Server) {
             "the database refused the statement: syntax error",
         ),
     ] {
-        let error = ask(&*driver, "query", sql, params)
+        let error = ask(driver, "query", sql, params)
             .await
             .expect_err("an error");
         assert!(error.message().starts_with(expected), "{error}");
     }
-    let closed = ask(&*driver, "close", "", "").await.expect("an answer");
+    let closed = ask(driver, "close", "", "").await.expect("an answer");
     assert_eq!(closed.data, "");
 }

@@ -54,12 +54,13 @@ fn of_version(version: &str) -> Vec<Vec<u8>> {
     vec![login, answer.concat()]
 }
 
-pub(super) async fn made_up() {
+/// Each with its words, the rest of the connection string, and the error that names it.
+fn cases() -> [(Vec<Vec<u8>>, &'static str, &'static str); 7] {
     let asked = |challenge: &str| {
         let body = [&[0, 0, 0, 10], challenge.as_bytes()].concat();
         message(b'R', &body)
     };
-    for (bytes, rest, expected) in [
+    [
         (
             of_version("90600"),
             "",
@@ -91,7 +92,11 @@ pub(super) async fn made_up() {
             "the server asks for the password in clear text",
         ),
         (vec![asked("SCRAM-SHA-256\0\0")], "", "password missing"),
-    ] {
+    ]
+}
+
+pub(super) async fn made_up() {
+    for (bytes, rest, expected) in cases() {
         let error = error(answers(bytes), &format!("user=ada {rest}")).await;
         assert!(
             error.chain().contains(expected),
