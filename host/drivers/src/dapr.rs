@@ -107,8 +107,9 @@ const TYPES: [&str; 100] = [
 
 /// Says of each of them that Dapr has it.
 pub(super) fn register(registry: &mut Registry) {
-    for kind in TYPES {
-        registry.lacks(kind, Missing::OfDapr);
+    let parts = TYPES.iter().filter_map(|kind| kind.split_once('.'));
+    for (block, name) in parts {
+        registry.lacks(block, name, Missing::OfDapr);
     }
 }
 

@@ -15,12 +15,14 @@ mod process;
 mod program;
 mod proxy;
 mod redis;
+mod sentinel;
 mod server;
 
 pub use postgres::Postgres;
 pub use program::{Missing, Program, Site, find};
 pub use proxy::Proxy;
 pub use redis::Redis;
+pub use sentinel::Sentinel;
 pub use server::Server;
 
 /// Returns whether a server that is missing fails the tests: `WYTHE_SERVERS=required`.

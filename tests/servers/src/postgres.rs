@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where Debian has one directory for each version.
+/// Debian has a directory for each version there.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The time for the last processes of a server that was killed.
 const PATIENCE: Duration = Duration::from_secs(60);

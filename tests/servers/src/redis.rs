@@ -43,9 +43,14 @@ impl Program for Redis {
 
     /// `PING` has an answer, be it that a password is missing; `-LOADING` is none.
     fn is_ready(&self, site: &Site) -> bool {
-        let answer = ask(site).unwrap_or_default();
-        answer.starts_with(b"+PONG") || answer.starts_with(b"-NOAUTH")
+        answers(site)
     }
+}
+
+/// Returns whether something of Redis answers there.
+pub(crate) fn answers(site: &Site) -> bool {
+    let answer = ask(site).unwrap_or_default();
+    answer.starts_with(b"+PONG") || answer.starts_with(b"-NOAUTH")
 }
 
 fn ask(site: &Site) -> std::io::Result<Vec<u8>> {

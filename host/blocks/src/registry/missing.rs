@@ -21,7 +21,7 @@ impl Missing {
                     .to_owned()
             }
             Missing::Feature(feature) => {
-                format!("build the command with `--features {feature}`, which brings it")
+                format!("build with `--features wythe-drivers/{feature}`, which brings it")
             }
         }
     }
@@ -49,11 +49,8 @@ impl<D: ?Sized + 'static> Drivers<D> {
 }
 
 impl Registry {
-    /// Says why a type is missing, such as `state.etcd`; those of blocks that are not here say it by themselves.
-    pub fn lacks(&mut self, kind: &'static str, missing: Missing) {
-        let Some((block, name)) = kind.split_once('.') else {
-            return;
-        };
+    /// Says why a driver of a block is missing; a block that is not here says so by itself.
+    pub fn lacks(&mut self, block: &str, name: &'static str, missing: Missing) {
         match block {
             "bindings" => self.bindings.lacks(name, missing),
             "configuration" => self.configuration.lacks(name, missing),
@@ -116,11 +113,11 @@ mod tests {
         registry.bindings.add_raw("telexx", ready);
         let guess = "component `one`: `bindings.telex` is not in this build; this build has bindings.telexx; did you mean `bindings.telexx`?";
         assert_eq!(unknown(&registry, "bindings.telex"), guess);
-        registry.lacks("bindings.telex", Missing::OfDapr);
+        registry.lacks("bindings", "telex", Missing::OfDapr);
         let known = "component `one`: `bindings.telex` is not in this build; this build has bindings.telexx; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin";
         assert_eq!(unknown(&registry, "bindings.telex"), known);
-        registry.lacks("bindings.telex", Missing::Feature("mail"));
-        let brought = "component `one`: `bindings.telex` is not in this build; this build has bindings.telexx; build the command with `--features mail`, which brings it";
+        registry.lacks("bindings", "telex", Missing::Feature("mail"));
+        let brought = "component `one`: `bindings.telex` is not in this build; this build has bindings.telexx; build with `--features wythe-drivers/mail`, which brings it";
         assert_eq!(unknown(&registry, "bindings.telex"), brought);
     }
 }

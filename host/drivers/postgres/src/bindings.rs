@@ -116,7 +116,7 @@ fn asked<'a>(request: &Request<'a>) -> Result<(&'a str, Vec<Param>)> {
 }
 
 /// The error of a statement of an app, which reads what is wrong with it.
-fn told(fault: Fault) -> Error {
+fn refused(fault: Fault) -> Error {
     let said = match &fault {
         Fault::Refused { code, said } if ["22", "23", "42"].contains(&&code.code()[..2]) => {
             Some(format!(
@@ -169,13 +169,13 @@ impl Driver for Sql {
                 let statement = client.prepare(sql).await?;
                 Ok(client.execute_raw(&statement, &params).await?)
             });
-            let changed = changed.await.map_err(told)?;
+            let changed = changed.await.map_err(refused)?;
             metadata.push(("rows-affected".to_owned(), changed.to_string()));
         } else {
             let mut answer = Answer::new(&request);
             lent.of_app(async |client| answer.read(client, sql, &params).await)
                 .await
-                .map_err(told)?;
+                .map_err(refused)?;
             data = answer.finish()?;
         }
         metadata.push(("end-time".to_owned(), stamp(Utc::now())));

@@ -1,5 +1,9 @@
 //! The connections of a tenant to one server, which its components share, and what is asked by one of them.
 
+mod transaction;
+
+pub(super) use transaction::Tries;
+
 use crate::{
     connect::{Connection, Promises, Way},
     fault::Fault,
@@ -246,12 +250,12 @@ impl Lent {
         answer
     }
 
-    /// Rows of a statement, at most so many, which it asks for itself.
+    /// Rows of a statement, at limit so many, which it asks for itself.
     pub async fn rows(
         &self,
         sql: &str,
         values: &[Value<'_>],
-        most: usize,
+        limit: usize,
     ) -> Result<Vec<Row>, Fault> {
         let asked = async {
             let connection = self.connection();
@@ -265,8 +269,8 @@ impl Lent {
                 if size > ANSWER {
                     return Err(Fault::Odd(format!("more than {ANSWER} bytes of rows")));
                 }
-                if all.len() == most {
-                    return Err(Fault::Odd(format!("more than {most} rows")));
+                if all.len() == limit {
+                    return Err(Fault::Odd(format!("more than {limit} rows")));
                 }
                 all.push(row);
             }

@@ -4,9 +4,9 @@
 mod pairs;
 
 use crate::{
-    client::{Client, Lent, Value, column},
+    client::{Client, Lent, Tries, Value, column},
     fault::Fault,
-    held::{Held, Tries},
+    held::Held,
     listener::Listener,
     names::Table,
     schema::{self, Schema},
@@ -117,7 +117,7 @@ struct Sql {
     remove: String,
     count: String,
     insert: String,
-    tell: String,
+    notify: String,
 }
 
 impl Sql {
@@ -141,7 +141,7 @@ impl Sql {
             insert: format!(
                 "INSERT INTO {table} (key, value, version, metadata) SELECT key, value, $4, metadata::json                  FROM unnest($1::text[], $2::text[], $3::text[]) AS item (key, value, metadata)"
             ),
-            tell: format!("SELECT pg_notify('{channel}', '')"),
+            notify: format!("SELECT pg_notify('{channel}', '')"),
         }
     }
 }
@@ -175,7 +175,7 @@ impl Configuration {
             let all: [Value<'_>; 4] = [&keys, &values, &metadata, &version];
             lent.execute(&self.sql.insert, &all).await?;
         }
-        lent.rows(&self.sql.tell, &[], 1).await.map(drop)
+        lent.rows(&self.sql.notify, &[], 1).await.map(drop)
     }
 
     async fn write(&self, keys: &[String], items: &[NewItem]) -> Result<()> {

@@ -15,11 +15,11 @@ pub(super) enum Fault {
     Refused { code: SqlState, said: String },
     /// The connection broke, or the server went down, with an answer outstanding.
     Cut(String),
-    /// There was no answer in time.
+    /// An answer did not come in time.
     Late(Duration),
-    /// What came is not what was asked for.
+    /// An answer came that is none to the question.
     Odd(String),
-    /// Nothing was sent.
+    /// The statement was not sent.
     Unsent(Error),
 }
 

@@ -3,9 +3,9 @@
 mod form;
 
 use crate::{
-    client::{Client, Lent, Value, bytes, column},
+    client::{Client, Lent, Tries, Value, bytes, column},
     fault::Fault,
-    held::{Held, Tries},
+    held::Held,
     names::Table,
     schema::{self, Schema},
     settings::{Settings, written},
@@ -261,8 +261,8 @@ impl Driver for Jobs {
         limit: u32,
     ) -> Result<Page> {
         let lent = self.held.lend().await?;
-        let (cursor, most) = (cursor.unwrap_or_default(), i64::from(limit) + 1);
-        let values: [Value<'_>; 4] = [&app, &prefix, &cursor, &most];
+        let (cursor, count) = (cursor.unwrap_or_default(), i64::from(limit) + 1);
+        let values: [Value<'_>; 4] = [&app, &prefix, &cursor, &count];
         let found = lent.rows(&self.sql.list, &values, limit as usize + 1).await;
         let found = found.and_then(|found| rows(&found));
         let mut page = Page {
@@ -284,8 +284,8 @@ impl Driver for Jobs {
         lease: Duration,
     ) -> Result<Vec<Row>> {
         let lent = self.held.lend().await?;
-        let (until, most, lease) = (time(until), i64::from(limit), time(milliseconds(lease)));
-        let values: [Value<'_>; 5] = [&app, &until, &most, &lease, &self.me];
+        let (until, count, lease) = (time(until), i64::from(limit), time(milliseconds(lease)));
+        let values: [Value<'_>; 5] = [&app, &until, &count, &lease, &self.me];
         let found = lent.rows(&self.sql.take, &values, limit as usize).await;
         // What is handed out and not heard of comes again when its lease is over.
         let taken = found.and_then(|found| rows(&found));

@@ -128,10 +128,10 @@ impl Sql {
     }
 }
 
-/// Microseconds of a time, at most what the server can add to its clock.
+/// Microseconds of a time, at longest what the server can add to its clock.
 fn microseconds(time: Duration) -> i64 {
-    let most = wythe_blocks::time::NEVER;
-    i64::try_from(time.min(most).as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
+    let longest = wythe_blocks::time::NEVER;
+    i64::try_from(time.min(longest).as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
 }
 
 fn number(token: i64) -> u64 {

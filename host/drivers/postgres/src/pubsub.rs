@@ -4,7 +4,6 @@
 mod backlog;
 mod consumer;
 mod members;
-mod operating;
 mod sql;
 mod store;
 
@@ -152,8 +151,8 @@ impl Driver for PubSub {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Consumer>> {
-        let seat = self.members.join(topic, group, options.ephemeral).await?;
-        Ok(Box::new(Member::new(self.members.clone(), seat)))
+        let joined = self.members.join(topic, group, options.ephemeral).await?;
+        Ok(Box::new(Member::new(self.members.clone(), joined)))
     }
 
     async fn groups(&self) -> Result<Vec<Group>> {

@@ -190,7 +190,7 @@ impl Found {
         Ok(())
     }
 
-    /// What is written beside the connection string stands in place of what is in it.
+    /// Puts keys beside the connection string in place of what is in it.
     fn add(&mut self, written: &Written) {
         let text = |secret: &Secret| secret.reveal().to_owned();
         self.host = written.host.clone().or(self.host.take());

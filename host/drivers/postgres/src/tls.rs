@@ -24,7 +24,7 @@ use wythe_blocks::{Error, Result};
 /// The proof that a server has to give, as `sslmode` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Trust {
-    /// No TLS.
+    /// Plain text.
     Plain,
     /// TLS where the server has it, without proof.
     Prefer,
@@ -37,7 +37,7 @@ pub(super) enum Trust {
 }
 
 impl Trust {
-    /// Nothing that is written means full proof, but for a server on this machine.
+    /// Reads a mode. Where none is written full proof is wanted, but not of a server on this machine.
     pub fn parse(mode: Option<&str>, has_roots: bool, is_here: bool) -> Result<Self> {
         Ok(match mode {
             None if is_here && !has_roots => Trust::Plain,

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
-use wythe_blocks::{Backoff, Error, Result, random};
+use wythe_blocks::{Backoff, Error, Result, random, time::Clock as _};
 
 /// The pause after connecting has failed: calls that come meanwhile fail at once.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -155,7 +155,7 @@ impl Client {
                 // Half of the pause at least, so that many clients of one server do not come at once.
                 let pause = state.pause.fail();
                 let pause = pause / 2 + pause.mul_f64(random::next() as f64 / u64::MAX as f64) / 2;
-                state.failed = Some((error.duplicate(), Instant::now() + pause));
+                state.failed = Some((error.duplicate(), Instant::now().after(pause)));
                 Err(error)
             }
         }

@@ -18,6 +18,8 @@ use wythe_blocks::{
 
 /// The last token of the database: no lock of an app is called so.
 const COUNTER: &str = "||wythe||token";
+/// The time that a lock of somebody else which never ends is shown to have.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// A grant beyond this is one of so long: the server has no words for more.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
@@ -140,7 +142,6 @@ impl Driver for Lock {
             [Value::Int(-1)] => Ok(None),
             [Value::Int(1), granted, at, owner] => Ok(Some(Grant {
                 token: token(granted)?,
-                // One of somebody else, that nobody ends: it is shown as one of a day.
                 expires: end(at)?.unwrap_or_else(|| SystemTime::now() + DAY),
                 owner: text(owner)?.to_owned(),
             })),
@@ -161,5 +162,3 @@ impl Driver for Lock {
         Ok(())
     }
 }
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);

@@ -18,7 +18,7 @@ const CALL: Duration = Duration::from_secs(5);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
-    /// `host:port`; the port is by default 6379. With `failover`, the sentinels, parted by commas.
+    /// `host:port`, with port 6379 where none is written. With `failover`, the sentinels, parted by commas.
     redis_host: String,
     redis_username: Option<String>,
     redis_password: Option<Secret>,
@@ -44,23 +44,23 @@ pub(crate) struct Config {
     dial_timeout: Option<Span>,
     /// The time of a call; default 5s.
     read_timeout: Option<Span>,
-    /// Of state: seconds after which an entry ends that does not say when.
+    /// Seconds, of state alone, after which an entry ends that does not say when.
     ttl_in_seconds: Option<u64>,
-    /// Of state: an index of the keys, for `list`; default true.
+    /// An index of the keys, of state alone, for `list`; default true.
     key_index: Option<bool>,
-    /// Of pub/sub: the time after which a message of a host that is gone goes to another one; default 15s.
+    /// The time, as all below of pub/sub alone, after which a message of a host that is gone goes to another one; default 15s.
     processing_timeout: Option<Span>,
-    /// Of pub/sub: the interval between two looks for such messages; default 60s, and not above `processingTimeout`.
+    /// The interval between two looks for such messages; default 60s, and not above `processingTimeout`.
     redeliver_interval: Option<Span>,
-    /// Of pub/sub: messages of one read; default 100.
+    /// Messages of one read; default 100.
     queue_depth: Option<usize>,
-    /// Of pub/sub: messages of a subscription that an app has at once; default 1000.
+    /// Messages of a subscription that an app has at once; default 1000.
     concurrency: Option<usize>,
-    /// Of pub/sub: messages that a topic holds for groups which have not acknowledged them; default 1,000,000.
+    /// Messages that a topic holds for groups which have not acknowledged them; default 1,000,000.
     max_backlog: Option<u64>,
-    /// Of pub/sub: messages that a topic holds, acknowledged or not; older ones are dropped.
+    /// Messages that a topic holds, acknowledged or not; older ones are dropped.
     max_len_approx: Option<u64>,
-    /// Of pub/sub: the time that a topic holds a message, acknowledged or not.
+    /// The time that a topic holds a message, acknowledged or not.
     #[serde(rename = "streamTTL")]
     stream_ttl: Option<Span>,
 }

@@ -68,7 +68,7 @@ struct State {
     session: Session,
     ttl: Option<Duration>,
     has_index: bool,
-    /// Nobody takes the server's place, with less than it had.
+    /// True where no other server takes its place, with less than it had.
     is_alone: bool,
 }
 

@@ -107,7 +107,8 @@ pub(super) async fn one_by_one(subject: Subject) {
 pub(super) async fn beside(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
     let ids: Vec<_> = (0..20).map(|id| format!("a{id}")).collect();
-    let slow = ids.iter().map(|id| rig.one(id, Sleep(100)));
+    // Longer than it takes to begin all of them over a slow store.
+    let slow = ids.iter().map(|id| rig.one(id, Sleep(2_000)));
     for answer in join_all(slow).await {
         answer.unwrap();
     }

@@ -55,7 +55,7 @@ static KINDS: [Kinds; 2] = [
         driver: "redis",
         metadata: |address| format!("{{ name: redisHost, value: \"{address}\" }}"),
         timeout: "readTimeout",
-        own: &[events::OF_REDIS, rows::TESTS],
+        own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
     },
 ];
 

@@ -30,16 +30,26 @@ const LIST: &str = "wythe-drivers";
 const EMBEDDED: &str = "wythe-drivers-embedded";
 
 /// Clients that have another name than their technology, each with the drivers' crates that may know it.
-const CLIENTS: [(&str, &[&str]); 4] = [
+const CLIENTS: [(&str, &[&str]); 6] = [
     ("hyper-rustls", &["wythe-drivers-http"]),
+    ("deadpool", &["wythe-drivers-postgres"]),
     ("lettre", &["wythe-drivers-smtp"]),
+    ("tokio-postgres", &["wythe-drivers-postgres"]),
     (
         "tokio-rustls",
-        &["wythe-drivers-redis", "wythe-drivers-smtp"],
+        &[
+            "wythe-drivers-postgres",
+            "wythe-drivers-redis",
+            "wythe-drivers-smtp",
+        ],
     ),
     (
         "webpki-roots",
-        &["wythe-drivers-redis", "wythe-drivers-smtp"],
+        &[
+            "wythe-drivers-postgres",
+            "wythe-drivers-redis",
+            "wythe-drivers-smtp",
+        ],
     ),
 ];
 

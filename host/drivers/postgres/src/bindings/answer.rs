@@ -71,10 +71,10 @@ impl<'a> Answer<'a> {
             Error::internal("the database answers in an unexpected way").with_source(error)
         })?;
         let line = Value::Array(values).to_string();
-        let most = usize::try_from(self.request.max_bytes).unwrap_or(usize::MAX);
-        if self.text.len() + line.len() + 2 > most {
+        let limit = usize::try_from(self.request.max_bytes).unwrap_or(usize::MAX);
+        if self.text.len() + line.len() + 2 > limit {
             return Err(Error::exhausted(format!(
-                "the rows have more than {most} bytes; ask for fewer, or see `maxDataBytes`"
+                "the rows have more than {limit} bytes; ask for fewer, or see `maxDataBytes`"
             )));
         }
         self.held.push(self.request.hold(line.len())?);

@@ -1,3 +1,5 @@
+//! Bounds of what a server may send.
+
 use super::*;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {

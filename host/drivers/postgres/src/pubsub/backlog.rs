@@ -99,7 +99,7 @@ impl Backlog {
         if self.is_little(messages) {
             return Ok((messages.len(), None));
         }
-        let row = lent.row(&sql.counts, &[]).await?;
+        let row = lent.row(&sql.publishing.counts, &[]).await?;
         let row = row.ok_or_else(|| Fault::Odd("no count".to_owned()))?;
         let number =
             |index| column::<i64>(&row, index).map(|n| u64::try_from(n).unwrap_or_default());
@@ -149,6 +149,6 @@ impl Backlog {
 
 /// Returns whether anybody wants messages of a topic: others need no room.
 async fn is_wanted(lent: &Lent, sql: &Sql, topic: &str) -> Result<bool, Fault> {
-    let row = lent.row(&sql.is_wanted, &[&topic]).await?;
+    let row = lent.row(&sql.publishing.is_wanted, &[&topic]).await?;
     row.map_or(Ok(false), |row| column(&row, 0))
 }

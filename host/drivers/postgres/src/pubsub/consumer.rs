@@ -1,7 +1,7 @@
 //! A member of a group: it takes deliveries, and gives its verdicts.
 
 use super::{
-    members::{Members, Seat},
+    members::{Joined, Members},
     store::{AsyncRemove, Store, message, microseconds},
 };
 use crate::{
@@ -28,7 +28,7 @@ const SOONEST: Duration = Duration::from_millis(1);
 
 pub(super) struct Member {
     members: Arc<Members>,
-    seat: Seat,
+    joined: Joined,
     taking: Mutex<Taking>,
 }
 
@@ -40,10 +40,10 @@ struct Taking {
 }
 
 impl Member {
-    pub fn new(members: Arc<Members>, seat: Seat) -> Self {
+    pub fn new(members: Arc<Members>, joined: Joined) -> Self {
         Member {
             members,
-            seat,
+            joined,
             taking: Mutex::default(),
         }
     }
@@ -52,12 +52,12 @@ impl Member {
         &self.members.store
     }
 
-    /// Time until a delivery is due that is not now, at most a second.
+    /// Time until a delivery is due that is not now, at count a second.
     async fn soonest(&self) -> Result<Duration> {
         let lent = self.store().held.lend().await?;
-        let Seat { topic, group, .. } = &self.seat;
+        let Joined { topic, group, .. } = &self.joined;
         let row = lent
-            .row(&self.store().sql.soonest, &[topic, &Some(group)])
+            .row(&self.store().sql.taking.soonest, &[topic, &Some(group)])
             .await;
         let left = row.and_then(|row| row.map_or(Ok(None), |row| column::<Option<i64>>(&row, 0)));
         let left = left.map_err(Fault::of_read)?;
@@ -81,18 +81,18 @@ impl Drop for Member {
         if let Some(task) = self.taking.get_mut().under_way.take() {
             task.abort();
         }
-        self.members.leave(&self.seat.id);
+        self.members.leave(&self.joined.id);
     }
 }
 
 /// Takes deliveries that are due, up to so many.
-async fn take(members: Arc<Members>, seat: Seat, max: usize) -> Result<Vec<Received>> {
+async fn take(members: Arc<Members>, joined: Joined, max: usize) -> Result<Vec<Received>> {
     let store = &members.store;
     let lent = store.held.lend().await?;
-    let most = i64::try_from(max).unwrap_or(i64::MAX);
+    let count = i64::try_from(max).unwrap_or(i64::MAX);
     let lease = i64::try_from(milliseconds(store.lease)).unwrap_or(i64::MAX);
-    let values: [Value<'_>; 5] = [&seat.topic, &seat.group, &most, &seat.id, &lease];
-    let rows = lent.rows(&store.sql.take, &values, max).await;
+    let values: [Value<'_>; 5] = [&joined.topic, &joined.group, &count, &joined.id, &lease];
+    let rows = lent.rows(&store.sql.taking.take, &values, max).await;
     // What is taken and not heard of is free again when its time is over.
     let rows = rows.map_err(Fault::of_read)?;
     let mut taken = BTreeMap::new();
@@ -109,7 +109,7 @@ async fn take(members: Arc<Members>, seat: Seat, max: usize) -> Result<Vec<Recei
         let (id, received) = read().map_err(Fault::of_read)?;
         taken.insert(id, received);
     }
-    members.note(&seat.id, taken.keys().copied());
+    members.note(&joined.id, taken.keys().copied());
     Ok(taken.into_values().collect())
 }
 
@@ -144,7 +144,7 @@ impl Consumer for Member {
             let mut heard = pin!(self.store().wake.notified());
             heard.as_mut().enable();
             if taking.ready.is_empty() {
-                let start = || tokio::spawn(take(self.members.clone(), self.seat.clone(), max));
+                let start = || tokio::spawn(take(self.members.clone(), self.joined.clone(), max));
                 let task = taking.under_way.get_or_insert_with(start);
                 let taken = task.await;
                 taking.under_way = None;
@@ -167,8 +167,10 @@ impl Consumer for Member {
         let (ids, attempts): (Vec<i64>, Vec<i32>) = known.iter().copied().flatten().unzip();
         let done = async {
             let lent = self.store().held.lend().await?;
-            let values: [Value<'_>; 3] = [&self.seat.id, &ids, &attempts];
-            let rows = lent.rows(&self.store().sql.ack, &values, ids.len()).await;
+            let values: [Value<'_>; 3] = [&self.joined.id, &ids, &attempts];
+            let rows = lent
+                .rows(&self.store().sql.taking.ack, &values, ids.len())
+                .await;
             let done = rows.and_then(|rows| rows.iter().map(|row| column(row, 0)).collect());
             done.map_err(Fault::of_write)
         };
@@ -176,7 +178,7 @@ impl Consumer for Member {
         match done {
             Err(error) => known.iter().map(|_| Err(error.duplicate())).collect(),
             Ok(done) => {
-                self.members.forget(&self.seat.id, &ids);
+                self.members.forget(&self.joined.id, &ids);
                 // Another one with the same ordering key may be next.
                 self.store().wake.notify_waiters();
                 let is_done =
@@ -191,10 +193,10 @@ impl Consumer for Member {
         let (id, attempts) = opened(&receipt).ok_or_else(over)?;
         let lent = self.store().held.lend().await?;
         let delay = microseconds(delay);
-        let values: [Value<'_>; 4] = [&self.seat.id, &id, &attempts, &delay];
-        let freed = lent.execute(&self.store().sql.nack, &values).await;
+        let values: [Value<'_>; 4] = [&self.joined.id, &id, &attempts, &delay];
+        let freed = lent.execute(&self.store().sql.taking.nack, &values).await;
         let freed = freed.map_err(Fault::of_write)?;
-        self.members.forget(&self.seat.id, &[id]);
+        self.members.forget(&self.joined.id, &[id]);
         self.store().wake.notify_waiters();
         match freed {
             0 => Err(over()),
@@ -206,12 +208,12 @@ impl Consumer for Member {
         let (id, attempts) = opened(&receipt).ok_or_else(over)?;
         let remove = Settle {
             store: self.store(),
-            seat: &self.seat.id,
+            joined: &self.joined.id,
             id,
             attempts,
         };
         self.store().in_place(topic, &letter, remove).await?;
-        self.members.forget(&self.seat.id, &[id]);
+        self.members.forget(&self.joined.id, &[id]);
         Ok(())
     }
 }
@@ -219,7 +221,7 @@ impl Consumer for Member {
 /// The end of one delivery, as a part of a burial.
 struct Settle<'a> {
     store: &'a Store,
-    seat: &'a str,
+    joined: &'a str,
     id: i64,
     attempts: i32,
 }
@@ -228,8 +230,8 @@ struct Settle<'a> {
 impl AsyncRemove for Settle<'_> {
     async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault> {
         let (ids, attempts) = ([self.id].to_vec(), [self.attempts].to_vec());
-        let values: [Value<'_>; 3] = [&self.seat, &ids, &attempts];
-        let gone = lent.rows(&self.store.sql.ack, &values, 1).await?;
+        let values: [Value<'_>; 3] = [&self.joined, &ids, &attempts];
+        let gone = lent.rows(&self.store.sql.taking.ack, &values, 1).await?;
         Ok(match gone.is_empty() {
             true => Err(over()),
             false => Ok(()),

@@ -1,7 +1,11 @@
 //! The members of groups that this driver has: they come, they show that they live, and they go.
 
 use super::{sql::Sql, store::Store};
-use crate::{client::Lent, client::column, fault::Fault, held::Tries};
+use crate::{
+    client::column,
+    client::{Lent, Tries},
+    fault::Fault,
+};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,9 +16,12 @@ use std::{
 use tokio::task::{AbortHandle, JoinHandle};
 use wythe_blocks::{Error, Result, random, time::milliseconds};
 
-/// The seat of a member.
+/// Groups that end at once.
+const GROUPS: usize = 100_000;
+
+/// The place of a member in its group.
 #[derive(Clone)]
-pub(super) struct Seat {
+pub(super) struct Joined {
     pub id: String,
     pub topic: String,
     pub group: String,
@@ -23,8 +30,8 @@ pub(super) struct Seat {
 
 pub(super) struct Members {
     pub store: Arc<Store>,
-    /// Seats by id, each with the deliveries that the member knows of.
-    seats: Mutex<BTreeMap<String, (Seat, BTreeSet<i64>)>>,
+    /// Members by id, each with the deliveries that the member knows of.
+    all: Mutex<BTreeMap<String, (Joined, BTreeSet<i64>)>>,
     /// Members on their way out.
     leaving: Mutex<Vec<JoinHandle<()>>>,
     alive: Mutex<Option<AbortHandle>>,
@@ -47,7 +54,7 @@ impl Members {
         let every = store.lease / 3;
         let members = Arc::new(Members {
             store,
-            seats: Mutex::default(),
+            all: Mutex::default(),
             leaving: Mutex::default(),
             alive: Mutex::default(),
         });
@@ -56,43 +63,41 @@ impl Members {
         Ok(members)
     }
 
-    pub async fn join(&self, topic: &str, group: &str, ephemeral: bool) -> Result<Seat> {
+    pub async fn join(&self, topic: &str, group: &str, ephemeral: bool) -> Result<Joined> {
         self.left().await;
-        let seat = Seat {
+        let joined = Joined {
             id: random::name()?,
             topic: topic.to_owned(),
             group: group.to_owned(),
             ephemeral,
         };
         let lent = self.store.held.lend().await?;
+        bury(&lent, &self.store.sql).await?;
         let mut tries = Tries::default();
         loop {
-            let work = async {
-                bury(&lent, &self.store.sql).await?;
-                self.enter(&lent, &seat).await
-            };
+            let work = self.enter(&lent, &joined);
             match lent.attempt(&mut tries, work).await {
                 ControlFlow::Break(Ok(())) => break,
                 ControlFlow::Break(Err(error)) => return Err(error),
                 ControlFlow::Continue(()) => {}
             }
         }
-        let known = (seat.clone(), BTreeSet::new());
-        self.seats.lock().insert(seat.id.clone(), known);
-        Ok(seat)
+        let known = (joined.clone(), BTreeSet::new());
+        self.all.lock().insert(joined.id.clone(), known);
+        Ok(joined)
     }
 
-    async fn enter(&self, lent: &Lent, seat: &Seat) -> Result<Result<()>, Fault> {
+    async fn enter(&self, lent: &Lent, joined: &Joined) -> Result<Result<()>, Fault> {
         let (sql, lease) = (&self.store.sql, self.lease());
-        let Seat {
+        let Joined {
             id,
             topic,
             group,
             ephemeral,
-        } = seat;
-        lent.rows(&sql.lock_topic, &[topic], 1).await?;
+        } = joined;
+        lent.rows(&sql.publishing.lock_topic, &[topic], 1).await?;
         let row = lent
-            .row(&sql.enter_group, &[topic, group, ephemeral])
+            .row(&sql.joining.enter_group, &[topic, group, ephemeral])
             .await?;
         let row = row.ok_or_else(|| Fault::Odd("no group".to_owned()))?;
         if column::<bool>(&row, 0)? && !ephemeral {
@@ -100,10 +105,10 @@ impl Members {
                 "group `{group}` of topic `{topic}` is in use as an ephemeral one; expected another name"
             ))));
         }
-        lent.execute(&sql.enter, &[id, topic, group, &(2 * lease)])
+        lent.execute(&sql.joining.enter, &[id, topic, group, &(2 * lease)])
             .await?;
         if !ephemeral {
-            lent.execute(&sql.adopt, &[topic, group]).await?;
+            lent.execute(&sql.joining.adopt, &[topic, group]).await?;
         }
         Ok(Ok(()))
     }
@@ -122,15 +127,15 @@ impl Members {
     }
 
     /// Notes deliveries that a member has, so that they stay with it.
-    pub fn note(&self, seat: &str, ids: impl Iterator<Item = i64>) {
-        if let Some((_, known)) = self.seats.lock().get_mut(seat) {
+    pub fn note(&self, joined: &str, ids: impl Iterator<Item = i64>) {
+        if let Some((_, known)) = self.all.lock().get_mut(joined) {
             known.extend(ids);
         }
     }
 
     /// Forgets deliveries of a member.
-    pub fn forget(&self, seat: &str, ids: &[i64]) {
-        if let Some((_, known)) = self.seats.lock().get_mut(seat) {
+    pub fn forget(&self, joined: &str, ids: &[i64]) {
+        if let Some((_, known)) = self.all.lock().get_mut(joined) {
             ids.iter().for_each(|id| _ = known.remove(id));
         }
     }
@@ -140,8 +145,8 @@ impl Members {
         clippy::disallowed_methods,
         reason = "a member that is dropped cannot wait; the next one that joins and the end of the driver do"
     )]
-    pub fn leave(self: &Arc<Self>, seat: &str) {
-        let Some((seat, _)) = self.seats.lock().remove(seat) else {
+    pub fn leave(self: &Arc<Self>, joined: &str) {
+        let Some((joined, _)) = self.all.lock().remove(joined) else {
             return;
         };
         let members = self.clone();
@@ -149,33 +154,31 @@ impl Members {
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        let task = tokio::spawn(async move { members.go(&seat).await });
+        let task = tokio::spawn(async move { members.go(&joined).await });
         let mut leaving = self.leaving.lock();
         leaving.retain(|task| !task.is_finished());
         leaving.push(task);
     }
 
-    /// What fails here is found by its time.
-    async fn go(&self, seat: &Seat) {
+    /// Gives back what the member has; one that fails to is found by its time.
+    async fn go(&self, joined: &Joined) {
         let Ok(lent) = self.store.held.lend().await else {
             return;
         };
         let sql = &self.store.sql;
         let gone = async {
-            lent.rows(&sql.release, &[&seat.id], 1).await?;
-            lent.execute(&sql.leave, &[&seat.id]).await?;
-            if seat.ephemeral {
-                bury(&lent, sql).await?;
-            }
-            Ok::<_, Fault>(())
+            lent.rows(&sql.joining.release, &[&joined.id], 1).await?;
+            lent.execute(&sql.joining.leave, &[&joined.id]).await
         };
-        _ = gone.await;
+        if gone.await.is_ok() && joined.ephemeral {
+            _ = bury(&lent, sql).await;
+        }
         self.store.wake.notify_waiters();
     }
 
     pub async fn close(self: &Arc<Self>) {
-        let seats: Vec<_> = self.seats.lock().keys().cloned().collect();
-        seats.iter().for_each(|seat| self.leave(seat));
+        let all: Vec<_> = self.all.lock().keys().cloned().collect();
+        all.iter().for_each(|joined| self.leave(joined));
         self.left().await;
         if let Some(task) = self.alive.lock().take() {
             task.abort();
@@ -183,35 +186,54 @@ impl Members {
     }
 
     /// Shows that the members live, and that they have what they have.
-    async fn show(&self) -> Result<(), Fault> {
-        let Ok(lent) = self.store.held.lend().await else {
-            return Ok(());
-        };
+    async fn show(&self) -> Result<()> {
+        let lent = self.store.held.lend().await?;
+        self.renew(&lent).await.map_err(Fault::of_write)?;
+        bury(&lent, &self.store.sql).await
+    }
+
+    async fn renew(&self, lent: &Lent) -> Result<(), Fault> {
         let (sql, lease) = (&self.store.sql, self.lease());
-        let seats: Vec<_> = self.seats.lock().values().cloned().collect();
-        for (seat, known) in seats {
+        let all: Vec<_> = self.all.lock().values().cloned().collect();
+        for (joined, known) in all {
             let ids: Vec<i64> = known.into_iter().collect();
-            lent.execute(&sql.longer, &[&seat.id, &ids, &lease]).await?;
-            let alive = lent.execute(&sql.alive, &[&seat.id, &(2 * lease)]).await?;
-            if alive == 0 && self.seats.lock().contains_key(&seat.id) {
+            lent.execute(&sql.joining.longer, &[&joined.id, &ids, &lease])
+                .await?;
+            let alive = lent
+                .execute(&sql.joining.alive, &[&joined.id, &(2 * lease)])
+                .await?;
+            if alive == 0 && self.all.lock().contains_key(&joined.id) {
                 // Others took it for gone.
                 lent.begin().await?;
-                let entered = self.enter(&lent, &seat).await?;
+                let entered = self.enter(lent, &joined).await?;
                 match entered {
                     Ok(()) => lent.commit().await?,
                     Err(_) => lent.rollback().await?,
                 }
             }
         }
-        bury(&lent, sql).await
+        Ok(())
     }
 }
 
 /// Ends members that are gone, and ephemeral groups with their last one.
-async fn bury(lent: &Lent, sql: &Sql) -> Result<(), Fault> {
-    lent.execute(&sql.bury_members, &[]).await?;
-    lent.execute(&sql.end_deliveries, &[]).await?;
-    lent.execute(&sql.end_groups, &[]).await.map(drop)
+async fn bury(lent: &Lent, sql: &Sql) -> Result<()> {
+    let sql = &sql.joining;
+    let mut tries = Tries::default();
+    loop {
+        let work = async {
+            lent.execute(&sql.bury_members, &[]).await?;
+            let desolate = lent.rows(&sql.lock_desolate, &[], GROUPS).await?;
+            if !desolate.is_empty() {
+                lent.execute(&sql.end_deliveries, &[]).await?;
+                lent.execute(&sql.end_groups, &[]).await?;
+            }
+            Ok(Ok(()))
+        };
+        if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
+            return answer;
+        }
+    }
 }
 
 async fn live(members: Weak<Members>, every: Duration) {

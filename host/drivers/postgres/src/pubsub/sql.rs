@@ -29,48 +29,43 @@ pub(super) fn steps(table: &Table) -> Vec<String> {
     )]
 }
 
+/// The statements over the tables, by who says them.
 pub(super) struct Sql {
-    pub counts: String,
-    pub is_wanted: String,
-    pub publish: String,
-    pub letter: String,
-    pub lock_topic: String,
-    pub enter_group: String,
-    pub enter: String,
-    pub adopt: String,
-    pub alive: String,
-    pub longer: String,
-    pub release: String,
-    pub leave: String,
-    pub bury_members: String,
-    pub end_deliveries: String,
-    pub end_groups: String,
-    pub take: String,
-    pub soonest: String,
-    pub ack: String,
-    pub nack: String,
-    pub groups: String,
-    pub list: String,
-    pub delete_free: String,
-    pub is_there: String,
-    pub purge: String,
-    pub lock_group: String,
-    pub count_members: String,
-    pub remove_group: String,
+    pub publishing: Publishing,
+    pub joining: Joining,
+    pub taking: Taking,
+    pub operating: Operating,
+}
+
+impl Sql {
+    pub fn new(table: &Table) -> Self {
+        Sql {
+            publishing: Publishing::new(table),
+            joining: Joining::new(table),
+            taking: Taking::new(table),
+            operating: Operating::new(table),
+        }
+    }
 }
 
 /// Holds for a delivery `d` that a member has now.
 const OUT: &str = "(d.owner IS NOT NULL AND d.visible_at > clock_timestamp())";
 const SAME: &str = "d.topic = $1 AND d.name IS NOT DISTINCT FROM $2";
 
-impl Sql {
-    pub fn new(table: &Table) -> Self {
-        let (groups, members) = (table.with("_groups"), table.with("_members"));
+/// The statements of who publishes.
+pub(super) struct Publishing {
+    pub counts: String,
+    pub is_wanted: String,
+    pub publish: String,
+    pub letter: String,
+    pub lock_topic: String,
+}
+
+impl Publishing {
+    fn new(table: &Table) -> Self {
+        let groups = table.with("_groups");
         let channel = channel(table);
-        let desolate = format!(
-            "g.ephemeral AND NOT EXISTS (SELECT 1 FROM {members} AS m WHERE m.topic = g.topic AND m.name = g.name)"
-        );
-        Sql {
+        Publishing {
             counts: format!(
                 "SELECT coalesce(sum(n), 0)::bigint, coalesce(sum(size), 0)::bigint FROM \
                  (SELECT max(n) AS n, max(size) AS size FROM (SELECT topic, count(*) AS n, sum(size) AS size FROM {table} \
@@ -94,6 +89,34 @@ impl Sql {
             lock_topic: format!(
                 "SELECT pg_advisory_xact_lock(hashtextextended('{channel}' || $1, 0))"
             ),
+        }
+    }
+}
+
+/// The statements of who joins a group, lives and leaves.
+pub(super) struct Joining {
+    pub enter_group: String,
+    pub enter: String,
+    pub adopt: String,
+    pub alive: String,
+    pub longer: String,
+    pub release: String,
+    pub leave: String,
+    pub bury_members: String,
+    pub lock_desolate: String,
+    pub end_deliveries: String,
+    pub end_groups: String,
+}
+
+impl Joining {
+    fn new(table: &Table) -> Self {
+        let groups = table.with("_groups");
+        let members = table.with("_members");
+        let channel = channel(table);
+        let desolate = format!(
+            "g.ephemeral AND NOT EXISTS (SELECT 1 FROM {members} AS m WHERE m.topic = g.topic AND m.name = g.name)"
+        );
+        Joining {
             enter_group: format!(
                 "INSERT INTO {groups} AS g (topic, name, ephemeral) VALUES ($1, $2, $3) ON CONFLICT (topic, name) \
                  DO UPDATE SET ephemeral = g.ephemeral RETURNING g.ephemeral"
@@ -119,10 +142,29 @@ impl Sql {
             ),
             leave: format!("DELETE FROM {members} WHERE id = $1"),
             bury_members: format!("DELETE FROM {members} WHERE alive_until < clock_timestamp()"),
+            // Whoever publishes to such a group or joins it is through, or waits: what comes after this sees all of it.
+            lock_desolate: format!(
+                "SELECT 1 FROM {groups} AS g WHERE {desolate} ORDER BY g.topic, g.name FOR UPDATE"
+            ),
             end_deliveries: format!(
                 "DELETE FROM {table} AS d USING {groups} AS g WHERE d.topic = g.topic AND d.name = g.name AND {desolate}"
             ),
             end_groups: format!("DELETE FROM {groups} AS g WHERE {desolate}"),
+        }
+    }
+}
+
+/// The statements of who takes deliveries.
+pub(super) struct Taking {
+    pub take: String,
+    pub soonest: String,
+    pub ack: String,
+    pub nack: String,
+}
+
+impl Taking {
+    fn new(table: &Table) -> Self {
+        Taking {
             take: take(table),
             soonest: format!(
                 "SELECT (extract(epoch FROM min(d.visible_at) - clock_timestamp()) * 1000)::bigint \
@@ -136,6 +178,27 @@ impl Sql {
                 "UPDATE {table} AS d SET owner = NULL, visible_at = clock_timestamp() + $4::bigint * interval '1 microsecond' \
                  WHERE d.owner = $1 AND d.id = $2 AND d.attempts = $3"
             ),
+        }
+    }
+}
+
+/// The statements of operators.
+pub(super) struct Operating {
+    pub groups: String,
+    pub list: String,
+    pub delete_free: String,
+    pub is_there: String,
+    pub purge: String,
+    pub lock_group: String,
+    pub count_members: String,
+    pub remove_group: String,
+}
+
+impl Operating {
+    fn new(table: &Table) -> Self {
+        let groups = table.with("_groups");
+        let members = table.with("_members");
+        Operating {
             groups: seen(table, &groups, &members),
             list: format!(
                 "SELECT id, attempts, data, content_type, ordering_key, attributes, published_at FROM \

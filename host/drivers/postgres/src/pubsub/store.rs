@@ -1,4 +1,6 @@
-//! What is published, and how a message becomes a row and a row a message.
+//! Publishing, and how a message becomes a row and a row a message.
+
+mod operating;
 
 use super::{
     MAX_MESSAGE,
@@ -6,9 +8,9 @@ use super::{
     sql::Sql,
 };
 use crate::{
-    client::{Lent, Value, bytes, column},
+    client::{Lent, Tries, Value, bytes, column},
     fault::Fault,
-    held::{Held, Tries},
+    held::Held,
 };
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -67,7 +69,12 @@ impl Store {
             .await
             .map_err(Fault::of_read)?;
         if admitted.0 > 0 {
-            let stored = insert(&lent, &self.sql.publish, topic, &messages[..admitted.0]);
+            let stored = insert(
+                &lent,
+                &self.sql.publishing.publish,
+                topic,
+                &messages[..admitted.0],
+            );
             stored.await.map_err(Fault::of_write)?;
         }
         Ok(admitted)
@@ -85,11 +92,12 @@ impl Store {
         let mut tries = Tries::default();
         loop {
             let work = async {
-                lent.rows(&self.sql.lock_topic, &[&to], 1).await?;
+                lent.rows(&self.sql.publishing.lock_topic, &[&to], 1)
+                    .await?;
                 if let Err(error) = remove.run(&lent).await? {
                     return Ok(Err(error));
                 }
-                insert(&lent, &self.sql.letter, to, &[letter]).await?;
+                insert(&lent, &self.sql.publishing.letter, to, &[letter]).await?;
                 Ok(Ok(()))
             };
             if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {

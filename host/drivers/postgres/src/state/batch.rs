@@ -2,7 +2,10 @@
 //! keys, whatever order they came in: two transactions that take their rows so never wait for each other.
 
 use super::{MAX_OPERATIONS, State};
-use crate::{client::Lent, fault::Fault, held::Tries};
+use crate::{
+    client::{Lent, Tries},
+    fault::Fault,
+};
 use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, future::BoxFuture, stream};
 use std::{collections::BTreeSet, ops::ControlFlow};
 use wythe_blocks::{

@@ -93,9 +93,9 @@ impl Sql {
              ORDER BY s.key COLLATE \"C\" LIMIT $2) AS found) AS page ORDER BY key COLLATE \"C\"",
             self.table
         );
-        let (most, size) = (i64::from(limit) + 1, MAX_ANSWER as i64);
+        let (count, size) = (i64::from(limit) + 1, MAX_ANSWER as i64);
         let rows = lent
-            .rows(&sql, &[&start, &most, &size, &end], limit as usize + 1)
+            .rows(&sql, &[&start, &count, &size, &end], limit as usize + 1)
             .await?;
         let mut page = Page::default();
         for row in &rows {

@@ -1,3 +1,5 @@
+//! Ends of prefixes and of times.
+
 use super::{sql::end, *};
 
 #[test]

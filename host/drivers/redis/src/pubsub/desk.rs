@@ -45,7 +45,7 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct State {
     held: BTreeMap<Id, Held>,
-    /// How many somebody waits for.
+    /// The number that somebody waits for.
     wanted: usize,
     /// The number of the last delivery.
     serial: u64,
@@ -142,7 +142,7 @@ impl Desk {
         self.has_left.load(Relaxed)
     }
 
-    /// How many messages are wanted now, and fit.
+    /// The number of messages that are wanted now, and fit.
     pub fn room(&self) -> usize {
         let state = self.state.lock();
         let room = self.settings.at_once.saturating_sub(state.held.len());

@@ -28,7 +28,7 @@ impl Leaving {
         let _ = timeout(limit, settled).await;
     }
 
-    /// How many have left so far.
+    /// The counts, for whoever waits for a member to leave.
     pub fn left(&self) -> watch::Receiver<(usize, u64)> {
         self.counts.subscribe()
     }

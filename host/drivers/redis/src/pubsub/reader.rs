@@ -14,7 +14,10 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
-use wythe_blocks::{Backoff, Error, Result, random, time::milliseconds};
+use wythe_blocks::{
+    Backoff, Error, Result, random,
+    time::{Clock as _, milliseconds},
+};
 
 /// The time that the server waits for a message before it answers that there is none.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -25,7 +28,7 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_se
 /// The time after which a member that has nothing, and says nothing, is removed.
 const GONE: Duration = Duration::from_secs(3_600);
 /// The pace at which the second task sees what it has to do.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(500);
 
 /// Reads as long as somebody pulls.
 pub(super) async fn read(desk: Arc<Desk>) {
@@ -122,7 +125,7 @@ async fn fill(desk: &Desk, count: usize) -> Result<Vec<Incoming>> {
 pub(super) async fn look(desk: Arc<Desk>, mut left: watch::Receiver<(usize, u64)>) {
     let settings = &desk.settings;
     let beat = settings.processing / 3;
-    let (mut next_beat, mut next_look) = (Instant::now() + beat, Instant::now());
+    let (mut next_beat, mut next_look) = (Instant::now().after(beat), Instant::now());
     loop {
         if left.has_changed().unwrap_or(false) {
             left.borrow_and_update();
@@ -131,27 +134,27 @@ pub(super) async fn look(desk: Arc<Desk>, mut left: watch::Receiver<(usize, u64)
         let now = Instant::now();
         if now >= next_beat {
             report(&desk, desk.hold(&desk.all()).await);
-            next_beat = now + beat;
+            next_beat = now.after(beat);
         }
         let room = desk.room();
         if now >= next_look && room > 0 {
             match claim(&desk, room).await {
                 Ok(incoming) => {
                     next_look = match incoming.is_empty() {
-                        true => now + settings.look,
+                        true => now.after(settings.look),
                         // There may be more of them.
                         false => now,
                     };
                     desk.add(incoming);
                 }
                 Err(error) => {
-                    next_look = now + settings.look.min(PAUSE.last());
+                    next_look = now.after(settings.look.min(PAUSE.last()));
                     report(&desk, Err(error));
                 }
             }
         }
         tokio::select! {
-            () = sleep(TICK) => {}
+            () = sleep(TICK.min(beat)) => {}
             _ = left.changed() => next_look = Instant::now(),
         }
     }

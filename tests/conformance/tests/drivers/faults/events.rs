@@ -96,6 +96,27 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
     (acknowledged, doubtful)
 }
 
+/// Nothing is lost, and nothing came again of which both sides were sure.
+fn verify(
+    count: usize,
+    acknowledged: &HashMap<usize, usize>,
+    doubtful: (&HashSet<usize>, &HashSet<usize>),
+) {
+    let lost: Vec<_> = (0..count)
+        .filter(|number| !acknowledged.contains_key(number))
+        .collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    let twice = acknowledged.iter().filter(|(_, times)| **times > 1);
+    let unexplained: Vec<_> = twice
+        .map(|(number, _)| number)
+        .filter(|number| !doubtful.0.contains(number) && !doubtful.1.contains(number))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "came again without a reason: {unexplained:?}"
+    );
+}
+
 async fn restarts(kind: &'static Kinds, server: Server) {
     let count = env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"));
     let directory = tempfile::tempdir().expect("a directory");
@@ -129,19 +150,7 @@ async fn restarts(kind: &'static Kinds, server: Server) {
     let (acknowledged, unsettled) = take(&*consumer, count).await;
     let republished = publisher.await.expect("the publisher ends well");
     let _running = disturber.await.expect("it was disturbed");
-    let lost: Vec<_> = (0..count)
-        .filter(|number| !acknowledged.contains_key(number))
-        .collect();
-    assert!(lost.is_empty(), "lost: {lost:?}");
-    let twice = acknowledged.iter().filter(|(_, times)| **times > 1);
-    let unexplained: Vec<_> = twice
-        .map(|(number, _)| number)
-        .filter(|number| !republished.contains(number) && !unsettled.contains(number))
-        .collect();
-    assert!(
-        unexplained.is_empty(),
-        "came again without a reason: {unexplained:?}"
-    );
+    verify(count, &acknowledged, (&republished, &unsettled));
 }
 
 /// A host that is gone without a word, as a process that was killed: what it had goes to another one.

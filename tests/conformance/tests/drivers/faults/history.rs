@@ -73,6 +73,38 @@ impl World {
     }
 }
 
+/// Kills the server three times on the way.
+fn killer(world: Arc<World>, server: Server) -> tokio::task::JoinHandle<Server> {
+    tokio::task::spawn_blocking(move || {
+        for part in [3, 2, 1] {
+            while world.left.load(SeqCst) > OPERATIONS * part / 4 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            server.kill();
+            server.restart();
+        }
+        server
+    })
+}
+
+/// Checks each counter by itself.
+async fn explain(world: &World, history: &[Operation]) {
+    for actor in 0..COUNTERS {
+        let own: Vec<_> = history
+            .iter()
+            .filter(|one| one.actor == actor)
+            .copied()
+            .collect();
+        let last = loop {
+            match world.ask(actor, false).await {
+                Ok(last) => break last,
+                Err(error) => check(&error),
+            }
+        };
+        verify(&own, last);
+    }
+}
+
 async fn counters(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let driver = kind.state(server.address(), directory.path(), "").await;
@@ -90,17 +122,7 @@ async fn counters(kind: &'static Kinds, server: Server) {
             tokio::spawn(async move { world.client(number).await })
         })
         .collect();
-    let killing = world.clone();
-    let killer = tokio::task::spawn_blocking(move || {
-        for part in [3, 2, 1] {
-            while killing.left.load(SeqCst) > OPERATIONS * part / 4 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            server.kill();
-            server.restart();
-        }
-        server
-    });
+    let killer = killer(world.clone(), server);
     for client in clients {
         client.await.expect("a client ends well");
     }
@@ -111,18 +133,5 @@ async fn counters(kind: &'static Kinds, server: Server) {
         reported as u64 > OPERATIONS / 2,
         "only {reported} were told"
     );
-    for actor in 0..COUNTERS {
-        let own: Vec<_> = history
-            .iter()
-            .filter(|one| one.actor == actor)
-            .copied()
-            .collect();
-        let last = loop {
-            match world.ask(actor, false).await {
-                Ok(last) => break last,
-                Err(error) => check(&error),
-            }
-        };
-        verify(&own, last);
-    }
+    explain(&world, &history).await;
 }

@@ -1,17 +1,14 @@
-//! What one kind of server says and does: errors by name, rows of Dapr, several hosts at once, SQL of apps.
+//! PostgreSQL alone: errors by name, rows of Dapr, several hosts at once, SQL of apps.
 
-use super::{Kinds, Test, run};
+mod made_up;
+
+use super::{Kinds, Test, check, run};
 use crate::open::{component, site};
 use futures::future::join_all;
-use servers::Server;
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::Arc,
-    thread,
-};
+use servers::{Proxy, Server};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Result,
+    Error, Kind, Result,
     bindings::{self, Request},
     state::{self, Condition, Put},
 };
@@ -30,6 +27,10 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("durable_is_what_the_server_is", |kind, server| {
         run(promises(kind, server))
     }),
+    (
+        "a_server_that_is_less_durable_is_not_used",
+        |kind, server| run(less_durable(kind, server)),
+    ),
     ("rows_of_dapr_are_read_and_written", |kind, server| {
         run(of_dapr(kind, server))
     }),
@@ -42,7 +43,9 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("rows_of_a_query_are_as_dapr_gives_them", |kind, server| {
         run(rows(kind, server))
     }),
-    ("a_server_that_is_none_says_so", |_, _| run(made_up())),
+    ("a_server_that_is_none_says_so", |_, _| {
+        run(made_up::made_up())
+    }),
 ];
 
 /// The component of a block, with the rest of a connection string.
@@ -197,6 +200,38 @@ async fn promises(kind: &'static Kinds, server: Server) {
     assert!(!quick.features().durable);
 }
 
+/// The features rest on the server's settings, which are read again with each connection.
+async fn less_durable(kind: &'static Kinds, server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let driver = kind.state(proxy.address(), directory.path(), "").await;
+    let driver = driver.expect("it opens");
+    let database = sql(server.address()).await;
+    let set = "ALTER ROLE postgres SET synchronous_commit =";
+    say(&*database, &format!("{set} off")).await;
+    proxy.drop_connections();
+    let error = loop {
+        match driver.put(Put::new("a", "1")).await {
+            Err(error)
+                if error
+                    .message()
+                    .contains("does not keep what it acknowledges") =>
+            {
+                break error;
+            }
+            Err(error) => check(&error),
+            Ok(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(driver.health().await.is_err());
+    say(&*database, &format!("{set} on")).await;
+    while driver.put(Put::new("a", "2")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn of_dapr(kind: &'static Kinds, server: Server) {
     let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
     let database = sql(address).await;
@@ -303,14 +338,19 @@ async fn rows(kind: &'static Kinds, server: Server) {
     let found = ask(&*driver, "query", query, "[7]").await.expect("rows");
     let expected = r#"[[7,"it's; DROP TABLE items",1.25,"2020-01-02T03:04:05Z",["a",null],{"a":[1]},null,true,"/w=="]]"#;
     assert_eq!(found.data, expected);
-    let odd = ask(&*driver, "query", "SELECT point(1, 2) AS p", "").await;
+    mistakes(&*driver).await;
+}
+
+/// Says so of rows without a form, of too many, and of what is no request.
+async fn mistakes(driver: &dyn bindings::Driver) {
+    let odd = ask(driver, "query", "SELECT point(1, 2) AS p", "").await;
     assert!(
         odd.expect_err("no JSON")
             .message()
             .contains("the column `p` is of the type point")
     );
     let long = ask(
-        &*driver,
+        driver,
         "query",
         "SELECT repeat('x', 1000) FROM generate_series(1, 100)",
         "",
@@ -334,104 +374,11 @@ async fn rows(kind: &'static Kinds, server: Server) {
             "the database refused the statement: syntax error",
         ),
     ] {
-        let error = ask(&*driver, "query", sql, params)
+        let error = ask(driver, "query", sql, params)
             .await
             .expect_err("an error");
         assert!(error.message().starts_with(expected), "{error}");
     }
-    let closed = ask(&*driver, "close", "", "").await.expect("an answer");
+    let closed = ask(driver, "close", "", "").await.expect("an answer");
     assert_eq!(closed.data, "");
-}
-
-/// A server that answers the first message with these bytes, and nothing more.
-fn answers(bytes: Vec<u8>) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
-            let mut first = [0; 1_024];
-            if stream.read(&mut first).is_ok_and(|count| count > 0)
-                && stream.write_all(&bytes).is_ok()
-            {
-                // Ends when the client goes.
-                while stream.read(&mut first).is_ok_and(|count| count > 0) {}
-            }
-        }
-    });
-    address
-}
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 4).expect("a length");
-    [&[kind], &length.to_be_bytes()[..], body].concat()
-}
-
-/// The answer of a server of this version to a login and to the first question.
-fn of_version(version: &str) -> Vec<u8> {
-    let values = [version, "UTF8", "false", "on", "on", "off", "9.6"];
-    let mut columns = 7u16.to_be_bytes().to_vec();
-    let mut row = columns.clone();
-    for value in values {
-        columns.extend(b"c\0");
-        columns.extend([0; 6]);
-        columns.extend([0, 0, 0, 25, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
-        row.extend((value.len() as u32).to_be_bytes());
-        row.extend(value.bytes());
-    }
-    let login = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
-    let answer = [
-        message(b'T', &columns),
-        message(b'D', &row),
-        message(b'C', b"SELECT 1\0"),
-        message(b'Z', b"I"),
-    ];
-    [login, answer.concat()].concat()
-}
-
-async fn made_up() {
-    let asked = |challenge: &str| {
-        let body = [&[0, 0, 0, 10], challenge.as_bytes()].concat();
-        message(b'R', &body)
-    };
-    for (bytes, rest, expected) in [
-        (
-            of_version("90600"),
-            "",
-            "the database is PostgreSQL 9; expected 13 or newer",
-        ),
-        (
-            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "",
-            "1213486160",
-        ),
-        (
-            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "sslmode=require",
-            "what answers there is no PostgreSQL",
-        ),
-        (
-            vec![b'R', 0x7f, 0xff, 0xff, 0xff],
-            "",
-            "the server sends a message of 2147483647 bytes",
-        ),
-        (
-            message(b'N', &[b'x'; 300_000]),
-            "",
-            "the server sends more than 262144 bytes before it is ready",
-        ),
-        (
-            message(b'R', &[0, 0, 0, 3]),
-            "password=kept-secret",
-            "the server asks for the password in clear text",
-        ),
-        (asked("SCRAM-SHA-256\0\0"), "", "password missing"),
-    ] {
-        let error = error(answers(bytes), &format!("user=ada {rest}")).await;
-        assert!(
-            error.chain().contains(expected),
-            "{expected}: {}",
-            error.chain()
-        );
-        assert!(!error.chain().contains("kept-secret"));
-    }
 }

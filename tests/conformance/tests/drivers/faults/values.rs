@@ -1,7 +1,8 @@
 //! State under trouble: what was acknowledged is there, and the driver comes back by itself.
 
 use super::{Kinds, Test, check, run, trouble};
-use servers::{Proxy, Server};
+use crate::open::site;
+use servers::{Proxy, Sentinel, Server};
 use std::{
     sync::{
         Arc,
@@ -21,9 +22,19 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("a_write_that_is_cut_short_is_unknown", |kind, server| {
         run(cut_short(kind, server))
     }),
-    ("a_server_that_is_less_durable_is_not_used", |server| {
-        run(less_durable(server));
+];
+
+pub(super) const OF_REDIS: &[(&str, Test)] = &[
+    ("components_share_a_connection", |kind, server| {
+        run(shared(kind, server))
     }),
+    ("sentinels_are_asked_for_the_server", |kind, server| {
+        run(sentinels(kind, server))
+    }),
+    (
+        "a_server_that_is_less_durable_is_not_used",
+        |kind, server| run(less_durable(kind, server)),
+    ),
 ];
 
 const WRITERS: usize = 8;
@@ -55,6 +66,32 @@ async fn write(driver: Arc<dyn Driver>, key: String, is_over: Arc<AtomicBool>) -
     written
 }
 
+/// Finds what was acknowledged, or what was tried after it.
+async fn verify(driver: &dyn Driver, written: Written) {
+    assert!(
+        written.acknowledged > 20,
+        "{} is too little",
+        written.acknowledged
+    );
+    let entry = loop {
+        match driver.get(&(&written.key).into()).await {
+            Ok(entry) => break entry.expect("an entry"),
+            Err(error) => check(&error),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let found: u64 = String::from_utf8_lossy(&entry.value)
+        .parse()
+        .expect("a number");
+    assert!(
+        (written.acknowledged..=written.tried).contains(&found),
+        "`{}` is {found}, of {} acknowledged and {} tried",
+        written.key,
+        written.acknowledged,
+        written.tried
+    );
+}
+
 async fn writers(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Arc::new(server);
@@ -76,29 +113,7 @@ async fn writers(kind: &'static Kinds, server: Server) {
     trouble(&server, &proxy).await;
     is_over.store(true, SeqCst);
     for writer in writers {
-        let written = writer.await.expect("a writer ends well");
-        assert!(
-            written.acknowledged > 20,
-            "{} is too little",
-            written.acknowledged
-        );
-        let entry = loop {
-            match driver.get(&(&written.key).into()).await {
-                Ok(entry) => break entry.expect("an entry"),
-                Err(error) => check(&error),
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        let found: u64 = String::from_utf8_lossy(&entry.value)
-            .parse()
-            .expect("a number");
-        assert!(
-            (written.acknowledged..=written.tried).contains(&found),
-            "`{}` is {found}, of {} acknowledged and {} tried",
-            written.key,
-            written.acknowledged,
-            written.tried
-        );
+        verify(&*driver, writer.await.expect("a writer ends well")).await;
     }
 }
 
@@ -135,10 +150,10 @@ async fn cut_short(kind: &'static Kinds, server: Server) {
 }
 
 /// The features rest on the server's settings, which are read again with each connection.
-async fn less_durable(server: Server) {
+async fn less_durable(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
-    let driver = state(proxy.address(), directory.path(), "").await;
+    let driver = kind.state(proxy.address(), directory.path(), "").await;
     let driver = driver.expect("it opens");
     driver.put(Put::new("a", "1")).await.expect("a put");
     let set = |policy: &str| {
@@ -169,4 +184,61 @@ async fn less_durable(server: Server) {
     while driver.put(Put::new("a", "3")).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// State and locks of a tenant over one server are one connection; those of another tenant have their own.
+async fn shared(kind: &'static Kinds, server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let proxy = Proxy::start(server.address()).expect("a proxy");
+    let registry = wythe_drivers::registry();
+    let opened = async |tenant: &str| {
+        let mut site = site(directory.path());
+        site.tenant = tenant.parse().expect("a name");
+        let (state, lock) = (
+            kind.subject("state", proxy.address(), ""),
+            kind.subject("lock", proxy.address(), ""),
+        );
+        let state = registry.state.open(&state, site.clone()).await;
+        let lock = registry.lock.open(&lock, site).await;
+        (state.expect("it opens"), lock.expect("it opens"))
+    };
+    let (state, _lock) = opened("one").await;
+    assert_eq!(proxy.accepted(), 1);
+    let _others = opened("two").await;
+    assert_eq!(proxy.accepted(), 2);
+    state.put(Put::new("a", "1")).await.expect("a put");
+    assert_eq!(proxy.accepted(), 2);
+}
+
+async fn sentinels(kind: &'static Kinds, server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = server.address();
+    let sentinel = Server::start(Sentinel { server: address }).expect("a sentinel");
+    let named = |name: &str| {
+        format!(
+            ", {{ name: failover, value: true }}, {{ name: sentinelMasterName, value: {name} }}, {{ name: ttlInSeconds, value: 100 }}"
+        )
+    };
+    let driver = kind
+        .state(sentinel.address(), directory.path(), &named("main"))
+        .await;
+    let driver = driver.expect("it opens");
+    assert!(
+        !driver.features().linearizable,
+        "another one may take its place"
+    );
+    driver.put(Put::new("a", "1")).await.expect("a put");
+    let left = super::rows::say(address, "TTL a");
+    assert!(left == ":100" || left == ":99", "{left}");
+    let described = driver.describe().expect("a description");
+    assert!(
+        described.contains("at `main` of the sentinels 127.0.0.1:"),
+        "{described}"
+    );
+    let other = kind
+        .state(sentinel.address(), directory.path(), &named("other"))
+        .await;
+    let error = other.err().expect("an error");
+    let expected = "the sentinels know no server `other`: check `sentinelMasterName`";
+    assert!(error.message().contains(expected), "{error}");
 }

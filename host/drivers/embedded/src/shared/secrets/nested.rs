@@ -173,16 +173,16 @@ mod tests {
     }
 
     const TREE: &str = r#"{ "a": "p\/\u00e9\ud83d\ude00", "none": null,
-        "redis": { "password": "r", "ports": [1, 2.50], "tls": { "key": true } } }"#;
+        "store": { "password": "r", "ports": [1, 2.50], "tls": { "key": true } } }"#;
 
     #[test]
     fn nested_objects_are_secrets_with_longer_names() {
         let expected = [
             "a.a=p/é😀",
-            "redis:password.redis:password=r",
-            "redis:ports:0.redis:ports:0=1",
-            "redis:ports:1.redis:ports:1=2.50",
-            "redis:tls:key.redis:tls:key=true",
+            "store:password.store:password=r",
+            "store:ports:0.store:ports:0=1",
+            "store:ports:1.store:ports:1=2.50",
+            "store:tls:key.store:tls:key=true",
         ];
         assert_eq!(reported(TREE, false), expected);
     }
@@ -191,10 +191,10 @@ mod tests {
     fn nested_objects_may_be_one_secret() {
         let expected = [
             "a.a=p/é😀",
-            "redis.password=r",
-            "redis.ports:0=1",
-            "redis.ports:1=2.50",
-            "redis.tls:key=true",
+            "store.password=r",
+            "store.ports:0=1",
+            "store.ports:1=2.50",
+            "store.tls:key=true",
         ];
         assert_eq!(reported(TREE, true), expected);
     }

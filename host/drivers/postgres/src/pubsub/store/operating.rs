@@ -1,10 +1,9 @@
-//! What operators see of groups, and do with what they hold.
+//! The part of operators: they see what groups hold, and change it.
 
-use super::store::{AsyncRemove, Store, message};
+use super::{AsyncRemove, Store, message};
 use crate::{
-    client::{Lent, Value, column},
+    client::{Lent, Tries, Value, column},
     fault::Fault,
-    held::Tries,
 };
 use async_trait::async_trait;
 use std::{ops::ControlFlow, time::SystemTime};
@@ -57,7 +56,7 @@ fn database_number(number: u64) -> i64 {
 impl Store {
     pub async fn groups(&self) -> Result<Vec<Group>> {
         let lent = self.held.lend().await?;
-        let rows = lent.rows(&self.sql.groups, &[], GROUPS).await;
+        let rows = lent.rows(&self.sql.operating.groups, &[], GROUPS).await;
         let groups = rows.and_then(|rows| rows.iter().map(group).collect());
         groups.map_err(Fault::of_read)
     }
@@ -73,9 +72,11 @@ impl Store {
         if !self.is_there(&lent, topic, group, 0).await?.0 {
             return Err(missing(topic, group));
         }
-        let (after, most) = (database_number(after), i64::from(limit));
-        let values: [Value<'_>; 4] = [&topic, &group, &after, &most];
-        let rows = lent.rows(&self.sql.list, &values, limit as usize).await;
+        let (after, count) = (database_number(after), i64::from(limit));
+        let values: [Value<'_>; 4] = [&topic, &group, &after, &count];
+        let rows = lent
+            .rows(&self.sql.operating.list, &values, limit as usize)
+            .await;
         let all = rows.and_then(|rows| rows.iter().map(stored).collect());
         all.map_err(Fault::of_read)
     }
@@ -99,7 +100,9 @@ impl Store {
         group: Option<&str>,
         id: i64,
     ) -> Result<(bool, bool), Fault> {
-        let row = lent.row(&self.sql.is_there, &[&topic, &group, &id]).await?;
+        let row = lent
+            .row(&self.sql.operating.is_there, &[&topic, &group, &id])
+            .await?;
         let row = row.ok_or_else(|| Fault::Odd("no row".to_owned()))?;
         let is_there = match group {
             Some(_) => column(&row, 0)?,
@@ -148,9 +151,13 @@ impl Store {
         }
         if let (true, Some(name)) = (remove, group) {
             // Publishers to the group are through, or find it gone; letters too.
-            lent.rows(&self.sql.lock_topic, &[&topic], 1).await?;
-            lent.rows(&self.sql.lock_group, &[&topic, &name], 1).await?;
-            let row = lent.row(&self.sql.count_members, &[&topic, &name]).await?;
+            lent.rows(&self.sql.publishing.lock_topic, &[&topic], 1)
+                .await?;
+            lent.rows(&self.sql.operating.lock_group, &[&topic, &name], 1)
+                .await?;
+            let row = lent
+                .row(&self.sql.operating.count_members, &[&topic, &name])
+                .await?;
             let members = row.as_ref().map_or(Ok(0), |row| column::<i64>(row, 0))?;
             if members > 0 {
                 return Ok(Err(Error::conflict(format!(
@@ -158,9 +165,11 @@ impl Store {
                 ))));
             }
         }
-        let purged = lent.execute(&self.sql.purge, &[&topic, &group]).await?;
+        let purged = lent
+            .execute(&self.sql.operating.purge, &[&topic, &group])
+            .await?;
         if let (true, Some(name)) = (remove, group) {
-            lent.execute(&self.sql.remove_group, &[&topic, &name])
+            lent.execute(&self.sql.operating.remove_group, &[&topic, &name])
                 .await?;
         }
         Ok(Ok(purged))
@@ -185,7 +194,7 @@ impl AsyncRemove for Remove<'_> {
             id,
         } = self;
         let gone = lent
-            .execute(&store.sql.delete_free, &[topic, group, id])
+            .execute(&store.sql.operating.delete_free, &[topic, group, id])
             .await?;
         if gone > 0 {
             return Ok(Ok(()));
