@@ -7,7 +7,6 @@ use super::{App, Inbound};
 use crate::{
     Error, Kind, Result, Tasks,
     text::{cut, escape},
-    time,
 };
 use parking_lot::Mutex;
 use std::{
@@ -18,7 +17,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::HealthCheck;
 
@@ -135,7 +134,7 @@ impl App {
         let (interval, stop) = (checked.check.interval, tasks.stopping());
         tasks.spawn(async move {
             loop {
-                let next = time::deadline(interval);
+                let next = Instant::now() + interval;
                 // What is not the tenant's any more is held by nobody.
                 let Some(app) = weak.upgrade() else { return };
                 tokio::select! {
@@ -149,7 +148,7 @@ impl App {
                     biased;
                     () = stop.cancelled() => return,
                     () = over.cancelled() => return,
-                    () = tokio::time::sleep_until(next.into()) => {}
+                    () = tokio::time::sleep_until(next) => {}
                 }
             }
         });
@@ -261,3 +260,6 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

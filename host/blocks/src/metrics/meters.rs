@@ -452,5 +452,5 @@ static DELIVERIES: Family = Family::counter(
 );
 static LETTERS: Family = Family::counter(
     "wythe_dead_letters_total",
-    "Events that were given up. stored: in the dead letter topic, see `wythe letters`; lost: the subscription has no deadLetterTopic.",
+    "Events that were given up. stored: in the dead letter topic, see `wythe pubsub dead`; lost: the subscription has no deadLetterTopic.",
 );
