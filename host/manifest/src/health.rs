@@ -19,12 +19,12 @@ const ENABLE: &str = "enableAppHealthCheck";
 /// Bytes of a path.
 const MAX_PATH: usize = 1_024;
 
-/// How the host looks whether an app can do its work.
+/// A look whether an app can do its work, again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// The path that it is asked for, by GET; default `/healthz`. An answer of 200 to 299 is well.
     pub path: String,
-    /// From the beginning of one look to that of the next; default 5 s.
+    /// Time from the beginning of one look to that of the next; default 5 s.
     pub interval: Duration,
     /// The time for an answer; default 500 ms.
     pub timeout: Duration,

@@ -7,6 +7,7 @@ use super::{App, Inbound};
 use crate::{
     Error, Kind, Result, Tasks,
     text::{cut, escape},
+    time,
 };
 use parking_lot::Mutex;
 use std::{
@@ -17,7 +18,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wythe_manifest::HealthCheck;
 
@@ -29,7 +30,7 @@ const REASON: usize = 256;
 pub enum Health {
     /// It is well, or has no check.
     Well,
-    /// No look has found it well yet, for this reason if one has failed.
+    /// Waits for the first look that finds it well; the reason is that of the last one that failed.
     Starting(Option<String>),
     /// It failed as often in a row as its threshold says; the last time for this reason.
     Ill(String),
@@ -134,7 +135,7 @@ impl App {
         let (interval, stop) = (checked.check.interval, tasks.stopping());
         tasks.spawn(async move {
             loop {
-                let next = Instant::now() + interval;
+                let next = time::deadline(interval);
                 // What is not the tenant's any more is held by nobody.
                 let Some(app) = weak.upgrade() else { return };
                 tokio::select! {
@@ -148,7 +149,7 @@ impl App {
                     biased;
                     () = stop.cancelled() => return,
                     () = over.cancelled() => return,
-                    () = tokio::time::sleep_until(next) => {}
+                    () = tokio::time::sleep_until(next.into()) => {}
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! What an operator sees of apps that fall ill, crash and are waited for: health, metrics, the words of a crash.
+//! The sight of an operator of apps that fall ill, crash and are waited for: health, metrics, the words of a crash.
 
 use crate::case;
 use anyhow::{Result, ensure};

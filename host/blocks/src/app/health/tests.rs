@@ -178,7 +178,8 @@ async fn work_is_left_while_an_app_is_ill_and_done_anew_when_it_is_well() {
     }
     let begun = Arc::new(AtomicUsize::new(0));
     let (of, count) = (app.clone(), begun.clone());
-    let done = tokio::spawn(async move {
+    let tasks = Tasks::default();
+    tasks.spawn(async move {
         let work = || async {
             if count.fetch_add(1, SeqCst) == 0 {
                 std::future::pending::<()>().await;
@@ -196,16 +197,15 @@ async fn work_is_left_while_an_app_is_ill_and_done_anew_when_it_is_well() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(begun.load(SeqCst), expected);
     }
-    done.await.unwrap();
+    assert_eq!(tasks.count(), 0);
 }
 
 #[tokio::test]
 async fn whoever_waits_for_an_app_that_goes_waits_no_longer() {
     let (app, _) = app(500, true);
     let of = app.clone();
-    let waits = tokio::spawn(async move { of.well().await });
-    app.end_health();
-    waits.await.unwrap();
+    let (waits, ends) = (of.well(), async { app.end_health() });
+    tokio::join!(waits, ends);
 }
 
 #[test]
