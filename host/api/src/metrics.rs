@@ -6,7 +6,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Body, Format, Host, body_from,
@@ -15,6 +15,8 @@ use wythe_blocks::{
 
 /// Connections at once: some that scrape and some that look whether the host is well.
 const CONNECTIONS: usize = 64;
+/// Pages that are made at once, of all hosts of the process.
+static SCRAPES: Semaphore = Semaphore::const_new(2);
 /// Time for which a client may take none of its answer.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Time for answers that are under way when the host stops.
@@ -47,6 +49,8 @@ async fn answer<B>(
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let format = wanted(request.headers());
+            // The page of a thousand tenants is large: whoever comes meanwhile waits for it.
+            let _turn = SCRAPES.acquire().await;
             let text = host.render_metrics(format).await;
             (StatusCode::OK, format.content_type(), text)
         }

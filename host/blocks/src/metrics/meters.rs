@@ -232,8 +232,13 @@ impl Meters {
 
     fn count(&self, page: &mut Page, family: &'static Family, value: u64) {
         if value > 0 {
-            page.number(family, self.tenant.as_str(), &[self.whose()], value as f64);
+            self.gauge(page, family, value);
         }
+    }
+
+    /// Adds what there is now, be it nothing.
+    fn gauge(&self, page: &mut Page, family: &'static Family, value: u64) {
+        page.number(family, self.tenant.as_str(), &[self.whose()], value as f64);
     }
 
     fn counts<'a>(
@@ -273,13 +278,10 @@ impl Source for Meters {
     fn collect(&self, page: &mut Page) {
         let traps = Cause::ALL.iter().map(|(_, name)| *name);
         self.counts(page, &TRAPS, "cause", traps.zip(&self.traps));
-        let cpu = self.cpu.load(Relaxed);
-        if cpu > 0 {
-            let labels = [self.whose()];
-            page.number(&CPU, self.tenant.as_str(), &labels, cpu as f64 / 1e9);
-        }
-        self.count(page, &MEMORY, self.memory.load(Relaxed));
-        self.count(page, &WAITING, self.waiting.load(Relaxed) as u64);
+        let (cpu, whose) = (self.cpu.load(Relaxed) as f64 / 1e9, [self.whose()]);
+        page.number(&CPU, self.tenant.as_str(), &whose, cpu);
+        self.gauge(page, &MEMORY, self.memory.load(Relaxed));
+        self.gauge(page, &WAITING, self.waiting.load(Relaxed) as u64);
         self.counts(
             page,
             &REQUESTS,
