@@ -6,7 +6,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Body, Format, Host, body_from,
@@ -15,6 +15,8 @@ use wythe_blocks::{
 
 /// Connections at once: some that scrape and some that look whether the host is well.
 const CONNECTIONS: usize = 64;
+/// Pages that are made at once, of all hosts of the process.
+static SCRAPES: Semaphore = Semaphore::const_new(2);
 /// Time for which a client may take none of its answer.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Time for answers that are under way when the host stops.
@@ -47,6 +49,8 @@ async fn answer<B>(
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let format = wanted(request.headers());
+            // The page of a thousand tenants is large: whoever comes meanwhile waits for it.
+            let _turn = SCRAPES.acquire().await;
             let text = host.render_metrics(format).await;
             (StatusCode::OK, format.content_type(), text)
         }
@@ -130,6 +134,50 @@ mod tests {
         assert_eq!(asked(&host, &draining, "/healthz").await, stopping);
         assert_eq!(asked(&host, &draining, "/metrics").await.0, 200);
         assert_eq!(asked(&host, &draining, "/else").await.0, 404);
+    }
+
+    #[test]
+    fn openmetrics_is_for_who_wants_it_no_less_than_text() {
+        for (accept, expected) in [
+            ("", Format::Prometheus),
+            ("*/*", Format::Prometheus),
+            ("text/plain;version=0.0.4", Format::Prometheus),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5, text/plain;version=0.0.4;q=0.3, */*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            (
+                "text/plain, application/openmetrics-text;q=0.9",
+                Format::Prometheus,
+            ),
+            ("application/openmetrics-text;q=0", Format::Prometheus),
+            ("application/openmetrics-text;q=x", Format::OpenMetrics),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_str(accept).expect("a value");
+            headers.insert(header::ACCEPT, value);
+            assert_eq!(wanted(&headers), expected, "{accept}");
+        }
+    }
+
+    #[tokio::test]
+    async fn daprs_questions_have_daprs_answers() {
+        let (host, draining) = (Host::default(), CancellationToken::new());
+        let none = (204, String::new());
+        for path in ["/v1.0/healthz", "/v1.0/healthz/outbound"] {
+            assert_eq!(asked(&host, &draining, path).await, none);
+        }
+        let other = asked(&host, &draining, "/v1.0/healthz?appid=other").await;
+        let error =
+            r#"{"errorCode":"ERR_HEALTH_APPID_NOT_MATCH","message":"dapr app-id does not match"}"#;
+        assert_eq!(other, (500, error.to_owned()));
+        draining.cancel();
+        let error = r#"{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready"}"#;
+        let stopping = asked(&host, &draining, "/v1.0/healthz").await;
+        assert_eq!(stopping, (500, error.to_owned()));
+        let stopping = asked(&host, &draining, "/v1.0/healthz/outbound").await;
+        assert!(stopping.1.contains("ERR_OUTBOUND_HEALTH_NOT_READY"));
     }
 
     #[tokio::test]

@@ -31,9 +31,9 @@ static DROPPED_LINES: Family = Family::counter(
 /// The reason why a line of the host's log was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// Nobody took it in time.
+    /// The reader was too slow.
     Unread,
-    /// There were too many of its place or its app.
+    /// Lines of its place or its app were too many.
     Rate,
 }
 

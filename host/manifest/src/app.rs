@@ -85,7 +85,7 @@ pub struct App {
     pub watch: Vec<PathBuf>,
     /// The prefix of the paths that it answers over HTTP, without a slash at its end unless it is `/`.
     pub ingress: Option<String>,
-    /// How the host looks whether it can do its work; absent where it is taken to be well.
+    /// Its health check; absent where it is taken to be well.
     pub health: Option<HealthCheck>,
     /// The things that it may use.
     pub grants: Grants,

@@ -19,12 +19,12 @@ const ENABLE: &str = "enableAppHealthCheck";
 /// Bytes of a path.
 const MAX_PATH: usize = 1_024;
 
-/// How the host looks whether an app can do its work.
+/// A look whether an app can do its work, again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// The path that it is asked for, by GET; default `/healthz`. An answer of 200 to 299 is well.
     pub path: String,
-    /// From the beginning of one look to that of the next; default 5 s.
+    /// Time from the beginning of one look to that of the next; default 5 s.
     pub interval: Duration,
     /// The time for an answer; default 500 ms.
     pub timeout: Duration,
@@ -135,4 +135,86 @@ fn read_path(at: &At) -> Option<String> {
         return None;
     }
     Some(format!("/{}", text.trim_start_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_manifest;
+
+    /// The check of the first app, and the problems.
+    fn read_all(common: &str, app: &str) -> (Option<HealthCheck>, String) {
+        let text =
+            format!("version: 1\nname: n\n{common}apps:\n  - appID: a\n    guest: a.wasm\n{app}");
+        let (manifest, problems) = parse_manifest(&text, "wythe.yaml".as_ref());
+        let check = manifest.and_then(|manifest| manifest.apps.first()?.health.clone());
+        let texts = problems.0.iter().map(|problem| format!("{problem}\n"));
+        (check, texts.collect())
+    }
+
+    #[test]
+    fn an_app_without_a_check_has_none() {
+        assert_eq!(read_all("", ""), (None, String::new()));
+        assert_eq!(read_all("", "    health: { enabled: false }\n").0, None);
+    }
+
+    #[test]
+    fn the_defaults_are_daprs() {
+        let check = HealthCheck {
+            path: "/healthz".into(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_millis(500),
+            threshold: 3,
+        };
+        for app in ["    health: {}\n", "    enableAppHealthCheck: true\n"] {
+            assert_eq!(
+                read_all("", app),
+                (Some(check.clone()), String::new()),
+                "{app}"
+            );
+        }
+    }
+
+    #[test]
+    fn daprs_keys_are_in_its_units_and_those_of_an_app_come_first() {
+        let common = "common: { enableAppHealthCheck: true, appHealthProbeInterval: 7, appHealthThreshold: 9 }\n";
+        let app = "    appHealthCheckPath: hz\n    appHealthThreshold: 2\n    appHealthProbeTimeout: 300\n";
+        let check = HealthCheck {
+            path: "/hz".into(),
+            interval: Duration::from_secs(7),
+            timeout: Duration::from_millis(300),
+            threshold: 2,
+        };
+        assert_eq!(read_all(common, app), (Some(check.clone()), String::new()));
+        let own = "    health: { path: /hz, interval: 7s, timeout: 300ms, threshold: 2 }\n";
+        assert_eq!(read_all("", own), (Some(check), String::new()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (app, expected) in [
+            (
+                "    health: { path: 'a b' }\n",
+                "wythe.yaml:6:21: apps[0].health.path: expected a path of 1024 letters, digits and signs at most, such as `/healthz`, found `a b`\n",
+            ),
+            (
+                "    health: { interval: 10ms }\n",
+                "wythe.yaml:6:25: apps[0].health.interval: expected 1s to 1h, found `10ms`\n",
+            ),
+            (
+                "    health: { timeout: 6s }\n",
+                "wythe.yaml:6:13: apps[0].health: a look may take 6s, and the next one is after 5s; expected a timeout that is not longer than the interval\n",
+            ),
+            (
+                "    health: {}\n    appHealthThreshold: 2\n",
+                "wythe.yaml:7:25: apps[0].appHealthThreshold: `health` is written as well; expected one of the two\n",
+            ),
+            (
+                "    appHealthThreshold: 0\n",
+                "wythe.yaml:6:25: apps[0].appHealthThreshold: expected 1 to 1000, found `0`\n",
+            ),
+        ] {
+            assert_eq!(read_all("", app).1, expected, "{app}");
+        }
+    }
 }

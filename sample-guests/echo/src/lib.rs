@@ -34,6 +34,7 @@ impl http::Handler for Echo {
                 http::Response::json(&ids)
             }
             "/events" => http::Response::json(&events()?),
+            "/health" => Ok(http::Response::new(health()?)),
             _ => {
                 let body = request.bytes()?;
                 let told = told(
@@ -114,6 +115,15 @@ fn publish(topic: &str, count: u32, key: Option<&str>, data: &str) -> Result<Vec
     };
     let events = (1..=count).map(numbered).collect::<Result<Vec<_>>>()?;
     topic.publish_many(&events).into_iter().collect()
+}
+
+/// The status for whoever looks whether the app is well: `ill` in the store says no, by more than one byte.
+fn health() -> Result<u16> {
+    let ill = Store::open("statestore")?.get("ill")?;
+    Ok(match ill.is_some_and(|ill| ill.value.len() > 1) {
+        true => 503,
+        false => 204,
+    })
 }
 
 /// The events that were delivered, by key.

@@ -145,7 +145,7 @@ impl Due {
         }
     }
 
-    /// For each app, the rows that are due and wait for a permit, those that failed and come again, and all that are known.
+    /// Counts by app: the rows that are due and wait for a permit, those that failed and come again, and all that are known.
     pub fn counts(&self) -> Vec<(Name, [usize; 3])> {
         let schedule = self.schedule();
         let queues = schedule.queues.iter();

@@ -30,7 +30,7 @@ const REASON: usize = 256;
 pub enum Health {
     /// It is well, or has no check.
     Well,
-    /// No look has found it well yet, for this reason if one has failed.
+    /// Waits for the first look that finds it well; the reason is that of the last one that failed.
     Starting(Option<String>),
     /// It failed as often in a row as its threshold says; the last time for this reason.
     Ill(String),
@@ -261,3 +261,6 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,7 @@ pub struct Profile {
     pub ledger: Arc<Ledger>,
     /// Counts of what its code takes.
     pub meters: Arc<Meters>,
-    /// How to look whether it can do its work.
+    /// Its health check, where it has one.
     pub health: Option<HealthCheck>,
 }
 

@@ -245,17 +245,19 @@ impl Call {
         key: &str,
         entry: impl Display,
     ) -> Result<()> {
-        match self.grants() {
-            Some(grants) if let Some(place) = grants.closed(key) => Err(self.closed(key, place)),
-            Some(grants) if !is_granted(grants) => Err(Error::denied(format!(
+        let refused = match self.grants() {
+            Some(grants) if let Some(place) = grants.closed(key) => self.closed(key, place),
+            Some(grants) if !is_granted(grants) => Error::denied(format!(
                 "app `{}` is not granted {}; add it to `grants: {{ {key}: [{}] }}` at {}",
                 self.0.app,
                 Cut(what),
                 Cut(entry),
                 grants.source.short()
-            ))),
-            _ => Ok(()),
-        }
+            )),
+            _ => return Ok(()),
+        };
+        tracing::warn!(tenant = %self.tenant(), app = %self.0.app, trace = %self.trace(), "denied: {}", refused.message());
+        Err(refused)
     }
 
     /// The refusal of a key of grants that `api` of a `Configuration` closes.

@@ -4,6 +4,7 @@
 
 use super::{
     calls::Counted,
+    deliveries::Of,
     meters::Meters,
     page::{Family, Histogram, Label, Page, Value, named, word},
 };
@@ -213,13 +214,7 @@ fn add_app_calls(
 }
 
 /// Adds what became of events of a subscription.
-pub(super) fn add_deliveries(
-    page: &mut Page,
-    tenant: &str,
-    app: &str,
-    (component, topic): (&str, &str),
-    verdicts: &[(&'static str, f64)],
-) {
+pub(super) fn add_deliveries(page: &mut Page, of: &Of<'_>, verdicts: &[(&'static str, f64)]) {
     for (verdict, count) in verdicts.iter().filter(|one| one.1 > 0.0) {
         let status = match *verdict {
             "ack" => "success",
@@ -227,30 +222,24 @@ pub(super) fn add_deliveries(
             _ => "drop",
         };
         let labels = [
-            named("app_id", app),
-            named("component", component),
-            named("topic", topic),
+            named("app_id", of.app),
+            named("component", of.component),
+            named("topic", of.topic),
             word("process_status", status),
             word("status", status),
         ];
-        page.number(&INGRESS.0, tenant, &labels, *count);
+        page.number(&INGRESS.0, of.tenant.as_str(), &labels, *count);
     }
 }
 
 /// Adds how long an app took for events of a subscription.
-pub(super) fn add_delivery_time(
-    page: &mut Page,
-    tenant: &str,
-    app: &str,
-    (component, topic): (&str, &str),
-    time: &Histogram,
-) {
+pub(super) fn add_delivery_time(page: &mut Page, of: &Of<'_>, time: &Histogram) {
     let labels = [
-        named("app_id", app),
-        named("component", component),
-        named("topic", topic),
+        named("app_id", of.app),
+        named("component", of.component),
+        named("topic", of.topic),
     ];
-    page.add(&INGRESS.1, tenant, &labels, in_millis(time));
+    page.add(&INGRESS.1, of.tenant.as_str(), &labels, in_millis(time));
 }
 
 /// Adds what an app's own counts have.

@@ -2,9 +2,10 @@
 
 use super::{
     Source, dapr,
+    deliveries::{Deliveries, Of},
     held::Stretches,
     page::{Family, Label, OTHER, Page, Value, named, word},
-    timing::{LATENCY, LATENESS, Timing},
+    timing::{LATENESS, Timing},
 };
 use crate::time::nanoseconds;
 use parking_lot::Mutex;
@@ -51,7 +52,7 @@ impl Cause {
 pub(crate) enum End {
     Completed,
     Failed,
-    /// By an operator or another app; of an activity, for want of an answer in time.
+    /// Ended by an operator or another app; of an activity, for want of an answer in time.
     CutShort,
     /// It cannot go on until somebody looks.
     Stalled,
@@ -71,68 +72,13 @@ const REQUEST: [&str; 4] = ["sent", "failed", "denied", "limited"];
 pub enum Egress {
     Sent,
     Failed,
-    /// No grant, or an address that may not be reached.
+    /// Refused, for want of a grant or for its address.
     Denied,
-    /// Too many at once.
+    /// Refused, for too many are under way.
     Limited,
 }
 
-/// The verdicts on events.
-const VERDICTS: [&str; 4] = ["ack", "drop", "retry", "dead-letter"];
-
-/// Counts of one subscription.
-#[derive(Debug)]
-pub(crate) struct Deliveries {
-    verdicts: [AtomicU64; VERDICTS.len()],
-    /// Those among the dead letters that no topic takes.
-    lost: AtomicU64,
-    time: Timing,
-}
-
-impl Deliveries {
-    fn new() -> Self {
-        Deliveries {
-            verdicts: [const { AtomicU64::new(0) }; VERDICTS.len()],
-            lost: AtomicU64::new(0),
-            time: Timing::new(LATENCY),
-        }
-    }
-
-    pub fn count(&self, verdict: &crate::pubsub::Verdict, has_letters: bool, took: Duration) {
-        use crate::pubsub::Verdict;
-        let index = match verdict {
-            Verdict::Ack => 0,
-            Verdict::Drop => 1,
-            Verdict::Retry(_) => 2,
-            Verdict::DeadLetter(_) => 3,
-        };
-        self.verdicts[index].fetch_add(1, Relaxed);
-        if index == 3 && !has_letters {
-            self.lost.fetch_add(1, Relaxed);
-        }
-        self.time.add(took);
-    }
-
-    /// The counts by verdict, and of dead letters by their fate.
-    fn read(
-        &self,
-    ) -> (
-        [(&'static str, f64); VERDICTS.len()],
-        [(&'static str, f64); 2],
-    ) {
-        let mut verdicts = VERDICTS.map(|verdict| (verdict, 0.0));
-        for ((_, count), known) in verdicts.iter_mut().zip(&self.verdicts) {
-            *count = known.load(Relaxed) as f64;
-        }
-        let (dead, lost) = (verdicts[3].1, self.lost.load(Relaxed) as f64);
-        (
-            verdicts,
-            [("stored", (dead - lost).max(0.0)), ("lost", lost)],
-        )
-    }
-}
-
-/// How late things begin.
+/// Times between when things were due and when they began.
 #[derive(Debug)]
 pub(crate) struct Lag(Timing);
 
@@ -286,8 +232,13 @@ impl Meters {
 
     fn count(&self, page: &mut Page, family: &'static Family, value: u64) {
         if value > 0 {
-            page.number(family, self.tenant.as_str(), &[self.whose()], value as f64);
+            self.gauge(page, family, value);
         }
+    }
+
+    /// Adds what there is now, be it nothing.
+    fn gauge(&self, page: &mut Page, family: &'static Family, value: u64) {
+        page.number(family, self.tenant.as_str(), &[self.whose()], value as f64);
     }
 
     fn counts<'a>(
@@ -312,35 +263,6 @@ impl Meters {
             page.add(family, self.tenant.as_str(), &[self.whose()], value);
         }
     }
-
-    fn collect_deliveries(&self, page: &mut Page) {
-        let all: Vec<_> = {
-            let all = self.deliveries.lock();
-            let each = all.iter().map(|(of, counts)| (of.clone(), counts.clone()));
-            each.collect()
-        };
-        let tenant = self.tenant.as_str();
-        for ((component, topic), counts) in all {
-            let of = [
-                self.whose(),
-                named("component", component.as_str()),
-                named("topic", topic.as_str()),
-            ];
-            let row = |extra| [&of[..], &[extra]].concat();
-            let (verdicts, fates) = counts.read();
-            for (verdict, count) in verdicts.into_iter().filter(|one| one.1 > 0.0) {
-                page.number(&DELIVERIES, tenant, &row(word("verdict", verdict)), count);
-            }
-            for (fate, count) in fates.into_iter().filter(|one| one.1 > 0.0) {
-                page.number(&LETTERS, tenant, &row(word("fate", fate)), count);
-            }
-            if page.wants_daprs(&self.tenant) {
-                let of = (component.as_str(), topic.as_str());
-                dapr::add_deliveries(page, tenant, &self.id, of, &verdicts);
-                dapr::add_delivery_time(page, tenant, &self.id, of, &counts.time.histogram());
-            }
-        }
-    }
 }
 
 /// A call that waits for a place, for as long as this lives.
@@ -356,13 +278,10 @@ impl Source for Meters {
     fn collect(&self, page: &mut Page) {
         let traps = Cause::ALL.iter().map(|(_, name)| *name);
         self.counts(page, &TRAPS, "cause", traps.zip(&self.traps));
-        let cpu = self.cpu.load(Relaxed);
-        if cpu > 0 {
-            let labels = [self.whose()];
-            page.number(&CPU, self.tenant.as_str(), &labels, cpu as f64 / 1e9);
-        }
-        self.count(page, &MEMORY, self.memory.load(Relaxed));
-        self.count(page, &WAITING, self.waiting.load(Relaxed) as u64);
+        let (cpu, whose) = (self.cpu.load(Relaxed) as f64 / 1e9, [self.whose()]);
+        page.number(&CPU, self.tenant.as_str(), &whose, cpu);
+        self.gauge(page, &MEMORY, self.memory.load(Relaxed));
+        self.gauge(page, &WAITING, self.waiting.load(Relaxed) as u64);
         self.counts(
             page,
             &REQUESTS,
@@ -378,7 +297,17 @@ impl Source for Meters {
         self.counts(page, &ACTIVITIES, "outcome", ends);
         self.lag(page, &JOB_LAG, &self.jobs);
         self.lag(page, &REMINDER_LAG, &self.reminders);
-        self.collect_deliveries(page);
+        // The lock is not held while rows are made.
+        let deliveries = self.deliveries.lock().clone();
+        for ((component, topic), counts) in deliveries {
+            let of = Of {
+                tenant: &self.tenant,
+                app: &self.id,
+                component: &component,
+                topic: &topic,
+            };
+            counts.collect(page, &of);
+        }
         dapr::add_app(page, self);
     }
 }
@@ -445,12 +374,4 @@ static JOB_LAG: Family = Family::histogram(
 static REMINDER_LAG: Family = Family::histogram(
     "wythe_reminder_delay_seconds",
     "Time from when a reminder of an actor was due until its turn began.",
-);
-static DELIVERIES: Family = Family::counter(
-    "wythe_deliveries_total",
-    "Events by what became of them: ack, drop, retry (they come again), dead-letter.",
-);
-static LETTERS: Family = Family::counter(
-    "wythe_dead_letters_total",
-    "Events that were given up. stored: in the dead letter topic, see `wythe letters`; lost: the subscription has no deadLetterTopic.",
 );

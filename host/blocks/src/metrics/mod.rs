@@ -3,6 +3,7 @@
 
 mod calls;
 mod dapr;
+mod deliveries;
 mod exemplar;
 mod held;
 mod meters;
@@ -15,8 +16,9 @@ mod timing;
 pub use calls::Outcome;
 pub(crate) use calls::{CallMetrics, of_app, of_component};
 pub(crate) use dapr::{COMPONENT_LOADED, REMINDERS, RESILIENCY_LOADED};
+pub(crate) use deliveries::Deliveries;
+pub(crate) use meters::End;
 pub use meters::{Cause, Egress, Meters};
-pub(crate) use meters::{Deliveries, End};
 pub(crate) use page::{Family, Page, named, word};
 pub use text::Format;
 

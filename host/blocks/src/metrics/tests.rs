@@ -262,7 +262,7 @@ fn whoever_is_gone_is_forgotten() {
     assert!(!metrics.render().contains("shop"));
 }
 
-/// What Python's client reads of a page: it raises where the format forbids something.
+/// Counts what Python's client reads of a page; it raises where the format forbids something.
 const READ: &str = "
 import sys
 text = sys.stdin.read()

@@ -72,7 +72,7 @@ pub(super) fn end(text: &mut String, format: Format) {
     }
 }
 
-/// In OpenMetrics a counter is named without `_total`, which its rows have; one of Dapr's that has none is no counter there,
+/// Writes the lines before the rows. In OpenMetrics a counter is named without `_total`, which its rows have; one of Dapr's that has none is no counter there,
 /// for its rows would be named otherwise.
 fn write_head(text: &mut String, format: Format, family: &Family) {
     let plain = family.name.strip_suffix("_total");

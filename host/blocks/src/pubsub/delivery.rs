@@ -1,13 +1,14 @@
 //! The way of events to an app: a loop per subscription pulls, routes, asks the app, and settles by its verdict.
 
 mod circles;
+mod metadata;
 mod settling;
 
 pub(super) use circles::Way;
 
 use super::{
     Access, Configured, Consumer, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope,
-    SubscribeOptions, Subscription, Verdict, allow, backlog, check_topic, event,
+    Subscription, Verdict, allow, backlog, check_topic, event,
     routing::{Routes, Share},
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     time::{self, HOST_CALL, NEVER, host_deadline},
 };
 use futures::future::join_all;
+use metadata::{attempts, check_dead, flag, group};
 use parking_lot::MutexGuard;
 use std::{
     collections::HashMap,
@@ -30,12 +32,8 @@ use wythe_manifest::{ComponentName, Name};
 
 /// Events of one subscription that are with the app at once.
 const IN_FLIGHT: usize = 32;
-/// Bytes of a consumer group's name.
-const MAX_GROUP: usize = 256;
 /// The pause before the second attempt; it doubles with each, up to the last.
 const RETRY: Backoff = Backoff::SLOW;
-/// Attempts after which an event goes to the dead letter topic, where there is one.
-const ATTEMPTS: u32 = 10;
 /// The pause after a pull that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -78,20 +76,15 @@ impl PubSub {
         }
         let letters = self.ways(app, &ready).map_err(|error| vec![error])?;
         let tasks = self.tasks.child();
-        let topics = ready.iter().map(|(running, _)| {
-            let topic = running.subscription.topic.clone();
-            (running.component.name().clone(), topic)
-        });
-        let groups = ready.iter().map(|(running, _)| backlog::Of {
-            component: running.component.name().clone(),
-            topic: running.subscription.topic.clone(),
-            group: running.group.clone(),
-        });
+        let groups = ready.iter().map(|(running, _)| running.of());
+        let groups: Vec<_> = groups.collect();
+        let topics = groups.iter();
+        let topics = topics.map(|of| (of.component.clone(), of.topic.clone()));
         let mut now = Running {
             tasks: tasks.clone(),
             before: Vec::new(),
             topics: topics.collect(),
-            groups: groups.collect(),
+            groups,
             letters,
         };
         {
@@ -205,77 +198,15 @@ fn host_caller(app: &App, trace: Trace) -> Call {
     )
 }
 
-fn group(
-    app: &Name,
-    component: &Component<Configured>,
-    subscription: &Subscription,
-) -> Result<(String, SubscribeOptions)> {
-    let ephemeral = flag(subscription, "broadcast")?;
-    let configured = component.driver().consumer.clone();
-    let named = subscription.metadata.get("consumerGroup").cloned();
-    let mut group = named.or(configured).unwrap_or_else(|| app.to_string());
-    check_group(&group)?;
-    if ephemeral {
-        group = format!("{group}-{:032x}", Trace::start().trace);
-    }
-    let metadata = subscription.metadata.clone();
-    Ok((
-        group,
-        SubscribeOptions {
-            ephemeral,
-            metadata,
-        },
-    ))
-}
-
-/// A letter that comes back to its topic would be a letter again.
-fn check_dead(dead: &str, topic: &str) -> Result<()> {
-    check_topic(dead)?;
-    if dead == topic {
-        return Err(Error::invalid(format!(
-            "the dead letter topic of `{topic}` is the topic itself: what cannot be delivered would come again for ever"
-        )));
-    }
-    Ok(())
-}
-
-/// Drivers keep names of their own apart by control characters.
-fn check_group(name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > MAX_GROUP || name.contains(char::is_control) {
-        return Err(Error::invalid(format!(
-            "the consumer group `{}`; expected 1 to {MAX_GROUP} bytes without control characters",
-            name.escape_debug()
-        )));
-    }
-    Ok(())
-}
-
-fn flag(subscription: &Subscription, name: &str) -> Result<bool> {
-    match subscription.metadata.get(name).map(String::as_str) {
-        None | Some("false" | "False" | "FALSE") => Ok(false),
-        Some("true" | "True" | "TRUE") => Ok(true),
-        Some(other) => Err(Error::invalid(format!(
-            "`{name}: {other}` of the subscription to `{}`; expected true or false",
-            subscription.topic
-        ))),
-    }
-}
-
-fn attempts(subscription: &Subscription) -> Result<Option<u32>> {
-    let default = subscription.dead_letter_topic.as_ref().map(|_| ATTEMPTS);
-    let Some(text) = subscription.metadata.get("maxDeliveryAttempts") else {
-        return Ok(default);
-    };
-    match text.parse() {
-        Ok(count) if count > 0 => Ok(Some(count)),
-        _ => Err(Error::invalid(format!(
-            "`maxDeliveryAttempts: {text}` of the subscription to `{}`; expected a whole number of at least 1",
-            subscription.topic
-        ))),
-    }
-}
-
 impl Loop {
+    fn of(&self) -> backlog::Of {
+        backlog::Of {
+            component: self.component.name().clone(),
+            topic: self.subscription.topic.clone(),
+            group: self.group.clone(),
+        }
+    }
+
     /// Pulls until the app's tasks stop; then waits for the events that are with the app, so that no verdict is lost.
     async fn run(self: Arc<Self>, consumer: Arc<dyn Consumer>, tasks: Tasks) {
         let stop = tasks.stopping();

@@ -250,6 +250,8 @@ mod tests {
                 version: "abc".into(),
                 host_memory: 0,
                 host_memory_limit: 1_000_000,
+                health: "ill".into(),
+                health_reason: Some("it answered 503".into()),
                 last_error: None,
             }],
             components: vec![component],
@@ -261,8 +263,8 @@ wythe 1 runs, pid 7
 Not in force:
   shop: shop/wythe.yaml:3:1: missing `guest`
 
-TENANT  APP   VERSION  CALLS    INSTANCES  HOST MEMORY    LAST ERROR
-shop    cart  abc      1 of 64  2          0 B of 1.0 MB
+TENANT  APP   VERSION  CALLS    INSTANCES  HOST MEMORY    HEALTH                LAST ERROR
+shop    cart  abc      1 of 64  2          0 B of 1.0 MB  ill: it answered 503
 
 TENANT  COMPONENT   TYPE          HEALTH  LAST ERROR
 shop    statestore  state.memory  ok

@@ -57,9 +57,62 @@ fn access_is_deny_only_where_it_is_written() {
 fn what_forbids_nothing_is_told_once() {
     check(
         "a.yaml",
-        &format!("{HEAD}spec:\n  features: [{{ name: a }}]\n  metric: {{ enabled: true }}\n"),
-        "a.yaml:5:3: warning: spec.features: not used yet\na.yaml:6:3: warning: spec.metric: not used yet",
+        &format!("{HEAD}spec:\n  features: [{{ name: a }}]\n  logging: {{}}\n"),
+        "a.yaml:5:3: warning: spec.features: not used yet\na.yaml:6:3: warning: spec.logging: not used yet",
     );
+}
+
+#[test]
+fn metrics_by_daprs_names_are_there_unless_they_are_switched_off() {
+    let shown = |spec: &str| {
+        let found = resources(&format!("{HEAD}spec: {{ {spec} }}\n"));
+        found.configurations[0]
+            .metric
+            .as_ref()
+            .map(|metric| metric.enabled)
+    };
+    assert_eq!(shown(""), None);
+    assert_eq!(shown("metric: {}"), Some(true));
+    assert_eq!(
+        shown(
+            "metrics: { enabled: false, http: { excludeVerbs: true, increasedCardinality: false }, rules: [] }"
+        ),
+        Some(false)
+    );
+}
+
+const UNCOUNTED: [(&str, &str); 6] = [
+    (
+        "metric: { latencyDistributionBuckets: [1, 2] }",
+        "a.yaml:4:47: spec.metric.latencyDistributionBuckets: the buckets of latencies are fixed, from 10 µs to 10 s; leave it out",
+    ),
+    (
+        "metric: { recordErrorCodes: true }",
+        "a.yaml:4:37: spec.metric.recordErrorCodes: error codes are not counted; `wythe_calls_total` has kinds of errors; leave it out",
+    ),
+    (
+        "metric: { rules: [{ name: a, labels: [] }] }",
+        "a.yaml:4:26: spec.metric.rules: labels have only names that the project has, and are not rewritten; leave it out",
+    ),
+    (
+        "metric: { http: { increasedCardinality: true } }",
+        "a.yaml:4:49: spec.metric.http.increasedCardinality: paths and methods are words of clients, and no labels; leave it out",
+    ),
+    (
+        "metrics: { http: { pathMatching: [/a] } }",
+        "a.yaml:4:42: spec.metrics.http.pathMatching: paths are words of clients, and no labels; leave it out",
+    ),
+    (
+        "metric: {}, metrics: {}",
+        "a.yaml:4:30: spec.metrics: `metric` is written as well; expected one of the two",
+    ),
+];
+
+#[test]
+fn what_metrics_cannot_be_is_an_error() {
+    for (spec, expected) in UNCOUNTED {
+        check("a.yaml", &format!("{HEAD}spec: {{ {spec} }}\n"), expected);
+    }
 }
 
 const UNENFORCED: [(&str, &str); 7] = [

@@ -79,8 +79,8 @@ fn keys_of_an_app() {
     app(
         "    grnats: {}\n    colour: red\n",
         "
-wythe.yaml:6:5: apps[0].grnats: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`; did you mean `grants`?
-wythe.yaml:7:5: apps[0].colour: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`",
+wythe.yaml:6:5: apps[0].grnats: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `health`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`; did you mean `grants`?
+wythe.yaml:7:5: apps[0].colour: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `health`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`",
     );
     app(
         "    watch: src\n",
@@ -132,7 +132,7 @@ wythe.yaml:7:5: apps[1]: missing `guest`: the path of the app's component file",
         "
 wythe.yaml:6:5: warning: apps[0].command: no effect: the app is a guest
 wythe.yaml:7:5: warning: apps[0].daprHTTPPort: no effect: a guest has no sidecar
-wythe.yaml:8:5: apps[0].logLevle: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`; did you mean `logLevel`?",
+wythe.yaml:8:5: apps[0].logLevle: unknown key; expected one of `appID`, `appDirPath`, `guest`, `build`, `watch`, `ingress`, `health`, `grants`, `limits`, `reuse`, `env`, `resourcesPaths`; did you mean `logLevel`?",
     );
     check(
         "wythe.yaml",

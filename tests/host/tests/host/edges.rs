@@ -73,7 +73,7 @@ impl Host {
     async fn becomes(&self, status: u16) -> Result<String> {
         let health = async {
             loop {
-                let health = self.get("metrics", "/healthz").await?;
+                let health = self.get("metrics", "/readyz").await?;
                 if health.0 == status {
                     return Ok(health.1);
                 }

@@ -39,7 +39,7 @@ const ATTACKS: &[(&str, &str, u16, &str)] = &[
         "recurses",
         "/recurse",
         502,
-        "`hostile` trapped: wasm trap: call stack exhausted",
+        "`hostile` trapped: wasm trap: call stack exhausted; its stack of 512KiB is used up",
     ),
     (
         "traps",

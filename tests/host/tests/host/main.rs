@@ -34,6 +34,7 @@ mod plugins;
 mod requests;
 mod samples;
 mod secrets;
+mod seen;
 mod serve;
 mod shop;
 mod swap;
@@ -111,6 +112,7 @@ fn groups() -> Vec<Vec<Trial>> {
         requests::trials(),
         samples::trials(),
         secrets::trials(),
+        seen::trials(),
         serve::trials(),
         shop::trials(),
         swap::trials(),

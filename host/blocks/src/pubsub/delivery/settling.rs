@@ -73,6 +73,14 @@ impl Loop {
             }
             return End::Ack;
         };
+        let (component, cut) = (self.component.name(), reason.floor_char_boundary(LOGGED));
+        tracing::warn!(
+            app = %self.app.id(),
+            topic,
+            reason = &reason[..cut],
+            attempts = received.attempt,
+            "an event is given up, and goes to `{dead}`; see `wythe pubsub dead {component} {dead}`, and send it back by `wythe pubsub redrive`"
+        );
         let death = Death {
             reason: &reason,
             attempts: received.attempt,

@@ -4,7 +4,9 @@ use super::*;
 use crate::{
     Callee, Exports, Kind, Metrics, Profile,
     component::Component,
-    pubsub::{Driver, Features, Message, OPERATIONS, Receipt, Scopes, seal::Seal},
+    pubsub::{
+        Driver, Features, Message, OPERATIONS, Receipt, Scopes, SubscribeOptions, seal::Seal,
+    },
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;

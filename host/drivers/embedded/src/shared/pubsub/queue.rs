@@ -45,6 +45,9 @@ pub(crate) struct Stored {
     pub published: u64,
 }
 
+/// The number of the oldest message, and the message where it is here.
+pub(crate) type Oldest = (u64, Option<Arc<Stored>>);
+
 /// A message of a queue as an operator sees it.
 pub(crate) struct Seen {
     pub sequence: u64,
@@ -129,8 +132,8 @@ impl Queue {
         seen
     }
 
-    /// Returns how many messages are here and out, and the oldest one's number and itself, where it is here.
-    pub(crate) fn depth(&self) -> (usize, Option<(u64, Option<Arc<Stored>>)>) {
+    /// Returns how many messages are here and out, and the oldest of them.
+    pub(crate) fn depth(&self) -> (usize, Option<Oldest>) {
         let mut state = self.state();
         let oldest = state.oldest();
         let message = |one: &u64| state.items.get(one).and_then(|item| item.message.clone());

@@ -38,7 +38,7 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) items: HashMap<u64, Item>,
-    /// No message before this one is here.
+    /// The lowest number that may be here.
     first: u64,
     /// Messages that are here and the first of their lane.
     pub(super) ready: BTreeSet<(Instant, u64)>,
