@@ -15,6 +15,8 @@ use wythe_blocks::{Error, Kind, Result};
 
 /// Rows of one page of a list.
 pub const PAGE: u32 = 100;
+/// Bytes of the value of a field.
+const VALUE: usize = 1_000;
 /// Apps as which something is asked until one of them may see it.
 const APPS: usize = 20;
 
@@ -160,10 +162,10 @@ pub fn state(is_good: bool, word: &str) -> Markup {
     html! { span.state.good[is_good].bad[!is_good] { (text::name(word)) } }
 }
 
-/// A field with its label.
+/// A field with its label. What is in it is shown as everywhere: a name with characters that nobody sees is none to send.
 pub fn field(label: &str, name: &str, value: &str, hint: &str) -> Markup {
     html! {
-        label { span { (label) } input name=(name) value=(value) placeholder=(hint) autocomplete="off" spellcheck="false"; }
+        label { span { (label) } input name=(name) value=(text::shown(value, VALUE)) placeholder=(hint) autocomplete="off" spellcheck="false"; }
     }
 }
 

@@ -100,6 +100,21 @@ impl Render for Size {
     }
 }
 
+/// A number, with a comma after each three digits.
+pub struct Count(pub u64);
+
+impl Render for Count {
+    fn render_to(&self, out: &mut String) {
+        let digits = self.0.to_string();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                out.push(',');
+            }
+            out.push(digit);
+        }
+    }
+}
+
 /// A length of time in microseconds.
 pub struct Took(pub u64);
 
@@ -211,6 +226,14 @@ mod tests {
         ];
         for (micros, expected) in took {
             assert_eq!(Took(micros).render().into_string(), expected);
+        }
+        for (count, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(Count(count).render().into_string(), expected);
         }
         assert_eq!(Size(1_500).render().into_string(), "1.5 KB");
         let time = Time(1_700_000_000_000).render().into_string();

@@ -25,8 +25,8 @@ pub struct Run {
     /// Serve /metrics (Prometheus), /healthz and /readyz here
     #[arg(long, value_name = "ADDRESS", value_parser = port::address)]
     pub metrics: Option<SocketAddr>,
-    /// Serve the dashboard here, by a process of its own; default any free port of this machine
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0", value_parser = port::address)]
+    /// Serve the dashboard by a process of its own, on any free port of this machine, or on that of `--dashboard=ADDRESS`
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0", value_parser = port::address)]
     pub dashboard: Option<SocketAddr>,
     /// Tell callers what is wrong, with files, lines and grants, where else they read a kind and a trace; and serve the dashboard
     #[arg(long)]

@@ -13,7 +13,10 @@ use serde_json::json;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
-use wythe_api::{admin::Command, dashboard};
+use wythe_api::{
+    admin::{Command, host::Action},
+    dashboard,
+};
 use wythe_blocks::Tasks;
 
 /// The time for what is under way when it stops.
@@ -24,7 +27,8 @@ pub async fn dashboard(common: &Common, args: &Dashboard) -> Outcome {
     let data = data_of(&args.project);
     let token = Token::find(args.token_file.as_deref())?;
     let hosts = Hosts::new(args, token.is_given())?;
-    if control::ask(&data, &Command::Ping).await?.is_none() {
+    let tenants = Command::Host(Action::Tenants {});
+    if control::ask(&data, &tenants).await?.is_none() {
         return Err(project::nobody(&data));
     }
     let flag = match args.of_a_host {

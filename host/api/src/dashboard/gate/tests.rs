@@ -3,6 +3,8 @@
 use super::*;
 use http::Request;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 fn gate() -> Gate {
@@ -24,7 +26,7 @@ fn head(target: &str, headers: &[(&str, &str)]) -> Parts {
 #[test]
 fn a_host_is_one_of_those_that_are_known() {
     let gate = gate();
-    let cases: &[(&str, &[(&str, &str)], bool)] = &[
+    let cases: &[(&str, Headers<'_>, bool)] = &[
         ("/", &[("host", "127.0.0.1:8090")], true),
         ("/", &[("host", "LOCALHOST:8090")], true),
         ("http://localhost:8090/", &[], true),
@@ -118,7 +120,7 @@ fn a_form_is_of_a_page_of_the_dashboards_own() {
     let host = ("host", "localhost:8090");
     let origin = ("origin", "http://localhost:8090");
     let site = |value| ("sec-fetch-site", value);
-    let cases: &[(&[(&str, &str)], bool)] = &[
+    let cases: &[(Headers<'_>, bool)] = &[
         (&[host, origin, site("same-origin")], true),
         (&[host, origin], true),
         (&[host, ("origin", "https://localhost:8090")], true),

@@ -15,6 +15,17 @@ use crate::admin::{
 use maud::{Markup, html};
 use wythe_blocks::Result;
 
+/// The columns of a backlog.
+const HEAD: [&str; 8] = [
+    "Topic",
+    "Group",
+    "#Members",
+    "#Messages",
+    "#Out",
+    "#Bytes",
+    "Oldest",
+    "",
+];
 /// Groups of a component that are shown.
 const GROUPS: usize = 500;
 
@@ -94,19 +105,9 @@ fn backlog(desk: &Desk<'_>, component: &str, app: &str, groups: &[Group]) -> Mar
             td { @if one.messages > 0 { a href=(letters) { "Show" } } }
         }
     };
-    let head = [
-        "Topic",
-        "Group",
-        "#Members",
-        "#Messages",
-        "#Out",
-        "#Bytes",
-        "Oldest",
-        "",
-    ];
     let caption = format!("Backlog of {}", text::shown(component, 120));
     html! {
-        (table(&caption, &head, groups.iter().take(GROUPS).map(row)))
+        (table(&caption, &HEAD, groups.iter().take(GROUPS).map(row)))
         @if groups.len() > GROUPS { p.quiet { "And " (groups.len() - GROUPS) " groups more: " code { "wythe pubsub groups" } } }
     }
 }

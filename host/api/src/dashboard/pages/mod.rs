@@ -21,6 +21,7 @@ pub use first::first;
 
 use super::{
     desk::{self, Desk},
+    frame::SECTIONS,
     link::Link,
 };
 use crate::admin::host::Status;
@@ -45,7 +46,10 @@ impl Page {
         let main = shown.unwrap_or_else(|error| {
             html! {
                 (desk::failure(&error))
-                p.quiet { "Load the page again once this is mended; " code { "wythe status" } " says how the host is." }
+                @match error.kind() {
+                    Kind::NotFound | Kind::Invalid => p.quiet { "It may have ended meanwhile, or the link is an old one: look for it in its list." },
+                    _ => p.quiet { "Load the page again once this is mended; " code { "wythe status" } " says how the host is." },
+                }
             }
         });
         Page {
@@ -60,54 +64,44 @@ impl Page {
 
 /// The page of a tenant at this path.
 pub async fn page(desk: &Desk<'_>, path: &str) -> Page {
-    let id = || desk.query.text("id");
-    let (section, title, shown) = match path {
-        "" => ("", "Overview".to_owned(), overview::page(desk).await),
-        "app" => ("", format!("App {}", id()), apps::page(desk).await),
-        "requests" => (
-            "requests",
-            "Requests".to_owned(),
-            requests::page(desk).await,
-        ),
-        "trace" => ("requests", "Trace".to_owned(), trace::page(desk).await),
-        "logs" => ("logs", "Logs".to_owned(), logs::page(desk).await),
-        "components" => (
-            "components",
-            "Components".to_owned(),
-            components::page(desk).await,
-        ),
-        "events" => ("events", "Events".to_owned(), events::page(desk).await),
-        "letters" => (
-            "events",
-            "Dead letters".to_owned(),
-            letters::page(desk).await,
-        ),
-        "workflows" => (
-            "workflows",
-            "Workflows".to_owned(),
-            workflows::page(desk).await,
-        ),
-        "workflow" => (
-            "workflows",
-            format!("Workflow {}", id()),
-            workflow::page(desk).await,
-        ),
-        "actors" => ("actors", "Actors".to_owned(), actors::page(desk).await),
-        "actor" => ("actors", format!("Actor {}", id()), actors::one(desk).await),
-        "jobs" => ("jobs", "Jobs".to_owned(), jobs::page(desk).await),
-        "locks" => ("locks", "Locks".to_owned(), locks::page(desk).await),
-        "configuration" => (
-            "configuration",
-            "Configuration".to_owned(),
-            configuration::page(desk).await,
-        ),
-        "quotas" => ("quotas", "Quotas".to_owned(), quotas::page(desk).await),
-        _ => {
-            let missing = Error::not_found("the dashboard has no such page");
-            ("none", "No such page".to_owned(), Err(missing))
-        }
+    let (section, title) = headed(path, &desk.query.text("id"));
+    let shown = match path {
+        "" => overview::page(desk).await,
+        "app" => apps::page(desk).await,
+        "requests" => requests::page(desk).await,
+        "trace" => trace::page(desk).await,
+        "logs" => logs::page(desk).await,
+        "components" => components::page(desk).await,
+        "events" => events::page(desk).await,
+        "letters" => letters::page(desk).await,
+        "workflows" => workflows::page(desk).await,
+        "workflow" => workflow::page(desk).await,
+        "actors" => actors::page(desk).await,
+        "actor" => actors::one(desk).await,
+        "jobs" => jobs::page(desk).await,
+        "locks" => locks::page(desk).await,
+        "configuration" => configuration::page(desk).await,
+        "quotas" => quotas::page(desk).await,
+        _ => Err(Error::not_found("the dashboard has no such page")),
     };
     Page::new(section, title, shown)
+}
+
+/// The section and the title of a page, which may be about the thing of this id.
+fn headed(path: &str, id: &str) -> (&'static str, String) {
+    let of_one = |section, what: &str| (section, format!("{what} {id}"));
+    match path {
+        "app" => of_one("", "App"),
+        "workflow" => of_one("workflows", "Workflow"),
+        "actor" => of_one("actors", "Actor"),
+        "trace" => ("requests", "Trace".to_owned()),
+        "letters" => ("events", "Dead letters".to_owned()),
+        _ => {
+            let section = SECTIONS.into_iter().find(|(own, _)| *own == path);
+            let (section, title) = section.unwrap_or(("none", "No such page"));
+            (section, title.to_owned())
+        }
+    }
 }
 
 /// The names of the components of a block.

@@ -2,7 +2,7 @@
 
 use super::super::{
     desk::{Desk, empty, state, table},
-    text::{self, Size, Took},
+    text::{self, Count, Size, Took},
 };
 use crate::admin::host::{Quota, Unit};
 use maud::{Markup, html};
@@ -40,9 +40,9 @@ fn row(one: &Quota) -> Markup {
 fn amount(amount: u64, unit: Unit) -> Markup {
     html! {
         @match unit {
-            Unit::Count => (amount),
+            Unit::Count => (Count(amount)),
             Unit::Bytes => (Size(amount)),
-            Unit::PerSecond => { (amount) "/s" },
+            Unit::PerSecond => { (Count(amount)) "/s" },
             Unit::BytesPerSecond => { (Size(amount)) "/s" },
             Unit::Milliseconds => (Took(amount.saturating_mul(1_000))),
         }

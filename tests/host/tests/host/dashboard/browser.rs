@@ -97,13 +97,12 @@ fn picture(pictures: &Path, view: &str, page: &str, tenant: &str) -> PathBuf {
     let page = page.strip_prefix(tenant).unwrap_or(page);
     let (name, query) = page.split_once('?').unwrap_or((page, ""));
     let name = if name.is_empty() { "overview" } else { name };
-    let query: String = query
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(20)
-        .collect();
-    pictures.join(format!(
-        "{name}{}{query}-{view}.png",
-        if query.is_empty() { "" } else { "-" }
-    ))
+    // An id is another one in each run.
+    let query = query
+        .split_once('=')
+        .filter(|_| !matches!(name, "trace" | "workflow"));
+    let query = query.map_or(String::new(), |(_, value)| {
+        format!("-{}", value.split('&').next().unwrap_or_default())
+    });
+    pictures.join(format!("{name}{query}-{view}.png"))
 }

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const HELLO: &str = "\
   - appID: hello
     guest: hello.wasm
@@ -50,7 +52,7 @@ async fn before() -> Result<()> {
     let cookie = visitor.cookie.as_str();
     let root = format!("{site}/");
     let own: &[(&str, &str)] = &[("cookie", cookie)];
-    let cases: &[(&str, &[(&str, &str)], u16)] = &[
+    let cases: &[(&str, Headers<'_>, u16)] = &[
         (&page, own, 200),
         // Without the cookie, with another, and with the right one for a path that is not the right one.
         (&page, &[], 403),
@@ -124,7 +126,7 @@ async fn forged() -> Result<()> {
     let fields = "component=pubsub&topic=visits&data=1";
     let good = format!("form={token}&{fields}");
     let own = ("origin", site.as_str());
-    let cases: &[(&[(&str, &str)], String)] = &[
+    let cases: &[(Headers<'_>, String)] = &[
         // No token, another one, that of another session.
         (&[own], fields.to_owned()),
         (&[own], format!("form=&{fields}")),

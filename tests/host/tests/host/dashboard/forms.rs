@@ -1,6 +1,9 @@
 //! Forms: each does what the command of its name does, and says so on the next page.
 
-use super::visitor::{Seen, Visitor};
+use super::{
+    pages::buy,
+    visitor::{Seen, Visitor},
+};
 use crate::{case, crash::command, shop};
 use anyhow::{Result, ensure};
 use host_tests::{MEMORY, Project};
@@ -51,6 +54,8 @@ async fn shop_forms() -> Result<()> {
         ("pause-job", "app=report&name=none", "not-found: "),
         ("redrive", "component=pubsub&topic=checkout&group=email", ""),
     ];
+    // The first order has the report scheduled.
+    buy(&seen.url).await?;
     visitor.until("jobs", "nightly-report").await?;
     for (action, fields, expected) in cases {
         let page = visitor.send(action, fields).await?;
