@@ -1,5 +1,9 @@
 //! The drivers by their names, and the way of a component's metadata to each as a typed config.
 
+mod absent;
+
+pub(crate) use absent::unknown_block;
+
 use crate::{
     Environment, Error, Result, bindings, configuration, crypto, jobs, lock, middleware,
     prepared::SECRET_STORES,
@@ -15,7 +19,7 @@ use std::{
     pin::Pin,
     sync::Arc,
 };
-use wythe_manifest::{AnchoredPath, Component, Metered, Name, Problems, Terms, slip_of};
+use wythe_manifest::{AnchoredPath, Component, Metered, Name, Problems, Terms};
 
 /// The site of a driver: its tenant, its name, and the directory that is its own.
 #[derive(Clone)]
@@ -301,26 +305,10 @@ impl<D: ?Sized + 'static> Drivers<D> {
         self.by_name.keys().copied()
     }
 
-    /// Error about a driver that is not there. What Dapr has and this build has not is no slip, so only a letter's
-    /// difference is taken for one.
+    /// Error about a driver that is not there.
     fn unknown(&self, component: &Component) -> Error {
-        let (block, driver) = (self.block, &component.driver);
-        let known = self.names().map(|name| format!("{block}.{name}"));
-        let known: Vec<_> = known.collect();
-        let asked = format!("{block}.{driver}");
-        let hint = slip_of(&asked, known.iter().map(String::as_str));
-        absent(component, &asked, &known.join(", "), hint)
+        absent::driver(component, self.block, self.names())
     }
-}
-
-/// A type or a block that this build has not.
-fn absent(component: &Component, asked: &str, known: &str, hint: Option<String>) -> Error {
-    let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-    Error::invalid(format!(
-        "component `{}`: `{asked}` is not in this build; this build has {known}{hint}",
-        component.name
-    ))
-    .at(&component.source)
 }
 
 fn parsed<C: DeserializeOwned, P>(
@@ -410,23 +398,6 @@ const COUNTED: [(&str, Metered); 4] = [
     ("state", Metered::StateBytes),
     ("state", Metered::StateKeys),
 ];
-
-const BLOCKS: [&str; 9] = [
-    "bindings",
-    "configuration",
-    "crypto",
-    "jobs",
-    "lock",
-    "middleware",
-    "pubsub",
-    "secretstores",
-    "state",
-];
-
-pub(crate) fn unknown_block(component: &Component) -> Error {
-    let hint = slip_of(&component.block, BLOCKS);
-    absent(component, &component.block, &BLOCKS.join(", "), hint)
-}
 
 impl Default for Registry {
     fn default() -> Self {
