@@ -85,7 +85,7 @@ pub enum Detail {
     BodyTooLarge,
     /// Apps call each other in a chain that is too long.
     ChainTooLong,
-    /// Whoever asks did not say who it is, or not so that it is believed.
+    /// The client did not say who it is, or not so that it is believed.
     Unauthenticated,
     /// The tenant uses all of a quota: that says nothing of whoever is called.
     OverQuota,

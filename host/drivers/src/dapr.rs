@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 100] = [
+const TYPES: [&str; 101] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -52,6 +52,7 @@ const TYPES: [&str; 100] = [
     "configuration.kubernetes",
     "crypto.azure.keyvault",
     "crypto.dapr.kubernetes.secrets",
+    "middleware.http.oauth2",
     "pubsub.amqp",
     "pubsub.aws.snssqs",
     "pubsub.azure.eventhubs",
@@ -106,10 +107,29 @@ const TYPES: [&str; 100] = [
 ];
 
 /// Says of each of them that Dapr has it.
+/// Middleware of Dapr's for which there is something else to write.
+const INSTEAD: [(&str, &str); 3] = [
+    (
+        "http.opa",
+        "write `middleware.http.routerchecker` for paths, `middleware.http.bearer` for who asks, and the rest into the app",
+    ),
+    (
+        "http.sentinel",
+        "write `middleware.http.ratelimit` for rates, `limits.concurrency` of the app for calls at once, and a circuit breaker in `Resiliency`",
+    ),
+    (
+        "http.wasm",
+        "write what it does into the app that is asked, which is a guest itself",
+    ),
+];
+
 pub(super) fn register(registry: &mut Registry) {
     let parts = TYPES.iter().filter_map(|kind| kind.split_once('.'));
     for (block, name) in parts {
         registry.lacks(block, name, Missing::OfDapr);
+    }
+    for (name, words) in INSTEAD {
+        registry.lacks("middleware", name, Missing::Instead(words));
     }
 }
 
@@ -125,6 +145,7 @@ mod tests {
             ("configuration", registry.configuration.names().collect()),
             ("crypto", registry.crypto.names().collect()),
             ("lock", registry.lock.names().collect()),
+            ("middleware", registry.middleware.names().collect()),
             ("pubsub", registry.pubsub.names().collect()),
             ("secretstores", registry.secrets.names().collect()),
             ("state", registry.state.names().collect()),

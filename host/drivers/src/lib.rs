@@ -21,6 +21,21 @@ pub fn registry() -> Registry {
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
+    #[cfg(not(feature = "postgres"))]
+    for block in [
+        "bindings",
+        "configuration",
+        "jobs",
+        "lock",
+        "pubsub",
+        "state",
+    ] {
+        registry.lacks(
+            block,
+            "postgresql",
+            wythe_blocks::Missing::Feature("postgres"),
+        );
+    }
     #[cfg(not(feature = "redis"))]
     for block in ["bindings", "configuration", "lock", "pubsub", "state"] {
         registry.lacks(block, "redis", wythe_blocks::Missing::Feature("redis"));

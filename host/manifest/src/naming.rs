@@ -210,6 +210,12 @@ impl Known<'_> {
             return Some((format!("no component is called `{name}`"), help));
         };
         let block = found.block.as_str();
+        if block == MIDDLEWARE {
+            let message = format!(
+                "`{name}` is middleware, which each request goes through once: no policy is for it; leave it out"
+            );
+            return Some((message, None));
+        }
         match target.aim == Aim::Inbound && !["pubsub", "bindings"].contains(&block) {
             true => Some((
                 format!(

@@ -5,6 +5,7 @@ mod bombs;
 mod configurations;
 mod directories;
 mod documents;
+mod front;
 mod grants;
 mod manifests;
 mod manifests_wrong;

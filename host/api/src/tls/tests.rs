@@ -1,5 +1,6 @@
 //! Handshakes over loopback: which certificate is shown, what is spoken then, and clients that do not get that far.
 
+mod clients;
 mod files;
 mod requests;
 

@@ -11,6 +11,8 @@ pub enum Missing {
     OfDapr,
     /// This cargo feature brings it.
     Feature(&'static str),
+    /// Dapr has it, and this is what to write in its place.
+    Instead(&'static str),
 }
 
 impl Missing {
@@ -23,6 +25,7 @@ impl Missing {
             Missing::Feature(feature) => {
                 format!("build with `--features wythe-drivers/{feature}`, which brings it")
             }
+            Missing::Instead(words) => words.to_owned(),
         }
     }
 }
@@ -57,6 +60,7 @@ impl Registry {
             "crypto" => self.crypto.lacks(name, missing),
             "jobs" => self.jobs.lacks(name, missing),
             "lock" => self.lock.lacks(name, missing),
+            "middleware" => self.middleware.lacks(name, missing),
             "pubsub" => self.pubsub.lacks(name, missing),
             "secretstores" => self.secrets.lacks(name, missing),
             "state" => self.state.lacks(name, missing),

@@ -101,6 +101,14 @@ pub struct Tenant {
     is_closing: AtomicBool,
 }
 
+/// The middleware of a tenant, which is before its apps from now on, though nothing of it is open yet.
+fn guarded(settings: &Settings, routes: &Routes) -> Arc<Middleware> {
+    let middleware = Arc::<Middleware>::default();
+    let pipeline = middleware.pipeline(settings);
+    routes.guard(&settings.tenant, pipeline);
+    middleware
+}
+
 impl Tenant {
     /// A tenant with nothing in it.
     pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
@@ -115,9 +123,6 @@ impl Tenant {
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));
         let state = Arc::<State>::default();
-        let middleware = Arc::<Middleware>::default();
-        let pipeline = middleware.pipeline(&settings);
-        shared.routes.guard(&settings.tenant, pipeline);
         Arc::new(Tenant {
             actors: Actors::new(
                 tasks.clone(),
@@ -132,7 +137,7 @@ impl Tenant {
             invocation: Invocation::new(resiliency.clone(), access),
             jobs: Jobs::new(tasks.clone(), shared.jobs.0.clone(), ledger.clone()),
             lock: Lock::new(tasks.clone()),
-            middleware,
+            middleware: guarded(&settings, &shared.routes),
             pubsub,
             resiliency,
             secrets: Secrets::default(),

@@ -342,7 +342,7 @@ fn what_is_wrong_about_tls_is_told_with_its_line() {
     for (written, expected) in [
         (
             "{ listen: 1, certificate: a, key: b, keys: c }",
-            "wythe-host.yaml:3:51: spec.tls.keys: unknown key; expected one of `listen`, `certificate`, `key`; did you mean `key`?",
+            "wythe-host.yaml:3:51: spec.tls.keys: unknown key; expected one of `listen`, `certificate`, `key`, `clientCa`, `clientCertificates`; did you mean `key`?",
         ),
         (
             "{ certificate: a, key: b }",

@@ -33,7 +33,7 @@ fn the_whole_file() {
         "
 wythe.yaml:1:1: missing `version`: write `version: 1`
 wythe.yaml:1:1: missing `apps`: a list of apps
-wythe.yaml:2:1: appz: unknown key; expected one of `version`, `name`, `tenant`, `common`, `apps`; did you mean `apps`?",
+wythe.yaml:2:1: appz: unknown key; expected one of `version`, `name`, `tenant`, `common`, `apps`, `apiToken`, `cors`; did you mean `apps`?",
     );
     check(
         "wythe.yaml",

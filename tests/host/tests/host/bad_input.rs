@@ -322,7 +322,7 @@ async fn setting() -> Result<()> {
 
 async fn block() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "sate.memory")).await;
-    ensure!(problems.iter().any(|problem| problem.contains("`sate` is not in this build; this build has bindings, configuration, crypto, jobs, lock, pubsub, secretstores, state; did you mean `state`?")), "{problems:?}");
+    ensure!(problems.iter().any(|problem| problem.contains("`sate` is not in this build; this build has bindings, configuration, crypto, jobs, lock, middleware, pubsub, secretstores, state; did you mean `state`?")), "{problems:?}");
     Ok(())
 }
 

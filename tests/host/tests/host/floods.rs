@@ -197,7 +197,7 @@ async fn continuations() -> Result<()> {
     host.ends_well().await
 }
 
-/// What has to be answered is answered no faster than the answers are taken.
+/// Answers to pings are made no faster than they are taken.
 async fn pings() -> Result<()> {
     let host = Flooded::start().await?;
     for kind in [PING, SETTINGS] {

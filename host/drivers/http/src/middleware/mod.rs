@@ -1,6 +1,7 @@
 //! Middleware by Dapr's names: each looks at a request, and lets it pass, changes it, or refuses it.
 
 mod bearer;
+mod oauth2clientcredentials;
 mod ratelimit;
 mod routeralias;
 mod routerchecker;
@@ -14,6 +15,14 @@ pub fn register(registry: &mut Registry) {
         .middleware
         .add_parsed("http.bearer", bearer::parse, bearer::open);
     registry.middleware.reaches_out("http.bearer");
+    registry.middleware.add_parsed(
+        "http.oauth2clientcredentials",
+        oauth2clientcredentials::parse,
+        oauth2clientcredentials::open,
+    );
+    registry
+        .middleware
+        .reaches_out("http.oauth2clientcredentials");
     registry
         .middleware
         .add_parsed("http.ratelimit", ratelimit::parse, ratelimit::open);

@@ -1,4 +1,4 @@
-//! So many requests a second of each client, by its address.
+//! A rate of requests for each client, by its address.
 
 use async_trait::async_trait;
 use http::{Request, Response};

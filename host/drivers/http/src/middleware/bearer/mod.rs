@@ -60,11 +60,11 @@ pub(super) struct Config {
 /// A config that was found good.
 pub(super) struct Parsed {
     issuer: String,
-    place: Place,
+    keys: KeySet,
     validation: Validation,
 }
 
-enum Place {
+enum KeySet {
     File(String),
     Url(url::Url),
     Issuer(url::Url),
@@ -81,14 +81,14 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
         }
     }
     let url = |setting, text: &str| fetch::url(setting, text).map_err(|why| wrong(setting, why));
-    let place = match (config.jwks_url, config.jwks_path) {
+    let keys = match (config.jwks_url, config.jwks_path) {
         (Some(_), Some(_)) => {
             let message = "`jwksPath` beside `jwksURL`; expected one of them".to_owned();
             return Err(wrong("jwksPath", message));
         }
-        (Some(text), None) => Place::Url(url("jwksURL", &text)?),
-        (None, Some(path)) => Place::File(path),
-        (None, None) => Place::Issuer(url("issuer", &config.issuer)?),
+        (Some(text), None) => KeySet::Url(url("jwksURL", &text)?),
+        (None, Some(path)) => KeySet::File(path),
+        (None, None) => KeySet::Issuer(url("issuer", &config.issuer)?),
     };
     let skew = config.clock_skew.map_or(SKEW, Duration::from);
     if skew > MAX_SKEW {
@@ -106,7 +106,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     validation.set_audience(&[&config.audience]);
     Ok(Parsed {
         issuer: config.issuer,
-        place,
+        keys,
         validation,
     })
 }
@@ -129,10 +129,10 @@ fn algorithms(written: Option<&str>) -> Result<Vec<Algorithm>, String> {
 }
 
 pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
-    let origin = match parsed.place {
-        Place::File(path) => Origin::File(site.place(path)?),
-        Place::Url(url) => Origin::Url(url),
-        Place::Issuer(url) => Origin::Issuer(url),
+    let origin = match parsed.keys {
+        KeySet::File(path) => Origin::File(site.place(path)?),
+        KeySet::Url(url) => Origin::Url(url),
+        KeySet::Issuer(url) => Origin::Issuer(url),
     };
     let source = Source::open(site.component, parsed.issuer, origin).await?;
     Ok(Arc::new(Bearer {
