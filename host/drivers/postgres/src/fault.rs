@@ -262,11 +262,14 @@ mod tests {
             ("53100", Kind::Unavailable),
             ("42501", Kind::Unavailable),
         ] {
-            let error = refused(&SqlState::from_code(code), "said \"a value\"".to_owned());
+            let error = refused(
+                &SqlState::from_code(code),
+                "said \"given words\"".to_owned(),
+            );
             assert_eq!(error.kind(), kind, "{code}");
             assert!(!error.message().contains("said"), "{error}");
             assert_eq!(
-                error.chain().contains("a value"),
+                error.chain().contains("given words"),
                 !code.starts_with("22"),
                 "{code}"
             );

@@ -260,11 +260,32 @@ fn port(number: u32) -> Result<u16> {
     port.ok_or_else(|| Error::invalid("`connectionString`: `port`: expected 1 to 65535"))
 }
 
+/// Names that other clients know. Only these are shown: what looks like a name may be a part of a password.
+const OTHERS: [&str; 14] = [
+    "channel_binding",
+    "gssencmode",
+    "keepalives",
+    "options",
+    "passfile",
+    "pool_max_conn_idle_time",
+    "pool_max_conn_lifetime",
+    "pool_min_conns",
+    "service",
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    "sslpassword",
+    "target_session_attrs",
+];
+
 fn unknown(name: &str) -> Error {
-    let name = name.escape_debug();
+    let shown = match OTHERS.contains(&name) {
+        true => format!("`{name}` is not taken here"),
+        false => "a name in it is not known".to_owned(),
+    };
     Error::invalid(format!(
-        "`connectionString`: `{name}` is not known; expected `host`, `port`, `user`, `password`, `dbname`, `sslmode`, \
-         `sslrootcert`, `application_name`, `connect_timeout` or `pool_max_conns`"
+        "`connectionString`: {shown}; expected `host`, `port`, `user`, `password`, `dbname`, `sslmode`, `sslrootcert`, \
+         `application_name`, `connect_timeout` or `pool_max_conns`, and values with blanks in them as `'..'`"
     ))
 }
 

@@ -109,11 +109,14 @@ fn mistakes_say_what_is_expected() {
 
 #[test]
 fn mistakes_show_no_password() {
+    let known = message("host=db user=ada target_session_attrs=any");
+    assert!(known.starts_with("`connectionString`: `target_session_attrs` is not taken here"));
     for text in [
         "mysql://ada:hidden@db/x",
         "postgres://ada:hidden%zz@db/x",
         "postgres://ada:hid/den@db/x",
         "host=db user=ada pass=hidden",
+        "host=db user=ada password=some hidden=words",
         "host=db user=ada password = hidden words",
     ] {
         assert!(!message(text).contains("hid"), "{text}");

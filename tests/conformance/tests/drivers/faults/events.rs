@@ -96,7 +96,7 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
     (acknowledged, doubtful)
 }
 
-/// Nothing is lost, and nothing came again of which both sides were sure.
+/// Finds every event, and none again of which both sides were sure.
 fn verify(
     count: usize,
     acknowledged: &HashMap<usize, usize>,
