@@ -125,8 +125,14 @@ async fn restarts(server: Server) {
         (server, proxy)
     });
     let (acknowledged, unsettled) = take(&*consumer, count).await;
-    let republished = publisher.await.expect("the publisher ends well");
+    let mut doubtful = publisher.await.expect("the publisher ends well");
     let _running = disturber.await.expect("it was disturbed");
+    doubtful.extend(unsettled);
+    explain(count, &acknowledged, &doubtful);
+}
+
+/// Checks that none is missing, and that those which came again had a reason.
+fn explain(count: usize, acknowledged: &HashMap<usize, usize>, doubtful: &HashSet<usize>) {
     let lost: Vec<_> = (0..count)
         .filter(|number| !acknowledged.contains_key(number))
         .collect();
@@ -134,7 +140,7 @@ async fn restarts(server: Server) {
     let twice = acknowledged.iter().filter(|(_, times)| **times > 1);
     let unexplained: Vec<_> = twice
         .map(|(number, _)| number)
-        .filter(|number| !republished.contains(number) && !unsettled.contains(number))
+        .filter(|number| !doubtful.contains(number))
         .collect();
     assert!(
         unexplained.is_empty(),

@@ -58,6 +58,28 @@ impl World {
         }
     }
 
+    /// Kills the server three times while they count, and brings it back.
+    fn kill(&self, server: Server) -> Server {
+        for part in [3, 2, 1] {
+            while self.left.load(SeqCst) > OPERATIONS * part / 4 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            server.kill();
+            server.restart();
+        }
+        server
+    }
+
+    /// The number of a counter in the end.
+    async fn last(&self, actor: u64) -> u64 {
+        loop {
+            match self.ask(actor, false).await {
+                Ok(last) => return last,
+                Err(error) => check(&error),
+            }
+        }
+    }
+
     async fn ask(&self, actor: u64, is_add: bool) -> wythe_blocks::Result<u64> {
         let key = format!("counter-{actor}").into();
         let number = |text: &[u8]| String::from_utf8_lossy(text).parse().expect("a number");
@@ -90,16 +112,7 @@ async fn counters(server: Server) {
         })
         .collect();
     let killing = world.clone();
-    let killer = tokio::task::spawn_blocking(move || {
-        for part in [3, 2, 1] {
-            while killing.left.load(SeqCst) > OPERATIONS * part / 4 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            server.kill();
-            server.restart();
-        }
-        server
-    });
+    let killer = tokio::task::spawn_blocking(move || killing.kill(server));
     for client in clients {
         client.await.expect("a client ends well");
     }
@@ -116,12 +129,6 @@ async fn counters(server: Server) {
             .filter(|one| one.actor == actor)
             .copied()
             .collect();
-        let last = loop {
-            match world.ask(actor, false).await {
-                Ok(last) => break last,
-                Err(error) => check(&error),
-            }
-        };
-        verify(&own, last);
+        verify(&own, world.last(actor).await);
     }
 }

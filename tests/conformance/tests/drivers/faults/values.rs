@@ -42,6 +42,29 @@ struct Written {
     tried: u64,
 }
 
+impl Written {
+    /// Checks that the last number that was acknowledged is there, or one that came later.
+    async fn check(&self, driver: &dyn Driver) {
+        let entry = loop {
+            match driver.get(&(&self.key).into()).await {
+                Ok(entry) => break entry.expect("an entry"),
+                Err(error) => check(&error),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let found: u64 = String::from_utf8_lossy(&entry.value)
+            .parse()
+            .expect("a number");
+        assert!(
+            (self.acknowledged..=self.tried).contains(&found),
+            "`{}` is {found}, of {} acknowledged and {} tried",
+            self.key,
+            self.acknowledged,
+            self.tried
+        );
+    }
+}
+
 async fn write(driver: Arc<dyn Driver>, key: String, is_over: Arc<AtomicBool>) -> Written {
     let mut written = Written {
         key,
@@ -89,23 +112,7 @@ async fn writers(server: Server) {
             "{} is too little",
             written.acknowledged
         );
-        let entry = loop {
-            match driver.get(&(&written.key).into()).await {
-                Ok(entry) => break entry.expect("an entry"),
-                Err(error) => check(&error),
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        let found: u64 = String::from_utf8_lossy(&entry.value)
-            .parse()
-            .expect("a number");
-        assert!(
-            (written.acknowledged..=written.tried).contains(&found),
-            "`{}` is {found}, of {} acknowledged and {} tried",
-            written.key,
-            written.acknowledged,
-            written.tried
-        );
+        written.check(&*driver).await;
     }
 }
 
