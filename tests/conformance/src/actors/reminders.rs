@@ -56,10 +56,11 @@ pub(super) async fn again(subject: Subject) {
 
 pub(super) async fn replaced(subject: Subject) {
     let rig = Rig::new(subject.driver()).await;
+    // Long enough that none comes before the other host has had its turn, on a busy machine too.
     let steps = [
-        remind("soon", 100, None, vec![Add(1)]),
-        remind("gone", 100, None, vec![Add(100)]),
-        remind("never", 100, None, vec![Add(100)]),
+        remind("soon", 2_000, None, vec![Add(1)]),
+        remind("gone", 2_000, None, vec![Add(100)]),
+        remind("never", 2_000, None, vec![Add(100)]),
         ForgetReminder("never".into()),
         ForgetReminder("absent".into()),
     ];
