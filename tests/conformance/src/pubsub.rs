@@ -220,6 +220,9 @@ pub const CASES: &[Case] = &[
     case("an_operator_sees_what_groups_hold", dead_letters, |s| {
         letters::seen(s).boxed()
     }),
+    case("metrics_see_what_groups_hold", dead_letters, |s| {
+        backlog::shown(s).boxed()
+    }),
     case("an_operator_replaces_a_message", dead_letters, |s| {
         letters::replaced(s).boxed()
     }),

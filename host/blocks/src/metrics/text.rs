@@ -4,11 +4,8 @@ use super::{
     exemplar::Exemplar,
     page::{Family, Histogram, Rows, Type, Value},
 };
-use std::{
-    borrow::Cow,
-    fmt::Write as _,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use crate::time::timestamp;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// The form of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,16 +121,11 @@ fn write_exemplar(text: &mut String, exemplar: &Exemplar) {
         seconds,
         at,
     } = exemplar;
-    let at = since_epoch(*at);
+    let at = timestamp(*at) as f64 / 1e3;
     let _ = write!(
         text,
         " # {{trace_id=\"{trace:032x}\",span_id=\"{span:016x}\"}} {seconds} {at:.3}"
     );
-}
-
-fn since_epoch(at: SystemTime) -> f64 {
-    at.duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// OpenMetrics wants a bound to be written as a float.

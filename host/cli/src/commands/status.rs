@@ -6,7 +6,7 @@ use crate::{
     report::{self, Outcome},
 };
 use std::{process::ExitCode, time::Duration};
-use wythe_api::admin::host::{Action, Answer, Breaker, Failed, Quota, Running, Status, Unit};
+use wythe_api::admin::host::{Action, Answer, App, Breaker, Failed, Quota, Running, Status, Unit};
 use wythe_blocks::time;
 
 pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
@@ -217,7 +217,7 @@ fn failed(failed: Option<&Failed>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wythe_api::admin::host::{App, Component, Problem};
+    use wythe_api::admin::host::{Component, Problem};
 
     #[test]
     fn what_is_not_in_force_comes_first() {

@@ -71,3 +71,34 @@ pub(super) async fn deserted(subject: Subject) {
     }
     publish_numbers(&*driver, "other", 1, BACKLOG).await;
 }
+
+/// Metrics say of each group what its operator sees, whichever messages go first.
+pub(super) async fn shown(subject: Subject) {
+    let driver = subject.driver();
+    let consumer = subscribe(&*driver, "topic", "group").await;
+    let _other = subscribe(&*driver, "topic", "other").await;
+    publish_numbers(&*driver, "topic", 0, 3).await;
+    for left in (0..=3).rev() {
+        assert_eq!(compare(&*driver).await, [left, 3]);
+        if left > 0 {
+            take(&*consumer, 1).await;
+        }
+    }
+}
+
+/// The messages of each group, in the order of their names.
+async fn compare(driver: &dyn Driver) -> Vec<u64> {
+    let mut shown = driver.backlog().await.expect("the backlog");
+    shown.sort_by(|one, other| one.group.cmp(&other.group));
+    for depth in &shown {
+        let groups = driver.groups().await.expect("the groups").into_iter();
+        let mut seen = groups.filter(|group| group.name.as_ref() == Some(&depth.group));
+        let group = seen.next().expect("a group");
+        assert_eq!(group.topic, depth.topic);
+        assert_eq!(
+            (group.messages, group.oldest),
+            (depth.messages, depth.oldest)
+        );
+    }
+    shown.iter().map(|depth| depth.messages).collect()
+}
