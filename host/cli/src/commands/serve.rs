@@ -69,9 +69,8 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
     let ((listeners, metrics), dashboard) = opened?;
     watch::start(root, &args.root, &ground.host);
     let tenants = tenants(&ground, &shutdown).await;
-    let mut ready = Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?;
-    ready.dashboard = dashboard;
-    ready.show(common);
+    let ready = Ready::new(&ground, &tenants, (&listeners, metrics), began.elapsed())?;
+    Ready { dashboard, ..ready }.show(common);
     let complete = serve::serve(&ground.host, args.audience(), listeners, shutdown).await;
     traces.close().await;
     if !complete {
