@@ -186,7 +186,7 @@ impl Known<'_> {
             );
             one.source.problem("spec.type", message).as_warning()
         };
-        idle.map(|one| message(one)).collect()
+        idle.map(message).collect()
     }
 
     /// Returns what is wrong with a target; the types of actors are known when apps are loaded.

@@ -108,7 +108,7 @@ fn read_clients(fields: &Fields, root: &Path) -> Option<ClientAuthority> {
         return None;
     };
     Some(ClientAuthority {
-        file: join(root, at.filled()?.to_owned()),
+        file: join(root, at.filled()?),
         // What cannot be read must not become what is more open.
         is_required: is_required.unwrap_or(true),
         source: at.source(),

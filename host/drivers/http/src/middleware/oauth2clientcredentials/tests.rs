@@ -1,5 +1,10 @@
 //! Tokens as a server gives them, how long they are used, and servers that give none.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a server of a test ends with its runtime"
+)]
+
 use super::*;
 use parking_lot::Mutex as Plain;
 use tokio::{

@@ -1,5 +1,10 @@
 //! Keys that come from servers, good ones and others.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a server of a test ends with its runtime"
+)]
+
 use super::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
