@@ -48,7 +48,7 @@ pub fn trials() -> Vec<Trial> {
             ill,
         ),
         case("seen::a_crash_for_want_of_memory_names_the_limit", memory),
-        case("seen::a_crash_has_frames_with_names", frames),
+        case("seen::a_stack_that_is_used_up_is_named_and_counted", stack),
     ]
 }
 
@@ -151,11 +151,14 @@ async fn memory() -> Result<()> {
     becomes(&running, trap).await
 }
 
-async fn frames() -> Result<()> {
+async fn stack() -> Result<()> {
     let running = Project::new(APPS).with("shared", SHARED).start().await?;
     let answer = running.get("/recurse").await?;
     let message = answer.message();
-    ensure!(message.contains("hostile::recurse"), "{message}");
+    ensure!(
+        message.contains("its stack of 512KiB is used up"),
+        "{message}"
+    );
     let trap = "wythe_traps_total{tenant=\"default\",app=\"hostile\",cause=\"stack\"} 1\n";
     becomes(&running, trap).await
 }
