@@ -121,13 +121,14 @@ impl Flooded {
         let (mut from, mut to) = stream.into_split();
         let reading = tokio::spawn(async move {
             let mut said = Vec::new();
-            while reads {
-                let mut piece = [0; 16 << 10];
-                match from.read(&mut piece).await {
-                    Ok(0) | Err(_) => break,
-                    // A host that says a great deal is not remembered for all of it.
-                    Ok(count) if said.len() < 1 << 20 => said.extend(&piece[..count]),
-                    Ok(_) => {}
+            let mut piece = [0; 16 << 10];
+            while reads
+                && let Ok(count) = from.read(&mut piece).await
+                && count > 0
+            {
+                // A host that says a great deal is not remembered for all of it.
+                if said.len() < 1 << 20 {
+                    said.extend(&piece[..count]);
                 }
             }
             (said, from)

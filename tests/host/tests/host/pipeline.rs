@@ -121,11 +121,7 @@ async fn rated() -> Result<()> {
     Ok(())
 }
 
-/// Every handler is there as it is named, and every type is known; else nothing starts.
-async fn absent() -> Result<()> {
-    let project = Project::new(APPS).with("memory", MEMORY).with(
-        "pipeline",
-        "apiVersion: dapr.io/v1alpha1
+const ABSENT: &str = "apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: { name: limit }
 spec: { type: middleware.http.ratelimit, version: v1 }
@@ -150,8 +146,13 @@ spec:
     - { name: limit, type: middleware.http.bearer }
     - { name: policy, type: middleware.http.opa }
     - { name: statestore, type: middleware.http.wasm }
-",
-    );
+";
+
+/// Every handler is there as it is named, and every type is known; else nothing starts.
+async fn absent() -> Result<()> {
+    let project = Project::new(APPS)
+        .with("memory", MEMORY)
+        .with("pipeline", ABSENT);
     let expected = [
         "warning: resources/pipeline.yaml:6:1: spec.type: no effect: `idle` is in no pipeline; name it in `httpPipeline.handlers` of a `Configuration`",
         "resources/pipeline.yaml:11:1: component `policy`: `middleware.http.opa` is not in this build",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
@@ -48,6 +48,42 @@ fn program() -> Option<&'static str> {
     NAMES.into_iter().find(has)
 }
 
+/// A pipe with a name, with both ends open, so that it waits for nobody.
+fn pipe(directory: &Path, name: &str) -> Result<(PathBuf, File)> {
+    let path = directory.join(name);
+    ensure!(Command::new("mkfifo").arg(&path).status()?.success());
+    let file = OpenOptions::new().read(true).write(true).open(&path)?;
+    Ok((path, file))
+}
+
+/// The browser, which takes commands from the pipe `TO` and answers into the pipe `FROM`.
+fn command(profile: &Path) -> Result<Command> {
+    const FLAGS: [&str; 8] = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--remote-debugging-pipe",
+    ];
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$0\" \"$@\" 3<\"$TO\" 4>\"$FROM\""])
+        .arg(program().context("no chromium")?)
+        .args(FLAGS)
+        .arg(format!(
+            "--user-data-dir={}",
+            profile.join("profile").display()
+        ))
+        .arg("about:blank")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Ok(command)
+}
+
 impl Chromium {
     /// The reason why there is none, where there is none.
     pub fn missing() -> Option<&'static str> {
@@ -58,43 +94,10 @@ impl Chromium {
 
     pub fn start() -> Result<Self> {
         let profile = tempfile::tempdir()?;
-        let pipe = |name: &str| -> Result<(std::path::PathBuf, File)> {
-            let path = profile.path().join(name);
-            ensure!(Command::new("mkfifo").arg(&path).status()?.success());
-            // With both ends, so that it waits for nobody.
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
-            Ok((path, file))
-        };
-        let ((to, commands), (from, replies)) = (pipe("to")?, pipe("from")?);
-        let mut command = Command::new("sh");
-        command
-            .args([
-                "-c",
-                "exec \"$0\" \"$@\" 3<\"$TO\" 4>\"$FROM\"",
-                program().context("no chromium")?,
-            ])
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                "--no-first-run",
-            ])
-            .args([
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--remote-debugging-pipe",
-            ])
-            .arg(format!(
-                "--user-data-dir={}",
-                profile.path().join("profile").display()
-            ))
-            .arg("about:blank")
-            .env("TO", to)
-            .env("FROM", from)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        let (to, commands) = pipe(profile.path(), "to")?;
+        let (from, replies) = pipe(profile.path(), "from")?;
+        let mut command = command(profile.path())?;
+        command.env("TO", to).env("FROM", from);
         let process = command.spawn()?;
         let (sender, answers) = channel();
         std::thread::spawn(move || {

@@ -52,66 +52,51 @@ async fn before() -> Result<()> {
     let cookie = visitor.cookie.as_str();
     let root = format!("{site}/");
     let own: &[(&str, &str)] = &[("cookie", cookie)];
+    let other = ("cookie", "wythe-dashboard=0123456789abcdef0123456789abcdef");
+    let elsewhere = format!("{site}/0123456789abcdef0123456789abcdef/t/default/");
+    let from = |site| [("cookie", cookie), ("sec-fetch-site", site)];
     let cases: &[(&str, Headers<'_>, u16)] = &[
         (&page, own, 200),
         // Without the cookie, with another, and with the right one for a path that is not the right one.
         (&page, &[], 403),
-        (
-            &page,
-            &[("cookie", "wythe-dashboard=0123456789abcdef0123456789abcdef")],
-            403,
-        ),
-        (
-            &format!("{site}/0123456789abcdef0123456789abcdef/t/default/"),
-            own,
-            404,
-        ),
+        (&page, &[other], 403),
+        (&elsewhere, own, 404),
         (&format!("{site}/t/default/"), own, 404),
         (&format!("{root}?token=wrong"), &[], 403),
         // A name that somebody has lead to 127.0.0.1, and a page of another origin.
-        (
-            &page,
-            &[("cookie", cookie), ("host", "rebound.example")],
-            403,
-        ),
+        (&page, &[own[0], ("host", "rebound.example")], 403),
         (&root, &[("host", "rebound.example")], 403),
-        (
-            &page,
-            &[("cookie", cookie), ("sec-fetch-site", "cross-site")],
-            403,
-        ),
-        (
-            &page,
-            &[("cookie", cookie), ("sec-fetch-site", "same-site")],
-            403,
-        ),
-        (
-            &page,
-            &[("cookie", cookie), ("sec-fetch-site", "same-origin")],
-            200,
-        ),
+        (&page, &from("cross-site"), 403),
+        (&page, &from("same-site"), 403),
+        (&page, &from("same-origin"), 200),
         (&root, &[], 200),
         (&format!("{site}/style.css"), &[], 200),
         (&format!("{site}/etc/passwd"), &[], 404),
     ];
     for (url, headers, status) in cases {
-        let answer = ask(url, headers).await?;
-        ensure!(answer.status == *status, "{url} {headers:?}: {answer:?}");
-        for (name, begin) in [
-            ("content-security-policy", "default-src 'none';"),
-            ("x-content-type-options", "nosniff"),
-            ("x-frame-options", "DENY"),
-            ("cache-control", "no-store"),
-        ] {
-            let found = answer.header(name).unwrap_or_default();
-            ensure!(found.starts_with(begin), "{url}: {name} is {found}");
-        }
-        let text = answer.text();
-        ensure!(
-            *status == 200 || !text.contains("hello") && !text.contains(base),
-            "{url}: {text}"
-        );
+        answers(url, headers, *status, base).await?;
     }
+    Ok(())
+}
+
+/// Asks, and checks the status, the headers of every answer, and that a refusal says nothing.
+async fn answers(url: &str, headers: Headers<'_>, status: u16, base: &str) -> Result<()> {
+    let answer = ask(url, headers).await?;
+    ensure!(answer.status == status, "{url} {headers:?}: {answer:?}");
+    for (name, begin) in [
+        ("content-security-policy", "default-src 'none';"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+    ] {
+        let found = answer.header(name).unwrap_or_default();
+        ensure!(found.starts_with(begin), "{url}: {name} is {found}");
+    }
+    let text = answer.text();
+    ensure!(
+        status == 200 || !text.contains("hello") && !text.contains(base),
+        "{url}: {text}"
+    );
     Ok(())
 }
 

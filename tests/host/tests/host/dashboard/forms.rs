@@ -69,18 +69,23 @@ async fn shop_forms() -> Result<()> {
     Ok(())
 }
 
+/// Starts a workflow that waits for an answer.
+fn begin(project: &Project, id: &str) -> Result<()> {
+    let started = command()
+        .args(["workflow", "start", "ask", "--id", id])
+        .args(["--input", "600000", "-p"])
+        .arg(project.path())
+        .output()?;
+    ensure!(started.status.success(), "{started:?}");
+    Ok(())
+}
+
 async fn workflow() -> Result<()> {
     let project = Project::new(ERRANDS).with("memory", MEMORY);
     let seen = Seen::start(&project, &["--dashboard"])?;
     let visitor = Visitor::enter(&seen.dashboard).await?;
     for id in ["one", "two"] {
-        let started = command()
-            .args([
-                "workflow", "start", "ask", "--id", id, "--input", "600000", "-p",
-            ])
-            .arg(project.path())
-            .output()?;
-        ensure!(started.status.success(), "{started:?}");
+        begin(&project, id)?;
     }
     let page = visitor.until("workflow?id=one", "Waits for").await?;
     ensure!(page.contains("running"), "{page}");

@@ -56,67 +56,45 @@ fn harmless(page: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-async fn hostile() -> Result<()> {
-    let project = Project::new(APPS)
-        .with("memory", MEMORY)
-        .with("settings", SETTINGS);
-    let seen = Seen::start(&project, &["--dashboard"])?;
-    let visitor = Visitor::enter(&seen.dashboard).await?;
-    visitor.until("requests", "The host has the last").await?;
+/// Does what has hostile words in each block, and asks for a hostile path.
+async fn fill(project: &Project, url: &str) -> Result<()> {
     let long = "é".repeat(40_000);
-    run(
-        &project,
-        &[
-            "configuration",
-            "set",
-            "settings",
-            HOSTILE,
-            &format!("{HOSTILE}{long}"),
-        ],
-    )?;
-    run(
-        &project,
+    let (value, path) = (
+        format!("{HOSTILE}{long}"),
+        format!("/{}", "%3Cscript%3Ealert".repeat(500)),
+    );
+    let actor = format!("account/{HOSTILE}");
+    let commands: [&[&str]; 5] = [
+        &["configuration", "set", "settings", HOSTILE, &value],
         &["publish", "pubsub", HOSTILE, &long, "--type", HOSTILE],
-    )?;
-    run(
-        &project,
-        &[
-            "invoke",
-            "echo",
-            &format!("/{}", "%3Cscript%3Ealert".repeat(500)),
-        ],
-    )?;
-    run(
-        &project,
-        &["actor", "invoke", &format!("account/{HOSTILE}"), HOSTILE],
-    )?;
-    run(
-        &project,
+        &["invoke", "echo", &path],
+        &["actor", "invoke", &actor, HOSTILE],
         &[
             "jobs", "schedule", HOSTILE, "--every", "1h", "--app", "echo",
         ],
-    )?;
+    ];
+    for command in commands {
+        run(project, command)?;
+    }
     let path = "/<script>alert(1)</script>\"><img%20src=x%20onerror=alert(2)>"
         .replace(['<', '>', '"'], "%3C");
-    request(
-        &client(),
-        Method::GET,
-        &format!("{}{path}", seen.url),
-        &[],
+    request(&client(), Method::GET, &format!("{url}{path}"), &[], "").await?;
+    Ok(())
+}
+
+/// The pages, which are asked for with hostile words as well.
+fn pages(query: &str) -> Vec<String> {
+    let plain = [
         "",
-    )
-    .await?;
-    visitor.until("requests", "GET").await?;
-    let query: String = HOSTILE.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let pages = [
-        "".to_owned(),
-        "requests".to_owned(),
-        "logs".to_owned(),
-        "configuration".to_owned(),
-        "events".to_owned(),
-        "jobs".to_owned(),
-        "actors".to_owned(),
-        // What a page is asked for is text as well.
+        "requests",
+        "logs",
+        "configuration",
+        "events",
+        "jobs",
+        "actors",
+        query,
+    ];
+    let asked = [
         format!("app?id={query}"),
         format!("trace?id={query}"),
         format!("workflow?id={query}"),
@@ -128,9 +106,21 @@ async fn hostile() -> Result<()> {
         format!("configuration?component={query}&app={query}"),
         format!("logs?app={query}&level={query}"),
         format!("jobs?app={query}&cursor={query}"),
-        query.clone(),
     ];
-    for page in pages {
+    plain.map(str::to_owned).into_iter().chain(asked).collect()
+}
+
+async fn hostile() -> Result<()> {
+    let project = Project::new(APPS)
+        .with("memory", MEMORY)
+        .with("settings", SETTINGS);
+    let seen = Seen::start(&project, &["--dashboard"])?;
+    let visitor = Visitor::enter(&seen.dashboard).await?;
+    visitor.until("requests", "The host has the last").await?;
+    fill(&project, &seen.url).await?;
+    visitor.until("requests", "GET").await?;
+    let query: String = HOSTILE.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for page in pages(&query) {
         let answer = visitor.get(&visitor.page("default", &page)).await?;
         harmless(&page, &answer.text())?;
     }

@@ -3,7 +3,7 @@
 use super::visitor::{Seen, Visitor, between};
 use crate::{
     case,
-    serve::root::{Mode, Root},
+    serve::root::{Mode, Root, Served},
     shop::{self, buyer::Buyer},
 };
 use anyhow::{Context, Result, ensure};
@@ -118,6 +118,19 @@ async fn every() -> Result<()> {
     Ok(())
 }
 
+/// The apps that a purchase goes through.
+const SHOP: [&str; 9] = [
+    "cart",
+    "catalog",
+    "checkout",
+    "email",
+    "payment",
+    "purchase",
+    "report",
+    "shipping",
+    "storefront",
+];
+
 async fn purchase() -> Result<()> {
     let project = shop::project()?;
     let seen = Seen::start(&project, &["--dashboard"])?;
@@ -134,18 +147,7 @@ async fn purchase() -> Result<()> {
     let trace = format!("trace?id={id}");
     // The letter and the report are written a moment later.
     let text = visitor.until(&trace, "<dt>Apps</dt><dd>9</dd>").await?;
-    let apps = [
-        "cart",
-        "catalog",
-        "checkout",
-        "email",
-        "payment",
-        "purchase",
-        "report",
-        "shipping",
-        "storefront",
-    ];
-    for app in apps {
+    for app in SHOP {
         ensure!(
             text.contains(&format!("app?id={app}\"")),
             "no {app}: {text}"
@@ -162,6 +164,21 @@ async fn purchase() -> Result<()> {
         ensure!(text.contains(words), "no `{words}`: {text}");
     }
     Ok(())
+}
+
+/// Asks the shop until its page of requests has that.
+async fn asked(served: &Served, visitor: &Visitor) -> Result<()> {
+    let mut text = String::new();
+    for _ in 0..300 {
+        let said = served.said("localhost", "/shop/only-in-the-shop").await?;
+        ensure!(said.contains("visitor"), "{said}");
+        text = visitor.get(&visitor.page("shop", "requests")).await?.text();
+        if text.contains("only-in-the-shop") {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("{text}")
 }
 
 async fn tenants(mode: Mode) -> Result<()> {
@@ -184,21 +201,7 @@ async fn tenants(mode: Mode) -> Result<()> {
     // The first look begins to gather, and what one tenant's app does is not on the other's page.
     visitor.get(&visitor.page("shop", "requests")).await?;
     visitor.get(&visitor.page("bank", "requests")).await?;
-    let mut text = String::new();
-    for _ in 0..300 {
-        ensure!(
-            served
-                .said("localhost", "/shop/only-in-the-shop")
-                .await?
-                .contains("visitor")
-        );
-        text = visitor.get(&visitor.page("shop", "requests")).await?.text();
-        if text.contains("only-in-the-shop") {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    ensure!(text.contains("only-in-the-shop"), "{text}");
+    asked(&served, &visitor).await?;
     let bank = visitor.get(&visitor.page("bank", "requests")).await?;
     ensure!(
         bank.status == 200 && !bank.text().contains("only-in-the-shop"),
