@@ -219,6 +219,24 @@ mod tests {
     use super::*;
     use wythe_api::admin::host::{Component, Problem};
 
+    fn cart() -> App {
+        App {
+            running: Running {
+                tenant: "shop".into(),
+                app: "cart".into(),
+                calls: 1,
+                calls_limit: 64,
+                instances: 2,
+            },
+            version: "abc".into(),
+            host_memory: 0,
+            host_memory_limit: 1_000_000,
+            health: "ill".into(),
+            health_reason: Some("it answered 503".into()),
+            last_error: None,
+        }
+    }
+
     #[test]
     fn what_is_not_in_force_comes_first() {
         let problem = Problem {
@@ -239,21 +257,7 @@ mod tests {
             pid: 7,
             version: "1".into(),
             problems: vec![problem],
-            apps: vec![App {
-                running: Running {
-                    tenant: "shop".into(),
-                    app: "cart".into(),
-                    calls: 1,
-                    calls_limit: 64,
-                    instances: 2,
-                },
-                version: "abc".into(),
-                host_memory: 0,
-                host_memory_limit: 1_000_000,
-                health: "ill".into(),
-                health_reason: Some("it answered 503".into()),
-                last_error: None,
-            }],
+            apps: vec![cart()],
             components: vec![component],
             ..Status::default()
         };
