@@ -251,7 +251,7 @@ mod tests {
             kind: "state.memory".into(),
             health: "ok".into(),
             last_error: None,
-            description: None,
+            description: Some("Store 7 at db:99".into()),
         };
         let status = Status {
             pid: 7,
@@ -270,8 +270,8 @@ Not in force:
 TENANT  APP   VERSION  CALLS    INSTANCES  HOST MEMORY    HEALTH                LAST ERROR
 shop    cart  abc      1 of 64  2          0 B of 1.0 MB  ill: it answered 503
 
-TENANT  COMPONENT   TYPE          HEALTH  LAST ERROR
-shop    statestore  state.memory  ok
+TENANT  COMPONENT   TYPE          HEALTH  SERVER            LAST ERROR
+shop    statestore  state.memory  ok      Store 7 at db:99
 ";
         assert_eq!(text(&status), expected);
     }

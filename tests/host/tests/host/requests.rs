@@ -39,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
 /// The command with its log in a file, killed when it is dropped.
 pub struct Logged {
     child: Child,
-    /// Without a slash at its end.
+    /// The address, without a slash at its end.
     pub url: String,
 }
 
