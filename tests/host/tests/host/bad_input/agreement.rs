@@ -139,8 +139,8 @@ metadata: { name: names }
 spec: { type: nameresolution.mdns, version: v1 }
 ",
         reported: &[
-            "resources/all.yaml:1:1: component `statestore`: `state.rethinkdb` is not in this build; this build has state.in-memory, state.memory, state.redb, state.redis, state.sled, state.wasm; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin",
-            "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.redb, pubsub.redis, pubsub.wasm; did you mean `pubsub.memory`?",
+            "resources/all.yaml:1:1: component `statestore`: `state.rethinkdb` is not in this build; this build has state.in-memory, state.memory, state.postgres, state.postgresql, state.redb, state.redis, state.sled, state.wasm; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin",
+            "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.postgresql, pubsub.redb, pubsub.redis, pubsub.wasm; did you mean `pubsub.memory`?",
             "resources/all.yaml:11:1: component `names`: `nameresolution` is not in this build; this build has bindings, configuration, crypto, jobs, lock, middleware, pubsub, secretstores, state",
         ],
     },
@@ -222,7 +222,7 @@ metadata: { name: retries }
 apiVersion: dapr.io/v1alpha1
 kind: Configuration
 metadata: { name: daprConfig }
-spec: { metric: { enabled: true } }
+spec: { logging: { apiLogging: { enabled: true } } }
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -238,7 +238,7 @@ spec: { type: pubsub.memory, version: v1 }
             "warning: resources/all.yaml:1:1: this document is not used: it has no `apiVersion` and no `kind`",
             "warning: resources/all.yaml:5:13: apiVersion: `Service` `nodeapp` of `v1` is not used: it is no resource of `dapr.io`",
             "warning: resources/all.yaml:9:7: kind: `MCPServer` `retries` is not used yet",
-            "warning: resources/all.yaml:15:9: spec.metric: not used yet",
+            "warning: resources/all.yaml:15:9: spec.logging: not used yet",
         ],
     },
     Wrong {
