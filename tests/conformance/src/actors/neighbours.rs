@@ -166,7 +166,7 @@ pub(super) async fn quota(subject: Subject) {
     rig.host.ledger.set(Some(&crate::quotas("actors: 3")));
     // Longer than the turns below take over a slow store.
     let brief = Type {
-        idle: ms(1_000),
+        idle: ms(5_000),
         ..Type::new("brief")
     };
     let _neighbour = rig.neighbour(brief);
