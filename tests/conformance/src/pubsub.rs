@@ -79,6 +79,12 @@ fn dead_letters(features: &Features) -> Option<&'static str> {
     (!features.dead_letters).then_some("the driver has no dead letters")
 }
 
+/// A driver that counts what waits can say so at any time; another one would have to look through it.
+fn counted(features: &Features) -> Option<&'static str> {
+    let uncounted = "the driver does not count what waits";
+    dead_letters(features).or_else(|| (!features.counted).then_some(uncounted))
+}
+
 fn dead_letters_and_durable(features: &Features) -> Option<&'static str> {
     dead_letters(features).or_else(|| durable(features))
 }
@@ -220,7 +226,7 @@ pub const CASES: &[Case] = &[
     case("an_operator_sees_what_groups_hold", dead_letters, |s| {
         letters::seen(s).boxed()
     }),
-    case("metrics_see_what_groups_hold", dead_letters, |s| {
+    case("metrics_see_what_groups_hold", counted, |s| {
         backlog::shown(s).boxed()
     }),
     case("an_operator_replaces_a_message", dead_letters, |s| {

@@ -4,7 +4,7 @@
 use super::quotas::{EVIL, neighbour, used};
 use super::root::{MEMORY, Root, Served};
 use crate::case;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use host_tests::{client, request};
 use http::Method;
 use libtest_mimic::Trial;
@@ -34,6 +34,8 @@ const KINDS: [(&str, &str, usize); 9] = [
 /// Bytes of a request's body that nobody reads, below the `limits.requestBody` of the app.
 const BODY: usize = 3 << 20;
 const ROUNDS: usize = 3;
+/// Further such rounds, where the process is larger after the first.
+const MORE: usize = 3;
 /// Percent by which the process may be larger: what is freed stays with the allocator for a while, in pieces of each thread.
 const SLACK: u64 = 30;
 
@@ -53,10 +55,7 @@ async fn comes_back() -> Result<()> {
         attack(&served).await?;
     }
     let before = settled(&served, 0).await?;
-    for _ in 0..ROUNDS {
-        attack(&served).await?;
-        neighbour(&served).await?;
-    }
+    again(&served).await?;
     for quota in [
         "calls",
         "waitingCalls",
@@ -69,11 +68,24 @@ async fn comes_back() -> Result<()> {
         used(&served, quota, 0).await?;
     }
     let limit = before + before * SLACK / 100;
-    let after = settled(&served, limit).await?;
-    ensure!(
-        after <= limit,
-        "{after} KiB after the attacks, {before} KiB before them"
-    );
+    let mut after = settled(&served, limit).await?;
+    // What is kept of each attack grows with each more; what the allocator has left over goes up and down.
+    for _ in 0..MORE {
+        if after <= limit {
+            return Ok(());
+        }
+        again(&served).await?;
+        after = settled(&served, limit).await?;
+    }
+    bail!("{after} KiB after the attacks, {before} KiB before them")
+}
+
+/// Attacks some times, with a look at the neighbour after each.
+async fn again(served: &Served) -> Result<()> {
+    for _ in 0..ROUNDS {
+        attack(served).await?;
+        neighbour(served).await?;
+    }
     Ok(())
 }
 
