@@ -22,7 +22,7 @@ use tokio::{
 };
 use wythe_blocks::{
     Body, Error, Process, Tasks, Trace, descriptors,
-    invocation::{CLIENT, Path, TRACEPARENT, disconnect, settled},
+    invocation::{CLIENT, CLIENT_NAME, Path, TRACEPARENT, disconnect, settled},
 };
 
 /// Bytes of a body that are on their way between the two processes, in either direction.
@@ -113,7 +113,10 @@ fn prepare<B>(request: &mut Request<B>, trace: Trace, client: IpAddr) -> Result<
     };
     let (trace, client) = (value(trace.to_string())?, value(client.to_string())?);
     let headers = request.headers_mut();
+    // A client that lists the host's own header among those of its connection does not take its name away.
+    let name = headers.remove(CLIENT_NAME);
     disconnect(headers);
+    headers.extend(name.map(|name| (CLIENT_NAME, name)));
     // It was answered here.
     headers.remove(header::EXPECT);
     headers.insert(TRACEPARENT, trace);

@@ -1,10 +1,11 @@
 //! Health: whether requests should come here, as a status and a line for each thing that keeps them away.
 
 use crate::admin::reports;
+use futures::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 use std::sync::Arc;
-use wythe_blocks::{Error, Health, Host, ProcessState, Tenant, text::escape};
+use wythe_blocks::{Error, Health, Host, Process, ProcessState, Tenant, text::escape};
 
 /// The process itself: 200 while it serves, 503 while it stops. What a restart would not mend is for [`ready`].
 pub fn alive(is_draining: bool) -> (StatusCode, String) {
@@ -27,34 +28,39 @@ async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
     }
     let tenants = host.tenants();
     let mut unwell = unwell(&tenants, true).await;
-    let processes = host.processes();
-    let down = processes
-        .iter()
-        .filter_map(|process| match process.state() {
-            ProcessState::Serving => None,
-            _ => Some(format!(
-                "the process of tenant `{}` does not serve\n",
-                process.tenant()
-            )),
-        });
-    unwell.extend(down);
-    let (lines, all) = (unwell.concat(), tenants.len() + processes.len());
+    unwell.extend(down(host));
+    let all = tenants.len() + host.processes().len();
+    let lines = unwell.concat();
     match unwell.is_empty() || unwell.len() < all {
         true => (StatusCode::OK, "ok\n".to_owned(), lines),
         false => (StatusCode::SERVICE_UNAVAILABLE, lines, String::new()),
     }
 }
 
+/// The tenants whose processes do not serve, a line each.
+fn down(host: &Host) -> Vec<String> {
+    let processes = host.processes();
+    let down = processes.iter();
+    let down = down.filter(|process| process.state() != ProcessState::Serving);
+    let line = |process: &Arc<Process>| {
+        let tenant = process.tenant();
+        format!("the process of tenant `{tenant}` does not serve\n")
+    };
+    down.map(line).collect()
+}
+
 /// The components that cannot do their work, and with `apps` the apps that are not well, as lines for each tenant that has
 /// any.
 async fn unwell(tenants: &[Arc<Tenant>], with_apps: bool) -> Vec<String> {
     let mut unwell = Vec::new();
-    for tenant in tenants {
+    // All at once, so that the slow server of one tenant makes nobody wait for that of another.
+    let asked = join_all(tenants.iter().map(|tenant| tenant.unwell())).await;
+    for (tenant, components) in tenants.iter().zip(asked) {
         let whose = match tenants.len() {
             1 => String::new(),
             _ => format!(" of tenant `{}`", tenant.name()),
         };
-        let lines = tenant.unwell().await.into_iter();
+        let lines = components.into_iter();
         let line =
             |(name, error): (_, Error)| format!("component `{name}`{whose} is {}\n", error.kind());
         let mut lines: String = lines.map(line).collect();
@@ -117,7 +123,8 @@ pub async fn as_dapr(
     }
     let all = tenants.len() + host.processes().len();
     let is_ready = !is_draining && {
-        let unwell = unwell(&tenants, false).await;
+        let mut unwell = unwell(&tenants, false).await;
+        unwell.extend(down(host));
         unwell.is_empty() || unwell.len() < all
     };
     match (is_ready, question) {

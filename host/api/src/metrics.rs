@@ -50,8 +50,8 @@ async fn answer<B>(
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let format = wanted(request.headers());
             // The page of a thousand tenants is large: whoever comes meanwhile waits for it.
-            let _turn = SCRAPES.acquire().await;
-            let text = host.render_metrics(format).await;
+            let turn = SCRAPES.acquire().await;
+            let text = host.render_metrics(format, turn).await;
             (StatusCode::OK, format.content_type(), text)
         }
         (&Method::GET | &Method::HEAD, "/healthz") => {

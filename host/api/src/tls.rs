@@ -49,6 +49,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Layer<S> for Tls {
             .ok()?;
         let session = stream.get_ref().1;
         let certificates = session.peer_certificates().unwrap_or_default();
+        // A session that is resumed brings the certificates of its first handshake, which may be over since.
+        if let Some(why) = certificates
+            .iter()
+            .find_map(|one| pair::check_time(one).err())
+        {
+            tracing::debug!("a client's certificate {why}");
+            return None;
+        }
         let identity = certificates.first().and_then(authority::name);
         let secured = Some(Secured {
             name: session.server_name().map(Arc::from),

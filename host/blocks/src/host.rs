@@ -113,8 +113,9 @@ impl Host {
         &self.shared.metrics
     }
 
-    /// All numbers of the host, as text. Drivers are asked how much waits, each for 2 s at most.
-    pub async fn render_metrics(&self, format: Format) -> String {
+    /// All numbers of the host, as text. Drivers are asked how much waits, each for 2 s at most. `turn` is held until the
+    /// page is written, whether anybody waits for it or not.
+    pub async fn render_metrics<T: Send + 'static>(&self, format: Format, turn: T) -> String {
         let tenants = self.tenants();
         let asked = tenants.iter().map(|tenant| tenant.pubsub.backlog());
         let backlogs = join_all(asked).await;
@@ -130,7 +131,9 @@ impl Host {
                     backlog.collect(&mut page, tenant.name().as_str());
                 }
             }
-            page.write(format)
+            let text = page.write(format);
+            drop(turn);
+            text
         });
         written.await.unwrap_or_default()
     }

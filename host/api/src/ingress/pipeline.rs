@@ -42,8 +42,10 @@ impl Way {
         let reader = (from.trace, inside.audience);
         let mut answer = match self.run(inside, from, request).await {
             Ok((answer, asked)) => {
-                let app = asked.as_ref().map(|route| &route.app);
-                access::note(record, app.map(|app| app.tenant()), app.map(|app| app.id()));
+                // Where a handler has answered, the tenant is known and no app.
+                if let Some(route) = &asked {
+                    access::note(record, Some(route.app.tenant()), Some(route.app.id()));
+                }
                 answer
             }
             Err(no) => no.answer(&inside.refusals, reader),

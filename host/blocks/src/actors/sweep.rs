@@ -111,7 +111,8 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     let patience = limit(engine, &permit.slot).saturating_add(PATIENCE);
     let waits = since.elapsed() < patience && !engine.tasks.stopping().is_cancelled();
     if let Err(error) = last_turn(engine, &permit, hosted).await {
-        if waits && error.kind() == Kind::Exhausted {
+        // For want of room, or since the app is not well.
+        if waits && matches!(error.kind(), Kind::Exhausted | Kind::Unavailable) {
             return;
         }
         warn(&permit, &error);

@@ -146,6 +146,12 @@ impl Running {
             let Some(hosted) = self.engine.hosted(tenant, kind) else {
                 return;
             };
+            // What an ill app was due comes when it is well again.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                is_well = hosted.app.well() => if !is_well { continue },
+            }
             let turn = self.turn(hosted, why);
             let answer = tokio::select! {
                 biased;

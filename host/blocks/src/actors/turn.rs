@@ -95,7 +95,8 @@ impl Turn {
 
     /// Says whether the error is a refusal that came before the app's code was asked.
     pub(super) fn is_refused(&self, error: &Error) -> bool {
-        error.kind() == Kind::Exhausted && !self.has_begun.load(Relaxed)
+        let refused = matches!(error.kind(), Kind::Exhausted | Kind::Unavailable);
+        refused && !self.has_begun.load(Relaxed)
     }
 
     pub fn actor(&self) -> &Arc<Actor> {

@@ -12,6 +12,7 @@ use crate::{
 use parking_lot::Mutex;
 use std::{
     future::Future,
+    mem,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,6 +25,8 @@ use wythe_manifest::HealthCheck;
 
 /// Bytes of a reason that are kept.
 const REASON: usize = 256;
+/// The pause of whoever waits for an app at which nobody looks any more.
+const GONE: Duration = Duration::from_millis(100);
 
 /// The health of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +58,8 @@ pub(super) struct Checked {
     failures: Mutex<u32>,
     /// Looks that found it well, and others.
     looks: [AtomicU64; 2],
-    /// Cancelled when another app has taken its place, or it is removed.
-    over: CancellationToken,
+    /// Cancelled when another app has taken its place, or it is removed; a new one each time that the looks begin.
+    over: Mutex<CancellationToken>,
 }
 
 impl Checked {
@@ -66,12 +69,16 @@ impl Checked {
             health: watch::Sender::new(Health::Starting(None)),
             failures: Mutex::new(0),
             looks: Default::default(),
-            over: CancellationToken::new(),
+            over: Mutex::default(),
         }
     }
 
     fn is_well(&self) -> bool {
         *self.health.borrow() == Health::Well
+    }
+
+    fn over(&self) -> CancellationToken {
+        self.over.lock().clone()
     }
 }
 
@@ -128,10 +135,17 @@ impl App {
         )))
     }
 
-    /// Begins to look at its health until the tenant's tasks end, or the app is not there any more.
-    pub(crate) fn watch_health(self: &Arc<Self>, tasks: &Tasks) {
+    /// Begins to look at its health, in place of looks that are under way, until the tenant's tasks end, or the app is not
+    /// there any more. What the same check has found well of the app before is well until a look finds otherwise.
+    pub(crate) fn watch_health(self: &Arc<Self>, before: Option<&App>, tasks: &Tasks) {
         let Some(checked) = &self.checked else { return };
-        let (weak, over) = (Arc::downgrade(self), checked.over.clone());
+        let before = before.and_then(|before| before.checked.as_ref());
+        if before.is_some_and(|before| before.check == checked.check && before.is_well()) {
+            checked.health.send_replace(Health::Well);
+        }
+        let over = CancellationToken::new();
+        mem::replace(&mut *checked.over.lock(), over.clone()).cancel();
+        let weak = Arc::downgrade(self);
         let (interval, stop) = (checked.check.interval, tasks.stopping());
         tasks.spawn(async move {
             loop {
@@ -158,7 +172,7 @@ impl App {
     /// Ends the looks at its health.
     pub(crate) fn end_health(&self) {
         if let Some(checked) = &self.checked {
-            checked.over.cancel();
+            checked.over().cancel();
         }
     }
 
@@ -221,17 +235,18 @@ impl App {
         }
     }
 
-    /// Waits until the app is well; at once where it has no check.
-    pub(crate) async fn well(&self) {
-        if let Some(checked) = &self.checked {
-            let mut health = checked.health.subscribe();
+    /// Waits until the app is well, at once where it has no check, and returns true; false, after a moment, where nobody
+    /// looks at its health any more, since another app has taken its place.
+    pub(crate) async fn well(&self) -> bool {
+        let Some(checked) = &self.checked else {
+            return true;
+        };
+        let (over, mut health) = (checked.over(), checked.health.subscribe());
+        tokio::select! {
+            biased;
             // The sender is the app's own, so it is there.
-            let well = health.wait_for(|health| *health == Health::Well);
-            tokio::select! {
-                _ = well => {}
-                // Another app has taken its place.
-                () = checked.over.cancelled() => {}
-            }
+            _ = health.wait_for(|health| *health == Health::Well) => true,
+            () = async { over.cancelled().await; tokio::time::sleep(GONE).await } => false,
         }
     }
 
@@ -252,7 +267,7 @@ impl App {
         F: Future<Output = T>,
     {
         loop {
-            self.well().await;
+            while !self.well().await {}
             tokio::select! {
                 biased;
                 () = self.ill() => {}

@@ -17,7 +17,7 @@ pub use usage::Usage;
 use crate::{
     Call, Error, Kind, Result, Trace,
     last::Last,
-    metrics::{self, CallMetrics, Meters, Outcome},
+    metrics::{self, CallMetrics, Meters, Metrics, Outcome},
     panics,
     quota::{Held, Ledger},
     spans::{self, About, Recording, Span, Work},
@@ -28,7 +28,10 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use inbound::Inbound;
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -97,6 +100,8 @@ pub struct App {
     last: Last,
     /// Its health, where that is looked at.
     checked: Option<health::Checked>,
+    /// True once its counts are shown: one that comes back is not counted twice.
+    is_shown: AtomicBool,
 }
 
 /// The origin of a call: another call of this host, or no more than a trace.
@@ -153,6 +158,7 @@ impl App {
             metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
             last: Last::default(),
             checked: profile.health.clone().map(health::Checked::new),
+            is_shown: AtomicBool::new(false),
             callee,
             profile,
         })
@@ -177,6 +183,14 @@ impl App {
     /// The quotas of its tenant, and the use of each.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.profile.ledger
+    }
+
+    /// Shows its counts from now on, once.
+    pub(crate) fn show(&self, metrics: &Metrics) {
+        if !self.is_shown.swap(true, Relaxed) {
+            metrics.watch(&self.metrics);
+            metrics.watch(self.meters());
+        }
     }
 
     /// Counts of what becomes of its calls, and of what its code takes.

@@ -124,11 +124,13 @@ impl Listening {
 
     /// Waits until the app that listens is well; false where nobody listens any more.
     async fn wait(&self, stop: &CancellationToken) -> bool {
-        let Some(app) = self.app() else { return true };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => false,
-            () = app.well() => true,
+        loop {
+            let Some(app) = self.app() else { return true };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return false,
+                is_well = app.well() => if is_well { return true },
+            }
         }
     }
 

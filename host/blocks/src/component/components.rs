@@ -20,7 +20,7 @@ const GOING: Duration = HOST_CALL;
 /// Bytes of what a driver says of its server.
 const DESCRIPTION: usize = 256;
 /// The time for a driver's answer about its health.
-const HEALTH: Duration = Duration::from_secs(2);
+const HEALTH: Duration = Duration::from_millis(500);
 
 type ByName<D> = BTreeMap<ComponentName, Arc<Slot<D>>>;
 

@@ -5,7 +5,7 @@ use super::{
     listening::Listener,
     watcher::{Joining, State},
 };
-use crate::{Backoff, Kind, time};
+use crate::{Backoff, Health, Kind, time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -138,7 +138,9 @@ impl Delivery {
         let Err(error) = self.listener.app.on_change(change).await else {
             return Handed::Over;
         };
-        if error.kind() == Kind::Exhausted {
+        let app = &self.listener.app;
+        let is_ill = error.kind() == Kind::Unavailable && app.health() != Health::Well;
+        if is_ill || error.kind() == Kind::Exhausted {
             tracing::debug!(app = %self.listener.app.id(), "on-change waits: {error}");
             return Handed::Busy;
         }

@@ -126,7 +126,7 @@ impl Runner {
             let free = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                free = async { self.app().well().await; self.free().await } => free,
+                free = async { while !self.app().well().await {} self.free().await } => free,
             };
             let now = (self.clock)();
             let since = watch.look(now);

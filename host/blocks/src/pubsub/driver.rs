@@ -108,6 +108,11 @@ pub trait Driver: Send + Sync {
     /// Returns once the message is as durable as the features promise, for every group there is.
     async fn publish(&self, topic: &str, message: Message) -> Result<()>;
 
+    /// Publishes a dead letter. Where the topic has no group, it is for the first that joins, if the driver can hold it.
+    async fn letter(&self, topic: &str, letter: Message) -> Result<()> {
+        self.publish(topic, letter).await
+    }
+
     /// One result per message, in order.
     async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Vec<Result<()>> {
         let mut answers = Vec::with_capacity(messages.len());

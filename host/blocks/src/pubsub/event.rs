@@ -60,6 +60,14 @@ impl Event {
     }
 }
 
+impl PublishOptions {
+    /// Bytes of what the app gave for the broker.
+    pub(crate) fn bytes(&self) -> usize {
+        let one = |(name, value): &(String, String)| name.len() + value.len();
+        self.metadata.iter().map(one).sum()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct PublishOptions {
     pub ttl: Option<Duration>,

@@ -381,7 +381,7 @@ impl Topic {
         caller.charge(2 * event.data.len())?;
         let features = self.features();
         // Before any of it is read.
-        let bytes = event.bytes() as u64;
+        let bytes = (event.bytes() + options.bytes()) as u64;
         if bytes > features.max_message_bytes {
             return Err(self.too_large(bytes));
         }

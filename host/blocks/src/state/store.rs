@@ -13,6 +13,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// Bytes of a content type.
+const MAX_CONTENT_TYPE: usize = 1 << 10;
+
 /// An opened component: the lookup, the scope check and the keyspace are settled.
 #[derive(Clone)]
 pub struct Store {
@@ -189,6 +192,14 @@ impl Store {
                 Cut(put.key.shown()),
                 put.value.len(),
                 self.component.name()
+            )));
+        }
+        let content_type = put.options.content_type.as_deref().unwrap_or_default();
+        if content_type.len() > MAX_CONTENT_TYPE || content_type.contains('\0') {
+            return Err(Error::invalid(format!(
+                "the content type of `{}` has {} bytes or a NUL in it; expected at most {MAX_CONTENT_TYPE} bytes and none",
+                Cut(put.key.shown()),
+                content_type.len()
             )));
         }
         match put.options.ttl {

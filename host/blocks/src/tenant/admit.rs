@@ -14,10 +14,12 @@ impl Tenant {
         let _turn = self.turn().await.map_err(one)?;
         app.check_probe().map_err(one)?;
         self.routes.route(ingress, app).map_err(one)?;
-        self.metrics.watch(&app.metrics);
-        self.metrics.watch(app.meters());
+        app.show(&self.metrics);
         self.invocation.add(app);
-        if let Some(old) = self.apps().insert(app.id().clone(), app.clone()) {
+        let old = self.apps().insert(app.id().clone(), app.clone());
+        let old = old.filter(|old| !Arc::ptr_eq(old, app));
+        app.watch_health(old.as_deref(), &self.tasks);
+        if let Some(old) = old {
             old.end_health();
         }
         self.offer(app).await
@@ -46,7 +48,6 @@ impl Tenant {
     pub async fn start(&self, app: &Arc<App>) -> Result<(), Vec<Error>> {
         let one = |error| vec![error];
         let _turn = self.turn_of(app).await.map_err(one)?;
-        app.watch_health(&self.tasks);
         self.reach(app).await
     }
 

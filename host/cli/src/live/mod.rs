@@ -124,10 +124,12 @@ impl Live {
         let resources = &plan.resources;
         let has_other_policies = !known.resiliencies.is_same(&resources.resiliencies)
             || !known.configurations.is_same(&resources.configurations);
-        let handlers = known.handlers.clone();
+        // What stands before the apps stays as it was until all of what comes can stand there.
         let before = blocks::Settings {
-            subscriptions: stored,
-            handlers,
+            subscriptions: stored.clone(),
+            handlers: known.handlers.clone(),
+            token: known.token.clone(),
+            cors: known.cors.clone(),
             ..boot::settings(plan, &self.ground.data)
         };
         self.configure(before).await?;
@@ -136,6 +138,11 @@ impl Live {
         }
         self.enter(plan)?;
         self.open_components(plan, &forced, changes).await?;
+        let guarded = blocks::Settings {
+            subscriptions: stored,
+            ..boot::settings(plan, &self.ground.data)
+        };
+        self.configure(guarded).await?;
         self.admit(coming, changes).await?;
         self.configure(boot::settings(plan, &self.ground.data))
             .await?;

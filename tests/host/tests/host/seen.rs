@@ -118,7 +118,7 @@ async fn say(running: &Running, path: &str) -> Result<String> {
 }
 
 async fn page(running: &Running, format: Format) -> String {
-    running.booted.host.render_metrics(format).await
+    running.booted.host.render_metrics(format, ()).await
 }
 
 /// Looks at the metrics until they have a line.

@@ -143,7 +143,7 @@ async fn three_failures_in_a_row_are_an_illness_and_one_answer_heals() {
 async fn an_app_that_does_not_answer_is_asked_once_at_a_time_and_in_its_time() {
     let (app, code) = app(SILENCE, true);
     let tasks = Tasks::default();
-    app.watch_health(&tasks);
+    app.watch_health(None, &tasks);
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(code.at_once.load(SeqCst), 1);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -157,6 +157,35 @@ async fn an_app_that_does_not_answer_is_asked_once_at_a_time_and_in_its_time() {
     app.end_health();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(code.asked.load(SeqCst), 3);
+    // It comes back where a change is taken back, and is looked at again, once at a time.
+    code.status.store(200, SeqCst);
+    app.watch_health(None, &tasks);
+    app.watch_health(None, &tasks);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!((app.health(), code.asked.load(SeqCst)), (Health::Well, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_the_place_of_a_well_app_is_well() {
+    let ((old, _), (new, code)) = (app(200, true), app(503, true));
+    old.look().await;
+    let tasks = Tasks::default();
+    new.watch_health(Some(&old), &tasks);
+    assert_eq!(new.health(), Health::Well);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(new.health(), Health::Ill("it answered 503".into()));
+    assert_eq!(code.asked.load(SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_app_that_is_gone_does_not_spin() {
+    let (app, _) = app(500, true);
+    app.end_health();
+    let begin = tokio::time::Instant::now();
+    for _ in 0..10 {
+        assert!(!app.well().await);
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]

@@ -74,12 +74,19 @@ impl Loop {
             return End::Ack;
         };
         let (component, cut) = (self.component.name(), reason.floor_char_boundary(LOGGED));
+        // Not every broker lets an operator look at what it has.
+        let next = match self.component.driver().driver.features().dead_letters {
+            true => format!(
+                "; see `wythe pubsub dead {component} {dead}`, and send it back by `wythe pubsub redrive`"
+            ),
+            false => String::new(),
+        };
         tracing::warn!(
             app = %self.app.id(),
             topic,
             reason = &reason[..cut],
             attempts = received.attempt,
-            "an event is given up, and goes to `{dead}`; see `wythe pubsub dead {component} {dead}`, and send it back by `wythe pubsub redrive`"
+            "an event is given up, and goes to `{dead}`{next}"
         );
         let death = Death {
             reason: &reason,
@@ -114,7 +121,7 @@ impl Loop {
             // The dead letter is with the broker before the original is acknowledged.
             End::Bury(dead, letter) => {
                 let publish =
-                    component.call(caller, PUBLISH, |d| d.driver.publish(dead, letter.clone()));
+                    component.call(caller, PUBLISH, |d| d.driver.letter(dead, letter.clone()));
                 publish.await?;
             }
             End::Ack => {}

@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use http_body_util::Full;
 use regex::Regex;
 use serde::Deserialize;
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 use url::{Url, form_urlencoded};
@@ -34,6 +35,8 @@ const MAX_LIFE: Duration = Duration::from_secs(3600);
 const MARGIN: Duration = Duration::from_secs(10);
 /// Time after a failure within which nobody asks again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The type of a token that says none, as it is written in a header.
+const BEARER: &str = "Bearer";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -147,7 +150,20 @@ struct Last {
 struct Granted {
     access_token: String,
     token_type: Option<String>,
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
+}
+
+/// Seconds as a number or, as some servers write them, as a text.
+fn seconds(value: &Value) -> Option<u64> {
+    let text = || value.as_str()?.parse().ok();
+    value.as_u64().or_else(text)
+}
+
+/// The time for which a token is used: until a while before its end, and of a short one for half of it, so that not each
+/// request asks for another one.
+fn used(life: Duration) -> Duration {
+    let life = life.min(MAX_LIFE);
+    life - MARGIN.min(life / 2)
 }
 
 impl ClientCredentials {
@@ -166,7 +182,7 @@ impl ClientCredentials {
             *last = Some(match self.ask().await {
                 Ok((token, life)) => Last {
                     token: Ok(token),
-                    until: Instant::now().after(life.min(MAX_LIFE).saturating_sub(MARGIN)),
+                    until: Instant::now().after(used(life)),
                 },
                 Err(why) => Last {
                     token: Err(why),
@@ -192,18 +208,21 @@ impl ClientCredentials {
         let body = Full::new(Bytes::from(self.asked.form.clone()));
         let request = request.body(body).map_err(|error| error.to_string())?;
         let (status, body) = Fetch::new().send(&self.asked.url, request).await?;
-        if status != StatusCode::OK {
+        if !status.is_success() {
             return Err(format!("answered {status}; expected 200"));
         }
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| "answered no token; expected JSON with `access_token`".to_owned())?;
-        let kind = granted.token_type.as_deref().unwrap_or("Bearer");
+        let kind = granted.token_type.as_deref().unwrap_or_default();
+        let is_bearer = kind.is_empty() || kind.eq_ignore_ascii_case(BEARER);
+        let kind = if is_bearer { BEARER } else { kind };
         let token = format!("{kind} {}", granted.access_token);
         let value = HeaderValue::try_from(token).ok();
         let value = value.filter(|value| value.len() <= TOKEN);
         let mut value = value.ok_or("answered a token that no header can have")?;
         value.set_sensitive(true);
-        Ok((value, granted.expires_in.map_or(LIFE, Duration::from_secs)))
+        let life = granted.expires_in.as_ref().and_then(seconds);
+        Ok((value, life.map_or(LIFE, Duration::from_secs)))
     }
 }
 

@@ -148,9 +148,13 @@ async fn refresh(shared: Arc<Shared>) {
         Origin::Url(_) | Origin::Issuer(_) => REFRESH,
     };
     loop {
-        // Nobody asks within the pause.
+        // Nobody asks within the pause; who did while an attempt was under way has its answer.
         tokio::select! {
-            () = shared.wanted.notified() => {}
+            () = shared.wanted.notified() => {
+                if shared.attempts.borrow().elapsed() < PAUSE {
+                    continue;
+                }
+            }
             () = sleep(every) => {}
         }
         shared.attempt().await;
