@@ -46,7 +46,7 @@ impl Lock {
             "holder" => Effect::Read,
             _ => Effect::Write,
         };
-        let ttl = milliseconds(ttl.min(FOR_EVER)).max(1);
+        let ttl = milliseconds(term(ttl));
         let call = Call {
             keys: vec![key.whole().to_owned().into(), COUNTER.into()],
             arguments: vec![act.into(), who.into(), ttl.to_string().into()],
@@ -75,13 +75,18 @@ fn token(value: &Value) -> Result<u64> {
     text(value)?.parse().map_err(|_| odd())
 }
 
-/// The end of a grant; none where it has no end.
-fn end(value: &Value) -> Result<Option<SystemTime>> {
-    let Value::Int(end) = value else {
+/// The time of a grant as the server is asked for it.
+fn term(ttl: Duration) -> Duration {
+    Duration::from_millis(milliseconds(ttl.min(FOR_EVER)).max(1))
+}
+
+/// The end of a grant that has so many milliseconds left, by the clock of the host; none where it has no end.
+fn end(left: &Value, now: SystemTime) -> Result<Option<SystemTime>> {
+    let Value::Int(left) = left else {
         return Err(odd());
     };
-    let end = u64::try_from(*end).ok().map(Duration::from_millis);
-    Ok(end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)))
+    let left = u64::try_from(*left).ok().map(Duration::from_millis);
+    Ok(left.and_then(|left| now.checked_add(left)))
 }
 
 fn over(key: &Key) -> Error {
@@ -100,14 +105,15 @@ impl Driver for Lock {
     }
 
     async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
+        let before = SystemTime::now();
         let parts = self.ask("acquire", key, owner.to_owned(), ttl).await?;
         match &parts[..] {
             [Value::Int(0), held] => Ok(Acquired::Held {
-                expires: end(held)?,
+                expires: end(held, SystemTime::now())?,
             }),
-            [Value::Int(1), granted, at] => Ok(Acquired::Granted(Grant {
+            [Value::Int(1), granted] => Ok(Acquired::Granted(Grant {
                 token: token(granted)?,
-                expires: end(at)?.ok_or_else(odd)?,
+                expires: before + term(ttl),
                 owner: owner.to_owned(),
             })),
             _ => Err(odd()),
@@ -115,9 +121,10 @@ impl Driver for Lock {
     }
 
     async fn renew(&self, key: &Key, token: u64, ttl: Duration) -> Result<SystemTime> {
+        let before = SystemTime::now();
         let parts = self.ask("renew", key, token.to_string(), ttl).await?;
         match &parts[..] {
-            [Value::Int(1), _, at] => end(at)?.ok_or_else(odd),
+            [Value::Int(1), _] => Ok(before + term(ttl)),
             [Value::Int(-1)] => Err(over(key)),
             _ => Err(odd()),
         }
@@ -140,11 +147,14 @@ impl Driver for Lock {
             .await?;
         match &parts[..] {
             [Value::Int(-1)] => Ok(None),
-            [Value::Int(1), granted, at, owner] => Ok(Some(Grant {
-                token: token(granted)?,
-                expires: end(at)?.unwrap_or_else(|| SystemTime::now() + DAY),
-                owner: text(owner)?.to_owned(),
-            })),
+            [Value::Int(1), granted, left, owner] => {
+                let now = SystemTime::now();
+                Ok(Some(Grant {
+                    token: token(granted)?,
+                    expires: end(left, now)?.unwrap_or(now + DAY),
+                    owner: text(owner)?.to_owned(),
+                }))
+            }
             _ => Err(odd()),
         }
     }
@@ -160,5 +170,22 @@ impl Driver for Lock {
     async fn close(&self) -> Result<()> {
         self.session.close();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_ends_by_the_clock_of_the_host() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+        let end = |left| end(&Value::Int(left), now).unwrap();
+        assert_eq!(end(250), Some(now + Duration::from_millis(250)));
+        assert_eq!(end(-1), None, "it has no end");
+        assert_eq!(
+            end(i64::MAX),
+            now.checked_add(Duration::from_millis(i64::MAX as u64))
+        );
     }
 }

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use desk::Desk;
 use leaving::Leaving;
 use member::Member;
+use message::Fields;
 use parking_lot::Mutex;
 use redis::Value;
 use std::{
@@ -31,9 +32,11 @@ use wythe_blocks::{
 
 /// Messages of one script, and bytes of them.
 const BATCH: usize = 100;
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: u64 = 4 << 20;
 /// Bytes of one message: the server's answers are bounded.
 const MAX_MESSAGE: u64 = 16 << 20;
+/// Bytes of one message with all that is sent beside its data.
+const MAX_WHOLE: u64 = 20 << 20;
 /// The end of the name of a group that ends with its last member.
 const PASSING: &str = "||passing";
 
@@ -73,15 +76,19 @@ impl PubSub {
         }
     }
 
-    /// Publishes messages that fit into one script.
-    async fn send(&self, topic: &str, messages: &[Message]) -> Result<Vec<Value>> {
+    /// Publishes one message. A letter waits for the first lasting group where the topic has none.
+    async fn send_one(&self, topic: &str, message: &Message, kind: &str) -> Result<()> {
+        let answers = self.send(topic, vec![checked(message)?], kind).await?;
+        self.answer(answers.first().ok_or_else(odd)?)
+    }
+
+    /// Publishes messages that fit into one script; `kind` is `letter` or empty.
+    async fn send(&self, topic: &str, messages: Vec<Fields>, kind: &str) -> Result<Vec<Value>> {
         check_topic(topic)?;
         let [rule, number] = self.rule();
         let limit = self.settings.max_backlog.to_string();
-        let mut call = scripts::call(topic, [limit, rule, number]);
-        for message in messages {
-            call.arguments.extend(message::fields(message)?);
-        }
+        let mut call = scripts::call(topic, [limit, rule, number, kind.to_owned()]);
+        call.arguments.extend(messages.iter().flatten().cloned());
         let about = match messages.len() {
             1 => format!("a message to `{topic}`"),
             count => format!("{count} messages to `{topic}`"),
@@ -107,10 +114,12 @@ impl PubSub {
 
     /// Makes a group, which may be there already.
     async fn group(&self, topic: &str, group: &str) -> Result<()> {
-        let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(topic).arg(group).arg("$");
-        create.arg("MKSTREAM");
-        desk::make_group(self.session.client().await?, topic, &create).await
+        let passing = u8::from(group.ends_with(PASSING)).to_string();
+        let call = scripts::call(topic, [group.to_owned(), passing]);
+        let about = format!("a group of `{topic}`");
+        let client = self.session.client().await?;
+        let made = client.run(Effect::Write, &about, &scripts::JOIN, &call);
+        made.await.map(drop)
     }
 }
 
@@ -124,12 +133,30 @@ fn check_topic(topic: &str) -> Result<()> {
     }
 }
 
-fn check_size(message: &Message) -> Result<()> {
-    match message.data.len() as u64 <= MAX_MESSAGE {
-        true => Ok(()),
+/// The groups of the host itself have `||` in their names.
+fn check_group(group: &str) -> Result<()> {
+    match group.contains("||") {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "`||` in the name of a consumer group, which in this server marks groups of the host; use another name",
+        )),
+    }
+}
+
+/// The fields of a message that is within the bounds.
+fn checked(message: &Message) -> Result<Fields> {
+    let data = message.data.len() as u64;
+    if data > MAX_MESSAGE {
+        return Err(Error::invalid(format!(
+            "a message of {data} bytes; at most {MAX_MESSAGE} are allowed"
+        )));
+    }
+    let fields = message::fields(message)?;
+    let whole = message::size(&fields);
+    match whole <= MAX_WHOLE {
+        true => Ok(fields),
         false => Err(Error::invalid(format!(
-            "a message of {} bytes; at most {MAX_MESSAGE} are allowed",
-            message.data.len()
+            "a message that is {whole} bytes with its attributes, which are stored twice; at most {MAX_WHOLE} are allowed"
         ))),
     }
 }
@@ -148,30 +175,43 @@ impl Driver for PubSub {
     }
 
     async fn publish(&self, topic: &str, message: Message) -> Result<()> {
-        check_size(&message)?;
-        let answers = self.send(topic, &[message]).await?;
-        self.answer(&answers[0])
+        self.send_one(topic, &message, "").await
+    }
+
+    async fn letter(&self, topic: &str, letter: Message) -> Result<()> {
+        self.send_one(topic, &letter, "letter").await
     }
 
     async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Vec<Result<()>> {
         let (mut answers, mut rest) = (Vec::with_capacity(messages.len()), &messages[..]);
-        while let Some(first) = rest.first() {
-            if let Err(error) = check_size(first) {
-                answers.push(Err(error));
-                rest = &rest[1..];
-                continue;
+        while let Some((first, after)) = rest.split_first() {
+            let first = match checked(first) {
+                Ok(fields) => fields,
+                Err(error) => {
+                    answers.push(Err(error));
+                    rest = after;
+                    continue;
+                }
+            };
+            let (mut bytes, mut batch) = (message::size(&first), vec![first]);
+            // One that is refused ends the batch, and is the first of the next.
+            for fields in after
+                .iter()
+                .take(BATCH - 1)
+                .map_while(|one| checked(one).ok())
+            {
+                bytes += message::size(&fields);
+                if bytes > BATCH_BYTES {
+                    break;
+                }
+                batch.push(fields);
             }
-            let mut bytes = 0;
-            let fits = rest.iter().take(BATCH).take_while(|message| {
-                bytes += message.data.len();
-                bytes <= BATCH_BYTES
-            });
-            let (batch, after) = rest.split_at(fits.count().max(1));
-            match self.send(topic, batch).await {
+            let count = batch.len();
+            match self.send(topic, batch, "").await {
                 Ok(values) => answers.extend(values.iter().map(|value| self.answer(value))),
-                Err(error) => answers.extend(batch.iter().map(|_| Err(error.duplicate()))),
+                Err(error) => answers.extend((0..count).map(|_| Err(error.duplicate()))),
             }
-            rest = after;
+            rest = &rest[count..];
         }
         answers
     }
@@ -183,6 +223,7 @@ impl Driver for PubSub {
         options: SubscribeOptions,
     ) -> Result<Box<dyn Consumer>> {
         check_topic(topic)?;
+        check_group(group)?;
         let client = self.session.client().await?.clone();
         self.leaving.settle(client.target.call).await;
         let group = match options.ephemeral {
@@ -221,5 +262,35 @@ impl Driver for PubSub {
             desk.leave().await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_the_host_are_no_apps() {
+        assert!(check_group("orders").is_ok());
+        for name in ["||letters", "a||passing"] {
+            let error = check_group(name).expect_err(name);
+            assert_eq!(error.kind(), wythe_blocks::Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn a_message_has_a_bound_with_its_attributes() {
+        let mut message = Message {
+            data: vec![0; 1 << 20].into(),
+            attributes: vec![("a".to_owned(), "x".repeat(9 << 20))],
+            ..Message::default()
+        };
+        assert!(checked(&message).is_ok(), "19 MiB as it is sent");
+        message
+            .attributes
+            .push(("b".to_owned(), "x".repeat(1 << 20)));
+        let error = checked(&message).expect_err("21 MiB as it is sent");
+        assert_eq!(error.kind(), wythe_blocks::Kind::Invalid);
+        assert!(error.message().contains(&MAX_WHOLE.to_string()), "{error}");
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Config {
     dial_timeout: Option<Span>,
     /// The time of a call; default 5s.
     read_timeout: Option<Span>,
-    /// Seconds, of state alone, after which an entry ends that does not say when.
+    /// Seconds, of state alone, after which an entry ends that does not say when; 0 for never.
     ttl_in_seconds: Option<u64>,
     /// An index of the keys, of state alone, for `list`; default true.
     key_index: Option<bool>,
@@ -226,7 +226,8 @@ fn parse(config: Config) -> Result<Parsed, Wrong> {
         ));
     }
     Ok(Parsed {
-        ttl: config.ttl_in_seconds.map(Duration::from_secs),
+        // Dapr's 0 is no end.
+        ttl: (config.ttl_in_seconds.filter(|seconds| *seconds > 0)).map(Duration::from_secs),
         has_index: config.key_index.unwrap_or(true),
         streams: streams(&config)?,
         target: target(config)?,

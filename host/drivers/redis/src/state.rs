@@ -22,6 +22,7 @@ use wythe_blocks::{
     state::{
         Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Operation, Page, Put, sum,
     },
+    time::milliseconds,
 };
 
 mod index;
@@ -52,10 +53,11 @@ pub(super) async fn open(
     site: Site,
 ) -> Result<Arc<dyn Driver>> {
     let session = Session::open(client.clone(), &site.component).await?;
-    if parsed.has_index {
-        let built = index::build(&client).await;
-        built.map_err(|error| client.named(error))?;
-    }
+    let indexed = match parsed.has_index {
+        true => index::build(&client).await,
+        false => index::give_up(&client).await,
+    };
+    indexed.map_err(|error| client.named(error))?;
     Ok(Arc::new(State {
         session,
         ttl: parsed.ttl,
@@ -116,8 +118,7 @@ impl State {
             ];
         };
         let options = &put.options;
-        let ttl = options.ttl.or(self.ttl).filter(|ttl| *ttl < FOR_EVER);
-        let ttl = ttl.map_or(none(), |ttl| milliseconds(ttl).to_string().into());
+        let ttl = lifetime(options.ttl.or(self.ttl));
         let content = options.content_type.clone().unwrap_or_default();
         // Numbers of a fixed length are in order as texts: numbers of the server have 53 bits.
         let fence = options
@@ -232,9 +233,12 @@ fn about(key: &Key) -> String {
     format!("`{}`", key.shown())
 }
 
-/// Milliseconds of a time to live, one at least.
-fn milliseconds(ttl: Duration) -> u64 {
-    wythe_blocks::time::milliseconds(ttl).max(1)
+/// Milliseconds of a time to live, one at least, as the scripts take them; nothing where there is no end.
+fn lifetime(ttl: Option<Duration>) -> Bytes {
+    let ttl = ttl.filter(|ttl| *ttl < FOR_EVER);
+    ttl.map_or(Bytes::new(), |ttl| {
+        milliseconds(ttl).max(1).to_string().into()
+    })
 }
 
 #[async_trait]
@@ -329,7 +333,7 @@ impl Driver for State {
     async fn increment(&self, key: &Key, delta: i64) -> Result<i64> {
         let call = Call {
             keys: vec![COUNTER.into(), INDEX.into(), key.whole().to_owned().into()],
-            arguments: vec![self.flag(), delta.to_string().into()],
+            arguments: vec![self.flag(), delta.to_string().into(), lifetime(self.ttl)],
         };
         let about = about(key);
         let client = self.session.client().await?;

@@ -25,7 +25,10 @@ for _, found in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
       alive = alive or not gone
       if gone and consumer[4] == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, found[2], consumer[2]) end
     end
-    if not alive then redis.call('XGROUP', 'DESTROY', stream, found[2]) end
+    if not alive then
+      redis.call('XGROUP', 'DESTROY', stream, found[2])
+      trim(stream)
+    end
   end
 end
 return answers

@@ -13,9 +13,12 @@ while true do
   local command = { 'XCLAIM', stream, group, '||returned', 0 }
   for _, one in ipairs(ids) do command[#command + 1] = one end
   for _, word in ipairs({ 'IDLE', '4000000000', 'JUSTID' }) do command[#command + 1] = word end
-  local moved = redis.call(unpack(command))
-  -- Those that were trimmed do not move.
-  if #moved == 0 then break end
+  local moved = {}
+  for _, id in ipairs(redis.call(unpack(command))) do moved[id] = true end
+  -- Those that were trimmed do not move, and would hide the ones after them.
+  for _, id in ipairs(ids) do
+    if not moved[id] then redis.call('XACK', stream, group, id) end
+  end
 end
 redis.call('XGROUP', 'DELCONSUMER', stream, group, member)
 if ARGV[3] == '1' then

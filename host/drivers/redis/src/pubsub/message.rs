@@ -24,7 +24,14 @@ pub(super) fn text(id: Id) -> String {
 }
 
 /// The five texts of a message, in the order in which the script takes them.
-pub(super) fn fields(message: &Message) -> Result<[Bytes; 5]> {
+pub(super) type Fields = [Bytes; 5];
+
+/// The bytes that a message has as it is sent.
+pub(super) fn size(fields: &Fields) -> u64 {
+    fields.iter().map(|text| text.len() as u64).sum()
+}
+
+pub(super) fn fields(message: &Message) -> Result<Fields> {
     let metadata: BTreeMap<_, _> = message.attributes.iter().cloned().collect();
     let attributes = match message.attributes.is_empty() {
         true => String::new(),

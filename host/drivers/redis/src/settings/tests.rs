@@ -49,3 +49,14 @@ fn equal_connections_are_equal_and_others_are_not() {
         "none, as `dapr init` writes it"
     );
 }
+
+#[test]
+fn a_time_to_live_of_0_is_none() {
+    let ttl = |seconds: u64| {
+        let config = serde_json::json!({ "redisHost": "localhost", "ttlInSeconds": seconds });
+        let config = serde_json::from_value(config).expect("a config");
+        parse_state(config).map_err(Error::from).unwrap().ttl
+    };
+    assert_eq!(ttl(0), None);
+    assert_eq!(ttl(5), Some(Duration::from_secs(5)));
+}

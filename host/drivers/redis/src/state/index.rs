@@ -61,6 +61,14 @@ pub(super) async fn build(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// Takes the mark away: writes without an index are not in it, and a later start with one walks again.
+pub(super) async fn give_up(client: &Client) -> Result<()> {
+    let mut delete = redis::cmd("DEL");
+    delete.arg(BUILT);
+    let deleted = client.ask(Effect::Write, "the index", &delete).await;
+    deleted.map(drop)
+}
+
 /// One page of the entries whose keys have the prefix.
 pub(super) async fn list(
     client: &Client,

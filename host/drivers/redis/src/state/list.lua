@@ -1,5 +1,5 @@
 -- Lists rows of state in the order of their keys. KEYS: the index.
--- ARGV: the first and the last key as ZRANGEBYLEX takes them, how many, and bytes of values that fit into the answer.
+-- ARGV: the first and the last key as ZRANGEBYLEX takes them, how many, and bytes of entries that fit into the answer.
 -- Returns the last key if there may be more, or '', and then {key, data, version, content type, end in milliseconds since 1970 or -1} each.
 -- Keys whose rows have gone by themselves leave the index.
 local index, from, to = KEYS[1], ARGV[1], ARGV[2]
@@ -28,7 +28,7 @@ while true do
       redis.call('ZREM', index, key)
     else
       local data = found[1] or ''
-      bytes = bytes + #data
+      bytes = bytes + #key + #data + #(found[3] or '')
       answers[#answers + 1] = { key, data, found[2] or '', found[3] or '', finish(key) }
     end
     from = '(' .. key

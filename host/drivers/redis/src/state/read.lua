@@ -1,4 +1,4 @@
--- Reads rows of state. KEYS: the rows. ARGV: bytes of values that fit into the answer.
+-- Reads rows of state. KEYS: the rows. ARGV: bytes of entries that fit into the answer.
 -- Returns for each: 0 where there is none, 1 where it does not fit any more, 2 where a row of another type is there,
 -- or {data, version, content type, end in milliseconds since 1970 or -1}.
 local budget, bytes = tonumber(ARGV[1]), 0
@@ -23,7 +23,7 @@ for at, key in ipairs(KEYS) do
       answers[at] = 0
     else
       local data = found[1] or ''
-      bytes = bytes + #data
+      bytes = bytes + #data + #(found[3] or '')
       answers[at] = { data, found[2] or '', found[3] or '', finish(key) }
     end
   end
