@@ -4,11 +4,12 @@
 //! call has it.
 
 mod answer;
+mod json;
 mod param;
 
 use crate::{
     client::Client,
-    fault::Fault,
+    fault::{Fault, class},
     held::Held,
     settings::{Settings, written},
 };
@@ -118,7 +119,7 @@ fn asked<'a>(request: &Request<'a>) -> Result<(&'a str, Vec<Param>)> {
 /// The error of a statement of an app, which reads what is wrong with it.
 fn refused(fault: Fault) -> Error {
     let said = match &fault {
-        Fault::Refused { code, said } if ["22", "23", "42"].contains(&&code.code()[..2]) => {
+        Fault::Refused { code, said } if ["22", "23", "42"].contains(&class(code)) => {
             Some(format!(
                 "the database refused the statement: {said} ({})",
                 code.code()

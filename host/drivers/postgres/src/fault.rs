@@ -109,9 +109,14 @@ impl Fault {
     }
 }
 
+/// The first two characters of a code; none of what is no code, which a server may send too.
+pub(super) fn class(code: &SqlState) -> &str {
+    code.code().get(..2).unwrap_or_default()
+}
+
 /// The server ends, or a part of it did: what was under way may be done or not.
 fn is_going_down(code: &SqlState) -> bool {
-    let class = &code.code()[..2];
+    let class = class(code);
     matches!(class, "08" | "58" | "XX") || (class == "57" && *code != SqlState::QUERY_CANCELED)
 }
 
@@ -145,7 +150,7 @@ fn meaning(code: &SqlState) -> (Kind, &'static str) {
         let message = "the component's table is gone or was changed; start the host again, so that it is made";
         return (Kind::Unavailable, message);
     }
-    match &code.code()[..2] {
+    match class(code) {
         "22" => (Kind::Invalid, "the database does not take such a value"),
         "40" => (
             Kind::Unavailable,
@@ -273,6 +278,15 @@ mod tests {
                 !code.starts_with("22"),
                 "{code}"
             );
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_none_is_an_error_and_no_panic() {
+        for code in ["", "4", "é", "4é", "\u{1f600}"] {
+            let code = SqlState::from_code(code);
+            assert!(!is_going_down(&code));
+            assert_eq!(refused(&code, String::new()).kind(), Kind::Unavailable);
         }
     }
 

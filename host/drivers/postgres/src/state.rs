@@ -144,14 +144,25 @@ fn microseconds(ttl: Option<Duration>) -> Option<i64> {
     i64::try_from(ttl.as_nanos().div_ceil(1_000)).ok()
 }
 
-fn check_size(put: &Put) -> Result<()> {
+/// Refuses what the server would refuse together with all else that is written at once.
+fn check(put: &Put) -> Result<()> {
     let (key, size) = (put.key.shown(), put.value.len());
-    match size as u64 <= MAX_VALUE {
-        true => Ok(()),
-        false => Err(Error::invalid(format!(
+    if size as u64 > MAX_VALUE {
+        return Err(Error::invalid(format!(
             "the value of `{key}` has {size} bytes; at most {MAX_VALUE} are allowed"
-        ))),
+        )));
     }
+    match &put.options.content_type {
+        Some(content) if has_nul(content) => Err(Error::invalid(format!(
+            "the content type of `{key}` has a NUL character, which the database takes in no text"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether the database takes no such text.
+fn has_nul(text: &str) -> bool {
+    text.contains('\0')
 }
 
 fn entry(row: &Row, first: usize) -> Result<Entry, Fault> {
@@ -165,7 +176,7 @@ fn entry(row: &Row, first: usize) -> Result<Entry, Fault> {
 
 impl State {
     async fn put_one(&self, lent: &Lent, put: &Put) -> Answer<Etag> {
-        if let Err(error) = check_size(put) {
+        if let Err(error) = check(put) {
             return Ok(Err(error));
         }
         let Put {
@@ -178,6 +189,8 @@ impl State {
         let content = options.content_type.as_deref();
         let fence = options.fence.map(|fence| fence.to_string());
         let row = match &options.condition {
+            // No entry has such an etag.
+            Condition::Matches(etag) if has_nul(etag) => None,
             Condition::Matches(etag) => {
                 let sql = &self.sql.update;
                 lent.row(sql, &[&whole, &value, &ttl, &content, &fence, etag])
@@ -208,6 +221,7 @@ impl State {
                 true
             }
             Condition::Absent => lent.row(&self.sql.mark, &[&whole]).await?.is_none(),
+            Condition::Matches(etag) if has_nul(etag) => false,
             Condition::Matches(etag) => {
                 lent.execute(&self.sql.delete_matching, &[&whole, etag])
                     .await?

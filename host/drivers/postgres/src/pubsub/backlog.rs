@@ -19,12 +19,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes that a message counts for beside its own.
 const BESIDE: usize = 128;
 
-/// Bytes that a message counts for.
+/// The attributes of a message as they are stored.
+pub(super) fn attributes(message: &Message) -> String {
+    serde_json::to_string(&message.attributes).unwrap_or_default()
+}
+
+/// Bytes that a message counts for: those that are stored and sent, and some beside.
 pub(super) fn size(message: &Message) -> u64 {
-    let attributes = message.attributes.iter();
-    let attributes: usize = attributes
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let attributes = attributes(message).len();
     let key = message.ordering_key.as_ref().map_or(0, String::len);
     (BESIDE + message.data.len() + message.content_type.len() + key + attributes) as u64
 }

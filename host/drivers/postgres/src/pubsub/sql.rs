@@ -236,12 +236,17 @@ fn insert(table: &Table, names: &str, channel: &str) -> String {
     )
 }
 
-/// Takes deliveries in order; of those with one ordering key the first alone, whoever has it.
+/// Takes deliveries in order; of those with one ordering key the first alone, and while no member has one of them: the first
+/// may have come after a later one was taken, as its publisher was slower.
 fn take(table: &Table) -> String {
+    let out = format!(
+        "SELECT d.ordering_key FROM {table} AS d WHERE d.topic = $1 AND d.name = $2 AND d.ordering_key IS NOT NULL AND {OUT}"
+    );
     format!(
         "WITH due AS (SELECT d.id, d.size FROM {table} AS d WHERE d.topic = $1 AND d.name = $2 \
          AND d.visible_at <= clock_timestamp() AND (d.ordering_key IS NULL OR NOT EXISTS (SELECT 1 FROM {table} AS e \
-         WHERE e.topic = d.topic AND e.name = d.name AND e.ordering_key = d.ordering_key AND e.id < d.id)) \
+         WHERE e.topic = d.topic AND e.name = d.name AND e.ordering_key = d.ordering_key AND e.id < d.id) \
+         AND d.ordering_key NOT IN ({out})) \
          ORDER BY d.id LIMIT $3 FOR UPDATE SKIP LOCKED), \
          fits AS (SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM due) AS d WHERE before < {MAX_TAKEN}) \
          UPDATE {table} AS d SET owner = $4, attempts = d.attempts + 1, \

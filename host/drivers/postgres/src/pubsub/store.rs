@@ -4,7 +4,7 @@ mod operating;
 
 use super::{
     MAX_MESSAGE,
-    backlog::{Backlog, size},
+    backlog::{Backlog, attributes, size},
     sql::Sql,
 };
 use crate::{
@@ -21,6 +21,8 @@ use wythe_blocks::{Error, Result, pubsub::Message};
 const AT_ONCE: u64 = 16 << 20;
 /// Messages in one statement.
 const MANY: usize = 1_000;
+/// Bytes of a message with all that stands beside its data: the server can send it back in one row.
+const MAX_WHOLE: u64 = 17 << 20;
 
 pub(super) struct Store {
     pub held: Held,
@@ -114,14 +116,32 @@ pub(super) trait AsyncRemove: Sync {
     async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault>;
 }
 
+/// Refuses what the server would refuse together with all else that is published at once, or would not give back.
 fn check(message: &Message) -> Result<()> {
-    let size = message.data.len() as u64;
-    match size <= MAX_MESSAGE {
-        true => Ok(()),
-        false => Err(Error::invalid(format!(
-            "the message has {size} bytes; at most {MAX_MESSAGE} are allowed"
-        ))),
+    let data = message.data.len() as u64;
+    if data > MAX_MESSAGE {
+        return Err(Error::invalid(format!(
+            "the message has {data} bytes; at most {MAX_MESSAGE} are allowed"
+        )));
     }
+    let whole = size(message);
+    if whole > MAX_WHOLE {
+        return Err(Error::invalid(format!(
+            "the message has {whole} bytes with its attributes, content type and ordering key; at most {MAX_WHOLE} are allowed"
+        )));
+    }
+    let key = message.ordering_key.as_deref().unwrap_or_default();
+    for (what, text) in [
+        ("content type", &message.content_type[..]),
+        ("ordering key", key),
+    ] {
+        if text.contains('\0') {
+            return Err(Error::invalid(format!(
+                "the {what} of the message has a NUL character, which the database takes in no text"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The number of messages, at least one, that go together.
@@ -150,10 +170,7 @@ async fn insert(lent: &Lent, sql: &str, topic: &str, messages: &[&Message]) -> R
         .iter()
         .map(|one| one.ordering_key.as_deref())
         .collect();
-    let attributes = messages
-        .iter()
-        .map(|one| serde_json::to_string(&one.attributes));
-    let attributes: Vec<String> = attributes.map(Result::unwrap_or_default).collect();
+    let attributes: Vec<String> = messages.iter().map(|one| attributes(one)).collect();
     let delays: Vec<i64> = messages
         .iter()
         .map(|one| microseconds(one.delay.unwrap_or_default()))
@@ -175,4 +192,57 @@ pub(super) fn message(row: &Row, first: usize) -> Result<Message, Fault> {
         attributes: attributes.map_err(|error| Fault::Odd(format!("attributes: {error}")))?,
         delay: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wythe_blocks::Kind;
+
+    fn refused(message: &Message, expected: &str) {
+        let error = check(message).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.message().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn what_stands_beside_the_data_is_bounded_as_it_is_stored() {
+        let message = Message {
+            data: vec![0; MAX_MESSAGE as usize].into(),
+            content_type: "text/plain".to_owned(),
+            ordering_key: Some("key".to_owned()),
+            attributes: vec![("a".to_owned(), "b".to_owned())],
+            delay: None,
+        };
+        check(&message).unwrap();
+        let limit = "at most 17825792 are allowed";
+        let mut long = message.clone();
+        long.content_type = "x".repeat(1 << 20);
+        refused(&long, limit);
+        let mut long = message.clone();
+        long.ordering_key = Some("x".repeat(1 << 20));
+        refused(&long, limit);
+        let mut long = message.clone();
+        // Each of the characters has six in the text of JSON.
+        long.attributes[0].1 = "\u{1}".repeat(200_000);
+        refused(&long, limit);
+    }
+
+    #[test]
+    fn a_text_with_nul_is_refused_and_an_attribute_is_not() {
+        let message = Message {
+            data: "x".into(),
+            content_type: "text/plain".to_owned(),
+            ordering_key: None,
+            attributes: vec![("a".to_owned(), "\0".to_owned())],
+            delay: None,
+        };
+        check(&message).unwrap();
+        let mut bad = message.clone();
+        bad.content_type.push('\0');
+        refused(&bad, "the content type of the message has a NUL");
+        let mut bad = message.clone();
+        bad.ordering_key = Some("\0".to_owned());
+        refused(&bad, "the ordering key of the message has a NUL");
+    }
 }

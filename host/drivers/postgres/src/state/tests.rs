@@ -1,4 +1,4 @@
-//! Ends of prefixes and of times.
+//! Ends of prefixes and of times, and what is refused of one put alone.
 
 use super::{sql::end, *};
 
@@ -22,4 +22,15 @@ fn a_time_to_live_is_never_shorter_than_asked() {
     assert_eq!(microseconds(Some(Duration::from_micros(5))), Some(5));
     assert_eq!(microseconds(Some(Duration::MAX)), None);
     assert_eq!(microseconds(None), None);
+}
+
+#[test]
+fn a_content_type_with_nul_is_refused_by_itself() {
+    let mut put = Put::new("key", "value");
+    put.options.content_type = Some("text/plain".to_owned());
+    check(&put).unwrap();
+    put.options.content_type = Some("text/\0".to_owned());
+    let error = check(&put).unwrap_err();
+    assert_eq!(error.kind(), wythe_blocks::Kind::Invalid);
+    assert!(error.message().contains("has a NUL character"), "{error}");
 }
