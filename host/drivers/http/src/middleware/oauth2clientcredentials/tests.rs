@@ -83,12 +83,18 @@ async fn a_token_is_asked_for_once_and_used_again() {
 
 #[tokio::test]
 async fn a_token_whose_time_is_over_is_asked_for_anew() {
-    let one = "{\"access_token\": \"t1\", \"expires_in\": 5}";
-    let two = "{\"access_token\": \"t2\", \"expires_in\": 60}";
-    let (url, _) = server(&[("200 OK", one), ("200 OK", two)]).await;
+    let one = "{\"access_token\": \"t1\", \"expires_in\": 0}";
+    // Types and numbers as servers write them; a short time is used for half of it.
+    let two = "{\"access_token\": \"t2\", \"token_type\": \"bearer\", \"expires_in\": \"9\"}";
+    let (url, asked) = server(&[("200 OK", one), ("201 Created", two)]).await;
     let all = credentials(config(&url));
     assert_eq!(all.token().await.expect("a token"), "Bearer t1");
-    assert_eq!(all.token().await.expect("a token"), "Bearer t2");
+    for _ in 0..2 {
+        assert_eq!(all.token().await.expect("a token"), "Bearer t2");
+    }
+    assert_eq!(asked.lock().len(), 2);
+    assert_eq!(used(Duration::from_secs(9)), Duration::from_millis(4_500));
+    assert_eq!(used(Duration::from_secs(60)), Duration::from_secs(50));
 }
 
 #[tokio::test]
