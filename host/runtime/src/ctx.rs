@@ -2,7 +2,8 @@
 
 use crate::{
     cpu::{Bill, Cpu, Share},
-    egress::Hooks,
+    egress::{self, Hooks},
+    engine::Runtime,
     error,
     fields::Held,
     limits::{self, Limiter},
@@ -52,6 +53,37 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The identity of an app or a plugin, with nothing of it under way.
+    pub fn new(
+        runtime: &Runtime,
+        tenant: &Arc<Tenant>,
+        id: Name,
+        grants: Arc<Grants>,
+        limits: &Limits,
+        env: Vec<(String, String)>,
+        meters: &Arc<Meters>,
+    ) -> Self {
+        Identity {
+            log: Arc::new(Log::new(
+                tenant,
+                id.clone(),
+                limits.log_bytes_per_second,
+                meters.clone(),
+            )),
+            meters: meters.clone(),
+            outgoing: egress::under_way(limits.outgoing_requests),
+            denied: Rate::per_minute(DENIALS),
+            account: Account::new(id.clone(), limits.host_memory, tenant.ledger.clone()),
+            id,
+            holder: Holder::of(tenant.ledger.number()),
+            grants,
+            limits: limits.clone(),
+            env,
+            share: runtime.share(tenant),
+            tenant: tenant.clone(),
+        }
+    }
+
     /// Gives the share the weight that the tenant has now.
     pub fn weigh(&self) {
         let weight = self.tenant.settings().cpu_weight();
@@ -71,7 +103,7 @@ impl Identity {
 pub type Taken = (Slot, quota::Held);
 
 /// Lines of the log about what a guest was denied, a minute.
-pub const DENIALS: u32 = 60;
+const DENIALS: u32 = 60;
 
 /// A store's data.
 pub struct Ctx {

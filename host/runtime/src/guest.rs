@@ -1,14 +1,7 @@
 //! An app that is a guest: loaded from a file, checked against its grants, swapped without dropping a call.
 
 use crate::{
-    component_file::ComponentFile,
-    ctx::{DENIALS, Identity},
-    egress,
-    engine::Runtime,
-    export,
-    log::Log,
-    slots::Holder,
-    version::Version,
+    component_file::ComponentFile, ctx::Identity, engine::Runtime, export, version::Version,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -18,8 +11,7 @@ use std::{
     sync::Arc,
 };
 use wythe_blocks::{
-    Account, Admission, App, Body, Call, Callee, Error, Exports, Profile, Rate, Result, Tenant,
-    Usage, actors,
+    Admission, App, Body, Call, Callee, Error, Exports, Profile, Result, Tenant, Usage, actors,
     bindings::Input,
     configuration,
     invocation::{Request, Response},
@@ -62,28 +54,15 @@ impl Guest {
             health: app.health.clone(),
             ..Profile::new(tenant.name().clone(), app.id.clone())
         };
-        let identity = Arc::new(Identity {
-            tenant: tenant.clone(),
-            share: runtime.share(tenant),
-            id: app.id.clone(),
-            holder: Holder::of(tenant.ledger.number()),
-            grants: profile.grants.clone(),
-            limits: app.limits.clone(),
-            env: app.env.clone().into_iter().collect(),
-            log: Arc::new(Log::new(
-                tenant,
-                app.id.clone(),
-                (app.limits.log_bytes_per_second, profile.meters.clone()),
-            )),
-            outgoing: egress::under_way(app.limits.outgoing_requests),
-            denied: Rate::per_minute(DENIALS),
-            account: Account::new(
-                app.id.clone(),
-                app.limits.host_memory,
-                tenant.ledger.clone(),
-            ),
-            meters: profile.meters.clone(),
-        });
+        let identity = Arc::new(Identity::new(
+            runtime,
+            tenant,
+            app.id.clone(),
+            profile.grants.clone(),
+            &app.limits,
+            app.env.clone().into_iter().collect(),
+            &profile.meters,
+        ));
         let place = (app.project.as_path(), app.guest.as_path());
         let file = ComponentFile::of_app(tenant, place, app.signing_keys.clone());
         let version = Version::load(runtime, &identity, &app.reuse, file).await?;

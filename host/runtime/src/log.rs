@@ -52,7 +52,7 @@ struct Budget {
 
 impl Log {
     /// A log with so many bytes a second; what is dropped is counted in the meters.
-    pub fn new(tenant: &Tenant, app: Name, (per_second, meters): (u64, Arc<Meters>)) -> Self {
+    pub fn new(tenant: &Tenant, app: Name, per_second: u64, meters: Arc<Meters>) -> Self {
         Log {
             meters,
             tenant: tenant.name().clone(),
@@ -290,7 +290,7 @@ mod tests {
         let name: super::Name = "app".parse().expect("a good name");
         let tenant = Tenant::new(Settings::new(name.clone(), ""), &Shared::default());
         let meters = Meters::of_app(name.clone(), &name);
-        let log = Log::new(&tenant, name, (100, meters));
+        let log = Log::new(&tenant, name, 100, meters);
         let begin = |since| log.budget.lock().since = since;
         let hour = Duration::from_secs(3_600);
         begin(Instant::now() + hour);

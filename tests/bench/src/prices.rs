@@ -86,12 +86,17 @@ spec:
 const TLS: &str = "apiVersion: wythe/v1
 kind: Tenant
 metadata: { name: shop }
-spec: { hosts: [shop.example.org], tls: { certificate: shop.pem, key: shop.key } }
+spec:
+  hosts: [shop.example.org]
+  tls: { certificate: shop.pem, key: shop.key }
+  quotas: { requestsPerSecond: 1000000, calls: 1000, instances: 500, memory: 8GiB }
 ";
 const CLEAR: &str = "apiVersion: wythe/v1
 kind: Tenant
 metadata: { name: shop }
-spec: { hosts: [localhost] }
+spec:
+  hosts: [localhost]
+  quotas: { requestsPerSecond: 1000000, calls: 1000, instances: 500, memory: 8GiB }
 ";
 
 /// The requests that are made: their name and path.

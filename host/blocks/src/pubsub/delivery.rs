@@ -80,28 +80,31 @@ impl PubSub {
         let groups: Vec<_> = groups.collect();
         let topics = groups.iter();
         let topics = topics.map(|of| (of.component.clone(), of.topic.clone()));
-        let mut now = Running {
+        let now = Running {
             tasks: tasks.clone(),
             before: Vec::new(),
             topics: topics.collect(),
             groups,
             letters,
         };
-        {
-            let mut running = self.running();
-            if let Some(old) = running.remove(app.id()) {
-                old.tasks.cancel();
-                let all = old.before.into_iter().chain([old.tasks]);
-                now.before = all.filter(|tasks| tasks.count() > 0).collect();
-            }
-            running.insert(app.id().clone(), now);
-        }
+        self.replace(app.id(), now);
         for (running, consumer) in ready {
             let (running, consumer): (_, Arc<dyn Consumer>) = (Arc::new(running), consumer.into());
             let of = tasks.clone();
             tasks.supervise(move || running.clone().run(consumer.clone(), of.clone()));
         }
         Ok(())
+    }
+
+    /// Notes what runs for an app now; what ran before has no more to begin.
+    fn replace(&self, app: &Name, mut now: Running) {
+        let mut running = self.running();
+        if let Some(old) = running.remove(app) {
+            old.tasks.cancel();
+            let all = old.before.into_iter().chain([old.tasks]);
+            now.before = all.filter(|tasks| tasks.count() > 0).collect();
+        }
+        running.insert(app.clone(), now);
     }
 
     /// Ends an app's subscriptions. Its groups stay, and hold what comes.

@@ -109,16 +109,22 @@ fn guarded(settings: &Settings, routes: &Routes) -> Arc<Middleware> {
     middleware
 }
 
+/// The policies of calls, and those of who may call what, as they are written.
+fn policies(settings: &Settings) -> (Arc<Resiliency>, AccessPolicies) {
+    let resiliency = Resiliency::new(settings.tenant.clone());
+    resiliency.set(&settings.resiliencies);
+    let access = AccessPolicies::new(settings.tenant.clone());
+    access.set(&settings.configurations);
+    (resiliency, access)
+}
+
 impl Tenant {
     /// A tenant with nothing in it.
     pub fn new(settings: Settings, shared: &Shared) -> Arc<Self> {
         let tasks = shared.tasks.child();
         let ledger = shared.ledgers.of(&settings.tenant, &shared.metrics);
         ledger.set(settings.quotas());
-        let resiliency = Resiliency::new(settings.tenant.clone());
-        resiliency.set(&settings.resiliencies);
-        let access = AccessPolicies::new(settings.tenant.clone());
-        access.set(&settings.configurations);
+        let (resiliency, access) = policies(&settings);
         shared.metrics.watch(&resiliency);
         let (rules, known) = (shared.rules.clone(), ledger.clone());
         let pubsub = Arc::new(PubSub::new(tasks.clone(), rules, known));

@@ -193,7 +193,7 @@ impl<W: World> Plugged<W> {
         let replica = |_| Arc::new(Mutex::new(Replica::new()));
         Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
-            identity: Arc::new(settings.identity(&runtime, tenant, &site)),
+            identity: Arc::new(settings.identity(&runtime, &tenant, &site)),
             replicas: (0..settings.instances).map(replica).collect(),
             next: AtomicU64::new(0),
             busy: Busy::default(),

@@ -1,14 +1,8 @@
 //! The part of a plugin's metadata that the host reads; the rest is the plugin's own.
 
-use crate::{
-    ctx::{DENIALS, Identity},
-    egress,
-    engine::Runtime,
-    log::Log,
-    slots::Holder,
-};
+use crate::{ctx::Identity, engine::Runtime};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-use wythe_blocks::{Account, Error, Meters, Rate, Result, Site, Tenant, text::hex};
+use wythe_blocks::{Error, Meters, Result, Site, Tenant, text::hex};
 use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
 
 /// The timeout of one call, unless the component says otherwise by `callTimeout`.
@@ -91,31 +85,16 @@ impl Settings {
         )))
     }
 
-    pub fn identity(&self, runtime: &Runtime, tenant: Arc<Tenant>, site: &Site) -> Identity {
+    pub fn identity(&self, runtime: &Runtime, tenant: &Arc<Tenant>, site: &Site) -> Identity {
         // A component's name may have dots, `_` and upper case, which an app's id has not.
         let name: Result<ComponentName, _> = site.component.parse();
         let id = name.ok().and_then(|name| name.as_id());
         let id = id.unwrap_or_else(|| site.tenant.clone());
         let meters = Meters::of_plugin(tenant.name().clone(), &site.component);
         tenant.metrics.show(&meters);
-        Identity {
-            log: Arc::new(Log::new(
-                &tenant,
-                id.clone(),
-                (self.limits.log_bytes_per_second, meters.clone()),
-            )),
-            meters,
-            outgoing: egress::under_way(self.limits.outgoing_requests),
-            denied: Rate::per_minute(DENIALS),
-            account: Account::new(id.clone(), self.limits.host_memory, tenant.ledger.clone()),
-            id,
-            holder: Holder::of(tenant.ledger.number()),
-            grants: Arc::new(self.grants.clone()),
-            limits: self.limits.clone(),
-            env: Vec::new(),
-            share: runtime.share(&tenant),
-            tenant,
-        }
+        let grants = Arc::new(self.grants.clone());
+        let (limits, env) = (&self.limits, Vec::new());
+        Identity::new(runtime, tenant, id, grants, limits, env, &meters)
     }
 }
 
