@@ -106,7 +106,6 @@ const TYPES: [&str; 101] = [
     "state.zookeeper",
 ];
 
-/// Says of each of them that Dapr has it.
 /// Middleware of Dapr's for which there is something else to write.
 const INSTEAD: [(&str, &str); 3] = [
     (
@@ -123,6 +122,7 @@ const INSTEAD: [(&str, &str); 3] = [
     ),
 ];
 
+/// Says of each of them that Dapr has it, and of some what to write instead.
 pub(super) fn register(registry: &mut Registry) {
     let parts = TYPES.iter().filter_map(|kind| kind.split_once('.'));
     for (block, name) in parts {
