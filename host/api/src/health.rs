@@ -26,15 +26,20 @@ async fn look(host: &Host, is_draining: bool) -> (StatusCode, String, String) {
         let (status, text) = stopping();
         return (status, text, String::new());
     }
+    match survey(host, true).await {
+        (true, lines) => (StatusCode::OK, "ok\n".to_owned(), lines),
+        (false, lines) => (StatusCode::SERVICE_UNAVAILABLE, lines, String::new()),
+    }
+}
+
+/// Asks all tenants: whether requests should come here, and a line for each thing that cannot do its work.
+async fn survey(host: &Host, with_apps: bool) -> (bool, String) {
     let tenants = host.tenants();
-    let mut unwell = unwell(&tenants, true).await;
+    let mut unwell = unwell(&tenants, with_apps).await;
     unwell.extend(down(host));
     let all = tenants.len() + host.processes().len();
-    let lines = unwell.concat();
-    match unwell.is_empty() || unwell.len() < all {
-        true => (StatusCode::OK, "ok\n".to_owned(), lines),
-        false => (StatusCode::SERVICE_UNAVAILABLE, lines, String::new()),
-    }
+    let is_ready = unwell.is_empty() || unwell.len() < all;
+    (is_ready, unwell.concat())
 }
 
 /// The tenants whose processes do not serve, a line each.
@@ -113,20 +118,12 @@ pub async fn as_dapr(
         let body = json!({ "errorCode": code, "message": message });
         (StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
     };
-    let tenants = host.tenants();
-    let is_app = |id: &str| {
-        let mut all = tenants.iter().flat_map(|tenant| tenant.all_apps());
-        all.any(|app| app.id().as_str() == id)
-    };
-    if app.is_some_and(|id| !is_app(id)) {
+    if let Some(id) = app
+        && !has_app(host, id).await
+    {
         return failed("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
     }
-    let all = tenants.len() + host.processes().len();
-    let is_ready = !is_draining && {
-        let mut unwell = unwell(&tenants, false).await;
-        unwell.extend(down(host));
-        unwell.is_empty() || unwell.len() < all
-    };
+    let is_ready = !is_draining && survey(host, false).await.0;
     match (is_ready, question) {
         (true, _) => (StatusCode::NO_CONTENT, String::new()),
         (false, Question::Whole) => failed("ERR_HEALTH_NOT_READY", "dapr is not ready"),
@@ -135,6 +132,21 @@ pub async fn as_dapr(
             "dapr outbound is not ready",
         ),
     }
+}
+
+/// Returns whether a tenant has an app of this name, be it in a process of its own.
+async fn has_app(host: &Host, id: &str) -> bool {
+    let tenants = host.tenants();
+    let mut apps = tenants.iter().flat_map(|tenant| tenant.all_apps());
+    if apps.any(|app| app.id().as_str() == id) {
+        return true;
+    }
+    let reports = reports(host).await;
+    let statuses = reports
+        .into_iter()
+        .filter_map(|(_, report)| report.ok()?.status);
+    let mut apps = statuses.flat_map(|status| status.apps);
+    apps.any(|app| app.running.app == id)
 }
 
 /// Lines about components, apps and changes of the tenants that are in processes of their own.
@@ -167,12 +179,20 @@ fn not_in_force(about: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::host::{App, Running, Status};
     use async_trait::async_trait;
-    use std::time::{Duration, SystemTime};
+    use std::{
+        io::{self, BufRead, BufReader, Write},
+        os::unix::net::UnixListener,
+        path::Path,
+        time::{Duration, SystemTime},
+    };
+    use tempfile::tempdir;
     use wythe_blocks::{
         Key, Ready, Registry, Result, Settings,
         lock::{Acquired, Driver, Features, Grant},
     };
+    use wythe_manifest::Name;
 
     /// A driver that cannot do its work.
     struct Sick;
@@ -256,5 +276,62 @@ mod tests {
             ready(&host, false, false).await.0,
             StatusCode::SERVICE_UNAVAILABLE
         );
+    }
+
+    /// Answers what is asked of a process that has an app `cart`, a connection for each question.
+    fn serve(path: &Path) {
+        let running = Running {
+            tenant: "shop".into(),
+            app: "cart".into(),
+            calls: 0,
+            calls_limit: 1,
+            instances: 0,
+        };
+        let app = App {
+            running,
+            version: String::new(),
+            host_memory: 0,
+            host_memory_limit: 0,
+            health: "ok".into(),
+            health_reason: None,
+            last_error: None,
+        };
+        let status = Status {
+            apps: vec![app],
+            ..Status::default()
+        };
+        let status = json!({ "host": { "status": status } }).to_string();
+        let listener = UnixListener::bind(path).expect("a socket");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = BufReader::new(&stream).lines().map_while(io::Result::ok);
+                let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                let body = match lines.first().is_some_and(|line| line.contains("status")) {
+                    true => &*status,
+                    false => r#"{"host":{"tenants":[]}}"#,
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                let _ = write!(stream, "{head}{body}");
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn an_app_in_a_process_of_its_own_is_an_app_of_the_host() {
+        let (host, directory) = (Host::default(), tempdir().expect("a directory"));
+        let (path, tenant) = (directory.path().join("control"), "shop".parse());
+        let tenant = tenant.expect("a name");
+        let process = Process::new(Name::clone(&tenant), "none".into(), path.clone(), 1);
+        serve(&path);
+        process.set(ProcessState::Serving);
+        host.set_process(&tenant, Some(process));
+        for (app, expected) in [
+            ("cart", StatusCode::NO_CONTENT),
+            ("other", StatusCode::INTERNAL_SERVER_ERROR),
+        ] {
+            let answer = as_dapr(&host, false, Question::Whole, Some(app)).await;
+            assert_eq!(answer.0, expected, "{answer:?}");
+        }
     }
 }

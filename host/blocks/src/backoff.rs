@@ -1,5 +1,6 @@
 //! The pause between tries: it doubles with each failure, from its first length up to its last.
 
+use crate::random;
 use std::time::Duration;
 
 /// A pause that grows with the failures in a row.
@@ -39,6 +40,14 @@ impl Backoff {
         self.after(self.failures)
     }
 
+    /// Counts a failure; half of the pause after it, and a random part of the other half: many clients of one server do
+    /// not come at once.
+    pub fn fail_apart(&mut self) -> Duration {
+        let half = self.fail() / 2;
+        let part = half.mul_f64(random::next() as f64 / u64::MAX as f64);
+        half.saturating_add(part)
+    }
+
     /// Forgets the failures: the next one is the first again.
     pub fn reset(&mut self) {
         self.failures = 0;
@@ -48,6 +57,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn pauses_double_up_to_the_last() {
@@ -58,7 +68,23 @@ mod tests {
         assert_eq!(grown, [1, 2, 4]);
         backoff.reset();
         assert_eq!(backoff.fail().as_secs(), 1);
-        let endless = Backoff::new(Duration::MAX, Duration::MAX);
+        let mut endless = Backoff::new(Duration::MAX, Duration::MAX);
         assert_eq!(endless.after(u32::MAX), Duration::MAX);
+        assert!(endless.fail_apart() >= Duration::MAX / 2);
+    }
+
+    #[test]
+    fn pauses_apart_differ_and_are_half_of_the_pause_at_least() {
+        let first = || {
+            let mut backoff = Backoff::SLOW;
+            backoff.fail_apart()
+        };
+        let pauses: HashSet<_> = (0..1_000).map(|_| first()).collect();
+        let (half, whole) = (Duration::from_millis(500), Duration::from_secs(1));
+        assert!(pauses.iter().all(|pause| (half..=whole).contains(pause)));
+        assert!(pauses.len() > 900, "{}", pauses.len());
+        let mut backoff = Backoff::SLOW;
+        backoff.fail_apart();
+        assert_eq!(backoff.fail(), 2 * whole, "it counts");
     }
 }

@@ -166,13 +166,18 @@ impl Entry {
 
 impl Peer {
     fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & (u128::MAX << 64);
-                Peer(Ipv6Addr::from_bits(network).into())
-            }
-            address => Peer(address),
+        Peer(network(address))
+    }
+}
+
+/// Whoever has an address: an IPv4 address, or the IPv6 network that is one subscriber's.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & (u128::MAX << 64);
+            Ipv6Addr::from_bits(network).into()
         }
+        address => address,
     }
 }
 

@@ -27,7 +27,7 @@ impl Rate {
         Self::new(lines, Duration::from_secs(1))
     }
 
-    fn new(lines: u32, period: Duration) -> Self {
+    pub(crate) fn new(lines: u32, period: Duration) -> Self {
         let window = Window {
             since: Instant::now(),
             said: 0,

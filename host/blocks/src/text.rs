@@ -1,7 +1,7 @@
 //! Text from somebody else on its way to a terminal or a log: it moves no cursor, begins no line, and has an end. Bytes
 //! become text here as well.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error as StdError};
 
 /// Bytes of a text of somebody else in a log line.
 pub const MAX_CAUSE: usize = 4 << 10;
@@ -36,6 +36,30 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
 /// The beginning of a text, at most so many bytes of it.
 pub fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
+}
+
+/// A number of bytes, as people say it.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// An error with its causes, each once.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -78,6 +102,28 @@ mod tests {
     fn bytes_are_two_digits_each() {
         assert_eq!(hex([0, 0x0a, 0xff]), "000aff");
         assert_eq!(hex([]), "");
+    }
+
+    #[test]
+    fn sizes_are_said_as_people_do() {
+        let sizes = [
+            (999, "999 B"),
+            (1_500, "1.5 KB"),
+            (268_400_000, "268.4 MB"),
+            (2_000_000_000, "2.0 GB"),
+        ];
+        for (bytes, expected) in sizes {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let refused = std::io::Error::other("refused");
+        let same = crate::Error::unavailable("cannot send: refused").with_source(refused);
+        assert_eq!(chain(&same), "cannot send: refused");
+        let other = crate::Error::unavailable("cannot send").with_source(same);
+        assert_eq!(chain(&other), "cannot send: cannot send: refused");
     }
 
     #[test]

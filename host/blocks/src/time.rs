@@ -87,6 +87,11 @@ pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The whole microseconds of a duration, or the most that there can be.
+pub fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The nanoseconds of a duration, or the most that there can be.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -103,7 +108,9 @@ mod tests {
             (milliseconds(second), nanoseconds(second)),
             (1_000, 1_000_000_000)
         );
+        assert_eq!(microseconds(second), 1_000_000);
         assert_eq!(milliseconds(Duration::MAX), u64::MAX);
+        assert_eq!(microseconds(Duration::MAX), u64::MAX);
         assert_eq!(nanoseconds(Duration::MAX), u64::MAX);
         assert_eq!(
             (timestamp(UNIX_EPOCH + second), timestamp(early)),

@@ -148,7 +148,10 @@ impl Hosts {
             names.push(format!("{host}:{port}"));
             names.push(host.clone());
         }
-        let mut own = vec![address.to_string()];
+        let mut own = Vec::new();
+        if !address.ip().is_unspecified() {
+            own.push(address.to_string());
+        }
         if address.ip().is_loopback() {
             own.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
         }
@@ -157,7 +160,7 @@ impl Hosts {
         let short: Vec<_> = short
             .filter_map(|name| Some(name.strip_suffix(":80")?.to_owned()))
             .collect();
-        names.extend(own.into_iter().filter(|_| !address.ip().is_unspecified()));
+        names.extend(own);
         names.extend(short);
         names
     }

@@ -282,15 +282,6 @@ pub fn paint(coloured: bool, colour: &str, text: &str) -> String {
     }
 }
 
-/// A size as people say it.
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{} KB", bytes / 1_000),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
 /// A time as people say it.
 pub fn time(duration: Duration) -> String {
     match duration.as_millis() {

@@ -11,7 +11,8 @@ use hyper_util::{
     client::legacy::{Client as Pooled, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use std::{error::Error as StdError, time::Duration};
+use std::time::Duration;
+use wythe_blocks::text::chain;
 use wythe_manifest::{Endpoint, Secret};
 
 /// The time of one request, as OpenTelemetry has it.
@@ -138,18 +139,4 @@ fn pooled(is_http2: bool) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> 
         .http2_keep_alive_interval(ALIVE)
         .http2_keep_alive_timeout(ALIVE)
         .build(connector)
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = next.source();
-    }
-    text
 }

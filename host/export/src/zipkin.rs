@@ -3,10 +3,10 @@
 use crate::{client::Client, exporter::Failure, otlp::check_status, resource::Resource};
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value as Json, json};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use wythe_blocks::{
     spans::{Role, Span, Value},
-    time::since_1970,
+    time::{microseconds, since_1970},
 };
 
 /// Sends spans to a collector of Zipkin's.
@@ -42,9 +42,9 @@ fn encode(span: &Span, resource: &Resource) -> Json {
         "traceId": format!("{:032x}", trace.trace),
         "id": format!("{:016x}", trace.span),
         "name": span.name(),
-        "timestamp": micros(since_1970(span.start)),
+        "timestamp": microseconds(since_1970(span.start)),
         // None is no duration to Zipkin.
-        "duration": micros(span.took).max(1),
+        "duration": microseconds(span.took).max(1),
         "localEndpoint": { "serviceName": resource.service_of(span) },
         "tags": tags,
     });
@@ -55,10 +55,6 @@ fn encode(span: &Span, resource: &Resource) -> Json {
         all["kind"] = kind.into();
     }
     all
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn kind(role: Role) -> Option<&'static str> {

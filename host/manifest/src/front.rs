@@ -92,8 +92,9 @@ fn read_origins(at: &At) -> Option<Origins> {
         at.error(&format!("more than {MAX_ORIGINS} origins"));
         return None;
     }
-    let texts: Vec<&str> = items.iter().filter_map(At::filled).collect();
-    if texts == [ANY] {
+    if let [only] = items.as_slice()
+        && only.filled()? == ANY
+    {
         return Some(Origins::Any);
     }
     let names = items.iter().filter_map(read_origin);

@@ -76,7 +76,7 @@ pub use app::App;
 pub use component::Component;
 pub use configuration::{
     Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Handler,
-    Metric, Operation, SecretScope,
+    Operation, SecretScope,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};

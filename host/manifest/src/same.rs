@@ -177,7 +177,8 @@ impl Same for Target {
     }
 }
 
-/// The policies of calls between apps and of requests from outside; its other parts are compared where they are used.
+/// The policies of calls between apps and of requests from outside, and whether metrics have Dapr's names; its other parts are
+/// compared where they are used.
 impl Same for Configuration {
     fn is_same(&self, other: &Configuration) -> bool {
         let access = match (&self.access, &other.access) {
@@ -186,10 +187,8 @@ impl Same for Configuration {
             }
             (one, other) => one.is_none() && other.is_none(),
         };
-        let is_shown =
-            |one: &Configuration| one.metric.as_ref().is_none_or(|metric| metric.enabled);
         access
-            && is_shown(self) == is_shown(other)
+            && self.metric == other.metric
             && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
             && self.pipeline.is_same(&other.pipeline)
     }

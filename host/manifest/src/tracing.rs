@@ -1,8 +1,9 @@
 //! `tracing`: which traces are recorded, and where their spans go. A project's `Configuration` has it as Dapr's does, and so has
 //! the operator's file.
 
+use crate::configuration::Scopes;
 use crate::endpoint::Endpoint;
-use crate::name::{Name, shown};
+use crate::name::shown;
 use crate::path::percent_decoded;
 use crate::problem::{Problem, Problems, Source};
 use crate::quantity::Duration;
@@ -258,22 +259,18 @@ fn check_value(value: &str) -> Result<(), String> {
 
 /// Spans go to one place: of two configurations that say where, one would be ignored.
 pub(crate) fn check(resources: &Resources, problems: &mut Problems) {
-    let all = resources.configurations.iter();
-    let mut earlier: Vec<(Option<&Name>, &Source)> = Vec::new();
-    for configuration in all {
+    let mut scopes = Scopes::default();
+    for configuration in &resources.configurations {
         let Some(tracing) = &configuration.tracing else {
             continue;
         };
         let namespace = configuration.namespace.as_ref();
-        let meets =
-            |other: &Option<&Name>| other.is_none() || namespace.is_none() || *other == namespace;
-        match earlier.iter().find(|(other, _)| meets(other)) {
-            Some((_, first)) => problems.0.push(tracing.problem(format!(
+        if let Some(first) = scopes.meeting(namespace) {
+            problems.0.push(tracing.problem(format!(
                 "`tracing` is written already in {first}; write one for both"
-            ))),
-            // One of each namespace is enough to find all others by.
-            None => earlier.push((namespace, &tracing.source)),
+            )));
         }
+        scopes.add(namespace, &tracing.source);
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use client::{CONNECT, NoPermit};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
 use std::{
@@ -252,8 +252,11 @@ fn fate(ended: Result<u16, Kind>) -> Fate {
     }
 }
 
-/// A body whose bytes are counted as they leave.
+/// A body whose bytes are counted as they leave; an empty one stays as it is.
 fn counted(body: WasiBody, meters: Arc<Meters>) -> WasiBody {
+    if body.is_end_stream() {
+        return body;
+    }
     let count = move |frame: Frame<Bytes>| {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
         meters.sent(bytes as u64);

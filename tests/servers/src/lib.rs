@@ -19,7 +19,8 @@ mod sentinel;
 mod server;
 
 pub use postgres::Postgres;
-pub use program::{Missing, Program, Site, find};
+pub(crate) use program::find;
+pub use program::{Missing, Program, Site};
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use sentinel::Sentinel;

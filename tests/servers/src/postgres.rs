@@ -17,20 +17,9 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// The time for the last processes of a server that was killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `postgres`, with its user `postgres` whom it trusts, and one of the name `ada` with the password `lovelace`.
-#[derive(Clone, Debug, Default)]
-pub struct Postgres {
-    /// More of its configuration, a setting an item, as in `["fsync=off"]`.
-    pub settings: Vec<String>,
-}
-
-impl Postgres {
-    #[must_use]
-    pub fn with(mut self, setting: &str) -> Self {
-        self.settings.push(setting.to_owned());
-        self
-    }
-}
+/// `postgres`, with its user `postgres` whom it trusts; of any other one it wants a password.
+#[derive(Clone, Copy, Debug)]
+pub struct Postgres;
 
 impl Program for Postgres {
     fn prepare(&self, site: &Site) -> Result<(), Missing> {
@@ -56,15 +45,11 @@ impl Program for Postgres {
         let mut command = as_nobody(&program("postgres")?);
         command.arg("-D").arg(data(site));
         command.args(["-p", &site.port.to_string(), "-h", "127.0.0.1", "-k", ""]);
-        let fixed = [
+        for setting in [
             "max_connections=400",
             "shared_buffers=64MB",
             "log_min_messages=panic",
-        ];
-        for setting in fixed
-            .into_iter()
-            .chain(self.settings.iter().map(String::as_str))
-        {
+        ] {
             command.args(["-c", setting]);
         }
         command.current_dir(&site.directory);

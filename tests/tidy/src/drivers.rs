@@ -5,6 +5,9 @@ use crate::{
     items::{self, Node},
 };
 
+/// The macro that adds the keys of a server to a config; they stand in the macro.
+const SHARING: &str = "config! {";
+
 /// One type of component, such as `state.redb`.
 pub struct Driver {
     pub kind: String,
@@ -59,11 +62,21 @@ impl Repository {
         let home = self.rust().find(is_module).unwrap_or(file);
         let (_, parameters) = home.text.split_once(&format!("fn {name}("))?;
         let (_, of) = parameters.split([',', ')']).next()?.split_once(':')?;
-        let beside = self
+        let beside: Vec<_> = self
             .rust()
-            .filter(|other| other.is_in(&format!("{directory}/")));
-        let mut places = [home].into_iter().chain(beside);
-        places.find_map(|file| settings(&file.text, of.trim()))
+            .filter(|other| other.is_in(&format!("{directory}/")))
+            .collect();
+        let mut places = [home].into_iter().chain(beside.iter().copied());
+        let (place, own) =
+            places.find_map(|file| Some((file, settings(&file.text, of.trim())?)))?;
+        if !place.text.contains(SHARING) {
+            return Some(own);
+        }
+        let is_maker = |other: &&&File| other.text.contains("macro_rules! config ");
+        let maker = beside.iter().find(is_maker)?;
+        let mut all = settings(&maker.text, "Config")?;
+        all.extend(own);
+        Some(all)
     }
 }
 
@@ -108,7 +121,7 @@ fn settings(text: &str, name: &str) -> Option<Vec<Setting>> {
     }
     let at = text.find(&format!("struct {name} {{\n"))?;
     let before = text[..at].rsplit("\n\n").next().unwrap_or_default();
-    let is_camel = before.contains("rename_all = \"camelCase\"");
+    let is_camel = before.contains("rename_all = \"camelCase\"") || before.contains(SHARING);
     let mut lines = text[at..].lines().peekable();
     lines.next();
     let key = |field: &Node| {
@@ -185,5 +198,8 @@ mod tests {
             .collect();
         assert_eq!(found, [("maxBytes", Some("64 MiB")), ("skipTLS", None)]);
         assert!(settings(text, "Other").is_none());
+        let shared = "config! {\n    struct Config {\n        /// Text.\n        table_prefix: Option<String>,\n    }\n}\n";
+        let found = settings(shared, "Config").expect("the struct is there");
+        assert_eq!(found[0].key, "tablePrefix");
     }
 }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 use wythe_blocks::{
     Error, Host, Result, Tenant,
     spans::{About, Span as Ended, Work},
-    time::since_1970,
+    time::{microseconds, since_1970},
 };
 
 /// The most traces of one answer.
@@ -165,7 +165,7 @@ impl List {
             .into_values()
             .filter(|all| self.fits(all))
             .collect();
-        found.sort_by_key(|all| std::cmp::Reverse(begin(all)));
+        found.sort_by_cached_key(|all| std::cmp::Reverse(begin(all)));
         let page = found.iter().skip(self.skip as usize);
         let page = page.take(self.limit as usize);
         Ok(Page {
@@ -194,13 +194,13 @@ impl Trace {
         let start = begin(spans);
         let end = spans
             .iter()
-            .map(|span| micros_since_1970(span.start) + micros(span.took));
+            .map(|span| micros_since_1970(span.start) + microseconds(span.took));
         let first = spans.iter().min_by_key(|span| {
             let start = micros_since_1970(span.start);
             (
                 span.trace.parent.is_some(),
                 start,
-                u64::MAX - micros(span.took),
+                u64::MAX - microseconds(span.took),
             )
         });
         let first = first.map(|span| Span::new(span));
@@ -251,7 +251,7 @@ impl Span {
             about,
             status,
             start: micros_since_1970(span.start),
-            took: micros(span.took),
+            took: microseconds(span.took),
             failed: span.is_error(),
             error: span.error_type(),
         }
@@ -268,45 +268,42 @@ impl Span {
 
 /// The calls of each app, then those of each component.
 fn figures(spans: &[Arc<Ended>]) -> Vec<Figure> {
-    type Name = (Option<String>, Option<String>);
-    let mut calls: BTreeMap<Name, Vec<&Ended>> = BTreeMap::new();
+    // Whether it is a component, and its name.
+    let mut calls: BTreeMap<(bool, &str), Vec<&Ended>> = BTreeMap::new();
     for span in spans {
         let name = match &span.work {
-            Work::App { .. } => (Some(span.app.to_string()), None),
-            Work::Component { name, .. } => (None, Some(name.to_string())),
+            Work::App { .. } => (false, span.app.as_str()),
+            Work::Component { name, .. } => (true, name.as_str()),
             // The time of somebody else.
             Work::Outside { .. } => continue,
         };
         calls.entry(name).or_default().push(span);
     }
-    let mut figures: Vec<_> = calls
-        .into_iter()
-        .map(|((app, component), calls)| {
-            let mut times: Vec<_> = calls.iter().map(|span| micros(span.took)).collect();
-            times.sort_unstable();
-            let at = |part: usize| times[(times.len() - 1) * part / 100];
-            Figure {
-                app,
-                component,
-                calls: calls.len(),
-                failed: calls.iter().filter(|span| span.is_error()).count(),
-                half: at(50),
-                nearly_all: at(95),
-                longest: at(100),
-            }
-        })
-        .collect();
-    figures.sort_by_key(|figure| figure.app.is_none());
-    figures.truncate(FIGURES);
-    figures
+    let first = calls.into_iter().take(FIGURES);
+    first
+        .map(|((is_component, name), calls)| Figure::new(is_component, name, &calls))
+        .collect()
+}
+
+impl Figure {
+    fn new(is_component: bool, name: &str, calls: &[&Ended]) -> Self {
+        let mut times: Vec<_> = calls.iter().map(|span| microseconds(span.took)).collect();
+        times.sort_unstable();
+        let at = |part: usize| times[(times.len() - 1) * part / 100];
+        Figure {
+            app: (!is_component).then(|| name.to_owned()),
+            component: is_component.then(|| name.to_owned()),
+            calls: calls.len(),
+            failed: calls.iter().filter(|span| span.is_error()).count(),
+            half: at(50),
+            nearly_all: at(95),
+            longest: at(100),
+        }
+    }
 }
 
 fn micros_since_1970(time: SystemTime) -> u64 {
-    micros(since_1970(time))
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    microseconds(since_1970(time))
 }
 
 #[cfg(test)]

@@ -135,6 +135,16 @@ fn job(desk: &Desk<'_>, action: &str) -> (Command, Link) {
     (Command::Jobs(Jobs { app, action }), back)
 }
 
+/// The words of how many letters were sent back, and how many were looked at and not sent.
+fn redriven(moved: u64, left: u64) -> String {
+    match left {
+        0 => format!("Sent {moved} letters back."),
+        _ => format!(
+            "Sent {moved} letters back, and not {left} that are with a member or come from nowhere known."
+        ),
+    }
+}
+
 /// The words of what was done.
 fn note(action: &str, answer: Answer) -> Note {
     let done = |text: String| Note {
@@ -145,7 +155,7 @@ fn note(action: &str, answer: Answer) -> Note {
     match (action, answer) {
         (_, Answer::Published { id }) => done(format!("Published as the event {id}.")),
         (_, Answer::PubSub(pubsub::Answer::Redriven { moved, left })) => {
-            done(format!("Sent {moved} letters back; {left} are left."))
+            done(redriven(moved, left))
         }
         (_, Answer::Response { status, body, .. }) => {
             let text = String::from_utf8_lossy(&body.0);
@@ -166,5 +176,16 @@ fn note(action: &str, answer: Answer) -> Note {
             text: misfit().message().to_owned(),
             answer: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_were_not_sent_are_no_letters_that_are_left() {
+        assert_eq!(redriven(3, 0), "Sent 3 letters back.");
+        assert!(redriven(3, 2).starts_with("Sent 3 letters back, and not 2 that are "));
     }
 }

@@ -15,6 +15,8 @@ use wythe_blocks::{Error, Kind, Result};
 
 /// Rows of one page of a list.
 pub const PAGE: u32 = 100;
+/// Rows of a table, whatever it is of.
+const ROWS: usize = 1_000;
 /// Bytes of the value of a field.
 const VALUE: usize = 1_000;
 /// Apps as which something is asked until one of them may see it.
@@ -45,13 +47,7 @@ impl Desk<'_> {
     /// The status of the tenant alone.
     pub async fn status(&self) -> Result<Status> {
         let mut status = status(self.host).await?;
-        let own = |tenant: &str| tenant == self.tenant;
-        status.problems.retain(|one| own(&one.about));
-        status.apps.retain(|one| own(&one.running.tenant));
-        status.components.retain(|one| own(&one.tenant));
-        status.subscriptions.retain(|one| own(&one.tenant));
-        status.breakers.retain(|one| own(&one.tenant));
-        status.quotas.retain(|one| own(&one.tenant));
+        status.retain(|tenant| tenant == self.tenant);
         Ok(status)
     }
 
@@ -107,12 +103,11 @@ impl Desk<'_> {
 
     /// A link to this page with other values of its query.
     pub fn more(&self, page: &str, name: &str, value: &str, label: &str) -> Markup {
-        let mut link = self.link(page).as_str().to_owned();
-        let rest = self.query.but(&[name]);
-        link += &format!("?{rest}{}", if rest.is_empty() { "" } else { "&" });
-        let own = Link::of_tenant("", "", "").with(name, value);
-        link += own.as_str().split_once('?').map_or("", |(_, query)| query);
-        html! { p.more { a href=(link) { (label) } } }
+        let rest = self.query.but(name);
+        let link = rest.fold(self.link(page), |link, (name, value)| {
+            link.with(name, value)
+        });
+        html! { p.more { a href=(link.with(name, value)) { (label) } } }
     }
 }
 
@@ -130,16 +125,18 @@ pub fn misfit() -> Error {
 }
 
 /// A table with a caption that is read and not seen, in a frame that scrolls by itself where it is too wide. A column whose
-/// name begins with `#` has numbers.
-pub fn table(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Markup>) -> Markup {
+/// name begins with `#` has numbers. Rows beyond the first thousand are counted below it.
+pub fn table(caption: &str, head: &[&str], rows: impl ExactSizeIterator<Item = Markup>) -> Markup {
+    let more = rows.len().saturating_sub(ROWS);
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
             table {
                 caption.unseen { (caption) }
                 thead { tr { @for name in head { th.number[name.starts_with('#')] scope="col" { (name.trim_start_matches('#')) } } } }
-                tbody { @for row in rows { tr { (row) } } }
+                tbody { @for row in rows.take(ROWS) { tr { (row) } } }
             }
         }
+        @if more > 0 { p.quiet { "And " (more) " more." } }
     }
 }
 
@@ -190,5 +187,22 @@ pub fn choice<'a>(
                 @for one in all { option value=(one) selected[Some(one) == chosen] { (text::shown(one, 120)) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_beyond_the_bound_are_counted() {
+        let of = |rows: usize| {
+            let rows = (0..rows).map(|row| html! { td { (row) } });
+            table("Rows", &["#Row"], rows).into_string()
+        };
+        let (whole, cut) = (of(ROWS), of(ROWS + 7));
+        assert!(whole.contains("<td>999</td>") && !whole.contains("more."));
+        assert!(cut.contains("<td>999</td>") && !cut.contains("<td>1000</td>"));
+        assert!(cut.contains("And 7 more."), "{}", &cut[cut.len() - 100..]);
     }
 }

@@ -54,7 +54,6 @@ struct Session {
 }
 
 /// A word about what was done, for the next page of the session.
-#[derive(Clone)]
 pub struct Note {
     pub failed: bool,
     pub text: String,

@@ -1,11 +1,9 @@
 //! Links of the dashboard and what a query says: whatever a guest is called, its name is one value of a query.
 
 use maud::Render;
-use std::fmt::Write as _;
 use url::form_urlencoded::{byte_serialize, parse};
 
 /// A path below the dashboard's own, with a query.
-#[derive(Clone)]
 pub struct Link(String);
 
 impl Link {
@@ -22,7 +20,7 @@ impl Link {
             false => '?',
         };
         self.0.push(sign);
-        self.0.push_str(name);
+        self.0.extend(byte_serialize(name.as_bytes()));
         self.0.push('=');
         self.0.extend(byte_serialize(value.as_bytes()));
         self
@@ -48,7 +46,6 @@ impl Render for Link {
 }
 
 /// The fields of a query or a form; what is empty is not there.
-#[derive(Default)]
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -77,28 +74,11 @@ impl Fields {
         number.unwrap_or_default()
     }
 
-    /// The fields as a query, without some of them.
-    pub fn but(&self, names: &[&str]) -> String {
-        let mut query = String::new();
-        for (name, value) in self
-            .0
-            .iter()
-            .filter(|(name, _)| !names.contains(&name.as_str()))
-        {
-            let _ = write!(
-                query,
-                "{}{}=",
-                if query.is_empty() { "" } else { "&" },
-                encoded(name)
-            );
-            query += &encoded(value);
-        }
-        query
+    /// The fields but those of one name.
+    pub fn but(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter().filter(move |(own, _)| own != name);
+        fields.map(|(name, value)| (name.as_str(), value.as_str()))
     }
-}
-
-fn encoded(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -120,7 +100,14 @@ mod tests {
         let fields = Fields::new(query.as_bytes());
         assert_eq!(fields.get("id"), Some(hostile));
         assert_eq!(fields.get("of"), Some("a b"));
-        assert_eq!(fields.but(&["id"]), "of=a+b");
+        assert!(fields.but("id").eq([("of", "a b")]));
+        let rest = Fields::new(b"%26+=1&of=2");
+        let link = rest
+            .but("of")
+            .fold(Link("/".into()), |link, (name, value)| {
+                link.with(name, value)
+            });
+        assert_eq!(link.as_str(), "/?%26+=1");
         let tenant = Link::of_tenant("/key/", "../a/b", "").0;
         assert_eq!(tenant, "/key/t/..%2Fa%2Fb/");
     }

@@ -4,7 +4,7 @@
 use maud::{Markup, Render, html};
 use wythe_blocks::{
     jobs::shown_time,
-    text::{cut, escape, escape_lines, hex},
+    text::{cut, escape, escape_lines, hex, size},
 };
 
 /// Bytes of a name on a page.
@@ -38,15 +38,7 @@ pub fn shown(text: &str, limit: usize) -> String {
 
 /// A value: its text, or its first bytes.
 pub fn value(bytes: &[u8]) -> Markup {
-    let end = VALUE.min(bytes.len());
-    let begin = match std::str::from_utf8(&bytes[..end]) {
-        Ok(text) => Some(text),
-        // The cut may have gone through a character.
-        Err(error) if end < bytes.len() && error.valid_up_to() + 4 > end => {
-            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()
-        }
-        Err(_) => None,
-    };
+    let begin = std::str::from_utf8(bytes).ok().map(|text| cut(text, VALUE));
     let length = bytes.len();
     html! {
         @match begin {
@@ -89,14 +81,7 @@ pub struct Size(pub u64);
 
 impl Render for Size {
     fn render_to(&self, out: &mut String) {
-        let bytes = self.0;
-        let text = match bytes {
-            0..1_000 => format!("{bytes} B"),
-            1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
-            1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-            _ => format!("{:.1} GB", bytes as f64 / 1e9),
-        };
-        text.render_to(out);
+        size(self.0).render_to(out);
     }
 }
 

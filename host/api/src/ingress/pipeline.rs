@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::{
     HeaderValue, Request, Response, Uri,
     header::HOST,
-    uri::{InvalidUriParts, Parts, Scheme},
+    uri::{InvalidUriParts, Parts},
 };
 use hyper::body::Incoming;
 use std::sync::{Arc, OnceLock};
@@ -31,11 +31,10 @@ impl Way {
         request: Request<Incoming>,
         record: &mut Option<Record>,
     ) -> Response<Body> {
-        let cors = self.pipeline.cors().cloned();
-        let origin = cors.as_ref().and_then(|cors| cors::allowed(cors, &request));
-        let question = cors
-            .as_ref()
-            .and_then(|cors| cors::preflight(cors, origin.as_ref(), &request));
+        let pipeline = self.pipeline.clone();
+        let cors = pipeline.cors();
+        let origin = cors.and_then(|cors| cors::allowed(cors, &request));
+        let question = cors.and_then(|cors| cors::preflight(cors, origin.as_ref(), &request));
         if let Some(answer) = question {
             return answer;
         }
@@ -50,7 +49,7 @@ impl Way {
             }
             Err(no) => no.answer(&inside.refusals, reader),
         };
-        if let Some(cors) = &cors {
+        if let Some(cors) = cors {
             cors::mark(cors, origin.as_ref(), answer.headers_mut());
         }
         answer
@@ -73,8 +72,7 @@ impl Way {
             return Err(refused.into());
         }
         let method = request.method().clone();
-        let is_secured = request.uri().scheme() == Some(&Scheme::HTTPS);
-        let visit = pipeline.visit(client.address, is_secured, from.trace);
+        let visit = pipeline.visit(client.address, from.trace);
         let behind = Arc::new(Behind {
             inside: inside.clone(),
             target: request.uri().clone().into_parts(),

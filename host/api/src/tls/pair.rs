@@ -170,6 +170,10 @@ pub fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
                 "is not valid before {from}; look at its dates and at the clock"
             ))
         }
+        // Its end is before its beginning.
+        Err(TlsError::InvalidCertificate(CertificateError::Expired)) => {
+            Err("is valid at no time; put a new one in its place".to_owned())
+        }
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     engine::{Cause, Engine, Hosted, Space, Why},
     slot::{Slot, TurnPermit},
 };
-use crate::{Error, Kind, Result, time::HOST_CALL};
+use crate::{Error, Result, time::HOST_CALL};
 use futures::stream::{self, StreamExt};
 use std::{
     sync::Arc,
@@ -108,11 +108,12 @@ async fn deactivate(engine: &Arc<Engine>, space: &Space, slot: Arc<Slot>, since:
     };
     let actor = &permit.slot.actor;
     let hosted = engine.hosted(&actor.tenant, &actor.kind);
+    let app = hosted.as_ref().map(|hosted| hosted.app.clone());
     let patience = limit(engine, &permit.slot).saturating_add(PATIENCE);
     let waits = since.elapsed() < patience && !engine.tasks.stopping().is_cancelled();
     if let Err(error) = last_turn(engine, &permit, hosted).await {
         // For want of room, or since the app is not well.
-        if waits && matches!(error.kind(), Kind::Exhausted | Kind::Unavailable) {
+        if waits && app.is_some_and(|app| app.has_refused(&error)) {
             return;
         }
         warn(&permit, &error);

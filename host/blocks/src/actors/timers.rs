@@ -5,7 +5,7 @@ use super::{
     core::staged::Timer,
     engine::{Cause, Engine, Hosted, Why},
 };
-use crate::{Error, Kind, Result, time::Clock as _, time::host_deadline};
+use crate::{Error, Result, time::Clock as _, time::host_deadline};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,7 +100,7 @@ pub(super) fn check(
     }
 }
 
-/// The time after which a timer that found no room for its only turn tries again.
+/// The time after which a timer that was refused its only turn tries again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A timer that is set.
@@ -150,8 +150,13 @@ impl Running {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                is_well = hosted.app.well() => if !is_well { continue },
+                is_well = hosted.app.well() => if !is_well {
+                    // Another app has taken its place, and the turn is due.
+                    pause = Duration::ZERO;
+                    continue;
+                },
             }
+            let app = hosted.app.clone();
             let turn = self.turn(hosted, why);
             let answer = tokio::select! {
                 biased;
@@ -163,8 +168,8 @@ impl Running {
             }
             pause = match (self.timer.period, answer) {
                 (Some(period), _) => period,
-                // It has only this turn, and found no room for it.
-                (None, Err(error)) if error.kind() == Kind::Exhausted => {
+                // It has only this turn, and was refused it.
+                (None, Err(error)) if app.has_refused(&error) => {
                     error.retry_after().unwrap_or(AGAIN)
                 }
                 (None, _) => return,

@@ -95,6 +95,15 @@ impl App {
         Some(checked.looks.each_ref().map(|count| count.load(Relaxed)))
     }
 
+    /// Says whether an error is the refusal of an app that is too busy, or not well: its code has seen nothing.
+    pub(crate) fn has_refused(&self, error: &Error) -> bool {
+        match error.kind() {
+            Kind::Exhausted => true,
+            Kind::Unavailable => self.health() != Health::Well,
+            _ => false,
+        }
+    }
+
     /// Time of one look.
     pub(super) fn look_time(&self) -> Duration {
         let checked = self.checked.as_ref();

@@ -242,8 +242,7 @@ impl App {
             (call, recording)
         });
         async move {
-            let mut recorded = None;
-            let result = match entered {
+            let (result, recorded) = match entered {
                 Ok((call, recording)) => {
                     // What awaits the call has no room for its stages, but for their box.
                     let result = Box::pin(self.run(kind, call, run)).await;
@@ -251,10 +250,10 @@ impl App {
                     if kind == Inbound::Http {
                         self.meters().answered(status.unwrap_or_default());
                     }
-                    recorded = recording.end(result.as_ref().err().map(Error::kind), status);
-                    result
+                    let recorded = recording.end(result.as_ref().err().map(Error::kind), status);
+                    (result, recorded)
                 }
-                Err(error) => Err(error),
+                Err(error) => (Err(error), None),
             };
             let outcome = Outcome::of(&result);
             self.metrics

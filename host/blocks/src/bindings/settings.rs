@@ -73,7 +73,6 @@ impl Written {
     /// A direction that the driver does not have is an error, and so is a route where nothing is delivered.
     pub fn check(self, component: &Manifest, features: &Features) -> Result<Settings> {
         let (input, output) = (features.input, !features.operations.is_empty());
-        let kind = || component.kind();
         let wanted = self.direction.unwrap_or(Direction { input, output });
         for (word, wanted, has) in [
             ("input", wanted.input, input),
@@ -82,14 +81,14 @@ impl Written {
             if wanted && !has {
                 return Err(Error::invalid(format!(
                     "`direction` has `{word}`, which driver `{}` is not",
-                    kind()
+                    component.kind()
                 )));
             }
         }
         if self.route.is_some() && !wanted.input {
             return Err(Error::invalid(format!(
                 "`route` has no effect: driver `{}` delivers nothing here; remove it",
-                kind()
+                component.kind()
             )));
         }
         Ok(Settings {

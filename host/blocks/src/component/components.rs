@@ -81,39 +81,6 @@ impl<D: ?Sized> Components<D> {
     pub fn all(&self) -> Vec<Arc<Slot<D>>> {
         self.by_name.load().values().cloned().collect()
     }
-
-    /// Components that cannot do their work, with the reason.
-    pub(crate) async fn unwell(&self) -> Vec<(ComponentName, Error)>
-    where
-        D: Close,
-    {
-        let slots = self.all();
-        let asked = slots.iter().map(|slot| async {
-            if slot.is_broken() {
-                return Some((slot.name(), slot.broken()));
-            }
-            if !slot.is_open() {
-                return None;
-            }
-            let component = slot.component();
-            let health = timeout(HEALTH, component.driver().health()).await;
-            let late = |_| Err(Error::unavailable("no answer about its health"));
-            let error = health.unwrap_or_else(late).err()?;
-            Some((component.name.clone(), error))
-        });
-        // All at once, so that one slow server makes nobody wait for the others.
-        join_all(asked).await.into_iter().flatten().collect()
-    }
-
-    /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
-    pub(crate) async fn close(&self)
-    where
-        D: Close,
-    {
-        for slot in self.by_name.swap(Arc::default()).values() {
-            slot.leave(true, Duration::ZERO).await;
-        }
-    }
 }
 
 /// Changes of a block's components, whatever they are.
@@ -133,6 +100,12 @@ pub(crate) trait Changing: Send + Sync {
 
     /// The server that a component speaks to.
     fn description(&self, name: &ComponentName) -> Option<String>;
+
+    /// Components that cannot do their work, with the reason.
+    async fn unwell(&self) -> Vec<(ComponentName, Error)>;
+
+    /// Closes every component and forgets it. Nobody waits for calls under way: their tasks have ended.
+    async fn close(&self);
 }
 
 #[async_trait]
@@ -171,6 +144,31 @@ impl<D: Close> Changing for Components<D> {
         });
         slot.leave(true, GOING).await;
         true
+    }
+
+    async fn unwell(&self) -> Vec<(ComponentName, Error)> {
+        let slots = self.all();
+        let asked = slots.iter().map(|slot| async {
+            if slot.is_broken() {
+                return Some((slot.name(), slot.broken()));
+            }
+            if !slot.is_open() {
+                return None;
+            }
+            let component = slot.component();
+            let health = timeout(HEALTH, component.driver().health()).await;
+            let late = |_| Err(Error::unavailable("no answer about its health"));
+            let error = health.unwrap_or_else(late).err()?;
+            Some((component.name.clone(), error))
+        });
+        // All at once, so that one slow server makes nobody wait for the others.
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    async fn close(&self) {
+        for slot in self.by_name.swap(Arc::default()).values() {
+            slot.leave(true, Duration::ZERO).await;
+        }
     }
 }
 

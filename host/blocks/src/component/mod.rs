@@ -225,14 +225,8 @@ impl<D: ?Sized> Component<D> {
                 Box::pin(guarded.instrument(span)).await
             }
         };
-        let recorded = recording.end(result.as_ref().err().map(Error::kind), None);
-        let outcome = Outcome::of(&result);
-        self.metrics
-            .record(operation, outcome, start.elapsed(), recorded);
-        result.inspect_err(|error| {
-            self.last.note(error);
-            self.log(operation, caller, error);
-        })
+        self.end(operation, &result, start, recording);
+        result.inspect_err(|error| self.log(operation, caller, error))
     }
 
     /// Lets something through a driver that stands in its way, under span and metric alone: what comes behind the driver
@@ -252,11 +246,8 @@ impl<D: ?Sized> Component<D> {
         let what = || format!("`{}` of `{}`", operation.name(), self.name);
         let passed = panics::caught(operation.lost(), what, async { run(&self.driver).await });
         let result = passed.await;
-        let recorded = recording.end(result.as_ref().err().map(Error::kind), None);
-        let outcome = Outcome::of(&result);
-        self.metrics
-            .record(operation, outcome, start.elapsed(), recorded);
-        result.inspect_err(|error| self.last.note(error))
+        self.end(operation, &result, start, recording);
+        result
     }
 
     /// Begins the span of a call, if it is recorded.
@@ -279,6 +270,24 @@ impl<D: ?Sized> Component<D> {
             };
             Span::new(trace, role, (&self.tenant, caller.app_id()), work)
         })
+    }
+
+    /// Ends the span of a call, counts it, and notes its error.
+    fn end<T>(
+        &self,
+        operation: Operation,
+        result: &Result<T>,
+        start: Instant,
+        recording: Recording,
+    ) {
+        let error = result.as_ref().err();
+        let recorded = recording.end(error.map(Error::kind), None);
+        let outcome = Outcome::of(result);
+        self.metrics
+            .record(operation, outcome, start.elapsed(), recorded);
+        if let Some(error) = error {
+            self.last.note(error);
+        }
     }
 
     /// The policies of a call; none is the rule.

@@ -5,7 +5,7 @@ use super::{
     listening::Listener,
     watcher::{Joining, State},
 };
-use crate::{Backoff, Health, Kind, time};
+use crate::{Backoff, time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -138,9 +138,7 @@ impl Delivery {
         let Err(error) = self.listener.app.on_change(change).await else {
             return Handed::Over;
         };
-        let app = &self.listener.app;
-        let is_ill = error.kind() == Kind::Unavailable && app.health() != Health::Well;
-        if is_ill || error.kind() == Kind::Exhausted {
+        if self.listener.app.has_refused(&error) {
             tracing::debug!(app = %self.listener.app.id(), "on-change waits: {error}");
             return Handed::Busy;
         }

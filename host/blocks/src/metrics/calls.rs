@@ -31,15 +31,12 @@ impl Outcome {
 
 const OUTCOMES: usize = 1 + Kind::ALL.len();
 
-/// The buckets of a latency.
-const BUCKETS: usize = LATENCY.len() + 1;
-
 /// Counters of one operation of one component.
 struct Counters {
     outcomes: [AtomicU64; OUTCOMES],
     time: Timing,
     /// Made by the first call that is sampled.
-    exemplars: OnceLock<Box<Exemplars<BUCKETS>>>,
+    exemplars: OnceLock<Box<Exemplars>>,
 }
 
 /// The calls that are counted.

@@ -8,6 +8,7 @@ use super::{
     meters::Meters,
     page::{Family, Histogram, Label, Page, Value, named, word},
 };
+use std::sync::atomic::Ordering::Relaxed;
 use wythe_manifest::Name;
 
 /// The app of what is counted for all apps together.
@@ -213,55 +214,59 @@ fn add_app_calls(
     }
 }
 
-/// Adds what became of events of a subscription.
-pub(super) fn add_deliveries(page: &mut Page, of: &Of<'_>, verdicts: &[(&'static str, f64)]) {
-    for (verdict, count) in verdicts.iter().filter(|one| one.1 > 0.0) {
-        let status = match *verdict {
-            "ack" => "success",
-            "retry" => "retry",
-            _ => "drop",
-        };
-        let labels = [
-            named("app_id", of.app),
-            named("component", of.component),
-            named("topic", of.topic),
-            word("process_status", status),
-            word("status", status),
-        ];
-        page.number(&INGRESS.0, of.tenant.as_str(), &labels, *count);
-    }
-}
-
-/// Adds how long an app took for events of a subscription.
-pub(super) fn add_delivery_time(page: &mut Page, of: &Of<'_>, time: &Histogram) {
+/// Adds what became of events of a subscription, and how long its app took for them.
+pub(super) fn add_deliveries(
+    page: &mut Page,
+    of: &Of<'_>,
+    verdicts: &[(&'static str, u64)],
+    time: &Histogram,
+) {
     let labels = [
         named("app_id", of.app),
         named("component", of.component),
         named("topic", of.topic),
     ];
-    page.add(&INGRESS.1, of.tenant.as_str(), &labels, in_millis(time));
+    let row = Row {
+        tenant: of.tenant.as_str(),
+        labels: &labels,
+    };
+    for (verdict, count) in verdicts {
+        let status = match *verdict {
+            "ack" => "success",
+            "retry" => "retry",
+            _ => "drop",
+        };
+        row.with(word("process_status", status), |row| {
+            row.with(word("status", status), |row| {
+                row.number(page, &INGRESS.0, *count)
+            });
+        });
+    }
+    row.time(page, &INGRESS.1, time);
 }
 
 /// Adds what an app's own counts have.
 pub(super) fn add_app(page: &mut Page, meters: &Meters) {
-    let (tenant, app, workflows, activities, reminders) = meters.of_daprs();
-    if !page.wants_daprs(tenant) {
+    if !page.wants_daprs(&meters.tenant) {
         return;
     }
-    let tenant = tenant.as_str();
-    let labels = [named("app_id", app)];
+    let labels = [named("app_id", meters.id.as_str())];
     let row = Row {
-        tenant,
+        tenant: meters.tenant.as_str(),
         labels: &labels,
     };
-    for (family, [ok, failed, ..]) in [(&WORKFLOWS, workflows), (&ACTIVITIES, activities)] {
+    let ends = [
+        (&WORKFLOWS, &meters.workflows),
+        (&ACTIVITIES, &meters.activities),
+    ];
+    for (family, [ok, failed, ..]) in ends {
         for (status, count) in [("success", ok), ("failed", failed)] {
             row.with(word("status", status), |row| {
-                row.number(page, family, count)
+                row.number(page, family, count.load(Relaxed))
             });
         }
     }
-    row.number(page, &REMINDERS_FIRED, reminders);
+    row.number(page, &REMINDERS_FIRED, meters.reminders.0.count());
     let statuses = meters.statuses.lock().clone();
     for (status, count) in statuses {
         row.with(named("status", status.to_string()), |row| {

@@ -24,7 +24,7 @@ pub(super) struct Of<'a> {
 const VERDICTS: [&str; 4] = ["ack", "drop", "retry", "dead-letter"];
 
 /// Counts by name.
-type Counted<const N: usize> = [(&'static str, f64); N];
+type Counted<const N: usize> = [(&'static str, u64); N];
 
 /// Counts of one subscription.
 #[derive(Debug)]
@@ -60,14 +60,14 @@ impl Deliveries {
 
     /// The counts by verdict, and of dead letters by their fate.
     fn read(&self) -> (Counted<{ VERDICTS.len() }>, Counted<2>) {
-        let mut verdicts = VERDICTS.map(|verdict| (verdict, 0.0));
+        let mut verdicts = VERDICTS.map(|verdict| (verdict, 0));
         for ((_, count), known) in verdicts.iter_mut().zip(&self.verdicts) {
-            *count = known.load(Relaxed) as f64;
+            *count = known.load(Relaxed);
         }
-        let (dead, lost) = (verdicts[3].1, self.lost.load(Relaxed) as f64);
+        let (dead, lost) = (verdicts[3].1, self.lost.load(Relaxed));
         (
             verdicts,
-            [("stored", (dead - lost).max(0.0)), ("lost", lost)],
+            [("stored", dead.saturating_sub(lost)), ("lost", lost)],
         )
     }
 
@@ -79,15 +79,15 @@ impl Deliveries {
         ];
         let (tenant, row) = (of.tenant.as_str(), |extra| [&labels[..], &[extra]].concat());
         let (verdicts, fates) = self.read();
-        for (verdict, count) in verdicts.into_iter().filter(|one| one.1 > 0.0) {
-            page.number(&DELIVERIES, tenant, &row(word("verdict", verdict)), count);
+        for (verdict, count) in verdicts.into_iter().filter(|one| one.1 > 0) {
+            let labels = row(word("verdict", verdict));
+            page.number(&DELIVERIES, tenant, &labels, count as f64);
         }
-        for (fate, count) in fates.into_iter().filter(|one| one.1 > 0.0) {
-            page.number(&LETTERS, tenant, &row(word("fate", fate)), count);
+        for (fate, count) in fates.into_iter().filter(|one| one.1 > 0) {
+            page.number(&LETTERS, tenant, &row(word("fate", fate)), count as f64);
         }
         if page.wants_daprs(of.tenant) {
-            dapr::add_deliveries(page, of, &verdicts);
-            dapr::add_delivery_time(page, of, &self.time.histogram());
+            dapr::add_deliveries(page, of, &verdicts, &self.time.histogram());
         }
     }
 }
@@ -98,5 +98,5 @@ static DELIVERIES: Family = Family::counter(
 );
 static LETTERS: Family = Family::counter(
     "wythe_dead_letters_total",
-    "Events that were given up. stored: in the dead letter topic, see `wythe pubsub dead`; lost: the subscription has no deadLetterTopic.",
+    "Times that an event was given up. stored: for the dead letter topic, see `wythe pubsub dead`; lost: the subscription has no deadLetterTopic, or no route and no such topic.",
 );

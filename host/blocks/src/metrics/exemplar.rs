@@ -1,5 +1,6 @@
 //! Exemplars: for each bucket of a latency the last sampled call that fell into it, by its trace.
 
+use super::timing::LATENCY;
 use crate::Trace;
 use parking_lot::Mutex;
 use std::time::{Duration, SystemTime};
@@ -13,17 +14,11 @@ pub(crate) struct Exemplar {
     pub at: SystemTime,
 }
 
-/// The exemplars of one histogram.
-#[derive(Debug)]
-pub(super) struct Exemplars<const N: usize>([Mutex<Option<Exemplar>>; N]);
+/// The exemplars of one histogram of latencies.
+#[derive(Debug, Default)]
+pub(super) struct Exemplars([Mutex<Option<Exemplar>>; LATENCY.len() + 1]);
 
-impl<const N: usize> Default for Exemplars<N> {
-    fn default() -> Self {
-        Exemplars([const { Mutex::new(None) }; N])
-    }
-}
-
-impl<const N: usize> Exemplars<N> {
+impl Exemplars {
     /// Notes a call, unless somebody reads or writes the same bucket now: calls wait for nobody here.
     pub fn note(&self, bucket: usize, trace: Trace, took: Duration) {
         let slot = self.0.get(bucket).and_then(Mutex::try_lock);

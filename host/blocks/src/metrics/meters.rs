@@ -3,11 +3,10 @@
 use super::{
     Source, dapr,
     deliveries::{Deliveries, Of},
-    held::Stretches,
     page::{Family, Label, OTHER, Page, Value, named, word},
     timing::{LATENESS, Timing},
 };
-use crate::time::nanoseconds;
+use crate::{Rate, time::nanoseconds};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -19,6 +18,8 @@ use std::{
 };
 use wythe_manifest::Name;
 
+/// The shortest time between two log lines of an app about workers that its calls held.
+const HELD_EVERY: Duration = Duration::from_secs(10);
 /// Subscriptions of an app that have counts of their own.
 const SUBSCRIPTIONS: usize = 200;
 
@@ -80,7 +81,7 @@ pub enum Egress {
 
 /// Times between when things were due and when they began.
 #[derive(Debug)]
-pub(crate) struct Lag(Timing);
+pub(crate) struct Lag(pub(super) Timing);
 
 impl Default for Lag {
     fn default() -> Self {
@@ -100,8 +101,8 @@ type Topic = (String, String);
 /// Counts of one app or plugin.
 #[derive(Debug)]
 pub struct Meters {
-    tenant: Name,
-    id: String,
+    pub(super) tenant: Name,
+    pub(super) id: String,
     /// The name of the label that has the id.
     label: &'static str,
     traps: [AtomicU64; Cause::ALL.len()],
@@ -111,11 +112,12 @@ pub struct Meters {
     requests: [AtomicU64; REQUEST.len()],
     sent: AtomicU64,
     log_dropped: AtomicU64,
-    stretches: Stretches,
+    held: AtomicU64,
+    held_lines: Rate,
     pub(super) statuses: Mutex<BTreeMap<u16, u64>>,
     deliveries: Mutex<BTreeMap<Topic, Arc<Deliveries>>>,
-    workflows: [AtomicU64; End::COUNT],
-    activities: [AtomicU64; End::COUNT],
+    pub(super) workflows: [AtomicU64; End::COUNT],
+    pub(super) activities: [AtomicU64; End::COUNT],
     pub(crate) jobs: Lag,
     pub(crate) reminders: Lag,
 }
@@ -143,7 +145,8 @@ impl Meters {
             requests: Default::default(),
             sent: AtomicU64::new(0),
             log_dropped: AtomicU64::new(0),
-            stretches: Stretches::default(),
+            held: AtomicU64::new(0),
+            held_lines: Rate::new(1, HELD_EVERY),
             statuses: Mutex::default(),
             deliveries: Mutex::default(),
             workflows: Default::default(),
@@ -189,7 +192,8 @@ impl Meters {
 
     /// Counts that a call held a worker for too long. True where the log is to say so: once in 10 s.
     pub fn held(&self) -> bool {
-        self.stretches.count()
+        self.held.fetch_add(1, Relaxed);
+        self.held_lines.allows().is_some()
     }
 
     pub(crate) fn wait(&self) -> Waiting<'_> {
@@ -290,7 +294,7 @@ impl Source for Meters {
         );
         self.count(page, &SENT, self.sent.load(Relaxed));
         self.count(page, &LOG_DROPPED, self.log_dropped.load(Relaxed));
-        self.count(page, &HELD, self.stretches.get());
+        self.count(page, &HELD, self.held.load(Relaxed));
         let ends = End::WORKFLOW.into_iter().zip(&self.workflows);
         self.counts(page, &WORKFLOWS, "outcome", ends);
         let ends = End::ACTIVITY.into_iter().zip(&self.activities);
@@ -309,21 +313,6 @@ impl Source for Meters {
             counts.collect(page, &of);
         }
         dapr::add_app(page, self);
-    }
-}
-
-impl Meters {
-    /// The tenant, the id, and counts of workflows and activities, for Dapr's names.
-    pub(super) fn of_daprs(&self) -> (&Name, &str, [u64; End::COUNT], [u64; End::COUNT], u64) {
-        let read =
-            |counts: &[AtomicU64; End::COUNT]| counts.each_ref().map(|one| one.load(Relaxed));
-        (
-            &self.tenant,
-            &self.id,
-            read(&self.workflows),
-            read(&self.activities),
-            self.reminders.0.count(),
-        )
     }
 }
 

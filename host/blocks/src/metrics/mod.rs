@@ -1,11 +1,10 @@
 //! Numbers for whoever watches the host: who has them adds them to a [`page`] when somebody asks, and holds no lock that calls
-//! need for longer than it takes to read a number.
+//! need for longer than it takes to copy a few numbers.
 
 mod calls;
 mod dapr;
 mod deliveries;
 mod exemplar;
-mod held;
 mod meters;
 mod page;
 #[cfg(test)]

@@ -69,8 +69,8 @@ pub(super) fn end(text: &mut String, format: Format) {
     }
 }
 
-/// Writes the lines before the rows. In OpenMetrics a counter is named without `_total`, which its rows have; one of Dapr's that has none is no counter there,
-/// for its rows would be named otherwise.
+/// Writes the lines before the rows. In OpenMetrics a counter is named without `_total`, which its rows have; one of Dapr's
+/// that has none is no counter there, for its rows would be named otherwise.
 fn write_head(text: &mut String, format: Format, family: &Family) {
     let plain = family.name.strip_suffix("_total");
     let (name, kind) = match (format, family.kind, plain) {

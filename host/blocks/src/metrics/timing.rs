@@ -1,7 +1,7 @@
 //! A histogram of times that many threads add to.
 
 use super::page::{Bucket, Histogram};
-use crate::time::nanoseconds;
+use crate::time::{microseconds, nanoseconds};
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
@@ -43,7 +43,7 @@ impl Timing {
     /// Adds a time, and returns the number of its bucket.
     pub fn add(&self, time: Duration) -> usize {
         self.nanoseconds.fetch_add(nanoseconds(time), Relaxed);
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let micros = microseconds(time);
         let bucket = self.bounds.iter().position(|bound| micros <= *bound);
         let bucket = bucket.unwrap_or(self.bounds.len());
         self.buckets[bucket].fetch_add(1, Relaxed);

@@ -7,12 +7,9 @@ use http::{Request, Response};
 use std::{net::IpAddr, sync::Arc};
 
 /// A request on its way, as far as the host knows of it and its sender cannot say otherwise.
-#[derive(Clone)]
 pub struct Visit {
     /// The address of the client.
     pub client: IpAddr,
-    /// Says whether the client speaks TLS.
-    pub is_secured: bool,
     /// The call of the host, with the trace and the end of the time that a request has.
     pub call: Call,
 }

@@ -83,11 +83,10 @@ impl Pipeline {
     }
 
     /// Says what the host knows of a request.
-    pub fn visit(&self, client: IpAddr, is_secured: bool, trace: Trace) -> Visit {
+    pub fn visit(&self, client: IpAddr, trace: Trace) -> Visit {
         let deadline = time::deadline(HANDLING);
         Visit {
             client,
-            is_secured,
             call: Call::host(self.tenant.clone(), self.caller.clone(), trace, deadline),
         }
     }

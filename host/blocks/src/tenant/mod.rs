@@ -16,6 +16,7 @@ use crate::{
     App, Error, Logs, Metrics, Resiliency, Result, Routes, Tasks,
     actors::Actors,
     bindings::Bindings,
+    component::Changing,
     configuration::Configuration,
     crypto::Crypto,
     invocation::{AccessPolicies, Invocation},
@@ -30,7 +31,7 @@ use crate::{
     workflow::{self, Workflow},
 };
 use arc_swap::ArcSwap;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
@@ -181,30 +182,8 @@ impl Tenant {
 
     /// Components that cannot do their work, by name, with the reason; none where all is well.
     pub async fn unwell(&self) -> Vec<(ComponentName, Error)> {
-        let Tenant {
-            bindings,
-            configuration,
-            crypto,
-            jobs,
-            lock,
-            middleware,
-            pubsub,
-            secrets,
-            state,
-            ..
-        } = self;
-        let all: [BoxFuture<'_, Vec<_>>; 9] = [
-            Box::pin(bindings.components.unwell()),
-            Box::pin(configuration.components.unwell()),
-            Box::pin(crypto.components.unwell()),
-            Box::pin(jobs.components.unwell()),
-            Box::pin(lock.components.unwell()),
-            Box::pin(middleware.components.unwell()),
-            Box::pin(pubsub.components.unwell()),
-            Box::pin(secrets.components.unwell()),
-            Box::pin(state.components.unwell()),
-        ];
-        let mut unwell: Vec<_> = join_all(all).await.into_iter().flatten().collect();
+        let asked = join_all(self.blocks().map(|block| block.unwell()));
+        let mut unwell: Vec<_> = asked.await.into_iter().flatten().collect();
         unwell.sort_by(|one, other| one.0.cmp(&other.0));
         unwell
     }
@@ -217,17 +196,26 @@ impl Tenant {
         let ended = self.tasks.stop(limit).await;
         let left = end.saturating_duration_since(Instant::now());
         let _turn = tokio::time::timeout(left, self.changes.lock()).await;
-        self.bindings.components.close().await;
-        self.configuration.components.close().await;
-        self.crypto.components.close().await;
-        self.jobs.components.close().await;
-        self.lock.components.close().await;
-        self.middleware.components.close().await;
-        self.pubsub.components.close().await;
-        self.secrets.components.close().await;
-        self.state.components.close().await;
+        for block in self.blocks() {
+            block.close().await;
+        }
         self.release();
         ended
+    }
+
+    /// The components of each block.
+    fn blocks(&self) -> [&dyn Changing; 9] {
+        [
+            &self.bindings.components,
+            &self.configuration.components,
+            &self.crypto.components,
+            &self.jobs.components,
+            &self.lock.components,
+            &self.middleware.components,
+            &self.pubsub.components,
+            &self.secrets.components,
+            &self.state.components,
+        ]
     }
 
     /// Waits for the turn to change what the tenant has; `unavailable` where it closes.

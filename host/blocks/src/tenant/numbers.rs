@@ -26,17 +26,15 @@ static LOOKS: Family = Family::counter(
     "wythe_app_health_looks_total",
     "Looks at the health of an app by what they found.",
 );
-static COMPONENTS: Family =
-    Family::gauge("wythe_components", "Components of a tenant that are open.");
+static COMPONENTS: Family = Family::gauge("wythe_components", "Components of a tenant.");
 
 impl Tenant {
     /// Says whether its numbers are shown by Dapr's names too: unless one of its configurations says no.
     pub(crate) fn wants_daprs_names(&self) -> bool {
         let settings = self.settings();
         let own = settings.configurations.iter();
-        let own = own.filter(|one| self.name().has(one.namespace.as_ref()));
-        own.filter_map(|one| one.metric.as_ref())
-            .all(|metric| metric.enabled)
+        let mut own = own.filter(|one| self.name().has(one.namespace.as_ref()));
+        own.all(|one| one.metric)
     }
 
     /// Adds what the tenant has now, and the backlog of its subscriptions.
@@ -47,7 +45,7 @@ impl Tenant {
         }
         self.actors.collect(page, self.name());
         for component in self.manifests().values() {
-            let kind = format!("{}.{}", component.block, component.driver);
+            let kind = component.kind();
             let labels = [named("type", kind.clone())];
             page.number(&COMPONENTS, tenant, &labels, 1.0);
             if page.wants_daprs(self.name()) {

@@ -25,7 +25,7 @@ impl Tenant {
             let components = self.components(&one.block);
             let found = unwell.iter().position(|(name, _)| *name == one.name);
             Report {
-                kind: format!("{}.{}", one.block, one.driver),
+                kind: one.kind(),
                 unwell: found.map(|index| unwell.swap_remove(index).1),
                 last_error: components.last_error(&one.name),
                 description: components.description(&one.name),

@@ -6,6 +6,7 @@ use crate::{
     report::{self, Outcome, Problem},
 };
 use std::{process::ExitCode, time::Duration};
+use wythe_blocks::text;
 
 pub async fn build(common: &Common, args: &Build) -> Outcome {
     let (plan, warnings) = boot::plan(&args.path)?;
@@ -22,7 +23,7 @@ pub async fn build(common: &Common, args: &Build) -> Outcome {
     let width = built.iter().map(|app| app.app.len()).max().unwrap_or(0);
     for app in &built {
         let (size, time) = (
-            report::size(app.bytes),
+            text::size(app.bytes),
             report::time(Duration::from_millis(app.milliseconds)),
         );
         report::print(format!(

@@ -10,8 +10,13 @@ use crate::{
     signals,
 };
 use serde_json::json;
-use std::{process::ExitCode, sync::Arc, time::Duration};
-use tokio::io::AsyncReadExt as _;
+use std::{
+    io::{self, Read as _},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use wythe_api::{
     admin::{Command, host::Action},
@@ -49,7 +54,7 @@ pub async fn dashboard(common: &Common, args: &Dashboard) -> Outcome {
     }
     let tasks = Tasks::default();
     if args.of_a_host {
-        end_with_the_host(&tasks, stop.clone());
+        end_with_the_host(stop.clone()).map_err(anyhow::Error::new)?;
     }
     served.serve(listener, &tasks, stop).await;
     tasks.stop(CLOSE).await;
@@ -66,13 +71,13 @@ fn text(url: &str, is_given: bool) -> String {
     format!("  Dashboard  {url}\n{token} Ctrl-C stops\n")
 }
 
-/// The host has the other end of the standard input, which ends when the host does, however that is.
-fn end_with_the_host(tasks: &Tasks, stop: CancellationToken) {
-    tasks.spawn(async move {
-        let (mut input, mut byte) = (tokio::io::stdin(), [0]);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            _ = input.read(&mut byte) => stop.cancel(),
-        }
-    });
+/// The host has the other end of the standard input, which ends when the host does, however that is. The thread is not the
+/// runtime's, which would wait for its read.
+fn end_with_the_host(stop: CancellationToken) -> io::Result<()> {
+    let watch = move || {
+        let _ = io::stdin().lock().read_exact(&mut [0]);
+        stop.cancel();
+    };
+    let thread = thread::Builder::new().name("host-watch".into());
+    thread.spawn(watch).map(drop)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
 use wythe_blocks::interfaces::{INTERFACES, Interface};
-use wythe_blocks::text::hex;
+use wythe_blocks::text::{hex, size};
 use wythe_manifest::App;
 use wythe_runtime::{Import, Inspection, Standing};
 
@@ -142,10 +142,7 @@ fn text(report: &Value, imports: &[Row]) -> String {
     let mut lines = vec![
         word("file"),
         format!("  is       {is}"),
-        format!(
-            "  size     {}",
-            report::size(report["bytes"].as_u64().unwrap_or(0))
-        ),
+        format!("  size     {}", size(report["bytes"].as_u64().unwrap_or(0))),
         format!("  digest   {}", word("digest")),
         format!("  sha256   {}", word("sha256")),
         match report["app"].as_str() {

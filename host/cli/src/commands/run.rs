@@ -23,7 +23,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wythe_api::metrics;
-use wythe_blocks::{descriptors, time::milliseconds};
+use wythe_blocks::{descriptors, text::size, time::milliseconds};
 
 /// The time to close a host that could not begin to serve.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -207,7 +207,7 @@ impl Ready {
         let mut lines = Vec::new();
         if !built.is_empty() {
             let sizes = built.iter();
-            let sizes = sizes.map(|app| format!("{} {}", app.app, report::size(app.bytes)));
+            let sizes = sizes.map(|app| format!("{} {}", app.app, size(app.bytes)));
             let took = built.iter().map(|app| app.milliseconds).sum();
             let took = report::time(Duration::from_millis(took));
             lines.push(format!(

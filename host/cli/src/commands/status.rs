@@ -7,20 +7,14 @@ use crate::{
 };
 use std::{process::ExitCode, time::Duration};
 use wythe_api::admin::host::{Action, Answer, App, Breaker, Failed, Quota, Running, Status, Unit};
-use wythe_blocks::time;
+use wythe_blocks::{text::size, time};
 
 pub async fn status(common: &Common, args: &args::StatusOf) -> Outcome {
     let Answer::Status(mut status) = project::ask_host(&args.project, Action::Status {}).await?
     else {
         return Err(project::misfit());
     };
-    let is_meant = |tenant: &str| is_meant(&args.project, tenant);
-    status.problems.retain(|one| is_meant(&one.about));
-    status.apps.retain(|one| is_meant(&one.running.tenant));
-    status.components.retain(|one| is_meant(&one.tenant));
-    status.subscriptions.retain(|one| is_meant(&one.tenant));
-    status.breakers.retain(|one| is_meant(&one.tenant));
-    status.quotas.retain(|one| is_meant(&one.tenant));
+    status.retain(|tenant| is_meant(&args.project, tenant));
     match common.output {
         Format::Json => report::print_json(&status),
         Format::Text => {
@@ -100,7 +94,7 @@ fn apps(status: &Status) -> String {
             one.version.clone(),
             format!("{} of {}", running.calls, running.calls_limit),
             running.instances.to_string(),
-            format!("{} of {}", report::size(used), report::size(limit)),
+            format!("{} of {}", size(used), size(limit)),
             health(one),
             failed(one.last_error.as_ref()),
         ]
@@ -187,7 +181,7 @@ fn is_short(quota: &Quota) -> bool {
 fn quotas(quotas: &[Quota]) -> String {
     let rows = quotas.iter().map(|one| {
         let amount = |amount| match one.unit {
-            Unit::Bytes | Unit::BytesPerSecond => report::size(amount),
+            Unit::Bytes | Unit::BytesPerSecond => size(amount),
             Unit::Milliseconds => {
                 wythe_manifest::Duration(Duration::from_millis(amount)).to_string()
             }

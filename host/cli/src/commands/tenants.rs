@@ -8,6 +8,7 @@ use crate::{
 use serde_json::json;
 use std::process::ExitCode;
 use wythe_api::admin::host::{Action, Answer, Tenant};
+use wythe_blocks::text::size;
 
 pub async fn tenants(common: &Common, args: &args::Tenants) -> Outcome {
     let action = match &args.verb {
@@ -41,7 +42,7 @@ fn text(tenants: &[Tenant]) -> String {
             (false, 0) => "gone, its data is kept".to_owned(),
             (false, count) => format!("not served: {count} problems"),
         };
-        let sizes = [one.log, one.log_limit].map(|bytes| report::size(bytes as u64));
+        let sizes = [one.log, one.log_limit].map(|bytes| size(bytes as u64));
         [
             one.tenant.clone(),
             state,

@@ -45,6 +45,8 @@ pub async fn start(
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // A Ctrl-C in the terminal is the host's alone.
+        .process_group(0)
         .kill_on_drop(true);
     let mut child = command.spawn().context("the dashboard did not start")?;
     let said = said(&mut child)

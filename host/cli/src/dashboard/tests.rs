@@ -114,4 +114,6 @@ fn names_are_those_of_the_address_and_those_that_were_said() {
         ["dashboard.example.com:8090", "dashboard.example.com"]
     );
     assert!(names("127.0.0.1:80", &[]).contains(&"localhost".to_owned()));
+    let named = names("0.0.0.0:80", &["dashboard.example.com"]);
+    assert_eq!(named, ["dashboard.example.com:80", "dashboard.example.com"]);
 }

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use std::{error::Error as StdError, time::Duration};
 use tokio::time::timeout;
 use url::{Host, Position, Url};
-use wythe_blocks::text::{MAX_CAUSE, cut};
+use wythe_blocks::text::{MAX_CAUSE, chain, cut};
 use wythe_manifest::is_private;
 
 /// Bytes of an answer.
@@ -71,7 +71,7 @@ impl Fetch {
         let json = http::HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::ACCEPT, json);
         let answer = timeout(TIME, self.exchange(url, request)).await;
-        answer.unwrap_or_else(|_| Err(format!("did not answer within {} s", TIME.as_secs())))
+        answer.unwrap_or_else(|_| Err(late()))
     }
 
     async fn exchange(
@@ -81,8 +81,8 @@ impl Fetch {
     ) -> Result<(StatusCode, Bytes), String> {
         let server = format!("{}/", &url[..Position::AfterPort]);
         let stream = self.connector.connect(server.parse().map_err(text)?).await;
-        let stream = stream.map_err(|error| format!("cannot be reached: {}", chain(&*error)))?;
-        let mut connection = Connection::new(stream).await.map_err(|e| chain(&*e))?;
+        let stream = stream.map_err(|error| format!("cannot be reached: {}", causes(&*error)))?;
+        let mut connection = Connection::new(stream).await.map_err(|e| causes(&*e))?;
         let answer = connection.send(request).await.map_err(broken)?;
         let (head, mut body) = answer.into_parts();
         let mut whole = BytesMut::new();
@@ -99,6 +99,11 @@ impl Fetch {
     }
 }
 
+/// The reason where a server takes longer than it may.
+pub(super) fn late() -> String {
+    format!("did not answer within {} s", TIME.as_secs())
+}
+
 /// Says whether a URL has an address of the host's own network; names are looked at when they are resolved.
 fn is_of_own_network(url: &Url) -> bool {
     match url.host() {
@@ -111,9 +116,9 @@ fn is_of_own_network(url: &Url) -> bool {
 fn broken(fault: Fault) -> String {
     match fault {
         Fault::Excess(what) => format!("sent {what}"),
-        Fault::Connect(error) => chain(&*error),
+        Fault::Connect(error) => causes(&*error),
         Fault::Unsent(error) | Fault::Broken(error) => {
-            format!("broke off its answer: {}", chain(&error))
+            format!("broke off its answer: {}", causes(&error))
         }
         Fault::Late => "did not answer in time".to_owned(),
     }
@@ -124,17 +129,8 @@ fn text(error: impl StdError) -> String {
 }
 
 /// An error with its causes, no longer than a line of the log.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_said = cause.to_string();
-        if !said.ends_with(&cause_said) {
-            said = format!("{said}: {cause_said}");
-        }
-        next = cause.source();
-    }
-    cut(&said, MAX_CAUSE).to_string()
+fn causes(error: &(dyn StdError + 'static)) -> String {
+    cut(&chain(error), MAX_CAUSE).to_owned()
 }
 
 /// Reads a URL that the host is to ask.

@@ -9,6 +9,8 @@ mod fetch;
 mod link;
 mod middleware;
 mod pool;
+#[cfg(test)]
+mod served;
 mod target;
 
 use wythe_blocks::Registry;

@@ -11,14 +11,13 @@ use crate::{
     client::Client,
     fault::{Fault, class},
     held::Held,
-    settings::{Settings, written},
+    settings::{Settings, config},
 };
 use answer::Answer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
 use param::Param;
-use serde::Deserialize;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +26,6 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
 };
-use wythe_manifest::{Duration as Time, Secret};
 
 const OPERATIONS: [&str; 3] = ["close", "exec", "query"];
 /// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
@@ -37,29 +35,12 @@ const STATEMENT: usize = 1 << 20;
 /// Parameters that the protocol has room for.
 const PARAMS: usize = 65_535;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
+config! {
+    struct Config {}
 }
 
 pub(super) fn parse(config: Config) -> Result<Settings, Wrong> {
-    let settings = Settings::parse(written!(config))?;
+    let settings = config.server()?;
     Ok(Settings {
         is_of_apps: true,
         ..settings

@@ -2,8 +2,6 @@
 
 mod transaction;
 
-pub(super) use transaction::Tries;
-
 use crate::{
     connect::{Connection, Promises, Way},
     fault::Fault,
@@ -26,7 +24,7 @@ use tokio_postgres::{
     Row,
     types::{FromSql, ToSql},
 };
-use wythe_blocks::{Backoff, Clients, Error, Result, Site, random, time::Clock as _};
+use wythe_blocks::{Backoff, Clients, Error, Result, Site, time::Clock as _};
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -43,17 +41,24 @@ pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 /// Connections of a tenant to a server.
 pub(super) struct Client(Pool<Maker>);
 
+/// The settings of a connection, and the text of the authorities' file, which may be another one under the same path.
+type Connects = (Settings, Option<Vec<u8>>);
+
 /// The clients that some component has open.
-static CLIENTS: LazyLock<Clients<Settings, Client>> = LazyLock::new(Clients::default);
+static CLIENTS: LazyLock<Clients<Connects, Client>> = LazyLock::new(Clients::default);
 
 impl Client {
     /// The client of the tenant for a server, once the server was seen.
     pub async fn open(settings: Settings, site: &Site) -> Result<Arc<Self>> {
-        let roots = roots(&settings, site)?;
-        let way = Way::new(settings.clone(), roots.as_deref())?;
-        let client = CLIENTS.share(&site.tenant, settings, || Client::new(way));
+        let client = Client::shared(settings, site)?;
         client.lend().await?;
         Ok(client)
+    }
+
+    fn shared(settings: Settings, site: &Site) -> Result<Arc<Self>> {
+        let roots = roots(&settings, site)?;
+        let way = Way::new(settings.clone(), roots.as_deref())?;
+        Ok(CLIENTS.share(&site.tenant, (settings, roots), || Client::new(way)))
     }
 
     fn new(way: Way) -> Self {
@@ -166,8 +171,8 @@ impl managed::Manager for Maker {
         match &made {
             Ok(_) => *gate = (BACKOFF, None),
             Err(_) => {
-                let pause = gate.0.fail();
-                gate.1 = Some(Instant::now().after(jittered(pause)));
+                let pause = gate.0.fail_apart();
+                gate.1 = Some(Instant::now().after(pause));
             }
         }
         made
@@ -198,13 +203,6 @@ impl Maker {
             )),
         }
     }
-}
-
-/// Half of a pause, and a random part of the other half.
-fn jittered(pause: Duration) -> Duration {
-    let half = pause / 2;
-    let part = random::next() % 1_000;
-    half + half.mul_f64(part as f64 / 1_000.0)
 }
 
 /// A connection that one piece of work has. It goes back when that is over, unless it was left in the middle.
@@ -284,6 +282,12 @@ impl Lent {
         Ok(self.rows(sql, values, 1).await?.pop())
     }
 
+    /// The only row of a statement that always has one.
+    pub async fn one(&self, sql: &str, values: &[Value<'_>]) -> Result<Row, Fault> {
+        let row = self.row(sql, values).await?;
+        row.ok_or_else(|| Fault::Odd("no row".to_owned()))
+    }
+
     /// The number of rows that a statement has changed.
     pub async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
         let asked = async {
@@ -343,7 +347,20 @@ where
         .map_err(|error| Fault::Odd(crate::fault::chain(&error)))
 }
 
+/// The number in a column; 0 where it is less than that.
+pub(super) fn number(row: &Row, index: usize) -> Result<u64, Fault> {
+    column::<i64>(row, index).map(|number| u64::try_from(number).unwrap_or_default())
+}
+
+/// Microseconds of a time, rounded up.
+pub(super) fn microseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
+}
+
 /// Bytes of a column.
 pub(super) fn bytes(row: &Row, index: usize) -> Result<Bytes, Fault> {
     column::<&[u8]>(row, index).map(Bytes::copy_from_slice)
 }
+
+#[cfg(test)]
+mod tests;

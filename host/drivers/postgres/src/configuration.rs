@@ -4,55 +4,37 @@
 mod pairs;
 
 use crate::{
-    client::{Client, Lent, Tries, Value, column},
+    client::{Client, Lent, Value, column},
     fault::Fault,
     held::Held,
     listener::Listener,
     names::Table,
     schema::{self, Schema},
-    settings::{Settings, written},
+    settings::{Settings, config},
 };
 use async_trait::async_trait;
-use serde::Deserialize;
-use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::Row;
 use wythe_blocks::{
     Result, Site, Wrong,
     configuration::{Driver, Features, Item, NewItem},
 };
-use wythe_manifest::{Duration as Time, Secret};
 
 /// Items of a store.
 const ITEMS: usize = 100_000;
 /// Time between two looks at the version.
 const LOOK: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
-    /// The table, which is made where it is missing.
-    table: String,
-    /// The channel by which a trigger of the table tells of changes; default none.
-    pg_notify_channel: Option<String>,
-    /// The table with the versions of tables; default `dapr_metadata`.
-    metadata_table_name: Option<String>,
+config! {
+    struct Config {
+        /// The table, which is made where it is missing.
+        table: String,
+        /// The channel by which a trigger of the table tells of changes; default none.
+        pg_notify_channel: Option<String>,
+        /// The table with the versions of tables; default `dapr_metadata`.
+        metadata_table_name: Option<String>,
+    }
 }
 
 /// A config that was found good.
@@ -72,7 +54,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
         table: Table::parse("table", Some(&config.table), "")?,
         channel: channel.map(|channel| channel.plain()),
         versions: schema::versions(config.metadata_table_name.as_deref())?,
-        settings: Settings::parse(written!(config))?,
+        settings: config.server()?,
     })
 }
 
@@ -85,7 +67,9 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     let table = &parsed.table;
     let changes = table.with("_changes");
     let steps = [format!(
-        "CREATE TABLE IF NOT EXISTS {table} (key varchar NOT NULL PRIMARY KEY, value varchar NOT NULL,          version varchar NOT NULL, metadata json);          CREATE TABLE {changes} (number bigint NOT NULL); INSERT INTO {changes} VALUES (0)"
+        "CREATE TABLE IF NOT EXISTS {table} (key varchar NOT NULL PRIMARY KEY, value varchar NOT NULL, \
+         version varchar NOT NULL, metadata json); \
+         CREATE TABLE {changes} (number bigint NOT NULL); INSERT INTO {changes} VALUES (0)"
     )];
     let schema = Schema::of(table, &steps);
     schema::prepare(&client.lend().await?, &parsed.versions, table, &[schema]).await?;
@@ -139,7 +123,8 @@ impl Sql {
             remove: format!("DELETE FROM {table} WHERE key::text = ANY ($1)"),
             count: format!("UPDATE {changes} SET number = number + 1 RETURNING number"),
             insert: format!(
-                "INSERT INTO {table} (key, value, version, metadata) SELECT key, value, $4, metadata::json                  FROM unnest($1::text[], $2::text[], $3::text[]) AS item (key, value, metadata)"
+                "INSERT INTO {table} (key, value, version, metadata) SELECT key, value, $4, metadata::json \
+                 FROM unnest($1::text[], $2::text[], $3::text[]) AS item (key, value, metadata)"
             ),
             notify: format!("SELECT pg_notify('{channel}', '')"),
         }
@@ -165,8 +150,7 @@ impl Configuration {
         if removed == 0 && items.is_empty() {
             return Ok(());
         }
-        let row = lent.row(&self.sql.count, &[]).await?;
-        let row = row.ok_or_else(|| Fault::Odd("no number of changes".to_owned()))?;
+        let row = lent.one(&self.sql.count, &[]).await?;
         let version = column::<i64>(&row, 0)?.to_string();
         if !items.is_empty() {
             let values: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
@@ -180,14 +164,10 @@ impl Configuration {
 
     async fn write(&self, keys: &[String], items: &[NewItem]) -> Result<()> {
         let lent = self.held.lend().await?;
-        let mut tries = Tries::default();
-        loop {
-            let work = async { self.change(&lent, keys, items).await.map(Ok) };
-            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-                self.wake.notify_waiters();
-                return answer;
-            }
-        }
+        let work = || async { self.change(&lent, keys, items).await.map(Ok) };
+        let answer = lent.atomically(work).await;
+        self.wake.notify_waiters();
+        answer
     }
 }
 
@@ -212,11 +192,8 @@ impl Driver for Configuration {
 
     async fn version(&self) -> Result<String> {
         let lent = self.held.lend().await?;
-        let row = lent.row(&self.sql.version, &[]).await;
-        let version = row.and_then(|row| match row {
-            Some(row) => column(&row, 0),
-            None => Err(Fault::Odd("no version".to_owned())),
-        });
+        let row = lent.one(&self.sql.version, &[]).await;
+        let version = row.and_then(|row| column(&row, 0));
         version.map_err(Fault::of_read)
     }
 

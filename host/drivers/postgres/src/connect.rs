@@ -2,7 +2,7 @@
 
 use crate::{
     fault::{of_login, unreachable},
-    meter::Metered,
+    meter::{Meter, Metered},
     settings::Settings,
     tls::{self, Secure, Trust},
 };
@@ -122,7 +122,7 @@ impl Way {
             .map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let Some(secure) = &self.secure else {
-            return Ok(Metered::new(Box::new(stream), false));
+            return Ok(Meter::over(stream, false));
         };
         if tls::ask(&mut stream).await.map_err(failed)? {
             let stream = secure.connect(stream).await.map_err(|error| {
@@ -130,10 +130,10 @@ impl Way {
                 let cause = format!("{}: TLS: {error}", self.settings.shown());
                 Error::unavailable(text).with_source(cause)
             })?;
-            return Ok(Metered::new(Box::new(stream), true));
+            return Ok(Meter::over(stream, true));
         }
         match self.settings.trust {
-            Trust::Prefer => Ok(Metered::new(Box::new(stream), false)),
+            Trust::Prefer => Ok(Meter::over(stream, false)),
             _ => Err(Error::unavailable(
                 "the database has no TLS; turn it on there, or write `sslmode=disable` if nobody can listen on the way",
             )
@@ -179,7 +179,9 @@ impl Way {
     pub fn wipe(&self) -> String {
         format!(
             "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
-             DISCARD TEMP; DISCARD SEQUENCES; {}",
+             DISCARD TEMP; DISCARD SEQUENCES; DO $$ DECLARE one text; BEGIN \
+             FOR one IN SELECT p.name FROM pg_catalog.pg_prepared_statements AS p WHERE p.from_sql LOOP \
+             EXECUTE pg_catalog.format('DEALLOCATE %I', one); END LOOP; END $$; {}",
             self.bounds()
         )
     }

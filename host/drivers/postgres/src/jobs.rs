@@ -3,16 +3,15 @@
 mod form;
 
 use crate::{
-    client::{Client, Lent, Tries, Value, bytes, column},
+    client::{Client, Lent, Value, bytes, column},
     fault::Fault,
     held::Held,
     names::Table,
     schema::{self, Schema},
-    settings::{Settings, written},
+    settings::{Settings, config},
 };
 use async_trait::async_trait;
-use serde::Deserialize;
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio_postgres::Row as Found;
 use wythe_blocks::{
     Error, Result, Site, Wrong,
@@ -20,31 +19,14 @@ use wythe_blocks::{
     random,
     time::milliseconds,
 };
-use wythe_manifest::{Duration as Time, Secret};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
-    /// Text before the name `jobs` of the table; default none.
-    table_prefix: Option<String>,
-    /// The table with the versions of tables; default `dapr_metadata`.
-    metadata_table_name: Option<String>,
+config! {
+    struct Config {
+        /// Text before the name `jobs` of the table; default none.
+        table_prefix: Option<String>,
+        /// The table with the versions of tables; default `dapr_metadata`.
+        metadata_table_name: Option<String>,
+    }
 }
 
 /// A config that was found good.
@@ -58,7 +40,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     Ok(Parsed {
         table: Table::prefixed("tablePrefix", config.table_prefix.as_deref(), "jobs")?,
         versions: schema::versions(config.metadata_table_name.as_deref())?,
-        settings: Settings::parse(written!(config))?,
+        settings: config.server()?,
     })
 }
 
@@ -70,7 +52,9 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     let client = Client::open(parsed.settings, &site).await?;
     let table = &parsed.table;
     let steps = [format!(
-        "CREATE TABLE {table} (app text COLLATE \"C\" NOT NULL, name text COLLATE \"C\" NOT NULL, version bigint NOT NULL,          wake bigint, form text NOT NULL, data bytea NOT NULL, leased_by text, leased_until timestamp with time zone,          PRIMARY KEY (app, name)); CREATE INDEX ON {table} (app, wake)"
+        "CREATE TABLE {table} (app text COLLATE \"C\" NOT NULL, name text COLLATE \"C\" NOT NULL, version bigint NOT NULL, \
+         wake bigint, form text NOT NULL, data bytea NOT NULL, leased_by text, leased_until timestamp with time zone, \
+         PRIMARY KEY (app, name)); CREATE INDEX ON {table} (app, wake)"
     )];
     let schema = Schema::of(table, &steps);
     schema::prepare(&client.lend().await?, &parsed.versions, table, &[schema]).await?;
@@ -122,7 +106,13 @@ impl Sql {
                 "{whole} WHERE app = $1 AND name >= $2 AND starts_with(name, $2) AND name > $3 ORDER BY name LIMIT $4"
             ),
             take: format!(
-                "WITH due AS (SELECT app, name FROM {table} WHERE app = $1 AND wake <= $2 AND {FREE}                  ORDER BY wake, name LIMIT $3 FOR UPDATE SKIP LOCKED),                  taken AS (UPDATE {table} AS t SET leased_by = $5,                  leased_until = clock_timestamp() + $4::bigint * interval '1 millisecond'                  FROM due WHERE t.app = due.app AND t.name = due.name                  RETURNING t.app, t.name, t.version, t.wake, t.form, t.data)                  SELECT {columns} FROM taken ORDER BY wake, name"
+                "WITH due AS (SELECT app, name FROM {table} WHERE app = $1 AND wake <= $2 AND {FREE} \
+                 ORDER BY wake, name LIMIT $3 FOR UPDATE SKIP LOCKED), \
+                 taken AS (UPDATE {table} AS t SET leased_by = $5, \
+                 leased_until = clock_timestamp() + $4::bigint * interval '1 millisecond' \
+                 FROM due WHERE t.app = due.app AND t.name = due.name \
+                 RETURNING t.app, t.name, t.version, t.wake, t.form, t.data) \
+                 SELECT {columns} FROM taken ORDER BY wake, name"
             ),
             next: format!("SELECT min(wake) FROM {table} WHERE app = $1 AND {FREE}"),
             update: format!(
@@ -309,13 +299,8 @@ impl Driver for Jobs {
         }
         let done = async {
             let lent = self.held.lend().await?;
-            let mut tries = Tries::default();
-            loop {
-                let work = async { self.settle_all(&lent, &changes).await.map(Ok) };
-                if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-                    return answer;
-                }
-            }
+            let work = || async { self.settle_all(&lent, &changes).await.map(Ok) };
+            lent.atomically(work).await
         };
         let done: Result<Vec<Result<()>>> = done.await;
         done.unwrap_or_else(|error| changes.iter().map(|_| Err(error.duplicate())).collect())
@@ -330,12 +315,10 @@ impl Driver for Jobs {
     }
 
     async fn close(&self) -> Result<()> {
-        let Ok(lent) = self.held.lend().await else {
-            self.held.close();
-            return Ok(());
-        };
-        // What is not given back comes again when its lease is over.
-        _ = lent.execute(&self.sql.give_back, &[&self.me]).await;
+        if let Ok(lent) = self.held.lend().await {
+            // What is not given back comes again when its lease is over.
+            _ = lent.execute(&self.sql.give_back, &[&self.me]).await;
+        }
         self.held.close();
         Ok(())
     }

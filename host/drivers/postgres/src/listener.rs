@@ -9,7 +9,7 @@ use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
 };
-use wythe_blocks::{Backoff, random};
+use wythe_blocks::Backoff;
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 /// Notifications that wait to be passed on; one more is lost without harm.
@@ -58,8 +58,6 @@ async fn listen(client: Weak<Client>, channels: Vec<String>, wake: Arc<Notify>) 
             }
         }
         drop(made);
-        let pause = backoff.fail();
-        let part = random::next() % 1_000;
-        tokio::time::sleep(pause / 2 + (pause / 2).mul_f64(part as f64 / 1_000.0)).await;
+        tokio::time::sleep(backoff.fail_apart()).await;
     }
 }

@@ -4,16 +4,15 @@
 //! The clock is the server's. A host is told the end by its own clock, from before it asked: never a moment too late.
 
 use crate::{
-    client::{Client, column},
+    client::{Client, Value, column, microseconds, number},
     fault::Fault,
     held::Held,
     names::Table,
     schema::{self, Schema},
-    settings::{Settings, written},
+    settings::{Settings, config},
     sweep::{Sweeper, removal},
 };
 use async_trait::async_trait;
-use serde::Deserialize;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -22,36 +21,19 @@ use tokio_postgres::Row;
 use wythe_blocks::{
     Error, Key, Result, Site, Wrong,
     lock::{Acquired, Driver, Features, Grant},
-    time::Clock as _,
+    time::{Clock as _, NEVER},
 };
-use wythe_manifest::{Duration as Time, Secret};
 
 /// Time between two looks for rows that are long over.
 const CLEANUP: Duration = Duration::from_secs(3_600);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
-    /// Text before the name `lock` of the table; default none.
-    table_prefix: Option<String>,
-    /// The table with the versions of tables; default `dapr_metadata`.
-    metadata_table_name: Option<String>,
+config! {
+    struct Config {
+        /// Text before the name `lock` of the table; default none.
+        table_prefix: Option<String>,
+        /// The table with the versions of tables; default `dapr_metadata`.
+        metadata_table_name: Option<String>,
+    }
 }
 
 /// A config that was found good.
@@ -65,7 +47,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
     Ok(Parsed {
         table: Table::prefixed("tablePrefix", config.table_prefix.as_deref(), "lock")?,
         versions: schema::versions(config.metadata_table_name.as_deref())?,
-        settings: Settings::parse(written!(config))?,
+        settings: config.server()?,
     })
 }
 
@@ -77,7 +59,9 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     let client = Client::open(parsed.settings, &site).await?;
     let table = &parsed.table;
     let steps = [format!(
-        "CREATE TABLE {table} (key text COLLATE \"C\" NOT NULL PRIMARY KEY, token bigint NOT NULL, owner text NOT NULL,          expires_at timestamp with time zone NOT NULL); CREATE INDEX ON {table} (expires_at);          CREATE SEQUENCE {}",
+        "CREATE TABLE {table} (key text COLLATE \"C\" NOT NULL PRIMARY KEY, token bigint NOT NULL, owner text NOT NULL, \
+         expires_at timestamp with time zone NOT NULL); CREATE INDEX ON {table} (expires_at); \
+         CREATE SEQUENCE {}",
         table.with("_tokens")
     )];
     let schema = Schema::of(table, &steps);
@@ -115,27 +99,22 @@ impl Sql {
         let mine = format!("key = $1 AND token = $2 AND {alive}");
         Sql {
             acquire: format!(
-                "INSERT INTO {table} AS l (key, token, owner, expires_at)                  VALUES ($1, {next}, $2, clock_timestamp() + $3::bigint * interval '1 microsecond')                  ON CONFLICT (key) DO UPDATE SET token = {next}, owner = excluded.owner,                  expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'                  WHERE l.expires_at <= clock_timestamp() RETURNING token"
+                "INSERT INTO {table} AS l (key, token, owner, expires_at) \
+                 VALUES ($1, {next}, $2, clock_timestamp() + $3::bigint * interval '1 microsecond') \
+                 ON CONFLICT (key) DO UPDATE SET token = {next}, owner = excluded.owner, \
+                 expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond' \
+                 WHERE l.expires_at <= clock_timestamp() RETURNING token"
             ),
             renew: format!(
                 "UPDATE {table} SET expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond' WHERE {mine}"
             ),
             release: format!("UPDATE {table} SET expires_at = clock_timestamp() WHERE {mine}"),
             holder: format!(
-                "SELECT token, owner,                  (extract(epoch FROM expires_at - clock_timestamp()) * 1000000)::bigint FROM {table} WHERE key = $1 AND {alive}"
+                "SELECT token, owner, \
+                 (extract(epoch FROM expires_at - clock_timestamp()) * 1000000)::bigint FROM {table} WHERE key = $1 AND {alive}"
             ),
         }
     }
-}
-
-/// Microseconds of a time, at longest what the server can add to its clock.
-fn microseconds(time: Duration) -> i64 {
-    let longest = wythe_blocks::time::NEVER;
-    i64::try_from(time.min(longest).as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
-}
-
-fn number(token: i64) -> u64 {
-    u64::try_from(token).unwrap_or_default()
 }
 
 /// A token as the server has it; none where it cannot be one.
@@ -144,11 +123,10 @@ fn known(token: u64) -> Option<i64> {
 }
 
 fn grant(row: &Row, now: SystemTime) -> Result<Grant, Fault> {
-    let left = u64::try_from(column::<i64>(row, 2)?).unwrap_or_default();
     Ok(Grant {
-        token: number(column(row, 0)?),
+        token: number(row, 0)?,
         owner: column(row, 1)?,
-        expires: now.after(Duration::from_micros(left)),
+        expires: now.after(Duration::from_micros(number(row, 2)?)),
     })
 }
 
@@ -170,13 +148,13 @@ impl Driver for Lock {
     async fn acquire(&self, key: &Key, owner: &str, ttl: Duration) -> Result<Acquired> {
         let lent = self.held.lend().await?;
         let before = SystemTime::now();
-        let time = microseconds(ttl);
+        let time = microseconds(ttl.min(NEVER));
         let taken = lent
             .row(&self.sql.acquire, &[&key.whole(), &owner, &time])
             .await;
         if let Some(row) = taken.map_err(Fault::of_write)? {
             return Ok(Acquired::Granted(Grant {
-                token: number(column(&row, 0).map_err(Fault::of_write)?),
+                token: number(&row, 0).map_err(Fault::of_write)?,
                 expires: before.after(ttl),
                 owner: owner.to_owned(),
             }));
@@ -191,7 +169,8 @@ impl Driver for Lock {
         let lent = self.held.lend().await?;
         let token = known(token).ok_or_else(|| over(key))?;
         let before = SystemTime::now();
-        let values: [crate::client::Value<'_>; 3] = [&key.whole(), &token, &microseconds(ttl)];
+        let time = microseconds(ttl.min(NEVER));
+        let values: [Value<'_>; 3] = [&key.whole(), &token, &time];
         let renewed = lent.execute(&self.sql.renew, &values).await;
         match renewed.map_err(Fault::of_write)? {
             0 => Err(over(key)),

@@ -1,12 +1,8 @@
 //! The stream of a connection, with bounds on what the server may send: the client of the protocol believes every length
 //! that it reads.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use wythe_blocks::{Measure, Measured};
 
 /// Bytes of one message: a value of the largest size, and what stands beside it.
 pub(super) const MESSAGE: usize = 20 << 20;
@@ -26,25 +22,12 @@ const HEAD: usize = 5;
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
-pub(super) struct Metered {
-    wire: Box<dyn Wire>,
-    meter: Meter,
-}
-
-impl Metered {
-    /// `is_secure` says that nobody else reads what is sent.
-    pub fn new(wire: Box<dyn Wire>, is_secure: bool) -> Self {
-        let meter = Meter {
-            is_secure,
-            ..Meter::default()
-        };
-        Metered { wire, meter }
-    }
-}
+/// The stream of a connection.
+pub(super) type Metered = Measured<Box<dyn Wire>, Meter>;
 
 /// The place in the messages of the server.
 #[derive(Default)]
-struct Meter {
+pub(super) struct Meter {
     is_secure: bool,
     head: Vec<u8>,
     /// Bytes that are left of the message.
@@ -56,7 +39,7 @@ struct Meter {
     reports: usize,
 }
 
-impl Meter {
+impl Measure for Meter {
     fn pass(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         while !bytes.is_empty() {
             if self.left > 0 {
@@ -72,6 +55,17 @@ impl Meter {
             }
         }
         Ok(())
+    }
+}
+
+impl Meter {
+    /// A wire under the bounds; `is_secure` says that nobody else reads what is sent.
+    pub fn over(wire: impl Wire + 'static, is_secure: bool) -> Metered {
+        let meter = Meter {
+            is_secure,
+            ..Meter::default()
+        };
+        Measured::new(Box::new(wire), meter)
     }
 
     fn begin(&mut self) -> Result<(), String> {
@@ -135,37 +129,6 @@ impl Meter {
             )),
             None => Ok(()),
         }
-    }
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.wire).poll_read(context, buffer))?;
-        let passed = self.meter.pass(&buffer.filled()[before..]);
-        Poll::Ready(passed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text)))
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(context)
     }
 }
 

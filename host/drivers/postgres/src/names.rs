@@ -68,7 +68,9 @@ impl Table {
 
     /// The name of a channel about the table, of the same letters.
     pub fn channel(&self, ending: &str) -> String {
-        self.with(ending).plain().replace('.', "_")
+        let whole = self.with(ending).plain().replace('.', "_");
+        // `pg_notify` refuses a longer name, which `LISTEN` would cut. A byte is a letter.
+        whole[whole.len().saturating_sub(LONGEST)..].to_owned()
     }
 
     /// The name of an index of the table, which is in its schema anyhow.
@@ -121,6 +123,18 @@ mod tests {
         assert_eq!(table.index("_x"), "\"state_2_x\"");
         let table = Table::prefixed("tablePrefix", Some("shop_"), "state").unwrap();
         assert_eq!(table.to_string(), "\"shop_state\"");
+    }
+
+    #[test]
+    fn a_channel_has_no_more_bytes_than_the_server_takes() {
+        let (schema, name) = ("a".repeat(47), "b".repeat(47));
+        let written = format!("{schema}.{name}");
+        let table = Table::parse("tableName", Some(&written), "state").unwrap();
+        let channel = table.channel("_wake");
+        assert_eq!(channel.len(), LONGEST);
+        assert!(channel.ends_with(&format!("a_{name}_wake")), "{channel}");
+        let table = Table::parse("tableName", Some("shop.state"), "state").unwrap();
+        assert_eq!(table.channel("_wake"), "shop_state_wake");
     }
 
     #[test]

@@ -13,13 +13,12 @@ use crate::{
     listener::Listener,
     names::Table,
     schema::{self, Schema},
-    settings::{Settings, written},
+    settings::{Settings, config},
 };
 use async_trait::async_trait;
 use backlog::{Backlog, Limit};
 use consumer::Member;
 use members::Members;
-use serde::Deserialize;
 use sql::Sql;
 use std::{sync::Arc, time::Duration};
 use store::Store;
@@ -27,42 +26,26 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     pubsub::{Consumer, Driver, Features, Group, Message, StoredMessage, SubscribeOptions},
 };
-use wythe_manifest::{ByteSize, Duration as Time, Secret};
+use wythe_manifest::{ByteSize, Duration as Time};
 
 /// Time for which a delivery is with a member that says nothing more, by default.
 const LEASE: Duration = Duration::from_secs(30);
 /// Bytes of a message.
 const MAX_MESSAGE: u64 = 16 << 20;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
-    /// Text before the names of the tables; default none.
-    table_prefix: Option<String>,
-    /// The table with the versions of tables; default `dapr_metadata`.
-    metadata_table_name: Option<String>,
-    /// Time after which what a host has that is gone is delivered to another; default 30 s.
-    processing_timeout: Option<Time>,
-    /// Messages kept for groups that have not acknowledged them; default 1,000,000.
-    max_backlog: Option<u64>,
-    /// Bytes of them in all; default 1 GiB.
-    max_backlog_bytes: Option<ByteSize>,
+config! {
+    struct Config {
+        /// Text before the names of the tables; default none.
+        table_prefix: Option<String>,
+        /// The table with the versions of tables; default `dapr_metadata`.
+        metadata_table_name: Option<String>,
+        /// Time after which what a host has that is gone is delivered to another; default 30 s.
+        processing_timeout: Option<Time>,
+        /// Messages kept for groups that have not acknowledged them; default 1,000,000.
+        max_backlog: Option<u64>,
+        /// Bytes of them in all; default 1 GiB.
+        max_backlog_bytes: Option<ByteSize>,
+    }
 }
 
 /// A config that was found good.
@@ -85,7 +68,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
         versions: schema::versions(config.metadata_table_name.as_deref())?,
         lease,
         limit: Limit::new(config.max_backlog, config.max_backlog_bytes),
-        settings: Settings::parse(written!(config))?,
+        settings: config.server()?,
     })
 }
 
@@ -109,7 +92,7 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     });
     let listener = Listener::start(client, vec![sql::channel(table)], store.wake.clone());
     Ok(Arc::new(PubSub {
-        members: Members::start(store.clone())?,
+        members: Members::start(store.clone()),
         store,
         is_durable,
         listener,

@@ -132,16 +132,14 @@ async fn step_by_step(lent: &Lent, versions: &Table, schema: &Schema<'_>) -> Res
 /// Returns whether there is such a table.
 pub(super) async fn is_there(lent: &Lent, table: &Table) -> Result<bool, Fault> {
     let row = lent
-        .row("SELECT to_regclass($1) IS NOT NULL", &[&table.to_string()])
+        .one("SELECT to_regclass($1) IS NOT NULL", &[&table.to_string()])
         .await?;
-    let row = row.ok_or_else(|| Fault::Odd("no row".to_owned()))?;
     column(&row, 0)
 }
 
 /// Returns whether a table has such a column.
 pub(super) async fn has_column(lent: &Lent, table: &Table, name: &str) -> Result<bool, Fault> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped)";
-    let row = lent.row(sql, &[&table.to_string(), &name]).await?;
-    let row = row.ok_or_else(|| Fault::Odd("no row".to_owned()))?;
+    let row = lent.one(sql, &[&table.to_string(), &name]).await?;
     column(&row, 0)
 }

@@ -4,7 +4,7 @@ use crate::tls::Trust;
 use std::{net::IpAddr, time::Duration};
 use url::Url;
 use wythe_blocks::{Error, Result, Wrong};
-use wythe_manifest::{Duration as Time, Secret};
+use wythe_manifest::{Duration as Time, Secret, decoded};
 
 /// Time of one statement, by default.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,23 +29,50 @@ pub(super) struct Written {
     pub timeout: Option<Time>,
 }
 
-/// Takes those keys out of a config.
-macro_rules! written {
-    ($config:ident) => {
-        $crate::settings::Written {
-            connection_string: $config.connection_string,
-            host: $config.host,
-            port: $config.port,
-            user: $config.user,
-            password: $config.password,
-            database: $config.database,
-            ssl_root_cert: $config.ssl_root_cert,
-            max_conns: $config.max_conns,
-            timeout: $config.timeout,
+/// Makes the config of a component: the keys that name its server, and those of its own.
+macro_rules! config {
+    (struct Config { $($(#[$said:meta])* $key:ident: $of:ty,)* }) => {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct Config {
+            /// The server, as `host=.. user=..` or as a URL.
+            connection_string: Option<wythe_manifest::Secret>,
+            /// The server's name or address, where no connection string has it.
+            host: Option<String>,
+            /// The server's port; default 5432.
+            port: Option<u16>,
+            user: Option<String>,
+            password: Option<wythe_manifest::Secret>,
+            /// The database; default the user's name.
+            database: Option<String>,
+            /// The file of the authorities that sign; default those of the web.
+            ssl_root_cert: Option<String>,
+            /// Connections at once; default 8.
+            max_conns: Option<u32>,
+            /// Time of one statement; default 20 s.
+            timeout: Option<wythe_manifest::Duration>,
+            $($(#[$said])* $key: $of,)*
+        }
+
+        impl Config {
+            /// The server that the keys name.
+            fn server(self) -> Result<$crate::settings::Settings, wythe_blocks::Wrong> {
+                $crate::settings::Settings::parse($crate::settings::Written {
+                    connection_string: self.connection_string,
+                    host: self.host,
+                    port: self.port,
+                    user: self.user,
+                    password: self.password,
+                    database: self.database,
+                    ssl_root_cert: self.ssl_root_cert,
+                    max_conns: self.max_conns,
+                    timeout: self.timeout,
+                })
+            }
         }
     };
 }
-pub(super) use written;
+pub(super) use config;
 
 /// A server, and how to come to it. Components of a tenant with equal settings share their connections.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -295,22 +322,6 @@ fn unbracketed(host: String) -> String {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     inside.map_or(host.clone(), str::to_owned)
-}
-
-/// The text with its percent signs read; nothing where it is no text then.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Reads `name=value name='a value'`.

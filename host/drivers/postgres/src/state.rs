@@ -7,16 +7,15 @@ mod batch;
 mod sql;
 
 use crate::{
-    client::{Client, Lent, bytes, column},
+    client::{Client, Lent, bytes, column, microseconds},
     fault::Fault,
     held::Held,
     names::Table,
     schema::{self, Schema},
-    settings::{Settings, written},
+    settings::{Settings, config},
     sweep::{Sweeper, removal},
 };
 use async_trait::async_trait;
-use serde::Deserialize;
 use sql::Sql;
 use std::{
     sync::Arc,
@@ -30,7 +29,7 @@ use wythe_blocks::{
         sum,
     },
 };
-use wythe_manifest::{Duration as Time, Secret};
+use wythe_manifest::Duration as Time;
 
 /// Time between two looks for entries whose time is over, by default.
 const CLEANUP: Duration = Duration::from_secs(3_600);
@@ -41,31 +40,15 @@ const MAX_VALUE: u64 = 16 << 20;
 /// A time to live beyond which an entry has no end.
 const ENDLESS: Duration = Duration::from_secs(1_000 * 365 * 86_400);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Config {
-    /// The server, as `host=.. user=..` or as a URL.
-    connection_string: Option<Secret>,
-    /// The server's name or address, where no connection string has it.
-    host: Option<String>,
-    /// The server's port; default 5432.
-    port: Option<u16>,
-    user: Option<String>,
-    password: Option<Secret>,
-    /// The database; default the user's name.
-    database: Option<String>,
-    /// The file of the authorities that sign; default those of the web.
-    ssl_root_cert: Option<String>,
-    /// Connections at once; default 8.
-    max_conns: Option<u32>,
-    /// Time of one statement; default 20 s.
-    timeout: Option<Time>,
-    /// Text before the name `state` of the table; default none.
-    table_prefix: Option<String>,
-    /// The table with the versions of tables; default `dapr_metadata`.
-    metadata_table_name: Option<String>,
-    /// Time between two looks for entries whose time is over; default 1 h.
-    cleanup_interval: Option<Time>,
+config! {
+    struct Config {
+        /// Text before the name `state` of the table; default none.
+        table_prefix: Option<String>,
+        /// The table with the versions of tables; default `dapr_metadata`.
+        metadata_table_name: Option<String>,
+        /// Time between two looks for entries whose time is over; default 1 h.
+        cleanup_interval: Option<Time>,
+    }
 }
 
 /// A config that was found good.
@@ -85,7 +68,7 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
         versions: schema::versions(config.metadata_table_name.as_deref())?,
         prefix: prefix.unwrap_or_default().to_owned(),
         cleanup: config.cleanup_interval.map_or(CLEANUP, Duration::from),
-        settings: Settings::parse(written!(config))?,
+        settings: config.server()?,
     })
 }
 
@@ -138,10 +121,9 @@ struct State {
 /// The answer to one write: an etag of a put, or a condition that does not hold.
 type Answer<T> = Result<Result<T>, Fault>;
 
-/// Microseconds of a time to live, rounded up; nothing where it never ends.
-fn microseconds(ttl: Option<Duration>) -> Option<i64> {
-    let ttl = ttl.filter(|ttl| *ttl < ENDLESS)?;
-    i64::try_from(ttl.as_nanos().div_ceil(1_000)).ok()
+/// Microseconds of a time to live; nothing where it never ends.
+fn lifetime(ttl: Option<Duration>) -> Option<i64> {
+    ttl.filter(|ttl| *ttl < ENDLESS).map(microseconds)
 }
 
 /// Refuses what the server would refuse together with all else that is written at once.
@@ -185,7 +167,7 @@ impl State {
             options,
         } = put;
         let (whole, value) = (key.whole(), &value[..]);
-        let ttl = microseconds(options.ttl);
+        let ttl = lifetime(options.ttl);
         let content = options.content_type.as_deref();
         let fence = options.fence.map(|fence| fence.to_string());
         let row = match &options.condition {

@@ -82,21 +82,27 @@ impl Secure {
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::internal("no TLS").with_source(error))?;
         let store = store(roots)?;
+        let any_name = |authority| {
+            Arc::new(AnyName {
+                authority,
+                provider: provider.clone(),
+            })
+        };
         let config = match trust {
             Trust::Full => config.with_root_certificates(store),
             Trust::Authority => {
-                let built = WebPkiServerVerifier::builder_with_provider(store.into(), provider);
-                let inner = built.build().map_err(|error| {
+                let store = Arc::new(store);
+                let built = WebPkiServerVerifier::builder_with_provider(store, provider.clone());
+                let authority = built.build().map_err(|error| {
                     Error::invalid("`sslRootCert` has no authority").with_source(error)
                 })?;
-                let verifier = Arc::new(AnyName(inner));
                 config
                     .dangerous()
-                    .with_custom_certificate_verifier(verifier)
+                    .with_custom_certificate_verifier(any_name(Some(authority)))
             }
             Trust::Plain | Trust::Prefer | Trust::Require => config
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+                .with_custom_certificate_verifier(any_name(None)),
         };
         let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
         Ok(Secure { connector, name })
@@ -144,9 +150,13 @@ pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Takes a certificate of any name that an authority has signed.
+/// Takes a certificate of any name: one that the authority has signed, or, without an authority, any at all. That the server
+/// has its key is checked all the same.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct AnyName {
+    authority: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
 
 impl ServerCertVerifier for AnyName {
     fn verify_server_cert(
@@ -157,7 +167,10 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.0.verify_server_cert(end, between, name, ocsp, now) {
+        let Some(authority) = &self.authority else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match authority.verify_server_cert(end, between, name, ocsp, now) {
             Err(TlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -171,46 +184,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate, as `sslmode=require` says; that the server has its key is checked all the same.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let known = &self.0.signature_verification_algorithms;
+        let known = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signed, known)
     }
 
@@ -220,11 +194,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        let known = &self.0.signature_verification_algorithms;
+        let known = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signed, known)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let known = &self.provider.signature_verification_algorithms;
+        known.supported_schemes()
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use wythe_blocks::{
     Error, Result, Site,
     bindings::{Driver, Features, Outcome, Request},
+    time::NEVER,
 };
 
 /// The beginning of keys that other drivers have for themselves in a database.
@@ -47,7 +48,7 @@ fn ttl(request: &Request<'_>) -> Result<Option<u64>> {
         return Ok(None);
     };
     let seconds = text.parse().ok();
-    let seconds = seconds.filter(|seconds| (1..=100 * 365 * 24 * 3_600).contains(seconds));
+    let seconds = seconds.filter(|seconds| (1..=NEVER.as_secs()).contains(seconds));
     let wrong = || Error::invalid("expected metadata `ttlInSeconds` to be a number of seconds");
     seconds.map(Some).ok_or_else(wrong)
 }

@@ -17,13 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
-use wythe_blocks::{Backoff, Error, Result, random, time::Clock as _};
+use wythe_blocks::{Backoff, Error, Rate, Result, time::Clock as _};
 
 /// The pause after connecting has failed: calls that come meanwhile fail at once.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-
-/// The interval between two looks at a server that is less durable than it was.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// A client.
 pub(crate) struct Client {
@@ -31,9 +28,8 @@ pub(crate) struct Client {
     link: tokio::sync::Mutex<State>,
     /// The server as the last connection found it.
     facts: Mutex<Arc<Facts>>,
-    is_durable: AtomicBool,
-    /// The time of the last look at a server that is less durable than it was.
-    looked: Mutex<Option<Instant>>,
+    /// Looks at a server that is less durable than it was.
+    looks: Rate,
 }
 
 struct State {
@@ -53,8 +49,7 @@ impl Client {
                 failed: None,
             }),
             facts: Mutex::default(),
-            is_durable: AtomicBool::new(false),
-            looked: Mutex::default(),
+            looks: Rate::per_second(1),
         }
     }
 
@@ -67,13 +62,17 @@ impl Client {
     /// Adds the server to an error that an operator reads when a component opens.
     pub fn named(&self, error: Error) -> Error {
         let address = self.target.address();
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
-        error.map_message(|text| format!("Redis at {address}: {text}{cause}"))
+        let chain = error.chain();
+        error.map_message(|_| format!("Redis at {address}: {chain}"))
     }
 
     pub fn facts(&self) -> Arc<Facts> {
         self.facts.lock().clone()
+    }
+
+    /// Returns whether the last connection found that each write is on disk before its answer.
+    fn is_durable(&self) -> bool {
+        self.facts.lock().is_durable()
     }
 
     /// One line for operators.
@@ -152,9 +151,7 @@ impl Client {
                 Ok(link)
             }
             Err(error) => {
-                // Half of the pause at least, so that many clients of one server do not come at once.
-                let pause = state.pause.fail();
-                let pause = pause / 2 + pause.mul_f64(random::next() as f64 / u64::MAX as f64) / 2;
+                let pause = state.pause.fail_apart();
                 state.failed = Some((error.duplicate(), Instant::now().after(pause)));
                 Err(error)
             }
@@ -171,29 +168,21 @@ impl Client {
     /// Asks anew what the server does before it answers, now and then.
     async fn look(&self) -> Result<()> {
         let mut link = self.link().await?;
-        let is_time = {
-            let mut last = self.looked.lock();
-            let is_time = last.is_none_or(|last| last.elapsed() > LOOK);
-            if is_time {
-                *last = Some(Instant::now());
-            }
-            is_time
-        };
-        match is_time {
-            true => self.learn(&mut link).await,
-            false => Ok(()),
+        match self.looks.allows() {
+            Some(_) => self.learn(&mut link).await,
+            None => Ok(()),
         }
     }
 
     async fn learn(&self, link: &mut Link) -> Result<()> {
         let facts = timeout(self.target.call, Facts::of(&mut link.connection)).await;
         let facts = facts.map_err(|_| failure::late(Effect::Read, "the server"))??;
-        let is_durable = facts.is_durable();
-        if self.is_durable.swap(is_durable, Relaxed) && !is_durable {
+        let facts = Arc::new(facts);
+        let before = std::mem::replace(&mut *self.facts.lock(), facts.clone());
+        if before.is_durable() && !facts.is_durable() {
             let server = facts.describe(&self.target);
             tracing::error!(server, "the server does not sync each write any more");
         }
-        *self.facts.lock() = Arc::new(facts);
         Ok(())
     }
 
@@ -231,10 +220,11 @@ impl Session {
         if self.is_closed.load(Relaxed) {
             return Err(Error::unavailable("the component is closed"));
         }
-        if self.facts.is_durable() && !self.client.is_durable.load(Relaxed) {
+        let is_less = || self.facts.is_durable() && !self.client.is_durable();
+        if is_less() {
             self.client.look().await?;
         }
-        match self.facts.is_durable() && !self.client.is_durable.load(Relaxed) {
+        match is_less() {
             false => Ok(&self.client),
             true => Err(Error::unavailable(
                 "the server does not sync each write any more, as the features of the component promise: set `appendonly yes` and `appendfsync always` there again, or open the component anew",

@@ -3,14 +3,14 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    failure::{Effect, odd},
+    failure::{Effect, odd, parts, strange, text},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use redis::Value;
 use std::sync::{Arc, LazyLock};
 use wythe_blocks::{
-    Error, Kind, Result, Site,
+    Error, Result, Site,
     configuration::{Driver, Features, Item, NewItem},
 };
 
@@ -46,13 +46,13 @@ impl Configuration {
         call.arguments.extend(budgets);
         call.arguments.extend(keys.iter().cloned().map(Bytes::from));
         let client = self.session.client().await?;
-        let answer = client.run(Effect::Read, "the items", &READ, &call).await;
-        answer.map_err(|error| match is_full(&error) {
-            true => Error::exhausted(format!(
+        let answer = client.run(Effect::Read, "the items", &READ, &call);
+        match answer.await? {
+            Value::Int(_) => Err(Error::exhausted(format!(
                 "the database has more than {MAX_KEYS} keys, {MAX_ITEMS} items or {MAX_BYTES} bytes of them: give the configuration a database of its own"
-            )),
-            false => error,
-        })
+            ))),
+            answer => Ok(answer),
+        }
     }
 
     async fn write(&self, act: &'static str, mut arguments: Vec<Bytes>) -> Result<()> {
@@ -65,34 +65,18 @@ impl Configuration {
         let answer = client
             .run(Effect::Write, "the items", &WRITE, &call)
             .await?;
-        let strange = text(answer)?;
-        match strange.is_empty() {
+        let key = text(answer)?;
+        match key.is_empty() {
             true => Ok(()),
-            false => Err(Error::invalid(format!(
-                "`{strange}` is a row of another type in the server: somebody else wrote it; use another key, or another database"
-            ))),
+            false => Err(strange(&format!("`{key}`"))),
         }
-    }
-}
-
-/// Says whether the script found more than it may.
-fn is_full(error: &Error) -> bool {
-    error.kind() == Kind::Internal && error.chain().contains("FULL")
-}
-
-fn text(value: Value) -> Result<String> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| odd()),
-        _ => Err(odd()),
     }
 }
 
 /// An item of the script; none where somebody else wrote one that is no UTF-8.
 fn item(value: Value) -> Result<Option<Item>> {
-    let Value::Array(parts) = value else {
-        return Err(odd());
-    };
-    let [key, value, version, metadata] = <[Value; 4]>::try_from(parts).map_err(|_| odd())?;
+    let parts = <[Value; 4]>::try_from(parts(value)?);
+    let [key, value, version, metadata] = parts.map_err(|_| odd())?;
     let (Ok(key), Ok(value), Ok(version)) = (text(key), text(value), text(version)) else {
         return Ok(None);
     };
@@ -119,9 +103,7 @@ impl Driver for Configuration {
         keys.sort();
         keys.dedup();
         let mode = if keys.is_empty() { "all" } else { "some" };
-        let Value::Array(items) = self.read(mode, &keys).await? else {
-            return Err(odd());
-        };
+        let items = parts(self.read(mode, &keys).await?)?;
         let items = items.into_iter().map(item);
         items.filter_map(Result::transpose).collect()
     }

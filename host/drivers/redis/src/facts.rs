@@ -38,8 +38,12 @@ impl Facts {
         let info: String = info.map_err(failed)?;
         let mut ask = redis::cmd("CONFIG");
         ask.arg("GET").arg("append*");
-        let settings = ask.query_async::<Value>(connection).await;
-        let settings = settings.ok().map(pairs).transpose()?;
+        let settings = match ask.query_async::<Value>(connection).await {
+            Ok(value) => Some(pairs(value)?),
+            // A user may not ask, or a provider forbids it.
+            Err(error) if error.code().is_some() => None,
+            Err(error) => return Err(failed(error)),
+        };
         Self::read(&info, settings.as_deref())
     }
 

@@ -1,7 +1,9 @@
-//! The one place where errors of the client and of the server become those of the host.
+//! The one place where errors of the client and of the server become those of the host, and answers of another shape than
+//! they must have do, too.
 
-use redis::RedisError;
-use wythe_blocks::Error;
+use bytes::Bytes;
+use redis::{RedisError, Value};
+use wythe_blocks::{Error, Result, Wrong};
 
 /// The nature of a call that may fail on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +19,7 @@ pub(crate) fn of_call(error: RedisError, effect: Effect, about: &str) -> Error {
     let code = code(&error);
     let known = match code.as_str() {
         "" => None,
-        "WRONGTYPE" => Some(Error::invalid(format!(
-            "{about} is a row of another type in the server: somebody else wrote it; delete it there, or use another database"
-        ))),
+        "WRONGTYPE" => Some(strange(about)),
         "NOAUTH" | "WRONGPASS" | "NOPERM" => Some(refused(&code)),
         "OOM" => Some(Error::exhausted(format!(
             "the server has no memory left for {about} (OOM): raise its `maxmemory`, or delete rows"
@@ -75,6 +75,37 @@ pub(crate) fn refused(code: &str) -> Error {
 /// An answer that does not have the shape that it must have.
 pub(crate) fn odd() -> Error {
     Error::internal("the server's answer does not have the shape that it must have; is it Redis?")
+}
+
+/// The parts of an answer that is a list.
+pub(crate) fn parts(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(parts) => Ok(parts),
+        _ => Err(odd()),
+    }
+}
+
+pub(crate) fn bytes(value: Value) -> Result<Bytes> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes.into()),
+        _ => Err(odd()),
+    }
+}
+
+pub(crate) fn text(value: Value) -> Result<String> {
+    String::from_utf8(bytes(value)?.into()).map_err(|_| odd())
+}
+
+/// A row that is no row of the block; `about` is the key, as the app knows it.
+pub(crate) fn strange(about: &str) -> Error {
+    Error::invalid(format!(
+        "{about} is a row of another type in the server: somebody else wrote it; delete it there, or use another database"
+    ))
+}
+
+/// A setting that does not fit.
+pub(crate) fn wrong(setting: &'static str, why: &str) -> Wrong {
+    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
 /// The code of an error of the server. Servers before 7 wrap the one that a script met.

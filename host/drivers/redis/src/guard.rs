@@ -1,11 +1,6 @@
 //! The bounds of what a server may send: its answers are measured before anything of them is kept.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wythe_blocks::Measure;
 
 /// Bytes of one answer, all of its parts together.
 const ANSWER: u64 = 64 << 20;
@@ -16,59 +11,9 @@ const LINE: u64 = 64 << 10;
 /// Lists within lists.
 const DEPTH: usize = 8;
 
-/// A stream from which only bounded answers come; it is broken by the first that is not.
-pub(crate) struct Guarded<S> {
-    inner: S,
-    scan: Scan,
-}
-
-impl<S> Guarded<S> {
-    pub fn new(inner: S) -> Self {
-        Guarded {
-            inner,
-            scan: Scan::default(),
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
-        let answer = this.scan.feed(&buffer.filled()[before..]);
-        if answer.is_err() {
-            buffer.set_filled(before);
-        }
-        Poll::Ready(answer.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why)))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
-    }
-}
-
 /// The place in the answers up to which they were looked at.
 #[derive(Default)]
-struct Scan {
+pub(crate) struct Scan {
     stage: Stage,
     /// Parts that are missing of each list which is open.
     open: Vec<u64>,
@@ -89,8 +34,8 @@ enum Stage {
     Text(u64),
 }
 
-impl Scan {
-    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+impl Measure for Scan {
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         while let Some((first, rest)) = bytes.split_first() {
             if let Stage::Text(left) = &mut self.stage {
                 let count = bytes
@@ -110,7 +55,9 @@ impl Scan {
         }
         Ok(())
     }
+}
 
+impl Scan {
     fn step(&mut self, byte: u8) -> Result<(), String> {
         match &mut self.stage {
             Stage::Kind => {
@@ -195,7 +142,7 @@ mod tests {
     /// Feeds a text by pieces of this size.
     fn fed(text: &[u8], size: usize) -> Result<Scan, String> {
         let mut scan = Scan::default();
-        text.chunks(size).try_for_each(|piece| scan.feed(piece))?;
+        text.chunks(size).try_for_each(|piece| scan.pass(piece))?;
         Ok(scan)
     }
 

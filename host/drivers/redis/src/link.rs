@@ -2,7 +2,7 @@
 
 use crate::{
     failure::refused,
-    guard::Guarded,
+    guard::Scan,
     settings::{Login, Target},
 };
 use redis::{
@@ -20,9 +20,9 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Measured, Result};
 
-/// Bytes of what a sentinel or a resolver says that an error repeats.
+/// Bytes of a host that a sentinel names.
 const SENTINEL_ANSWER: usize = 255;
 
 /// A connection; calls on it are answered in order.
@@ -87,30 +87,17 @@ async fn ask(
     let mut link = connect(target, sentinel, login, 0).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("get-master-addr-by-name").arg(name);
-    let answer = command.query_async::<Value>(&mut link.connection).await;
-    let answer = answer.map_err(|error| {
+    let answer = command.query_async::<Option<(String, u16)>>(&mut link.connection);
+    let answer = answer.await.map_err(|error| {
         Error::unavailable("a sentinel did not answer; does `redisHost` name sentinels?")
             .with_source(error)
     })?;
-    let unknown = || {
+    let known = answer.filter(|(host, _)| host.len() <= SENTINEL_ANSWER);
+    known.ok_or_else(|| {
         Error::unavailable(format!(
             "the sentinels know no server `{name}`: check `sentinelMasterName`"
         ))
-    };
-    let Value::Array(parts) = answer else {
-        return Err(unknown());
-    };
-    let texts: Vec<String> = parts
-        .into_iter()
-        .filter_map(|part| redis::from_redis_value(part).ok())
-        .collect();
-    match &texts[..] {
-        [host, port] if host.len() <= SENTINEL_ANSWER => {
-            let port = port.parse().map_err(|_| unknown())?;
-            Ok((host.clone(), port))
-        }
-        _ => Err(unknown()),
-    }
+    })
 }
 
 async fn connect(
@@ -174,8 +161,9 @@ async fn greet(
     }
     // The time of a call is the client's own.
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let made = MultiplexedConnection::new_with_config(&info, Guarded::new(stream), config).await;
-    let (mut connection, driver) = made.map_err(|error| refusal(error, is_tls))?;
+    let stream = Measured::new(stream, Scan::default());
+    let made = MultiplexedConnection::new_with_config(&info, stream, config);
+    let (mut connection, driver) = made.await.map_err(|error| refusal(error, is_tls))?;
     let is_alive = Arc::new(AtomicBool::new(true));
     let alive = is_alive.clone();
     tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    failure::{Effect, odd},
+    failure::{Effect, odd, parts, text},
 };
 use async_trait::async_trait;
 use redis::Value;
@@ -13,15 +13,13 @@ use std::{
 use wythe_blocks::{
     Error, Key, Result, Site,
     lock::{Acquired, Driver, Features, Grant},
-    time::milliseconds,
+    time::{NEVER, milliseconds},
 };
 
 /// The last token of the database: no lock of an app is called so.
 const COUNTER: &str = "||wythe||token";
 /// The time that a lock of somebody else which never ends is shown to have.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// A grant beyond this is one of so long: the server has no words for more.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 static LOCK: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("lock/lock.lua")));
 
@@ -57,27 +55,17 @@ impl Lock {
             .client()
             .await?
             .run(effect, &about, &LOCK, &call);
-        match answer.await? {
-            Value::Array(parts) => Ok(parts),
-            _ => Err(odd()),
-        }
-    }
-}
-
-fn text(value: &Value) -> Result<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| odd()),
-        _ => Err(odd()),
+        parts(answer.await?)
     }
 }
 
 fn token(value: &Value) -> Result<u64> {
-    text(value)?.parse().map_err(|_| odd())
+    text(value.clone())?.parse().map_err(|_| odd())
 }
 
 /// The time of a grant as the server is asked for it.
 fn term(ttl: Duration) -> Duration {
-    Duration::from_millis(milliseconds(ttl.min(FOR_EVER)).max(1))
+    Duration::from_millis(milliseconds(ttl.min(NEVER)).max(1))
 }
 
 /// The end of a grant that has so many milliseconds left, by the clock of the host; none where it has no end.
@@ -152,7 +140,7 @@ impl Driver for Lock {
                 Ok(Some(Grant {
                     token: token(granted)?,
                     expires: end(left, now)?.unwrap_or(now + DAY),
-                    owner: text(owner)?.to_owned(),
+                    owner: text(owner.clone())?,
                 }))
             }
             _ => Err(odd()),

@@ -111,16 +111,6 @@ impl PubSub {
             .with_retry_after(Duration::from_secs(1))),
         }
     }
-
-    /// Makes a group, which may be there already.
-    async fn group(&self, topic: &str, group: &str) -> Result<()> {
-        let passing = u8::from(group.ends_with(PASSING)).to_string();
-        let call = scripts::call(topic, [group.to_owned(), passing]);
-        let about = format!("a group of `{topic}`");
-        let client = self.session.client().await?;
-        let made = client.run(Effect::Write, &about, &scripts::JOIN, &call);
-        made.await.map(drop)
-    }
 }
 
 /// A topic is a key of the database: those of entries, locks and the host itself have `||` in them.
@@ -230,7 +220,6 @@ impl Driver for PubSub {
             true => format!("{group}{PASSING}"),
             false => group.to_owned(),
         };
-        self.group(topic, &group).await?;
         let name = format!("wythe-{}", random::name()?);
         let desk = Arc::new(Desk::new(
             client,
@@ -239,7 +228,7 @@ impl Driver for PubSub {
             group,
             name,
         ));
-        desk.enter().await?;
+        desk.enter("$").await?;
         let mut members = self.members.lock();
         members.retain(|member| member.strong_count() > 0);
         members.push(Arc::downgrade(&desk));

@@ -1,12 +1,15 @@
 //! The settings, which all blocks have in common: Dapr's names, and a few more.
 
-use crate::tls::{Tls, Written};
+use crate::{
+    failure::wrong,
+    tls::{Tls, Written},
+};
 use serde::Deserialize;
 use std::{
     hash::{Hash, Hasher},
     time::Duration,
 };
-use wythe_blocks::{Error, Result, Wrong};
+use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
 
 const PORT: u16 = 6379;
@@ -212,10 +215,6 @@ fn check_foreign(settings: &[(&'static str, bool)], kind: &str) -> Result<(), Wr
             &format!("this is a setting of `{kind}` alone; delete it here"),
         )),
     }
-}
-
-fn wrong(setting: &'static str, why: &str) -> Wrong {
-    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
 fn parse(config: Config) -> Result<Parsed, Wrong> {

@@ -6,7 +6,7 @@
 
 use crate::{
     client::{Call, Client, Lua, Session},
-    failure::{Effect, odd},
+    failure::{Effect, bytes, odd, parts, text},
     settings::Parsed,
 };
 use async_trait::async_trait;
@@ -22,13 +22,13 @@ use wythe_blocks::{
     state::{
         Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Operation, Page, Put, sum,
     },
-    time::milliseconds,
+    time::{NEVER, milliseconds},
 };
 
 mod index;
 mod rows;
 
-use rows::{Step, bytes, entry, entry_of, lost, parts, text};
+use rows::{Step, entry, entry_of, lost};
 
 /// The names of what the driver keeps beside entries: no key of an app begins so.
 const COUNTER: &str = "||wythe||version";
@@ -39,8 +39,6 @@ const BATCH_BYTES: usize = 4 << 20;
 const MAX_OPERATIONS: u32 = 1_000;
 /// Bytes of a value: four of them are one answer of the server.
 const MAX_VALUE: u64 = 16 << 20;
-/// A time to live beyond this is none: the server has no words for it.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 static READ: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("state/read.lua")));
 static WRITE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("state/write.lua")));
@@ -235,7 +233,7 @@ fn about(key: &Key) -> String {
 
 /// Milliseconds of a time to live, one at least, as the scripts take them; nothing where there is no end.
 fn lifetime(ttl: Option<Duration>) -> Bytes {
-    let ttl = ttl.filter(|ttl| *ttl < FOR_EVER);
+    let ttl = ttl.filter(|ttl| *ttl < NEVER);
     ttl.map_or(Bytes::new(), |ttl| {
         milliseconds(ttl).max(1).to_string().into()
     })

@@ -1,5 +1,6 @@
 //! TLS with a server: the authorities that are believed, and the certificate by which this side proves itself.
 
+use crate::failure::wrong;
 use std::{io, sync::Arc};
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -21,7 +22,6 @@ pub(crate) struct Tls {
 }
 
 /// The certificates and the key that are written, each in PEM.
-#[derive(Default)]
 pub(crate) struct Written<'a> {
     pub authority: Option<&'a str>,
     pub certificate: Option<&'a str>,
@@ -58,10 +58,6 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         self.connector.connect(name, stream).await
     }
-}
-
-fn wrong(setting: &'static str, why: &str) -> Wrong {
-    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
 fn wrong_pair() -> Wrong {

@@ -1,6 +1,6 @@
 //! A conversation with a mail server, in which the server can neither talk for ever nor answer before it is asked.
 
-use super::{metered::Metered, secure::Secure};
+use super::{metered::Left, secure::Secure};
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
     commands::{Auth, Ehlo, Quit},
@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
+use wythe_blocks::Measured;
 
 /// Bytes of one answer, all of its lines together.
 const ANSWER: usize = 16 << 10;
@@ -75,7 +76,7 @@ pub(super) struct Session {
 
 impl Session {
     pub fn new(stream: impl Stream + 'static) -> Self {
-        Self::over(Box::new(Metered::new(stream, TOTAL)))
+        Self::over(Box::new(Measured::new(stream, Left(TOTAL))))
     }
 
     fn over(stream: Box<dyn Stream>) -> Self {

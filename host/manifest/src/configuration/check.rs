@@ -115,9 +115,9 @@ fn check_scopes(resources: &Resources, problems: &mut Problems) {
     }
 }
 
-/// The scopes of one store, or the pipelines: of each tenant, and of all tenants together, the first.
+/// The scopes of one store, the pipelines, or the recordings of traces: of each tenant, and of all tenants together, the first.
 #[derive(Default)]
-struct Scopes<'a> {
+pub(crate) struct Scopes<'a> {
     count: usize,
     first: Option<&'a Source>,
     /// The first of those of all tenants or, by name, of one; each with its number.
@@ -126,7 +126,7 @@ struct Scopes<'a> {
 
 impl<'a> Scopes<'a> {
     /// The first scope that a tenant meets which meets one of this namespace.
-    fn meeting(&self, namespace: Option<&'a Name>) -> Option<&'a Source> {
+    pub(crate) fn meeting(&self, namespace: Option<&'a Name>) -> Option<&'a Source> {
         if namespace.is_none() {
             return self.first;
         }
@@ -135,7 +135,8 @@ impl<'a> Scopes<'a> {
         first.map(|(_, source)| *source)
     }
 
-    fn add(&mut self, namespace: Option<&'a Name>, source: &'a Source) {
+    /// Adds one, after those that are there.
+    pub(crate) fn add(&mut self, namespace: Option<&'a Name>, source: &'a Source) {
         self.first.get_or_insert(source);
         let numbered = (self.count, source);
         self.by_tenant.entry(namespace).or_insert(numbered);

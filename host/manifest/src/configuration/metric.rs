@@ -1,25 +1,21 @@
 //! `metric`: whether numbers are shown by Dapr's names. What would have labels of strangers' words, or other buckets than the
 //! host counts in, is an error.
 
-use crate::problem::Source;
 use crate::reader::{At, Fields};
 
-/// Metrics by Dapr's names; the host's own are the operator's, and there whatever this says.
-#[derive(Clone, Debug)]
-pub struct Metric {
-    /// True where they are shown, as by default.
-    pub enabled: bool,
-    /// The place where it was written.
-    pub source: Source,
-}
-
-/// Reads `metric`, or `metrics`, which is another name for it.
-pub(super) fn read(spec: &Fields) -> Option<Metric> {
+/// Reads `metric`, or `metrics`, which is another name for it: whether there are Dapr's names, as by default. The host's own
+/// are the operator's, and there whatever this says.
+pub(super) fn read(spec: &Fields) -> bool {
     let mut written = spec.each_of(&["metric", "metrics"]).into_iter();
-    let (_, at) = written.next()?;
+    let first = written.next();
     if let Some((_, other)) = written.next() {
         other.error("`metric` is written as well; expected one of the two");
     }
+    let enabled = first.and_then(|(_, at)| read_enabled(&at));
+    enabled.unwrap_or(true)
+}
+
+fn read_enabled(at: &At) -> Option<bool> {
     let fields = at.fields(&[
         "enabled",
         "http",
@@ -28,11 +24,7 @@ pub(super) fn read(spec: &Fields) -> Option<Metric> {
         "rules",
     ])?;
     refuse(&fields);
-    let enabled = fields.read("enabled", At::boolean);
-    Some(Metric {
-        enabled: enabled.unwrap_or(true),
-        source: at.source(),
-    })
+    fields.read("enabled", At::boolean)
 }
 
 /// Refuses what the host does not do.

@@ -11,9 +11,8 @@ mod unenforced;
 
 pub use access::{AccessControl, CallerPolicy, Decision};
 pub use api::ApiLists;
-pub(crate) use check::check;
+pub(crate) use check::{Scopes, check};
 pub use denied_types::DeniedType;
-pub use metric::Metric;
 pub use operation::Operation;
 pub use pipeline::Handler;
 
@@ -69,8 +68,8 @@ pub struct Configuration {
     pub pipeline: Vec<Handler>,
     /// The recording of traces.
     pub tracing: Option<Tracing>,
-    /// Metrics by Dapr's names.
-    pub metric: Option<Metric>,
+    /// True where metrics are shown by Dapr's names too, as by default.
+    pub metric: bool,
     /// The place where it was written.
     pub source: Source,
 }
@@ -145,7 +144,7 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
         pipeline: spec.map(pipeline::read).unwrap_or_default(),
         tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
-        metric: spec.and_then(metric::read),
+        metric: spec.is_none_or(metric::read),
         namespace,
         scopes,
         positions,

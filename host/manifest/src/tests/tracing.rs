@@ -132,6 +132,21 @@ fn a_tenant_has_one() {
         &[configuration("a"), text("{ stdout: true }")].concat(),
         "a.yaml:9:18: spec.tracing: `tracing` is written already in a.yaml:4; write one for both",
     );
+    // One for all meets each of the others, and the first of them is named.
+    let all = text("{ stdout: true }") + "---\n";
+    check(
+        "a.yaml",
+        &[
+            configuration("a"),
+            all,
+            configuration("b"),
+            configuration("a"),
+        ]
+        .concat(),
+        "a.yaml:9:18: spec.tracing: `tracing` is written already in a.yaml:4; write one for both\n\
+         a.yaml:14:18: spec.tracing: `tracing` is written already in a.yaml:9; write one for both\n\
+         a.yaml:19:18: spec.tracing: `tracing` is written already in a.yaml:4; write one for both",
+    );
 }
 
 /// A tenant must not make the host connect to where it likes.

@@ -196,7 +196,7 @@ pub(super) async fn endless(subject: Subject) {
     let start = Instant::now();
     rig.start();
     let pages = || rig.faulty.pages.load(SeqCst);
-    until(|| pages() >= 100).await;
+    until(|| pages() >= 200).await;
     // Two loops have 32 pages each at once, and then a rest of 1 ms at least after each.
     let seen = pages();
     let limit = 2 * (33 + start.elapsed().as_millis() as u64);

@@ -29,7 +29,7 @@ pub(crate) static REDIS: Backend = Backend {
 };
 
 pub(crate) static POSTGRES: Backend = Backend {
-    server: LazyLock::new(|| Server::start(Postgres::default())),
+    server: LazyLock::new(|| Server::start(Postgres)),
     fresh: |server| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
@@ -59,13 +59,23 @@ impl Backend {
 }
 
 impl Subject {
-    /// A test in place of all those of a server that is missing: ignored, unless `WYTHE_SERVERS=required`.
-    pub(crate) fn missing(&self, block: &str) -> Option<Trial> {
+    /// A test in place of all those of a server that is missing, which is ignored.
+    pub(crate) fn missing(&self) -> Option<Trial> {
         let missing = self.backend?.server().err()?;
-        let name = format!("{block}::{} ({missing})", self.name());
+        let name = format!("{}::{} ({missing})", self.parts().0, self.name());
         let trial = Trial::test(name, move || Err(Failed::from(missing)));
-        Some(trial.with_ignored_flag(!are_required()))
+        Some(trial.with_ignored_flag(true))
     }
+}
+
+/// Fails without a server where all of them must be there, whatever the filter of the run.
+pub(crate) fn check() -> Result<(), Missing> {
+    let required = ALL.into_iter().filter(|_| are_required());
+    let missing = required.map(Backend::server).find_map(Result::err);
+    missing.map_or(Ok(()), |Missing(why)| {
+        end();
+        Err(Missing(format!("{why}, and WYTHE_SERVERS=required")))
+    })
 }
 
 /// Ends every server that was started.

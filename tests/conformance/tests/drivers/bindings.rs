@@ -11,10 +11,6 @@ use wythe_blocks::bindings::Driver;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("bindings") {
-        if let Some(missing) = subject.missing("bindings") {
-            trials.push(missing);
-            continue;
-        }
         let features = features(&open(subject), |driver| driver.features());
         for case in bindings::CASES {
             let name = format!("bindings::{}::{}", subject.name(), case.name);

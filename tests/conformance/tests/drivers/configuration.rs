@@ -16,10 +16,6 @@ use wythe_blocks::configuration::Driver;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("configuration") {
-        if let Some(missing) = subject.missing("configuration") {
-            trials.push(missing);
-            continue;
-        }
         let features = features(&open(subject), |driver| driver.features());
         for case in CASES {
             let name = format!("configuration::{}::{}", subject.name(), case.name);

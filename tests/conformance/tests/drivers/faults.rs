@@ -15,7 +15,10 @@ use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
 use servers::{Missing, Postgres, Proxy, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-use wythe_blocks::{Error, Kind, Result, pubsub, state};
+use wythe_blocks::{
+    Error, Kind, Result, pubsub,
+    state::{self, Put},
+};
 use wythe_manifest::Component;
 
 /// A kind of server, and the drivers over it.
@@ -39,7 +42,7 @@ static KINDS: [Kinds; 2] = [
     Kinds {
         name: "postgres",
         backend: &POSTGRES,
-        start: || Server::start(Postgres::default()),
+        start: || Server::start(Postgres),
         driver: "postgresql",
         metadata: |address| {
             let port = address.port();
@@ -127,6 +130,20 @@ impl Kinds {
 fn check(error: &Error) {
     let is_honest = matches!(error.kind(), Kind::Unavailable | Kind::UnknownOutcome);
     assert!(is_honest, "{}: {}", error.kind(), error.chain());
+}
+
+/// Writes until a driver refuses to, in words that say so, as its server is less durable than it was.
+async fn await_refusal(driver: &dyn state::Driver, words: &str) {
+    let error = loop {
+        match driver.put(Put::new("a", "1")).await {
+            Err(error) if error.message().contains(words) => break error,
+            Err(error) => check(&error),
+            Ok(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(driver.health().await.is_err());
 }
 
 /// All that can happen to a server and to the way to it, one after the other, with time between.

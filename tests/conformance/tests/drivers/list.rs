@@ -4,6 +4,7 @@ use crate::{
     backends::{self, Backend, POSTGRES},
     open::component,
 };
+use libtest_mimic::Trial;
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -121,7 +122,7 @@ impl Subject {
     }
 
     /// The block and the driver of the type.
-    fn parts(&self) -> (&'static str, &'static str) {
+    pub(crate) fn parts(&self) -> (&'static str, &'static str) {
         let parts = self.kind.split_once('.');
         parts.expect("a type has a block and a driver")
     }
@@ -149,9 +150,15 @@ impl Subject {
     }
 }
 
-/// The subjects of a block, by the block's part of the type.
+/// The subjects of a block whose servers this machine has, by the block's part of the type.
 pub(crate) fn of(block: &str) -> impl Iterator<Item = &'static Subject> {
-    SUBJECTS.iter().filter(move |one| one.parts().0 == block)
+    let of_block = SUBJECTS.iter().filter(move |one| one.parts().0 == block);
+    of_block.filter(|one| one.missing().is_none())
+}
+
+/// A test in place of all those of each subject whose server this machine does not have.
+pub(crate) fn missing() -> Vec<Trial> {
+    SUBJECTS.iter().filter_map(Subject::missing).collect()
 }
 
 /// The first subject of a type.

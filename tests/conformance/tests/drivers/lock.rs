@@ -11,10 +11,6 @@ use wythe_blocks::lock::Driver;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("lock") {
-        if let Some(missing) = subject.missing("lock") {
-            trials.push(missing);
-            continue;
-        }
         let features = features(&open(subject), |driver| driver.features());
         for case in lock::CASES {
             let name = format!("lock::{}::{}", subject.name(), case.name);

@@ -30,7 +30,9 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let arguments = Arguments::from_args();
+    backends::check()?;
     let groups = [
+        list::missing(),
         actors::trials(),
         bindings::trials(),
         configuration::trials(),

@@ -11,10 +11,6 @@ use wythe_blocks::pubsub::Driver;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("pubsub") {
-        if let Some(missing) = subject.missing("pubsub") {
-            trials.push(missing);
-            continue;
-        }
         let features = features(&open(subject, pubsub::BACKLOG), |driver| driver.features());
         for case in pubsub::CASES {
             let name = format!("pubsub::{}::{}", subject.name(), case.name);

@@ -11,10 +11,6 @@ use wythe_blocks::state::Driver;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for subject in list::of("state") {
-        if let Some(missing) = subject.missing("state") {
-            trials.push(missing);
-            continue;
-        }
         let features = features(&open(subject), |driver| driver.features());
         for case in state::CASES {
             let name = format!("state::{}::{}", subject.name(), case.name);

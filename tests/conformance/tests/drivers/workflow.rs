@@ -39,10 +39,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     let mut trials = Vec::new();
     for subject in list::of("state").filter(|one| one.hosting) {
-        if let Some(missing) = subject.missing("workflow") {
-            trials.push(missing);
-            continue;
-        }
         for Case { name, run } in groups.iter().copied().flatten() {
             trials.push(Trial::test(
                 format!("workflow::{}::{name}", subject.name()),

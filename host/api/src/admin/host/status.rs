@@ -25,6 +25,18 @@ pub struct Status {
     pub quotas: Vec<Quota>,
 }
 
+impl Status {
+    /// Keeps what is about such tenants alone.
+    pub fn retain(&mut self, is_meant: impl Fn(&str) -> bool) {
+        self.problems.retain(|one| is_meant(&one.about));
+        self.apps.retain(|one| is_meant(&one.running.tenant));
+        self.components.retain(|one| is_meant(&one.tenant));
+        self.subscriptions.retain(|one| is_meant(&one.tenant));
+        self.breakers.retain(|one| is_meant(&one.tenant));
+        self.quotas.retain(|one| is_meant(&one.tenant));
+    }
+}
+
 /// One reason why a change is not in force.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {

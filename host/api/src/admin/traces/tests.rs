@@ -1,6 +1,7 @@
 //! Traces of spans that ended, as they are listed and shown.
 
 use super::*;
+use std::time::Duration;
 use wythe_blocks::{
     Kind, Trace as Context,
     spans::{Ended as End, Http, Role},

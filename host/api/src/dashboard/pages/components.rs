@@ -1,4 +1,4 @@
-//! Components: the driver of each, its health and its last error.
+//! Components: the driver of each, its server, its health and its last error.
 
 use super::{
     super::{
@@ -33,12 +33,14 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
                 }
             }
             td { (text::name(&one.kind)) }
+            td { @if let Some(server) = &one.description { (text::line(server)) } @else { span.quiet { "none" } } }
             td { (state(one.health == "ok", &one.health)) }
             td { (failed(one.last_error.as_ref())) }
         }
     };
-    let rows = status.components.iter().take(1_000).map(row);
+    let rows = status.components.iter().map(row);
+    let head = ["Component", "Type", "Server", "Health", "Last error"];
     Ok(html! {
-        div #components data-live="5" { (table("Components", &["Component", "Type", "Health", "Last error"], rows)) }
+        div #components data-live="5" { (table("Components", &head, rows)) }
     })
 }

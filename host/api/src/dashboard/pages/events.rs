@@ -26,8 +26,6 @@ const HEAD: [&str; 8] = [
     "Oldest",
     "",
 ];
-/// Groups of a component that are shown.
-const GROUPS: usize = 500;
 
 pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let status = desk.status().await?;
@@ -107,8 +105,7 @@ fn backlog(desk: &Desk<'_>, component: &str, app: &str, groups: &[Group]) -> Mar
     };
     let caption = format!("Backlog of {}", text::shown(component, 120));
     html! {
-        (table(&caption, &HEAD, groups.iter().take(GROUPS).map(row)))
-        @if groups.len() > GROUPS { p.quiet { "And " (groups.len() - GROUPS) " groups more: " code { "wythe pubsub groups" } } }
+        (table(&caption, &HEAD, groups.iter().map(row)))
     }
 }
 
@@ -129,7 +126,7 @@ fn subscriptions(desk: &Desk<'_>, all: &[Subscription]) -> Markup {
     table(
         "Subscriptions",
         &["Topic", "Component", "App"],
-        all.iter().take(GROUPS).map(row),
+        all.iter().map(row),
     )
 }
 

@@ -44,6 +44,7 @@ pub async fn first(desk: &Desk<'_>) -> Result<Page> {
 
 fn shown(desk: &Desk<'_>, tenants: &[Tenant], status: &Status) -> Markup {
     let skip = desk.query.number::<usize>("skip");
+    let next = skip.saturating_add(TENANTS);
     let rows = tenants.iter().skip(skip).take(TENANTS);
     let head = [
         "Tenant",
@@ -60,8 +61,8 @@ fn shown(desk: &Desk<'_>, tenants: &[Tenant], status: &Status) -> Markup {
             (empty("This host has no tenant.", &html! { "Make a directory with a " code { "wythe.yaml" } " below the root of " code { "wythe serve" } "." }))
         } @else {
             section #tenants data-live="5" aria-label="Tenants" { (table("Tenants", &head, rows.map(|one| row(desk, one)))) }
-            @if skip + TENANTS < tenants.len() {
-                p.more { a href=(format!("{}?skip={}", desk.base, skip + TENANTS)) { "Next " (TENANTS) } }
+            @if next < tenants.len() {
+                p.more { a href=(format!("{}?skip={next}", desk.base)) { "Next " (TENANTS) } }
             }
         }
     }

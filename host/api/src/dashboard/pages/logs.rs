@@ -23,8 +23,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let app = desk.query.get("app");
     let lines = newest(desk, app).await?;
     let status = desk.status().await?;
-    let mut apps = apps_of(&status);
-    apps.insert(0, "");
+    let apps = apps_of(&status);
     Ok(html! {
         div.panel {
             form.fields method="get" {
@@ -32,7 +31,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
                     span { "App" }
                     select name="app" {
                         option value="" { "all apps" }
-                        @for one in apps.iter().skip(1) { option value=(one) selected[Some(*one) == app] { (text::shown(one, 120)) } }
+                        @for one in &apps { option value=(one) selected[Some(*one) == app] { (text::shown(one, 120)) } }
                     }
                 }
                 (choice("Level", "level", desk.query.get("level"), ["all", "warnings and errors"]))

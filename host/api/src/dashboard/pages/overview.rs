@@ -68,6 +68,7 @@ fn apps(desk: &Desk<'_>, apps: &[App]) -> Markup {
             td.number { (running.instances) }
             td.number { (Size(one.host_memory as u64)) " of " (Size(one.host_memory_limit)) }
             td.mono { (text::name(&one.version)) }
+            td { (health(one)) }
             td { (failed(one.last_error.as_ref())) }
         }
     };
@@ -77,9 +78,19 @@ fn apps(desk: &Desk<'_>, apps: &[App]) -> Markup {
         "#Instances",
         "#Host memory",
         "Version",
+        "Health",
         "Last error",
     ];
-    table("Apps", &head, apps.iter().take(500).map(row))
+    table("Apps", &head, apps.iter().map(row))
+}
+
+/// The state by its health check, and the reason where it is not well.
+fn health(one: &App) -> Markup {
+    html! {
+        @if one.health == "starting" { span.state { "starting" } }
+        @else { (state(one.health == "ok", &one.health)) }
+        @if let Some(reason) = &one.health_reason { " " (text::line(reason)) }
+    }
 }
 
 /// The last error, where there was one.
@@ -119,6 +130,6 @@ fn breakers(breakers: &[Breaker]) -> Markup {
     let head = ["Target", "For", "Policy", "State", "#Failures", "#Open for"];
     html! {
         h2 { "Circuit breakers" }
-        (table("Circuit breakers", &head, breakers.iter().take(200).map(row)))
+        (table("Circuit breakers", &head, breakers.iter().map(row)))
     }
 }

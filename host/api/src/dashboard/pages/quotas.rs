@@ -17,7 +17,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
             &next,
         ));
     }
-    let rows = status.quotas.iter().take(200).map(row);
+    let rows = status.quotas.iter().map(row);
     Ok(html! {
         div #quotas data-live="3" { (table("Quotas", &["Quota", "#Used", "#Limit", "Share", "#Refused"], rows)) }
     })

@@ -85,7 +85,7 @@ fn figures(desk: &Desk<'_>, figures: &[Figure]) -> Markup {
     table(
         "Calls of apps and components",
         &head,
-        figures.iter().take(200).map(row),
+        figures.iter().map(row),
     )
 }
 

@@ -13,7 +13,7 @@ use crate::admin::{
 };
 use maud::{Markup, html};
 use std::collections::BTreeMap;
-use wythe_blocks::{Error, Result, workflow::Status};
+use wythe_blocks::{Error, Result};
 
 /// The last entries among which it is looked for what an instance waits for.
 const LAST: u32 = 1_000;
@@ -23,10 +23,7 @@ pub async fn page(desk: &Desk<'_>) -> Result<Markup> {
     let instance = instance(desk, &id).await?;
     let from = desk.query.number("from");
     let (entries, broken, next) = history(desk, &id, from, PAGE).await?;
-    let is_over = matches!(
-        instance.status,
-        Status::Completed | Status::Failed | Status::Terminated
-    );
+    let is_over = instance.status.has_ended();
     let waits = match is_over {
         true => Vec::new(),
         false => {
@@ -143,7 +140,7 @@ fn waiting(waits: &[(&'static str, String, u64)]) -> Markup {
     html! {
         h2 { "Waits for" }
         @if waits.is_empty() { p.quiet { "Nothing: it is at work, or it cannot go on." } }
-        @else { (table("Waits for", &["What", "Name", "Since"], waits.iter().take(100).map(row))) }
+        @else { (table("Waits for", &["What", "Name", "Since"], waits.iter().map(row))) }
     }
 }
 

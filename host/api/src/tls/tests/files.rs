@@ -176,3 +176,22 @@ fn a_host_has_no_start_without_a_certificate() {
         assert_eq!(found(), Some(expected));
     }
 }
+
+#[test]
+fn a_certificate_that_ends_before_it_begins_is_good_at_no_time() {
+    let mut bytes = certificate("expired").to_vec();
+    let [begin, end] = ["200101000000Z", "210101000000Z"];
+    let places = [begin, end].map(|time| {
+        let found = bytes.windows(time.len());
+        let mut found = found
+            .enumerate()
+            .filter(|(_, part)| *part == time.as_bytes());
+        let (place, _) = found.next().unwrap();
+        place
+    });
+    for (place, time) in places.into_iter().zip([end, begin]) {
+        bytes[place..place + time.len()].copy_from_slice(time.as_bytes());
+    }
+    let problem = super::pair::check_time(&bytes.into()).unwrap_err();
+    assert_eq!(problem, "is valid at no time; put a new one in its place");
+}

@@ -108,6 +108,21 @@ async fn an_app_is_not_asked_before_it_was_found_well() {
 }
 
 #[tokio::test]
+async fn an_app_has_refused_what_it_had_no_room_for_or_was_not_well_for() {
+    let (app, _) = app(200, true);
+    let errors = [
+        Error::exhausted("busy"),
+        Error::unavailable("no server"),
+        Error::internal("a trap"),
+    ];
+    let refused = |app: &App| errors.each_ref().map(|error| app.has_refused(error));
+    assert_eq!(refused(&app), [true, true, false]);
+    app.look().await;
+    // The error of a well app is that of its code.
+    assert_eq!(refused(&app), [true, false, false]);
+}
+
+#[tokio::test]
 async fn three_failures_in_a_row_are_an_illness_and_one_answer_heals() {
     let (app, code) = app(204, true);
     app.look().await;

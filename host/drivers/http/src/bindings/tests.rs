@@ -5,6 +5,7 @@ mod redirects;
 mod unruly;
 
 use super::*;
+use crate::served::{answer, read, serve};
 use bytes::Bytes;
 use std::{
     io::{Read, Write},
@@ -31,53 +32,6 @@ fn listen(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
 }
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-/// The next request, or none where the connection ends.
-fn read(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    let mut piece = [0; 4096];
-    while !is_whole(&request) {
-        match stream.read(&mut piece).ok()? {
-            0 => return None,
-            count => request.extend_from_slice(&piece[..count]),
-        }
-    }
-    Some(String::from_utf8(request).unwrap())
-}
-
-/// Answers each connection with the next of these texts; the requests come back whole.
-fn serve(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/base", listener.local_addr().unwrap());
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for answer in answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            let request = read(&mut stream).unwrap();
-            stream.write_all(answer.as_bytes()).unwrap();
-            let _ = sender.send(request);
-        }
-    });
-    (url, receiver)
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    body.len() >= length.map_or(0, |length| length.parse().unwrap())
-}
-
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
-}
 
 async fn driver(url: &str, strict: bool, timeout: Option<Duration>) -> Arc<dyn Driver> {
     Arc::new(web(url, strict, timeout))

@@ -22,7 +22,6 @@ use url::{Url, form_urlencoded};
 use wythe_blocks::{
     Body, Error, Result, Site, Wrong,
     middleware::{Driver, Next, Visit},
-    time::Clock as _,
 };
 use wythe_manifest::Secret;
 
@@ -177,21 +176,21 @@ impl ClientCredentials {
     /// The token of now: the last one, or a new one where its time is over.
     async fn token(&self) -> Result<HeaderValue> {
         let mut last = self.last.lock().await;
-        let is_over = |last: &Last| Instant::now() >= last.until;
-        if last.as_ref().is_none_or(is_over) {
-            *last = Some(match self.ask().await {
-                Ok((token, life)) => Last {
-                    token: Ok(token),
-                    until: Instant::now().after(used(life)),
-                },
-                Err(why) => Last {
-                    token: Err(why),
-                    until: Instant::now() + PAUSE,
-                },
-            });
-        }
-        let token = last.as_ref().map(|last| last.token.clone());
-        let token = token.unwrap_or_else(|| Err("was not asked".to_owned()));
+        let now = Instant::now();
+        let token = match &*last {
+            Some(last) if now < last.until => last.token.clone(),
+            _ => {
+                let (token, wait) = match self.ask().await {
+                    Ok((token, life)) => (Ok(token), used(life)),
+                    Err(why) => (Err(why), PAUSE),
+                };
+                *last = Some(Last {
+                    token: token.clone(),
+                    until: Instant::now() + wait,
+                });
+                token
+            }
+        };
         token.map_err(|why| {
             let host = self.asked.url.host_str().unwrap_or_default();
             Error::unavailable(format!("no token of `{host}` can be had: it {why}"))

@@ -4,15 +4,11 @@ use async_trait::async_trait;
 use http::{Request, Response};
 use parking_lot::Mutex;
 use serde::Deserialize;
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use wythe_blocks::{
     Body, Error, Result, Site, Wrong,
+    connections::network,
     middleware::{Driver, Next, Visit},
 };
 
@@ -79,13 +75,12 @@ impl RateLimit {
         let rest = clients.rest(network(client), now);
         let from = (*rest).max(now);
         let next = from + self.cost;
-        match next.checked_duration_since(now + self.burst) {
-            Some(early) if !early.is_zero() => Err(early),
-            _ => {
-                *rest = next;
-                Ok(())
-            }
+        let early = next.saturating_duration_since(now + self.burst);
+        if !early.is_zero() {
+            return Err(early);
         }
+        *rest = next;
+        Ok(())
     }
 }
 
@@ -105,14 +100,6 @@ impl Clients {
             true => self.by_address.entry(client).or_insert(now),
             false => self.others.get_or_insert(now),
         }
-    }
-}
-
-/// A client: an IPv4 address, or the IPv6 network that is one subscriber's.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits())),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -138,6 +125,7 @@ impl Driver for RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     fn address(number: u32) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(number))

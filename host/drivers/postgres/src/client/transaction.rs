@@ -2,29 +2,26 @@
 
 use super::Lent;
 use crate::fault::Fault;
-use std::ops::ControlFlow;
 use wythe_blocks::Result;
 
 /// Times that a transaction is tried which others are in the way of.
 const TRIES: usize = 8;
 
-/// Tries of one transaction.
-#[derive(Default)]
-pub(crate) struct Tries(usize);
-
 impl Lent {
-    /// Does several statements, all of them or none; where others were in the way, the caller tries again. An answer of `work`
-    /// that is an error of the block undoes them.
-    pub async fn attempt<T>(
-        &self,
-        tries: &mut Tries,
-        work: impl Future<Output = Result<Result<T>, Fault>>,
-    ) -> ControlFlow<Result<T>> {
-        tries.0 += 1;
-        match self.transact(work).await {
-            Err(fault) if fault.is_collision() && tries.0 < TRIES => ControlFlow::Continue(()),
-            Err(fault) => ControlFlow::Break(Err(fault.of_write())),
-            Ok(answer) => ControlFlow::Break(answer),
+    /// Does several statements, all of them or none, and again where others were in the way. An answer of `work` that is an
+    /// error of the block undoes them.
+    pub async fn atomically<T, F>(&self, work: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Result<T>, Fault>>,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.transact(work()).await {
+                Err(fault) if fault.is_collision() && tries < TRIES => {}
+                Err(fault) => return Err(fault.of_write()),
+                Ok(answer) => return answer,
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::sql::Sql;
 use crate::{
-    client::{Lent, column},
+    client::{Lent, column, number},
     fault::Fault,
 };
 use parking_lot::Mutex;
@@ -101,14 +101,11 @@ impl Backlog {
         if self.is_little(messages) {
             return Ok((messages.len(), None));
         }
-        let row = lent.row(&sql.publishing.counts, &[]).await?;
-        let row = row.ok_or_else(|| Fault::Odd("no count".to_owned()))?;
-        let number =
-            |index| column::<i64>(&row, index).map(|n| u64::try_from(n).unwrap_or_default());
+        let row = lent.one(&sql.publishing.counts, &[]).await?;
         let mut counted = Counted {
             at: Instant::now(),
-            messages: number(0)?,
-            bytes: number(1)?,
+            messages: number(&row, 0)?,
+            bytes: number(&row, 1)?,
         };
         let mut full = None;
         let mut room = 0;

@@ -2,10 +2,10 @@
 
 use super::{
     members::{Joined, Members},
-    store::{AsyncRemove, Store, message, microseconds},
+    store::{Store, message},
 };
 use crate::{
-    client::{Lent, Value, column},
+    client::{Value, column, microseconds},
     fault::Fault,
 };
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 use wythe_blocks::{
     Error, Result,
     pubsub::{Consumer, Message, Receipt, Received},
-    time::milliseconds,
+    time::{NEVER, milliseconds},
 };
 
 /// Time between two looks where nothing is heard.
@@ -192,7 +192,7 @@ impl Consumer for Member {
     async fn nack(&self, receipt: Receipt, delay: Duration) -> Result<()> {
         let (id, attempts) = opened(&receipt).ok_or_else(over)?;
         let lent = self.store().held.lend().await?;
-        let delay = microseconds(delay);
+        let delay = microseconds(delay.min(NEVER));
         let values: [Value<'_>; 4] = [&self.joined.id, &id, &attempts, &delay];
         let freed = lent.execute(&self.store().sql.taking.nack, &values).await;
         let freed = freed.map_err(Fault::of_write)?;
@@ -206,35 +206,19 @@ impl Consumer for Member {
 
     async fn bury(&self, receipt: Receipt, topic: &str, letter: Message) -> Result<()> {
         let (id, attempts) = opened(&receipt).ok_or_else(over)?;
-        let remove = Settle {
-            store: self.store(),
-            joined: &self.joined.id,
-            id,
-            attempts,
+        let store = self.store();
+        let lent = store.held.lend().await?;
+        let (ids, counts) = ([id].to_vec(), [attempts].to_vec());
+        let remove = || async {
+            let values: [Value<'_>; 3] = [&self.joined.id, &ids, &counts];
+            let gone = lent.rows(&store.sql.taking.ack, &values, 1).await?;
+            Ok(match gone.is_empty() {
+                true => Err(over()),
+                false => Ok(()),
+            })
         };
-        self.store().in_place(topic, &letter, remove).await?;
+        store.in_place(&lent, topic, &letter, remove).await?;
         self.members.forget(&self.joined.id, &[id]);
         Ok(())
-    }
-}
-
-/// The end of one delivery, as a part of a burial.
-struct Settle<'a> {
-    store: &'a Store,
-    joined: &'a str,
-    id: i64,
-    attempts: i32,
-}
-
-#[async_trait]
-impl AsyncRemove for Settle<'_> {
-    async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault> {
-        let (ids, attempts) = ([self.id].to_vec(), [self.attempts].to_vec());
-        let values: [Value<'_>; 3] = [&self.joined, &ids, &attempts];
-        let gone = lent.rows(&self.store.sql.taking.ack, &values, 1).await?;
-        Ok(match gone.is_empty() {
-            true => Err(over()),
-            false => Ok(()),
-        })
     }
 }

@@ -2,14 +2,12 @@
 
 use super::{sql::Sql, store::Store};
 use crate::{
-    client::column,
-    client::{Lent, Tries},
+    client::{Lent, column},
     fault::Fault,
 };
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -50,7 +48,7 @@ impl Members {
         clippy::disallowed_methods,
         reason = "the task belongs to the driver, which ends it when it is dropped"
     )]
-    pub fn start(store: Arc<Store>) -> Result<Arc<Self>> {
+    pub fn start(store: Arc<Store>) -> Arc<Self> {
         let every = store.lease / 3;
         let members = Arc::new(Members {
             store,
@@ -60,7 +58,7 @@ impl Members {
         });
         let task = tokio::spawn(live(Arc::downgrade(&members), every));
         *members.alive.lock() = Some(task.abort_handle());
-        Ok(members)
+        members
     }
 
     pub async fn join(&self, topic: &str, group: &str, ephemeral: bool) -> Result<Joined> {
@@ -73,15 +71,7 @@ impl Members {
         };
         let lent = self.store.held.lend().await?;
         bury(&lent, &self.store.sql).await?;
-        let mut tries = Tries::default();
-        loop {
-            let work = self.enter(&lent, &joined);
-            match lent.attempt(&mut tries, work).await {
-                ControlFlow::Break(Ok(())) => break,
-                ControlFlow::Break(Err(error)) => return Err(error),
-                ControlFlow::Continue(()) => {}
-            }
-        }
+        lent.atomically(|| self.enter(&lent, &joined)).await?;
         let known = (joined.clone(), BTreeSet::new());
         self.all.lock().insert(joined.id.clone(), known);
         Ok(joined)
@@ -97,9 +87,8 @@ impl Members {
         } = joined;
         lent.rows(&sql.publishing.lock_topic, &[topic], 1).await?;
         let row = lent
-            .row(&sql.joining.enter_group, &[topic, group, ephemeral])
+            .one(&sql.joining.enter_group, &[topic, group, ephemeral])
             .await?;
-        let row = row.ok_or_else(|| Fault::Odd("no group".to_owned()))?;
         if column::<bool>(&row, 0)? && !ephemeral {
             return Ok(Err(Error::conflict(format!(
                 "group `{group}` of topic `{topic}` is in use as an ephemeral one; expected another name"
@@ -203,13 +192,8 @@ impl Members {
                 .execute(&sql.joining.alive, &[&joined.id, &(2 * lease)])
                 .await?;
             if alive == 0 && self.all.lock().contains_key(&joined.id) {
-                // Others took it for gone.
-                lent.begin().await?;
-                let entered = self.enter(lent, &joined).await?;
-                match entered {
-                    Ok(()) => lent.commit().await?,
-                    Err(_) => lent.rollback().await?,
-                }
+                // Others took it for gone. One that does not come in again keeps no other from being renewed.
+                _ = lent.atomically(|| self.enter(lent, &joined)).await;
             }
         }
         Ok(())
@@ -219,21 +203,16 @@ impl Members {
 /// Ends members that are gone, and ephemeral groups with their last one.
 async fn bury(lent: &Lent, sql: &Sql) -> Result<()> {
     let sql = &sql.joining;
-    let mut tries = Tries::default();
-    loop {
-        let work = async {
-            lent.execute(&sql.bury_members, &[]).await?;
-            let desolate = lent.rows(&sql.lock_desolate, &[], GROUPS).await?;
-            if !desolate.is_empty() {
-                lent.execute(&sql.end_deliveries, &[]).await?;
-                lent.execute(&sql.end_groups, &[]).await?;
-            }
-            Ok(Ok(()))
-        };
-        if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-            return answer;
+    let work = || async {
+        lent.execute(&sql.bury_members, &[]).await?;
+        let desolate = lent.rows(&sql.lock_desolate, &[], GROUPS).await?;
+        if !desolate.is_empty() {
+            lent.execute(&sql.end_deliveries, &[]).await?;
+            lent.execute(&sql.end_groups, &[]).await?;
         }
-    }
+        Ok(Ok(()))
+    };
+    lent.atomically(work).await
 }
 
 async fn live(members: Weak<Members>, every: Duration) {

@@ -8,14 +8,14 @@ use super::{
     sql::Sql,
 };
 use crate::{
-    client::{Lent, Tries, Value, bytes, column},
+    client::{Lent, Value, bytes, column, microseconds},
     fault::Fault,
     held::Held,
 };
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_postgres::Row;
-use wythe_blocks::{Error, Result, pubsub::Message};
+use wythe_blocks::{Error, Result, pubsub::Message, time::NEVER};
 
 /// Bytes of messages in one statement.
 const AT_ONCE: u64 = 16 << 20;
@@ -82,38 +82,31 @@ impl Store {
         Ok(admitted)
     }
 
-    /// Publishes a letter in place of a delivery, which `remove` takes away first.
-    pub async fn in_place(
+    /// Publishes a letter in place of a delivery, which `remove` takes away first, in the same transaction.
+    pub async fn in_place<F>(
         &self,
+        lent: &Lent,
         to: &str,
         letter: &Message,
-        remove: impl AsyncRemove,
-    ) -> Result<()> {
+        remove: impl Fn() -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<Result<()>, Fault>>,
+    {
         check(letter)?;
-        let lent = self.held.lend().await?;
-        let mut tries = Tries::default();
-        loop {
-            let work = async {
-                lent.rows(&self.sql.publishing.lock_topic, &[&to], 1)
-                    .await?;
-                if let Err(error) = remove.run(&lent).await? {
-                    return Ok(Err(error));
-                }
-                insert(&lent, &self.sql.publishing.letter, to, &[letter]).await?;
-                Ok(Ok(()))
-            };
-            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-                self.wake.notify_waiters();
-                return answer;
+        let sql = &self.sql.publishing;
+        let work = || async {
+            lent.rows(&sql.lock_topic, &[&to], 1).await?;
+            if let Err(error) = remove().await? {
+                return Ok(Err(error));
             }
-        }
+            insert(lent, &sql.letter, to, &[letter]).await?;
+            Ok(Ok(()))
+        };
+        let answer = lent.atomically(work).await;
+        self.wake.notify_waiters();
+        answer
     }
-}
-
-/// The removal of a delivery, as a part of a transaction.
-#[async_trait::async_trait]
-pub(super) trait AsyncRemove: Sync {
-    async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault>;
 }
 
 /// Refuses what the server would refuse together with all else that is published at once, or would not give back.
@@ -154,12 +147,6 @@ fn chunk(messages: &[Message], places: &[usize]) -> usize {
     fits.count().max(1)
 }
 
-/// Microseconds of a delay.
-pub(super) fn microseconds(delay: Duration) -> i64 {
-    let delay = delay.min(wythe_blocks::time::NEVER);
-    i64::try_from(delay.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX)
-}
-
 async fn insert(lent: &Lent, sql: &str, topic: &str, messages: &[&Message]) -> Result<(), Fault> {
     let data: Vec<&[u8]> = messages.iter().map(|one| &one.data[..]).collect();
     let types: Vec<&str> = messages
@@ -173,7 +160,7 @@ async fn insert(lent: &Lent, sql: &str, topic: &str, messages: &[&Message]) -> R
     let attributes: Vec<String> = messages.iter().map(|one| attributes(one)).collect();
     let delays: Vec<i64> = messages
         .iter()
-        .map(|one| microseconds(one.delay.unwrap_or_default()))
+        .map(|one| microseconds(one.delay.unwrap_or_default().min(NEVER)))
         .collect();
     let sizes = messages.iter().map(|one| i64::try_from(size(one)));
     let sizes: Vec<i64> = sizes.map(|size| size.unwrap_or(i64::MAX)).collect();

@@ -114,6 +114,7 @@ fn mistakes_show_no_password() {
     for text in [
         "mysql://ada:hidden@db/x",
         "postgres://ada:hidden%zz@db/x",
+        "postgres://ada:hidden%+f@db/x",
         "postgres://ada:hid/den@db/x",
         "host=db user=ada pass=hidden",
         "host=db user=ada password=some hidden=words",

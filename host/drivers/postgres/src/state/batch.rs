@@ -2,12 +2,9 @@
 //! keys, whatever order they came in: two transactions that take their rows so never wait for each other.
 
 use super::{MAX_OPERATIONS, State};
-use crate::{
-    client::{Lent, Tries},
-    fault::Fault,
-};
+use crate::{client::Lent, fault::Fault};
 use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, future::BoxFuture, stream};
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::collections::BTreeSet;
 use wythe_blocks::{
     Error, Result,
     state::{Etag, Operation, Put},
@@ -25,13 +22,8 @@ pub(super) async fn put_many(state: &State, puts: Vec<Put>) -> Vec<Result<Etag>>
     let operations: Vec<_> = puts.into_iter().map(Operation::Put).collect();
     let done = async {
         let lent = state.held.lend().await?;
-        let mut tries = Tries::default();
-        loop {
-            let work = in_order(state, &lent, &operations).map_ok(Ok);
-            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-                return answer;
-            }
-        }
+        let work = || in_order(state, &lent, &operations).map_ok(Ok);
+        lent.atomically(work).await
     };
     match done.await {
         Ok(answers) => answers
@@ -57,14 +49,11 @@ pub(super) async fn transact(
         return state.held.client().map(|_| Vec::new());
     }
     let lent = state.held.lend().await?;
-    let mut tries = Tries::default();
-    loop {
+    let work = || {
         let work = in_order(state, &lent, &operations);
-        let work = work.map_ok(|answers| answers.into_iter().collect::<Result<Vec<_>>>());
-        if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-            return answer;
-        }
-    }
+        work.map_ok(|answers| answers.into_iter().collect::<Result<Vec<_>>>())
+    };
+    lent.atomically(work).await
 }
 
 type Done = Result<(usize, Result<Option<Etag>>), Fault>;

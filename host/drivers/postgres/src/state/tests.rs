@@ -18,10 +18,10 @@ fn the_end_of_a_prefix_is_after_all_that_begin_with_it() {
 
 #[test]
 fn a_time_to_live_is_never_shorter_than_asked() {
-    assert_eq!(microseconds(Some(Duration::from_nanos(1))), Some(1));
-    assert_eq!(microseconds(Some(Duration::from_micros(5))), Some(5));
-    assert_eq!(microseconds(Some(Duration::MAX)), None);
-    assert_eq!(microseconds(None), None);
+    assert_eq!(lifetime(Some(Duration::from_nanos(1))), Some(1));
+    assert_eq!(lifetime(Some(Duration::from_micros(5))), Some(5));
+    assert_eq!(lifetime(Some(Duration::MAX)), None);
+    assert_eq!(lifetime(None), None);
 }
 
 #[test]

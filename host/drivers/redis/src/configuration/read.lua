@@ -2,13 +2,13 @@
 -- and the counter of versions.
 -- ARGV: 'digest', 'all' or 'some', the most keys of a database, items and bytes of all of them, and the keys for 'some'.
 -- An item is a text, `value||version`; where no version is written, one is made of the value.
--- Returns a digest, or {key, value, version, metadata} for each item, or an error that begins with FULL.
+-- Returns a digest, or {key, value, version, metadata} for each item, or 0 where there is more than that.
 local mode, keys = ARGV[1], {}
 local budgets = { keys = tonumber(ARGV[2]), items = tonumber(ARGV[3]), bytes = tonumber(ARGV[4]) }
 if mode == 'some' then
   for at = 5, #ARGV do keys[#keys + 1] = ARGV[at] end
 else
-  if redis.call('DBSIZE') > budgets.keys then return redis.error_reply('FULL keys') end
+  if redis.call('DBSIZE') > budgets.keys then return 0 end
   local cursor, seen = '0', {}
   repeat
     local found = redis.call('SCAN', cursor, 'COUNT', 1000, 'TYPE', 'string')
@@ -20,7 +20,7 @@ else
         keys[#keys + 1] = key
       end
     end
-    if #keys > budgets.items then return redis.error_reply('FULL items') end
+    if #keys > budgets.items then return 0 end
   until cursor == '0'
 end
 table.sort(keys)
@@ -29,7 +29,7 @@ for _, key in ipairs(keys) do
   local text = redis.pcall('GET', key)
   if text and type(text) == 'string' then
     bytes = bytes + #key + #text
-    if bytes > budgets.bytes then return redis.error_reply('FULL bytes') end
+    if bytes > budgets.bytes then return 0 end
     local extra = redis.call('HGET', KEYS[1], key) or ''
     if mode == 'digest' then
       texts[#texts + 1] = #key .. ':' .. key .. #text .. ':' .. text .. #extra .. ':' .. extra

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     client::Client,
-    failure::{Effect, odd},
+    failure::{Effect, parts},
     settings::Streams,
 };
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::Value;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -76,15 +76,6 @@ impl Held {
     }
 }
 
-/// Makes a group, if it is not there.
-pub(super) async fn make_group(client: &Client, stream: &str, create: &Cmd) -> Result<()> {
-    let about = format!("a group of `{stream}`");
-    match client.ask(Effect::Write, &about, create).await {
-        Err(error) if error.chain().contains("BUSYGROUP") => Ok(()),
-        answer => answer.map(drop),
-    }
-}
-
 impl Desk {
     pub fn new(
         client: Arc<Client>,
@@ -110,14 +101,22 @@ impl Desk {
         format!("the group of `{}`", self.stream)
     }
 
-    /// Makes the member known, so that a passing group lives as long as it does.
-    pub async fn enter(&self) -> Result<()> {
-        let mut enter = redis::cmd("XGROUP");
-        enter.arg("CREATECONSUMER").arg(&self.stream);
-        enter.arg(&self.group).arg(&self.name);
+    /// True as scripts take it for a group that ends with its last member.
+    fn passing(&self) -> String {
+        u8::from(self.group.ends_with(PASSING)).to_string()
+    }
+
+    /// Makes the member known, so that a passing group lives as long as it does. A group that is not there begins at
+    /// `from`: `$` for what comes from now on, `0` for all that is there.
+    pub async fn enter(&self, from: &str) -> Result<()> {
+        let (group, name) = (self.group.clone(), self.name.clone());
+        let arguments = [group, self.passing(), name, from.to_owned()];
+        let call = scripts::call(&self.stream, arguments);
         let about = self.about();
-        let entered = self.client.ask(Effect::Write, &about, &enter).await;
-        entered.map(drop)
+        let entered = self
+            .client
+            .run(Effect::Write, &about, &scripts::JOIN, &call);
+        entered.await.map(drop)
     }
 
     /// Gives back what the member has, once.
@@ -126,11 +125,8 @@ impl Desk {
             return Ok(());
         }
         self.state.lock().held.clear();
-        let passing = u8::from(self.group.ends_with(PASSING)).to_string();
-        let call = scripts::call(
-            &self.stream,
-            [self.group.clone(), self.name.clone(), passing],
-        );
+        let (group, name) = (self.group.clone(), self.name.clone());
+        let call = scripts::call(&self.stream, [group, name, self.passing()]);
         let about = self.about();
         let left = self
             .client
@@ -267,9 +263,7 @@ impl Desk {
         let call = scripts::call(&self.stream, own.into_iter().chain(pairs));
         let about = self.about();
         let answer = self.client.run(Effect::Read, &about, &scripts::HOLD, &call);
-        let Value::Array(answers) = answer.await? else {
-            return Err(odd());
-        };
+        let answers = parts(answer.await?)?;
         let lost = answers.iter().zip(ids);
         for (_, (id, _)) in lost.filter(|(answer, _)| **answer == Value::Int(0)) {
             self.forget(*id);

@@ -1,6 +1,6 @@
 //! A message as fields of a stream's entry, and back.
 
-use crate::failure::odd;
+use crate::failure::{odd, parts};
 use bytes::Bytes;
 use redis::Value;
 use std::collections::BTreeMap;
@@ -50,40 +50,33 @@ pub(super) fn fields(message: &Message) -> Result<Fields> {
 pub(super) fn entries(value: Value) -> Result<Vec<Incoming>> {
     let streams = match value {
         Value::Nil => return Ok(Vec::new()),
-        value => list(value)?,
+        value => parts(value)?,
     };
     let Some(stream) = streams.into_iter().next() else {
         return Ok(Vec::new());
     };
-    let mut parts = list(stream)?;
-    incoming(parts.pop().ok_or_else(odd)?)
+    let mut stream = parts(stream)?;
+    incoming(stream.pop().ok_or_else(odd)?)
 }
 
 /// The answer of a script: entries, each with its attempts where it is not the first one.
 pub(super) fn incoming(value: Value) -> Result<Vec<Incoming>> {
-    list(value)?.into_iter().map(one).collect()
-}
-
-fn list(value: Value) -> Result<Vec<Value>> {
-    match value {
-        Value::Array(parts) => Ok(parts),
-        _ => Err(odd()),
-    }
+    parts(value)?.into_iter().map(one).collect()
 }
 
 fn one(value: Value) -> Result<Incoming> {
-    let mut parts = list(value)?.into_iter();
-    let (Some(Value::BulkString(id)), Some(fields)) = (parts.next(), parts.next()) else {
+    let mut values = parts(value)?.into_iter();
+    let (Some(Value::BulkString(id)), Some(fields)) = (values.next(), values.next()) else {
         return Err(odd());
     };
-    let attempts = match parts.next() {
+    let attempts = match values.next() {
         None => 1,
         Some(Value::Int(count)) => u32::try_from(count).unwrap_or(u32::MAX),
         Some(_) => return Err(odd()),
     };
     let fields = match fields {
         Value::Nil => Vec::new(),
-        fields => list(fields)?,
+        fields => parts(fields)?,
     };
     Ok(Incoming {
         id: parsed(&id).ok_or_else(odd)?,

@@ -1,7 +1,7 @@
 //! The two tasks of a member: one reads what is new, and one holds on to what is there and looks for what others left.
 
 use super::{
-    desk::{Desk, make_group},
+    desk::Desk,
     message::{self, Incoming},
     scripts,
 };
@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use wythe_blocks::{
-    Backoff, Error, Result, random,
+    Backoff, Error, Result,
     time::{Clock as _, milliseconds},
 };
 
@@ -47,9 +47,7 @@ pub(super) async fn read(desk: Arc<Desk>) {
             Err(error) => {
                 link = None;
                 desk.fail(error);
-                let limit = pause.fail();
-                // Half of it at least, so that many readers of one server do not come at once.
-                sleep(limit / 2 + limit.mul_f64(random::next() as f64 / u64::MAX as f64) / 2).await;
+                sleep(pause.fail_apart()).await;
             }
         }
     }
@@ -101,10 +99,7 @@ async fn renew(desk: &Desk) -> Result<()> {
         group = desk.group,
         "the server has lost the group, which begins anew with what is there"
     );
-    let mut create = redis::cmd("XGROUP");
-    create.arg("CREATE").arg(&desk.stream).arg(&desk.group);
-    create.arg("0").arg("MKSTREAM");
-    make_group(&desk.client, &desk.stream, &create).await
+    desk.enter("0").await
 }
 
 async fn fill(desk: &Desk, count: usize) -> Result<Vec<Incoming>> {

@@ -1,6 +1,7 @@
 //! Settings as they are written, and what is made of them.
 
 use super::*;
+use wythe_blocks::Error;
 
 fn host(text: &str) -> Result<(String, u16), String> {
     address(text, PORT).map_err(|wrong| Error::from(wrong).message().to_owned())

@@ -1,9 +1,9 @@
 //! The index of keys: the server's own walk over keys has no order, and a list must have one.
 
-use super::{INDEX, LIST, entry, odd, parts, text};
+use super::{INDEX, LIST, entry};
 use crate::{
     client::{Call, Client, Lua},
-    failure::Effect,
+    failure::{Effect, bytes, odd, parts, text},
 };
 use redis::Value;
 use std::sync::LazyLock;
@@ -41,7 +41,7 @@ pub(super) async fn build(client: &Client) -> Result<()> {
         let mut call = Call::default();
         call.keys.push(INDEX.into());
         for key in parts(keys)? {
-            call.arguments.push(super::bytes(key)?);
+            call.arguments.push(bytes(key)?);
         }
         seen += call.arguments.len();
         if seen > MAX_KEYS {

@@ -1,7 +1,7 @@
 //! The steps of a script that writes, and the answers of scripts about rows.
 
-use crate::failure::odd;
-use bytes::Bytes;
+use super::about;
+use crate::failure::{bytes, odd, parts, strange, text};
 use redis::Value;
 use std::time::{Duration, SystemTime};
 use wythe_blocks::{
@@ -40,24 +40,6 @@ impl<'a> From<&'a Operation> for Step<'a> {
     }
 }
 
-pub(super) fn parts(value: Value) -> Result<Vec<Value>> {
-    match value {
-        Value::Array(parts) => Ok(parts),
-        _ => Err(odd()),
-    }
-}
-
-pub(super) fn bytes(value: Value) -> Result<Bytes> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes.into()),
-        _ => Err(odd()),
-    }
-}
-
-pub(super) fn text(value: Value) -> Result<String> {
-    String::from_utf8(bytes(value)?.into()).map_err(|_| odd())
-}
-
 /// The answer of a script about a row.
 pub(super) fn entry_of(value: Value, key: &Key) -> Result<Option<Entry>> {
     match value {
@@ -65,7 +47,7 @@ pub(super) fn entry_of(value: Value, key: &Key) -> Result<Option<Entry>> {
         Value::Int(1) => Err(Error::exhausted(format!(
             "one answer has at most {MAX_ANSWER} bytes of values, and those before have as many; ask for the rest in another call"
         ))),
-        Value::Int(2) => Err(strange(key)),
+        Value::Int(2) => Err(strange(&about(key))),
         value => entry(parts(value)?).map(Some),
     }
 }
@@ -83,13 +65,6 @@ pub(super) fn entry(parts: Vec<Value>) -> Result<Entry> {
         content_type: Some(text(content)?).filter(|text| !text.is_empty()),
         expires: end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)),
     })
-}
-
-pub(super) fn strange(key: &Key) -> Error {
-    Error::invalid(format!(
-        "`{}` is a row of another type in the server: somebody else wrote it; delete it there, or use another database",
-        key.shown()
-    ))
 }
 
 /// The error of a step that the script refused: its number, the reason, and the mark of a fence.
@@ -118,7 +93,7 @@ pub(super) fn lost(step: &Step<'_>, parts: Vec<Value>) -> Error {
                 "`{shown}` was written with fence {mark}; expected at least that, found {found}"
             ))
         }
-        "strange" => strange(step.key()),
+        "strange" => strange(&about(step.key())),
         _ => odd(),
     }
 }

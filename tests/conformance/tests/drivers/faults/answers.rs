@@ -1,7 +1,10 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
 use super::{redis, run};
-use crate::backends::REDIS;
+use crate::{
+    backends::REDIS,
+    open::{component, site},
+};
 use libtest_mimic::{Failed, Trial};
 use servers::{Redis, Server, are_required};
 use std::{
@@ -20,25 +23,28 @@ pub(super) fn trials() -> Vec<Trial> {
         ("tls_that_does_not_fit_says_so", tls),
         ("tls_with_an_authority_of_its_own", trusted),
     ];
-    let made_up: [(&str, fn()); 5] = [
+    let made_up: [(&str, fn()); 6] = [
         ("an_unknown_host_says_so", || run(unknown_host())),
         ("a_server_that_is_too_old_says_so", || run(too_old())),
+        ("a_server_that_ends_a_greeting_says_so", || run(broken())),
         ("an_answer_without_end_ends_the_connection", || {
             run(endless())
         }),
         ("a_server_that_says_nothing_is_given_up", || run(silent())),
         ("settings_that_do_not_fit_say_so", || run(settings())),
     ];
-    let trial = |(name, test): (&str, fn())| {
-        Trial::test(format!("faults::redis::{name}"), move || {
+    let trial = |(name, test): (&str, fn()), reason: &str| {
+        Trial::test(format!("faults::redis::{name}{reason}"), move || {
             test();
             Ok::<_, Failed>(())
         })
     };
     let is_ignored = missing.is_some() && !are_required();
-    let served = served.into_iter().map(trial);
+    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
+    let served = served.into_iter().map(|one| trial(one, &reason));
     let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    served.chain(made_up.into_iter().map(trial)).collect()
+    let made_up = made_up.into_iter().map(|one| trial(one, ""));
+    served.chain(made_up).collect()
 }
 
 async fn error(address: SocketAddr, more: &str) -> Error {
@@ -138,35 +144,42 @@ fn trusted() {
 async fn unknown_host() {
     let directory = tempfile::tempdir().expect("a directory");
     let metadata = "[{ name: redisHost, value: \"nowhere.invalid:6379\" }]";
-    let component = crate::open::component("state", "redis", metadata);
-    let site = crate::open::site(directory.path());
-    let opened = wythe_drivers::registry().state.open(&component, site).await;
+    let component = component("state", "redis", metadata);
+    let registry = wythe_drivers::registry();
+    let opened = registry
+        .state
+        .open(&component, site(directory.path()))
+        .await;
     let error = opened.err().expect("an error");
     assert_eq!(error.kind(), Kind::Unavailable);
     let expected = "Redis at nowhere.invalid:6379: the host of `redisHost` has no address";
     assert!(error.message().starts_with(expected), "{error}");
 }
 
-/// A server that answers each command with one text; `info` is its answer to `INFO`.
+/// A server that answers each command with one text; `info` is its answer to `INFO`. It does not say its settings.
 fn fake(info: &'static str, other: &'static [u8]) -> SocketAddr {
+    fake_with(info, b"-ERR unknown command\r\n", other)
+}
+
+fn fake_with(info: &'static str, settings: &'static [u8], other: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || answer(stream, info, other));
+            thread::spawn(move || answer(stream, info, settings, other));
         }
     });
     address
 }
 
-fn answer(mut stream: TcpStream, info: &str, other: &[u8]) {
+fn answer(mut stream: TcpStream, info: &str, settings: &[u8], other: &[u8]) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
         let answer = match text {
             text if text.contains("PING") => b"+PONG\r\n".to_vec(),
             text if text.contains("INFO") => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
-            text if text.contains("CONFIG") => b"-ERR unknown command\r\n".to_vec(),
+            text if text.contains("CONFIG") => settings.to_vec(),
             _ => other.to_vec(),
         };
         if stream.write_all(&answer).is_err() {
@@ -183,6 +196,18 @@ async fn too_old() {
     assert_eq!(error.kind(), Kind::Unsupported);
     let expected = "the server is of version 5.0.7; expected 6.2 or later";
     assert!(error.message().contains(expected), "{error}");
+}
+
+/// A connection that breaks is no server that does not say its settings.
+async fn broken() {
+    let broken = fake_with(NEW, b"!", b"+OK\r\n");
+    let directory = tempfile::tempdir().expect("a directory");
+    let component = redis().subject("lock", broken, "");
+    let registry = wythe_drivers::registry();
+    let opened = registry.lock.open(&component, site(directory.path()));
+    let error = opened.await.err().expect("an error");
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.message().contains("the connection broke"), "{error}");
 }
 
 /// A text of 4 GiB is refused by its head: nothing of it is read.

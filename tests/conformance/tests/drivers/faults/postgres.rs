@@ -2,13 +2,13 @@
 
 mod made_up;
 
-use super::{Kinds, Test, check, run};
+use super::{Kinds, Test, await_refusal, run};
 use crate::open::{component, site};
 use futures::future::join_all;
 use servers::{Proxy, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Kind, Result,
+    Error, Result,
     bindings::{self, Request},
     state::{self, Condition, Put},
 };
@@ -210,22 +210,7 @@ async fn less_durable(kind: &'static Kinds, server: Server) {
     let set = "ALTER ROLE postgres SET synchronous_commit =";
     say(&*database, &format!("{set} off")).await;
     proxy.drop_connections();
-    let error = loop {
-        match driver.put(Put::new("a", "1")).await {
-            Err(error)
-                if error
-                    .message()
-                    .contains("does not keep what it acknowledges") =>
-            {
-                break error;
-            }
-            Err(error) => check(&error),
-            Ok(_) => {}
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(driver.health().await.is_err());
+    await_refusal(&*driver, "does not keep what it acknowledges").await;
     say(&*database, &format!("{set} on")).await;
     while driver.put(Put::new("a", "2")).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -304,14 +289,16 @@ async fn wiped(kind: &'static Kinds, server: Server) {
         "CREATE TEMPORARY TABLE s (n int)",
         "SET search_path = nowhere",
         "SELECT pg_advisory_lock(1)",
+        "PREPARE p AS SELECT 1",
     ] {
         say(&*driver, order).await;
     }
     say(&*driver, "INSERT INTO t VALUES (1)").await;
     let query = "SELECT current_user::text, (SELECT count(*) FROM t), current_setting('statement_timeout'), \
-                 (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass('s') IS NULL";
+                 (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass('s') IS NULL, \
+                 (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)";
     let row = ask(&*driver, "query", query, "").await.expect("a row");
-    assert_eq!(row.data, r#"[["postgres",1,"20s",0,true]]"#);
+    assert_eq!(row.data, r#"[["postgres",1,"20s",0,true,0]]"#);
     let wrong = ask(&*driver, "exec", "INSERT INTO t VALUES ($1)", "[\"x\"]").await;
     let wrong = wrong.expect_err("no number");
     assert!(wrong.message().contains("22P02"), "{wrong}");

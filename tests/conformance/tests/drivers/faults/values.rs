@@ -1,6 +1,6 @@
 //! State under trouble: what was acknowledged is there, and the driver comes back by itself.
 
-use super::{Kinds, Test, check, run, trouble};
+use super::{Kinds, Test, await_refusal, check, run, trouble};
 use crate::open::site;
 use servers::{Proxy, Sentinel, Server};
 use std::{
@@ -165,16 +165,7 @@ async fn less_durable(kind: &'static Kinds, server: Server) {
         proxy.drop_connections();
     };
     set("everysec");
-    let error = loop {
-        match driver.put(Put::new("a", "2")).await {
-            Err(error) if error.message().contains("does not sync each write") => break error,
-            Err(error) => check(&error),
-            Ok(_) => {}
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(driver.health().await.is_err());
+    await_refusal(&*driver, "does not sync each write").await;
     let described = driver.describe().expect("a description");
     assert!(
         described.ends_with("not durable (appendfsync everysec)"),

@@ -167,7 +167,7 @@ async fn a_step_that_outlives_three_hosts_stalls(store: Store) -> Result<()> {
     // Over a slow store a host may die of another write than that of the step; then it takes one life more.
     for life in 0..10 {
         let (store, begins) = (store.clone(), life == 0);
-        let life = move || {
+        let live = move || {
             let runtime = conformance::runtime()?;
             let lived = runtime.block_on(async {
                 let fuse = Arc::new(Fuse {
@@ -187,7 +187,8 @@ async fn a_step_that_outlives_three_hosts_stalls(store: Store) -> Result<()> {
             runtime.shutdown_background();
             lived
         };
-        if tokio::task::spawn_blocking(life).await?? {
+        if tokio::task::spawn_blocking(live).await?? {
+            ensure!(life >= 3, "it stalled after {life} hosts");
             break;
         }
     }

@@ -218,7 +218,7 @@ async fn bounded() -> Result<()> {
     let mut stream = TcpStream::connect(address(&seen.dashboard)?)?;
     let _ = stream.write_all(format!("GET /{} HTTP/1.1\r\n", "a".repeat(1 << 20)).as_bytes());
     ensure!(visitor.read("").await?.contains("hello"));
-    // A command by another user's words: no such verb is there.
+    // Beyond this machine it starts only with a token of the operator's.
     let mut wrong = command();
     let wrong = wrong
         .args(["dashboard", "--listen", "0.0.0.0:0", "-p"])

@@ -52,7 +52,11 @@ async fn shop_forms() -> Result<()> {
         ("pause-job", job, "The job is paused."),
         ("resume-job", job, "The job goes on."),
         ("pause-job", "app=report&name=none", "not-found: "),
-        ("redrive", "component=pubsub&topic=checkout&group=email", ""),
+        (
+            "redrive",
+            "component=pubsub&topic=checkout&group=email",
+            "Sent ",
+        ),
     ];
     // The first order has the report scheduled.
     buy(&seen.url).await?;

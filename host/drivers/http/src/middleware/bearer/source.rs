@@ -186,7 +186,10 @@ impl Origin {
                 Keys::parse(&bytes)
             }
             Origin::Url(url) => Keys::parse(&Fetch::new().get(url).await?),
-            Origin::Issuer(url) => discover(url, issuer).await,
+            // It is asked twice, in the time of one answer.
+            Origin::Issuer(url) => timeout(fetch::TIME, discover(url, issuer))
+                .await
+                .unwrap_or_else(|_| Err(fetch::late())),
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The part of operators: they see what groups hold, and change it.
 
-use super::{AsyncRemove, Store, message};
+use super::{Store, message};
 use crate::{
-    client::{Lent, Tries, Value, column},
+    client::{Lent, Value, column, number},
     fault::Fault,
 };
-use async_trait::async_trait;
-use std::{ops::ControlFlow, time::SystemTime};
+use std::time::SystemTime;
 use tokio_postgres::Row;
 use wythe_blocks::{
     Error, Result,
@@ -15,10 +14,6 @@ use wythe_blocks::{
 
 /// Groups that are listed.
 const GROUPS: usize = 100_000;
-
-fn number(row: &Row, index: usize) -> Result<u64, Fault> {
-    column::<i64>(row, index).map(|number| u64::try_from(number).unwrap_or_default())
-}
 
 fn group(row: &Row) -> Result<Group, Fault> {
     Ok(Group {
@@ -101,9 +96,8 @@ impl Store {
         id: i64,
     ) -> Result<(bool, bool), Fault> {
         let row = lent
-            .row(&self.sql.operating.is_there, &[&topic, &group, &id])
+            .one(&self.sql.operating.is_there, &[&topic, &group, &id])
             .await?;
-        let row = row.ok_or_else(|| Fault::Odd("no row".to_owned()))?;
         let is_there = match group {
             Some(_) => column(&row, 0)?,
             None => column(&row, 1)?,
@@ -119,24 +113,37 @@ impl Store {
         to: &str,
         message: &Message,
     ) -> Result<()> {
-        let remove = Remove {
-            store: self,
-            topic,
-            group,
-            id: database_number(number),
-        };
-        self.in_place(to, message, remove).await
+        let lent = self.held.lend().await?;
+        let id = database_number(number);
+        let remove = || self.remove(&lent, topic, group, id);
+        self.in_place(&lent, to, message, remove).await
+    }
+
+    /// Removes a message that no member has now.
+    async fn remove(
+        &self,
+        lent: &Lent,
+        topic: &str,
+        group: Option<&str>,
+        id: i64,
+    ) -> Result<Result<()>, Fault> {
+        let gone = lent
+            .execute(&self.sql.operating.delete_free, &[&topic, &group, &id])
+            .await?;
+        if gone > 0 {
+            return Ok(Ok(()));
+        }
+        Ok(Err(match self.look(lent, topic, group, id).await? {
+            (false, _) => missing(topic, group),
+            (true, false) => Error::not_found(format!("there is no message {id} any more")),
+            (true, true) => Error::conflict(format!("a member has message {id} now")),
+        }))
     }
 
     pub async fn purge(&self, topic: &str, group: Option<&str>, remove: bool) -> Result<u64> {
         let lent = self.held.lend().await?;
-        let mut tries = Tries::default();
-        loop {
-            let work = self.purge_in(&lent, topic, group, remove);
-            if let ControlFlow::Break(answer) = lent.attempt(&mut tries, work).await {
-                return answer;
-            }
-        }
+        let work = || self.purge_in(&lent, topic, group, remove);
+        lent.atomically(work).await
     }
 
     async fn purge_in(
@@ -173,36 +180,5 @@ impl Store {
                 .await?;
         }
         Ok(Ok(purged))
-    }
-}
-
-/// The removal of a message that no member has now.
-struct Remove<'a> {
-    store: &'a Store,
-    topic: &'a str,
-    group: Option<&'a str>,
-    id: i64,
-}
-
-#[async_trait]
-impl AsyncRemove for Remove<'_> {
-    async fn run(&self, lent: &Lent) -> Result<Result<()>, Fault> {
-        let Remove {
-            store,
-            topic,
-            group,
-            id,
-        } = self;
-        let gone = lent
-            .execute(&store.sql.operating.delete_free, &[topic, group, id])
-            .await?;
-        if gone > 0 {
-            return Ok(Ok(()));
-        }
-        Ok(Err(match store.look(lent, topic, *group, *id).await? {
-            (false, _) => missing(topic, *group),
-            (true, false) => Error::not_found(format!("there is no message {id} any more")),
-            (true, true) => Error::conflict(format!("a member has message {id} now")),
-        }))
     }
 }

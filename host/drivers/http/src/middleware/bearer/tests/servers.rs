@@ -1,43 +1,23 @@
 //! Keys that come from servers, good ones and others.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a server of a test ends with its runtime"
-)]
-
 use super::*;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+use crate::{
+    fetch::TIME,
+    served::{answer, serve, serve_at},
 };
+use std::net::TcpListener;
+use tokio::io::AsyncWriteExt;
 
-/// A server of one answer after the other; the last one is given again and again.
-async fn server(answers: Vec<String>) -> url::Url {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("a bound port");
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            let answer = &answers[std::cmp::min(number, answers.len() - 1)];
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    format!("http://{address}/keys").parse().expect("a URL")
-}
-
-fn answer(status: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+/// A server of one answer.
+fn server(answer: String) -> url::Url {
+    let (url, _) = serve(vec![answer]);
+    url.parse().expect("a URL")
 }
 
 #[tokio::test]
 async fn keys_come_from_a_url() {
     let one = ec("one");
-    let url = server(vec![answer("200 OK", &set(&[&one]))]).await;
+    let url = server(answer("200 OK", "", &set(&[&one])));
     let bearer = bearer(config(), Origin::Url(url)).await.expect("keys");
     let token = signed(&one, Algorithm::ES256, Some("one"), &claims());
     assert_eq!(refusal(&bearer, &token).await, None);
@@ -45,34 +25,21 @@ async fn keys_come_from_a_url() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_had_at_the_start_are_an_error_with_its_reason() {
+    let ok = |body: &str| answer("200 OK", "", body);
+    let many = json!({ "keys": vec![ec("a").jwk; 101] }).to_string();
+    let short = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned();
+    let moved = answer("302 Found", "", "");
+    let secret = r#"{"keys": [{"kty": "oct", "k": "YQ"}]}"#;
     for (given, expected) in [
-        (answer("302 Found", ""), "answered 302 Found; expected 200"),
-        (
-            answer("200 OK", "<html>"),
-            "is no JWKS; expected JSON with a list `keys`",
-        ),
-        (
-            answer("200 OK", &"x".repeat(300 << 10)),
-            "answered more than 256 KiB",
-        ),
-        (
-            answer(
-                "200 OK",
-                &json!({ "keys": vec![ec("a").jwk; 101] }).to_string(),
-            ),
-            "has more than 100 keys",
-        ),
-        (
-            answer("200 OK", "{\"keys\": [{\"kty\": \"oct\", \"k\": \"YQ\"}]}"),
-            "has no key for signatures",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_owned(),
-            "broke off its answer",
-        ),
+        (moved, "answered 302 Found; expected 200"),
+        (ok("<html>"), "is no JWKS; expected JSON with a list `keys`"),
+        (ok(&"x".repeat(300 << 10)), "answered more than 256 KiB"),
+        (ok(&many), "has more than 100 keys"),
+        (ok(secret), "has no key for signatures"),
+        (short, "broke off its answer"),
         (String::new(), "broke off its answer"),
     ] {
-        let url = server(vec![given]).await;
+        let url = server(given);
         let shown = url.to_string();
         let error = bearer(config(), Origin::Url(url))
             .await
@@ -92,7 +59,7 @@ async fn keys_that_cannot_be_had_at_the_start_are_an_error_with_its_reason() {
 #[tokio::test]
 async fn an_issuer_says_where_its_keys_are() {
     let one = ec("one");
-    let keys = server(vec![answer("200 OK", &set(&[&one]))]).await;
+    let keys = server(answer("200 OK", "", &set(&[&one])));
     let at = |issuer: &str, keys: &str| json!({ "issuer": issuer, "jwks_uri": keys }).to_string();
     for (named, uri, expected) in [
         (true, keys.as_str(), None),
@@ -111,14 +78,10 @@ async fn an_issuer_says_where_its_keys_are() {
         (true, "ftp://a.example/keys", Some("expected a URL")),
     ] {
         // The issuer's own address is part of what it says.
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("a bound port"));
-        let said = answer("200 OK", &at(if named { &issuer } else { ISSUER }, uri));
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(said.as_bytes()).await;
-        });
+        let said = answer("200 OK", "", &at(if named { &issuer } else { ISSUER }, uri));
+        serve_at(listener, vec![said]);
         let config = Config {
             issuer: issuer.clone(),
             jwks_path: None,
@@ -134,4 +97,34 @@ async fn an_issuer_says_where_its_keys_are() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_asked_twice_has_the_time_of_one_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let issuer = format!("http://{}", listener.local_addr().expect("a port"));
+    let uri = format!("{issuer}/keys");
+    let said = json!({ "issuer": issuer, "jwks_uri": uri }).to_string();
+    let config = Config {
+        issuer: issuer.clone(),
+        jwks_path: None,
+        ..config()
+    };
+    // Its configuration comes late, and its keys never do.
+    let serving = async {
+        let (mut first, _) = listener.accept().await.expect("a connection");
+        sleep(TIME * 3 / 4).await;
+        let said = answer("200 OK", "", &said);
+        first.write_all(said.as_bytes()).await.expect("a client");
+        let _second = listener.accept().await.expect("a connection");
+        std::future::pending::<()>().await;
+    };
+    let opened = tokio::select! {
+        opened = bearer(config, Origin::Issuer(issuer.parse().expect("a URL"))) => opened,
+        () = serving => unreachable!("it waits for ever"),
+    };
+    let error = opened.err().expect("keys that do not come");
+    let expected = format!("the issuer `{issuer}/` did not answer within 4 s");
+    assert!(error.message().starts_with(&expected), "{error}");
 }
