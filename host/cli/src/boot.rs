@@ -39,6 +39,25 @@ metadata: { name: lockstore }
 spec: { type: lock.redb, version: v1, initTimeout: 30s }
 ";
 
+/// A project as its user names it.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The manifest or its directory.
+    pub path: PathBuf,
+    /// Directories of resources in place of those of the manifest; none where those are meant.
+    pub resources: Vec<PathBuf>,
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Choice {
+    /// A project with the resources that its manifest names.
+    fn from(path: &P) -> Self {
+        Choice {
+            path: path.as_ref().to_owned(),
+            resources: Vec::new(),
+        }
+    }
+}
+
 /// A plan: what a manifest and its resources say, found good.
 pub struct Plan {
     pub manifest: Manifest,
@@ -63,8 +82,8 @@ pub struct Booted {
 }
 
 /// Reads the manifest and every resource, as far as they can be read; all problems are told, warnings too.
-pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
-    read_under(path, None)
+pub fn read(project: impl Into<Choice>) -> (Option<Plan>, Vec<Problem>) {
+    read_under(project, None)
 }
 
 /// Reads a project of a tenant, cut to what its operator allows.
@@ -72,11 +91,16 @@ pub fn read(path: &Path) -> (Option<Plan>, Vec<Problem>) {
     clippy::disallowed_methods,
     reason = "the command reads the environment"
 )]
-pub fn read_under(path: &Path, terms: Option<Arc<Terms>>) -> (Option<Plan>, Vec<Problem>) {
-    let (manifest, mut problems) = wythe_manifest::load(path);
+pub fn read_under(
+    project: impl Into<Choice>,
+    terms: Option<Arc<Terms>>,
+) -> (Option<Plan>, Vec<Problem>) {
+    let project = project.into();
+    let (manifest, mut problems) = wythe_manifest::load(&project.path);
     let Some(mut manifest) = manifest else {
         return (None, Problem::all(problems));
     };
+    problems.extend(manifest.replace_resources(&project.resources));
     if let Some(terms) = &terms {
         problems.extend(terms.apply(&mut manifest));
     }
@@ -151,16 +175,16 @@ fn token(
 }
 
 /// Does what `read` does, for what needs a project that is good so far; the answer has the warnings.
-pub fn plan(path: &Path) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
-    plan_under(path, None)
+pub fn plan(project: impl Into<Choice>) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    plan_under(project, None)
 }
 
 /// Does what `plan` does, for a project of a tenant.
 pub fn plan_under(
-    path: &Path,
+    project: impl Into<Choice>,
     terms: Option<Arc<Terms>>,
 ) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
-    match read_under(path, terms) {
+    match read_under(project, terms) {
         (Some(plan), problems) if !has_errors(&problems) => Ok((plan, problems)),
         (_, problems) => Err(problems),
     }

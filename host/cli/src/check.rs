@@ -2,7 +2,7 @@
 //! what `wythe validate` tells and what keeps `wythe run` from starting are the same.
 
 use crate::{
-    boot::{self, Ground, Plan},
+    boot::{self, Choice, Ground, Plan},
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -27,8 +27,11 @@ pub struct Found {
 
 /// Every problem of a project, those of its manifest, its resources, its components and its apps, in one list. The answer
 /// has no plan where there is no manifest to be read.
-pub async fn problems(path: &Path, data: Option<&Path>) -> (Option<Plan>, Vec<Problem>) {
-    let (plan, mut problems) = boot::read(path);
+pub async fn problems(
+    project: impl Into<Choice>,
+    data: Option<&Path>,
+) -> (Option<Plan>, Vec<Problem>) {
+    let (plan, mut problems) = boot::read(project);
     if let Some(plan) = &plan {
         let usual = boot::data_directory(&plan.manifest);
         problems.extend(problems_of(plan, data.unwrap_or(&usual)).await);
@@ -39,10 +42,14 @@ pub async fn problems(path: &Path, data: Option<&Path>) -> (Option<Plan>, Vec<Pr
 
 /// A plan that is good so far, with its warnings. Where it is not, nothing is built for it, and everything that is wrong is
 /// told at once.
-pub async fn good(path: &Path, data: Option<&Path>) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
-    match boot::plan(path) {
+pub async fn good(
+    project: impl Into<Choice>,
+    data: Option<&Path>,
+) -> Result<(Plan, Vec<Problem>), Vec<Problem>> {
+    let project = project.into();
+    match boot::plan(project.clone()) {
         Ok(good) => Ok(good),
-        Err(_) => Err(problems(path, data).await.1),
+        Err(_) => Err(problems(project, data).await.1),
     }
 }
 

@@ -110,6 +110,7 @@ async fn dispatch(args: &Args) -> Outcome {
         Command::Tenants(tenants) => commands::tenants::tenants(common, tenants).await,
         Command::Actor(actor) => commands::actor::actor(common, actor).await,
         Command::Jobs(jobs) => commands::jobs::jobs(common, jobs).await,
+        Command::Migrate(migrate) => commands::migrate::migrate(common, migrate).await,
         Command::New(new) => commands::new::new(common, new),
         Command::Publish(publish) => commands::publish::publish(common, publish).await,
         Command::PubSub(pubsub) => commands::pubsub::pubsub(common, pubsub).await,

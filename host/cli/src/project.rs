@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Common, Project},
-    boot::{self, Plan},
+    boot::{self, Booted, Plan},
     control,
     hold::{self, Hold, Waited},
     report::{self, Failure, Outcome, Problem},
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use wythe_api::admin::{self, Answer, Binary, Command, host};
-use wythe_manifest::{Name, Resources};
+use wythe_manifest::{Component, Name, Resources};
 
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -38,7 +38,7 @@ impl Opened {
         if let Some(tenant) = &project.tenant {
             return Self::served(project, tenant);
         }
-        let (plan, warnings) = boot::plan(&project.project)?;
+        let (plan, warnings) = boot::plan(project.choice())?;
         report::show(common, &warnings);
         let default = || boot::data_directory(&plan.manifest);
         let data = project.data_dir.clone().unwrap_or_else(default);
@@ -93,6 +93,36 @@ impl Opened {
             ))
             .into()),
         }
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The directory of the project's data.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Opens the components of a block, and the secret stores that they may need, while no host runs.
+    pub async fn components(mut self, block: &str) -> Outcome<(Booted, Hold)> {
+        if self.tenant.is_some() {
+            return Err(Problem::new(
+                "expected a project, for no host may run meanwhile; stop the host, and name the tenant's directory by `--project` \
+                 and the host's data by `--data-dir`",
+            )
+            .into());
+        }
+        let hold = hold(&self.data).await?;
+        self.plan.manifest.apps.clear();
+        let resources = &mut self.plan.resources;
+        let is_needed = |one: &Component| [block, "secretstores"].contains(&one.block.as_str());
+        resources.components.retain(is_needed);
+        resources.subscriptions.clear();
+        resources.resiliencies.clear();
+        resources.configurations.clear();
+        let booted = boot::prepare(&self.plan, &self.data).await?;
+        Ok((booted, hold))
     }
 
     /// Does a command through the host that runs; none where there is no such host.

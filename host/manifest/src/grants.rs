@@ -7,8 +7,9 @@ pub use table::{GRANTS, Grant};
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::host_pattern::HostPattern;
+use crate::host_pattern::{HostPattern, ServerPattern};
 use crate::name::{ComponentName, InvalidName, Name, shown};
 use crate::problem::Source;
 use crate::reader::{At, Fields};
@@ -28,6 +29,8 @@ pub struct Grants {
     pub http: Option<Vec<HostPattern>>,
     /// The places of these, in their order.
     pub http_places: Vec<Source>,
+    /// The servers that a plugin may connect to; an app has none.
+    pub tcp: Arc<[ServerPattern]>,
     /// The secrets it may use.
     pub secrets: Vec<PartPattern>,
     /// The secrets it may see, of those that it may use.
@@ -378,6 +381,7 @@ pub(crate) fn read(at: &At, source: Source) -> Option<Grants> {
         jobs: fields.list("jobs"),
         workflow: fields.list("workflow"),
         actors: fields.list("actors"),
+        tcp: Arc::default(),
         mentions: mentions(&fields),
         closed: Vec::new(),
         source,

@@ -1,4 +1,4 @@
-//! Patterns of the hosts that an app may send HTTP requests to.
+//! Patterns of the hosts that an app may send HTTP requests to, and of the servers that a plugin may connect to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -118,6 +118,92 @@ impl FromStr for HostPattern {
     }
 }
 
+/// One server of TCP, `tcp://HOST:PORT`: a name, `*.suffix`, or an address, and always a port.
+///
+/// As in [`HostPattern`], a name leads to public addresses alone, but for `localhost`; a private address is written itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPattern {
+    host: Host,
+    port: u16,
+}
+
+impl ServerPattern {
+    /// The beginning of each of them.
+    pub const SCHEME: &str = "tcp://";
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The one name that it is about; none where it is an address or a pattern.
+    pub fn name(&self) -> Option<&str> {
+        match &self.host {
+            Host::Named(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it is written for exactly this address.
+    pub fn is_address(&self, address: IpAddr) -> bool {
+        self.host == Host::Address(address.to_canonical())
+    }
+
+    /// Returns whether it is one name or one address, and no pattern.
+    pub fn is_single(&self) -> bool {
+        matches!(self.host, Host::Named(_) | Host::Address(_))
+    }
+
+    /// Returns whether it is about this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        Host::read(name).is_some_and(|host| host == self.host)
+    }
+
+    /// Returns whether each server of `asked` is one of these.
+    pub fn covers(&self, asked: &ServerPattern) -> bool {
+        let pattern = HostPattern {
+            scheme: None,
+            host: self.host.clone(),
+            port: None,
+        };
+        self.port == asked.port && pattern.covers_host(&asked.host)
+    }
+}
+
+impl FromStr for ServerPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{}` is no server; expected `tcp://HOST:PORT`, with a name or an address",
+                shown(text)
+            )
+        };
+        let rest = text.strip_prefix(Self::SCHEME).ok_or_else(wrong)?;
+        let pattern: HostPattern = rest.parse()?;
+        match pattern {
+            HostPattern {
+                scheme: None,
+                host,
+                port: Some(port),
+            } => Ok(ServerPattern { host, port }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for ServerPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pattern = HostPattern {
+            scheme: None,
+            host: self.host.clone(),
+            port: Some(self.port),
+        };
+        write!(f, "{}{pattern}", Self::SCHEME)
+    }
+}
+
 /// The host and its port; none when there is a port that is not a number.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let after_address = text.rfind(']').map_or(0, |end| end + 1);
@@ -195,5 +281,58 @@ impl fmt::Display for HostPattern {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str) -> ServerPattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_server_has_a_host_and_a_port() {
+        for text in [
+            "tcp://127.0.0.1:6379",
+            "tcp://db.example.com:5432",
+            "tcp://[::1]:1",
+            "tcp://*.example.com:9",
+        ] {
+            assert_eq!(server(text).to_string(), text);
+        }
+        for text in [
+            "127.0.0.1:6379",
+            "tcp://db",
+            "tcp://db:0",
+            "tcp://db:1/x",
+            "tcp://https://db:1",
+            "udp://db:1",
+            "tcp://:1",
+            "",
+        ] {
+            text.parse::<ServerPattern>().unwrap_err();
+        }
+        assert!(server("tcp://127.0.0.1:6379").is_address("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!server("tcp://127.0.0.1:6379").is_address("127.0.0.2".parse().unwrap()));
+        assert!(server("tcp://DB.example.com:1").has_name("db.EXAMPLE.com."));
+    }
+
+    #[test]
+    fn an_operator_allows_what_his_pattern_covers() {
+        let all = server("tcp://*.example.com:5432");
+        assert!(all.covers(&server("tcp://db.example.com:5432")));
+        for other in [
+            "tcp://db.example.com:5433",
+            "tcp://example.com:5432",
+            "tcp://10.0.0.1:5432",
+        ] {
+            assert!(!all.covers(&server(other)), "{other}");
+        }
+        // Private addresses are written themselves.
+        assert!(!server("tcp://*:1").covers(&server("tcp://10.0.0.1:1")));
+        assert!(!server("tcp://*:1").covers(&server("tcp://localhost:1")));
+        assert!(server("tcp://10.0.0.1:1").covers(&server("tcp://10.0.0.1:1")));
     }
 }

@@ -86,7 +86,7 @@ pub use file::{OpenFile, Stamp, Unreadable};
 pub use front::{Cors, Origins, TokenVariable};
 pub use grants::{ActorPattern, GRANTS, Grant, Grants, Mention, NamePattern, PartPattern, Pattern};
 pub use health::HealthCheck;
-pub use host_pattern::HostPattern;
+pub use host_pattern::{HostPattern, ServerPattern};
 pub use limits::{Limits, Reuse};
 pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};

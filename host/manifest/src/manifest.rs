@@ -102,6 +102,29 @@ pub fn parse_manifest(text: &str, file: &Path) -> (Option<Manifest>, Problems) {
     (manifest, problems)
 }
 
+impl Manifest {
+    /// Takes the resources of these directories in place of all that the manifest names, and of the default ones; where there
+    /// are none of these, everything stays. An answer names a directory that is not there.
+    pub fn replace_resources(&mut self, directories: &[PathBuf]) -> Problems {
+        if directories.is_empty() {
+            return Problems::default();
+        }
+        let whole = Problem::of_file(&self.file, "").source();
+        let sources = directories.iter().map(|_| whole.clone());
+        self.resources_sources = sources.collect();
+        self.resources_paths = directories.to_vec();
+        self.awaited_paths.clear();
+        let missing = directories.iter().filter(|path| !path.is_dir());
+        let problem = |path: &PathBuf| {
+            Problem::of_file(
+                path,
+                "there is no such directory; expected one with resources, as `--resources` names it",
+            )
+        };
+        Problems(missing.map(problem).collect())
+    }
+}
+
 fn read(document: &At) -> Option<Manifest> {
     let file = document.report.file().to_path_buf();
     let root = join(file.parent().unwrap_or(Path::new("")), ".");

@@ -8,6 +8,7 @@ use crate::{
     fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
+    servers::Servers,
     slots::{Holder, Slot},
 };
 use std::{sync::Arc, time::Duration};
@@ -44,6 +45,8 @@ pub struct Identity {
     pub log: Arc<Log>,
     /// Requests under way to the outside.
     pub outgoing: Arc<Semaphore>,
+    /// The servers that it may connect to; an app has none.
+    pub servers: Option<Arc<Servers>>,
     /// Lines about requests that were denied.
     pub denied: Rate,
     /// The account of what the host holds for all instances.
@@ -63,6 +66,7 @@ impl Identity {
         env: Vec<(String, String)>,
         meters: &Arc<Meters>,
     ) -> Self {
+        let servers = Servers::new(tenant.name(), &id, &grants.tcp, meters);
         Identity {
             log: Arc::new(Log::new(
                 tenant,
@@ -76,6 +80,7 @@ impl Identity {
             account: Account::new(id.clone(), limits.host_memory, tenant.ledger.clone()),
             id,
             holder: Holder::of(tenant.ledger.number()),
+            servers,
             grants,
             limits: limits.clone(),
             env,
@@ -177,8 +182,7 @@ impl Ctx {
         taken: Taken,
     ) -> Store<Ctx> {
         let mut table = ResourceTable::new();
-        let handles = identity.limits.handles as usize;
-        table.set_max_capacity(handles);
+        table.set_max_capacity(identity.handles());
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADERS);
         let ctx = Ctx {
@@ -300,7 +304,7 @@ impl Ctx {
     }
 }
 
-/// A WASI context without files, arguments and network; it has the environment of the manifest, and the log for stdout
+/// A WASI context without files and arguments, and without network but for the servers that a plugin may have; it has the environment of the manifest, and the log for stdout
 /// and stderr.
 fn wasi(identity: &Identity) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
@@ -312,6 +316,9 @@ fn wasi(identity: &Identity) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .envs(&identity.env);
+    if let Some(servers) = &identity.servers {
+        servers.open(&mut builder);
+    }
     builder.build()
 }
 

@@ -18,6 +18,7 @@ mod instance;
 mod limits;
 mod log;
 pub mod plugin;
+mod servers;
 mod slots;
 mod version;
 mod wit;

@@ -49,6 +49,20 @@ impl Server {
         })
     }
 
+    /// The reason why this machine cannot have such a server, as far as that is known before it starts.
+    pub fn missing(program: &impl Program) -> Option<Missing> {
+        let found = tempfile::tempdir().map_err(|error| Missing(format!("no directory: {error}")));
+        let site = found.map(|directory| {
+            let site = Site {
+                directory: directory.path().to_owned(),
+                port: 0,
+            };
+            (directory, site)
+        });
+        let command = site.and_then(|(_directory, site)| program.command(&site));
+        command.err()
+    }
+
     pub fn site(&self) -> &Site {
         &self.site
     }

@@ -1,5 +1,6 @@
 //! The whole of the state block's rules: who may open a store, which keys are whose, and what a driver is asked.
 
+mod copier;
 mod driver;
 mod format;
 mod internal;
@@ -10,6 +11,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use copier::{Copier, Portion};
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
 pub use driver::{MAX_ANSWER, Operation, PutOptions, beyond, sum};
 pub(crate) use format::{ACTORS, WORKFLOW};

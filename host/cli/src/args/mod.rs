@@ -8,6 +8,7 @@ mod dashboard;
 mod host;
 mod jobs;
 mod lock;
+mod migrate;
 mod pubsub;
 mod run;
 mod secrets;
@@ -21,12 +22,13 @@ pub use dashboard::{Dashboard, FREE};
 pub use host::{Logs, Ps, Serve, StatusOf, Stop, Tenants, TenantsVerb, audience};
 pub use jobs::{Jobs, JobsVerb, Misfire, Schedule, When};
 pub use lock::{Lock, LockVerb};
+pub use migrate::Migrate;
 pub use pubsub::{PubSub, PubSubVerb};
 pub use run::Run;
 pub use secrets::{Secrets, SecretsVerb};
 pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
-use crate::embedded;
+use crate::{boot::Choice, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{path::PathBuf, sync::LazyLock};
@@ -104,6 +106,7 @@ pub enum Command {
     Lock(Lock),
     Logs(Logs),
     Jobs(Jobs),
+    Migrate(Migrate),
     New(New),
     Ps(Ps),
     Publish(Publish),
@@ -168,9 +171,21 @@ pub struct Project {
     /// The directory of the project's data, if not `.wythe` beside the manifest
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// A directory of resources in place of those of the manifest; may be repeated
+    #[arg(long, value_name = "DIR", global = true)]
+    pub resources: Vec<PathBuf>,
     /// The tenant of a host that serves the directories below --project
     #[arg(long, global = true, value_name = "TENANT")]
     pub tenant: Option<String>,
+}
+
+impl Project {
+    pub fn choice(&self) -> Choice {
+        Choice {
+            path: self.project.clone(),
+            resources: self.resources.clone(),
+        }
+    }
 }
 
 /// Call an app and print its answer: `wythe invoke cart /items/7`
@@ -309,6 +324,18 @@ pub struct Validate {
     /// The manifest or its directory
     #[arg(default_value = ".")]
     pub path: PathBuf,
+    /// A directory of resources in place of those of the manifest; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub resources: Vec<PathBuf>,
+}
+
+impl Validate {
+    pub fn choice(&self) -> Choice {
+        Choice {
+            path: self.path.clone(),
+            resources: self.resources.clone(),
+        }
+    }
 }
 
 /// Print the interfaces that apps and plugins are written against

@@ -1,6 +1,6 @@
 //! The arguments of `wythe run`.
 
-use crate::port;
+use crate::{boot::Choice, port};
 use std::{net::SocketAddr, path::PathBuf};
 use wythe_api::Audience;
 
@@ -16,6 +16,9 @@ pub struct Run {
     /// The directory in which embedded drivers keep their files; default `.wythe` beside the manifest
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// A directory of resources in place of those of the manifest; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub resources: Vec<PathBuf>,
     /// Run what is there, build nothing
     #[arg(long)]
     pub no_build: bool,
@@ -37,6 +40,13 @@ pub struct Run {
 }
 
 impl Run {
+    pub fn choice(&self) -> Choice {
+        Choice {
+            path: self.path.clone(),
+            resources: self.resources.clone(),
+        }
+    }
+
     /// The address of the dashboard, where there is to be one.
     pub fn dashboard(&self) -> Option<SocketAddr> {
         self.dashboard.or(self.dev.then_some(super::FREE))

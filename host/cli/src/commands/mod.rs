@@ -12,6 +12,7 @@ pub mod invoke;
 pub mod jobs;
 pub mod lock;
 pub mod logs;
+pub mod migrate;
 pub mod new;
 pub mod publish;
 pub mod pubsub;

@@ -31,7 +31,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 pub async fn run(common: &Common, args: &Run) -> Outcome {
     descriptors::raise();
     let shutdown = signals::drain(serve::LIMIT).map_err(anyhow::Error::new)?;
-    let (plan, warnings) = check::good(&args.path, args.data_dir.as_deref()).await?;
+    let (plan, warnings) = check::good(args.choice(), args.data_dir.as_deref()).await?;
     report::show(common, &warnings);
     let plan = Arc::new(plan);
     let traces = traces::start(traces::of_project(&plan), traces::Out::Standard)?;
@@ -119,7 +119,7 @@ async fn open(
     if args.watch {
         let watch = Watch {
             common: *common,
-            path: args.path.clone(),
+            project: args.choice(),
             live: Live::new(booted, plan.clone(), &Stamps::new()),
             tenant: booted.tenant.clone(),
             host: booted.host.clone(),

@@ -9,7 +9,7 @@ use crate::{
 use std::process::ExitCode;
 
 pub async fn validate(common: &Common, args: &Validate) -> Outcome {
-    let (plan, problems) = check::problems(&args.path, None).await;
+    let (plan, problems) = check::problems(args.choice(), None).await;
     let Some(plan) = plan.filter(|_| !boot::has_errors(&problems)) else {
         return Err(Failure(problems));
     };

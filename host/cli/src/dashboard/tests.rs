@@ -8,6 +8,7 @@ fn args(listen: &str, hosts: &[&str]) -> Dashboard {
         project: crate::args::Project {
             project: ".".into(),
             data_dir: None,
+            resources: Vec::new(),
             tenant: None,
         },
         listen: listen.parse().unwrap(),

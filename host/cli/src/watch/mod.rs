@@ -7,14 +7,13 @@ pub use watched::{Events, Tree, settle, watcher};
 
 use crate::{
     args::Common,
-    boot::{self, Plan},
+    boot::{self, Choice, Plan},
     build,
     live::{Done, Live},
     report::{self, Problem},
 };
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,8 +29,7 @@ const EVENTS: usize = 1 << 20;
 /// Watches until the host stops.
 pub struct Watch {
     pub common: Common,
-    /// The manifest, or its directory.
-    pub path: PathBuf,
+    pub project: Choice,
     pub live: Live,
     pub host: Arc<Host>,
     pub tenant: Arc<Tenant>,
@@ -106,7 +104,7 @@ impl Watch {
 
     /// Does what changes ask for. A build that is done is not done again for the same change of an app's sources.
     async fn change(&mut self, changes: &mut BTreeSet<Change>) -> Result<Done, Vec<Problem>> {
-        let (plan, warnings) = boot::plan(&self.path)?;
+        let (plan, warnings) = boot::plan(self.project.clone())?;
         if plan.manifest.tenant != *self.tenant.name() {
             let message =
                 "the tenant of a project that runs stays what it is; start again to change it";

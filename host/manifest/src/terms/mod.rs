@@ -22,7 +22,7 @@ pub use tls::{CertificateFiles, ClientAuthority, HostTls};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::host_pattern::HostPattern;
+use crate::host_pattern::{HostPattern, ServerPattern};
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::tracing::Tracing;
@@ -60,6 +60,7 @@ struct Document {
     path: Option<bool>,
     tls: Option<tls::Written>,
     http: Option<Allowed<HostPattern>>,
+    tcp: Option<Allowed<ServerPattern>>,
     components: Option<Allowed<TypePattern>>,
     paths: Option<Allowed<PathBuf>>,
     environment: Option<Allowed<String>>,
@@ -84,6 +85,8 @@ pub struct Terms {
     pub tls: Option<CertificateFiles>,
     /// The hosts that its apps and plugins may be granted; default none.
     pub http: Allowed<HostPattern>,
+    /// The servers that its plugins may connect to; default none.
+    pub tcp: Allowed<ServerPattern>,
     /// The types of components that it may have; by default those that reach for nothing outside of the host.
     pub components: Option<Allowed<TypePattern>>,
     /// The directories outside of its own that it may name; default none.
@@ -149,6 +152,7 @@ impl HostFile {
                 .find_map(|one| one.tls.as_ref())
                 .map(|written| written.of(tenant)),
             http: chosen(&documents, |one| one.http.clone(), &source),
+            tcp: chosen(&documents, |one| one.tcp.clone(), &source),
             components: documents.iter().find_map(|one| one.components.clone()),
             paths: chosen(&documents, |one| one.paths.clone(), &source),
             environment: chosen(&documents, |one| one.environment.clone(), &source),

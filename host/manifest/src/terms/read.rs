@@ -146,7 +146,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
     });
     let allow = spec.as_ref().and_then(|spec| {
         spec.read("allow", |at| {
-            at.fields(&["http", "components", "paths", "environment"])
+            at.fields(&["http", "tcp", "components", "paths", "environment"])
         })
     });
     let get = |name| spec.as_ref().and_then(|spec| spec.get(name));
@@ -158,6 +158,7 @@ fn read_tenant(at: &At, path: &Path) -> Option<Document> {
         path: get("path").and_then(|at| at.boolean()),
         tls: get("tls").and_then(|at| tls::read_tenant(&at, root)),
         http: allowed("http").map(|at| list(&at, at.parse_items())),
+        tcp: allowed("tcp").map(|at| list(&at, at.parse_items())),
         components: allowed("components").map(|at| list(&at, at.parse_items())),
         paths: allowed("paths").map(|at| list(&at, read_paths(&at, root))),
         environment: allowed("environment").map(|at| list(&at, at.strings())),

@@ -3,7 +3,10 @@
 use crate::{ctx::Identity, engine::Runtime};
 use std::{fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use wythe_blocks::{Error, Meters, Result, Site, Tenant, text::hex};
-use wythe_manifest::{ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Value};
+use wythe_manifest::{
+    ByteSize, Component, ComponentName, Grants, HostPattern, Limits, Metered, ServerPattern, Terms,
+    Value,
+};
 
 /// The timeout of one call, unless the component says otherwise by `callTimeout`.
 const CALL: Duration = Duration::from_secs(5);
@@ -32,8 +35,10 @@ impl Settings {
             )));
         }
         let call = parsed::<wythe_manifest::Duration>(component, "callTimeout")?;
+        let (http, tcp) = hosts(component)?;
         let grants = Grants {
-            http: hosts(component)?,
+            http,
+            tcp,
             source,
             ..Grants::default()
         };
@@ -62,11 +67,34 @@ impl Settings {
             .flatten()
             .find(|host| !is_allowed(host))
         {
-            None => Ok(()),
+            None => self.check_servers(terms),
             Some(host) => Err(Error::denied(format!(
                 "`allowedHosts`: the operator does not allow requests to `{host}`: {}",
                 terms.http.source
             ))),
+        }
+    }
+
+    /// Checks the servers that it may connect to. What goes over a connection is not counted, so that quotas of it which
+    /// the operator wrote would not hold.
+    fn check_servers(&self, terms: &Terms) -> Result<()> {
+        let is_allowed =
+            |server: &&ServerPattern| terms.tcp.entries.iter().any(|one| one.covers(server));
+        if let Some(server) = self.grants.tcp.iter().find(|server| !is_allowed(server)) {
+            return Err(Error::denied(format!(
+                "`allowedHosts`: the operator does not allow connections to `{server}`, which he does by `allow.tcp`: {}",
+                terms.tcp.source
+            )));
+        }
+        let written = [Metered::EgressBytes, Metered::OutgoingHosts]
+            .into_iter()
+            .find_map(|quota| Some((quota, terms.quotas.written(quota)?)));
+        match (self.grants.tcp.first(), written) {
+            (Some(server), Some((quota, source))) => Err(Error::denied(format!(
+                "`allowedHosts`: what goes to `{server}` does not count in the operator's `quotas.{}`: {source}; leave out one of the two",
+                quota.key()
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -109,25 +137,41 @@ fn limits(component: &mut Component) -> Result<Limits> {
     Ok(limits)
 }
 
-/// A list with commas. An empty one lets the import link and allows no host.
-fn hosts(component: &mut Component) -> Result<Option<Vec<HostPattern>>> {
+/// The hosts of HTTP, and the servers of TCP.
+type Hosts = (Option<Vec<HostPattern>>, Arc<[ServerPattern]>);
+
+/// A list with commas, of which `tcp://HOST:PORT` is a server. An empty one lets the import of HTTP link and allows no host.
+fn hosts(component: &mut Component) -> Result<Hosts> {
     let Some(value) = component.metadata.take("allowedHosts") else {
-        return Ok(None);
+        return Ok((None, Arc::default()));
     };
     let names = value
         .reveal()
         .split(',')
         .map(str::trim)
         .filter(|host| !host.is_empty());
-    let parse = |host: &str| {
-        host.parse().map_err(|error| match &value {
+    let (servers, hosts): (Vec<_>, Vec<_>) =
+        names.partition(|name| name.starts_with(ServerPattern::SCHEME));
+    let misread = |error: String| {
+        let error = match &value {
             Value::Plain(_) => Error::invalid(format!("`allowedHosts`: {error}")),
             Value::Secret(_) => secret("allowedHosts"),
-        })
+        };
+        wrong(component, "allowedHosts", error)
     };
-    let hosts: Result<_> = names.map(parse).collect();
-    let hosts = hosts.map_err(|error| wrong(component, "allowedHosts", error));
-    hosts.map(Some)
+    let single = |text: &str| match text.parse::<ServerPattern>()? {
+        server if server.is_single() => Ok(server),
+        server => Err(format!(
+            "`{server}` is a pattern; expected each server by its name or address"
+        )),
+    };
+    let servers: Result<_, String> = servers.into_iter().map(single).collect();
+    let servers: Vec<_> = servers.map_err(misread)?;
+    let hosts: Result<Vec<_>, String> = hosts.into_iter().map(str::parse).collect();
+    let http = hosts.map_err(misread)?;
+    // Servers alone open no way for HTTP.
+    let is_http = !http.is_empty() || servers.is_empty();
+    Ok((is_http.then_some(http), servers.into()))
 }
 
 /// The error with the component's name, at the setting.

@@ -37,6 +37,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Ctx>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     crate::fields::count(&mut linker)?;
+    crate::servers::narrow(&mut linker)?;
     EveryApp::add_to_linker::<_, HasSelf<Ctx>>(&mut linker, |ctx| ctx)?;
     Ok(linker)
 }

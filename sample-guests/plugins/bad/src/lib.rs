@@ -2,8 +2,9 @@
 //!
 //! Its component's metadata `fault` names a fault for every call, and `after` how many calls work before it (default 0).
 //! A key or prefix whose part behind the last `||` begins with the name of a fault and `!`, such as `hang!1`, has that
-//! fault at once. Without a fault it is a plain map that can list, and has neither expiry nor transactions.
+//! fault at once. A key that begins with `net ` tries to use the network. Without a fault it is a plain map that can list, and has neither expiry nor transactions.
 mod fault;
+mod net;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,9 @@ impl StateDriver for Bad {
     }
 
     fn get(&mut self, key: &str) -> Result<Option<Entry>> {
+        if let Some(said) = net::attempt(key) {
+            return Ok(Some(made_up(said.into_bytes(), "1".to_owned())));
+        }
         let entry = self.entries.get(key).cloned();
         match self.fault_of(key) {
             Some(Fault::LieSize) => Ok(Some(made_up(vec![b'x'; 32 << 20], "1".to_owned()))),

@@ -11,6 +11,7 @@ mod faults;
 mod jobs;
 mod list;
 mod lock;
+mod migrate;
 mod open;
 mod panics;
 mod pubsub;
@@ -42,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         faults::trials(),
         jobs::trials(),
         lock::trials(),
+        migrate::trials(),
         panics::trials(),
         pubsub::trials(),
         quotas::trials(),

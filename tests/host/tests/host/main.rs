@@ -3,6 +3,7 @@
 mod access;
 mod actors;
 mod answers;
+mod backends;
 mod bad_input;
 mod bindings;
 mod bytes;
@@ -81,6 +82,7 @@ fn groups() -> Vec<Vec<Trial>> {
         access::trials(),
         actors::trials(),
         answers::trials(),
+        backends::trials(),
         bad_input::trials(),
         bindings::trials(),
         bytes::trials(),

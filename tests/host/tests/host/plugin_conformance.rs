@@ -7,6 +7,7 @@ mod jobs;
 mod lock;
 mod pubsub;
 mod secrets;
+mod sockets;
 mod state;
 
 use conformance::{Open, Opener};
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         lock::trials(),
         pubsub::trials(),
         secrets::trials(),
+        sockets::trials(),
         state::trials(),
     ];
     groups.into_iter().flatten().collect()

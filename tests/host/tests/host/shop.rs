@@ -95,6 +95,13 @@ pub fn project() -> Result<Project> {
     with_files(Project::new(APPS).with("memory", MEMORY))
 }
 
+/// A project of the shop without components for state and events; `checkout` has one more setting.
+pub fn shop_of(setting: &str) -> Result<Project> {
+    let checkout = "    guest: checkout.wasm\n";
+    let apps = APPS.replace(checkout, &format!("{checkout}    {setting}\n"));
+    with_files(Project::new(&apps))
+}
+
 fn with_files(project: Project) -> Result<Project> {
     for file in FILES {
         let path = sample("shop").join(file);

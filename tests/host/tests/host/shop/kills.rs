@@ -1,9 +1,8 @@
 //! `kill -9` of the shop's host in the midst of each part of a purchase: every part comes to pass, once.
 
 use super::{
-    APPS,
     buyer::{Buyer, CARD},
-    with_files,
+    shop_of,
 };
 use crate::{
     case,
@@ -48,10 +47,7 @@ struct Shop(Project);
 
 impl Shop {
     fn new() -> Result<Self> {
-        let checkout = "    guest: checkout.wasm\n";
-        let slow = APPS.replace(checkout, &format!("{checkout}    {PACE}\n"));
-        ensure!(slow != APPS, "no checkout in {APPS}");
-        Ok(Shop(with_files(Project::new(&slow))?))
+        Ok(Shop(shop_of(PACE)?))
     }
 
     fn pace(&self, from: &str, to: &str) -> Result<()> {

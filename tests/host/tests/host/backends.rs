@@ -1,0 +1,165 @@
+//! Apps on real servers: the same shop over other components, two hosts on one store, and state that moves.
+
+mod hosts;
+mod moved;
+
+use crate::{
+    crash::{Process, run_in},
+    shop::{
+        buyer::{Buyer, CARD},
+        shop_of,
+    },
+    trial,
+};
+use anyhow::{Result, ensure};
+use host_tests::{Project, sample};
+use libtest_mimic::Trial;
+use servers::{Missing, Postgres, Redis, Server, are_required};
+use std::{fs, path::PathBuf, time::Duration};
+
+/// A server that the shop can stand on: the directory of its resources, and the address that is written there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground {
+    name: &'static str,
+    start: fn() -> Result<Server, Missing>,
+    missing: fn() -> Option<Missing>,
+    /// The server's usual address, in the way that its resources write it.
+    usual: &'static str,
+    /// The address of a server of tests, in the same way.
+    here: fn(&Server) -> String,
+    /// Jobs are there, too; else each host has its own.
+    has_jobs: bool,
+}
+
+pub(crate) const GROUNDS: [Ground; 2] = [
+    Ground {
+        name: "redis",
+        start: || Server::start(Redis::default()),
+        missing: || Server::missing(&Redis::default()),
+        usual: "127.0.0.1:6379",
+        here: |server| server.address().to_string(),
+        has_jobs: false,
+    },
+    Ground {
+        name: "postgresql",
+        start: || Server::start(Postgres),
+        missing: || Server::missing(&Postgres),
+        usual: "host=127.0.0.1 port=5432",
+        here: |server| format!("host=127.0.0.1 port={}", server.address().port()),
+        has_jobs: true,
+    },
+];
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for ground in GROUNDS {
+        let shop = format!("backends::the_shop_buys_on_{}", ground.name);
+        trials.push(over(&shop, ground, bought));
+        trials.extend(hosts::trials(ground));
+        trials.extend(moved::trials(ground));
+    }
+    trials.push(crate::case(
+        "backends::the_shop_buys_on_what_is_embedded",
+        embedded,
+    ));
+    trials
+}
+
+/// A test over a server, which is ignored with the reason where this machine cannot have one.
+fn over<F>(name: &str, ground: Ground, run: fn(Standing) -> F) -> Trial
+where
+    F: Future<Output = Result<()>> + 'static,
+{
+    let missing = (ground.missing)().filter(|_| !are_required());
+    let name = missing
+        .as_ref()
+        .map_or(name.to_owned(), |why| format!("{name} ({why})"));
+    let test = trial(&name, move || async move {
+        let server = (ground.start)()?;
+        run(Standing { ground, server }).await
+    });
+    test.with_ignored_flag(missing.is_some())
+}
+
+/// A server that runs, and what stands on it.
+struct Standing {
+    ground: Ground,
+    server: Server,
+}
+
+impl Standing {
+    /// The resources of the sample, with this server's address in place of the usual one, in a directory of the project.
+    fn resources(&self, project: &Project) -> Result<PathBuf> {
+        let Ground {
+            name, usual, here, ..
+        } = self.ground;
+        let file = format!("backends/{name}/{name}.yaml");
+        let text = fs::read_to_string(sample("shop").join(&file))?;
+        ensure!(text.contains(usual), "no {usual} in {text}");
+        let path = project.write(&file, text.replace(usual, &here(&self.server)));
+        Ok(path.parent().map(PathBuf::from).unwrap_or_default())
+    }
+
+    /// Starts a host of a project over the server.
+    fn host(&self, project: &Project, data: &str) -> Result<Process> {
+        let resources = self.resources(project)?.display().to_string();
+        let own = project.path().join("resources").display().to_string();
+        let data = project.path().join(data).display().to_string();
+        let args = [
+            "--data-dir",
+            &data,
+            "--resources",
+            &own,
+            "--resources",
+            &resources,
+        ];
+        run_in(project.path(), &args)
+    }
+}
+
+async fn bought(standing: Standing) -> Result<()> {
+    let project = shop_of("")?;
+    let mut process = standing.host(&project, ".wythe")?;
+    purchase(&process).await?;
+    process.child.kill()?;
+    process.child.wait()?;
+    let embedded = project.path().join(".wythe/data/default/statestore");
+    ensure!(!embedded.exists(), "state beside the server");
+    Ok(())
+}
+
+async fn embedded() -> Result<()> {
+    let project = shop_of("")?;
+    let own = project.path().join("resources").display().to_string();
+    let mut process = run_in(project.path(), &["--resources", &own])?;
+    purchase(&process).await?;
+    process.child.kill()?;
+    process.child.wait()?;
+    let missing = run_in(project.path(), &["--resources", "nowhere"]);
+    let error = missing
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    ensure!(
+        error.contains("nowhere: there is no such directory"),
+        "{error}"
+    );
+    Ok(())
+}
+
+/// Buys something, and waits for the letter.
+async fn purchase(process: &Process) -> Result<()> {
+    let buyer = Buyer::at(&process.url).await?;
+    buyer.put("trowel", 2).await?;
+    let answer = buyer.buy("one", "Lane+1", CARD).await?;
+    ensure!(answer.status == 303, "{answer:?}");
+    for _ in 0..600 {
+        let outbox = buyer.get("/outbox").await?.text();
+        if outbox.contains("\"sent\":true") {
+            ensure!(outbox.matches("\"order\":\"one\"").count() == 1, "{outbox}");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("no letter")
+}
