@@ -8,7 +8,7 @@ mod writer;
 
 pub(super) use session::Session;
 
-use crate::{fault::Fault, lane::Lane, place::Place, settings::Settings};
+use crate::{fault::Fault, lane::Lane, location::Location, settings::Settings};
 use rusqlite::Connection;
 use session::{Holder, Reader, Work};
 use std::{
@@ -43,7 +43,7 @@ impl Database {
         readers: usize,
         prepare: impl Fn(&mut Connection) -> Result<()>,
     ) -> Result<Self> {
-        let place = Place::find(settings, site, &prepare)?;
+        let place = Location::find(settings, site, &prepare)?;
         let mut connection = place.open()?;
         prepare(&mut connection)?;
         let name = format!("`{}`", place.path().display());

@@ -1,6 +1,6 @@
 //! A thread's connection, which is made anew after a failure of the disk, and not all the time.
 
-use crate::{lane::Engine, place::Place};
+use crate::{lane::Engine, location::Location};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::{
@@ -27,7 +27,7 @@ pub(crate) struct Session {
 
 /// The connection of a thread, once there is one.
 pub(super) struct Holder {
-    place: Arc<Place>,
+    place: Arc<Location>,
     session: Option<Session>,
     pause: Backoff,
     /// The end of the pause after a connection that failed.
@@ -38,7 +38,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    pub fn new(place: Arc<Place>, limit: Duration) -> Self {
+    pub fn new(place: Arc<Location>, limit: Duration) -> Self {
         Holder {
             place,
             session: None,

@@ -75,7 +75,7 @@ where
 
 /// The end of a transaction.
 enum Outcome {
-    Kept,
+    Committed,
     /// All of it was taken back.
     Undone(Fault),
     /// The commit failed.
@@ -108,7 +108,7 @@ impl Writer {
 
     fn finish(&mut self, writes: &mut [Box<dyn Write>], outcome: Result<Outcome>) {
         let error = match outcome {
-            Ok(Outcome::Kept) => None,
+            Ok(Outcome::Committed) => None,
             Ok(Outcome::Undone(fault)) => Some(self.ended(fault, Fault::of_work)),
             Ok(Outcome::Failed(fault)) => Some(self.ended(fault, Fault::of_commit)),
             Err(error) => Some(error),
@@ -178,7 +178,7 @@ fn transact(holder: &mut Holder, writes: &mut [Box<dyn Write>]) -> Outcome {
     match begin(holder, writes) {
         Err(fault) => Outcome::Undone(fault),
         Ok(()) => match execute(holder, "COMMIT") {
-            Ok(()) => Outcome::Kept,
+            Ok(()) => Outcome::Committed,
             Err(fault) => Outcome::Failed(fault),
         },
     }

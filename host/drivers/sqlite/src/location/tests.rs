@@ -6,15 +6,15 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 use wythe_blocks::Kind;
 
-fn find_at(site: &Site, written: &str) -> Result<Place> {
+fn find_at(site: &Site, written: &str) -> Result<Location> {
     let settings = Settings::parse(written, None, false, None).map_err(Error::from)?;
-    Place::find(&settings, site, |connection| {
+    Location::find(&settings, site, |connection| {
         let made = connection.execute_batch("CREATE TABLE kept (n)");
         made.map_err(|error| Fault::from(error).of_work())
     })
 }
 
-fn find(directory: &TempDir, written: &str) -> Result<Place> {
+fn find(directory: &TempDir, written: &str) -> Result<Location> {
     find_at(&site(directory.path()), written)
 }
 
@@ -55,7 +55,7 @@ fn a_new_file_is_whole_private_and_synced_by_each_commit() {
 fn without_a_log_the_removal_of_the_journal_is_synced() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings::parse("a.db", None, true, None).map_err(Error::from);
-    let place = Place::find(&settings.unwrap(), &site(directory.path()), |connection| {
+    let place = Location::find(&settings.unwrap(), &site(directory.path()), |connection| {
         let made = connection.execute_batch("CREATE TABLE kept (n)");
         made.map_err(|error| Fault::from(error).of_work())
     });
@@ -71,7 +71,7 @@ fn a_log_that_another_process_holds_says_so() {
     open.execute_batch("INSERT INTO kept VALUES (1)").unwrap();
     let time = |millis| Some(wythe_manifest::Duration(Duration::from_millis(millis)));
     let settings = Settings::parse("a.db", time(10), true, None).map_err(Error::from);
-    let place = Place::find(&settings.unwrap(), &site(directory.path()), |_| Ok(()));
+    let place = Location::find(&settings.unwrap(), &site(directory.path()), |_| Ok(()));
     let error = place.unwrap().open().unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(error.message().contains("`busyTimeout`"), "{error}");
@@ -134,7 +134,7 @@ fn no_link_leads_to_a_file() {
     let inside = find_at(&site, "in/a.db").unwrap();
     assert!(inside.path().ends_with("evil/own/a.db"));
     // The link comes after the file was looked at.
-    let place = Place {
+    let place = Location {
         path: at("evil/a.db"),
         wal: true,
         busy: Duration::ZERO,

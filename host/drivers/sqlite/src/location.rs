@@ -21,14 +21,14 @@ const STATEMENTS: usize = 32;
 const LOG: i64 = 64 << 20;
 
 /// A file, and how each connection to it is opened.
-pub(super) struct Place {
+pub(super) struct Location {
     /// The path without links.
     path: PathBuf,
     wal: bool,
     busy: Duration,
 }
 
-impl Place {
+impl Location {
     /// Finds the file where it may be, and makes it where it is missing; `prepare` fills a new one. Blocks.
     pub fn find(
         settings: &Settings,
@@ -49,7 +49,7 @@ impl Place {
             ))
             .with_source(error.to_string())
         })?;
-        let place = Place {
+        let place = Location {
             path: real(&directory).map_err(failed)?.join(name),
             wal: settings.wal,
             busy: settings.busy,
@@ -114,7 +114,7 @@ impl Place {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         directory.open_with(&unfinished, &options).map_err(failed)?;
-        let temporary = Place {
+        let temporary = Location {
             path: with_ending(&self.path, ".new"),
             wal: false,
             busy: self.busy,
