@@ -9,6 +9,7 @@ mod app;
 mod backoff;
 mod between;
 pub mod bindings;
+pub mod blocking;
 mod call;
 mod clients;
 mod component;

@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 101] = [
+const TYPES: [&str; 100] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -101,7 +101,6 @@ const TYPES: [&str; 101] = [
     "state.oracledatabase",
     "state.ravendb",
     "state.rethinkdb",
-    "state.sqlite",
     "state.sqlserver",
     "state.zookeeper",
 ];

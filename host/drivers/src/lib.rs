@@ -21,6 +21,8 @@ pub fn registry() -> Registry {
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
+    #[cfg(feature = "sqlite")]
+    wythe_drivers_sqlite::register(&mut registry);
     #[cfg(not(feature = "postgres"))]
     for block in [
         "bindings",
@@ -39,6 +41,10 @@ pub fn registry() -> Registry {
     #[cfg(not(feature = "redis"))]
     for block in ["bindings", "configuration", "lock", "pubsub", "state"] {
         registry.lacks(block, "redis", wythe_blocks::Missing::Feature("redis"));
+    }
+    #[cfg(not(feature = "sqlite"))]
+    for block in ["configuration", "state"] {
+        registry.lacks(block, "sqlite", wythe_blocks::Missing::Feature("sqlite"));
     }
     dapr::register(&mut registry);
     registry

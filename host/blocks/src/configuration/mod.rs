@@ -4,6 +4,7 @@ mod delivery;
 mod driver;
 mod keys;
 mod listening;
+pub mod pairs;
 mod watcher;
 
 pub use driver::{Driver, Features, Item, NewItem};

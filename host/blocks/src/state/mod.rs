@@ -6,6 +6,7 @@ mod format;
 mod internal;
 mod keys;
 mod moving;
+mod prefix;
 mod store;
 mod stored;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use internal::{InternalStore, chosen};
 pub use keys::{KeyPrefix, MAX_KEY};
 pub(crate) use keys::{SEPARATOR, check as check_key, check_prefix};
 pub(crate) use moving::{Mover, Old};
+pub use prefix::after_all;
 pub use store::Store;
 pub use stored::{Amount, Charge, Stored};
 

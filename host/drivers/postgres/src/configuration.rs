@@ -1,8 +1,6 @@
 //! Configuration in the table that Dapr reads: key, value, version, metadata. Its version is that of all rows together, so
 //! that whoever changes one is noticed, by whatever means.
 
-mod pairs;
-
 use crate::{
     client::{Client, Lent, Value, column},
     fault::Fault,
@@ -18,7 +16,7 @@ use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::Row;
 use wythe_blocks::{
     Result, Site, Wrong,
-    configuration::{Driver, Features, Item, NewItem},
+    configuration::{Driver, Features, Item, NewItem, pairs},
 };
 
 /// Items of a store.

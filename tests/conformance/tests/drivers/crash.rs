@@ -23,10 +23,10 @@ pub(crate) fn write_if_asked() -> anyhow::Result<bool> {
     let runtime = conformance::runtime()?;
     runtime.block_on(async {
         match order.kind.as_str() {
-            "configuration.redb" => items::write(&order).await,
+            "configuration.redb" | "configuration.sqlite" => items::write(&order).await,
             "jobs.redb" => occurrences::write(&order).await,
             "lock.redb" => grants::write(&order).await,
-            "state.redb" | "state.sled" => values::write(&order).await,
+            "state.redb" | "state.sled" | "state.sqlite" => values::write(&order).await,
             _ => events::write(&order).await,
         }
     })?;
@@ -51,7 +51,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     };
     vec![
-        check("configuration::redb", items::check),
+        check("configuration::redb", |directory, cycles| {
+            items::check("configuration.redb", directory, cycles)
+        }),
+        check("configuration::sqlite", |directory, cycles| {
+            items::check("configuration.sqlite", directory, cycles)
+        }),
         check("jobs::redb", occurrences::check),
         check("lock::redb", grants::check),
         check("state::redb", |directory, cycles| {
@@ -59,6 +64,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         }),
         check("state::sled", |directory, cycles| {
             values::check("state.sled", directory, cycles)
+        }),
+        check("state::sqlite", |directory, cycles| {
+            values::check("state.sqlite", directory, cycles)
         }),
         check("pubsub::redb", events::check),
     ]

@@ -18,11 +18,13 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
+    /// True of a driver within the host that counts nothing in quotas.
+    uncounted: bool,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 35] = [
+static SUBJECTS: [Subject; 37] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
@@ -36,6 +38,7 @@ static SUBJECTS: [Subject; 35] = [
     .on(&POSTGRES),
     subject("configuration.redb", ""),
     subject("configuration.redis", REDIS).on(&backends::REDIS),
+    subject("configuration.sqlite", "connectionString: items.db"),
     subject("crypto.dapr.jwks", "jwks: {jwks}"),
     subject("crypto.dapr.localstorage", "path: jwks"),
     subject("crypto.local.keys", "path: keys"),
@@ -76,6 +79,9 @@ static SUBJECTS: [Subject; 35] = [
     subject("state.redb", "").hosting(),
     subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
+    subject("state.sqlite", "connectionString: state.db")
+        .hosting()
+        .uncounted(),
 ];
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
@@ -90,6 +96,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         hosting: false,
+        uncounted: false,
         backend: None,
     }
 }
@@ -109,6 +116,13 @@ impl Subject {
         }
     }
 
+    const fn uncounted(self) -> Self {
+        Subject {
+            uncounted: true,
+            ..self
+        }
+    }
+
     const fn on(self, backend: &'static Backend) -> Self {
         Subject {
             backend: Some(backend),
@@ -119,6 +133,11 @@ impl Subject {
     /// Tells the names of its tests from those of the same driver with other metadata.
     const fn variant(self, variant: &'static str) -> Self {
         Subject { variant, ..self }
+    }
+
+    /// Returns whether it counts what it stores in the quotas of its tenant.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.backend.is_none() && !self.uncounted
     }
 
     /// The block and the driver of the type.

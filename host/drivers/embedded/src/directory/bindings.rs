@@ -5,7 +5,7 @@ use super::{
     pattern::Pattern,
     waiting::{Ready, Waiting},
 };
-use crate::shared::{blocking::blocking, directories};
+use crate::shared::directories;
 use async_trait::async_trait;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Delivery, Driver, Features, Sink},
+    blocking::blocking,
 };
 
 /// The directory is looked at so often even if nothing is heard of it: not every file system tells.

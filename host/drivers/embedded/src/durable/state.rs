@@ -6,7 +6,6 @@ use crate::{
         handle::Handle,
     },
     shared::{
-        blocking::blocking,
         clock,
         state::{
             apply::{Answer, MAX_OPERATIONS, Write},
@@ -19,6 +18,7 @@ use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
 use wythe_blocks::{
     Error, Key, Result,
+    blocking::blocking,
     state::{Delete, Driver, Entry, Etag, Features, Operation, Page, Put, Stored},
 };
 

@@ -1,6 +1,6 @@
 //! Files in a folder, as Dapr's `localstorage`: a name never leads out of it, and what is created is on the disk.
 
-use crate::shared::{blocking::blocking, directories};
+use crate::shared::directories;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions};
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use wythe_blocks::{
     Error, Permit, Result, Site,
     bindings::{Driver, Features, Outcome, Request},
+    blocking::blocking,
 };
 
 /// Bytes of one part of a name, as file systems have it.

@@ -3,10 +3,7 @@
 
 mod watch;
 
-use crate::shared::{
-    blocking::blocking,
-    configuration::items::{self, Items, Versions},
-};
+use crate::shared::configuration::items::{self, Items, Versions};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -14,6 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 use watch::Watch;
 use wythe_blocks::{
     Error, Result, Site,
+    blocking::blocking,
     configuration::{Driver, Features, Item},
 };
 use wythe_manifest::{AnchoredPath, Stamp, Unreadable, parse_document};

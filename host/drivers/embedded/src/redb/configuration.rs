@@ -7,7 +7,7 @@ use crate::{
         disk,
         handle::Handle,
     },
-    shared::{blocking::blocking, configuration::items::Versions},
+    shared::configuration::items::Versions,
 };
 use async_trait::async_trait;
 use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
+    blocking::blocking,
     configuration::{Driver, Features, Item, NewItem},
 };
 use wythe_manifest::ByteSize;

@@ -12,7 +12,7 @@ use crate::{
         disk,
         handle::Handle,
     },
-    shared::{blocking::blocking, jobs::leases::Leases, state::page},
+    shared::{jobs::leases::Leases, state::page},
 };
 use async_trait::async_trait;
 use due_index::{DUE_INDEX, DueIndex};
@@ -29,6 +29,7 @@ use tables::{JOBS, Tables};
 use upgrade::KNOWN;
 use wythe_blocks::{
     Error, Result, Site,
+    blocking::blocking,
     jobs::{Driver, Features, Page, Row, Settle, Timestamp},
 };
 use wythe_manifest::ByteSize;

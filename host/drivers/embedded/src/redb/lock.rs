@@ -10,10 +10,7 @@ use crate::{
         disk,
         handle::Handle,
     },
-    shared::{
-        blocking::blocking,
-        lock::{Answer, Locks, Moment, Order, Row, mixed_up},
-    },
+    shared::lock::{Answer, Locks, Moment, Order, Row, mixed_up},
 };
 use async_trait::async_trait;
 use redb::{Database, ReadableTable, TableDefinition};
@@ -26,6 +23,7 @@ use std::{
 };
 use wythe_blocks::{
     Key, Result, Site,
+    blocking::blocking,
     lock::{Acquired, Driver, Features, Grant},
 };
 use wythe_manifest::ByteSize;

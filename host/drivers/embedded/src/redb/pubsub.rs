@@ -9,14 +9,11 @@ mod tables;
 use super::{open as open_database, read, unavailable};
 use crate::{
     durable::{codec::message, committer::Committer, disk, handle::Handle},
-    shared::{
-        blocking::blocking,
-        pubsub::{
-            member::{Broker, Member, Settling},
-            operator::{self, Weight},
-            queue::Stored,
-            topics::{Backlog, Group, HELD, Topics},
-        },
+    shared::pubsub::{
+        member::{Broker, Member, Settling},
+        operator::{self, Weight},
+        queue::Stored,
+        topics::{Backlog, Group, HELD, Topics},
     },
 };
 use async_trait::async_trait;
@@ -27,6 +24,7 @@ use serde::Deserialize;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
+    blocking::blocking,
     pubsub::{
         Consumer, Depth, Driver, Features, Group as Status, Message, StoredMessage,
         SubscribeOptions,

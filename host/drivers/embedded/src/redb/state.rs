@@ -8,20 +8,18 @@ use crate::{
         disk,
         state::{Local, Store},
     },
-    shared::{
-        blocking::blocking,
-        state::{
-            apply::{self, Answer, Write},
-            counted::Counted,
-            page,
-            record::{Record, Version},
-        },
+    shared::state::{
+        apply::{self, Answer, Write},
+        counted::Counted,
+        page,
+        record::{Record, Version},
     },
 };
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
 use std::{ops::Bound, sync::Arc};
 use wythe_blocks::{
     Result, Site,
+    blocking::blocking,
     state::{Amount, Charge, Driver, Stored},
 };
 

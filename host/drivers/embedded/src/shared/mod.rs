@@ -1,6 +1,5 @@
 //! The parts that several technologies of this crate use, by block.
 
-pub(crate) mod blocking;
 pub(crate) mod clock;
 pub(crate) mod configuration;
 pub(crate) mod directories;

@@ -12,14 +12,11 @@ use crate::{
         disk,
         state::{Local, Store},
     },
-    shared::{
-        blocking::blocking,
-        state::{
-            apply::{self, Answer, Write},
-            counted::Counted,
-            page,
-            record::{Record, Version},
-        },
+    shared::state::{
+        apply::{self, Answer, Write},
+        counted::Counted,
+        page,
+        record::{Record, Version},
     },
 };
 use serde::Deserialize;
@@ -27,6 +24,7 @@ use sled::{Batch, IVec, Tree};
 use std::{collections::BTreeMap, ops::Bound, path::PathBuf, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site,
+    blocking::blocking,
     state::{Amount, Charge, Driver, Stored},
 };
 use wythe_manifest::ByteSize;

@@ -6,7 +6,7 @@ use crate::{
     fault::Fault,
     names::Table,
 };
-use wythe_blocks::state::{MAX_ANSWER, Page};
+use wythe_blocks::state::{MAX_ANSWER, Page, after_all};
 
 /// Holds for an entry `s` whose time is over.
 const OVER: &str = "coalesce(s.expires_at <= clock_timestamp(), false)";
@@ -80,7 +80,7 @@ impl Sql {
             Some(cursor) => (">", cursor),
             None => (">=", prefix),
         };
-        let end = end(prefix);
+        let end = after_all(prefix);
         let below = match &end {
             Some(_) => "AND s.key COLLATE \"C\" < $4",
             None => "AND $4::text IS NULL",
@@ -107,22 +107,6 @@ impl Sql {
         }
         Ok(page)
     }
-}
-
-/// The first text after all those that begin with the prefix, in the order of bytes; nothing where there is none.
-pub(super) fn end(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            '\u{d7ff}' => Some('\u{e000}'),
-            last => char::from_u32(u32::from(last) + 1),
-        };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
 }
 
 fn get_many(table: &Table) -> String {

@@ -1,20 +1,6 @@
-//! Ends of prefixes and of times, and what is refused of one put alone.
+//! Ends of times, and what is refused of one put alone.
 
-use super::{sql::end, *};
-
-#[test]
-fn the_end_of_a_prefix_is_after_all_that_begin_with_it() {
-    for (prefix, expected) in [
-        ("", None),
-        ("a", Some("b")),
-        ("a||", Some("a|}")),
-        ("a\u{10ffff}", Some("b")),
-        ("\u{10ffff}\u{10ffff}", None),
-        ("\u{d7ff}", Some("\u{e000}")),
-    ] {
-        assert_eq!(end(prefix).as_deref(), expected, "{prefix:?}");
-    }
-}
+use super::*;
 
 #[test]
 fn a_time_to_live_is_never_shorter_than_asked() {

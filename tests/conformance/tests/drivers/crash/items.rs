@@ -17,8 +17,7 @@ const KEYS: u64 = 10;
 const START: u64 = 1_000_000;
 
 pub(super) async fn write(order: &Order) -> Result<()> {
-    let driver =
-        crate::configuration::open(list::find("configuration.redb"))(&order.directory)().await?;
+    let driver = crate::configuration::open(list::find(&order.kind))(&order.directory)().await?;
     let writers = (0..WRITERS).map(|writer| write_numbers(driver.clone(), writer, order.start));
     try_join_all(writers).await?;
     Ok(())
@@ -43,19 +42,24 @@ async fn write_numbers(driver: Arc<dyn Driver>, writer: u64, start: u64) -> Resu
                 .await?;
         }
         // Not below the version of what was said.
-        say(&format!("version {}", driver.version().await?))?;
+        say(&format!("version {}", changes(&driver.version().await?)))?;
     }
     Ok(())
 }
 
+/// The number of changes in a version, behind which there may be more.
+fn changes(version: &str) -> &str {
+    version.split('-').next().unwrap_or_default()
+}
+
 /// Returns how many writes were acknowledged.
-pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
+pub(super) fn check(kind: &str, directory: &Path, cycles: u64) -> Result<usize> {
     let runtime = conformance::runtime()?;
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     let mut count = 0;
     for cycle in 0..cycles {
         let start = START * (cycle + 1);
-        let lines = run_and_kill("configuration.redb", start, directory, life(cycle))?;
+        let lines = run_and_kill(kind, start, directory, life(cycle))?;
         count += lines.len();
         for line in lines {
             let (key, number) = line.split_once(' ').context("a line is key and number")?;
@@ -64,8 +68,7 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
             *highest = number.max(*highest);
         }
         runtime.block_on(async {
-            let opened =
-                crate::configuration::open(list::find("configuration.redb"))(directory)().await?;
+            let opened = crate::configuration::open(list::find(kind))(directory)().await?;
             verify(&*opened, &last)
                 .await
                 .with_context(|| format!("cycle {cycle}"))?;
@@ -77,7 +80,7 @@ pub(super) fn check(directory: &Path, cycles: u64) -> Result<usize> {
 }
 
 async fn verify(driver: &dyn Driver, last: &BTreeMap<String, u64>) -> Result<()> {
-    let version: u64 = driver.version().await?.parse()?;
+    let version: u64 = changes(&driver.version().await?).parse()?;
     let items = driver.get(&[]).await?.into_iter();
     let items: BTreeMap<_, _> = items.map(|item| (item.key, item.value)).collect();
     for (key, acknowledged) in last {

@@ -20,7 +20,7 @@ const LIMIT: u64 = 1 << 20;
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for driver in list::of("pubsub")
-        .filter(|one| one.backend.is_none())
+        .filter(|one| one.is_counted())
         .map(list::Subject::name)
     {
         let name = format!("quotas::pubsub.{driver}::what_waits_is_counted");

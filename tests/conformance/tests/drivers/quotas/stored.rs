@@ -24,7 +24,7 @@ const SEED: u64 = 11;
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for subject in list::of("state").filter(|one| one.backend.is_none()) {
+    for subject in list::of("state").filter(|one| one.is_counted()) {
         let cases: [Case; 3] = [
             ("the_count_is_exact", |driver| run(exact(driver))),
             ("what_is_over_is_refused_and_not_written", |driver| {

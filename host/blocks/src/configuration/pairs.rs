@@ -1,4 +1,4 @@
-//! Metadata of an item: an object of JSON, whose names stay in their order.
+//! Metadata of an item as a driver keeps them in a text: an object of JSON, whose names stay in their order.
 
 use serde::{
     Deserialize, Deserializer, Serializer as _,
@@ -35,13 +35,14 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
-pub(super) fn read(text: &str) -> serde_json::Result<Vec<(String, String)>> {
+/// Reads an object of JSON; `null` is none.
+pub fn read(text: &str) -> serde_json::Result<Vec<(String, String)>> {
     let pairs: Option<Pairs> = serde_json::from_str(text)?;
     Ok(pairs.map_or_else(Vec::new, |pairs| pairs.0))
 }
 
 /// The text of metadata; none where there is none.
-pub(super) fn write(metadata: &[(String, String)]) -> Option<String> {
+pub fn write(metadata: &[(String, String)]) -> Option<String> {
     let mut bytes = Vec::new();
     let pairs = metadata.iter().map(|(name, value)| (name, value));
     let written = Serializer::new(&mut bytes).collect_map(pairs);

@@ -1,9 +1,9 @@
 //! Work that blocks, off the threads of tasks.
 
-use wythe_blocks::{Error, Result};
+use crate::{Error, Result};
 
 /// Runs work that blocks on a thread made for it.
-pub(crate) async fn blocking<R: Send + 'static>(
+pub async fn blocking<R: Send + 'static>(
     run: impl FnOnce() -> Result<R> + Send + 'static,
 ) -> Result<R> {
     match tokio::task::spawn_blocking(run).await {
