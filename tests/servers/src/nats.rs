@@ -37,7 +37,9 @@ impl Nats {
             return String::new();
         }
         let account = |number| {
-            format!("a{number}: {{ jetstream: enabled, users: [{{ user: a{number}, password: test }}] }}\n")
+            format!(
+                "a{number}: {{ jetstream: enabled, users: [{{ user: a{number}, password: test }}] }}\n"
+            )
         };
         let accounts: String = (0..self.accounts).map(account).collect();
         format!("accounts {{\n{accounts}}}\n")
@@ -58,7 +60,11 @@ impl Program for Nats {
     fn command(&self, site: &Site) -> Result<Command, Missing> {
         let file = site.directory.join("nats.conf");
         let store = site.directory.join("store");
-        let sync = if Self::syncs() { ", sync_interval: always" } else { "" };
+        let sync = if Self::syncs() {
+            ", sync_interval: always"
+        } else {
+            ""
+        };
         let mut text = format!(
             "host: 127.0.0.1\nport: {}\nmax_payload: 20MB\nmax_pending: 128MB\n\
              jetstream {{ store_dir: \"{}\"{sync} }}\n{}",

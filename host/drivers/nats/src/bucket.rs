@@ -115,8 +115,7 @@ impl Bucket {
     }
 
     pub fn is_durable(&self) -> bool {
-        let synced = self.session.client();
-        self.is_on_disk && synced.is_ok_and(|client| client.target.sync_always)
+        self.is_on_disk && self.session.known().target.sync_always
     }
 
     /// Returns whether no other server may take the place of the one that answers.
@@ -126,10 +125,7 @@ impl Bucket {
 
     /// Bytes of a value.
     pub fn max_value(&self) -> u64 {
-        let payload = self
-            .session
-            .client()
-            .map_or(0, |client| client.max_payload());
+        let payload = self.session.known().max_payload();
         payload.min(16 << 20).saturating_sub(RESERVED)
     }
 
@@ -250,13 +246,14 @@ impl Bucket {
     }
 
     /// The keys that are below a prefix, as far as the server can look for it: those of other prefixes may be among them.
-    /// Marks of what was deleted are, too.
+    /// Marks of what was deleted are, too, and the prefix itself.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         let root = format!("$KV.{}.", self.name);
         let filter = format!("{root}{}>", below(prefix));
         let name = format!("STREAM.INFO.{}", self.stream());
         let client = self.session.client()?;
-        let (mut keys, mut offset) = (Vec::new(), 0);
+        // The prefix may be a key itself, which is not below it.
+        let (mut keys, mut offset) = (vec![prefix.to_owned()], 0);
         loop {
             let body = json!({ "subjects_filter": filter, "offset": offset });
             let about = "the keys";

@@ -251,6 +251,11 @@ impl Session {
         }
     }
 
+    /// The client as it was found, be the component open or not.
+    pub fn known(&self) -> &Client {
+        &self.client
+    }
+
     pub fn close(&self) {
         self.is_closed.store(true, Relaxed);
     }

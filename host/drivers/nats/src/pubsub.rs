@@ -182,10 +182,7 @@ impl Driver for PubSub {
             delay: false,
             dead_letters: false,
             counted: false,
-            max_message_bytes: self
-                .session
-                .client()
-                .map_or(0, |client| self.max_message(client)),
+            max_message_bytes: self.max_message(self.session.known()),
         }
     }
 

@@ -109,7 +109,7 @@ impl Driver for State {
             linearizable: self.bucket.is_alone(),
             counted: false,
             max_value_bytes: self.bucket.max_value(),
-            max_operations: 0,
+            max_operations: 1,
         }
     }
 
@@ -182,6 +182,7 @@ impl Driver for State {
         let mut keys = self.bucket.keys(prefix).await?;
         keys.retain(|key| key.starts_with(prefix) && cursor.is_none_or(|at| key.as_str() > at));
         keys.sort_unstable();
+        keys.dedup();
         let (mut page, mut bytes, limit) = (Page::default(), 0, limit as usize);
         let mut read = stream::iter(keys)
             .map(|key| async move {

@@ -93,14 +93,20 @@ impl Inbox {
         format!("{}.{number}", self.prefix)
     }
 
-    /// Waits for a message. Dropping the future loses none.
-    pub async fn next(&self) -> Result<Incoming, Ended> {
+    /// Waits for messages, and takes all that have come. Dropping the future loses none.
+    pub async fn next(&self) -> Result<Vec<Incoming>, Ended> {
         loop {
-            match self.queue.pop()? {
-                Some(message) => return Ok(message),
-                None => self.queue.arrival.notified().await,
+            let first = self.queue.pop()?;
+            let all: Vec<_> = first.into_iter().chain(self.rest()).collect();
+            if !all.is_empty() {
+                return Ok(all);
             }
+            self.queue.arrival.notified().await;
         }
+    }
+
+    fn rest(&self) -> impl Iterator<Item = Incoming> {
+        std::iter::from_fn(|| self.queue.pop().ok().flatten())
     }
 
     /// Lets nothing more come, and returns what has come until then.
@@ -108,7 +114,7 @@ impl Inbox {
         self.link.stop(self.sid);
         // What was on its way comes before the answer.
         let _ = self.link.flush().await;
-        std::iter::from_fn(|| self.queue.pop().ok().flatten()).collect()
+        self.rest().collect()
     }
 }
 

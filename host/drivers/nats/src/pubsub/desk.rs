@@ -102,16 +102,21 @@ impl Desk {
     }
 
     /// Takes what came. One that is here already came again as it took long: it is settled as the last delivery.
-    pub fn add(&self, one: Delivered) {
+    pub fn add(&self, all: Vec<Delivered>) {
+        if all.is_empty() {
+            return;
+        }
         let mut state = self.state.lock();
-        let held = Held {
-            message: one.message,
-            attempt: one.attempt,
-            settle: one.settle.clone(),
-            out: None,
-        };
-        state.held.entry(one.number).or_insert(held).settle = one.settle;
-        state.wanted = state.wanted.saturating_sub(1);
+        state.wanted = state.wanted.saturating_sub(all.len());
+        for one in all {
+            let held = Held {
+                message: one.message,
+                attempt: one.attempt,
+                settle: one.settle.clone(),
+                out: None,
+            };
+            state.held.entry(one.number).or_insert(held).settle = one.settle;
+        }
         drop(state);
         self.arrival.notify_one();
     }

@@ -4,7 +4,7 @@ use super::{desk::Desk, message::delivered};
 use crate::{
     failure::{self, Effect},
     link::Inbox,
-    wire::{Incoming, Outgoing},
+    wire::Outgoing,
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -29,9 +29,8 @@ pub(super) async fn read(desk: Arc<Desk>) {
     if let Some((inbox, _)) = &inbox {
         // What has come until now is given back with the rest.
         let left = timeout(desk.client.target.timeout, inbox.finish()).await;
-        for message in left.unwrap_or_default() {
-            take(&desk, message);
-        }
+        let left = left.unwrap_or_default().into_iter();
+        desk.add(left.filter_map(delivered).collect());
     }
     desk.is_read.cancel();
 }
@@ -114,11 +113,18 @@ async fn request(
             return Err(failure::late(Effect::Read, "messages"));
         };
         let came = came.map_err(|_| failure::broken(Effect::Read, "messages"))?;
-        match came.status {
-            None => count += usize::from(take(desk, came)),
-            // A word about a request of before, or that the server is still there.
-            Some(100) => {}
-            Some(_) if came.subject != reply => {}
+        let (words, messages): (Vec<_>, Vec<_>) =
+            came.into_iter().partition(|one| one.status.is_some());
+        let messages: Vec<_> = messages.into_iter().filter_map(delivered).collect();
+        count += messages.len();
+        desk.add(messages);
+        // One about a request of before says nothing of this one, and 100 that the server is still there.
+        let words = words.iter().filter(|word| word.subject == reply);
+        match words
+            .filter_map(|word| word.status)
+            .find(|code| *code != 100)
+        {
+            None => {}
             Some(404 | 408) => break,
             Some(_) => {
                 desk.streams.renew(group).await?;
@@ -129,16 +135,6 @@ async fn request(
         }
     }
     Ok(count)
-}
-
-/// Takes a message, where it is one.
-fn take(desk: &Desk, came: Incoming) -> bool {
-    let one = delivered(came);
-    let is_one = one.is_some();
-    if let Some(one) = one {
-        desk.add(one);
-    }
-    is_one
 }
 
 /// Says of what the member has that it is still here, three times within the time that the server waits for that.
