@@ -213,15 +213,20 @@ impl Bucket {
         Ok(true)
     }
 
-    /// Does what is decided for the entry as it is, until nobody has overtaken it.
+    /// Does what is decided for the entry as it is, until nobody has overtaken it. One that is thought to be absent is
+    /// not read first.
     pub async fn change<T>(
         &self,
         key: &str,
         about: &str,
+        is_absent: bool,
         decide: impl Fn(&Row) -> Result<Change<T>>,
     ) -> Result<(u64, T)> {
         for turn in 0..TRIES {
-            let row = self.get(key, about).await?;
+            let row = match is_absent && turn == 0 {
+                true => Row::default(),
+                false => self.get(key, about).await?,
+            };
             let (done, answer) = match decide(&row)? {
                 Change::Nothing(answer) => return Ok((row.revision, answer)),
                 Change::Put(value, detail, answer) => {

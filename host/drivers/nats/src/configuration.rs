@@ -71,7 +71,7 @@ impl Configuration {
             let value = serde_json::to_vec(&items).map_err(|_| odd())?;
             Ok(Change::Put(value.into(), Detail::default(), ()))
         };
-        self.bucket.change(ITEMS, ABOUT, decide).await?;
+        self.bucket.change(ITEMS, ABOUT, false, decide).await?;
         Ok(())
     }
 }

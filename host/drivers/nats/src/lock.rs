@@ -127,7 +127,10 @@ impl Driver for Lock {
             Ok(Change::Put(record.bytes()?, Detail::default(), Ok(expires)))
         };
         let about = about(key);
-        let (revision, granted) = self.bucket.change(key.whole(), &about, decide).await?;
+        let (revision, granted) = self
+            .bucket
+            .change(key.whole(), &about, false, decide)
+            .await?;
         Ok(match granted {
             Ok(expires) => Acquired::Granted(Grant {
                 token: revision,
@@ -151,14 +154,19 @@ impl Driver for Lock {
             Ok(Change::Put(record.bytes()?, Detail::default(), expires))
         };
         let about = about(key);
-        let (_, expires) = self.bucket.change(key.whole(), &about, decide).await?;
+        let (_, expires) = self
+            .bucket
+            .change(key.whole(), &about, false, decide)
+            .await?;
         Ok(expires)
     }
 
     async fn release(&self, key: &Key, token: u64) -> Result<()> {
         let decide = |row: &Row| own(row, key, token).map(|_| Change::Delete(()));
         let about = about(key);
-        self.bucket.change(key.whole(), &about, decide).await?;
+        self.bucket
+            .change(key.whole(), &about, false, decide)
+            .await?;
         Ok(())
     }
 

@@ -149,9 +149,10 @@ impl Driver for State {
             };
             Ok(Change::Put(put.value.clone(), detail, ()))
         };
+        let is_absent = options.condition == Condition::Absent;
         let about = about(key);
-        let (revision, ()) = self.bucket.change(key.whole(), &about, decide).await?;
-        Ok(revision.to_string())
+        let changed = self.bucket.change(key.whole(), &about, is_absent, decide);
+        Ok(changed.await?.0.to_string())
     }
 
     async fn put_many(&self, puts: Vec<Put>) -> Vec<Result<Etag>> {
@@ -174,7 +175,9 @@ impl Driver for State {
             })
         };
         let about = about(key);
-        self.bucket.change(key.whole(), &about, decide).await?;
+        self.bucket
+            .change(key.whole(), &about, false, decide)
+            .await?;
         Ok(())
     }
 
