@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 100] = [
+const TYPES: &[&str] = &[
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -60,7 +60,6 @@ const TYPES: [&str; 100] = [
     "pubsub.azure.servicebus.queues",
     "pubsub.azure.servicebus.topics",
     "pubsub.gcp.pubsub",
-    "pubsub.jetstream",
     "pubsub.kafka",
     "pubsub.kubemq",
     "pubsub.mqtt3",
@@ -93,7 +92,6 @@ const TYPES: [&str; 100] = [
     "state.etcd",
     "state.gcp.firestore",
     "state.hazelcast",
-    "state.jetstream",
     "state.memcached",
     "state.mongodb",
     "state.mysql",

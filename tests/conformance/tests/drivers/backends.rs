@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Postgres, Redis, Server, are_required};
+use servers::{Missing, Nats, Postgres, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -45,7 +45,26 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
-const ALL: [&Backend; 2] = [&POSTGRES, &REDIS];
+/// Each test has an account of its own, in which all names are free.
+pub(crate) static NATS: Backend = Backend {
+    server: LazyLock::new(|| {
+        Server::start(Nats {
+            accounts: ACCOUNTS,
+            ..Nats::default()
+        })
+    }),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        let url = format!("nats://a{number}:test@{}", server.address());
+        vec![("url", url.into()), ("synced", Nats::syncs().into())]
+    },
+};
+
+/// Accounts of NATS, more than there are tests.
+const ACCOUNTS: usize = 1_000;
+
+const ALL: &[&Backend] = &[&NATS, &POSTGRES, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

@@ -3,17 +3,18 @@
 mod answers;
 mod events;
 mod history;
+mod nats;
 mod postgres;
 mod rows;
 mod values;
 
 use crate::{
-    backends::{Backend, POSTGRES, REDIS},
+    backends::{Backend, NATS, POSTGRES, REDIS},
     open::{component, site},
 };
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Postgres, Proxy, Redis, Server, are_required};
+use servers::{Missing, Nats, Postgres, Proxy, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -27,10 +28,14 @@ pub(super) struct Kinds {
     backend: &'static Backend,
     start: fn() -> Result<Server, Missing>,
     driver: &'static str,
-    /// The metadata that name a server at an address, in YAML.
-    metadata: fn(SocketAddr) -> String,
+    /// The metadata of a block that name a server at an address, in YAML.
+    metadata: fn(&str, SocketAddr) -> String,
     /// The key of the time of one request.
     timeout: &'static str,
+    /// The key of the time after which a message of a host that is gone goes to another one.
+    processing: &'static str,
+    /// Says whether the server of this machine can sync each write.
+    syncs: fn() -> bool,
     /// Tests of this kind alone.
     own: &'static [&'static [(&'static str, Test)]],
 }
@@ -38,17 +43,30 @@ pub(super) struct Kinds {
 /// A test that needs a server; one is started for it alone.
 pub(super) type Test = fn(&'static Kinds, Server);
 
-static KINDS: [Kinds; 2] = [
+static KINDS: [Kinds; 3] = [
+    Kinds {
+        name: "nats",
+        backend: &NATS,
+        start: || Server::start(Nats::default()),
+        driver: "jetstream",
+        metadata: nats::metadata,
+        timeout: "timeout",
+        processing: "ackWait",
+        syncs: Nats::syncs,
+        own: &[nats::TESTS],
+    },
     Kinds {
         name: "postgres",
         backend: &POSTGRES,
         start: || Server::start(Postgres),
         driver: "postgresql",
-        metadata: |address| {
+        metadata: |_, address| {
             let port = address.port();
             format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
         },
         timeout: "timeout",
+        processing: "processingTimeout",
+        syncs: || true,
         own: &[postgres::TESTS],
     },
     Kinds {
@@ -56,15 +74,17 @@ static KINDS: [Kinds; 2] = [
         backend: &REDIS,
         start: || Server::start(Redis::default()),
         driver: "redis",
-        metadata: |address| format!("{{ name: redisHost, value: \"{address}\" }}"),
+        metadata: |_, address| format!("{{ name: redisHost, value: \"{address}\" }}"),
         timeout: "readTimeout",
+        processing: "processingTimeout",
+        syncs: || true,
         own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
     },
 ];
 
 /// The kind of those tests that are about what one server says.
 fn redis() -> &'static Kinds {
-    &KINDS[1]
+    &KINDS[2]
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -99,7 +119,8 @@ impl Kinds {
     /// The component of a block over the server at an address, with more metadata in YAML.
     fn subject(&self, block: &str, address: SocketAddr, more: &str) -> Component {
         let more = more.replace("requestTimeout", self.timeout);
-        let metadata = format!("[{}{more}]", (self.metadata)(address));
+        let more = more.replace("processingTimeout", self.processing);
+        let metadata = format!("[{}{more}]", (self.metadata)(block, address));
         component(block, self.driver, &metadata)
     }
 

@@ -24,11 +24,12 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 37] = [
+static SUBJECTS: &[Subject] = &[
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
+    subject("configuration.jetstream", BUCKET).on(&backends::NATS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject(
@@ -47,10 +48,16 @@ static SUBJECTS: [Subject; 37] = [
     subject("jobs.memory", ""),
     subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
+    subject("lock.jetstream", BUCKET).on(&backends::NATS),
     subject("lock.memory", ""),
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
     subject("lock.redis", REDIS).on(&backends::REDIS),
+    subject(
+        "pubsub.jetstream",
+        "natsURL: {url}; syncAlways: {synced}; maxBacklog: {backlog}",
+    )
+    .on(&backends::NATS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
@@ -72,6 +79,7 @@ static SUBJECTS: [Subject; 37] = [
         "secrets: {secrets}; multiValued: true",
     )
     .variant(SEVERAL),
+    subject("state.jetstream", BUCKET).on(&backends::NATS),
     subject("state.memory", "").hosting(),
     subject("state.postgresql", PREFIXED)
         .hosting()
@@ -83,6 +91,8 @@ static SUBJECTS: [Subject; 37] = [
         .hosting()
         .uncounted(),
 ];
+/// An account of NATS of its own.
+const BUCKET: &str = "natsURL: {url}; syncAlways: {synced}; bucket: rows";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 /// A server and a database of its own.

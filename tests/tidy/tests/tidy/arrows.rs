@@ -38,6 +38,7 @@ const CLIENTS: [(&str, &[&str]); 6] = [
     (
         "tokio-rustls",
         &[
+            "wythe-drivers-nats",
             "wythe-drivers-postgres",
             "wythe-drivers-redis",
             "wythe-drivers-smtp",
@@ -46,6 +47,7 @@ const CLIENTS: [(&str, &[&str]); 6] = [
     (
         "webpki-roots",
         &[
+            "wythe-drivers-nats",
             "wythe-drivers-postgres",
             "wythe-drivers-redis",
             "wythe-drivers-smtp",

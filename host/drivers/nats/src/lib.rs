@@ -1,0 +1,110 @@
+//! NATS with JetStream.
+//!
+//! The protocol is spoken here and by no client library: what a server may send has bounds, and a call that was not sent
+//! is told from one whose answer is missing.
+
+mod bucket;
+mod client;
+mod configuration;
+mod failure;
+mod link;
+mod lock;
+mod nkey;
+mod pubsub;
+mod settings;
+mod state;
+mod tls;
+mod wire;
+
+use client::Client;
+use settings::{Hidden, Parsed, Target};
+use std::sync::Arc;
+use tls::Tls;
+use wythe_blocks::{Clients, Error, Registry, Result, Site};
+use wythe_manifest::Secret;
+
+/// The clients of the process, one for each tenant and connection.
+type Shared = Arc<Clients<Target, Client>>;
+
+/// Bytes of a file of certificates, or of a key.
+const MAX_PEM: u64 = 1 << 20;
+
+/// Registers state, pub/sub, locks and configuration over it.
+pub fn register(registry: &mut Registry) {
+    const NAME: &str = "jetstream";
+    let clients = Shared::default();
+    let shared = clients.clone();
+    registry.configuration.add_warned(
+        NAME,
+        settings::parse_rows,
+        settings::warnings,
+        move |parsed, site| {
+            let client = client(&shared, &parsed, &site);
+            async move { configuration::open(client?, parsed, site).await }
+        },
+    );
+    let shared = clients.clone();
+    registry.lock.add_warned(
+        NAME,
+        settings::parse_rows,
+        settings::warnings,
+        move |parsed, site| {
+            let client = client(&shared, &parsed, &site);
+            async move { lock::open(client?, parsed, site).await }
+        },
+    );
+    let shared = clients.clone();
+    registry.pubsub.add_warned(
+        NAME,
+        settings::parse_events,
+        settings::warnings,
+        move |parsed, site| {
+            let client = client(&shared, &parsed, &site);
+            async move { pubsub::open(client?, parsed, site).await }
+        },
+    );
+    registry.state.add_warned(
+        NAME,
+        settings::parse_rows,
+        settings::warnings,
+        move |parsed, site| {
+            let client = client(&clients, &parsed, &site);
+            async move { state::open(client?, parsed, site).await }
+        },
+    );
+    registry.configuration.reaches_out(NAME);
+    registry.lock.reaches_out(NAME);
+    registry.pubsub.reaches_out(NAME);
+    registry.state.reaches_out(NAME);
+}
+
+/// The client of a component: the tenant's own for that connection.
+fn client(clients: &Shared, parsed: &Parsed, site: &Site) -> Result<Arc<Client>> {
+    let mut target = parsed.target.clone();
+    let names = ["tls_ca_cert", "tls_client_cert", "tls_client_key"];
+    for (written, name) in target.pem.iter_mut().zip(names) {
+        if let Some(text) = written {
+            *text = pem(text, name, site)?;
+        }
+    }
+    let shown = |at: usize| target.pem[at].as_ref().map(|text| &text.0);
+    let own = shown(1).zip(shown(2));
+    let own = own.map(|(certificate, key)| (certificate.reveal(), key));
+    let tls = Tls::new(shown(0).map(Secret::reveal), own).map_err(Error::from)?;
+    Ok(clients.share(&site.tenant, target.clone(), || Client::new(target, tls)))
+}
+
+/// The text of certificates or of a key, from its file where the path of one is written.
+fn pem(written: &Hidden, setting: &str, site: &Site) -> Result<Hidden> {
+    let text = written.0.reveal();
+    if text.contains("-----BEGIN") {
+        return Ok(written.clone());
+    }
+    let unread = |why: String| Error::invalid(format!("`{setting}` cannot be read: {why}"));
+    let file = site.place(text)?.open();
+    let file = file.map_err(|error| unread(error.to_string()))?;
+    let bytes = file.read(MAX_PEM);
+    let bytes = bytes.map_err(|error| unread(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))?;
+    Ok(Hidden(Secret::new(text)))
+}

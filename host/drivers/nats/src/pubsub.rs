@@ -1,0 +1,276 @@
+//! Pub/sub over streams, as Dapr has it: a topic is a subject, and the data of a message are those of the event. A
+//! consumer of the server is a group here, from which members pull.
+
+mod desk;
+mod leaving;
+mod member;
+mod message;
+mod reader;
+mod streams;
+
+use crate::{
+    client::{Client, Session, stored},
+    failure::Effect,
+    settings::Parsed,
+    wire::Outgoing,
+};
+use async_trait::async_trait;
+use desk::Desk;
+use leaving::Leaving;
+use member::Member;
+use parking_lot::Mutex;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use streams::Streams;
+use tokio::time::timeout;
+use wythe_blocks::{
+    Error, Result, Site,
+    pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+};
+
+/// Messages that are published at once.
+const BATCH: usize = 256;
+/// Bytes that a message may have beside its data.
+const RESERVED: u64 = 64 << 10;
+/// Bytes of a message's data.
+const MAX_MESSAGE: u64 = 16 << 20;
+
+pub(super) async fn open(
+    client: Arc<Client>,
+    parsed: Parsed,
+    site: Site,
+) -> Result<Arc<dyn Driver>> {
+    let session = Session::open(client.clone(), &site.component).await?;
+    let streams = Streams::new(client.clone(), parsed.events, parsed.made);
+    let is_on_disk = streams.are_on_disk().await;
+    Ok(Arc::new(PubSub {
+        is_durable: is_on_disk.map_err(|error| client.named(error))? && client.target.sync_always,
+        session,
+        streams: Arc::new(streams),
+        leaving: Arc::default(),
+        members: Mutex::default(),
+    }))
+}
+
+struct PubSub {
+    session: Session,
+    streams: Arc<Streams>,
+    is_durable: bool,
+    /// Members that give back what they have.
+    leaving: Arc<Leaving>,
+    /// Members that there are, for the close.
+    members: Mutex<Vec<Weak<Desk>>>,
+}
+
+impl PubSub {
+    fn max_message(&self, client: &Client) -> u64 {
+        let payload = client.max_payload().saturating_sub(RESERVED);
+        payload.min(MAX_MESSAGE)
+    }
+
+    /// The message as it is sent, where it is within the bounds.
+    fn checked(&self, client: &Client, topic: &str, message: &Message) -> Result<Outgoing> {
+        let (size, most) = (message.data.len() as u64, self.max_message(client));
+        if size > most {
+            return Err(Error::invalid(format!(
+                "a message of {size} bytes; at most {most} are allowed, by the server's `max_payload`"
+            )));
+        }
+        let mut outgoing = message::outgoing(topic, message)?;
+        if let Some(stream) = &self.streams.settings.stream {
+            outgoing = outgoing.with("Nats-Expected-Stream", stream);
+        }
+        let (whole, most) = (outgoing.size(), client.max_payload());
+        match whole <= most {
+            true => Ok(outgoing),
+            false => Err(Error::invalid(format!(
+                "a message that is {whole} bytes with its attributes; the server takes {most} (`max_payload`)"
+            ))),
+        }
+    }
+
+    /// Sends messages in their order, and waits for the answers to them all.
+    async fn batch(&self, topic: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
+        let client = self.session.client()?;
+        let link = client.link().await?;
+        let limit = client.target.timeout;
+        let about = format!("a message to `{topic}`");
+        let mut sent = Vec::with_capacity(messages.len());
+        for message in messages {
+            let outgoing = match self.checked(client, topic, message) {
+                Ok(outgoing) => outgoing,
+                Err(error) => {
+                    sent.push(Err(error));
+                    continue;
+                }
+            };
+            let pending = timeout(limit, link.send(outgoing)).await;
+            sent.push(match pending {
+                Ok(pending) => pending.map_err(|lost| lost.error(Effect::Write, &about)),
+                Err(_) => Err(crate::failure::unsent()),
+            });
+        }
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut answers = Vec::with_capacity(sent.len());
+        for pending in sent {
+            let answer = async {
+                let answered = tokio::time::timeout_at(deadline, pending?.answer()).await;
+                let Ok(answer) = answered else {
+                    link.doubt();
+                    return Err(crate::failure::late(Effect::Write, &about));
+                };
+                self.settle(
+                    client,
+                    topic,
+                    answer.map_err(|lost| lost.error(Effect::Write, &about))?,
+                )
+                .await
+            };
+            answers.push(answer.await);
+        }
+        Ok(answers)
+    }
+
+    /// Reads the answer to a message. Where no stream takes the topic, it has no group.
+    async fn settle(
+        &self,
+        client: &Client,
+        topic: &str,
+        answer: crate::wire::Incoming,
+    ) -> Result<()> {
+        let about = format!("a message to `{topic}`");
+        match stored(&answer)? {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(refusal)) if refusal.is_full() => Err(Error::exhausted(
+                "the topic holds as many messages as it may which a group has not acknowledged; see `maxBacklog`",
+            )
+            .with_retry_after(Duration::from_secs(1))),
+            Some(Err(refusal)) => Err(refusal.error(&about)),
+            None => match streams::find(client, topic).await? {
+                None if self.streams.settings.stream.is_none() => Ok(()),
+                None => Err(self.streams.missing(topic)),
+                Some(_) => Err(Error::unavailable(
+                    "the stream of the topic does not answer: it has no leader for now",
+                )),
+            },
+        }
+    }
+}
+
+/// A topic is a subject: it has no room for what means something else there.
+fn check_topic(topic: &str) -> Result<()> {
+    let is_odd = topic.starts_with(['$', '_'])
+        || topic.contains(char::is_whitespace)
+        || topic.split('.').any(str::is_empty);
+    match is_odd {
+        false => Ok(()),
+        true => Err(Error::invalid(format!(
+            "the topic `{}`, which is no subject: expected words with points between them, without spaces, and not `$` or `_` at the beginning; use another name",
+            topic.escape_debug()
+        ))),
+    }
+}
+
+#[async_trait]
+impl Driver for PubSub {
+    fn features(&self) -> Features {
+        Features {
+            durable: self.is_durable,
+            ordering: false,
+            delay: false,
+            dead_letters: false,
+            counted: false,
+            max_message_bytes: self.max_message(self.session.known()),
+        }
+    }
+
+    async fn publish(&self, topic: &str, message: Message) -> Result<()> {
+        let answers = self.publish_many(topic, vec![message]).await;
+        answers.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    /// A letter to a topic without a group waits for the first one.
+    async fn letter(&self, topic: &str, letter: Message) -> Result<()> {
+        check_topic(topic)?;
+        self.session.client()?;
+        self.streams.hold_letters(topic).await?;
+        self.publish(topic, letter).await
+    }
+
+    async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Vec<Result<()>> {
+        let mut answers = Vec::with_capacity(messages.len());
+        for batch in messages.chunks(BATCH) {
+            let sent = async {
+                check_topic(topic)?;
+                self.batch(topic, batch).await
+            };
+            match sent.await {
+                Ok(more) => answers.extend(more),
+                Err(error) => answers.extend(batch.iter().map(|_| Err(error.duplicate()))),
+            }
+        }
+        answers
+    }
+
+    async fn subscribe(
+        &self,
+        topic: &str,
+        group: &str,
+        options: SubscribeOptions,
+    ) -> Result<Box<dyn Consumer>> {
+        check_topic(topic)?;
+        let client = self.session.client()?.clone();
+        self.leaving.settle(client.target.timeout).await;
+        let group = self.streams.join(topic, group, options.ephemeral).await?;
+        let desk = Arc::new(Desk::new(client, self.streams.clone(), group));
+        let mut members = self.members.lock();
+        members.retain(|member| member.strong_count() > 0);
+        members.push(Arc::downgrade(&desk));
+        drop(members);
+        Ok(Box::new(Member::new(desk, self.leaving.clone())))
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.session.describe()
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.session.health().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.session.close();
+        let members = std::mem::take(&mut *self.members.lock());
+        for desk in members.iter().filter_map(Weak::upgrade) {
+            desk.leave().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_a_subject_of_its_own() {
+        for topic in ["orders", "orders.eu", "\u{e9}", "a-b_c"] {
+            assert!(check_topic(topic).is_ok(), "{topic}");
+        }
+        for topic in [
+            "$JS.API.INFO",
+            "$KV.a.b",
+            "_INBOX.a",
+            "a b",
+            "a..b",
+            ".a",
+            "a.",
+            "a\tb",
+        ] {
+            let error = check_topic(topic).expect_err(topic);
+            assert_eq!(error.kind(), wythe_blocks::Kind::Invalid);
+        }
+    }
+}

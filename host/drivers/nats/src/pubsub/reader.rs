@@ -1,0 +1,152 @@
+//! The two tasks of a member: one asks for messages as long as somebody pulls, and one holds on to what is there.
+
+use super::{desk::Desk, message::delivered};
+use crate::{
+    failure::{self, Effect},
+    link::Inbox,
+    wire::Outgoing,
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+use wythe_blocks::{Backoff, Error, Result, time::nanoseconds};
+
+/// The time that the server waits for a message before it answers that there is none.
+const BLOCK: Duration = Duration::from_secs(5);
+/// Bytes of the messages of one request, if all of them are as large as they may be; it asks for one at least.
+const BYTES: u64 = 32 << 20;
+/// The pause after reading has failed.
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+
+/// Reads as long as somebody pulls, until the member leaves.
+pub(super) async fn read(desk: Arc<Desk>) {
+    let mut inbox = None;
+    tokio::select! {
+        biased;
+        () = desk.stop.cancelled() => {}
+        () = read_on(&desk, &mut inbox) => {}
+    }
+    if let Some((inbox, _)) = &inbox {
+        // What has come until now is given back with the rest.
+        let left = timeout(desk.client.target.timeout, inbox.finish()).await;
+        let left = left.unwrap_or_default().into_iter();
+        desk.add(left.filter_map(delivered).collect());
+    }
+    desk.is_read.cancel();
+}
+
+/// An inbox, and the number of the last request whose messages come to it.
+type Place = Option<(Inbox, u64)>;
+
+async fn read_on(desk: &Desk, place: &mut Place) {
+    let mut pause = PAUSE;
+    loop {
+        let room = desk.room();
+        if room == 0 {
+            desk.demand.notified().await;
+            continue;
+        }
+        match read_some(desk, place, room).await {
+            Ok(()) => pause.reset(),
+            Err(error) => {
+                desk.fail(error);
+                sleep(pause.fail_apart()).await;
+            }
+        }
+    }
+}
+
+/// Takes what is there, or waits for a message.
+async fn read_some(desk: &Desk, place: &mut Place, room: usize) -> Result<()> {
+    if place
+        .as_ref()
+        .is_none_or(|(inbox, _)| !inbox.link().is_alive())
+    {
+        *place = Some((desk.client.link().await?.inbox(), 0));
+    }
+    let Some((inbox, number)) = place else {
+        return Ok(());
+    };
+    for wait in [Duration::ZERO, BLOCK] {
+        *number += 1;
+        if request(desk, inbox, *number, room, wait).await? > 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Asks for messages once, and takes them until the answer is over. Returns their number.
+async fn request(
+    desk: &Desk,
+    inbox: &Inbox,
+    number: u64,
+    room: usize,
+    wait: Duration,
+) -> Result<usize> {
+    let group = &desk.group;
+    let most = (BYTES / desk.client.max_payload().max(1)).max(1);
+    let batch = room.min(usize::try_from(most).unwrap_or(room));
+    let body = match wait {
+        Duration::ZERO => json!({ "batch": batch, "no_wait": true }),
+        wait => json!({ "batch": batch, "expires": nanoseconds(wait) }),
+    };
+    let prefix = &desk.client.target.prefix;
+    let subject = format!(
+        "{prefix}.CONSUMER.MSG.NEXT.{}.{}",
+        group.stream, group.consumer
+    );
+    let reply = inbox.subject(number);
+    let limit = desk.client.target.timeout;
+    let asked = timeout(
+        limit,
+        inbox
+            .link()
+            .publish(Outgoing::new(subject, body.to_string()), &reply),
+    );
+    let asked = asked.await.map_err(|_| failure::unsent())?;
+    asked.map_err(|lost| lost.error(Effect::Read, "messages"))?;
+    let mut count = 0;
+    while count < batch {
+        let Ok(came) = timeout(wait + limit, inbox.next()).await else {
+            inbox.link().doubt();
+            return Err(failure::late(Effect::Read, "messages"));
+        };
+        let came = came.map_err(|_| failure::broken(Effect::Read, "messages"))?;
+        let (words, messages): (Vec<_>, Vec<_>) =
+            came.into_iter().partition(|one| one.status.is_some());
+        let messages: Vec<_> = messages.into_iter().filter_map(delivered).collect();
+        count += messages.len();
+        desk.add(messages);
+        // One about a request of before says nothing of this one, and 100 that the server is still there.
+        let words = words.iter().filter(|word| word.subject == reply);
+        match words
+            .filter_map(|word| word.status)
+            .find(|code| *code != 100)
+        {
+            None => {}
+            Some(404 | 408) => break,
+            Some(_) => {
+                desk.streams.renew(group).await?;
+                return Err(Error::unavailable(
+                    "the group is not ready at the server; it is asked again",
+                ));
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Says of what the member has that it is still here, three times within the time that the server waits for that.
+pub(super) async fn hold(desk: Arc<Desk>) {
+    let beat = desk.streams.settings.ack_wait / 3;
+    loop {
+        tokio::select! {
+            () = desk.stop.cancelled() => return,
+            () = sleep(beat) => {}
+        }
+        if let Err(error) = desk.hold().await {
+            tracing::debug!(topic = desk.group.topic, "hold: {}", error.chain());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! NATS with JetStream.
+
+use crate::{Missing, Program, Site, find};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::Command,
+    time::Duration,
+};
+
+/// The first version with `sync_interval`.
+const SYNCS: (u32, u32) = (2, 10);
+
+/// `nats-server`, which syncs each write to disk before it answers, where it is new enough to. Messages have 20 MiB.
+#[derive(Clone, Debug, Default)]
+pub struct Nats {
+    /// More of its configuration, a line an item, as in `["authorization { token: secret }"]`.
+    pub lines: Vec<String>,
+    /// Accounts, each with a user of its name whose password is `test`, beside nobody else.
+    pub accounts: usize,
+}
+
+impl Nats {
+    #[must_use]
+    pub fn with(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// Returns whether the server of this machine can sync each write.
+    pub fn syncs() -> bool {
+        version().is_some_and(|version| version >= SYNCS)
+    }
+
+    fn accounts(&self) -> String {
+        if self.accounts == 0 {
+            return String::new();
+        }
+        let account = |number| {
+            format!(
+                "a{number}: {{ jetstream: enabled, users: [{{ user: a{number}, password: test }}] }}\n"
+            )
+        };
+        let accounts: String = (0..self.accounts).map(account).collect();
+        format!("accounts {{\n{accounts}}}\n")
+    }
+}
+
+/// Major and minor part of the version of the program.
+fn version() -> Option<(u32, u32)> {
+    let mut command = Command::new(find("nats-server").ok()?);
+    let output = command.arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut parts = text.trim().rsplit('v').next()?.split('.');
+    let mut number = || parts.next()?.parse().ok();
+    Some((number()?, number()?))
+}
+
+impl Program for Nats {
+    fn command(&self, site: &Site) -> Result<Command, Missing> {
+        let file = site.directory.join("nats.conf");
+        let store = site.directory.join("store");
+        let sync = if Self::syncs() {
+            ", sync_interval: always"
+        } else {
+            ""
+        };
+        let mut text = format!(
+            "host: 127.0.0.1\nport: {}\nmax_payload: 20MB\nmax_pending: 128MB\n\
+             jetstream {{ store_dir: \"{}\"{sync} }}\n{}",
+            site.port,
+            store.display(),
+            self.accounts()
+        );
+        for line in &self.lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        std::fs::write(&file, text).map_err(|error| Missing(format!("nats.conf: {error}")))?;
+        let mut command = Command::new(find("nats-server")?);
+        command.arg("-c").arg(file);
+        Ok(command)
+    }
+
+    /// It greets, and answers the first command.
+    fn is_ready(&self, site: &Site) -> bool {
+        greets(site).unwrap_or(false)
+    }
+}
+
+fn greets(site: &Site) -> std::io::Result<bool> {
+    let limit = Duration::from_secs(5);
+    let stream = TcpStream::connect_timeout(&site.address(), limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.by_ref().take(64 << 10).read_line(&mut line)?;
+    if line.contains("\"tls_required\":true") {
+        return Ok(true);
+    }
+    reader.get_mut().write_all(b"CONNECT {}\r\nPING\r\n")?;
+    let mut answer = String::new();
+    reader.take(1_024).read_line(&mut answer)?;
+    // A login that is missing is an answer, too.
+    Ok(line.starts_with("INFO ") && (answer.starts_with("+OK") || answer.starts_with("-ERR")))
+}
