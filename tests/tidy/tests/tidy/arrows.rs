@@ -4,7 +4,7 @@ use crate::REPOSITORY;
 use tidy::{Technology, cargo::Package, none};
 
 /// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     (
         "wythe",
         &[
@@ -20,12 +20,13 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("wythe-blocks", &["wythe-manifest"]),
     ("wythe-export", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-manifest", &[]),
+    ("wythe-net", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-sdk", &[]),
 ];
 
 /// The crates that a driver's crate may know.
-const DRIVER: [&str; 2] = ["wythe-blocks", "wythe-manifest"];
+const DRIVER: [&str; 3] = ["wythe-blocks", "wythe-manifest", "wythe-net"];
 const LIST: &str = "wythe-drivers";
 const EMBEDDED: &str = "wythe-drivers-embedded";
 
@@ -39,16 +40,16 @@ const CLIENTS: [(&str, &[&str]); 6] = [
         "tokio-rustls",
         &[
             "wythe-drivers-postgres",
-            "wythe-drivers-redis",
             "wythe-drivers-smtp",
+            "wythe-net",
         ],
     ),
     (
         "webpki-roots",
         &[
             "wythe-drivers-postgres",
-            "wythe-drivers-redis",
             "wythe-drivers-smtp",
+            "wythe-net",
         ],
     ),
 ];
@@ -117,7 +118,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { net, blocks }, net -> blocks, and no other arrow",
         offenders,
     );
 }
