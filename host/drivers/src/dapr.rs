@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 101] = [
+const TYPES: [&str; 99] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -39,7 +39,6 @@ const TYPES: [&str; 101] = [
     "bindings.mqtt3",
     "bindings.mysql",
     "bindings.postmark",
-    "bindings.rabbitmq",
     "bindings.rethinkdb.statechange",
     "bindings.rocketmq",
     "bindings.sftp",
@@ -65,7 +64,6 @@ const TYPES: [&str; 101] = [
     "pubsub.kubemq",
     "pubsub.mqtt3",
     "pubsub.pulsar",
-    "pubsub.rabbitmq",
     "pubsub.rocketmq",
     "pubsub.solace.amqp",
     "secretstores.alicloud.parameterstore",

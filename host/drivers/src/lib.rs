@@ -17,6 +17,8 @@ pub fn registry() -> Registry {
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "postgres")]
     wythe_drivers_postgres::register(&mut registry);
+    #[cfg(feature = "rabbitmq")]
+    wythe_drivers_rabbitmq::register(&mut registry);
     #[cfg(feature = "redis")]
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
@@ -35,6 +37,10 @@ pub fn registry() -> Registry {
             "postgresql",
             wythe_blocks::Missing::Feature("postgres"),
         );
+    }
+    #[cfg(not(feature = "rabbitmq"))]
+    for block in ["bindings", "pubsub"] {
+        registry.lacks(block, "rabbitmq", wythe_blocks::Missing::Feature("rabbitmq"));
     }
     #[cfg(not(feature = "redis"))]
     for block in ["bindings", "configuration", "lock", "pubsub", "state"] {

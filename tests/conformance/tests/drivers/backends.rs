@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Postgres, Redis, Server, are_required};
+use servers::{Missing, Postgres, RabbitMq, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -45,7 +45,29 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
-const ALL: [&Backend; 2] = [&POSTGRES, &REDIS];
+/// Virtual hosts, one for each test.
+const VHOSTS: u16 = 180;
+
+pub(crate) static RABBITMQ: Backend = Backend {
+    server: LazyLock::new(|| {
+        Server::start(RabbitMq {
+            vhosts: VHOSTS,
+            ..RabbitMq::default()
+        })
+    }),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        assert!(number < VHOSTS, "make `VHOSTS` more");
+        let connection = format!("amqp://guest:guest@{}/t{number}", server.address());
+        vec![
+            ("connection", connection.into()),
+            ("queue", format!("queue{number}").into()),
+        ]
+    },
+};
+
+const ALL: [&Backend; 3] = [&POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

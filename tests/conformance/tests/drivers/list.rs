@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES},
+    backends::{self, Backend, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -18,14 +18,21 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
+    /// True of pub/sub that bounds what waits by the server's count, which is not that of the suite.
+    pub bounded_about: bool,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 35] = [
+static SUBJECTS: [Subject; 38] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
+    subject(
+        "bindings.rabbitmq",
+        "host: {connection}; queueName: {queue}; durable: true",
+    )
+    .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
@@ -50,6 +57,16 @@ static SUBJECTS: [Subject; 35] = [
     subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
+    subject("pubsub.rabbitmq", QUEUES)
+        .on(&RABBITMQ)
+        .bounded_about(),
+    subject(
+        "pubsub.rabbitmq",
+        "connectionString: {connection}; maxBacklog: {backlog}; queueType: classic",
+    )
+    .on(&RABBITMQ)
+    .bounded_about()
+    .variant("_of_classic_queues"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject(
         "pubsub.redis",
@@ -79,6 +96,8 @@ static SUBJECTS: [Subject; 35] = [
 ];
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
+/// A server and a virtual host of its own.
+const QUEUES: &str = "connectionString: {connection}; maxBacklog: {backlog}";
 /// A server and a database of its own.
 const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";
@@ -90,6 +109,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         hosting: false,
+        bounded_about: false,
         backend: None,
     }
 }
@@ -105,6 +125,14 @@ impl Subject {
     const fn hosting(self) -> Self {
         Subject {
             hosting: true,
+            ..self
+        }
+    }
+
+    /// Has tests of its own in place of those that count what waits to the message.
+    const fn bounded_about(self) -> Self {
+        Subject {
+            bounded_about: true,
             ..self
         }
     }
