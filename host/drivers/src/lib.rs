@@ -40,7 +40,11 @@ pub fn registry() -> Registry {
     }
     #[cfg(not(feature = "rabbitmq"))]
     for block in ["bindings", "pubsub"] {
-        registry.lacks(block, "rabbitmq", wythe_blocks::Missing::Feature("rabbitmq"));
+        registry.lacks(
+            block,
+            "rabbitmq",
+            wythe_blocks::Missing::Feature("rabbitmq"),
+        );
     }
     #[cfg(not(feature = "redis"))]
     for block in ["bindings", "configuration", "lock", "pubsub", "state"] {

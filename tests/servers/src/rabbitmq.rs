@@ -13,7 +13,7 @@ use std::{
 /// The directory in which Debian has a directory for each version.
 const VERSIONS: &str = "/usr/lib/rabbitmq/lib";
 
-/// `rabbitmq-server` with the user `guest`, under a name of its own, and the daemon in which its name is registered: that
+/// `rabbitmq-server` with the user `guest`, and `reader` who may make and write nothing in `/`, under a name of its own, and the daemon in which its name is registered: that
 /// one ends with it.
 #[derive(Clone, Debug, Default)]
 pub struct RabbitMq {
@@ -53,8 +53,13 @@ impl RabbitMq {
             let all = r#""configure":".*","write":".*","read":".*""#;
             format!(r#"{{"user":"guest","vhost":"{name}",{all}}}"#)
         });
+        let reader = r#"{"user":"reader","vhost":"/","configure":"^$","write":"^$","read":".*"}"#;
+        let rights = rights.chain([reader.to_owned()]);
+        let users = ["guest", "reader"]
+            .map(|name| format!(r#"{{"name":"{name}","password":"{name}","tags":""}}"#));
         format!(
-            r#"{{"users":[{{"name":"guest","password":"guest","tags":"administrator"}}],"vhosts":[{}],"permissions":[{}]}}"#,
+            r#"{{"users":[{}],"vhosts":[{}],"permissions":[{}]}}"#,
+            users.join(","),
             hosts.collect::<Vec<_>>().join(","),
             rights.collect::<Vec<_>>().join(",")
         )
@@ -97,7 +102,10 @@ impl Program for RabbitMq {
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             // The process of the shell becomes that of the server.
             .env("RUNNING_UNDER_SYSTEMD", "true")
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-start_epmd false -setcookie wythe");
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-start_epmd false -setcookie wythe",
+            );
         command.current_dir(directory);
         Ok(command)
     }

@@ -51,10 +51,10 @@ impl Member {
         reason = "the task belongs to the member, which ends it when it leaves"
     )]
     pub async fn join(source: Source) -> Result<Self> {
-        let channel = reader::open(&source).await?;
+        let opened = reader::open(&source).await?;
         let desk = Arc::new(Desk::new(random::next(), source.prefetch.into()));
         let source = Arc::new(source);
-        let task = tokio::spawn(reader::read(source.clone(), desk.clone(), channel));
+        let task = tokio::spawn(reader::read(source.clone(), desk.clone(), opened));
         Ok(Member {
             source,
             desk,

@@ -85,11 +85,10 @@ async fn open(target: &Target, part: &str) -> Result<Link> {
     };
     let runtime = Runtime::new(Kit::current());
     let connected = Connection::connector(uri(target), runtime, connect, properties(target, part));
-    let connection = connected
-        .await
-        .map_err(|error| fault::of_login(error, target))?;
+    let connected = connected.await;
     let facts = facts.lock().clone();
     check_version(&facts)?;
+    let connection = connected.map_err(|error| fault::of_login(error, target))?;
     Ok(Link { connection, facts })
 }
 

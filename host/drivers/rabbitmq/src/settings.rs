@@ -58,7 +58,10 @@ pub(crate) struct PubSubConfig {
     /// Only true, which is the default: what an app refuses comes again.
     requeue_in_failure: Option<bool>,
     /// Whatever it says, the server confirms what is published.
-    #[expect(dead_code, reason = "a file of Dapr's has it, and both of its values are kept")]
+    #[expect(
+        dead_code,
+        reason = "a file of Dapr's has it, and both of its values are kept"
+    )]
     publisher_confirm: Option<bool>,
     /// 2 for messages that outlive the server, 0 or 1 for those that do not; default 2.
     delivery_mode: Option<u8>,

@@ -4,16 +4,17 @@ mod answers;
 mod events;
 mod history;
 mod postgres;
+mod rabbitmq;
 mod rows;
 mod values;
 
 use crate::{
-    backends::{Backend, POSTGRES, REDIS},
+    backends::{Backend, POSTGRES, RABBITMQ, REDIS},
     open::{component, site},
 };
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Postgres, Proxy, Redis, Server, are_required};
+use servers::{Missing, Postgres, Proxy, RabbitMq, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -31,14 +32,17 @@ pub(super) struct Kinds {
     metadata: fn(SocketAddr) -> String,
     /// The key of the time of one request.
     timeout: &'static str,
-    /// Tests of this kind alone.
-    own: &'static [&'static [(&'static str, Test)]],
+    /// A host has a message for a time, which `processingTimeout` says.
+    has_leases: bool,
+    /// Acknowledgements that may be on their way when a connection breaks, where the server has no answer to them.
+    unanswered: usize,
+    tests: &'static [&'static [(&'static str, Test)]],
 }
 
 /// A test that needs a server; one is started for it alone.
 pub(super) type Test = fn(&'static Kinds, Server);
 
-static KINDS: [Kinds; 2] = [
+static KINDS: [Kinds; 3] = [
     Kinds {
         name: "postgres",
         backend: &POSTGRES,
@@ -49,7 +53,27 @@ static KINDS: [Kinds; 2] = [
             format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
         },
         timeout: "timeout",
-        own: &[postgres::TESTS],
+        has_leases: true,
+        unanswered: 0,
+        tests: &[
+            events::TESTS,
+            history::TESTS,
+            values::TESTS,
+            postgres::TESTS,
+        ],
+    },
+    Kinds {
+        name: "rabbitmq",
+        backend: &RABBITMQ,
+        start: || Server::start(RabbitMq::default()),
+        driver: "rabbitmq",
+        metadata: |address| {
+            format!("{{ name: connectionString, value: \"amqp://guest:guest@{address}\" }}")
+        },
+        timeout: "timeout",
+        has_leases: false,
+        unanswered: 200,
+        tests: &[events::TESTS, rabbitmq::TESTS],
     },
     Kinds {
         name: "redis",
@@ -58,23 +82,35 @@ static KINDS: [Kinds; 2] = [
         driver: "redis",
         metadata: |address| format!("{{ name: redisHost, value: \"{address}\" }}"),
         timeout: "readTimeout",
-        own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
+        has_leases: true,
+        unanswered: 0,
+        tests: &[
+            events::TESTS,
+            history::TESTS,
+            values::TESTS,
+            events::OF_REDIS,
+            rows::TESTS,
+            values::OF_REDIS,
+        ],
     },
 ];
 
 /// The kind of those tests that are about what one server says.
 fn redis() -> &'static Kinds {
-    &KINDS[1]
+    &KINDS[2]
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    KINDS.iter().flat_map(of).chain(answers::trials()).collect()
+    let shared = KINDS.iter().flat_map(of);
+    shared
+        .chain(answers::trials())
+        .chain(rabbitmq::trials())
+        .collect()
 }
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
-    let shared = [events::TESTS, history::TESTS, values::TESTS];
-    let tests = shared.into_iter().chain(kind.own.iter().copied());
+    let tests = kind.tests.iter().copied();
     tests.flatten().map(move |(name, test)| {
         let name = format!("faults::{}::{name}", kind.name);
         let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
@@ -101,6 +137,14 @@ impl Kinds {
         let more = more.replace("requestTimeout", self.timeout);
         let metadata = format!("[{}{more}]", (self.metadata)(address));
         component(block, self.driver, &metadata)
+    }
+
+    /// The time after which what a host has that is gone goes to another, where that is a setting.
+    fn lease(&self, time: &str) -> String {
+        match self.has_leases {
+            true => format!(", {{ name: processingTimeout, value: {time} }}"),
+            false => String::new(),
+        }
     }
 
     async fn state(

@@ -38,19 +38,11 @@ const CLIENTS: [(&str, &[&str]); 6] = [
     ("tokio-postgres", &["wythe-drivers-postgres"]),
     (
         "tokio-rustls",
-        &[
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
+        &["wythe-drivers-postgres", "wythe-drivers-smtp", "wythe-net"],
     ),
     (
         "webpki-roots",
-        &[
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
+        &["wythe-drivers-postgres", "wythe-drivers-smtp", "wythe-net"],
     ),
 ];
 

@@ -208,13 +208,15 @@ impl Desk {
     /// Acknowledges a delivery: the server has no answer to that.
     pub async fn ack(&self, receipt: &[u8]) -> Result<()> {
         let (id, channel) = {
-            let state = self.state.lock();
-            (self.of(receipt, &state)?, state.channel.clone())
+            let mut state = self.state.lock();
+            let id = self.of(receipt, &state)?;
+            // It is settled once, and comes again where the channel ends before the server hears of it.
+            state.held.remove(&id);
+            (id, state.channel.clone())
         };
         let gone = || Error::not_found("the connection broke: the message comes again");
         let channel = channel.ok_or_else(gone)?;
         let acked = channel.basic_ack(id.1, BasicAckOptions::default()).await;
-        self.state.lock().held.remove(&id);
         acked.map_err(|error| gone().with_source(error))
     }
 

@@ -18,42 +18,53 @@ use wythe_blocks::{Backoff, Error, Result};
 /// The first pause after reading has failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens a channel on which the queue is there.
-pub(super) async fn open(source: &Source) -> Result<Channel> {
+/// A channel on which the queue is there.
+pub(super) struct Opened {
+    pub channel: Channel,
+    /// The sign that a member is there, by which a queue does not end with another one.
+    first: Option<Consumer>,
+}
+
+pub(super) async fn open(source: &Source) -> Result<Opened> {
     let client = &source.client;
     let channel = client.channel(Side::Consuming).await?;
     source.queue.declare(client, &channel).await?;
-    Ok(channel)
+    let first = match source.queue.is_passing {
+        true => Some(consume(source, &channel, 1).await?),
+        false => None,
+    };
+    Ok(Opened { channel, first })
 }
 
 /// Reads on this channel first, and then on others.
-pub(super) async fn read(source: Arc<Source>, desk: Arc<Desk>, first: Channel) {
+pub(super) async fn read(source: Arc<Source>, desk: Arc<Desk>, first: Opened) {
     let mut pause = Backoff::new(PAUSE, source.client.target.reconnect);
-    let mut channel = Ok(first);
+    let mut opened = Ok(first);
     loop {
-        let error = match channel {
-            Ok(channel) => {
-                desk.begin(channel.clone());
+        let error = match opened {
+            Ok(opened) => {
+                desk.begin(opened.channel.clone());
                 pause.reset();
-                session(&source, &desk, &channel).await
+                session(&source, &desk, opened).await
             }
             Err(error) => error,
         };
         tracing::debug!(queue = %source.queue.name, "read: {}", error.chain());
         desk.fail(error);
         sleep(pause.fail_apart()).await;
-        channel = open(&source).await;
+        opened = open(&source).await;
     }
 }
 
 /// Reads until something fails.
-async fn session(source: &Source, desk: &Desk, channel: &Channel) -> Error {
-    let mut streams = SelectAll::new();
-    let mut asked = 0;
+async fn session(source: &Source, desk: &Desk, opened: Opened) -> Error {
+    let Opened { channel, first } = opened;
+    let mut asked = usize::from(first.is_some());
+    let mut streams: SelectAll<_> = first.into_iter().collect();
     loop {
         let wanted = desk.wanted();
         if wanted > asked {
-            match consume(source, channel, wanted - asked).await {
+            match consume(source, &channel, wanted - asked).await {
                 Ok(consumer) => streams.push(consumer),
                 Err(error) => return error,
             }
@@ -74,7 +85,7 @@ async fn session(source: &Source, desk: &Desk, channel: &Channel) -> Error {
                     next = streams.next().now_or_never();
                 }
             }
-            () = watch(channel), if streams.is_empty() => {
+            () = watch(&channel), if streams.is_empty() => {
                 return Error::unavailable("the connection to the server broke");
             }
         }
