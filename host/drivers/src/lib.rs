@@ -19,6 +19,8 @@ pub fn registry() -> Registry {
     wythe_drivers_nats::register(&mut registry);
     #[cfg(feature = "postgres")]
     wythe_drivers_postgres::register(&mut registry);
+    #[cfg(feature = "rabbitmq")]
+    wythe_drivers_rabbitmq::register(&mut registry);
     #[cfg(feature = "redis")]
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
@@ -42,6 +44,14 @@ pub fn registry() -> Registry {
             block,
             "postgresql",
             wythe_blocks::Missing::Feature("postgres"),
+        );
+    }
+    #[cfg(not(feature = "rabbitmq"))]
+    for block in ["bindings", "pubsub"] {
+        registry.lacks(
+            block,
+            "rabbitmq",
+            wythe_blocks::Missing::Feature("rabbitmq"),
         );
     }
     #[cfg(not(feature = "redis"))]

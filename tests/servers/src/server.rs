@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-fn free_port() -> Result<u16, Missing> {
+pub(crate) fn free_port() -> Result<u16, Missing> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
     let port = address.map(|address| address.port());

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use redis::{RedisError, Value};
-use wythe_blocks::{Error, Result, Wrong};
+use wythe_blocks::{Error, Result};
 
 /// The nature of a call that may fail on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +101,6 @@ pub(crate) fn strange(about: &str) -> Error {
     Error::invalid(format!(
         "{about} is a row of another type in the server: somebody else wrote it; delete it there, or use another database"
     ))
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(setting: &'static str, why: &str) -> Wrong {
-    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
 /// The code of an error of the server. Servers before 7 wrap the one that a script met.

@@ -11,7 +11,6 @@ mod lock;
 mod pubsub;
 mod settings;
 mod state;
-mod tls;
 
 use client::Client;
 use settings::{Parsed, Target};

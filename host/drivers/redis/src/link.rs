@@ -8,19 +8,16 @@ use crate::{
 use redis::{
     AsyncConnectionConfig, RedisConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
 };
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use wythe_blocks::{Error, Measured, Result};
+use wythe_net::reach;
 
 /// Bytes of a host that a sentinel names.
 const SENTINEL_ANSWER: usize = 255;
@@ -106,37 +103,17 @@ async fn connect(
     login: &Login,
     database: u32,
 ) -> Result<Link> {
-    let stream = reach(host, port).await?;
-    let Some(secure) = &target.tls else {
+    let stream = reach("redisHost", host, port).await?;
+    let Some(tls) = &target.tls else {
         return greet(stream, login, database, false).await;
     };
-    let stream = secure.tls.connect(host, stream).await.map_err(|error| {
+    let stream = tls.connect(host, stream).await.map_err(|error| {
         Error::unavailable(
             "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
         )
         .with_source(error)
     })?;
     greet(stream, login, database, true).await
-}
-
-/// Connects to the first address of a name that answers.
-async fn reach(host: &str, port: u16) -> Result<TcpStream> {
-    let unknown = |error: io::Error| {
-        Error::unavailable("the host of `redisHost` has no address: check its name")
-            .with_source(error)
-    };
-    let addresses = lookup_host((host, port)).await.map_err(unknown)?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true).map_err(unknown)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(Error::unavailable("the server takes no connection").with_source(last))
 }
 
 /// Logs in and chooses the database.

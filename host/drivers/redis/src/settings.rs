@@ -1,16 +1,10 @@
 //! The settings, which all blocks have in common: Dapr's names, and a few more.
 
-use crate::{
-    failure::wrong,
-    tls::{Tls, Written},
-};
 use serde::Deserialize;
-use std::{
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
+use wythe_net::{Hidden, Tls, Written, wrong};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -86,7 +80,7 @@ pub(crate) struct Target {
     pub sentinel: Option<(String, Login)>,
     pub connect: Duration,
     pub call: Duration,
-    pub tls: Option<Secure>,
+    pub tls: Option<Tls>,
 }
 
 impl Target {
@@ -108,45 +102,6 @@ impl Target {
 pub(crate) struct Login {
     pub user: Option<String>,
     pub password: Option<Hidden>,
-}
-
-/// A secret that can be compared.
-#[derive(Clone)]
-pub(crate) struct Hidden(pub Secret);
-
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.reveal() == other.0.reveal()
-    }
-}
-
-impl Eq for Hidden {}
-
-impl Hash for Hidden {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.reveal().hash(state);
-    }
-}
-
-/// TLS, which is equal where what was written of it is.
-#[derive(Clone)]
-pub(crate) struct Secure {
-    written: [Option<Hidden>; 3],
-    pub tls: Tls,
-}
-
-impl PartialEq for Secure {
-    fn eq(&self, other: &Self) -> bool {
-        self.written == other.written
-    }
-}
-
-impl Eq for Secure {}
-
-impl Hash for Secure {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.written.hash(state);
-    }
 }
 
 /// A config that was found good.
@@ -286,29 +241,16 @@ fn sentinel(config: &Config) -> Result<Option<(String, Login)>, Wrong> {
     }
 }
 
-fn secure(config: &Config) -> Result<Option<Secure>, Wrong> {
-    let hide = |text: &Option<String>| text.as_ref().map(|text| Hidden(Secret::new(text.clone())));
-    let written = [
-        hide(&config.ca_cert),
-        hide(&config.client_cert),
-        config.client_key.clone().map(Hidden),
-    ];
-    match (config.enable_tls.unwrap_or(false), &written) {
-        (false, [None, None, None]) => Ok(None),
-        (false, _) => {
-            let names = ["caCert", "clientCert", "clientKey"];
-            let found = written.iter().zip(names).find(|(one, _)| one.is_some());
-            let name = found.map_or("enableTLS", |(_, name)| name);
-            Err(wrong(name, "expected `enableTLS: true` beside it"))
-        }
-        (true, _) => {
-            let tls = Tls::new(&Written {
-                authority: config.ca_cert.as_deref(),
-                certificate: config.client_cert.as_deref(),
-                key: config.client_key.as_ref(),
-            })?;
-            Ok(Some(Secure { written, tls }))
-        }
+fn secure(config: &Config) -> Result<Option<Tls>, Wrong> {
+    let written = Written::new(
+        config.ca_cert.clone(),
+        config.client_cert.clone(),
+        config.client_key.clone(),
+    );
+    match (config.enable_tls.unwrap_or(false), written.first()) {
+        (false, None) => Ok(None),
+        (false, Some(name)) => Err(wrong(name, "expected `enableTLS: true` beside it")),
+        (true, _) => Tls::new("enableTLS", written).map(Some),
     }
 }
 

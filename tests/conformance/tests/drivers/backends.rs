@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Nats, Postgres, Redis, Server, are_required};
+use servers::{Missing, Nats, Postgres, RabbitMq, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -45,6 +45,9 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
+/// Accounts of NATS, more than there are tests.
+const ACCOUNTS: usize = 1_000;
+
 /// Each test has an account of its own, in which all names are free.
 pub(crate) static NATS: Backend = Backend {
     server: LazyLock::new(|| {
@@ -61,10 +64,29 @@ pub(crate) static NATS: Backend = Backend {
     },
 };
 
-/// Accounts of NATS, more than there are tests.
-const ACCOUNTS: usize = 1_000;
+/// Virtual hosts, one for each test.
+const VHOSTS: u16 = 180;
 
-const ALL: &[&Backend] = &[&NATS, &POSTGRES, &REDIS];
+pub(crate) static RABBITMQ: Backend = Backend {
+    server: LazyLock::new(|| {
+        Server::start(RabbitMq {
+            vhosts: VHOSTS,
+            ..RabbitMq::default()
+        })
+    }),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        assert!(number < VHOSTS, "make `VHOSTS` more");
+        let connection = format!("amqp://guest:guest@{}/t{number}", server.address());
+        vec![
+            ("connection", connection.into()),
+            ("queue", format!("queue{number}").into()),
+        ]
+    },
+};
+
+const ALL: &[&Backend] = &[&NATS, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {
@@ -89,7 +111,7 @@ impl Subject {
 
 /// Fails without a server where all of them must be there, whatever the filter of the run.
 pub(crate) fn check() -> Result<(), Missing> {
-    let required = ALL.into_iter().filter(|_| are_required());
+    let required = ALL.iter().copied().filter(|_| are_required());
     let missing = required.map(Backend::server).find_map(Result::err);
     missing.map_or(Ok(()), |Missing(why)| {
         end();

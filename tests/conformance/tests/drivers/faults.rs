@@ -3,18 +3,18 @@
 mod answers;
 mod events;
 mod history;
+mod kinds;
 mod nats;
 mod postgres;
+mod rabbitmq;
 mod rows;
 mod values;
 
-use crate::{
-    backends::{Backend, NATS, POSTGRES, REDIS},
-    open::{component, site},
-};
+use crate::open::{component, site};
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Nats, Postgres, Proxy, Redis, Server, are_required};
+use kinds::{KINDS, Kinds, Test};
+use servers::{Proxy, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -22,79 +22,23 @@ use wythe_blocks::{
 };
 use wythe_manifest::Component;
 
-/// A kind of server, and the drivers over it.
-pub(super) struct Kinds {
-    name: &'static str,
-    backend: &'static Backend,
-    start: fn() -> Result<Server, Missing>,
-    driver: &'static str,
-    /// The metadata of a block that name a server at an address, in YAML.
-    metadata: fn(&str, SocketAddr) -> String,
-    /// The key of the time of one request.
-    timeout: &'static str,
-    /// The key of the time after which a message of a host that is gone goes to another one.
-    processing: &'static str,
-    /// Says whether the server of this machine can sync each write.
-    syncs: fn() -> bool,
-    /// Tests of this kind alone.
-    own: &'static [&'static [(&'static str, Test)]],
-}
-
-/// A test that needs a server; one is started for it alone.
-pub(super) type Test = fn(&'static Kinds, Server);
-
-static KINDS: [Kinds; 3] = [
-    Kinds {
-        name: "nats",
-        backend: &NATS,
-        start: || Server::start(Nats::default()),
-        driver: "jetstream",
-        metadata: nats::metadata,
-        timeout: "timeout",
-        processing: "ackWait",
-        syncs: Nats::syncs,
-        own: &[nats::TESTS],
-    },
-    Kinds {
-        name: "postgres",
-        backend: &POSTGRES,
-        start: || Server::start(Postgres),
-        driver: "postgresql",
-        metadata: |_, address| {
-            let port = address.port();
-            format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
-        },
-        timeout: "timeout",
-        processing: "processingTimeout",
-        syncs: || true,
-        own: &[postgres::TESTS],
-    },
-    Kinds {
-        name: "redis",
-        backend: &REDIS,
-        start: || Server::start(Redis::default()),
-        driver: "redis",
-        metadata: |_, address| format!("{{ name: redisHost, value: \"{address}\" }}"),
-        timeout: "readTimeout",
-        processing: "processingTimeout",
-        syncs: || true,
-        own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
-    },
-];
-
 /// The kind of those tests that are about what one server says.
 fn redis() -> &'static Kinds {
-    &KINDS[2]
+    let found = KINDS.iter().find(|kind| kind.name == "redis");
+    found.expect("it is in the list")
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    KINDS.iter().flat_map(of).chain(answers::trials()).collect()
+    let shared = KINDS.iter().flat_map(of);
+    shared
+        .chain(answers::trials())
+        .chain(rabbitmq::trials())
+        .collect()
 }
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
-    let shared = [events::TESTS, history::TESTS, values::TESTS];
-    let tests = shared.into_iter().chain(kind.own.iter().copied());
+    let tests = kind.tests.iter().copied();
     tests.flatten().map(move |(name, test)| {
         let name = format!("faults::{}::{name}", kind.name);
         let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
@@ -119,9 +63,14 @@ impl Kinds {
     /// The component of a block over the server at an address, with more metadata in YAML.
     fn subject(&self, block: &str, address: SocketAddr, more: &str) -> Component {
         let more = more.replace("requestTimeout", self.timeout);
-        let more = more.replace("processingTimeout", self.processing);
         let metadata = format!("[{}{more}]", (self.metadata)(block, address));
         component(block, self.driver, &metadata)
+    }
+
+    /// The time after which what a host has that is gone goes to another, where that is a setting.
+    fn lease(&self, time: &str) -> String {
+        let lease = |key| format!(", {{ name: {key}, value: {time} }}");
+        self.processing.map(lease).unwrap_or_default()
     }
 
     async fn state(

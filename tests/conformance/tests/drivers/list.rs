@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES},
+    backends::{self, Backend, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -20,6 +20,8 @@ pub(crate) struct Subject {
     pub hosting: bool,
     /// True of a driver within the host that counts nothing in quotas.
     uncounted: bool,
+    /// True of pub/sub that bounds what waits by the server's count, which is not that of the suite.
+    pub bounded_about: bool,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
@@ -28,6 +30,11 @@ static SUBJECTS: &[Subject] = &[
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
+    subject(
+        "bindings.rabbitmq",
+        "host: {connection}; queueName: {queue}; durable: true",
+    )
+    .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.jetstream", BUCKET).on(&backends::NATS),
     subject("configuration.local.file", "path: settings.json"),
@@ -60,6 +67,16 @@ static SUBJECTS: &[Subject] = &[
     .on(&backends::NATS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
+    subject("pubsub.rabbitmq", QUEUES)
+        .on(&RABBITMQ)
+        .bounded_about(),
+    subject(
+        "pubsub.rabbitmq",
+        "connectionString: {connection}; maxBacklog: {backlog}; queueType: classic",
+    )
+    .on(&RABBITMQ)
+    .bounded_about()
+    .variant("_of_classic_queues"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject(
         "pubsub.redis",
@@ -95,6 +112,8 @@ static SUBJECTS: &[Subject] = &[
 const BUCKET: &str = "natsURL: {url}; syncAlways: {synced}; bucket: rows";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
+/// A server and a virtual host of its own.
+const QUEUES: &str = "connectionString: {connection}; maxBacklog: {backlog}";
 /// A server and a database of its own.
 const REDIS: &str = "redisHost: {host}; redisDB: {database}";
 const SEVERAL: &str = "_of_several_values";
@@ -107,6 +126,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         durable: false,
         hosting: false,
         uncounted: false,
+        bounded_about: false,
         backend: None,
     }
 }
@@ -129,6 +149,14 @@ impl Subject {
     const fn uncounted(self) -> Self {
         Subject {
             uncounted: true,
+            ..self
+        }
+    }
+
+    /// Has tests of its own in place of those that count what waits to the message.
+    const fn bounded_about(self) -> Self {
+        Subject {
+            bounded_about: true,
             ..self
         }
     }

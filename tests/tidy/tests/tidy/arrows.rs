@@ -4,7 +4,7 @@ use crate::REPOSITORY;
 use tidy::{Technology, cargo::Package, none};
 
 /// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: &[(&str, &[&str])] = &[
     (
         "wythe",
         &[
@@ -18,20 +18,27 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ),
     ("wythe-api", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-blocks", &["wythe-manifest"]),
+    ("wythe-client", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-export", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-manifest", &[]),
+    ("wythe-net", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-sdk", &[]),
 ];
 
 /// The crates that a driver's crate may know.
-const DRIVER: [&str; 2] = ["wythe-blocks", "wythe-manifest"];
+const DRIVER: [&str; 4] = [
+    "wythe-blocks",
+    "wythe-client",
+    "wythe-manifest",
+    "wythe-net",
+];
 const LIST: &str = "wythe-drivers";
 const EMBEDDED: &str = "wythe-drivers-embedded";
 
-/// Clients that have another name than their technology, each with the drivers' crates that may know it.
-const CLIENTS: [(&str, &[&str]); 6] = [
-    ("hyper-rustls", &["wythe-drivers-http"]),
+/// Clients that have another name than their technology, each with the crates that may know it.
+const CLIENTS: &[(&str, &[&str])] = &[
+    ("hyper-rustls", &[]),
     ("deadpool", &["wythe-drivers-postgres"]),
     ("lettre", &["wythe-drivers-smtp"]),
     ("tokio-postgres", &["wythe-drivers-postgres"]),
@@ -40,8 +47,8 @@ const CLIENTS: [(&str, &[&str]); 6] = [
         &[
             "wythe-drivers-nats",
             "wythe-drivers-postgres",
-            "wythe-drivers-redis",
             "wythe-drivers-smtp",
+            "wythe-net",
         ],
     ),
     (
@@ -49,8 +56,8 @@ const CLIENTS: [(&str, &[&str]); 6] = [
         &[
             "wythe-drivers-nats",
             "wythe-drivers-postgres",
-            "wythe-drivers-redis",
             "wythe-drivers-smtp",
+            "wythe-net",
         ],
     ),
 ];
@@ -119,7 +126,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { net, blocks }, net -> blocks, and no other arrow",
         offenders,
     );
 }

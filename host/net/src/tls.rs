@@ -1,7 +1,11 @@
 //! TLS with a server: the authorities that are believed, and the certificate by which this side proves itself.
 
-use crate::failure::wrong;
-use std::{io, sync::Arc};
+use crate::{Hidden, wrong};
+use std::{
+    hash::{Hash, Hasher},
+    io,
+    sync::Arc,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -15,30 +19,76 @@ use tokio_rustls::{
 use wythe_blocks::{Error, Result, Wrong};
 use wythe_manifest::Secret;
 
-/// TLS as the settings have it, parsed.
+/// The certificates and the key that are written, each in PEM.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Written {
+    /// `caCert`: what is believed in place of the web's authorities.
+    pub authority: Option<String>,
+    /// `clientCert` and `clientKey`, by which the host proves itself.
+    pub certificate: Option<String>,
+    pub key: Option<Hidden>,
+}
+
+impl Written {
+    pub fn new(
+        authority: Option<String>,
+        certificate: Option<String>,
+        key: Option<Secret>,
+    ) -> Self {
+        // As in a file that a tool wrote, an empty text is none.
+        let written = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Written {
+            authority: written(authority),
+            certificate: written(certificate),
+            key: key.filter(|key| !key.reveal().is_empty()).map(Hidden),
+        }
+    }
+
+    /// The name of a setting that is written; none where nothing is.
+    pub fn first(&self) -> Option<&'static str> {
+        let all = [
+            ("caCert", self.authority.is_some()),
+            ("clientCert", self.certificate.is_some()),
+            ("clientKey", self.key.is_some()),
+        ];
+        all.iter()
+            .find(|(_, is_written)| *is_written)
+            .map(|(name, _)| *name)
+    }
+}
+
+/// TLS 1.2 or 1.3 as the settings have it; the server's certificate is always checked. Equal where what was written is.
 #[derive(Clone)]
-pub(crate) struct Tls {
+pub struct Tls {
+    written: Written,
     connector: TlsConnector,
 }
 
-/// The certificates and the key that are written, each in PEM.
-pub(crate) struct Written<'a> {
-    pub authority: Option<&'a str>,
-    pub certificate: Option<&'a str>,
-    pub key: Option<&'a Secret>,
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Tls {}
+
+impl Hash for Tls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
 }
 
 impl Tls {
-    pub fn new(written: &Written<'_>) -> Result<Self, Wrong> {
+    /// `setting` is the one that asks for TLS.
+    pub fn new(setting: &'static str, written: Written) -> Result<Self, Wrong> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions();
-        let config = config.map_err(|error| {
-            Wrong::new("enableTLS", Error::internal("no TLS").with_source(error))
-        })?;
-        let config = config.with_root_certificates(roots(written.authority)?);
-        let config = match (written.certificate, written.key) {
+        let config = config
+            .map_err(|error| Wrong::new(setting, Error::internal("no TLS").with_source(error)))?;
+        let config = config.with_root_certificates(roots(written.authority.as_deref())?);
+        let config = match (&written.certificate, &written.key) {
             (None, None) => config.with_no_client_auth(),
-            (Some(certificate), Some(key)) => {
+            (Some(certificate), Some(Hidden(key))) => {
                 let certificates = certificates("clientCert", certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
                 let wrong = || wrong("clientKey", "expected a private key in PEM");
@@ -50,8 +100,14 @@ impl Tls {
             (None, Some(_)) => return Err(wrong("clientKey", "expected `clientCert` beside it")),
         };
         Ok(Tls {
+            written,
             connector: TlsConnector::from(Arc::new(config)),
         })
+    }
+
+    /// Returns whether this side has a certificate to show.
+    pub fn has_certificate(&self) -> bool {
+        self.written.certificate.is_some()
     }
 
     pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

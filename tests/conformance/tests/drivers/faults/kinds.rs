@@ -1,0 +1,93 @@
+//! The kinds of servers whose faults are tested.
+
+use super::{events, history, nats, postgres, rabbitmq, rows, values};
+use crate::backends::{Backend, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{Missing, Nats, Postgres, RabbitMq, Redis, Server};
+use std::net::SocketAddr;
+
+/// A kind of server, and the drivers over it.
+pub(crate) struct Kinds {
+    pub name: &'static str,
+    pub backend: &'static Backend,
+    pub start: fn() -> Result<Server, Missing>,
+    pub driver: &'static str,
+    /// The metadata of a block that name a server at an address, in YAML.
+    pub metadata: fn(&str, SocketAddr) -> String,
+    /// The key of the time of one request.
+    pub timeout: &'static str,
+    /// The key of the time after which a message of a host that is gone goes to another one, where that is a setting.
+    pub processing: Option<&'static str>,
+    /// Acknowledgements that may be on their way when a connection breaks, where the server has no answer to them.
+    pub unanswered: usize,
+    /// Says whether the server of this machine can sync each write.
+    pub syncs: fn() -> bool,
+    pub tests: &'static [&'static [(&'static str, Test)]],
+}
+
+/// A test that needs a server; one is started for it alone.
+pub(crate) type Test = fn(&'static Kinds, Server);
+
+const LEASE: Option<&str> = Some("processingTimeout");
+
+pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "nats",
+        backend: &NATS,
+        start: || Server::start(Nats::default()),
+        driver: "jetstream",
+        metadata: nats::metadata,
+        timeout: "timeout",
+        processing: Some("ackWait"),
+        unanswered: 0,
+        syncs: Nats::syncs,
+        tests: &[events::TESTS, history::TESTS, values::TESTS, nats::TESTS],
+    },
+    Kinds {
+        name: "postgres",
+        backend: &POSTGRES,
+        start: || Server::start(Postgres),
+        driver: "postgresql",
+        metadata: |_, address| {
+            let port = address.port();
+            format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
+        },
+        timeout: "timeout",
+        processing: LEASE,
+        unanswered: 0,
+        syncs: || true,
+        tests: &[events::TESTS, history::TESTS, values::TESTS, postgres::TESTS],
+    },
+    Kinds {
+        name: "rabbitmq",
+        backend: &RABBITMQ,
+        start: || Server::start(RabbitMq::default()),
+        driver: "rabbitmq",
+        metadata: |_, address| {
+            format!("{{ name: connectionString, value: \"amqp://guest:guest@{address}\" }}")
+        },
+        timeout: "timeout",
+        processing: None,
+        unanswered: 200,
+        syncs: || true,
+        tests: &[events::TESTS, rabbitmq::TESTS],
+    },
+    Kinds {
+        name: "redis",
+        backend: &REDIS,
+        start: || Server::start(Redis::default()),
+        driver: "redis",
+        metadata: |_, address| format!("{{ name: redisHost, value: \"{address}\" }}"),
+        timeout: "readTimeout",
+        processing: LEASE,
+        unanswered: 0,
+        syncs: || true,
+        tests: &[
+            events::TESTS,
+            history::TESTS,
+            values::TESTS,
+            events::OF_REDIS,
+            rows::TESTS,
+            values::OF_REDIS,
+        ],
+    },
+];
