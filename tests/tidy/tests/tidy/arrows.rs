@@ -4,7 +4,7 @@ use crate::REPOSITORY;
 use tidy::{Technology, cargo::Package, none};
 
 /// The crates of the product, each with those it may know; a crate of the street knows what [`DRIVER`] lists.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     (
         "wythe",
         &[
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ),
     ("wythe-api", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-blocks", &["wythe-manifest"]),
+    ("wythe-client", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-export", &["wythe-blocks", "wythe-manifest"]),
     ("wythe-manifest", &[]),
     ("wythe-runtime", &["wythe-blocks", "wythe-manifest"]),
@@ -25,13 +26,13 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// The crates that a driver's crate may know.
-const DRIVER: [&str; 2] = ["wythe-blocks", "wythe-manifest"];
+const DRIVER: [&str; 3] = ["wythe-blocks", "wythe-client", "wythe-manifest"];
 const LIST: &str = "wythe-drivers";
 const EMBEDDED: &str = "wythe-drivers-embedded";
 
 /// Clients that have another name than their technology, each with the drivers' crates that may know it.
 const CLIENTS: [(&str, &[&str]); 6] = [
-    ("hyper-rustls", &["wythe-drivers-http"]),
+    ("hyper-rustls", &[]),
     ("deadpool", &["wythe-drivers-postgres"]),
     ("lettre", &["wythe-drivers-smtp"]),
     ("tokio-postgres", &["wythe-drivers-postgres"]),
@@ -117,7 +118,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { client, blocks }, client -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -142,6 +143,7 @@ fn rules_know_no_http_library() {
         let rooms = [
             "wythe",
             "wythe-api",
+            "wythe-client",
             "wythe-drivers-http",
             "wythe-export",
             "wythe-runtime",
@@ -149,7 +151,7 @@ fn rules_know_no_http_library() {
         rooms.contains(&package.name.as_str()) || package.path.starts_with("tests/")
     };
     none(
-        "only host/api, host/runtime, host/drivers/http, host/export, host/cli and tests know hyper",
+        "only host/api, host/client, host/runtime, host/drivers/http, host/export, host/cli and tests know hyper",
         strangers(is, may),
     );
 }
