@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 101] = [
+const TYPES: [&str; 97] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -10,7 +10,6 @@ const TYPES: [&str; 101] = [
     "bindings.apns",
     "bindings.aws.dynamodb",
     "bindings.aws.kinesis",
-    "bindings.aws.s3",
     "bindings.aws.ses",
     "bindings.aws.sns",
     "bindings.aws.sqs",
@@ -69,9 +68,6 @@ const TYPES: [&str; 101] = [
     "pubsub.rocketmq",
     "pubsub.solace.amqp",
     "secretstores.alicloud.parameterstore",
-    "secretstores.aws.parameterstore",
-    "secretstores.aws.secretmanager",
-    "secretstores.aws.secretsmanager",
     "secretstores.azure.keyvault",
     "secretstores.gcp.secretmanager",
     "secretstores.hashicorp.vault",

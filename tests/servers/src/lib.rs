@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod moto;
 mod postgres;
 mod process;
 mod program;
@@ -18,6 +19,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use moto::Moto;
 pub use postgres::Postgres;
 pub(crate) use program::find;
 pub use program::{Missing, Program, Site};

@@ -1,6 +1,7 @@
 //! Drivers whose server fails: it restarts, is killed, hangs, is cut off, is slow, lies, or is another one than was meant.
 
 mod answers;
+mod aws;
 mod events;
 mod history;
 mod postgres;
@@ -68,7 +69,8 @@ fn redis() -> &'static Kinds {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    KINDS.iter().flat_map(of).chain(answers::trials()).collect()
+    let own = answers::trials().into_iter().chain(aws::trials());
+    KINDS.iter().flat_map(of).chain(own).collect()
 }
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {

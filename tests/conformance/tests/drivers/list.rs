@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES},
+    backends::{self, AWS, Backend, POSTGRES},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -16,13 +16,16 @@ pub(crate) struct Subject {
     variant: &'static str,
     /// True of a binding that keeps what it was given over a restart.
     pub durable: bool,
+    /// True of a secret store that keeps empty texts.
+    pub empty: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 35] = [
+static SUBJECTS: [Subject; 41] = [
+    subject("bindings.aws.s3", BUCKET).on(&AWS),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
@@ -48,6 +51,7 @@ static SUBJECTS: [Subject; 35] = [
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
     subject("lock.redis", REDIS).on(&backends::REDIS),
+    subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
@@ -56,6 +60,19 @@ static SUBJECTS: [Subject; 35] = [
         "redisHost: {host}; redisDB: {database}; maxBacklog: {backlog}",
     )
     .on(&backends::REDIS),
+    subject("secretstores.aws.parameterstore", PARAMETERS)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretmanager", AMAZON)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretsmanager", AMAZON)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretsmanager", MULTIPLE)
+        .variant(SEVERAL)
+        .full()
+        .on(&AWS),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -77,6 +94,12 @@ static SUBJECTS: [Subject; 35] = [
     subject("state.redis", REDIS).on(&backends::REDIS).hosting(),
     subject("state.sled", ""),
 ];
+const AMAZON: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test";
+const PARAMETERS: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; prefix: /suite/";
+const MULTIPLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; multipleKeyValuesPerSecret: true";
+const BUCKET: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 /// A server and a database of its own.
@@ -89,6 +112,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         metadata,
         variant: "",
         durable: false,
+        empty: true,
         hosting: false,
         backend: None,
     }
@@ -98,6 +122,13 @@ impl Subject {
     const fn durable(self) -> Self {
         Subject {
             durable: true,
+            ..self
+        }
+    }
+
+    const fn full(self) -> Self {
+        Subject {
+            empty: false,
             ..self
         }
     }
@@ -127,6 +158,11 @@ impl Subject {
         parts.expect("a type has a block and a driver")
     }
 
+    /// Returns whether its backlog has the bound that the suite gives it.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.metadata.contains("{backlog}")
+    }
+
     /// The driver's part in the names of its tests.
     pub(crate) fn name(&self) -> String {
         format!("{}{}", self.parts().1, self.variant)
@@ -134,7 +170,8 @@ impl Subject {
 
     /// The component of the driver; each placeholder of its metadata becomes the value of that name, as JSON.
     pub(crate) fn component(&self, values: &[(&str, serde_json::Value)]) -> Component {
-        let own = self.backend.map(Backend::fresh).unwrap_or_default();
+        let own = self.backend.map(|backend| backend.fresh(self.kind));
+        let own = own.unwrap_or_default();
         let items = self.metadata.split("; ").filter_map(|item| {
             let (name, value) = item.split_once(": ")?;
             let filled = own

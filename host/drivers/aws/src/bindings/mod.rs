@@ -1,0 +1,3 @@
+//! Output and input bindings, one file for each service.
+
+pub(crate) mod s3;
