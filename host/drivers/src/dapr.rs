@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 97] = [
+const TYPES: [&str; 94] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -11,8 +11,6 @@ const TYPES: [&str; 97] = [
     "bindings.aws.dynamodb",
     "bindings.aws.kinesis",
     "bindings.aws.ses",
-    "bindings.aws.sns",
-    "bindings.aws.sqs",
     "bindings.azure.blobstorage",
     "bindings.azure.cosmosdb",
     "bindings.azure.cosmosdb.gremlinapi",
@@ -53,7 +51,6 @@ const TYPES: [&str; 97] = [
     "crypto.dapr.kubernetes.secrets",
     "middleware.http.oauth2",
     "pubsub.amqp",
-    "pubsub.aws.snssqs",
     "pubsub.azure.eventhubs",
     "pubsub.azure.servicebus",
     "pubsub.azure.servicebus.queues",

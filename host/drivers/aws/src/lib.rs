@@ -25,6 +25,22 @@ pub fn register(registry: &mut Registry) {
     );
     registry.bindings.reaches_out("aws.s3");
     let shared = clients.clone();
+    registry.bindings.add_warned(
+        "aws.sns",
+        bindings::sns::parse,
+        bindings::sns::warnings,
+        move |parsed, site| bindings::sns::open(shared.clone(), parsed, site),
+    );
+    registry.bindings.reaches_out("aws.sns");
+    let shared = clients.clone();
+    registry.bindings.add_warned(
+        "aws.sqs",
+        bindings::sqs::parse,
+        bindings::sqs::warnings,
+        move |parsed, site| bindings::sqs::open(shared.clone(), parsed, site),
+    );
+    registry.bindings.reaches_out("aws.sqs");
+    let shared = clients.clone();
     registry.pubsub.add_warned(
         "aws.snssqs",
         pubsub::parse,

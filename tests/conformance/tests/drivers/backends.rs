@@ -55,11 +55,24 @@ pub(crate) static AWS: Backend = Backend {
         let (region, bucket) = (format!("test-{number}"), format!("test-{number}"));
         match kind {
             "bindings.aws.s3" => Moto::bucket(server.address(), &bucket),
+            "bindings.aws.sns" => {
+                let body = "Action=CreateTopic&Version=2010-03-31&Name=topic";
+                Moto::form(server.address(), ("sns", &region), body);
+            }
+            "bindings.aws.sqs" => {
+                let (target, body) = ("AmazonSQS.CreateQueue", r#"{"QueueName":"queue"}"#);
+                Moto::json(server.address(), ("sqs", &region), target, body);
+            }
             kind if kind.starts_with("secretstores.") => aws_secrets(server, &region),
             _ => {}
         }
         vec![
             ("endpoint", format!("http://{}", server.address()).into()),
+            (
+                "topic",
+                format!("arn:aws:sns:{region}:123456789012:topic").into(),
+            ),
+            ("queue", "queue".into()),
             ("region", region.into()),
             ("bucket", bucket.into()),
         ]

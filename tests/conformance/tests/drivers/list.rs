@@ -24,8 +24,10 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 41] = [
+static SUBJECTS: [Subject; 43] = [
     subject("bindings.aws.s3", BUCKET).on(&AWS),
+    subject("bindings.aws.sns", TOPIC).on(&AWS),
+    subject("bindings.aws.sqs", QUEUE).on(&AWS),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
@@ -98,6 +100,10 @@ const AMAZON: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; s
 const PARAMETERS: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; prefix: /suite/";
 const MULTIPLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; multipleKeyValuesPerSecret: true";
+const TOPIC: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
+const QUEUE: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; queueName: {queue}";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";

@@ -82,7 +82,8 @@ impl Topic {
 
 /// Reads Dapr's data: a message and a subject, each a text or any other JSON.
 fn payload(data: &[u8]) -> Result<(String, Option<String>)> {
-    let expected = || Error::invalid("expected data as JSON, with `message` and, if there is one, `subject`");
+    let expected =
+        || Error::invalid("expected data as JSON, with `message` and, if there is one, `subject`");
     let data: Value = serde_json::from_slice(data).map_err(|_| expected())?;
     let text = |name: &str| match data.get(name) {
         None | Some(Value::Null) => None,
@@ -132,14 +133,22 @@ impl Driver for Topic {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        let answer = self.session.client()?.form(SERVICE.name, Effect::Write, &fields);
+        let answer = self
+            .session
+            .client()?
+            .form(SERVICE.name, Effect::Write, &fields);
         let answer = answer
             .await
             .map_err(|fault| self.failed(fault, Effect::Write, "the notification"))?;
-        let id = answer.text(&["PublishResult", "MessageId"]).map(str::to_owned);
+        let id = answer
+            .text(&["PublishResult", "MessageId"])
+            .map(str::to_owned);
         Ok(Outcome {
             data: json!({ "messageID": id }).to_string().into(),
-            metadata: id.map(|id| ("messageID".to_owned(), id)).into_iter().collect(),
+            metadata: id
+                .map(|id| ("messageID".to_owned(), id))
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -155,7 +164,10 @@ impl Driver for Topic {
             ("TopicArn", &*self.arn),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let answer = self.session.client()?.form(SERVICE.name, Effect::Read, &fields);
+        let answer = self
+            .session
+            .client()?
+            .form(SERVICE.name, Effect::Read, &fields);
         match answer.await {
             Err(fault) if !fault.is_about_rights() => {
                 Err(self.failed(fault, Effect::Read, "the topic"))
@@ -178,8 +190,14 @@ mod tests {
     fn a_message_is_a_text_or_other_json() {
         let read = |text: &str| payload(text.as_bytes()).ok();
         let own = |text: &str| text.to_owned();
-        assert_eq!(read(r#"{"message":"a","subject":"b"}"#), Some((own("a"), Some(own("b")))));
-        assert_eq!(read(r#"{"message":{"n":1}}"#), Some((own(r#"{"n":1}"#), None)));
+        assert_eq!(
+            read(r#"{"message":"a","subject":"b"}"#),
+            Some((own("a"), Some(own("b"))))
+        );
+        assert_eq!(
+            read(r#"{"message":{"n":1}}"#),
+            Some((own(r#"{"n":1}"#), None))
+        );
         for text in ["", "[]", "{}", r#"{"message":""}"#, r#"{"message":null}"#] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -50,7 +50,10 @@ pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
     let bare = queue.strip_suffix(".fifo").unwrap_or(&queue);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if bare.is_empty() || queue.len() > 80 || !bare.chars().all(is_plain) {
-        return Err(wrong("queueName", "expected the name of a queue, of at most 80 letters, digits, `-` and `_`"));
+        return Err(wrong(
+            "queueName",
+            "expected the name of a queue, of at most 80 letters, digits, `-` and `_`",
+        ));
     }
     Ok(Parsed {
         target: Target::parse(config.service(), SERVICE)?,
@@ -70,7 +73,10 @@ pub(crate) async fn open(clients: Shared, parsed: Parsed, site: Site) -> Result<
         name: parsed.queue,
         found: Mutex::default(),
     };
-    binding.health().await.map_err(|error| client.named(error))?;
+    binding
+        .health()
+        .await
+        .map_err(|error| client.named(error))?;
     Ok(Arc::new(binding))
 }
 
@@ -141,7 +147,11 @@ impl Binding {
 
     fn told(&self, fault: Fault) {
         let error = fault.of_read("a message");
-        tracing::warn!(queue = self.name, "a message may come again: {}", error.chain());
+        tracing::warn!(
+            queue = self.name,
+            "a message may come again: {}",
+            error.chain()
+        );
     }
 }
 
@@ -167,9 +177,13 @@ impl Driver for Binding {
     async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
         let _held = request.hold(request.data.len().saturating_mul(3))?;
         let text = std::str::from_utf8(request.data);
-        let text = text.map_err(|_| Error::invalid("expected data as text in UTF-8: a queue takes no other bytes"))?;
+        let text = text.map_err(|_| {
+            Error::invalid("expected data as text in UTF-8: a queue takes no other bytes")
+        })?;
         if text.is_empty() || text.len() > LARGEST {
-            return Err(Error::invalid(format!("expected data of 1 to {LARGEST} bytes")));
+            return Err(Error::invalid(format!(
+                "expected data of 1 to {LARGEST} bytes"
+            )));
         }
         let id = random::name()?;
         let group = request.get("messageGroupId").unwrap_or("wythe");
@@ -201,7 +215,11 @@ impl Driver for Binding {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(queue = self.name, "no message can be received: {}", error.chain());
+                    tracing::warn!(
+                        queue = self.name,
+                        "no message can be received: {}",
+                        error.chain()
+                    );
                     pause(&stop, apart.fail_apart()).await;
                 }
             }

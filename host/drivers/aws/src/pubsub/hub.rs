@@ -47,14 +47,14 @@ struct State {
     /// Deliveries that are with a member, by their numbers.
     out: HashMap<u64, Out>,
     last: u64,
-    /// Members that wait for a message.
-    waiting: usize,
 }
 
 /// Messages of a topic that nobody has yet.
 #[derive(Default)]
 struct Shelf {
     members: usize,
+    /// Members that wait for a message.
+    waiting: usize,
     ready: VecDeque<Held>,
     failed: Option<Error>,
 }
@@ -196,11 +196,13 @@ impl Hub {
         }
     }
 
-    /// Waits in line while the guard lives: as long as somebody does, messages are received.
-    pub fn wait(self: &Arc<Self>) -> Waiting {
-        self.state.lock().waiting += 1;
+    /// Waits in line while the guard lives: as long as somebody does before an empty shelf, messages are received.
+    pub fn wait(self: &Arc<Self>, topic: &str) -> Waiting {
+        if let Some(shelf) = self.state.lock().shelves.get_mut(topic) {
+            shelf.waiting += 1;
+        }
         self.demand.notify_one();
-        Waiting(self.clone())
+        Waiting(self.clone(), topic.to_owned())
     }
 
     /// The deliveries of these numbers that the member has, each once.
@@ -261,7 +263,9 @@ impl Hub {
     }
 
     fn is_wanted(&self) -> bool {
-        self.state.lock().waiting > 0
+        let state = self.state.lock();
+        let mut shelves = state.shelves.values();
+        shelves.any(|shelf| shelf.waiting > 0 && shelf.ready.is_empty())
     }
 
     /// Everything that members and shelves have.
@@ -340,11 +344,15 @@ impl Hub {
 }
 
 /// The place of a member in the line of those that wait.
-pub(super) struct Waiting(Arc<Hub>);
+pub(super) struct Waiting(Arc<Hub>, String);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.state.lock().waiting -= 1;
+        if let Some(shelf) = self.0.state.lock().shelves.get_mut(&self.1) {
+            shelf.waiting -= 1;
+        }
+        // Others may still wait before the shelf that is empty now.
+        self.0.demand.notify_one();
     }
 }
 

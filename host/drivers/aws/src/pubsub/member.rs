@@ -58,7 +58,7 @@ fn over() -> Error {
 impl Consumer for Member {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let _turn = self.pulling.lock().await;
-        let _waiting = self.hub.wait();
+        let _waiting = self.hub.wait(&self.topic);
         loop {
             let mut heard = pin!(self.hub.arrival.notified());
             heard.as_mut().enable();

@@ -1,6 +1,8 @@
 //! Services of Amazon that are gone, slow, hostile, or refuse: each says so, and the driver comes back by itself.
 
 mod made_up;
+mod messages;
+mod objects;
 
 use super::run;
 use crate::{
@@ -34,7 +36,8 @@ pub(super) fn trials() -> Vec<Trial> {
             Ok::<_, Failed>(())
         })
     };
-    let served = SERVED.into_iter().map(|one| trial(one, &reason));
+    let served = [&SERVED[..], &messages::TESTS, &objects::TESTS].concat();
+    let served = served.into_iter().map(|one| trial(one, &reason));
     let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
     let made_up = made_up::TESTS.into_iter().map(|one| trial(one, ""));
     served.chain(made_up).collect()

@@ -29,7 +29,7 @@ pub(super) const OF_REDIS: &[(&str, Test)] = &[(
 const EVENTS: usize = 10_000;
 const BATCH: usize = 20;
 
-fn message(number: usize) -> Message {
+pub(super) fn message(number: usize) -> Message {
     Message {
         data: number.to_string().into(),
         content_type: "text/plain".into(),
@@ -37,14 +37,14 @@ fn message(number: usize) -> Message {
     }
 }
 
-fn number(message: &Message) -> usize {
+pub(super) fn number(message: &Message) -> usize {
     String::from_utf8_lossy(&message.data)
         .parse()
         .expect("a number")
 }
 
 /// Publishes until each event is acknowledged; returns those that were published more than once, as nobody knew.
-async fn publish(
+pub(super) async fn publish(
     driver: Arc<dyn Driver>,
     count: usize,
     progress: Arc<Mutex<usize>>,
@@ -72,7 +72,10 @@ async fn publish(
 }
 
 /// Takes until each event has come; returns how often each was acknowledged, and those of which nobody knows.
-async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, HashSet<usize>) {
+pub(super) async fn take(
+    consumer: &dyn Consumer,
+    count: usize,
+) -> (HashMap<usize, usize>, HashSet<usize>) {
     let (mut acknowledged, mut doubtful) = (HashMap::new(), HashSet::new());
     while acknowledged.len() < count {
         let received = match consumer.pull(100).await {
@@ -97,7 +100,7 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
 }
 
 /// Finds every event, and none again of which both sides were sure.
-fn verify(
+pub(super) fn verify(
     count: usize,
     acknowledged: &HashMap<usize, usize>,
     doubtful: (&HashSet<usize>, &HashSet<usize>),
@@ -117,8 +120,13 @@ fn verify(
     );
 }
 
+/// The number of events of a test.
+pub(super) fn events() -> usize {
+    env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"))
+}
+
 async fn restarts(kind: &'static Kinds, server: Server) {
-    let count = env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"));
+    let count = events();
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
     let more = ", { name: processingTimeout, value: 2s }, { name: requestTimeout, value: 2s }";
