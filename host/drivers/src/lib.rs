@@ -13,6 +13,8 @@ use wythe_blocks::Registry;
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     wythe_drivers_embedded::register(&mut registry);
+    #[cfg(feature = "aws")]
+    wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "nats")]

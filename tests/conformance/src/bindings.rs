@@ -65,6 +65,12 @@ fn stores(features: &Features) -> Option<&'static str> {
     (!all).then_some("the driver keeps no records")
 }
 
+/// A store of objects, which signs URLs, deletes what is not there without a word.
+fn finds(features: &Features) -> Option<&'static str> {
+    let signs = features.operations.iter().any(|known| known == "presign");
+    stores(features).or(signs.then_some("the driver does not tell what was there"))
+}
+
 fn delivers(features: &Features) -> Option<&'static str> {
     let input = (!features.input).then_some("the driver delivers nothing");
     stores(features).or(input)
@@ -96,6 +102,9 @@ pub const CASES: &[Case] = &[
     }),
     case("what_is_absent_is_not_found", stores, |s| {
         records::absent(s).boxed()
+    }),
+    case("what_is_absent_is_not_deleted", finds, |s| {
+        records::deleted_twice(s).boxed()
     }),
     case("a_name_is_needed", stores, |s| records::nameless(s).boxed()),
     case("all_names_are_listed_in_order", stores, |s| {

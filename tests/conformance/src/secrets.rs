@@ -1,4 +1,5 @@
-//! The suite of the secrets block. A driver under test holds the secrets of [`STORED`] and no others.
+//! The suite of the secrets block. A driver under test holds the secrets of [`STORED`] and [`SEVERAL`], and [`EMPTY`] if it
+//! can, and no others.
 
 mod cases;
 
@@ -8,14 +9,16 @@ use wythe_blocks::secrets::{Driver, Features};
 pub type Subject = crate::Subject<dyn Driver>;
 
 /// Name and value of each secret, in order. The names are such as variables of the environment may have.
-pub const STORED: [(&str, &str); 6] = [
-    ("EMPTY", ""),
+pub const STORED: [(&str, &str); 5] = [
     ("LINES", "one\ntwo\n"),
     ("PASSWORD", "correct horse battery staple"),
     ("QUOTED", "\"quo\\ted\" and {braces}"),
     ("TOKEN", "p/\u{e9}\u{1f600}"),
     ("token", "another"),
 ];
+
+/// A secret whose value is an empty text, for stores that keep such.
+pub const EMPTY: &str = "EMPTY";
 
 /// A secret of several values, for drivers that have such: its name, and name and value of each.
 pub const SEVERAL: (&str, [(&str, &str); 2]) = ("DATABASE", [("password", "r"), ("user", "s")]);
@@ -24,6 +27,8 @@ pub struct Case {
     pub name: &'static str,
     /// The reason why a driver with these features cannot run it.
     pub needs: fn(&Features) -> Option<&'static str>,
+    /// True if the driver must hold [`EMPTY`].
+    pub needs_empty: bool,
     /// Panics if the driver does not do as it must.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,
 }
@@ -33,7 +38,12 @@ const fn case(
     needs: fn(&Features) -> Option<&'static str>,
     run: fn(Subject) -> BoxFuture<'static, ()>,
 ) -> Case {
-    Case { name, needs, run }
+    Case {
+        name,
+        needs,
+        needs_empty: false,
+        run,
+    }
 }
 
 fn nothing(_: &Features) -> Option<&'static str> {
@@ -52,6 +62,12 @@ pub const CASES: &[Case] = &[
     case("a_secret_has_its_value", nothing, |s| {
         cases::values(s).boxed()
     }),
+    Case {
+        needs_empty: true,
+        ..case("an_empty_secret_has_an_empty_value", nothing, |s| {
+            cases::empty(s).boxed()
+        })
+    },
     case("an_absent_secret_is_none", nothing, |s| {
         cases::absent(s).boxed()
     }),

@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod moto;
 mod nats;
 mod postgres;
 mod process;
@@ -20,6 +21,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use moto::Moto;
 pub use nats::Nats;
 pub use postgres::Postgres;
 pub(crate) use program::find;

@@ -1,11 +1,6 @@
 //! Requests to a URL, as Dapr's `http`: an operation for each method, metadata in capitals as headers.
 
-use super::{
-    answer::Share,
-    call::HttpCall,
-    pool::{Fault, Pool},
-    target::Base,
-};
+use super::{answer::Share, call::HttpCall, target::Base};
 use async_trait::async_trait;
 use http::Uri;
 use serde::Deserialize;
@@ -16,6 +11,7 @@ use wythe_blocks::{
     bindings::{Driver, Features, Outcome, Request},
     time::Clock as _,
 };
+use wythe_client::{Connector, Fault, Pool};
 use wythe_manifest::Duration as Time;
 
 const OPERATIONS: [&str; 9] = [
@@ -80,7 +76,7 @@ impl Web {
             base: parsed.base,
             strict: parsed.strict,
             share: Share::new(),
-            pool: Pool::new(parsed.server),
+            pool: Pool::new(Connector::new(), parsed.server),
             timeout: parsed.timeout,
         }
     }

@@ -4,7 +4,6 @@ use super::{
     answer::{Body, Held},
     asked::{Asked, Redirect, is_safe},
     bindings::Web,
-    pool::{Connection, Fault},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -15,6 +14,7 @@ use wythe_blocks::{
     Error, Kind, Result,
     bindings::{Outcome, Request},
 };
+use wythe_client::{Connection, Fault};
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;

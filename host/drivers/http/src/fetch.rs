@@ -1,9 +1,5 @@
 //! One small answer of a server that the host asks for itself: keys that sign, tokens. It is read whole, within bounds.
 
-use super::{
-    connect::Connector,
-    pool::{Connection, Fault},
-};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
@@ -11,6 +7,7 @@ use std::{error::Error as StdError, time::Duration};
 use tokio::time::timeout;
 use url::{Host, Position, Url};
 use wythe_blocks::text::{MAX_CAUSE, chain, cut};
+use wythe_client::{Connection, Connector, Fault};
 use wythe_manifest::is_private;
 
 /// Bytes of an answer.

@@ -4,11 +4,8 @@ mod answer;
 mod asked;
 mod bindings;
 mod call;
-mod connect;
 mod fetch;
-mod link;
 mod middleware;
-mod pool;
 #[cfg(test)]
 mod served;
 mod target;

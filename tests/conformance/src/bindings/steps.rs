@@ -1,6 +1,7 @@
 //! The steps that the cases do again and again: ask, and expect.
 
 use bytes::Bytes;
+use serde_json::Value;
 use wythe_blocks::{
     Kind, Result,
     bindings::{Driver, Outcome, Request},
@@ -65,9 +66,15 @@ pub(super) async fn remove(driver: &dyn Driver, key: &str, name: &str) {
     deleted.unwrap_or_else(|error| panic!("`{name}` is deleted: {}", error.chain()));
 }
 
-/// The names, as JSON.
+/// The names, as JSON: an answer is a list of them, or an object whose `Contents` have each its `Key`.
 pub(super) async fn list(driver: &dyn Driver) -> String {
     let listed = ask(driver, "list", b"", &[]).await;
     let listed = listed.expect("the names are listed").data;
-    String::from_utf8(listed.into()).expect("JSON is text")
+    let value: Value = serde_json::from_slice(&listed).expect("it is JSON");
+    let Value::Object(object) = value else {
+        return String::from_utf8(listed.into()).expect("JSON is text");
+    };
+    let objects = object["Contents"].as_array().cloned().unwrap_or_default();
+    let keys: Vec<_> = objects.iter().map(|object| &object["Key"]).collect();
+    serde_json::to_string(&keys).expect("texts are JSON")
 }

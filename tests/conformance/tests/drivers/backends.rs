@@ -1,9 +1,10 @@
 //! The servers under test: one of each kind for the whole run, in which each test has a key space of its own.
 
 use crate::list::Subject;
+use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
-use serde_json::Value;
-use servers::{Missing, Nats, Postgres, RabbitMq, Redis, Server, are_required};
+use serde_json::{Value, json};
+use servers::{Missing, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -12,13 +13,13 @@ use std::sync::{
 /// A kind of server.
 pub(crate) struct Backend {
     server: LazyLock<Result<Server, Missing>>,
-    /// The placeholders of a subject's metadata, for a key space that is new.
-    fresh: fn(&Server) -> Vec<(&'static str, Value)>,
+    /// The placeholders of a subject's metadata, for a key space that is new, by the subject's type.
+    fresh: fn(&Server, &str) -> Vec<(&'static str, Value)>,
 }
 
 pub(crate) static REDIS: Backend = Backend {
     server: LazyLock::new(|| Server::start(Redis::default().with("databases 8192"))),
-    fresh: |server| {
+    fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let database = NEXT.fetch_add(1, SeqCst);
         vec![
@@ -30,7 +31,7 @@ pub(crate) static REDIS: Backend = Backend {
 
 pub(crate) static POSTGRES: Backend = Backend {
     server: LazyLock::new(|| Server::start(Postgres)),
-    fresh: |server| {
+    fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
         // The name keeps tests apart that would share connections, each in a runtime of its own.
@@ -45,6 +46,70 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
+pub(crate) static AWS: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Moto::default())),
+    fresh: |server, kind| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        // Services of one region know nothing of those of another one; buckets are in all of them.
+        let (region, bucket) = (format!("test-{number}"), format!("test-{number}"));
+        match kind {
+            "bindings.aws.s3" => Moto::bucket(server.address(), &bucket),
+            "bindings.aws.sns" => {
+                let body = "Action=CreateTopic&Version=2010-03-31&Name=topic";
+                Moto::form(server.address(), ("sns", &region), body);
+            }
+            "bindings.aws.sqs" => {
+                let (target, body) = ("AmazonSQS.CreateQueue", r#"{"QueueName":"queue"}"#);
+                Moto::json(server.address(), ("sqs", &region), target, body);
+            }
+            kind if kind.starts_with("secretstores.") => aws_secrets(server, &region),
+            _ => {}
+        }
+        vec![
+            ("endpoint", format!("http://{}", server.address()).into()),
+            (
+                "topic",
+                format!("arn:aws:sns:{region}:123456789012:topic").into(),
+            ),
+            ("queue", "queue".into()),
+            ("region", region.into()),
+            ("bucket", bucket.into()),
+        ]
+    },
+};
+
+/// Puts the secrets of the suite into both stores of a region; an empty text is no secret there.
+fn aws_secrets(server: &Server, region: &str) {
+    let several: serde_json::Map<_, _> = SEVERAL
+        .1
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect();
+    let several = (SEVERAL.0, Value::Object(several).to_string());
+    let stored = STORED.map(|(name, value)| (name, value.to_owned()));
+    for (name, value) in stored.into_iter().chain([several]) {
+        let secret =
+            json!({ "Name": name, "SecretString": value, "ClientRequestToken": "0".repeat(32) });
+        let target = "secretsmanager.CreateSecret";
+        Moto::json(
+            server.address(),
+            ("secretsmanager", region),
+            target,
+            &secret.to_string(),
+        );
+        let parameter =
+            json!({ "Name": format!("/suite/{name}"), "Value": value, "Type": "SecureString" });
+        let target = "AmazonSSM.PutParameter";
+        Moto::json(
+            server.address(),
+            ("ssm", region),
+            target,
+            &parameter.to_string(),
+        );
+    }
+}
+
 /// Accounts of NATS, more than there are tests.
 const ACCOUNTS: usize = 1_000;
 
@@ -56,7 +121,7 @@ pub(crate) static NATS: Backend = Backend {
             ..Nats::default()
         })
     }),
-    fresh: |server| {
+    fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
         let url = format!("nats://a{number}:test@{}", server.address());
@@ -74,7 +139,7 @@ pub(crate) static RABBITMQ: Backend = Backend {
             ..RabbitMq::default()
         })
     }),
-    fresh: |server| {
+    fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
         assert!(number < VHOSTS, "make `VHOSTS` more");
@@ -86,16 +151,16 @@ pub(crate) static RABBITMQ: Backend = Backend {
     },
 };
 
-const ALL: &[&Backend] = &[&NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[&AWS, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {
         self.server.as_ref().map_err(Clone::clone)
     }
 
-    pub(crate) fn fresh(&self) -> Vec<(&'static str, Value)> {
+    pub(crate) fn fresh(&self, kind: &str) -> Vec<(&'static str, Value)> {
         let server = self.server();
-        server.map_or_else(|_| Vec::new(), |server| (self.fresh)(server))
+        server.map_or_else(|_| Vec::new(), |server| (self.fresh)(server, kind))
     }
 }
 

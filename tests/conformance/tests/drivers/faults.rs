@@ -1,6 +1,7 @@
 //! Drivers whose server fails: it restarts, is killed, hangs, is cut off, is slow, lies, or is another one than was meant.
 
 mod answers;
+mod aws;
 mod events;
 mod history;
 mod kinds;
@@ -29,11 +30,9 @@ fn redis() -> &'static Kinds {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
+    let own = [answers::trials(), aws::trials(), rabbitmq::trials()];
     let shared = KINDS.iter().flat_map(of);
-    shared
-        .chain(answers::trials())
-        .chain(rabbitmq::trials())
-        .collect()
+    shared.chain(own.into_iter().flatten()).collect()
 }
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES, RABBITMQ},
+    backends::{self, AWS, Backend, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -16,6 +16,8 @@ pub(crate) struct Subject {
     variant: &'static str,
     /// True of a binding that keeps what it was given over a restart.
     pub durable: bool,
+    /// True of a secret store that keeps empty texts.
+    pub empty: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
     /// True of a driver within the host that counts nothing in quotas.
@@ -36,7 +38,7 @@ static SUBJECTS: &[Subject] = &[
     )
     .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
-    subject("configuration.jetstream", BUCKET).on(&backends::NATS),
+    subject("configuration.jetstream", KV).on(&backends::NATS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject(
@@ -55,7 +57,7 @@ static SUBJECTS: &[Subject] = &[
     subject("jobs.memory", ""),
     subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
-    subject("lock.jetstream", BUCKET).on(&backends::NATS),
+    subject("lock.jetstream", KV).on(&backends::NATS),
     subject("lock.memory", ""),
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
     subject("lock.redb", ""),
@@ -65,6 +67,7 @@ static SUBJECTS: &[Subject] = &[
         "natsURL: {url}; syncAlways: {synced}; maxBacklog: {backlog}",
     )
     .on(&backends::NATS),
+    subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.rabbitmq", QUEUES)
@@ -83,6 +86,19 @@ static SUBJECTS: &[Subject] = &[
         "redisHost: {host}; redisDB: {database}; maxBacklog: {backlog}",
     )
     .on(&backends::REDIS),
+    subject("secretstores.aws.parameterstore", PARAMETERS)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretmanager", AMAZON)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretsmanager", AMAZON)
+        .full()
+        .on(&AWS),
+    subject("secretstores.aws.secretsmanager", MULTIPLE)
+        .variant(SEVERAL)
+        .full()
+        .on(&AWS),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -96,7 +112,7 @@ static SUBJECTS: &[Subject] = &[
         "secrets: {secrets}; multiValued: true",
     )
     .variant(SEVERAL),
-    subject("state.jetstream", BUCKET).on(&backends::NATS),
+    subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.memory", "").hosting(),
     subject("state.postgresql", PREFIXED)
         .hosting()
@@ -109,7 +125,17 @@ static SUBJECTS: &[Subject] = &[
         .uncounted(),
 ];
 /// An account of NATS of its own.
-const BUCKET: &str = "natsURL: {url}; syncAlways: {synced}; bucket: rows";
+const KV: &str = "natsURL: {url}; syncAlways: {synced}; bucket: rows";
+const AMAZON: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test";
+const PARAMETERS: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; prefix: /suite/";
+const MULTIPLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; multipleKeyValuesPerSecret: true";
+const TOPIC: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
+const QUEUE: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; queueName: {queue}";
+const BUCKET: &str =
+    "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 /// A server and a virtual host of its own.
@@ -124,6 +150,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         metadata,
         variant: "",
         durable: false,
+        empty: true,
         hosting: false,
         uncounted: false,
         bounded_about: false,
@@ -135,6 +162,13 @@ impl Subject {
     const fn durable(self) -> Self {
         Subject {
             durable: true,
+            ..self
+        }
+    }
+
+    const fn full(self) -> Self {
+        Subject {
+            empty: false,
             ..self
         }
     }
@@ -184,6 +218,15 @@ impl Subject {
         parts.expect("a type has a block and a driver")
     }
 
+    /// The reason why its backlog cannot be held against the bound that the suite gives it.
+    pub(crate) fn misses_bound(&self) -> Option<&'static str> {
+        match (self.metadata.contains("{backlog}"), self.bounded_about) {
+            (false, _) => Some("the driver keeps as much as it is given"),
+            (true, true) => Some("the server bounds what waits, and counts otherwise"),
+            (true, false) => None,
+        }
+    }
+
     /// The driver's part in the names of its tests.
     pub(crate) fn name(&self) -> String {
         format!("{}{}", self.parts().1, self.variant)
@@ -191,7 +234,8 @@ impl Subject {
 
     /// The component of the driver; each placeholder of its metadata becomes the value of that name, as JSON.
     pub(crate) fn component(&self, values: &[(&str, serde_json::Value)]) -> Component {
-        let own = self.backend.map(Backend::fresh).unwrap_or_default();
+        let own = self.backend.map(|backend| backend.fresh(self.kind));
+        let own = own.unwrap_or_default();
         let items = self.metadata.split("; ").filter_map(|item| {
             let (name, value) = item.split_once(": ")?;
             let filled = own

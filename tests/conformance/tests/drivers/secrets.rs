@@ -6,7 +6,7 @@ use crate::{
 };
 use conformance::{
     Opener, features,
-    secrets::{self, SEVERAL, STORED},
+    secrets::{self, EMPTY, SEVERAL, STORED},
     trial,
 };
 use libtest_mimic::Trial;
@@ -19,9 +19,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         let features = features(&open(subject), |driver| driver.features());
         for case in secrets::CASES {
             let name = format!("secrets::{}::{}", subject.name(), case.name);
+            let full =
+                (case.needs_empty && !subject.empty).then_some("the store keeps no empty text");
             trials.push(trial(
                 name,
-                (case.needs)(&features),
+                (case.needs)(&features).or(full),
                 open(subject),
                 case.run,
             ));
@@ -38,19 +40,21 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
         .collect();
     let database = SEVERAL.1.map(|(key, value)| (key.to_owned(), value.into()));
     let database = serde_json::Map::from_iter(database);
+    tree.insert(EMPTY.to_owned(), "".into());
     tree.insert(SEVERAL.0.to_owned(), database.into());
     let json = serde_json::Value::Object(tree).to_string();
     let component = subject.component(&[("secrets", json.as_str().into())]);
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("secrets.json"), &json).expect("a file");
         let registry = Arc::new(wythe_drivers::registry());
-        let variables = STORED.map(|(name, value)| (format!("KEPT_{name}"), value.to_owned()));
+        let stored = STORED.into_iter().chain([(EMPTY, "")]);
+        let variables = stored.map(|(name, value)| (format!("KEPT_{name}"), value.to_owned()));
         let (component, site) = (
             component.clone(),
             Site {
                 terms: None,
                 ledger: None,
-                environment: variables.into_iter().collect(),
+                environment: variables.collect(),
                 ..site(directory)
             },
         );

@@ -127,6 +127,7 @@ fn arrows_point_one_way() {
     }
     none(
         "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { net, blocks }, net -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { client, blocks }, client -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -151,6 +152,7 @@ fn rules_know_no_http_library() {
         let rooms = [
             "wythe",
             "wythe-api",
+            "wythe-client",
             "wythe-drivers-http",
             "wythe-export",
             "wythe-runtime",
@@ -158,7 +160,7 @@ fn rules_know_no_http_library() {
         rooms.contains(&package.name.as_str()) || package.path.starts_with("tests/")
     };
     none(
-        "only host/api, host/runtime, host/drivers/http, host/export, host/cli and tests know hyper",
+        "only host/api, host/client, host/runtime, host/drivers/http, host/export, host/cli and tests know hyper",
         strangers(is, may),
     );
 }

@@ -31,7 +31,7 @@ const BATCH: usize = 20;
 /// Breaks of the connection in the test.
 const BREAKS: usize = 4;
 
-fn message(number: usize) -> Message {
+pub(super) fn message(number: usize) -> Message {
     Message {
         data: number.to_string().into(),
         content_type: "text/plain".into(),
@@ -39,14 +39,14 @@ fn message(number: usize) -> Message {
     }
 }
 
-fn number(message: &Message) -> usize {
+pub(super) fn number(message: &Message) -> usize {
     String::from_utf8_lossy(&message.data)
         .parse()
         .expect("a number")
 }
 
 /// Publishes until each event is acknowledged; returns those that were published more than once, as nobody knew.
-async fn publish(
+pub(super) async fn publish(
     driver: Arc<dyn Driver>,
     count: usize,
     progress: Arc<Mutex<usize>>,
@@ -74,7 +74,10 @@ async fn publish(
 }
 
 /// Takes until each event has come; returns how often each was acknowledged, and those of which nobody knows.
-async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, HashSet<usize>) {
+pub(super) async fn take(
+    consumer: &dyn Consumer,
+    count: usize,
+) -> (HashMap<usize, usize>, HashSet<usize>) {
     let (mut acknowledged, mut doubtful) = (HashMap::new(), HashSet::new());
     while acknowledged.len() < count {
         let received = match consumer.pull(100).await {
@@ -99,7 +102,7 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
 }
 
 /// Finds every event, and none again of which both sides were sure, but for so many whose acknowledgement has no answer.
-fn verify(
+pub(super) fn verify(
     count: usize,
     acknowledged: &HashMap<usize, usize>,
     doubtful: (&HashSet<usize>, &HashSet<usize>),
@@ -120,8 +123,13 @@ fn verify(
     );
 }
 
+/// The number of events of a test.
+pub(super) fn events() -> usize {
+    env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"))
+}
+
 async fn restarts(kind: &'static Kinds, server: Server) {
-    let count = env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"));
+    let count = events();
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
     let more = kind.lease("2s") + ", { name: requestTimeout, value: 2s }";

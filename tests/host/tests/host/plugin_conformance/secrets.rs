@@ -3,7 +3,7 @@
 use super::{component, opener};
 use conformance::{
     features,
-    secrets::{self, SEVERAL, STORED},
+    secrets::{self, EMPTY, SEVERAL, STORED},
     trial,
 };
 use libtest_mimic::Trial;
@@ -26,7 +26,8 @@ fn settings() -> String {
         .1
         .map(|(key, value)| (format!("{}.{key}", SEVERAL.0), value));
     let stored = STORED.map(|(name, value)| (name.to_owned(), value));
-    let all: BTreeMap<_, _> = stored.into_iter().chain(several).collect();
+    let empty = [(EMPTY.to_owned(), "")];
+    let all: BTreeMap<_, _> = stored.into_iter().chain(empty).chain(several).collect();
     let json = serde_json::json!(all).to_string();
     serde_json::json!({ "name": "secrets", "value": json }).to_string()
 }

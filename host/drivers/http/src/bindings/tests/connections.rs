@@ -1,10 +1,6 @@
 //! Connections: how many there are, how long they live, and what becomes of those that never come about.
 
 use super::*;
-use crate::{
-    connect::CONNECT,
-    pool::{IDLE, IDLE_FOR},
-};
 use parking_lot::{Condvar, Mutex};
 use std::{
     error::Error as _,
@@ -13,6 +9,7 @@ use std::{
 };
 use tokio::{net::TcpSocket, task::JoinSet};
 use wythe_blocks::{Call, Registry, Settings, Shared, Tenant, time};
+use wythe_client::{CONNECT, IDLE, IDLE_FOR};
 
 /// Answers each request with this; counts connections, and tells of each that ends.
 fn counted(answer: String) -> (String, Arc<AtomicUsize>, mpsc::Receiver<()>) {

@@ -1,6 +1,6 @@
 //! The connections of a component: one for each call under way, and a few that wait for the next one.
 
-use super::{
+use crate::{
     connect::{BoxError, Connector, Stream},
     link::Exchange,
 };
@@ -23,9 +23,9 @@ use std::{
 use tokio::{task::AbortHandle, time::Instant};
 
 /// Connections that are kept between calls.
-pub(super) const IDLE: usize = 8;
+pub const IDLE: usize = 8;
 /// Time for which such a connection is kept.
-pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
+pub const IDLE_FOR: Duration = Duration::from_secs(60);
 /// Headers of an answer, as the client reads them.
 const HEADERS: usize = 100;
 /// Turns after an answer, within which its connection is free again.
@@ -33,7 +33,7 @@ const TURNS: usize = 4;
 
 /// A connection that one call uses at a time. It does its work while that call waits for it, so it costs the call's
 /// time, and ends with it.
-pub(super) struct Connection {
+pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driven: Driven,
     exchange: Exchange,
@@ -43,7 +43,7 @@ pub(super) struct Connection {
 struct Driven(Option<http1::Connection<Stream, Full<Bytes>>>);
 
 /// Reason for which there is no answer.
-pub(super) enum Fault {
+pub enum Fault {
     /// The connection could not be made.
     Connect(BoxError),
     /// The connection was closed before the request was sent.
@@ -134,7 +134,7 @@ impl Driven {
 }
 
 /// Connections to one server.
-pub(super) struct Pool {
+pub struct Pool {
     connector: Connector,
     to: Uri,
     idle: Arc<Mutex<Idle>>,
@@ -150,11 +150,11 @@ impl Pool {
         clippy::disallowed_methods,
         reason = "the sweeper belongs to the driver, which ends it when it is dropped"
     )]
-    pub fn new(to: Uri) -> Self {
+    pub fn new(connector: Connector, to: Uri) -> Self {
         let idle = Arc::new(Mutex::new(Idle::default()));
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&idle))).abort_handle();
         Pool {
-            connector: Connector::new(),
+            connector,
             to,
             idle,
             sweeper,
@@ -198,7 +198,7 @@ impl Pool {
         self.idle.lock().0.clear();
     }
 
-    #[cfg(test)]
+    /// The number of connections that wait.
     pub fn idle(&self) -> usize {
         self.idle.lock().0.len()
     }

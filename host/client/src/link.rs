@@ -17,21 +17,21 @@ use tokio::{
 
 /// Bytes that a peer may send before the headers of its answer end, interim answers among them; as many in the
 /// handshake of TLS.
-pub(super) const HEAD: usize = 256 << 10;
+pub const HEAD: usize = 256 << 10;
 /// Interim answers before the answer.
-pub(super) const INTERIM: usize = 16;
+pub const INTERIM: usize = 16;
 /// Bytes read in one go before the answer.
 const STEP: usize = 16 << 10;
 
 /// A stream that ends where its peer says too much before it answers.
-pub(super) struct Link {
+pub struct Link {
     stream: TcpStream,
     exchange: Exchange,
 }
 
 /// Record of what the peer has said to the request under way.
 #[derive(Clone, Default)]
-pub(super) struct Exchange(Arc<State>);
+pub struct Exchange(Arc<State>);
 
 #[derive(Default)]
 struct State {

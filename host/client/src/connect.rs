@@ -1,6 +1,6 @@
 //! The making of a connection: names looked up a few at a time, TCP, and TLS where the URL says so.
 
-use super::link::Link;
+use crate::link::Link;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
@@ -22,7 +22,7 @@ use tower_service::Service;
 use wythe_manifest::is_private;
 
 /// Time until a connection can be used: names, TCP and TLS.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
+pub const CONNECT: Duration = Duration::from_secs(5);
 /// Lookups of a component at once: a thread looks a name up, and nobody can call it back.
 const LOOKUPS: usize = 4;
 /// A peer that is gone is found out by probes, and by data that nobody takes.
@@ -30,12 +30,12 @@ const PROBE: Duration = Duration::from_secs(15);
 const PROBES: u32 = 3;
 const UNTAKEN: Duration = Duration::from_secs(30);
 
-pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
-pub(super) type Stream = MaybeHttpsStream<TokioIo<Link>>;
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+pub type Stream = MaybeHttpsStream<TokioIo<Link>>;
 
 /// Connects to one server after the other. Certificates are those of Mozilla's list, and no proxy is asked.
 #[derive(Clone)]
-pub(super) struct Connector(HttpsConnector<Linked>);
+pub struct Connector(HttpsConnector<Linked>);
 
 impl Connector {
     pub fn new() -> Self {

@@ -1,0 +1,11 @@
+//! HTTP as drivers ask for it: connections whose peer is measured before it answers, each for one call at a time.
+
+mod connect;
+mod exchange;
+mod link;
+mod pool;
+
+pub use connect::{BoxError, CONNECT, Connector, Stream};
+pub use exchange::{Answer, Ask, Failed, Server};
+pub use link::{HEAD, INTERIM};
+pub use pool::{Connection, Fault, IDLE, IDLE_FOR, Pool};

@@ -1,0 +1,249 @@
+//! The one place where what a service answers, and what happens on the way to it, become errors of the host.
+
+use std::time::Duration;
+use wythe_blocks::{Error, Kind};
+use wythe_client::{Failed, Fault as Way};
+
+/// Pause that is asked for where a service is asked too often.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The nature of a request that may fail on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It changes nothing, or may be done twice.
+    Read,
+    /// It may have happened though nobody heard of it.
+    Write,
+}
+
+/// A request that did not do what it should.
+pub(crate) enum Fault {
+    /// There is no whole answer.
+    Way(Failed),
+    /// The service refused it: its status, its word for the reason, and its text, which is for the log.
+    Refused {
+        status: u16,
+        code: String,
+        text: String,
+    },
+    /// The answer is none of this service.
+    Odd(String),
+}
+
+impl Fault {
+    /// The service's word for the reason, if it refused.
+    pub fn code(&self) -> &str {
+        match self {
+            Fault::Refused { code, .. } => code,
+            _ => "",
+        }
+    }
+
+    /// Returns whether the service knows who asks and only forbids what was asked: it is there.
+    pub fn is_about_rights(&self) -> bool {
+        let words = [
+            "AccessDenied",
+            "AccessDeniedException",
+            "AuthorizationError",
+        ];
+        words.contains(&self.code())
+    }
+
+    /// The error for the app; `about` is what was asked, in its words.
+    pub fn error(self, effect: Effect, about: &str) -> Error {
+        match self {
+            Fault::Way(failed) => of_way(failed, effect, about),
+            Fault::Refused { status, code, text } => {
+                let error = refused(status, &code, effect, about);
+                error.with_source(format!("{status} {code}: {text}"))
+            }
+            Fault::Odd(why) => Error::internal(format!(
+                "the answer about {about} is not one of this service: check `endpoint`"
+            ))
+            .with_source(why),
+        }
+    }
+
+    pub fn of_read(self, about: &str) -> Error {
+        self.error(Effect::Read, about)
+    }
+
+    pub fn of_write(self, about: &str) -> Error {
+        self.error(Effect::Write, about)
+    }
+}
+
+fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
+    let (fault, was_sent) = match failed {
+        Failed::Fault { fault, was_sent } => (fault, was_sent),
+        Failed::Large => {
+            return Error::invalid(format!(
+                "the answer about {about} has more bytes than it may"
+            ));
+        }
+        Failed::Room(error) => return error,
+    };
+    let error = match (was_sent, effect, &fault) {
+        (false, _, Way::Late) => Error::unavailable(
+            "no request could be sent within `timeout`: all of the component's connections are in use",
+        ),
+        (false, ..) => Error::unavailable(
+            "the service cannot be reached: check `endpoint`, `region` and the network",
+        ),
+        (true, Effect::Read, Way::Late) => {
+            Error::unavailable("the service did not answer within `timeout`")
+        }
+        (true, Effect::Read, _) => Error::unavailable("the service broke off its answer"),
+        (true, Effect::Write, _) => Error::unknown_outcome(format!(
+            "the service was asked and gave no whole answer: whether {about} was written is not known"
+        )),
+    };
+    match fault {
+        Way::Connect(cause) => error.with_source(cause),
+        Way::Unsent(cause) | Way::Broken(cause) => error.with_source(cause),
+        Way::Excess(what) => error.with_source(format!("the service sent {what}")),
+        Way::Late => error.with_source("the time of the request is over"),
+    }
+}
+
+/// The error for a service's word. Words of a service are of a closed alphabet and length when they come here.
+fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
+    let who = |hint: &str| {
+        Error::denied(format!(
+            "the service refuses the component's key ({code}): {hint}"
+        ))
+    };
+    match code {
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "AuthFailure"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidToken"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "NotSignedUp"
+        | "InvalidSecurity" => who("check `accessKey`, `secretKey` and `sessionToken`"),
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
+            who("its time is over; give the component a new one")
+        }
+        "RequestTimeTooSkewed" => who("the clock of this machine is wrong; set it right"),
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "AllAccessDisabled"
+        | "AccountProblem" => Error::denied(format!(
+            "the component's key may not do this with {about} ({code}): its policy has to allow it"
+        )),
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => Error::unavailable(format!(
+            "{about} is in another region ({code}): check `region`"
+        )),
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "Throttled"
+        | "RequestLimitExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "SlowDown"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "OverLimit"
+        | "LimitExceededException"
+        | "EC2ThrottledException" => {
+            Error::exhausted(format!("the service is asked too often ({code})"))
+                .with_retry_after(PAUSE)
+        }
+        "ServiceUnavailable" | "ServiceUnavailableException" => {
+            Error::unavailable(format!("the service is not ready ({code})"))
+        }
+        _ => by_status(status, code, effect, about),
+    }
+}
+
+fn by_status(status: u16, code: &str, effect: Effect, about: &str) -> Error {
+    let kind = match (status, effect) {
+        (401 | 403, _) => Kind::Denied,
+        (404, _) => Kind::NotFound,
+        (409, _) => Kind::Conflict,
+        (429, _) => Kind::Exhausted,
+        (503, _) | (500.., Effect::Read) => Kind::Unavailable,
+        (500.., Effect::Write) => Kind::UnknownOutcome,
+        (400..500, _) => Kind::Invalid,
+        _ => Kind::Internal,
+    };
+    let why = match code.is_empty() {
+        true => String::new(),
+        false => format!(", {code}"),
+    };
+    Error::new(
+        kind,
+        format!("the service answered {about} with {status}{why}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16, code: &str, effect: Effect) -> Kind {
+        let fault = Fault::Refused {
+            status,
+            code: code.to_owned(),
+            text: "of the service".to_owned(),
+        };
+        let error = fault.error(effect, "`a`");
+        assert!(!error.message().contains("of the service"), "{error}");
+        error.kind()
+    }
+
+    #[test]
+    fn words_of_a_service_are_kinds() {
+        for (status, code, expected) in [
+            (403, "SignatureDoesNotMatch", Kind::Denied),
+            (400, "UnrecognizedClientException", Kind::Denied),
+            (400, "ExpiredTokenException", Kind::Denied),
+            (403, "AccessDenied", Kind::Denied),
+            (301, "PermanentRedirect", Kind::Unavailable),
+            (400, "ThrottlingException", Kind::Exhausted),
+            (503, "SlowDown", Kind::Exhausted),
+            (404, "", Kind::NotFound),
+            (400, "ValidationException", Kind::Invalid),
+            (302, "", Kind::Internal),
+        ] {
+            assert_eq!(
+                kind(status, code, Effect::Write),
+                expected,
+                "{status} {code}"
+            );
+        }
+        assert_eq!(kind(500, "InternalError", Effect::Read), Kind::Unavailable);
+        assert_eq!(
+            kind(500, "InternalError", Effect::Write),
+            Kind::UnknownOutcome
+        );
+        assert_eq!(
+            kind(503, "ServiceUnavailable", Effect::Write),
+            Kind::Unavailable
+        );
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_changed_nothing() {
+        let error = |was_sent, effect| {
+            let fault = Way::Late;
+            Fault::Way(Failed::Fault { fault, was_sent })
+                .error(effect, "`a`")
+                .kind()
+        };
+        assert_eq!(error(false, Effect::Write), Kind::Unavailable);
+        assert_eq!(error(true, Effect::Read), Kind::Unavailable);
+        assert_eq!(error(true, Effect::Write), Kind::UnknownOutcome);
+    }
+}

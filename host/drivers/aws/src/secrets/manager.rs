@@ -1,0 +1,193 @@
+//! Secrets of Secrets Manager: a text each, or several values as a JSON object.
+
+use super::Names;
+use crate::{
+    client::{Operation, Session, Shared, shared},
+    fault::{Effect, Fault},
+    settings::{Service, Target, config},
+};
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value as Json, json};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wythe_blocks::{
+    Error, Result, Site, Wrong,
+    secrets::{Driver, Features, Found, Value},
+};
+
+const SERVICE: Service = Service::named("secretsmanager");
+
+config! {
+    struct Config {
+        /// True reads a secret that is a JSON object of texts as several values; default false.
+        multiple_key_values_per_secret: Option<bool>,
+    }
+}
+
+/// A config that was found good.
+pub(crate) struct Parsed {
+    target: Target,
+    multiple: bool,
+}
+
+pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
+    Ok(Parsed {
+        target: Target::parse(config.service(), SERVICE)?,
+        multiple: config.multiple_key_values_per_secret.unwrap_or(false),
+    })
+}
+
+pub(crate) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
+    parsed.target.warnings()
+}
+
+pub(crate) async fn open(clients: Shared, parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
+    let client = shared(&clients, &parsed.target, &site);
+    let store = Manager {
+        session: Session::new(client.clone(), "Secrets Manager".to_owned()),
+        multiple: parsed.multiple,
+    };
+    store.health().await.map_err(|error| client.named(error))?;
+    Ok(Arc::new(store))
+}
+
+struct Manager {
+    session: Session,
+    multiple: bool,
+}
+
+impl Manager {
+    async fn ask(&self, name: &str, body: &Json) -> Result<Result<Json, Fault>> {
+        let operation = Operation {
+            service: SERVICE.name,
+            prefix: "secretsmanager",
+            version: "1.1",
+            name,
+            effect: Effect::Read,
+            extra: Duration::ZERO,
+        };
+        Ok(self.session.client()?.json(operation, body).await)
+    }
+
+    /// The values of a text; a JSON object of texts is several where the component says so.
+    fn values(&self, name: &str, text: &str) -> BTreeMap<String, Value> {
+        if self.multiple
+            && let Ok(several) = serde_json::from_str::<BTreeMap<String, String>>(text)
+        {
+            let several = several.into_iter();
+            return several.map(|(key, text)| (key, Value::new(text))).collect();
+        }
+        BTreeMap::from([(name.to_owned(), Value::new(text))])
+    }
+}
+
+/// Returns whether the service may have a secret of this name; an ARN is one as well.
+fn can_be(name: &str) -> bool {
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/_+=.@-:".contains(c))
+}
+
+/// The names of a page.
+fn listed(page: &Json) -> Option<Vec<String>> {
+    let listed = page.get("SecretList")?.as_array()?.iter();
+    let names = listed.map(|one| one.get("Name")?.as_str().map(str::to_owned));
+    names.collect()
+}
+
+#[async_trait]
+impl Driver for Manager {
+    fn features(&self) -> Features {
+        Features {
+            multiple_values: self.multiple,
+            names: true,
+        }
+    }
+
+    async fn get(&self, name: &str, metadata: &[(String, String)]) -> Result<Option<Found>> {
+        if !can_be(name) {
+            return Ok(None);
+        }
+        let about = format!("the secret `{name}`");
+        let mut body = json!({ "SecretId": name });
+        for (key, field) in [
+            ("version_id", "VersionId"),
+            ("version_stage", "VersionStage"),
+        ] {
+            let written = metadata.iter().find(|(known, _)| known == key);
+            if let Some((_, value)) = written {
+                body[field] = value.as_str().into();
+            }
+        }
+        let answer = match self.ask("GetSecretValue", &body).await? {
+            Ok(answer) => answer,
+            Err(fault) if fault.code() == "ResourceNotFoundException" => return Ok(None),
+            Err(fault) if fault.code() == "InvalidRequestException" => {
+                let error = Error::unavailable(format!(
+                    "{about} has no value now: it is marked for deletion, or has none yet"
+                ));
+                return Err(error.with_source(fault.of_read(&about).chain()));
+            }
+            Err(fault) => return Err(fault.of_read(&about)),
+        };
+        let text = |field: &str| answer.get(field).and_then(Json::as_str);
+        let odd = || Fault::Odd("no value of a secret".to_owned()).of_read(&about);
+        // A part of an ARN is not taken for a name.
+        let known = [text("Name"), text("ARN")].contains(&Some(name));
+        if !known {
+            return Ok(None);
+        }
+        let own = text("Name").unwrap_or(name);
+        let values = match (text("SecretString"), text("SecretBinary")) {
+            (Some(text), _) => self.values(own, text),
+            (None, Some(bytes)) => {
+                let bytes = STANDARD.decode(bytes).map_err(|_| odd())?;
+                BTreeMap::from([(own.to_owned(), Value::new(bytes))])
+            }
+            (None, None) => return Err(odd()),
+        };
+        Ok(Some(Found {
+            values,
+            version: text("VersionId").map(str::to_owned),
+        }))
+    }
+
+    async fn names(&self) -> Result<Vec<String>> {
+        let mut names = Names::default();
+        loop {
+            let body = names.body(json!({ "MaxResults": 100 }));
+            let page = self.ask("ListSecrets", &body).await?;
+            let page = page.map_err(|fault| fault.of_read("the names of the secrets"))?;
+            if !names.add(&page, listed(&page))? {
+                return Ok(names.whole());
+            }
+        }
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.session.describe()
+    }
+
+    /// Asks for one name. A key that may not is good enough: it may read a secret.
+    async fn health(&self) -> Result<()> {
+        match self.ask("ListSecrets", &json!({ "MaxResults": 1 })).await? {
+            Err(fault) if !fault.is_about_rights() => Err(fault.of_read("the store")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.session.close();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_cannot_be_are_not_asked_for() {
+        assert!(can_be("prod/db.password") && can_be("arn:aws:secretsmanager:a:1:secret:b"));
+        assert!(!can_be(" PASSWORD") && !can_be("a*") && !can_be("a\u{e9}"));
+    }
+}

@@ -1,0 +1,118 @@
+//! moto, which answers as the services of Amazon do, from memory: what it had is gone with its process.
+
+use crate::{Missing, Program, Site, find};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    time::Duration,
+};
+
+/// `moto_server` of PyPI, which takes any region for one of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moto {
+    /// Requests after which signatures are checked; none are by default.
+    pub checks_after: Option<u32>,
+}
+
+impl Program for Moto {
+    fn command(&self, site: &Site) -> Result<Command, Missing> {
+        let mut command = Command::new("sh");
+        // It tells of each request.
+        command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"]);
+        command.arg(find("moto_server")?);
+        command.args(["-H", "127.0.0.1", "-p", &site.port.to_string()]);
+        command.env("MOTO_ALLOW_NONEXISTENT_REGION", "true");
+        command.env("PYTHONWARNINGS", "ignore");
+        command.env("LOGLEVEL", "ERROR");
+        if let Some(count) = self.checks_after {
+            command.env("INITIAL_NO_AUTH_ACTION_COUNT", count.to_string());
+        }
+        command.current_dir(&site.directory);
+        Ok(command)
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        let answer = exchange(site.address(), "GET", "/moto-api/", &[], "");
+        answer.is_ok_and(|(status, _)| status == 200)
+    }
+}
+
+impl Moto {
+    /// Asks a server for an operation of a service that speaks JSON; panics where it refuses.
+    pub fn json(
+        server: SocketAddr,
+        (service, region): (&str, &str),
+        target: &str,
+        body: &str,
+    ) -> String {
+        let headers = [
+            ("authorization", &*authorization(service, region)),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        checked(target, exchange(server, "POST", "/", &headers, body))
+    }
+
+    /// Makes a bucket.
+    pub fn bucket(server: SocketAddr, name: &str) {
+        let headers = [("authorization", &*authorization("s3", "us-east-1"))];
+        checked(
+            name,
+            exchange(server, "PUT", &format!("/{name}"), &headers, ""),
+        );
+    }
+
+    /// Asks for an operation of a service that takes forms; panics where it refuses.
+    pub fn form(server: SocketAddr, (service, region): (&str, &str), body: &str) -> String {
+        let headers = [
+            ("authorization", &*authorization(service, region)),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        checked(body, exchange(server, "POST", "/", &headers, body))
+    }
+}
+
+/// A signature that nobody checks, by which the server knows what is asked.
+fn authorization(service: &str, region: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+fn checked(what: &str, answer: std::io::Result<(u16, String)>) -> String {
+    let (status, body) = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(status, 200, "{what}: {body}");
+    body
+}
+
+/// The status and the body of an answer.
+fn exchange(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<(u16, String)> {
+    let limit = Duration::from_secs(30);
+    let mut stream = TcpStream::connect_timeout(&server, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    stream.write_all((head + body).as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Ok((status.unwrap_or_default(), body.to_owned()))
+}
