@@ -13,8 +13,8 @@ mod values;
 
 use crate::open::{component, site};
 use conformance::runtime;
-use libtest_mimic::{Failed, Trial};
 use kinds::{KINDS, Kinds, Test};
+use libtest_mimic::{Failed, Trial};
 use servers::{Proxy, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{

@@ -126,8 +126,7 @@ fn arrows_point_one_way() {
         offenders.extend(own.map(|name| format!("{} -> {name}", package.name)));
     }
     none(
-        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { net, blocks }, net -> blocks, and no other arrow",
-        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { client, blocks }, client -> blocks, and no other arrow",
+        "cli -> { api, runtime, drivers, export } -> blocks -> manifest, drivers -> each driver's crate -> { client, net, blocks }, client -> blocks, net -> blocks, and no other arrow",
         offenders,
     );
 }
@@ -198,7 +197,7 @@ fn only_its_driver_depends_on_a_technology() {
     for (client, homes) in CLIENTS {
         let driver = |package: &Package| package.path.starts_with("host/drivers/");
         let may = |package: &Package| homes.contains(&package.name.as_str()) || !driver(package);
-        offenders.extend(strangers(|dependency| dependency == client, may));
+        offenders.extend(strangers(|dependency| dependency == *client, may));
     }
     none(
         "only a driver's crate knows its client, and tests/bench some",

@@ -55,7 +55,12 @@ pub(super) static KINDS: &[Kinds] = &[
         processing: LEASE,
         unanswered: 0,
         syncs: || true,
-        tests: &[events::TESTS, history::TESTS, values::TESTS, postgres::TESTS],
+        tests: &[
+            events::TESTS,
+            history::TESTS,
+            values::TESTS,
+            postgres::TESTS,
+        ],
     },
     Kinds {
         name: "rabbitmq",
