@@ -110,6 +110,8 @@ async fn request(
     while count < batch {
         let Ok(came) = timeout(wait + limit, inbox.next()).await else {
             inbox.link().doubt();
+            // Servers before 2.10 say nothing of a group that is not there.
+            desk.streams.renew(group).await?;
             return Err(failure::late(Effect::Read, "messages"));
         };
         let came = came.map_err(|_| failure::broken(Effect::Read, "messages"))?;
