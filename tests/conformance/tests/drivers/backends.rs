@@ -47,23 +47,37 @@ pub(crate) static POSTGRES: Backend = Backend {
 
 /// Each test has an account of its own, in which all names are free.
 pub(crate) static NATS: Backend = Backend {
-    server: LazyLock::new(|| {
-        Server::start(Nats {
-            accounts: ACCOUNTS,
-            ..Nats::default()
-        })
-    }),
-    fresh: |server| {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let number = NEXT.fetch_add(1, SeqCst);
-        let url = format!("nats://a{number}:test@{}", server.address());
-        vec![("url", url.into()), ("synced", Nats::syncs().into())]
-    },
+    server: LazyLock::new(|| Server::start(nats())),
+    fresh: account,
 };
+
+/// A server whose streams lose nothing: where there is an older one, what needs them is not tested.
+pub(crate) static STREAMS: Backend = Backend {
+    server: LazyLock::new(|| {
+        Nats::check_streams()?;
+        Server::start(nats())
+    }),
+    fresh: account,
+};
+
+fn nats() -> Nats {
+    Nats {
+        accounts: ACCOUNTS,
+        ..Nats::default()
+    }
+}
+
+fn account(server: &Server) -> Vec<(&'static str, Value)> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, SeqCst);
+    let url = format!("nats://a{number}:test@{}", server.address());
+    vec![("url", url.into()), ("synced", Nats::syncs().into())]
+}
 
 /// Accounts of NATS, more than there are tests.
 const ACCOUNTS: usize = 1_000;
 
+/// Those that must be there where all servers must.
 const ALL: [&Backend; 3] = [&NATS, &POSTGRES, &REDIS];
 
 impl Backend {
@@ -99,7 +113,7 @@ pub(crate) fn check() -> Result<(), Missing> {
 
 /// Ends every server that was started.
 pub(crate) fn end() {
-    for backend in ALL {
+    for backend in ALL.into_iter().chain([&STREAMS]) {
         if let Some(Ok(server)) = LazyLock::get(&backend.server) {
             server.end();
         }

@@ -34,8 +34,10 @@ pub(super) struct Kinds {
     timeout: &'static str,
     /// The key of the time after which a message of a host that is gone goes to another one.
     processing: &'static str,
-    /// Says whether the server of this machine can sync each write.
-    syncs: fn() -> bool,
+    /// Says why the server of this machine can do no pub/sub, or not sync each write.
+    lacks: fn() -> Option<Missing>,
+    /// Tests of pub/sub of this kind alone.
+    events: &'static [(&'static str, Test)],
     /// Tests of this kind alone.
     own: &'static [&'static [(&'static str, Test)]],
 }
@@ -52,7 +54,8 @@ static KINDS: [Kinds; 3] = [
         metadata: nats::metadata,
         timeout: "timeout",
         processing: "ackWait",
-        syncs: Nats::syncs,
+        lacks: || Nats::check_streams().err(),
+        events: nats::EVENTS,
         own: &[nats::TESTS],
     },
     Kinds {
@@ -66,7 +69,8 @@ static KINDS: [Kinds; 3] = [
         },
         timeout: "timeout",
         processing: "processingTimeout",
-        syncs: || true,
+        lacks: || None,
+        events: &[],
         own: &[postgres::TESTS],
     },
     Kinds {
@@ -77,8 +81,9 @@ static KINDS: [Kinds; 3] = [
         metadata: |_, address| format!("{{ name: redisHost, value: \"{address}\" }}"),
         timeout: "readTimeout",
         processing: "processingTimeout",
-        syncs: || true,
-        own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
+        lacks: || None,
+        events: events::OF_REDIS,
+        own: &[rows::TESTS, values::OF_REDIS],
     },
 ];
 
@@ -93,17 +98,31 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
-    let shared = [events::TESTS, history::TESTS, values::TESTS];
+    let lacking = missing.clone().or_else(kind.lacks);
+    let is_ignored = lacking.is_some() && !(missing.is_some() && are_required());
+    let events = events::TESTS.iter().chain(kind.events);
+    let events = events.map(move |test| trial(kind, test, lacking.as_ref(), is_ignored));
+    let shared = [history::TESTS, values::TESTS];
     let tests = shared.into_iter().chain(kind.own.iter().copied());
-    tests.flatten().map(move |(name, test)| {
-        let name = format!("faults::{}::{name}", kind.name);
-        let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
-        let trial = Trial::test(name + &reason.unwrap_or_default(), move || {
-            test(kind, (kind.start)().map_err(Failed::from)?);
-            Ok(())
-        });
-        trial.with_ignored_flag(missing.is_some() && !are_required())
-    })
+    let is_ignored = missing.is_some() && !are_required();
+    let others = tests.flatten();
+    let others = others.map(move |test| trial(kind, test, missing.as_ref(), is_ignored));
+    events.chain(others)
+}
+
+fn trial(
+    kind: &'static Kinds,
+    (name, test): &'static (&'static str, Test),
+    missing: Option<&Missing>,
+    is_ignored: bool,
+) -> Trial {
+    let name = format!("faults::{}::{name}", kind.name);
+    let reason = missing.map(|missing| format!(" ({missing})"));
+    let trial = Trial::test(name + &reason.unwrap_or_default(), move || {
+        test(kind, (kind.start)().map_err(Failed::from)?);
+        Ok(())
+    });
+    trial.with_ignored_flag(is_ignored)
 }
 
 /// Runs a test, which gives up if it never ends.

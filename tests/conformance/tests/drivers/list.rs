@@ -54,7 +54,7 @@ static SUBJECTS: [Subject; 39] = [
         "pubsub.jetstream",
         "natsURL: {url}; syncAlways: {synced}; maxBacklog: {backlog}",
     )
-    .on(&backends::NATS),
+    .on(&backends::STREAMS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
