@@ -1,5 +1,7 @@
 //! NATS: what it says, and what of it is not as it should be.
 
+mod made_up;
+
 use super::{Kinds, Test, run};
 use servers::{Nats, Server};
 use std::{
@@ -24,6 +26,12 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     }),
     ("a_user_who_may_not_write_is_told_so", |kind, _| {
         forbidden(kind)
+    }),
+    ("servers_that_are_none_are_told_apart", |kind, _| {
+        run(made_up::servers(kind))
+    }),
+    ("a_server_that_says_nothing_is_given_up", |kind, _| {
+        run(made_up::silence(kind))
     }),
     ("a_bucket_with_a_history_is_refused", |kind, server| {
         run(history(kind, server))
