@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// The first version with `sync_interval`.
+/// The first version with `sync_interval`, and the first whose streams lose nothing as it ends.
 const SYNCS: (u32, u32) = (2, 10);
 
 /// `nats-server`, which syncs each write to disk before it answers, where it is new enough to. Messages have 20 MiB.
@@ -27,9 +27,21 @@ impl Nats {
         self
     }
 
-    /// Returns whether the server of this machine can sync each write.
+    /// Returns whether the server of this machine can sync each write, and has streams that lose nothing.
     pub fn syncs() -> bool {
         version().is_some_and(|version| version >= SYNCS)
+    }
+
+    /// Says why the server of this machine has no streams that lose nothing, if it has none.
+    pub fn check_streams() -> Result<(), Missing> {
+        find("nats-server")?;
+        let (major, minor) = SYNCS;
+        match Self::syncs() {
+            true => Ok(()),
+            false => Err(Missing(format!(
+                "nats-server is older than {major}.{minor}"
+            ))),
+        }
     }
 
     fn accounts(&self) -> String {

@@ -76,6 +76,11 @@ impl Client {
         format!("NATS {version} at {address}, {synced}")
     }
 
+    /// Returns whether the last server that answered is of this version, or a later one.
+    pub fn is_from(&self, version: (u64, u64)) -> bool {
+        greeting::version(&self.info.lock().version) >= Some(version)
+    }
+
     /// Bytes of a message with its headers that the server takes.
     pub fn max_payload(&self) -> u64 {
         self.info.lock().max_payload

@@ -30,6 +30,9 @@ use wythe_blocks::{
     pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
 };
 
+/// The first version whose streams take nothing any more once their groups are stopping: one before drops what it
+/// acknowledges as it ends.
+const OLDEST: (u64, u64) = (2, 10);
 /// Messages that are published at once.
 const BATCH: usize = 256;
 /// Bytes that a message may have beside its data.
@@ -43,6 +46,7 @@ pub(super) async fn open(
     site: Site,
 ) -> Result<Arc<dyn Driver>> {
     let session = Session::open(client.clone(), &site.component).await?;
+    check_version(&client).map_err(|error| client.named(error))?;
     let streams = Streams::new(client.clone(), parsed.events, parsed.made);
     let is_on_disk = streams.are_on_disk().await;
     Ok(Arc::new(PubSub {
@@ -156,6 +160,15 @@ impl PubSub {
                 )),
             },
         }
+    }
+}
+
+fn check_version(client: &Client) -> Result<()> {
+    match client.is_from(OLDEST) {
+        true => Ok(()),
+        false => Err(Error::unsupported(
+            "the server is older than 2.10, the first version that loses no event as it ends; update it",
+        )),
     }
 }
 

@@ -115,19 +115,32 @@ const ACCOUNTS: usize = 1_000;
 
 /// Each test has an account of its own, in which all names are free.
 pub(crate) static NATS: Backend = Backend {
-    server: LazyLock::new(|| {
-        Server::start(Nats {
-            accounts: ACCOUNTS,
-            ..Nats::default()
-        })
-    }),
-    fresh: |server, _| {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let number = NEXT.fetch_add(1, SeqCst);
-        let url = format!("nats://a{number}:test@{}", server.address());
-        vec![("url", url.into()), ("synced", Nats::syncs().into())]
-    },
+    server: LazyLock::new(|| Server::start(nats())),
+    fresh: account,
 };
+
+/// A server whose streams lose nothing: where there is an older one, what needs them is not tested.
+pub(crate) static STREAMS: Backend = Backend {
+    server: LazyLock::new(|| {
+        Nats::check_streams()?;
+        Server::start(nats())
+    }),
+    fresh: account,
+};
+
+fn nats() -> Nats {
+    Nats {
+        accounts: ACCOUNTS,
+        ..Nats::default()
+    }
+}
+
+fn account(server: &Server, _: &str) -> Vec<(&'static str, Value)> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, SeqCst);
+    let url = format!("nats://a{number}:test@{}", server.address());
+    vec![("url", url.into()), ("synced", Nats::syncs().into())]
+}
 
 /// Virtual hosts, one for each test.
 const VHOSTS: u16 = 180;
@@ -151,6 +164,7 @@ pub(crate) static RABBITMQ: Backend = Backend {
     },
 };
 
+/// Those that must be there where all servers must.
 const ALL: &[&Backend] = &[&AWS, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {

@@ -15,7 +15,7 @@ use crate::open::{component, site};
 use conformance::runtime;
 use kinds::{KINDS, Kinds, Test};
 use libtest_mimic::{Failed, Trial};
-use servers::{Proxy, Server, are_required};
+use servers::{Missing, Proxy, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -37,16 +37,29 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
-    let tests = kind.tests.iter().copied();
-    tests.flatten().map(move |(name, test)| {
-        let name = format!("faults::{}::{name}", kind.name);
-        let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
-        let trial = Trial::test(name + &reason.unwrap_or_default(), move || {
-            test(kind, (kind.start)().map_err(Failed::from)?);
-            Ok(())
-        });
-        trial.with_ignored_flag(missing.is_some() && !are_required())
-    })
+    let lacking = missing.clone().or_else(kind.lacks);
+    let is_ignored = lacking.is_some() && !(missing.is_some() && are_required());
+    let events = kind.events.iter().copied().flatten();
+    let events = events.map(move |test| trial(kind, test, lacking.as_ref(), is_ignored));
+    let is_ignored = missing.is_some() && !are_required();
+    let others = kind.others.iter().copied().flatten();
+    let others = others.map(move |test| trial(kind, test, missing.as_ref(), is_ignored));
+    events.chain(others)
+}
+
+fn trial(
+    kind: &'static Kinds,
+    (name, test): &'static (&'static str, Test),
+    missing: Option<&Missing>,
+    is_ignored: bool,
+) -> Trial {
+    let name = format!("faults::{}::{name}", kind.name);
+    let reason = missing.map(|missing| format!(" ({missing})"));
+    let trial = Trial::test(name + &reason.unwrap_or_default(), move || {
+        test(kind, (kind.start)().map_err(Failed::from)?);
+        Ok(())
+    });
+    trial.with_ignored_flag(is_ignored)
 }
 
 /// Runs a test, which gives up if it never ends.

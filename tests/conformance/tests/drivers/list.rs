@@ -66,7 +66,7 @@ static SUBJECTS: &[Subject] = &[
         "pubsub.jetstream",
         "natsURL: {url}; syncAlways: {synced}; maxBacklog: {backlog}",
     )
-    .on(&backends::NATS),
+    .on(&backends::STREAMS),
     subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),

@@ -68,6 +68,7 @@ struct State {
 
 struct Held {
     message: Message,
+    stored: u64,
     attempt: u32,
     settle: String,
     /// The number of its delivery, where it is out.
@@ -109,13 +110,19 @@ impl Desk {
         let mut state = self.state.lock();
         state.wanted = state.wanted.saturating_sub(all.len());
         for one in all {
+            let same = state.held.get_mut(&one.number);
+            if let Some(held) = same.filter(|held| held.stored == one.stored) {
+                held.settle = one.settle;
+                continue;
+            }
             let held = Held {
                 message: one.message,
+                stored: one.stored,
                 attempt: one.attempt,
-                settle: one.settle.clone(),
+                settle: one.settle,
                 out: None,
             };
-            state.held.entry(one.number).or_insert(held).settle = one.settle;
+            state.held.insert(one.number, held);
         }
         drop(state);
         self.arrival.notify_one();
@@ -174,6 +181,11 @@ impl Desk {
             Some(held) => Ok((number, held.settle.clone())),
             None => Err(missing()),
         }
+    }
+
+    /// Forgets all messages, as they are of a group that is gone.
+    pub fn clear(&self) {
+        self.state.lock().held.clear();
     }
 
     /// Forgets a message.
@@ -261,7 +273,7 @@ impl Desk {
         // Without its reader, what is on its way comes again after `ackWait`.
         let _ = timeout(limit, self.is_read.cancelled()).await;
         let all = self.all();
-        self.state.lock().held.clear();
+        self.clear();
         let answers = self.settle(all, "-NAK").await;
         let left = self.streams.leave(&self.group).await;
         answers.into_iter().collect::<Result<()>>().and(left)

@@ -37,6 +37,8 @@ pub(super) fn outgoing(topic: &str, message: &Message) -> Result<Outgoing> {
 pub(super) struct Delivered {
     /// Its number in the stream.
     pub number: u64,
+    /// The time at which it was stored: a server that has lost what it had uses numbers again.
+    pub stored: u64,
     pub attempt: u32,
     pub message: Message,
     /// The subject that settles it.
@@ -57,6 +59,7 @@ pub(super) fn delivered(incoming: Incoming) -> Option<Delivered> {
         _ => return None,
     };
     let (attempt, number) = (parts[at].parse::<u64>().ok()?, parts[at + 1].parse().ok()?);
+    let stored = parts[at + 3].parse().ok()?;
     let detail = wire::header(&incoming.headers, DETAIL);
     let detail = detail.and_then(|text| serde_json::from_str::<Detail>(text).ok());
     let mut message = Message {
@@ -71,6 +74,7 @@ pub(super) fn delivered(incoming: Incoming) -> Option<Delivered> {
     }
     Some(Delivered {
         number,
+        stored,
         attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
         message,
         settle: incoming.reply,
@@ -98,6 +102,7 @@ mod tests {
         ] {
             let one = came(reply, "Nats-Msg-Id: 7\r\n").unwrap();
             assert_eq!((one.number, one.attempt), (17, 2));
+            assert_eq!(one.stored, 1_700_000_000_000_000_000);
             assert_eq!(one.message.content_type, EVENT);
             assert_eq!(one.settle, reply);
         }

@@ -110,6 +110,8 @@ async fn request(
     while count < batch {
         let Ok(came) = timeout(wait + limit, inbox.next()).await else {
             inbox.link().doubt();
+            // Servers before 2.10 say nothing of a group that is not there.
+            look(desk).await?;
             return Err(failure::late(Effect::Read, "messages"));
         };
         let came = came.map_err(|_| failure::broken(Effect::Read, "messages"))?;
@@ -127,7 +129,7 @@ async fn request(
             None => {}
             Some(404 | 408) => break,
             Some(_) => {
-                desk.streams.renew(group).await?;
+                look(desk).await?;
                 return Err(Error::unavailable(
                     "the group is not ready at the server; it is asked again",
                 ));
@@ -135,6 +137,14 @@ async fn request(
         }
     }
     Ok(count)
+}
+
+/// Looks whether the group is there, and has it begin anew where it is not.
+async fn look(desk: &Desk) -> Result<()> {
+    if desk.streams.renew(&desk.group).await? {
+        desk.clear();
+    }
+    Ok(())
 }
 
 /// Says of what the member has that it is still here, three times within the time that the server waits for that.

@@ -239,10 +239,10 @@ impl Streams {
         }
     }
 
-    /// Makes a group that the server has lost anew, with all that is there.
-    pub async fn renew(&self, group: &Group) -> Result<()> {
+    /// Makes a group that the server has lost anew, with all that is there; false where it has not.
+    pub async fn renew(&self, group: &Group) -> Result<bool> {
         if self.known(group).await? {
-            return Ok(());
+            return Ok(false);
         }
         let (topic, name) = (&group.topic, &group.consumer);
         tracing::warn!(
@@ -251,7 +251,8 @@ impl Streams {
             "the server has lost the group, which begins anew with what is there"
         );
         self.stream(topic).await?;
-        self.begin(group, Begin::All).await
+        self.begin(group, Begin::All).await?;
+        Ok(true)
     }
 
     async fn consumer(&self, stream: &str, name: &str) -> Result<Option<Consumer>> {

@@ -135,7 +135,7 @@ async fn restarts(kind: &'static Kinds, server: Server) {
     let more = kind.lease("2s") + ", { name: requestTimeout, value: 2s }";
     let driver = kind.pubsub(proxy.address(), directory.path(), &more).await;
     let driver = driver.expect("it opens");
-    assert_eq!(driver.features().durable, (kind.syncs)());
+    assert_eq!(driver.features().durable, (kind.lacks)().is_none());
     let consumer = driver
         .subscribe("topic", "group", SubscribeOptions::default())
         .await;

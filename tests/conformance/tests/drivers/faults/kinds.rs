@@ -19,9 +19,12 @@ pub(crate) struct Kinds {
     pub processing: Option<&'static str>,
     /// Acknowledgements that may be on their way when a connection breaks, where the server has no answer to them.
     pub unanswered: usize,
-    /// Says whether the server of this machine can sync each write.
-    pub syncs: fn() -> bool,
-    pub tests: &'static [&'static [(&'static str, Test)]],
+    /// Says why the server of this machine can do no pub/sub, or not sync each write.
+    pub lacks: fn() -> Option<Missing>,
+    /// Tests of pub/sub.
+    pub events: &'static [&'static [(&'static str, Test)]],
+    /// All other tests.
+    pub others: &'static [&'static [(&'static str, Test)]],
 }
 
 /// A test that needs a server; one is started for it alone.
@@ -39,8 +42,9 @@ pub(super) static KINDS: &[Kinds] = &[
         timeout: "timeout",
         processing: Some("ackWait"),
         unanswered: 0,
-        syncs: Nats::syncs,
-        tests: &[events::TESTS, history::TESTS, values::TESTS, nats::TESTS],
+        lacks: || Nats::check_streams().err(),
+        events: &[events::TESTS, nats::EVENTS],
+        others: &[history::TESTS, values::TESTS, nats::TESTS],
     },
     Kinds {
         name: "postgres",
@@ -54,13 +58,9 @@ pub(super) static KINDS: &[Kinds] = &[
         timeout: "timeout",
         processing: LEASE,
         unanswered: 0,
-        syncs: || true,
-        tests: &[
-            events::TESTS,
-            history::TESTS,
-            values::TESTS,
-            postgres::TESTS,
-        ],
+        lacks: || None,
+        events: &[events::TESTS],
+        others: &[history::TESTS, values::TESTS, postgres::TESTS],
     },
     Kinds {
         name: "rabbitmq",
@@ -73,8 +73,9 @@ pub(super) static KINDS: &[Kinds] = &[
         timeout: "timeout",
         processing: None,
         unanswered: 200,
-        syncs: || true,
-        tests: &[events::TESTS, rabbitmq::TESTS],
+        lacks: || None,
+        events: &[events::TESTS],
+        others: &[rabbitmq::TESTS],
     },
     Kinds {
         name: "redis",
@@ -85,14 +86,8 @@ pub(super) static KINDS: &[Kinds] = &[
         timeout: "readTimeout",
         processing: LEASE,
         unanswered: 0,
-        syncs: || true,
-        tests: &[
-            events::TESTS,
-            history::TESTS,
-            values::TESTS,
-            events::OF_REDIS,
-            rows::TESTS,
-            values::OF_REDIS,
-        ],
+        lacks: || None,
+        events: &[events::TESTS, events::OF_REDIS],
+        others: &[history::TESTS, values::TESTS, rows::TESTS, values::OF_REDIS],
     },
 ];

@@ -1,5 +1,7 @@
 //! NATS: what it says, and what of it is not as it should be.
 
+mod made_up;
+
 use super::{Kinds, Test, run};
 use servers::{Nats, Server};
 use std::{
@@ -25,9 +27,22 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("a_user_who_may_not_write_is_told_so", |kind, _| {
         forbidden(kind)
     }),
+    ("servers_that_are_none_are_told_apart", |kind, _| {
+        run(made_up::servers(kind))
+    }),
+    ("a_server_that_says_nothing_is_given_up", |kind, _| {
+        run(made_up::silence(kind))
+    }),
     ("a_bucket_with_a_history_is_refused", |kind, server| {
         run(history(kind, server))
     }),
+    (
+        "a_server_that_is_too_old_for_events_says_so",
+        |kind, server| run(old(kind, server)),
+    ),
+];
+
+pub(super) const EVENTS: &[(&str, Test)] = &[
     ("a_stream_that_does_not_fit_says_so", |kind, server| {
         run(streams(kind, server))
     }),
@@ -222,6 +237,20 @@ async fn history(kind: &'static Kinds, server: Server) {
         error.message().contains("name one with `history: 1`"),
         "{error}"
     );
+}
+
+/// A server before 2.10 is refused; of a newer one pub/sub opens.
+async fn old(kind: &'static Kinds, server: Server) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let opened = kind.pubsub(server.address(), directory.path(), "").await;
+    match (opened, Nats::check_streams()) {
+        (Ok(driver), Ok(())) => assert!(driver.features().durable),
+        (Err(error), Err(_)) => {
+            assert_eq!(error.kind(), Kind::Unsupported);
+            assert!(error.message().contains("older than 2.10"), "{error}");
+        }
+        (opened, missing) => panic!("{:?}, {missing:?}", opened.err()),
+    }
 }
 
 async fn subscribe(driver: &dyn Driver, topic: &str) -> Result<Box<dyn Consumer>, Error> {

@@ -99,7 +99,7 @@ async fn writers(kind: &'static Kinds, server: Server) {
     let more = ", { name: requestTimeout, value: 1s }";
     let driver = kind.state(proxy.address(), directory.path(), more).await;
     let driver = driver.expect("it opens");
-    assert_eq!(driver.features().durable, (kind.syncs)());
+    assert_eq!(driver.features().durable, (kind.lacks)().is_none());
     let is_over = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
