@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 94] = [
+const TYPES: [&str; 92] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -67,13 +67,11 @@ const TYPES: [&str; 94] = [
     "secretstores.alicloud.parameterstore",
     "secretstores.azure.keyvault",
     "secretstores.gcp.secretmanager",
-    "secretstores.hashicorp.vault",
     "secretstores.huaweicloud.csms",
     "secretstores.kubernetes",
     "secretstores.tencentcloud.ssm",
     "state.aerospike",
     "state.alicloud.tablestore",
-    "state.aws.dynamodb",
     "state.azure.blobstorage",
     "state.azure.cosmosdb",
     "state.azure.tablestorage",

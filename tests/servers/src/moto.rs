@@ -17,14 +17,14 @@ pub struct Moto {
 
 impl Program for Moto {
     fn command(&self, site: &Site) -> Result<Command, Missing> {
+        // The interpreter beside the command has its library.
+        let python = find("moto_server")?.with_file_name("python3");
         let mut command = Command::new("sh");
         // It tells of each request.
-        command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"]);
-        command.arg(find("moto_server")?);
-        command.args(["-H", "127.0.0.1", "-p", &site.port.to_string()]);
+        command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]);
+        command.arg(python);
+        command.args(["-c", include_str!("moto.py"), &site.port.to_string()]);
         command.env("MOTO_ALLOW_NONEXISTENT_REGION", "true");
-        command.env("PYTHONWARNINGS", "ignore");
-        command.env("LOGLEVEL", "ERROR");
         if let Some(count) = self.checks_after {
             command.env("INITIAL_NO_AUTH_ACTION_COUNT", count.to_string());
         }

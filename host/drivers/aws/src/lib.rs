@@ -8,6 +8,7 @@ mod queue;
 mod secrets;
 mod settings;
 mod sign;
+mod state;
 mod xml;
 
 use client::Shared;
@@ -58,6 +59,14 @@ pub fn register(registry: &mut Registry) {
         );
         registry.secrets.reaches_out(name);
     }
+    let shared = clients.clone();
+    registry.state.add_warned(
+        "aws.dynamodb",
+        state::parse,
+        state::warnings,
+        move |parsed, site| state::open(shared.clone(), parsed, site),
+    );
+    registry.state.reaches_out("aws.dynamodb");
     registry.secrets.add_warned(
         "aws.parameterstore",
         secrets::parameters::parse,

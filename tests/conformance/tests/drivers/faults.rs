@@ -7,6 +7,7 @@ mod history;
 mod postgres;
 mod rows;
 mod values;
+mod vault;
 
 use crate::{
     backends::{Backend, POSTGRES, REDIS},
@@ -69,7 +70,10 @@ fn redis() -> &'static Kinds {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let own = answers::trials().into_iter().chain(aws::trials());
+    let own = answers::trials()
+        .into_iter()
+        .chain(aws::trials())
+        .chain(vault::trials());
     KINDS.iter().flat_map(of).chain(own).collect()
 }
 

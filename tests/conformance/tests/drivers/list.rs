@@ -24,7 +24,7 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 43] = [
+static SUBJECTS: [Subject; 45] = [
     subject("bindings.aws.s3", BUCKET).on(&AWS),
     subject("bindings.aws.sns", TOPIC).on(&AWS),
     subject("bindings.aws.sqs", QUEUE).on(&AWS),
@@ -75,6 +75,10 @@ static SUBJECTS: [Subject; 43] = [
         .variant(SEVERAL)
         .full()
         .on(&AWS),
+    subject(
+        "secretstores.hashicorp.vault",
+        "vaultAddr: {vault}; vaultToken: {token}",
+    ),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -88,6 +92,7 @@ static SUBJECTS: [Subject; 43] = [
         "secrets: {secrets}; multiValued: true",
     )
     .variant(SEVERAL),
+    subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.memory", "").hosting(),
     subject("state.postgresql", PREFIXED)
         .hosting()
@@ -104,6 +109,7 @@ const TOPIC: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
 const QUEUE: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; queueName: {queue}";
+const TABLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; table: table; ttlAttributeName: end";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
