@@ -39,9 +39,16 @@ pub type Stream = MaybeHttpsStream<TokioIo<Link>>;
 #[derive(Clone)]
 pub struct Connector(HttpsConnector<Linked>);
 
-impl Connector {
-    pub fn new() -> Self {
+impl Default for Connector {
+    fn default() -> Self {
         Self::of(false)
+    }
+}
+
+impl Connector {
+    /// Connects to any server.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Connects to no server whose name is of the host's own network.

@@ -1,14 +1,15 @@
-//! moto, which answers as the services of Amazon do, from memory: what it had is gone with its process.
+//! moto of PyPI, which answers as the services of Amazon do, from memory: what it had is gone with its process.
 
 use crate::{Missing, Program, Site, find};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
 
-/// `moto_server` of PyPI, which takes any region for one of its own.
+/// moto, which takes any region for one of its own; requests go through `moto.py`, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moto {
     /// Requests after which signatures are checked; none are by default.
@@ -17,12 +18,10 @@ pub struct Moto {
 
 impl Program for Moto {
     fn command(&self, site: &Site) -> Result<Command, Missing> {
-        // The interpreter beside the command has its library.
-        let python = find("moto_server")?.with_file_name("python3");
         let mut command = Command::new("sh");
         // It tells of each request.
         command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]);
-        command.arg(python);
+        command.arg(python()?);
         command.args(["-c", include_str!("moto.py"), &site.port.to_string()]);
         command.env("MOTO_ALLOW_NONEXISTENT_REGION", "true");
         if let Some(count) = self.checks_after {
@@ -36,6 +35,16 @@ impl Program for Moto {
         let answer = exchange(site.address(), "GET", "/moto-api/", &[], "");
         answer.is_ok_and(|(status, _)| status == 200)
     }
+}
+
+/// The interpreter that has the library: beside the command, or in the directory of `WYTHE_MOTO`.
+fn python() -> Result<PathBuf, Missing> {
+    let Some(directory) = std::env::var_os("WYTHE_MOTO") else {
+        return Ok(find("moto_server")?.with_file_name("python3"));
+    };
+    let python = PathBuf::from(directory).join("python3");
+    let missing = || Missing(format!("WYTHE_MOTO has no {}", python.display()));
+    python.is_file().then(|| python.clone()).ok_or_else(missing)
 }
 
 impl Moto {

@@ -87,29 +87,8 @@ pub(crate) fn parse(config: Config) -> Result<Parsed, Wrong> {
             "certificates are always checked; name the authority that signed the server's by `caPem`, `caCert` or `caPath`",
         ));
     }
-    let token = match (config.vault_token, config.vault_token_mount_path) {
-        (Some(token), None) if !token.reveal().is_empty() => Token::Written(token),
-        (None, Some(path)) => Token::File(path),
-        (Some(_), Some(_)) => {
-            return Err(wrong(
-                "vaultToken",
-                "expected it or `vaultTokenMountPath`, not both",
-            ));
-        }
-        _ => return Err(wrong("vaultToken", "expected it, or `vaultTokenMountPath`")),
-    };
-    let authorities = match (config.ca_pem, config.ca_path, config.ca_cert) {
-        (None, None, None) => Authorities::Web,
-        (Some(pem), None, None) => Authorities::Pem(pem),
-        (None, Some(path), None) => Authorities::Directory(path),
-        (None, None, Some(path)) => Authorities::File(path),
-        _ => {
-            return Err(wrong(
-                "caPem",
-                "expected one of `caPem`, `caPath` and `caCert`",
-            ));
-        }
-    };
+    let token = token(config.vault_token, config.vault_token_mount_path)?;
+    let authorities = authorities(config.ca_pem, config.ca_path, config.ca_cert)?;
     let prefix = match config.vault_kv_use_prefix.unwrap_or(true) {
         false => String::new(),
         true => {
@@ -135,6 +114,36 @@ pub(crate) fn parse(config: Config) -> Result<Parsed, Wrong> {
         server_name: config.tls_server_name.filter(|name| !name.is_empty()),
         timeout,
     })
+}
+
+/// The token, or the file that has it.
+fn token(token: Option<Secret>, path: Option<PathBuf>) -> Result<Token, Wrong> {
+    match (token, path) {
+        (Some(token), None) if !token.reveal().is_empty() => Ok(Token::Written(token)),
+        (None, Some(path)) => Ok(Token::File(path)),
+        (Some(_), Some(_)) => Err(wrong(
+            "vaultToken",
+            "expected it or `vaultTokenMountPath`, not both",
+        )),
+        _ => Err(wrong("vaultToken", "expected it, or `vaultTokenMountPath`")),
+    }
+}
+
+fn authorities(
+    pem: Option<String>,
+    directory: Option<PathBuf>,
+    file: Option<PathBuf>,
+) -> Result<Authorities, Wrong> {
+    match (pem, directory, file) {
+        (None, None, None) => Ok(Authorities::Web),
+        (Some(pem), None, None) => Ok(Authorities::Pem(pem)),
+        (None, Some(path), None) => Ok(Authorities::Directory(path)),
+        (None, None, Some(path)) => Ok(Authorities::File(path)),
+        _ => Err(wrong(
+            "caPem",
+            "expected one of `caPem`, `caPath` and `caCert`",
+        )),
+    }
 }
 
 /// Warns of a token and secrets that others may read on their way.

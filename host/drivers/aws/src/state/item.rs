@@ -117,7 +117,7 @@ impl Names {
         body
     }
 
-    /// What the stored row has to be like: never one whose time is over, which is removed first.
+    /// Expects of the stored row what the write wants: never one whose time is over, which is removed first.
     fn expect(&self, write: &Write<'_>, now: Timestamp, request: &mut Request) {
         match &write.condition {
             Condition::Always => {}

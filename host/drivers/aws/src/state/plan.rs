@@ -1,4 +1,4 @@
-//! What operations come to, one by one: the service takes each key once, so that those on one key become one write, with what
+//! Writes that operations come to: the service takes each key once, so that those on one key become one write, with what
 //! the row must be like before.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use wythe_blocks::{
 /// The write of one key.
 pub(super) struct Write<'a> {
     pub key: &'a Key,
-    /// What the stored row has to be like.
+    /// Condition on the stored row.
     pub condition: Condition,
     /// The highest fence that the stored row may have.
     pub fence: Option<u64>,

@@ -3,7 +3,7 @@
 use super::run;
 use crate::{
     open::{component, site},
-    secrets::vault::{TOKEN, VAULT},
+    secrets::vault::{OLD, TOKEN, VAULT},
 };
 use libtest_mimic::{Failed, Trial};
 use servers::Proxy;
@@ -127,21 +127,16 @@ async fn text() {
 async fn renewed() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("token");
+    fs::write(&file, format!("{OLD}\n")).expect("a file");
+    let opened =
+        |more: &'static str| async { store(&VAULT.to_string(), directory.path(), more).await };
+    let renewed = opened(", { name: vaultTokenMountPath, value: token }").await;
+    let renewed = renewed.expect("it opens");
+    let error = renewed.get("TOKEN", &[]).await.expect_err("it may not");
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
     fs::write(&file, format!("{TOKEN}\n")).expect("a file");
-    let more = ", { name: vaultTokenMountPath, value: token }";
-    let store = store(&VAULT.to_string(), directory.path(), more)
-        .await
-        .expect("it opens");
-    fs::write(&file, "s.of-another-day").expect("a file");
-    store
-        .health()
-        .await
-        .expect("the token is still the one before");
-    let missing = super::vault::store(
-        &VAULT.to_string(),
-        directory.path(),
-        ", { name: vaultTokenMountPath, value: none }",
-    );
+    assert!(renewed.get("TOKEN", &[]).await.expect("it may").is_some());
+    let missing = opened(", { name: vaultTokenMountPath, value: none }");
     let error = missing.await.err().expect("no file");
     assert!(
         error

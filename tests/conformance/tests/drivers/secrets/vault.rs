@@ -14,6 +14,9 @@ use std::{
 /// The token that it takes.
 pub(crate) const TOKEN: &str = "s.kept-token";
 
+/// A token that may look at itself and do nothing else.
+pub(crate) const OLD: &str = "s.old-token";
+
 /// The one for the whole run.
 pub(crate) static VAULT: LazyLock<SocketAddr> = LazyLock::new(|| {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -87,7 +90,8 @@ fn answer(request: &str) -> (&'static str, Value) {
     let token = request
         .lines()
         .find_map(|line| line.strip_prefix("x-vault-token: "));
-    if token != Some(TOKEN) {
+    let is_old = token == Some(OLD) && target.ends_with("/lookup-self");
+    if token != Some(TOKEN) && !is_old {
         return ("403 Forbidden", errors(&["permission denied"]));
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
