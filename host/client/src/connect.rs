@@ -1,8 +1,10 @@
 //! The making of a connection: names looked up a few at a time, TCP, and TLS where the URL says so.
 
-use crate::link::Link;
+use crate::{link::Link, trust::Trust};
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{
+    FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream,
+};
 use hyper_util::{
     client::legacy::connect::{HttpConnector, dns::Name},
     rt::TokioIo,
@@ -37,9 +39,16 @@ pub type Stream = MaybeHttpsStream<TokioIo<Link>>;
 #[derive(Clone)]
 pub struct Connector(HttpsConnector<Linked>);
 
-impl Connector {
-    pub fn new() -> Self {
+impl Default for Connector {
+    fn default() -> Self {
         Self::of(false)
+    }
+}
+
+impl Connector {
+    /// Connects to any server.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Connects to no server whose name is of the host's own network.
@@ -47,7 +56,16 @@ impl Connector {
         Self::of(true)
     }
 
+    /// Connects to servers whose certificates are believed by other rules than those of the web.
+    pub fn trusting(trust: Trust) -> Self {
+        Self::with(Self::tcp(false), Some(trust))
+    }
+
     fn of(is_public: bool) -> Self {
+        Self::with(Self::tcp(is_public), None)
+    }
+
+    fn tcp(is_public: bool) -> HttpConnector<Names> {
         let lookups = Arc::new(Semaphore::new(LOOKUPS));
         let names = Names { lookups, is_public };
         let mut tcp = HttpConnector::new_with_resolver(names);
@@ -59,12 +77,21 @@ impl Connector {
         tcp.set_keepalive_retries(Some(PROBES));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(UNTAKEN));
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Linked(tcp));
-        Connector(connector)
+        tcp
+    }
+
+    fn with(tcp: HttpConnector<Names>, trust: Option<Trust>) -> Self {
+        let builder = HttpsConnectorBuilder::new();
+        let Some(trust) = trust else {
+            let builder = builder.with_webpki_roots().https_or_http().enable_http1();
+            return Connector(builder.wrap_connector(Linked(tcp)));
+        };
+        let builder = builder.with_tls_config(trust.config).https_or_http();
+        let builder = match trust.name {
+            None => builder,
+            Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
+        };
+        Connector(builder.enable_http1().wrap_connector(Linked(tcp)))
     }
 
     /// A stream to the server of this URI, within 5 s.

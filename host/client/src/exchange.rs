@@ -52,7 +52,7 @@ pub enum Failed {
     Fault { fault: Fault, was_sent: bool },
     /// The body has more bytes than it may.
     Large,
-    /// There is no room for the body.
+    /// The body finds no room.
     Room(Error),
 }
 

@@ -4,8 +4,10 @@ mod connect;
 mod exchange;
 mod link;
 mod pool;
+mod trust;
 
 pub use connect::{BoxError, CONNECT, Connector, Stream};
 pub use exchange::{Answer, Ask, Failed, Server};
 pub use link::{HEAD, INTERIM};
 pub use pool::{Connection, Fault, IDLE, IDLE_FOR, Pool};
+pub use trust::Trust;

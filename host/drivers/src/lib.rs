@@ -33,6 +33,27 @@ pub fn registry() -> Registry {
     for block in ["configuration", "lock", "pubsub", "state"] {
         registry.lacks(block, "jetstream", wythe_blocks::Missing::Feature("nats"));
     }
+    #[cfg(feature = "vault")]
+    wythe_drivers_vault::register(&mut registry);
+    #[cfg(not(feature = "aws"))]
+    for (block, name) in [
+        ("bindings", "aws.s3"),
+        ("bindings", "aws.sns"),
+        ("bindings", "aws.sqs"),
+        ("pubsub", "aws.snssqs"),
+        ("secretstores", "aws.parameterstore"),
+        ("secretstores", "aws.secretmanager"),
+        ("secretstores", "aws.secretsmanager"),
+        ("state", "aws.dynamodb"),
+    ] {
+        registry.lacks(block, name, wythe_blocks::Missing::Feature("aws"));
+    }
+    #[cfg(not(feature = "vault"))]
+    registry.lacks(
+        "secretstores",
+        "hashicorp.vault",
+        wythe_blocks::Missing::Feature("vault"),
+    );
     #[cfg(not(feature = "postgres"))]
     for block in [
         "bindings",

@@ -62,6 +62,10 @@ fn fence_and_ttl(features: &Features) -> Option<&'static str> {
     fence(features).or_else(|| ttl(features))
 }
 
+fn large(features: &Features) -> Option<&'static str> {
+    (features.max_value_bytes < 4 << 20).then_some("the driver takes no value of 4 MiB")
+}
+
 fn list(features: &Features) -> Option<&'static str> {
     (!features.list).then_some("the driver has no list")
 }
@@ -113,7 +117,7 @@ pub const CASES: &[Case] = &[
     case("the_content_type_is_kept", nothing, |s| {
         basics::content_type(s).boxed()
     }),
-    case("a_value_may_have_4_mib", nothing, |s| {
+    case("a_value_may_have_4_mib", large, |s| {
         basics::big_value(s).boxed()
     }),
     case("a_key_may_have_1_kib", nothing, |s| {

@@ -1,14 +1,15 @@
-//! moto, which answers as the services of Amazon do, from memory: what it had is gone with its process.
+//! moto of PyPI, which answers as the services of Amazon do, from memory: what it had is gone with its process.
 
 use crate::{Missing, Program, Site, find};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
 
-/// `moto_server` of PyPI, which takes any region for one of its own.
+/// moto, which takes any region for one of its own; requests go through `moto.py`, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moto {
     /// Requests after which signatures are checked; none are by default.
@@ -19,12 +20,10 @@ impl Program for Moto {
     fn command(&self, site: &Site) -> Result<Command, Missing> {
         let mut command = Command::new("sh");
         // It tells of each request.
-        command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"]);
-        command.arg(find("moto_server")?);
-        command.args(["-H", "127.0.0.1", "-p", &site.port.to_string()]);
+        command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]);
+        command.arg(python()?);
+        command.args(["-c", include_str!("moto.py"), &site.port.to_string()]);
         command.env("MOTO_ALLOW_NONEXISTENT_REGION", "true");
-        command.env("PYTHONWARNINGS", "ignore");
-        command.env("LOGLEVEL", "ERROR");
         if let Some(count) = self.checks_after {
             command.env("INITIAL_NO_AUTH_ACTION_COUNT", count.to_string());
         }
@@ -36,6 +35,16 @@ impl Program for Moto {
         let answer = exchange(site.address(), "GET", "/moto-api/", &[], "");
         answer.is_ok_and(|(status, _)| status == 200)
     }
+}
+
+/// The interpreter that has the library: beside the command, or in the directory of `WYTHE_MOTO`.
+fn python() -> Result<PathBuf, Missing> {
+    let Some(directory) = std::env::var_os("WYTHE_MOTO") else {
+        return Ok(find("moto_server")?.with_file_name("python3"));
+    };
+    let python = PathBuf::from(directory).join("python3");
+    let missing = || Missing(format!("WYTHE_MOTO has no {}", python.display()));
+    python.is_file().then(|| python.clone()).ok_or_else(missing)
 }
 
 impl Moto {

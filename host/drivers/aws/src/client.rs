@@ -274,7 +274,7 @@ fn place(error: &serde_json::Error) -> String {
 pub(crate) struct Session {
     client: Arc<Client>,
     is_closed: AtomicBool,
-    /// What the component is about, for operators.
+    /// Subject of the component, for operators.
     shown: String,
 }
 

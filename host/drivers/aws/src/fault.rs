@@ -18,7 +18,7 @@ pub(crate) enum Effect {
 
 /// A request that did not do what it should.
 pub(crate) enum Fault {
-    /// There is no whole answer.
+    /// The answer is not whole.
     Way(Failed),
     /// The service refused it: its status, its word for the reason, and its text, which is for the log.
     Refused {
@@ -106,6 +106,59 @@ fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
     }
 }
 
+/// Words for a key that the service does not know, one whose time is over, one that may not do it, a region that is another
+/// one, too many requests, and a service that is not ready.
+const UNKNOWN: [&str; 13] = [
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "AuthFailure",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotSignedUp",
+    "InvalidSecurity",
+];
+const OVER: [&str; 4] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "RequestExpired",
+];
+const FORBIDDEN: [&str; 5] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AllAccessDisabled",
+    "AccountProblem",
+];
+const ELSEWHERE: [&str; 4] = [
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+];
+const OFTEN: [&str; 13] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "Throttled",
+    "RequestLimitExceeded",
+    "ProvisionedThroughputExceededException",
+    "SlowDown",
+    "TooManyRequestsException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "OverLimit",
+    "LimitExceededException",
+    "EC2ThrottledException",
+];
+const UNREADY: [&str; 2] = ["ServiceUnavailable", "ServiceUnavailableException"];
+
 /// The error for a service's word. Words of a service are of a closed alphabet and length when they come here.
 fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
     let who = |hint: &str| {
@@ -114,53 +167,20 @@ fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
         ))
     };
     match code {
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "AuthFailure"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "InvalidToken"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "NotSignedUp"
-        | "InvalidSecurity" => who("check `accessKey`, `secretKey` and `sessionToken`"),
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
-            who("its time is over; give the component a new one")
-        }
+        code if UNKNOWN.contains(&code) => who("check `accessKey`, `secretKey` and `sessionToken`"),
+        code if OVER.contains(&code) => who("its time is over; give the component a new one"),
         "RequestTimeTooSkewed" => who("the clock of this machine is wrong; set it right"),
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "AuthorizationError"
-        | "AllAccessDisabled"
-        | "AccountProblem" => Error::denied(format!(
+        code if FORBIDDEN.contains(&code) => Error::denied(format!(
             "the component's key may not do this with {about} ({code}): its policy has to allow it"
         )),
-        "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => Error::unavailable(format!(
+        code if ELSEWHERE.contains(&code) => Error::unavailable(format!(
             "{about} is in another region ({code}): check `region`"
         )),
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "Throttled"
-        | "RequestLimitExceeded"
-        | "ProvisionedThroughputExceededException"
-        | "SlowDown"
-        | "TooManyRequestsException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "OverLimit"
-        | "LimitExceededException"
-        | "EC2ThrottledException" => {
+        code if OFTEN.contains(&code) => {
             Error::exhausted(format!("the service is asked too often ({code})"))
                 .with_retry_after(PAUSE)
         }
-        "ServiceUnavailable" | "ServiceUnavailableException" => {
+        code if UNREADY.contains(&code) => {
             Error::unavailable(format!("the service is not ready ({code})"))
         }
         _ => by_status(status, code, effect, about),

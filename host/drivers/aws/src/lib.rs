@@ -8,6 +8,7 @@ mod queue;
 mod secrets;
 mod settings;
 mod sign;
+mod state;
 mod xml;
 
 use client::Shared;
@@ -16,6 +17,26 @@ use wythe_blocks::Registry;
 /// Registers the drivers, which reach for services outside of the host.
 pub fn register(registry: &mut Registry) {
     let clients = Shared::default();
+    register_bindings(registry, &clients);
+    register_secrets(registry, &clients);
+    let shared = clients.clone();
+    registry.pubsub.add_warned(
+        "aws.snssqs",
+        pubsub::settings::parse,
+        pubsub::warnings,
+        move |parsed, site| pubsub::open(shared.clone(), parsed, site),
+    );
+    registry.pubsub.reaches_out("aws.snssqs");
+    registry.state.add_warned(
+        "aws.dynamodb",
+        state::parse,
+        state::warnings,
+        move |parsed, site| state::open(clients.clone(), parsed, site),
+    );
+    registry.state.reaches_out("aws.dynamodb");
+}
+
+fn register_bindings(registry: &mut Registry, clients: &Shared) {
     let shared = clients.clone();
     registry.bindings.add_warned(
         "aws.s3",
@@ -40,14 +61,9 @@ pub fn register(registry: &mut Registry) {
         move |parsed, site| bindings::sqs::open(shared.clone(), parsed, site),
     );
     registry.bindings.reaches_out("aws.sqs");
-    let shared = clients.clone();
-    registry.pubsub.add_warned(
-        "aws.snssqs",
-        pubsub::parse,
-        pubsub::warnings,
-        move |parsed, site| pubsub::open(shared.clone(), parsed, site),
-    );
-    registry.pubsub.reaches_out("aws.snssqs");
+}
+
+fn register_secrets(registry: &mut Registry, clients: &Shared) {
     for name in ["aws.secretmanager", "aws.secretsmanager"] {
         let shared = clients.clone();
         registry.secrets.add_warned(
@@ -58,11 +74,12 @@ pub fn register(registry: &mut Registry) {
         );
         registry.secrets.reaches_out(name);
     }
+    let shared = clients.clone();
     registry.secrets.add_warned(
         "aws.parameterstore",
         secrets::parameters::parse,
         secrets::parameters::warnings,
-        move |parsed, site| secrets::parameters::open(clients.clone(), parsed, site),
+        move |parsed, site| secrets::parameters::open(shared.clone(), parsed, site),
     );
     registry.secrets.reaches_out("aws.parameterstore");
 }

@@ -4,7 +4,7 @@ mod entities;
 mod hub;
 mod member;
 mod message;
-mod settings;
+pub(crate) mod settings;
 
 use crate::{
     client::{Client, Session, Shared, shared},
@@ -23,7 +23,7 @@ use wythe_blocks::{
     random,
 };
 
-pub(crate) use settings::{Parsed, parse};
+use settings::Parsed;
 
 /// Messages of one request.
 const BATCH: usize = 10;

@@ -32,10 +32,10 @@ pub(crate) struct Taken {
     pub handle: String,
 }
 
-/// How messages are received: so many at once, hidden from others for so long, and waited for so long.
+/// Manner in which messages are received: so many at once, hidden from others for so long, and waited for so long.
 #[derive(Clone, Copy)]
 pub(crate) struct Taking {
-    pub most: u32,
+    pub limit: u32,
     pub hidden: Duration,
     pub wait: Duration,
 }
@@ -133,7 +133,7 @@ impl Queue {
     pub async fn take(&self, taking: Taking) -> Result<Vec<Taken>, Fault> {
         let body = json!({
             "QueueUrl": self.url,
-            "MaxNumberOfMessages": taking.most,
+            "MaxNumberOfMessages": taking.limit,
             "VisibilityTimeout": taking.hidden.as_secs(),
             "WaitTimeSeconds": taking.wait.as_secs(),
             "AttributeNames": ["ApproximateReceiveCount"],

@@ -53,16 +53,34 @@ pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
         let why = "expected the name of a table, of 3 to 255 letters, digits, `-`, `_` and `.`";
         return Err(wrong("table", why));
     }
-    let key = config.partition_key.take().unwrap_or_else(|| "key".to_owned());
-    let taken = ["value", "etag", "wythe_expires", "wythe_fence", "wythe_content_type"];
+    let key = config
+        .partition_key
+        .take()
+        .unwrap_or_else(|| "key".to_owned());
+    let taken = [
+        "value",
+        "etag",
+        "wythe_expires",
+        "wythe_fence",
+        "wythe_content_type",
+    ];
     if key.is_empty() || key.len() > 255 || taken.contains(&key.as_str()) {
-        return Err(wrong("partitionKey", "expected the name of an attribute that is not of an entry"));
+        return Err(wrong(
+            "partitionKey",
+            "expected the name of an attribute that is not of an entry",
+        ));
     }
-    let ttl = config.ttl_attribute_name.take().filter(|name| !name.is_empty());
+    let ttl = config
+        .ttl_attribute_name
+        .take()
+        .filter(|name| !name.is_empty());
     if let Some(name) = &ttl
         && (name.len() > 255 || *name == key || taken.contains(&name.as_str()))
     {
-        return Err(wrong("ttlAttributeName", "expected the name of an attribute of its own"));
+        return Err(wrong(
+            "ttlAttributeName",
+            "expected the name of an attribute of its own",
+        ));
     }
     Ok(Parsed {
         target: Target::parse(config.service(), SERVICE)?,
@@ -127,10 +145,13 @@ impl Table {
             Err(fault) => return Err(self.failed(fault, Effect::Read, "the table")),
             Ok(answer) => answer,
         };
-        let schema = answer.get("Table").and_then(|table| table.get("KeySchema")?.as_array());
+        let schema = answer
+            .get("Table")
+            .and_then(|table| table.get("KeySchema")?.as_array());
         let odd = || Fault::Odd("no table".to_owned()).of_read("the table");
         let schema = schema.ok_or_else(odd)?;
-        let is_own = |one: &Value| one.get("AttributeName").and_then(Value::as_str) == Some(&self.names.key);
+        let is_own =
+            |one: &Value| one.get("AttributeName").and_then(Value::as_str) == Some(&self.names.key);
         match schema.len() == 1 && schema.iter().all(is_own) {
             true => Ok(()),
             false => Err(Error::invalid(format!(
@@ -150,7 +171,9 @@ impl Table {
         let about = about(key);
         let answer = self.ask("GetItem", Effect::Read, &body).await?;
         let answer = answer.map_err(|fault| self.failed(fault, Effect::Read, &about))?;
-        let item = answer.get("Item").filter(|item| item.as_object().is_some_and(|all| !all.is_empty()));
+        let item = answer
+            .get("Item")
+            .filter(|item| item.as_object().is_some_and(|all| !all.is_empty()));
         let item = item.map(|item| self.names.read(item, now())).transpose();
         item.map_err(|why| Fault::Odd(why).of_read(&about))
     }
@@ -158,7 +181,7 @@ impl Table {
     /// Does all of the writes, or none. What fails their conditions is looked at: a conflict, an entry whose time is over, or
     /// somebody else who was faster.
     async fn commit(&self, writes: &[Write<'_>], about: &str) -> Result<()> {
-        let mut pause = PAUSE;
+        let (mut pause, mut last) = (PAUSE, None);
         for _ in 0..TRIES {
             let fault = match self.send(writes).await? {
                 Ok(_) => return Ok(()),
@@ -169,18 +192,17 @@ impl Table {
                     for write in writes {
                         self.settle(write).await?;
                     }
-                    if fault.is_about_a_limit() {
-                        return Err(self.failed(fault, Effect::Write, about));
-                    }
                 }
                 "TransactionConflictException" | "TransactionInProgressException" => {}
                 _ => return Err(self.failed(fault, Effect::Write, about)),
             }
+            last = Some(fault.of_write(about).chain());
             sleep(pause.fail_apart()).await;
         }
-        Err(Error::unavailable(format!(
-            "{about} was changed by others at each of {TRIES} tries"
-        )))
+        let error = Error::unavailable(format!(
+            "{about} was refused at each of {TRIES} tries: others write the same, or the table is too busy"
+        ));
+        Err(error.with_source(last.unwrap_or_default()))
     }
 
     async fn send(&self, writes: &[Write<'_>]) -> Result<Result<Value, Fault>> {
@@ -253,7 +275,9 @@ impl Driver for Table {
     }
 
     async fn delete(&self, delete: Delete) -> Result<()> {
-        self.transact(vec![Operation::Delete(delete)]).await.map(drop)
+        self.transact(vec![Operation::Delete(delete)])
+            .await
+            .map(drop)
     }
 
     async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {

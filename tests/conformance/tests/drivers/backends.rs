@@ -63,6 +63,10 @@ pub(crate) static AWS: Backend = Backend {
                 let (target, body) = ("AmazonSQS.CreateQueue", r#"{"QueueName":"queue"}"#);
                 Moto::json(server.address(), ("sqs", &region), target, body);
             }
+            "state.aws.dynamodb" => {
+                let target = "DynamoDB_20120810.CreateTable";
+                Moto::json(server.address(), ("dynamodb", &region), target, TABLE);
+            }
             kind if kind.starts_with("secretstores.") => aws_secrets(server, &region),
             _ => {}
         }
@@ -78,6 +82,11 @@ pub(crate) static AWS: Backend = Backend {
         ]
     },
 };
+
+/// The table of the suite: no key but the partition's.
+pub(crate) const TABLE: &str = r#"{"TableName":"table","BillingMode":"PAY_PER_REQUEST",
+    "AttributeDefinitions":[{"AttributeName":"key","AttributeType":"S"}],
+    "KeySchema":[{"AttributeName":"key","KeyType":"HASH"}]}"#;
 
 /// Puts the secrets of the suite into both stores of a region; an empty text is no secret there.
 fn aws_secrets(server: &Server, region: &str) {

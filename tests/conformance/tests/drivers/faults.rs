@@ -10,6 +10,7 @@ mod postgres;
 mod rabbitmq;
 mod rows;
 mod values;
+mod vault;
 
 use crate::open::{component, site};
 use conformance::runtime;
@@ -30,7 +31,12 @@ fn redis() -> &'static Kinds {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let own = [answers::trials(), aws::trials(), rabbitmq::trials()];
+    let own = [
+        answers::trials(),
+        aws::trials(),
+        rabbitmq::trials(),
+        vault::trials(),
+    ];
     let shared = KINDS.iter().flat_map(of);
     shared.chain(own.into_iter().flatten()).collect()
 }

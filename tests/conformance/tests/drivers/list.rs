@@ -99,6 +99,10 @@ static SUBJECTS: &[Subject] = &[
         .variant(SEVERAL)
         .full()
         .on(&AWS),
+    subject(
+        "secretstores.hashicorp.vault",
+        "vaultAddr: {vault}; vaultToken: {token}",
+    ),
     subject("secretstores.local.env", "prefix: KEPT_"),
     subject("secretstores.local.file", "secretsFile: secrets.json"),
     subject(
@@ -113,6 +117,7 @@ static SUBJECTS: &[Subject] = &[
     )
     .variant(SEVERAL),
     subject("state.jetstream", KV).on(&backends::NATS),
+    subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.memory", "").hosting(),
     subject("state.postgresql", PREFIXED)
         .hosting()
@@ -134,6 +139,7 @@ const TOPIC: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
 const QUEUE: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; queueName: {queue}";
+const TABLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; table: table; ttlAttributeName: end";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";

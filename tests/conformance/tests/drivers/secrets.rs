@@ -1,5 +1,7 @@
 //! The suite of the secrets block over its native drivers.
 
+pub(crate) mod vault;
+
 use crate::{
     list::{self, Subject},
     open::site,
@@ -43,7 +45,11 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
     tree.insert(EMPTY.to_owned(), "".into());
     tree.insert(SEVERAL.0.to_owned(), database.into());
     let json = serde_json::Value::Object(tree).to_string();
-    let component = subject.component(&[("secrets", json.as_str().into())]);
+    let component = subject.component(&[
+        ("secrets", json.as_str().into()),
+        ("vault", format!("http://{}", *vault::VAULT).into()),
+        ("token", vault::TOKEN.into()),
+    ]);
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("secrets.json"), &json).expect("a file");
         let registry = Arc::new(wythe_drivers::registry());

@@ -127,12 +127,17 @@ const LISTS: [&str; 2] = [
     "host/drivers/src/lib.rs",
 ];
 
+/// The list of the types that Dapr has and no build.
+const DAPR: &str = "host/drivers/src/dapr.rs";
+
 /// Allows the lists of drivers, and the components that exist where a project declares none.
 fn is_default(file: &File, line: &str, technology: &str) -> bool {
     let is_type = ["configuration", "jobs", "lock", "pubsub", "state"]
         .iter()
         .any(|block| line.contains(&format!("type: {block}.{technology}")));
-    LISTS.contains(&file.path.as_str()) || file.path == "host/cli/src/boot.rs" && is_type
+    LISTS.contains(&file.path.as_str())
+        || file.path == DAPR
+        || file.path == "host/cli/src/boot.rs" && is_type
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Objects of a bucket: Dapr's `create`, `get`, `delete`, `list` and `presign`.
 
 mod listing;
+mod words;
 
 use crate::{
     client::{Call, LARGEST, Session, Shared, shared},
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use words::{check_class, check_ttl, checked, key};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
@@ -23,10 +25,6 @@ use wythe_client::Answer;
 use wythe_manifest::Duration as Time;
 
 const S3: &str = "s3";
-/// Bytes of an object's key.
-const MAX_KEY: usize = 1_024;
-/// The longest time of a URL that is signed.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// Time of a request, beyond that of a small one, as objects are large.
 const TRANSFER: Duration = Duration::from_secs(60);
 /// Time that the block waits beyond the driver's own limit, so that the latter speaks first.
@@ -129,21 +127,6 @@ pub(crate) async fn open(clients: Shared, parsed: Parsed, site: Site) -> Result<
     let bucket = Bucket { session, parsed };
     bucket.look().await.map_err(|error| client.named(error))?;
     Ok(Arc::new(bucket))
-}
-
-fn check_ttl(ttl: Duration) -> Result<(), String> {
-    match (Duration::from_secs(1)..=LONGEST).contains(&ttl) {
-        true => Ok(()),
-        false => Err("expected 1s to 168h".to_owned()),
-    }
-}
-
-fn check_class(class: &str) -> Result<(), &'static str> {
-    let is_plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    match (1..=32).contains(&class.len()) && class.chars().all(is_plain) {
-        true => Ok(()),
-        false => Err("expected a class such as `STANDARD_IA`"),
-    }
 }
 
 struct Bucket {
@@ -369,24 +352,6 @@ impl Bucket {
         let query = self.session.client()?.presigned(S3, &path, ttl.as_secs());
         let url = self.parsed.target.url.as_str().trim_end_matches('/');
         Ok(format!("{url}{path}?{query}"))
-    }
-}
-
-/// The key that the request names.
-fn key<'a>(request: &Request<'a>) -> Result<&'a str> {
-    let pairs = request.metadata.iter();
-    let mut keys = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("key"));
-    checked(keys.next().map_or("", |(_, key)| key))
-}
-
-/// A server in between may take `..` for another place, even for another bucket.
-fn checked(key: &str) -> Result<&str> {
-    let is_odd = key.split('/').any(|part| part == "." || part == "..") || key.contains('\0');
-    match (1..=MAX_KEY).contains(&key.len()) && !is_odd {
-        true => Ok(key),
-        false => Err(Error::invalid(format!(
-            "expected metadata `key`, of 1 to {MAX_KEY} bytes, without `.` and `..` between slashes"
-        ))),
     }
 }
 

@@ -119,11 +119,11 @@ impl Binding {
     /// Gives a message to the app, and keeps it from others meanwhile.
     async fn deliver(&self, queue: &Queue, taken: Taken, sink: &dyn Sink) {
         let handles = [taken.handle];
-        let kept = async {
+        let holding = async {
             loop {
                 sleep(HIDDEN / 3).await;
                 if let Err(fault) = queue.hide(&handles, HIDDEN).await {
-                    self.told(fault);
+                    self.report(fault);
                 }
             }
         };
@@ -134,18 +134,18 @@ impl Binding {
         };
         let answer = select! {
             answer = sink.deliver(delivery) => answer,
-            () = kept => return,
+            () = holding => return,
         };
         let settled = match answer {
             Ok(_) => queue.delete(&handles).await,
             Err(_) => queue.hide(&handles, AGAIN.after(taken.attempts)).await,
         };
         if let Err(fault) = settled {
-            self.told(fault);
+            self.report(fault);
         }
     }
 
-    fn told(&self, fault: Fault) {
+    fn report(&self, fault: Fault) {
         let error = fault.of_read("a message");
         tracing::warn!(
             queue = self.name,
@@ -195,7 +195,7 @@ impl Driver for Binding {
 
     async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
         let taking = Taking {
-            most: 1,
+            limit: 1,
             hidden: HIDDEN,
             wait: WAIT,
         };

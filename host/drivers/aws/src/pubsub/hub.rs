@@ -166,7 +166,7 @@ impl Hub {
     }
 
     /// Messages for a member, up to so many; an error where receiving has failed.
-    pub fn give(&self, topic: &str, member: u64, most: usize) -> Result<Vec<Given>> {
+    pub fn give(&self, topic: &str, member: u64, limit: usize) -> Result<Vec<Given>> {
         let now = Instant::now();
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -174,7 +174,7 @@ impl Hub {
             return Ok(Vec::new());
         };
         let mut given = Vec::new();
-        while given.len() < most.max(1)
+        while given.len() < limit.max(1)
             && let Some(held) = shelf.ready.pop_front()
         {
             // Whoever was not heard of for so long has lost it.
@@ -320,7 +320,7 @@ impl Hub {
         if let Err(fault) = self.queue().remove().await
             && !is_absent(&fault)
         {
-            self.told(fault);
+            self.report(fault);
         }
     }
 
@@ -329,11 +329,11 @@ impl Hub {
         if !handles.is_empty()
             && let Err(fault) = self.queue().hide(&handles, Duration::ZERO).await
         {
-            self.told(fault);
+            self.report(fault);
         }
     }
 
-    fn told(&self, fault: Fault) {
+    fn report(&self, fault: Fault) {
         let error = fault.of_read("the queue");
         tracing::warn!(
             group = self.group,
@@ -366,7 +366,7 @@ async fn receive(hub: Arc<Hub>) {
         }
         let settings = &hub.entities.settings;
         let taking = Taking {
-            most: settings.most,
+            limit: settings.limit,
             hidden: settings.hidden,
             wait: settings.wait,
         };
@@ -415,7 +415,7 @@ async fn hold(hub: Arc<Hub>) {
                 let held = shelves.filter(|held| handles.contains(&held.taken.handle));
                 held.for_each(|held| held.until = until);
             }
-            Err(fault) => hub.told(fault),
+            Err(fault) => hub.report(fault),
         }
     }
 }

@@ -9,6 +9,9 @@ use wythe_blocks::{
     pubsub::{Consumer, Receipt, Received},
 };
 
+/// Says whether the hub ends as it has no member any more, and takes it off the list then.
+type Ended = dyn Fn(&Arc<Hub>) -> bool + Send + Sync;
+
 pub(super) struct Member {
     hub: Arc<Hub>,
     topic: String,
@@ -17,8 +20,7 @@ pub(super) struct Member {
     name: String,
     /// One pull at a time.
     pulling: Mutex<()>,
-    /// Says whether the hub ends as it has no member any more, and takes it off the list then.
-    ended: Box<dyn Fn(&Arc<Hub>) -> bool + Send + Sync>,
+    ended: Box<Ended>,
 }
 
 impl Member {

@@ -16,7 +16,7 @@ pub(super) const LARGEST: usize = 256 << 10;
 /// The text in place of one that is empty, which the service does not take.
 const NOTHING: &str = "-";
 
-/// What a message has beside its text.
+/// Parts of a message beside its text.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Extra {

@@ -37,11 +37,11 @@ config! {
     }
 }
 
-/// What members, topics and queues need to know.
+/// Settings of members, topics and queues.
 pub(super) struct Settings {
     pub hidden: Duration,
     pub wait: Duration,
-    pub most: u32,
+    pub limit: u32,
     pub retry_limit: Option<u32>,
     /// The queue of dead letters, and the deliveries before.
     pub letters: Option<(String, u32)>,
@@ -99,27 +99,15 @@ fn settings(config: Config) -> Result<Settings, Wrong> {
         2,
         1..=20,
     )?;
-    let most = config.message_max_number.map(u64::from);
-    let most = within("messageMaxNumber", most, 10, 1..=10)?;
+    let limit = config.message_max_number.map(u64::from);
+    let limit = within("messageMaxNumber", limit, 10, 1..=10)?;
     if config.message_retry_limit.is_some_and(|limit| limit < 2) {
         return Err(wrong("messageRetryLimit", "expected 2 or more"));
     }
-    let letters = match (
+    let letters = letters(
         config.sqs_dead_letters_queue_name,
         config.message_receive_limit,
-    ) {
-        (Some(name), Some(limit @ 1..=1_000)) => Some((name, limit)),
-        (Some(_), Some(_)) => return Err(wrong("messageReceiveLimit", "expected 1 to 1000")),
-        (Some(_), None) => {
-            let why = "expected `messageReceiveLimit` beside it";
-            return Err(wrong("sqsDeadLettersQueueName", why));
-        }
-        (None, Some(_)) => {
-            let why = "expected `sqsDeadLettersQueueName` beside it";
-            return Err(wrong("messageReceiveLimit", why));
-        }
-        (None, None) => None,
-    };
+    )?;
     let keeps = config.disable_delete_on_retry_limit.unwrap_or(false);
     let is_fifo = config.fifo.unwrap_or(false);
     if config.fifo_message_group_id.is_some() && !is_fifo {
@@ -131,7 +119,7 @@ fn settings(config: Config) -> Result<Settings, Wrong> {
     Ok(Settings {
         hidden: Duration::from_secs(hidden),
         wait: Duration::from_secs(wait),
-        most: u32::try_from(most).unwrap_or(10),
+        limit: u32::try_from(limit).unwrap_or(10),
         // The queue of dead letters has its own limit.
         retry_limit: config
             .message_retry_limit
@@ -140,6 +128,23 @@ fn settings(config: Config) -> Result<Settings, Wrong> {
         is_fifo,
         message_group: config.fifo_message_group_id,
     })
+}
+
+/// The queue of dead letters, and the deliveries before.
+fn letters(name: Option<String>, limit: Option<u32>) -> Result<Option<(String, u32)>, Wrong> {
+    match (name, limit) {
+        (Some(name), Some(limit @ 1..=1_000)) => Ok(Some((name, limit))),
+        (Some(_), Some(_)) => Err(wrong("messageReceiveLimit", "expected 1 to 1000")),
+        (Some(_), None) => {
+            let why = "expected `messageReceiveLimit` beside it";
+            Err(wrong("sqsDeadLettersQueueName", why))
+        }
+        (None, Some(_)) => {
+            let why = "expected `sqsDeadLettersQueueName` beside it";
+            Err(wrong("messageReceiveLimit", why))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 fn within(

@@ -67,7 +67,9 @@ impl Names {
             Some(name) => number(name)?.map(|seconds| seconds.saturating_mul(1_000)),
             None => None,
         };
-        let end = number("wythe_expires")?.or(seconds).filter(|_| self.ttl.is_some());
+        let end = number("wythe_expires")?
+            .or(seconds)
+            .filter(|_| self.ttl.is_some());
         let etag = text("etag").map(str::to_owned);
         Ok(Item {
             entry: Entry {
@@ -115,13 +117,15 @@ impl Names {
         body
     }
 
-    /// What the stored row has to be like: never one whose time is over, which is removed first.
+    /// Expects of the stored row what the write wants: never one whose time is over, which is removed first.
     fn expect(&self, write: &Write<'_>, now: Timestamp, request: &mut Request) {
         match &write.condition {
             Condition::Always => {}
             Condition::Absent => {
                 request.name("#k", &self.key);
-                request.conditions.push("attribute_not_exists(#k)".to_owned());
+                request
+                    .conditions
+                    .push("attribute_not_exists(#k)".to_owned());
             }
             Condition::Matches(etag) => {
                 request.expect_etag(Some(etag.as_str()).filter(|etag| *etag != NO_ETAG));
@@ -148,7 +152,10 @@ impl Names {
 
     /// The attributes of what is put, beside the key.
     fn attributes(&self, write: &Write<'_>) -> Vec<(String, Value)> {
-        let Effect::Put { put, etag, fence, .. } = &write.effect else {
+        let Effect::Put {
+            put, etag, fence, ..
+        } = &write.effect
+        else {
             return Vec::new();
         };
         let value = match std::str::from_utf8(&put.value) {
@@ -163,7 +170,9 @@ impl Names {
         if let Some(fence) = fence {
             all.push(own("wythe_fence", json!({ "N": fence.to_string() })));
         }
-        if let (Some(name), Some(ttl)) = (&self.ttl, put.options.ttl.filter(|ttl| *ttl < time::NEVER)) {
+        if let (Some(name), Some(ttl)) =
+            (&self.ttl, put.options.ttl.filter(|ttl| *ttl < time::NEVER))
+        {
             let end = time::timestamp(SystemTime::now().after(ttl));
             all.push(own("wythe_expires", json!({ "N": end.to_string() })));
             all.push(own(name, json!({ "N": end.div_ceil(1_000).to_string() })));
@@ -280,8 +289,16 @@ mod tests {
     fn an_item_of_dapr_is_an_entry() {
         let item = json!({ "key": { "S": "app||k" }, "value": { "S": "{}" }, "end": { "N": "5" } });
         let read = names(Some("end")).read(&item, 5_000).unwrap();
-        assert_eq!((&read.entry.value[..], &*read.entry.etag), (&b"{}"[..], NO_ETAG));
-        assert!(read.is_dead && names(None).read(&item, 5_000).is_ok_and(|item| !item.is_dead));
+        assert_eq!(
+            (&read.entry.value[..], &*read.entry.etag),
+            (&b"{}"[..], NO_ETAG)
+        );
+        assert!(
+            read.is_dead
+                && names(None)
+                    .read(&item, 5_000)
+                    .is_ok_and(|item| !item.is_dead)
+        );
         assert!(!names(Some("end")).read(&item, 4_999).unwrap().is_dead);
     }
 

@@ -1,4 +1,4 @@
-//! What operations come to, one by one: the service takes each key once, so that those on one key become one write, with what
+//! Writes that operations come to: the service takes each key once, so that those on one key become one write, with what
 //! the row must be like before.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use wythe_blocks::{
 /// The write of one key.
 pub(super) struct Write<'a> {
     pub key: &'a Key,
-    /// What the stored row has to be like.
+    /// Condition on the stored row.
     pub condition: Condition,
     /// The highest fence that the stored row may have.
     pub fence: Option<u64>,
@@ -101,7 +101,9 @@ impl<'a> Draft<'a> {
             (Row::Gone | Row::There(Some(_)), given) => given,
             // The stored mark is the row's, still.
             (Row::Stored | Row::There(None), given) => {
-                if !self.was_deleted && let Some(fence) = given {
+                if !self.was_deleted
+                    && let Some(fence) = given
+                {
                     let least = self.write.fence.map_or(fence, |least| least.min(fence));
                     self.write.fence = Some(least);
                 }
@@ -169,11 +171,23 @@ mod tests {
         ];
         let (writes, etags) = plan(&operations).unwrap();
         assert_eq!((writes.len(), etags.len()), (2, 3));
-        assert_eq!((&writes[0].condition, writes[0].fence), (&Condition::Absent, Some(5)));
-        let Effect::Put { etag, fence, replaces, .. } = &writes[0].effect else {
+        assert_eq!(
+            (&writes[0].condition, writes[0].fence),
+            (&Condition::Absent, Some(5))
+        );
+        let Effect::Put {
+            etag,
+            fence,
+            replaces,
+            ..
+        } = &writes[0].effect
+        else {
             panic!("a put");
         };
-        assert_eq!((Some(etag), *fence, *replaces), (etags[2].as_ref(), Some(7), false));
+        assert_eq!(
+            (Some(etag), *fence, *replaces),
+            (etags[2].as_ref(), Some(7), false)
+        );
     }
 
     #[test]
@@ -181,15 +195,27 @@ mod tests {
         let operations = [delete("a"), put("a", Condition::Absent, Some(2))];
         let (writes, _) = plan(&operations).unwrap();
         assert_eq!(writes[0].fence, None, "its mark went with it");
-        assert!(matches!(writes[0].effect, Effect::Put { replaces: true, .. }));
+        assert!(matches!(
+            writes[0].effect,
+            Effect::Put { replaces: true, .. }
+        ));
     }
 
     #[test]
     fn operations_see_those_before_them() {
         let cases = [
-            [put("a", Condition::Always, Some(8)), put("a", Condition::Always, Some(7))],
-            [put("a", Condition::Always, None), put("a", Condition::Absent, None)],
-            [put("a", Condition::Always, None), put("a", Condition::Matches("e".into()), None)],
+            [
+                put("a", Condition::Always, Some(8)),
+                put("a", Condition::Always, Some(7)),
+            ],
+            [
+                put("a", Condition::Always, None),
+                put("a", Condition::Absent, None),
+            ],
+            [
+                put("a", Condition::Always, None),
+                put("a", Condition::Matches("e".into()), None),
+            ],
             [delete("a"), put("a", Condition::Matches("e".into()), None)],
         ];
         for operations in cases {

@@ -3,6 +3,7 @@
 mod made_up;
 mod messages;
 mod objects;
+mod tables;
 
 use super::run;
 use crate::{
@@ -36,7 +37,13 @@ pub(super) fn trials() -> Vec<Trial> {
             Ok::<_, Failed>(())
         })
     };
-    let served = [&SERVED[..], &messages::TESTS, &objects::TESTS].concat();
+    let served = [
+        &SERVED[..],
+        &messages::TESTS,
+        &objects::TESTS,
+        &tables::TESTS,
+    ]
+    .concat();
     let served = served.into_iter().map(|one| trial(one, &reason));
     let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
     let made_up = made_up::TESTS.into_iter().map(|one| trial(one, ""));

@@ -8,7 +8,7 @@ use wythe_blocks::{Error, Result};
 /// Objects of one answer, at the most and by default.
 const MOST: u32 = 1_000;
 
-/// What an app may ask for.
+/// Words that an app may ask with.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Asked {
