@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 99] = [
+const TYPES: [&str; 97] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -36,7 +36,6 @@ const TYPES: [&str; 99] = [
     "bindings.kitex",
     "bindings.kubemq",
     "bindings.kubernetes",
-    "bindings.mqtt3",
     "bindings.mysql",
     "bindings.postmark",
     "bindings.rethinkdb.statechange",
@@ -62,7 +61,6 @@ const TYPES: [&str; 99] = [
     "pubsub.jetstream",
     "pubsub.kafka",
     "pubsub.kubemq",
-    "pubsub.mqtt3",
     "pubsub.pulsar",
     "pubsub.rocketmq",
     "pubsub.solace.amqp",

@@ -15,6 +15,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "mqtt")]
+    wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "postgres")]
     wythe_drivers_postgres::register(&mut registry);
     #[cfg(feature = "rabbitmq")]
@@ -23,6 +25,10 @@ pub fn registry() -> Registry {
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
+    #[cfg(not(feature = "mqtt"))]
+    for block in ["bindings", "pubsub"] {
+        registry.lacks(block, "mqtt3", wythe_blocks::Missing::Feature("mqtt"));
+    }
     #[cfg(not(feature = "postgres"))]
     for block in [
         "bindings",

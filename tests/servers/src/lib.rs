@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod mosquitto;
 mod postgres;
 mod process;
 mod program;
@@ -19,6 +20,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use mosquitto::Mosquitto;
 pub use postgres::Postgres;
 pub(crate) use program::find;
 pub use program::{Missing, Program, Site};

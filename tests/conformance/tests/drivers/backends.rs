@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Postgres, RabbitMq, Redis, Server, are_required};
+use servers::{Missing, Mosquitto, Postgres, RabbitMq, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -45,6 +45,26 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
+/// Rooms with topics of their own, one for each test.
+const ROOMS: u16 = 90;
+
+pub(crate) static MQTT: Backend = Backend {
+    server: LazyLock::new(|| {
+        Server::start(Mosquitto {
+            rooms: ROOMS,
+            ..Mosquitto::default()
+        })
+    }),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        let room = Mosquitto::room(server.site(), number).expect("make `ROOMS` more");
+        // The name of the user keeps sessions apart.
+        let url = format!("tcp://test{number}@{room}");
+        vec![("url", url.into())]
+    },
+};
+
 /// Virtual hosts, one for each test.
 const VHOSTS: u16 = 180;
 
@@ -67,7 +87,7 @@ pub(crate) static RABBITMQ: Backend = Backend {
     },
 };
 
-const ALL: [&Backend; 3] = [&POSTGRES, &RABBITMQ, &REDIS];
+const ALL: [&Backend; 4] = [&MQTT, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

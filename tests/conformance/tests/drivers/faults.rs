@@ -3,18 +3,19 @@
 mod answers;
 mod events;
 mod history;
+mod mqtt;
 mod postgres;
 mod rabbitmq;
 mod rows;
 mod values;
 
 use crate::{
-    backends::{Backend, POSTGRES, RABBITMQ, REDIS},
+    backends::{Backend, MQTT, POSTGRES, RABBITMQ, REDIS},
     open::{component, site},
 };
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Postgres, Proxy, RabbitMq, Redis, Server, are_required};
+use servers::{Missing, Mosquitto, Postgres, Proxy, RabbitMq, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -42,7 +43,18 @@ pub(super) struct Kinds {
 /// A test that needs a server; one is started for it alone.
 pub(super) type Test = fn(&'static Kinds, Server);
 
-static KINDS: [Kinds; 3] = [
+static KINDS: [Kinds; 4] = [
+    Kinds {
+        name: "mqtt",
+        backend: &MQTT,
+        start: || Server::start(Mosquitto::default()),
+        driver: "mqtt3",
+        metadata: |address| format!("{{ name: url, value: \"tcp://{address}\" }}"),
+        timeout: "timeout",
+        has_leases: false,
+        unanswered: 200,
+        tests: &[events::TAKEN_OVER, mqtt::TESTS],
+    },
     Kinds {
         name: "postgres",
         backend: &POSTGRES,
@@ -57,6 +69,7 @@ static KINDS: [Kinds; 3] = [
         unanswered: 0,
         tests: &[
             events::TESTS,
+            events::TAKEN_OVER,
             history::TESTS,
             values::TESTS,
             postgres::TESTS,
@@ -73,7 +86,7 @@ static KINDS: [Kinds; 3] = [
         timeout: "timeout",
         has_leases: false,
         unanswered: 200,
-        tests: &[events::TESTS, rabbitmq::TESTS],
+        tests: &[events::TESTS, events::TAKEN_OVER, rabbitmq::TESTS],
     },
     Kinds {
         name: "redis",
@@ -86,6 +99,7 @@ static KINDS: [Kinds; 3] = [
         unanswered: 0,
         tests: &[
             events::TESTS,
+            events::TAKEN_OVER,
             history::TESTS,
             values::TESTS,
             events::OF_REDIS,
@@ -97,13 +111,14 @@ static KINDS: [Kinds; 3] = [
 
 /// The kind of those tests that are about what one server says.
 fn redis() -> &'static Kinds {
-    &KINDS[2]
+    &KINDS[3]
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
     let shared = KINDS.iter().flat_map(of);
     shared
         .chain(answers::trials())
+        .chain(mqtt::trials())
         .chain(rabbitmq::trials())
         .collect()
 }

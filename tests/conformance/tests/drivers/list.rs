@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES, RABBITMQ},
+    backends::{self, Backend, MQTT, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -18,15 +18,18 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a state store over which actors and workflows are proved, too.
     pub hosting: bool,
-    /// True of pub/sub that bounds what waits by the server's count, which is not that of the suite.
-    pub bounded_about: bool,
+    /// The reason why pub/sub is not held to a backlog that is counted to the message.
+    pub no_backlog: Option<&'static str>,
+    /// The reason why a message of pub/sub comes without what it has beside its data.
+    pub no_headers: Option<&'static str>,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 38] = [
+static SUBJECTS: [Subject; 40] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject(
         "bindings.rabbitmq",
@@ -56,16 +59,20 @@ static SUBJECTS: [Subject; 38] = [
     subject("lock.redb", ""),
     subject("lock.redis", REDIS).on(&backends::REDIS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
+    subject("pubsub.mqtt3", "url: {url}")
+        .on(&MQTT)
+        .without_backlog("the server bounds what waits, and drops the rest")
+        .without_headers("the protocol carries data and nothing beside it"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.rabbitmq", QUEUES)
         .on(&RABBITMQ)
-        .bounded_about(),
+        .without_backlog(COUNTED),
     subject(
         "pubsub.rabbitmq",
         "connectionString: {connection}; maxBacklog: {backlog}; queueType: classic",
     )
     .on(&RABBITMQ)
-    .bounded_about()
+    .without_backlog(COUNTED)
     .variant("_of_classic_queues"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject(
@@ -96,6 +103,7 @@ static SUBJECTS: [Subject; 38] = [
 ];
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
+const COUNTED: &str = "the server bounds what waits, and counts otherwise";
 /// A server and a virtual host of its own.
 const QUEUES: &str = "connectionString: {connection}; maxBacklog: {backlog}";
 /// A server and a database of its own.
@@ -109,7 +117,8 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         hosting: false,
-        bounded_about: false,
+        no_backlog: None,
+        no_headers: None,
         backend: None,
     }
 }
@@ -129,10 +138,16 @@ impl Subject {
         }
     }
 
-    /// Has tests of its own in place of those that count what waits to the message.
-    const fn bounded_about(self) -> Self {
+    const fn without_backlog(self, reason: &'static str) -> Self {
         Subject {
-            bounded_about: true,
+            no_backlog: Some(reason),
+            ..self
+        }
+    }
+
+    const fn without_headers(self, reason: &'static str) -> Self {
+        Subject {
+            no_headers: Some(reason),
             ..self
         }
     }

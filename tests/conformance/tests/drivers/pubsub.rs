@@ -14,11 +14,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         let features = features(&open(subject, pubsub::BACKLOG), |driver| driver.features());
         for case in pubsub::CASES {
             let name = format!("pubsub::{}::{}", subject.name(), case.name);
-            let about = "the server bounds what waits, and counts otherwise";
-            let about = (case.needs_backlog && subject.bounded_about).then_some(about);
+            let backlog = subject.no_backlog.filter(|_| case.needs_backlog);
+            let headers = subject.no_headers.filter(|_| case.needs_headers);
             trials.push(trial(
                 name,
-                (case.needs)(&features).or(about),
+                (case.needs)(&features).or(backlog).or(headers),
                 open(subject, pubsub::BACKLOG),
                 case.run,
             ));

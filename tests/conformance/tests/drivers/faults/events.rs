@@ -11,14 +11,14 @@ use std::{
 };
 use wythe_blocks::pubsub::{Consumer, Driver, Message, SubscribeOptions};
 
-pub(super) const TESTS: &[(&str, Test)] = &[
-    ("events_survive_three_restarts", |kind, server| {
-        run(restarts(kind, server))
-    }),
-    ("events_of_a_dead_host_go_to_another", |kind, server| {
+pub(super) const TESTS: &[(&str, Test)] = &[("events_survive_three_restarts", |kind, server| {
+    run(restarts(kind, server))
+})];
+
+pub(super) const TAKEN_OVER: &[(&str, Test)] =
+    &[("events_of_a_dead_host_go_to_another", |kind, server| {
         run(taken_over(kind, server))
-    }),
-];
+    })];
 
 pub(super) const OF_REDIS: &[(&str, Test)] = &[(
     "a_group_that_the_server_lost_begins_anew",
@@ -46,7 +46,7 @@ fn number(message: &Message) -> usize {
 }
 
 /// Publishes until each event is acknowledged; returns those that were published more than once, as nobody knew.
-async fn publish(
+pub(super) async fn publish(
     driver: Arc<dyn Driver>,
     count: usize,
     progress: Arc<Mutex<usize>>,
@@ -74,7 +74,10 @@ async fn publish(
 }
 
 /// Takes until each event has come; returns how often each was acknowledged, and those of which nobody knows.
-async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, HashSet<usize>) {
+pub(super) async fn take(
+    consumer: &dyn Consumer,
+    count: usize,
+) -> (HashMap<usize, usize>, HashSet<usize>) {
     let (mut acknowledged, mut doubtful) = (HashMap::new(), HashSet::new());
     while acknowledged.len() < count {
         let received = match consumer.pull(100).await {
@@ -99,7 +102,7 @@ async fn take(consumer: &dyn Consumer, count: usize) -> (HashMap<usize, usize>, 
 }
 
 /// Finds every event, and none again of which both sides were sure, but for so many whose acknowledgement has no answer.
-fn verify(
+pub(super) fn verify(
     count: usize,
     acknowledged: &HashMap<usize, usize>,
     doubtful: (&HashSet<usize>, &HashSet<usize>),
