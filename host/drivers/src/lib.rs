@@ -7,7 +7,42 @@
 
 mod dapr;
 
-use wythe_blocks::Registry;
+use wythe_blocks::{Missing, Registry};
+
+/// The features without which a technology is missed by its name: whether it is on, the feature, the driver, its blocks.
+const FEATURES: [(bool, &str, &str, &[&str]); 4] = [
+    (
+        cfg!(feature = "mqtt"),
+        "mqtt",
+        "mqtt3",
+        &["bindings", "pubsub"],
+    ),
+    (
+        cfg!(feature = "postgres"),
+        "postgres",
+        "postgresql",
+        &[
+            "bindings",
+            "configuration",
+            "jobs",
+            "lock",
+            "pubsub",
+            "state",
+        ],
+    ),
+    (
+        cfg!(feature = "rabbitmq"),
+        "rabbitmq",
+        "rabbitmq",
+        &["bindings", "pubsub"],
+    ),
+    (
+        cfg!(feature = "redis"),
+        "redis",
+        "redis",
+        &["bindings", "configuration", "lock", "pubsub", "state"],
+    ),
+];
 
 /// Returns every driver of this build.
 pub fn registry() -> Registry {
@@ -25,36 +60,11 @@ pub fn registry() -> Registry {
     wythe_drivers_redis::register(&mut registry);
     #[cfg(feature = "mail")]
     wythe_drivers_smtp::register(&mut registry);
-    #[cfg(not(feature = "mqtt"))]
-    for block in ["bindings", "pubsub"] {
-        registry.lacks(block, "mqtt3", wythe_blocks::Missing::Feature("mqtt"));
-    }
-    #[cfg(not(feature = "postgres"))]
-    for block in [
-        "bindings",
-        "configuration",
-        "jobs",
-        "lock",
-        "pubsub",
-        "state",
-    ] {
-        registry.lacks(
-            block,
-            "postgresql",
-            wythe_blocks::Missing::Feature("postgres"),
-        );
-    }
-    #[cfg(not(feature = "rabbitmq"))]
-    for block in ["bindings", "pubsub"] {
-        registry.lacks(
-            block,
-            "rabbitmq",
-            wythe_blocks::Missing::Feature("rabbitmq"),
-        );
-    }
-    #[cfg(not(feature = "redis"))]
-    for block in ["bindings", "configuration", "lock", "pubsub", "state"] {
-        registry.lacks(block, "redis", wythe_blocks::Missing::Feature("redis"));
+    let absent = FEATURES.iter().filter(|(is_on, ..)| !is_on);
+    for (_, feature, driver, blocks) in absent {
+        for block in *blocks {
+            registry.lacks(block, driver, Missing::Feature(feature));
+        }
     }
     dapr::register(&mut registry);
     registry

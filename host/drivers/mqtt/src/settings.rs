@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, wrong};
+use wythe_net::{Hidden, Tls, Written, decode, wrong};
 
 const PORT: u16 = 1883;
 const SECURE_PORT: u16 = 8883;
@@ -148,24 +148,15 @@ fn qos(written: Option<u8>) -> Result<QoS, Wrong> {
     }
 }
 
+const EXPECTED: &str = "expected `tcp://user:password@host:port`, or `ssl://` for TLS";
+
+fn odd() -> Wrong {
+    wrong("url", EXPECTED)
+}
+
 fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Target, Wrong> {
-    let expected = "expected `tcp://user:password@host:port`, or `ssl://` for TLS";
-    let odd = || wrong("url", expected);
     let url = Url::parse(url.reveal()).map_err(|_| odd())?;
-    let is_secure = match url.scheme() {
-        "tcp" | "mqtt" => false,
-        "ssl" | "tls" | "mqtts" | "tcps" => true,
-        "ws" | "wss" => {
-            return Err(wrong(
-                "url",
-                "this build speaks no WebSocket; expected `tcp://` or `ssl://`",
-            ));
-        }
-        _ => return Err(odd()),
-    };
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err(odd());
-    }
+    let is_secure = is_secure(&url)?;
     let tls = match (is_secure, written.first()) {
         (true, _) => Some(Tls::new("url", written)?),
         (false, Some(name)) => return Err(wrong(name, "expected `ssl://` in `url`")),
@@ -173,10 +164,10 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
     };
     let host = url.host_str().filter(|host| !host.is_empty());
     let host = host.ok_or_else(odd)?.trim_matches(['[', ']']).to_owned();
+    // Both have their length in two bytes.
     let decoded = |text: &str| {
-        decode(text)
-            .filter(|text| text.len() <= 65_535)
-            .ok_or_else(odd)
+        let text = decode(text).filter(|text| text.len() <= 65_535);
+        text.ok_or_else(odd)
     };
     let user = match url.username() {
         "" => None,
@@ -199,19 +190,17 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
     })
 }
 
-/// Undoes the percent-encoding; absent for what is no text afterwards.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &after[2..];
+fn is_secure(url: &Url) -> Result<bool, Wrong> {
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(odd());
     }
-    String::from_utf8(bytes).ok()
+    match url.scheme() {
+        "tcp" | "mqtt" => Ok(false),
+        "ssl" | "tls" | "mqtts" | "tcps" => Ok(true),
+        "ws" | "wss" => Err(wrong(
+            "url",
+            "this build speaks no WebSocket; expected `tcp://` or `ssl://`",
+        )),
+        _ => Err(odd()),
+    }
 }

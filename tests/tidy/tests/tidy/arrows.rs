@@ -31,10 +31,13 @@ const LIST: &str = "wythe-drivers";
 const EMBEDDED: &str = "wythe-drivers-embedded";
 
 /// Clients that have another name than their technology, each with the drivers' crates that may know it.
-const CLIENTS: [(&str, &[&str]); 6] = [
+const CLIENTS: [(&str, &[&str]); 9] = [
+    ("async-rs", &["wythe-drivers-rabbitmq"]),
     ("hyper-rustls", &["wythe-drivers-http"]),
     ("deadpool", &["wythe-drivers-postgres"]),
+    ("lapin", &["wythe-drivers-rabbitmq"]),
     ("lettre", &["wythe-drivers-smtp"]),
+    ("rumqttc", &["wythe-drivers-mqtt"]),
     ("tokio-postgres", &["wythe-drivers-postgres"]),
     (
         "tokio-rustls",
