@@ -7,7 +7,83 @@
 
 mod dapr;
 
-use wythe_blocks::Registry;
+use wythe_blocks::{Missing, Registry};
+
+/// The features without which a technology is missed by its name: whether it is on, the feature, the driver, its blocks.
+const FEATURES: &[(bool, &str, &str, &[&str])] = &[
+    (cfg!(feature = "aws"), "aws", "aws.dynamodb", &["state"]),
+    (
+        cfg!(feature = "aws"),
+        "aws",
+        "aws.parameterstore",
+        &["secretstores"],
+    ),
+    (cfg!(feature = "aws"), "aws", "aws.s3", &["bindings"]),
+    (
+        cfg!(feature = "aws"),
+        "aws",
+        "aws.secretmanager",
+        &["secretstores"],
+    ),
+    (
+        cfg!(feature = "aws"),
+        "aws",
+        "aws.secretsmanager",
+        &["secretstores"],
+    ),
+    (cfg!(feature = "aws"), "aws", "aws.sns", &["bindings"]),
+    (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
+    (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
+    (
+        cfg!(feature = "mqtt"),
+        "mqtt",
+        "mqtt3",
+        &["bindings", "pubsub"],
+    ),
+    (
+        cfg!(feature = "nats"),
+        "nats",
+        "jetstream",
+        &["configuration", "lock", "pubsub", "state"],
+    ),
+    (
+        cfg!(feature = "postgres"),
+        "postgres",
+        "postgresql",
+        &[
+            "bindings",
+            "configuration",
+            "jobs",
+            "lock",
+            "pubsub",
+            "state",
+        ],
+    ),
+    (
+        cfg!(feature = "rabbitmq"),
+        "rabbitmq",
+        "rabbitmq",
+        &["bindings", "pubsub"],
+    ),
+    (
+        cfg!(feature = "redis"),
+        "redis",
+        "redis",
+        &["bindings", "configuration", "lock", "pubsub", "state"],
+    ),
+    (
+        cfg!(feature = "sqlite"),
+        "sqlite",
+        "sqlite",
+        &["configuration", "state"],
+    ),
+    (
+        cfg!(feature = "vault"),
+        "vault",
+        "hashicorp.vault",
+        &["secretstores"],
+    ),
+];
 
 /// Returns every driver of this build.
 pub fn registry() -> Registry {
@@ -17,6 +93,8 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "mqtt")]
+    wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "nats")]
     wythe_drivers_nats::register(&mut registry);
     #[cfg(feature = "postgres")]
@@ -29,61 +107,13 @@ pub fn registry() -> Registry {
     wythe_drivers_smtp::register(&mut registry);
     #[cfg(feature = "sqlite")]
     wythe_drivers_sqlite::register(&mut registry);
-    #[cfg(not(feature = "nats"))]
-    for block in ["configuration", "lock", "pubsub", "state"] {
-        registry.lacks(block, "jetstream", wythe_blocks::Missing::Feature("nats"));
-    }
     #[cfg(feature = "vault")]
     wythe_drivers_vault::register(&mut registry);
-    #[cfg(not(feature = "aws"))]
-    for (block, name) in [
-        ("bindings", "aws.s3"),
-        ("bindings", "aws.sns"),
-        ("bindings", "aws.sqs"),
-        ("pubsub", "aws.snssqs"),
-        ("secretstores", "aws.parameterstore"),
-        ("secretstores", "aws.secretmanager"),
-        ("secretstores", "aws.secretsmanager"),
-        ("state", "aws.dynamodb"),
-    ] {
-        registry.lacks(block, name, wythe_blocks::Missing::Feature("aws"));
-    }
-    #[cfg(not(feature = "vault"))]
-    registry.lacks(
-        "secretstores",
-        "hashicorp.vault",
-        wythe_blocks::Missing::Feature("vault"),
-    );
-    #[cfg(not(feature = "postgres"))]
-    for block in [
-        "bindings",
-        "configuration",
-        "jobs",
-        "lock",
-        "pubsub",
-        "state",
-    ] {
-        registry.lacks(
-            block,
-            "postgresql",
-            wythe_blocks::Missing::Feature("postgres"),
-        );
-    }
-    #[cfg(not(feature = "rabbitmq"))]
-    for block in ["bindings", "pubsub"] {
-        registry.lacks(
-            block,
-            "rabbitmq",
-            wythe_blocks::Missing::Feature("rabbitmq"),
-        );
-    }
-    #[cfg(not(feature = "redis"))]
-    for block in ["bindings", "configuration", "lock", "pubsub", "state"] {
-        registry.lacks(block, "redis", wythe_blocks::Missing::Feature("redis"));
-    }
-    #[cfg(not(feature = "sqlite"))]
-    for block in ["configuration", "state"] {
-        registry.lacks(block, "sqlite", wythe_blocks::Missing::Feature("sqlite"));
+    let absent = FEATURES.iter().filter(|(is_on, ..)| !is_on);
+    for (_, feature, driver, blocks) in absent {
+        for block in *blocks {
+            registry.lacks(block, driver, Missing::Feature(feature));
+        }
     }
     dapr::register(&mut registry);
     registry

@@ -34,3 +34,41 @@ pub async fn reach(setting: &str, host: &str, port: u16) -> Result<TcpStream> {
 pub fn wrong(setting: &'static str, why: &str) -> Wrong {
     Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
+
+/// Undoes the percent-encoding of a part of a URL; absent for what is no text afterwards.
+pub fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_text_again() {
+        let cases = [
+            ("a%2Fb", Some("a/b")),
+            ("%c3%a4", Some("ä")),
+            ("", Some("")),
+            ("%", None),
+            ("%2", None),
+            ("%zz", None),
+            ("%ff", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(decode(text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -24,6 +24,8 @@ pub struct Case {
     pub needs: fn(&Features) -> Option<&'static str>,
     /// True if the driver must have been opened with a backlog of [`BACKLOG`].
     pub needs_backlog: bool,
+    /// True if a message must come with its content type, its key and its attributes.
+    pub needs_headers: bool,
     /// Panics if the driver does not do as it must.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,
 }
@@ -37,6 +39,7 @@ const fn case(
         name,
         needs,
         needs_backlog: false,
+        needs_headers: false,
         run,
     }
 }
@@ -46,6 +49,7 @@ const fn limited(name: &'static str, run: fn(Subject) -> BoxFuture<'static, ()>)
         name,
         needs: nothing,
         needs_backlog: true,
+        needs_headers: false,
         run,
     }
 }
@@ -55,6 +59,7 @@ const fn limited_letters(name: &'static str, run: fn(Subject) -> BoxFuture<'stat
         name,
         needs: dead_letters,
         needs_backlog: true,
+        needs_headers: false,
         run,
     }
 }
@@ -103,9 +108,12 @@ fn delay_and_durable(features: &Features) -> Option<&'static str> {
 
 pub const CASES: &[Case] = &[
     case("ten_messages_arrive", nothing, |s| delivery::ten(s).boxed()),
-    case("a_message_arrives_as_it_was_published", nothing, |s| {
-        delivery::round_trip(s).boxed()
-    }),
+    Case {
+        needs_headers: true,
+        ..case("a_message_arrives_as_it_was_published", nothing, |s| {
+            delivery::round_trip(s).boxed()
+        })
+    },
     case("a_message_may_have_4_mib", large, |s| {
         delivery::big(s).boxed()
     }),

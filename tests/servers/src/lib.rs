@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod mosquitto;
 mod moto;
 mod nats;
 mod postgres;
@@ -21,6 +22,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use mosquitto::Mosquitto;
 pub use moto::Moto;
 pub use nats::Nats;
 pub use postgres::Postgres;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use url::Url;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::Secret;
-use wythe_net::wrong;
+use wythe_net::{decode, wrong};
 
 const PORT: u16 = 5672;
 const SECURE_PORT: u16 = 5671;
@@ -69,23 +69,6 @@ pub(crate) fn parse(setting: &'static str, text: &str) -> Result<Found, Wrong> {
         user,
         password: password.map(Secret::new),
     })
-}
-
-/// Undoes the percent-encoding; absent for what is no text afterwards.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).ok()
 }
 
 impl Found {

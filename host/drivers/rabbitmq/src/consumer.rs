@@ -12,7 +12,7 @@ use crate::{
     publisher::{Answer, Outgoing, Publisher},
     queue::Queue,
 };
-use desk::{Desk, Incoming};
+use desk::{Desk, Incoming, Left};
 use futures::future::pending;
 use lapin::{
     Channel,
@@ -133,7 +133,7 @@ impl Leaving {
     /// Gives back what the member has, once. The server would count an attempt for whatever goes back: where that is not so,
     /// or more than one was made, a copy with the right number takes its place.
     pub async fn leave(&self, publisher: &Publisher) -> Result<()> {
-        let Some((channel, held)) = self.desk.leave() else {
+        let Some(Left { channel, held }) = self.desk.leave() else {
             return Ok(());
         };
         self.task.abort();

@@ -76,8 +76,9 @@ pub(crate) struct PubSubConfig {
     /// Messages of a queue, and bytes of them, beyond which the oldest are dropped.
     max_len: Option<u64>,
     max_len_bytes: Option<u64>,
-    /// Messages of a queue, and bytes of them, beyond which a publish is refused; default 1,000,000 and none, 0 for none.
+    /// Messages of a queue, beyond which a publish is refused, 0 for no bound; default 1,000,000.
     max_backlog: Option<u64>,
+    /// Bytes of them.
     max_backlog_bytes: Option<ByteSize>,
     /// What the server drops goes to the queue `dlq-QUEUE`; default false.
     enable_dead_letter: Option<bool>,

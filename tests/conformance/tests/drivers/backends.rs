@@ -4,7 +4,7 @@ use crate::list::Subject;
 use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
-use servers::{Missing, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required};
+use servers::{Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -173,8 +173,28 @@ pub(crate) static RABBITMQ: Backend = Backend {
     },
 };
 
+/// Rooms with topics of their own, one for each test.
+const ROOMS: u16 = 90;
+
+pub(crate) static MQTT: Backend = Backend {
+    server: LazyLock::new(|| {
+        Server::start(Mosquitto {
+            rooms: ROOMS,
+            ..Mosquitto::default()
+        })
+    }),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        let room = Mosquitto::room(server.site(), number).expect("make `ROOMS` more");
+        // The name of the user keeps sessions apart.
+        let url = format!("tcp://test{number}@{room}");
+        vec![("url", url.into())]
+    },
+};
+
 /// Those that must be there where all servers must.
-const ALL: &[&Backend] = &[&AWS, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[&AWS, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

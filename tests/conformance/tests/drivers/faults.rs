@@ -5,6 +5,7 @@ mod aws;
 mod events;
 mod history;
 mod kinds;
+mod mqtt;
 mod nats;
 mod postgres;
 mod rabbitmq;
@@ -34,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        mqtt::trials(),
         rabbitmq::trials(),
         vault::trials(),
     ];

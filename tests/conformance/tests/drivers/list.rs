@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, POSTGRES, RABBITMQ},
+    backends::{self, AWS, Backend, MQTT, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -22,8 +22,10 @@ pub(crate) struct Subject {
     pub hosting: bool,
     /// True of a driver within the host that counts nothing in quotas.
     uncounted: bool,
-    /// True of pub/sub that bounds what waits by the server's count, which is not that of the suite.
-    pub bounded_about: bool,
+    /// The reason why pub/sub is not held to a backlog that is counted to the message.
+    no_backlog: Option<&'static str>,
+    /// The reason why a message of pub/sub comes without what it has beside its data.
+    pub no_headers: Option<&'static str>,
     /// The server that it speaks to.
     pub backend: Option<&'static Backend>,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Subject {
 static SUBJECTS: &[Subject] = &[
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject(
         "bindings.rabbitmq",
@@ -69,16 +72,20 @@ static SUBJECTS: &[Subject] = &[
     .on(&backends::STREAMS),
     subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
+    subject("pubsub.mqtt3", "url: {url}")
+        .on(&MQTT)
+        .without_backlog("the server bounds what waits, and drops the rest")
+        .without_headers("the protocol carries data and nothing beside it"),
     subject("pubsub.postgresql", QUEUED).on(&POSTGRES),
     subject("pubsub.rabbitmq", QUEUES)
         .on(&RABBITMQ)
-        .bounded_about(),
+        .without_backlog(COUNTED),
     subject(
         "pubsub.rabbitmq",
         "connectionString: {connection}; maxBacklog: {backlog}; queueType: classic",
     )
     .on(&RABBITMQ)
-    .bounded_about()
+    .without_backlog(COUNTED)
     .variant("_of_classic_queues"),
     subject("pubsub.redb", "maxBacklog: {backlog}"),
     subject(
@@ -142,6 +149,7 @@ const QUEUE: &str =
 const TABLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; table: table; ttlAttributeName: end";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
+const COUNTED: &str = "the server bounds what waits, and counts otherwise";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";
 /// A server and a virtual host of its own.
@@ -159,7 +167,8 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         empty: true,
         hosting: false,
         uncounted: false,
-        bounded_about: false,
+        no_backlog: None,
+        no_headers: None,
         backend: None,
     }
 }
@@ -193,10 +202,16 @@ impl Subject {
         }
     }
 
-    /// Has tests of its own in place of those that count what waits to the message.
-    const fn bounded_about(self) -> Self {
+    const fn without_backlog(self, reason: &'static str) -> Self {
         Subject {
-            bounded_about: true,
+            no_backlog: Some(reason),
+            ..self
+        }
+    }
+
+    const fn without_headers(self, reason: &'static str) -> Self {
+        Subject {
+            no_headers: Some(reason),
             ..self
         }
     }
@@ -226,11 +241,9 @@ impl Subject {
 
     /// The reason why its backlog cannot be held against the bound that the suite gives it.
     pub(crate) fn misses_bound(&self) -> Option<&'static str> {
-        match (self.metadata.contains("{backlog}"), self.bounded_about) {
-            (false, _) => Some("the driver keeps as much as it is given"),
-            (true, true) => Some("the server bounds what waits, and counts otherwise"),
-            (true, false) => None,
-        }
+        let is_endless = !self.metadata.contains("{backlog}");
+        let endless = is_endless.then_some("the driver keeps as much as it is given");
+        self.no_backlog.or(endless)
     }
 
     /// The driver's part in the names of its tests.

@@ -14,10 +14,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         let features = features(&open(subject, pubsub::BACKLOG), |driver| driver.features());
         for case in pubsub::CASES {
             let name = format!("pubsub::{}::{}", subject.name(), case.name);
-            let misses = subject.misses_bound().filter(|_| case.needs_backlog);
+            let backlog = subject.misses_bound().filter(|_| case.needs_backlog);
+            let headers = subject.no_headers.filter(|_| case.needs_headers);
             trials.push(trial(
                 name,
-                (case.needs)(&features).or(misses),
+                (case.needs)(&features).or(backlog).or(headers),
                 open(subject, pubsub::BACKLOG),
                 case.run,
             ));

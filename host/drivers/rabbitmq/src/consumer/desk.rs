@@ -34,6 +34,14 @@ pub(crate) struct Given {
     pub receipt: Vec<u8>,
 }
 
+/// What a member leaves behind.
+pub(crate) struct Left {
+    /// The channel of now, if there is one.
+    pub channel: Option<Channel>,
+    /// Messages whose attempts the server would count wrongly, by their numbers there, with what is right.
+    pub held: Vec<(u64, Incoming)>,
+}
+
 struct Held {
     incoming: Incoming,
     stage: Stage,
@@ -233,8 +241,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Leaves, once: the channel, and the messages whose attempts the server would count wrongly, with what is right.
-    pub fn leave(&self) -> Option<(Option<Channel>, Vec<(u64, Incoming)>)> {
+    /// Leaves, once.
+    pub fn leave(&self) -> Option<Left> {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.has_left, true) {
             return None;
@@ -248,10 +256,13 @@ impl Desk {
             (tag, incoming)
         });
         let of = of.filter(|(_, incoming)| incoming.attempt != incoming.next);
-        let (channel, of) = (state.channel.take(), of.collect());
+        let left = Left {
+            channel: state.channel.take(),
+            held: of.collect(),
+        };
         drop(state);
         self.arrival.notify_one();
-        Some((channel, of))
+        Some(left)
     }
 
     pub fn has_left(&self) -> bool {

@@ -11,14 +11,14 @@ use std::{
 };
 use wythe_blocks::pubsub::{Consumer, Driver, Message, SubscribeOptions};
 
-pub(super) const TESTS: &[(&str, Test)] = &[
-    ("events_survive_three_restarts", |kind, server| {
-        run(restarts(kind, server))
-    }),
-    ("events_of_a_dead_host_go_to_another", |kind, server| {
+pub(super) const TESTS: &[(&str, Test)] = &[("events_survive_three_restarts", |kind, server| {
+    run(restarts(kind, server))
+})];
+
+pub(super) const TAKEN_OVER: &[(&str, Test)] =
+    &[("events_of_a_dead_host_go_to_another", |kind, server| {
         run(taken_over(kind, server))
-    }),
-];
+    })];
 
 pub(super) const OF_REDIS: &[(&str, Test)] = &[(
     "a_group_that_the_server_lost_begins_anew",

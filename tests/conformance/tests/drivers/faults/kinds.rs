@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{Missing, Nats, Postgres, RabbitMq, Redis, Server};
+use super::{events, history, mqtt, nats, postgres, rabbitmq, rows, values};
+use crate::backends::{Backend, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -34,6 +34,19 @@ const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
     Kinds {
+        name: "mqtt",
+        backend: &MQTT,
+        start: || Server::start(Mosquitto::default()),
+        driver: "mqtt3",
+        metadata: |_, address| format!("{{ name: url, value: \"tcp://{address}\" }}"),
+        timeout: "timeout",
+        processing: None,
+        unanswered: 200,
+        lacks: || None,
+        events: &[events::TAKEN_OVER],
+        others: &[mqtt::TESTS],
+    },
+    Kinds {
         name: "nats",
         backend: &NATS,
         start: || Server::start(Nats::default()),
@@ -43,7 +56,7 @@ pub(super) static KINDS: &[Kinds] = &[
         processing: Some("ackWait"),
         unanswered: 0,
         lacks: || Nats::check_streams().err(),
-        events: &[events::TESTS, nats::EVENTS],
+        events: &[events::TESTS, events::TAKEN_OVER, nats::EVENTS],
         others: &[history::TESTS, values::TESTS, nats::TESTS],
     },
     Kinds {
@@ -59,7 +72,7 @@ pub(super) static KINDS: &[Kinds] = &[
         processing: LEASE,
         unanswered: 0,
         lacks: || None,
-        events: &[events::TESTS],
+        events: &[events::TESTS, events::TAKEN_OVER],
         others: &[history::TESTS, values::TESTS, postgres::TESTS],
     },
     Kinds {
@@ -74,7 +87,7 @@ pub(super) static KINDS: &[Kinds] = &[
         processing: None,
         unanswered: 200,
         lacks: || None,
-        events: &[events::TESTS],
+        events: &[events::TESTS, events::TAKEN_OVER],
         others: &[rabbitmq::TESTS],
     },
     Kinds {
@@ -87,7 +100,7 @@ pub(super) static KINDS: &[Kinds] = &[
         processing: LEASE,
         unanswered: 0,
         lacks: || None,
-        events: &[events::TESTS, events::OF_REDIS],
+        events: &[events::TESTS, events::TAKEN_OVER, events::OF_REDIS],
         others: &[history::TESTS, values::TESTS, rows::TESTS, values::OF_REDIS],
     },
 ];

@@ -1,0 +1,216 @@
+//! A session of the server that is subscribed to one filter: a task has its connection, and makes it anew when it breaks.
+
+use crate::{
+    desk::{Ack, Desk},
+    link::{ALIVE, Link},
+    settings::Target,
+};
+use rumqttc::mqttbytes::{
+    QoS,
+    v4::{Packet, PubAck, Publish, Subscribe, SubscribeReasonCode},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use wythe_blocks::{Backoff, Error, Result, random};
+
+/// The pause after the connection broke.
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// Messages that a session may have before the server answers a subscription.
+const EARLY: usize = 1_000;
+
+/// A subscription as a session makes it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub target: Target,
+    pub id: String,
+    pub filter: String,
+    pub qos: QoS,
+    /// The server forgets it with the connection.
+    pub is_clean: bool,
+}
+
+/// A session, which ends with its last user.
+pub(crate) struct Session {
+    pub desk: Arc<Desk>,
+    stop: CancellationToken,
+    done: CancellationToken,
+}
+
+impl Session {
+    /// Connects and subscribes.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with the session")]
+    pub async fn open(place: Place) -> Result<Self> {
+        let opened = subscribe(&place).await?;
+        let (desk, acks) = Desk::new(random::next());
+        let desk = Arc::new(desk);
+        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        let (of_task, until, guard) = (desk.clone(), stop.clone(), done.clone().drop_guard());
+        tokio::spawn(async move {
+            run(&place, &of_task, acks, &until, opened).await;
+            of_task.close();
+            drop(guard);
+        });
+        Ok(Session { desk, stop, done })
+    }
+
+    /// The end of its task, for whoever takes its place.
+    pub fn done(&self) -> CancellationToken {
+        self.done.clone()
+    }
+
+    /// Ends it, and waits until the server knows.
+    pub async fn close(&self, limit: Duration) {
+        self.stop.cancel();
+        let _ = timeout(limit, self.done.cancelled()).await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A connection that is subscribed, with what the session had before the server said so.
+struct Opened {
+    link: Link,
+    early: Vec<Publish>,
+}
+
+async fn subscribe(place: &Place) -> Result<Opened> {
+    let mut link = Link::open(&place.target, &place.id, place.is_clean).await?;
+    let mut packet = Subscribe::new(&place.filter, place.qos);
+    packet.pkid = 1;
+    link.send(&Packet::Subscribe(packet)).await?;
+    let mut early = Vec::new();
+    let answered = async {
+        while early.len() < EARLY {
+            match link.next().await? {
+                Packet::SubAck(ack) => return Ok(ack.return_codes),
+                Packet::Publish(publish) => early.push(publish),
+                _ => {}
+            }
+        }
+        Err(Error::unavailable(
+            "the server does not answer a subscription",
+        ))
+    };
+    let answered = timeout(place.target.timeout, answered).await;
+    let late = |_| Error::unavailable("the server does not answer a subscription in time");
+    let codes = answered.map_err(late)??;
+    if codes.contains(&SubscribeReasonCode::Failure) {
+        return Err(Error::denied(format!(
+            "the server refuses a subscription to `{}`: let the user read that topic",
+            place.filter
+        )));
+    }
+    Ok(Opened { link, early })
+}
+
+/// Reads until it is told to stop, by one connection after the other.
+async fn run(
+    place: &Place,
+    desk: &Desk,
+    mut acks: mpsc::UnboundedReceiver<Ack>,
+    stop: &CancellationToken,
+    first: Opened,
+) {
+    let (mut pause, mut opened) = (PAUSE, Ok(first));
+    loop {
+        let error = match opened {
+            Ok(opened) => match serve(opened, desk, &mut acks, stop).await {
+                Some(error) => {
+                    pause.reset();
+                    error
+                }
+                None => return,
+            },
+            Err(error) => error,
+        };
+        tracing::debug!(topic = place.filter, "read: {}", error.chain());
+        desk.fail(error);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(pause.fail_apart()) => {}
+        }
+        opened = subscribe(place).await;
+    }
+}
+
+/// Reads until the connection breaks; nothing where it is told to stop.
+async fn serve(
+    opened: Opened,
+    desk: &Desk,
+    acks: &mut mpsc::UnboundedReceiver<Ack>,
+    stop: &CancellationToken,
+) -> Option<Error> {
+    let Opened { mut link, early } = opened;
+    let epoch = desk.begin();
+    early.into_iter().for_each(|publish| take(desk, publish));
+    let (mut tick, mut heard) = (interval(ALIVE / 2), Instant::now());
+    loop {
+        let has_room = desk.has_room();
+        tokio::select! {
+            () = stop.cancelled() => {
+                let settled = settle(&mut link, acks, epoch).await;
+                let _ = match settled {
+                    Ok(()) => link.send(&Packet::Disconnect).await,
+                    Err(error) => Err(error),
+                };
+                return None;
+            }
+            Some(ack) = acks.recv() => {
+                if let Err(error) = send(&mut link, ack, epoch).await {
+                    return Some(error);
+                }
+                if let Err(error) = settle(&mut link, acks, epoch).await {
+                    return Some(error);
+                }
+            }
+            packet = link.next(), if has_room => {
+                heard = Instant::now();
+                match packet {
+                    Ok(Packet::Publish(publish)) => take(desk, publish),
+                    Ok(_) => {}
+                    Err(error) => return Some(error),
+                }
+            }
+            _ = tick.tick() => {
+                if has_room && heard.elapsed() > 2 * ALIVE {
+                    return Some(Error::unavailable("the server gives no sign of life"));
+                }
+                if let Err(error) = link.send(&Packet::PingReq).await {
+                    return Some(error);
+                }
+            }
+        }
+    }
+}
+
+fn take(desk: &Desk, publish: Publish) {
+    desk.add(publish.topic, publish.payload, publish.pkid, publish.dup);
+}
+
+/// Sends the acknowledgements that wait.
+async fn settle(
+    link: &mut Link,
+    acks: &mut mpsc::UnboundedReceiver<Ack>,
+    epoch: u64,
+) -> Result<()> {
+    while let Ok(ack) = acks.try_recv() {
+        send(link, ack, epoch).await?;
+    }
+    Ok(())
+}
+
+/// Acknowledges a message that came by this connection; one without a number needs none.
+async fn send(link: &mut Link, (of, number): Ack, epoch: u64) -> Result<()> {
+    match of == epoch && number > 0 {
+        true => link.send(&Packet::PubAck(PubAck::new(number))).await,
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,127 @@
+//! Servers that are not what was meant: each says so in words that tell what to do.
+
+use super::{super::run, error, open};
+use crate::backends::MQTT;
+use libtest_mimic::{Failed, Trial};
+use servers::{Mosquitto, Server, are_required};
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+use wythe_blocks::{Kind, pubsub::Message};
+
+pub(super) fn trials() -> Vec<Trial> {
+    let missing = MQTT.server().err();
+    let served: [(&str, fn()); 2] = [
+        ("a_wrong_password_says_so", wrong_password),
+        ("tls_says_what_does_not_fit", tls),
+    ];
+    let made_up: [(&str, fn()); 2] = [
+        ("a_server_of_another_protocol_says_so", || run(other())),
+        ("a_server_that_says_nothing_is_given_up", || run(silent())),
+    ];
+    let trial = |(name, test): (&str, fn()), reason: &str| {
+        Trial::test(format!("faults::mqtt::{name}{reason}"), move || {
+            test();
+            Ok::<_, Failed>(())
+        })
+    };
+    let is_ignored = missing.is_some() && !are_required();
+    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
+    let served = served.into_iter().map(|one| trial(one, &reason));
+    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
+    let made_up = made_up.into_iter().map(|one| trial(one, ""));
+    served.chain(made_up).collect()
+}
+
+fn wrong_password() {
+    let server = Server::start(Mosquitto {
+        has_users: true,
+        ..Mosquitto::default()
+    });
+    let server = server.expect("a server");
+    run(async {
+        let address = server.address();
+        let wrong = error(&format!("tcp://ada:kept-secret@{address}"), "").await;
+        assert_eq!(wrong.kind(), Kind::Denied);
+        let text = format!("{}{wrong:?}", wrong.chain());
+        assert!(text.contains("check those in `url`"), "{text}");
+        assert!(!text.contains("kept-secret"), "{text}");
+        let driver = open(&format!("tcp://ada:lovelace@{address}"), "").await;
+        let driver = driver.expect("it opens");
+        assert!(driver.health().await.is_ok());
+        let described = driver.describe().expect("a description");
+        assert!(!described.contains("lovelace"), "{described}");
+    });
+}
+
+fn tls() {
+    let path = format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"));
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
+    let secure = port.expect("a port");
+    let server = Mosquitto::default()
+        .with(&format!("listener {} 127.0.0.1", secure.port()))
+        .with(&format!("certfile {path}/host.pem"))
+        .with(&format!("keyfile {path}/host.key"));
+    let server = Server::start(server).expect("a server");
+    run(async {
+        let short = ", { name: timeout, value: 2s }";
+        let plain = error(&format!("tcp://{secure}"), short).await;
+        assert_eq!(plain.kind(), Kind::Unavailable, "{}", plain.chain());
+        let strange = error(&format!("ssl://{secure}"), "").await;
+        assert!(strange.message().contains("`caCert`"), "{strange}");
+        let none = error(&format!("ssl://{}", server.address()), short).await;
+        assert_eq!(none.kind(), Kind::Unavailable);
+        assert!(none.message().contains("TLS"), "{none}");
+        let pem = std::fs::read_to_string(format!("{path}/host.pem"));
+        let pem = serde_json::Value::from(pem.expect("a certificate"));
+        let more = format!(", {{ name: caCert, value: {pem} }}");
+        let driver = open(&format!("ssl://{secure}"), &more).await;
+        let driver = driver.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let published = driver.publish("topic", Message::default()).await;
+        published.expect("a publish");
+    });
+}
+
+/// The URL of a server that says something to whoever comes, and nothing more.
+fn fake(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || say(stream, answer));
+        }
+    });
+    format!("tcp://{address}")
+}
+
+fn say(mut stream: TcpStream, answer: &[u8]) {
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = stream.read(&mut buffer) {
+        if stream.write_all(answer).is_err() {
+            return;
+        }
+    }
+}
+
+async fn other() {
+    let http = error(&fake(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "").await;
+    assert_eq!(http.kind(), Kind::Unavailable);
+    // A packet of 256 MiB is refused by its head: nothing of it is read.
+    let endless = error(&fake(b"\x30\xff\xff\xff\x7fabc"), "").await;
+    assert!(endless.message().contains("too much of it"), "{endless}");
+    let old = error(&fake(b"\x20\x02\0\x01"), "").await;
+    assert_eq!(old.kind(), Kind::Unsupported);
+    assert!(old.message().contains("does not speak MQTT 3.1.1"), "{old}");
+    let unknown = error("tcp://nowhere.invalid", "").await;
+    let expected = "MQTT at nowhere.invalid:1883: the host of `url` has no address";
+    assert!(unknown.message().starts_with(expected), "{unknown}");
+}
+
+async fn silent() {
+    let error = error(&fake(b""), ", { name: timeout, value: 200ms }").await;
+    let expected = format!("within {:?}", Duration::from_millis(200));
+    assert!(error.message().contains(&expected), "{}", error.chain());
+}
