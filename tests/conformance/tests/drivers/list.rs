@@ -31,6 +31,9 @@ pub(crate) struct Subject {
 }
 
 static SUBJECTS: &[Subject] = &[
+    subject("bindings.aws.s3", BUCKET).on(&AWS),
+    subject("bindings.aws.sns", TOPIC).on(&AWS),
+    subject("bindings.aws.sqs", QUEUE).on(&AWS),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
