@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 100] = [
+const TYPES: [&str; 98] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -37,7 +37,6 @@ const TYPES: [&str; 100] = [
     "bindings.kubemq",
     "bindings.kubernetes",
     "bindings.mqtt3",
-    "bindings.mysql",
     "bindings.postmark",
     "bindings.rabbitmq",
     "bindings.rethinkdb.statechange",
@@ -96,7 +95,6 @@ const TYPES: [&str; 100] = [
     "state.jetstream",
     "state.memcached",
     "state.mongodb",
-    "state.mysql",
     "state.oci.objectstorage",
     "state.oracledatabase",
     "state.ravendb",

@@ -15,6 +15,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "mysql")]
+    wythe_drivers_mysql::register(&mut registry);
     #[cfg(feature = "postgres")]
     wythe_drivers_postgres::register(&mut registry);
     #[cfg(feature = "redis")]
@@ -23,6 +25,10 @@ pub fn registry() -> Registry {
     wythe_drivers_smtp::register(&mut registry);
     #[cfg(feature = "sqlite")]
     wythe_drivers_sqlite::register(&mut registry);
+    #[cfg(not(feature = "mysql"))]
+    for block in ["bindings", "state"] {
+        registry.lacks(block, "mysql", wythe_blocks::Missing::Feature("mysql"));
+    }
     #[cfg(not(feature = "postgres"))]
     for block in [
         "bindings",

@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod mariadb;
 mod postgres;
 mod process;
 mod program;
@@ -18,6 +19,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub(crate) use program::find;
 pub use program::{Missing, Program, Site};

@@ -3,7 +3,7 @@
 use crate::list::Subject;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Missing, Postgres, Redis, Server, are_required};
+use servers::{MariaDb, Missing, Postgres, Redis, Server, are_required};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -45,7 +45,24 @@ pub(crate) static POSTGRES: Backend = Backend {
     },
 };
 
-const ALL: [&Backend; 2] = [&POSTGRES, &REDIS];
+pub(crate) static MARIADB: Backend = Backend {
+    server: LazyLock::new(|| Server::start(MariaDb)),
+    fresh: |server| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        let port = server.address().port();
+        // The time keeps tests apart that would share connections, each in a runtime of its own.
+        let time = format!("readTimeout={}ms", 20_000 + u32::from(number));
+        let named = |schema| format!("wythe:secret@tcp(127.0.0.1:{port})/{schema}?{time}");
+        vec![
+            ("connection", named("").into()),
+            ("url", named("mysql").into()),
+            ("schema", format!("test{number}").into()),
+        ]
+    },
+};
+
+const ALL: [&Backend; 3] = [&MARIADB, &POSTGRES, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

@@ -3,17 +3,18 @@
 mod answers;
 mod events;
 mod history;
+mod mysql;
 mod postgres;
 mod rows;
 mod values;
 
 use crate::{
-    backends::{Backend, POSTGRES, REDIS},
+    backends::{Backend, MARIADB, POSTGRES, REDIS},
     open::{component, site},
 };
 use conformance::runtime;
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Postgres, Proxy, Redis, Server, are_required};
+use servers::{MariaDb, Missing, Postgres, Proxy, Redis, Server, are_required};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -31,6 +32,8 @@ pub(super) struct Kinds {
     metadata: fn(SocketAddr) -> String,
     /// The key of the time of one request.
     timeout: &'static str,
+    /// Tests that several kinds have.
+    shared: &'static [&'static [(&'static str, Test)]],
     /// Tests of this kind alone.
     own: &'static [&'static [(&'static str, Test)]],
 }
@@ -38,7 +41,11 @@ pub(super) struct Kinds {
 /// A test that needs a server; one is started for it alone.
 pub(super) type Test = fn(&'static Kinds, Server);
 
-static KINDS: [Kinds; 2] = [
+/// Tests of servers that keep state and events, and of those that keep state.
+const ALL: &[&[(&str, Test)]] = &[events::TESTS, history::TESTS, values::TESTS];
+const STATE: &[&[(&str, Test)]] = &[history::TESTS, values::TESTS];
+
+static KINDS: [Kinds; 3] = [
     Kinds {
         name: "postgres",
         backend: &POSTGRES,
@@ -49,6 +56,7 @@ static KINDS: [Kinds; 2] = [
             format!("{{ name: connectionString, value: host=127.0.0.1 port={port} user=postgres }}")
         },
         timeout: "timeout",
+        shared: ALL,
         own: &[postgres::TESTS],
     },
     Kinds {
@@ -58,7 +66,21 @@ static KINDS: [Kinds; 2] = [
         driver: "redis",
         metadata: |address| format!("{{ name: redisHost, value: \"{address}\" }}"),
         timeout: "readTimeout",
+        shared: ALL,
         own: &[events::OF_REDIS, rows::TESTS, values::OF_REDIS],
+    },
+    Kinds {
+        name: "mysql",
+        backend: &MARIADB,
+        start: || Server::start(MariaDb),
+        driver: "mysql",
+        metadata: |address| {
+            let port = address.port();
+            format!("{{ name: connectionString, value: \"wythe:secret@tcp(127.0.0.1:{port})/\" }}")
+        },
+        timeout: "timeoutInSeconds",
+        shared: STATE,
+        own: &[mysql::TESTS],
     },
 ];
 
@@ -73,8 +95,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
-    let shared = [events::TESTS, history::TESTS, values::TESTS];
-    let tests = shared.into_iter().chain(kind.own.iter().copied());
+    let tests = kind.shared.iter().chain(kind.own).copied();
     tests.flatten().map(move |(name, test)| {
         let name = format!("faults::{}::{name}", kind.name);
         let reason = missing.as_ref().map(|missing| format!(" ({missing})"));
@@ -98,7 +119,12 @@ fn run(test: impl Future<Output = ()>) {
 impl Kinds {
     /// The component of a block over the server at an address, with more metadata in YAML.
     fn subject(&self, block: &str, address: SocketAddr, more: &str) -> Component {
-        let more = more.replace("requestTimeout", self.timeout);
+        let mut more = more.replace("requestTimeout", self.timeout);
+        if self.timeout == "timeoutInSeconds" {
+            more = more
+                .replace("value: 300ms", "value: 1")
+                .replace("value: 1s", "value: 1");
+        }
         let metadata = format!("[{}{more}]", (self.metadata)(address));
         component(block, self.driver, &metadata)
     }

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, Backend, POSTGRES},
+    backends::{self, Backend, MARIADB, POSTGRES},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -24,9 +24,10 @@ pub(crate) struct Subject {
     pub backend: Option<&'static Backend>,
 }
 
-static SUBJECTS: [Subject; 37] = [
+static SUBJECTS: [Subject; 39] = [
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
+    subject("bindings.mysql", "url: {url}").on(&MARIADB),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.local.file", "path: settings.json"),
@@ -73,6 +74,12 @@ static SUBJECTS: [Subject; 37] = [
     )
     .variant(SEVERAL),
     subject("state.memory", "").hosting(),
+    subject(
+        "state.mysql",
+        "connectionString: {connection}; schemaName: {schema}",
+    )
+    .hosting()
+    .on(&MARIADB),
     subject("state.postgresql", PREFIXED)
         .hosting()
         .on(&POSTGRES),

@@ -301,7 +301,7 @@ async fn driver() -> Result<()> {
     let problems = problem_of(&MEMORY.replace("state.memory", "state.memroy")).await;
     ensure!(
         problems[0]
-            == "component `statestore`: `state.memroy` is not in this build; this build has state.in-memory, state.memory, state.postgres, state.postgresql, state.redb, state.redis, state.sled, state.wasm; did you mean `state.memory`?",
+            == "component `statestore`: `state.memroy` is not in this build; this build has state.in-memory, state.memory, state.mysql, state.postgres, state.postgresql, state.redb, state.redis, state.sled, state.sqlite, state.wasm; did you mean `state.memory`?",
         "{problems:?}"
     );
     Ok(())

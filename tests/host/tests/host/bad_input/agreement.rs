@@ -139,7 +139,7 @@ metadata: { name: names }
 spec: { type: nameresolution.mdns, version: v1 }
 ",
         reported: &[
-            "resources/all.yaml:1:1: component `statestore`: `state.rethinkdb` is not in this build; this build has state.in-memory, state.memory, state.postgres, state.postgresql, state.redb, state.redis, state.sled, state.wasm; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin",
+            "resources/all.yaml:1:1: component `statestore`: `state.rethinkdb` is not in this build; this build has state.in-memory, state.memory, state.mysql, state.postgres, state.postgresql, state.redb, state.redis, state.sled, state.sqlite, state.wasm; Dapr has that type and Wythe has no driver for it: take another type, or write a plugin",
             "resources/all.yaml:6:1: component `pubsub`: `pubsub.memroy` is not in this build; this build has pubsub.in-memory, pubsub.memory, pubsub.postgresql, pubsub.redb, pubsub.redis, pubsub.wasm; did you mean `pubsub.memory`?",
             "resources/all.yaml:11:1: component `names`: `nameresolution` is not in this build; this build has bindings, configuration, crypto, jobs, lock, middleware, pubsub, secretstores, state",
         ],
