@@ -41,6 +41,12 @@ const FEATURES: &[(bool, &str, &str, &[&str])] = &[
         &["bindings", "pubsub"],
     ),
     (
+        cfg!(feature = "mysql"),
+        "mysql",
+        "mysql",
+        &["bindings", "state"],
+    ),
+    (
         cfg!(feature = "nats"),
         "nats",
         "jetstream",
@@ -95,6 +101,8 @@ pub fn registry() -> Registry {
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "mqtt")]
     wythe_drivers_mqtt::register(&mut registry);
+    #[cfg(feature = "mysql")]
+    wythe_drivers_mysql::register(&mut registry);
     #[cfg(feature = "nats")]
     wythe_drivers_nats::register(&mut registry);
     #[cfg(feature = "postgres")]

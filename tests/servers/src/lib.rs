@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod mariadb;
 mod mosquitto;
 mod moto;
 mod nats;
@@ -22,6 +23,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use mariadb::MariaDb;
 pub use mosquitto::Mosquitto;
 pub use moto::Moto;
 pub use nats::Nats;

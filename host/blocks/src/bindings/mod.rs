@@ -5,9 +5,11 @@ mod listening;
 mod permits;
 mod sealing;
 mod settings;
+mod sql;
 mod webhooks;
 
 pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
+pub use sql::Text;
 pub use webhooks::{WebhookRequest, WebhookRoute};
 
 use crate::{

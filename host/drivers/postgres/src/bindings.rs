@@ -30,10 +30,6 @@ use wythe_blocks::{
 const OPERATIONS: [&str; 3] = ["close", "exec", "query"];
 /// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
 const GRACE: Duration = Duration::from_secs(2);
-/// Bytes of a statement, and of its parameters.
-const STATEMENT: usize = 1 << 20;
-/// Parameters that the protocol has room for.
-const PARAMS: usize = 65_535;
 
 config! {
     struct Config {}
@@ -65,36 +61,6 @@ struct Sql {
     held: Held,
     timeout: Duration,
     connections: u32,
-}
-
-/// The statement of a request, and its parameters.
-fn asked<'a>(request: &Request<'a>) -> Result<(&'a str, Vec<Param>)> {
-    let find = |name: &str| {
-        let mut pairs = request.metadata.iter();
-        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    };
-    let sql = find("sql").filter(|sql| !sql.is_empty());
-    let sql =
-        sql.ok_or_else(|| Error::invalid("the metadata `sql` is missing; expected a statement"))?;
-    let params = find("params").unwrap_or_default();
-    if sql.len() > STATEMENT || params.len() > STATEMENT {
-        return Err(Error::invalid(format!(
-            "`sql` and `params` have at most {STATEMENT} bytes each"
-        )));
-    }
-    let params = match params {
-        "" => Vec::new(),
-        text => serde_json::from_str(text).map_err(|_| {
-            Error::invalid("the metadata `params`; expected an array of JSON, such as `[1, \"a\"]`")
-        })?,
-    };
-    match params.len() {
-        0..=PARAMS => Ok((sql, params)),
-        count => Err(Error::invalid(format!(
-            "{count} `params`; at most {PARAMS} are allowed"
-        ))),
-    }
 }
 
 /// The error of a statement of an app, which reads what is wrong with it.
@@ -136,7 +102,7 @@ impl Driver for Sql {
             // The connections are all apps' together, and close by themselves.
             return self.held.client().map(|_| Outcome::default());
         }
-        let (sql, params) = asked(&request)?;
+        let (sql, params) = request.statement::<Param>()?;
         let lent = self.held.lend().await?;
         let (start, begin) = (Utc::now(), Instant::now());
         let stamp = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);

@@ -4,7 +4,9 @@ use crate::list::Subject;
 use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
-use servers::{Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required};
+use servers::{
+    MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU16, Ordering::SeqCst},
@@ -193,8 +195,25 @@ pub(crate) static MQTT: Backend = Backend {
     },
 };
 
+pub(crate) static MARIADB: Backend = Backend {
+    server: LazyLock::new(|| Server::start(MariaDb)),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        let port = server.address().port();
+        // The time keeps tests apart that would share connections, each in a runtime of its own.
+        let time = format!("readTimeout={}ms", 20_000 + u32::from(number));
+        let named = |schema| format!("wythe:secret@tcp(127.0.0.1:{port})/{schema}?{time}");
+        vec![
+            ("connection", named("").into()),
+            ("url", named("mysql").into()),
+            ("schema", format!("test{number}").into()),
+        ]
+    },
+};
+
 /// Those that must be there where all servers must.
-const ALL: &[&Backend] = &[&AWS, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[&AWS, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

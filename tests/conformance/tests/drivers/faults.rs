@@ -6,6 +6,7 @@ mod events;
 mod history;
 mod kinds;
 mod mqtt;
+mod mysql;
 mod nats;
 mod postgres;
 mod rabbitmq;
@@ -82,7 +83,12 @@ fn run(test: impl Future<Output = ()>) {
 impl Kinds {
     /// The component of a block over the server at an address, with more metadata in YAML.
     fn subject(&self, block: &str, address: SocketAddr, more: &str) -> Component {
-        let more = more.replace("requestTimeout", self.timeout);
+        let mut more = more.replace("requestTimeout", self.timeout);
+        if self.timeout == "timeoutInSeconds" {
+            more = more
+                .replace("value: 300ms", "value: 1")
+                .replace("value: 1s", "value: 1");
+        }
         let metadata = format!("[{}{more}]", (self.metadata)(block, address));
         component(block, self.driver, &metadata)
     }

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, MQTT, POSTGRES, RABBITMQ},
+    backends::{self, AWS, Backend, MARIADB, MQTT, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -37,6 +37,7 @@ static SUBJECTS: &[Subject] = &[
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
+    subject("bindings.mysql", "url: {url}").on(&MARIADB),
     subject("bindings.postgresql", "connectionString: {connection}").on(&POSTGRES),
     subject(
         "bindings.rabbitmq",
@@ -129,6 +130,12 @@ static SUBJECTS: &[Subject] = &[
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.memory", "").hosting(),
+    subject(
+        "state.mysql",
+        "connectionString: {connection}; schemaName: {schema}",
+    )
+    .hosting()
+    .on(&MARIADB),
     subject("state.postgresql", PREFIXED)
         .hosting()
         .on(&POSTGRES),

@@ -1,7 +1,7 @@
 //! The rows of a query as Dapr gives them: an array of arrays in JSON.
 
 use super::{
-    json::{Raw, Text, Unreadable, is_known, value},
+    json::{Raw, Unreadable, is_known, value},
     param::Param,
 };
 use crate::fault::Fault;
@@ -9,7 +9,10 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use std::pin::pin;
 use tokio_postgres::{Client, Row};
-use wythe_blocks::{Error, Permit, Result, bindings::Request};
+use wythe_blocks::{
+    Error, Permit, Result,
+    bindings::{Request, Text},
+};
 
 pub(super) struct Answer<'a> {
     request: &'a Request<'a>,
@@ -87,7 +90,7 @@ impl<'a> Answer<'a> {
 
     fn write(&mut self, row: &Row) -> Result<(), Unreadable> {
         let text = &mut self.text;
-        text.push(if text.len() > 0 { b",[" } else { b"[" })?;
+        text.push(if text.is_empty() { b"[" } else { b",[" })?;
         for (index, column) in row.columns().iter().enumerate() {
             if index > 0 {
                 text.push(b",")?;

@@ -3,78 +3,12 @@
 
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use serde::Serialize;
 use serde_json::{Number, Value, json, value::RawValue};
-use std::{
-    error::Error as StdError,
-    io::{self, Write},
-};
+use std::{error::Error as StdError, io::Write as _};
 use tokio_postgres::types::{FromSql, Kind, Type};
+use wythe_blocks::bindings::Text;
 
 pub(super) type Unreadable = Box<dyn StdError + Sync + Send>;
-
-/// An array in JSON, of so many bytes and no more.
-pub(super) struct Text {
-    bytes: Vec<u8>,
-    left: usize,
-    is_full: bool,
-}
-
-impl Text {
-    /// `limit` is that of what is between the brackets.
-    pub fn new(limit: usize) -> Self {
-        Text {
-            bytes: vec![b'['],
-            left: limit,
-            is_full: false,
-        }
-    }
-
-    /// Bytes behind the bracket.
-    pub fn len(&self) -> usize {
-        self.bytes.len() - 1
-    }
-
-    /// Returns whether something found no room.
-    pub fn is_full(&self) -> bool {
-        self.is_full
-    }
-
-    /// Refuses what finds no room, before it is made.
-    fn check(&mut self, bytes: usize) -> io::Result<()> {
-        self.is_full |= bytes > self.left;
-        match self.is_full {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(()),
-        }
-    }
-
-    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.check(bytes.len())?;
-        self.left -= bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn json(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Unreadable> {
-        Ok(serde_json::to_writer(self, value)?)
-    }
-
-    pub fn close(mut self) -> Vec<u8> {
-        self.bytes.push(b']');
-        self.bytes
-    }
-}
-
-impl Write for Text {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.push(bytes).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A value as the server sends it.
 pub(super) struct Raw<'a>(pub &'a [u8]);
@@ -150,13 +84,13 @@ pub(super) fn value(kind: &Type, raw: &[u8], text: &mut Text) -> Result<(), Unre
             write!(text, "\"{}\"", Base64Display::new(raw, &BASE64_STANDARD))?;
             return Ok(());
         }
-        Type::UUID => return text.json(raw),
+        Type::UUID => return Ok(text.json(raw)?),
         Type::JSON => return document(raw, text),
         Type::JSONB => return document(raw.get(1..).unwrap_or_default(), text),
         Type::NUMERIC => return numeric(raw, text),
-        _ => return text.json(std::str::from_utf8(raw)?),
+        _ => return Ok(text.json(std::str::from_utf8(raw)?)?),
     };
-    text.json(&short)
+    Ok(text.json(&short)?)
 }
 
 /// A document of JSON as it is, without the blanks between its parts: as a tree it would be many times its size.
@@ -216,9 +150,9 @@ fn numeric(raw: &[u8], out: &mut Text) -> Result<(), Unreadable> {
     let (weight, sign, scale) = (part(2).cast_signed(), part(4), usize::from(part(6)));
     match sign {
         0 | 0x4000 => {}
-        0xC000 => return out.json("NaN"),
-        0xD000 => return out.json("Infinity"),
-        0xF000 => return out.json("-Infinity"),
+        0xC000 => return Ok(out.json("NaN")?),
+        0xD000 => return Ok(out.json("Infinity")?),
+        0xF000 => return Ok(out.json("-Infinity")?),
         _ => return Err("a number without a sign".into()),
     }
     let group = |index: i32| {
@@ -251,7 +185,7 @@ fn numeric(raw: &[u8], out: &mut Text) -> Result<(), Unreadable> {
     let plain: Option<Number> = serde_json::from_str(&text).ok();
     match plain {
         Some(plain) if plain.to_string() == text => Ok(out.push(text.as_bytes())?),
-        _ => out.json(&text),
+        _ => Ok(out.json(&text)?),
     }
 }
 
@@ -288,7 +222,8 @@ mod tests {
     fn shown_of(kind: &Type, raw: &[u8]) -> String {
         let mut text = Text::new(1 << 20);
         value(kind, raw, &mut text).unwrap();
-        String::from_utf8(text.bytes.split_off(1)).unwrap()
+        let whole = String::from_utf8(text.close()).unwrap();
+        whole[1..whole.len() - 1].to_owned()
     }
 
     fn of(kind: &Type, raw: &[u8]) -> Value {
@@ -311,7 +246,7 @@ mod tests {
         let mut text = Text::new(limit);
         assert!(value(kind, raw, &mut text).is_err(), "{kind}");
         assert!(text.is_full(), "{kind}");
-        assert!(text.bytes.capacity() <= 2 * limit + 8, "{kind}");
+        assert!(text.close().capacity() <= 2 * limit + 8, "{kind}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, mqtt, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use super::{events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
+use crate::backends::{Backend, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -45,6 +45,22 @@ pub(super) static KINDS: &[Kinds] = &[
         lacks: || None,
         events: &[events::TAKEN_OVER],
         others: &[mqtt::TESTS],
+    },
+    Kinds {
+        name: "mysql",
+        backend: &MARIADB,
+        start: || Server::start(MariaDb),
+        driver: "mysql",
+        metadata: |_, address| {
+            let port = address.port();
+            format!("{{ name: connectionString, value: \"wythe:secret@tcp(127.0.0.1:{port})/\" }}")
+        },
+        timeout: "timeoutInSeconds",
+        processing: None,
+        unanswered: 0,
+        lacks: || None,
+        events: &[],
+        others: &[history::TESTS, values::TESTS, mysql::TESTS],
     },
     Kinds {
         name: "nats",
