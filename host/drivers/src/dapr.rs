@@ -2,7 +2,7 @@
 
 use wythe_blocks::{Missing, Registry};
 
-const TYPES: [&str; 101] = [
+const TYPES: [&str; 100] = [
     "bindings.alicloud.dingtalk.webhook",
     "bindings.alicloud.oss",
     "bindings.alicloud.sls",
@@ -52,7 +52,6 @@ const TYPES: [&str; 101] = [
     "configuration.kubernetes",
     "crypto.azure.keyvault",
     "crypto.dapr.kubernetes.secrets",
-    "middleware.http.oauth2",
     "pubsub.amqp",
     "pubsub.aws.snssqs",
     "pubsub.azure.eventhubs",
@@ -107,18 +106,14 @@ const TYPES: [&str; 101] = [
 ];
 
 /// Middleware of Dapr's for which there is something else to write.
-const INSTEAD: [(&str, &str); 3] = [
+const INSTEAD: [(&str, &str); 2] = [
     (
         "http.opa",
-        "write `middleware.http.routerchecker` for paths, `middleware.http.bearer` for who asks, and the rest into the app",
+        "write `middleware.http.routerchecker` for paths, `middleware.http.bearer` for who asks, and the rest into a guest of `middleware.http.wasm`",
     ),
     (
         "http.sentinel",
         "write `middleware.http.ratelimit` for rates, `limits.concurrency` of the app for calls at once, and a circuit breaker in `Resiliency`",
-    ),
-    (
-        "http.wasm",
-        "write what it does into the app that is asked, which is a guest itself",
     ),
 ];
 
