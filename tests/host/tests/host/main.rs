@@ -20,6 +20,7 @@ mod ends;
 mod events;
 mod expressions;
 mod floods;
+mod handlers;
 mod held;
 mod hostile;
 mod ingress;
@@ -105,6 +106,7 @@ fn groups() -> Vec<Vec<Trial>> {
         invocation::trials(),
         lock::trials(),
         outside::trials(),
+        handlers::trials(),
         pipeline::trials(),
         jobs::trials(),
         plugin_conformance::trials(),
