@@ -13,7 +13,7 @@ pub use query::{Query, encode, escape};
 pub(crate) use query::{segments, split};
 pub use request::Request;
 pub use response::Response;
-pub use send::send;
+pub use send::{next, send};
 
 use crate::Result;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

@@ -37,6 +37,30 @@ pub fn send(request: Request) -> Result<Response> {
     }
 }
 
+/// The authority by which a handler of requests asks for what is behind it.
+const NEXT: &str = "next.wythe.internal";
+
+/// Hands a request on to the next handler, or to the app, from a guest that is a component of the type
+/// `middleware.http.wasm`; once for each request. The path and the query, the headers and the body are what the guest
+/// makes of them; the host says who the client is, whatever it makes of that.
+///
+/// The body is sent as by [`send`]: where both bodies are long and the app answers while it reads, use `wasip3`.
+///
+/// ```no_run
+/// # fn handle(mut request: wythe_sdk::http::Request) -> wythe_sdk::Result<wythe_sdk::http::Response> {
+/// use wythe_sdk::http;
+///
+/// request.headers_mut().set("x-checked", "yes");
+/// let response = http::next(request)?;
+/// Ok(response.with_header("x-from", "the handler"))
+/// # }
+/// ```
+pub fn next(mut request: Request) -> Result<Response> {
+    request.scheme = Some("http".to_owned());
+    request.authority = Some(NEXT.to_owned());
+    send(request)
+}
+
 fn head(request: &Request) -> Result<OutgoingRequest> {
     let mut headers = request.headers().clone();
     if let Some(length) = request.length()

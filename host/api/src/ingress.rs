@@ -316,7 +316,8 @@ async fn here(
     access::note(record, Some(app.tenant()), Some(app.id()));
     let answer = async {
         target::skip(&mut request, place.skipped())?;
-        ask(app, trace, request).await
+        let answer = ask(app, trace, request).await?;
+        Ok(answer.map(|body| app.ledger().paced(body)))
     };
     let answer = if_named(from.named, answer).await;
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
@@ -367,7 +368,7 @@ fn scheme(client: &Client) -> Scheme {
     }
 }
 
-/// Asks an app, by the path that the request has now.
+/// Asks an app, by the path that the request has now. The answer is yet to be paced where it leaves.
 async fn ask<B>(app: &App, trace: Trace, request: Request<B>) -> Result<Response<Body>, No>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>>
@@ -383,6 +384,5 @@ where
     let method = request.method().clone();
     let request = request.map(|body| limited(body, limit));
     let answer = app.http(Origin::Span(trace), request).await?;
-    let answer = settled(&method, answer)?;
-    Ok(answer.map(|body| app.ledger().paced(body)))
+    Ok(settled(&method, answer)?)
 }

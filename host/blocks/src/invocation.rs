@@ -1,6 +1,7 @@
 //! The whole of the invocation block's rules: who may call whom, what a good path is, and how an answer comes back.
 
 mod access;
+mod converted;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod guarded;
@@ -42,6 +43,9 @@ pub const CLIENT: HeaderName = HeaderName::from_static("wythe-client");
 pub const CLIENT_NAME: HeaderName = HeaderName::from_static("wythe-client-name");
 /// The header by which a client shows the token of a project, which no app is given.
 pub const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
+/// The headers in which only hosts speak of a call.
+pub(crate) const HOST_SPEAKS: [HeaderName; 5] =
+    [CALLER_APP, CALLER_NAMESPACE, CALL, CLIENT, CLIENT_NAME];
 /// The trace of a request, which the host sets.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Headers of one call, fewer than the map of them would panic at.
@@ -101,7 +105,7 @@ struct Callable {
 pub struct Invocation {
     apps: ArcSwap<Apps>,
     policies: Arc<Resiliency>,
-    access: AccessPolicies,
+    access: Arc<AccessPolicies>,
 }
 
 impl Invocation {
@@ -110,12 +114,12 @@ impl Invocation {
         Invocation {
             apps: ArcSwap::default(),
             policies,
-            access,
+            access: Arc::new(access),
         }
     }
 
     /// The policies of who may call what.
-    pub fn access(&self) -> &AccessPolicies {
+    pub fn access(&self) -> &Arc<AccessPolicies> {
         &self.access
     }
 
@@ -366,7 +370,7 @@ fn value(text: &str) -> Result<HeaderValue> {
 
 /// Removes the headers in which only hosts speak of a call.
 pub fn strip(headers: &mut HeaderMap) {
-    for name in [CALLER_APP, CALLER_NAMESPACE, CALL, CLIENT, CLIENT_NAME] {
+    for name in HOST_SPEAKS {
         headers.remove(name);
     }
 }

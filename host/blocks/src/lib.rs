@@ -87,5 +87,5 @@ pub use resiliency::{Reading, Resiliency};
 pub use routes::{Destination, Entrance, REFUSALS, Route, Routes};
 pub use shard::{SHARDS, Shard};
 pub use tasks::Tasks;
-pub use tenant::{Checked, Report, Settings, Shared, Tenant};
+pub use tenant::{AppHandlers, Checked, Report, Settings, Shared, Tenant};
 pub use wythe_manifest as manifest;

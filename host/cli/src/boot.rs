@@ -3,8 +3,8 @@
 use crate::{check, compiler, private, report::Problem};
 use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{Entrance, Environment, Error, Host, Registry, Settings, Tenant};
-use wythe_manifest::{Grants, Manifest, Resources, Secret, Terms};
+use wythe_blocks::{AppHandlers, Entrance, Environment, Error, Host, Registry, Settings, Tenant};
+use wythe_manifest::{Configuration, Grants, Manifest, Resources, Secret, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
 /// Time to close a host that could not begin to serve.
@@ -391,6 +391,7 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
         .collect();
     Settings {
         handlers: own.iter().flat_map(|c| c.pipeline.clone()).collect(),
+        app_handlers: own.iter().filter_map(|c| app_handlers(c)).collect(),
         subscriptions: plan.resources.subscriptions.clone(),
         resiliencies: plan.resources.resiliencies.clone(),
         configurations: plan.resources.configurations.clone(),
@@ -402,6 +403,15 @@ pub fn settings(plan: &Plan, data: &Path) -> Settings {
         scopes: own.iter().flat_map(|c| c.secrets.clone()).collect(),
         ..Settings::new(tenant.clone(), data.join("data"))
     }
+}
+
+/// The handlers that a document puts before apps.
+fn app_handlers(configuration: &Configuration) -> Option<AppHandlers> {
+    let handlers = configuration.app_pipeline.clone();
+    (!handlers.is_empty()).then(|| AppHandlers {
+        apps: configuration.scopes.clone(),
+        handlers,
+    })
 }
 
 /// Variables that are no text are nobody's, and those that the operator does not allow are not the tenant's.

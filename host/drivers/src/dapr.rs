@@ -48,7 +48,6 @@ const TYPES: &[&str] = &[
     "configuration.kubernetes",
     "crypto.azure.keyvault",
     "crypto.dapr.kubernetes.secrets",
-    "middleware.http.oauth2",
     "pubsub.amqp",
     "pubsub.azure.eventhubs",
     "pubsub.azure.servicebus",
@@ -91,18 +90,14 @@ const TYPES: &[&str] = &[
 ];
 
 /// Middleware of Dapr's for which there is something else to write.
-const INSTEAD: [(&str, &str); 3] = [
+const INSTEAD: [(&str, &str); 2] = [
     (
         "http.opa",
-        "write `middleware.http.routerchecker` for paths, `middleware.http.bearer` for who asks, and the rest into the app",
+        "write `middleware.http.routerchecker` for paths, `middleware.http.bearer` for who asks, and the rest into a guest of `middleware.http.wasm`",
     ),
     (
         "http.sentinel",
         "write `middleware.http.ratelimit` for rates, `limits.concurrency` of the app for calls at once, and a circuit breaker in `Resiliency`",
-    ),
-    (
-        "http.wasm",
-        "write what it does into the app that is asked, which is a guest itself",
     ),
 ];
 

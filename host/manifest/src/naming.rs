@@ -150,15 +150,16 @@ impl Known<'_> {
             );
             Some(policy.source.problem(key, message))
         });
+        let of_app = configuration.app_pipeline.iter();
+        let of_app = of_app.filter_map(|one| self.handler(one, "spec.appHttpPipeline.handlers"));
         let handlers = configuration.pipeline.iter();
-        let handlers = handlers.filter_map(|handler| self.handler(handler));
-        let all = scopes.chain(policies).chain(handlers);
+        let handlers = handlers.filter_map(|one| self.handler(one, "spec.httpPipeline.handlers"));
+        let all = scopes.chain(policies).chain(handlers).chain(of_app);
         all.take(MAX_PROBLEMS).collect()
     }
 
     /// A handler that names nothing, or something else than it says, would let every request pass.
-    fn handler(&self, handler: &Handler) -> Option<Problem> {
-        let key = "spec.httpPipeline.handlers";
+    fn handler(&self, handler: &Handler, key: &str) -> Option<Problem> {
         let (message, help) = match self.find(handler.name.as_str(), MIDDLEWARE) {
             Err(wrong) => wrong,
             Ok(found) => (handler.mismatch(found)?, None),
@@ -174,7 +175,7 @@ impl Known<'_> {
         let documents = resources.configurations.iter();
         let documents = documents.filter(|one| tenant.has(one.namespace.as_ref()));
         let used: HashSet<&str> = documents
-            .flat_map(|one| &one.pipeline)
+            .flat_map(|one| one.pipeline.iter().chain(&one.app_pipeline))
             .map(|handler| handler.name.as_str())
             .collect();
         let all = self.components.iter().filter(|one| one.block == MIDDLEWARE);

@@ -191,6 +191,7 @@ impl Same for Configuration {
             && self.metric == other.metric
             && (&self.namespace, &self.scopes) == (&other.namespace, &other.scopes)
             && self.pipeline.is_same(&other.pipeline)
+            && self.app_pipeline.is_same(&other.app_pipeline)
     }
 }
 

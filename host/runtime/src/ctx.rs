@@ -2,7 +2,7 @@
 
 use crate::{
     cpu::{Bill, Cpu, Share},
-    egress::{self, Hooks},
+    egress::{self, Hooks, Onward},
     engine::Runtime,
     error,
     fields::Held,
@@ -292,6 +292,11 @@ impl Ctx {
     /// Returns whether the guest has said already, on an earlier run, what it says now.
     pub fn is_replaying(&self) -> bool {
         self.journal.as_ref().is_some_and(Context::is_replaying)
+    }
+
+    /// Says where the guest may hand on the request that it has; of no guest but a handler that is there.
+    pub fn hand_on(&mut self, onward: Option<Onward>) {
+        self.hooks.onward = onward;
     }
 
     /// Begins another call into the same instance.

@@ -4,6 +4,9 @@
 mod answer;
 mod client;
 mod link;
+mod onward;
+
+pub use onward::{NEXT, Onward};
 
 use crate::{ctx::Identity, export::http as convert};
 use answer::Answer;
@@ -15,6 +18,7 @@ use hyper::body::{Body as _, Frame};
 use hyper_util::client::legacy::connect::capture_connection;
 use link::Exchange;
 use std::{
+    fmt::Display,
     future::Future,
     io,
     pin::pin,
@@ -65,9 +69,20 @@ pub fn under_way(limit: u32) -> Arc<Semaphore> {
 /// The hooks by which a store's guest sends what it may, and for whom.
 pub struct Hooks {
     pub caller: Call,
+    /// The rest of the pipeline that the guest is a handler of; absent in every other guest.
+    pub onward: Option<Onward>,
     identity: Arc<Identity>,
     egress: Egress,
     under_way: Arc<Semaphore>,
+}
+
+/// The receiver of a request.
+enum Goal {
+    /// An app of the tenant.
+    App(String),
+    /// The next handler of the pipeline.
+    Next(Onward),
+    Outside,
 }
 
 /// The places of a request: of its instance, and of its app if it goes outside.
@@ -90,18 +105,29 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let patience = Patience::new(options.as_ref(), self.caller.deadline());
         let meters = self.identity.meters.clone();
-        match self.judge(request.uri()) {
+        let (goal, permits) = match self.judge(request.uri()) {
+            Ok(judged) => judged,
             Err(error) => {
                 meters.requested(fate(Err(kind_of(&error))));
-                Box::new(async move { Err(error) })
+                return Box::new(async move { Err(error) });
             }
-            Ok((Some(app), permits)) => {
+        };
+        let patience = Patience::new(options.as_ref(), self.longest(&goal));
+        match goal {
+            Goal::Next(onward) => match onward.take() {
+                Some(next) => Box::new(onward.send(next, request, patience, permits)),
+                None => {
+                    meters.requested(Fate::Denied);
+                    self.warn("a second request to the next handler was denied; a request is handed on once");
+                    Box::new(async { Err(Error::HttpRequestDenied) })
+                }
+            },
+            Goal::App(app) => {
                 let (identity, caller) = (self.identity.clone(), self.caller.clone());
                 Box::new(internal(identity, caller, app, request, patience, permits))
             }
-            Ok((None, permits)) => {
+            Goal::Outside => {
                 let ledger = &self.identity.tenant.ledger;
                 let (request, span) = traced(&self.caller, request);
                 let request = request.map(|body| ledger.paced(counted(body, meters.clone())));
@@ -125,14 +151,32 @@ impl Hooks {
     pub fn new(caller: Call, identity: Arc<Identity>, egress: Egress) -> Self {
         Hooks {
             caller,
+            onward: None,
             identity,
             egress,
             under_way: Arc::new(Semaphore::new(PER_INSTANCE)),
         }
     }
 
-    /// The app that is asked, or none for a host outside, and the places of the request.
-    fn judge(&self, uri: &Uri) -> Result<(Option<String>, Permits), Error> {
+    /// The longest times of a request: what is behind a handler may take as long as the handler itself.
+    fn longest(&self, goal: &Goal) -> Patience {
+        let deadline = self.caller.deadline();
+        match goal {
+            Goal::Next(_) => Patience {
+                connect: CONNECT,
+                first_byte: deadline,
+                between_bytes: self.identity.limits.wall_time,
+            },
+            Goal::App(_) | Goal::Outside => Patience {
+                connect: CONNECT,
+                first_byte: deadline.min(time::deadline(FIRST_BYTE)),
+                between_bytes: BETWEEN_BYTES,
+            },
+        }
+    }
+
+    /// The receiver of a request, and its places.
+    fn judge(&self, uri: &Uri) -> Result<(Goal, Permits), Error> {
         // A user in a URI is a secret in the log of whoever reads it (RFC 9110, 4.2.4).
         if uri
             .authority()
@@ -141,17 +185,14 @@ impl Hooks {
             return Err(Error::HttpRequestUriInvalid);
         }
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let app = host.strip_suffix(INTERNAL_SUFFIX).map(str::to_owned);
-        if app.is_none() {
-            self.check(uri, &host)?;
-        }
+        let goal = self.goal(uri, &host)?;
         let limit = |_| Error::ConnectionLimitReached;
         let instance = self.under_way.clone().try_acquire_owned();
         let permits = Permits {
             _instance: instance.map_err(limit)?,
-            _app: match app {
-                Some(_) => None,
-                None => {
+            _app: match goal {
+                Goal::App(_) | Goal::Next(_) => None,
+                Goal::Outside => {
                     let outside = self.identity.outgoing.clone();
                     let app = outside.try_acquire_owned().map_err(limit)?;
                     let ledger = &self.identity.tenant.ledger;
@@ -163,7 +204,18 @@ impl Hooks {
                 }
             },
         };
-        Ok((app, permits))
+        Ok((goal, permits))
+    }
+
+    fn goal(&self, uri: &Uri, host: &str) -> Result<Goal, Error> {
+        if let Some(onward) = self.onward.as_ref().filter(|_| host == NEXT) {
+            return Ok(Goal::Next(onward.clone()));
+        }
+        if let Some(app) = host.strip_suffix(INTERNAL_SUFFIX) {
+            return Ok(Goal::App(app.to_owned()));
+        }
+        self.check(uri, host)?;
+        Ok(Goal::Outside)
     }
 
     fn check(&self, uri: &Uri, host: &str) -> Result<(), Error> {
@@ -174,30 +226,40 @@ impl Hooks {
         if self.identity.grants.http(scheme, host, port) {
             return Ok(());
         }
-        if let Some(unsaid) = self.identity.denied.allows() {
-            tracing::warn!(
-                app = %self.identity.id,
-                unsaid,
-                "a request to {scheme}://{host}:{port} was denied; to allow it add `grants: {{ http: [\"{host}:{port}\"] }}` at {}",
-                self.identity.grants.source
-            );
-        }
+        let at = &self.identity.grants.source;
+        self.warn(format_args!(
+            "a request to {scheme}://{host}:{port} was denied; to allow it add `grants: {{ http: [\"{host}:{port}\"] }}` at {at}"
+        ));
         Err(Error::HttpRequestDenied)
+    }
+
+    /// Says what was denied, in so many lines a minute.
+    fn warn(&self, what: impl Display) {
+        if let Some(unsaid) = self.identity.denied.allows() {
+            tracing::warn!(app = %self.identity.id, unsaid, "{what}");
+        }
     }
 }
 
 impl Patience {
-    fn new(options: Option<&RequestOptions>, deadline: Instant) -> Self {
+    /// As long as the guest asks for, and `longest` at most.
+    fn new(options: Option<&RequestOptions>, longest: Patience) -> Self {
         let shortest = Duration::from_millis(1);
-        let asked = |of: fn(&RequestOptions) -> Option<Duration>, limit: Duration| {
-            let asked = options.and_then(of).unwrap_or(limit);
-            asked.clamp(shortest, limit)
+        let asked = |of: fn(&RequestOptions) -> Option<Duration>| {
+            let asked = options.and_then(of)?;
+            Some(asked.max(shortest))
         };
-        let first_byte = asked(|options| options.first_byte_timeout, FIRST_BYTE);
+        let first_byte = asked(|options| options.first_byte_timeout).map(time::deadline);
+        let within = |asked: Option<Duration>, longest: Duration| {
+            asked.map_or(longest, |asked| asked.min(longest))
+        };
         Patience {
-            connect: asked(|options| options.connect_timeout, CONNECT),
-            first_byte: deadline.min(time::deadline(first_byte)),
-            between_bytes: asked(|options| options.between_bytes_timeout, BETWEEN_BYTES),
+            connect: within(asked(|options| options.connect_timeout), longest.connect),
+            first_byte: first_byte.map_or(longest.first_byte, |at| at.min(longest.first_byte)),
+            between_bytes: within(
+                asked(|options| options.between_bytes_timeout),
+                longest.between_bytes,
+            ),
         }
     }
 }

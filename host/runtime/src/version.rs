@@ -129,7 +129,7 @@ fn when<T>(
 }
 
 /// The proxy for WASI 0.3 where the component has it, else for 0.2.
-fn proxy(pre: InstancePre<Ctx>) -> wasmtime::Result<ProxyPre<Ctx>> {
+pub fn proxy(pre: InstancePre<Ctx>) -> wasmtime::Result<ProxyPre<Ctx>> {
     if let Ok(service) = p3::bindings::ServicePre::new(pre.clone()) {
         return Ok(ProxyPre::P3(service));
     }

@@ -1,19 +1,15 @@
 //! The way of a request through the handlers of its tenant, and from there to the app that its path then names.
 
-use super::{Inside, Record, Sender, access, ask, cors, name, target, token::Token, unanswered};
-use crate::{body::patient, refusals::No, serve::Client};
+use super::{Inside, Record, Sender, access, ask, cors, target, unanswered};
+use crate::{body::patient, refusals::No};
 use async_trait::async_trait;
-use http::{
-    HeaderValue, Request, Response, Uri,
-    header::HOST,
-    uri::{InvalidUriParts, Parts},
-};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::{Arc, OnceLock};
 use wythe_blocks::{
     Body, Destination, Error, Result, Route, Tenant, Trace,
-    invocation::{Path, settled, strip},
-    middleware::{End, Pipeline},
+    invocation::{Path, settled},
+    middleware::{End, Kept, Pipeline},
 };
 
 /// The way of requests to one tenant.
@@ -64,6 +60,8 @@ impl Way {
     ) -> Result<(Response<Body>, Option<Arc<Route>>), No> {
         let (Way { place, pipeline }, client) = (self, from.client);
         from.named?;
+        let base = request.uri().path().get(..place.skipped());
+        let base = base.unwrap_or_default().to_owned();
         target::skip(&mut request, place.skipped())?;
         Path::of(request.uri())?;
         let tenant = inside.host.tenant(pipeline.tenant());
@@ -72,14 +70,13 @@ impl Way {
             return Err(refused.into());
         }
         let method = request.method().clone();
-        let visit = pipeline.visit(client.address, from.trace);
+        let visit = pipeline.visit(client.address, base, from.trace);
         let behind = Arc::new(Behind {
             inside: inside.clone(),
-            target: request.uri().clone().into_parts(),
+            kept: Kept::of(&request),
             trace: from.trace,
             asked: OnceLock::new(),
             place,
-            client,
         });
         let answer = pipeline
             .run(visit, request.map(patient), behind.clone())
@@ -88,7 +85,13 @@ impl Way {
         if asked.is_none() {
             charge(tenant.as_deref())?;
         }
-        Ok((settled(&method, answer)?, asked))
+        let answer = settled(&method, answer)?;
+        // Whoever wrote it, it leaves at the tenant's rate.
+        let answer = match &tenant {
+            Some(tenant) => answer.map(|body| tenant.ledger.paced(body)),
+            None => answer,
+        };
+        Ok((answer, asked))
     }
 }
 
@@ -101,10 +104,9 @@ fn charge(tenant: Option<&Tenant>) -> Result<()> {
 struct Behind {
     inside: Arc<Inside>,
     place: Destination,
-    /// The target of the request as it came: a handler says the path and the query anew, and nothing else of it.
-    target: Parts,
+    /// The words of the host in the request as it came.
+    kept: Kept,
     trace: Trace,
-    client: Client,
     /// The route of the app that was asked.
     asked: OnceLock<Arc<Route>>,
 }
@@ -112,11 +114,7 @@ struct Behind {
 #[async_trait]
 impl End for Behind {
     async fn dispatch(&self, mut request: Request<Body>) -> Response<Body> {
-        // What only the host says, no handler says either.
-        strip(request.headers_mut());
-        drop(Token::take(request.headers_mut()));
-        name(request.headers_mut(), &self.client);
-        if let Err(error) = self.complete(&mut request) {
+        if let Err(error) = self.kept.restore(&mut request) {
             return self.refuse(error);
         }
         let path = request.uri().path();
@@ -132,24 +130,5 @@ impl End for Behind {
     fn refuse(&self, error: Error) -> Response<Body> {
         let reader = (self.trace, self.inside.audience);
         No::from(error).answer(&self.inside.refusals, reader)
-    }
-}
-
-impl Behind {
-    /// Puts the host and the scheme of the request as it came before the path as it is now.
-    fn complete(&self, request: &mut Request<Body>) -> Result<()> {
-        let mut parts = request.uri().clone().into_parts();
-        parts.scheme = self.target.scheme.clone();
-        parts.authority = self.target.authority.clone();
-        let wrong = |error: InvalidUriParts| {
-            Error::invalid(format!("the path that a handler made: {error}"))
-        };
-        *request.uri_mut() = Uri::from_parts(parts).map_err(wrong)?;
-        if let Some(authority) = &self.target.authority {
-            let host = HeaderValue::from_str(authority.as_str());
-            let host = host.map_err(|_| Error::invalid("the request's host; expected a name"))?;
-            request.headers_mut().insert(HOST, host);
-        }
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     workflow,
 };
 use bytes::Bytes;
+use futures::future::Either;
 use http::HeaderMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -39,7 +40,14 @@ impl App {
             };
             call.write_trace(&mut head.headers);
             call.write_baggage(&mut head.headers);
-            callee.http(call, admission, http::Request::from_parts(head, body))
+            let request = http::Request::from_parts(head, body);
+            match self.guard.load_full() {
+                None => Either::Left(callee.http(call, admission, request)),
+                Some(guard) => {
+                    let call = (call, admission);
+                    Either::Right(Box::pin(guard.http(self.callee.clone(), call, request)))
+                }
+            }
         })
         .await
     }
@@ -55,9 +63,15 @@ impl App {
             ..Asked::new(Inbound::Invocation, Origin::Call(from))
         };
         let asked = asked.about(|| About::http(&request.method, &request.path));
-        self.call(asked, async |callee, call, _admission| {
+        self.call(asked, async |callee, call, admission| {
             speak(&call, &mut request.headers);
-            callee.invoke(call, request).await
+            match self.guard.load_full() {
+                None => callee.invoke(call, request).await,
+                Some(guard) => {
+                    let call = (call, admission);
+                    Box::pin(guard.invoke(self.callee.clone(), call, request)).await
+                }
+            }
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 mod callee;
 mod exports;
+mod guarded;
 mod health;
 mod inbound;
 mod kinds;
@@ -11,6 +12,7 @@ mod usage;
 
 pub use callee::Callee;
 pub use exports::Exports;
+pub(crate) use guarded::Guard;
 pub use health::Health;
 pub use usage::Usage;
 
@@ -23,6 +25,7 @@ use crate::{
     spans::{self, About, Recording, Span, Work},
     time::{self, Clock as _},
 };
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use inbound::Inbound;
@@ -91,6 +94,16 @@ pub struct Admission {
     _held: Option<Held>,
 }
 
+impl Admission {
+    /// A call of a guest that is no app, in a place of its own.
+    pub fn apart(place: OwnedSemaphorePermit) -> Self {
+        Admission {
+            _permit: Some(place),
+            _held: None,
+        }
+    }
+}
+
 /// An app of a tenant.
 pub struct App {
     profile: Profile,
@@ -100,6 +113,8 @@ pub struct App {
     last: Last,
     /// Its health, where that is looked at.
     checked: Option<health::Checked>,
+    /// The handlers that its requests go through; absent where there are none.
+    guard: ArcSwapOption<Guard>,
     /// True once its counts are shown: one that comes back is not counted twice.
     is_shown: AtomicBool,
 }
@@ -158,6 +173,7 @@ impl App {
             metrics: Arc::new(metrics::of_app(tenant, id, inbound::OPERATIONS)),
             last: Last::default(),
             checked: profile.health.clone().map(health::Checked::new),
+            guard: ArcSwapOption::empty(),
             is_shown: AtomicBool::new(false),
             callee,
             profile,
@@ -183,6 +199,11 @@ impl App {
     /// The quotas of its tenant, and the use of each.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.profile.ledger
+    }
+
+    /// Puts handlers before the app, in place of those before.
+    pub(crate) fn guard(&self, guard: Option<Guard>) {
+        self.guard.store(guard.map(Arc::new));
     }
 
     /// Shows its counts from now on, once.

@@ -50,7 +50,7 @@ impl AccessPolicies {
 
     /// Refuses a call that a policy of the callee denies. The operator is no app, and no policy is about it. To the caller
     /// the refusal says no more than that; the log says by what, and what to write.
-    pub(super) fn require(
+    pub(crate) fn require(
         &self,
         caller: &Call,
         app: &str,

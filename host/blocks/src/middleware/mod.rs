@@ -1,11 +1,13 @@
 //! Middleware: what a request from outside goes through before an app is asked, and its answer on the way back.
 
 mod driver;
+mod kept;
 mod pipeline;
 #[cfg(test)]
 mod tests;
 
 pub use driver::{Driver, Visit};
+pub use kept::Kept;
 pub use pipeline::{End, Next, Pipeline};
 
 use crate::{
@@ -15,11 +17,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::sync::Arc;
+use wythe_manifest::Name;
 
 /// A request is not tried again: whoever sent it knows whether it may be.
 const HANDLE: Operation = Operation::once(0, "handle");
 
-const OPERATIONS: &[Operation] = &[HANDLE];
+pub(crate) const OPERATIONS: &[Operation] = &[HANDLE];
 
 /// A driver with what its component says.
 pub struct Configured {
@@ -58,6 +61,18 @@ impl Middleware {
         let configured = Arc::new(Configured { driver });
         opening.insert(&self.components, OPERATIONS, &component, configured);
         Ok(())
+    }
+
+    /// The handlers that these settings put before an app; absent where there are none.
+    pub(crate) fn before(
+        self: &Arc<Self>,
+        settings: &Settings,
+        app: &Name,
+    ) -> Option<Arc<Pipeline>> {
+        let mut all = settings.app_handlers.iter();
+        let own = all.find(|one| one.is_for(app))?;
+        let pipeline = Pipeline::of(self.clone(), settings, &own.handlers);
+        Some(Arc::new(pipeline))
     }
 
     /// The way in that these settings make; absent where a request has nothing to go through, so that nothing is paid.

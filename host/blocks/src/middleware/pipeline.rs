@@ -5,8 +5,12 @@ use crate::{Body, Call, Detail, Error, Result, Settings, Trace, time};
 use async_trait::async_trait;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::{Request, Response};
-use std::{net::IpAddr, sync::Arc, time::Duration};
-use wythe_manifest::{ComponentName, Cors, Name, Secret};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+use wythe_manifest::{ComponentName, Cors, Handler, Name, Secret};
 
 /// Time of a handler for what it does by itself; a body and an answer have times of their own.
 const HANDLING: Duration = Duration::from_secs(30);
@@ -31,6 +35,8 @@ pub struct Pipeline {
     token: Option<Secret>,
     cors: Option<Cors>,
     middleware: Arc<Middleware>,
+    /// The key that names the handlers.
+    key: &'static str,
     handlers: Vec<ComponentName>,
 }
 
@@ -43,14 +49,30 @@ pub struct Next {
 }
 
 impl Pipeline {
+    /// The way in of a tenant.
     pub(super) fn new(middleware: Arc<Middleware>, settings: &Settings) -> Self {
-        let handlers = settings.handlers.iter();
+        Pipeline {
+            token: settings.token.clone(),
+            cors: settings.cors.clone(),
+            key: "httpPipeline",
+            ..Self::of(middleware, settings, &settings.handlers)
+        }
+    }
+
+    /// The way to one app of a tenant.
+    pub(super) fn of(
+        middleware: Arc<Middleware>,
+        settings: &Settings,
+        handlers: &[Handler],
+    ) -> Self {
+        let handlers = handlers.iter();
         Pipeline {
             tenant: settings.tenant.clone(),
             caller: CALLER.parse().expect("a name"),
-            token: settings.token.clone(),
-            cors: settings.cors.clone(),
+            token: None,
+            cors: None,
             middleware,
+            key: "appHttpPipeline",
             handlers: handlers.map(|handler| handler.name.clone()).collect(),
         }
     }
@@ -83,11 +105,23 @@ impl Pipeline {
     }
 
     /// Says what the host knows of a request.
-    pub fn visit(&self, client: IpAddr, trace: Trace) -> Visit {
+    pub fn visit(&self, client: IpAddr, base: String, trace: Trace) -> Visit {
         let deadline = time::deadline(HANDLING);
         Visit {
             client,
+            base,
+            until: None,
             call: Call::host(self.tenant.clone(), self.caller.clone(), trace, deadline),
+        }
+    }
+
+    /// Says what the host knows of a call of an app; all those who may ask are one client.
+    pub(crate) fn visit_of(&self, call: &Call) -> Visit {
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let visit = self.visit(nobody, String::new(), call.trace());
+        Visit {
+            until: Some(call.deadline()),
+            ..visit
         }
     }
 
@@ -128,9 +162,10 @@ impl Next {
         request: Request<Body>,
     ) -> Result<Response<Body>> {
         let slot = self.pipeline.middleware.components.of(name);
+        let key = self.pipeline.key;
         let slot = slot.ok_or_else(|| {
             Error::unavailable(format!(
-                "the handler `{name}` of `httpPipeline` is not open, and nothing passes without it; the log of the start says why"
+                "the handler `{name}` of `{key}` is not open, and nothing passes without it; the log of the start says why"
             ))
         })?;
         self.at += 1;

@@ -75,7 +75,11 @@ async fn asked(open: &[&'static str], handlers: &[&str], path: &str) -> (u16, St
     };
     let pipeline = middleware.pipeline(&settings);
     let pipeline = pipeline.expect("handlers");
-    let visit = pipeline.visit(IpAddr::V4(Ipv4Addr::LOCALHOST), Trace::start());
+    let visit = pipeline.visit(
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        String::new(),
+        Trace::start(),
+    );
     let request = Request::get(path).body(body_from("")).expect("a request");
     let answer = pipeline.run(visit, request, Arc::new(App)).await;
     let status = answer.status().as_u16();

@@ -1,7 +1,7 @@
 //! The apps of a tenant: they come in two steps, so that all can be called before the first event is delivered, and go.
 
-use super::Tenant;
-use crate::{App, Error, Result, pubsub::Subscription};
+use super::{Settings, Tenant};
+use crate::{App, Error, Result, app::Guard, pubsub::Subscription};
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 use tokio::sync::MutexGuard;
 use wythe_manifest::{Name, Subscription as Declared};
@@ -13,6 +13,7 @@ impl Tenant {
         let one = |error| vec![error];
         let _turn = self.turn().await.map_err(one)?;
         app.check_probe().map_err(one)?;
+        self.guard(app, &self.settings());
         self.routes.route(ingress, app).map_err(one)?;
         app.show(&self.metrics);
         self.invocation.add(app);
@@ -23,6 +24,13 @@ impl Tenant {
             old.end_health();
         }
         self.offer(app).await
+    }
+
+    /// Puts before an app what the settings say, for every call from now on.
+    pub(super) fn guard(&self, app: &App, settings: &Settings) {
+        let access = self.invocation.access();
+        let pipeline = self.middleware.before(settings, app.id());
+        app.guard(pipeline.map(|pipeline| Guard::new(app.id().clone(), pipeline, access.clone())));
     }
 
     /// Attaches what an app offers to be called.

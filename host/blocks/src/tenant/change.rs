@@ -33,6 +33,9 @@ impl Tenant {
         self.invocation.access().set(&settings.configurations);
         let pipeline = self.middleware.pipeline(&settings);
         self.routes.guard(self.name(), pipeline);
+        for app in self.all_apps() {
+            self.guard(&app, &settings);
+        }
         let before = self.settings.swap(Arc::new(settings));
         let now = self.settings();
         if before.subscriptions.is_same(&now.subscriptions) {

@@ -10,7 +10,7 @@ mod settings;
 
 pub use open::Checked;
 pub use report::Report;
-pub use settings::Settings;
+pub use settings::{AppHandlers, Settings};
 
 use crate::{
     App, Error, Logs, Metrics, Resiliency, Result, Routes, Tasks,

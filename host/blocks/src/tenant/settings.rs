@@ -32,12 +32,28 @@ pub struct Settings {
     pub configurations: Vec<Configuration>,
     /// The handlers of requests from outside, in their order.
     pub handlers: Vec<Handler>,
+    /// The handlers of what apps are asked; of an app the first that are for it.
+    pub app_handlers: Vec<AppHandlers>,
     /// The token that requests from outside have to show; none asks for none.
     pub token: Option<Secret>,
     /// The pages of other origins whose scripts may ask.
     pub cors: Option<Cors>,
     /// The word of the operator of a host with many tenants on this one; none allows everything.
     pub terms: Option<Arc<Terms>>,
+}
+
+/// The handlers of some apps, in their order.
+#[derive(Clone)]
+pub struct AppHandlers {
+    /// The apps; empty is all.
+    pub apps: Vec<Name>,
+    pub handlers: Vec<Handler>,
+}
+
+impl AppHandlers {
+    pub(crate) fn is_for(&self, app: &Name) -> bool {
+        self.apps.is_empty() || self.apps.contains(app)
+    }
 }
 
 impl Settings {
@@ -55,6 +71,7 @@ impl Settings {
             resiliencies: Vec::new(),
             configurations: Vec::new(),
             handlers: Vec::new(),
+            app_handlers: Vec::new(),
             token: None,
             cors: None,
             terms: None,

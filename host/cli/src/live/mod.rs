@@ -128,6 +128,7 @@ impl Live {
         let before = blocks::Settings {
             subscriptions: stored.clone(),
             handlers: known.handlers.clone(),
+            app_handlers: known.app_handlers.clone(),
             token: known.token.clone(),
             cors: known.cors.clone(),
             ..boot::settings(plan, &self.ground.data)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::SecretScope;
+use super::{Configuration, SecretScope};
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::resources::Resources;
@@ -23,6 +23,7 @@ pub(crate) fn check(resources: &mut Resources, problems: &mut Problems) {
     check_documents(resources, problems);
     check_operations(resources, problems);
     check_pipelines(resources, problems);
+    check_app_pipelines(resources, problems);
 }
 
 /// Two documents with handlers of one tenant would say no order.
@@ -39,6 +40,38 @@ fn check_pipelines(resources: &Resources, problems: &mut Problems) {
             problems.0.push(problem);
         }
         pipelines.add(namespace, &one.source);
+    }
+}
+
+/// Two documents with handlers of one app would say no order, either.
+fn check_app_pipelines(resources: &mut Resources, problems: &mut Problems) {
+    let documents = resources.configurations.iter();
+    let documents = documents.filter(|one| !one.app_pipeline.is_empty());
+    let documents: Vec<_> = documents.collect();
+    if let Some(one) = documents.get(MAX_DOCUMENTS) {
+        let message =
+            format!("more than {MAX_DOCUMENTS} documents with `appHttpPipeline`; join them");
+        problems.0.push(one.source.problem("kind", message));
+        resources.configurations.clear();
+        return;
+    }
+    for (number, one) in documents.iter().enumerate() {
+        let apps: HashSet<&Name> = one.scopes.iter().collect();
+        let meets = |other: &&&Configuration| {
+            let of_all = apps.is_empty() || other.scopes.is_empty();
+            let namespaces = (&one.namespace, &other.namespace);
+            let apart = matches!(namespaces, (Some(one), Some(other)) if one != other);
+            !apart && (of_all || other.scopes.iter().any(|app| apps.contains(app)))
+        };
+        if let Some(other) = documents[..number].iter().find(meets) {
+            let message = format!(
+                "an app has handlers already in {}; write all of its handlers in one document, in the order in which they run",
+                other.source
+            );
+            problems
+                .0
+                .push(one.source.problem("spec.appHttpPipeline", message));
+        }
     }
 }
 

@@ -52,7 +52,8 @@ pub struct Configuration {
     pub name: ComponentName,
     /// The tenant it belongs to; none is every tenant that loads the file.
     pub namespace: Option<Name>,
-    /// The apps that are called, or that use a block, and to which `accessControl` and `api` apply; empty is all.
+    /// The apps that are called, or that use a block, and to which `accessControl`, `api` and `appHttpPipeline` apply; empty
+    /// is all.
     pub scopes: Vec<Name>,
     /// The places of `scopes`.
     pub positions: Vec<Source>,
@@ -66,6 +67,8 @@ pub struct Configuration {
     pub denied_types: Vec<DeniedType>,
     /// The handlers of requests from outside, in the order in which they run.
     pub pipeline: Vec<Handler>,
+    /// The handlers of what the apps are asked, in the order in which they run.
+    pub app_pipeline: Vec<Handler>,
     /// The recording of traces.
     pub tracing: Option<Tracing>,
     /// True where metrics are shown by Dapr's names too, as by default.
@@ -137,12 +140,17 @@ pub(crate) fn read(document: &At) -> Option<Configuration> {
         scopes,
     } = head;
     let spec = spec.as_ref();
+    let read_pipeline = |key| {
+        spec.map(|spec| pipeline::read(spec, key))
+            .unwrap_or_default()
+    };
     Some(Configuration {
         secrets: spec.map(read_secrets).unwrap_or_default(),
         access: spec.and_then(|spec| spec.read("accessControl", access::read)),
         api: spec.and_then(|spec| spec.read("api", api::read)),
         denied_types: spec.map(denied_types::read).unwrap_or_default(),
-        pipeline: spec.map(pipeline::read).unwrap_or_default(),
+        pipeline: read_pipeline("httpPipeline"),
+        app_pipeline: read_pipeline("appHttpPipeline"),
         tracing: spec.and_then(|spec| spec.read("tracing", tracing::read)),
         metric: spec.is_none_or(metric::read),
         namespace,

@@ -1,4 +1,5 @@
-//! `httpPipeline`: the middleware that a request from outside goes through before an app is asked.
+//! `httpPipeline` and `appHttpPipeline`: the middleware that a request from outside goes through before an app is chosen, and
+//! that every request to an app goes through.
 
 use super::unenforced::is_idle;
 use crate::component::Component;
@@ -47,16 +48,16 @@ impl Handler {
         let scopes = !component.scopes.is_empty();
         scopes.then(|| {
             format!(
-                "`{name}` has `scopes` at {}, and it runs before it is known which app is asked; leave them out",
+                "`{name}` has `scopes` at {}, and handlers run for whoever asks; leave them out",
                 component.source
             )
         })
     }
 }
 
-/// Reads the key of a `spec`. A handler that cannot be read is an error, so that no pipeline runs without it.
-pub(super) fn read(spec: &Fields) -> Vec<Handler> {
-    let pipeline = spec.read("httpPipeline", |at| at.fields(&["handlers"]));
+/// Reads one of the two keys of a `spec`. A handler that cannot be read is an error, so that no pipeline runs without it.
+pub(super) fn read(spec: &Fields, key: &'static str) -> Vec<Handler> {
+    let pipeline = spec.read(key, |at| at.fields(&["handlers"]));
     let Some(handlers) = pipeline.and_then(|pipeline| pipeline.get("handlers")) else {
         return Vec::new();
     };

@@ -3,11 +3,7 @@
 use crate::reader::{At, Fields};
 use crate::yaml::Content;
 
-const KEYS: [(&str, &str); 5] = [
-    (
-        "appHttpPipeline",
-        "middleware runs before every app that is asked from outside, and not before one; move its handlers to `httpPipeline`",
-    ),
+const KEYS: [(&str, &str); 4] = [
     (
         "mtls",
         "calls between the apps of a host leave no process and have no certificates; leave it out; TLS for requests from outside is `tls` of `wythe-host.yaml`",

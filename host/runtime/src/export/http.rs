@@ -9,6 +9,7 @@ mod progress;
 use crate::{
     cpu::timed,
     ctx::{Ctx, Identity},
+    egress::Onward,
     engine::Runtime,
     error,
 };
@@ -47,12 +48,24 @@ impl Server {
         }))
     }
 
-    /// `permit` is held until the answer is out and the instance is gone or idle.
+    /// Asks an app.
     pub async fn handle(
         &self,
         caller: Call,
         request: http::Request<Body>,
         permit: Admission,
+    ) -> Result<http::Response<Body>> {
+        self.pass(caller, request, permit, None).await
+    }
+
+    /// Asks a guest, which hands the request on where there is somewhere to. `permit` is held until the answer is out and
+    /// the instance is gone or idle.
+    pub async fn pass(
+        &self,
+        caller: Call,
+        request: http::Request<Body>,
+        permit: Admission,
+        onward: Option<Onward>,
     ) -> Result<http::Response<Body>> {
         let identity = &self.0.state().identity;
         let app = identity.id.as_str();
@@ -61,6 +74,7 @@ impl Server {
         let call = HttpCall {
             caller: caller.clone(),
             answer: asked.0.clone(),
+            onward,
         };
         let nested = caller.parent().is_some();
         let response = self.0.handle(call, request.map(body_to_guest));
@@ -127,6 +141,7 @@ fn code(error: &wasmtime::Error) -> Option<String> {
 pub struct HttpCall {
     caller: Call,
     answer: Arc<Answer>,
+    onward: Option<Onward>,
 }
 
 struct Handler {
@@ -207,7 +222,9 @@ impl WorkerState for Worker {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         let deadline = call.caller.deadline();
         let alone = self.reuse.max_concurrent == 1 && call.caller.parent().is_none();
-        store.data_mut().begin(call.caller);
+        let ctx = store.data_mut();
+        ctx.begin(call.caller);
+        ctx.hand_on(call.onward);
         self.life.open(&call.answer);
         if alone {
             // The whole instance expires when its one request does, which costs no timer a request.

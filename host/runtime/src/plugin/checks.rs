@@ -1,7 +1,10 @@
 //! The checks of a plugin's file before any of it is compiled or runs.
 
 use super::settings::Settings;
-use crate::{grants, inspect::Inspection};
+use crate::{
+    grants,
+    inspect::{Import, Inspection},
+};
 use wythe_blocks::{Error, Result, Site, interfaces::is_candidate};
 use wythe_manifest::Grants;
 
@@ -16,12 +19,7 @@ pub(super) fn check_offer(shown: &str, world: &str, inspection: &Inspection) -> 
 }
 
 /// Checks that it imports nothing which it was not granted.
-pub(super) fn check_imports(
-    inspection: &Inspection,
-    settings: &Settings,
-    site: &Site,
-) -> Result<()> {
-    let imports = &inspection.imports;
+pub(super) fn check_imports(imports: &[Import], settings: &Settings, site: &Site) -> Result<()> {
     reported(&grants::refused(&site.component, imports, &settings.grants))
 }
 

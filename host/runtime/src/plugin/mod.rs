@@ -7,6 +7,7 @@ mod crypto;
 mod file;
 mod jobs;
 mod lock;
+mod middleware;
 mod pace;
 mod plugged;
 mod pubsub;
@@ -33,6 +34,7 @@ pub fn register(registry: &mut Registry, runtime: &Arc<Runtime>, tenant: &Arc<Te
     add(&mut registry.pubsub, runtime, tenant, pubsub::open);
     add(&mut registry.secrets, runtime, tenant, secrets::open);
     add(&mut registry.state, runtime, tenant, state::open);
+    middleware::register(registry, runtime, tenant);
 }
 
 /// `open` asks a plugin that runs what it can do, and makes a driver of it.

@@ -1,6 +1,10 @@
 //! The part that every kind of plugin has: its file, its settings, and instances that are replaced after a fault.
 
-use super::{file, pace::Busy, settings::Settings};
+use super::{
+    file,
+    pace::Busy,
+    settings::{self, Settings},
+};
 use crate::{
     bindings::{app::wythe::blocks::types::Metadata, plugin::exports::wythe::plugin::lifecycle},
     compile::Compiled,
@@ -159,15 +163,9 @@ impl<W: World> Plugged<W> {
         mut component: Component,
         site: Site,
     ) -> Result<Arc<Self>, Vec<Error>> {
-        let source = component.source.clone();
         let settings = Settings::take(&mut component).map_err(|error| vec![error])?;
         let loaded = Self::load_with(runtime, tenant, &component, site, settings).await;
-        loaded.map_err(|error| {
-            let path = component.position_of("path");
-            let position = if path.line > 0 { path } else { source };
-            let named = |text| format!("component `{}`: {text}", component.name);
-            vec![error.map_message(named).at(&position)]
-        })
+        loaded.map_err(|error| vec![settings::at_file(&component, "path", error)])
     }
 
     async fn load_with(
@@ -193,7 +191,7 @@ impl<W: World> Plugged<W> {
         let replica = |_| Arc::new(Mutex::new(Replica::new()));
         Ok(Arc::new(Plugged {
             metadata: metadata.collect(),
-            identity: Arc::new(settings.identity(&runtime, &tenant, &site)),
+            identity: Arc::new(settings.identity(&runtime, &tenant, &site, Vec::new())),
             replicas: (0..settings.instances).map(replica).collect(),
             next: AtomicU64::new(0),
             busy: Busy::default(),

@@ -20,18 +20,68 @@ pub struct Settings {
     pub grants: Grants,
 }
 
+/// The settings of one kind of plugin that a component leaves out, and how far they go.
+struct Defaults {
+    instances: usize,
+    most_instances: usize,
+    call: Duration,
+}
+
+const OF_DRIVER: Defaults = Defaults {
+    instances: 1,
+    most_instances: 64,
+    call: CALL,
+};
+
+/// A handler has an instance for each request, and waits for what is behind it, which has 30 s by default.
+const OF_HANDLER: Defaults = Defaults {
+    instances: 64,
+    most_instances: 1_000,
+    call: Duration::from_secs(60),
+};
+
 impl Settings {
     /// Takes the host's keys out, so that the plugin gets only its own.
     pub fn take(component: &mut Component) -> Result<Self> {
-        let source = component.source.clone();
-        let directory = source.file.parent().map(PathBuf::from).unwrap_or_default();
         let path = text(component, "path").ok_or_else(|| {
             Error::invalid("no `path` in its metadata; expected the plugin's component file, relative to this file")
         })?;
-        let instances = parsed::<usize>(component, "instances")?.unwrap_or(1);
-        if !(1..=64).contains(&instances) {
+        Self::take_of(component, &path, &OF_DRIVER)
+    }
+
+    /// Does what [`Settings::take`] does, for a handler of requests. Its file may be named by Dapr's key, too.
+    pub fn take_of_handler(component: &mut Component) -> Result<Self> {
+        let path = match (text(component, "path"), text(component, "url")) {
+            (Some(path), None) => path,
+            (None, Some(url)) => file_of(&url)
+                .map_err(|why| wrong(component, "url", Error::invalid(format!("`url`: {why}"))))?,
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("`path` and `url`; expected one of them"));
+            }
+            (None, None) => {
+                return Err(Error::invalid(
+                    "no `path` in its metadata; expected the handler's component file, relative to this file",
+                ));
+            }
+        };
+        let mut settings = Self::take_of(component, &path, &OF_HANDLER)?;
+        settings.limits.wall_time = settings.call;
+        if let Some(time) = parsed::<wythe_manifest::Duration>(component, "responseTime")? {
+            settings.limits.response_time = time.0;
+        }
+        // The import by which it asks the next handler is there without a host outside.
+        settings.grants.http.get_or_insert_default();
+        Ok(settings)
+    }
+
+    fn take_of(component: &mut Component, path: &str, defaults: &Defaults) -> Result<Self> {
+        let source = component.source.clone();
+        let directory = source.file.parent().map(PathBuf::from).unwrap_or_default();
+        let instances = parsed::<usize>(component, "instances")?.unwrap_or(defaults.instances);
+        let most = defaults.most_instances;
+        if !(1..=most).contains(&instances) {
             return Err(Error::invalid(format!(
-                "`instances: {instances}`; expected 1 to 64"
+                "`instances: {instances}`; expected 1 to {most}"
             )));
         }
         let call = parsed::<wythe_manifest::Duration>(component, "callTimeout")?;
@@ -45,7 +95,7 @@ impl Settings {
         Ok(Settings {
             path: directory.join(path),
             sha256: text(component, "sha256"),
-            call: call.map_or(CALL, |time| time.0),
+            call: call.map_or(defaults.call, |time| time.0),
             limits: limits(component)?,
             instances,
             grants,
@@ -113,7 +163,14 @@ impl Settings {
         )))
     }
 
-    pub fn identity(&self, runtime: &Runtime, tenant: &Arc<Tenant>, site: &Site) -> Identity {
+    /// The identity of the plugin, whose environment has these variables.
+    pub fn identity(
+        &self,
+        runtime: &Runtime,
+        tenant: &Arc<Tenant>,
+        site: &Site,
+        env: Vec<(String, String)>,
+    ) -> Identity {
         // A component's name may have dots, `_` and upper case, which an app's id has not.
         let name: Result<ComponentName, _> = site.component.parse();
         let id = name.ok().and_then(|name| name.as_id());
@@ -121,8 +178,7 @@ impl Settings {
         let meters = Meters::of_plugin(tenant.name().clone(), &site.component);
         tenant.metrics.show(&meters);
         let grants = Arc::new(self.grants.clone());
-        let (limits, env) = (&self.limits, Vec::new());
-        Identity::new(runtime, tenant, id, grants, limits, env, &meters)
+        Identity::new(runtime, tenant, id, grants, &self.limits, env, &meters)
     }
 }
 
@@ -139,6 +195,17 @@ fn limits(component: &mut Component) -> Result<Limits> {
 
 /// The hosts of HTTP, and the servers of TCP.
 type Hosts = (Option<Vec<HostPattern>>, Arc<[ServerPattern]>);
+
+/// The path of a URL of Dapr's, which is relative as a `path` is.
+fn file_of(url: &str) -> Result<String, &'static str> {
+    match url.split_once("://") {
+        Some((scheme, path)) if scheme.eq_ignore_ascii_case("file") => Ok(path.to_owned()),
+        Some(_) => Err(
+            "the host downloads no code; put the file beside the project, and write `path`, and `sha256` for this very one",
+        ),
+        None => Ok(url.to_owned()),
+    }
+}
 
 /// A list with commas, of which `tcp://HOST:PORT` is a server. An empty one lets the import of HTTP link and allows no host.
 fn hosts(component: &mut Component) -> Result<Hosts> {
@@ -172,6 +239,17 @@ fn hosts(component: &mut Component) -> Result<Hosts> {
     // Servers alone open no way for HTTP.
     let is_http = !http.is_empty() || servers.is_empty();
     Ok((is_http.then_some(http), servers.into()))
+}
+
+/// The error of a file with the component's name, at the setting that names it.
+pub fn at_file(component: &Component, setting: &str, error: Error) -> Error {
+    let path = component.position_of(setting);
+    let named = |text| format!("component `{}`: {text}", component.name);
+    let position = match path.line > 0 {
+        true => &path,
+        false => &component.source,
+    };
+    error.map_message(named).at(position)
 }
 
 /// The error with the component's name, at the setting.

@@ -21,6 +21,7 @@ mod ends;
 mod events;
 mod expressions;
 mod floods;
+mod handlers;
 mod held;
 mod hostile;
 mod ingress;
@@ -107,6 +108,7 @@ fn groups() -> Vec<Vec<Trial>> {
         invocation::trials(),
         lock::trials(),
         outside::trials(),
+        handlers::trials(),
         pipeline::trials(),
         jobs::trials(),
         plugin_conformance::trials(),

@@ -1,6 +1,8 @@
 //! Middleware by Dapr's names: each looks at a request, and lets it pass, changes it, or refuses it.
 
 mod bearer;
+mod client;
+mod oauth2;
 mod oauth2clientcredentials;
 mod ratelimit;
 mod routeralias;
@@ -15,6 +17,10 @@ pub fn register(registry: &mut Registry) {
         .middleware
         .add_parsed("http.bearer", bearer::parse, bearer::open);
     registry.middleware.reaches_out("http.bearer");
+    registry
+        .middleware
+        .add_parsed("http.oauth2", oauth2::settings::parse, oauth2::open);
+    registry.middleware.reaches_out("http.oauth2");
     registry.middleware.add_parsed(
         "http.oauth2clientcredentials",
         oauth2clientcredentials::parse,

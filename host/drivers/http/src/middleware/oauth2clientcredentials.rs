@@ -3,30 +3,20 @@
 #[cfg(test)]
 mod tests;
 
-use super::routerchecker::pattern;
-use crate::fetch::{self, Fetch};
+use super::{client::Client, routerchecker::pattern};
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Method, Request, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Request, Response};
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 use wythe_blocks::{
     Body, Error, Result, Site, Wrong,
     middleware::{Driver, Next, Visit},
 };
 use wythe_manifest::Secret;
 
-/// Bytes of a token.
-const TOKEN: usize = 16 << 10;
 /// Time of a token that says none, and the longest that one is used.
 const LIFE: Duration = Duration::from_secs(300);
 const MAX_LIFE: Duration = Duration::from_secs(3600);
@@ -34,8 +24,6 @@ const MAX_LIFE: Duration = Duration::from_secs(3600);
 const MARGIN: Duration = Duration::from_secs(10);
 /// Time after a failure within which nobody asks again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The type of a token that says none, as it is written in a header.
-const BEARER: &str = "Bearer";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -62,69 +50,37 @@ pub(super) struct Config {
 
 /// A config that was found good.
 pub(super) struct Parsed {
-    url: Url,
+    client: Client,
     header: HeaderName,
     paths: Option<Regex>,
-    /// The fields of the question.
+    /// The question, as a form.
     form: String,
-    basic: Option<HeaderValue>,
 }
 
 pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
-    let wrong = |setting, message| Wrong::new(setting, Error::invalid(message));
-    if config.client_secret.reveal().is_empty() {
-        let message = "`clientSecret` is empty; expected one".to_owned();
-        return Err(wrong("clientSecret", message));
-    }
-    let url = fetch::url("tokenURL", &config.token_url).map_err(|why| wrong("tokenURL", why))?;
+    let (url, id) = (&config.token_url, &config.client_id);
+    let client = Client::parse(url, id, &config.client_secret, config.auth_style)?;
     let header = HeaderName::try_from(config.header_name.as_str()).map_err(|_| {
         let message = "`headerName`: expected the name of a header, such as `authorization`";
-        wrong("headerName", message.to_owned())
+        Wrong::new("headerName", Error::invalid(message))
     })?;
-    let is_in_body = match config.auth_style {
-        None | Some(0 | 2) => false,
-        Some(1) => true,
-        Some(other) => {
-            let message = format!("`authStyle: {other}`; expected 0, 1 or 2");
-            return Err(wrong("authStyle", message));
-        }
-    };
     let paths = config.path_filter.as_deref();
     let paths = paths.map(|text| pattern("pathFilter", text)).transpose()?;
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "client_credentials");
     let scopes = config
         .scopes
         .split([',', ' '])
         .filter(|scope| !scope.is_empty());
-    let scopes: Vec<_> = scopes.collect();
-    if !scopes.is_empty() {
-        form.append_pair("scope", &scopes.join(" "));
-    }
+    let scopes = scopes.collect::<Vec<_>>().join(" ");
+    let scope = (!scopes.is_empty()).then_some(("scope", scopes.as_str()));
     let more = config.endpoint_params_query.unwrap_or_default();
-    form.extend_pairs(form_urlencoded::parse(more.as_bytes()));
-    if is_in_body {
-        form.append_pair("client_id", &config.client_id);
-        form.append_pair("client_secret", config.client_secret.reveal());
-    }
-    let basic = (!is_in_body).then(|| basic(&config.client_id, &config.client_secret));
+    let more: Vec<_> = form_urlencoded::parse(more.as_bytes()).collect();
+    let more = more.iter().map(|(name, value)| (&**name, &**value));
+    let fields = [("grant_type", "client_credentials")].into_iter();
     Ok(Parsed {
-        form: form.finish(),
-        url,
+        form: client.form(fields.chain(scope).chain(more)),
+        client,
         header,
         paths,
-        basic: basic.flatten(),
-    })
-}
-
-/// The id and the secret in a header, each written as in a form (RFC 6749, section 2.3.1).
-fn basic(id: &str, secret: &Secret) -> Option<HeaderValue> {
-    let written = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let both = format!("{}:{}", written(id), written(secret.reveal()));
-    let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(both)));
-    value.ok().map(|mut value| {
-        value.set_sensitive(true);
-        value
     })
 }
 
@@ -142,20 +98,6 @@ struct ClientCredentials {
 struct Last {
     token: Result<HeaderValue, String>,
     until: Instant,
-}
-
-/// The answer of the server (RFC 6749, section 5.1).
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-    token_type: Option<String>,
-    expires_in: Option<Value>,
-}
-
-/// Seconds as a number or, as some servers write them, as a text.
-fn seconds(value: &Value) -> Option<u64> {
-    let text = || value.as_str()?.parse().ok();
-    value.as_u64().or_else(text)
 }
 
 /// The time for which a token is used: until a while before its end, and of a short one for half of it, so that not each
@@ -192,36 +134,14 @@ impl ClientCredentials {
             }
         };
         token.map_err(|why| {
-            let host = self.asked.url.host_str().unwrap_or_default();
+            let host = self.asked.client.host();
             Error::unavailable(format!("no token of `{host}` can be had: it {why}"))
         })
     }
 
     async fn ask(&self) -> Result<(HeaderValue, Duration), String> {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(basic) = &self.asked.basic {
-            request = request.header(AUTHORIZATION, basic.clone());
-        }
-        let body = Full::new(Bytes::from(self.asked.form.clone()));
-        let request = request.body(body).map_err(|error| error.to_string())?;
-        let (status, body) = Fetch::new().send(&self.asked.url, request).await?;
-        if !status.is_success() {
-            return Err(format!("answered {status}; expected 200"));
-        }
-        let granted: Granted = serde_json::from_slice(&body)
-            .map_err(|_| "answered no token; expected JSON with `access_token`".to_owned())?;
-        let kind = granted.token_type.as_deref().unwrap_or_default();
-        let is_bearer = kind.is_empty() || kind.eq_ignore_ascii_case(BEARER);
-        let kind = if is_bearer { BEARER } else { kind };
-        let token = format!("{kind} {}", granted.access_token);
-        let value = HeaderValue::try_from(token).ok();
-        let value = value.filter(|value| value.len() <= TOKEN);
-        let mut value = value.ok_or("answered a token that no header can have")?;
-        value.set_sensitive(true);
-        let life = granted.expires_in.as_ref().and_then(seconds);
-        Ok((value, life.map_or(LIFE, Duration::from_secs)))
+        let (token, life) = self.asked.client.ask(self.asked.form.clone()).await?;
+        Ok((token, life.unwrap_or(LIFE)))
     }
 }
 

@@ -124,7 +124,7 @@ fn a_config_is_whole() {
         ..config(url)
     };
     let parsed = parse(body).map_err(Error::from).expect("a config");
-    assert!(parsed.basic.is_none());
+    assert!(parsed.client.basic.is_none());
     assert!(
         parsed.form.ends_with("&client_id=me&client_secret=a%26b"),
         "{}",
