@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// # fn main() -> wythe_sdk::Result<()> {
 /// use wythe_sdk::{Error, secrets::Secret};
 ///
-/// let secret = Secret::get("vault", "api-key")?;
-/// let secret = secret.ok_or_else(|| Error::not_found("no api-key in the vault"))?;
+/// let secret = Secret::get("partners", "api-key")?;
+/// let secret = secret.ok_or_else(|| Error::not_found("no api-key of the partners"))?;
 /// let key = secret.reveal_text()?;
 /// # Ok(())
 /// # }

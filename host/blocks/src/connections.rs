@@ -170,7 +170,7 @@ impl Peer {
     }
 }
 
-/// Whoever has an address: an IPv4 address, or the IPv6 network that is one subscriber's.
+/// The owner of an address: an IPv4 address, or the IPv6 network that is one subscriber's.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

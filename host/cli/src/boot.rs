@@ -1,6 +1,6 @@
 //! The way from a manifest to a host with its apps loaded; nothing is bound and nothing served yet.
 
-use crate::{check, compiler, private, report::Problem};
+use crate::{check, choice::Choice, compiler, private, report::Problem};
 use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use wythe_blocks::{AppHandlers, Entrance, Environment, Error, Host, Registry, Settings, Tenant};
@@ -38,25 +38,6 @@ kind: Component
 metadata: { name: lockstore }
 spec: { type: lock.redb, version: v1, initTimeout: 30s }
 ";
-
-/// A project as its user names it.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    /// The manifest or its directory.
-    pub path: PathBuf,
-    /// Directories of resources in place of those of the manifest; none where those are meant.
-    pub resources: Vec<PathBuf>,
-}
-
-impl<P: AsRef<Path> + ?Sized> From<&P> for Choice {
-    /// A project with the resources that its manifest names.
-    fn from(path: &P) -> Self {
-        Choice {
-            path: path.as_ref().to_owned(),
-            resources: Vec::new(),
-        }
-    }
-}
 
 /// A plan: what a manifest and its resources say, found good.
 pub struct Plan {

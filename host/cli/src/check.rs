@@ -2,7 +2,8 @@
 //! what `wythe validate` tells and what keeps `wythe run` from starting are the same.
 
 use crate::{
-    boot::{self, Choice, Ground, Plan},
+    boot::{self, Ground, Plan},
+    choice::Choice,
     report::Problem,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};

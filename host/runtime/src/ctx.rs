@@ -8,7 +8,7 @@ use crate::{
     fields::Held,
     limits::{self, Limiter},
     log::{Log, Output},
-    servers::Servers,
+    servers::{self, Servers},
     slots::{Holder, Slot},
 };
 use std::{sync::Arc, time::Duration};
@@ -86,6 +86,15 @@ impl Identity {
             env,
             share: runtime.share(tenant),
             tenant: tenant.clone(),
+        }
+    }
+
+    /// The handles of an instance.
+    pub fn handles(&self) -> usize {
+        let handles = self.limits.handles as usize;
+        match self.servers {
+            Some(_) => handles.min(servers::HANDLES),
+            None => handles,
         }
     }
 

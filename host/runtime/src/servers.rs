@@ -4,7 +4,7 @@
 //! so that what a guest was told by another resolver counts for nothing, and leads to public addresses alone, but for
 //! `localhost`. Nobody listens, and there is no UDP.
 
-use crate::ctx::{Ctx, Identity};
+use crate::ctx::Ctx;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -77,10 +77,9 @@ impl Servers {
     /// Lets the instances of a context connect.
     pub fn open(self: &Arc<Self>, builder: &mut WasiCtxBuilder) {
         let servers = self.clone();
-        let has_names = self.granted.iter().any(|server| server.name().is_some());
         builder
             .allow_tcp(true)
-            .allow_ip_name_lookup(has_names)
+            .allow_ip_name_lookup(true)
             .socket_addr_check(move |address, purpose| {
                 let servers = servers.clone();
                 Box::pin(async move { servers.check(address, purpose).await })
@@ -138,8 +137,11 @@ impl Servers {
         found
     }
 
-    /// Says whether an instance may ask for the addresses of a name.
+    /// Says whether an instance may ask for the addresses of a name. That of an address is itself, and nobody is asked.
     fn may_ask(&self, name: &str) -> bool {
+        if name.parse::<IpAddr>().is_ok() {
+            return true;
+        }
         self.granted.iter().any(|server| server.has_name(name)) && self.lookups.allows().is_some()
     }
 }
@@ -178,15 +180,4 @@ pub fn narrow(linker: &mut Linker<Ctx>) -> Result<()> {
         })?;
     linker.allow_shadowing(false);
     Ok(())
-}
-
-impl Identity {
-    /// The handles of an instance.
-    pub fn handles(&self) -> usize {
-        let handles = self.limits.handles as usize;
-        match self.servers {
-            Some(_) => handles.min(HANDLES),
-            None => handles,
-        }
-    }
 }

@@ -28,7 +28,7 @@ pub use run::Run;
 pub use secrets::{Secrets, SecretsVerb};
 pub use workflow::{ListWorkflows, Rerun, StartWorkflow, Status, Workflow, WorkflowVerb};
 
-use crate::{boot::Choice, embedded};
+use crate::{choice::Choice, embedded};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{path::PathBuf, sync::LazyLock};

@@ -1,6 +1,6 @@
 //! The arguments of `wythe run`.
 
-use crate::{boot::Choice, port};
+use crate::{choice::Choice, port};
 use std::{net::SocketAddr, path::PathBuf};
 use wythe_api::Audience;
 

@@ -135,7 +135,7 @@ struct End {
     kind: String,
 }
 
-/// How far a copy got.
+/// The part of a copy that is done.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     from: End,

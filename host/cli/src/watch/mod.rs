@@ -7,8 +7,9 @@ pub use watched::{Events, Tree, settle, watcher};
 
 use crate::{
     args::Common,
-    boot::{self, Choice, Plan},
+    boot::{self, Plan},
     build,
+    choice::Choice,
     live::{Done, Live},
     report::{self, Problem},
 };

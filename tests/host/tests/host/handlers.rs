@@ -156,7 +156,8 @@ async fn alone() -> Result<()> {
     ensure!((answer.status, answer.text().as_str()) == (200, "first 200"));
     let long = "x".repeat(3 << 20);
     for (how, expected) in [("unread", "not read"), ("body", "3145728 bytes")] {
-        let sent = running.send(Method::POST, "/plain", &[("x-attack", how)], long.clone());
+        let headers = [("x-attack", how)];
+        let sent = running.send(Method::POST, "/plain", &headers, long.clone());
         let answer = sent.await?;
         ensure!(
             (answer.status, answer.text().as_str()) == (200, expected),
