@@ -8,7 +8,7 @@ use wythe_sdk::http::{self, Body, Request, Response};
 
 struct Gatecrasher;
 
-/// Longer than anybody waits.
+/// Time longer than anybody waits.
 const LONG: Duration = Duration::from_secs(600);
 
 impl http::Handler for Gatecrasher {

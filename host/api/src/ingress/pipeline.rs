@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use wythe_blocks::{
     Body, Destination, Error, Result, Route, Tenant, Trace,
     invocation::{Path, settled},
-    middleware::{End, Kept, Pipeline},
+    middleware::{End, Pipeline, Preserved},
 };
 
 /// The way of requests to one tenant.
@@ -73,7 +73,7 @@ impl Way {
         let visit = pipeline.visit(client.address, base, from.trace);
         let behind = Arc::new(Behind {
             inside: inside.clone(),
-            kept: Kept::of(&request),
+            preserved: Preserved::of(&request),
             trace: from.trace,
             asked: OnceLock::new(),
             place,
@@ -105,7 +105,7 @@ struct Behind {
     inside: Arc<Inside>,
     place: Destination,
     /// The words of the host in the request as it came.
-    kept: Kept,
+    preserved: Preserved,
     trace: Trace,
     /// The route of the app that was asked.
     asked: OnceLock<Arc<Route>>,
@@ -114,7 +114,7 @@ struct Behind {
 #[async_trait]
 impl End for Behind {
     async fn dispatch(&self, mut request: Request<Body>) -> Response<Body> {
-        if let Err(error) = self.kept.restore(&mut request) {
+        if let Err(error) = self.preserved.restore(&mut request) {
             return self.refuse(error);
         }
         let path = request.uri().path();

@@ -7,7 +7,7 @@ use super::{Admission, Body, Callee};
 use crate::{
     Call, Error, Result, body_from,
     invocation::{self, AccessPolicies, Path},
-    middleware::{End, Kept, Pipeline},
+    middleware::{End, Pipeline, Preserved},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ pub(crate) struct Guard {
 }
 
 /// The way in which the app is asked.
-enum Door {
+enum Port {
     Http,
     /// An invocation, which handlers know as a request like any other.
     Invocation,
@@ -34,9 +34,9 @@ enum Door {
 struct Behind {
     guard: Arc<Guard>,
     callee: Arc<dyn Callee>,
-    door: Door,
-    kept: Kept,
-    /// Gone once the app was asked.
+    port: Port,
+    preserved: Preserved,
+    /// The call, absent once the app was asked.
     call: Mutex<Option<(Call, Admission)>>,
 }
 
@@ -60,7 +60,7 @@ impl Guard {
         call: (Call, Admission),
         request: Request<Body>,
     ) -> Result<Response<Body>> {
-        self.pass(callee, Door::Http, call, request).await
+        self.pass(callee, Port::Http, call, request).await
     }
 
     /// Asks an app by an invocation, through its handlers.
@@ -71,14 +71,14 @@ impl Guard {
         request: invocation::Request,
     ) -> Result<invocation::Response> {
         let request = request.into_http(&self.app)?;
-        let answer = self.pass(callee, Door::Invocation, call, request);
+        let answer = self.pass(callee, Port::Invocation, call, request);
         invocation::Response::of_http(answer.await?).await
     }
 
     async fn pass(
         self: Arc<Self>,
         callee: Arc<dyn Callee>,
-        door: Door,
+        port: Port,
         call: (Call, Admission),
         request: Request<Body>,
     ) -> Result<Response<Body>> {
@@ -87,8 +87,8 @@ impl Guard {
         let behind = Arc::new(Behind {
             guard: self,
             callee,
-            door,
-            kept: Kept::of(&request),
+            port,
+            preserved: Preserved::of(&request),
             call: Mutex::new(Some(call)),
         });
         let mut answer = pipeline.run(visit, request, behind).await;
@@ -119,16 +119,16 @@ impl Behind {
     async fn ask(&self, mut request: Request<Body>) -> Result<Response<Body>> {
         let call = self.call.lock().take();
         let (call, admission) = call.ok_or_else(|| Error::internal("a call is handed on once"))?;
-        self.kept.restore(&mut request)?;
+        self.preserved.restore(&mut request)?;
         if let Some(caller) = call.parent() {
             let (access, app) = (&self.guard.access, self.guard.app.as_str());
             access.require(caller, app, request.method(), &Path::of(request.uri())?)?;
         }
         call.write_trace(request.headers_mut());
         call.write_baggage(request.headers_mut());
-        match self.door {
-            Door::Http => self.callee.http(call, admission, request).await,
-            Door::Invocation => {
+        match self.port {
+            Port::Http => self.callee.http(call, admission, request).await,
+            Port::Invocation => {
                 let request = invocation::Request::of_http(request).await?;
                 let answer = self.callee.invoke(call, request).await;
                 drop(admission);

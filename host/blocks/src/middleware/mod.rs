@@ -1,14 +1,14 @@
 //! Middleware: what a request from outside goes through before an app is asked, and its answer on the way back.
 
 mod driver;
-mod kept;
 mod pipeline;
+mod preserved;
 #[cfg(test)]
 mod tests;
 
 pub use driver::{Driver, Visit};
-pub use kept::Kept;
 pub use pipeline::{End, Next, Pipeline};
+pub use preserved::Preserved;
 
 use crate::{
     Components, Operation, Result, Settings,

@@ -172,7 +172,7 @@ fn an_app_has_its_handlers_in_one_document() {
     assert_eq!(found.configurations[1].app_pipeline.len(), 1);
     let expected = |line| {
         format!(
-            "a.yaml:{line}: spec.appHttpPipeline: an app has handlers already in a.yaml:2; write all of its handlers in one document, in the order in which they run"
+            "a.yaml:{line}:1: spec.appHttpPipeline: an app has handlers already in a.yaml:2; write all of its handlers in one document, in the order in which they run"
         )
     };
     for other in [before("b", "scopes: [shop, cart]\n"), before("b", "")] {

@@ -10,7 +10,7 @@ use tracing::{Instrument, Span};
 use wasmtime_wasi_http::{Error, WasiBody};
 use wythe_blocks::{
     Body,
-    middleware::{Kept, Next},
+    middleware::{Next, Preserved},
 };
 
 /// The authority by which a handler asks the next one. In no other guest it means that.
@@ -21,10 +21,10 @@ pub const NEXT: &str = "next.wythe.internal";
 pub struct Onward(Arc<Rest>);
 
 struct Rest {
-    /// Gone once it was asked: a request is handed on once.
+    /// The next handler, absent once it was asked: a request is handed on once.
     next: Mutex<Option<Next>>,
     /// The words of the host in the request as it came.
-    kept: Kept,
+    preserved: Preserved,
     span: Span,
 }
 
@@ -33,7 +33,7 @@ impl Onward {
     pub fn new(next: Next, request: &Request<Body>) -> Self {
         Onward(Arc::new(Rest {
             next: Mutex::new(Some(next)),
-            kept: Kept::of(request),
+            preserved: Preserved::of(request),
             span: Span::current(),
         }))
     }
@@ -55,7 +55,7 @@ impl Onward {
             return Err(Error::HttpRequestMethodInvalid);
         }
         let mut request = request.map(convert::body_from_guest);
-        let restored = self.0.kept.restore(&mut request);
+        let restored = self.0.preserved.restore(&mut request);
         restored.map_err(|error| convert::error_to_guest(&error))?;
         let answer = next.run(request).instrument(self.0.span.clone());
         let answer = timeout_at(patience.first_byte.into(), answer).await;

@@ -23,20 +23,20 @@ pub struct Settings {
 /// The settings of one kind of plugin that a component leaves out, and how far they go.
 struct Defaults {
     instances: usize,
-    most_instances: usize,
+    max_instances: usize,
     call: Duration,
 }
 
 const OF_DRIVER: Defaults = Defaults {
     instances: 1,
-    most_instances: 64,
+    max_instances: 64,
     call: CALL,
 };
 
 /// A handler has an instance for each request, and waits for what is behind it, which has 30 s by default.
 const OF_HANDLER: Defaults = Defaults {
     instances: 64,
-    most_instances: 1_000,
+    max_instances: 1_000,
     call: Duration::from_secs(60),
 };
 
@@ -78,10 +78,10 @@ impl Settings {
         let source = component.source.clone();
         let directory = source.file.parent().map(PathBuf::from).unwrap_or_default();
         let instances = parsed::<usize>(component, "instances")?.unwrap_or(defaults.instances);
-        let most = defaults.most_instances;
-        if !(1..=most).contains(&instances) {
+        let limit = defaults.max_instances;
+        if !(1..=limit).contains(&instances) {
             return Err(Error::invalid(format!(
-                "`instances: {instances}`; expected 1 to {most}"
+                "`instances: {instances}`; expected 1 to {limit}"
             )));
         }
         let call = parsed::<wythe_manifest::Duration>(component, "callTimeout")?;

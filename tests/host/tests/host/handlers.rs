@@ -75,8 +75,8 @@ async fn attack(running: &Running, how: &str, value: &str) -> Result<Answer> {
 }
 
 /// The headers that the app `echo` has got.
-fn got<'a>(told: &'a serde_json::Value, name: &str) -> Vec<&'a str> {
-    let all = told["headers"].as_array().into_iter().flatten();
+fn got<'a>(shown: &'a serde_json::Value, name: &str) -> Vec<&'a str> {
+    let all = shown["headers"].as_array().into_iter().flatten();
     all.filter(|one| one[0] == name)
         .filter_map(|one| one[1].as_str())
         .collect()
@@ -89,12 +89,12 @@ async fn honest() -> Result<()> {
     let answer = answer.await?;
     ensure!(answer.status == 200, "{}", answer.text());
     ensure!(answer.header("x-gate") == Some("passed"));
-    let told = answer.json();
+    let shown = answer.json();
     ensure!(
-        told["body"] == "hello" && told["target"] == "/echo/a?n=1",
-        "{told}"
+        shown["body"] == "hello" && shown["target"] == "/echo/a?n=1",
+        "{shown}"
     );
-    ensure!(got(&told, "x-gate") == ["passed"], "{told}");
+    ensure!(got(&shown, "x-gate") == ["passed"], "{shown}");
     for path in ["/echo/internal", "/plain/internal/x"] {
         let answer = running.get(path).await?;
         ensure!(answer.status == 403, "{path}: {}", answer.text());
@@ -174,7 +174,7 @@ async fn forged() -> Result<()> {
     let headers = [("x-attack", "forge"), ("host", "shop.example")];
     let answer = running.send(Method::GET, "/echo/a", &headers, "").await?;
     ensure!(answer.status == 200, "{}", answer.text());
-    let told = answer.json();
+    let shown = answer.json();
     for name in [
         "wythe-client-name",
         "wythe-client",
@@ -182,11 +182,11 @@ async fn forged() -> Result<()> {
         "dapr-caller-namespace",
         "dapr-api-token",
     ] {
-        ensure!(got(&told, name).is_empty(), "{name}: {told}");
+        ensure!(got(&shown, name).is_empty(), "{name}: {shown}");
     }
-    ensure!(got(&told, "x-own") == ["its own"], "{told}");
-    let traces = got(&told, "traceparent");
-    ensure!(traces.len() == 1 && traces[0].starts_with("00-"), "{told}");
+    ensure!(got(&shown, "x-own") == ["its own"], "{shown}");
+    let traces = got(&shown, "traceparent");
+    ensure!(traces.len() == 1 && traces[0].starts_with("00-"), "{shown}");
     // A path that could be read in two ways goes no further than one of a client would.
     for (path, expected) in [
         ("/plain", 200),

@@ -40,12 +40,12 @@ impl Driver for Renaming {
 }
 
 /// An app that says by what path and by whom it was asked.
-struct Told {
+struct Shown {
     has_handler: bool,
 }
 
 #[async_trait]
-impl Callee for Told {
+impl Callee for Shown {
     fn exports(&self) -> Exports {
         Exports {
             http: true,
@@ -121,7 +121,7 @@ fn stage(has_handler: bool) -> (invocation::Invocation, Arc<App>) {
     };
     let app = App::new(
         Profile::new(name("t"), name("cart")),
-        Arc::new(Told { has_handler }),
+        Arc::new(Shown { has_handler }),
     );
     let access = AccessPolicies::new(name("t"));
     access.set(&policies());

@@ -7,7 +7,7 @@ use http::Method;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-/// Answers one question for a token after the other, on a thread of its own, until the test ends.
+/// Answers questions for tokens, one after the other, on a thread of its own, until the test ends.
 fn server() -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -131,9 +131,9 @@ pub async fn logged_in() -> Result<()> {
     );
     let answer = get("/echo/a", &format!("other=1; {session}")).await?;
     ensure!(answer.status == 200, "{}", answer.text());
-    let told = answer.json();
-    ensure!(got(&told, "authorization") == ["Bearer t0ken"], "{told}");
-    ensure!(got(&told, "cookie") == ["other=1"], "{told}");
+    let shown = answer.json();
+    ensure!(got(&shown, "authorization") == ["Bearer t0ken"], "{shown}");
+    ensure!(got(&shown, "cookie") == ["other=1"], "{shown}");
     let answer = get("/echo/a", &session.replace("=1.", "=1.A")).await?;
     ensure!(answer.status == 302, "{}", answer.text());
     let posted = running.send(Method::POST, "/echo/a", &[], "hello").await?;

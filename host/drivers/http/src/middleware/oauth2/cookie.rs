@@ -182,7 +182,7 @@ mod tests {
     }
 
     /// The header of a browser that keeps these cookies.
-    fn kept(cookies: &[HeaderValue]) -> HeaderMap {
+    fn preserved(cookies: &[HeaderValue]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for cookie in cookies {
             let text = cookie.to_str().expect("a text");
@@ -199,7 +199,7 @@ mod tests {
         let (own, life) = (jar(b"secret"), Duration::from_secs(60));
         for length in [0, 10, 5_000, 9_000] {
             let value = "x".repeat(length);
-            let headers = kept(&own.give("", &value, "/shop", life).expect("cookies"));
+            let headers = preserved(&own.give("", &value, "/shop", life).expect("cookies"));
             assert_eq!(own.shown::<String>("", &headers), Some(value));
             assert_eq!(own.shown::<String>("flow", &headers), None);
             assert_eq!(jar(b"other").shown::<String>("", &headers), None);

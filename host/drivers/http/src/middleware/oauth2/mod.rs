@@ -122,7 +122,7 @@ impl Login {
                 true => target,
                 false => format!("{}/", visit.base),
             },
-            until: now() + LOGIN.as_secs(),
+            until: seconds() + LOGIN.as_secs(),
         };
         let challenge = digest(&SHA256, flow.verifier.as_bytes());
         let mut url = self.settings.login.clone();
@@ -144,7 +144,7 @@ impl Login {
         let fields: HashMap<_, _> = form_urlencoded::parse(query.as_bytes()).collect();
         let field = |name: &str| fields.get(name).map_or("", |value| &**value);
         let flow = self.jar.shown::<Flow>(FLOW, headers);
-        let flow = flow.filter(|flow| now() < flow.until).ok_or_else(|| {
+        let flow = flow.filter(|flow| seconds() < flow.until).ok_or_else(|| {
             Error::invalid("the login was begun in another browser or by another host name, or more than ten minutes ago; begin again")
         })?;
         let (shown, own) = (field("state").as_bytes(), flow.state.as_bytes());
@@ -162,7 +162,7 @@ impl Login {
         let life = life.unwrap_or(LIFE).min(LONGEST);
         let session = Session {
             token,
-            until: now() + life.as_secs(),
+            until: seconds() + life.as_secs(),
         };
         let mut cookies = self.jar.give("", &session, &visit.base, life)?;
         cookies.push(self.jar.end(FLOW, &visit.base)?);
@@ -195,7 +195,7 @@ impl Login {
     /// The token of a browser that is logged in, as the value of a header.
     fn token(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let session = self.jar.shown::<Session>("", headers);
-        let session = session.filter(|session| now() < session.until)?;
+        let session = session.filter(|session| seconds() < session.until)?;
         let mut value = HeaderValue::try_from(session.token).ok()?;
         value.set_sensitive(true);
         Some(value)
@@ -208,7 +208,7 @@ fn secret() -> Result<String> {
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+fn seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }

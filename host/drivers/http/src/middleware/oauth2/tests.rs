@@ -61,7 +61,7 @@ async fn returned(
 }
 
 /// The cookies that a browser keeps of an answer.
-fn kept(answer: &Response<Body>) -> Vec<String> {
+fn preserved(answer: &Response<Body>) -> Vec<String> {
     let all = answer.headers().get_all(SET_COOKIE).iter();
     let all = all.map(|cookie| cookie.to_str().expect("a text"));
     let lasting = all.filter(|cookie| !cookie.contains("Max-Age=0"));
@@ -101,7 +101,7 @@ async fn a_browser_logs_in_and_comes_back_to_what_it_asked_for() {
         assert_eq!(fields[name], expected, "{name}");
     }
     let back = format!("/back?code=c1&state={}", fields["state"]);
-    let back = returned(&login, "/t", &back, &kept(&away)).await;
+    let back = returned(&login, "/t", &back, &preserved(&away)).await;
     let back = back.expect("an answer");
     assert_eq!(
         (back.status(), location(&back)),
@@ -117,7 +117,7 @@ async fn a_browser_logs_in_and_comes_back_to_what_it_asked_for() {
         (&*form["code"], &*form["grant_type"]),
         ("c1", "authorization_code")
     );
-    let next = request("/cart", &kept(&back));
+    let next = request("/cart", &preserved(&back));
     let token = login.token(next.headers()).expect("a token");
     assert_eq!(token, "Bearer t1");
     for cookie in back.headers().get_all(SET_COOKIE) {
@@ -132,7 +132,7 @@ async fn who_was_not_sent_away_does_not_come_back() {
     let login = login("http://127.0.0.1:9/token");
     let away = login.send_away(&visit(""), &request("/cart", &[]));
     let away = away.expect("an answer");
-    let (state, cookies) = (asked(&away)["state"].clone(), kept(&away));
+    let (state, cookies) = (asked(&away)["state"].clone(), preserved(&away));
     let other = login.send_away(&visit(""), &request("/", &[]));
     let other = asked(&other.expect("an answer"))["state"].clone();
     let good = format!("/back?code=c&state={state}");
@@ -202,9 +202,9 @@ fn a_session_is_that_of_its_key_and_of_its_time() {
         let pair = first.expect("a pair").replace(".flow=", "=");
         own.token(request("/", &[pair]).headers()).is_some()
     };
-    assert!(shown(now() + 60, ""));
-    assert!(!shown(now() - 1, ""));
-    assert!(!shown(now() + 60, FLOW));
+    assert!(shown(seconds() + 60, ""));
+    assert!(!shown(seconds() - 1, ""));
+    assert!(!shown(seconds() + 60, FLOW));
 }
 
 #[test]

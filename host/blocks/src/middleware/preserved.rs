@@ -1,4 +1,4 @@
-//! Words of a request in which only the host speaks: kept while a handler has it, and put back after.
+//! Words of a request in which only the host speaks: preserved while a handler has it, and put back after.
 
 use crate::{
     Body, Error, Result,
@@ -11,17 +11,17 @@ use http::{
 };
 
 /// The words of one request. A handler says the path and the query anew, and the other headers; nothing else of it.
-pub struct Kept {
+pub struct Preserved {
     scheme: Option<Scheme>,
     authority: Option<Authority>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Kept {
+impl Preserved {
     /// The words of a request that no handler has had.
     pub fn of<B>(request: &Request<B>) -> Self {
         let header = |name: HeaderName| Some((name.clone(), request.headers().get(name)?.clone()));
-        Kept {
+        Preserved {
             scheme: request.uri().scheme().cloned(),
             authority: request.uri().authority().cloned(),
             headers: HOST_SPEAKS.into_iter().filter_map(header).collect(),
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_handler_says_the_path_and_its_own_headers_and_no_more() {
         let came = request("https://shop.example/cart", &[(CLIENT_NAME, "partner")]);
-        let kept = Kept::of(&came);
+        let preserved = Preserved::of(&came);
         let made = [
             (CLIENT_NAME, "operator"),
             (CLIENT_NAME, "another"),
@@ -81,7 +81,7 @@ mod tests {
             (HeaderName::from_static("x-other"), "stays"),
         ];
         let mut made = request("http://evil.example/other?n=1", &made);
-        kept.restore(&mut made).expect("a good path");
+        preserved.restore(&mut made).expect("a good path");
         assert_eq!(made.uri(), "https://shop.example/other?n=1");
         let headers = made.headers();
         let mut left: Vec<_> = headers.iter().collect();
@@ -102,9 +102,12 @@ mod tests {
 
     #[test]
     fn a_path_that_could_be_read_in_two_ways_is_none() {
-        let kept = Kept::of(&request("http://shop.example/cart", &[]));
+        let preserved = Preserved::of(&request("http://shop.example/cart", &[]));
         for path in ["/a/../b", "/a/%2e%2e/b", "//a"] {
-            assert!(kept.restore(&mut request(path, &[])).is_err(), "{path}");
+            assert!(
+                preserved.restore(&mut request(path, &[])).is_err(),
+                "{path}"
+            );
         }
     }
 }
