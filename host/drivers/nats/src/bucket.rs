@@ -1,5 +1,7 @@
 //! A bucket of keys and values, as NATS lays it out: a stream with a message for each key, whose number is its version.
 
+mod keys;
+
 use crate::{
     client::{Client, Session},
     failure::{Effect, NO_MESSAGE, NO_STREAM, STREAM_EXISTS, odd},
@@ -8,6 +10,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use keys::{below, decode, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -37,12 +40,12 @@ pub(crate) struct Bucket {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub revision: u64,
-    /// None where it was deleted.
+    /// The value; absent where it was deleted.
     pub value: Option<Bytes>,
     pub detail: Detail,
 }
 
-/// What an entry has beside its value.
+/// The part of an entry beside its value.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub(crate) struct Detail {
@@ -175,10 +178,10 @@ impl Bucket {
     async fn write(&self, message: Outgoing, about: &str, revision: u64) -> Result<Option<u64>> {
         let client = self.session.client()?;
         let message = message.with("Nats-Expected-Last-Subject-Sequence", revision.to_string());
-        let (size, most) = (message.size(), client.max_payload());
-        if size > most {
+        let (size, max) = (message.size(), client.max_payload());
+        if size > max {
             return Err(Error::invalid(format!(
-                "{about} has {size} bytes with what is sent beside it; the server takes {most} (`max_payload`)"
+                "{about} has {size} bytes with what is sent beside it; the server takes {max} (`max_payload`)"
             )));
         }
         let stored = client.store(about, message).await?;
@@ -282,7 +285,7 @@ impl Bucket {
     }
 }
 
-/// What becomes of an entry.
+/// The end of a look at an entry.
 pub(crate) enum Change<T> {
     Nothing(T),
     Put(Bytes, Detail, T),
@@ -349,119 +352,6 @@ async fn find_or_make(client: &Client, name: &str, made: Made) -> Result<StreamC
             Err(error.map_message(|text| {
                 format!("the bucket `{name}` is not there, and could not be made: {text}")
             }))
-        }
-    }
-}
-
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/')
-}
-
-/// A key as a part of a subject. `||` between two parts is a point, as Dapr has it; what a subject cannot have, points
-/// among it, is `=` and two digits.
-pub(crate) fn encode(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    let bytes = key.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        // A point stands between two parts that are not empty.
-        let is_between = !text.is_empty() && !text.ends_with('.') && at + 2 < bytes.len();
-        if is_between && bytes[at..].starts_with(b"||") {
-            text.push('.');
-            at += 2;
-            continue;
-        }
-        match bytes[at] {
-            byte if is_plain(byte) => text.push(char::from(byte)),
-            byte => text.push_str(&format!("={byte:02X}")),
-        }
-        at += 1;
-    }
-    if text.is_empty() {
-        text.push('=');
-    }
-    text
-}
-
-/// The key of a part of a subject; none where somebody else wrote what is no such key.
-pub(crate) fn decode(text: &str) -> Option<String> {
-    if text == "=" {
-        return Some(String::new());
-    }
-    let (mut key, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match first {
-            b'.' => key.extend(b"||"),
-            b'=' => {
-                let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-                key.push(u8::from_str_radix(digits, 16).ok()?);
-                rest = &rest[2..];
-            }
-            byte => key.push(*byte),
-        }
-    }
-    String::from_utf8(key)
-        .ok()
-        .filter(|key| encode(key) == text)
-}
-
-/// The whole parts of a prefix, as the beginning of a subject.
-fn below(prefix: &str) -> String {
-    // The last part may go on; what is before its point is as it is.
-    let encoded = encode(prefix);
-    match prefix.strip_suffix("||") {
-        Some(part) if !part.is_empty() && !part.ends_with('|') => format!("{}.", encode(part)),
-        _ => encoded
-            .rfind('.')
-            .map_or("", |at| &encoded[..=at])
-            .to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_subjects_and_back() {
-        let cases = [
-            ("app||key", "app.key"),
-            ("app||a||b", "app.a.b"),
-            ("a.b", "a=2Eb"),
-            ("a b\u{e9}*>", "a=20b=C3=A9=2A=3E"),
-            ("||a", "=7C=7Ca"),
-            ("a||", "a=7C=7C"),
-            ("a|||b", "a.=7Cb"),
-            ("a||||b", "a.=7C=7Cb"),
-            ("=", "=3D"),
-            ("", "="),
-        ];
-        for (key, text) in cases {
-            assert_eq!(encode(key), text, "{key}");
-            assert_eq!(decode(text).as_deref(), Some(key), "{text}");
-        }
-        for text in ["a=", "a=2", "a=zz", "a=41", ".a", "a..b", "=FF"] {
-            assert_eq!(decode(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_narrows_by_its_whole_parts() {
-        let cases = [
-            ("", ""),
-            ("app", ""),
-            ("app||", "app."),
-            ("app||a", "app."),
-            ("app||a||b", "app.a."),
-            ("app|", ""),
-            ("app|||", "app."),
-            ("app||||", "app."),
-            ("a||b||", "a.b."),
-            ("||", ""),
-        ];
-        for (prefix, whole) in cases {
-            assert_eq!(below(prefix), whole, "{prefix}");
         }
     }
 }

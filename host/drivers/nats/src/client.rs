@@ -3,7 +3,7 @@
 
 use crate::{
     failure::{self, Effect, Refusal, odd},
-    link::{Link, Lost, greeting},
+    link::{Link, greeting},
     settings::Target,
     tls::Tls,
     wire::{Incoming, Info, Outgoing},
@@ -183,16 +183,6 @@ impl Client {
             .await?
             .map(drop)
             .map_err(|refusal| refusal.error(about))
-    }
-}
-
-impl Lost {
-    pub fn error(self, effect: Effect, about: &str) -> Error {
-        match self {
-            Lost::Unsent => failure::unsent(),
-            Lost::Broken => failure::broken(effect, about),
-            Lost::Refused(error) => error,
-        }
     }
 }
 

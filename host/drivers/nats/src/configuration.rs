@@ -31,9 +31,9 @@ struct Configuration {
     bucket: Bucket,
 }
 
-/// An item as it is kept; whoever writes it by hand may leave all but the value out.
+/// An item as it is stored; whoever writes it by hand may leave all but the value out.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
-struct Kept {
+struct StoredItem {
     value: String,
     #[serde(default)]
     version: u64,
@@ -41,7 +41,7 @@ struct Kept {
     metadata: Vec<(String, String)>,
 }
 
-type Items = BTreeMap<String, Kept>;
+type Items = BTreeMap<String, StoredItem>;
 
 fn read(row: &Row) -> Result<Items> {
     let Some(value) = &row.value else {
@@ -90,11 +90,11 @@ impl Driver for Configuration {
         if !keys.is_empty() {
             items.retain(|key, _| keys.contains(key));
         }
-        let item = |(key, kept): (String, Kept)| Item {
+        let item = |(key, stored): (String, StoredItem)| Item {
             key,
-            value: kept.value,
-            version: kept.version.to_string(),
-            metadata: kept.metadata,
+            value: stored.value,
+            version: stored.version.to_string(),
+            metadata: stored.metadata,
         };
         Ok(items.into_iter().map(item).collect())
     }
@@ -104,21 +104,21 @@ impl Driver for Configuration {
     }
 
     async fn set(&self, items: Vec<NewItem>) -> Result<()> {
-        self.change(|kept, version| {
+        self.change(|stored, version| {
             for item in items.clone() {
-                let new = Kept {
+                let new = StoredItem {
                     value: item.value,
                     version,
                     metadata: item.metadata,
                 };
-                kept.insert(item.key, new);
+                stored.insert(item.key, new);
             }
         })
         .await
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
-        self.change(|kept, _| kept.retain(|key, _| !keys.contains(key)))
+        self.change(|stored, _| stored.retain(|key, _| !keys.contains(key)))
             .await
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn late(effect: Effect, about: &str) -> Error {
     }
 }
 
-/// Nobody listens where JetStream would.
+/// A call to JetStream to which nobody listens.
 pub(crate) fn silent() -> Error {
     Error::unavailable(
         "JetStream does not answer: it is not enabled in the server or for the account, `domain` or `apiPrefix` names another one, or a cluster has no leader for now",

@@ -31,11 +31,10 @@ const MAX_PEM: u64 = 1 << 20;
 
 /// Registers state, pub/sub, locks and configuration over it.
 pub fn register(registry: &mut Registry) {
-    const NAME: &str = "jetstream";
     let clients = Shared::default();
     let shared = clients.clone();
     registry.configuration.add_warned(
-        NAME,
+        "jetstream",
         settings::parse_rows,
         settings::warnings,
         move |parsed, site| {
@@ -45,7 +44,7 @@ pub fn register(registry: &mut Registry) {
     );
     let shared = clients.clone();
     registry.lock.add_warned(
-        NAME,
+        "jetstream",
         settings::parse_rows,
         settings::warnings,
         move |parsed, site| {
@@ -55,7 +54,7 @@ pub fn register(registry: &mut Registry) {
     );
     let shared = clients.clone();
     registry.pubsub.add_warned(
-        NAME,
+        "jetstream",
         settings::parse_events,
         settings::warnings,
         move |parsed, site| {
@@ -64,7 +63,7 @@ pub fn register(registry: &mut Registry) {
         },
     );
     registry.state.add_warned(
-        NAME,
+        "jetstream",
         settings::parse_rows,
         settings::warnings,
         move |parsed, site| {
@@ -72,10 +71,10 @@ pub fn register(registry: &mut Registry) {
             async move { state::open(client?, parsed, site).await }
         },
     );
-    registry.configuration.reaches_out(NAME);
-    registry.lock.reaches_out(NAME);
-    registry.pubsub.reaches_out(NAME);
-    registry.state.reaches_out(NAME);
+    registry.configuration.reaches_out("jetstream");
+    registry.lock.reaches_out("jetstream");
+    registry.pubsub.reaches_out("jetstream");
+    registry.state.reaches_out("jetstream");
 }
 
 /// The client of a component: the tenant's own for that connection.

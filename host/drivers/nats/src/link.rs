@@ -6,7 +6,7 @@ mod inbox;
 pub(crate) use inbox::Inbox;
 
 use crate::{
-    failure::forbidden,
+    failure::{self, Effect, forbidden},
     settings::Target,
     tls::Tls,
     wire::{self, Frame, Incoming, Info, Outgoing},
@@ -41,12 +41,23 @@ const ANSWERS: u64 = 1;
 /// The reason why a call has no answer.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    /// Nothing was sent.
+    /// The call was not sent.
     Unsent,
     /// It was sent, or may have been.
     Broken,
     /// The server refused to take it.
     Refused(Error),
+}
+
+impl Lost {
+    /// The error of the host; `about` is what the call was about, as the app knows it.
+    pub fn error(self, effect: Effect, about: &str) -> Error {
+        match self {
+            Lost::Unsent => failure::unsent(),
+            Lost::Broken => failure::broken(effect, about),
+            Lost::Refused(error) => error,
+        }
+    }
 }
 
 /// A connection. It ends with its last copy.
@@ -65,7 +76,7 @@ struct Shared {
     next: AtomicU64,
     calls: Mutex<HashMap<u64, Waiting>>,
     inboxes: Mutex<HashMap<u64, Arc<Queue>>>,
-    /// Whoever waits for a `PONG`, in the order of their pings.
+    /// Those who wait for a `PONG`, in the order of their pings.
     pings: Mutex<Vec<oneshot::Sender<()>>>,
     room: Arc<Semaphore>,
     /// Things that came.

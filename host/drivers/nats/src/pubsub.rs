@@ -5,6 +5,7 @@ mod desk;
 mod leaving;
 mod member;
 mod message;
+mod names;
 mod reader;
 mod streams;
 
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 use wythe_blocks::{
     Error, Result, Site,
     pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+    time::Clock as _,
 };
 
 /// The first version whose streams take nothing any more once their groups are stopping: one before drops what it
@@ -76,21 +78,21 @@ impl PubSub {
 
     /// The message as it is sent, where it is within the bounds.
     fn checked(&self, client: &Client, topic: &str, message: &Message) -> Result<Outgoing> {
-        let (size, most) = (message.data.len() as u64, self.max_message(client));
-        if size > most {
+        let (size, max) = (message.data.len() as u64, self.max_message(client));
+        if size > max {
             return Err(Error::invalid(format!(
-                "a message of {size} bytes; at most {most} are allowed, by the server's `max_payload`"
+                "a message of {size} bytes; at most {max} are allowed, by the server's `max_payload`"
             )));
         }
         let mut outgoing = message::outgoing(topic, message)?;
         if let Some(stream) = &self.streams.settings.stream {
             outgoing = outgoing.with("Nats-Expected-Stream", stream);
         }
-        let (whole, most) = (outgoing.size(), client.max_payload());
-        match whole <= most {
+        let (whole, max) = (outgoing.size(), client.max_payload());
+        match whole <= max {
             true => Ok(outgoing),
             false => Err(Error::invalid(format!(
-                "a message that is {whole} bytes with its attributes; the server takes {most} (`max_payload`)"
+                "a message that is {whole} bytes with its attributes; the server takes {max} (`max_payload`)"
             ))),
         }
     }
@@ -116,7 +118,7 @@ impl PubSub {
                 Err(_) => Err(crate::failure::unsent()),
             });
         }
-        let deadline = tokio::time::Instant::now() + limit;
+        let deadline = tokio::time::Instant::now().after(limit);
         let mut answers = Vec::with_capacity(sent.len());
         for pending in sent {
             let answer = async {

@@ -141,7 +141,7 @@ pub(crate) struct Parsed {
     pub events: Events,
 }
 
-/// What a stream that is made is made with.
+/// The settings of a stream or a bucket that is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Made {
     pub replicas: u32,

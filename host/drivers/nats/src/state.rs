@@ -79,11 +79,11 @@ fn mark(fence: Option<u64>, row: &Row, key: &Key) -> Result<Option<u64>> {
 
 impl State {
     fn check_size(&self, put: &Put) -> Result<()> {
-        let most = self.bucket.max_value();
-        match put.value.len() as u64 <= most {
+        let max = self.bucket.max_value();
+        match put.value.len() as u64 <= max {
             true => Ok(()),
             false => Err(Error::invalid(format!(
-                "the value of `{}` has {} bytes; at most {most} are allowed, by the server's `max_payload`",
+                "the value of `{}` has {} bytes; at most {max} are allowed, by the server's `max_payload`",
                 put.key.shown(),
                 put.value.len()
             ))),

@@ -28,14 +28,14 @@ use wythe_blocks::{
     Error, Result,
     pubsub::{Message, Received},
     random,
-    time::nanoseconds,
+    time::{Clock as _, nanoseconds},
 };
 
 /// Messages of one request.
 const REQUEST: usize = 100;
 /// The longest time after which a message comes again: the server counts nanoseconds.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-/// What settling is about, in words for the log.
+/// The matter of settling, in words for the log.
 const ABOUT: &str = "an acknowledgement";
 
 pub(super) struct Desk {
@@ -230,7 +230,7 @@ impl Desk {
             Ok(link) => link,
             Err(error) => return words.iter().map(|_| Err(error.duplicate())).collect(),
         };
-        let deadline = Instant::now() + self.client.target.timeout;
+        let deadline = Instant::now().after(self.client.target.timeout);
         let mut sent = Vec::with_capacity(words.len());
         for word in words {
             sent.push(timeout_at(deadline, link.send(word)).await);

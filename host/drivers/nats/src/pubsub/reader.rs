@@ -36,9 +36,9 @@ pub(super) async fn read(desk: Arc<Desk>) {
 }
 
 /// An inbox, and the number of the last request whose messages come to it.
-type Place = Option<(Inbox, u64)>;
+type Position = Option<(Inbox, u64)>;
 
-async fn read_on(desk: &Desk, place: &mut Place) {
+async fn read_on(desk: &Desk, position: &mut Position) {
     let mut pause = PAUSE;
     loop {
         let room = desk.room();
@@ -46,7 +46,7 @@ async fn read_on(desk: &Desk, place: &mut Place) {
             desk.demand.notified().await;
             continue;
         }
-        match read_some(desk, place, room).await {
+        match read_some(desk, position, room).await {
             Ok(()) => pause.reset(),
             Err(error) => {
                 desk.fail(error);
@@ -57,14 +57,14 @@ async fn read_on(desk: &Desk, place: &mut Place) {
 }
 
 /// Takes what is there, or waits for a message.
-async fn read_some(desk: &Desk, place: &mut Place, room: usize) -> Result<()> {
-    if place
+async fn read_some(desk: &Desk, position: &mut Position, room: usize) -> Result<()> {
+    if position
         .as_ref()
         .is_none_or(|(inbox, _)| !inbox.link().is_alive())
     {
-        *place = Some((desk.client.link().await?.inbox(), 0));
+        *position = Some((desk.client.link().await?.inbox(), 0));
     }
-    let Some((inbox, number)) = place else {
+    let Some((inbox, number)) = position else {
         return Ok(());
     };
     for wait in [Duration::ZERO, BLOCK] {
@@ -85,8 +85,8 @@ async fn request(
     wait: Duration,
 ) -> Result<usize> {
     let group = &desk.group;
-    let most = (BYTES / desk.client.max_payload().max(1)).max(1);
-    let batch = room.min(usize::try_from(most).unwrap_or(room));
+    let max = (BYTES / desk.client.max_payload().max(1)).max(1);
+    let batch = room.min(usize::try_from(max).unwrap_or(room));
     let body = match wait {
         Duration::ZERO => json!({ "batch": batch, "no_wait": true }),
         wait => json!({ "batch": batch, "expires": nanoseconds(wait) }),

@@ -3,16 +3,15 @@
 //! Where no stream takes a topic, the first group makes one for it alone. Such a stream keeps what a group has not
 //! acknowledged, and nothing where the topic has no group.
 
+use super::names::{name, timestamp};
 use crate::{
     client::{Answer, Client},
     failure::{Effect, NO_CONSUMER, NO_STREAM, Refusal, STREAM_EXISTS, SUBJECTS_OVERLAP},
     settings::{Begin, Events, Made},
 };
-use chrono::{DateTime, SecondsFormat};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use wythe_blocks::{Error, Result, time};
 
@@ -72,23 +71,6 @@ pub(super) async fn find(client: &Client, topic: &str) -> Result<Option<String>>
     let names = client.api::<Names>(Effect::Read, &about, "STREAM.NAMES", body);
     let names = names.await?.map_err(|refusal| refusal.error(&about))?;
     Ok(names.streams.into_iter().flatten().next())
-}
-
-/// A name of the server of a text that may have anything in it.
-fn name(beginning: &str, text: &str) -> String {
-    let mut name = beginning.to_owned();
-    for byte in text.bytes() {
-        match byte.is_ascii_alphanumeric() || byte == b'-' {
-            true => name.push(char::from(byte)),
-            false => name.push_str(&format!("_{byte:02X}")),
-        }
-    }
-    if name.len() > 200 {
-        let digest = Sha256::digest(text.as_bytes());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        name = format!("{beginning}={hex}");
-    }
-    name
 }
 
 impl Streams {
@@ -426,30 +408,4 @@ fn unmade(refusal: &Refusal, group: &Group) -> Error {
     refusal.error("the group").map_message(|text| {
         format!("the group `{name}` cannot be made in the stream `{stream}`: {text}")
     })
-}
-
-/// The time of seconds since 1970, as the server reads it.
-fn timestamp(seconds: u64) -> Option<String> {
-    let time = DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
-    Some(time.to_rfc3339_opts(SecondsFormat::Secs, true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_the_server_and_differ() {
-        assert_eq!(name(OWN, "orders.eu"), "wythe_orders_2Eeu");
-        assert_ne!(name("", "a b"), name("", "a_20b"));
-        let long = name("", &"\u{e9}".repeat(128));
-        assert!(long.len() < 100 && long.starts_with('='), "{long}");
-    }
-
-    #[test]
-    fn a_time_is_written_as_the_server_reads_it() {
-        let time = timestamp(1_709_210_096);
-        assert_eq!(time.as_deref(), Some("2024-02-29T12:34:56Z"));
-        assert_eq!(timestamp(u64::MAX), None);
-    }
 }

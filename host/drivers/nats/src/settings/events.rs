@@ -11,7 +11,7 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 /// The place at which a group that is new begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// After what is there.
+    /// The next message that is published.
     Now,
     All,
     Last,
