@@ -19,13 +19,14 @@ pub struct File {
 }
 
 /// Technologies that are called by a plain word, which may stand anywhere.
-const WORDS: [&str; 7] = [
+const WORDS: [&str; 8] = [
     "cron",
     "directory",
     "env",
     "file",
     "http",
     "memory",
+    "vault",
     "webhook",
 ];
 

@@ -205,6 +205,11 @@ impl Hub {
         Waiting(self.clone(), topic.to_owned())
     }
 
+    /// Asks for messages, if somebody waits before an empty shelf.
+    pub fn ask(&self) {
+        self.demand.notify_one();
+    }
+
     /// The deliveries of these numbers that the member has, each once.
     pub fn of(&self, member: u64, numbers: &[Option<u64>]) -> Vec<Option<String>> {
         let state = self.state.lock();

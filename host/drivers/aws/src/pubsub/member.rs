@@ -76,6 +76,8 @@ impl Consumer for Member {
                 });
                 return Ok(received.collect());
             }
+            // What the shelf had may have been too old.
+            self.hub.ask();
             heard.await;
         }
     }

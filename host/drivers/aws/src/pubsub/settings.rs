@@ -31,7 +31,7 @@ config! {
         fifo_message_group_id: Option<String>,
         /// True makes no topic, no queue and no subscription; default false.
         disable_entity_management: Option<bool>,
-        /// The number of the account; default that of the key, which the service is asked for.
+        /// The number of the account, of which the service is asked otherwise; default that of the key.
         #[serde(rename = "accountID")]
         account_id: Option<String>,
     }
