@@ -211,7 +211,10 @@ mod tests {
     fn parameters_are_values_or_text_of_json() {
         let all: Json = serde_json::json!([null, true, -1, u64::MAX, 0.5, "a", {"b": [1]}]);
         let params: Vec<_> = all.as_array().unwrap().iter().map(param).collect();
-        let shown: Vec<_> = params.iter().map(|param| format!("{:?}", param.value())).collect();
+        let shown: Vec<_> = params
+            .iter()
+            .map(|param| format!("{:?}", param.value()))
+            .collect();
         let expected = [
             "Null",
             "Int(1)",
