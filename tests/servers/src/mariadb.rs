@@ -13,6 +13,8 @@ impl Program for MariaDb {
         command.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
         command.args(["--skip-test-db", "--skip-log-bin", user()]);
         command.arg(format!("--datadir={}", data(site).display()));
+        // At its start a server removes what is left in the directory of temporary files, that of others too.
+        command.arg(format!("--tmpdir={}", site.directory.display()));
         let output = command.output();
         let output = output.map_err(|error| Missing(format!("mariadb-install-db: {error}")))?;
         if !output.status.success() {
@@ -37,6 +39,7 @@ impl Program for MariaDb {
         let directory = site.directory.display();
         command.arg(format!("--datadir={}", data(site).display()));
         command.arg(format!("--init-file={}", first_orders(site).display()));
+        command.arg(format!("--tmpdir={directory}"));
         command.arg(format!("--socket={directory}/socket"));
         command.arg(format!("--pid-file={directory}/pid"));
         command.arg(format!("--log-error={directory}/log"));

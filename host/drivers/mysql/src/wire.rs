@@ -75,8 +75,9 @@ impl Wire {
             let mut head = u32::try_from(length).unwrap_or_default().to_le_bytes();
             head[3] = self.number;
             self.number = self.number.wrapping_add(1);
-            self.stream.write_all(&head).await?;
-            self.stream.write_all(&rest[..length]).await?;
+            // One write for one packet, so that the server wakes up once.
+            let packet = [&head, &rest[..length]].concat();
+            self.stream.write_all(&packet).await?;
             rest = &rest[length..];
             // One that ends with a whole packet has an empty one behind it.
             if length < WHOLE {
