@@ -1,4 +1,4 @@
-//! What is published: a task has one connection for it, and answers each message once the server has acknowledged it.
+//! Publishing: a task has one connection for it, and answers each message once the server has acknowledged it.
 
 use crate::{
     fault,

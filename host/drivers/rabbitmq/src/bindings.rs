@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Backoff, Error, Result, Site,
     bindings::{Delivery, Driver, Features, Outcome, Request, Sink},
+    time::milliseconds,
 };
 
 /// The pause before the second attempt; it doubles with each, up to the last.
@@ -71,8 +72,7 @@ fn queue(settings: &Settings) -> Result<Queue> {
     let mut arguments = FieldTable::default();
     let number = |number: u64| AMQPValue::LongLongInt(i64::try_from(number).unwrap_or(i64::MAX));
     if let Some(ttl) = settings.ttl {
-        let milliseconds = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        arguments.insert("x-message-ttl".into(), number(milliseconds));
+        arguments.insert("x-message-ttl".into(), number(milliseconds(ttl)));
     }
     if let Some(priority) = settings.max_priority {
         arguments.insert("x-max-priority".into(), number(priority.into()));

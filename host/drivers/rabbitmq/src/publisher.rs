@@ -1,4 +1,4 @@
-//! What is published: each message has the server's word that it is stored, or nobody knows.
+//! Publishing: each message has the server's word that it is stored, or nobody knows.
 
 use crate::{
     client::{Client, Side},

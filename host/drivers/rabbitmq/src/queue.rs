@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 use std::time::Duration;
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, time::milliseconds};
 
 /// The time after which the server ends a queue of a group that ends with its last member, if no host is there any more.
 const ABANDONED: Duration = Duration::from_secs(600);
@@ -145,8 +145,8 @@ impl Queue {
     /// A queue of a group that ends with its last member: the host deletes it, and the server where no host is left.
     pub fn passing(name: ShortString) -> Self {
         let mut queue = Self::lasting(name, QueueType::Classic);
-        let expires = u32::try_from(ABANDONED.as_millis()).unwrap_or(u32::MAX);
-        let expires = AMQPValue::LongInt(i32::try_from(expires).unwrap_or(i32::MAX));
+        let expires = i64::try_from(milliseconds(ABANDONED)).unwrap_or(i64::MAX);
+        let expires = AMQPValue::LongLongInt(expires);
         queue.arguments.insert("x-expires".into(), expires);
         queue.is_passing = true;
         queue

@@ -1,5 +1,9 @@
 //! The settings of both blocks, by Dapr's names, and what they come to.
 
+mod form;
+
+pub(crate) use form::{Exchange, Layout, Limit, QueueType};
+
 use crate::address::{self, Address};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
@@ -146,30 +150,6 @@ enum Concurrency {
     Single,
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Exchange {
-    Fanout,
-    Topic,
-    Direct,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum QueueType {
-    Quorum,
-    Classic,
-}
-
-impl QueueType {
-    pub fn name(self) -> &'static str {
-        match self {
-            QueueType::Quorum => "quorum",
-            QueueType::Classic => "classic",
-        }
-    }
-}
-
 /// The settings of one connection: equal ones are shared.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
@@ -194,26 +174,6 @@ pub(crate) struct Parsed {
     pub prefetch: u16,
     pub ttl: Option<Duration>,
     pub is_persistent: bool,
-}
-
-/// The form of exchanges and queues.
-#[derive(Clone)]
-pub(crate) struct Layout {
-    pub exchange: Exchange,
-    pub queue: QueueType,
-    pub is_durable: bool,
-    pub is_passing: bool,
-    pub limit: Limit,
-    pub has_letters: bool,
-}
-
-/// The bounds of a queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Limit {
-    pub messages: Option<u64>,
-    pub bytes: Option<u64>,
-    /// Old messages make room for new ones, which are refused otherwise.
-    pub drops: bool,
 }
 
 /// The settings of a binding that were found good.

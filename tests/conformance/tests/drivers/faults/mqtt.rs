@@ -179,7 +179,7 @@ async fn taken(server: Server) {
         ", { name: topic, value: a/b }, { name: consumerID, value: other }",
     )
     .await;
-    let refused = create(&*input, "x").await.err().expect("an error");
+    let refused = create(&*input, "x").await.expect_err("an error");
     assert!(refused.message().contains("has wildcards"), "{refused}");
     let ear = Ear::new(3);
     let heard = reading(&input, &ear, async {

@@ -18,7 +18,7 @@ pub(super) async fn properties(server: Server) {
     assert!(refused.message().starts_with(expected), "{refused}");
     let routing = opened(address, ", { name: exchangeKind, value: direct }").await;
     let refused = routing.publish("topic", message("x")).await;
-    let refused = refused.err().expect("an error");
+    let refused = refused.expect_err("an error");
     assert_eq!(refused.kind(), Kind::Conflict);
     let expected = "the server has the exchange `topic` with other properties";
     assert!(refused.message().starts_with(expected), "{refused}");
@@ -67,7 +67,7 @@ pub(super) async fn logins(server: Server) {
     let reader = ", { name: username, value: reader }, { name: password, value: reader }";
     let driver = opened(address, reader).await;
     let denied = driver.publish("topic", message("x")).await;
-    let denied = denied.err().expect("an error");
+    let denied = denied.expect_err("an error");
     assert_eq!(denied.kind(), Kind::Denied, "{}", denied.chain());
     let expected = "the user may not do that with the exchange `topic` (ACCESS_REFUSED)";
     assert!(denied.message().starts_with(expected), "{denied}");
