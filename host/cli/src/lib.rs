@@ -10,7 +10,7 @@ mod args;
 pub mod boot;
 mod build;
 pub mod check;
-mod choice;
+pub mod choice;
 mod commands;
 pub mod compiler;
 mod control;
