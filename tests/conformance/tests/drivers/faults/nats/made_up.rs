@@ -60,7 +60,7 @@ pub(super) async fn servers(kind: &'static Kinds) {
     ];
     for (greeting, answer, expected) in cases {
         let address = fake(greeting, answer);
-        let found = error(kind, address, ", { name: timeout, value: 500ms }").await;
+        let found = error(kind, address, ", { name: timeout, value: 3s }").await;
         let text = found.chain();
         assert!(text.contains(expected), "{expected}: {text}");
         assert!(text.starts_with(&format!("NATS at {address}: ")), "{text}");
