@@ -32,12 +32,16 @@ const EMBEDDED: &str = "wythe-drivers-embedded";
 /// Clients that have another name than their technology, each with the drivers' crates that may know it.
 const CLIENTS: [(&str, &[&str]); 6] = [
     ("hyper-rustls", &["wythe-drivers-http"]),
-    ("deadpool", &["wythe-drivers-postgres"]),
+    (
+        "deadpool",
+        &["wythe-drivers-mysql", "wythe-drivers-postgres"],
+    ),
     ("lettre", &["wythe-drivers-smtp"]),
     ("tokio-postgres", &["wythe-drivers-postgres"]),
     (
         "tokio-rustls",
         &[
+            "wythe-drivers-mysql",
             "wythe-drivers-postgres",
             "wythe-drivers-redis",
             "wythe-drivers-smtp",
@@ -46,6 +50,7 @@ const CLIENTS: [(&str, &[&str]); 6] = [
     (
         "webpki-roots",
         &[
+            "wythe-drivers-mysql",
             "wythe-drivers-postgres",
             "wythe-drivers-redis",
             "wythe-drivers-smtp",
