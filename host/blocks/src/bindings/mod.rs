@@ -9,7 +9,7 @@ mod sql;
 mod webhooks;
 
 pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
-pub use sql::Text;
+pub use sql::{Text, statement};
 pub use webhooks::{WebhookRequest, WebhookRoute};
 
 use crate::{

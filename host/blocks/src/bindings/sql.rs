@@ -10,37 +10,33 @@ const STATEMENT: usize = 1 << 20;
 /// Parameters that a protocol has room for.
 const PARAMS: usize = 65_535;
 
-impl<'a> Request<'a> {
-    /// The statement in the metadata `sql`, and its parameters in `params`, an array of JSON.
-    pub fn statement<P: DeserializeOwned>(&self) -> Result<(&'a str, Vec<P>)> {
-        let find = |name: &str| {
-            let mut pairs = self.metadata.iter();
-            let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.as_str())
-        };
-        let sql = find("sql").filter(|sql| !sql.is_empty());
-        let sql = sql
-            .ok_or_else(|| Error::invalid("the metadata `sql` is missing; expected a statement"))?;
-        let params = find("params").unwrap_or_default();
-        if sql.len() > STATEMENT || params.len() > STATEMENT {
-            return Err(Error::invalid(format!(
-                "`sql` and `params` have at most {STATEMENT} bytes each"
-            )));
-        }
-        let params: Vec<P> = match params {
-            "" => Vec::new(),
-            text => serde_json::from_str(text).map_err(|_| {
-                Error::invalid(
-                    "the metadata `params`; expected an array of JSON, such as `[1, \"a\"]`",
-                )
-            })?,
-        };
-        match params.len() {
-            0..=PARAMS => Ok((sql, params)),
-            count => Err(Error::invalid(format!(
-                "{count} `params`; at most {PARAMS} are allowed"
-            ))),
-        }
+/// The statement in the metadata `sql`, and its parameters in `params`, an array of JSON.
+pub fn statement<'a, P: DeserializeOwned>(request: &Request<'a>) -> Result<(&'a str, Vec<P>)> {
+    let find = |name: &str| {
+        let mut pairs = request.metadata.iter();
+        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    };
+    let sql = find("sql").filter(|sql| !sql.is_empty());
+    let sql =
+        sql.ok_or_else(|| Error::invalid("the metadata `sql` is missing; expected a statement"))?;
+    let params = find("params").unwrap_or_default();
+    if sql.len() > STATEMENT || params.len() > STATEMENT {
+        return Err(Error::invalid(format!(
+            "`sql` and `params` have at most {STATEMENT} bytes each"
+        )));
+    }
+    let params: Vec<P> = match params {
+        "" => Vec::new(),
+        text => serde_json::from_str(text).map_err(|_| {
+            Error::invalid("the metadata `params`; expected an array of JSON, such as `[1, \"a\"]`")
+        })?,
+    };
+    match params.len() {
+        0..=PARAMS => Ok((sql, params)),
+        count => Err(Error::invalid(format!(
+            "{count} `params`; at most {PARAMS} are allowed"
+        ))),
     }
 }
 

@@ -23,7 +23,7 @@ use std::{
 };
 use wythe_blocks::{
     Error, Permit, Result, Site, Wrong,
-    bindings::{Driver, Features, Outcome, Request},
+    bindings::{Driver, Features, Outcome, Request, statement},
 };
 use wythe_manifest::{Duration as Time, Secret};
 
@@ -166,7 +166,7 @@ impl Driver for Sql {
             // The connections are all apps' together, and close by themselves.
             return self.held.client().map(|_| Outcome::default());
         }
-        let (sql, params) = request.statement::<serde_json::Value>()?;
+        let (sql, params) = statement::<serde_json::Value>(&request)?;
         let (start, begin) = (Utc::now(), Instant::now());
         let stamp = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);
         let mut metadata = vec![

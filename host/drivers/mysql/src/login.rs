@@ -182,14 +182,14 @@ impl Prover<'_> {
                 }
                 // The server knows the password from before.
                 Some((1, [3])) => {}
-                Some((1, [4])) => self.tell(wire).await?,
+                Some((1, [4])) => self.answer_plainly(wire).await?,
                 _ => return Err(Fault::Odd("no answer to a login".to_owned())),
             }
         }
     }
 
     /// Tells the password itself, which the server wants once after each of its starts.
-    async fn tell(&self, wire: &mut Wire) -> Result<(), Fault> {
+    async fn answer_plainly(&self, wire: &mut Wire) -> Result<(), Fault> {
         if !self.is_secure {
             return Err(Fault::Unsent(Error::unavailable(
                 "the database wants the password itself, which goes over TLS alone; write `tls=true`, or `tls=skip-verify` on this \

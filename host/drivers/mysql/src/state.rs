@@ -182,11 +182,11 @@ fn lifetime(ttl: Option<Duration>) -> Option<u64> {
 impl State {
     /// Refuses what the server would refuse together with all else that is written at once.
     fn check(&self, put: &Put) -> Result<()> {
-        let (key, size, most) = (put.key.shown(), put.value.len(), self.max_value);
-        match size as u64 <= most {
+        let (key, size, limit) = (put.key.shown(), put.value.len(), self.max_value);
+        match size as u64 <= limit {
             true => Ok(()),
             false => Err(Error::invalid(format!(
-                "the value of `{key}` has {size} bytes; at most {most} are allowed"
+                "the value of `{key}` has {size} bytes; at most {limit} are allowed"
             ))),
         }
     }

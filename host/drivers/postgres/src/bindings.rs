@@ -24,7 +24,7 @@ use std::{
 };
 use wythe_blocks::{
     Error, Result, Site, Wrong,
-    bindings::{Driver, Features, Outcome, Request},
+    bindings::{Driver, Features, Outcome, Request, statement},
 };
 
 const OPERATIONS: [&str; 3] = ["close", "exec", "query"];
@@ -102,7 +102,7 @@ impl Driver for Sql {
             // The connections are all apps' together, and close by themselves.
             return self.held.client().map(|_| Outcome::default());
         }
-        let (sql, params) = request.statement::<Param>()?;
+        let (sql, params) = statement::<Param>(&request)?;
         let lent = self.held.lend().await?;
         let (start, begin) = (Utc::now(), Instant::now());
         let stamp = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);

@@ -158,13 +158,13 @@ impl Location {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.busy)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        for (limit, most) in [
+        for (kind, limit) in [
             (Limit::SQLITE_LIMIT_LENGTH, ROW),
             (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT),
             (Limit::SQLITE_LIMIT_ATTACHED, 0),
             (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
         ] {
-            connection.set_limit(limit, most)?;
+            connection.set_limit(kind, limit)?;
         }
         for (what, is_on) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),

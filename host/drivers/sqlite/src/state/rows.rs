@@ -172,11 +172,11 @@ impl Sql {
     }
 
     /// Removes at most so many entries whose time is over, and what was noted of entries that are gone.
-    pub fn sweep(&self, connection: &Connection, most: u32) -> Result<usize, Fault> {
+    pub fn sweep(&self, connection: &Connection, limit: u32) -> Result<usize, Fault> {
         let removed = connection
             .prepare_cached(&self.over)?
-            .execute((stamp::now(), most))?;
-        connection.prepare_cached(&self.orphans)?.execute([most])?;
+            .execute((stamp::now(), limit))?;
+        connection.prepare_cached(&self.orphans)?.execute([limit])?;
         Ok(removed)
     }
 

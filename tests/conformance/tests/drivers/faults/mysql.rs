@@ -232,7 +232,7 @@ async fn less_durable(kind: &'static Kinds, server: Server) {
     }
 }
 
-/// As a daprd makes its table and writes: keys in a collation that knows no case, times without a fraction.
+/// A table as a daprd makes it and writes: keys in a collation that knows no case, times without a fraction.
 async fn of_dapr(kind: &'static Kinds, server: Server) {
     let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
     let database = sql(address, "mysql").await;
