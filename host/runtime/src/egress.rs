@@ -242,7 +242,7 @@ impl Hooks {
 }
 
 impl Patience {
-    /// As long as the guest asks for, and `longest` at most.
+    /// The times that the guest asks for, and `longest` at most.
     fn new(options: Option<&RequestOptions>, longest: Patience) -> Self {
         let shortest = Duration::from_millis(1);
         let asked = |of: fn(&RequestOptions) -> Option<Duration>| {

@@ -6,9 +6,9 @@ mod bindings;
 mod call;
 mod fetch;
 mod middleware;
-#[cfg(test)]
-mod served;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use wythe_blocks::Registry;
 

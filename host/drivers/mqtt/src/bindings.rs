@@ -4,7 +4,7 @@ use crate::{
     desk::{Desk, Given},
     fault,
     publisher::Publisher,
-    session::{Place, Session},
+    session::{Position, Session},
     settings::Binding as Settings,
 };
 use async_trait::async_trait;
@@ -108,7 +108,7 @@ impl Driver for Binding {
     async fn read(&self, sink: Arc<dyn Sink>, stop: CancellationToken) -> Result<()> {
         self.check()?;
         let parsed = &self.settings.parsed;
-        let place = Place {
+        let place = Position {
             target: parsed.target.clone(),
             id: self.id.clone(),
             filter: self.settings.topic.clone(),

@@ -40,7 +40,7 @@ struct Held {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Ready,
-    /// The delivery, and the seat that has it.
+    /// The delivery, and the member that has it.
     Out(u64, u64),
     Later(Instant),
 }
@@ -131,15 +131,15 @@ impl Desk {
         self.arrival.notify_waiters();
     }
 
-    /// Waits for at least one message, and gives out up to `max` to a seat.
-    pub async fn pull(&self, seat: u64, max: usize) -> Result<Vec<Given>> {
+    /// Waits for at least one message, and gives out up to `max` to a member.
+    pub async fn pull(&self, member: u64, max: usize) -> Result<Vec<Given>> {
         loop {
             let arrival = self.arrival.notified();
             tokio::pin!(arrival);
             arrival.as_mut().enable();
             let next = {
                 let mut state = self.state.lock();
-                let given = self.give(&mut state, seat, max.max(1));
+                let given = self.give(&mut state, member, max.max(1));
                 if !given.is_empty() {
                     return Ok(given);
                 }
@@ -164,14 +164,14 @@ impl Desk {
         }
     }
 
-    fn give(&self, state: &mut State, seat: u64, max: usize) -> Vec<Given> {
+    fn give(&self, state: &mut State, member: u64, max: usize) -> Vec<Given> {
         let now = Instant::now();
         let State { held, serial, .. } = state;
         let due = held.iter_mut().filter(|(_, held)| held.is_due(now));
         let mut given = Vec::new();
         for (key, held) in due.take(max) {
             *serial += 1;
-            held.stage = Stage::Out(*serial, seat);
+            held.stage = Stage::Out(*serial, member);
             let parts = [self.name, *key, *serial];
             given.push(Given {
                 topic: held.topic.clone(),
@@ -183,8 +183,8 @@ impl Desk {
         given
     }
 
-    /// The message of a receipt that is out with a seat.
-    fn of(&self, state: &State, seat: u64, receipt: &[u8]) -> Result<u64> {
+    /// The message of a receipt that is out with a member.
+    fn of(&self, state: &State, member: u64, receipt: &[u8]) -> Result<u64> {
         let missing = || {
             Error::not_found(
                 "the delivery is settled, or another one's: after a break of the connection its message comes again",
@@ -198,7 +198,7 @@ impl Desk {
         };
         let (name, key, serial) = (part(), part(), part());
         let held = state.held.get(&key);
-        let is_out = held.is_some_and(|held| held.stage == Stage::Out(serial, seat));
+        let is_out = held.is_some_and(|held| held.stage == Stage::Out(serial, member));
         match is_out && name == self.name {
             true => Ok(key),
             false => Err(missing()),
@@ -206,9 +206,9 @@ impl Desk {
     }
 
     /// Acknowledges a delivery: the server has no answer to that.
-    pub fn ack(&self, seat: u64, receipt: &[u8]) -> Result<()> {
+    pub fn ack(&self, member: u64, receipt: &[u8]) -> Result<()> {
         let mut state = self.state.lock();
-        let key = self.of(&state, seat, receipt)?;
+        let key = self.of(&state, member, receipt)?;
         if let Some(held) = state.held.remove(&key) {
             state.bytes = state.bytes.saturating_sub(held.data.len());
             // A session that has ended has its messages sent again.
@@ -218,9 +218,9 @@ impl Desk {
     }
 
     /// Has a message come again.
-    pub fn postpone(&self, seat: u64, receipt: &[u8], delay: Duration) -> Result<()> {
+    pub fn postpone(&self, member: u64, receipt: &[u8], delay: Duration) -> Result<()> {
         let mut state = self.state.lock();
-        let key = self.of(&state, seat, receipt)?;
+        let key = self.of(&state, member, receipt)?;
         if let Some(held) = state.held.get_mut(&key) {
             held.attempt = held.attempt.saturating_add(1);
             held.stage = Stage::Later(Instant::now().after(delay));
@@ -230,11 +230,11 @@ impl Desk {
         Ok(())
     }
 
-    /// Gives what a seat has to the others.
-    pub fn release(&self, seat: u64) {
+    /// Gives what a member has to the others.
+    pub fn release(&self, member: u64) {
         let mut state = self.state.lock();
         let out = state.held.values_mut();
-        for held in out.filter(|held| matches!(held.stage, Stage::Out(_, of) if of == seat)) {
+        for held in out.filter(|held| matches!(held.stage, Stage::Out(_, of) if of == member)) {
             held.attempt = held.attempt.saturating_add(1);
             held.stage = Stage::Ready;
         }

@@ -209,10 +209,10 @@ async fn begin(link: &mut Link, pending: &mut Pending, order: Order) -> Result<(
     }
     if publish.qos == QoS::AtMostOnce {
         let sent = link.send(&Packet::Publish(publish)).await;
-        let told = sent
+        let reported = sent
             .as_ref()
             .map_or_else(|error| Err(error.duplicate()), |()| Ok(()));
-        let _ = answer.send(told);
+        let _ = answer.send(reported);
         return sent;
     }
     publish.pkid = pending.number();

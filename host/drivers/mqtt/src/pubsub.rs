@@ -5,7 +5,7 @@ use crate::{
     desk::Desk,
     fault,
     publisher::Publisher,
-    session::{Place, Session},
+    session::{Position, Session},
     settings::Parsed,
 };
 use async_trait::async_trait;
@@ -88,7 +88,7 @@ impl PubSub {
             let _ = timeout(self.parsed.target.timeout, done.cancelled()).await;
         }
         sessions.retain(|_, (session, _)| session.strong_count() > 0);
-        let place = Place {
+        let place = Position {
             target: self.parsed.target.clone(),
             id: self.id(topic, group, ephemeral)?,
             filter: topic.to_owned(),
@@ -154,7 +154,7 @@ impl Driver for PubSub {
         self.check()?;
         check_topic(topic)?;
         let session = self.session(topic, group, options.ephemeral).await?;
-        Ok(Box::new(Seat {
+        Ok(Box::new(Member {
             desk: session.desk.clone(),
             number: random::next(),
             _session: session,
@@ -187,15 +187,15 @@ impl Driver for PubSub {
 }
 
 /// A member of a group.
-struct Seat {
+struct Member {
     desk: Arc<Desk>,
     number: u64,
-    /// It ends with its last seat.
+    /// It ends with its last member.
     _session: Arc<Session>,
 }
 
 #[async_trait]
-impl Consumer for Seat {
+impl Consumer for Member {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         let given = self.desk.pull(self.number, max).await?.into_iter();
         let received = given.map(|given| Received {
@@ -222,7 +222,7 @@ impl Consumer for Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Member {
     fn drop(&mut self) {
         self.desk.release(self.number);
     }

@@ -24,7 +24,7 @@ const EARLY: usize = 1_000;
 
 /// A subscription as a session makes it.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub target: Target,
     pub id: String,
     pub filter: String,
@@ -43,7 +43,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects and subscribes.
     #[expect(clippy::disallowed_methods, reason = "the task ends with the session")]
-    pub async fn open(place: Place) -> Result<Self> {
+    pub async fn open(place: Position) -> Result<Self> {
         let opened = subscribe(&place).await?;
         let (desk, acks) = Desk::new(random::next());
         let desk = Arc::new(desk);
@@ -81,7 +81,7 @@ struct Opened {
     early: Vec<Publish>,
 }
 
-async fn subscribe(place: &Place) -> Result<Opened> {
+async fn subscribe(place: &Position) -> Result<Opened> {
     let mut link = Link::open(&place.target, &place.id, place.is_clean).await?;
     let mut packet = Subscribe::new(&place.filter, place.qos);
     packet.pkid = 1;
@@ -113,7 +113,7 @@ async fn subscribe(place: &Place) -> Result<Opened> {
 
 /// Reads until it is told to stop, by one connection after the other.
 async fn run(
-    place: &Place,
+    place: &Position,
     desk: &Desk,
     mut acks: mpsc::UnboundedReceiver<Ack>,
     stop: &CancellationToken,

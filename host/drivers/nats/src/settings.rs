@@ -212,6 +212,21 @@ fn parse(config: Config) -> Result<Parsed, Wrong> {
     })
 }
 
+/// Refuses a certificate without its key, and a key without its certificate.
+fn check_pair(config: &Config) -> Result<(), Wrong> {
+    match (&config.tls_client_cert, &config.tls_client_key) {
+        (Some(_), None) => Err(wrong(
+            "tls_client_cert",
+            "expected `tls_client_key` beside it",
+        )),
+        (None, Some(_)) => Err(wrong(
+            "tls_client_key",
+            "expected `tls_client_cert` beside it",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn target(config: Config) -> Result<Target, Wrong> {
     let hide = |text: Option<String>| text.map(|text| Hidden(Secret::new(text)));
     let has_tls = config.tls_ca_cert.is_some() || config.tls_client_cert.is_some();
@@ -223,21 +238,7 @@ fn target(config: Config) -> Result<Target, Wrong> {
         user = user.or(one.user);
         password = password.or(one.password);
     }
-    match (&config.tls_client_cert, &config.tls_client_key) {
-        (Some(_), None) => {
-            return Err(wrong(
-                "tls_client_cert",
-                "expected `tls_client_key` beside it",
-            ));
-        }
-        (None, Some(_)) => {
-            return Err(wrong(
-                "tls_client_key",
-                "expected `tls_client_cert` beside it",
-            ));
-        }
-        _ => {}
-    }
+    check_pair(&config)?;
     let prefix = prefix(config.domain.as_deref(), config.api_prefix.as_deref())?;
     let timeout = limit("timeout", config.timeout, TIMEOUT)?;
     let pem = [

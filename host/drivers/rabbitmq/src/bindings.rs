@@ -149,7 +149,7 @@ fn number<N: std::str::FromStr>(request: &Request<'_>, name: &str) -> Result<Opt
     text.parse().map(Some).map_err(wrong)
 }
 
-/// What the app is given: the body, and the headers that are texts.
+/// The delivery that the app gets: the body, and the headers that are texts.
 fn delivery(given: &Given) -> Delivery {
     let headers = given.properties.headers().clone().unwrap_or_default();
     let texts = headers.inner().iter();

@@ -34,7 +34,7 @@ pub(crate) struct Outgoing {
 pub(crate) enum Answer {
     /// Each queue that wants it has stored it.
     Stored,
-    /// No queue wants it.
+    /// It belongs to no queue.
     Returned,
     /// A queue does not take it, as it is full; others may have it.
     Refused,

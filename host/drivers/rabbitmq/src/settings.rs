@@ -57,11 +57,11 @@ pub(crate) struct PubSubConfig {
     durable: Option<bool>,
     /// A queue ends with its last consumer; default false.
     deleted_when_unused: Option<bool>,
-    /// Only false, which is the default: a message is acknowledged after the app has answered.
+    /// May be false alone, which is the default: a message is acknowledged after the app has answered.
     auto_ack: Option<bool>,
-    /// Only true, which is the default: what an app refuses comes again.
+    /// May be true alone, which is the default: what an app refuses comes again.
     requeue_in_failure: Option<bool>,
-    /// Whatever it says, the server confirms what is published.
+    /// The server confirms what is published, whatever this says.
     #[expect(
         dead_code,
         reason = "a file of Dapr's has it, and both of its values are kept"
@@ -84,7 +84,7 @@ pub(crate) struct PubSubConfig {
     max_backlog: Option<u64>,
     /// Bytes of them.
     max_backlog_bytes: Option<ByteSize>,
-    /// What the server drops goes to the queue `dlq-QUEUE`; default false.
+    /// Messages that the server drops go to the queue `dlq-QUEUE`; default false.
     enable_dead_letter: Option<bool>,
     /// `quorum` or `classic`; default `quorum`, and `classic` where the other settings want it.
     queue_type: Option<QueueType>,

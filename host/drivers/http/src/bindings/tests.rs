@@ -5,7 +5,7 @@ mod redirects;
 mod unruly;
 
 use super::*;
-use crate::served::{answer, read, serve};
+use crate::tests::served::{answer, read, serve};
 use bytes::Bytes;
 use std::{
     io::{Read, Write},

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 use url::form_urlencoded;
+use wythe_blocks::time::Clock as _;
 use wythe_blocks::{
     Body, Error, Result, Site, Wrong,
     middleware::{Driver, Next, Visit},
@@ -128,7 +129,7 @@ impl ClientCredentials {
                 };
                 *last = Some(Last {
                     token: token.clone(),
-                    until: Instant::now() + wait,
+                    until: Instant::now().after(wait),
                 });
                 token
             }

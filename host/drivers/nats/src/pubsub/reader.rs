@@ -76,6 +76,23 @@ async fn read_some(desk: &Desk, position: &mut Position, room: usize) -> Result<
     Ok(())
 }
 
+/// Sends a request for so many messages.
+async fn ask(desk: &Desk, inbox: &Inbox, reply: &str, batch: usize, wait: Duration) -> Result<()> {
+    let body = match wait {
+        Duration::ZERO => json!({ "batch": batch, "no_wait": true }),
+        wait => json!({ "batch": batch, "expires": nanoseconds(wait) }),
+    };
+    let (target, group) = (&desk.client.target, &desk.group);
+    let subject = format!(
+        "{}.CONSUMER.MSG.NEXT.{}.{}",
+        target.prefix, group.stream, group.consumer
+    );
+    let request = Outgoing::new(subject, body.to_string());
+    let asked = timeout(target.timeout, inbox.link().publish(request, reply));
+    let asked = asked.await.map_err(|_| failure::unsent())?;
+    asked.map_err(|lost| lost.error(Effect::Read, "messages"))
+}
+
 /// Asks for messages once, and takes them until the answer is over. Returns their number.
 async fn request(
     desk: &Desk,
@@ -84,28 +101,11 @@ async fn request(
     room: usize,
     wait: Duration,
 ) -> Result<usize> {
-    let group = &desk.group;
     let max = (BYTES / desk.client.max_payload().max(1)).max(1);
     let batch = room.min(usize::try_from(max).unwrap_or(room));
-    let body = match wait {
-        Duration::ZERO => json!({ "batch": batch, "no_wait": true }),
-        wait => json!({ "batch": batch, "expires": nanoseconds(wait) }),
-    };
-    let prefix = &desk.client.target.prefix;
-    let subject = format!(
-        "{prefix}.CONSUMER.MSG.NEXT.{}.{}",
-        group.stream, group.consumer
-    );
     let reply = inbox.subject(number);
+    ask(desk, inbox, &reply, batch, wait).await?;
     let limit = desk.client.target.timeout;
-    let asked = timeout(
-        limit,
-        inbox
-            .link()
-            .publish(Outgoing::new(subject, body.to_string()), &reply),
-    );
-    let asked = asked.await.map_err(|_| failure::unsent())?;
-    asked.map_err(|lost| lost.error(Effect::Read, "messages"))?;
     let mut count = 0;
     while count < batch {
         let Ok(came) = timeout(wait + limit, inbox.next()).await else {
@@ -122,10 +122,8 @@ async fn request(
         desk.add(messages);
         // One about a request of before says nothing of this one, and 100 that the server is still there.
         let words = words.iter().filter(|word| word.subject == reply);
-        match words
-            .filter_map(|word| word.status)
-            .find(|code| *code != 100)
-        {
+        let mut codes = words.filter_map(|word| word.status);
+        match codes.find(|code| *code != 100) {
             None => {}
             Some(404 | 408) => break,
             Some(_) => {

@@ -116,6 +116,10 @@ fn settings_that_do_not_fit_say_so() {
         let error = events(more.clone()).err().expect("an error");
         assert!(error.contains(expected), "{more}: {error}");
     }
+}
+
+#[test]
+fn a_bucket_has_a_name_and_nothing_of_streams() {
     let rows =
         |more| parse_rows(config(more)).map_err(|wrong| Error::from(wrong).message().to_owned());
     assert!(rows(json!({ "bucket": "a" })).is_ok());

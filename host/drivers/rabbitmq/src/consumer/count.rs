@@ -49,15 +49,15 @@ fn number(properties: &BasicProperties, name: &str) -> u32 {
 pub(super) fn again(properties: &BasicProperties, attempts: u32) -> BasicProperties {
     let mut headers = properties.headers().clone().unwrap_or_default();
     headers.insert(ATTEMPTS.into(), AMQPValue::LongLongInt(attempts.into()));
-    let mut kept = FieldTable::default();
+    let mut left = FieldTable::default();
     // The server counts anew.
     for (name, value) in &headers {
         if name.as_str() != RETURNS {
-            kept.insert(name.clone(), value.clone());
+            left.insert(name.clone(), value.clone());
         }
     }
     // The user who published it is another one, so that the server would refuse his name.
-    let mut copy = BasicProperties::default().with_headers(kept);
+    let mut copy = BasicProperties::default().with_headers(left);
     let delivery_mode = properties.delivery_mode().unwrap_or(2);
     copy = copy.with_delivery_mode(delivery_mode);
     if let Some(value) = properties.content_type() {

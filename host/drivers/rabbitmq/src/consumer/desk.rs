@@ -34,7 +34,7 @@ pub(crate) struct Given {
     pub receipt: Vec<u8>,
 }
 
-/// What a member leaves behind.
+/// The messages and the channel that a member leaves behind.
 pub(crate) struct Left {
     /// The channel of now, if there is one.
     pub channel: Option<Channel>,

@@ -19,11 +19,7 @@ use http::{
 };
 use serde::{Deserialize, Serialize};
 use settings::Settings;
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use url::form_urlencoded;
 use wythe_blocks::{
@@ -209,8 +205,7 @@ fn secret() -> Result<String> {
 
 /// Seconds since 1970.
 fn seconds() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
+    wythe_blocks::time::now() / 1_000
 }
 
 fn redirect(status: StatusCode, target: &str, cookies: Vec<HeaderValue>) -> Result<Response<Body>> {

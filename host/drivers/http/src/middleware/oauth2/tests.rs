@@ -1,7 +1,7 @@
 //! Logins from end to end with a server of tests, and what comes back that was not sent away.
 
 use super::*;
-use crate::served::{answer, serve};
+use crate::tests::served::{answer, serve};
 use http::header::COOKIE;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};

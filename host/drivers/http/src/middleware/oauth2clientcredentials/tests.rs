@@ -1,7 +1,7 @@
 //! Tokens as a server gives them, how long they are used, and servers that give none.
 
 use super::*;
-use crate::served::{answer, serve};
+use crate::tests::served::{answer, serve};
 
 fn config(url: &str) -> Config {
     Config {

@@ -40,7 +40,7 @@ impl Ear {
         Arc::new(Ear { from, heard })
     }
 
-    /// What it heard, once it is that much.
+    /// The deliveries that it heard, once they are so many.
     async fn until(&self, count: usize) -> Vec<(String, u32)> {
         let enough = async {
             while self.heard.lock().len() < count {

@@ -1,4 +1,4 @@
-//! What the server refuses, by name.
+//! Refusals of the server, by name.
 
 use super::{binding, error, join, message, opened};
 use servers::Server;

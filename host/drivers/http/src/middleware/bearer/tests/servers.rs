@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     fetch::TIME,
-    served::{answer, serve, serve_at},
+    tests::served::{answer, serve, serve_at},
 };
 use std::net::TcpListener;
 use tokio::io::AsyncWriteExt;
