@@ -326,6 +326,11 @@ async fn refused() -> Result<()> {
             |one: &String| one.starts_with("component `gate`: ") && one.contains(expected);
         ensure!(problems.iter().any(is_there), "{file}: {problems:?}");
     }
+    both().await
+}
+
+/// A handler has one file.
+async fn both() -> Result<()> {
     let both = project(
         &sample("gatecrasher"),
         "{ name: url, value: 'file://a.wasm' }",

@@ -232,23 +232,26 @@ async fn less_durable(kind: &'static Kinds, server: Server) {
     }
 }
 
+/// The orders by which a daprd makes its table and writes to it.
+const OF_DAPR: [&str; 3] = [
+    "CREATE TABLE state (id VARCHAR(255) NOT NULL PRIMARY KEY, value JSON NOT NULL, isbinary BOOLEAN NOT NULL, \
+         insertDate TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
+         updateDate TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, \
+         eTag VARCHAR(36) NOT NULL, expiredate TIMESTAMP NULL, INDEX expiredate_idx(expiredate))",
+    "INSERT INTO state (id, value, isbinary, eTag) VALUES ('golden||b', '{\"a\": 1}', 0, 'e1'), \
+         ('golden||a\u{e9}', '\"AP8=\"', 1, 'e2')",
+    "INSERT INTO state (id, value, isbinary, eTag, expiredate) VALUES \
+         ('golden||over', '1', 0, 'e3', CURRENT_TIMESTAMP - INTERVAL 1 SECOND), \
+         ('golden||soon', '2', 0, 'e4', CURRENT_TIMESTAMP + INTERVAL 100 SECOND)",
+];
+
 /// A table as a daprd makes it and writes: keys in a collation that knows no case, times without a fraction.
 async fn of_dapr(kind: &'static Kinds, server: Server) {
     let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
     let database = sql(address, "mysql").await;
     say(&*database, "CREATE DATABASE dapr_state_store").await;
     let database = sql(address, "dapr_state_store").await;
-    for order in [
-        "CREATE TABLE state (id VARCHAR(255) NOT NULL PRIMARY KEY, value JSON NOT NULL, isbinary BOOLEAN NOT NULL, \
-         insertDate TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
-         updateDate TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, \
-         eTag VARCHAR(36) NOT NULL, expiredate TIMESTAMP NULL, INDEX expiredate_idx(expiredate))",
-        "INSERT INTO state (id, value, isbinary, eTag) VALUES ('golden||b', '{\"a\": 1}', 0, 'e1'), \
-         ('golden||a\u{e9}', '\"AP8=\"', 1, 'e2')",
-        "INSERT INTO state (id, value, isbinary, eTag, expiredate) VALUES \
-         ('golden||over', '1', 0, 'e3', CURRENT_TIMESTAMP - INTERVAL 1 SECOND), \
-         ('golden||soon', '2', 0, 'e4', CURRENT_TIMESTAMP + INTERVAL 100 SECOND)",
-    ] {
+    for order in OF_DAPR {
         say(&*database, order).await;
     }
     let driver = kind.state(address, directory.path(), "").await;

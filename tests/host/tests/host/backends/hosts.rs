@@ -153,6 +153,11 @@ async fn bank(standing: Standing) -> Result<()> {
     disturbing.await??;
     let count = acknowledged.load(SeqCst);
     ensure!(count > 50, "only {count} transfers prove little");
+    sum(&hosts, count).await
+}
+
+/// Waits until both hosts tell of all the money, and no more.
+async fn sum(hosts: &Hosts, count: u64) -> Result<()> {
     let (mut sums, expected) = ([0; 2], ACCOUNTS * EACH);
     for _ in 0..600 {
         for (number, sum) in sums.iter_mut().enumerate() {

@@ -27,6 +27,34 @@ pub(super) fn trials(ground: Ground) -> Vec<Trial> {
     vec![over(&name, ground, moved)]
 }
 
+/// Copies into a component of another name, and returns the text of one with the old name.
+fn copied(standing: &Standing, project: &Project) -> Result<String> {
+    let path = standing.resources(project)?;
+    let file = path.join(format!("{}.yaml", standing.ground.name));
+    let text = std::fs::read_to_string(file)?;
+    let one = text.split("---").next().context("a component")?;
+    let new = one.replace("name: statestore", "name: newstore");
+    let new: Vec<_> = new
+        .lines()
+        .filter(|line| !line.contains("actorStateStore"))
+        .collect();
+    project.write("resources/new.yaml", new.join("\n"));
+    let wrong = migrate(project, &["statestore", "nostore"])?;
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    ensure!(
+        said.contains("there is no state component `nostore`; there are: newstore, statestore"),
+        "{said}"
+    );
+    let done = migrate(project, &["statestore", "newstore", "-o", "json"])?;
+    ensure!(done.status.success(), "{done:?}");
+    let done: Value = serde_json::from_slice(&done.stdout)?;
+    ensure!(done["entries"].as_u64() >= Some(20), "{done}");
+    let again = migrate(project, &["statestore", "newstore"])?;
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    ensure!(said.contains("expected an empty one"), "{said}");
+    Ok(one.to_owned())
+}
+
 async fn moved(standing: Standing) -> Result<()> {
     let project = Project::new(BANK).with("old", OLD);
     let mut process = run_in(project.path(), &[])?;
@@ -44,32 +72,9 @@ async fn moved(standing: Standing) -> Result<()> {
     process.child.kill()?;
     process.child.wait()?;
 
-    let path = standing.resources(&project)?;
-    let file = path.join(format!("{}.yaml", standing.ground.name));
-    let text = std::fs::read_to_string(file)?;
-    let one = text.split("---").next().context("a component")?;
-    let new = one.replace("name: statestore", "name: newstore");
-    let new: Vec<_> = new
-        .lines()
-        .filter(|line| !line.contains("actorStateStore"))
-        .collect();
-    project.write("resources/new.yaml", new.join("\n"));
-    let wrong = migrate(&project, &["statestore", "nostore"])?;
-    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    ensure!(
-        said.contains("there is no state component `nostore`; there are: newstore, statestore"),
-        "{said}"
-    );
-    let done = migrate(&project, &["statestore", "newstore", "-o", "json"])?;
-    ensure!(done.status.success(), "{done:?}");
-    let done: Value = serde_json::from_slice(&done.stdout)?;
-    ensure!(done["entries"].as_u64() >= Some(20), "{done}");
-    let again = migrate(&project, &["statestore", "newstore"])?;
-    let said = String::from_utf8_lossy(&again.stderr).into_owned();
-    ensure!(said.contains("expected an empty one"), "{said}");
-
+    let new = copied(&standing, &project)?;
     // The new one takes the name of the old one.
-    project.write("resources/new.yaml", one);
+    project.write("resources/new.yaml", new);
     std::fs::remove_file(project.path().join("resources/old.yaml"))?;
     let mut process = run_in(project.path(), &[])?;
     for number in 0..20 {

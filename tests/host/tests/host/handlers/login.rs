@@ -2,7 +2,7 @@
 
 use super::{APPS, got};
 use anyhow::{Context, Result, ensure};
-use host_tests::{Answer, MEMORY, Project, client, request};
+use host_tests::{Answer, MEMORY, Project, Running, client, request};
 use http::Method;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -73,20 +73,43 @@ fn state(answer: &Answer) -> Result<&str> {
     state.context("no state")
 }
 
+/// A page as a browser asks for it, with its cookies.
+async fn page(running: &Running, path: &str, cookie: &str) -> Result<Answer> {
+    let headers = [("host", "shop.example"), ("cookie", cookie)];
+    request(&client(), Method::GET, &running.url(path), &headers, "").await
+}
+
+/// Ways back that are none.
+async fn misused(running: &Running, state: &str, flow: &str) -> Result<()> {
+    for (path, cookie, expected) in [
+        (format!("/back?code=good&state={state}"), "", 400),
+        (format!("/back?code=good&state=x{state}"), flow, 400),
+        (
+            format!("/back?error=access_denied&state={state}"),
+            flow,
+            403,
+        ),
+        (format!("/back?code=bad&state={state}"), flow, 503),
+    ] {
+        let answer = page(running, &path, cookie).await?;
+        ensure!(
+            answer.status == expected,
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        ensure!(!answer.message().contains("s3cret") && !answer.message().contains(state));
+    }
+    Ok(())
+}
+
 pub async fn logged_in() -> Result<()> {
     let server = server()?;
     let project = Project::new(APPS)
         .with("memory", MEMORY)
         .with("login", &resources(&server));
     let running = project.start().await?;
-    let get = |path: &str, cookie: &str| {
-        let url = running.url(path);
-        let cookie = cookie.to_owned();
-        async move {
-            let headers = [("host", "shop.example"), ("cookie", cookie.as_str())];
-            request(&client(), Method::GET, &url, &headers, "").await
-        }
-    };
+    let get = async |path: &str, cookie: &str| page(&running, path, cookie).await;
     ensure!(get("/plain", "").await?.status == 200);
     let away = get("/echo/a?n=1", "other=1").await?;
     ensure!(away.status == 302, "{}", away.text());
@@ -95,29 +118,7 @@ pub async fn logged_in() -> Result<()> {
         "{server}/authorize?response_type=code&client_id=shop&"
     )));
     let (state, flow) = (state(&away)?.to_owned(), cookies(&away)?);
-    for (path, cookie, expected) in [
-        (format!("/back?code=good&state={state}"), "", 400),
-        (
-            format!("/back?code=good&state=x{state}"),
-            flow.as_str(),
-            400,
-        ),
-        (
-            format!("/back?error=access_denied&state={state}"),
-            &flow,
-            403,
-        ),
-        (format!("/back?code=bad&state={state}"), &flow, 503),
-    ] {
-        let answer = get(&path, cookie).await?;
-        ensure!(
-            answer.status == expected,
-            "{path}: {} {}",
-            answer.status,
-            answer.text()
-        );
-        ensure!(!answer.message().contains("s3cret") && !answer.message().contains(&state));
-    }
+    misused(&running, &state, &flow).await?;
     let back = get(&format!("/back?code=good&state={state}"), &flow).await?;
     ensure!(
         (back.status, back.header("location")) == (303, Some("/echo/a?n=1")),
@@ -139,9 +140,13 @@ pub async fn logged_in() -> Result<()> {
     let posted = running.send(Method::POST, "/echo/a", &[], "hello").await?;
     ensure!(posted.status == 401, "{}", posted.text());
     ensure!(running.stop().await);
-    // The key of the cookies is kept: who is logged in stays so.
+    stays(&project, &session).await
+}
+
+/// The key of the cookies is stored: whoever is logged in stays so.
+async fn stays(project: &Project, session: &str) -> Result<()> {
     let running = project.start().await?;
-    let headers = [("cookie", session.as_str())];
+    let headers = [("cookie", session)];
     let answer = running.send(Method::GET, "/echo/a", &headers, "").await?;
     ensure!(answer.status == 200, "{}", answer.text());
     ensure!(running.stop().await);

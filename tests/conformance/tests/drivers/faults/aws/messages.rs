@@ -302,6 +302,11 @@ async fn queue() {
         create(&*driver, "").await.expect_err("nothing").kind(),
         Kind::Invalid
     );
+    deliveries(&server, &*driver).await;
+}
+
+/// Takes what was sent; each fails once.
+async fn deliveries(server: &Server, driver: &dyn bindings::Driver) {
     let app = Arc::new(App {
         got: Mutex::default(),
         done: CancellationToken::new(),
@@ -324,7 +329,7 @@ async fn queue() {
     let counted = r#"{"QueueUrl":"http://localhost/123456789012/queue","AttributeNames":["ApproximateNumberOfMessages"]}"#;
     let left = Moto::json(
         server.address(),
-        sqs,
+        ("sqs", "us-east-1"),
         "AmazonSQS.GetQueueAttributes",
         counted,
     );

@@ -89,6 +89,10 @@ async fn requests() {
     assert!(url.contains("X-Amz-Expires=900"), "{url}");
     let got = ask(driver, "get", "", &[key, ("encodeBase64", "true")]).await;
     assert_eq!(got.expect("it is there").data, "aGVsbG8=");
+    lists(driver).await;
+}
+
+async fn lists(driver: &dyn Driver) {
     for key in ["p/b", "q/c"] {
         ask(driver, "create", "x", &[("key", key)])
             .await

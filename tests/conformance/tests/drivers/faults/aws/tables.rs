@@ -134,6 +134,21 @@ async fn cut_short() {
     driver.put(Put::new("a", "3")).await.expect("it is back");
 }
 
+/// Breaks connections, and then the way itself, twice each.
+async fn disturb(proxy: &Proxy) {
+    for turn in 0..4 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        match turn % 2 {
+            0 => proxy.drop_connections(),
+            _ => {
+                proxy.cut();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                proxy.restore();
+            }
+        }
+    }
+}
+
 /// Writers of one counter each, over a network that fails: an acknowledged number is there, or a later one that was tried.
 async fn writers() {
     let server = Arc::new(started());
@@ -161,17 +176,7 @@ async fn writers() {
             })
         })
         .collect();
-    for turn in 0..4 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        match turn % 2 {
-            0 => proxy.drop_connections(),
-            _ => {
-                proxy.cut();
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                proxy.restore();
-            }
-        }
-    }
+    disturb(&proxy).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     over.cancel();
     for writer in writers {
