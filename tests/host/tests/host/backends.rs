@@ -14,39 +14,61 @@ use crate::{
 use anyhow::{Result, ensure};
 use host_tests::{Project, sample};
 use libtest_mimic::Trial;
-use servers::{Missing, Postgres, Redis, Server, are_required};
+use servers::{Missing, Postgres, RabbitMq, Redis, Server, are_required};
 use std::{fs, path::PathBuf, time::Duration};
 
-/// A server that the shop can stand on: the directory of its resources, and the address that is written there.
+/// The usual address of a server, and that of a server of tests, as resources write them.
+type Address = (&'static str, fn(&Server) -> String);
+
+/// Servers that the shop can stand on.
 #[derive(Clone, Copy)]
 pub(crate) struct Ground {
+    /// The directory of its resources.
     name: &'static str,
-    start: fn() -> Result<Server, Missing>,
+    start: fn() -> Result<Vec<Server>, Missing>,
     missing: fn() -> Option<Missing>,
-    /// The server's usual address, in the way that its resources write it.
-    usual: &'static str,
-    /// The address of a server of tests, in the same way.
-    here: fn(&Server) -> String,
+    /// The addresses of the servers, in their order.
+    addresses: &'static [Address],
     /// Jobs are there, too; else each host has its own.
     has_jobs: bool,
+    /// Two hosts and a migration are tested on it, too.
+    has_more: bool,
 }
 
-pub(crate) const GROUNDS: [Ground; 2] = [
+const POSTGRESQL: Address = ("host=127.0.0.1 port=5432", |server| {
+    format!("host=127.0.0.1 port={}", server.address().port())
+});
+
+pub(crate) const GROUNDS: [Ground; 3] = [
     Ground {
         name: "redis",
-        start: || Server::start(Redis::default()),
+        start: || Ok(vec![Server::start(Redis::default())?]),
         missing: || Server::missing(&Redis::default()),
-        usual: "127.0.0.1:6379",
-        here: |server| server.address().to_string(),
+        addresses: &[("127.0.0.1:6379", |server| server.address().to_string())],
         has_jobs: false,
+        has_more: true,
     },
     Ground {
         name: "postgresql",
-        start: || Server::start(Postgres),
+        start: || Ok(vec![Server::start(Postgres)?]),
         missing: || Server::missing(&Postgres),
-        usual: "host=127.0.0.1 port=5432",
-        here: |server| format!("host=127.0.0.1 port={}", server.address().port()),
+        addresses: &[POSTGRESQL],
         has_jobs: true,
+        has_more: true,
+    },
+    Ground {
+        name: "postgresql-rabbitmq",
+        start: || {
+            let events = Server::start(RabbitMq::default())?;
+            Ok(vec![Server::start(Postgres)?, events])
+        },
+        missing: || Server::missing(&Postgres).or_else(|| Server::missing(&RabbitMq::default())),
+        addresses: &[
+            POSTGRESQL,
+            ("127.0.0.1:5672", |server| server.address().to_string()),
+        ],
+        has_jobs: true,
+        has_more: false,
     },
 ];
 
@@ -55,8 +77,10 @@ pub fn trials() -> Vec<Trial> {
     for ground in GROUNDS {
         let shop = format!("backends::the_shop_buys_on_{}", ground.name);
         trials.push(over(&shop, ground, bought));
-        trials.extend(hosts::trials(ground));
-        trials.extend(moved::trials(ground));
+        if ground.has_more {
+            trials.extend(hosts::trials(ground));
+            trials.extend(moved::trials(ground));
+        }
     }
     trials.push(crate::case(
         "backends::the_shop_buys_on_what_is_embedded",
@@ -75,32 +99,34 @@ where
         .as_ref()
         .map_or(name.to_owned(), |why| format!("{name} ({why})"));
     let test = trial(&name, move || async move {
-        let server = (ground.start)()?;
-        run(Standing { ground, server }).await
+        let servers = (ground.start)()?;
+        run(Standing { ground, servers }).await
     });
     test.with_ignored_flag(missing.is_some())
 }
 
-/// A server that runs, and what stands on it.
+/// Servers that run, and what stands on them.
 struct Standing {
     ground: Ground,
-    server: Server,
+    servers: Vec<Server>,
 }
 
 impl Standing {
-    /// The resources of the sample, with this server's address in place of the usual one, in a directory of the project.
+    /// The resources of the sample, with the addresses of these servers in place of the usual ones, in a directory of the
+    /// project.
     fn resources(&self, project: &Project) -> Result<PathBuf> {
-        let Ground {
-            name, usual, here, ..
-        } = self.ground;
+        let name = self.ground.name;
         let file = format!("backends/{name}/{name}.yaml");
-        let text = fs::read_to_string(sample("shop").join(&file))?;
-        ensure!(text.contains(usual), "no {usual} in {text}");
-        let path = project.write(&file, text.replace(usual, &here(&self.server)));
+        let mut text = fs::read_to_string(sample("shop").join(&file))?;
+        for ((usual, here), server) in self.ground.addresses.iter().zip(&self.servers) {
+            ensure!(text.contains(usual), "no {usual} in {text}");
+            text = text.replace(usual, &here(server));
+        }
+        let path = project.write(&file, text);
         Ok(path.parent().map(PathBuf::from).unwrap_or_default())
     }
 
-    /// Starts a host of a project over the server.
+    /// Starts a host of a project over the servers.
     fn host(&self, project: &Project, data: &str) -> Result<Process> {
         let resources = self.resources(project)?.display().to_string();
         let own = project.path().join("resources").display().to_string();
