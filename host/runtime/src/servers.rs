@@ -88,7 +88,12 @@ impl Servers {
     }
 
     async fn check(&self, address: SocketAddr, purpose: SocketAddrUse) -> bool {
-        let is_granted = matches!(purpose, SocketAddrUse::TcpConnect) && self.has(address).await;
+        let is_granted = match purpose {
+            SocketAddrUse::TcpConnect => self.has(address).await,
+            // A connection begins at any address and port of the host's choice; to listen there is asked for by itself.
+            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            _ => false,
+        };
         if !is_granted {
             self.meters.requested(Egress::Denied);
             if let Some(unsaid) = self.denied.allows() {

@@ -1,10 +1,10 @@
 //! Mosquitto.
 
-use crate::{Missing, Program, Site, find, server::free_port};
+use crate::{Missing, Program, Site, find};
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
     time::Duration,
 };
@@ -37,9 +37,7 @@ impl Mosquitto {
 
 impl Program for Mosquitto {
     fn prepare(&self, site: &Site) -> Result<(), Missing> {
-        let ports: Result<Vec<_>, _> = (0..self.rooms).map(|_| free_port()).collect();
-        let lines = ports?.iter().map(|port| format!("{port}\n")).collect();
-        write(site, "rooms", lines)?;
+        write(site, "rooms", ports(self.rooms, site.port)?)?;
         if self.has_users {
             let file = site.directory.join("users");
             let made = Command::new(find("mosquitto_passwd")?)
@@ -85,6 +83,22 @@ impl Program for Mosquitto {
     fn is_ready(&self, site: &Site) -> bool {
         greeted(site).is_ok_and(|answer| answer[..2] == [0x20, 2])
     }
+}
+
+/// Free ports, a line each, of which no two are the same: each is held until all are found.
+fn ports(count: u16, other: u16) -> Result<String, Missing> {
+    let (mut held, mut lines) = (Vec::new(), String::new());
+    while lines.lines().count() < usize::from(count) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.map_err(|error| Missing(format!("no free port: {error}")))?;
+        let address = listener.local_addr();
+        let port = address.map_err(|error| Missing(format!("no free port: {error}")))?;
+        if port.port() != other {
+            lines.push_str(&format!("{}\n", port.port()));
+        }
+        held.push(listener);
+    }
+    Ok(lines)
 }
 
 fn write(site: &Site, name: &str, text: String) -> Result<(), Missing> {

@@ -3,9 +3,10 @@
 use crate::{
     list::{self, Subject},
     open::component,
+    state,
 };
 use bytes::Bytes;
-use conformance::runtime;
+use conformance::{features, runtime};
 use libtest_mimic::Trial;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_blocks::{
@@ -38,12 +39,23 @@ pub(crate) fn trials() -> Vec<Trial> {
         },
     )];
     for subject in list::of("state") {
+        let features = features(&state::open(subject), |driver| driver.features());
+        let lacks = match (features.list, features.ttl) {
+            (false, _) => Some(" (no list)"),
+            (true, false) => Some(" (no ttl)"),
+            (true, true) => None,
+        };
         for (case, test) in CASES {
-            let name = format!("migrate::{}::{case}", subject.name());
-            trials.push(Trial::test(name, move || {
+            let name = format!(
+                "migrate::{}::{case}{}",
+                subject.name(),
+                lacks.unwrap_or_default()
+            );
+            let trial = Trial::test(name, move || {
                 test(subject);
                 Ok(())
-            }));
+            });
+            trials.push(trial.with_ignored_flag(lacks.is_some()));
         }
     }
     trials
@@ -70,9 +82,11 @@ impl Bed {
         let old = component("state", "memory", &marked);
         let back = component("state", "memory", metadata);
         let components = [("old", old), ("new", subject), ("back", back)];
-        let components = components.map(|(name, one)| Component {
-            name: name.parse().expect("a name"),
-            ..one
+        let file = directory.path().join("components.yaml");
+        let components = components.map(|(name, mut one)| {
+            one.source.file.clone_from(&file);
+            one.name = name.parse().expect("a name");
+            one
         });
         let registry = wythe_drivers::registry();
         let opened = tenant.open(&registry, &components).await;

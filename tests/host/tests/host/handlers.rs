@@ -209,7 +209,11 @@ async fn forged() -> Result<()> {
 async fn twice() -> Result<()> {
     let running = hostile("").await?;
     let answer = attack(&running, "twice", "").await?;
-    ensure!(answer.text() == "200, then Denied", "{}", answer.text());
+    ensure!(
+        answer.text() == "200, then ErrorKind::Denied",
+        "{}",
+        answer.text()
+    );
     ensure!(running.stop().await);
     Ok(())
 }
@@ -222,7 +226,11 @@ async fn elsewhere() -> Result<()> {
         "http://next.wythe.internal.example/",
     ] {
         let answer = attack(&running, "fetch", url).await?;
-        ensure!(answer.text() == "Denied", "{url}: {}", answer.text());
+        ensure!(
+            answer.text() == "ErrorKind::Denied",
+            "{url}: {}",
+            answer.text()
+        );
     }
     let answer = attack(&running, "fetch", "http://NEXT.wythe.internal/plain").await?;
     ensure!(answer.text() == "200", "{}", answer.text());
@@ -233,7 +241,11 @@ async fn elsewhere() -> Result<()> {
 async fn failing() -> Result<()> {
     let running = hostile("{ name: cpuTime, value: 200ms }").await?;
     for (how, status, expected) in [
-        ("trap", 502, "`gate`: `gate` trapped: unreachable"),
+        (
+            "trap",
+            502,
+            "`gate`: `gate` trapped: wasm trap: wasm `unreachable`",
+        ),
         ("spin", 504, "`gate`: `gate` used its 200ms of CPU time"),
     ] {
         let answer = attack(&running, how, "").await?;
