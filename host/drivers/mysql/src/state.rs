@@ -349,6 +349,10 @@ impl Driver for State {
         entry.map_err(Fault::of_read)
     }
 
+    async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
+        batch::get_many(self, &keys).await
+    }
+
     async fn put(&self, put: Put) -> Result<Etag> {
         let mut lent = self.held.lend().await?;
         let mut tries = 0;

@@ -1,16 +1,85 @@
 //! Several writes in one transaction. Operations on different keys do not touch each other, so they are done in the order of
 //! keys, whatever order they came in: two transactions that take their rows so never wait for each other.
 
-use super::{MAX_OPERATIONS, State};
+use super::{MAX_OPERATIONS, State, sql};
 use crate::{
     client::{Lent, Work},
     fault::Fault,
+    rows::Value,
 };
 use async_trait::async_trait;
+use std::collections::HashMap;
 use wythe_blocks::{
-    Error, Result,
-    state::{Etag, Operation, Put},
+    Error, Key, Result,
+    state::{Driver as _, Entry, Etag, MAX_ANSWER, Operation, Put, beyond},
 };
+
+/// Keys of one statement: few statements are ready, and the rest of their places have the last key again.
+const SIZES: [usize; 3] = [1, 16, 128];
+
+/// Reads several entries, those of one statement at a time, until the values have as many bytes as an answer may.
+pub(super) async fn get_many(state: &State, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
+    let (mut answers, mut size) = (Vec::with_capacity(keys.len()), 0);
+    for chunk in keys.chunks(SIZES[2]) {
+        let found = match size < MAX_ANSWER {
+            true => several(state, chunk).await,
+            false => Ok(HashMap::new()),
+        };
+        for key in chunk {
+            answers.push(match &found {
+                _ if size >= MAX_ANSWER => Err(beyond()),
+                Err(error) => Err(error.duplicate()),
+                Ok(found) => {
+                    let entry = found.get(key.whole()).cloned();
+                    size += entry.as_ref().map_or(0, |entry| entry.value.len());
+                    Ok(entry)
+                }
+            });
+        }
+    }
+    answers
+}
+
+/// The entries of at most so many keys as one statement has.
+async fn several(state: &State, keys: &[Key]) -> Result<HashMap<String, Entry>> {
+    let mut sizes = SIZES.into_iter();
+    let count = sizes.find(|size| *size >= keys.len()).unwrap_or(SIZES[2]);
+    let values = keys
+        .iter()
+        .chain(keys.last().into_iter().cycle())
+        .take(count);
+    let values: Vec<_> = values
+        .map(|key| Value::Bytes(key.whole().as_bytes()))
+        .collect();
+    let answer = state
+        .held
+        .lend()
+        .await?
+        .execute(&state.sql.get_many(count), &values)
+        .await;
+    let rows = match answer {
+        Ok(answer) => answer.rows,
+        // They are large, and few of them have room in an answer.
+        Err(Fault::Beyond) => return one_by_one(state, keys).await,
+        Err(fault) => return Err(fault.of_read()),
+    };
+    let entries = rows.iter().map(sql::named);
+    entries.collect::<Result<_, _>>().map_err(Fault::of_read)
+}
+
+async fn one_by_one(state: &State, keys: &[Key]) -> Result<HashMap<String, Entry>> {
+    let (mut found, mut size) = (HashMap::new(), 0);
+    for key in keys {
+        if size >= MAX_ANSWER {
+            break;
+        }
+        if let Some(entry) = state.get(key).await? {
+            size += entry.value.len();
+            found.insert(key.whole().to_owned(), entry);
+        }
+    }
+    Ok(found)
+}
 
 /// Each for itself, and all by one commit.
 pub(super) async fn put_many(state: &State, puts: Vec<Put>) -> Vec<Result<Etag>> {
