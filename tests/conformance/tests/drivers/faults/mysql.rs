@@ -232,9 +232,8 @@ async fn less_durable(kind: &'static Kinds, server: Server) {
     }
 }
 
-/// A table as a daprd makes it and writes: keys in a collation that knows no case, times without a fraction.
-async fn of_dapr(kind: &'static Kinds, server: Server) {
-    let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
+/// Makes a table as a daprd does: keys in a collation that knows no case, times without a fraction.
+async fn table_of_dapr(address: SocketAddr) -> Arc<dyn bindings::Driver> {
     let database = sql(address, "mysql").await;
     say(&*database, "CREATE DATABASE dapr_state_store").await;
     let database = sql(address, "dapr_state_store").await;
@@ -251,6 +250,12 @@ async fn of_dapr(kind: &'static Kinds, server: Server) {
     ] {
         say(&*database, order).await;
     }
+    database
+}
+
+async fn of_dapr(kind: &'static Kinds, server: Server) {
+    let (address, directory) = (server.address(), tempfile::tempdir().expect("a directory"));
+    let database = table_of_dapr(address).await;
     let driver = kind.state(address, directory.path(), "").await;
     let driver = driver.unwrap_or_else(|error| panic!("{}", error.chain()));
     let page = driver.list("golden||", None, 10).await.expect("a page");
@@ -286,7 +291,7 @@ async fn of_dapr(kind: &'static Kinds, server: Server) {
     assert_eq!(entry.expect("an entry").value, "4");
 }
 
-/// Schemas of another name keep the hosts from sharing connections; the table is the same in each pair.
+/// Times of their own keep the hosts from sharing connections.
 async fn at_once(server: Server) {
     let address = server.address();
     let hosts = (0..8).map(|number| async move {
