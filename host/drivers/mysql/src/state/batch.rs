@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use wythe_blocks::{
     Error, Key, Result,
-    state::{Driver as _, Entry, Etag, MAX_ANSWER, Operation, Put, beyond},
+    state::{Condition, Driver as _, Entry, Etag, MAX_ANSWER, Operation, Put, beyond},
 };
 
 /// Keys of one statement: few statements are ready, and the rest of their places have the last key again.
@@ -42,15 +42,8 @@ pub(super) async fn get_many(state: &State, keys: &[Key]) -> Vec<Result<Option<E
 
 /// The entries of at most so many keys as one statement has.
 async fn several(state: &State, keys: &[Key]) -> Result<HashMap<String, Entry>> {
-    let mut sizes = SIZES.into_iter();
-    let count = sizes.find(|size| *size >= keys.len()).unwrap_or(SIZES[2]);
-    let values = keys
-        .iter()
-        .chain(keys.last().into_iter().cycle())
-        .take(count);
-    let values: Vec<_> = values
-        .map(|key| Value::Bytes(key.whole().as_bytes()))
-        .collect();
+    let all: Vec<_> = keys.iter().collect();
+    let (count, values) = placed(&all);
     let answer = state
         .held
         .lend()
@@ -127,7 +120,7 @@ impl Work for Each<'_> {
     type Done = Vec<Result<Option<Etag>>>;
 
     async fn run(&self, lent: &mut Lent) -> Result<Result<Self::Done>, Fault> {
-        in_order(self.0, lent, self.1).await.map(Ok)
+        in_order(self.0, lent, self.1, false).await.map(Ok)
     }
 }
 
@@ -139,25 +132,68 @@ impl Work for All<'_> {
     type Done = Vec<Option<Etag>>;
 
     async fn run(&self, lent: &mut Lent) -> Result<Result<Self::Done>, Fault> {
-        let answers = in_order(self.0, lent, self.1).await?;
+        let answers = in_order(self.0, lent, self.1, true).await?;
         Ok(answers.into_iter().collect())
     }
 }
 
-/// The answers by position.
+/// The answers by position; where all of them go together, nothing is done after the first that is refused.
 async fn in_order(
     state: &State,
     lent: &mut Lent,
     operations: &[Operation],
+    are_one: bool,
 ) -> Result<Vec<Result<Option<Etag>>>, Fault> {
     let mut sorted: Vec<_> = operations.iter().enumerate().collect();
     sorted.sort_by_key(|(_, operation)| operation.key().whole());
     let mut answers: Vec<_> = operations.iter().map(|_| Ok(None)).collect();
-    for (place, operation) in sorted {
-        answers[place] = match operation {
-            Operation::Put(put) => state.put_one(lent, put).await?.map(Some),
-            Operation::Delete(delete) => state.delete_one(lent, delete).await?.map(|()| None),
-        };
+    let are_both_plain = |one: &(usize, &Operation), other: &(usize, &Operation)| {
+        is_plain_delete(one.1) && is_plain_delete(other.1)
+    };
+    for run in sorted.chunk_by(are_both_plain) {
+        match run {
+            [(place, Operation::Put(put))] => {
+                answers[*place] = state.put_one(lent, put).await?.map(Some);
+            }
+            [(place, Operation::Delete(delete))] => {
+                answers[*place] = state.delete_one(lent, delete).await?.map(|()| None);
+            }
+            deletes => delete_all(state, lent, deletes).await?,
+        }
+        if are_one && run.iter().any(|(place, _)| answers[*place].is_err()) {
+            break;
+        }
     }
     Ok(answers)
+}
+
+/// Returns whether an operation removes what is there, whatever it is.
+fn is_plain_delete(operation: &Operation) -> bool {
+    matches!(operation, Operation::Delete(delete) if delete.condition == Condition::Always)
+}
+
+/// Removes several entries, those of one statement at a time.
+async fn delete_all(
+    state: &State,
+    lent: &mut Lent,
+    deletes: &[(usize, &Operation)],
+) -> Result<(), Fault> {
+    for chunk in deletes.chunks(SIZES[2]) {
+        let keys: Vec<_> = chunk.iter().map(|(_, delete)| delete.key()).collect();
+        let (count, values) = placed(&keys);
+        lent.execute(&state.sql.delete_many(count), &values).await?;
+    }
+    Ok(())
+}
+
+/// The number of places of a statement that has room for keys, and what is in each.
+fn placed<'a>(keys: &[&'a Key]) -> (usize, Vec<Value<'a>>) {
+    let mut sizes = SIZES.into_iter();
+    let count = sizes.find(|size| *size >= keys.len()).unwrap_or(SIZES[2]);
+    let all = keys
+        .iter()
+        .chain(keys.last().into_iter().cycle())
+        .take(count);
+    let values = all.map(|key| Value::Bytes(key.whole().as_bytes()));
+    (count, values.collect())
 }

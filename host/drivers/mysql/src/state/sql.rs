@@ -72,6 +72,12 @@ impl Sql {
         format!("SELECT {COLUMNS}, id FROM {table} WHERE id IN ({keys}) AND NOT {OVER}")
     }
 
+    /// The removal of so many keys, whatever is there.
+    pub fn delete_many(&self, count: usize) -> String {
+        let keys = vec!["?"; count].join(", ");
+        format!("DELETE FROM {} WHERE id IN ({keys})", self.table)
+    }
+
     /// A page of entries, which ends early where the values are large: the sizes are looked at first.
     pub async fn page(
         &self,
