@@ -3,7 +3,8 @@
 use crate::{Missing, Program, Site, find};
 use std::{fs, io::Read, net::TcpStream, path::PathBuf, process::Command, time::Duration};
 
-/// `mariadbd`, with a user `wythe` of the password `secret` who may do all, and which syncs each commit to disk.
+/// `mariadbd`, with a user `wythe` of the password `secret` who may do all, and which syncs each commit to disk and to its
+/// binary log.
 #[derive(Clone, Copy, Debug)]
 pub struct MariaDb;
 
@@ -35,6 +36,7 @@ impl Program for MariaDb {
             "--innodb-buffer-pool-size=64M",
             "--innodb-flush-log-at-trx-commit=1",
         ]);
+        command.args(["--log-bin=log", "--sync-binlog=1", "--binlog-format=ROW"]);
         command.arg(format!("--port={}", site.port));
         let directory = site.directory.display();
         command.arg(format!("--datadir={}", data(site).display()));

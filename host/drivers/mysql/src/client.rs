@@ -183,9 +183,12 @@ impl Maker {
         let promises = &connection.promises;
         let first = self.promised.get_or_init(|| promises.clone());
         let text = match first {
-            first if first.is_durable && !promises.is_durable => {
-                "the database does not keep what it acknowledges any more: its innodb_flush_log_at_trx_commit or sync_binlog was \
-                 changed; set it to 1 again, or start the host again"
+            first
+                if (first.is_durable && !promises.is_durable)
+                    || (first.is_linearizable && !promises.is_linearizable) =>
+            {
+                "the database does not keep what it acknowledges any more: its innodb_flush_log_at_trx_commit, log_bin or sync_binlog \
+                 was changed; set it to 1 again, or start the host again"
             }
             first if promises.max_packet < first.max_packet => {
                 "the database takes smaller packets than before; raise its max_allowed_packet again, or start the host again"

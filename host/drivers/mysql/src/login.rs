@@ -84,6 +84,10 @@ pub(super) async fn login(
     let greeting = Greeting::read(&packet)?;
     let mut abilities = NEEDED | MULTI_RESULTS | PS_MULTI_RESULTS | SIZED_PROOF;
     abilities &= greeting.abilities | NEEDED;
+    if settings.database.is_some() {
+        // Said before TLS as well: what comes behind it is read by the first word.
+        abilities |= WITH_DATABASE;
+    }
     let is_secure = secure.is_some() && greeting.abilities & TLS != 0;
     if let Some(secure) = secure.filter(|_| is_secure) {
         abilities |= TLS;
@@ -109,10 +113,7 @@ pub(super) async fn login(
 }
 
 /// The answer to a greeting.
-fn answer(mut abilities: u32, settings: &Settings, proof: &[u8], plugin: &str) -> Vec<u8> {
-    if settings.database.is_some() {
-        abilities |= WITH_DATABASE;
-    }
+fn answer(abilities: u32, settings: &Settings, proof: &[u8], plugin: &str) -> Vec<u8> {
     let mut answer = head(abilities);
     answer.extend_from_slice(settings.user.as_bytes());
     answer.push(0);

@@ -28,6 +28,9 @@ pub(super) struct Promises {
     pub is_mariadb: bool,
     /// A commit is on the disk before it is acknowledged.
     pub is_durable: bool,
+    /// A commit is on the disk before anybody reads what it wrote: by the binary log alone, since without one the engine shows a
+    /// commit first and syncs it then.
+    pub is_linearizable: bool,
     /// Bytes of a packet.
     pub max_packet: u64,
 }
@@ -161,11 +164,13 @@ async fn promises(connection: &mut Connection) -> Result<Promises, Fault> {
         return Err(Fault::Unsent(Error::unavailable(message)));
     }
     let version = text(0);
+    let (is_flushed, has_log, is_synced) = (text(2) == "1", text(3) == "1", text(4) == "1");
     Ok(Promises {
         is_mariadb: version.contains("MariaDB"),
         version,
         // What is in the log of a commit and not in that of replication is taken back after a crash.
-        is_durable: text(2) == "1" && (text(3) == "0" || text(4) == "1"),
+        is_durable: is_flushed && (!has_log || is_synced),
+        is_linearizable: is_flushed && has_log && is_synced,
         max_packet: text(1).parse().unwrap_or_default(),
     })
 }

@@ -120,6 +120,7 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
         held,
         sql,
         is_durable: promises.is_durable,
+        is_linearizable: promises.is_linearizable,
         max_value: room.min(MAX_VALUE),
     }))
 }
@@ -128,6 +129,7 @@ struct State {
     held: Arc<Held>,
     sql: Sql,
     is_durable: bool,
+    is_linearizable: bool,
     max_value: u64,
     sweeper: Option<AbortHandle>,
 }
@@ -334,7 +336,7 @@ impl Driver for State {
             increment: true,
             fence: true,
             durable: self.is_durable,
-            linearizable: true,
+            linearizable: self.is_linearizable,
             counted: false,
             max_value_bytes: self.max_value,
             max_operations: MAX_OPERATIONS,
@@ -347,6 +349,10 @@ impl Driver for State {
         let row = lent.row(&self.sql.get, &[key]).await;
         let entry = row.and_then(|row| row.map(|row| sql::entry(&row, 0)).transpose());
         entry.map_err(Fault::of_read)
+    }
+
+    async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
+        batch::get_many(self, &keys).await
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {

@@ -65,6 +65,19 @@ impl Sql {
         }
     }
 
+    /// The entries of so many keys.
+    pub fn get_many(&self, count: usize) -> String {
+        let keys = vec!["?"; count].join(", ");
+        let table = &self.table;
+        format!("SELECT {COLUMNS}, id FROM {table} WHERE id IN ({keys}) AND NOT {OVER}")
+    }
+
+    /// The removal of so many keys, whatever is there.
+    pub fn delete_many(&self, count: usize) -> String {
+        let keys = vec!["?"; count].join(", ");
+        format!("DELETE FROM {} WHERE id IN ({keys})", self.table)
+    }
+
     /// A page of entries, which ends early where the values are large: the sizes are looked at first.
     pub async fn page(
         &self,
@@ -101,8 +114,7 @@ impl Sql {
             Value::Uint(count as u64),
         ];
         let rows = lent.execute(&sql, &values).await?.rows;
-        let entries = rows.iter().map(|row| Ok((key(row, 6)?, entry(row, 0)?)));
-        let entries: Vec<(String, Entry)> = entries.collect::<Result<_, Fault>>()?;
+        let entries: Vec<(String, Entry)> = rows.iter().map(named).collect::<Result<_, Fault>>()?;
         // Some may have come in between meanwhile, so that those behind them had no room.
         let seen = match entries.last() {
             Some((key, _)) if entries.len() == count => key.clone(),
@@ -125,6 +137,11 @@ fn fitting(sizes: &[Row], limit: usize) -> usize {
         before < MAX_ANSWER as i64
     };
     sizes.iter().take(limit).take_while(fits).count()
+}
+
+/// An entry behind its columns, and its key.
+pub(super) fn named(row: &Row) -> Result<(String, Entry), Fault> {
+    Ok((key(row, 6)?, entry(row, 0)?))
 }
 
 fn key(row: &Row, index: usize) -> Result<String, Fault> {
