@@ -126,6 +126,17 @@ impl Redis {
         if operations.is_empty() {
             return Ok(Vec::new());
         }
+        if operations.len() > MAX_OPERATIONS as usize {
+            return Err(Error::invalid(format!(
+                "at most {MAX_OPERATIONS} operations at once"
+            )));
+        }
+        let is_large = |operation: &Operation| matches!(operation, Operation::Put(put) if put.value.len() as u64 > MAX_VALUE);
+        if operations.iter().any(is_large) {
+            return Err(Error::invalid(format!(
+                "a value has at most {MAX_VALUE} bytes"
+            )));
+        }
         let script = self.script.clone();
         let mut call = script.prepare_invoke();
         for operation in operations {

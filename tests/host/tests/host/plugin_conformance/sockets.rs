@@ -73,7 +73,13 @@ fn attempts<const N: usize>(open: &Opener<dyn Driver>, keys: [&str; N]) -> [Stri
         let driver = Subject::start(open).await.driver();
         let mut answers = Vec::new();
         for key in keys {
-            let answer = driver.get(&key.into()).await;
+            let mut answer = driver.get(&key.into()).await;
+            while let Err(error) = &answer
+                && error.message().contains("is starting again")
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                answer = driver.get(&key.into()).await;
+            }
             let said = answer.map(|entry| {
                 let value = entry.map(|entry| entry.value).unwrap_or_default();
                 String::from_utf8_lossy(&value).into_owned()
@@ -106,20 +112,10 @@ fn reached() -> Result<(), Failed> {
     for (key, answer) in keys.iter().zip(&answers).skip(1).take(6) {
         assert!(answer.starts_with("failed: "), "{key}: {answer}");
     }
-    let many = answers[7]
-        .split(' ')
-        .next()
-        .and_then(|count| count.parse::<u32>().ok());
-    assert!(
-        many.is_some_and(|many| (5..64).contains(&many)),
-        "{}",
-        answers[7]
-    );
-    assert!(
-        answers[8].contains("did not answer within 5s"),
-        "{}",
-        answers[8]
-    );
+    // It ends with the handles that it has no more of.
+    assert!(answers[7].contains("no free keys"), "{}", answers[7]);
+    let late = &answers[8];
+    assert!(late.contains("did not answer within 5s"), "{late}");
     // What it held is gone with its instance, and a fresh one goes on.
     assert_eq!(answers[9], "connected");
     Ok(())
