@@ -51,15 +51,18 @@ impl http::Handler for Gatecrasher {
                 std::hint::black_box(());
             },
             "trap" => panic!("trapped, as asked"),
-            "twice" => {
-                let first = outcome(http::next(Request::get("http://first/plain")));
-                let second = outcome(http::next(Request::get("http://second/plain")));
-                Ok(Response::text(format!("{first}, then {second}")))
-            }
+            "twice" => Ok(twice()),
             "unread" => Ok(Response::text("not read")),
             _ => pass(request),
         }
     }
+}
+
+/// Asks for the rest two times.
+fn twice() -> Response {
+    let first = outcome(http::next(Request::get("http://first/plain")));
+    let second = outcome(http::next(Request::get("http://second/plain")));
+    Response::text(format!("{first}, then {second}"))
 }
 
 fn pass(request: Request) -> Result<Response> {
