@@ -81,7 +81,7 @@ pub fn read_under(
     let Some(mut manifest) = manifest else {
         return (None, Problem::all(problems));
     };
-    problems.extend(manifest.replace_resources(&project.resources));
+    manifest.replace_resources(&project.resources);
     if let Some(terms) = &terms {
         problems.extend(terms.apply(&mut manifest));
     }

@@ -33,8 +33,6 @@ const TYPES: &[&str] = &[
     "bindings.kitex",
     "bindings.kubemq",
     "bindings.kubernetes",
-    "bindings.mysql",
-    "bindings.mqtt3",
     "bindings.postmark",
     "bindings.rethinkdb.statechange",
     "bindings.rocketmq",

@@ -24,8 +24,7 @@ use wythe_manifest::{ComponentName, Name};
 const COPY: Operation = Operation::idempotent(3, "put-many");
 /// Time for one call: a page of large values over a slow network.
 const CALL: Duration = Duration::from_secs(120);
-/// Entries, and bytes of their values, that are written at once.
-const ENTRIES: usize = 100;
+/// Bytes of values that are written at once, of a page or a part of it.
 const BYTES: usize = 4 << 20;
 /// The most by which the ends of an entry may differ in two stores: what two clocks and a call make of them.
 const APART: Duration = Duration::from_secs(60);
@@ -137,7 +136,7 @@ impl Copier {
                 bytes += entry.value.len().max(1);
                 is_first || bytes <= BYTES
             };
-            let count = rest.iter().take(ENTRIES).take_while(fits).count();
+            let count = rest.iter().take_while(fits).count();
             let (now, later) = rest.split_at(count);
             self.write(now).await?;
             self.check(&self.to, now, |key| self.renamed(key)).await?;

@@ -157,7 +157,7 @@ async fn embedded() -> Result<()> {
         .map(|error| error.to_string())
         .unwrap_or_default();
     ensure!(
-        error.contains("nowhere") && error.contains("there is no such directory"),
+        error.contains("nowhere") && error.contains("cannot be read as a directory of resources"),
         "{error}"
     );
     Ok(())
