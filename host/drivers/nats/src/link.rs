@@ -8,7 +8,6 @@ pub(crate) use inbox::Inbox;
 use crate::{
     failure::{self, Effect, forbidden},
     settings::Target,
-    tls::Tls,
     wire::{self, Frame, Incoming, Info, Outgoing},
 };
 use bytes::Bytes;
@@ -30,6 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wythe_blocks::{Error, Result};
+use wythe_net::Tls;
 
 /// KiB of messages that wait to be written.
 const ROOM: u32 = 64 << 10;

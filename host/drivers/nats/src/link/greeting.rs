@@ -4,21 +4,18 @@ use super::{ANSWERS, Link};
 use crate::{
     failure::{forbidden, odd},
     nkey::Key,
-    settings::{Hidden, Target},
-    tls::Tls,
+    settings::Target,
     wire::{self, Frame, Info},
 };
 use serde_json::{Value, json};
 use std::io;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
-    net::{TcpStream, lookup_host},
-};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use wythe_blocks::{Error, Result, random};
+use wythe_net::{Hidden, Tls, reach};
 
 pub(super) async fn connect(target: &Target, tls: &Tls, server: &(String, u16)) -> Result<Link> {
     let (host, port) = server;
-    let mut stream = BufReader::new(reach(host, *port).await?);
+    let mut stream = BufReader::new(reach("natsURL", host, *port).await?);
     let info = match wire::read(&mut stream).await {
         Ok(Frame::Info(info)) => *info,
         Ok(_) => return Err(odd()),
@@ -55,25 +52,6 @@ fn no_greeting(error: io::Error) -> Error {
         _ => "what answers there does not greet as NATS does",
     };
     Error::unavailable(text).with_source(error)
-}
-
-/// Connects to the first address of a name that answers.
-async fn reach(host: &str, port: u16) -> Result<TcpStream> {
-    let unknown = |error: io::Error| {
-        Error::unavailable("the host of `natsURL` has no address: check its name")
-            .with_source(error)
-    };
-    let mut last = io::Error::other("no address");
-    for address in lookup_host((host, port)).await.map_err(unknown)? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(Error::unavailable("the server takes no connection").with_source(last))
 }
 
 /// The first version whose streams can bound each subject.
