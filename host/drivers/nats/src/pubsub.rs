@@ -2,7 +2,6 @@
 //! consumer of the server is a group here, from which members pull.
 
 mod desk;
-mod leaving;
 mod member;
 mod message;
 mod names;
@@ -18,18 +17,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use desk::Desk;
-use leaving::Leaving;
 use member::Member;
-use parking_lot::Mutex;
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use streams::Streams;
 use tokio::time::{Instant, timeout, timeout_at};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+    pubsub::{Consumer, Driver, Features, Members, Message, SubscribeOptions},
     time::Clock as _,
 };
 
@@ -56,8 +50,7 @@ pub(super) async fn open(
         is_durable: is_on_disk.map_err(|error| client.named(error))? && client.target.sync_always,
         session,
         streams: Arc::new(streams),
-        leaving: Arc::default(),
-        members: Mutex::default(),
+        members: Arc::default(),
     }))
 }
 
@@ -65,10 +58,7 @@ struct PubSub {
     session: Session,
     streams: Arc<Streams>,
     is_durable: bool,
-    /// Members that give back what they have.
-    leaving: Arc<Leaving>,
-    /// Members that there are, for the close.
-    members: Mutex<Vec<Weak<Desk>>>,
+    members: Arc<Members<Desk>>,
 }
 
 impl PubSub {
@@ -252,14 +242,11 @@ impl Driver for PubSub {
     ) -> Result<Box<dyn Consumer>> {
         check_topic(topic)?;
         let client = self.session.client()?.clone();
-        self.leaving.settle(client.target.timeout).await;
+        self.members.settle(client.target.timeout).await;
         let group = self.streams.join(topic, group, options.ephemeral).await?;
         let desk = Arc::new(Desk::new(client, self.streams.clone(), group));
-        let mut members = self.members.lock();
-        members.retain(|member| member.strong_count() > 0);
-        members.push(Arc::downgrade(&desk));
-        drop(members);
-        Ok(Box::new(Member::new(desk, self.leaving.clone())))
+        self.members.add(&desk);
+        Ok(Box::new(Member::new(desk, self.members.clone())))
     }
 
     fn describe(&self) -> Option<String> {
@@ -272,11 +259,7 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.session.close();
-        let members = std::mem::take(&mut *self.members.lock());
-        for desk in members.iter().filter_map(Weak::upgrade) {
-            desk.leave().await?;
-        }
-        Ok(())
+        self.members.close().await
     }
 }
 
