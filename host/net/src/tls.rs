@@ -20,16 +20,19 @@ use wythe_blocks::{Error, Result, Wrong};
 use wythe_manifest::Secret;
 
 /// The certificates and the key that are written, each in PEM.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Written {
-    /// `caCert`: what is believed in place of the web's authorities.
+    /// The names of the three settings, in the order of what they hold here.
+    pub names: [&'static str; 3],
+    /// The authorities that are believed in place of the web's.
     pub authority: Option<String>,
-    /// `clientCert` and `clientKey`, by which the host proves itself.
+    /// The certificate by which the host proves itself, and its key.
     pub certificate: Option<String>,
     pub key: Option<Hidden>,
 }
 
 impl Written {
+    /// The settings `caCert`, `clientCert` and `clientKey`.
     pub fn new(
         authority: Option<String>,
         certificate: Option<String>,
@@ -38,22 +41,43 @@ impl Written {
         // As in a file that a tool wrote, an empty text is none.
         let written = |text: Option<String>| text.filter(|text| !text.is_empty());
         Written {
+            names: ["caCert", "clientCert", "clientKey"],
             authority: written(authority),
             certificate: written(certificate),
             key: key.filter(|key| !key.reveal().is_empty()).map(Hidden),
         }
     }
 
+    /// Gives the settings other names.
+    #[must_use]
+    pub fn named(mut self, names: [&'static str; 3]) -> Self {
+        self.names = names;
+        self
+    }
+
     /// The name of a setting that is written; none where nothing is.
     pub fn first(&self) -> Option<&'static str> {
         let all = [
-            ("caCert", self.authority.is_some()),
-            ("clientCert", self.certificate.is_some()),
-            ("clientKey", self.key.is_some()),
+            self.authority.is_some(),
+            self.certificate.is_some(),
+            self.key.is_some(),
         ];
-        all.iter()
+        let found = self.names.into_iter().zip(all);
+        found
+            .into_iter()
             .find(|(_, is_written)| *is_written)
-            .map(|(name, _)| *name)
+            .map(|(name, _)| name)
+    }
+
+    /// Refuses a certificate without its key, and a key without its certificate.
+    pub fn check_pair(&self) -> Result<(), Wrong> {
+        let [_, certificate, key] = self.names;
+        let (alone, missing) = match (&self.certificate, &self.key) {
+            (Some(_), None) => (certificate, key),
+            (None, Some(_)) => (key, certificate),
+            _ => return Ok(()),
+        };
+        Err(wrong(alone, &format!("expected `{missing}` beside it")))
     }
 }
 
@@ -81,23 +105,23 @@ impl Hash for Tls {
 impl Tls {
     /// `setting` is the one that asks for TLS.
     pub fn new(setting: &'static str, written: Written) -> Result<Self, Wrong> {
+        written.check_pair()?;
+        let [_, certificate_name, key_name] = written.names;
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions();
         let config = config
             .map_err(|error| Wrong::new(setting, Error::internal("no TLS").with_source(error)))?;
-        let config = config.with_root_certificates(roots(written.authority.as_deref())?);
+        let config = config.with_root_certificates(roots(&written)?);
         let config = match (&written.certificate, &written.key) {
-            (None, None) => config.with_no_client_auth(),
             (Some(certificate), Some(Hidden(key))) => {
-                let certificates = certificates("clientCert", certificate)?;
+                let certificates = certificates(certificate_name, certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
-                let wrong = || wrong("clientKey", "expected a private key in PEM");
-                let key = key.map_err(|_| wrong())?;
+                let key = key.map_err(|_| wrong(key_name, "expected a private key in PEM"))?;
                 let config = config.with_client_auth_cert(certificates, key);
-                config.map_err(|_| wrong_pair())?
+                let why = format!("expected the key of the certificate in `{certificate_name}`");
+                config.map_err(|_| wrong(key_name, &why))?
             }
-            (Some(_), None) => return Err(wrong("clientCert", "expected `clientKey` beside it")),
-            (None, Some(_)) => return Err(wrong("clientKey", "expected `clientCert` beside it")),
+            _ => config.with_no_client_auth(),
         };
         Ok(Tls {
             written,
@@ -116,22 +140,16 @@ impl Tls {
     }
 }
 
-fn wrong_pair() -> Wrong {
-    wrong(
-        "clientKey",
-        "expected the key of the certificate in `clientCert`",
-    )
-}
-
 /// The authorities of the web, or in their place those that are written.
-fn roots(authority: Option<&str>) -> Result<RootCertStore, Wrong> {
+fn roots(written: &Written) -> Result<RootCertStore, Wrong> {
+    let name = written.names[0];
     let mut roots = RootCertStore::empty();
-    match authority {
+    match &written.authority {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(text) => {
-            for certificate in certificates("caCert", text)? {
+            for certificate in certificates(name, text)? {
                 let added = roots.add(certificate);
-                added.map_err(|_| wrong("caCert", "a certificate is damaged"))?;
+                added.map_err(|_| wrong(name, "a certificate is damaged"))?;
             }
         }
     }

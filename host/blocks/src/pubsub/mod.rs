@@ -9,6 +9,7 @@ mod event;
 pub(crate) mod fuzzing;
 mod letter;
 mod media;
+mod members;
 mod operating;
 mod routing;
 mod scopes;
@@ -19,6 +20,7 @@ pub use driver::{
     SubscribeOptions,
 };
 pub use event::{Event, PublishOptions};
+pub use members::{Leave, Members};
 pub use operating::{Letter, Redriven};
 pub(crate) use routing::RuleThread;
 pub(crate) use scopes::Scopes;

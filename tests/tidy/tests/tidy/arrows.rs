@@ -49,7 +49,6 @@ const CLIENTS: &[(&str, &[&str])] = &[
         "tokio-rustls",
         &[
             "wythe-drivers-mysql",
-            "wythe-drivers-nats",
             "wythe-drivers-postgres",
             "wythe-drivers-smtp",
             "wythe-net",
@@ -59,7 +58,6 @@ const CLIENTS: &[(&str, &[&str])] = &[
         "webpki-roots",
         &[
             "wythe-drivers-mysql",
-            "wythe-drivers-nats",
             "wythe-drivers-postgres",
             "wythe-drivers-smtp",
             "wythe-net",
