@@ -92,7 +92,7 @@ pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};
 pub use name::{ComponentName, InvalidName, Name};
 pub use naming::check_names;
-pub use path::{path_segments, wrong_with_path};
+pub use path::{path_segments, percent_decoded, wrong_with_path};
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resiliency::{
