@@ -90,8 +90,9 @@ impl Jar {
     pub fn shown<T: DeserializeOwned>(&self, purpose: &str, headers: &HeaderMap) -> Option<T> {
         let find = |number| {
             let name = self.named(purpose, number);
-            let value = |cookie: &'_ [u8]| cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-            str::from_utf8(cookies(headers).find_map(value)?).ok()
+            let mut values = cookies(headers)
+                .filter_map(|cookie| cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+            str::from_utf8(values.next()?).ok()
         };
         let (count, first) = find(0)?.split_once('.')?;
         let count: usize = count.parse().ok().filter(|count| *count <= PIECES)?;
