@@ -104,14 +104,30 @@ impl Close for Configured {
 pub(crate) struct Written {
     scopes: Scopes,
     consumer: Option<String>,
+    /// The key of `sealKey`; boxed, since few components have one.
+    seal_key: Option<Box<[u8; 32]>>,
 }
+
+/// Bytes of a secret that is good enough for seals.
+const SEAL_KEY: usize = 32;
 
 impl Written {
     pub fn take(component: &mut Manifest) -> Result<Self> {
+        let seal_key = component.metadata.take("sealKey");
+        if seal_key
+            .as_ref()
+            .is_some_and(|key| key.reveal().len() < SEAL_KEY)
+        {
+            let error = Error::invalid(format!(
+                "`sealKey`: expected a secret of {SEAL_KEY} bytes at least, such as `openssl rand -hex 32` prints"
+            ));
+            return Err(error.at(&component.position_of("sealKey")));
+        }
         let consumer = component.metadata.take("consumerID");
         Ok(Written {
             scopes: Scopes::take(component)?,
             consumer: consumer.map(|value| value.reveal().to_owned()),
+            seal_key: seal_key.map(|secret| Box::new(seal::derived(secret.reveal()))),
         })
     }
 }
@@ -190,7 +206,10 @@ impl PubSub {
         let features = driver.features();
         require(&component, |name| features.has(name))?;
         let own = opening.data.join(opening.tenant.as_str());
-        let seal = Seal::new(key(own.join(KEY)).await?);
+        let mut seal = Seal::new(key(own.join(KEY)).await?);
+        if let Some(shared) = &written.seal_key {
+            seal = seal.sharing(**shared);
+        }
         let configured = Arc::new(Configured {
             driver,
             scopes: written.scopes,

@@ -106,6 +106,12 @@ impl InternalStore {
         self.component.name()
     }
 
+    /// Returns whether a server has the records, so that other hosts may use them.
+    pub fn has_server(&self) -> bool {
+        let component = self.component.component();
+        component.driver().driver.describe().is_some()
+    }
+
     /// Bytes of a value.
     pub fn max_value(&self) -> u64 {
         let component = self.component.component();

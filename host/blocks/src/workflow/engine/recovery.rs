@@ -2,12 +2,12 @@
 
 use super::{Engine, PAUSE, work::Work};
 use crate::workflow::{
-    core::{entry::Parent, item::Item},
-    store::keys,
+    core::{attempt::Row, entry::Parent, item::Item},
+    store::{commit, keys},
 };
 use crate::{
-    Rate, Result,
-    state::{Mover, WORKFLOW},
+    Kind as ErrorKind, Rate, Result,
+    state::{Entry as Record, Mover, WORKFLOW},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::sync::Arc;
@@ -24,8 +24,23 @@ impl Engine {
         if !self.move_rows().await {
             return;
         }
+        while let Err(error) = self.enter_hosts().await {
+            tracing::warn!(tenant = %self.tenant, "workflows wait for their store: {}", error.chain());
+            if !self.pause(PAUSE).await {
+                return;
+            }
+        }
         self.may_run.send_replace(true);
-        while let Err(error) = self.recover_rows().await {
+        tokio::join!(self.clone().recover_all(), self.watch_hosts());
+    }
+
+    async fn recover_all(self: Arc<Self>) {
+        while let Err(error) = async {
+            self.recover_rows().await?;
+            self.count_alive().await
+        }
+        .await
+        {
             tracing::warn!(tenant = %self.tenant, "workflows are not taken up yet: {}", error.chain());
             if !self.pause(PAUSE).await {
                 return;
@@ -57,7 +72,8 @@ impl Engine {
         }
     }
 
-    async fn recover_rows(self: &Arc<Self>) -> Result<()> {
+    /// Takes up what is this host's and what is nobody's.
+    pub(super) async fn recover_rows(self: &Arc<Self>) -> Result<()> {
         let mut ended = self.scan(keys::all(keys::ENDED));
         while let Some(rows) = ended.next().await? {
             for (key, row) in rows {
@@ -76,15 +92,40 @@ impl Engine {
         }
         let mut works = self.scan(keys::all(keys::WORK));
         while let Some(rows) = works.next().await? {
-            for (key, _) in rows {
+            for (key, row) in rows {
                 let Some(permit) = self.left().await else {
                     return Ok(());
                 };
-                self.dispatch(Work::stored(&key, permit));
+                if self.claim(&key, row).await? {
+                    self.dispatch(Work::stored(&key, permit));
+                }
             }
         }
-        self.take_up_ready().await?;
-        self.count_alive().await
+        self.take_up_ready().await
+    }
+
+    /// Makes work this host's own; false where a host that lives does it.
+    async fn claim(&self, key: &str, stored: Record) -> Result<bool> {
+        let Some(own) = self.hosts.own() else {
+            return Ok(true);
+        };
+        let Ok(mut row) = Row::decode(&stored.value) else {
+            // Whoever does the work says what is wrong with it.
+            return Ok(true);
+        };
+        match row.host {
+            Some(host) if host == own => return Ok(true),
+            Some(host) if self.lives(host).await? => return Ok(false),
+            _ => row.host = Some(own),
+        }
+        let put = commit::attempt(key, row, stored.etag);
+        let caller = self.caller();
+        match self.internal_store.transact(&caller, vec![put]).await {
+            Ok(_) => Ok(true),
+            // Somebody else was faster, or it is done.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// A place in memory for what is left to be done; none where the host stops.

@@ -126,7 +126,7 @@ impl Engine {
         let context = Context::new(&id, run, limits, entries, self.clock());
         let open: Vec<_> = context.lock().task_table.open().cloned().collect();
         let changes = open.iter().filter_map(|asked| row::beginning(run, asked));
-        operations.extend(changes.map(|change| commit::change(&id, &change)));
+        operations.extend(changes.map(|change| commit::change(&id, &change, self.hosts.own())));
         operations.push(rows::put(keys::ready(&id), Bytes::new()));
         operations.push(rows::put_if(keys::instance(&id), meta.encode()?, condition));
         self.transact_new(&meta, operations).await?;
