@@ -70,6 +70,11 @@ impl Authority {
             .map_err(|error| Error::internal("clients cannot be checked").with_source(error))
     }
 
+    /// Returns whether there was a good file at any time.
+    pub fn is_in_force(&self) -> bool {
+        self.roots.is_some()
+    }
+
     pub fn problem(&self) -> Option<Error> {
         let file = self.written.file.display();
         let message = format!("the authority of clients `{file}` {}", self.wrong.as_ref()?);
