@@ -182,7 +182,7 @@ fn client_of<B>(request: &mut Request<B>) -> IpAddr {
 fn identity_of<B>(request: &mut Request<B>) -> Option<Identity> {
     let reported = request.headers_mut().remove(CLIENT_NAME)?;
     Some(Identity {
-        name: reported.to_str().ok().map(Arc::from),
+        name: reported.to_str().ok().and_then(|name| name.parse().ok()),
         authority: None,
     })
 }

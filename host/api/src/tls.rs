@@ -1,6 +1,6 @@
 //! TLS of the front door: the handshake of a connection, within bounds of its own.
 
-mod authority;
+pub(crate) mod authority;
 mod certificates;
 mod pair;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::refusals::No;
 use std::{future::Future, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 use wythe_blocks::{Destination, KnownBy, connections::Permit};
-use wythe_manifest::Name;
+use wythe_manifest::{ClientName, Name};
 
 /// The client of a connection, as far as the connection tells of it.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub struct Secured {
 #[derive(Clone)]
 pub struct Identity {
     /// The name in it; absent where it has none that can be passed on.
-    pub name: Option<Arc<str>>,
+    pub name: Option<ClientName>,
     /// The tenant whose own authority it is; absent for that of the host.
     pub authority: Option<Name>,
 }
@@ -71,7 +71,7 @@ impl Client {
 
 impl Identity {
     fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_ref().map(ClientName::as_str)
     }
 }
 
