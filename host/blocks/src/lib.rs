@@ -84,7 +84,7 @@ pub use process::{Process, State as ProcessState};
 pub use rate::Rate;
 pub use registry::{Drivers, Missing, Ready, Registry, Site, Wrong};
 pub use resiliency::{Reading, Resiliency};
-pub use routes::{Destination, Entrance, REFUSALS, Route, Routes};
+pub use routes::{Destination, Entrance, KnownBy, REFUSALS, Route, Routes};
 pub use shard::{SHARDS, Shard};
 pub use tasks::Tasks;
 pub use tenant::{AppHandlers, Checked, Report, Settings, Shared, Tenant};

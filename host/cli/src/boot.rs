@@ -3,7 +3,9 @@
 use crate::{check, choice::Choice, compiler, private, report::Problem};
 use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{AppHandlers, Entrance, Environment, Error, Host, Registry, Settings, Tenant};
+use wythe_blocks::{
+    AppHandlers, Entrance, Environment, Error, Host, KnownBy, Registry, Settings, Tenant,
+};
 use wythe_manifest::{Configuration, Grants, Manifest, Resources, Secret, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
@@ -350,6 +352,12 @@ pub fn entrance(terms: Option<&Terms>) -> Entrance {
         Some(terms) => Entrance::Named {
             hosts: terms.hosts.iter().cloned().collect(),
             by_path: terms.by_path,
+            clients: match &terms.tls.clients {
+                None => KnownBy::Host,
+                Some(clients) => KnownBy::Tenant {
+                    is_required: clients.is_required,
+                },
+            },
         },
     }
 }

@@ -75,7 +75,7 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Handler,
+    Access, AccessControl, ApiLists, Caller, CallerPolicy, ClientName, Configuration, Decision, DeniedType, Handler,
     Operation, SecretScope,
 };
 pub use decode::{decode, mistakes};
@@ -105,7 +105,7 @@ pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
     Allowed, CertificateFiles, ClientAuthority, HOST_FILE, HostFile, HostName, HostTls, Isolation,
-    Metered, Quota, Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit,
-    Unsigned, Users, load_host_file, parse_host_file,
+    Metered, Quota, Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, TenantTls, Terms,
+    TypePattern, Unit, Unsigned, Users, load_host_file, parse_host_file,
 };
 pub use tracing::{Otlp, OtlpProtocol, Tracing, decoded, headers};

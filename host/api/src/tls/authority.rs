@@ -1,5 +1,8 @@
 //! The authority of clients' certificates, from a file of PEM, and the name that a certificate is for.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+
 use super::pair::{LARGEST, check_time, is_settled};
 use std::sync::Arc;
 use tokio_rustls::rustls::{
@@ -10,12 +13,10 @@ use tokio_rustls::rustls::{
 };
 use webpki::EndEntityCert;
 use wythe_blocks::{Error, Result};
-use wythe_manifest::{ClientAuthority, OpenFile, Same, Stamp};
+use wythe_manifest::{ClientAuthority, ClientName, OpenFile, Same, Stamp};
 
 /// Certificates of an authority.
 const CERTIFICATES: usize = 100;
-/// Bytes of a name that is passed on.
-const NAME: usize = 256;
 
 /// An authority as it is in force, and what its file said last.
 pub struct Authority {
@@ -70,6 +71,11 @@ impl Authority {
             .map_err(|error| Error::internal("clients cannot be checked").with_source(error))
     }
 
+    /// Returns whether there was a good file at any time.
+    pub fn is_in_force(&self) -> bool {
+        self.roots.is_some()
+    }
+
     pub fn problem(&self) -> Option<Error> {
         let file = self.written.file.display();
         let message = format!("the authority of clients `{file}` {}", self.wrong.as_ref()?);
@@ -118,22 +124,15 @@ fn read(file: OpenFile) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// The name in a certificate that was checked: its first URI, else its first host name, else its subject's common name.
-pub fn name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+/// The name in a certificate that was checked: its first URI, else its first host name, else its subject's common name. None
+/// where policies could not name it, nor a header or a line of the log have it as it is.
+pub fn name(certificate: &CertificateDer<'_>) -> Option<ClientName> {
     let parsed = EndEntityCert::try_from(certificate).ok()?;
     let mut uris = parsed.valid_uri_names().map(|uri| format!("uri:{uri}"));
     let mut hosts = parsed.valid_dns_names().map(|host| format!("dns:{host}"));
     let named = uris.next().or_else(|| hosts.next());
     let named = named.or_else(|| Some(format!("cn:{}", common_name(parsed.subject())?)));
-    named.filter(|name| is_plain(name)).map(Arc::from)
-}
-
-/// Says whether a name can stand in a header and in a line of the log as it is.
-fn is_plain(name: &str) -> bool {
-    name.len() <= NAME
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    named?.parse().ok()
 }
 
 /// The common name of a subject (X.501): sets of pairs of an object identifier and a text.

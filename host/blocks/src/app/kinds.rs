@@ -11,7 +11,7 @@ use crate::{
     workflow,
 };
 use bytes::Bytes;
-use futures::future::Either;
+use futures::future::{BoxFuture, Either, ready};
 use http::HeaderMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,6 +38,12 @@ impl App {
                 true => call,
                 false => call.carrying(carried),
             };
+            if call.parent().is_none()
+                && let Err(error) = self.judge(&head)
+            {
+                let refused: BoxFuture<'_, _> = Box::pin(ready(Err(error)));
+                return Either::Left(refused);
+            }
             call.write_trace(&mut head.headers);
             call.write_baggage(&mut head.headers);
             let request = http::Request::from_parts(head, body);

@@ -18,6 +18,7 @@ pub use usage::Usage;
 
 use crate::{
     Call, Error, Kind, Result, Trace,
+    invocation::AccessPolicies,
     last::Last,
     metrics::{self, CallMetrics, Meters, Metrics, Outcome},
     panics,
@@ -27,6 +28,7 @@ use crate::{
 };
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use inbound::Inbound;
 use std::{
@@ -115,6 +117,8 @@ pub struct App {
     checked: Option<health::Checked>,
     /// The handlers that its requests go through; absent where there are none.
     guard: ArcSwapOption<Guard>,
+    /// The policies of requests from outside; absent before it has a tenant.
+    access: ArcSwapOption<AccessPolicies>,
     /// True once its counts are shown: one that comes back is not counted twice.
     is_shown: AtomicBool,
 }
@@ -174,6 +178,7 @@ impl App {
             last: Last::default(),
             checked: profile.health.clone().map(health::Checked::new),
             guard: ArcSwapOption::empty(),
+            access: ArcSwapOption::empty(),
             is_shown: AtomicBool::new(false),
             callee,
             profile,
@@ -204,6 +209,19 @@ impl App {
     /// Puts handlers before the app, in place of those before.
     pub(crate) fn guard(&self, guard: Option<Guard>) {
         self.guard.store(guard.map(Arc::new));
+    }
+
+    /// Has these policies asked about requests from outside.
+    pub(crate) fn judged_by(&self, access: &Arc<AccessPolicies>) {
+        self.access.store(Some(access.clone()));
+    }
+
+    /// Refuses a request from outside that a policy denies to its client.
+    fn judge(&self, head: &Parts) -> Result<()> {
+        let access = self.access.load();
+        access.as_ref().map_or(Ok(()), |access| {
+            access.require_client(&head.headers, self.id().as_str(), &head.method, &head.uri)
+        })
     }
 
     /// Shows its counts from now on, once.

@@ -13,7 +13,18 @@ pub enum Entrance {
     Named {
         hosts: BTreeSet<HostName>,
         by_path: bool,
+        clients: KnownBy,
     },
+}
+
+/// The authority that says who a tenant's clients are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KnownBy {
+    /// That of the host, if it has one.
+    #[default]
+    Host,
+    /// One of the tenant's own, whose certificate each of them has where it `is_required`.
+    Tenant { is_required: bool },
 }
 
 impl Entrance {
@@ -23,6 +34,13 @@ impl Entrance {
             Entrance::Named { hosts, .. } => Some(hosts.iter().map(HostName::as_str)),
         };
         hosts.into_iter().flatten()
+    }
+
+    pub(super) fn clients(&self) -> KnownBy {
+        match self {
+            Entrance::Open => KnownBy::Host,
+            Entrance::Named { clients, .. } => *clients,
+        }
     }
 
     pub(super) fn is_by_path(&self) -> bool {

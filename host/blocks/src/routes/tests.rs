@@ -82,6 +82,7 @@ fn named(hosts: &[&str], by_path: bool) -> Entrance {
     Entrance::Named {
         hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
         by_path,
+        clients: KnownBy::Host,
     }
 }
 

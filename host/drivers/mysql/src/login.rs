@@ -1,5 +1,8 @@
 //! The first packets of a connection: a greeting, TLS where it is wanted, and the proof of a password.
 
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzzing;
+
 use crate::{
     fault::{Fault, shown},
     settings::Settings,

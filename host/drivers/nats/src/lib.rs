@@ -7,6 +7,8 @@ mod bucket;
 mod client;
 mod configuration;
 mod failure;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod link;
 mod lock;
 mod nkey;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{check, manifest, resources};
-use crate::{Access, Name, Resources, check_names, parse_resources, path_segments};
+use crate::{Access, Caller, Name, Resources, Same, check_names, parse_resources, path_segments};
 
 const HEAD: &str = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: { name: c }\n";
 const CALLER: &str = "appId: a, namespace: default";
@@ -31,12 +31,19 @@ fn without_column(reported: &str) -> String {
     format!("{file}:{line}:{rest}")
 }
 
-/// The answer to a call by `app` of the tenant `default`.
-fn decided(found: &Resources, app: &str, verb: &str, path: &str) -> (Access, u32) {
+/// The answer to a call by `app` of the tenant `default`, or by a client, whose name has a colon.
+fn decided(found: &Resources, caller: &str, verb: &str, path: &str) -> (Access, u32) {
     let name = |text: &str| text.parse::<Name>().expect("a name");
     let control = found.configurations[0].access.as_ref().expect("policies");
-    let caller = (&name("default"), &name(app));
-    let decision = control.decide(caller, verb, &path_segments(path));
+    let caller = match caller {
+        "" => Caller::Stranger,
+        client if client.contains(':') => Caller::Client(client.parse().expect("a client")),
+        app => Caller::App {
+            namespace: name("default"),
+            app: name(app),
+        },
+    };
+    let decision = control.decide(&caller, verb, &path_segments(path));
     (decision.access, decision.source.line)
 }
 
@@ -76,6 +83,98 @@ fn the_nearest_word_decides() {
             "{app} {verb} {path}"
         );
     }
+}
+
+#[test]
+fn a_client_has_a_policy_of_its_own() {
+    let text = format!(
+        "{HEAD}spec:
+  accessControl:
+    policies:
+      - client: uri:spiffe://example.org/partner
+        operations:
+          - {{ name: /orders/**, httpVerb: [GET], action: allow }}
+      - client: 'cn:Plain Name'
+        defaultAction: allow
+      - {{ appId: a, namespace: default, defaultAction: allow }}
+"
+    );
+    let found = resources(&text);
+    for (caller, verb, path, expected) in [
+        (
+            "uri:spiffe://example.org/partner",
+            "GET",
+            "/orders/1",
+            (Access::Allow, 9),
+        ),
+        (
+            "uri:spiffe://example.org/partner",
+            "PUT",
+            "/orders/1",
+            (Access::Deny, 6),
+        ),
+        (
+            "uri:spiffe://example.org/partners",
+            "GET",
+            "/orders/1",
+            (Access::Deny, 6),
+        ),
+        ("cn:Plain Name", "PUT", "/x", (Access::Allow, 10)),
+        // A name is one of its kind.
+        ("dns:Plain Name", "PUT", "/x", (Access::Deny, 6)),
+        ("", "GET", "/orders/1", (Access::Deny, 6)),
+        ("a", "GET", "/x", (Access::Allow, 12)),
+    ] {
+        assert_eq!(
+            decided(&found, caller, verb, path),
+            expected,
+            "{caller} {verb} {path}"
+        );
+    }
+    let control = |text: &str| resources(text).configurations[0].access.clone().unwrap();
+    assert!(control(&text).names_clients());
+    assert!(!control(&policy(CALLER)).names_clients());
+    let one = &control(&policy("client: 'cn:a'")).policies[0];
+    assert!(one.is_same(&control(&policy("client: 'cn:a'")).policies[0]));
+    assert!(!one.is_same(&control(&policy("client: 'cn:b'")).policies[0]));
+}
+
+#[test]
+fn a_client_that_nobody_is_is_an_error() {
+    let no_name = |name: &str| {
+        format!(
+            "a.yaml:4: spec.accessControl.policies[0].client: `{name}` is no name in a client's certificate: expected one as apps read it"
+        )
+    };
+    let about_apps = |key: &str| {
+        format!(
+            "a.yaml:4: spec.accessControl.policies[0].{key}: is about apps, and the policy about a `client` outside; write one for each"
+        )
+    };
+    for (text, expected) in [
+        ("client: partner", no_name("partner")),
+        ("client: 'uri:'", no_name("uri:")),
+        ("client: 'URI:a'", no_name("URI:a")),
+        ("client: 'cn:Ä'", no_name("cn:Ä")),
+        ("client: 'cn:a', appId: a", about_apps("appId")),
+        (
+            "client: 'cn:a', namespace: default",
+            about_apps("namespace"),
+        ),
+        (
+            "client: 'cn:a', trustDomain: public",
+            about_apps("trustDomain"),
+        ),
+    ] {
+        all_reported(&[(policy(text), expected.as_str())]);
+    }
+    let long = format!("client: 'cn:{}'", "a".repeat(254));
+    assert!(reported(&policy(&long)).contains("256 bytes at most"));
+    let twice = spec("accessControl: { policies: [{ client: 'cn:a' }, { client: 'cn:a' }] }");
+    assert!(
+        reported(&twice)
+            .contains("the client `cn:a` has its policy already in a.yaml:4; write one")
+    );
 }
 
 #[test]
@@ -246,7 +345,9 @@ fn there_are_so_many_policies_and_operations() {
     assert!(reported(&documents(101)).contains("more than 100 documents of `Configuration` with"));
     let repeated = |count: usize| format!("---\n{}", operations(200)).repeat(count);
     assert_eq!(reported(&repeated(5)), "");
-    assert!(reported(&repeated(6)).contains("together have more than 1000 operations for `"));
+    assert!(
+        reported(&repeated(6)).contains("together have more than 1000 operations for the app `a`")
+    );
 }
 
 const APPS: &str = "version: 1\nname: shop\napps:\n  - { appID: cart, guest: a.wasm, grants: { state: [statestore], invoke: [shop], publish: [pubsub] } }\n  - { appID: shop, guest: a.wasm, grants: { state: [statestore] } }\n";

@@ -13,7 +13,7 @@ const NAME: &str = "wythe-client-name";
 /// Time after which a file counts as whole.
 const WHOLE: Duration = Duration::from_millis(200);
 
-fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
+pub(super) fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
     ClientAuthority {
         file: path,
         is_required,
@@ -22,7 +22,7 @@ fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
 }
 
 /// An app that says by which name it knows its client.
-struct Known;
+pub(super) struct Known;
 
 #[async_trait]
 impl Callee for Known {
