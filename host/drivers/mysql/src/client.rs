@@ -23,6 +23,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 const ANSWER: usize = 64 << 20;
 /// Bytes of a file of authorities.
 const ROOTS: u64 = 1 << 20;
+/// Time to wipe a session: less than the block waits beyond a statement, whose answer is there already.
+const WIPE: Duration = Duration::from_secs(1);
 /// Times that a write is tried which others are in the way of.
 pub(super) const TRIES: usize = 16;
 
@@ -110,11 +112,15 @@ impl Client {
         }
     }
 
-    /// Wipes a session in which an app said something, or closes its connection.
+    /// Wipes a session in which an app said something, or closes its connection. One that was left in the middle is closed:
+    /// what is still to come of its answer would be taken for those to the wiping.
     pub async fn wipe(&self, mut lent: Lent) {
+        if lent.is_left {
+            return;
+        }
         let way = &self.0.manager().way;
         lent.is_left = true;
-        let limit = lent.limit;
+        let limit = lent.limit.min(WIPE);
         let is_clean = timeout(limit, way.wipe(lent.connection())).await;
         lent.is_left = !is_clean.unwrap_or(false);
     }

@@ -80,19 +80,13 @@ impl Connection {
             let statement = *statement;
             return self.run(statement, values, bounds).await;
         }
+        self.make_room().await?;
         let statement = self.prepare(sql).await?;
-        let is_kept = self.statements.len() < STATEMENTS;
-        if is_kept {
-            self.statements.insert(sql.to_owned(), statement);
-        }
-        let answer = self.run(statement, values, bounds).await;
-        match is_kept {
-            true => answer,
-            false => self.closed(statement, answer).await,
-        }
+        self.statements.insert(sql.to_owned(), statement);
+        self.run(statement, values, bounds).await
     }
 
-    /// Runs a statement that is forgotten after it.
+    /// Runs a statement of an app. What wipes the session after it takes the statement away, too.
     pub async fn execute_once(
         &mut self,
         sql: &str,
@@ -100,21 +94,20 @@ impl Connection {
         bounds: &mut Bounds<'_>,
     ) -> Result<Answer, Fault> {
         let statement = self.prepare(sql).await?;
-        let answer = self.run(statement, values, bounds).await;
-        self.closed(statement, answer).await
+        self.run(statement, values, bounds).await
     }
 
-    async fn closed(
-        &mut self,
-        statement: Prepared,
-        answer: Result<Answer, Fault>,
-    ) -> Result<Answer, Fault> {
-        if answer.as_ref().is_err_and(Fault::ends_connection) {
-            return answer;
+    /// Closes a statement where there is no room for another: before that one is sent, so that no failure is taken for its own.
+    async fn make_room(&mut self) -> Result<(), Fault> {
+        let first = self.statements.keys().next().cloned();
+        let Some(sql) = first.filter(|_| self.statements.len() >= STATEMENTS) else {
+            return Ok(());
+        };
+        match self.statements.remove(&sql) {
+            // This has no answer.
+            Some(old) => self.ask(CLOSE, &old.id.to_le_bytes(), 0).await,
+            None => Ok(()),
         }
-        // This has no answer.
-        self.ask(CLOSE, &statement.id.to_le_bytes(), 0).await?;
-        answer
     }
 
     /// Runs a statement without values.
