@@ -9,13 +9,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use deadpool::managed::{self, Object, Pool, PoolError, RecycleError, RecycleResult, Timeouts};
-use parking_lot::Mutex;
 use std::{
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
-use tokio::time::{Instant, sleep_until, timeout};
-use wythe_blocks::{Backoff, Clients, Error, Result, Site, time::Clock as _};
+use tokio::time::timeout;
+use wythe_blocks::{Backoff, Clients, Error, Gate, Result, Site};
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -51,7 +50,7 @@ impl Client {
         let connections = way.settings.connections as usize;
         let maker = Maker {
             way,
-            gate: Mutex::new((BACKOFF, None)),
+            gate: Gate::new(BACKOFF),
             promised: OnceLock::new(),
         };
         let pool = Pool::builder(maker).max_size(connections);
@@ -142,8 +141,7 @@ fn roots(settings: &Settings, site: &Site) -> Result<Option<Vec<u8>>> {
 /// The way to new connections, which those who want one take together.
 struct Maker {
     way: Way,
-    /// Failures in a row, and the end of the pause after the last.
-    gate: Mutex<(Backoff, Option<Instant>)>,
+    gate: Gate,
     /// Promises of the first connection, which the components' features rest on.
     promised: OnceLock<Promises>,
 }
@@ -153,21 +151,8 @@ impl managed::Manager for Maker {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let until = self.gate.lock().1;
-        if let Some(until) = until {
-            sleep_until(until).await;
-        }
-        let made = self.way.connect().await;
-        let made = made.and_then(|connection| self.checked(connection));
-        let mut gate = self.gate.lock();
-        match &made {
-            Ok(_) => *gate = (BACKOFF, None),
-            Err(_) => {
-                let pause = gate.0.fail_apart();
-                gate.1 = Some(Instant::now().after(pause));
-            }
-        }
-        made
+        let attempt = async { self.checked(self.way.connect().await?) };
+        self.gate.pass(attempt).await
     }
 
     async fn recycle(
