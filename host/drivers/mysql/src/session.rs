@@ -6,12 +6,12 @@ use crate::{
     login::login,
     rows::Cell,
     settings::Settings,
-    tls::{Secure, Trust},
     wire::{Stream, Wire},
 };
 use std::{io, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use wythe_blocks::{Error, Result, time::milliseconds};
+use wythe_net::Secure;
 
 /// Bytes of an answer about the server itself.
 const FACTS: usize = 64 << 10;
@@ -44,10 +44,9 @@ pub(super) struct Way {
 impl Way {
     /// `roots` is the text of the authorities' file, where one is named.
     pub fn new(settings: Settings, roots: Option<&[u8]>) -> Result<Self> {
-        let secure = match settings.trust {
-            Trust::Plain => None,
-            trust => Some(Secure::new(&settings.host, trust, roots)?),
-        };
+        let roots = roots.map(|text| ("pemPath", text));
+        let secure = |proof| Secure::new(&settings.host, proof, roots);
+        let secure = settings.trust.proof().map(secure).transpose()?;
         Ok(Way { settings, secure })
     }
 

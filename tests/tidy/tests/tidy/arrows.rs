@@ -47,24 +47,9 @@ const CLIENTS: &[(&str, &[&str])] = &[
     ("tokio-postgres", &["wythe-drivers-postgres"]),
     (
         "tokio-rustls",
-        &[
-            "wythe-drivers-mysql",
-            "wythe-drivers-nats",
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
+        &["wythe-drivers-nats", "wythe-drivers-smtp", "wythe-net"],
     ),
-    (
-        "webpki-roots",
-        &[
-            "wythe-drivers-mysql",
-            "wythe-drivers-nats",
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
-    ),
+    ("webpki-roots", &["wythe-drivers-nats", "wythe-net"]),
 ];
 
 /// Crates that speak over a network, and that more than one crate may know.
