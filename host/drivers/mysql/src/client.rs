@@ -1,7 +1,7 @@
 //! The connections of a tenant to one server, which its components share, and what is asked by one of them.
 
 use crate::{
-    connection::{Answer, Bounds, Connection},
+    connection::{Answer, Connection, Receiver},
     fault::Fault,
     rows::{Row, Value},
     session::{GRACE, Promises, Way},
@@ -241,12 +241,13 @@ impl Lent {
     /// Runs a statement with values.
     pub async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Answer, Fault> {
         self.ask(async |connection| {
-            let mut admit = |_| Ok(());
-            let mut bounds = Bounds {
+            let mut rows = Vec::new();
+            let mut receiver = Receiver {
                 bytes: ANSWER,
-                admit: &mut admit,
+                take: &mut |_, row, _| rows.push(row),
             };
-            connection.execute(sql, values, &mut bounds).await
+            let affected = connection.execute(sql, values, &mut receiver).await?;
+            Ok(Answer { rows, affected })
         })
         .await
     }
@@ -260,12 +261,11 @@ impl Lent {
     /// Runs an order without values.
     pub async fn run(&mut self, sql: &str) -> Result<(), Fault> {
         self.ask(async |connection| {
-            let mut admit = |_| Ok(());
-            let mut bounds = Bounds {
+            let mut receiver = Receiver {
                 bytes: ANSWER,
-                admit: &mut admit,
+                take: &mut |_, _, _| {},
             };
-            connection.query(sql, &mut bounds).await.map(drop)
+            connection.query(sql, &mut receiver).await.map(drop)
         })
         .await
     }

@@ -1,10 +1,10 @@
 //! The way to a server: TCP, TLS, login, and the checks of a server before anything is asked of it.
 
 use crate::{
-    connection::{Answer, Bounds, Connection},
+    connection::{Connection, Receiver},
     fault::{Fault, of_login, shown},
     login::login,
-    rows::Cell,
+    rows::{Cell, Row},
     settings::Settings,
     wire::{Stream, Wire},
 };
@@ -141,19 +141,20 @@ impl Way {
     }
 }
 
-async fn run(connection: &mut Connection, sql: &str) -> Result<Answer, Fault> {
-    let mut admit = |_| Ok(());
-    let mut bounds = Bounds {
+async fn run(connection: &mut Connection, sql: &str) -> Result<Vec<Row>, Fault> {
+    let mut rows = Vec::new();
+    let mut receiver = Receiver {
         bytes: FACTS,
-        admit: &mut admit,
+        take: &mut |_, row, _| rows.push(row),
     };
-    connection.query(sql, &mut bounds).await
+    connection.query(sql, &mut receiver).await?;
+    Ok(rows)
 }
 
 async fn promises(connection: &mut Connection) -> Result<Promises, Fault> {
     let sql = "SELECT @@version, @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, @@read_only";
-    let answer = run(connection, sql).await?;
-    let row = answer.rows.first();
+    let rows = run(connection, sql).await?;
+    let row = rows.first();
     let text = |index: usize| match row.and_then(|row| row.get(index)) {
         Some(Cell::Bytes(bytes)) => shown(&String::from_utf8_lossy(bytes)),
         _ => String::new(),
