@@ -132,3 +132,6 @@ impl ServerCertVerifier for AnyName {
         known.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests;
