@@ -22,6 +22,7 @@ mod environment;
 mod error;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+mod gate;
 mod host;
 pub mod interfaces;
 pub mod invocation;
@@ -71,6 +72,7 @@ pub use clients::Clients;
 pub use component::{Component, Components, Operation, Slot};
 pub use environment::Environment;
 pub use error::{Detail, Error, Kind, Result};
+pub use gate::Gate;
 pub use host::Host;
 pub use key::Key;
 pub use last::Failed;

@@ -1,9 +1,11 @@
 //! Connections to servers, below any protocol: TCP, TLS, and the secrets by which one connection differs from another.
 
 mod hidden;
+mod secure;
 mod tls;
 
 pub use hidden::Hidden;
+pub use secure::{Proof, Secure};
 pub use tls::{Tls, Written};
 
 use std::io;

@@ -11,7 +11,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, ConfigBuilder, Error as TlsError, RootCertStore, WantsVerifier,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
@@ -106,15 +106,16 @@ impl Tls {
     /// `setting` is the one that asks for TLS.
     pub fn new(setting: &'static str, written: Written) -> Result<Self, Wrong> {
         written.check_pair()?;
-        let [_, certificate_name, key_name] = written.names;
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions();
-        let config = config
+        let [authority_name, certificate_name, key_name] = written.names;
+        let config = builder()
             .map_err(|error| Wrong::new(setting, Error::internal("no TLS").with_source(error)))?;
-        let config = config.with_root_certificates(roots(&written)?);
+        let roots = roots(written.authority.as_deref().map(str::as_bytes));
+        let config =
+            config.with_root_certificates(roots.map_err(|why| wrong(authority_name, why))?);
         let config = match (&written.certificate, &written.key) {
             (Some(certificate), Some(Hidden(key))) => {
-                let certificates = certificates(certificate_name, certificate)?;
+                let certificates = certificates(certificate.as_bytes());
+                let certificates = certificates.map_err(|why| wrong(certificate_name, why))?;
                 let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
                 let key = key.map_err(|_| wrong(key_name, "expected a private key in PEM"))?;
                 let config = config.with_client_auth_cert(certificates, key);
@@ -140,27 +141,32 @@ impl Tls {
     }
 }
 
-/// The authorities of the web, or in their place those that are written.
-fn roots(written: &Written) -> Result<RootCertStore, Wrong> {
-    let name = written.names[0];
-    let mut roots = RootCertStore::empty();
-    match &written.authority {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(text) => {
-            for certificate in certificates(name, text)? {
-                let added = roots.add(certificate);
-                added.map_err(|_| wrong(name, "a certificate is damaged"))?;
-            }
-        }
-    }
-    Ok(roots)
+/// A config of TLS 1.2 and 1.3, for a server that is still to be checked.
+pub(crate) fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    config.with_safe_default_protocol_versions()
 }
 
-fn certificates(setting: &'static str, text: &str) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    let found = found.map_err(|_| wrong(setting, "expected certificates in PEM"))?;
+/// The authorities of the web, or in their place those that are written; else what is wrong with these.
+pub(crate) fn roots(written: Option<&[u8]>) -> Result<Arc<RootCertStore>, &'static str> {
+    let Some(text) = written else {
+        return Ok(Arc::new(RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+        }));
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(text)? {
+        let added = roots.add(certificate);
+        added.map_err(|_| "a certificate is damaged")?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let found = found.map_err(|_| "expected certificates in PEM")?;
     match found.is_empty() {
-        true => Err(wrong(setting, "expected certificates in PEM, found none")),
+        true => Err("expected certificates in PEM, found none"),
         false => Ok(found),
     }
 }

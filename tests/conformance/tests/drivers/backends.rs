@@ -196,7 +196,7 @@ pub(crate) static MQTT: Backend = Backend {
 };
 
 pub(crate) static MARIADB: Backend = Backend {
-    server: LazyLock::new(|| Server::start(MariaDb)),
+    server: LazyLock::new(|| Server::start(MariaDb::default())),
     fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);

@@ -11,6 +11,7 @@ mod nats;
 mod postgres;
 mod rabbitmq;
 mod rows;
+mod sql;
 mod values;
 mod vault;
 

@@ -49,7 +49,7 @@ pub(super) static KINDS: &[Kinds] = &[
     Kinds {
         name: "mysql",
         backend: &MARIADB,
-        start: || Server::start(MariaDb),
+        start: || Server::start(MariaDb::default()),
         driver: "mysql",
         metadata: |_, address| {
             let port = address.port();

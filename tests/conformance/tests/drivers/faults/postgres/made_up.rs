@@ -1,6 +1,7 @@
 //! Servers that are made up: none of them is what it seems, and each is named and bounded.
 
-use super::error;
+use super::{Kinds, error};
+use servers::Server;
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -95,7 +96,7 @@ fn cases() -> [(Vec<Vec<u8>>, &'static str, &'static str); 7] {
     ]
 }
 
-pub(super) async fn made_up() {
+pub(super) async fn made_up(_: &'static Kinds, _: Server) {
     for (bytes, rest, expected) in cases() {
         let error = error(answers(bytes), &format!("user=ada {rest}")).await;
         assert!(
