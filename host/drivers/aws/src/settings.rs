@@ -228,7 +228,8 @@ fn url(written: Option<&str>, region: &str, service: Service) -> Result<Url, Wro
         && url.password().is_none()
         && url.path() == "/"
         && url.query().is_none()
-        && url.fragment().is_none();
+        && url.fragment().is_none()
+        && url.as_str().parse::<http::Uri>().is_ok();
     match is_plain {
         true => Ok(url),
         false => Err(odd()),
@@ -293,6 +294,12 @@ mod tests {
             (
                 "a",
                 Some("http://b/path"),
+                Some("id"),
+                "endpoint: expected an address",
+            ),
+            (
+                "a",
+                Some("http://a{b"),
                 Some("id"),
                 "endpoint: expected an address",
             ),
