@@ -196,7 +196,7 @@ impl Client {
         add("x-amz-date", &stamp.time);
         add("x-amz-content-sha256", &payload);
         if let Some(token) = &credentials.token {
-            add("x-amz-security-token", token.reveal());
+            add("x-amz-security-token", token.0.reveal());
         }
         let canonical = Canonical {
             method: call.method.as_str(),

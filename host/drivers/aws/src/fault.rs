@@ -76,6 +76,9 @@ impl Fault {
 fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
     let (fault, was_sent) = match failed {
         Failed::Fault { fault, was_sent } => (fault, was_sent),
+        Failed::Large if effect == Effect::Write => {
+            return unknown(about).with_source("the answer has more bytes than it may");
+        }
         Failed::Large => {
             return Error::invalid(format!(
                 "the answer about {about} has more bytes than it may"
@@ -85,7 +88,7 @@ fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
     };
     let error = match (was_sent, effect, &fault) {
         (false, _, Way::Late) => Error::unavailable(
-            "no request could be sent within `timeout`: all of the component's connections are in use",
+            "no request could be sent within `timeout`: the service cannot be reached, or all of the component's connections are in use",
         ),
         (false, ..) => Error::unavailable(
             "the service cannot be reached: check `endpoint`, `region` and the network",
@@ -94,9 +97,7 @@ fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
             Error::unavailable("the service did not answer within `timeout`")
         }
         (true, Effect::Read, _) => Error::unavailable("the service broke off its answer"),
-        (true, Effect::Write, _) => Error::unknown_outcome(format!(
-            "the service was asked and gave no whole answer: whether {about} was written is not known"
-        )),
+        (true, Effect::Write, _) => unknown(about),
     };
     match fault {
         Way::Connect(cause) => error.with_source(cause),
@@ -104,6 +105,12 @@ fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
         Way::Excess(what) => error.with_source(format!("the service sent {what}")),
         Way::Late => error.with_source("the time of the request is over"),
     }
+}
+
+fn unknown(about: &str) -> Error {
+    Error::unknown_outcome(format!(
+        "the service was asked and gave no whole answer: whether {about} was written is not known"
+    ))
 }
 
 /// Words for a key that the service does not know, one whose time is over, one that may not do it, a region that is another
@@ -265,5 +272,8 @@ mod tests {
         assert_eq!(error(false, Effect::Write), Kind::Unavailable);
         assert_eq!(error(true, Effect::Read), Kind::Unavailable);
         assert_eq!(error(true, Effect::Write), Kind::UnknownOutcome);
+        let large = |effect| Fault::Way(Failed::Large).error(effect, "`a`").kind();
+        assert_eq!(large(Effect::Read), Kind::Invalid);
+        assert_eq!(large(Effect::Write), Kind::UnknownOutcome);
     }
 }

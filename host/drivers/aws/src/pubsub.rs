@@ -17,6 +17,7 @@ use member::Member;
 use message::{LARGEST, Sent};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
+use tokio::task::JoinSet;
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
@@ -221,9 +222,12 @@ impl Driver for PubSub {
     async fn close(&self) -> Result<()> {
         self.session.close();
         let hubs = std::mem::take(&mut *self.hubs.lock());
-        for hub in hubs.into_values() {
-            hub.end().await;
-        }
+        // Each waits for its answer under way, all at once.
+        let mut ends: JoinSet<()> = hubs
+            .into_values()
+            .map(|hub| async move { hub.end().await })
+            .collect();
+        while ends.join_next().await.is_some() {}
         Ok(())
     }
 }

@@ -98,7 +98,7 @@ impl Canonical<'_> {
             ("X-Amz-SignedHeaders".to_owned(), names.clone()),
         ];
         if let Some(token) = &credentials.token {
-            let token = token.reveal().to_owned();
+            let token = token.0.reveal().to_owned();
             pairs.push(("X-Amz-Security-Token".to_owned(), token));
         }
         pairs.extend_from_slice(self.query);
@@ -134,7 +134,7 @@ impl Canonical<'_> {
             scope.text(stamp),
             hash(request.as_bytes())
         );
-        let secret = format!("AWS4{}", credentials.secret.reveal());
+        let secret = format!("AWS4{}", credentials.secret.0.reveal());
         let parts = [&stamp.day, scope.region, scope.service, "aws4_request"];
         let key = parts
             .iter()
@@ -189,12 +189,15 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use wythe_manifest::Secret;
+    use wythe_net::Hidden;
 
     /// The keys, the time and the requests of the examples that the service's documentation publishes.
     fn credentials() -> Credentials {
         Credentials {
             key: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+            secret: Hidden(Secret::new(
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+            )),
             token: None,
         }
     }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use words::{check_class, check_ttl, checked, key};
+use words::{check_bucket, check_class, check_ttl, checked, key};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
@@ -81,13 +81,7 @@ pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
     };
     let mut target = Target::parse(config.service(), service)?;
     let bucket = config.bucket;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(is_plain) || bucket.contains("..") {
-        return Err(wrong(
-            "bucket",
-            "expected the name of a bucket, of 3 to 63 letters, digits, `-` and `.`",
-        ));
-    }
+    check_bucket(&bucket).map_err(|why| wrong("bucket", why))?;
     // A dot would be a label of its own, which no certificate covers.
     let is_label = bucket
         .chars()
@@ -137,11 +131,7 @@ struct Bucket {
 impl Bucket {
     /// Asks for the bucket. A key that may not list is good enough: it may write or read.
     async fn look(&self) -> Result<()> {
-        let mut call = self.call(&self.parsed.root, Effect::Read);
-        call.query = vec![("max-keys".to_owned(), "1".to_owned())];
-        if self.parsed.root.is_empty() {
-            call.path = "/";
-        }
+        let call = self.listing(vec![("max-keys".to_owned(), "1".to_owned())]);
         match self.session.client()?.send(call, &mut |_| Ok(())).await {
             Err(fault) if !fault.is_about_rights() => {
                 Err(self.failed(fault, Effect::Read, &self.about()))
@@ -160,6 +150,19 @@ impl Bucket {
             path,
             extra: TRANSFER,
             ..Call::new(S3, effect)
+        }
+    }
+
+    /// A request for the bucket's list, which is small.
+    fn listing(&self, query: Vec<(String, String)>) -> Call<'_> {
+        Call {
+            method: Method::GET,
+            path: match &*self.parsed.root {
+                "" => "/",
+                root => root,
+            },
+            query,
+            ..Call::new(S3, Effect::Read)
         }
     }
 
@@ -308,11 +311,7 @@ impl Bucket {
     }
 
     async fn list(&self, request: &Request<'_>) -> Result<Outcome> {
-        let mut call = self.call(&self.parsed.root, Effect::Read);
-        if self.parsed.root.is_empty() {
-            call.path = "/";
-        }
-        call.query = listing::query(request.data)?;
+        let mut call = self.listing(listing::query(request.data)?);
         let largest = usize::try_from(request.max_bytes).unwrap_or(usize::MAX);
         call.largest = largest.min(LARGEST);
         let mut held = request.hold(0)?;
