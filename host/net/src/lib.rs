@@ -6,7 +6,7 @@ mod tls;
 pub use hidden::Hidden;
 pub use tls::{Tls, Written};
 
-use std::io;
+use std::{io, time::Duration};
 use tokio::net::{TcpStream, lookup_host};
 use wythe_blocks::{Error, Result, Wrong};
 
@@ -33,6 +33,19 @@ pub async fn reach(setting: &str, host: &str, port: u16) -> Result<TcpStream> {
 /// A setting that does not fit.
 pub fn wrong(setting: &'static str, why: &str) -> Wrong {
     Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
+}
+
+/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
+pub fn limit(
+    setting: &'static str,
+    written: Option<impl Into<Duration>>,
+    default: Duration,
+) -> Result<Duration, Wrong> {
+    let time = written.map_or(default, Into::into);
+    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
+        true => Ok(time),
+        false => Err(wrong(setting, "expected 10ms to 24h")),
+    }
 }
 
 /// Undoes the percent-encoding of a part of a URL; absent for what is no text afterwards.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, decode, wrong};
+use wythe_net::{Hidden, Tls, Written, decode, limit, wrong};
 
 const PORT: u16 = 1883;
 const SECURE_PORT: u16 = 8883;
@@ -174,10 +174,6 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
         user => Some(decoded(user)?),
     };
     let password = url.password().map(decoded).transpose()?;
-    let timeout = timeout.map_or(TIMEOUT, Duration::from);
-    if !(Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&timeout) {
-        return Err(wrong("timeout", "expected 10ms to 24h"));
-    }
     Ok(Target {
         host,
         port: url
@@ -186,7 +182,7 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
         user,
         password: password.map(|text| Hidden(Secret::new(text))),
         tls,
-        timeout,
+        timeout: limit("timeout", timeout, TIMEOUT)?,
     })
 }
 
