@@ -1,39 +1,28 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
-use super::{super::run, error, open};
-use crate::backends::MQTT;
-use libtest_mimic::{Failed, Trial};
-use servers::{Mosquitto, Server, are_required};
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    thread,
-    time::Duration,
+use super::{
+    super::{
+        made_up::{self, Named, certificates, free_address, saying},
+        run,
+    },
+    error, open,
 };
+use crate::backends::MQTT;
+use libtest_mimic::Trial;
+use servers::{Mosquitto, Server};
+use std::time::Duration;
 use wythe_blocks::{Kind, pubsub::Message};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let missing = MQTT.server().err();
-    let served: [(&str, fn()); 2] = [
+    let served: [Named; 2] = [
         ("a_wrong_password_says_so", wrong_password),
         ("tls_says_what_does_not_fit", tls),
     ];
-    let made_up: [(&str, fn()); 2] = [
+    let made_up: [Named; 2] = [
         ("a_server_of_another_protocol_says_so", || run(other())),
         ("a_server_that_says_nothing_is_given_up", || run(silent())),
     ];
-    let trial = |(name, test): (&str, fn()), reason: &str| {
-        Trial::test(format!("faults::mqtt::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    let is_ignored = missing.is_some() && !are_required();
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let served = served.into_iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up.into_iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
+    made_up::trials("mqtt", &MQTT, &served, &made_up)
 }
 
 fn wrong_password() {
@@ -58,9 +47,7 @@ fn wrong_password() {
 }
 
 fn tls() {
-    let path = format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"));
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
-    let secure = port.expect("a port");
+    let (path, secure) = (certificates(), free_address());
     let server = Mosquitto::default()
         .with(&format!("listener {} 127.0.0.1", secure.port()))
         .with(&format!("certfile {path}/host.pem"))
@@ -87,23 +74,7 @@ fn tls() {
 
 /// The URL of a server that says something to whoever comes, and nothing more.
 fn fake(answer: &'static [u8]) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || say(stream, answer));
-        }
-    });
-    format!("tcp://{address}")
-}
-
-fn say(mut stream: TcpStream, answer: &[u8]) {
-    let mut buffer = [0; 4096];
-    while let Ok(1..) = stream.read(&mut buffer) {
-        if stream.write_all(answer).is_err() {
-            return;
-        }
-    }
+    format!("tcp://{}", saying(answer))
 }
 
 async fn other() {
