@@ -94,26 +94,6 @@ async fn binding(address: SocketAddr, more: &str) -> Result<Arc<dyn bindings::Dr
         .await
 }
 
-async fn create(
-    driver: &dyn bindings::Driver,
-    data: &'static str,
-    metadata: &[(&str, &str)],
-) -> Result<bindings::Outcome> {
-    let pairs = metadata.iter();
-    let metadata: Vec<_> = pairs
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let request = bindings::Request {
-        operation: "create",
-        data: &bytes::Bytes::from_static(data.as_bytes()),
-        metadata: &metadata,
-        max_bytes: 1 << 20,
-        trace: wythe_blocks::Trace::start(),
-        account: None,
-    };
-    driver.invoke(request).await
-}
-
 fn message(text: &str) -> Message {
     Message {
         data: text.to_owned().into(),
@@ -275,7 +255,7 @@ async fn of_dapr(server: Server) {
     let strange = binding(server.address(), queue).await;
     // A binding has no `x-queue-type`, which the server takes for a classic queue.
     let strange = strange.unwrap_or_else(|error| panic!("{}", error.chain()));
-    let created = create(&*strange, "{}", &[("colour", "blue")]).await;
+    let created = input::create(&*strange, "{}", &[("colour", "blue")]).await;
     created.expect("it is created");
     let received = next(&*consumer, 1).await.remove(0);
     assert_eq!(received.message.data, "{}");
