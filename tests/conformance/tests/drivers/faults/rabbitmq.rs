@@ -8,7 +8,7 @@ use super::{Kinds, Test, run};
 use crate::open::{component, site};
 use libtest_mimic::Trial;
 use servers::{Proxy, Server};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, bindings,
     pubsub::{Consumer, Driver, Message, Received, SubscribeOptions},
@@ -24,6 +24,9 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ),
     ("letters_wait_for_the_first_group", |_, server| {
         run(letters(server))
+    }),
+    ("more_letters_wait_than_a_queue_takes", |_, server| {
+        run(many_letters(server))
     }),
     ("attempts_of_a_dead_host_count", |kind, server| {
         run(attempts(kind, server))
@@ -217,6 +220,21 @@ async fn letters(server: Server) {
         .await
         .expect("a letter");
     assert_eq!(take(&*consumer, 1).await, ["3"]);
+}
+
+/// Whoever joins is given those that fit, and the next one more of them.
+async fn many_letters(server: Server) {
+    let more = ", { name: maxBacklog, value: 1 }, { name: queueType, value: classic }";
+    let driver = opened(server.address(), more).await;
+    for text in ["1", "2", "3"] {
+        let sent = driver.letter("topic", message(text)).await;
+        sent.expect("a letter");
+    }
+    let mut texts = BTreeSet::new();
+    while texts.len() < 3 {
+        let consumer = join(&*driver, &[]).await;
+        texts.extend(take(&*consumer, 1).await);
+    }
 }
 
 /// A host that is gone has had its attempt.
