@@ -11,7 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use std::{
     sync::{
@@ -30,6 +30,8 @@ use wythe_blocks::{
 
 /// The pause before the second attempt; it doubles with each, up to the last.
 const RETRY: Backoff = Backoff::SLOW;
+/// Milliseconds of a message's time, as the server takes them.
+const MAX_TTL: u64 = u32::MAX as u64;
 /// Bytes of the metadata of a message: they are in one frame.
 const MAX_HEADERS: usize = 32 << 10;
 
@@ -117,9 +119,7 @@ impl Binding {
             .with_delivery_mode(2)
             .with_content_type(short("`contentType`", content_type)?)
             .with_headers(headers);
-        if let Some(seconds) = number::<u32>(request, "ttlInSeconds")? {
-            let milliseconds = u64::from(seconds) * 1_000;
-            let expiration = short("`ttlInSeconds`", &milliseconds.to_string())?;
+        if let Some(expiration) = expiration(request)? {
             properties = properties.with_expiration(expiration);
         }
         if let Some(priority) = number::<u8>(request, "priority")? {
@@ -147,6 +147,19 @@ fn number<N: std::str::FromStr>(request: &Request<'_>, name: &str) -> Result<Opt
     };
     let wrong = |_| Error::invalid(format!("expected metadata `{name}` to be a number"));
     text.parse().map(Some).map_err(wrong)
+}
+
+/// The time after which the server drops a message, in milliseconds.
+fn expiration(request: &Request<'_>) -> Result<Option<ShortString>> {
+    let name = "ttlInSeconds";
+    match number::<u32>(request, name)?.map(|seconds| u64::from(seconds) * 1_000) {
+        None => Ok(None),
+        Some(time @ 0..=MAX_TTL) => short(name, &time.to_string()).map(Some),
+        Some(_) => Err(Error::invalid(format!(
+            "expected metadata `{name}` to be at most {}",
+            MAX_TTL / 1_000
+        ))),
+    }
 }
 
 /// The delivery that the app gets: the body, and the headers that are texts.

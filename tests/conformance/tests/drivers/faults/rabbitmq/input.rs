@@ -83,8 +83,10 @@ pub(super) async fn first(server: Server) {
     }
     let short = create(&*driver, "gone", &[("ttlInSeconds", "0")]).await;
     short.expect("it is created");
-    let wrong = create(&*driver, "x", &[("priority", "many")]).await;
-    assert_eq!(wrong.err().map(|error| error.kind()), Some(Kind::Invalid));
+    for pair in [("priority", "many"), ("ttlInSeconds", "4294968")] {
+        let wrong = create(&*driver, "x", &[pair]).await;
+        assert_eq!(wrong.err().map(|error| error.kind()), Some(Kind::Invalid));
+    }
     let ear = Ear::patient(1);
     let reading = Reading::start(driver.clone(), &ear);
     let expected = pairs(&[("high", 1), ("middle", 1), ("low", 1)]);
