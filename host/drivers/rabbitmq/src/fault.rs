@@ -69,6 +69,12 @@ fn soft_error(soft: &AMQPSoftError, about: &str) -> Error {
 
 /// An error of a publish that was sent.
 pub(crate) fn of_publish(error: lapin::Error, about: &str, exchange: &str) -> Error {
+    // In its texts the server names the exchange that has no name.
+    let exchange = if exchange.is_empty() {
+        "amq.default"
+    } else {
+        exchange
+    };
     let refused = match kind(&error) {
         // The channel is that of other messages, too: it is this one only if the server names it.
         Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => {
