@@ -106,7 +106,7 @@ impl PubSub {
 
     fn queue(&self, topic: &str, group: &str, options: &SubscribeOptions) -> Result<Queue> {
         let mut queue = match options.ephemeral {
-            true => Queue::passing(self.names.passing(group, topic)?),
+            true => Queue::passing(Names::passing(group, topic)?),
             false => {
                 let name = self.names.lasting(group, topic)?;
                 let kind = names::queue_type(options)?.unwrap_or(self.layout.queue);
@@ -116,9 +116,10 @@ impl PubSub {
                 queue
             }
         };
-        queue.bound(&names::limit(options, self.layout.limit)?);
+        let limit = names::limit(options, self.layout.limit)?;
+        queue.bound(&limit);
         if self.layout.has_letters && !options.ephemeral {
-            queue.keep_dropped(&self.layout)?;
+            queue.keep_dropped(&self.layout, limit.drops)?;
         }
         names::add(options, &mut queue)?;
         let exchange = Exchange::of_topic(&self.layout, topic)?;
