@@ -66,14 +66,15 @@ impl PubSub {
         }
     }
 
-    /// The name of the session: no two groups of a tenant's user have one together.
+    /// The name of the session: no two groups of a tenant's user have one together, and no two tenants, as a point is in no
+    /// tenant's name.
     fn id(&self, topic: &str, group: &str, ephemeral: bool) -> Result<String> {
         Ok(match ephemeral {
             true => format!("wythe-{}", random::name()?),
             false => {
                 let user = self.parsed.target.user.as_deref().unwrap_or_default();
                 let (tenant, length) = (&self.tenant, group.len());
-                format!("wythe-{tenant}-{user}-{length}-{group}-{topic}")
+                format!("wythe.{tenant}.{user}-{length}-{group}-{topic}")
             }
         })
     }

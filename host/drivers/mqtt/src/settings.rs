@@ -42,7 +42,7 @@ pub(crate) struct BindingConfig {
     url: Secret,
     /// The topic; for input alone it may have wildcards.
     topic: String,
-    /// The name of the session of the input; default `wythe-TENANT-COMPONENT`.
+    /// The name of the session of the input; default `wythe.TENANT.COMPONENT`.
     #[serde(rename = "consumerID")]
     consumer_id: Option<String>,
     /// 1 for messages that are acknowledged, 0 for those that are not; default 1.
