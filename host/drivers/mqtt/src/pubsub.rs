@@ -9,7 +9,6 @@ use crate::{
     settings::Parsed,
 };
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use rumqttc::mqttbytes::QoS;
 use std::{
     collections::HashMap,
@@ -39,7 +38,6 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
         parsed,
         tenant: site.tenant.to_string(),
         sessions: tokio::sync::Mutex::default(),
-        live: Mutex::default(),
         is_closed: AtomicBool::new(false),
     }))
 }
@@ -53,8 +51,6 @@ struct PubSub {
     tenant: String,
     /// The sessions, each with the end of its task: whoever joins again waits for that.
     sessions: tokio::sync::Mutex<HashMap<Key, (Weak<Session>, CancellationToken)>>,
-    /// Those that there are, for the close.
-    live: Mutex<Vec<Weak<Session>>>,
     is_closed: AtomicBool,
 }
 
@@ -81,6 +77,7 @@ impl PubSub {
 
     async fn session(&self, topic: &str, group: &str, ephemeral: bool) -> Result<Arc<Session>> {
         let mut sessions = self.sessions.lock().await;
+        self.check()?;
         let key = (topic.to_owned(), group.to_owned(), ephemeral);
         if let Some((session, done)) = sessions.get(&key) {
             if let Some(session) = session.upgrade() {
@@ -97,11 +94,7 @@ impl PubSub {
             is_clean: ephemeral || self.parsed.is_clean,
         };
         let session = Arc::new(Session::open(place).await?);
-        let weak = Arc::downgrade(&session);
-        sessions.insert(key, (weak.clone(), session.done()));
-        let mut live = self.live.lock();
-        live.retain(|one| one.strong_count() > 0);
-        live.push(weak);
+        sessions.insert(key, (Arc::downgrade(&session), session.done()));
         Ok(session)
     }
 }
@@ -152,7 +145,6 @@ impl Driver for PubSub {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Consumer>> {
-        self.check()?;
         check_topic(topic)?;
         let session = self.session(topic, group, options.ephemeral).await?;
         Ok(Box::new(Member {
@@ -178,8 +170,11 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
-        let live = std::mem::take(&mut *self.live.lock());
-        for session in live.iter().filter_map(Weak::upgrade) {
+        let sessions = std::mem::take(&mut *self.sessions.lock().await);
+        let live = sessions
+            .values()
+            .filter_map(|(session, _)| session.upgrade());
+        for session in live {
             session.close(self.parsed.target.timeout).await;
         }
         self.publisher.close();
