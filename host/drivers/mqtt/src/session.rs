@@ -5,6 +5,7 @@ use crate::{
     link::{ALIVE, Link},
     settings::Target,
 };
+use bytes::Bytes;
 use rumqttc::mqttbytes::{
     QoS,
     v4::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode},
@@ -118,7 +119,7 @@ async fn run(
         let error = match opened {
             Ok(opened) => {
                 let begun = Instant::now();
-                let ended = serve(opened, place, desk, (&mut acks, stop)).await;
+                let ended = serve(opened, place, desk, &mut acks, stop).await;
                 pause.lasted(begun.elapsed());
                 match ended {
                     Some(error) => error,
@@ -145,7 +146,8 @@ async fn serve(
     Opened { mut link, early }: Opened,
     place: &Position,
     desk: &Desk,
-    (acks, stop): (&mut mpsc::UnboundedReceiver<Ack>, &CancellationToken),
+    acks: &mut mpsc::UnboundedReceiver<Ack>,
+    stop: &CancellationToken,
 ) -> Option<Error> {
     let epoch = desk.begin();
     early.into_iter().for_each(|publish| take(desk, publish));
@@ -202,7 +204,9 @@ fn granted(place: &Position, ack: &SubAck) -> Result<()> {
 }
 
 fn take(desk: &Desk, publish: Publish) {
-    desk.add(publish.topic, publish.payload, publish.pkid, publish.dup);
+    // It is a part of what was read at once: a small message would hold a large one that came before it.
+    let data = Bytes::copy_from_slice(&publish.payload);
+    desk.add(publish.topic, data, publish.pkid, publish.dup);
 }
 
 /// Sends the acknowledgements that wait.
