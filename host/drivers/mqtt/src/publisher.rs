@@ -116,19 +116,21 @@ async fn run(target: Target, id: String, first: Link, mut orders: mpsc::Receiver
             Err(error) => error,
         };
         tracing::debug!("publish: {}", error.chain());
-        let waiting = sleep(pause.fail_apart());
-        tokio::pin!(waiting);
-        loop {
+        let again = async {
+            sleep(pause.fail_apart()).await;
+            Link::open(&target, &id, true).await
+        };
+        tokio::pin!(again);
+        link = loop {
             tokio::select! {
-                () = &mut waiting => break,
+                again = &mut again => break again,
                 order = orders.recv() => match order {
                     // Nothing of it was sent.
                     Some(order) => drop(order.answer.send(Err(error.duplicate()))),
                     None => return,
                 },
             }
-        }
-        link = Link::open(&target, &id, true).await;
+        };
     }
 }
 
