@@ -85,7 +85,7 @@ impl PubSub {
             }
             let _ = timeout(self.parsed.target.timeout, done.cancelled()).await;
         }
-        sessions.retain(|_, (session, _)| session.strong_count() > 0);
+        sessions.retain(|_, (_, done)| !done.is_cancelled());
         let place = Position {
             target: self.parsed.target.clone(),
             id: self.id(topic, group, ephemeral)?,
