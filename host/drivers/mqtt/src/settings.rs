@@ -174,6 +174,10 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
         user => Some(decoded(user)?),
     };
     let password = url.password().map(decoded).transpose()?;
+    if user.is_none() && password.is_some() {
+        // The protocol has no password without a user.
+        return Err(odd());
+    }
     Ok(Target {
         host,
         port: url

@@ -208,6 +208,7 @@ async fn settings(server: Server) {
         "http://localhost",
         "tcp://:p@",
         "tcp://a/b",
+        "tcp://:p@a",
     ] {
         let error = error(url, "").await;
         assert!(
