@@ -119,3 +119,32 @@ pub(crate) fn short(what: &str, text: &str) -> Result<lapin::types::ShortString>
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lapin::protocol::AMQPError;
+    use wythe_blocks::Kind;
+
+    #[test]
+    fn a_publish_that_is_refused_is_denied_where_the_server_names_its_exchange() {
+        let text = |exchange: &str| {
+            format!(
+                "ACCESS_REFUSED - write access to exchange '{exchange}' in vhost '/' refused for user 'reader'"
+            )
+        };
+        let cases = [
+            ("topic", "topic", Kind::Denied),
+            ("", "amq.default", Kind::Denied),
+            ("topic", "other", Kind::UnknownOutcome),
+            ("", "topic", Kind::UnknownOutcome),
+        ];
+        for (exchange, named, expected) in cases {
+            let refused = AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED);
+            let error = AMQPError::new(refused, text(named).into());
+            let error = ErrorKind::ProtocolError(error).into();
+            let error = of_publish(error, "a message", exchange);
+            assert_eq!(error.kind(), expected, "{}", error.chain());
+        }
+    }
+}
