@@ -13,6 +13,7 @@ use crate::{
     settings::{Layout, Parsed, QueueType},
 };
 use async_trait::async_trait;
+use futures::future::join_all;
 use letters::Letters;
 use member::Member;
 use message::{Form, MAX_MESSAGE};
@@ -240,11 +241,9 @@ impl Driver for PubSub {
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
         let members = std::mem::take(&mut *self.members.lock());
-        let mut result = Ok(());
-        for member in members {
-            result = result.and(member.leave(&self.publisher).await);
-        }
+        let left = members.iter().map(|member| member.leave(&self.publisher));
+        let left = join_all(left).await;
         self.publisher.close().await;
-        result
+        left.into_iter().collect()
     }
 }
