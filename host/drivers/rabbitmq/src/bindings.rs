@@ -32,8 +32,10 @@ use wythe_blocks::{
 const RETRY: Backoff = Backoff::SLOW;
 /// Milliseconds of a message's time, as the server takes them.
 const MAX_TTL: u64 = u32::MAX as u64;
-/// Bytes of the metadata of a message: they are in one frame.
+/// Bytes of the metadata of a message: they are in one frame, and a server ends the connection over one that is too large.
 const MAX_HEADERS: usize = 32 << 10;
+/// Bytes of a pair of them beside its texts.
+const HEADER: usize = 6;
 
 pub(super) async fn open(
     client: Arc<Client>,
@@ -105,7 +107,7 @@ impl Binding {
         let mut headers = FieldTable::default();
         let mut size = 0;
         for (name, value) in request.metadata {
-            size += name.len() + value.len();
+            size += name.len() + value.len() + HEADER;
             headers.insert(short("a name of the metadata", name)?, text(value));
         }
         if size > MAX_HEADERS {

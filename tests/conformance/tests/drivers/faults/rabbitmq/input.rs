@@ -83,6 +83,11 @@ pub(super) async fn first(server: Server) {
     }
     let short = create(&*driver, "gone", &[("ttlInSeconds", "0")]).await;
     short.expect("it is created");
+    // Each of these pairs is longer in a frame than its texts are.
+    let names: Vec<_> = (0..8_000).map(|number| format!("{number:x}")).collect();
+    let long: Vec<_> = names.iter().map(|name| (&**name, "")).collect();
+    let wrong = create(&*driver, "x", &long).await;
+    assert_eq!(wrong.err().map(|error| error.kind()), Some(Kind::Invalid));
     for pair in [("priority", "many"), ("ttlInSeconds", "4294968")] {
         let wrong = create(&*driver, "x", &[pair]).await;
         assert_eq!(wrong.err().map(|error| error.kind()), Some(Kind::Invalid));
