@@ -58,7 +58,11 @@ pub fn decode(text: &str) -> Option<String> {
             bytes.push(*first);
             continue;
         }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+        let digits = after.get(..2)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let digits = std::str::from_utf8(digits).ok()?;
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         rest = &after[2..];
     }
@@ -78,6 +82,7 @@ mod tests {
             ("%", None),
             ("%2", None),
             ("%zz", None),
+            ("%+f", None),
             ("%ff", None),
         ];
         for (text, expected) in cases {
