@@ -1,4 +1,4 @@
-//! What tests of servers that are not what was meant have in common: how they are run, and servers that are made up.
+//! Servers that are made up, and how the tests of them, and of servers that are not what was meant, are run.
 
 use crate::backends::Backend;
 use libtest_mimic::{Failed, Trial};

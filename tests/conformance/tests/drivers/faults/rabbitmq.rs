@@ -222,7 +222,7 @@ async fn letters(server: Server) {
     assert_eq!(take(&*consumer, 1).await, ["3"]);
 }
 
-/// Whoever joins is given those that fit, and the next one more of them.
+/// Gives whoever joins those that fit, and the next one more of them.
 async fn many_letters(server: Server) {
     let more = ", { name: maxBacklog, value: 1 }, { name: queueType, value: classic }";
     let driver = opened(server.address(), more).await;
