@@ -135,9 +135,18 @@ impl Tls {
         self.written.certificate.is_some()
     }
 
-    pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        self.connector.connect(name, stream).await
+    /// Begins TLS on a connection, with the server that has this name. The caller bounds the time.
+    pub async fn connect(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
+        let begun = async {
+            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+            self.connector.connect(name, stream).await
+        };
+        begun.await.map_err(|error| {
+            Error::unavailable(
+                "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
+            )
+            .with_source(error)
+        })
     }
 }
 

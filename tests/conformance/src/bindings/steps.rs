@@ -10,7 +10,8 @@ use wythe_blocks::{
 /// Bytes that an answer may have.
 const MAX_BYTES: u64 = 16 << 20;
 
-pub(super) async fn ask(
+/// Asks the outside system, as an app does.
+pub async fn ask(
     driver: &dyn Driver,
     operation: &str,
     data: &[u8],

@@ -5,6 +5,7 @@ mod aws;
 mod events;
 mod history;
 mod kinds;
+pub(crate) mod made_up;
 mod mqtt;
 mod mysql;
 mod nats;

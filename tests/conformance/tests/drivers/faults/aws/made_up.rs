@@ -2,13 +2,12 @@
 
 use super::{KEY, ask, bucket, refused};
 use crate::{
-    faults::run,
+    faults::{made_up, run},
     open::{component, site},
 };
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    thread,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
 };
 use wythe_blocks::{Kind, Site};
 
@@ -25,15 +24,10 @@ pub(super) const TESTS: [(&str, fn()); 6] = [
 
 /// A server that answers its first request with nothing at all, so that a component opens, and all others with a text.
 fn fake(first: &'static str, other: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let text = if number == 0 { first } else { other };
-            thread::spawn(move || answer(stream, text));
-        }
-    });
-    address
+    made_up::serve(move |stream, number| match number {
+        0 => answer(stream, first),
+        _ => answer(stream, other),
+    })
 }
 
 /// A text that ends in `*` never ends.
