@@ -3,9 +3,7 @@
 use crate::{check, choice::Choice, compiler, private, report::Problem};
 use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{
-    AppHandlers, Entrance, Environment, Error, Host, KnownBy, Registry, Settings, Tenant,
-};
+use wythe_blocks::{AppHandlers, Environment, Error, Host, Registry, Settings, Tenant};
 use wythe_manifest::{Configuration, Grants, Manifest, Resources, Secret, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
@@ -343,23 +341,6 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
     let mut registry = wythe_drivers::registry();
     wythe_runtime::plugin::register(&mut registry, runtime, tenant);
     registry
-}
-
-/// The ways by which a project is reached: by everything, unless its operator says otherwise.
-pub fn entrance(terms: Option<&Terms>) -> Entrance {
-    match terms {
-        None => Entrance::Open,
-        Some(terms) => Entrance::Named {
-            hosts: terms.hosts.iter().cloned().collect(),
-            by_path: terms.by_path,
-            clients: match &terms.tls.clients {
-                None => KnownBy::Host,
-                Some(clients) => KnownBy::Tenant {
-                    is_required: clients.is_required,
-                },
-            },
-        },
-    }
 }
 
 /// A problem of the ways by which a project is reached, at the place where its operator wrote them.

@@ -75,8 +75,8 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, Caller, CallerPolicy, ClientName, Configuration, Decision, DeniedType, Handler,
-    Operation, SecretScope,
+    Access, AccessControl, ApiLists, CallerPolicy, ClientName, Configuration, Decision, DeniedType,
+    Handler, Operation, SecretScope, Subject,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};

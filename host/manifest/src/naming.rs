@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::{Caller, Configuration, Handler};
+use crate::configuration::{Configuration, Handler, Subject};
 use crate::grants::Mention;
 use crate::manifest::Manifest;
 use crate::name::Name;
@@ -141,7 +141,7 @@ impl Known<'_> {
         let policies = configuration.access.iter().flat_map(|one| &one.policies);
         let policies = policies.filter_map(|policy| {
             let key = "spec.accessControl.policies";
-            let Caller::App { namespace, app } = &policy.caller else {
+            let Subject::App { namespace, app } = &policy.caller else {
                 return None;
             };
             if namespace == tenant {

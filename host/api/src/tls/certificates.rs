@@ -50,14 +50,14 @@ impl Chosen {
     }
 }
 
-/// All that files say.
+/// The files of all.
 struct Owners {
     host: Pair,
     clients: Option<Authority>,
     tenants: BTreeMap<Name, Own>,
 }
 
-/// What the files of a tenant say.
+/// The files of a tenant.
 #[derive(Default)]
 struct Own {
     pair: Option<Pair>,

@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, ready};
-use http::HeaderMap;
+use http::{HeaderMap, request::Parts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl App {
@@ -56,6 +56,15 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Refuses a request from outside that a policy denies to its client.
+    fn judge(&self, head: &Parts) -> Result<()> {
+        let id = self.id().as_str();
+        match &*self.access.load() {
+            Some(access) => access.require_client(&head.headers, id, &head.method, &head.uri),
+            None => Ok(()),
+        }
     }
 
     /// Asks by one invocation; only for an app that exports its handler.

@@ -28,7 +28,6 @@ use crate::{
 };
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::request::Parts;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use inbound::Inbound;
 use std::{
@@ -214,14 +213,6 @@ impl App {
     /// Has these policies asked about requests from outside.
     pub(crate) fn judged_by(&self, access: &Arc<AccessPolicies>) {
         self.access.store(Some(access.clone()));
-    }
-
-    /// Refuses a request from outside that a policy denies to its client.
-    fn judge(&self, head: &Parts) -> Result<()> {
-        let access = self.access.load();
-        access.as_ref().map_or(Ok(()), |access| {
-            access.require_client(&head.headers, self.id().as_str(), &head.method, &head.uri)
-        })
     }
 
     /// Shows its counts from now on, once.

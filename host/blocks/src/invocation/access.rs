@@ -6,7 +6,7 @@ use crate::{Call, Error, Result, error::Cut, rate::Rate};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Uri};
 use std::collections::HashSet;
-use wythe_manifest::{Access, AccessControl, Caller, Configuration, Decision, Name};
+use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name, Subject};
 
 /// Bytes of a path, without its query, that policies look at: each of them does, for each call.
 const MAX_JUDGED: usize = 2_048;
@@ -62,7 +62,7 @@ impl AccessPolicies {
         if documents.is_empty() || caller.grants().is_none() {
             return Ok(());
         }
-        let id = Caller::App {
+        let id = Subject::App {
             namespace: caller.tenant().clone(),
             app: caller.app_id().clone(),
         };
@@ -87,14 +87,14 @@ impl AccessPolicies {
         }
         let name = headers.get(CLIENT_NAME).and_then(|name| name.to_str().ok());
         let name = name.and_then(|name| name.parse().ok());
-        let client = name.map_or(Caller::Stranger, Caller::Client);
+        let client = name.map_or(Subject::Stranger, Subject::Client);
         self.judge(documents, &client, app, (method, &Path::of(uri)?))
     }
 
     fn judge<'a>(
         &self,
         documents: impl Iterator<Item = &'a Document>,
-        caller: &Caller,
+        caller: &Subject,
         app: &str,
         (method, path): (&Method, &Path),
     ) -> Result<()> {
@@ -111,7 +111,7 @@ impl AccessPolicies {
             if decision.access == Access::Deny {
                 self.report(caller, app, (method, path), decision);
                 return Err(Error::denied(match caller {
-                    Caller::App { app: id, .. } => {
+                    Subject::App { app: id, .. } => {
                         format!("app `{id}` may not make this call of `{app}`")
                     }
                     _ => format!("this client may not make this request of `{app}`"),
@@ -123,7 +123,7 @@ impl AccessPolicies {
 
     fn report(
         &self,
-        caller: &Caller,
+        caller: &Subject,
         app: &str,
         (method, path): (&Method, &Path),
         decision: Decision<'_>,
@@ -137,18 +137,18 @@ impl AccessPolicies {
         let name = path.replace('*', "%2A").replace('\'', "%27");
         let operation = format!("{{ name: '{name}', httpVerb: [{method}], action: allow }}");
         let (caller, policy) = match caller {
-            Caller::App { namespace, app } => {
+            Subject::App { namespace, app } => {
                 let policy = format!("appId: {app}, namespace: {namespace}");
                 (app.to_string(), Some(policy))
             }
-            Caller::Client(name) => {
+            Subject::Client(name) => {
                 let quoted = name.as_str().replace('\'', "''");
                 (
                     name.as_str().to_owned(),
                     Some(format!("client: '{quoted}'")),
                 )
             }
-            Caller::Stranger => (caller.to_string(), None),
+            Subject::Stranger => (caller.to_string(), None),
         };
         let advice = match (decision.operation, policy) {
             (Some(best), _) => format!("change the operation `{}` at {}", best.name, best.source),
@@ -166,7 +166,7 @@ impl AccessPolicies {
         };
         tracing::warn!(
             %tenant,
-            caller,
+            %caller,
             %app,
             unsaid,
             "`accessControl` denied {method} {path} of `{app}` to `{caller}`, by {}; to allow it {advice}",

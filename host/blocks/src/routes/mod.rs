@@ -80,7 +80,10 @@ impl Destination {
 
     /// The authority that says who the clients of the tenant are.
     pub fn clients(&self) -> KnownBy {
-        let scope = self.tenant.as_ref().and_then(|tenant| self.table.of(tenant));
+        let scope = self
+            .tenant
+            .as_ref()
+            .and_then(|tenant| self.table.of(tenant));
         scope.map(Scope::clients).unwrap_or_default()
     }
 

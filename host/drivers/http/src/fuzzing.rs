@@ -1,4 +1,4 @@
-//! What strangers send to handlers, as targets of the fuzzer in `tests/fuzz`: no bytes may panic, and nobody passes who should
+//! Requests of strangers to handlers, as targets of the fuzzer in `tests/fuzz`: no bytes may panic, and nobody passes who should
 //! not.
 
 pub use crate::middleware::{bearer::fuzzing::token, routeralias::fuzzing::alias};

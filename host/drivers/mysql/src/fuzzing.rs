@@ -1,4 +1,4 @@
-//! What a server sends, as a target of the fuzzer in `tests/fuzz`: no bytes may panic, nothing is more than a statement admits,
+//! Packets of a server, as a target of the fuzzer in `tests/fuzz`: no bytes may panic, nothing is more than a statement admits,
 //! and packets that were read are read again as they were.
 
 use crate::{
@@ -50,7 +50,7 @@ fn packets(data: &[u8]) -> Vec<Vec<u8>> {
     packets
 }
 
-/// What is written is what was read, with numbers that go on.
+/// Packets that are written are read as they were, with numbers that go on.
 fn again(packets: &[Vec<u8>]) {
     let room: usize = packets.iter().map(|packet| packet.len() + 4).sum();
     let (near, far) = tokio::io::duplex(room.max(1));

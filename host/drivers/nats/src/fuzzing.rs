@@ -1,4 +1,4 @@
-//! What a server sends, as a target of the fuzzer in `tests/fuzz`: no bytes may panic, and a message that was read is read again
+//! Frames of a server, as a target of the fuzzer in `tests/fuzz`: no bytes may panic, and a message that was read is read again
 //! as it was from what a server would send of it.
 
 use crate::wire::{Frame, Incoming, header, read};

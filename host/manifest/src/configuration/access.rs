@@ -30,13 +30,13 @@ pub struct AccessControl {
     pub policies: Vec<CallerPolicy>,
     /// The place where it was written.
     pub source: Source,
-    by_caller: HashMap<Caller, usize>,
+    by_caller: HashMap<Subject, usize>,
     names_clients: bool,
 }
 
-/// Whoever calls an app.
+/// A subject of policies: whoever calls an app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Caller {
+pub enum Subject {
     /// An app.
     App {
         /// The tenant of the app.
@@ -58,7 +58,7 @@ pub struct ClientName(Arc<str>);
 #[derive(Clone, Debug)]
 pub struct CallerPolicy {
     /// The caller, which is no stranger.
-    pub caller: Caller,
+    pub caller: Subject,
     /// The action where no operation decides; none is that of the document.
     pub default_action: Option<Access>,
     /// The operations, no two of which have the same name.
@@ -95,12 +95,12 @@ impl FromStr for ClientName {
 }
 
 /// The words for a caller in a message.
-impl fmt::Display for Caller {
+impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Caller::App { app, .. } => write!(f, "the app `{app}`"),
-            Caller::Client(name) => write!(f, "the client `{}`", name.as_str()),
-            Caller::Stranger => f.write_str("a client without a name"),
+            Subject::App { app, .. } => write!(f, "the app `{app}`"),
+            Subject::Client(name) => write!(f, "the client `{}`", name.as_str()),
+            Subject::Stranger => f.write_str("a client without a name"),
         }
     }
 }
@@ -125,7 +125,7 @@ impl AccessControl {
     }
 
     /// Decides about a call; `segments` are those of its path, as [`crate::path_segments`] makes them.
-    pub fn decide(&self, caller: &Caller, verb: &str, segments: &[String]) -> Decision<'_> {
+    pub fn decide(&self, caller: &Subject, verb: &str, segments: &[String]) -> Decision<'_> {
         let policy = self.by_caller.get(caller);
         let Some(policy) = policy.map(|index| &self.policies[*index]) else {
             return Decision {
@@ -232,21 +232,21 @@ fn read_policy(at: &At, domain: &str) -> Option<CallerPolicy> {
     })
 }
 
-fn read_app(fields: &Fields) -> Option<Caller> {
+fn read_app(fields: &Fields) -> Option<Subject> {
     let app = fields.demand("appId", "the app that calls", At::parse);
     let namespace = fields.demand("namespace", "the tenant of the app that calls", At::parse);
-    Some(Caller::App {
+    Some(Subject::App {
         app: app?,
         namespace: namespace?,
     })
 }
 
 /// A client is in no tenant and in no trust domain.
-fn read_client(fields: &Fields, at: &At) -> Option<Caller> {
+fn read_client(fields: &Fields, at: &At) -> Option<Subject> {
     for (_, other) in fields.each_of(&["appId", "namespace", "trustDomain"]) {
         other.error("is about apps, and the policy about a `client` outside; write one for each");
     }
-    at.parse().map(Caller::Client)
+    at.parse().map(Subject::Client)
 }
 
 impl AccessControl {
@@ -259,7 +259,7 @@ impl AccessControl {
             ));
             return;
         }
-        self.names_clients |= matches!(policy.caller, Caller::Client(_));
+        self.names_clients |= matches!(policy.caller, Subject::Client(_));
         self.by_caller
             .insert(policy.caller.clone(), self.policies.len());
         self.policies.push(policy);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Caller, Configuration, SecretScope};
+use super::{Configuration, SecretScope, Subject};
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::resources::Resources;
@@ -90,7 +90,7 @@ fn check_documents(resources: &mut Resources, problems: &mut Problems) {
 fn check_operations(resources: &mut Resources, problems: &mut Problems) {
     let documents = resources.configurations.iter();
     let policies = documents.filter_map(|one| Some(&one.access.as_ref()?.policies));
-    let mut operations: HashMap<&Caller, usize> = HashMap::new();
+    let mut operations: HashMap<&Subject, usize> = HashMap::new();
     let one_too_many = policies.flatten().find(|policy| {
         let count = operations.entry(&policy.caller).or_default();
         *count += policy.operations.len();

@@ -116,7 +116,7 @@ impl Written {
 }
 
 impl TenantTls {
-    /// What the documents say of a tenant: of the pair, and of the authority, the first one that has it.
+    /// Takes the pair and the authority of a tenant, each of the first document that has it.
     pub(super) fn of<'a>(
         tenant: &Name,
         mut documents: impl Iterator<Item = &'a Written> + Clone,

@@ -26,7 +26,7 @@ fn authority(name: &str, is_required: bool) -> ClientAuthority {
     clients::authority(file(name), is_required)
 }
 
-/// What the tenants want of their clients.
+/// The authorities of tenants, by name.
 type Wanted<'a> = [(&'a str, ClientAuthority)];
 
 fn tls(wanted: &Wanted) -> BTreeMap<Name, TenantTls> {

@@ -27,10 +27,10 @@ pub fn alias(data: &[u8]) {
     assert!(query.contains(asked), "{found}");
     // What is beside the query of the request is that of a target, and a value for each variable.
     let pairs = |query: &str| query.matches('&').count() + usize::from(!query.is_empty());
-    let most = written.iter().map(|(path, target)| {
+    let max = written.iter().map(|(path, target)| {
         let own = target.split_once('?').map_or("", |(_, query)| query);
         pairs(own) + path.matches('{').count()
     });
-    let most = most.max().unwrap_or_default();
-    assert!(pairs(query) <= pairs(asked) + most + 1, "{found}");
+    let max = max.max().unwrap_or_default();
+    assert!(pairs(query) <= pairs(asked) + max + 1, "{found}");
 }
