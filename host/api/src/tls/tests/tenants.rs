@@ -311,6 +311,14 @@ async fn a_session_goes_on_at_its_own_tenant_alone() {
     house.close().await;
 }
 
+/// The problem of a file without a certificate.
+fn wrong(path: &Path) -> String {
+    format!(
+        "the authority of clients `{}` has 0 certificates in PEM; expected 1 to 100, with `BEGIN CERTIFICATE`",
+        path.display()
+    )
+}
+
 #[tokio::test]
 async fn files_of_an_authority_change_and_a_wrong_one_lets_nobody_in() {
     let place = tempfile::tempdir().unwrap();
@@ -332,10 +340,7 @@ async fn files_of_an_authority_change_and_a_wrong_one_lets_nobody_in() {
         });
         texts.collect::<Vec<_>>()
     };
-    let wrong = format!(
-        "the authority of clients `{}` has 0 certificates in PEM; expected 1 to 100, with `BEGIN CERTIFICATE`",
-        path.display()
-    );
+    let wrong = wrong(&path);
     let partner = async || house.said(Some("partner"), SHOP, "shop.example.org/").await;
     // One that was never good lets nobody in, by a certificate or without.
     for own in [Some("partner"), None] {

@@ -225,6 +225,11 @@ async fn policies_are_asked_about_what_handlers_made() {
     }
 }
 
+/// Policies of two clients.
+const CLIENTS: &str = "kind: Configuration\nmetadata: { name: access }\nscopes: [cart]\nspec:\n  accessControl:\n    policies:\n    \
+                - client: 'cn:a'\n      defaultAction: allow\n      operations: [{ name: /secret, httpVerb: ['*'], action: deny }]\n    \
+                - client: 'uri:b'\n      operations: [{ name: /secret, httpVerb: [GET], action: allow }]\n";
+
 #[tokio::test]
 async fn a_client_asks_for_what_policies_of_its_name_allow() {
     let (invocation, app) = stage(false);
@@ -248,10 +253,7 @@ async fn a_client_asks_for_what_policies_of_its_name_allow() {
     };
     // No policy names a client, so that none is about them.
     assert_eq!(asked("", "/secret").await, "http://shop.example/secret ");
-    let text = "kind: Configuration\nmetadata: { name: access }\nscopes: [cart]\nspec:\n  accessControl:\n    policies:\n    \
-                - client: 'cn:a'\n      defaultAction: allow\n      operations: [{ name: /secret, httpVerb: ['*'], action: deny }]\n    \
-                - client: 'uri:b'\n      operations: [{ name: /secret, httpVerb: [GET], action: allow }]\n";
-    access.set(&parsed(text).configurations);
+    access.set(&parsed(CLIENTS).configurations);
     for has_handlers in [true, false] {
         if !has_handlers {
             app.guard(None);
@@ -274,6 +276,6 @@ async fn a_client_asks_for_what_policies_of_its_name_allow() {
             assert_eq!(asked(client, path).await, expected, "{client} {path}");
         }
     }
-    access.set(&parsed(&text.replace("[cart]", "[other]")).configurations);
+    access.set(&parsed(&CLIENTS.replace("[cart]", "[other]")).configurations);
     assert_eq!(asked("", "/open").await, "http://shop.example/open ");
 }

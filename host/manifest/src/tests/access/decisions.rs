@@ -103,9 +103,13 @@ fn a_client_has_a_policy_of_its_own() {
             "{caller} {verb} {path}"
         );
     }
+}
+
+#[test]
+fn policies_of_clients_are_told_by_their_names() {
     let control = |text: &str| resources(text).configurations[0].access.clone().unwrap();
-    assert!(control(&text).names_clients());
     assert!(!control(&policy(CALLER)).names_clients());
+    assert!(control(&policy("client: 'cn:a'")).names_clients());
     let one = &control(&policy("client: 'cn:a'")).policies[0];
     assert!(one.is_same(&control(&policy("client: 'cn:a'")).policies[0]));
     assert!(!one.is_same(&control(&policy("client: 'cn:b'")).policies[0]));
