@@ -17,7 +17,7 @@ use crate::{
     body::{declared, limited},
     forward,
     refusals::{self, Audience, No},
-    serve::{Client, Front, Identity, Layer, Manner, Plain, Secured},
+    serve::{Client, Front, Identity, Layer, Manner, Plain, Secured, Uncertified},
     tls::{Certificates, Tls},
     webhooks::Webhooks,
 };
@@ -264,7 +264,7 @@ async fn route(
     }
     match client.known_to(&place) {
         Ok(known) => name(request.headers_mut(), known),
-        Err(no) => return no.answer(&inside.refusals, reader),
+        Err(Uncertified) => return No::uncertified().answer(&inside.refusals, reader),
     }
     if let Some(process) = place.process() {
         token.put_back(request.headers_mut());

@@ -1,6 +1,5 @@
 //! The layer between a connection and its HTTP: nothing, or a handshake that comes first.
 
-use crate::refusals::No;
 use std::{future::Future, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 use wythe_blocks::{Destination, KnownBy, connections::Permit};
@@ -50,10 +49,14 @@ pub struct Identity {
     pub authority: Option<Name>,
 }
 
+/// The want of a certificate that a tenant requires.
+#[derive(Debug)]
+pub struct Uncertified;
+
 impl Client {
     /// The name by which a tenant knows the client; none where another authority than the tenant's says who it is. An error
     /// where the client shows no certificate to an authority of the tenant's own that requires one.
-    pub fn known_to(&self, place: &Destination) -> Result<Option<&str>, No> {
+    pub fn known_to(&self, place: &Destination) -> Result<Option<&str>, Uncertified> {
         let identity = self.identity.as_ref();
         let own = match place.clients() {
             _ if self.is_passed_on => return Ok(identity.and_then(Identity::name)),
@@ -63,7 +66,7 @@ impl Client {
         let authority = place.tenant().filter(|_| own.is_some());
         let identity = identity.filter(|identity| identity.authority.as_ref() == authority);
         match (own, identity) {
-            (Some(true), None) => Err(No::uncertified()),
+            (Some(true), None) => Err(Uncertified),
             _ => Ok(identity.and_then(Identity::name)),
         }
     }

@@ -344,7 +344,7 @@ async fn files_of_an_authority_change_and_a_wrong_one_lets_nobody_in() {
     let partner = async || house.said(Some("partner"), SHOP, "shop.example.org/").await;
     // One that was never good lets nobody in, by a certificate or without.
     for own in [Some("partner"), None] {
-        assert_eq!(look(&of_shop), [wrong.clone()]);
+        assert_eq!(look(&of_shop), std::slice::from_ref(&wrong));
         assert_eq!(house.said(own, SHOP, "shop.example.org/").await, None);
     }
     let put = async |name: &str| {
