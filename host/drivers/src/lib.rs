@@ -35,6 +35,18 @@ const FEATURES: &[(bool, &str, &str, &[&str])] = &[
     (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
     (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
     (
+        cfg!(feature = "kubernetes"),
+        "kubernetes",
+        "kubernetes",
+        &["configuration", "secretstores"],
+    ),
+    (
+        cfg!(feature = "memcached"),
+        "memcached",
+        "memcached",
+        &["state"],
+    ),
+    (
         cfg!(feature = "mqtt"),
         "mqtt",
         "mqtt3",
@@ -99,6 +111,10 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "kubernetes")]
+    wythe_drivers_kubernetes::register(&mut registry);
+    #[cfg(feature = "memcached")]
+    wythe_drivers_memcached::register(&mut registry);
     #[cfg(feature = "mqtt")]
     wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "mysql")]

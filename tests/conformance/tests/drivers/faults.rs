@@ -5,6 +5,8 @@ mod aws;
 mod events;
 mod history;
 mod kinds;
+mod kubernetes;
+mod memcached;
 mod mqtt;
 mod mysql;
 mod nats;
@@ -36,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        kubernetes::trials(),
         mqtt::trials(),
         rabbitmq::trials(),
         vault::trials(),
