@@ -111,8 +111,9 @@ fn items(object: &Value) -> Option<BTreeMap<String, Item>> {
 #[async_trait]
 impl Driver for ConfigMap {
     fn features(&self) -> Features {
+        // Writing is for whoever edits the map; what they wrote is as durable as they made it.
         Features {
-            durable: true,
+            durable: false,
             writable: false,
         }
     }

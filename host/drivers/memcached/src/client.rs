@@ -127,28 +127,34 @@ impl Client {
         let permit = timeout_at(end, server.permits.acquire()).await;
         let permit = permit.map_err(|_| busy())?;
         let _permit = permit.map_err(|_| busy())?;
-        let mut connection = match server.idle() {
-            Some(connection) => connection,
-            None => server.connect(end).await?,
-        };
-        let life = connection.life;
-        if call.life.is_some_and(|of| of != life) {
-            server.put_back(connection, self.target.idle);
-            return Ok((Answer::Changed, life));
-        }
-        let asked = connection.wire.ask(call.command, connection.largest);
-        let answer = timeout_at(end, asked).await.unwrap_or(Err(Fault::Late));
-        match answer {
-            Ok(answer) => {
+        loop {
+            let waiting = server.idle();
+            let has_waited = waiting.is_some();
+            let mut connection = match waiting {
+                Some(connection) => connection,
+                None => server.connect(end).await?,
+            };
+            let life = connection.life;
+            if call.life.is_some_and(|of| of != life) {
                 server.put_back(connection, self.target.idle);
-                Ok((answer, life))
+                return Ok((Answer::Changed, life));
             }
-            Err(fault) => {
-                // What became of this connection has become of the others, or will.
-                if !matches!(fault, Fault::Said(_)) {
-                    server.state.lock().idle.clear();
+            let asked = connection.wire.ask(&call.command, connection.largest);
+            let fault = match timeout_at(end, asked).await.unwrap_or(Err(Fault::Late)) {
+                Ok(answer) => {
+                    server.put_back(connection, self.target.idle);
+                    return Ok((answer, life));
                 }
-                Err(failure::of_call(fault, call.effect, call.about))
+                Err(fault) => fault,
+            };
+            // What became of this connection has become of the others, or will.
+            if !matches!(fault, Fault::Said(_)) {
+                server.state.lock().idle.clear();
+            }
+            // The server had enough of a connection that waited, or is another one by now.
+            let is_again = has_waited && call.effect == Effect::Read;
+            if !(is_again && matches!(fault, Fault::Broken(_))) {
+                return Err(failure::of_call(fault, call.effect, call.about));
             }
         }
     }

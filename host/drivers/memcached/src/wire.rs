@@ -97,12 +97,14 @@ impl Command {
         Command { head, value: None }
     }
 
-    fn bytes(self) -> Vec<u8> {
-        let mut bytes = self.head.into_bytes();
+    fn bytes(&self) -> Vec<u8> {
+        let value = self.value.as_deref();
+        let length = self.head.len() + value.map_or(0, |value| value.len() + 2) + 2;
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(self.head.as_bytes());
         bytes.extend_from_slice(b"\r\n");
-        if let Some(value) = self.value {
-            bytes.reserve_exact(value.len() + 2);
-            bytes.extend_from_slice(&value);
+        if let Some(value) = value {
+            bytes.extend_from_slice(value);
             bytes.extend_from_slice(b"\r\n");
         }
         bytes
@@ -129,7 +131,7 @@ impl Wire {
     }
 
     /// Sends a command, and reads its answer, with a value of at most so many bytes.
-    pub async fn ask(&mut self, command: Command, largest: u64) -> Result<Answer, Fault> {
+    pub async fn ask(&mut self, command: &Command, largest: u64) -> Result<Answer, Fault> {
         self.stream.write_all(&command.bytes()).await?;
         let line = self.line().await?;
         let mut words = line.split(' ');
@@ -250,7 +252,7 @@ mod tests {
         let (mut peer, _) = listener.accept().await.unwrap();
         peer.write_all(text).await.unwrap();
         peer.shutdown().await.unwrap();
-        wire.ask(Command::get("key"), 10).await
+        wire.ask(&Command::get("key"), 10).await
     }
 
     #[tokio::test]

@@ -6,7 +6,8 @@ use libtest_mimic::{Failed, Trial};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+    MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server,
+    are_required,
 };
 use std::sync::{
     LazyLock,

@@ -137,7 +137,7 @@ static SUBJECTS: &[Subject] = &[
     .variant(SEVERAL),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
-    subject("state.memcached", "hosts: {host}").on(&MEMCACHED),
+    subject("state.memcached", "hosts: {host}; timeout: 30s").on(&MEMCACHED),
     subject("state.memory", "").hosting(),
     subject(
         "state.mysql",

@@ -220,7 +220,10 @@ async fn full(kind: &'static Kinds) {
         assert!(number < 1_000, "it takes more than it has room for");
     };
     assert_eq!(error.kind(), Kind::Exhausted, "{}", error.chain());
-    assert!(error.message().contains("no memory left for `key"), "{error}");
+    assert!(
+        error.message().contains("no memory left for `key"),
+        "{error}"
+    );
     let entry = driver.get(&"key0".into()).await.expect("an answer");
     assert!(entry.is_some(), "it forgets nothing");
 }

@@ -11,7 +11,8 @@ use wythe_blocks::Kind;
 /// Answers by the beginnings of the lines to which they are.
 type Script = &'static [(&'static str, &'static str)];
 
-const STATS: &str = "STAT pid 7\r\nSTAT uptime 4\r\nSTAT time 1004\r\nSTAT version 1.6.18\r\nEND\r\n";
+const STATS: &str =
+    "STAT pid 7\r\nSTAT uptime 4\r\nSTAT time 1004\r\nSTAT version 1.6.18\r\nEND\r\n";
 const OLD: &str = "STAT pid 7\r\nSTAT uptime 4\r\nSTAT time 1004\r\nSTAT version 1.5.22\r\nEND\r\n";
 const SETTINGS: &str = "STAT cas_enabled yes\r\nSTAT item_size_max 1048576\r\nEND\r\n";
 
@@ -50,7 +51,10 @@ pub(super) async fn servers(kind: &'static Kinds) {
             "is not one of memcached",
         ),
         (&[("stats", "END\r\n")], "no proxy before it"),
-        (&[("stats", "ERROR\r\n")], "answered its greeting with an error"),
+        (
+            &[("stats", "ERROR\r\n")],
+            "answered its greeting with an error",
+        ),
         (
             &[("stats settings", SETTINGS), ("stats", STATS)],
             "did not answer within `timeout`",
@@ -107,7 +111,10 @@ pub(super) async fn endless(kind: &'static Kinds) {
     let long: &'static str = Box::leak("a".repeat(5_000_000).into_boxed_str());
     let many = "STAT a 1\r\n".repeat(100_000);
     let many: &'static str = Box::leak(many.into_boxed_str());
-    for (text, expected) in [(long, "a line of more than"), (many, "more than 2000 lines")] {
+    for (text, expected) in [
+        (long, "a line of more than"),
+        (many, "more than 2000 lines"),
+    ] {
         let script: Script = Box::leak(Box::new([("stats", text)]));
         let text = error(kind, fake(script), "").await.chain();
         assert!(text.contains(expected), "{expected}: {text}");
