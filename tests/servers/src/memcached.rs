@@ -35,8 +35,10 @@ impl Program for Memcached {
         Ok(command)
     }
 
+    /// A question has an answer, be it that a login is missing.
     fn is_ready(&self, site: &Site) -> bool {
-        greeted(site).is_ok_and(|answer| answer.starts_with(b"VERSION "))
+        let known: [&[u8]; 2] = [b"VERSION ", b"CLIENT_ERROR unauthenticated"];
+        greeted(site).is_ok_and(|answer| known.iter().any(|begin| answer.starts_with(begin)))
     }
 }
 
