@@ -33,6 +33,18 @@ const FEATURES: &[Optional] = &[
         ],
     ),
     (
+        cfg!(feature = "kubernetes"),
+        "kubernetes",
+        "kubernetes",
+        &["configuration", "secretstores"],
+    ),
+    (
+        cfg!(feature = "memcached"),
+        "memcached",
+        "memcached",
+        &["state"],
+    ),
+    (
         cfg!(feature = "mqtt"),
         "mqtt",
         &[("mqtt3", &["bindings", "pubsub"])],
@@ -95,6 +107,10 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "kubernetes")]
+    wythe_drivers_kubernetes::register(&mut registry);
+    #[cfg(feature = "memcached")]
+    wythe_drivers_memcached::register(&mut registry);
     #[cfg(feature = "mqtt")]
     wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "mysql")]

@@ -11,6 +11,7 @@
 //! ```
 
 mod mariadb;
+mod memcached;
 mod mosquitto;
 mod moto;
 mod nats;
@@ -24,6 +25,7 @@ mod sentinel;
 mod server;
 
 pub use mariadb::MariaDb;
+pub use memcached::Memcached;
 pub use mosquitto::Mosquitto;
 pub use moto::Moto;
 pub use nats::Nats;

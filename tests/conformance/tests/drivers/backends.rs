@@ -3,9 +3,11 @@
 use crate::list::Subject;
 use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+    MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server,
+    are_required,
 };
 use std::sync::{
     LazyLock,
@@ -212,8 +214,23 @@ pub(crate) static MARIADB: Backend = Backend {
     },
 };
 
+/// A cache has no rooms, so each test has a server of its own, beside the one that tells whether there can be any.
+pub(crate) static MEMCACHED: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Memcached::default())),
+    fresh: |_, _| {
+        let server = Server::start(Memcached::default()).expect("one more server");
+        let host = server.address().to_string();
+        CACHES.lock().push(server);
+        vec![("host", host.into())]
+    },
+};
+
+static CACHES: Mutex<Vec<Server>> = Mutex::new(Vec::new());
+
 /// Those that must be there where all servers must.
-const ALL: &[&Backend] = &[&AWS, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[
+    &AWS, &MARIADB, &MEMCACHED, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS,
+];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {
@@ -248,6 +265,9 @@ pub(crate) fn check() -> Result<(), Missing> {
 
 /// Ends every server that was started.
 pub(crate) fn end() {
+    for server in CACHES.lock().drain(..) {
+        server.end();
+    }
     for backend in ALL {
         if let Some(Ok(server)) = LazyLock::get(&backend.server) {
             server.end();

@@ -5,7 +5,9 @@ mod aws;
 mod events;
 mod history;
 mod kinds;
+mod kubernetes;
 pub(crate) mod made_up;
+mod memcached;
 mod mqtt;
 mod mysql;
 mod nats;
@@ -38,6 +40,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        kubernetes::trials(),
         mqtt::trials(),
         rabbitmq::trials(),
         vault::trials(),

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, MARIADB, MQTT, POSTGRES, RABBITMQ},
+    backends::{self, AWS, Backend, MARIADB, MEMCACHED, MQTT, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -46,6 +46,10 @@ static SUBJECTS: &[Subject] = &[
     .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.jetstream", KV).on(&backends::NATS),
+    subject(
+        "configuration.kubernetes",
+        "kubeconfigPath: kubeconfig; configMapName: items; namespace: suite",
+    ),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject(
@@ -111,6 +115,10 @@ static SUBJECTS: &[Subject] = &[
         .full()
         .on(&AWS),
     subject(
+        "secretstores.kubernetes",
+        "kubeconfigPath: kubeconfig; defaultNamespace: suite",
+    ),
+    subject(
         "secretstores.hashicorp.vault",
         "vaultAddr: {vault}; vaultToken: {token}",
     ),
@@ -129,6 +137,7 @@ static SUBJECTS: &[Subject] = &[
     .variant(SEVERAL),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
+    subject("state.memcached", "hosts: {host}; timeout: 30s").on(&MEMCACHED),
     subject("state.memory", "").hosting(),
     subject(
         "state.mysql",

@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use super::{events, history, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
+use crate::backends::{Backend, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{MariaDb, Memcached, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -33,6 +33,19 @@ pub(crate) type Test = fn(&'static Kinds, Server);
 const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "memcached",
+        backend: &MEMCACHED,
+        start: || Server::start(Memcached::default()),
+        driver: "memcached",
+        metadata: |_, address| format!("{{ name: hosts, value: \"{address}\" }}"),
+        timeout: "timeout",
+        processing: None,
+        unanswered: 0,
+        lacks: || None,
+        events: &[],
+        others: &[values::OF_CACHES, memcached::TESTS],
+    },
     Kinds {
         name: "mqtt",
         backend: &MQTT,
