@@ -54,7 +54,6 @@ const TYPES: &[&str] = &[
     "pubsub.azure.servicebus.queues",
     "pubsub.azure.servicebus.topics",
     "pubsub.gcp.pubsub",
-    "pubsub.kafka",
     "pubsub.kubemq",
     "pubsub.pulsar",
     "pubsub.rocketmq",

@@ -34,6 +34,7 @@ const FEATURES: &[(bool, &str, &str, &[&str])] = &[
     (cfg!(feature = "aws"), "aws", "aws.sns", &["bindings"]),
     (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
     (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
+    (cfg!(feature = "kafka"), "kafka", "kafka", &["pubsub"]),
     (
         cfg!(feature = "mqtt"),
         "mqtt",
@@ -99,6 +100,8 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "kafka")]
+    wythe_drivers_kafka::register(&mut registry);
     #[cfg(feature = "mqtt")]
     wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "mysql")]

@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
 use super::{events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use crate::backends::{Backend, KAFKA, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{Kafka, MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -33,6 +33,19 @@ pub(crate) type Test = fn(&'static Kinds, Server);
 const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "kafka",
+        backend: &KAFKA,
+        start: || Server::start(Kafka::default()),
+        driver: "kafka",
+        metadata: |_, address| format!("{{ name: brokers, value: \"{address}\" }}"),
+        timeout: "timeout",
+        processing: Some("sessionTimeout"),
+        unanswered: 0,
+        lacks: || None,
+        events: &[events::TESTS, events::TAKEN_OVER],
+        others: &[],
+    },
     Kinds {
         name: "mqtt",
         backend: &MQTT,
