@@ -5,12 +5,12 @@ mod group;
 mod login;
 mod topic;
 
-pub(crate) use cluster::{Broker, FindCoordinator, InitProducerId, Metadata, Topic, Versions};
+pub(crate) use cluster::{FindCoordinator, InitProducerId, Metadata, Versions};
 pub(crate) use group::{
-    DeleteGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, OffsetFetch, SyncGroup,
+    DeleteGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, OffsetFetch, Place, SyncGroup,
 };
 pub(crate) use login::{SaslAuthenticate, SaslHandshake};
-pub(crate) use topic::{Fetch, ListOffsets, Produce};
+pub(crate) use topic::{Fetch, Fetched, ListOffsets, Produce};
 
 use crate::wire::{Odd, Reader, Writer};
 
@@ -57,9 +57,9 @@ fn write_topics<T>(out: &mut Writer, topics: &ByTopic<T>, mut write: impl FnMut(
     });
 }
 
-fn read_topics<T>(
-    answer: &mut Reader<'_>,
-    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, Odd>,
+fn read_topics<'a, T>(
+    answer: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Odd>,
 ) -> Result<ByTopic<T>, Odd> {
     answer.array(|answer| Ok((answer.string()?, answer.array(&mut read)?)))
 }

@@ -268,8 +268,9 @@ impl Group {
         if self.is_passing {
             let link = self.coordinator(member).await?;
             // Where others are in it still, they end it.
-            let ended = link.ask(&DeleteGroups(&self.name), self.client.target.timeout);
-            ended.await.map_err(Lost::error)?;
+            let request = DeleteGroups(&self.name);
+            let ended = link.ask(&request, self.client.target.timeout).await;
+            ended.map_err(Lost::error)?;
         }
         Ok(())
     }
