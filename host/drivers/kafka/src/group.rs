@@ -169,10 +169,6 @@ impl Group {
         self.touched.notify_one();
     }
 
-    pub fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
     /// Returns once the member has left, or by then.
     pub async fn left(&self) {
         let _ = timeout(2 * self.client.target.timeout, self.ended.cancelled()).await;

@@ -25,11 +25,12 @@ type Shared = Arc<Clients<Target, Client>>;
 /// Registers pub/sub, which reaches for a server outside of the host.
 pub fn register(registry: &mut Registry) {
     let clients = Shared::default();
-    registry
-        .pubsub
-        .add_parsed("kafka", settings::parse, move |parsed, site| {
-            pubsub::open(client(&clients, &parsed.target, &site), parsed)
-        });
+    registry.pubsub.add_warned(
+        "kafka",
+        settings::parse,
+        settings::warnings,
+        move |parsed, site| pubsub::open(client(&clients, &parsed.target, &site), parsed),
+    );
     registry.pubsub.reaches_out("kafka");
 }
 
