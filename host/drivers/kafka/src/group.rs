@@ -22,10 +22,10 @@ use std::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wythe_blocks::{Backoff, Error, Result};
+use wythe_blocks::{Backoff, Error, Kind, Result, time::Clock as _};
 
 /// The longest pause after a session has failed.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -144,12 +144,16 @@ impl Group {
         }
     }
 
-    /// Waits until the member reads its share of a topic, or an attempt at that has failed.
+    /// Waits until the member reads its share of a topic, or cannot. What may pass is tried again for the time of a request.
     pub async fn joined(&self, topic: &str) -> Result<()> {
         let mut status = self.status.subscribe();
         let before = status.borrow().failures;
+        let deadline = Instant::now().after(self.client.target.timeout);
         let settled = status.wait_for(|status| {
-            status.joined.contains(topic) || status.failures > before
+            let may_pass = |error: &Error| error.kind() == Kind::Unavailable;
+            let is_final =
+                !status.error.as_ref().is_some_and(may_pass) || Instant::now() >= deadline;
+            status.joined.contains(topic) || (status.failures > before && is_final)
         });
         let over = || Error::unavailable("the component is closed");
         tokio::select! {
