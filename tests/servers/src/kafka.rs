@@ -4,7 +4,7 @@ use crate::{Missing, Program, Site, find, proxy, server::free_port};
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -19,10 +19,18 @@ const JAVA: [&str; 5] = [
     "-Xlog:disable",
 ];
 
+/// The logins of the user `ada`, whose password is `secret`.
+const LOGINS: &str = "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+    listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_ada=\"secret\";\n\
+    listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+    listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n";
+
 /// A broker whose jars are in the directory of `WYTHE_KAFKA`. Clients are told its address, so that it has a second port
 /// for those that come by a [`crate::Proxy`], and tells them that of the proxy.
 #[derive(Clone, Debug, Default)]
 pub struct Kafka {
+    /// The certificate and the key of its port with TLS, in PEM.
+    pub certificate: Option<(String, String)>,
     /// More of its configuration, a line an item.
     pub directives: Vec<String>,
 }
@@ -34,44 +42,84 @@ impl Kafka {
         self
     }
 
-    fn configuration(&self, site: &Site) -> Result<String, Missing> {
-        let ports = fs::read_to_string(site.directory.join("ports")).unwrap_or_default();
-        let ports: Vec<u16> = ports.split(' ').flat_map(str::parse).collect();
+    /// The address at which it wants a login.
+    pub fn login(site: &Site) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, ports(site)[3]).into()
+    }
+
+    /// The address at which it speaks TLS, where it has a certificate.
+    pub fn safe(site: &Site) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, ports(site)[4]).into()
+    }
+
+    fn configuration(&self, site: &Site) -> String {
         let (port, data) = (site.port, site.directory.join("data"));
-        let [control, upstream, before] = ports[..] else {
-            return Ok(String::new());
-        };
-        proxy::place(site.address(), before, (Ipv4Addr::LOCALHOST, upstream).into());
-        let mut text = format!(
+        let [control, upstream, before, login, safe] = ports(site);
+        proxy::place(
+            site.address(),
+            before,
+            (Ipv4Addr::LOCALHOST, upstream).into(),
+        );
+        let mut listeners = format!(
+            "OWN://127.0.0.1:{port},LOGIN://127.0.0.1:{login},FAR://127.0.0.1:"
+        );
+        let mut text = String::new();
+        if let Some((chain, key)) = &self.certificate {
+            listeners = format!("SAFE://127.0.0.1:{safe},{listeners}");
+            let line = |pem: &str| pem.trim().replace('\n', "\\n");
+            text += &format!(
+                "ssl.keystore.type=PEM\nssl.keystore.certificate.chain={}\nssl.keystore.key={}\n",
+                line(chain),
+                line(key)
+            );
+        }
+        text += &format!(
             "process.roles=broker,controller\nnode.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{control}\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=OWN\n\
-             listeners=OWN://127.0.0.1:{port},FAR://127.0.0.1:{upstream},CONTROLLER://127.0.0.1:{control}\n\
-             advertised.listeners=OWN://127.0.0.1:{port},FAR://127.0.0.1:{before}\n\
-             listener.security.protocol.map=OWN:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listeners={listeners}{upstream},CONTROLLER://127.0.0.1:{control}\n\
+             advertised.listeners={listeners}{before}\n\
+             listener.security.protocol.map=OWN:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_PLAINTEXT,SAFE:SSL\n\
              log.dirs={}\nnum.partitions=3\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=100\n\
-             controlled.shutdown.enable=false\nlog.cleaner.enable=false\n",
+             controlled.shutdown.enable=false\nlog.cleaner.enable=false\n{LOGINS}",
             data.display()
         );
         for directive in &self.directives {
             text.push_str(directive);
             text.push('\n');
         }
-        Ok(text)
+        text
     }
+}
+
+/// The ports of its controller, of clients that come by a proxy, of that proxy, of logins and of TLS.
+fn ports(site: &Site) -> [u16; 5] {
+    let text = fs::read_to_string(site.directory.join("ports")).unwrap_or_default();
+    let mut ports = [0; 5];
+    for (port, text) in ports.iter_mut().zip(text.split(' ')) {
+        *port = text.parse().unwrap_or_default();
+    }
+    ports
 }
 
 impl Program for Kafka {
     fn prepare(&self, site: &Site) -> Result<(), Missing> {
-        let ports = format!("{} {} {}", free_port()?, free_port()?, free_port()?);
-        write(site, "ports", &ports)?;
-        write(site, "kafka.properties", &self.configuration(site)?)?;
+        let mut ports = Vec::new();
+        for _ in 0..5 {
+            ports.push(free_port()?.to_string());
+        }
+        write(site, "ports", &ports.join(" "))?;
+        write(site, "kafka.properties", &self.configuration(site))?;
         let mut format = java(site, "kafka.tools.StorageTool")?;
         format.args(["format", "-t", "AAAAAAAAAAAAAAAAAAAAAA", "-c"]);
         format.arg(site.directory.join("kafka.properties"));
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let user = format!("{mechanism}=[name=ada,password=secret]");
+            format.args(["--add-scram", &user]);
+        }
         let done = format.output();
         let done = done.map_err(|error| Missing(format!("java: {error}")))?;
         match done.status.success() {
@@ -85,7 +133,7 @@ impl Program for Kafka {
 
     fn command(&self, site: &Site) -> Result<Command, Missing> {
         let mut command = java(site, "kafka.Kafka")?;
-        write(site, "kafka.properties", &self.configuration(site)?)?;
+        write(site, "kafka.properties", &self.configuration(site))?;
         command.arg(site.directory.join("kafka.properties"));
         Ok(command)
     }

@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
+use super::{events, history, kafka, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
 use crate::backends::{Backend, KAFKA, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{Kafka, MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use servers::{MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -36,7 +36,7 @@ pub(super) static KINDS: &[Kinds] = &[
     Kinds {
         name: "kafka",
         backend: &KAFKA,
-        start: || Server::start(Kafka::default()),
+        start: kafka::start,
         driver: "kafka",
         metadata: |_, address| format!("{{ name: brokers, value: \"{address}\" }}"),
         timeout: "timeout",
@@ -44,7 +44,7 @@ pub(super) static KINDS: &[Kinds] = &[
         unanswered: 0,
         lacks: || None,
         events: &[events::TESTS, events::TAKEN_OVER],
-        others: &[],
+        others: &[kafka::TESTS],
     },
     Kinds {
         name: "mqtt",
