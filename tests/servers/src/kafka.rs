@@ -60,9 +60,8 @@ impl Kafka {
             before,
             (Ipv4Addr::LOCALHOST, upstream).into(),
         );
-        let mut listeners = format!(
-            "OWN://127.0.0.1:{port},LOGIN://127.0.0.1:{login},FAR://127.0.0.1:"
-        );
+        let mut listeners =
+            format!("OWN://127.0.0.1:{port},LOGIN://127.0.0.1:{login},FAR://127.0.0.1:");
         let mut text = String::new();
         if let Some((chain, key)) = &self.certificate {
             listeners = format!("SAFE://127.0.0.1:{safe},{listeners}");

@@ -161,7 +161,9 @@ impl Client {
             .find(|found| Some(&*found.name) == topic);
         let found = found.map(|found| {
             let count = found.partitions.iter().map(|(_, number, _)| *number).max();
-            let count = count.and_then(|last| usize::try_from(last).ok()).map_or(0, |last| last + 1);
+            let count = count
+                .and_then(|last| usize::try_from(last).ok())
+                .map_or(0, |last| last + 1);
             let mut leaders = vec![-1; count.min(found.partitions.len())];
             for (_, number, leader) in found.partitions {
                 let place = usize::try_from(number).ok();
@@ -294,7 +296,10 @@ impl Client {
         let mut text = format!("Kafka at {}", self.target.address());
         if let Some(id) = &known.id {
             let (id, count): (String, _) = (id.chars().take(60).collect(), known.brokers.len());
-            text += &format!(", cluster `{id}` of {count} broker{}", if count == 1 { "" } else { "s" });
+            text += &format!(
+                ", cluster `{id}` of {count} broker{}",
+                if count == 1 { "" } else { "s" }
+            );
         }
         if let [one] = &self.target.brokers[..]
             && let Some(other) = known.brokers.values().find(|other| *other != one)

@@ -18,7 +18,7 @@ use tokio::{
 };
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Received, Receipt},
+    pubsub::{Receipt, Received},
     random,
     time::Clock as _,
 };
@@ -82,9 +82,14 @@ impl Desk {
         let mut due = None;
         if !state.is_held {
             for (number, partition) in &mut state.partitions {
-                let next = partition.give((seat, &mut state.serial), count - given.len(), |offset, serial| {
-                    format!("{} {number} {offset} {serial}", self.mark).into_bytes()
-                }, &mut given);
+                let next = partition.give(
+                    (seat, &mut state.serial),
+                    count - given.len(),
+                    |offset, serial| {
+                        format!("{} {number} {offset} {serial}", self.mark).into_bytes()
+                    },
+                    &mut given,
+                );
                 due = [due, next].into_iter().flatten().min();
                 if given.len() >= count {
                     break;
@@ -161,9 +166,17 @@ impl Desk {
         self.arrival.notify_waiters();
     }
 
-    /// Gives nothing out any more, or does so again.
-    pub fn hold(&self, is_held: bool) {
-        self.state.lock().is_held = is_held;
+    /// Gives nothing out any more.
+    pub fn hold(&self) {
+        self.state.lock().is_held = true;
+    }
+
+    /// Gives out again what there is; what has failed before is over.
+    pub fn release(&self) {
+        let mut state = self.state.lock();
+        state.is_held = false;
+        state.failed = None;
+        drop(state);
         self.arrival.notify_waiters();
     }
 
@@ -189,7 +202,9 @@ impl Desk {
             .partitions
             .retain(|number, _| partitions.contains(number));
         let known = &state.partitions;
-        let new = partitions.iter().filter(|number| !known.contains_key(number));
+        let new = partitions
+            .iter()
+            .filter(|number| !known.contains_key(number));
         new.copied().collect()
     }
 

@@ -106,9 +106,7 @@ pub(crate) fn of(code: i16, about: &str) -> Error {
             "the broker refused the login: check `saslUsername`, `saslPassword` and `saslMechanism`",
         ),
         UNSUPPORTED_MECHANISM => Error::denied("the broker has no such login (`saslMechanism`)"),
-        code if passes(code) => {
-            Error::unavailable(format!("the cluster is not ready for {about}"))
-        }
+        code if passes(code) => Error::unavailable(format!("the cluster is not ready for {about}")),
         _ => Error::internal(format!("the broker answered {about} with an error")),
     };
     known.with_source(format!("error {code} of the broker"))

@@ -252,7 +252,7 @@ impl Group {
         }
         if !member.id.is_empty() {
             for desk in self.desks() {
-                desk.hold(true);
+                desk.hold();
             }
             let link = self.coordinator(member).await?;
             if let Err(End::Failed(error)) = self.commit(&link, member).await {

@@ -207,8 +207,12 @@ async fn open(target: &Target, broker: &(String, u16)) -> Result<Link> {
 
 fn no_greeting(lost: Lost, target: &Target) -> Error {
     let hint = match target.tls {
-        None => "the broker ended the connection at its first request: it is no Kafka, or it wants TLS on this port (`authType: mtls`, or `password` without `disableTls`)",
-        Some(_) => "the broker ended the connection at its first request: it is no Kafka, or it wants another `clientCert`",
+        None => {
+            "the broker ended the connection at its first request: it is no Kafka, or it wants TLS on this port (`authType: mtls`, or `password` without `disableTls`)"
+        }
+        Some(_) => {
+            "the broker ended the connection at its first request: it is no Kafka, or it wants another `clientCert`"
+        }
     };
     match lost {
         Lost::Broken | Lost::Unsent => Error::unavailable(hint),

@@ -158,8 +158,14 @@ mod tests {
     #[test]
     fn a_key_has_the_partition_that_other_clients_give_it() {
         // FNV-1a of `a` is 0xe40c292c, and of `foobar` 0xbf9cf968: both negative as they are counted.
-        assert_eq!(place(b"a", 10), (0xe40c_292c_u32 as i32 % 10).unsigned_abs() as usize);
-        assert_eq!(place(b"foobar", 7), (0xbf9c_f968_u32 as i32 % 7).unsigned_abs() as usize);
+        assert_eq!(
+            place(b"a", 10),
+            (0xe40c_292c_u32 as i32 % 10).unsigned_abs() as usize
+        );
+        assert_eq!(
+            place(b"foobar", 7),
+            (0xbf9c_f968_u32 as i32 % 7).unsigned_abs() as usize
+        );
         assert_eq!(place(b"", 1), 0);
         assert!((0..100_u8).all(|byte| place(&[byte], 3) < 3));
     }

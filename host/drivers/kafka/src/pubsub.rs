@@ -130,7 +130,10 @@ impl PubSub {
     fn forget(&self, name: &str, is_passing: bool, group: &Arc<Group>) {
         let mut groups = self.groups.lock();
         let key = (name.to_owned(), is_passing);
-        if groups.get(&key).is_some_and(|known| Arc::ptr_eq(known, group)) {
+        if groups
+            .get(&key)
+            .is_some_and(|known| Arc::ptr_eq(known, group))
+        {
             groups.remove(&key);
         }
     }
@@ -159,7 +162,10 @@ impl Driver for PubSub {
             Ok(topic) => topic,
             Err(error) => return messages.iter().map(|_| Err(error.duplicate())).collect(),
         };
-        let records: Vec<_> = messages.iter().map(|message| self.record(message)).collect();
+        let records: Vec<_> = messages
+            .iter()
+            .map(|message| self.record(message))
+            .collect();
         let (mut good, mut answers) = (Vec::new(), Vec::with_capacity(records.len()));
         for record in records {
             answers.push(record.map(|record| good.push(record)));

@@ -345,7 +345,12 @@ fn login(
 }
 
 fn brokers(text: &str) -> Result<Vec<(String, u16)>, Wrong> {
-    let odd = || wrong("brokers", "expected `host:port`, with commas between several");
+    let odd = || {
+        wrong(
+            "brokers",
+            "expected `host:port`, with commas between several",
+        )
+    };
     let all: Option<Vec<_>> = text.split(',').map(|one| broker(one.trim())).collect();
     let all = all.ok_or_else(odd)?;
     match all.len() <= BROKERS {

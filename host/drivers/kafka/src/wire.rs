@@ -130,7 +130,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         let text = std::str::from_utf8(self.take(length)?);
-        Ok(Some(text.map_err(|_| Odd("a text is no UTF-8"))?.to_owned()))
+        Ok(Some(
+            text.map_err(|_| Odd("a text is no UTF-8"))?.to_owned(),
+        ))
     }
 
     pub fn string(&mut self) -> Result<String, Odd> {
@@ -201,7 +203,9 @@ mod tests {
     #[test]
     fn texts_and_arrays_come_back_as_they_were() {
         let mut writer = Writer::default();
-        writer.array(["a", "\u{e4}", ""].iter(), |writer, text| writer.string(text));
+        writer.array(["a", "\u{e4}", ""].iter(), |writer, text| {
+            writer.string(text)
+        });
         writer.nullable(None);
         writer.bytes(b"\0\xff");
         writer.var_bytes(None);

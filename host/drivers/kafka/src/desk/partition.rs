@@ -211,7 +211,9 @@ impl Partition {
             return None;
         }
         let open = self.held.iter().filter(|(_, held)| held.settled.is_none());
-        let mut open: BTreeMap<_, _> = open.map(|(offset, held)| (*offset, held.attempts)).collect();
+        let mut open: BTreeMap<_, _> = open
+            .map(|(offset, held)| (*offset, held.attempts))
+            .collect();
         // What was open when it began and has not been read again.
         let unread = self.before.open.range(self.next..);
         open.extend(unread.map(|(offset, attempts)| (*offset, *attempts)));
@@ -249,6 +251,8 @@ impl Partition {
 
 fn size(message: &Message) -> usize {
     let attributes = message.attributes.iter();
-    let attributes: usize = attributes.map(|(name, value)| name.len() + value.len()).sum();
+    let attributes: usize = attributes
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     message.data.len() + attributes + message.ordering_key.as_ref().map_or(0, String::len)
 }

@@ -36,7 +36,9 @@ fn give(desk: &Desk, count: usize) -> Vec<Received> {
 
 fn texts(given: &[Received]) -> Vec<String> {
     let texts = given.iter().map(|one| one.message.data.to_vec());
-    texts.map(|text| String::from_utf8(text).expect("a text")).collect()
+    texts
+        .map(|text| String::from_utf8(text).expect("a text"))
+        .collect()
 }
 
 /// Has the cluster note what there is to note.
@@ -64,7 +66,11 @@ fn a_place_is_behind_what_is_settled_in_order() {
     let other = super::Desk::new("topic", 100);
     other.keep(&[3]);
     other.begin(3, Noted::read(noted.place, &noted.note.write(noted.place)));
-    other.add(3, 5, read(&[(5, None), (6, None), (8, None), (9, None)], 10));
+    other.add(
+        3,
+        5,
+        read(&[(5, None), (6, None), (8, None), (9, None)], 10),
+    );
     let again = give(&other, 10);
     assert_eq!(texts(&again), ["5", "8", "9"]);
     let attempts: Vec<_> = again.iter().map(|one| one.attempt).collect();
@@ -81,7 +87,8 @@ fn of_a_key_the_first_is_out_alone() {
     desk.add(3, 0, read(&records, 4));
     let given = give(&desk, 10);
     assert_eq!(texts(&given), ["0", "2", "3"]);
-    desk.refuse(&given[0].receipt, Duration::from_secs(60)).expect("it is out");
+    desk.refuse(&given[0].receipt, Duration::from_secs(60))
+        .expect("it is out");
     assert!(give(&desk, 10).is_empty(), "its key waits with it");
     assert!(desk.refuse(&given[0].receipt, Duration::ZERO).is_err());
     desk.settle(&[given[1].receipt.clone()]);

@@ -134,7 +134,11 @@ impl Group {
             fault::OFFSET_OUT_OF_RANGE => {
                 let first = self.client.offset(topic, number, true).await?;
                 tracing::warn!(
-                    group = self.name, topic, partition = number, from, to = first,
+                    group = self.name,
+                    topic,
+                    partition = number,
+                    from,
+                    to = first,
                     "the cluster does not have the next event any more, and goes on with the first that it has"
                 );
                 desk.skip(number, first);

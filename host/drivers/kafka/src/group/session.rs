@@ -28,7 +28,7 @@ impl Group {
             Err(end) => return end,
         };
         for desk in self.desks() {
-            desk.hold(false);
+            desk.release();
         }
         // Nothing is waited for in here but its end.
         let never: Result<Infallible, End> = tokio::select! {
@@ -71,6 +71,7 @@ impl Group {
         self.take(&link, member, own).await?;
         self.status.send_modify(|status| {
             status.joined = topics.into_iter().collect();
+            status.error = None;
         });
         Ok(link)
     }
@@ -95,7 +96,7 @@ impl Group {
     /// Waits a little for what is out, and notes what is settled: afterwards partitions may be another one's.
     async fn settle(&self, link: &Link, member: &Member) {
         let desks = self.desks();
-        desks.iter().for_each(|desk| desk.hold(true));
+        desks.iter().for_each(|desk| desk.hold());
         let limit = SETTLING.min(self.reading.session / 2);
         let deadline = Instant::now().after(limit);
         loop {
@@ -204,7 +205,8 @@ impl Group {
         let is_known = places.iter().any(|(place, _)| place.offset >= 0);
         for partition in added {
             let found = places.iter().map(|(place, _)| place);
-            let mut found = found.filter(|place| place.partition == *partition && place.offset >= 0);
+            let mut found =
+                found.filter(|place| place.partition == *partition && place.offset >= 0);
             let noted = match found.next() {
                 Some(place) => Noted::read(place.offset, &place.note),
                 None => {

@@ -73,7 +73,9 @@ mod tests {
         ];
         let counts = [("x".to_owned(), 7), ("y".to_owned(), 2)].into();
         let shared = share(&members, &counts, is_round_robin);
-        let shown = shared.iter().map(|(member, share)| format!("{member} {share:?}"));
+        let shown = shared
+            .iter()
+            .map(|(member, share)| format!("{member} {share:?}"));
         shown.collect()
     }
 

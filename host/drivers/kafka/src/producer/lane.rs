@@ -129,10 +129,12 @@ impl Lane {
     /// Sends a batch until its outcome is known, or its time is over.
     async fn deliver(&mut self, records: &[&Record], deadline: Instant) -> Result<()> {
         let (mut pause, mut is_in_doubt) = (PAUSE, false);
-        let late = || Error::unavailable("the cluster did not take a message in time; nothing was sent");
+        let late =
+            || Error::unavailable("the cluster did not take a message in time; nothing was sent");
         let mut last = None;
         loop {
-            let tried = timeout_at(deadline, self.attempt(records, deadline, &mut is_in_doubt)).await;
+            let tried =
+                timeout_at(deadline, self.attempt(records, deadline, &mut is_in_doubt)).await;
             match tried {
                 Ok(Tried::Stored) => {
                     let count = i32::try_from(records.len()).unwrap_or(i32::MAX);

@@ -60,8 +60,9 @@ impl Consumer for Seat {
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>> {
         let settled = self.desk.settle(&receipts);
         self.group.touch();
-        let noted = settled.into_iter().map(async |settled| {
-            match timeout(NOTED, settled?).await {
+        let noted = settled
+            .into_iter()
+            .map(async |settled| match timeout(NOTED, settled?).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err(Error::not_found(
                     "the partition went to another member of the group, which delivers again",
@@ -69,8 +70,7 @@ impl Consumer for Seat {
                 Err(_) => Err(Error::unavailable(
                     "the cluster did not note an acknowledgement in time",
                 )),
-            }
-        });
+            });
         join_all(noted).await
     }
 

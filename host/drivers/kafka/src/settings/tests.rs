@@ -56,10 +56,16 @@ fn what_cannot_be_kept_is_refused_by_its_name() {
     let cases = [
         (json!({ "authType": "oidc" }), "authType"),
         (json!({ "authType": "password" }), "saslUsername"),
-        (json!({ "authType": "mtls", "disableTls": true }), "disableTls"),
+        (
+            json!({ "authType": "mtls", "disableTls": true }),
+            "disableTls",
+        ),
         (json!({ "caCert": "x" }), "caCert"),
         (json!({ "skipVerify": true }), "skipVerify"),
-        (json!({ "consumeRetryEnabled": false }), "consumeRetryEnabled"),
+        (
+            json!({ "consumeRetryEnabled": false }),
+            "consumeRetryEnabled",
+        ),
         (json!({ "compression": "gzip" }), "compression"),
         (json!({ "version": "0.10.2.0" }), "version"),
         (json!({ "version": "x" }), "version"),

@@ -27,10 +27,7 @@ pub(super) const TESTS: &[(&str, Test)] = &[
 /// The broker of these tests, which speaks TLS too.
 pub(super) fn start() -> Result<Server, Missing> {
     let read = |name: &str| {
-        let path = format!(
-            "{}/../host/certificates/{name}",
-            env!("CARGO_MANIFEST_DIR")
-        );
+        let path = format!("{}/../host/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(&path).map_err(|error| Missing(format!("{path}: {error}")))
     };
     Server::start(Kafka {
@@ -89,7 +86,10 @@ async fn logins(server: Server) {
     // The certificate is signed by no authority of the web.
     refused(safe, &with_tls, Kind::Unavailable, "caCert").await;
     refused(server.address(), &with_tls, Kind::Unavailable, "TLS").await;
-    let path = format!("{}/../host/certificates/host.pem", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../host/certificates/host.pem",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let pem = std::fs::read_to_string(path).expect("a certificate");
     let driver = open(safe, &(with_tls + &item("caCert", &pem))).await;
     let driver = driver.expect("TLS");
@@ -178,7 +178,9 @@ async fn shared(server: Server) {
             }
             seen[number] += 1;
             let answers = one.ack(vec![received.receipt]).await;
-            answers.into_iter().for_each(|answer| answer.expect("an ack"));
+            answers
+                .into_iter()
+                .for_each(|answer| answer.expect("an ack"));
         }
     }
     assert!(open > 0, "it has a share");
