@@ -103,7 +103,7 @@ fn a_delivery_is_settled_once_and_asked_about_again() {
     let twice = desk.settle(&[receipt.clone(), receipt.clone()]);
     assert!(twice[0].is_ok() && twice[1].is_err());
     // The answer to the first was late.
-    assert!(desk.settle(&[receipt.clone()])[0].is_ok());
+    assert!(desk.settle(std::slice::from_ref(&receipt))[0].is_ok());
     note(&desk).expect("a change");
     assert!(desk.settle(&[receipt])[0].is_err());
     assert!(desk.settle(&[b"no receipt".to_vec()])[0].is_err());

@@ -9,6 +9,9 @@ use crate::{
 use std::convert::Infallible;
 use wythe_blocks::Result;
 
+/// Partitions with their errors, by topic.
+type Noted = Vec<(String, Vec<(i32, i16)>)>;
+
 impl Group {
     /// Notes what is settled, as long as the session lasts.
     pub(super) async fn commits(&self, link: &Link, member: &Member) -> Result<Infallible, End> {
@@ -38,23 +41,7 @@ impl Group {
         if topics.is_empty() {
             return Ok(());
         }
-        let mut request = OffsetCommit {
-            group: &self.name,
-            generation: member.generation,
-            member: &member.id,
-            topics,
-        };
-        let mut answer = link.ask(&request, self.client.target.timeout).await;
-        let is_long = |(_, code): &(i32, i16)| *code == fault::NOTE_TOO_LARGE;
-        if let Ok(answered) = &answer
-            && answered.iter().flat_map(|(_, codes)| codes).any(is_long)
-        {
-            // A cluster that keeps shorter notes is given none.
-            let places = request.topics.iter_mut().flat_map(|(_, places)| places);
-            places.for_each(|place| place.note.clear());
-            answer = link.ask(&request, self.client.target.timeout).await;
-        }
-        let answer = answer.map_err(Lost::error)?;
+        let answer = self.note(link, member, topics).await?;
         for (desk, changed) in changes {
             let codes = answer.iter().find(|(topic, _)| *topic == desk.topic);
             for (partition, noted) in changed {
@@ -67,5 +54,29 @@ impl Group {
             }
         }
         Ok(())
+    }
+
+    /// Has the cluster note places; a cluster that keeps shorter notes is given none beside them.
+    async fn note(
+        &self,
+        link: &Link,
+        member: &Member,
+        topics: Vec<(String, Vec<Place>)>,
+    ) -> Result<Noted> {
+        let mut request = OffsetCommit {
+            group: &self.name,
+            generation: member.generation,
+            member: &member.id,
+            topics,
+        };
+        let limit = self.client.target.timeout;
+        let answer = link.ask(&request, limit).await.map_err(Lost::error)?;
+        let is_long = |(_, code): &(i32, i16)| *code == fault::NOTE_TOO_LARGE;
+        if !answer.iter().flat_map(|(_, codes)| codes).any(is_long) {
+            return Ok(answer);
+        }
+        let places = request.topics.iter_mut().flat_map(|(_, places)| places);
+        places.for_each(|place| place.note.clear());
+        link.ask(&request, limit).await.map_err(Lost::error)
     }
 }

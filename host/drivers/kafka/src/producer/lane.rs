@@ -5,7 +5,7 @@ use crate::{
     api::{InitProducerId, Produce},
     client::Client,
     fault,
-    link::Lost,
+    link::{Link, Lost},
     records::{Record, Stamp, encode},
 };
 use std::{
@@ -165,6 +165,35 @@ impl Lane {
         }
     }
 
+    /// The connection to the leader, and the stamp of the next batch.
+    async fn ready(&mut self) -> Result<(Link, Stamp), Tried> {
+        let client = self.client.clone();
+        let link = async {
+            let broker = client.leader(&self.topic, self.partition).await?;
+            client.broker(&broker).await
+        };
+        let link = link.await.map_err(|error| match error.kind() {
+            Kind::Unavailable => Tried::Again(error),
+            _ => Tried::Refused(error),
+        })?;
+        if let Some(stamp) = self.stamp {
+            return Ok((link, stamp));
+        }
+        let answer = link.ask(&InitProducerId, client.target.timeout).await;
+        match answer.map_err(|lost| Tried::Again(lost.error()))? {
+            (0, producer, epoch) => {
+                let stamp = self.stamp.insert(Stamp {
+                    producer,
+                    epoch,
+                    sequence: 0,
+                });
+                Ok((link, *stamp))
+            }
+            (code, ..) if fault::passes(code) => Err(Tried::Again(fault::of(code, &self.about()))),
+            (code, ..) => Err(Tried::Refused(fault::of(code, &self.about()))),
+        }
+    }
+
     /// Sends a batch once; says before it does so that there is doubt, as this may be dropped.
     async fn attempt(
         &mut self,
@@ -172,33 +201,9 @@ impl Lane {
         deadline: Instant,
         is_in_doubt: &mut bool,
     ) -> Tried {
-        let client = self.client.clone();
-        let link = async {
-            let broker = client.leader(&self.topic, self.partition).await?;
-            client.broker(&broker).await
-        };
-        let link = match link.await {
-            Ok(link) => link,
-            Err(error) if error.kind() == Kind::Unavailable => {
-                return Tried::Again(error);
-            }
-            Err(error) => return Tried::Refused(error),
-        };
-        let limit = client.target.timeout;
-        let stamp = match self.stamp {
-            Some(stamp) => stamp,
-            None => match link.ask(&InitProducerId, limit).await {
-                Ok((0, producer, epoch)) => *self.stamp.insert(Stamp {
-                    producer,
-                    epoch,
-                    sequence: 0,
-                }),
-                Ok((code, ..)) if fault::passes(code) => {
-                    return Tried::Again(fault::of(code, &self.about()));
-                }
-                Ok((code, ..)) => return Tried::Refused(fault::of(code, &self.about())),
-                Err(lost) => return Tried::Again(lost.error()),
-            },
+        let (link, stamp) = match self.ready().await {
+            Ok(ready) => ready,
+            Err(tried) => return tried,
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
@@ -211,20 +216,18 @@ impl Lane {
             wait: i32::try_from(left.as_millis()).unwrap_or(i32::MAX),
         };
         let before = std::mem::replace(is_in_doubt, true);
-        let answer = link.ask(&request, limit).await;
-        if matches!(answer, Err(Lost::Unsent)) {
-            *is_in_doubt = before;
-        }
-        let code = match answer {
+        match link.ask(&request, self.client.target.timeout).await {
             Ok(answer) => {
                 *is_in_doubt = before;
                 let code = answer.first().and_then(|(_, codes)| codes.first().copied());
-                code.unwrap_or(-1)
+                self.judge(code.unwrap_or(-1), is_in_doubt)
             }
-            Err(Lost::Unsent) => return Tried::Again(Lost::Unsent.error()),
-            Err(_) => return Tried::Doubt,
-        };
-        self.judge(code, is_in_doubt)
+            Err(Lost::Unsent) => {
+                *is_in_doubt = before;
+                Tried::Again(Lost::Unsent.error())
+            }
+            Err(_) => Tried::Doubt,
+        }
     }
 
     fn judge(&self, code: i16, is_in_doubt: &mut bool) -> Tried {
