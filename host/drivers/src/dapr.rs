@@ -51,7 +51,6 @@ const TYPES: &[&str] = &[
     "pubsub.azure.servicebus.queues",
     "pubsub.azure.servicebus.topics",
     "pubsub.gcp.pubsub",
-    "pubsub.kafka",
     "pubsub.kubemq",
     "pubsub.pulsar",
     "pubsub.rocketmq",

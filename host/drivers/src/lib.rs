@@ -107,6 +107,8 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "kafka")]
+    wythe_drivers_kafka::register(&mut registry);
     #[cfg(feature = "kubernetes")]
     wythe_drivers_kubernetes::register(&mut registry);
     #[cfg(feature = "memcached")]

@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod kafka;
 mod mariadb;
 mod memcached;
 mod mosquitto;
@@ -24,6 +25,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use memcached::Memcached;
 pub use mosquitto::Mosquitto;

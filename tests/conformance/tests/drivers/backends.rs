@@ -6,7 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server,
+    Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server,
     are_required,
 };
 use std::sync::{
@@ -173,6 +173,20 @@ pub(crate) static RABBITMQ: Backend = Backend {
         vec![
             ("connection", connection.into()),
             ("queue", format!("queue{number}").into()),
+        ]
+    },
+};
+
+pub(crate) static KAFKA: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Kafka::default())),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        vec![
+            ("brokers", server.address().to_string().into()),
+            ("prefix", format!("test{number}.").into()),
+            // The name keeps tests apart that would share connections.
+            ("client", format!("test{number}").into()),
         ]
     },
 };

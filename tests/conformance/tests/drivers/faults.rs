@@ -4,6 +4,7 @@ mod answers;
 mod aws;
 mod events;
 mod history;
+mod kafka;
 mod kinds;
 mod kubernetes;
 pub(crate) mod made_up;

@@ -79,6 +79,11 @@ static SUBJECTS: &[Subject] = &[
     )
     .on(&backends::STREAMS),
     subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
+    subject(
+        "pubsub.kafka",
+        "brokers: {brokers}; namePrefix: {prefix}; clientID: {client}",
+    )
+    .on(&backends::KAFKA),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.mqtt3", "url: {url}")
         .on(&MQTT)

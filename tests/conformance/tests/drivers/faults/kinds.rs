@@ -1,7 +1,9 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use super::{
+    events, history, kafka, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values,
+};
+use crate::backends::{Backend, KAFKA, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
 use servers::{MariaDb, Memcached, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
@@ -33,6 +35,19 @@ pub(crate) type Test = fn(&'static Kinds, Server);
 const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "kafka",
+        backend: &KAFKA,
+        start: kafka::start,
+        driver: "kafka",
+        metadata: |_, address| format!("{{ name: brokers, value: \"{address}\" }}"),
+        timeout: "timeout",
+        processing: Some("sessionTimeout"),
+        unanswered: 0,
+        lacks: || None,
+        events: &[events::TESTS, events::TAKEN_OVER],
+        others: &[kafka::TESTS],
+    },
     Kinds {
         name: "memcached",
         backend: &MEMCACHED,
