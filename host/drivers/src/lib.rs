@@ -33,16 +33,27 @@ const FEATURES: &[Optional] = &[
         ],
     ),
     (
+        cfg!(feature = "azure"),
+        "azure",
+        &[
+            ("azure.blobstorage", &["bindings", "state"]),
+            ("azure.storagequeues", &["bindings"]),
+        ],
+    ),
+    (
+        cfg!(feature = "kafka"),
+        "kafka",
+        &[("kafka", &["pubsub"])],
+    ),
+    (
         cfg!(feature = "kubernetes"),
         "kubernetes",
-        "kubernetes",
-        &["configuration", "secretstores"],
+        &[("kubernetes", &["configuration", "secretstores"])],
     ),
     (
         cfg!(feature = "memcached"),
         "memcached",
-        "memcached",
-        &["state"],
+        &[("memcached", &["state"])],
     ),
     (
         cfg!(feature = "mqtt"),
