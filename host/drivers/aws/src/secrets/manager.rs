@@ -3,7 +3,7 @@
 use super::Names;
 use crate::{
     client::{Operation, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config},
 };
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
+use wythe_client::Effect;
 
 const SERVICE: Service = Service::named("secretsmanager");
 

@@ -3,7 +3,7 @@
 use super::Names;
 use crate::{
     client::{Operation, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config, wrong},
 };
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use wythe_blocks::{
     Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
+use wythe_client::Effect;
 
 const SERVICE: Service = Service::named("ssm");
 /// The service's words for a parameter or a version that is not there.
