@@ -8,7 +8,6 @@ mod link;
 mod percent;
 mod pool;
 mod trust;
-#[cfg(feature = "xml")]
 mod xml;
 
 pub use address::{is_exposed, parse_address};
@@ -19,5 +18,4 @@ pub use link::{HEAD, INTERIM};
 pub use percent::encode;
 pub use pool::{Connection, Fault, IDLE, IDLE_FOR, Pool};
 pub use trust::Trust;
-#[cfg(feature = "xml")]
 pub use xml::Element;

@@ -35,6 +35,18 @@ const FEATURES: &[(bool, &str, &str, &[&str])] = &[
     (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
     (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
     (
+        cfg!(feature = "azure"),
+        "azure",
+        "azure.blobstorage",
+        &["bindings", "state"],
+    ),
+    (
+        cfg!(feature = "azure"),
+        "azure",
+        "azure.storagequeues",
+        &["bindings"],
+    ),
+    (
         cfg!(feature = "mqtt"),
         "mqtt",
         "mqtt3",
@@ -97,6 +109,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "aws")]
     wythe_drivers_aws::register(&mut registry);
+    #[cfg(feature = "azure")]
+    wythe_drivers_azure::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "mqtt")]

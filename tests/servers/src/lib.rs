@@ -10,6 +10,8 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod azurite;
+mod http;
 mod mariadb;
 mod mosquitto;
 mod moto;
@@ -23,6 +25,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use azurite::{Azurite, Service};
 pub use mariadb::MariaDb;
 pub use mosquitto::Mosquitto;
 pub use moto::Moto;

@@ -5,7 +5,8 @@ use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use servers::{
-    MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+    Azurite, MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, Service,
+    are_required,
 };
 use std::sync::{
     LazyLock,
@@ -84,6 +85,28 @@ pub(crate) static AWS: Backend = Backend {
         ]
     },
 };
+
+pub(crate) static AZURE_BLOBS: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Blob))),
+    fresh: account_of_azure,
+};
+
+pub(crate) static AZURE_QUEUES: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Queue))),
+    fresh: account_of_azure,
+};
+
+/// Each test has a container or a queue of its own.
+fn account_of_azure(server: &Server, _: &str) -> Vec<(&'static str, Value)> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, SeqCst);
+    vec![
+        ("endpoint", format!("http://{}", server.address()).into()),
+        ("account", Azurite::ACCOUNT.into()),
+        ("key", Azurite::KEY.into()),
+        ("place", format!("test-{number}").into()),
+    ]
+}
 
 /// The table of the suite: no key but the partition's.
 pub(crate) const TABLE: &str = r#"{"TableName":"table","BillingMode":"PAY_PER_REQUEST",
@@ -213,7 +236,17 @@ pub(crate) static MARIADB: Backend = Backend {
 };
 
 /// Those that must be there where all servers must.
-const ALL: &[&Backend] = &[&AWS, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[
+    &AWS,
+    &AZURE_BLOBS,
+    &AZURE_QUEUES,
+    &MARIADB,
+    &MQTT,
+    &NATS,
+    &POSTGRES,
+    &RABBITMQ,
+    &REDIS,
+];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod aws;
+mod azure;
 mod events;
 mod history;
 mod kinds;
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        azure::trials(),
         mqtt::trials(),
         rabbitmq::trials(),
         vault::trials(),

@@ -24,7 +24,7 @@ pub(super) const TESTS: [(&str, fn()); 6] = [
 ];
 
 /// A server that answers its first request with nothing at all, so that a component opens, and all others with a text.
-fn fake(first: &'static str, other: &'static str) -> SocketAddr {
+pub(in crate::faults) fn fake(first: &'static str, other: &'static str) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
@@ -43,7 +43,8 @@ fn answer(mut stream: TcpStream, text: &str) {
     while text.ends_with('*') && stream.write_all(&[b'x'; 4096]).is_ok() {}
 }
 
-const NOTHING: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub(in crate::faults) const NOTHING: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 async fn unknown_host() {
     let metadata = "[{ name: endpoint, value: \"https://nowhere.invalid\" }, { name: region, value: a }, \
