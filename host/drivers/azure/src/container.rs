@@ -6,14 +6,11 @@ use crate::{
     settings::{Account, Written, name, wrong},
 };
 use http::Method;
-use std::time::Duration;
 use wythe_blocks::{Error, Result, Site, Wrong};
 use wythe_client::{Answer, Effect, encode};
 
 /// Part of the service's host name.
 const SERVICE: &str = "blob";
-/// Time of a request beyond that of a small one, as blobs are large.
-pub(crate) const TRANSFER: Duration = Duration::from_secs(60);
 /// Bytes of a blob's name.
 pub(crate) const MAX_NAME: usize = 1_024;
 
@@ -104,10 +101,7 @@ impl Container {
 
     /// A request for a blob.
     pub fn blob(&self, method: Method, blob: &str, effect: Effect) -> Call {
-        Call {
-            extra: TRANSFER,
-            ..Call::new(method, self.path(blob), effect)
-        }
+        Call::new(method, self.path(blob), effect)
     }
 
     /// The path of a blob, without the account's part.

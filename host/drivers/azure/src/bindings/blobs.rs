@@ -4,8 +4,8 @@ mod listing;
 mod words;
 
 use crate::{
-    client::{LARGEST, Shared},
-    container::{Container, TRANSFER, Target},
+    client::{Call, LARGEST, Shared},
+    container::{Container, Target},
     fault::Fault,
     settings::{config, wrong},
     sign,
@@ -28,6 +28,8 @@ use wythe_blocks::{
 };
 use wythe_client::{Answer, Effect, Failed};
 
+/// Time of a request beyond that of a small one, as blobs are large.
+const TRANSFER: Duration = Duration::from_secs(60);
 /// Time that the block waits beyond the driver's own limit, so that the latter speaks first.
 const GRACE: Duration = Duration::from_secs(1);
 /// Calls at once.
@@ -107,6 +109,13 @@ impl Blobs {
         Ok((decoded.into(), held))
     }
 
+    fn call(&self, method: Method, name: &str, effect: Effect) -> Call {
+        Call {
+            extra: TRANSFER,
+            ..self.container.blob(method, name, effect)
+        }
+    }
+
     async fn create(&self, request: &Request<'_>) -> Result<Outcome> {
         let name = match request.get("blobName").filter(|name| !name.is_empty()) {
             Some(name) => checked(name)?.to_owned(),
@@ -117,7 +126,7 @@ impl Blobs {
             answer["presignURL"] = self.signed(request, &name)?.into();
         }
         let about = format!("blob `{name}`");
-        let mut call = self.container.blob(Method::PUT, &name, Effect::Write);
+        let mut call = self.call(Method::PUT, &name, Effect::Write);
         let (body, _held) = self.body(request)?;
         call.headers = words::headers(request)?;
         call.body = body;
@@ -130,7 +139,7 @@ impl Blobs {
         let name = named(request)?;
         let is_described = switch(request, "includeMetadata")?;
         let about = format!("blob `{name}`");
-        let mut call = self.container.blob(Method::GET, name, Effect::Read);
+        let mut call = self.call(Method::GET, name, Effect::Read);
         call.largest = usize::try_from(request.max_bytes).unwrap_or(usize::MAX);
         let mut held = request.hold(0)?;
         let mut room = |bytes| held.as_mut().map_or(Ok(()), |held| held.grow(bytes));
@@ -155,7 +164,7 @@ impl Blobs {
     async fn delete(&self, request: &Request<'_>) -> Result<Outcome> {
         let name = named(request)?;
         let about = format!("blob `{name}`");
-        let mut call = self.container.blob(Method::DELETE, name, Effect::Write);
+        let mut call = self.call(Method::DELETE, name, Effect::Write);
         match request.get("deleteSnapshots").unwrap_or_default() {
             "" => {}
             word @ ("include" | "only") => call.header("x-ms-delete-snapshots", word),

@@ -253,7 +253,7 @@ fn disturb(server: &Server, proxy: &Proxy, count: usize, progress: &Mutex<usize>
 
 async fn restarts() {
     // The server takes a hundred or so in a second.
-    let count = events() / 10;
+    let count = events() / 20;
     let server = started();
     let directory = tempfile::tempdir().expect("a directory");
     let proxy = Proxy::start(server.address()).expect("a proxy");
