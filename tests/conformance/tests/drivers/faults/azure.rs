@@ -170,6 +170,8 @@ async fn cut_short() {
     assert_eq!(kind(read), Kind::Unavailable);
     server.resume();
     proxy.cut();
+    // A read finds out that the connections which waited are gone; from then on none is written to.
+    assert_eq!(kind(get(&*driver).await), Kind::Unavailable);
     assert_eq!(kind(create(&*driver, "one").await), Kind::Unavailable);
     proxy.restore();
     create(&*driver, "two").await.expect("it is back");

@@ -100,6 +100,9 @@ async fn cut_short() {
     assert_eq!(got.expect_err("a cut").kind(), Kind::Unavailable);
     server.resume();
     proxy.cut();
+    // A read finds out that the connections which waited are gone; from then on none is written to.
+    let error = driver.get(&key).await.expect_err("no way");
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
     let error = driver.put(Put::new("a", "2")).await.expect_err("no way");
     assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
     proxy.restore();
