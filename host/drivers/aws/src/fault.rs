@@ -1,7 +1,7 @@
 //! The one place where what a service answers, and what happens on the way to it, become errors of the host.
 
 use std::time::Duration;
-use wythe_blocks::{Error, Kind};
+use wythe_blocks::Error;
 use wythe_client::{Effect, Failed};
 
 /// Pause that is asked for where a service is asked too often.
@@ -162,6 +162,7 @@ fn by_status(status: u16, code: &str, effect: Effect, about: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wythe_blocks::Kind;
     use wythe_client::Fault as Way;
 
     fn kind(status: u16, code: &str, effect: Effect) -> Kind {

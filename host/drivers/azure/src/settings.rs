@@ -317,50 +317,43 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_says_so() {
-        let key = |text: &str| Written {
-            account_key: Some(Secret::new(text.to_owned())),
-            ..written()
-        };
-        let cases = [
-            (key("no base64!"), "accountKey: expected a key"),
-            (key(""), "accountKey: expected a key"),
+        fn secret(text: &str) -> Option<Secret> {
+            Some(Secret::new(text.to_owned()))
+        }
+        type Edit = fn(&mut Written);
+        let cases: [(Edit, &str); 7] = [
             (
-                Written {
-                    account_name: Some("A/b".to_owned()),
-                    ..written()
-                },
+                |written| written.account_key = secret("no base64!"),
+                "accountKey: expected a key",
+            ),
+            (
+                |written| written.account_key = secret(""),
+                "accountKey: expected a key",
+            ),
+            (
+                |written| written.account_name = Some("A/b".to_owned()),
                 "accountName: expected the name",
             ),
             (
-                Written {
-                    endpoint: Some("http://a/account1".to_owned()),
-                    ..written()
-                },
+                |written| written.endpoint = Some("http://a/account1".to_owned()),
                 "endpoint: expected an address",
             ),
             (
-                Written {
-                    environment: Some("MOON".to_owned()),
-                    ..written()
-                },
+                |written| written.environment = Some("MOON".to_owned()),
                 "azureEnvironment: expected",
             ),
             (
-                Written {
-                    tokens: vec!["azureClientId"],
-                    ..written()
-                },
+                |written| written.tokens = vec!["azureClientId"],
                 "azureClientId: this build asks by the account's key",
             ),
             (
-                Written {
-                    connection_string: Some(Secret::new("AccountKey=kept".to_owned())),
-                    ..written()
-                },
+                |written| written.connection_string = secret("AccountKey=stored"),
                 "connectionString: expected its parts",
             ),
         ];
-        for (written, expected) in cases {
+        for (edit, expected) in cases {
+            let mut written = written();
+            edit(&mut written);
             let error = error(written);
             assert!(error.starts_with(expected), "{error}");
         }

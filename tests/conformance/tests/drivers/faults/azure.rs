@@ -220,6 +220,11 @@ async fn requests() {
     let got = got.expect("it is there");
     assert_eq!(got.data, "hello");
     assert_eq!(got.metadata[1], ("author".to_owned(), "ada".to_owned()));
+    deletes(driver, name).await;
+}
+
+/// What is asked for in other words is refused, and a blob goes once.
+async fn deletes(driver: &dyn Driver, name: (&str, &str)) {
     let error = ask(driver, "create", "no base64", &[name]).await;
     assert_eq!(error.expect_err("no base64").kind(), Kind::Invalid);
     for (operation, word) in [

@@ -107,6 +107,10 @@ async fn wrong() {
         assert!(error.message().contains(expected), "{setting}: {error}");
         assert!(!error.chain().contains("kept-secret"), "{error}");
     }
+    wrong_queues(address).await;
+}
+
+async fn wrong_queues(address: SocketAddr) {
     let directory = tempfile::tempdir().expect("a directory");
     for (setting, expected) in [
         ("queueName, value: A_b", "queueName: expected a name"),
