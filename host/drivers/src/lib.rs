@@ -40,11 +40,7 @@ const FEATURES: &[Optional] = &[
             ("azure.storagequeues", &["bindings"]),
         ],
     ),
-    (
-        cfg!(feature = "kafka"),
-        "kafka",
-        &[("kafka", &["pubsub"])],
-    ),
+    (cfg!(feature = "kafka"), "kafka", &[("kafka", &["pubsub"])]),
     (
         cfg!(feature = "kubernetes"),
         "kubernetes",
@@ -54,6 +50,18 @@ const FEATURES: &[Optional] = &[
         cfg!(feature = "memcached"),
         "memcached",
         &[("memcached", &["state"])],
+    ),
+    (
+        cfg!(feature = "azure"),
+        "azure",
+        "azure.blobstorage",
+        &["bindings", "state"],
+    ),
+    (
+        cfg!(feature = "azure"),
+        "azure",
+        "azure.storagequeues",
+        &["bindings"],
     ),
     (
         cfg!(feature = "mqtt"),
@@ -116,6 +124,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "aws")]
     wythe_drivers_aws::register(&mut registry);
+    #[cfg(feature = "azure")]
+    wythe_drivers_azure::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "kafka")]

@@ -10,6 +10,8 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod azurite;
+mod http;
 mod kafka;
 mod mariadb;
 mod memcached;
@@ -25,6 +27,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use azurite::{Azurite, Service};
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use memcached::Memcached;

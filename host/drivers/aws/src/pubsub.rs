@@ -8,7 +8,7 @@ pub(crate) mod settings;
 
 use crate::{
     client::{Client, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
 };
 use async_trait::async_trait;
 use entities::Entities;
@@ -23,6 +23,7 @@ use wythe_blocks::{
     pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
     random,
 };
+use wythe_client::Effect;
 
 use settings::Parsed;
 

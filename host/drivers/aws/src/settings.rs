@@ -1,8 +1,9 @@
 //! The settings that all types have in common: where a service is, and by which keys requests to it are signed.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 use url::{Host, Url};
 use wythe_blocks::{Error, Result, Wrong};
+use wythe_client::{is_exposed, parse_address};
 use wythe_manifest::{Duration as Time, Secret};
 use wythe_net::Hidden;
 
@@ -134,13 +135,7 @@ impl Target {
 
     /// Warns of data that others may read on their way.
     pub fn warnings(&self) -> Vec<Wrong> {
-        let is_here = match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-            None => false,
-        };
-        match self.url.scheme() == "http" && !is_here {
+        match is_exposed(&self.url) {
             false => Vec::new(),
             true => vec![wrong(
                 "endpoint",
@@ -198,19 +193,8 @@ fn url(written: Option<&str>, region: &str, service: Service) -> Result<Url, Wro
             "expected an address such as `https://localhost:4566`, without a user, a path and a query",
         )
     };
-    let url: Url = text.parse().map_err(|_| odd())?;
-    let is_plain = ["http", "https"].contains(&url.scheme())
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.as_str().parse::<http::Uri>().is_ok();
-    match is_plain {
-        true => Ok(url),
-        false => Err(odd()),
-    }
+    let url = parse_address(&text).filter(|url| url.path() == "/");
+    url.ok_or_else(odd)
 }
 
 /// A setting that does not fit.

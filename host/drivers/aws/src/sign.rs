@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 use wythe_blocks::text::hex;
+use wythe_client::encode;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The hash of a body that is not known when the signature is made.
@@ -168,22 +169,6 @@ pub(crate) fn query(pairs: &[(String, String)]) -> String {
     pairs.join("&")
 }
 
-/// A text in percent encoding, but for letters, digits, `-._~` and the characters of `plain`.
-pub(crate) fn encode(text: &str, plain: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        match c.is_ascii_alphanumeric() || "-._~".contains(c) || plain.contains(c) {
-            true => encoded.push(c),
-            false => {
-                encoded.push('%');
-                encoded.push_str(&hex([byte]).to_ascii_uppercase());
-            }
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,11 +270,5 @@ mod tests {
             "X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
         assert!(text.ends_with(expected), "{text}");
         assert!(text.contains("X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1"));
-    }
-
-    #[test]
-    fn a_text_is_encoded_but_for_plain_characters() {
-        assert_eq!(encode("a b/c~\u{e9}+", ""), "a%20b%2Fc~%C3%A9%2B");
-        assert_eq!(encode("a b/c", "/"), "a%20b/c");
     }
 }

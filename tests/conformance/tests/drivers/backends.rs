@@ -6,8 +6,8 @@ use libtest_mimic::{Failed, Trial};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server,
-    are_required,
+    Azurite, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis,
+    Server, Service, are_required,
 };
 use std::sync::{
     LazyLock,
@@ -86,6 +86,28 @@ pub(crate) static AWS: Backend = Backend {
         ]
     },
 };
+
+pub(crate) static AZURE_BLOBS: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Blob))),
+    fresh: account_of_azure,
+};
+
+pub(crate) static AZURE_QUEUES: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Queue))),
+    fresh: account_of_azure,
+};
+
+/// Each test has a container or a queue of its own.
+fn account_of_azure(server: &Server, _: &str) -> Vec<(&'static str, Value)> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, SeqCst);
+    vec![
+        ("endpoint", format!("http://{}", server.address()).into()),
+        ("account", Azurite::ACCOUNT.into()),
+        ("key", Azurite::KEY.into()),
+        ("place", format!("test-{number}").into()),
+    ]
+}
 
 /// The table of the suite: no key but the partition's.
 pub(crate) const TABLE: &str = r#"{"TableName":"table","BillingMode":"PAY_PER_REQUEST",
@@ -243,7 +265,16 @@ static CACHES: Mutex<Vec<Server>> = Mutex::new(Vec::new());
 
 /// Those that must be there where all servers must.
 const ALL: &[&Backend] = &[
-    &AWS, &MARIADB, &MEMCACHED, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS,
+    &AWS,
+    &AZURE_BLOBS,
+    &AZURE_QUEUES,
+    &MARIADB,
+    &MEMCACHED,
+    &MQTT,
+    &NATS,
+    &POSTGRES,
+    &RABBITMQ,
+    &REDIS,
 ];
 
 impl Backend {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod aws;
+mod azure;
 mod events;
 mod history;
 mod kafka;
@@ -41,6 +42,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        azure::trials(),
         kubernetes::trials(),
         mqtt::trials(),
         rabbitmq::trials(),

@@ -1,7 +1,9 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, MARIADB, MEMCACHED, MQTT, POSTGRES, RABBITMQ},
+    backends::{
+        self, AWS, AZURE_BLOBS, AZURE_QUEUES, Backend, MARIADB, MEMCACHED, MQTT, POSTGRES, RABBITMQ,
+    },
     open::component,
 };
 use libtest_mimic::Trial;
@@ -34,6 +36,14 @@ static SUBJECTS: &[Subject] = &[
     subject("bindings.aws.s3", BUCKET).on(&AWS),
     subject("bindings.aws.sns", TOPIC).on(&AWS),
     subject("bindings.aws.sqs", QUEUE).on(&AWS),
+    subject("bindings.azure.blobstorage", BLOBS)
+        .durable()
+        .on(&AZURE_BLOBS),
+    subject(
+        "bindings.azure.storagequeues",
+        "endpoint: {endpoint}; accountName: {account}; accountKey: {key}; queueName: {place}",
+    )
+    .on(&AZURE_QUEUES),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
@@ -142,6 +152,7 @@ static SUBJECTS: &[Subject] = &[
     .variant(SEVERAL),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
+    subject("state.azure.blobstorage", BLOBS).on(&AZURE_BLOBS),
     subject("state.memcached", "hosts: {host}; timeout: 30s").on(&MEMCACHED),
     subject("state.memory", "").hosting(),
     subject(
@@ -166,6 +177,8 @@ const AMAZON: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; s
 const PARAMETERS: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; prefix: /suite/";
 const MULTIPLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; multipleKeyValuesPerSecret: true";
+const BLOBS: &str =
+    "endpoint: {endpoint}; accountName: {account}; accountKey: {key}; containerName: {place}";
 const TOPIC: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
 const QUEUE: &str =

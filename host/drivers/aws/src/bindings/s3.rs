@@ -5,9 +5,8 @@ mod words;
 
 use crate::{
     client::{Call, LARGEST, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config, wrong},
-    sign::encode,
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -21,7 +20,7 @@ use wythe_blocks::{
     bindings::{Driver, Features, Outcome, Request},
     random,
 };
-use wythe_client::Answer;
+use wythe_client::{Answer, Effect, encode};
 use wythe_manifest::Duration as Time;
 
 const S3: &str = "s3";

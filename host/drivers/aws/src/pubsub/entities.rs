@@ -6,14 +6,14 @@ use super::{
 };
 use crate::{
     client::Client,
-    fault::{Effect, Fault},
+    fault::Fault,
     queue::{Queue, Taken},
-    xml::Element,
 };
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, sync::Arc};
 use wythe_blocks::{Error, Result, random};
+use wythe_client::{Effect, Element};
 
 const SNS: &str = "sns";
 const VERSION: &str = "2010-03-31";

@@ -14,6 +14,7 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
+use wythe_client::Effect;
 
 const API: Api = Api {
     service: "secretsmanager",

@@ -13,6 +13,7 @@ use wythe_blocks::{
     Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
+use wythe_client::Effect;
 
 const API: Api = Api {
     service: "ssm",

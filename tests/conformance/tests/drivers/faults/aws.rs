@@ -1,9 +1,9 @@
 //! Services of Amazon that are gone, slow, hostile, or refuse: each says so, and the driver comes back by itself.
 
-mod made_up;
+pub(super) mod made_up;
 mod messages;
-mod objects;
-mod tables;
+pub(super) mod objects;
+pub(super) mod tables;
 
 use super::run;
 use crate::{

@@ -1,10 +1,10 @@
 //! A list of objects: what is asked for, and the answer in Dapr's words.
 
 use super::words::MAX_KEY;
-use crate::xml::Element;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wythe_blocks::{Error, Result};
+use wythe_client::Element;
 
 /// Objects of one answer, at the most and by default.
 const MOST: u32 = 1_000;

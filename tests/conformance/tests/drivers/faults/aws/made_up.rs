@@ -23,7 +23,7 @@ pub(super) const TESTS: [(&str, fn()); 6] = [
 ];
 
 /// A server that answers its first request with nothing at all, so that a component opens, and all others with a text.
-fn fake(first: &'static str, other: &'static str) -> SocketAddr {
+pub(in crate::faults) fn fake(first: &'static str, other: &'static str) -> SocketAddr {
     made_up::serve(move |stream, number| match number {
         0 => answer(stream, first),
         _ => answer(stream, other),
@@ -37,7 +37,8 @@ fn answer(mut stream: TcpStream, text: &str) {
     while text.ends_with('*') && stream.write_all(&[b'x'; 4096]).is_ok() {}
 }
 
-const NOTHING: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub(in crate::faults) const NOTHING: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 async fn unknown_host() {
     let metadata = "[{ name: endpoint, value: \"https://nowhere.invalid\" }, { name: region, value: a }, \
