@@ -19,3 +19,6 @@ pub use percent::encode;
 pub use pool::{Connection, Fault, IDLE, IDLE_FOR, Pool};
 pub use trust::Trust;
 pub use xml::Element;
+
+/// The body of an answer while it comes.
+pub type Body = hyper::body::Incoming;

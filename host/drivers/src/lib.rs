@@ -52,18 +52,6 @@ const FEATURES: &[Optional] = &[
         &[("memcached", &["state"])],
     ),
     (
-        cfg!(feature = "azure"),
-        "azure",
-        "azure.blobstorage",
-        &["bindings", "state"],
-    ),
-    (
-        cfg!(feature = "azure"),
-        "azure",
-        "azure.storagequeues",
-        &["bindings"],
-    ),
-    (
         cfg!(feature = "mqtt"),
         "mqtt",
         &[("mqtt3", &["bindings", "pubsub"])],

@@ -160,8 +160,8 @@ impl Subscriber for App {
     fn on_event(delivery: Delivery) -> Verdict {
         let Some(id) = delivery.event.id.clone() else {
             // Without an id nobody knows whether it was taken in already.
-            let reason = "no app of this host sent it".to_owned();
-            return Verdict::DeadLetter(reason);
+            wythe_sdk::warn!("a transfer waits: this host does not know who sent it");
+            return Verdict::Retry(Some(Duration::from_secs(10)));
         };
         let received = delivery.json::<Transfer>().and_then(|transfer| {
             let input = (id, transfer.amount);

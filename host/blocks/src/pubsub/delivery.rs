@@ -287,10 +287,11 @@ impl Loop {
             && let Some(suppressed) = self.strangers.allows()
         {
             let (component, topic) = (&self.subscription.component, &self.subscription.topic);
+            let tenant = self.app.tenant();
             tracing::warn!(
                 app = %self.app.id(),
                 suppressed,
-                "events of `{component}/{topic}` are sealed with a key that this host does not have: they have no source and no id; where several hosts use one broker, give `{component}` the same `sealKey` at each"
+                "events of `{component}/{topic}` are sealed with a key that this host does not have: they have no source and no id; where several hosts use one broker, give `{component}` of tenant `{tenant}` the same name and the same `sealKey` at each"
             );
         }
     }

@@ -14,6 +14,7 @@ mod operating;
 mod routing;
 mod scopes;
 mod seal;
+mod written;
 
 pub use driver::{
     Consumer, Depth, Driver, Features, Group, Message, Receipt, Received, StoredMessage,
@@ -24,6 +25,7 @@ pub use members::{Leave, Members};
 pub use operating::{Letter, Redriven};
 pub(crate) use routing::RuleThread;
 pub(crate) use scopes::Scopes;
+pub(crate) use written::Written;
 
 use crate::{
     Call, Component, Components, Error, Result, Slot, Tasks, Trace,
@@ -44,7 +46,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 pub use wythe_manifest::Rule;
-use wythe_manifest::{Component as Manifest, ComponentName, Metered, Name};
+use wythe_manifest::{ComponentName, Metered, Name};
 
 const PUBLISH: component::Operation = component::Operation::once(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::once(1, "publish-many");
@@ -97,38 +99,6 @@ impl Close for Configured {
 
     fn describe(&self) -> Option<String> {
         self.driver.describe()
-    }
-}
-
-/// The part of a component that the block reads itself.
-pub(crate) struct Written {
-    scopes: Scopes,
-    consumer: Option<String>,
-    /// The key of `sealKey`; boxed, since few components have one.
-    seal_key: Option<Box<[u8; 32]>>,
-}
-
-/// Bytes of a secret that is good enough for seals.
-const SEAL_KEY: usize = 32;
-
-impl Written {
-    pub fn take(component: &mut Manifest) -> Result<Self> {
-        let seal_key = component.metadata.take("sealKey");
-        if seal_key
-            .as_ref()
-            .is_some_and(|key| key.reveal().len() < SEAL_KEY)
-        {
-            let error = Error::invalid(format!(
-                "`sealKey`: expected a secret of {SEAL_KEY} bytes at least, such as `openssl rand -hex 32` prints"
-            ));
-            return Err(error.at(&component.position_of("sealKey")));
-        }
-        let consumer = component.metadata.take("consumerID");
-        Ok(Written {
-            scopes: Scopes::take(component)?,
-            consumer: consumer.map(|value| value.reveal().to_owned()),
-            seal_key: seal_key.map(|secret| Box::new(seal::derived(secret.reveal()))),
-        })
     }
 }
 
@@ -209,6 +179,9 @@ impl PubSub {
         let mut seal = Seal::new(key(own.join(KEY)).await?);
         if let Some(shared) = &written.seal_key {
             seal = seal.sharing(**shared);
+        }
+        if let Some(before) = &written.seal_key_before {
+            seal = seal.believing(**before);
         }
         let configured = Arc::new(Configured {
             driver,

@@ -46,6 +46,12 @@ impl Seal {
         self
     }
 
+    /// Believes what was sealed with another key, too.
+    pub fn believing(mut self, key: [u8; 32]) -> Self {
+        self.0.push(key);
+        self
+    }
+
     fn own(&self) -> &[u8; 32] {
         &self.0[0]
     }

@@ -96,21 +96,23 @@ impl State {
 }
 
 impl Copier {
-    /// Checks that the target has no entries, before the first page. The numbers of formats that a host writes into an empty
-    /// store go away.
+    /// Checks that the target has no entries, before the first page. What a host writes into an empty store goes away: the
+    /// numbers of formats, and its own record.
     pub async fn begin(&self) -> Result<()> {
         let formats =
             [ACTORS, WORKFLOW].map(|format| format!("{RESERVED}{}||format", format.block));
-        let page = self.list(&self.to, None, 1 + formats.len() as u32).await?;
-        let is_format = |key: &str| formats.iter().any(|format| format == key);
-        if let Some((key, _)) = page.entries.iter().find(|(key, _)| !is_format(key)) {
+        let page = self.list(&self.to, None, DEFAULT_PAGE).await?;
+        let hosts = format!("{RESERVED}{}||host||", WORKFLOW.block);
+        let is_of_host =
+            |key: &str| key.starts_with(&hosts) || formats.iter().any(|one| one == key);
+        if let Some((key, _)) = page.entries.iter().find(|(key, _)| !is_of_host(key)) {
             return Err(Error::conflict(format!(
                 "state component `{}` has entries, such as `{}`; expected an empty one, so that nothing is overwritten",
                 self.to.name(),
                 Cut(key)
             )));
         }
-        for key in formats {
+        for (key, _) in page.entries {
             let caller = self.caller();
             let delete = Delete {
                 key: key.into(),

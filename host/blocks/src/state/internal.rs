@@ -106,10 +106,10 @@ impl InternalStore {
         self.component.name()
     }
 
-    /// Returns whether a server has the records, so that other hosts may use them.
-    pub fn has_server(&self) -> bool {
+    /// Returns whether other hosts may use the records.
+    pub fn is_shared(&self) -> bool {
         let component = self.component.component();
-        component.driver().driver.describe().is_some()
+        component.driver().driver.is_shared()
     }
 
     /// Bytes of a value.

@@ -5,12 +5,13 @@ pub(crate) mod parameters;
 
 use crate::{
     client::{Operation, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::Target,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
 use wythe_blocks::{Error, Result, Site};
+use wythe_client::Effect;
 
 /// Names of one store, and pages of them.
 const NAMES: usize = 100_000;

@@ -7,7 +7,8 @@ mod topic;
 
 pub(crate) use cluster::{FindCoordinator, InitProducerId, Metadata, Versions};
 pub(crate) use group::{
-    DeleteGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, OffsetFetch, Place, SyncGroup,
+    DeleteGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, OffsetFetch, SyncGroup,
+    TopicPartition,
 };
 pub(crate) use login::{SaslAuthenticate, SaslHandshake};
 pub(crate) use topic::{Fetch, Fetched, ListOffsets, Produce};

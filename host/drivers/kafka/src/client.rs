@@ -193,7 +193,7 @@ impl Client {
         Ok(found)
     }
 
-    /// What is known of a topic; one that is missing is made, where the cluster makes topics by itself.
+    /// The partitions of a topic; one that is missing is made, where the cluster makes topics by itself.
     pub async fn topic(&self, name: &str) -> Result<Arc<Topic>> {
         let known = self.known.lock().topics.get(name).cloned();
         if let Some((since, topic)) = &known

@@ -43,7 +43,7 @@ struct State {
     /// The number of the last delivery.
     serial: u64,
     failed: Option<Error>,
-    /// Nothing is given out, as partitions are about to go to others.
+    /// Partitions are about to go to others, so that no message is given out.
     is_held: bool,
     is_over: bool,
 }
@@ -55,7 +55,7 @@ struct Delivery {
     serial: u64,
 }
 
-/// What is given to somebody who pulls, or the time at which there may be something.
+/// The messages for somebody who pulls, or the time at which there may be something.
 pub(crate) enum Given {
     Some(Vec<Received>),
     None(Option<Instant>),
@@ -72,8 +72,8 @@ impl Desk {
         }
     }
 
-    /// Gives out messages that wait, to a seat. Of one key there is one out at a time, the first.
-    pub fn give(&self, seat: u64, count: usize) -> Result<Given> {
+    /// Gives out messages that wait, to a puller. Of one key there is one out at a time, the first.
+    pub fn give(&self, puller: u64, count: usize) -> Result<Given> {
         let state = &mut *self.state.lock();
         if state.is_over {
             return Err(Error::unavailable("the component is closed"));
@@ -83,7 +83,7 @@ impl Desk {
         if !state.is_held {
             for (number, partition) in &mut state.partitions {
                 let next = partition.give(
-                    (seat, &mut state.serial),
+                    (puller, &mut state.serial),
                     count - given.len(),
                     |offset, serial| {
                         format!("{} {number} {offset} {serial}", self.mark).into_bytes()
@@ -152,11 +152,11 @@ impl Desk {
         }
     }
 
-    /// Takes back what a seat has.
-    pub fn take_back(&self, seat: u64) {
+    /// Takes back what a puller has.
+    pub fn take_back(&self, puller: u64) {
         let state = &mut *self.state.lock();
         for partition in state.partitions.values_mut() {
-            partition.take_back(seat);
+            partition.take_back(puller);
         }
         self.arrival.notify_waiters();
     }
@@ -243,7 +243,7 @@ impl Desk {
         }
     }
 
-    /// What the cluster is to note of partitions that have changed.
+    /// The notes for the cluster of partitions that have changed.
     pub fn changes(&self) -> Vec<(i32, Noted)> {
         let state = self.state.lock();
         let all = state.partitions.iter();

@@ -50,7 +50,7 @@ pub(crate) struct Group {
 /// A topic, and how many read it.
 struct Sat {
     desk: Arc<Desk>,
-    seats: usize,
+    pullers: usize,
 }
 
 #[derive(Default)]
@@ -115,7 +115,7 @@ impl Group {
         }
     }
 
-    /// Takes a seat at a topic; absent where the group is ending.
+    /// Takes a puller at a topic; absent where the group is ending.
     pub fn sit(&self, topic: &str) -> Option<Arc<Desk>> {
         let mut topics = self.topics.lock();
         if self.stop.is_cancelled() {
@@ -125,20 +125,20 @@ impl Group {
             self.changed.notify_one();
             Sat {
                 desk: Arc::new(Desk::new(topic, self.reading.at_once)),
-                seats: 0,
+                pullers: 0,
             }
         });
-        sat.seats += 1;
+        sat.pullers += 1;
         Some(sat.desk.clone())
     }
 
-    /// Leaves a seat. The group's last one ends the member.
+    /// Leaves a puller. The group's last one ends the member.
     pub fn rise(&self, topic: &str) {
         let mut topics = self.topics.lock();
         if let Some(sat) = topics.get_mut(topic) {
-            sat.seats = sat.seats.saturating_sub(1);
+            sat.pullers = sat.pullers.saturating_sub(1);
         }
-        match topics.values().all(|sat| sat.seats == 0) {
+        match topics.values().all(|sat| sat.pullers == 0) {
             true => self.stop.cancel(),
             false => self.changed.notify_one(),
         }
@@ -204,7 +204,7 @@ impl Group {
         }
     }
 
-    /// Reads until the last seat is left, or the component is closed.
+    /// Reads until the last puller is left, or the component is closed.
     pub async fn run(self: Arc<Self>) {
         let mut member = Member::default();
         let mut pause = Backoff::new(self.reading.retry, PAUSE.max(self.reading.retry));

@@ -77,7 +77,7 @@ fn odd() -> Error {
     Error::unavailable("the broker's answer to the login does not have the shape that it must have")
 }
 
-/// What the broker wants the password to be mixed with.
+/// The salt and the count with which the broker wants the password to be mixed.
 struct Challenge {
     nonce: String,
     salt: Vec<u8>,

@@ -11,7 +11,7 @@ const MARK: &str = "wythe1";
 /// The messages of a partition from its place on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// From here on nothing is settled.
+    /// The offset from which on no message is settled.
     pub end: i64,
     /// Those before that are not settled, with their deliveries so far.
     pub open: BTreeMap<i64, u32>,

@@ -1,7 +1,7 @@
 //! Pub/sub as Dapr lays it out: a topic is a topic of the cluster, and a group a consumer group of it.
 
 pub(crate) mod message;
-mod seat;
+mod puller;
 
 use crate::{
     client::Client,
@@ -11,7 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use seat::Seat;
+use puller::Puller;
 use std::{
     collections::HashMap,
     sync::{
@@ -205,9 +205,9 @@ impl Driver for PubSub {
                 self.forget(&name, options.ephemeral, &group);
                 continue;
             };
-            let seat = Seat::new(group.clone(), desk);
+            let puller = Puller::new(group.clone(), desk);
             group.joined(&topic).await?;
-            return Ok(Box::new(seat));
+            return Ok(Box::new(puller));
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Config {
     /// The name of the connections in the broker's logs; default `wythe`.
     #[serde(rename = "clientID", alias = "clientId")]
     client_id: Option<String>,
-    /// `none`, `password`, `mtls` or `certificate`; default by `authRequired`.
+    /// `none`, `password`, `mtls` or `certificate`; default `none`, or by `authRequired`.
     auth_type: Option<String>,
     /// Dapr's older word: true is `password`.
     auth_required: Option<bool>,
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     sasl_mechanism: Option<String>,
     /// The place at which a new group begins: `newest` or `oldest`; default `newest`.
     initial_offset: Option<String>,
-    /// Bytes of a batch of records; default 1MiB.
+    /// Bytes of a batch of records; default 1 MiB.
     max_message_bytes: Option<ByteSize>,
     /// The version of the brokers: the connection asks them, so that it is only looked at.
     version: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Config {
     consume_retry_interval: Option<Milliseconds>,
     /// May be true alone, which is the default: what an app refuses comes again.
     consume_retry_enabled: Option<bool>,
-    /// The interval of signs of life of a member; default 3s, and a third of `sessionTimeout` at most.
+    /// The interval of signs of life of a member; at most a third of `sessionTimeout`; default 3s.
     heartbeat_interval: Option<Milliseconds>,
     /// The time after which a member that is silent is gone; default 10s.
     session_timeout: Option<Milliseconds>,
@@ -70,7 +70,7 @@ pub(crate) struct Config {
     consumer_group_rebalance_strategy: Option<String>,
     /// `none` alone.
     compression: Option<String>,
-    /// Written before the names of topics and groups; default empty.
+    /// Written before the names of topics and groups; default none.
     name_prefix: Option<String>,
     /// The time to connect, and that of one request; default 10s.
     timeout: Option<Span>,

@@ -27,7 +27,7 @@ pub(crate) struct Access {
     pub namespace: Option<String>,
 }
 
-/// What is believed of the server, and what it is shown; in PEM.
+/// The authorities that the server is believed by, and the certificate that it is shown; in PEM.
 #[derive(Default)]
 pub(crate) struct Certificates {
     /// The authorities that are believed; none for those of the web.

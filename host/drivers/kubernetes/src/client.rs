@@ -11,7 +11,6 @@ use http::{
     uri::PathAndQuery,
 };
 use http_body_util::Full;
-use hyper::body::Incoming;
 use parking_lot::RwLock;
 use serde_json::Value;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 use wythe_blocks::{Error, Result};
-use wythe_client::{Answer, Ask, Connection, Connector, Fault, Pool, Server, Trust};
+use wythe_client::{Answer, Ask, Body, Connection, Connector, Fault, Pool, Server, Trust};
 
 /// Requests at once, and watches, each with a connection of its own.
 const AT_ONCE: usize = 16;
@@ -51,7 +50,7 @@ pub(crate) struct Asked<'a> {
     /// The path with its query, in percent encoding.
     pub path: &'a str,
     pub accept: &'static str,
-    /// What one must be allowed to do, and what it is about, in words for whoever may not.
+    /// The right that a request needs, and the object it is about, in words for whoever has it not.
     pub verb: &'static str,
     pub about: &'a str,
 }
@@ -59,7 +58,7 @@ pub(crate) struct Asked<'a> {
 /// The answer to a request, as far as it is one.
 pub(crate) enum Reply {
     Is(Value),
-    /// There is no such object.
+    /// The object is absent.
     Missing,
     /// The server has forgotten what the request goes on from.
     Forgotten,
@@ -68,7 +67,7 @@ pub(crate) enum Reply {
 /// An answer that goes on; its connection can be used again once it is through.
 pub(crate) struct Opened<'a> {
     pub connection: Connection,
-    pub response: Response<Incoming>,
+    pub response: Response<Body>,
     _permit: SemaphorePermit<'a>,
 }
 

@@ -170,7 +170,7 @@ impl Here<'_> {
         })
     }
 
-    /// What stands in the file in base64, or else in a file of its own.
+    /// Content that stands in the file in base64, or else in a file of its own.
     fn data(
         &self,
         name: &str,
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_is_not_done_says_what_to_do() {
         for (cluster, user, expected) in [
-            ("", "exec: { command: aws }", "kubectl create token"),
+            ("", "exec: { command: login }", "kubectl create token"),
             ("", "auth-provider: { name: gcp }", "`auth-provider`: it is"),
             ("", "username: a, password: b", "take no passwords"),
             ("", "as: admin, token: t", "in the name of another"),

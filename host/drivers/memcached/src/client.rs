@@ -185,9 +185,9 @@ impl Server {
         None
     }
 
-    fn put_back(&self, connection: Connection, most: usize) {
+    fn put_back(&self, connection: Connection, limit: usize) {
         let mut state = self.state.lock();
-        if state.idle.len() < most {
+        if state.idle.len() < limit {
             state.idle.push(connection);
         }
     }

@@ -52,7 +52,7 @@ struct Cache {
 }
 
 /// A key at its server.
-struct Place<'a> {
+struct Slot<'a> {
     key: &'a Key,
     about: String,
     sent: Cow<'a, str>,
@@ -100,9 +100,9 @@ impl Cache {
         }
     }
 
-    fn place<'a>(&'a self, key: &'a Key) -> Result<Place<'a>> {
+    fn place<'a>(&'a self, key: &'a Key) -> Result<Slot<'a>> {
         let sent = keys::sent(key.whole());
-        Ok(Place {
+        Ok(Slot {
             key,
             about: format!("`{}`", key.shown()),
             server: self.client()?.server(&sent),
@@ -112,7 +112,7 @@ impl Cache {
 
     async fn ask(
         &self,
-        place: &Place<'_>,
+        place: &Slot<'_>,
         command: Command,
         effect: Effect,
         life: Option<Life>,
@@ -157,7 +157,7 @@ impl Cache {
     }
 
     /// The entry without its value.
-    async fn look(&self, place: &Place<'_>) -> Result<Option<Seen>> {
+    async fn look(&self, place: &Slot<'_>) -> Result<Option<Seen>> {
         let asked = self.ask(place, Command::look(&place.sent), Effect::Read, None);
         match asked.await? {
             (Answer::Missing, _) => Ok(None),
@@ -178,7 +178,7 @@ impl Cache {
     }
 
     /// The entry that an etag is of, as long as its time is not over.
-    async fn matching(&self, place: &Place<'_>, etag: &str) -> Result<Seen> {
+    async fn matching(&self, place: &Slot<'_>, etag: &str) -> Result<Seen> {
         let seen = self.look(place).await?;
         let seen = seen.filter(|seen| !seen.is_over && seen.etag() == etag);
         seen.ok_or_else(|| another(place.key))
@@ -187,7 +187,7 @@ impl Cache {
     /// Writes where the condition holds at the server; none where it does not.
     async fn store(
         &self,
-        place: &Place<'_>,
+        place: &Slot<'_>,
         put: &Put,
         only: Only,
         life: Option<Life>,
@@ -210,7 +210,7 @@ impl Cache {
     }
 
     /// The first write of an entry, or one in place of an entry whose time is over.
-    async fn store_first(&self, place: &Place<'_>, put: &Put) -> Result<Etag> {
+    async fn store_first(&self, place: &Slot<'_>, put: &Put) -> Result<Etag> {
         for _ in 0..TRIES {
             if let Some(etag) = self.store(place, put, Only::IfAbsent, None).await? {
                 return Ok(etag);

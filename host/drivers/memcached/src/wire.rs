@@ -32,13 +32,13 @@ pub(crate) enum Answer {
     NotStored,
     /// The entry is another one than the command is about.
     Changed,
-    /// There is no entry.
+    /// The entry is absent.
     Missing,
     /// The server is there.
     Alive,
 }
 
-/// What a server says beside a value.
+/// Numbers that a server says beside a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     pub flags: u32,
@@ -53,7 +53,7 @@ pub(crate) struct Marks {
 pub(crate) enum Only {
     Always,
     IfAbsent,
-    /// Only if the entry is of this number.
+    /// Demands that the entry is of this number.
     If(u64),
 }
 

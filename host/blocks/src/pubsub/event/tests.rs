@@ -165,6 +165,8 @@ fn a_seal_holds_for_one_key_and_one_topic_and_all_of_the_envelope() {
     let sent = sent.unwrap().1;
     assert_eq!(source(&shared(2, "s"), "topic", &sent), "cart");
     assert_eq!(source(&shared(1, "t"), "topic", &sent), "");
+    let rotated = shared(1, "t").believing(derived("s"));
+    assert_eq!(source(&rotated, "topic", &sent), "cart");
     assert_eq!(source(&shared(7, "t"), "topic", &message), "cart");
     let text = String::from_utf8(message.data.to_vec()).unwrap();
     let forged = Message {

@@ -9,9 +9,11 @@ use std::{
 
 /// The interval of beats, and of looks at those of others.
 pub(in crate::workflow) const BEAT: Duration = Duration::from_secs(5);
-/// The time without a beat after which a host counts as dead: longer than a write of the host may take to arrive, and than
-/// three beats that were lost.
-const SILENCE: Duration = Duration::from_secs(20);
+/// The time without a beat after which a host counts as dead: that of a call of the host, after which none of its writes
+/// arrives, and of five beats.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The time after which the last look is too old to say that somebody was silent since.
+const BLIND: Duration = Duration::from_secs(2 * BEAT.as_secs());
 
 /// The name of a host, which it keeps over its starts where it keeps its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,31 +47,37 @@ struct Seen {
 
 /// The other hosts, as this one has seen them. No clock but its own is asked.
 #[derive(Default)]
-pub(in crate::workflow) struct Peers(HashMap<HostId, Seen>);
+pub(in crate::workflow) struct Peers {
+    seen: HashMap<HostId, Seen>,
+    looked: Option<Instant>,
+}
 
 impl Peers {
     /// Takes in the records of a look. Returns whether somebody who was there is gone, or is silent for too long.
     pub fn look(&mut self, records: Vec<(HostId, String)>, now: Instant) -> bool {
-        let mut before = std::mem::take(&mut self.0);
+        let last = self.looked.replace(now);
+        // Who did not look, or could not, has not seen that others were silent.
+        let saw = last.is_some_and(|last| now.saturating_duration_since(last) <= BLIND);
+        let mut before = std::mem::take(&mut self.seen);
         for (id, version) in records {
             let since = match before.remove(&id) {
-                Some(seen) if seen.version == version => seen.since,
+                Some(seen) if saw && seen.version == version => seen.since,
                 _ => now,
             };
-            self.0.insert(id, Seen { version, since });
+            self.seen.insert(id, Seen { version, since });
         }
         !before.is_empty() || self.dead(now).next().is_some()
     }
 
     /// Returns whether a host lives; absent for one that was not seen.
     pub fn lives(&self, id: HostId, now: Instant) -> Option<bool> {
-        let seen = self.0.get(&id)?;
+        let seen = self.seen.get(&id)?;
         Some(!seen.is_silent(now))
     }
 
     /// Those that are silent for too long, with the versions of their records.
     pub fn dead(&self, now: Instant) -> impl Iterator<Item = (HostId, &str)> {
-        let all = self.0.iter();
+        let all = self.seen.iter();
         all.filter(move |(_, seen)| seen.is_silent(now))
             .map(|(id, seen)| (*id, seen.version.as_str()))
     }
@@ -96,16 +104,30 @@ mod tests {
         assert!(!peers.look(records("1", "1"), start));
         assert_eq!(peers.lives(a, start), Some(true));
         assert_eq!(peers.lives(HostId(3), start), None);
-        assert!(!peers.look(records("2", "1"), start + BEAT));
-        let late = start + SILENCE;
-        assert!(peers.look(records("3", "1"), late));
+        let mut late = start;
+        for beat in 2..8 {
+            late += BEAT;
+            let found = peers.look(records(&beat.to_string(), "1"), late);
+            assert_eq!(found, late >= start + SILENCE, "{beat}");
+        }
         assert_eq!(peers.dead(late).collect::<Vec<_>>(), [(b, "1")]);
         assert_eq!(peers.lives(b, late), Some(false));
-        assert!(!peers.look(records("4", "2"), late), "it is back");
+        assert!(!peers.look(records("8", "2"), late), "it is back");
         assert_eq!(peers.lives(b, late), Some(true));
-        assert!(peers.look(records("5", "3").split_off(1), late));
+        assert!(peers.look(records("9", "3").split_off(1), late));
         assert_eq!(peers.lives(a, late), None);
-        assert!(!peers.look(records("5", "3").split_off(1), late));
+        assert!(!peers.look(records("9", "3").split_off(1), late));
+    }
+
+    #[test]
+    fn who_could_not_look_takes_nobody_for_dead() {
+        let (a, start) = (HostId(1), Instant::now());
+        let record = || vec![(a, "1".to_owned())];
+        let mut peers = Peers::default();
+        peers.look(record(), start);
+        let late = start + SILENCE * 3;
+        assert!(!peers.look(record(), late));
+        assert_eq!(peers.lives(a, late), Some(true));
     }
 
     #[test]

@@ -6,20 +6,36 @@ use crate::workflow::{
     store::{keys, rows},
 };
 use crate::{
-    Kind, Rate, Result, key_file, random,
+    Error, Kind, Rate, Result, key_file, random,
     state::{Condition, Delete},
 };
 use parking_lot::Mutex;
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
 
 /// The file in the tenant's data by which a host knows itself after a start. No component has a name that begins with a dot.
 const FILE: &str = ".host.key";
+
+/// Tries of one beat.
+const BEATS: usize = 3;
+/// The interval of takeovers for which nobody is seen to go: rows that were written late.
+const AGAIN: Duration = Duration::from_secs(300);
+/// The interval of looks whether nothing is under way any more.
+const LEAVING: Duration = Duration::from_millis(50);
 
 /// The hosts of one store.
 pub(super) struct Hosts {
     home: PathBuf,
     process: u64,
     known: Mutex<Known>,
+    /// One has gone.
+    gone: Notify,
+    /// Lines of the log about work whose app is not here.
+    pub absent: Rate,
 }
 
 #[derive(Default)]
@@ -38,6 +54,8 @@ impl Hosts {
             home,
             process: random::next(),
             known: Mutex::default(),
+            gone: Notify::new(),
+            absent: Rate::per_minute(1),
         }
     }
 
@@ -68,7 +86,8 @@ impl Hosts {
 impl Engine {
     /// Makes this host known to the others, where the store is one that they can use.
     pub(super) async fn enter_hosts(&self) -> Result<()> {
-        if !self.internal_store.has_server() {
+        if !self.internal_store.is_shared() {
+            *self.hosts.known.lock() = Known::default();
             return Ok(());
         }
         if self.hosts.own().is_none() {
@@ -76,34 +95,78 @@ impl Engine {
             self.hosts.known.lock().own = Some(name);
         }
         self.beat().await?;
-        self.look_at_hosts().await.map(drop)
+        if self.look_at_hosts().await? {
+            self.hosts.gone.notify_one();
+        }
+        Ok(())
     }
 
     /// Beats, and takes over from hosts that do not any more, until this one stops.
     pub(super) async fn watch_hosts(self: Arc<Self>) {
+        tokio::join!(self.clone().take_over_always(), self.beat_always());
+    }
+
+    /// Beats and looks, whatever else takes its time. The component of the store may be another one by the next time.
+    async fn beat_always(&self) {
         let failures = Rate::per_minute(1);
-        let mut is_owed = false;
-        while self.hosts.own().is_some() && self.pause(BEAT).await {
-            if let Err(error) = self.watch_once(&mut is_owed).await
+        // Not all tenants at once.
+        let mut pause = BEAT.mul_f64(random::next() as f64 / u64::MAX as f64);
+        while self.pause(pause).await {
+            pause = BEAT;
+            let beaten = tokio::time::timeout(BEAT, self.enter_hosts()).await;
+            let late = |_| Err(Error::timeout("the store did not answer within 5 s"));
+            if let Err(error) = beaten.unwrap_or_else(late)
                 && let Some(suppressed) = failures.allows()
             {
                 tracing::warn!(tenant = %self.tenant, suppressed, "other hosts are not seen: {}", error.chain());
             }
         }
+        self.leave_hosts().await;
     }
 
-    async fn watch_once(self: &Arc<Self>, is_owed: &mut bool) -> Result<()> {
-        self.beat().await?;
-        *is_owed |= self.look_at_hosts().await?;
-        if *is_owed {
-            self.take_over().await?;
-            *is_owed = false;
+    /// Takes the record away once nothing is under way here: the others take over at once what waits.
+    async fn leave_hosts(&self) {
+        let Some(own) = self.hosts.own() else {
+            return;
+        };
+        while !self.working.lock().is_empty() {
+            tokio::time::sleep(LEAVING).await;
         }
-        Ok(())
+        let version = self.hosts.known.lock().version.clone();
+        if let Some(version) = version {
+            let (key, condition) = (keys::host(own).into(), Condition::Matches(version));
+            // One that stays is taken for dead after its time.
+            let _ = self
+                .internal_store
+                .delete(&self.caller(), Delete { key, condition })
+                .await;
+        }
+    }
+
+    /// Takes over when one has gone, and now and then for what came too late to be seen then.
+    async fn take_over_always(self: Arc<Self>) {
+        let failures = Rate::per_minute(1);
+        loop {
+            tokio::select! {
+                () = self.hosts.gone.notified() => {}
+                () = tokio::time::sleep(AGAIN) => {}
+                () = async { self.stopping().cancelled().await } => return,
+            }
+            while self.hosts.own().is_some()
+                && let Err(error) = self.take_over().await
+            {
+                if let Some(suppressed) = failures.allows() {
+                    tracing::warn!(tenant = %self.tenant, suppressed, "what another host left waits: {}", error.chain());
+                }
+                if !self.pause(BEAT).await {
+                    return;
+                }
+            }
+        }
     }
 
     async fn beat(&self) -> Result<()> {
-        loop {
+        for _ in 0..BEATS {
             let (own, version, beat) = {
                 let mut known = self.hosts.known.lock();
                 known.count += 1;
@@ -133,6 +196,9 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+        Err(Error::conflict(
+            "the record of this host is changed by others all the time",
+        ))
     }
 
     /// Looks why the record is not the one that this host wrote: its answer was lost, somebody took over from this host, or
@@ -199,7 +265,9 @@ impl Engine {
             let dead = known.peers.dead(Instant::now());
             dead.map(|(id, version)| (id, version.to_owned())).collect()
         };
-        tracing::info!(tenant = %self.tenant, silent = dead.len(), "another host is gone: its workflows go on here");
+        for (id, _) in &dead {
+            tracing::info!(tenant = %self.tenant, host = %id, "another host is silent: its workflows go on here");
+        }
         self.recover_rows().await?;
         *self.expected.lock() = Heads::unknown();
         self.earlier.notify_one();

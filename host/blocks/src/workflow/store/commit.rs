@@ -8,7 +8,7 @@ use crate::{
         attempt,
         machine::commit::{Commit, Over},
         peers::HostId,
-        row::Change,
+        row::{Change, Row},
     },
 };
 use bytes::Bytes;
@@ -47,6 +47,16 @@ pub(in crate::workflow) fn condition(over: &Over) -> Condition {
     }
 }
 
+/// The value of a row that says that code is behind: the host that runs it.
+pub(in crate::workflow) fn ready(host: Option<HostId>) -> Bytes {
+    host.map_or_else(Bytes::new, |host| host.to_string().into())
+}
+
+/// The host that runs the code of an instance, by the value of its row.
+pub(in crate::workflow) fn runner(value: &[u8]) -> Option<HostId> {
+    HostId::parse(std::str::from_utf8(value).ok()?)
+}
+
 /// The operation of a change of an instance's rows; the work that it asks for is this host's.
 pub(in crate::workflow) fn change(id: &str, change: &Change, host: Option<HostId>) -> Operation {
     match change {
@@ -58,6 +68,7 @@ pub(in crate::workflow) fn change(id: &str, change: &Change, host: Option<HostId
             };
             rows::put(keys::work(id, *run, *task), row.encode())
         }
+        Change::Put(row @ Row::Ready) => rows::put(keys::of(id, row), ready(host)),
         Change::Put(row) => rows::put(keys::of(id, row), Bytes::new()),
         Change::Delete(row) => rows::delete(keys::of(id, row)),
         Change::End(parent, value) => rows::put(keys::end_of(parent), value.clone()),

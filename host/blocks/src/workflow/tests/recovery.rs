@@ -31,7 +31,11 @@ impl World {
                 None => return,
             }
         }
-        for (key, _) in self.store.list(&keys::all(keys::READY)) {
+        for (key, runner) in self.store.list(&keys::all(keys::READY)) {
+            let (own, runner) = (self.hosts[host].id, commit::runner(&runner));
+            if runner.is_some_and(|id| id != own && self.is_alive(id)) {
+                continue;
+            }
             let id = keys::parse_ready(&key).expect("a key");
             self.hosts[host].post(id, Item::Run, From::Nudge);
         }

@@ -14,7 +14,6 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
-use wythe_client::Effect;
 
 const API: Api = Api {
     service: "secretsmanager",

@@ -13,7 +13,6 @@ use wythe_blocks::{
     Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
-use wythe_client::Effect;
 
 const API: Api = Api {
     service: "ssm",

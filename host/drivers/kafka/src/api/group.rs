@@ -178,7 +178,7 @@ impl Api for DeleteGroups<'_> {
 
 /// The place at which a group continues, with a text of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TopicPartition {
     pub partition: i32,
     pub offset: i64,
     pub note: String,
@@ -189,7 +189,7 @@ pub(crate) struct OffsetCommit<'a> {
     pub group: &'a str,
     pub generation: i32,
     pub member: &'a str,
-    pub topics: ByTopic<Place>,
+    pub topics: ByTopic<TopicPartition>,
 }
 
 impl Api for OffsetCommit<'_> {
@@ -226,7 +226,7 @@ impl Api for OffsetFetch<'_> {
     const VERSION: i16 = 2;
     const LIMIT: usize = 8 << 20;
     /// An error, and each place with its own; an offset below zero is none.
-    type Answer = (i16, ByTopic<(Place, i16)>);
+    type Answer = (i16, ByTopic<(TopicPartition, i16)>);
 
     fn write(&self, out: &mut Writer) {
         out.string(self.group);
@@ -235,7 +235,7 @@ impl Api for OffsetFetch<'_> {
 
     fn read(answer: &mut Reader<'_>) -> Result<Self::Answer, Odd> {
         let topics = read_topics(answer, |answer| {
-            let place = Place {
+            let place = TopicPartition {
                 partition: answer.i32()?,
                 offset: answer.i64()?,
                 note: answer.nullable()?.unwrap_or_default(),

@@ -41,7 +41,7 @@ impl Noted {
 pub(super) struct Partition {
     /// The offset of the next message to read.
     next: i64,
-    /// What is known of messages that come: the end of those that may be settled, and those that are not.
+    /// The knowledge of messages that come: the end of those that may be settled, and those that are not.
     before: Note,
     held: BTreeMap<i64, Held>,
     bytes: usize,
@@ -53,7 +53,7 @@ pub(super) struct Partition {
 struct Held {
     message: Message,
     attempts: u32,
-    /// The number of its delivery and its seat, where it is out.
+    /// The number of its delivery and its puller, where it is out.
     out: Option<(u64, u64)>,
     due: Option<Instant>,
     /// It is settled, with the change that did so and those who wait until that is noted.
@@ -90,7 +90,7 @@ impl Partition {
     /// Gives out up to `count` messages; returns when the next one is due.
     pub fn give(
         &mut self,
-        (seat, serial): (u64, &mut u64),
+        (puller, serial): (u64, &mut u64),
         count: usize,
         receipt: impl Fn(i64, u64) -> Receipt,
         given: &mut Vec<Received>,
@@ -118,7 +118,7 @@ impl Partition {
                 continue;
             }
             *serial += 1;
-            held.out = Some((*serial, seat));
+            held.out = Some((*serial, puller));
             held.due = None;
             held.attempts = held.attempts.saturating_add(1);
             given.push(Received {
@@ -154,9 +154,9 @@ impl Partition {
         true
     }
 
-    pub fn take_back(&mut self, seat: u64) {
+    pub fn take_back(&mut self, puller: u64) {
         for held in self.held.values_mut() {
-            let is_its = held.out.is_some_and(|(_, other)| other == seat);
+            let is_its = held.out.is_some_and(|(_, other)| other == puller);
             if is_its && held.settled.is_none() {
                 held.out = None;
                 self.changed += 1;
@@ -205,7 +205,7 @@ impl Partition {
         self.changed += 1;
     }
 
-    /// What is to be noted, if anything is.
+    /// The note that is due, if there is one.
     pub fn change(&self) -> Option<Noted> {
         if self.changed == self.noted {
             return None;

@@ -1,8 +1,8 @@
-//! What is settled, as the cluster notes it: the place of the group in each partition, and what is open behind it.
+//! Offsets of a group as the cluster notes them: how far each partition is settled, and which messages behind that are open.
 
 use super::{End, Group, Member};
 use crate::{
-    api::{OffsetCommit, Place},
+    api::{OffsetCommit, TopicPartition},
     fault,
     link::{Link, Lost},
 };
@@ -30,7 +30,7 @@ impl Group {
             if changed.is_empty() {
                 continue;
             }
-            let places = changed.iter().map(|(partition, noted)| Place {
+            let places = changed.iter().map(|(partition, noted)| TopicPartition {
                 partition: *partition,
                 offset: noted.place,
                 note: noted.note.write(noted.place),
@@ -61,7 +61,7 @@ impl Group {
         &self,
         link: &Link,
         member: &Member,
-        topics: Vec<(String, Vec<Place>)>,
+        topics: Vec<(String, Vec<TopicPartition>)>,
     ) -> Result<Noted> {
         let mut request = OffsetCommit {
             group: &self.name,

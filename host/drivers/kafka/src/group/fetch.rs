@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{sleep, timeout};
-use wythe_blocks::{Backoff, Error, Kind, Result};
+use wythe_blocks::{Backoff, Error, Kind, Result, time::milliseconds};
 
 /// The time that a broker waits for records.
 const WAIT: Duration = Duration::from_millis(500);
@@ -104,7 +104,7 @@ impl Group {
             let topics = wanted.into_iter();
             let topics = topics.map(|(topic, all)| (topic.to_owned(), all));
             let request = Fetch {
-                wait: i32::try_from(WAIT.as_millis()).unwrap_or(i32::MAX),
+                wait: i32::try_from(milliseconds(WAIT)).unwrap_or(i32::MAX),
                 topics: topics.collect(),
             };
             let answer = link.ask(&request, WAIT + self.client.target.timeout).await;

@@ -9,7 +9,10 @@ use crate::{
 };
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
-use wythe_blocks::{Result, time::Clock as _};
+use wythe_blocks::{
+    Result,
+    time::{Clock as _, milliseconds},
+};
 
 /// The time that what is out has to be settled before partitions may go to others.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -80,7 +83,7 @@ impl Group {
     fn topics(&self) -> Vec<String> {
         let mut topics = self.topics.lock();
         topics.retain(|_, sat| {
-            let is_read = sat.seats > 0;
+            let is_read = sat.pullers > 0;
             if !is_read {
                 sat.desk.end();
             }
@@ -129,11 +132,11 @@ impl Group {
         member: &mut Member,
         topics: &[String],
     ) -> Result<Vec<(String, Vec<String>)>, End> {
-        let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+        let whole = |time: Duration| i32::try_from(milliseconds(time)).unwrap_or(i32::MAX);
         let request = JoinGroup {
             group: &self.name,
-            session: milliseconds(self.reading.session),
-            rebalance: milliseconds(REBALANCE),
+            session: whole(self.reading.session),
+            rebalance: whole(REBALANCE),
             member: &member.id,
             strategy: self.strategy(),
             topics,
@@ -151,7 +154,7 @@ impl Group {
         Ok(joined.members)
     }
 
-    /// What each member reads, as the leader shares it out.
+    /// The partitions of each member, as the leader shares them out.
     async fn shares(&self, members: &[(String, Vec<String>)]) -> Result<Vec<(String, Share)>> {
         let mut counts = HashMap::new();
         for topic in members.iter().flat_map(|(_, topics)| topics) {

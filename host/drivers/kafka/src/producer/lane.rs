@@ -16,7 +16,10 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout, timeout_at},
 };
-use wythe_blocks::{Backoff, Error, Kind, Result};
+use wythe_blocks::{
+    Backoff, Error, Kind, Result,
+    time::{milliseconds, since_1970},
+};
 
 /// The time after which a lane without work ends.
 const IDLE: Duration = Duration::from_secs(60);
@@ -47,7 +50,7 @@ enum Tried {
     Stored,
     /// It was not stored, and another try may do.
     Again(Error),
-    /// Nobody knows whether it was stored.
+    /// The outcome is unknown: it may be stored.
     Doubt,
     /// The broker does not know the producer any more: it stored nothing in this try.
     Forgotten,
@@ -205,15 +208,15 @@ impl Lane {
             Ok(ready) => ready,
             Err(tried) => return tried,
         };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
-        let batch = encode(records.iter().copied(), now.unwrap_or_default(), stamp);
+        let now = milliseconds(since_1970(SystemTime::now()));
+        let now = i64::try_from(now).unwrap_or_default();
+        let batch = encode(records.iter().copied(), now, stamp);
         let left = deadline.saturating_duration_since(Instant::now());
         let request = Produce {
             topic: &self.topic,
             partition: self.partition,
             batch: &batch,
-            wait: i32::try_from(left.as_millis()).unwrap_or(i32::MAX),
+            wait: i32::try_from(milliseconds(left)).unwrap_or(i32::MAX),
         };
         let before = std::mem::replace(is_in_doubt, true);
         match link.ask(&request, self.client.target.timeout).await {

@@ -223,7 +223,7 @@ async fn requests() {
     deletes(driver, name).await;
 }
 
-/// What is asked for in other words is refused, and a blob goes once.
+/// Refuses metadata in other words, and deletes a blob once.
 async fn deletes(driver: &dyn Driver, name: (&str, &str)) {
     let error = ask(driver, "create", "no base64", &[name]).await;
     assert_eq!(error.expect_err("no base64").kind(), Kind::Invalid);

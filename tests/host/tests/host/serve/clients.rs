@@ -46,7 +46,7 @@ apps:
   - appID: echo
     guest: echo.wasm
     ingress: /
-    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub] }
+    grants: { state: [statestore], publish: [pubsub], subscribe: [pubsub], invoke: [other] }
 ";
 
 const RULES: &str = "\
@@ -107,6 +107,7 @@ async fn asked(
 async fn apart(mode: Mode) -> Result<()> {
     let root = root(mode);
     let served = root.serve(&[])?;
+    ensure!(served.problems()?.is_empty(), "{:?}", served.problems());
     for (own, sni, host, expected) in [
         (Some("partner"), SHOP, SHOP, PARTNER),
         (Some("stranger"), BANK, BANK, STRANGER),
@@ -175,6 +176,7 @@ async fn policies(mode: Mode) -> Result<()> {
     root.write("shop/resources/rules.yaml", RULES);
     root.write("bank/resources/rules.yaml", RULES);
     let served = root.serve(&[])?;
+    ensure!(served.problems()?.is_empty(), "{:?}", served.problems());
     for (own, host, path, expected) in [
         (Some("partner"), SHOP, "/orders/1", PARTNER),
         (Some("partner"), SHOP, "/ORDERS/1?n=1", PARTNER),

@@ -39,7 +39,7 @@ struct Asked {
     include: Include,
 }
 
-/// What else is listed, or told of each blob.
+/// More that is listed, or said of each blob.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct Include {

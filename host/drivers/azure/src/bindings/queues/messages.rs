@@ -33,7 +33,7 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// What Dapr tells an app of a message.
+    /// The metadata by which Dapr describes a message to an app.
     pub fn metadata(&self) -> Vec<(String, String)> {
         let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         vec![

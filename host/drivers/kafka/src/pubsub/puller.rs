@@ -17,15 +17,15 @@ use wythe_blocks::{
 /// The time for which an acknowledgement waits for the cluster.
 const NOTED: Duration = Duration::from_secs(30);
 
-pub(super) struct Seat {
+pub(super) struct Puller {
     group: Arc<Group>,
     desk: Arc<Desk>,
     number: u64,
 }
 
-impl Seat {
+impl Puller {
     pub fn new(group: Arc<Group>, desk: Arc<Desk>) -> Self {
-        Seat {
+        Puller {
             group,
             desk,
             number: random::next(),
@@ -34,7 +34,7 @@ impl Seat {
 }
 
 #[async_trait]
-impl Consumer for Seat {
+impl Consumer for Puller {
     async fn pull(&self, max: usize) -> Result<Vec<Received>> {
         loop {
             let mut arrival = pin!(self.desk.arrival.notified());
@@ -81,7 +81,7 @@ impl Consumer for Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Puller {
     fn drop(&mut self) {
         self.desk.take_back(self.number);
         self.group.rise(&self.desk.topic);
