@@ -43,6 +43,14 @@ pub use redis::Redis;
 pub use sentinel::Sentinel;
 pub use server::Server;
 
+/// Returns whether a server that is missing fails the tests: all do that are required, but for those which `WYTHE_ABSENT` names by
+/// the variables that would say where they are, such as `WYTHE_KAFKA`.
+pub fn must_be_there(missing: &Missing) -> bool {
+    let absent = std::env::var("WYTHE_ABSENT").unwrap_or_default();
+    let is_absent = |name: &str| missing.0.contains(name);
+    are_required() && !absent.split_whitespace().any(is_absent)
+}
+
 /// Returns whether a server that is missing fails the tests: `WYTHE_SERVERS=required`.
 pub fn are_required() -> bool {
     std::env::var("WYTHE_SERVERS").is_ok_and(|value| value == "required")

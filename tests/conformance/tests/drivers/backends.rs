@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
     Azurite, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis,
-    Server, Service, are_required,
+    Server, Service, must_be_there,
 };
 use std::sync::{
     LazyLock,
@@ -268,6 +268,7 @@ const ALL: &[&Backend] = &[
     &AWS,
     &AZURE_BLOBS,
     &AZURE_QUEUES,
+    &KAFKA,
     &MARIADB,
     &MEMCACHED,
     &MQTT,
@@ -300,9 +301,9 @@ impl Subject {
 
 /// Fails without a server where all of them must be there, whatever the filter of the run.
 pub(crate) fn check() -> Result<(), Missing> {
-    let required = ALL.iter().copied().filter(|_| are_required());
-    let missing = required.map(Backend::server).find_map(Result::err);
-    missing.map_or(Ok(()), |Missing(why)| {
+    let missing = ALL.iter().copied().map(Backend::server);
+    let mut missing = missing.filter_map(Result::err).filter(must_be_there);
+    missing.next().map_or(Ok(()), |Missing(why)| {
         end();
         Err(Missing(format!("{why}, and WYTHE_SERVERS=required")))
     })

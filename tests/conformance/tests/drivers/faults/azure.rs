@@ -14,7 +14,7 @@ use crate::{
 };
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use servers::{Azurite, Missing, Proxy, Server, Service, are_required};
+use servers::{Azurite, Missing, Proxy, Server, Service, must_be_there};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result,
@@ -41,7 +41,9 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 fn served(tests: Vec<(&'static str, fn())>, missing: Option<Missing>) -> Vec<Trial> {
-    let is_ignored = missing.is_some() && !are_required();
+    let is_ignored = missing
+        .as_ref()
+        .is_some_and(|missing| !must_be_there(missing));
     let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
     let trials = tests.into_iter().map(|(name, test)| {
         let trial = Trial::test(format!("faults::azure::{name}{reason}"), move || {

@@ -2,7 +2,7 @@
 
 use crate::backends::Backend;
 use libtest_mimic::{Failed, Trial};
-use servers::are_required;
+use servers::must_be_there;
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -20,7 +20,9 @@ pub(super) fn trials(
     made_up: &[Named],
 ) -> Vec<Trial> {
     let missing = backend.server().err();
-    let is_ignored = missing.is_some() && !are_required();
+    let is_ignored = missing
+        .as_ref()
+        .is_some_and(|missing| !must_be_there(missing));
     let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
     let trial = |&(name, test): &Named, reason: &str| {
         Trial::test(format!("faults::{kind}::{name}{reason}"), move || {
