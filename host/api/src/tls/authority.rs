@@ -6,10 +6,15 @@ pub(crate) mod fuzzing;
 use super::pair::{LARGEST, check_time, is_settled};
 use std::sync::Arc;
 use tokio_rustls::rustls::{
-    RootCertStore,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
+    SignatureScheme,
+    client::danger::HandshakeSignatureValid,
     crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
 };
 use webpki::EndEntityCert;
 use wythe_blocks::{Error, Result};
@@ -17,6 +22,9 @@ use wythe_manifest::{ClientAuthority, ClientName, OpenFile, Same, Stamp};
 
 /// Certificates of an authority.
 const CERTIFICATES: usize = 100;
+/// Certificates between that of a client and its authority, and bytes of all that a client sends.
+const INTERMEDIATES: usize = 4;
+const CHAIN: usize = 16 << 10;
 
 /// An authority as it is in force, and what its file said last.
 pub struct Authority {
@@ -66,9 +74,10 @@ impl Authority {
             true => builder,
             false => builder.allow_unauthenticated(),
         };
-        builder
+        let inner = builder
             .build()
-            .map_err(|error| Error::internal("clients cannot be checked").with_source(error))
+            .map_err(|error| Error::internal("clients cannot be checked").with_source(error))?;
+        Ok(Arc::new(Short(inner)))
     }
 
     /// Returns whether there was a good file at any time.
@@ -95,6 +104,60 @@ impl Authority {
             Err(wrong) => (self.stamp, self.wrong) = (None, Some(wrong)),
         }
         is_good
+    }
+}
+
+/// A check of chains that are short. Whoever asks makes the host try each way through his certificates, before he has proved
+/// anything, and on a thread that others need.
+#[derive(Debug)]
+struct Short(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Short {
+    fn verify_client_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, TlsError> {
+        let bytes: usize = others.iter().chain([own]).map(|one| one.len()).sum();
+        if others.len() > INTERMEDIATES || bytes > CHAIN {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        self.0.verify_client_cert(own, others, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0.verify_tls12_signature(message, own, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0.verify_tls13_signature(message, own, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
     }
 }
 
