@@ -161,7 +161,7 @@ impl Subscriber for App {
         let Some(id) = delivery.event.id.clone() else {
             // Without an id nobody knows whether it was taken in already.
             wythe_sdk::warn!("a transfer waits: this host does not know who sent it");
-            return Verdict::Retry(Some(Duration::from_secs(10)));
+            return Verdict::Retry(Some(10_000));
         };
         let received = delivery.json::<Transfer>().and_then(|transfer| {
             let input = (id, transfer.amount);
