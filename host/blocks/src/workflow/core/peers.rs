@@ -43,6 +43,8 @@ pub(in crate::workflow) struct Beat {
 struct Seen {
     version: String,
     since: Instant,
+    /// Its silence was news once.
+    is_known_dead: bool,
 }
 
 /// The other hosts, as this one has seen them. No clock but its own is asked.
@@ -53,20 +55,31 @@ pub(in crate::workflow) struct Peers {
 }
 
 impl Peers {
-    /// Takes in the records of a look. Returns whether somebody who was there is gone, or is silent for too long.
+    /// Takes in the records of a look. Returns whether somebody is gone or silent for too long since the look before.
     pub fn look(&mut self, records: Vec<(HostId, String)>, now: Instant) -> bool {
         let last = self.looked.replace(now);
         // Who did not look, or could not, has not seen that others were silent.
         let saw = last.is_some_and(|last| now.saturating_duration_since(last) <= BLIND);
         let mut before = std::mem::take(&mut self.seen);
         for (id, version) in records {
-            let since = match before.remove(&id) {
-                Some(seen) if saw && seen.version == version => seen.since,
-                _ => now,
+            let seen = match before.remove(&id) {
+                Some(seen) if saw && seen.version == version => seen,
+                _ => Seen {
+                    version,
+                    since: now,
+                    is_known_dead: false,
+                },
             };
-            self.seen.insert(id, Seen { version, since });
+            self.seen.insert(id, seen);
         }
-        !before.is_empty() || self.dead(now).next().is_some()
+        // One that was dead is gone because somebody has taken over from it.
+        let mut is_news = before.values().any(|seen| !seen.is_known_dead);
+        for seen in self.seen.values_mut() {
+            let is_dead = seen.is_silent(now);
+            is_news |= is_dead && !seen.is_known_dead;
+            seen.is_known_dead = is_dead;
+        }
+        is_news
     }
 
     /// Returns whether a host lives; absent for one that was not seen.
@@ -112,6 +125,10 @@ mod tests {
         }
         assert_eq!(peers.dead(late).collect::<Vec<_>>(), [(b, "1")]);
         assert_eq!(peers.lives(b, late), Some(false));
+        assert!(!peers.look(records("8", "1"), late), "no news");
+        assert!(!peers.look(vec![(a, "8".to_owned())], late), "taken over");
+        assert_eq!(peers.lives(b, late), None);
+        peers.look(records("8", "1"), late);
         assert!(!peers.look(records("8", "2"), late), "it is back");
         assert_eq!(peers.lives(b, late), Some(true));
         assert!(peers.look(records("9", "3").split_off(1), late));

@@ -3,7 +3,7 @@
 
 use super::{Engine, Message, PAUSE, alive::is_full, live::Live, reading};
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     state::Etag,
     workflow::{
         core::{
@@ -141,6 +141,15 @@ async fn find(engine: &Arc<Engine>, id: &str) -> Result<Found> {
     })
 }
 
+/// Says that a journal is read again: where another host was faster, that is no fault.
+fn report(id: &str, error: &Error) {
+    let (again, cause) = ("the journal is not kept, and is read again", error.chain());
+    match error.kind() {
+        Kind::Conflict => tracing::debug!(instance = id, "{again}: {cause}"),
+        _ => tracing::warn!(instance = id, "{again}: {cause}"),
+    }
+}
+
 async fn work(
     engine: &Arc<Engine>,
     id: &str,
@@ -169,18 +178,7 @@ async fn work(
         stored = live.flush().await;
     }
     if let Err(error) = &stored {
-        if error.kind() == crate::Kind::Conflict {
-            tracing::debug!(
-                instance = id,
-                "another host was faster: the journal is read again"
-            );
-        } else {
-            tracing::warn!(
-                instance = id,
-                "the journal is not kept, and is read again: {}",
-                error.chain()
-            );
-        }
+        report(id, error);
         engine.doubt(id);
         engine.nudge_after(id, pause_after(error));
     } else if !ran && engine.is_running() {

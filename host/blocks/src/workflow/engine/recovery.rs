@@ -165,12 +165,9 @@ impl Engine {
             Kind::ChildStarted { name, .. } => (Sort::Workflow, name),
             _ => return Ok(true),
         };
-        let found = self.find(sort, name);
-        let Err(error) = found else {
-            return Ok(true);
-        };
-        if error.kind() != ErrorKind::NotFound {
-            return Ok(true);
+        match self.find(sort, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            _ => return Ok(true),
         }
         if let Some(suppressed) = self.hosts.absent.allows() {
             tracing::warn!(
