@@ -26,5 +26,7 @@ mod tests {
     fn a_text_is_encoded_but_for_plain_characters() {
         assert_eq!(encode("a b/c~\u{e9}+", ""), "a%20b%2Fc~%C3%A9%2B");
         assert_eq!(encode("a b/c", "/"), "a%20b/c");
+        let odd = encode("a/../b?c#d e\u{e9}%", "");
+        assert_eq!(odd, "a%2F..%2Fb%3Fc%23d%20e%C3%A9%25");
     }
 }

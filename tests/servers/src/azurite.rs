@@ -28,8 +28,10 @@ impl Program for Azurite {
             Service::Blob => "blob",
             Service::Queue => "queue",
         };
+        // The variable first: a machine without it needs no `node`.
+        let program = program(name)?;
         let mut command = Command::new(find("node")?);
-        command.arg(program(name)?);
+        command.arg(program);
         command.arg(format!("--{name}Host")).arg("127.0.0.1");
         command
             .arg(format!("--{name}Port"))

@@ -145,10 +145,12 @@ impl Program for Kafka {
 
 /// A class of Kafka, with nothing said of its logs.
 fn java(site: &Site, class: &str) -> Result<Command, Missing> {
+    // The variable first: a machine without it needs no `java`.
+    let jars = jars()?;
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]);
     command.arg(find("java")?).args(JAVA);
-    command.arg("-cp").arg(jars()?.join("*")).arg(class);
+    command.arg("-cp").arg(jars.join("*")).arg(class);
     command.current_dir(&site.directory);
     Ok(command)
 }

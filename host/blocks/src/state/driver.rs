@@ -3,6 +3,7 @@
 use crate::{Error, Key, Kind, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use std::time::{Duration, SystemTime};
 
 /// Bytes of values in one answer of several; what would be beyond them is left for another call.
@@ -166,27 +167,14 @@ pub trait Driver: Send + Sync {
 
     /// One result per key, in order. Once the values have [`MAX_ANSWER`] bytes, the rest is `exhausted` and not read.
     async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
-        let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
-        for key in &keys {
-            let answer = match bytes < MAX_ANSWER {
-                true => self.get(key).await,
-                false => Err(beyond()),
-            };
-            bytes += size(&answer);
-            answers.push(answer);
-        }
-        answers
+        get_each(self, &keys, 1).await
     }
 
     async fn put(&self, put: Put) -> Result<Etag>;
 
     /// One result per item, in order.
     async fn put_many(&self, puts: Vec<Put>) -> Vec<Result<Etag>> {
-        let mut answers = Vec::with_capacity(puts.len());
-        for put in puts {
-            answers.push(self.put(put).await);
-        }
-        answers
+        put_each(self, puts, 1).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<()>;
@@ -245,6 +233,40 @@ pub trait Driver: Send + Sync {
     async fn close(&self) -> Result<()> {
         Ok(())
     }
+}
+
+/// Answers of [`Driver::get_many`] by one read for each key, so many of them at once.
+pub async fn get_each(
+    driver: &(impl Driver + ?Sized),
+    keys: &[Key],
+    at_once: usize,
+) -> Vec<Result<Option<Entry>>> {
+    let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+    let reads: Vec<_> = keys.iter().map(|key| driver.get(key)).collect();
+    let mut reads = stream::iter(reads).buffered(at_once);
+    while bytes < MAX_ANSWER
+        && let Some(answer) = reads.next().await
+    {
+        bytes += size(&answer);
+        answers.push(answer);
+    }
+    answers.resize_with(keys.len(), || Err(beyond()));
+    answers
+}
+
+/// Answers of [`Driver::put_many`] by one write for each item, so many of them at once unless some are of one entry, which
+/// happen in their order.
+pub async fn put_each(
+    driver: &(impl Driver + ?Sized),
+    puts: Vec<Put>,
+    at_once: usize,
+) -> Vec<Result<Etag>> {
+    let mut keys: Vec<_> = puts.iter().map(|put| put.key.whole()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let at_once = if keys.len() == puts.len() { at_once } else { 1 };
+    let writes = stream::iter(puts).map(|put| driver.put(put));
+    writes.buffered(at_once).collect().await
 }
 
 /// Bytes of the value, if there is one.

@@ -14,7 +14,7 @@ mod tests;
 
 pub use copier::{Copier, Portion};
 pub use driver::{Condition, Delete, Driver, Entry, Etag, Features, Page, Put};
-pub use driver::{MAX_ANSWER, Operation, PutOptions, beyond, sum};
+pub use driver::{MAX_ANSWER, Operation, PutOptions, beyond, get_each, put_each, sum};
 pub(crate) use format::{ACTORS, WORKFLOW};
 pub(crate) use internal::{ACTOR_VALUES, RESERVED};
 pub use internal::{InternalStore, chosen};

@@ -131,12 +131,12 @@ impl Token {
         matches!(self, Token::File { at, .. } if at.elapsed() >= AGE)
     }
 
-    /// Takes a token that was read; returns whether it is another one.
-    pub fn renew(&mut self, new: Secret) -> bool {
+    /// Takes a token that was read; returns whether it is another one than a request has shown, whoever read it first.
+    pub fn renew(&mut self, new: Secret, shown: &Secret) -> bool {
         let Token::File { read, at, .. } = self else {
             return false;
         };
-        let is_new = read.reveal() != new.reveal();
+        let is_new = shown.reveal() != new.reveal();
         (*read, *at) = (new, Instant::now());
         is_new
     }
@@ -233,9 +233,12 @@ mod tests {
         assert_eq!(access.token.known().unwrap().reveal(), "first");
         assert!(!access.token.is_old(), "it was read just now");
         let place = access.token.file().unwrap();
-        assert!(!access.token.renew(read(&place).unwrap()));
+        let first = access.token.known().unwrap().clone();
+        assert!(!access.token.renew(read(&place).unwrap(), &first));
         fs::write(directory.path().join("token"), "second").unwrap();
-        assert!(access.token.renew(read(&place).unwrap()));
+        assert!(access.token.renew(read(&place).unwrap(), &first));
+        // A second request was refused with the first one as well.
+        assert!(access.token.renew(read(&place).unwrap(), &first));
         assert_eq!(access.token.known().unwrap().reveal(), "second");
         fs::write(directory.path().join("token"), " \n").unwrap();
         assert!(read(&place).unwrap_err().message().contains("it is empty"));

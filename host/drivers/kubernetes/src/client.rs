@@ -21,6 +21,7 @@ use tokio::{
 };
 use wythe_blocks::{Error, Result};
 use wythe_client::{Answer, Ask, Body, Connection, Connector, Fault, Pool, Server, Trust};
+use wythe_manifest::Secret;
 
 /// Requests at once, and watches, each with a connection of its own.
 const AT_ONCE: usize = 16;
@@ -135,9 +136,10 @@ impl Client {
 
     /// The answer to a request. A token that is refused is read anew once, where a file has it.
     pub async fn reply(&self, asked: &Asked<'_>) -> Result<Reply> {
-        self.renew_old().await?;
+        self.renew_old().await;
+        let shown = self.shown();
         let mut answer = self.send(asked).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && self.renew().await? {
+        if answer.status == StatusCode::UNAUTHORIZED && self.renew(shown.as_ref()).await? {
             answer = self.send(asked).await?;
         }
         match answer.status {
@@ -169,7 +171,7 @@ impl Client {
 
     /// Opens an answer that goes on.
     pub async fn open(&self, asked: &Asked<'_>) -> Result<Opened<'_>> {
-        self.renew_old().await?;
+        self.renew_old().await;
         let closed = |_| Error::unavailable("the component is closed");
         let permit = self.permits.acquire().await.map_err(closed)?;
         loop {
@@ -226,21 +228,26 @@ impl Client {
     }
 
     /// Reads a token anew that is of some age. While its file cannot be read, the one that is known is good enough.
-    async fn renew_old(&self) -> Result<()> {
+    async fn renew_old(&self) {
         if self.token.read().is_old() {
-            drop(self.renew().await);
+            drop(self.renew(self.shown().as_ref()).await);
         }
-        Ok(())
     }
 
-    /// Reads the token anew, where a file has it; returns whether it is another one.
-    pub async fn renew(&self) -> Result<bool> {
-        let Some(place) = self.token.read().file() else {
+    /// The token that a request shows which is sent now.
+    pub fn shown(&self) -> Option<Secret> {
+        self.token.read().known().cloned()
+    }
+
+    /// Reads the token anew, where a file has it; returns whether it is another one than a request has shown.
+    pub async fn renew(&self, shown: Option<&Secret>) -> Result<bool> {
+        let place = self.token.read().file();
+        let (Some(place), Some(shown)) = (place, shown) else {
             return Ok(false);
         };
         let read = spawn_blocking(move || access::read(&place)).await;
         let token = read.map_err(|error| Error::internal("no thread").with_source(error))??;
-        Ok(self.token.write().renew(token))
+        Ok(self.token.write().renew(token, shown))
     }
 }
 
@@ -254,31 +261,4 @@ fn connector(tls: &Certificates) -> Result<Connector> {
     let trust =
         trust.map_err(|why| Error::invalid(format!("the certificates of the cluster: {why}")))?;
     Ok(Connector::trusting(trust))
-}
-
-/// A text in percent encoding, as a part of a path or a query.
-pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        match c.is_ascii_alphanumeric() || "-._~".contains(c) {
-            true => encoded.push(c),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_is_another_path() {
-        assert_eq!(encode("a-b.c"), "a-b.c");
-        assert_eq!(
-            encode("a/../b?c#d e\u{e9}%"),
-            "a%2F..%2Fb%3Fc%23d%20e%C3%A9%25"
-        );
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Access,
-    client::{Asked, Client, JSON, NAMES, Reply, encode},
+    client::{Asked, Client, JSON, NAMES, Reply},
     failure::odd,
     settings::{Parsed, is_namespace},
 };
@@ -20,6 +20,7 @@ use wythe_blocks::{
     Error, Result, Site,
     secrets::{Driver, Features, Found, Value},
 };
+use wythe_client::encode;
 use wythe_manifest::Secret;
 
 /// Names of one namespace, those of one answer, and times that a list begins anew whose rest the server has forgotten.
@@ -90,7 +91,7 @@ impl Store {
         let about = format!("the names of secrets in namespace `{}`", self.namespace);
         let next = match from {
             "" => String::new(),
-            from => format!("&continue={}", encode(from)),
+            from => format!("&continue={}", encode(from, "")),
         };
         let path = format!(
             "/api/v1/namespaces/{}/secrets?limit={PAGE}{next}",
@@ -155,7 +156,10 @@ impl Driver for Store {
             }
         };
         let about = format!("the secret `{name}` in namespace `{namespace}`");
-        let path = format!("/api/v1/namespaces/{namespace}/secrets/{}", encode(name));
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/secrets/{}",
+            encode(name, "")
+        );
         let asked = Asked {
             path: &path,
             accept: JSON,

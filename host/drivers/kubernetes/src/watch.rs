@@ -1,7 +1,7 @@
 //! Changes of one object, told by the server as they happen.
 
 use crate::{
-    client::{Asked, Client, JSON, LARGEST, encode},
+    client::{Asked, Client, JSON, LARGEST},
     failure::{large, odd, of_way, refused},
     settings::RESYNC,
 };
@@ -10,12 +10,13 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 use wythe_blocks::{Error, Result};
-use wythe_client::Fault;
+use wythe_client::{Fault, encode};
 
-/// Seconds after which the server ends a watch: less than the block waits in one go, so that its connection is used again.
-const SECONDS: u64 = RESYNC.as_secs() - 1;
-/// The pause after a watch that the server did not begin, for it has forgotten the version before.
+/// The pause after a watch: the block, which waits for [`RESYNC`] in one go, gives up in it, and a server that ends watches
+/// at once is not asked all the time.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Seconds after which the server ends a watch, so that its connection is used again.
+const SECONDS: u64 = RESYNC.as_secs() - PAUSE.as_secs();
 
 /// A collection of which one object is watched.
 pub(crate) struct Watched<'a> {
@@ -30,10 +31,8 @@ pub(crate) struct Watched<'a> {
 enum End {
     /// The object is another one, or gone.
     Changed,
-    /// The server has nothing more to tell.
+    /// The server has nothing more to tell, or does not know the version any more after which it was to begin.
     Over,
-    /// The server does not know the version any more after which it was to begin.
-    Gone,
 }
 
 impl Watched<'_> {
@@ -47,14 +46,14 @@ impl Watched<'_> {
             // An object may be older than all that the server remembers, so the list's version counts.
             match self.watch(&list, version).await? {
                 End::Changed => return Ok(()),
-                End::Over => {}
-                End::Gone => tokio::time::sleep(PAUSE).await,
+                // A change in the pause is in the list that follows.
+                End::Over => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
     fn path(&self, query: &str) -> String {
-        let (namespace, name) = (self.namespace, encode(self.name));
+        let (namespace, name) = (self.namespace, encode(self.name, ""));
         format!(
             "/api/v1/namespaces/{namespace}/configmaps?fieldSelector=metadata.name%3D{name}{query}"
         )
@@ -80,7 +79,7 @@ impl Watched<'_> {
     }
 
     async fn watch(&self, from: &str, version: &str) -> Result<End> {
-        let from = encode(from);
+        let from = encode(from, "");
         let path = self.path(&format!(
             "&watch=true&timeoutSeconds={SECONDS}&resourceVersion={from}"
         ));
@@ -97,6 +96,7 @@ impl Watched<'_> {
 
     /// Reads what a watch tells, until that is a change.
     async fn read(&self, asked: &Asked<'_>, before: &str) -> Result<End> {
+        let shown = self.client.shown();
         let mut opened = self.client.open(asked).await?;
         let status = opened.response.status();
         let body = opened.response.body_mut();
@@ -122,10 +122,9 @@ impl Watched<'_> {
         }
         self.client.put_back(opened.connection).await;
         match status {
-            StatusCode::OK => Ok(End::Over),
-            StatusCode::GONE => Ok(End::Gone),
+            StatusCode::OK | StatusCode::GONE => Ok(End::Over),
             // The next request has the token that its file has by then.
-            StatusCode::UNAUTHORIZED if self.client.renew().await? => Ok(End::Gone),
+            StatusCode::UNAUTHORIZED if self.client.renew(shown.as_ref()).await? => Ok(End::Over),
             status => Err(refused(status, &unread, asked.verb, self.about)),
         }
     }
@@ -141,7 +140,7 @@ impl Watched<'_> {
             }
             Some("DELETED") if name(object) == Some(self.name) => Ok(Some(End::Changed)),
             Some("ERROR") => match object.get("code").and_then(Value::as_u64) {
-                Some(410) => Ok(Some(End::Gone)),
+                Some(410) => Ok(Some(End::Over)),
                 code => {
                     let status = code.and_then(|code| u16::try_from(code).ok());
                     let status = status.and_then(|code| StatusCode::from_u16(code).ok());

@@ -50,7 +50,7 @@ pub(crate) fn of_call(fault: Fault, effect: Effect, about: &str) -> Error {
     }
 }
 
-/// The error of words of the server, after which nothing was done.
+/// The error of words of the server, which did not store the value; it may have forgotten the one before it.
 fn said(words: &str, about: &str) -> Error {
     if words.contains("too large") {
         return Error::invalid(format!(

@@ -10,7 +10,6 @@ use crate::{
     wire::{Answer, Command, Marks, Only},
 };
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream};
 use std::{
     borrow::Cow,
     sync::{
@@ -21,7 +20,7 @@ use std::{
 };
 use wythe_blocks::{
     Error, Key, Result,
-    state::{Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Put, beyond},
+    state::{Condition, Delete, Driver, Entry, Etag, Features, Put, get_each, put_each},
     time::now,
 };
 
@@ -126,36 +125,6 @@ impl Cache {
         self.client()?.ask(place.server, call).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Option<Entry>> {
-        let place = self.place(key)?;
-        let asked = self.ask(&place, Command::get(&place.sent), Effect::Read, None);
-        let (value, marks, life) = match asked.await? {
-            (Answer::Missing, _) => return Ok(None),
-            (Answer::Value(value, marks), life) => (value, marks, life),
-            _ => return failure::odd(Effect::Read, &place.about),
-        };
-        let expires = layout::ends(marks.flags, marks.left, now());
-        if is_over(expires) {
-            return Ok(None);
-        }
-        let strange = || {
-            Error::invalid(format!(
-                "{} is an entry of somebody else, who marks it as this host does: delete it there",
-                place.about
-            ))
-        };
-        let (value, content_type) = layout::read(marks.flags, value).ok_or_else(strange)?;
-        let Some(cas) = marks.cas else {
-            return failure::odd(Effect::Read, &place.about);
-        };
-        Ok(Some(Entry {
-            value,
-            etag: life.etag(cas),
-            content_type,
-            expires,
-        }))
-    }
-
     /// The entry without its value.
     async fn look(&self, place: &Slot<'_>) -> Result<Option<Seen>> {
         let asked = self.ask(place, Command::look(&place.sent), Effect::Read, None);
@@ -249,23 +218,37 @@ impl Driver for Cache {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.read(key).await
+        let place = self.place(key)?;
+        let asked = self.ask(&place, Command::get(&place.sent), Effect::Read, None);
+        let (value, marks, life) = match asked.await? {
+            (Answer::Missing, _) => return Ok(None),
+            (Answer::Value(value, marks), life) => (value, marks, life),
+            _ => return failure::odd(Effect::Read, &place.about),
+        };
+        let expires = layout::ends(marks.flags, marks.left, now());
+        if is_over(expires) {
+            return Ok(None);
+        }
+        let strange = || {
+            Error::invalid(format!(
+                "{} is an entry of somebody else, who marks it as this host does: delete it there",
+                place.about
+            ))
+        };
+        let (value, content_type) = layout::read(marks.flags, value).ok_or_else(strange)?;
+        let Some(cas) = marks.cas else {
+            return failure::odd(Effect::Read, &place.about);
+        };
+        Ok(Some(Entry {
+            value,
+            etag: life.etag(cas),
+            content_type,
+            expires,
+        }))
     }
 
     async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
-        let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
-        let mut read = stream::iter(keys.clone())
-            .map(|key| async move { self.read(&key).await })
-            .buffered(AT_ONCE);
-        while bytes < MAX_ANSWER
-            && let Some(answer) = read.next().await
-        {
-            let entry = answer.as_ref().ok().and_then(Option::as_ref);
-            bytes += entry.map_or(0, |entry| entry.value.len());
-            answers.push(answer);
-        }
-        answers.resize_with(keys.len(), || Err(beyond()));
-        answers
+        get_each(self, &keys, AT_ONCE).await
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
@@ -299,13 +282,7 @@ impl Driver for Cache {
     }
 
     async fn put_many(&self, puts: Vec<Put>) -> Vec<Result<Etag>> {
-        let mut keys: Vec<_> = puts.iter().map(|put| put.key.whole()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        // Several writes of one entry happen in their order.
-        let at_once = if keys.len() == puts.len() { AT_ONCE } else { 1 };
-        let written = stream::iter(puts).map(|put| self.put(put));
-        written.buffered(at_once).collect().await
+        put_each(self, puts, AT_ONCE).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<()> {

@@ -10,7 +10,9 @@ use futures::{StreamExt as _, stream};
 use std::sync::Arc;
 use wythe_blocks::{
     Error, Key, Result, Site,
-    state::{Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Page, Put, beyond},
+    state::{
+        Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Page, Put, get_each, put_each,
+    },
 };
 
 /// Entries that are asked for at once.
@@ -89,11 +91,6 @@ impl State {
             ))),
         }
     }
-
-    async fn read(&self, key: &Key) -> Result<Option<Entry>> {
-        let row = self.bucket.get(key.whole(), &about(key)).await?;
-        Ok(entry(row))
-    }
 }
 
 #[async_trait]
@@ -114,23 +111,12 @@ impl Driver for State {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.read(key).await
+        let row = self.bucket.get(key.whole(), &about(key)).await?;
+        Ok(entry(row))
     }
 
     async fn get_many(&self, keys: Vec<Key>) -> Vec<Result<Option<Entry>>> {
-        let (mut answers, mut bytes) = (Vec::with_capacity(keys.len()), 0);
-        let mut read = stream::iter(keys.clone())
-            .map(|key| async move { self.read(&key).await })
-            .buffered(AT_ONCE);
-        while bytes < MAX_ANSWER
-            && let Some(answer) = read.next().await
-        {
-            let entry = answer.as_ref().ok().and_then(Option::as_ref);
-            bytes += entry.map_or(0, |entry| entry.value.len());
-            answers.push(answer);
-        }
-        answers.resize_with(keys.len(), || Err(beyond()));
-        answers
+        get_each(self, &keys, AT_ONCE).await
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
@@ -156,13 +142,7 @@ impl Driver for State {
     }
 
     async fn put_many(&self, puts: Vec<Put>) -> Vec<Result<Etag>> {
-        let mut keys: Vec<_> = puts.iter().map(|put| put.key.whole()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        // Several writes of one entry happen in their order.
-        let at_once = if keys.len() == puts.len() { AT_ONCE } else { 1 };
-        let written = stream::iter(puts).map(|put| self.put(put));
-        written.buffered(at_once).collect().await
+        put_each(self, puts, AT_ONCE).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<()> {

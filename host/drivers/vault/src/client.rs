@@ -76,6 +76,7 @@ impl Client {
     /// The answer of a path in percent encoding; none where there is nothing. A token that is refused is read anew once,
     /// where a file has it.
     pub async fn ask(&self, method: &str, path: &str, about: &str) -> Result<Option<Value>> {
+        let shown = self.token.read().clone();
         let answer = self.send(method, path).await?;
         let answer = match &self.file {
             Some(file) if answer.status == StatusCode::FORBIDDEN => {
@@ -83,8 +84,8 @@ impl Client {
                 let read = spawn_blocking(move || read_token(&file)).await;
                 let token =
                     read.map_err(|error| Error::internal("no thread").with_source(error))??;
-                let is_new = self.token.read().reveal() != token.reveal();
-                match is_new {
+                // Another request may have read it anew since this one was sent.
+                match shown.reveal() != token.reveal() {
                     false => answer,
                     true => {
                         *self.token.write() = token;

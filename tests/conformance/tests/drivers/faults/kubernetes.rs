@@ -1,11 +1,11 @@
 //! A made-up API server that refuses, forgets, is gone, or is none.
 
-use super::run;
+use super::{made_up, run};
 use crate::{
     open::{component, site},
     secrets::kubernetes::{Cluster, POOR, TOKEN, kubeconfig},
 };
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::json;
 use servers::Proxy;
 use std::{
@@ -33,13 +33,7 @@ const TESTS: [(&str, fn()); 9] = [
 ];
 
 pub(super) fn trials() -> Vec<Trial> {
-    let trial = |(name, test): (&str, fn())| {
-        Trial::test(format!("faults::kubernetes::{name}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    TESTS.into_iter().map(trial).collect()
+    made_up::of("kubernetes", &TESTS, None)
 }
 
 /// A cluster of its own, and a directory with the file that leads there.

@@ -2,7 +2,7 @@
 
 use crate::backends::Backend;
 use libtest_mimic::{Failed, Trial};
-use servers::must_be_there;
+use servers::{Missing, must_be_there};
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -19,21 +19,25 @@ pub(super) fn trials(
     served: &[Named],
     made_up: &[Named],
 ) -> Vec<Trial> {
-    let missing = backend.server().err();
+    let mut trials = of(kind, served, backend.server().err());
+    trials.append(&mut of(kind, made_up, None));
+    trials
+}
+
+/// Tests of a kind of server, ignored where that is missing and need not be there.
+pub(super) fn of(kind: &str, tests: &[Named], missing: Option<Missing>) -> Vec<Trial> {
     let is_ignored = missing
         .as_ref()
         .is_some_and(|missing| !must_be_there(missing));
     let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let trial = |&(name, test): &Named, reason: &str| {
-        Trial::test(format!("faults::{kind}::{name}{reason}"), move || {
+    let trial = |&(name, test): &Named| {
+        let trial = Trial::test(format!("faults::{kind}::{name}{reason}"), move || {
             test();
             Ok::<_, Failed>(())
-        })
+        });
+        trial.with_ignored_flag(is_ignored)
     };
-    let served = served.iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up.iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
+    tests.iter().map(trial).collect()
 }
 
 /// The directory of the certificate that a server of a test has, and of its key.

@@ -1,11 +1,11 @@
 //! A made-up Vault that refuses, is sealed, is gone, or has more than the suite asks for.
 
-use super::run;
+use super::{made_up, run};
 use crate::{
     open::{component, site},
     secrets::vault::{OLD, TOKEN, VAULT},
 };
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use servers::Proxy;
 use std::{fs, path::Path, sync::Arc};
 use wythe_blocks::{Kind, Result, secrets::Driver};
@@ -20,13 +20,7 @@ const TESTS: [(&str, fn()); 6] = [
 ];
 
 pub(super) fn trials() -> Vec<Trial> {
-    let trial = |(name, test): (&str, fn())| {
-        Trial::test(format!("faults::vault::{name}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    TESTS.into_iter().map(trial).collect()
+    made_up::of("vault", &TESTS, None)
 }
 
 async fn store(address: &str, directory: &Path, more: &str) -> Result<Arc<dyn Driver>> {

@@ -1,6 +1,8 @@
 //! A made-up API server of Kubernetes that answers in the shapes which its documentation records, for there is no server to
 //! be had in a package: secrets, config maps and watches of two namespaces, and accounts that may all, little or nothing.
 
+use crate::faults::made_up;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use conformance::{
     configuration::HELD,
     secrets::{EMPTY, SEVERAL, STORED},
@@ -10,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     sync::{
         Arc, LazyLock,
@@ -61,8 +63,6 @@ pub(crate) struct State {
 
 impl Cluster {
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             map: Mutex::new((7, Some(held()))),
             token: Mutex::new(TOKEN.to_owned()),
@@ -72,12 +72,7 @@ impl Cluster {
             instead: Mutex::new(None),
         });
         let shared = state.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = shared.clone();
-                thread::spawn(move || serve(stream, &state));
-            }
-        });
+        let address = made_up::serve(move |stream, _| serve(stream, &shared));
         Cluster { address, state }
     }
 }
@@ -120,7 +115,7 @@ fn held() -> Value {
 static SECRETS: LazyLock<BTreeMap<(&str, String), Value>> = LazyLock::new(|| {
     let encoded = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(key, value)| {
-            let encoded = base64(value.as_bytes());
+            let encoded = STANDARD.encode(value);
             ((*key).to_owned(), encoded.into())
         });
         Value::Object(pairs.collect())
@@ -137,23 +132,6 @@ static SECRETS: LazyLock<BTreeMap<(&str, String), Value>> = LazyLock::new(|| {
     }
     all
 });
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in bytes.chunks(3) {
-        let mut word = 0;
-        for place in 0..3 {
-            word = word << 8 | u32::from(piece.get(place).copied().unwrap_or(0));
-        }
-        for place in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * place)) as usize & 63];
-            let is_there = place <= piece.len();
-            text.push(if is_there { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
 
 /// A failure as a server words it.
 fn status(code: u16, reason: &str, message: &str) -> (&'static str, Value) {

@@ -1,10 +1,10 @@
 //! Servers of memcached that are none, or say what no server should.
 
 use super::{Kinds, error, open};
+use crate::faults::made_up;
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    thread,
+    net::{SocketAddr, TcpStream},
 };
 use wythe_blocks::Kind;
 
@@ -18,14 +18,7 @@ const SETTINGS: &str = "STAT cas_enabled yes\r\nSTAT item_size_max 1048576\r\nEN
 
 /// A server that answers each line as the first of its script that fits, and otherwise not at all.
 fn fake(script: Script) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || serve(stream, script));
-        }
-    });
-    address
+    made_up::serve(move |stream, _| serve(stream, script))
 }
 
 fn serve(stream: TcpStream, script: Script) {
