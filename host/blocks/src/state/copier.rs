@@ -101,30 +101,44 @@ impl Copier {
     pub async fn begin(&self) -> Result<()> {
         let formats =
             [ACTORS, WORKFLOW].map(|format| format!("{RESERVED}{}||format", format.block));
-        let page = self.list(&self.to, None, DEFAULT_PAGE).await?;
         let hosts = format!("{RESERVED}{}||host||", WORKFLOW.block);
         let is_of_host =
             |key: &str| key.starts_with(&hosts) || formats.iter().any(|one| one == key);
-        if let Some((key, _)) = page.entries.iter().find(|(key, _)| !is_of_host(key)) {
-            return Err(Error::conflict(format!(
-                "state component `{}` has entries, such as `{}`; expected an empty one, so that nothing is overwritten",
-                self.to.name(),
-                Cut(key)
-            )));
+        let (mut of_host, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.list(&self.to, after.as_deref(), DEFAULT_PAGE).await?;
+            let keys = page.entries.into_iter().map(|(key, _)| key);
+            let (own, others): (Vec<_>, Vec<_>) = keys.partition(|key| is_of_host(key));
+            if let Some(key) = others.first() {
+                return Err(Error::conflict(format!(
+                    "state component `{}` has entries, such as `{}`; expected an empty one, so that nothing is overwritten",
+                    self.to.name(),
+                    Cut(key)
+                )));
+            }
+            of_host.extend(own);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
-        for (key, _) in page.entries {
-            let caller = self.caller();
-            let delete = Delete {
-                key: key.into(),
-                condition: Condition::Always,
-            };
-            let component = self.to.enter(&caller).await?;
-            let call = component.call(&caller, DELETE.of_host(), |d| {
-                d.driver.delete(delete.clone())
-            });
-            call.await?;
+        for key in of_host {
+            self.remove(key).await?;
         }
         Ok(())
+    }
+
+    async fn remove(&self, key: String) -> Result<()> {
+        let caller = self.caller();
+        let delete = Delete {
+            key: key.into(),
+            condition: Condition::Always,
+        };
+        let component = self.to.enter(&caller).await?;
+        let call = component.call(&caller, DELETE.of_host(), |d| {
+            d.driver.delete(delete.clone())
+        });
+        call.await.map(drop)
     }
 
     /// Copies the entries after a key, at most a page, and reads back what was written.

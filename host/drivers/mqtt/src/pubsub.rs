@@ -171,12 +171,16 @@ impl Driver for PubSub {
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
         let sessions = std::mem::take(&mut *self.sessions.lock().await);
-        let live = sessions
-            .values()
-            .filter_map(|(session, _)| session.upgrade());
-        for session in live {
-            session.close(self.parsed.target.timeout).await;
+        for session in sessions.values().filter_map(|(one, _)| one.upgrade()) {
+            session.stop();
         }
+        // One limit for all, those among them that end by themselves already.
+        let ended = async {
+            for (_, done) in sessions.values() {
+                done.cancelled().await;
+            }
+        };
+        let _ = timeout(self.parsed.target.timeout, ended).await;
         self.publisher.close();
         Ok(())
     }

@@ -61,9 +61,14 @@ impl Session {
         self.done.clone()
     }
 
+    /// Has its task end.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Ends it, and waits until the server knows.
     pub async fn close(&self, limit: Duration) {
-        self.stop.cancel();
+        self.stop();
         let _ = timeout(limit, self.done.cancelled()).await;
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::{Host, Url};
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
-use wythe_net::{Hidden, Written, decode, wrong};
+use wythe_net::{Hidden, Written, decode, limit, wrong};
 
 const PORT: u16 = 4222;
 /// The time to connect, and the time of a call; by default.
@@ -332,19 +332,6 @@ fn server(text: &str) -> Result<One, Wrong> {
         user: user.map(decoded).transpose()?,
         password: url.password().map(decoded).transpose()?.map(Secret::new),
     })
-}
-
-/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
-fn limit(
-    setting: &'static str,
-    written: Option<Span>,
-    default: Duration,
-) -> Result<Duration, Wrong> {
-    let time = written.map_or(default, Duration::from);
-    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-        true => Ok(time),
-        false => Err(wrong(setting, "expected 10ms to 24h")),
-    }
 }
 
 #[cfg(test)]

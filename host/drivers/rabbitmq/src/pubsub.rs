@@ -7,18 +7,16 @@ mod names;
 
 use crate::{
     client::{Client, Side},
-    consumer::{self, Leaving, Source},
+    consumer::{self, Source},
     publisher::{Answer, Outgoing, Publisher},
     queue::{Exchange, Queue},
     settings::{Layout, Parsed, QueueType},
 };
 use async_trait::async_trait;
-use futures::future::join_all;
 use letters::Letters;
-use member::Member;
+use member::{Exit, Member};
 use message::{Form, MAX_MESSAGE};
 use names::Names;
-use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
@@ -26,10 +24,9 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::RwLock, time::timeout};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+    pubsub::{Consumer, Driver, Features, Members, Message, SubscribeOptions},
 };
 
 /// Messages that are published at once, and bytes of them.
@@ -59,8 +56,7 @@ pub(super) async fn open(
         layout: parsed.layout,
         prefetch: parsed.prefetch,
         names: Names::default(),
-        leaving: Arc::default(),
-        members: Mutex::default(),
+        members: Arc::default(),
         is_closed: AtomicBool::new(false),
         client,
     }))
@@ -79,10 +75,7 @@ struct PubSub {
     layout: Layout,
     prefetch: u16,
     names: Names,
-    /// Held by members on their way out, for reading; whoever joins waits for them.
-    leaving: Arc<RwLock<()>>,
-    /// Members that there are, for the close.
-    members: Mutex<Vec<Leaving>>,
+    members: Arc<Members<Exit>>,
     is_closed: AtomicBool,
 }
 
@@ -208,7 +201,7 @@ impl Driver for PubSub {
     ) -> Result<Box<dyn Consumer>> {
         self.check()?;
         // A group that ends with its last member ends first.
-        let _ = timeout(self.client.target.timeout, self.leaving.write()).await;
+        self.members.settle(self.client.target.timeout).await;
         let queue = self.queue(topic, group, &options)?;
         let name = queue.name.clone();
         let source = Source {
@@ -220,12 +213,8 @@ impl Driver for PubSub {
         if !options.ephemeral {
             self.letters.give(topic, &name).await?;
         }
-        let mut members = self.members.lock();
-        members.retain(|member| !member.has_left());
-        members.push(member.leaving());
-        drop(members);
-        let (publisher, leaving) = (self.publisher.clone(), self.leaving.clone());
-        Ok(Box::new(Member::new(member, publisher, leaving)))
+        let (publisher, members) = (self.publisher.clone(), self.members.clone());
+        Ok(Box::new(Member::new(member, publisher, members)))
     }
 
     fn describe(&self) -> Option<String> {
@@ -240,10 +229,8 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
-        let members = std::mem::take(&mut *self.members.lock());
-        let left = members.iter().map(|member| member.leave(&self.publisher));
-        let left = join_all(left).await;
+        let left = self.members.close().await;
         self.publisher.close().await;
-        left.into_iter().collect()
+        left
     }
 }

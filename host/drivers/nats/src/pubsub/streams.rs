@@ -1,6 +1,6 @@
 //! Streams of topics, and the consumers that are groups.
 //!
-//! Where no stream takes a topic, the first group makes one for it alone. The stream that was made holds what a group has
+//! A topic that no stream takes gets one for it alone from its first group. The stream that was made holds what a group has
 //! not acknowledged, and nothing where the topic has no group.
 
 mod letters;
@@ -208,29 +208,33 @@ impl Streams {
         Ok(group)
     }
 
+    /// Has a group be there, a new one with the letters that are held for it. A holder beside a group that is there already
+    /// was left by a host that ended meanwhile, and would fill the topic.
     async fn enter(&self, group: &Group, last: u64) -> Result<()> {
-        if self.known(group).await? {
-            return Ok(());
-        }
+        let known = self.known(group).await?;
         let letters = match group.is_passing {
             true => None,
             false => self.letters(group).await?,
         };
-        let begin = match (letters, self.settings.begin) {
-            (Some(first), Begin::Now) => Begin::Sequence(first),
-            (_, Begin::Now) => Begin::Sequence(last + 1),
-            (_, begin) => begin,
-        };
-        self.begin(group, begin).await?;
+        if known.is_none() {
+            let begin = match (letters, self.settings.begin) {
+                (Some(first), Begin::Now) => Begin::Sequence(first),
+                (_, Begin::Now) => Begin::Sequence(last + 1),
+                (_, begin) => begin,
+            };
+            self.begin(group, begin).await?;
+        }
         match letters {
-            Some(_) => self.delete(&group.stream, &holder(&group.topic)).await,
-            None => Ok(()),
+            Some(first) if known.is_none_or(|known| known.begins_by(first)) => {
+                self.delete(&group.stream, &holder(&group.topic)).await
+            }
+            _ => Ok(()),
         }
     }
 
     /// Makes a group that the server has lost anew, with all that is there; false where it has not.
     pub async fn renew(&self, group: &Group) -> Result<bool> {
-        if self.known(group).await? {
+        if self.known(group).await?.is_some() {
             return Ok(false);
         }
         let (topic, name) = (&group.topic, &group.consumer);
@@ -257,10 +261,10 @@ impl Streams {
         }
     }
 
-    /// Returns whether the group is there, with the settings as they are now.
-    async fn known(&self, group: &Group) -> Result<bool> {
+    /// The group as it is there, if it is, with the settings as they are now.
+    async fn known(&self, group: &Group) -> Result<Option<Consumer>> {
         let Some(found) = self.consumer(&group.stream, &group.consumer).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let (name, topic) = (&group.consumer, &group.topic);
         let why = match found.text("deliver_subject").is_some() {
@@ -286,7 +290,7 @@ impl Streams {
                     .map_message(|text| format!("the group `{name}` cannot be changed: {text}"))
             })?;
         }
-        Ok(true)
+        Ok(Some(found))
     }
 
     /// The settings of a consumer that may change.

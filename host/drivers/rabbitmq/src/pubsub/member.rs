@@ -1,33 +1,61 @@
 //! A member of a group, as the block has it.
 
 use super::message;
-use crate::{consumer, publisher::Publisher};
+use crate::{
+    consumer::{self, Leaving},
+    publisher::Publisher,
+};
 use async_trait::async_trait;
 use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::RwLock;
 use wythe_blocks::{
-    Result,
-    pubsub::{Consumer, Receipt, Received},
+    Error, Result,
+    pubsub::{Consumer, Leave, Members, Receipt, Received},
 };
+
+/// The part of a member that leaves, with the publisher by which it gives back what it has.
+pub(super) struct Exit {
+    leaving: Leaving,
+    publisher: Arc<Publisher>,
+}
+
+#[async_trait]
+impl Leave for Exit {
+    fn has_left(&self) -> bool {
+        self.leaving.has_left()
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.leaving.leave(&self.publisher).await
+    }
+
+    fn report(&self, error: &Error) {
+        tracing::debug!(
+            "a member left by the end of its connection: {}",
+            error.chain()
+        );
+    }
+}
 
 pub(super) struct Member {
     member: consumer::Member,
-    publisher: Arc<Publisher>,
-    /// Held while it leaves.
-    leaving: Arc<RwLock<()>>,
+    exit: Arc<Exit>,
+    members: Arc<Members<Exit>>,
 }
 
 impl Member {
     pub fn new(
         member: consumer::Member,
         publisher: Arc<Publisher>,
-        leaving: Arc<RwLock<()>>,
+        members: Arc<Members<Exit>>,
     ) -> Self {
+        let leaving = member.leaving();
+        let exit = Arc::new(Exit { leaving, publisher });
+        members.add(&exit);
         Member {
             member,
-            publisher,
-            leaving,
+            exit,
+            members,
         }
     }
 }
@@ -56,26 +84,7 @@ impl Consumer for Member {
 }
 
 impl Drop for Member {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a task of a few calls, which gives back what the member has"
-    )]
     fn drop(&mut self) {
-        let leaving = self.member.leaving();
-        // Without a runtime the process is at its end; the server gives to others what it has.
-        if leaving.has_left() || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        let held = self.leaving.clone().try_read_owned();
-        let publisher = self.publisher.clone();
-        tokio::spawn(async move {
-            if let Err(error) = leaving.leave(&publisher).await {
-                tracing::debug!(
-                    "a member left by the end of its connection: {}",
-                    error.chain()
-                );
-            }
-            drop(held);
-        });
+        self.members.dismiss(self.exit.clone());
     }
 }

@@ -19,6 +19,16 @@ impl Consumer {
         let is_passing = inactive.and_then(Value::as_u64).unwrap_or(0) > 0;
         self.text("filter_subject") == Some(topic) && !is_passing
     }
+
+    /// Returns the first message from which it has all, where it began with a message.
+    fn first(&self) -> Option<u64> {
+        self.config.get("opt_start_seq")?.as_u64()
+    }
+
+    /// Returns whether it has all messages from one on, as far as its settings say so.
+    pub(super) fn begins_by(&self, message: u64) -> bool {
+        self.text("deliver_policy") == Some("all") || self.first().is_some_and(|own| own <= message)
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,7 +49,7 @@ impl Streams {
         let topic = group.topic.as_str();
         let found = self.consumer(&group.stream, &holder(topic)).await?;
         let of_topic = found.filter(|found| found.text("filter_subject") == Some(topic));
-        Ok(of_topic.and_then(|found| found.config.get("opt_start_seq")?.as_u64()))
+        Ok(of_topic.and_then(|found| found.first()))
     }
 
     /// Sees to it that a letter to a topic without a group is kept for the first one.
@@ -76,6 +86,28 @@ impl Streams {
             if found.is_empty() || seen >= page.total.min(MAX_CONSUMERS) {
                 return Ok(false);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_begins_later_has_not_what_is_held() {
+        let cases = [
+            (json!({ "deliver_policy": "all" }), true),
+            (json!({ "deliver_policy": "last" }), false),
+            (json!({ "opt_start_seq": 7 }), true),
+            (json!({ "opt_start_seq": 8 }), false),
+        ];
+        for (config, expected) in cases {
+            let Value::Object(config) = config else {
+                panic!("an object");
+            };
+            let consumer = Consumer { config };
+            assert_eq!(consumer.begins_by(7), expected, "{:?}", consumer.config);
         }
     }
 }
