@@ -18,6 +18,10 @@ const FACTS: usize = 64 << 10;
 /// The oldest versions that are spoken to.
 const OLDEST_MARIADB: (u32, u32) = (10, 5);
 const OLDEST_MYSQL: (u32, u32) = (8, 0);
+/// Time after which MariaDB takes back a transaction in which its host says nothing: until then no other changes its rows.
+const IDLE: Duration = Duration::from_secs(30);
+/// Time after which MySQL ends a connection on which its host says nothing; it has no such limit of a transaction alone.
+const SILENCE: Duration = Duration::from_secs(600);
 /// The smallest packet of a server, below which its values would be too small.
 const PACKET: u64 = 1 << 20;
 
@@ -77,17 +81,10 @@ impl Way {
 
     /// Says what holds in a session, at its beginning and after each reset.
     pub async fn settle(&self, connection: &mut Connection) -> Result<(), Fault> {
-        let limit = self.settings.timeout;
-        let seconds = limit.as_secs().max(1);
-        let whole = match connection.promises.is_mariadb {
-            true => format!("max_statement_time = {}", limit.as_secs_f64()),
-            false => format!("max_execution_time = {}", milliseconds(limit)),
-        };
+        let bounds = bounds(self.settings.timeout, connection.promises.is_mariadb);
         let mut orders = vec![
             "SET NAMES utf8mb4 COLLATE utf8mb4_bin".to_owned(),
-            format!(
-                "SET SESSION time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = {seconds}, {whole}"
-            ),
+            format!("SET SESSION time_zone = '+00:00', autocommit = 1, {bounds}"),
         ];
         if !self.settings.is_of_apps {
             orders.push(
@@ -141,6 +138,25 @@ impl Way {
     }
 }
 
+/// The bounds of what a session does: the time of a statement, its waiting for rows and for tables, and that of a transaction of
+/// which nobody hears any more, be it that its host lost its power or its network.
+fn bounds(limit: Duration, is_mariadb: bool) -> String {
+    let seconds = limit.as_secs().max(1);
+    let whole = match is_mariadb {
+        true => format!(
+            "max_statement_time = {}, idle_transaction_timeout = {}",
+            limit.as_secs_f64(),
+            limit.max(IDLE).as_secs()
+        ),
+        false => format!(
+            "max_execution_time = {}, wait_timeout = LEAST(@@SESSION.wait_timeout, {})",
+            milliseconds(limit),
+            limit.max(SILENCE).as_secs()
+        ),
+    };
+    format!("innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, {whole}")
+}
+
 async fn run(connection: &mut Connection, sql: &str) -> Result<Vec<Row>, Fault> {
     let mut rows = Vec::new();
     let mut receiver = Receiver {
@@ -177,3 +193,27 @@ async fn promises(connection: &mut Connection) -> Result<Promises, Fault> {
 
 /// Time for the server to say that its time is over.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_host_leaves_open_is_open_for_ever() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            bounds(second / 2, true),
+            "innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, max_statement_time = 0.5, idle_transaction_timeout = 30"
+        );
+        assert_eq!(
+            bounds(20 * second, false),
+            "innodb_lock_wait_timeout = 20, lock_wait_timeout = 20, max_execution_time = 20000, \
+             wait_timeout = LEAST(@@SESSION.wait_timeout, 600)"
+        );
+        let patient = bounds(3_600 * second, true);
+        assert!(
+            patient.ends_with("idle_transaction_timeout = 3600"),
+            "{patient}"
+        );
+    }
+}
