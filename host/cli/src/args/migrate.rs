@@ -2,7 +2,7 @@
 
 use super::Project;
 
-/// Copy the entries of a state component into another and compare both: `wythe migrate statestore newstore`
+/// Copy the entries of a state component into another and compare both, while no host runs; go on after an interruption by the same command: `wythe migrate statestore newstore`
 #[derive(clap::Args)]
 pub struct Migrate {
     /// The state component that has the entries

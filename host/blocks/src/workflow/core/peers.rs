@@ -11,7 +11,7 @@ use std::{
 pub(in crate::workflow) const BEAT: Duration = Duration::from_secs(5);
 /// The time without a beat after which a host counts as dead: that of a call of the host, after which none of its writes
 /// arrives, and of five beats.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(in crate::workflow) const SILENCE: Duration = Duration::from_secs(30);
 /// The time after which the last look is too old to say that somebody was silent since.
 const BLIND: Duration = Duration::from_secs(2 * BEAT.as_secs());
 

@@ -2,7 +2,7 @@
 
 use super::{Engine, Heads};
 use crate::workflow::{
-    core::peers::{BEAT, Beat, HostId, Peers},
+    core::peers::{BEAT, Beat, HostId, Peers, SILENCE},
     store::{keys, rows},
 };
 use crate::{
@@ -146,10 +146,12 @@ impl Engine {
     /// Takes over when one has gone, and now and then for what came too late to be seen then.
     async fn take_over_always(self: Arc<Self>) {
         let failures = Rate::per_minute(1);
+        // A write of the process before this one may come behind the first look.
+        let mut again = SILENCE;
         loop {
             tokio::select! {
                 () = self.hosts.gone.notified() => {}
-                () = tokio::time::sleep(AGAIN) => {}
+                () = tokio::time::sleep(again) => again = AGAIN,
                 () = async { self.stopping().cancelled().await } => return,
             }
             while self.hosts.own().is_some()
