@@ -136,34 +136,8 @@ impl AccessPolicies {
         // What a guest or a stranger asked for is no pattern of the operator's.
         let name = path.replace('*', "%2A").replace('\'', "%27");
         let operation = format!("{{ name: '{name}', httpVerb: [{method}], action: allow }}");
-        let (caller, policy) = match caller {
-            Subject::App { namespace, app } => {
-                let policy = format!("appId: {app}, namespace: {namespace}");
-                (app.to_string(), Some(policy))
-            }
-            Subject::Client(name) => {
-                let quoted = name.as_str().replace('\'', "''");
-                (
-                    name.as_str().to_owned(),
-                    Some(format!("client: '{quoted}'")),
-                )
-            }
-            Subject::Stranger => (caller.to_string(), None),
-        };
-        let advice = match (decision.operation, policy) {
-            (Some(best), _) => format!("change the operation `{}` at {}", best.name, best.source),
-            (None, Some(_)) if decision.has_policy => {
-                format!("add `{operation}` to the `operations` of `{caller}`")
-            }
-            (None, Some(policy)) => {
-                format!("add `{{ {policy}, operations: [{operation}] }}` to `policies`")
-            }
-            (None, None) => {
-                "give it a certificate by an authority of `tls.clientCa`, and its name \
-                             to `policies` as `client`"
-                    .to_owned()
-            }
-        };
+        let advice = advice(caller, &operation, decision);
+        let caller = word(caller);
         tracing::warn!(
             %tenant,
             %caller,
@@ -172,6 +146,38 @@ impl AccessPolicies {
             "`accessControl` denied {method} {path} of `{app}` to `{caller}`, by {}; to allow it {advice}",
             decision.source,
         );
+    }
+}
+
+/// The word for a caller in a line of the log.
+fn word(caller: &Subject) -> &str {
+    match caller {
+        Subject::App { app, .. } => app.as_str(),
+        Subject::Client(name) => name.as_str(),
+        Subject::Stranger => "a client without a name",
+    }
+}
+
+/// The words for what the operator may write to allow a call that was denied.
+fn advice(caller: &Subject, operation: &str, decision: Decision<'_>) -> String {
+    if let Some(best) = decision.operation {
+        return format!("change the operation `{}` at {}", best.name, best.source);
+    }
+    let policy = match caller {
+        Subject::App { namespace, app } => format!("appId: {app}, namespace: {namespace}"),
+        Subject::Client(name) => format!("client: '{}'", name.as_str().replace('\'', "''")),
+        Subject::Stranger => {
+            return "give it a certificate by an authority of `tls.clientCa`, and its name to \
+                    `policies` as `client`"
+                .to_owned();
+        }
+    };
+    match decision.has_policy {
+        true => format!(
+            "add `{operation}` to the `operations` of `{}`",
+            word(caller)
+        ),
+        false => format!("add `{{ {policy}, operations: [{operation}] }}` to `policies`"),
     }
 }
 
