@@ -281,3 +281,20 @@ async fn a_client_asks_for_what_policies_of_its_name_allow() {
     access.set(&parsed(&CLIENTS.replace("[cart]", "[other]")).configurations);
     assert_eq!(asked("", "/open").await, "http://shop.example/open ");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_denied_takes_no_permit() {
+    let (invocation, app) = stage(false);
+    app.judged_by(invocation.access());
+    invocation.access().set(&parsed(CLIENTS).configurations);
+    let all = app.limits().concurrency;
+    let held = app.permits.clone().try_acquire_many_owned(all);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(asked_as(&app, "cn:c", "/open").await, "denied");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    drop(held.expect("every permit"));
+    assert_eq!(
+        asked_as(&app, "cn:a", "/open").await,
+        "http://shop.example/open "
+    );
+}
