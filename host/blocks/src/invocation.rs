@@ -368,9 +368,18 @@ fn value(text: &str) -> Result<HeaderValue> {
         .map_err(|error| Error::internal("a header of the host's own").with_source(error))
 }
 
-/// Removes the headers in which only hosts speak of a call.
+/// Removes the headers in which only hosts speak of a call, also with `_`, which many libraries for apps read as `-`.
 pub fn strip(headers: &mut HeaderMap) {
     for name in HOST_SPEAKS {
+        headers.remove(name);
+    }
+    let is_alike = |name: &&HeaderName| {
+        let name = name.as_str();
+        let is = |own: HeaderName| own == name.replace('_', "-").as_str();
+        name.contains('_') && HOST_SPEAKS.into_iter().any(is)
+    };
+    let alike: Vec<HeaderName> = headers.keys().filter(is_alike).cloned().collect();
+    for name in alike {
         headers.remove(name);
     }
 }

@@ -101,9 +101,7 @@ impl Certificates {
     ) -> Vec<(Option<Name>, Error)> {
         let mut owners = self.owners.lock();
         let mut problems = Vec::new();
-        let mut is_changed = look_at_clients(&mut owners.clients, clients);
-        // Of the host, one that was never good changes nothing.
-        is_changed &= owners.clients.as_ref().is_none_or(Authority::is_in_force);
+        let is_changed = look_at_clients(&mut owners.clients, clients);
         if owners.look(host, tenants) || is_changed {
             match owners.configs(&self.routes) {
                 Ok(configs) => *self.configs.write() = configs,
@@ -201,9 +199,11 @@ impl Owners {
             let config = config(&choice, Some(clients)).ok().map(Arc::new);
             Some((name.clone(), config))
         });
+        // One that was never good changes nothing of the host.
+        let clients = self.clients.as_ref().filter(|one| one.is_in_force());
         Ok(Configs {
             tenants: own.collect(),
-            host: Arc::new(config(&choice, self.clients.as_ref())?),
+            host: Arc::new(config(&choice, clients)?),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     workflow,
 };
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, ready};
+use futures::future::Either;
 use http::{HeaderMap, request::Parts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,8 +28,13 @@ impl App {
             Origin::Call(_) => Carried::default(),
             Origin::Trace(_) | Origin::Span(_) => Carried::take(&mut head.headers),
         };
+        let refusal = match origin {
+            Origin::Call(_) => None,
+            Origin::Trace(_) | Origin::Span(_) => self.judge(&head).err().map(Box::new),
+        };
         let asked = Asked {
             status: |answer: &http::Response<Body>| Some(answer.status().as_u16()),
+            refusal,
             ..Asked::new(Inbound::Http, origin)
         };
         let asked = asked.about(|| About::http(head.method.as_str(), head.uri.path()));
@@ -38,12 +43,6 @@ impl App {
                 true => call,
                 false => call.carrying(carried),
             };
-            if call.parent().is_none()
-                && let Err(error) = self.judge(&head)
-            {
-                let refused: BoxFuture<'_, _> = Box::pin(ready(Err(error)));
-                return Either::Left(refused);
-            }
             call.write_trace(&mut head.headers);
             call.write_baggage(&mut head.headers);
             let request = http::Request::from_parts(head, body);

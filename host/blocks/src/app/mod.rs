@@ -132,6 +132,9 @@ pub enum Origin<'a> {
     Span(Trace),
 }
 
+/// The word of a policy against a call, if there is one.
+type Refusal = Option<Box<Error>>;
+
 /// A call that is to be made, with what its span says of it.
 struct Asked<'a, T> {
     kind: Inbound,
@@ -140,6 +143,7 @@ struct Asked<'a, T> {
     about: Option<Box<About>>,
     /// The status of an answer of HTTP.
     status: fn(&T) -> Option<u16>,
+    refusal: Refusal,
 }
 
 impl<'a, T> Asked<'a, T> {
@@ -149,6 +153,7 @@ impl<'a, T> Asked<'a, T> {
             origin,
             about: None,
             status: |_| None,
+            refusal: None,
         }
     }
 
@@ -253,7 +258,7 @@ impl App {
     /// 2. *Span*: all that is logged below, a refusal among it, belongs to the call's trace.
     /// 3. *Health*: an app that is not well is asked for nothing, and takes no permit.
     /// 4. *Admission*: a call that is refused costs no more than the refusal. It comes before the deadline's timer, for
-    ///    it keeps the deadline itself, and says which limit it waited for.
+    ///    it keeps the deadline itself, and says which limit it waited for. What a policy refuses takes no permit.
     /// 5. *Deadline*: code that does not end its calls itself is cut off.
     /// 6. *Panic*: innermost, so that the stages above see an error and do what they do with any other.
     fn call<'a, T, F>(
@@ -265,7 +270,7 @@ impl App {
         F: Future<Output = Result<T>>,
     {
         let start = Instant::now();
-        let (kind, status) = (asked.kind, asked.status);
+        let (kind, status, refusal) = (asked.kind, asked.status, asked.refusal);
         // What is asked is no part of the future: it would be there twice.
         let entered = self.enter(kind, asked.origin).map(|call| {
             let recording = self.record(kind, &call, asked.about);
@@ -275,7 +280,7 @@ impl App {
             let (result, recorded) = match entered {
                 Ok((call, recording)) => {
                     // What awaits the call has no room for its stages, but for their box.
-                    let result = Box::pin(self.run(kind, call, run)).await;
+                    let result = Box::pin(self.run(kind, (call, refusal), run)).await;
                     let status = result.as_ref().ok().and_then(status);
                     if kind == Inbound::Http {
                         self.meters().answered(status.unwrap_or_default());
@@ -313,7 +318,7 @@ impl App {
     async fn run<'a, T, F>(
         &'a self,
         kind: Inbound,
-        call: Call,
+        (call, refusal): (Call, Refusal),
         run: impl FnOnce(&'a dyn Callee, Call, Admission) -> F,
     ) -> Result<T>
     where
@@ -329,7 +334,7 @@ impl App {
         );
         let stages = async {
             self.check_health(kind)?;
-            let admission = self.admit(kind, &call).await?;
+            let admission = self.admit(kind, &call, refusal).await?;
             let deadline = call.deadline();
             let what = || format!("`{}` of app `{}`", kind.name(), self.id());
             // In a box: each stage that is given a future has room for it twice, and what is over 1 KiB is slow to
@@ -359,14 +364,15 @@ impl App {
 
     /// Admits a call by the quotas of its tenant and the app's own limit. Only the limit is waited for, no longer than the
     /// caller would wait for the answer: calls that wait in a chain for a quota which the chain itself holds would never end.
-    async fn admit(&self, kind: Inbound, call: &Call) -> Result<Admission> {
+    async fn admit(&self, kind: Inbound, call: &Call, refusal: Refusal) -> Result<Admission> {
         let ledger = &self.profile.ledger;
-        if !kind.is_counted() {
-            return Ok(Admission::default());
-        }
         let is_outside = kind == Inbound::Http && call.parent().is_none();
         if is_outside {
             ledger.admit_outside()?;
+        }
+        refusal.map_or(Ok(()), |error| Err(*error))?;
+        if !kind.is_counted() {
+            return Ok(Admission::default());
         }
         let permit = self.permit(kind, call, is_outside).await?;
         let held = ledger.hold(Metered::Calls, 1)?;

@@ -151,8 +151,8 @@ async fn no_part_of_a_call_is_over_a_kibibyte() {
     let run_job = async |callee: &dyn Callee, call, _| callee.run_job(call, job).await;
     let invoke = async |callee: &dyn Callee, call, _| callee.invoke(call, asked).await;
     let boxed = [
-        size_of_val(&app.run(Inbound::Job, call.clone(), run_job)),
-        size_of_val(&app.run(Inbound::Invocation, call.clone(), invoke)),
+        size_of_val(&app.run(Inbound::Job, (call.clone(), None), run_job)),
+        size_of_val(&app.run(Inbound::Invocation, (call.clone(), None), invoke)),
     ];
     let outer = [
         size_of_val(&app.run_job(Origin::start(), occurrence())),

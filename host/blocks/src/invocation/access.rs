@@ -6,7 +6,7 @@ use crate::{Call, Error, Result, error::Cut, rate::Rate};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Uri};
 use std::collections::HashSet;
-use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name, Subject};
+use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name, Source, Subject};
 
 /// Bytes of a path, without its query, that policies look at: each of them does, for each call.
 const MAX_JUDGED: usize = 2_048;
@@ -46,7 +46,15 @@ impl AccessPolicies {
                 control: one.access.clone()?,
             })
         });
-        self.documents.store(documents.collect::<Vec<_>>().into());
+        let now: Vec<Document> = documents.collect();
+        if let Some(open) = opened(&self.documents.load(), &now) {
+            tracing::warn!(
+                tenant = %self.tenant,
+                "the policies with `client` of `accessControl` at {open} are gone, and no others are about its apps: they no \
+                 longer refuse any request from outside; to refuse all of them write `policies: [{{ client: 'cn:nobody' }}]`",
+            );
+        }
+        self.documents.store(now.into());
     }
 
     /// Refuses a call that a policy of the callee denies. The operator is no app, and no policy is about it. To the caller
@@ -136,34 +144,8 @@ impl AccessPolicies {
         // What a guest or a stranger asked for is no pattern of the operator's.
         let name = path.replace('*', "%2A").replace('\'', "%27");
         let operation = format!("{{ name: '{name}', httpVerb: [{method}], action: allow }}");
-        let (caller, policy) = match caller {
-            Subject::App { namespace, app } => {
-                let policy = format!("appId: {app}, namespace: {namespace}");
-                (app.to_string(), Some(policy))
-            }
-            Subject::Client(name) => {
-                let quoted = name.as_str().replace('\'', "''");
-                (
-                    name.as_str().to_owned(),
-                    Some(format!("client: '{quoted}'")),
-                )
-            }
-            Subject::Stranger => (caller.to_string(), None),
-        };
-        let advice = match (decision.operation, policy) {
-            (Some(best), _) => format!("change the operation `{}` at {}", best.name, best.source),
-            (None, Some(_)) if decision.has_policy => {
-                format!("add `{operation}` to the `operations` of `{caller}`")
-            }
-            (None, Some(policy)) => {
-                format!("add `{{ {policy}, operations: [{operation}] }}` to `policies`")
-            }
-            (None, None) => {
-                "give it a certificate by an authority of `tls.clientCa`, and its name \
-                             to `policies` as `client`"
-                    .to_owned()
-            }
-        };
+        let advice = advice(caller, &operation, decision);
+        let caller = word(caller);
         tracing::warn!(
             %tenant,
             %caller,
@@ -175,8 +157,110 @@ impl AccessPolicies {
     }
 }
 
+/// The word for a caller in a line of the log.
+fn word(caller: &Subject) -> &str {
+    match caller {
+        Subject::App { app, .. } => app.as_str(),
+        Subject::Client(name) => name.as_str(),
+        Subject::Stranger => "a client without a name",
+    }
+}
+
+/// The words for what the operator may write to allow a call that was denied.
+fn advice(caller: &Subject, operation: &str, decision: Decision<'_>) -> String {
+    if let Some(best) = decision.operation {
+        return format!("change the operation `{}` at {}", best.name, best.source);
+    }
+    let policy = match caller {
+        Subject::App { namespace, app } => format!("appId: {app}, namespace: {namespace}"),
+        Subject::Client(name) => format!("client: '{}'", name.as_str().replace('\'', "''")),
+        Subject::Stranger => {
+            return "give it a certificate by an authority of `tls.clientCa`, and its name to \
+                    `policies` as `client`"
+                .to_owned();
+        }
+    };
+    match decision.has_policy {
+        true => format!(
+            "add `{operation}` to the `operations` of `{}`",
+            word(caller)
+        ),
+        false => format!("add `{{ {policy}, operations: [{operation}] }}` to `policies`"),
+    }
+}
+
+/// The place of a document that named clients of an app for which no document names any now: those outside are let in.
+fn opened<'a>(before: &'a [Document], now: &[Document]) -> Option<&'a Source> {
+    let names_clients = |one: &&Document| one.control.names_clients();
+    let is_judged = |app: &Name| {
+        let mut left = now.iter().filter(names_clients);
+        left.any(|one| one.is_for(app.as_str()))
+    };
+    let is_left = |one: &Document| match one.apps.is_empty() {
+        true => now
+            .iter()
+            .filter(names_clients)
+            .any(|one| one.apps.is_empty()),
+        false => one.apps.iter().all(is_judged),
+    };
+    let mut named = before.iter().filter(names_clients);
+    let open = named.find(|one| !is_left(one))?;
+    Some(&open.control.source)
+}
+
 impl Document {
     fn is_for(&self, app: &str) -> bool {
         self.apps.is_empty() || self.apps.contains(app)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wythe_manifest::parse_resources;
+
+    /// The documents of these scopes, and their policies.
+    fn documents(all: &[(&str, &str)]) -> Vec<Document> {
+        let document = |(scopes, policies): &(&str, &str)| {
+            let head = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: { name: c }";
+            let spec = format!("spec: {{ accessControl: {{ policies: [{policies}] }} }}");
+            let scopes = match *scopes {
+                "" => String::new(),
+                apps => format!("scopes: [{apps}]\n"),
+            };
+            let text = format!("{head}\n{spec}\n{scopes}");
+            let (found, problems) = parse_resources(&text, "a.yaml".as_ref());
+            assert!(problems.is_empty(), "{problems}");
+            let one = found.configurations.into_iter().next().expect("a document");
+            Document {
+                apps: one.scopes.into_iter().collect(),
+                control: one.access.expect("policies"),
+            }
+        };
+        all.iter().map(document).collect()
+    }
+
+    #[test]
+    fn an_edit_after_which_no_document_names_clients_of_an_app_is_seen() {
+        const CLIENT: &str = "{ client: 'cn:a' }";
+        const OTHER: &str = "{ client: 'cn:b' }";
+        const APP: &str = "{ appId: a, namespace: default }";
+        let (one, two) = ([("cart", CLIENT)], [("cart, shop", CLIENT)]);
+        for (before, now, is_seen) in [
+            (&one[..], &[("cart", APP)][..], true),
+            (&one, &[], true),
+            (&one, &[("shop", CLIENT)], true),
+            (&two, &[("cart", CLIENT)], true),
+            (&[("", CLIENT)], &[("cart", CLIENT)], true),
+            (&one, &[("cart", OTHER)], false),
+            (&one, &[("", OTHER), ("cart", APP)], false),
+            (&two, &[("cart", CLIENT), ("shop", CLIENT)], false),
+            (&[("cart", APP)], &[], false),
+            (&[], &one, false),
+        ] {
+            let (past, present) = (documents(before), documents(now));
+            let found = opened(&past, &present).map(|source| source.line);
+            assert_eq!(found, is_seen.then_some(4), "{before:?} {now:?}");
+        }
     }
 }

@@ -78,7 +78,10 @@ mod tests {
             (CALLER_APP, "checkout"),
             (API_TOKEN, "guessed"),
             (HOST, "evil.example"),
+            (HeaderName::from_static("wythe_client_name"), "operator"),
+            (HeaderName::from_static("dapr-caller_app-id"), "checkout"),
             (HeaderName::from_static("x-other"), "stays"),
+            (HeaderName::from_static("x_other"), "stays"),
         ];
         let mut made = request("http://evil.example/other?n=1", &made);
         preserved.restore(&mut made).expect("a good path");
@@ -95,7 +98,8 @@ mod tests {
             [
                 ("host", "shop.example"),
                 ("wythe-client-name", "partner"),
-                ("x-other", "stays")
+                ("x-other", "stays"),
+                ("x_other", "stays"),
             ]
         );
     }

@@ -368,3 +368,30 @@ async fn files_of_an_authority_change_and_a_wrong_one_lets_nobody_in() {
     assert_eq!(partner().await, some(""));
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_wrong_authority_of_the_host_is_in_no_tenants_way() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("clients.pem");
+    fs::write(&path, "nothing").unwrap();
+    let of_host = clients::authority(path.clone(), true);
+    let house = House::open(None, &[]).await;
+    let of_shop = authority("clients.pem", true);
+    enter(&house.host, "shop", Some(SHOP), wanted(&of_shop));
+    let of_tenants = tls(&[("shop", of_shop)]);
+    for _ in 0..2 {
+        let written = (&pair("host"), Some(&of_host));
+        let problems = house.certificates.look(written, of_tenants.clone());
+        assert!(matches!(&problems[..], [(None, error)] if error.message() == wrong(&path)));
+        for (own, sni, target, expected) in [
+            (Some("partner"), SHOP, "shop.example.org/", some(SHOP_NAME)),
+            (Some("stranger"), SHOP, "shop.example.org/", None),
+            // Of the host what was before stays: it asks nobody.
+            (None, "localhost", "localhost/plain/", some("")),
+        ] {
+            let said = house.said(own, sni, target).await;
+            assert_eq!(said, expected, "{own:?} {sni} {target}");
+        }
+    }
+    house.close().await;
+}

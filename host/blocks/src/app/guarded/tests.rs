@@ -230,27 +230,29 @@ const CLIENTS: &str = "kind: Configuration\nmetadata: { name: access }\nscopes: 
                 - client: 'cn:a'\n      defaultAction: allow\n      operations: [{ name: /secret, httpVerb: ['*'], action: deny }]\n    \
                 - client: 'uri:b'\n      operations: [{ name: /secret, httpVerb: [GET], action: allow }]\n";
 
+/// The answer to a request from outside by this client, or by one without a name; `denied` where a policy says so.
+async fn asked_as(app: &App, client: &str, path: &str) -> String {
+    let mut request = Request::get(format!("http://shop.example{path}"));
+    if !client.is_empty() {
+        request = request.header(CLIENT_NAME, client);
+    }
+    let request = request.body(body_from("")).expect("a request");
+    match app.http(Origin::start(), request).await {
+        Ok(answer) => text(answer).await,
+        Err(error) => {
+            let expected = "this client may not make this request of `cart`";
+            assert_eq!((error.kind(), error.message()), (Kind::Denied, expected));
+            "denied".to_owned()
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_client_asks_for_what_policies_of_its_name_allow() {
     let (invocation, app) = stage(false);
     let access = invocation.access();
     app.judged_by(access);
-    let asked = async |client: &str, path: &str| {
-        let mut request = Request::get(format!("http://shop.example{path}"));
-        if !client.is_empty() {
-            request = request.header(CLIENT_NAME, client);
-        }
-        let request = request.body(body_from("")).expect("a request");
-        let answer = app.http(Origin::start(), request).await;
-        match answer {
-            Ok(answer) => text(answer).await,
-            Err(error) => {
-                let expected = "this client may not make this request of `cart`";
-                assert_eq!((error.kind(), error.message()), (Kind::Denied, expected));
-                "denied".to_owned()
-            }
-        }
-    };
+    let asked = async |client: &str, path: &str| asked_as(&app, client, path).await;
     // No policy names a client, so that none is about them.
     assert_eq!(asked("", "/secret").await, "http://shop.example/secret ");
     access.set(&parsed(CLIENTS).configurations);
@@ -278,4 +280,21 @@ async fn a_client_asks_for_what_policies_of_its_name_allow() {
     }
     access.set(&parsed(&CLIENTS.replace("[cart]", "[other]")).configurations);
     assert_eq!(asked("", "/open").await, "http://shop.example/open ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_denied_takes_no_permit() {
+    let (invocation, app) = stage(false);
+    app.judged_by(invocation.access());
+    invocation.access().set(&parsed(CLIENTS).configurations);
+    let all = app.limits().concurrency;
+    let held = app.permits.clone().try_acquire_many_owned(all);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(asked_as(&app, "cn:c", "/open").await, "denied");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    drop(held.expect("every permit"));
+    assert_eq!(
+        asked_as(&app, "cn:a", "/open").await,
+        "http://shop.example/open "
+    );
 }

@@ -88,6 +88,35 @@ async fn ask(served: &Served, sni: &'static str, host: &str, path: &str) -> Resu
     ask_as(served, None, sni, (host, path)).await
 }
 
+/// The certificates that are shown, by name.
+fn known() -> [(&'static str, CertificateDer<'static>); 3] {
+    ["host", "shop", "renewed"].map(|name| {
+        let pem = certificate(&format!("{name}.pem"));
+        let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+        (name, certificate)
+    })
+}
+
+/// A client with this certificate, or with none, that knows those of servers.
+fn client<'a>(
+    own: Option<&str>,
+    servers: impl Iterator<Item = &'a CertificateDer<'static>>,
+) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in servers {
+        roots.add(certificate.clone())?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions()?;
+    let config = config.with_root_certificates(roots);
+    let Some(name) = own else {
+        return Ok(config.with_no_client_auth());
+    };
+    let chain = CertificateDer::from_pem_slice(&certificate(&format!("{name}.pem")))?;
+    let key = PrivateKeyDer::from_pem_slice(&certificate(&format!("{name}.key")))?;
+    Ok(config.with_client_auth_cert(vec![chain], key)?)
+}
+
 /// Asks as a client with this certificate, or with none; an error where it is not let in.
 pub async fn ask_as(
     served: &Served,
@@ -95,26 +124,8 @@ pub async fn ask_as(
     sni: &'static str,
     (host, path): (&str, &str),
 ) -> Result<Said> {
-    let known = ["host", "shop", "renewed"].map(|name| {
-        let pem = certificate(&format!("{name}.pem"));
-        let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
-        (name, certificate)
-    });
-    let mut roots = RootCertStore::empty();
-    for (_, certificate) in &known {
-        roots.add(certificate.clone())?;
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots);
-    let config = match own {
-        None => config.with_no_client_auth(),
-        Some(name) => {
-            let chain = CertificateDer::from_pem_slice(&certificate(&format!("{name}.pem")))?;
-            let key = PrivateKeyDer::from_pem_slice(&certificate(&format!("{name}.key")))?;
-            config.with_client_auth_cert(vec![chain], key)?
-        }
-    };
+    let known = known();
+    let config = client(own, known.iter().map(|(_, certificate)| certificate))?;
     let address = served.tls.as_deref().context("no HTTPS")?;
     let stream = TcpStream::connect(address).await?;
     let connector = TlsConnector::from(Arc::new(config));
