@@ -16,7 +16,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -68,7 +68,8 @@ struct Member {
     /// Empty before it joins for the first time.
     id: String,
     generation: i32,
-    is_leader: bool,
+    /// The partitions of each topic that it shared out, where it is the group's leader.
+    counts: HashMap<String, i32>,
     /// A request to join is on its way over the connection, which answers nothing else meanwhile.
     is_joining: bool,
 }
